@@ -1,0 +1,80 @@
+"""The error tree: builtin bases, defaults of `billed`, copies and pickles."""
+
+import copy
+import inspect
+import pickle
+
+import pytest
+from fakes import liveness_result
+
+from facematch_core import Billed, Environment, errors
+
+CLASSES = sorted(
+    (
+        cls
+        for cls in vars(errors).values()
+        if inspect.isclass(cls) and issubclass(cls, errors.FaceMatchError)
+    ),
+    key=lambda cls: cls.__name__,
+)
+
+NEEDED = {
+    errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billed": Billed.YES},
+    errors.UnsupportedOption: {"backend": "x", "option": "rotate"},
+    errors.UnsupportedCapability: {"backend": "x", "capability": "liveness"},
+    errors.RateLimited: {"retry_after_s": 3.5, "billed": Billed.NO},
+    errors.OutcomeUnknown: {"reconcilable": True, "status_code": 502},
+    errors.RequestRejected: {"field_errors": {"probe": ["too large"]}, "request_id": "r"},
+}
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_error_survives_pickle_and_copy(cls):
+    """Errors cross process borders (queues, process pools) with all they say."""
+    error = cls("What, which value, what to do.", **NEEDED.get(cls, {}))
+    error.liveness = liveness_result()
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is cls
+        assert str(again) == str(error) == "What, which value, what to do."
+        assert vars(again) == vars(error)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_the_tree_in_the_docstring_is_complete(cls):
+    """Whoever reads the module sees every class."""
+    assert cls.__name__ in errors.__doc__
+
+
+@pytest.mark.parametrize(
+    ("cls", "builtin"),
+    [
+        (errors.ConfigurationError, ValueError),
+        (errors.BackendNotFound, LookupError),
+        (errors.InvalidImage, ValueError),
+        (errors.UnsupportedCapability, NotImplementedError),
+        (errors.IncomparableScores, TypeError),
+        (errors.DeadlineExceeded, TimeoutError),
+    ],
+)
+def test_builtin_bases(cls, builtin):
+    """Code that knows only the builtin exceptions catches ours as well."""
+    assert issubclass(cls, builtin)
+
+
+@pytest.mark.parametrize(
+    ("cls", "billed", "retryable"),
+    [
+        (errors.RequestRejected, Billed.NO, False),
+        (errors.AuthenticationFailed, Billed.NO, False),
+        (errors.InsufficientCredit, Billed.NO, False),
+        (errors.RateLimited, Billed.NO, True),
+        (errors.VendorUnavailable, Billed.NO, True),
+        (errors.OutcomeUnknown, Billed.UNKNOWN, False),
+        (errors.DeadlineExceeded, Billed.UNKNOWN, False),
+        (errors.UnexpectedResponse, Billed.YES, False),
+    ],
+)
+def test_what_each_kind_says_of_money(cls, billed, retryable):
+    """Only what is certainly unpaid is retryable by default."""
+    error = cls("x")
+    assert (error.billed, error.retryable) == (billed, retryable)

@@ -1,0 +1,133 @@
+"""Hypothesis strategies for results, errors and arguments."""
+
+import datetime as dt
+
+from hypothesis import strategies as st
+
+from facematch_core import (
+    Advice,
+    Billed,
+    Box,
+    Decision,
+    Demographics,
+    Environment,
+    Face,
+    LiveMatchDecision,
+    LiveMatchResult,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    ResultWarning,
+    ScaleSource,
+    Score,
+    Severity,
+    Skipped,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
+
+percentages = st.floats(0, 100)
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+optional_texts = st.none() | texts
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+json_objects = st.dictionaries(texts, json_values, max_size=3)
+scores = st.builds(Score, percentages, st.sampled_from(["fake/v1", "didit/face-match"]))
+thresholds = st.builds(
+    Threshold,
+    percentages,
+    st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST]),
+    st.sampled_from(ThresholdSource),
+) | st.builds(
+    Threshold,
+    st.none() | percentages,
+    st.just(ThresholdRule.VENDOR),
+    st.sampled_from(ThresholdSource),
+)
+warnings = st.builds(
+    ResultWarning,
+    code=st.sampled_from(WarningCode),
+    severity=st.sampled_from(Severity),
+    tag=optional_texts,
+    text=optional_texts,
+    advice=st.none() | st.sampled_from(Advice),
+)
+_edges = st.floats(-1e6, 1e6)
+boxes = st.builds(
+    Box,
+    left=_edges,
+    top=_edges,
+    right=_edges,
+    bottom=_edges,
+    unit=st.sampled_from(["px", "ratio"]),
+    of_width=st.none() | st.integers(1, 10**5),
+    of_height=st.none() | st.integers(1, 10**5),
+)
+faces = st.builds(
+    Face,
+    box=st.none() | boxes,
+    confidence=st.none() | st.floats(-10, 10),
+    rotation=st.none() | st.sampled_from([0, 90, 180, 270]),
+    demographics=st.none()
+    | st.builds(
+        Demographics, age=st.none() | st.floats(0, 120), gender=optional_texts, race=optional_texts
+    ),
+)
+times = st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2030, 1, 1), timezones=st.just(dt.UTC))
+_common = {
+    "score": st.none() | scores,
+    "raw_score": st.none() | st.floats(-1e6, 1e6),
+    "raw_score_name": optional_texts,
+    "scale_source": st.none() | st.sampled_from(ScaleSource),
+    "threshold": st.none() | thresholds,
+    "review_threshold": st.none() | thresholds,
+    "warnings": st.lists(warnings, max_size=3).map(tuple),
+    "backend": texts,
+    "model": optional_texts,
+    "vendor_status": optional_texts,
+    "request_id": optional_texts,
+    "session_id": optional_texts,
+    "attempt_id": optional_texts,
+    "caller_ref": optional_texts,
+    "metadata": st.none() | json_objects,
+    "created_at": st.none() | times,
+    "elapsed_s": st.floats(0, 1e4),
+    "billed": st.sampled_from(Billed),
+    "billed_ground": optional_texts,
+    "environment": st.sampled_from(Environment),
+    "answered_by": optional_texts,
+    "skipped": st.lists(
+        st.builds(Skipped, backend=texts, reason=texts, message=texts), max_size=2
+    ).map(tuple),
+    "probe_faces": st.none() | st.lists(faces, max_size=2).map(tuple),
+    "raw": json_objects,
+}
+match_results = st.builds(
+    MatchResult,
+    decision=st.sampled_from(Decision),
+    reference_faces=st.none() | st.lists(faces, max_size=2).map(tuple),
+    **_common,
+)
+liveness_results = st.builds(
+    LivenessResult,
+    decision=st.sampled_from(LivenessDecision),
+    method=optional_texts,
+    quality=st.none() | percentages,
+    luminance=st.none() | percentages,
+    **_common,
+)
+live_match_results = st.builds(
+    LiveMatchResult,
+    decision=st.sampled_from(LiveMatchDecision),
+    liveness=liveness_results,
+    match=st.none() | match_results,
+)
