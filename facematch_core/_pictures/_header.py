@@ -1,0 +1,33 @@
+"""What a picture's first bytes tell."""
+
+from __future__ import annotations
+
+import attrs
+
+from ._formats import ImageFormat
+
+
+@attrs.frozen
+class Header:
+    """What is known of a picture without decoding it.
+
+    Attributes:
+        format: The kind of file.
+        width: In pixels, as stored (before `orientation` is applied).
+        height: As `width`.
+        orientation: How to turn the stored picture upright, 1 to 8 as EXIF counts; 1 is upright.
+        several: True for an animation or several pages.
+    """
+
+    format: ImageFormat
+    width: int
+    height: int
+    orientation: int = 1
+    several: bool = False
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height in pixels once `orientation` is applied."""
+        if self.orientation >= 5:
+            return self.height, self.width
+        return self.width, self.height
