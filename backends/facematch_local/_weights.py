@@ -1,0 +1,172 @@
+"""Read dlib's face recognition network out of its file: bytes in, arrays out.
+
+The layers stand in the file in order from input to output, each starting with its name. Between
+the parts read here stand gradients, learning rates and other remains of the training. They are
+stepped over by looking for the next name, which cannot be found inside of the weights, because
+those are skipped by their count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ._serial import Reader
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NAMES = (
+    "input_rgb_image_sized",
+    "con_4",
+    "affine_",
+    "relu_",
+    "max_pool_2",
+    "avg_pool_2",
+    "add_prev_",
+    "fc_2",
+)
+
+#: Rows, columns, strides down and across, padding down and across of the three kinds of pooling;
+#: 0 x 0 stands for the whole map. The graph is built for these and no others.
+_MAX_POOL = (3, 3, 2, 2, 0, 0)
+_HALVING_POOL = (2, 2, 2, 2, 0, 0)
+_WHOLE_POOL = (0, 0, 1, 1, 0, 0)
+
+
+@attrs.frozen(eq=False)
+class Convolution:
+    """A convolution and the affine layer that follows it.
+
+    Attributes:
+        filters: float32, (filters, channels, rows, columns).
+        bias: float32, (filters,).
+        gain: float32, (filters,); multiplies what the convolution gave.
+        offset: float32, (filters,); is added after that.
+        stride: Steps of the filter in pixels, the same in both directions, at least 1.
+        padding: Zeros around the map in pixels, the same on all four sides, 0 or 1.
+    """
+
+    filters: NDArray[np.float32] = attrs.field(repr=False)
+    bias: NDArray[np.float32] = attrs.field(repr=False)
+    gain: NDArray[np.float32] = attrs.field(repr=False)
+    offset: NDArray[np.float32] = attrs.field(repr=False)
+    stride: int
+    padding: int
+
+
+@attrs.frozen(eq=False)
+class Block:
+    """A residual block: two convolutions, and a way past them.
+
+    Attributes:
+        first: Followed by a ReLU.
+        second: Its result and what went past are added; a ReLU follows.
+        halves: Whether what goes past is halved by a 2 x 2 average with stride 2.
+    """
+
+    first: Convolution
+    second: Convolution
+    halves: bool
+
+
+@attrs.frozen(eq=False)
+class Network:
+    """The whole network.
+
+    Attributes:
+        mean: What is subtracted from red, green and blue, 0-255.
+        size: Height and width of the picture in pixels.
+        stem: The first convolution; a ReLU and a 3 x 3 maximum with stride 2 follow.
+        blocks: At least one.
+        product: float32, (channels of the last block, numbers of an embedding); multiplies the
+            average of each channel over the map.
+    """
+
+    mean: tuple[float, float, float]
+    size: tuple[int, int]
+    stem: Convolution
+    blocks: tuple[Block, ...]
+    product: NDArray[np.float32] = attrs.field(repr=False)
+
+
+def read(data: bytes) -> Network:
+    """Read a network. Its arrays look into `data` and keep it alive.
+
+    Args:
+        data: The whole file.
+
+    Raises:
+        ValueError: the bytes are not such a network; says what is wrong, and where.
+    """
+    reader = Reader(data, _NAMES)
+    reader.skip_to("input_rgb_image_sized")
+    mean = (reader.real(), reader.real(), reader.real())
+    if not all(0 <= colour <= 255 for colour in mean):
+        raise reader.wrong("a mean colour outside of 0-255")
+    size = (reader.size(), reader.size())
+    stem = _convolution(reader, channels=3)
+    reader.skip_to("relu_")
+    _pool(reader, "max_pool_2", _MAX_POOL)
+    channels = len(stem.filters)
+    blocks: list[Block] = []
+    while reader.next_name() == "con_4" or not blocks:
+        blocks.append(_block(reader, channels))
+        # What goes past a block keeps its channels: they can become more, never fewer.
+        channels = max(channels, len(blocks[-1].second.filters))
+    _pool(reader, "avg_pool_2", _WHOLE_POOL)
+    product = _product(reader, channels)
+    return Network(mean, size, stem, tuple(blocks), product)
+
+
+def _convolution(reader: Reader, channels: int) -> Convolution:
+    reader.skip_to("con_4")
+    values = reader.tensor()
+    number, rows, columns, down, across = (reader.size() for _ in range(5))
+    padding = (reader.integer(), reader.integer())
+    size = number * channels * rows * columns
+    if len(values) != size + number:
+        raise reader.wrong(f"{len(values)} numbers for {number} filters of {channels} channels")
+    if rows != columns or down != across or padding not in {(0, 0), (1, 1)}:
+        raise reader.wrong("a convolution that differs between rows and columns")
+    reader.skip_to("affine_")
+    affine = reader.tensor()
+    if len(affine) != 2 * number:
+        raise reader.wrong(f"an affine layer of {len(affine)} numbers after {number} filters")
+    return Convolution(
+        filters=values[:size].reshape(number, channels, rows, columns),
+        bias=values[size:],
+        gain=affine[:number],
+        offset=affine[number:],
+        stride=down,
+        padding=padding[0],
+    )
+
+
+def _block(reader: Reader, channels: int) -> Block:
+    first = _convolution(reader, channels)
+    reader.skip_to("relu_")
+    second = _convolution(reader, channels=len(first.filters))
+    halves = reader.next_name() == "avg_pool_2"
+    if halves:
+        _pool(reader, "avg_pool_2", _HALVING_POOL)
+    reader.skip_to("add_prev_")
+    reader.skip_to("relu_")
+    return Block(first, second, halves)
+
+
+def _pool(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
+    reader.skip_to(name)
+    if tuple(reader.integer() for _ in shape) != shape:
+        raise reader.wrong(f"a layer {name} of another shape")
+
+
+def _product(reader: Reader, channels: int) -> NDArray[np.float32]:
+    reader.skip_to("fc_2")
+    outputs, inputs = reader.size(), reader.size()
+    values = reader.tensor()
+    if inputs != channels or len(values) != inputs * outputs:
+        raise reader.wrong(f"a product of {len(values)} numbers after {channels} channels")
+    return values.reshape(inputs, outputs)
