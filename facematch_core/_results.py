@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -120,6 +120,21 @@ def _no_truth(result: object) -> TypeError:
     )
 
 
+# One typed function per field: type checkers cannot follow a generic converter.
+
+
+def _warnings(items: Iterable[ResultWarning]) -> tuple[ResultWarning, ...]:
+    return tuple(items)
+
+
+def _skips(items: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    return tuple(items)
+
+
+def _faces(items: Iterable[Face] | None) -> tuple[Face, ...] | None:
+    return None if items is None else tuple(items)
+
+
 @attrs.frozen(kw_only=True)
 class Result:
     """What a match and a liveness check have in common.
@@ -155,7 +170,7 @@ class Result:
     scale_source: ScaleSource | None = None
     threshold: Threshold | None = None
     review_threshold: Threshold | None = None
-    warnings: tuple[ResultWarning, ...] = ()
+    warnings: tuple[ResultWarning, ...] = attrs.field(default=(), converter=_warnings)
     backend: str
     model: str | None = None
     vendor_status: str | None = None
@@ -170,8 +185,8 @@ class Result:
     billed_ground: str | None = None
     environment: Environment = Environment.PRODUCTION
     answered_by: str | None = None
-    skipped: tuple[Skipped, ...] = ()
-    probe_faces: tuple[Face, ...] | None = None
+    skipped: tuple[Skipped, ...] = attrs.field(default=(), converter=_skips)
+    probe_faces: tuple[Face, ...] | None = attrs.field(default=None, converter=_faces)
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def __bool__(self) -> bool:
@@ -198,7 +213,7 @@ class MatchResult(Result):
     """
 
     decision: Decision
-    reference_faces: tuple[Face, ...] | None = None
+    reference_faces: tuple[Face, ...] | None = attrs.field(default=None, converter=_faces)
 
     @property
     def is_match(self) -> bool:

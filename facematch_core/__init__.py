@@ -1,0 +1,135 @@
+"""One Python interface to face verification, with pluggable vendors.
+
+from pathlib import Path
+from facematch_core import open_verifier
+
+with open_verifier("local") as verifier:
+    result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
+print(result.decision, result.score)
+"""
+
+from ._clock import Clock, SystemClock
+from ._enums import (
+    Advice,
+    Billed,
+    Decision,
+    Environment,
+    LiveMatchDecision,
+    LivenessDecision,
+    Operation,
+    Retention,
+    ScaleSource,
+    Severity,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
+from ._events import Answered, Charged, Event, Refused, Sent, Started, Unknown
+from ._images import Image, ImageFormat
+from ._many import PairOutcome
+from ._open import open_verifier
+from ._registry import BackendInfo, available_backends
+from ._results import (
+    Box,
+    Demographics,
+    Face,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    ResultWarning,
+    Skipped,
+)
+from ._scores import Score, Threshold
+from ._secrets import Secret
+from ._verifier import FaceVerifier
+from .errors import (
+    FATAL,
+    AuthenticationFailed,
+    BackendNotFound,
+    BackendUnusable,
+    BudgetExceeded,
+    ConfigurationError,
+    DeadlineExceeded,
+    EnvironmentMismatch,
+    FaceMatchError,
+    IncomparableScores,
+    InsufficientCredit,
+    InvalidImage,
+    InvalidRequest,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    UnsupportedCapability,
+    UnsupportedOption,
+    VendorError,
+    VendorUnavailable,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FATAL",
+    "Advice",
+    "Answered",
+    "AuthenticationFailed",
+    "BackendInfo",
+    "BackendNotFound",
+    "BackendUnusable",
+    "Billed",
+    "Box",
+    "BudgetExceeded",
+    "Charged",
+    "Clock",
+    "ConfigurationError",
+    "DeadlineExceeded",
+    "Decision",
+    "Demographics",
+    "Environment",
+    "EnvironmentMismatch",
+    "Event",
+    "Face",
+    "FaceMatchError",
+    "FaceVerifier",
+    "Image",
+    "ImageFormat",
+    "IncomparableScores",
+    "InsufficientCredit",
+    "InvalidImage",
+    "InvalidRequest",
+    "LiveMatchDecision",
+    "LiveMatchResult",
+    "LivenessDecision",
+    "LivenessResult",
+    "MatchResult",
+    "Operation",
+    "OutcomeUnknown",
+    "PairOutcome",
+    "PermissionDenied",
+    "RateLimited",
+    "Refused",
+    "RequestRejected",
+    "ResultWarning",
+    "Retention",
+    "ScaleSource",
+    "Score",
+    "Secret",
+    "Sent",
+    "Severity",
+    "Skipped",
+    "Started",
+    "SystemClock",
+    "Threshold",
+    "ThresholdRule",
+    "ThresholdSource",
+    "UnexpectedResponse",
+    "Unknown",
+    "UnsupportedCapability",
+    "UnsupportedOption",
+    "VendorError",
+    "VendorUnavailable",
+    "WarningCode",
+    "available_backends",
+    "open_verifier",
+]

@@ -1,0 +1,215 @@
+"""The configuration file: found, read, and checked as far as no backend is needed.
+
+::
+
+    default_profile = "desk"
+
+    [profiles.desk]
+    backend = "local"
+    threshold = 55
+    review_threshold = 70
+
+    [profiles.desk.settings]        # the backend's own settings
+    cached_pictures = 200
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from ._enums import Environment
+from ._nearest import nearest
+from ._settings import described
+from .errors import ConfigurationError
+
+#: The file name in a folder of configuration.
+FILE_NAME = "facematch.toml"
+
+#: Names the file; read before the user's own folder.
+VARIABLE = "FACEMATCH_CONFIG"
+
+#: A configuration is small; more is a mistake.
+MAX_FILE_BYTES = 1 << 20
+
+_NUMBER, _FLAG, _TEXT = "a number", "true or false", "text"
+
+#: What a profile may say besides `settings`, and as what.
+PROFILE_KEYS = {
+    "backend": _TEXT,
+    "threshold": _NUMBER,
+    "liveness_threshold": _NUMBER,
+    "review_threshold": _NUMBER,
+    "liveness_review_threshold": _NUMBER,
+    "fit_images": _FLAG,
+    "keep_demographics": _FLAG,
+    "require_environment": _TEXT,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Profile:
+    """One named way to open a verifier.
+
+    Attributes:
+        name: Its name.
+        where: File and profile, for messages.
+        folder: Folder of the file.
+        backend: Name of the backend.
+        verifier: Arguments of `FaceVerifier`.
+        settings: The backend's settings, as TOML types, not yet checked.
+    """
+
+    name: str
+    where: str
+    folder: Path
+    backend: str
+    verifier: Mapping[str, Any]
+    settings: Mapping[str, Any] = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """A configuration file.
+
+    Attributes:
+        path: Where it was found.
+        default_profile: The profile to use when none is named, or None.
+        profiles: By name.
+    """
+
+    path: Path
+    default_profile: str | None
+    profiles: Mapping[str, Profile]
+
+    def profile(self, name: str) -> Profile:
+        """One profile; `ConfigurationError` if there is none of that name."""
+        if name not in self.profiles:
+            raise ConfigurationError(
+                f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
+            )
+        return self.profiles[name]
+
+
+def user_file() -> Path:
+    """The file in the user's own configuration folder, whether it exists or not."""
+    import click
+
+    return Path(click.get_app_dir("facematch")) / FILE_NAME
+
+
+def find(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    here: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> Path | None:
+    """The file to read: the one that is named, else the first that exists, or None.
+
+    Args:
+        path: Named by the caller.
+        here: Look into the current folder as well, as the command line does. A library that did so
+            would read what a stranger left there.
+        environ: The environment.
+    """
+    if path is not None:
+        return Path(path)
+    if environ.get(VARIABLE):
+        return Path(environ[VARIABLE])
+    places = [Path(FILE_NAME)] if here else []
+    return next((place for place in [*places, user_file()] if place.is_file()), None)
+
+
+def read(path: Path) -> Config:
+    """Read and check a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or says something that is not known.
+    """
+    document = _parsed(path)
+    _known(document, {"default_profile", "profiles"}, str(path))
+    profiles = document.get("profiles", {})
+    if not isinstance(profiles, dict):
+        raise ConfigurationError(f"{path}: profiles must be a table, not {described(profiles)}.")
+    default = document.get("default_profile")
+    if default is not None and (not isinstance(default, str) or default not in profiles):
+        raise ConfigurationError(
+            f"{path}: default_profile must name a profile of this file; "
+            f"{nearest(default if isinstance(default, str) else '', profiles)}"
+        )
+    return Config(
+        path=path,
+        default_profile=default,
+        profiles={name: _profile(path, name, table) for name, table in profiles.items()},
+    )
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ConfigurationError(
+            f"The configuration file {str(path)!r} cannot be read: {reason}."
+        ) from None
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigurationError(f"The configuration file {path} is over {MAX_FILE_BYTES} bytes.")
+    import tomllib
+
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error).rstrip(".")
+    except (ValueError, RecursionError) as error:
+        reason = type(error).__name__
+    raise ConfigurationError(f"The configuration file {path} is no TOML: {reason}.")
+
+
+def _profile(path: Path, name: str, table: Any) -> Profile:
+    where = f"{path} [profiles.{name[:60]}]"
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
+    _known(table, {*PROFILE_KEYS, "settings"}, where)
+    settings = table.get("settings", {})
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"{where}: settings must be a table, not {described(settings)}.")
+    if "backend" not in table:
+        raise ConfigurationError(f"{where} needs backend: the name of a backend.")
+    values = {key: _value(where, key, table[key]) for key in PROFILE_KEYS if key in table}
+    return Profile(
+        name=name,
+        where=where,
+        folder=path.parent,
+        backend=values.pop("backend"),
+        verifier=values,
+        settings=settings,
+    )
+
+
+def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise ConfigurationError(f"{where}: unknown key {key[:60]!r}; {nearest(key, known)}")
+
+
+def _value(where: str, key: str, value: Any) -> Any:
+    wanted = PROFILE_KEYS[key]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = {_NUMBER: is_number, _FLAG: isinstance(value, bool), _TEXT: isinstance(value, str)}
+    if not fits[wanted]:
+        raise ConfigurationError(f"{where}: {key} must be {wanted}, not {described(value)}.")
+    if wanted is _NUMBER and not 0 <= value <= 100:
+        raise ConfigurationError(f"{where}: {key} must lie between 0 and 100.")
+    if key == "require_environment":
+        words = {member.value: member for member in Environment}
+        if value not in words:
+            raise ConfigurationError(f"{where}: {key} must be one of {', '.join(words)}.")
+        return words[value]
+    return value

@@ -1,0 +1,292 @@
+"""`FaceVerifier`: what callers hold. The rules that all vendors share are applied here, once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn, Self, TypeAlias, cast
+
+from . import _rules
+from ._asked import Asked, Defaults, taken
+from ._attempts import Attempts
+from ._clock import Clock, SystemClock
+from ._enums import Environment, Operation, Retention
+from ._events import Event, Teller
+from ._images import Image
+from ._many import PairOutcome, run_pairs
+from ._results import LiveMatchResult, LivenessResult, MatchResult
+from .backend import Backend
+from .errors import FATAL, ConfigurationError, FaceMatchError
+
+#: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say
+#: what it is.
+Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
+
+
+class FaceVerifier:
+    """Asks one backend "is this the same person?" and "is this a live face?".
+
+    Safe to share between threads, and usable in a child process after a fork. A context manager.
+
+    Args:
+        backend: Who answers.
+        threshold, liveness_threshold: Where a pass begins, 0-100 on the backend's scale, for calls
+            that set none; None for the backend's documented default.
+        review_threshold, liveness_review_threshold: Up to which score, 0-100, a pass becomes
+            REVIEW; None for no review.
+        fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
+            refused here instead.
+        keep_demographics: Keep the vendor's guesses of age, gender and race in results.
+        require_environment: Refuse to hand out a result from anywhere else.
+        on_event: Called with one `Event` record per step of a call, in the calling thread. An
+            exception in it is logged and changes nothing.
+        clock: Time, for tests.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        threshold: float | None = None,
+        liveness_threshold: float | None = None,
+        review_threshold: float | None = None,
+        liveness_review_threshold: float | None = None,
+        fit_images: bool = True,
+        keep_demographics: bool = False,
+        require_environment: Environment | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not isinstance(backend, Backend):
+            raise ConfigurationError(
+                "FaceVerifier takes a Backend such as LocalBackend(); for a name use "
+                f'open_verifier("local"). This is: {type(backend).__name__}.'
+            )
+        self._backend = backend
+        self._clock = clock or SystemClock()
+        self._attempts = Attempts(
+            backend=backend,
+            defaults=Defaults(
+                threshold=threshold,
+                liveness_threshold=liveness_threshold,
+                review_threshold=review_threshold,
+                liveness_review_threshold=liveness_review_threshold,
+            ),
+            fit_images=fit_images,
+            keep_demographics=keep_demographics,
+            required=require_environment,
+            teller=Teller(backend=backend, hook=on_event, clock=self._clock),
+            clock=self._clock,
+        )
+        self._closed = False
+
+    @property
+    def backend(self) -> Backend:
+        """Who answers."""
+        return self._backend
+
+    def verify(
+        self,
+        probe: Picture,
+        reference: Picture,
+        *,
+        threshold: float | None = None,
+        review_threshold: float | None = None,
+        rotate: bool = False,
+        retention: Retention = Retention.MINIMAL,
+        caller_ref: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> MatchResult:
+        """Compare two faces.
+
+        Args:
+            probe: The live or candidate face: `Image`, bytes or a path object.
+            reference: The face to compare with, for example from an identity document.
+            threshold: Where a match begins, 0-100 on this backend's scale.
+            review_threshold: Above `threshold`, up to 100: a match whose score is not above it
+                becomes `REVIEW`.
+            rotate: Also try the pictures turned by 90, 180 and 270 degrees.
+            retention: What the vendor is asked to keep of the call.
+            caller_ref: Your own reference, up to 255 characters for most vendors.
+            metadata: Your own JSON object.
+            options: The backend's own typed options.
+            deadline_s: Seconds for the whole call, above 0; None for the backend's time-outs.
+
+        Returns:
+            A result. A mismatch is a result, not an error.
+
+        Raises:
+            InvalidImage, InvalidRequest, UnsupportedOption, UnsupportedCapability,
+            ConfigurationError: nothing was sent.
+            VendorError: no result; `billed` says whether it was charged.
+        """
+        images, wrong = taken(probe, reference)
+        del probe, reference
+        if wrong:
+            raise wrong
+        asked = Asked(
+            threshold=threshold,
+            review_threshold=review_threshold,
+            rotate=rotate,
+            retention=retention,
+            caller_ref=caller_ref,
+            metadata=metadata,
+            options=options,
+            deadline_s=deadline_s,
+        )
+        return cast(MatchResult, self._make(Operation.MATCH, images, asked))
+
+    def check_liveness(
+        self,
+        probe: Picture,
+        *,
+        threshold: float | None = None,
+        review_threshold: float | None = None,
+        rotate: bool = False,
+        retention: Retention = Retention.MINIMAL,
+        caller_ref: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> LivenessResult:
+        """Check one picture for a live face (passive liveness).
+
+        Arguments, results and errors are those of `verify`, on the scale of the vendor's liveness
+        score. A spoof is a result, not an error.
+        """
+        images, wrong = taken(probe)
+        del probe
+        if wrong:
+            raise wrong
+        asked = Asked(
+            threshold=threshold,
+            review_threshold=review_threshold,
+            rotate=rotate,
+            retention=retention,
+            caller_ref=caller_ref,
+            metadata=metadata,
+            options=options,
+            deadline_s=deadline_s,
+        )
+        return cast(LivenessResult, self._make(Operation.LIVENESS, images, asked))
+
+    def verify_live(
+        self,
+        probe: Picture,
+        reference: Picture,
+        *,
+        threshold: float | None = None,
+        review_threshold: float | None = None,
+        liveness_threshold: float | None = None,
+        liveness_review_threshold: float | None = None,
+        rotate: bool = False,
+        retention: Retention = Retention.MINIMAL,
+        caller_ref: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> LiveMatchResult:
+        """Check the probe for a live face and, unless that ends it, compare it with the reference.
+
+        Two calls, two charges. The comparison is not asked for, so not paid for, when the probe is
+        not live or has no face. If the comparison fails with an error, that error is raised and
+        the paid liveness result is its `liveness` attribute.
+
+        Args:
+            liveness_threshold, liveness_review_threshold: Like `threshold` and `review_threshold`,
+                for the liveness score.
+            deadline_s: Seconds for both calls together.
+
+        The other arguments and the errors are those of `verify`.
+        """
+        images, wrong = taken(probe, reference)
+        del probe, reference
+        if wrong:
+            raise wrong
+        common = {
+            "rotate": rotate,
+            "retention": retention,
+            "caller_ref": caller_ref,
+            "metadata": metadata,
+            "options": options,
+        }
+        of_match = Asked(
+            threshold=threshold, review_threshold=review_threshold, deadline_s=deadline_s, **common
+        )
+        # Whatever could refuse the second call is asked before the first one is paid.
+        self._attempts.refuse(Operation.MATCH, images, of_match)
+        of_liveness = Asked(
+            threshold=liveness_threshold,
+            review_threshold=liveness_review_threshold,
+            deadline_s=deadline_s,
+            **common,
+        )
+        started = self._clock.monotonic()
+        liveness = cast(LivenessResult, self._make(Operation.LIVENESS, images[:1], of_liveness))
+        if _rules.ends_early(liveness):
+            return _rules.together(liveness, None)
+        try:
+            match = cast(MatchResult, self._make(Operation.MATCH, images, of_match, since=started))
+        except FaceMatchError as error:
+            error.liveness = liveness
+            raise
+        return _rules.together(liveness, match)
+
+    def verify_many(
+        self,
+        pairs: Iterable[Any],
+        *,
+        max_workers: int = 4,
+        stop_on: tuple[type[FaceMatchError], ...] = FATAL,
+        **options: Any,
+    ) -> Iterator[PairOutcome]:
+        """Compare many pairs, in bounded memory, and yield the outcomes in order.
+
+        Args:
+            pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
+                ``(probe, reference, key)``; it is read only a little ahead of what is yielded.
+            max_workers: Calls at a time, 1-256.
+            stop_on: Errors that end the run: no further pair is started, those that were started
+                are finished and yielded. By default what would fail for every pair: key, credit,
+                budget, configuration.
+            **options: Those of `verify`, for every pair.
+
+        Yields:
+            One `PairOutcome` per started pair, in the order of `pairs`; an error is an outcome.
+
+        When the caller stops early (``break``, ``close()``), what has not started is cancelled and
+        what has is waited for.
+
+        Raises:
+            InvalidRequest: `max_workers` is out of range.
+        """
+        return run_pairs(self.verify, pairs, max_workers=max_workers, stop_on=stop_on, **options)
+
+    def close(self) -> None:
+        """Give back what the backend holds. May be called more than once."""
+        self._closed = True
+        self._backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"FaceVerifier({self._backend.name})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A FaceVerifier is not pickled: open one in each process.")
+
+    def _make(
+        self, operation: Operation, images: list[Image], asked: Asked, since: float | None = None
+    ) -> _rules.Answer:
+        if self._closed:
+            raise ConfigurationError("This verifier is closed: open a new one.")
+        return self._attempts.make(operation, images, asked, since=since)

@@ -1,0 +1,308 @@
+"""Configuration: which file, which profile, strict settings, and no value in any message."""
+
+import contextlib
+import os
+import string
+
+import attrs
+import pytest
+import tomli_w
+from fakes import FakeBackend, picture
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from facematch_core import (
+    ConfigurationError,
+    Environment,
+    FaceMatchError,
+    FaceVerifier,
+    Secret,
+    ThresholdSource,
+    open_verifier,
+)
+from facematch_core import _config as config
+from facematch_core import _plan as opening
+
+CANARY = "sk-canary-9d2e"
+
+
+@attrs.define(kw_only=True, eq=False)
+class Configured(FakeBackend):
+    """A backend with a setting of every type."""
+
+    api_key: Secret
+    level: int = 1
+    ratio: float = 0.5
+    strict: bool = False
+    base_url: str = "https://api.example"
+    environment_setting: Environment = Environment.PRODUCTION
+    region: str | None = None
+    scale: Environment | None = attrs.field(default=None)
+
+    name = "configured"
+    environment_variables = {  # noqa: RUF012 - a class variable of the interface
+        "api_key": "CONFIGURED_KEY",
+        "level": "CONFIGURED_LEVEL",
+        "strict": "CONFIGURED_STRICT",
+    }
+
+    def __attrs_post_init__(self):
+        FakeBackend.__init__(self)
+
+
+@pytest.fixture(autouse=True)
+def _configured(monkeypatch):
+    monkeypatch.setattr(opening, "backend_class", lambda name: Configured)
+    monkeypatch.setenv("CONFIGURED_KEY", CANARY)
+
+
+def written(tmp_path, document):
+    path = tmp_path / "facematch.toml"
+    path.write_text(document if isinstance(document, str) else tomli_w.dumps(document))
+    return path
+
+
+def profile(**settings):
+    return {"profiles": {"p": {"backend": "configured", "settings": settings}}}
+
+
+def test_a_profile_opens_a_verifier(tmp_path):
+    """Thresholds and settings come from the file, the key from the environment."""
+    path = written(
+        tmp_path,
+        {
+            "default_profile": "desk",
+            "profiles": {
+                "desk": {
+                    "backend": "configured",
+                    "threshold": 55,
+                    "settings": {"level": 3, "strict": True},
+                }
+            },
+        },
+    )
+    with open_verifier(profile="desk", config=path) as verifier:
+        assert (verifier.backend.level, verifier.backend.strict) == (3, True)
+        assert verifier.backend.api_key.reveal() == CANARY
+        result = verifier.verify(picture(), picture())
+        assert (result.threshold.value, result.threshold.source) == (55, ThresholdSource.PROFILE)
+    assert open_verifier(config=path).backend.level == 3
+
+
+def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_path, monkeypatch):
+    """And doctor can tell where each setting came from."""
+    monkeypatch.setenv("CONFIGURED_LEVEL", "7")
+    monkeypatch.setenv("CONFIGURED_STRICT", "true")
+    path = written(tmp_path, profile(level=3))
+    planned = opening.plan(profile="p", config=path, settings={"ratio": 0.9})
+    origins = {s.name: (s.value, s.origin) for s in planned.settings}
+    assert origins["level"][0] == 3
+    assert origins["strict"] == (True, "$CONFIGURED_STRICT")
+    assert origins["ratio"] == (0.9, "argument")
+    assert origins["api_key"][1] == "$CONFIGURED_KEY"
+    assert origins["region"] == (None, "default")
+
+
+def test_which_file_is_read(tmp_path, monkeypatch):
+    """The named one, then $FACEMATCH_CONFIG, then the user's own; the current folder only for the
+    command line."""
+    monkeypatch.chdir(tmp_path)
+    here = written(tmp_path, profile())
+    assert config.find() is None
+    assert config.find(here=True).resolve() == here
+    own = config.user_file()
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    assert config.find() == own
+    assert config.find(here=True).resolve() == here
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "other.toml"))
+    assert config.find(here=True) == tmp_path / "other.toml"
+    assert config.find(tmp_path / "named.toml") == tmp_path / "named.toml"
+
+
+def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
+    """A file that is broken does not matter then."""
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))
+    assert open_verifier("configured").backend.level == 1
+    with pytest.raises(ConfigurationError, match="no TOML"):
+        open_verifier(profile="p")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"levle": 1}, "did you mean level"),
+        ({"level": "3"}, "a whole number, not str of length 1"),
+        ({"level": True}, "a whole number, not bool"),
+        ({"level": 1.0}, "a whole number, not float"),
+        ({"strict": "false"}, "true or false, not str of length 5"),
+        ({"strict": 0}, "true or false, not int"),
+        ({"ratio": "0.5"}, "a number"),
+        ({"base_url": ["x"]}, "text, not list of length 1"),
+        ({"environment_setting": "prod"}, '"production"'),
+        ({"api_key": CANARY}, "must not stand in the file"),
+        ({"api_key": {"env": "NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
+        ({"api_key": {"file": "no-such-file"}}, "cannot be read"),
+        ({"api_key": {"value": CANARY}}, 'env = "NAME"'),
+        ({"api_key": 5}, 'env = "NAME"'),
+    ],
+    ids=str,
+)
+def test_wrong_settings(tmp_path, settings, says):
+    """File, profile and key are named; the value is not."""
+    path = written(tmp_path, profile(**settings))
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        open_verifier(profile="p", config=path)
+    message = str(caught.value)
+    assert CANARY not in message
+    if "env" not in str(settings) and "file" not in str(settings):
+        assert str(path) in message
+        assert "[profiles.p]" in message
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("x = ", "no TOML"),
+        ("profiles = 3", "must be a table"),
+        ("[profiles]\np = 3", "must be a table"),
+        ("[profiles.p]\nthreshold = 5", "needs backend"),
+        ("[profiles.p]\nbackend = 'a'\nthreshhold = 5", "did you mean threshold"),
+        ("[profiles.p]\nbackend = 'a'\nthreshold = true", "a number, not bool"),
+        ("[profiles.p]\nbackend = 'a'\nthreshold = 101", "between 0 and 100"),
+        ("[profiles.p]\nbackend = 'a'\nthreshold = nan", "between 0 and 100"),
+        ("[profiles.p]\nbackend = 'a'\nrequire_environment = 'x'", "one of production"),
+        ("[profiles.p]\nbackend = 3", "text, not int"),
+        ("default_profile = 'q'\n[profiles.p]\nbackend = 'a'", "did you mean|known: p"),
+        ("[profiles.q]\nbackend = 'a'", "no profile 'p'"),
+        ("\ufeff[profiles.p]", "no TOML"),
+        ("a = [" * 2000, "no TOML"),
+    ],
+    ids=lambda v: str(v)[:40],
+)
+def test_wrong_files(tmp_path, document, says):
+    """One sentence each."""
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        open_verifier(profile="p", config=written(tmp_path, document))
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    """Missing, a folder, not text, too large."""
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xff")
+    (tmp_path / "large.toml").write_bytes(b"#" * (config.MAX_FILE_BYTES + 1))
+    for path in (tmp_path / "nothing", tmp_path, tmp_path / "binary.toml", tmp_path / "large.toml"):
+        with pytest.raises(ConfigurationError):
+            open_verifier(profile="p", config=path)
+
+
+def test_nothing_named_and_no_file():
+    """The sentence tells both ways out."""
+    with pytest.raises(ConfigurationError, match="Name a backend"):
+        open_verifier()
+    with pytest.raises(ConfigurationError, match="not both"):
+        open_verifier("configured", profile="p")
+    with pytest.raises(ConfigurationError, match="name of a backend"):
+        open_verifier(Configured(api_key=Secret("x")))
+
+
+def test_a_needed_setting_that_is_missing(tmp_path, monkeypatch):
+    """The sentence names the variable to set."""
+    monkeypatch.delenv("CONFIGURED_KEY")
+    with pytest.raises(ConfigurationError, match="CONFIGURED_KEY"):
+        open_verifier("configured")
+
+
+def test_a_key_file_beside_the_configuration(tmp_path):
+    """A relative path is relative to the configuration, not to the current folder."""
+    (tmp_path / "key.txt").write_text("from-the-file\n")
+    path = written(tmp_path, profile(api_key={"file": "key.txt"}))
+    key = open_verifier(profile="p", config=path).backend.api_key
+    assert key.reveal() == "from-the-file"
+    assert key.origin == str(tmp_path / "key.txt")
+
+
+def test_odd_environment_variables(monkeypatch):
+    """Text that is no such value is refused without showing it."""
+    for variable, value in (("CONFIGURED_LEVEL", CANARY), ("CONFIGURED_STRICT", "yes")):
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(ConfigurationError, match=variable) as caught:
+            open_verifier("configured")
+        assert CANARY not in str(caught.value)
+        monkeypatch.delenv(variable)
+
+
+def test_unknown_arguments_of_the_verifier():
+    """A setting in the wrong place gets a sentence, and the backend is closed again."""
+    with pytest.raises(ConfigurationError, match="settings="):
+        open_verifier("configured", level=3)
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=200)
+words = st.sampled_from(
+    [
+        "backend",
+        "profiles",
+        "p",
+        "settings",
+        "threshold",
+        "default_profile",
+        "level",
+        "strict",
+        "api_key",
+        "ratio",
+        "env",
+        "file",
+        "configured",
+        "CONFIGURED_KEY",
+        "fit_images",
+    ]
+) | st.text(string.ascii_letters + "_-. \n\0é", max_size=8)
+toml_values = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | words
+    | st.datetimes()
+    | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=10,
+)
+documents = st.dictionaries(words, toml_values, max_size=4) | st.fixed_dictionaries(
+    {
+        "profiles": st.fixed_dictionaries(
+            {
+                "p": st.fixed_dictionaries(
+                    {"backend": st.just("configured") | toml_values},
+                    optional={
+                        "settings": st.dictionaries(words, toml_values, max_size=3),
+                        "threshold": toml_values,
+                        "fit_images": toml_values,
+                        "require_environment": words,
+                    },
+                )
+            }
+        )
+    },
+    optional={"default_profile": words},
+)
+
+
+@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
+@given(documents)
+def test_any_settings_file_gives_a_verifier_or_an_error_of_our_tree(tmp_path, document):
+    """Thousands of files, and no traceback among them."""
+    path = written(tmp_path, document)
+    with contextlib.suppress(FaceMatchError), open_verifier(profile="p", config=path) as verifier:
+        assert isinstance(verifier, FaceVerifier)
+
+
+@settings(max_examples=500, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=200) | texts.map(str.encode))
+def test_any_bytes_as_a_settings_file(tmp_path, content):
+    """Not even what is no TOML at all."""
+    path = tmp_path / os.urandom(4).hex()
+    path.write_bytes(content)
+    with contextlib.suppress(FaceMatchError):
+        open_verifier(profile="p", config=path)
+    path.unlink()

@@ -1,0 +1,86 @@
+"""What an import costs, and who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import facematch_core
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"requests", "PIL", "numpy", "stevedore", "click", "rich", "pytest", "hypothesis"}
+PUBLIC = {
+    "facematch_core",
+    "facematch_core.backend",
+    "facematch_core.http",
+    "facematch_core.errors",
+}
+BACKENDS = sorted(path.name for path in (ROOT / "backends").iterdir() if path.is_dir())
+
+
+def loaded_after(code):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stdout.split())
+
+
+def imported_modules(path):
+    """Absolute names of what a file imports; relative ones are its own package's."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+
+
+def test_import_loads_nothing_heavy():
+    """Neither the HTTP library, nor the picture library, nor the plug-in loader."""
+    assert not HEAVY & loaded_after("import facematch_core")
+
+
+def test_the_local_backend_is_light_until_used():
+    """Importing the package loads no model library."""
+    loaded = loaded_after("import facematch_local")
+    assert not (HEAVY | {"dlib", "onnx", "onnxruntime"}) & loaded
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "facematch_core").rglob("*.py")), ids=lambda p: p.name
+)
+def test_the_core_knows_no_vendor(path):
+    """Nor a mock: whatever is specific is found through an entry point."""
+    for module in imported_modules(path):
+        assert module.split(".")[0] not in {*BACKENDS, "facematch_mock_server"}
+        if module == "pytest" or module.startswith(("_pytest", "hypothesis")):
+            assert "testing" in path.parts
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_imports_public_names_only(name):
+    """What it needs of the core is what any stranger's plug-in may use."""
+    for path in (ROOT / "backends" / name).rglob("*.py"):
+        for module in imported_modules(path):
+            top = module.split(".")[0]
+            assert top not in set(BACKENDS) - {name}, path
+            if top == "facematch_core":
+                assert module in PUBLIC, path
+
+
+def test_public_names_exist_once():
+    """One list, without a dead name."""
+    assert len(set(facematch_core.__all__)) == len(facematch_core.__all__)
+    assert all(hasattr(facematch_core, name) for name in facematch_core.__all__)
+
+
+def test_the_version_is_the_distributions():
+    """Told once by the module and once by the metadata."""
+    from importlib.metadata import version
+
+    assert version("facematch-core") == facematch_core.__version__

@@ -1,0 +1,131 @@
+"""The rules that hold for every backend."""
+
+import itertools
+
+import attrs
+import pytest
+from fakes import SCALE, liveness_result, match_result
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import liveness_results, match_results, percentages, thresholds
+
+from facematch_core import (
+    Decision,
+    Demographics,
+    Face,
+    LiveMatchDecision,
+    LivenessDecision,
+    ResultWarning,
+    Score,
+    Severity,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
+from facematch_core import _rules as rules
+
+PASSES = (Decision.MATCH, LivenessDecision.LIVE)
+any_result = match_results | liveness_results
+
+
+def above(value):
+    return Threshold(value, ThresholdRule.ABOVE, ThresholdSource.CALLER)
+
+
+@given(any_result, st.none() | percentages.map(above))
+def test_review_only_ever_takes_a_pass_away(result, review):
+    """Whatever is reviewed, nothing becomes a pass and nothing but a pass changes."""
+    after = rules.reviewed(result, review)
+    if result.decision in PASSES:
+        assert after.decision in (result.decision, type(result.decision).REVIEW)
+    else:
+        assert after.decision is result.decision
+
+
+@given(percentages, percentages)
+def test_the_edge_of_the_review_threshold(score, review):
+    """A pass at the review threshold is reviewed, above it it stands."""
+    after = rules.reviewed(match_result(score=Score(score, SCALE)), above(review))
+    assert after.decision is (Decision.MATCH if score > review else Decision.REVIEW)
+
+
+def test_a_pass_without_a_score_is_reviewed():
+    """No number is not a high number."""
+    assert rules.reviewed(match_result(), above(10)).decision is Decision.REVIEW
+
+
+@pytest.mark.parametrize("severity", Severity)
+@pytest.mark.parametrize("code", [WarningCode.OTHER, WarningCode.LOW_QUALITY])
+def test_an_unknown_warning_of_weight_is_reviewed(code, severity):
+    """Only what nobody knows and may be grave makes a pass doubtful."""
+    result = match_result(warnings=(ResultWarning(code=code, severity=severity, tag="NEW_RISK"),))
+    grave = code is WarningCode.OTHER and severity in (Severity.ERROR, Severity.UNKNOWN)
+    after = rules.reviewed(result, None)
+    assert after.decision is (Decision.REVIEW if grave else Decision.MATCH)
+    assert after.warnings == result.warnings
+
+
+@given(any_result, st.none() | thresholds)
+def test_a_pass_that_its_score_does_not_bear_out_is_not_believed(result, threshold):
+    """Below the threshold, or without a score, it becomes REVIEW, with a warning that says so."""
+    result = attrs.evolve(result, threshold=threshold)
+    after = rules.consistent(result)
+    known = threshold is not None and threshold.rule is not ThresholdRule.VENDOR
+    borne_out = result.score is not None and known and result.score.value >= threshold.value
+    if result.decision in PASSES and known and not borne_out:
+        assert after.decision is type(result.decision).REVIEW
+        code = (
+            WarningCode.SCORE_UNAVAILABLE
+            if result.score is None
+            else WarningCode.THRESHOLD_CONFLICT
+        )
+        assert code in {warning.code for warning in after.warnings}
+    else:
+        assert after == result
+
+
+@given(any_result)
+def test_no_demographics_are_left(result):
+    """Neither in the faces nor at any depth of the raw body."""
+    body = {"a": [{"age": 31, "b": {"gender": "x", "keep": 1}}], "race": None}
+    after = rules.without_demographics(
+        attrs.evolve(result, raw=body), frozenset({"age", "gender", "race"})
+    )
+    faces = [*(after.probe_faces or ()), *(getattr(after, "reference_faces", None) or ())]
+    assert all(face.demographics is None for face in faces)
+    assert after.raw == {"a": [{"b": {"keep": 1}}]}
+
+
+def test_demographics_go_from_both_pictures():
+    """The reference is a person too."""
+    face = Face(demographics=Demographics(age=31))
+    after = rules.without_demographics(
+        match_result(probe_faces=(face,), reference_faces=(face,)), frozenset()
+    )
+    assert after.probe_faces == after.reference_faces == (Face(),)
+
+
+@pytest.mark.parametrize(
+    ("live", "match"), list(itertools.product(LivenessDecision, [None, *Decision]))
+)
+def test_both_together(live, match):
+    """VERIFIED needs both; what ends early needs no comparison; else the worse one stands."""
+    liveness = liveness_result(live)
+    compared = None if match is None else match_result(match)
+    early = live in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
+    assert rules.ends_early(liveness) is early
+    if match is None and not early:
+        with pytest.raises(ValueError, match="Without a comparison"):
+            rules.together(liveness, None)
+        return
+    result = rules.together(liveness, compared)
+    assert result.is_verified is (live is LivenessDecision.LIVE and match is Decision.MATCH)
+    if live is LivenessDecision.NOT_LIVE:
+        assert result.decision is LiveMatchDecision.NOT_LIVE
+    elif match is Decision.NO_MATCH:
+        assert result.decision is LiveMatchDecision.NO_MATCH
+    elif live is LivenessDecision.INCONCLUSIVE or match is Decision.INCONCLUSIVE:
+        assert result.decision is LiveMatchDecision.INCONCLUSIVE
+    elif live is LivenessDecision.REVIEW or match is Decision.REVIEW:
+        assert result.decision is LiveMatchDecision.REVIEW

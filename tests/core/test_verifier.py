@@ -1,0 +1,403 @@
+"""`FaceVerifier`: the order of a call, what is refused before it, what comes out of it."""
+
+import contextlib
+import copy
+import json
+import math
+import pickle
+
+import pytest
+from fakes import SCALE, FakeBackend, FakeOptions, liveness_result, match_result, picture
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import json_objects, percentages
+
+from facematch_core import (
+    Answered,
+    Billed,
+    Charged,
+    ConfigurationError,
+    Decision,
+    Demographics,
+    Environment,
+    EnvironmentMismatch,
+    Face,
+    FaceMatchError,
+    FaceVerifier,
+    InvalidImage,
+    InvalidRequest,
+    LiveMatchDecision,
+    LivenessDecision,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Retention,
+    Score,
+    Sent,
+    Started,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    UnexpectedResponse,
+    Unknown,
+    UnsupportedCapability,
+    UnsupportedOption,
+    VendorUnavailable,
+)
+from facematch_core.errors import BackendUnusable
+from facematch_core.testing import ManualClock
+
+A, B = picture(), picture((10, 20, 30))
+
+
+def test_a_match_with_everything_in_it(backend, verifier):
+    """The result carries the call's own data and ours."""
+    result = verifier.verify(A, B, caller_ref="emp-1", metadata={"gate": ["n"]})
+    assert result.is_match
+    assert result.threshold == Threshold(50, ThresholdRule.AT_LEAST, ThresholdSource.DEFAULT)
+    assert (result.caller_ref, result.metadata) == ("emp-1", {"gate": ["n"]})
+    assert result.billed is Billed.YES
+    assert result.attempt_id == backend.calls[0].attempt_id
+    assert result.elapsed_s >= 0
+    assert backend.calls[0].retention is Retention.MINIMAL
+
+
+def test_a_result_has_no_truth_value(verifier):
+    """`if result:` would let REVIEW in."""
+    for result in (verifier.verify(A, B), verifier.check_liveness(A), verifier.verify_live(A, B)):
+        with pytest.raises(TypeError, match="no truth value"):
+            bool(result)
+
+
+@pytest.mark.parametrize(
+    ("asked", "profile", "value", "source"),
+    [
+        (60, 55, 60, ThresholdSource.CALLER),
+        (None, 55, 55, ThresholdSource.PROFILE),
+        (None, None, 50, ThresholdSource.DEFAULT),
+        (0, 55, 0, ThresholdSource.CALLER),
+    ],
+)
+def test_who_set_the_threshold(backend, asked, profile, value, source):
+    """The caller's, else the profile's, else the backend's; 0 is a threshold, too."""
+    result = FaceVerifier(backend, threshold=profile).verify(A, B, threshold=asked)
+    assert result.threshold == Threshold(value, ThresholdRule.AT_LEAST, source)
+
+
+def test_without_any_threshold_the_vendor_decides():
+    """A backend without a documented default gets none."""
+    backend = FakeBackend(default_threshold=None)
+    assert FaceVerifier(backend).verify(A, B).threshold is None
+    assert backend.calls[0].threshold is None
+
+
+@pytest.mark.parametrize(("score", "decision"), [(80, "match"), (60, "review"), (40, "no_match")])
+def test_the_review_threshold(score, decision):
+    """A pass that is not above it is for a person to look at."""
+    result = FaceVerifier(FakeBackend(score)).verify(A, B, review_threshold=70)
+    assert result.decision == decision
+    assert result.review_threshold.value == 70
+
+
+def test_a_profiles_review_threshold_yields_to_a_stricter_caller(backend):
+    """With a caller's threshold above the profile's review nothing is left to review."""
+    verifier = FaceVerifier(backend, review_threshold=60)
+    assert verifier.verify(A, B, threshold=70).is_match
+    with pytest.raises(InvalidRequest, match="above threshold"):
+        verifier.verify(A, B, threshold=70, review_threshold=65)
+
+
+ODD_OPTIONS = [
+    {"threshold": math.nan},
+    {"threshold": True},
+    {"threshold": "50"},
+    {"threshold": -1},
+    {"threshold": 100.1},
+    {"review_threshold": 50},
+    {"review_threshold": math.inf},
+    {"rotate": 1},
+    {"retention": "for ever"},
+    {"retention": None},
+    {"caller_ref": ""},
+    {"caller_ref": 7},
+    {"caller_ref": "\ud800"},
+    {"metadata": []},
+    {"metadata": {"a": b"x"}},
+    {"metadata": {"a": math.nan}},
+    {"metadata": {1: "a"}},
+    {"metadata": {"a": "\ud800"}},
+    {"deadline_s": 0},
+    {"deadline_s": -1},
+    {"deadline_s": math.inf},
+    {"deadline_s": True},
+]
+
+
+@pytest.mark.parametrize("options", ODD_OPTIONS, ids=str)
+def test_odd_options_are_refused_before_anything_is_sent(backend, verifier, options):
+    """One sentence, and no call."""
+    with pytest.raises(InvalidRequest):
+        verifier.verify(A, B, **options)
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("can", "options"),
+    [
+        ({"rotate": False}, {"rotate": True}),
+        ({"retention": frozenset({Retention.MINIMAL})}, {"retention": Retention.KEEP}),
+        ({"options": None}, {"options": FakeOptions()}),
+        ({}, {"options": {"level": 1}}),
+    ],
+)
+def test_what_the_backend_cannot_pass_on_is_refused(can, options):
+    """Never dropped: the caller would believe it was honoured."""
+    backend = FakeBackend(**can)
+    with pytest.raises(UnsupportedOption) as caught:
+        FaceVerifier(backend).verify(A, B, **options)
+    assert caught.value.option == next(iter(options))
+    assert backend.calls == []
+
+
+def test_a_missing_capability_is_refused():
+    """Both calls of `verify_live` are checked before the first is paid."""
+    backend = FakeBackend(operations=frozenset({"liveness"}))
+    with pytest.raises(UnsupportedCapability):
+        FaceVerifier(backend).verify_live(A, B)
+    assert backend.calls == []
+
+
+def test_text_is_never_a_file_name(backend, verifier):
+    """A web form's text must not open a file, and an address is not fetched."""
+    for text in ("selfie.jpg", "/etc/passwd", "https://example.org/a.jpg", ""):
+        with pytest.raises(InvalidImage, match=r"Image\.read"):
+            verifier.verify(text, B)
+    assert backend.calls == []
+
+
+def test_verify_live_in_two_calls(backend, verifier):
+    """Liveness first, then the comparison."""
+    result = verifier.verify_live(A, B, liveness_threshold=20, threshold=60)
+    assert result.is_verified
+    assert [call.operation for call in backend.calls] == ["liveness", "match"]
+    assert (result.liveness.threshold.value, result.match.threshold.value) == (20, 60)
+    assert result.liveness.attempt_id != result.match.attempt_id
+
+
+@pytest.mark.parametrize("decision", [LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE])
+def test_verify_live_does_not_pay_for_a_lost_cause(decision):
+    """Without a live face no comparison can verify anybody."""
+    backend = FakeBackend(script=[liveness_result(decision)])
+    result = FaceVerifier(backend).verify_live(A, B)
+    assert result.match is None
+    assert len(backend.calls) == 1
+    assert result.decision == LiveMatchDecision(decision.value)
+
+
+def test_verify_live_keeps_what_was_paid():
+    """When the second call fails, the paid liveness result is on the error."""
+    backend = FakeBackend(script=[None, RateLimited("slow down")])
+    with pytest.raises(RateLimited) as caught:
+        FaceVerifier(backend).verify_live(A, B)
+    assert caught.value.liveness.is_live
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.liveness == caught.value.liveness
+
+
+def test_a_verifier_that_is_closed_says_so(backend):
+    """Closing twice is harmless; using it afterwards is one sentence."""
+    verifier = FaceVerifier(backend)
+    verifier.close()
+    verifier.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        verifier.verify(A, B)
+
+
+def test_a_verifier_is_not_pickled(verifier):
+    """It may hold keys and sockets."""
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(verifier)
+    with pytest.raises(TypeError, match="not pickled"):
+        copy.deepcopy(verifier)
+
+
+def test_a_name_is_not_a_backend():
+    """The sentence says what to call instead."""
+    with pytest.raises(ConfigurationError, match="open_verifier"):
+        FaceVerifier("local")
+
+
+def test_the_events_of_a_paid_call(backend):
+    """Started, sent, answered, charged, with one attempt id."""
+    events = []
+    result = FaceVerifier(backend, on_event=events.append).verify(A, B)
+    assert [type(event) for event in events] == [Started, Sent, Answered, Charged]
+    assert {event.attempt_id for event in events} == {result.attempt_id}
+    assert all(event.counts for event in events)
+
+
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [
+        (RateLimited("x"), [Started, Sent, Refused]),
+        (OutcomeUnknown("x", reconcilable=True), [Started, Sent, Unknown]),
+        (UnexpectedResponse("x"), [Started, Sent, Charged]),
+        (KeyError("x"), [Started, Sent, Unknown]),
+    ],
+)
+def test_the_events_of_a_failure(error, kinds):
+    """What is said of money follows the error."""
+    events = []
+    verifier = FaceVerifier(FakeBackend(script=[error]), on_event=events.append)
+    with pytest.raises(FaceMatchError):
+        verifier.verify(A, B)
+    assert [type(event) for event in events] == kinds
+
+
+@pytest.mark.parametrize("environment", [Environment.SANDBOX, Environment.MOCK, Environment.LOCAL])
+def test_only_production_counts(environment):
+    """Nothing from a mock, a sandbox or this machine is a verification to count."""
+    events = []
+    backend = FakeBackend(environment=environment)
+    FaceVerifier(backend, on_event=events.append).verify(A, B)
+    assert events
+    assert not any(event.counts for event in events)
+
+
+def test_a_broken_hook_loses_no_result(backend, caplog):
+    """The result is paid for; the hook's exception is logged by class alone."""
+
+    def hook(event):
+        raise RuntimeError("secret-in-the-hook")
+
+    assert FaceVerifier(backend, on_event=hook).verify(A, B).is_match
+    assert "RuntimeError" in caplog.text
+    assert "secret-in-the-hook" not in caplog.text
+
+
+def test_vendor_errors_carry_the_attempt():
+    """The error, the events and the vendor's records meet in one id."""
+    events = []
+    verifier = FaceVerifier(FakeBackend(script=[RateLimited("x")]), on_event=events.append)
+    with pytest.raises(RateLimited) as caught:
+        verifier.verify(A, B)
+    assert caught.value.attempt_id == events[0].attempt_id
+    assert caught.value.backend == "fake"
+
+
+def test_a_plug_ins_bug_on_a_billed_call_is_an_unknown_outcome():
+    """Not even the kind of exception may suggest that nothing was paid."""
+    for bug in (KeyError("score"), lambda call: "match"):
+        with pytest.raises(OutcomeUnknown) as caught:
+            FaceVerifier(FakeBackend(script=[bug])).verify(A, B)
+        assert caught.value.__context__ is None
+
+
+def test_a_plug_ins_bug_before_anything_left_is_its_own():
+    """A backend that bills nothing and sent nothing is simply unusable."""
+
+    class Broken(FakeBackend):
+        def match(self, call):
+            raise KeyError("x")
+
+    with pytest.raises(BackendUnusable, match="KeyError"):
+        FaceVerifier(Broken(billed_operations=frozenset())).verify(A, B)
+
+
+def test_required_environment_before_and_after():
+    """Set to another one: nothing is sent. Answered from another one: no result comes out."""
+    sandbox = FakeBackend(environment=Environment.SANDBOX)
+    with pytest.raises(EnvironmentMismatch, match="nothing was sent"):
+        FaceVerifier(sandbox, require_environment=Environment.PRODUCTION).verify(A, B)
+    assert sandbox.calls == []
+    mock = FakeBackend(script=[match_result(environment=Environment.MOCK, billed=Billed.YES)])
+    with pytest.raises(EnvironmentMismatch) as caught:
+        FaceVerifier(mock, require_environment=Environment.PRODUCTION).verify(A, B)
+    assert caught.value.billed is Billed.YES
+    assert caught.value.environment is Environment.MOCK
+
+
+def test_demographics_only_if_asked_for():
+    """Guesses of age and gender are dropped unless the verifier was told to keep them."""
+    result = match_result(
+        probe_faces=(Face(demographics=Demographics(age=31)),), raw={"age": 31, "id": 1}
+    )
+    kept = FaceVerifier(FakeBackend(script=[result]), keep_demographics=True).verify(A, B)
+    dropped = FaceVerifier(FakeBackend(script=[result])).verify(A, B)
+    assert kept.probe_faces[0].demographics.age == 31
+    assert dropped.probe_faces[0].demographics is None
+    assert dropped.raw == {"id": 1}
+
+
+def test_the_deadline_counts_from_the_call():
+    """The backend gets what is left; `verify_live` shares one deadline between two calls."""
+    clock = ManualClock()
+
+    def slow(call):
+        clock.advance(3)
+        return liveness_result(score=Score(90, SCALE))
+
+    backend = FakeBackend(script=[slow])
+    verifier = FaceVerifier(backend, clock=clock)
+    verifier.verify_live(A, B, deadline_s=10)
+    assert [call.deadline_s for call in backend.calls] == [10, 7]
+
+    def slower(call):
+        clock.advance(30)
+        return liveness_result(score=Score(90, SCALE))
+
+    backend.script.append(slower)
+    with pytest.raises(VendorUnavailable, match="before anything was sent") as caught:
+        verifier.verify_live(A, B, deadline_s=10)
+    assert caught.value.billed is Billed.NO
+    assert caught.value.liveness.is_live
+    assert len(backend.calls) == 3
+
+
+def test_metadata_is_copied(verifier):
+    """What the caller changes later does not change the result."""
+    metadata = {"a": [1]}
+    result = verifier.verify(A, B, metadata=metadata)
+    metadata["a"].append(2)
+    assert result.metadata == {"a": [1]}
+
+
+@given(json_objects)
+def test_any_json_object_is_metadata(metadata):
+    """And the result stays JSON."""
+    result = FaceVerifier(FakeBackend()).verify(A, B, metadata=metadata)
+    assert json.loads(json.dumps(result.to_dict()))["metadata"] == metadata
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=6,
+)
+
+
+@given(
+    probe=anything | st.just(A),
+    reference=anything | st.just(B),
+    options=st.fixed_dictionaries(
+        {},
+        optional={
+            name: anything | good
+            for name, good in {
+                "threshold": percentages,
+                "review_threshold": percentages,
+                "rotate": st.booleans(),
+                "retention": st.sampled_from(Retention),
+                "caller_ref": st.text(),
+                "metadata": json_objects,
+                "options": st.just(FakeOptions()),
+                "deadline_s": st.floats(1, 100),
+            }.items()
+        },
+    ),
+)
+def test_any_input_gives_a_result_or_an_error_of_our_tree(probe, reference, options):
+    """Whatever a caller hands over."""
+    verifier = FaceVerifier(FakeBackend())
+    with contextlib.suppress(FaceMatchError):
+        assert verifier.verify(probe, reference, **options).decision in Decision

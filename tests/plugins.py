@@ -1,0 +1,42 @@
+"""Distributions made on the spot: metadata and modules in a temporary folder on the path."""
+
+import itertools
+import sys
+import textwrap
+
+_numbers = itertools.count()
+
+BACKEND = """
+    from facematch_core import Decision, MatchResult
+    from facematch_core.backend import Backend
+
+    class Made(Backend):
+        name = "made"
+        def match(self, call):
+            return MatchResult(decision=Decision.NO_MATCH, backend="made")
+"""
+
+
+class Site:
+    """A folder that looks like site-packages, first on the path."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        monkeypatch.syspath_prepend(str(folder))
+
+    def add(self, distribution, entry_points, source=BACKEND, version="1.0", folder=None):
+        """Install a distribution; returns the name of its module."""
+        module = f"made_{next(_numbers)}"
+        place = folder or self.folder
+        place.mkdir(exist_ok=True)
+        (place / f"{module}.py").write_text(textwrap.dedent(source))
+        info = place / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        )
+        lines = [f"[{group}]\n{name} = {module}:{target}\n" for group, name, target in entry_points]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        self._monkeypatch.delitem(sys.modules, module, raising=False)
+        return module
