@@ -1,0 +1,16 @@
+"""The command `facematch`: click commands, one module each, imported when they are used."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, and exit with a documented code (`facematch -h` lists them)."""
+    from ._group import facematch
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that has no letter for something shows its number instead of failing.
+            stream.reconfigure(errors="backslashreplace")
+    facematch(prog_name="facematch")

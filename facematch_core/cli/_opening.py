@@ -1,0 +1,78 @@
+"""From --backend, --profile and --config to a verifier."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+if TYPE_CHECKING:
+    from facematch_core._plan import Plan
+    from facematch_core._verifier import FaceVerifier
+
+#: What is opened when nobody says what: no account, and nothing leaves the machine.
+FALLBACK = "local"
+
+
+@attrs.frozen(kw_only=True)
+class Where:
+    """Who is asked.
+
+    Attributes:
+        backend, profile: Name of a backend, or instead of a profile; both None for the default
+            profile of the configuration file, else the backend `FALLBACK`.
+        config: The configuration file; None for the usual places.
+    """
+
+    backend: str | None = None
+    profile: str | None = None
+    config: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.backend is not None and self.profile is not None:
+            raise click.UsageError("Name a backend or a profile, not both.")
+        if self.backend is not None and self.config is not None:
+            raise click.UsageError(
+                "--config holds profiles, and --backend uses none: name a profile of it."
+            )
+
+    def profile_name(self) -> str | None:
+        """The profile that is used; None if a backend is named, or nothing at all.
+
+        Raises:
+            ConfigurationError: the configuration file.
+        """
+        from facematch_core._config import find, read
+
+        if self.backend is not None or self.profile is not None:
+            return self.profile
+        path = find(self.config, here=True)
+        return None if path is None else read(path).default_profile
+
+    def plan(self) -> Plan:
+        """What would be opened.
+
+        Raises:
+            ConfigurationError: a plug-in, a file, a profile or a setting; the message tells which.
+        """
+        from facematch_core._plan import plan
+
+        profile = self.profile_name()
+        if profile is None and self.config is None:
+            return plan(self.backend or FALLBACK)
+        # A file that was named is used or refused; without a default profile it is an error.
+        return plan(profile=profile, config=self.config, here=True)
+
+
+@contextlib.contextmanager
+def opened(where: Where) -> Iterator[FaceVerifier]:
+    """A verifier, closed at the end.
+
+    Raises:
+        ConfigurationError: as `Where.plan`, or the backend refuses its settings.
+    """
+    with where.plan().open() as verifier:
+        yield verifier

@@ -1,0 +1,118 @@
+"""A result for people: one line that says it, then what else they should know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from facematch_core._enums import Advice, Billed, Environment
+from facematch_core._results import LiveMatchResult, LivenessResult, MatchResult, ResultWarning
+
+from ._text import clean, console, number
+from ._verdicts import VERDICTS, limits
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+#: What a person can do about a warning.
+ADVICE: dict[Advice, str] = {
+    Advice.RETAKE_PHOTO: "take the photograph again",
+    Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
+    Advice.ONE_FACE_ONLY: "use a photograph that shows one face",
+    Advice.POSSIBLE_FRAUD: "this may be fraud: look at it before anybody is let in",
+    Advice.REVIEW: "a person should look",
+}
+
+_CHARGED = {
+    Billed.YES: "charged",
+    Billed.NO: "not charged",
+    Billed.UNKNOWN: "perhaps charged",
+}
+
+#: Answers that may not be taken for a vendor's real ones.
+_UNREAL = {
+    Environment.MOCK: "from a mock: not real",
+    Environment.SANDBOX: "from a sandbox: not real",
+}
+
+Answer = MatchResult | LivenessResult | LiveMatchResult
+
+
+def show(result: Answer, *, as_json: bool) -> None:
+    """Print a result to stdout."""
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=2))
+        return
+    to = console()
+    for line in lines(result):
+        to.print(line)
+
+
+def lines(result: Answer) -> Iterator[Text]:
+    """A result as lines of text."""
+    from rich.text import Text
+
+    if isinstance(result, LiveMatchResult):
+        verdict = VERDICTS[result.decision.value]
+        yield Text.assemble((verdict.word, verdict.style), f"  {verdict.says}")
+        for title, part in (("liveness", result.liveness), ("match", result.match)):
+            if part is None:
+                yield Text(f"{title}: not asked for, not charged")
+            else:
+                first, *rest = _one(part)
+                yield Text.assemble(f"{title}: ", first)
+                yield from rest
+        return
+    yield from _one(result)
+
+
+def _one(result: MatchResult | LivenessResult) -> Iterator[Text]:
+    from rich.text import Text
+
+    verdict = VERDICTS[result.decision.value]
+    score = "no score" if result.score is None else f"score {number(result.score.value)}"
+    scale = "" if result.score is None else f"{result.score.scale}, "
+    yield Text.assemble(
+        (verdict.word, verdict.style),
+        clean(f"  {score} ({scale}{limits(result)})  {verdict.says}"),
+    )
+    for words in _details(result):
+        yield Text(f"  {clean(words)}")
+
+
+def _details(result: MatchResult | LivenessResult) -> Iterator[str]:
+    for warning in result.warnings:
+        yield warning_words(warning)
+    if isinstance(result, LivenessResult):
+        told = {"quality": result.quality, "luminance": result.luminance}
+        known = [f"{name} {number(value)}" for name, value in told.items() if value is not None]
+        if known:
+            yield ", ".join(known)
+    if result.skipped:
+        members = ", ".join(f"{s.backend} ({s.reason})" for s in result.skipped)
+        yield f"answered by {result.answered_by}, not by {members}"
+    ids = {"request": result.request_id, "kept by the vendor as session": result.session_id}
+    known = [f"{name} {value}" for name, value in ids.items() if value is not None]
+    if known:
+        yield ", ".join(known)
+    yield _cost(result)
+
+
+def warning_words(warning: ResultWarning) -> str:
+    """A warning as a sentence, with the advice that goes with it."""
+    text = warning.text or warning.tag or warning.code.value.replace("_", " ")
+    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
+    advice = f" Advice: {ADVICE[warning.advice]}." if warning.advice else ""
+    return f"warning: {text.rstrip('.')}.{tag}{advice}"
+
+
+def _cost(result: MatchResult | LivenessResult) -> str:
+    charged = _CHARGED[result.billed]
+    if result.billed_ground:
+        charged += f" ({result.billed_ground})"
+    unreal = _UNREAL.get(result.environment)
+    parts = [result.backend, *([unreal] if unreal else []), charged, f"{result.elapsed_s:.2f} s"]
+    return ", ".join(parts)

@@ -1,0 +1,79 @@
+"""`facematch backends`: what each can do, and what keeps one from being used."""
+
+import pytest
+
+GOOD = """
+    import attrs
+    from facematch_core import MatchResult, Operation, Retention, ThresholdRule
+    from facematch_core.backend import Backend, Capabilities
+
+    @attrs.frozen
+    class Options:
+        level: int = 1
+
+    class Good(Backend):
+        name = "good"
+        capabilities = Capabilities(
+            operations=frozenset(Operation), retention=frozenset(Retention), options=Options,
+            threshold_rule=ThresholdRule.ABOVE, default_threshold=30.0,
+            score_scale="good/v1", billed_operations=frozenset(Operation),
+        )
+        def match(self, call):
+            raise NotImplementedError
+
+    class Broken(Good):
+        name = "broken"
+        def __init__(self):
+            raise RuntimeError("key=hunter2")
+
+    class NeedsKey:
+        pass
+"""
+
+
+@pytest.fixture
+def strangers(plugin):
+    """A usable backend and three that are not."""
+    points = {"good": "Good", "broken": "Broken", "lost": "Missing", "other": "NeedsKey"}
+    plugin(GOOD, {"facematch.backends": points})
+
+
+def test_table(run, strangers):
+    """A column per backend; what is wrong stands below in a sentence."""
+    told = run("backends")
+    assert told.exit_code == 0
+    rows = {line[:11].strip(): line for line in told.stdout.splitlines()}
+    names = told.stdout.splitlines()[0].split()
+    assert names == ["broken", "good", "local", "lost", "other"]
+    assert rows["usable"].split()[1:] == ["no", "yes", "yes", "no", "no"]
+    assert "above 30" in rows["threshold"]
+    assert "at least 50" in rows["threshold"]
+    assert "match and liveness" in rows["charges for"]
+    assert "lost: The backend lost of stranger cannot be imported" in told.stdout
+    assert "other: The backend other of stranger is no subclass" in told.stdout
+    assert "hunter2" not in told.output
+
+
+def test_json(run_json, strangers):
+    """The same for programs."""
+    code, document = run_json("backends")
+    assert code == 0
+    entries = {entry["name"]: entry for entry in document["backends"]}
+    good = entries["good"]
+    assert (good["distribution"], good["version"], good["usable"]) == ("stranger", "2.5", True)
+    assert good["billed"] == ["liveness", "match"]
+    assert good["options"] == ["level"]
+    assert good["keep"]
+    assert entries["local"]["liveness"] is False
+    lost = entries["lost"]
+    assert lost["usable"] is False
+    assert lost["match"] is None
+    assert "AttributeError" in lost["problem"]
+
+
+def test_reserved_name(run_json, plugin):
+    """A stranger that claims a name of ours is listed with that as its problem."""
+    plugin(GOOD, {"facematch.backends": {"didit": "Good"}})
+    _, document = run_json("backends")
+    problems = [e["problem"] for e in document["backends"] if e["distribution"] == "stranger"]
+    assert "reserved" in problems[0]

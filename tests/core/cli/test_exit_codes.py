@@ -1,0 +1,172 @@
+"""Every exit code, and what is said with it."""
+
+import json
+
+import click
+import pytest
+from fakes import liveness_result, match_result
+
+from facematch_core import (
+    Billed,
+    Decision,
+    Environment,
+    FaceVerifier,
+    LiveMatchDecision,
+    LivenessDecision,
+    errors,
+)
+from facematch_core.cli import _exit
+
+CODES = {
+    errors.InvalidImage("m"): 2,
+    errors.InvalidRequest("m"): 2,
+    errors.UnsupportedOption("m", backend="fake", option="x"): 2,
+    errors.ConfigurationError("m"): 4,
+    errors.BackendNotFound("m"): 4,
+    errors.BackendUnusable("m"): 4,
+    errors.EnvironmentMismatch("m", environment=Environment.MOCK): 4,
+    errors.UnsupportedCapability("m", backend="fake", capability="liveness"): 4,
+    errors.BudgetExceeded("m"): 5,
+    errors.RequestRejected("m"): 5,
+    errors.AuthenticationFailed("m"): 5,
+    errors.PermissionDenied("m"): 5,
+    errors.InsufficientCredit("m"): 5,
+    errors.RateLimited("m"): 5,
+    errors.VendorUnavailable("m"): 5,
+    errors.UnexpectedResponse("m"): 5,
+    errors.OutcomeUnknown("m"): 6,
+    errors.DeadlineExceeded("m"): 6,
+    RuntimeError("m"): 70,
+    PermissionError(13, "Permission denied", "out.png"): 4,
+}
+
+
+@pytest.fixture
+def failing(monkeypatch, scripted):
+    """Make `verify` raise an error."""
+
+    def fail(error):
+        def call(*_args, **_options):
+            raise error
+
+        monkeypatch.setattr(FaceVerifier, "verify", call)
+
+    return fail
+
+
+@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
+def test_error(error, code, failing, run, photos):
+    """An error ends with its code and one sentence on stderr; nothing stands on stdout."""
+    failing(error)
+    answer = run("verify", *photos)
+    assert answer.exit_code == code
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("error: ")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
+def test_error_as_json(error, code, failing, run, photos):
+    """With --json the same error is a document on stdout as well."""
+    failing(error)
+    answer = run("verify", *photos, "--json")
+    told = json.loads(answer.stdout)["error"]
+    assert answer.exit_code == told["exit_code"] == code
+    assert told["class"] == type(error).__name__
+    assert {"message", "billed", "attempt_id", "request_id", "retryable"} <= set(told)
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_every_error_of_the_tree_has_a_code():
+    """None of our errors falls through to 70, except the one that no command can cause."""
+    tree = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
+    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in _exit.ERRORS)}
+    assert ours - coded == {errors.IncomparableScores}
+
+
+def test_every_decision_has_a_code():
+    """The table of decisions is total, and each code that it can give is explained in the help."""
+    words = {d.value for kind in (Decision, LivenessDecision, LiveMatchDecision) for d in kind}
+    assert set(_exit.DECISIONS) == words
+    codes = {*_exit.DECISIONS.values(), *(code for _, code in _exit.ERRORS), _exit.BUG}
+    assert codes <= set(_exit.MEANING)
+
+
+@pytest.mark.parametrize("decision", Decision, ids=str)
+def test_match_decisions(decision, run, photos, scripted):
+    """A mismatch is no error, but has a code of its own."""
+    scripted.script = [match_result(decision)]
+    expected = {"match": 0, "no_match": 1, "review": 3, "inconclusive": 3}
+    assert run("verify", *photos).exit_code == expected[decision.value]
+
+
+@pytest.mark.parametrize("decision", LivenessDecision, ids=str)
+def test_liveness_decisions(decision, run, photos, scripted):
+    """The same for liveness."""
+    scripted.script = [liveness_result(decision)]
+    expected = {"live": 0, "not_live": 1, "review": 3, "inconclusive": 3}
+    assert run("liveness", photos[0]).exit_code == expected[decision.value]
+
+
+def test_unknown_charge_is_said(run, photos, scripted):
+    """A call that may have been charged says so, with our id of it."""
+    scripted.script = [errors.OutcomeUnknown("The connection broke.")]
+    answer = run("verify", *photos)
+    assert answer.exit_code == 6
+    assert "may have been charged (attempt " in answer.stderr
+    attempt = answer.stderr.split("(attempt ")[1].split(")")[0]
+    assert len(attempt) == 36
+
+
+def test_charge_is_said(run, photos, scripted):
+    """So does one that was charged, and one that was not."""
+    scripted.script = [errors.UnexpectedResponse("Odd."), errors.RateLimited("Slower.")]
+    assert "This call was charged (attempt " in run("verify", *photos).stderr
+    assert "This call was not charged." in run("verify", *photos).stderr
+
+
+def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
+    """When the comparison after a liveness check fails, the paid check is told."""
+    scripted.script = [None, errors.RateLimited("Slower.")] * 2
+    code, document = run_json("verify", *photos, "--live")
+    assert code == 5
+    assert document["error"]["liveness"]["decision"] == "live"
+    assert document["error"]["liveness"]["billed"] == Billed.YES
+    told = run("verify", *photos, "--live").stderr
+    assert "The liveness check before it was answered: live, charged: yes." in told
+
+
+def test_bug_gives_no_traceback(run, photos, scripted):
+    """A bug is one sentence; a plug-in's words, which may hold anything, are not repeated."""
+    scripted.script = [RuntimeError("key=hunter2")]
+    answer = run("verify", *photos)
+    assert "hunter2" not in answer.output
+
+
+def test_debug_shows_the_traceback(failing, photos):
+    """`--debug` lets the error through."""
+    from click.testing import CliRunner
+
+    from facematch_core.cli._group import facematch
+
+    failing(RuntimeError("m"))
+    answer = CliRunner().invoke(facematch, ["--debug", "verify", *photos])
+    assert isinstance(answer.exception, RuntimeError)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
+def test_stopped(stop, failing, run, photos):
+    """Ctrl-C ends with 130 and no traceback."""
+    failing(stop)
+    answer = run("verify", *photos)
+    assert answer.exit_code == 130
+    assert answer.stderr.strip() == "stopped"
+
+
+def test_terminal_is_not_steered(run, photos, scripted):
+    """Control characters of a vendor's text do not reach the terminal."""
+    scripted.script = [errors.RequestRejected("bad \x1b[2J field\r")]
+    answer = run("verify", *photos)
+    assert "\x1b" not in answer.stderr
+    assert "\r" not in answer.stderr

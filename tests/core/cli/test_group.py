@@ -1,0 +1,160 @@
+"""The command itself: light, lazy, open to plug-ins, and completed by shells."""
+
+import importlib
+
+import pytest
+
+import facematch_core
+from facematch_core.cli import _exit
+from facematch_core.cli._group import COMMANDS
+
+LIGHT = """
+    import sys
+    sys.argv = ["facematch", *{words!r}]
+    from facematch_core.cli import main
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code in (0, 2), end.code
+    heavy = {{"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "dlib", "onnxruntime"}}
+    loaded = heavy & set(sys.modules)
+    loaded |= {{name for name in sys.modules if name == "facematch_core.cli._demo"}}
+    assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], [], ["--version"], ["verify", "-h"], ["demo", "-h"]])
+def test_help_is_light(words):
+    """Help imports neither requests nor Pillow, numpy, rich or stevedore."""
+    import subprocess
+    import sys
+    import textwrap
+
+    code = textwrap.dedent(LIGHT.format(words=words))
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_help_tells_codes_and_completion(run):
+    """The exit codes stand in the help, and how a shell learns the words."""
+    answer = run("-h")
+    assert answer.exit_code == 0
+    for code, meaning in _exit.MEANING.items():
+        assert f"  {code} " in answer.stdout
+        assert meaning.split(":")[0][:40] in answer.stdout
+    assert "_FACEMATCH_COMPLETE=bash_source" in answer.stdout
+
+
+def test_nothing_is_not_a_match(run):
+    """A script whose words got lost gets help, and not the code of a match."""
+    answer = run()
+    assert answer.exit_code == 2
+    assert "Usage:" in answer.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_list_says_what_the_command_says(name):
+    """The list, which imports nothing, agrees with the commands themselves."""
+    command = importlib.import_module(f"facematch_core.cli.{name}").command
+    assert command.name == name
+    assert command.short_help == COMMANDS[name]
+
+
+def test_version(run):
+    """The version of the distribution."""
+    assert run("--version").stdout == f"facematch {facematch_core.__version__}\n"
+
+
+def test_unknown_command(run):
+    """An unknown command gets the nearest one, and code 2."""
+    answer = run("verfy")
+    assert answer.exit_code == 2
+    assert "did you mean verify?" in answer.stderr
+    assert "known: backends, demo" in run("zzzz").stderr
+    assert run("--bogus").exit_code == 2
+
+
+PLUGIN = """
+    import click
+
+    @click.command()
+    @click.option("--json", "as_json", is_flag=True)
+    def hello(as_json):
+        "Say it."
+        click.echo("hello from a plug-in")
+
+    @click.command()
+    def bad():
+        raise ValueError("secret words")
+
+    @click.command()
+    def five():
+        return 5
+
+    not_a_command = 7
+"""
+
+
+@pytest.fixture
+def commands(plugin):
+    """A distribution with commands, some of them faulty."""
+    points = {
+        "hello": "hello",
+        "bad": "bad",
+        "five": "five",
+        "lost": "nothing",
+        "odd": "not_a_command",
+    }
+    plugin(PLUGIN, {"facematch.commands": {**points, "verify": "hello"}})
+
+
+def test_plugin_command(run, commands):
+    """A plug-in's command is listed with its origin, and runs; ours cannot be replaced."""
+    listed = run("-h").stdout
+    assert "hello" in listed.split("Commands of plug-ins")[1]
+    assert "from stranger" in listed
+    assert run("hello").stdout == "hello from a plug-in\n"
+    assert run("five").exit_code == 5
+    assert "Is it the same person" in run("verify", "-h").stdout
+
+
+def test_failing_plugin_command(run, commands):
+    """A command that fails says why when it is used, and hurts no other."""
+    for name, why in (("lost", "AttributeError"), ("odd", "is no click command")):
+        answer = run(name, "--any", "words")
+        assert answer.exit_code == 4
+        assert why in answer.stderr
+        assert "from stranger" in answer.stderr
+    answer = run("bad")
+    assert answer.exit_code == 70
+    assert "ValueError" in answer.stderr
+    assert "secret words" not in answer.stderr
+    assert run("hello").exit_code == 0
+
+
+def test_two_plugins_of_one_name(run, plugin):
+    """Two distributions with one command: neither runs, both are named."""
+    plugin(PLUGIN, {"facematch.commands": {"hello": "hello"}}, name="one")
+    plugin(PLUGIN, {"facematch.commands": {"hello": "hello"}}, name="two")
+    answer = run("hello")
+    assert answer.exit_code == 4
+    assert "one" in answer.stderr
+    assert "two" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("facematch ver", "verify"),
+        ("facematch verify --thr", "--threshold"),
+        ("facematch h", "hello"),
+    ],
+)
+def test_completion(words, found, run, commands):
+    """A shell completes commands, options and plug-ins, also beside a broken plug-in."""
+    count = str(len(words.split()) - 1)
+    env = {"_FACEMATCH_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count}
+    answer = run(env=env, prog_name="facematch")
+    assert f"plain,{found}" in answer.stdout.splitlines()

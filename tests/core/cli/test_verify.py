@@ -1,0 +1,336 @@
+"""`facematch verify` and `facematch liveness`: options in, a result out."""
+
+import enum
+import json
+
+import attrs
+import pytest
+from fakes import FakeOptions, liveness_result, match_result
+
+from facematch_core import (
+    Billed,
+    Environment,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    ResultWarning,
+    Retention,
+    Score,
+    Skipped,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
+from facematch_core.cli._vendor import vendor_options
+from facematch_core.errors import InvalidRequest, UnsupportedOption
+
+
+def test_match_in_plain_words(run, photos, scripted):
+    """One line says it; charge and time follow."""
+    answer = run("verify", *photos)
+    first, second = answer.stdout.splitlines()
+    assert first == (
+        "MATCH  score 80 (fake/v1, threshold at least 50, the default)  "
+        "same person, as far as this engine can tell"
+    )
+    assert second.startswith("  fake, charged (the script says so), 0.")
+
+
+def test_threshold_of_the_caller(run, photos, scripted):
+    """`--threshold` decides, and is told without an author."""
+    answer = run("verify", *photos, "--threshold", 90, "--rotate")
+    assert answer.exit_code == 1
+    assert answer.stdout.startswith("NO MATCH  score 80 (fake/v1, threshold at least 90)")
+
+
+def test_review_threshold(run, photos, scripted):
+    """A pass below the review threshold is one for a person."""
+    answer = run("verify", *photos, "--review-threshold", 85)
+    assert answer.exit_code == 3
+    assert "REVIEW" in answer.stdout
+    assert "review up to 85" in answer.stdout
+
+
+def test_every_option_arrives(run, photos, scripted):
+    """What is given reaches the backend, and nothing else does."""
+    words = ["--rotate", "--keep", "--caller-ref", "case 7", "--metadata", "a=1", "--metadata"]
+    answer = run("verify", *photos, *words, "b=x=y", "-o", "level=3")
+    assert answer.exit_code == 0
+    call = scripted.calls[0]
+    assert call.rotate
+    assert call.retention is Retention.KEEP
+    assert call.caller_ref == "case 7"
+    assert call.metadata == {"a": "1", "b": "x=y"}
+    assert call.options == FakeOptions(level=3)
+
+
+def test_defaults_ask_for_nothing(run, photos, scripted):
+    """Without options nothing is turned, kept, or passed on."""
+    run("verify", *photos)
+    call = scripted.calls[0]
+    assert (call.rotate, call.retention) == (False, Retention.MINIMAL)
+    assert (call.caller_ref, call.metadata, call.options) == (None, None, None)
+
+
+def test_json_is_the_result(run_json, photos, scripted):
+    """--json prints what `to_dict` gives, and it can be read back."""
+    code, document = run_json("verify", *photos)
+    assert code == 0
+    assert MatchResult.from_dict(document).score == Score(80, "fake/v1")
+
+
+def test_live(run, run_json, photos, scripted):
+    """--live makes two calls and shows both."""
+    answer = run("verify", *photos, "--live", "--liveness-threshold", 20)
+    assert answer.exit_code == 0
+    assert [c.operation.value for c in scripted.calls] == ["liveness", "match"]
+    assert scripted.calls[0].threshold.value == 20
+    lines = answer.stdout.splitlines()
+    assert lines[0] == "VERIFIED  live and same person, as far as this engine can tell"
+    assert lines[1].startswith("liveness: LIVE  score 80")
+    assert any(line.startswith("match: MATCH  score 80") for line in lines)
+    _, document = run_json("verify", *photos, "--live")
+    assert LiveMatchResult.from_dict(document).is_verified
+
+
+def test_not_live_is_not_paid_twice(run, photos, scripted):
+    """The comparison that was not asked for is shown as that."""
+    scripted.score = 5
+    answer = run("verify", *photos, "--live")
+    assert answer.exit_code == 1
+    assert "match: not asked for, not charged" in answer.stdout
+    assert len(scripted.calls) == 1
+
+
+def test_liveness(run, run_json, photos, scripted):
+    """`liveness` takes the same options and shows the same line."""
+    answer = run("liveness", photos[0], "--threshold", 85, "--rotate")
+    assert answer.exit_code == 1
+    assert answer.stdout.startswith("NOT LIVE  score 80 (fake/v1, threshold at least 85)")
+    code, document = run_json("liveness", photos[0])
+    assert code == 0
+    assert LivenessResult.from_dict(document).is_live
+
+
+def test_quality_is_shown(run, photos, scripted):
+    """What a vendor tells of the picture stands below."""
+    scripted.script = [liveness_result(quality=71.5, luminance=40)]
+    assert "quality 71.5, luminance 40" in run("liveness", photos[0]).stdout
+
+
+def test_liveness_of_a_matcher(run, photos):
+    """The local backend has none: its sentence, and the code for configuration."""
+    answer = run("liveness", photos[0])
+    assert answer.exit_code == 4
+    assert "has no liveness call" in answer.stderr
+
+
+def test_warnings_come_with_advice(run, photos, scripted):
+    """A warning is told with the vendor's own words and what to do."""
+    warnings = (
+        ResultWarning(code=WarningCode.MULTIPLE_FACES, tag="MANY", text="Two faces."),
+        ResultWarning(code=WarningCode.OTHER, tag="ODD_ONE"),
+        ResultWarning(code=WarningCode.TOO_DARK),
+    )
+    scripted.script = [match_result(warnings=warnings)]
+    told = run("verify", *photos).stdout
+    assert "warning: Two faces. [MANY] Advice: use a photograph that shows one face." in told
+    assert "warning: ODD_ONE.\n" in told
+    assert "warning: too dark. Advice: take the photograph again" in told
+
+
+def test_what_else_is_told(run, photos, scripted):
+    """Vendor's ids, failover, an unknown charge and an unreal answer are all said."""
+    skipped = (Skipped(backend="first", reason="RateLimited", message="m"),)
+    scripted.script = [
+        match_result(
+            request_id="req_1",
+            session_id="ses_1",
+            answered_by="second",
+            skipped=skipped,
+            billed=Billed.UNKNOWN,
+            environment=Environment.MOCK,
+        )
+    ]
+    told = run("verify", *photos).stdout
+    assert "request req_1, kept by the vendor as session ses_1" in told
+    assert "answered by second, not by first (RateLimited)" in told
+    assert "from a mock: not real, perhaps charged" in told
+
+
+def test_vendor_threshold(run, photos, scripted):
+    """A threshold that only the vendor knows is not made up."""
+    unknown = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
+    scripted.script = [match_result(threshold=unknown)]
+    assert "MATCH  no score (the vendor's own threshold)" in run("verify", *photos).stdout
+
+
+def test_scores_do_not_round_up(run, photos, scripted):
+    """49.999999 is not shown as 50."""
+    scripted.score = 49.999999
+    assert "score 49.999999 " in run("verify", *photos).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "Name two pictures"),
+        (["selfie.jpg"], "Name two pictures"),
+        (["selfie.jpg", "id.jpg", "--out", "x"], "--out goes with --pairs"),
+        (["selfie.jpg", "id.jpg", "--workers", "2"], "--workers goes with --pairs"),
+        (["selfie.jpg", "id.jpg", "--liveness-threshold", "5"], "goes with --live"),
+        (["selfie.jpg", "id.jpg", "--threshold", "much"], "not a valid float"),
+        (["selfie.jpg", "id.jpg", "--threshold", "nan"], "must lie between 0 and 100"),
+        (["selfie.jpg", "id.jpg", "--metadata", "x"], "is not name=value"),
+        (["selfie.jpg", "id.jpg", "--metadata", "=x"], "is not name=value"),
+        (["selfie.jpg", "id.jpg", "-o", "a=1", "-o", "a=2"], "is given twice"),
+        (["selfie.jpg", "id.jpg", "--backend", "a", "--profile", "b"], "not both"),
+        (["selfie.jpg", "id.jpg", "--backend", "a", "--config", "b"], "--config holds profiles"),
+        (["selfie.jpg", "id.jpg", "--threshhold", "5"], "--threshold"),
+        (["selfie.jpg", "missing.jpg"], "missing.jpg"),
+        (["selfie.jpg", "id.jpg", "--picture", "x.jpg"], "name it x.png"),
+        (["selfie.jpg", "id.jpg", "--picture", "no/x.png"], "there is no folder no"),
+        (["--pairs", "p.csv"], "--pairs needs --out"),
+        (["--pairs", "p.csv", "--out", "o", "--live"], "--live cannot go with --pairs"),
+        (["a.jpg", "--pairs", "p.csv", "--out", "o"], "cannot go with --pairs"),
+    ],
+)
+def test_wrong_usage(words, says, run, photos, scripted):
+    """Wrong words end with 2 and a sentence, and nothing is sent; with --json too."""
+    answer = run("verify", *words)
+    assert answer.exit_code == 2
+    assert says in answer.stderr
+    document = json.loads(run("verify", *words, "--json").stdout)
+    assert says in document["error"]["message"]
+    assert not scripted.calls
+
+
+def test_picture_does_not_overwrite_its_source(run, tmp_path, photos, scripted):
+    """A drawing may not replace the photograph that it is drawn from."""
+    (tmp_path / "selfie.png").write_bytes((tmp_path / "selfie.jpg").read_bytes())
+    answer = run("verify", "selfie.png", "id.jpg", "--picture", "selfie.png")
+    assert answer.exit_code == 2
+    assert not scripted.calls
+
+
+def test_picture(run, tmp_path, photos, scripted):
+    """--picture writes one PNG and leaves nothing else behind."""
+    before = set(tmp_path.iterdir())
+    assert run("verify", *photos, "--picture", "out.png").exit_code == 0
+    assert run("liveness", photos[0], "--picture", "out.png").exit_code == 0
+    assert run("verify", *photos, "--live", "--picture", "out.png").exit_code == 0
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "out.png"}
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_picture_fails_after_the_result(run, tmp_path, photos, scripted, monkeypatch):
+    """A result that was paid for is shown even if it cannot be drawn."""
+    from facematch_core.cli import _files
+
+    def full(*_args):
+        raise OSError(28, "No space left on device", "out.png")
+
+    monkeypatch.setattr(_files, "write", full)
+    answer = run("verify", *photos, "--picture", "out.png")
+    assert answer.exit_code == 4
+    assert answer.stdout.startswith("MATCH")
+    assert answer.stderr == "error: No space left on device: out.png.\n"
+
+
+def test_backend_is_closed(run, photos, scripted):
+    """The backend is closed after the call, whatever came of it."""
+    run("verify", *photos)
+    run("verify", *photos, "--threshold", "nan")
+    assert scripted.closed == 2
+
+
+def test_config_and_profile(run, tmp_path, photos, scripted):
+    """./facematch.toml is read; its default profile is used, another one by name."""
+    (tmp_path / "facematch.toml").write_text(
+        'default_profile = "a"\n[profiles.a]\nbackend = "fake"\nthreshold = 81\n'
+        '[profiles.b]\nbackend = "fake"\n'
+    )
+    assert "threshold at least 81, from the profile" in run("verify", *photos).stdout
+    assert run("verify", *photos).exit_code == 1
+    assert run("verify", *photos, "--profile", "b").exit_code == 0
+    assert run("verify", *photos, "--backend", "fake").exit_code == 0
+
+
+def test_config_without_default(run, tmp_path, photos, scripted):
+    """A file without a default is passed by, unless it was named: then it is an error."""
+    (tmp_path / "facematch.toml").write_text('[profiles.b]\nbackend = "fake"\nthreshold = 99\n')
+    assert run("verify", *photos).exit_code == 0
+    answer = run("verify", *photos, "--config", "facematch.toml")
+    assert answer.exit_code == 4
+    assert "has no default_profile" in answer.stderr
+
+
+def test_missing_config(run, photos, scripted):
+    """A file that was named and is not there is an error, not the fallback."""
+    answer = run("verify", *photos, "--config", "nowhere.toml")
+    assert answer.exit_code == 4
+    assert "nowhere.toml" in answer.stderr
+
+
+class Level(enum.Enum):
+    """A closed choice."""
+
+    LOW = "low"
+    HIGH = "high"
+
+
+@attrs.frozen
+class Options:
+    """One option of each kind."""
+
+    strict: bool = False
+    depth: int = attrs.field(default=1, validator=attrs.validators.le(9))
+    share: float | None = None
+    level: Level = Level.LOW
+    note: str = ""
+    raw: dict = attrs.field(factory=dict)
+
+
+def test_vendor_options(scripted):
+    """Text becomes what the backend's class declares."""
+    object.__setattr__(
+        scripted, "capabilities", attrs.evolve(scripted.capabilities, options=Options)
+    )
+    given = {"strict": "true", "depth": "3", "share": "0.5", "level": "high", "note": "x"}
+    expected = Options(strict=True, depth=3, share=0.5, level=Level.HIGH, note="x")
+    assert vendor_options(scripted, given) == expected
+    assert vendor_options(scripted, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("strict", "yes", "true or false, not 'yes'"),
+        ("depth", "3.5", "a whole number"),
+        ("depth", "12", "must be <= 9"),
+        ("share", "much", "a number"),
+        ("level", "middle", "one of low, high"),
+        ("raw", "{}", "use Python"),
+    ],
+)
+def test_wrong_vendor_option(name, value, says, scripted):
+    """A value of another type is refused in a sentence."""
+    scripted.capabilities = attrs.evolve(scripted.capabilities, options=Options)
+    with pytest.raises(InvalidRequest, match=says):
+        vendor_options(scripted, {name: value})
+
+
+def test_unknown_vendor_option(run, photos, scripted):
+    """An unknown one is answered with the nearest name."""
+    with pytest.raises(UnsupportedOption, match="did you mean level"):
+        vendor_options(scripted, {"levl": "1"})
+    assert run("verify", *photos, "-o", "levl=1").exit_code == 2
+
+
+def test_backend_without_options(run, photos, scripted):
+    """A backend without options refuses in the core's own words."""
+    scripted.capabilities = attrs.evolve(scripted.capabilities, options=None)
+    answer = run("verify", *photos, "-o", "level=1")
+    assert answer.exit_code == 2
+    assert "has no options of its own" in answer.stderr
