@@ -1,0 +1,53 @@
+"""Time that moves only when a test moves it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+#: Where a new clock stands: a date that no test can mistake for today.
+START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
+
+
+class ManualClock:
+    """A `facematch_core.Clock` moved by hand; `sleep` moves it and returns at once.
+
+    Safe to share between threads.
+
+    Args:
+        start: The time of day it begins at, with an offset.
+
+    Attributes:
+        slept: Every `sleep` so far, in seconds, in order.
+    """
+
+    def __init__(self, start: datetime = START) -> None:
+        if start.tzinfo is None:
+            raise ValueError("start must carry an offset, for example tzinfo=UTC.")
+        self._start = start.astimezone(UTC)
+        self._passed = 0.0
+        self._lock = threading.Lock()
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Seconds since this clock was made."""
+        with self._lock:
+            return self._passed
+
+    def sleep(self, seconds: float) -> None:
+        """Note the wait and move on by it."""
+        self.advance(seconds)
+        with self._lock:
+            self.slept.append(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move on by that many seconds, at least 0."""
+        # Written so that NaN is refused as well.
+        if not seconds >= 0:
+            raise ValueError(f"A clock goes forward only, not by {seconds!r} seconds.")
+        with self._lock:
+            self._passed += seconds

@@ -1,0 +1,73 @@
+"""The rules that every backend keeps, by theme."""
+
+from __future__ import annotations
+
+import inspect
+
+import attrs
+
+from ._decisions import DecisionRules
+from ._doubt import DoubtRules
+from ._money import MoneyRules
+from ._privacy import PrivacyRules
+from ._refusals import RefusalRules
+from ._shape import ShapeRules
+from ._sharing import SharingRules
+
+
+class BackendContract(
+    ShapeRules, DecisionRules, DoubtRules, MoneyRules, PrivacyRules, RefusalRules, SharingRules
+):
+    """What every backend keeps, as tests that its author runs unchanged.
+
+    ::
+
+        class TestContract(BackendContract):
+            @pytest.fixture
+            def double(self):
+                with MyDouble() as double:
+                    yield double
+
+    Each rule has a number, and its docstring says why it matters. A rule that needs a `Situation`
+    which the double cannot produce is skipped and says so. A backend that has a good reason to
+    break a rule says so as well::
+
+            @pytest.mark.xfail(reason="the vendor answers ...", strict=True)
+            def test_r12_two_faces_are_told(self, bench):
+                super().test_r12_two_faces_are_told(bench)
+
+    Any other override of a rule is refused when the class is made.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class Rule:
+    """One rule of the contract.
+
+    Attributes:
+        number: ``R01`` and so on; a number is never given to another rule.
+        name: Name of the test.
+        title: What is asked, in a sentence.
+        reason: Why it matters.
+    """
+
+    number: str
+    name: str
+    title: str
+    reason: str
+
+
+def rules() -> tuple[Rule, ...]:
+    """All rules, by number."""
+    found = []
+    for name in sorted(name for name in dir(BackendContract) if name.startswith("test_r")):
+        title, _, reason = (inspect.getdoc(getattr(BackendContract, name)) or "").partition("\n\n")
+        found.append(
+            Rule(
+                number=name.split("_")[1].upper(),
+                name=name,
+                title=" ".join(title.split()),
+                reason=" ".join(reason.split()),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,168 @@
+"""R16-R20: who pays, how often, and who knows of it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import attrs
+import pytest
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billed,
+    Charged,
+    DeadlineExceeded,
+    InsufficientCredit,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    Sent,
+    UnexpectedResponse,
+    Unknown,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.testing._situations import ANSWERS, FAILURES, GOOD, Situation
+
+from ._bench import Bench
+from ._outcome import PASS, Outcome
+from ._rules import Rules
+
+
+@attrs.frozen
+class Expected:
+    """What a failure must become.
+
+    Attributes:
+        errors: Any of these classes.
+        billed: Any of these.
+        retryable: Exactly this; None if it depends on the vendor's documents.
+        requests: How many requests the vendor may have seen.
+    """
+
+    errors: tuple[type[VendorError], ...]
+    billed: tuple[Billed, ...]
+    retryable: bool | None
+    requests: tuple[int, ...] = (1,)
+
+
+_NO, _UNKNOWN, _YES = (Billed.NO,), (Billed.UNKNOWN,), (Billed.YES,)
+
+EXPECTED = {
+    # A vendor with a separate sign-in refuses there, before any request that it bills.
+    Situation.BAD_KEY: Expected((AuthenticationFailed, PermissionDenied), _NO, False, (0, 1)),
+    Situation.NO_CREDIT: Expected((InsufficientCredit,), _NO, False),
+    Situation.THROTTLED: Expected((RateLimited,), _NO, True),
+    Situation.REJECTED: Expected((RequestRejected,), _NO, False),
+    Situation.UNREACHABLE: Expected((VendorUnavailable,), _NO, True, (0,)),
+    Situation.LOST_ANSWER: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    Situation.BROKEN_ANSWER: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    Situation.GATEWAY_ERROR: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    # Some vendors say that their own faults are free.
+    Situation.OUTAGE: Expected((VendorUnavailable, OutcomeUnknown), (*_NO, *_UNKNOWN), None),
+    Situation.UNREADABLE_200: Expected((UnexpectedResponse,), _YES, False),
+}
+
+#: Seconds that a call may take at most; the double of SLOW never answers by itself.
+DEADLINE_S = 0.25
+
+
+def _books_agree(billed: Billed, outcome: Outcome) -> None:
+    """What is told of the charge is what the vendor wrote down, unless it is not known."""
+    if billed is not Billed.UNKNOWN:
+        wanted = 1 if billed is Billed.YES else 0
+        assert outcome.charges == wanted, f"told {billed}, charged {outcome.charges} times"
+
+
+class MoneyRules(Rules):
+    """Who pays, how often, and who knows of it."""
+
+    def test_r16_results_tell_what_they_cost(self, bench: Bench) -> None:
+        """`billed` agrees with the vendor's books, and says on what ground.
+
+        A budget that counts less than the vendor does is found out when the invoice comes.
+        """
+        for operation, situation in bench.cases(ANSWERS):
+            outcome = bench.ask(operation, situation)
+            result = outcome.answer
+            _books_agree(result.billed, outcome)
+            if operation not in bench.can.billed_operations:
+                assert result.billed is Billed.NO, f"{operation} is not declared as billed"
+            elif situation is GOOD[operation]:
+                assert result.billed is Billed.YES
+                assert result.billed_ground, "billed, but the ground is missing"
+
+    @pytest.mark.parametrize("situation", FAILURES, ids=lambda situation: situation.value)
+    def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
+        """Each failure has its one error, which says whether it was paid and may be repeated.
+
+        Who retries on "retryable" must not pay twice; who stops on "no credit" must not stop
+        because of a busy minute.
+        """
+        wanted = EXPECTED[situation]
+        for operation in bench.operations_for(situation):
+            own = bench.ask_directly(operation, situation)
+            told = bench.ask(operation, situation)
+            for outcome in (own, told):
+                error = outcome.error
+                assert isinstance(error, wanted.errors), f"{outcome.result or error!r}"
+                assert isinstance(error, VendorError)
+                assert error.billed in wanted.billed
+                assert wanted.retryable in (None, error.retryable)
+                assert isinstance(error, OutcomeUnknown) == (error.billed is Billed.UNKNOWN)
+                assert not error.retryable or error.billed is Billed.NO
+                assert error.status_code is None or 100 <= error.status_code <= 599
+                assert str(error).strip(), "an error without a sentence"
+                _books_agree(error.billed, outcome)
+                if isinstance(error, RateLimited) and error.retry_after_s is not None:
+                    assert math.isfinite(error.retry_after_s)
+                    assert error.retry_after_s >= 0
+            assert isinstance(told.error, VendorError)
+            assert told.error.backend == bench.backend.name
+            assert told.error.attempt_id
+
+    @pytest.mark.parametrize(
+        "situation", [*ANSWERS, *FAILURES], ids=lambda situation: situation.value
+    )
+    def test_r18_one_call_is_one_request(self, bench: Bench, situation: Situation) -> None:
+        """The vendor sees one request per call: nothing is ever repeated behind one's back.
+
+        After a lost answer above all: the first call may have been carried out and charged.
+        """
+        wanted = EXPECTED[situation].requests if situation in EXPECTED else (1,)
+        for operation in bench.operations_for(situation):
+            outcome = bench.ask(operation, situation)
+            assert outcome.requests in wanted, f"{outcome.requests} requests for one call"
+
+    def test_r19_deadline_holds(self, bench: Bench) -> None:
+        """`deadline_s` ends a call that the vendor does not answer, and the next call is whole.
+
+        A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
+        """
+        for operation in bench.operations_for(Situation.SLOW):
+            started = time.monotonic()
+            outcome = bench.ask(operation, Situation.SLOW, deadline_s=DEADLINE_S)
+            assert time.monotonic() - started < 20 * DEADLINE_S
+            assert isinstance(outcome.error, DeadlineExceeded), outcome.told
+            assert outcome.error.billed is Billed.UNKNOWN
+            assert not outcome.error.retryable
+            assert bench.ask(operation, GOOD[operation]).answer.decision is PASS[operation]
+
+    def test_r20_first_byte_is_told_once(self, bench: Bench) -> None:
+        """`on_sent` is called once if bytes may have left, and never if none have.
+
+        It is what a budget keeps its reservation by when the program is killed in between.
+        """
+        sent: list[bool] = []
+        for operation in bench.operations:
+            sent.clear()
+            bench.ask_directly(operation, GOOD[operation], on_sent=lambda: sent.append(True))
+            assert len(sent) == 1 or (not sent and operation not in bench.can.billed_operations)
+        for operation, situation in bench.cases((Situation.UNREACHABLE, Situation.LOST_ANSWER)):
+            events = [type(event) for event in bench.ask(operation, situation).events]
+            left = situation is Situation.LOST_ANSWER
+            assert events.count(Sent) == left
+            assert events.count(Unknown) == left
+            assert Charged not in events

@@ -1,0 +1,132 @@
+"""R24-R27: what cannot be done is refused before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from facematch_core import (
+    FaceMatchError,
+    InvalidImage,
+    InvalidRequest,
+    Operation,
+    Retention,
+    UnsupportedCapability,
+    UnsupportedOption,
+)
+from facematch_core.testing._situations import GOOD, Situation
+
+from ._bench import MIDDLE, Bench
+from ._outcome import PASS
+from ._rules import Rules
+
+
+def _refused(
+    bench: Bench, operation: Operation, error: type[FaceMatchError], **options: Any
+) -> FaceMatchError:
+    """Assert that a call ends in `error`, and that the vendor has not heard of it."""
+    situation = GOOD.get(operation) if operation in bench.operations else None
+    outcome = bench.ask(operation, situation or GOOD[bench.operations[0]], **options)
+    assert isinstance(outcome.error, error), f"{options}: {outcome.told}"
+    assert outcome.requests == 0, f"{options}: refused, but sent"
+    assert outcome.charges == 0
+    return outcome.error
+
+
+class RefusalRules(Rules):
+    """What cannot be done is refused before anything is sent."""
+
+    def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
+        """A picture that the vendor would refuse is refused here, unless it may be fitted.
+
+        An upload that can only fail costs time at the door, and with some vendors money.
+        """
+        strict = bench.open_verifier(fit_images=False)
+        beyond = bench.double.refused_pictures(bench.can.image_limits)
+        if not beyond:
+            pytest.skip(
+                f"Not tested: {bench.backend.name} declares no limit that a picture of ours breaks."
+            )
+        for operation in bench.operations:
+            probe, reference = bench.double.pictures_for(GOOD[operation])
+            for picture in beyond.values():
+                images = [(picture, reference)]
+                if operation is Operation.MATCH:
+                    images.append((probe, picture))
+                for pair in images:
+                    _refused(bench, operation, InvalidImage, verifier=strict, images=pair)
+
+    def test_r25_undeclared_options_are_refused(self, bench: Bench) -> None:
+        """What the backend cannot pass on is refused, never dropped.
+
+        Who asks a vendor to keep nothing, or to try four turns, relies on its being done.
+        """
+        for operation in bench.operations:
+            undeclared: list[tuple[str, Any]] = [("options", object())]
+            if not bench.can.rotate:
+                undeclared.append(("rotate", True))
+            undeclared += [("retention", r) for r in Retention if r not in bench.can.retention]
+            for option, value in undeclared:
+                error = _refused(bench, operation, UnsupportedOption, **{option: value})
+                assert isinstance(error, UnsupportedOption)
+                assert (error.option, error.backend) == (option, bench.backend.name)
+        for operation in set(Operation) - bench.can.operations:
+            _refused(bench, operation, UnsupportedCapability)
+
+    def test_r26_declared_options_arrive(self, bench: Bench) -> None:
+        """What the backend declares to pass on is accepted, and the vendor hears of it.
+
+        An option that is accepted and forgotten is worse than one that is refused.
+        """
+        asked: list[tuple[str, Any]] = [("retention", kept) for kept in bench.can.retention]
+        if bench.can.sends_caller_ref:
+            asked.append(("caller_ref", "order 7"))
+        if bench.can.sends_metadata:
+            asked.append(("metadata", {"desk": 3}))
+        for operation in bench.operations:
+            for option, value in asked:
+                assert bench.ask(operation, GOOD[operation], **{option: value}).error is None
+                received = bench.double.received
+                # Nothing needs to be sent where there is no choice.
+                if option == "retention" and len(bench.can.retention) == 1:
+                    continue
+                assert option in received, f"declared, but the double cannot tell: {option}"
+                assert received[option] == value, f"{option} was accepted, but did not arrive"
+            if bench.can.options is not None:
+                options = bench.double.options(bench.can.options)
+                assert bench.ask(operation, GOOD[operation], options=options).error is None
+            if bench.can.rotate:
+                self._rotates(bench, operation)
+
+    def _rotates(self, bench: Bench, operation: Operation) -> None:
+        turned = Situation.TURNED in bench.double.situations
+        if turned:
+            passes = PASS[operation]
+            assert bench.ask(operation, Situation.TURNED).answer.decision is not passes
+            result = bench.ask(operation, Situation.TURNED, rotate=True).answer
+            assert result.decision is passes, "rotate was accepted, but nothing was turned"
+        for rotate in (True, False):
+            assert bench.ask(operation, GOOD[operation], rotate=rotate).error is None
+            told = bench.double.received.get("rotate")
+            assert told is rotate or (told is None and turned), (
+                "rotate is declared: let the double tell it in `received`, or produce TURNED"
+            )
+
+    def test_r27_nonsense_is_refused(self, bench: Bench) -> None:
+        """A threshold that is no number from 0 to 100 never reaches the vendor; 0 and 100 do.
+
+        NaN is below everything and above nothing: with one comparison written the other way round,
+        everybody passes.
+        """
+        for operation in bench.operations:
+            for value in (math.nan, math.inf, -0.01, 100.01, True, "50"):
+                _refused(bench, operation, InvalidRequest, threshold=value)
+            for value in (0, math.nan, -1):
+                _refused(bench, operation, InvalidRequest, deadline_s=value)
+            for value in (0, 100):
+                assert bench.ask(operation, GOOD[operation], threshold=value).requests == 1
+            if bench.scale(operation) and "threshold" in bench.double.received:
+                bench.ask(operation, GOOD[operation], threshold=MIDDLE)
+                assert bench.double.received["threshold"] == pytest.approx(MIDDLE)

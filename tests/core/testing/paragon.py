@@ -1,0 +1,304 @@
+"""A backend that keeps every rule, over an invented vendor that knows every situation.
+
+In memory and without a socket, so that the contract can be run against it many times. The methods
+are small on purpose: each saboteur replaces one.
+"""
+
+import threading
+from typing import ClassVar
+
+import attrs
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billed,
+    DeadlineExceeded,
+    Decision,
+    Demographics,
+    Face,
+    ImageFormat,
+    InsufficientCredit,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRejected,
+    ResultWarning,
+    Retention,
+    ScaleSource,
+    Score,
+    Secret,
+    Severity,
+    ThresholdRule,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+    WarningCode,
+)
+from facematch_core.backend import Backend, Capabilities, ImageLimits
+from facematch_core.testing import Situation, VendorDouble, noise
+
+KEY = "paragon-key-5d41402abc4b2a76"
+LIMITS = ImageLimits(
+    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
+)
+
+
+@attrs.frozen
+class ParagonOptions:
+    """Options of its own."""
+
+    note: str = "-"
+
+
+PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}
+VERDICTS = {
+    "yes": (Decision.MATCH, LivenessDecision.LIVE),
+    "no": (Decision.NO_MATCH, LivenessDecision.NOT_LIVE),
+    "look": (Decision.REVIEW, LivenessDecision.REVIEW),
+}
+CODES = {"NO_FACE": WarningCode.NO_FACE, "MANY_FACES": WarningCode.MULTIPLE_FACES}
+WEIGHTS = {"low": Severity.INFORMATION, "high": Severity.ERROR}
+ERRORS = {
+    400: (RequestRejected, Billed.NO),
+    401: (AuthenticationFailed, Billed.NO),
+    402: (InsufficientCredit, Billed.NO),
+    429: (RateLimited, Billed.NO),
+    503: (VendorUnavailable, Billed.NO),
+}
+
+
+class Vendor:
+    """The other side: does what it was told to, and keeps books."""
+
+    def __init__(self):
+        self.situation, self.score = None, None
+        self.seen, self.charged, self.last = 0, 0, {}
+        self._lock = threading.Lock()
+
+    def connect(self):
+        if self.situation is Situation.UNREACHABLE:
+            raise ConnectionRefusedError
+
+    def ask(self, request, timeout_s):
+        """Status and decoded body; like a socket it may raise with the request at hand."""
+        with self._lock:
+            self.seen += 1
+            self.last = request
+            number = self.seen
+        if self.situation is Situation.SLOW:
+            raise TimeoutError if timeout_s is not None else ConnectionResetError
+        refusals = {"bad_key": 401, "no_credit": 402, "throttled": 429, "rejected": 400}
+        refusals |= {"outage": 503, "gateway_error": 502}
+        if self.situation.value in refusals:
+            return refusals[self.situation.value], {"error": f"no, {request['key']}"}
+        with self._lock:
+            self.charged += 1
+        if self.situation in (Situation.LOST_ANSWER, Situation.BROKEN_ANSWER):
+            raise ConnectionResetError
+        if self.situation is Situation.UNREADABLE_200:
+            return 200, {"hello": "world"}
+        return 200, self._answer(request, number)
+
+    def _answer(self, request, number):
+        situation = self.situation
+        low = situation in (Situation.DIFFERENT_PEOPLE, Situation.SPOOF)
+        score = 7.25 if low else 93.5
+        if situation is Situation.SCORE:
+            score = self.score
+        verdict = "yes" if score > request["threshold"] else "no"
+        warnings = []
+        if situation is Situation.NO_FACE or (
+            situation is Situation.TURNED and not request["rotate"]
+        ):
+            verdict, score, warnings = "no", None, [("NO_FACE", "No face.", "high")]
+        elif situation is Situation.TWO_FACES:
+            warnings = [("MANY_FACES", "Two faces.", "low")]
+        elif situation is Situation.NULL_SCORE:
+            verdict, score = "yes", None
+        elif situation is Situation.IMPOSSIBLE_SCORE:
+            score = 250.0
+        elif situation is Situation.UNKNOWN_STATUS:
+            verdict = VendorDouble.unknown_status
+        elif situation is Situation.UNKNOWN_WARNING:
+            warnings = [(*VendorDouble.unknown_warning, "molten")]
+        body = {"verdict": verdict, "score": score, "warnings": warnings, "id": f"call-{number}"}
+        if situation is Situation.DEMOGRAPHICS:
+            body["guesses"] = [{"age": 41.75, "gender": "guessed-gender"}]
+        return body
+
+
+class ParagonBackend(Backend):
+    """Keeps every rule."""
+
+    name = "paragon"
+    capabilities = Capabilities(
+        operations=frozenset(Operation),
+        rotate=True,
+        retention=frozenset(Retention),
+        sends_caller_ref=True,
+        sends_metadata=True,
+        options=ParagonOptions,
+        threshold_rule=ThresholdRule.ABOVE,
+        default_threshold=50.0,
+        default_liveness_threshold=40.0,
+        score_scale="paragon/match",
+        liveness_scale="paragon/liveness",
+        image_limits=LIMITS,
+        billed_operations=frozenset(Operation),
+    )
+
+    def __init__(self, vendor, key=KEY):
+        self.vendor = vendor
+        self.key = Secret(key)
+
+    def match(self, call):
+        return self.answer(call)
+
+    def check_liveness(self, call):
+        return self.answer(call)
+
+    def answer(self, call):
+        status, body, problem = self.exchange(call)
+        if problem is None and status != 200:
+            problem = self.refusal(status)
+        if problem is None:
+            try:
+                return self.result(call, body)
+            except (KeyError, TypeError, ValueError):
+                problem = UnexpectedResponse("Paragon answered in another form.", status_code=200)
+        # The frame that raises lives on with the error, and the body may echo the key.
+        del body
+        raise problem
+
+    def request(self, call):
+        return {
+            "key": self.key.reveal(),
+            "pictures": [call.probe.data, getattr(call, "reference", call.probe).data],
+            "threshold": self.threshold(call),
+            "rotate": call.rotate,
+            "retention": call.retention,
+            "caller_ref": call.caller_ref,
+            "metadata": call.metadata,
+        }
+
+    def threshold(self, call):
+        default = self.capabilities.default_for(call.operation)
+        return default if call.threshold is None else call.threshold.value
+
+    def exchange(self, call):
+        """Status, body and error; nothing is raised from where the request is a local variable."""
+        try:
+            self.vendor.connect()
+        except ConnectionRefusedError:
+            return None, None, VendorUnavailable("Paragon cannot be reached.")
+        call.on_sent()
+        try:
+            return (*self.vendor.ask(self.request(call), call.deadline_s), None)
+        except TimeoutError:
+            return None, None, DeadlineExceeded("Paragon did not answer in time.")
+        except ConnectionResetError:
+            return None, None, self.lost()
+
+    def lost(self):
+        return OutcomeUnknown("Paragon's answer is lost.")
+
+    def refusal(self, status) -> VendorError:
+        error, billed = ERRORS.get(status, (OutcomeUnknown, Billed.UNKNOWN))
+        return error(f"Paragon answered {status}.", billed=billed, status_code=status)
+
+    def result(self, call, body):
+        kind = MatchResult if call.operation is Operation.MATCH else LivenessResult
+        warnings = self.warnings(body)
+        score = self.score(call, body["score"])
+        decision = self.decision(call, body, score)
+        if score is None:
+            decision = self.unscored(call, decision)
+        return kind(
+            decision=decision,
+            score=score,
+            raw_score=body["score"],
+            raw_score_name="score",
+            scale_source=None if score is None else ScaleSource.DOCUMENTED,
+            warnings=warnings,
+            backend=self.name,
+            vendor_status=body["verdict"],
+            request_id=body["id"],
+            billed=self.billed(call),
+            billed_ground="Paragon charges every answer",
+            probe_faces=self.faces(body),
+            raw=self.raw(call, body),
+        )
+
+    def score(self, call, number):
+        if number is None:
+            return None
+        match = call.operation is Operation.MATCH
+        scale = self.capabilities.score_scale if match else self.capabilities.liveness_scale
+        return Score(number, scale)
+
+    def decision(self, call, body, score):
+        match, live = VERDICTS.get(body["verdict"], VERDICTS["look"])
+        return match if call.operation is Operation.MATCH else live
+
+    def unscored(self, call, decision):
+        return type(decision).INCONCLUSIVE
+
+    def warnings(self, body):
+        return tuple(
+            ResultWarning(
+                code=CODES.get(tag, WarningCode.OTHER),
+                severity=WEIGHTS.get(weight, Severity.UNKNOWN),
+                tag=tag,
+                text=text,
+            )
+            for tag, text, weight in body["warnings"]
+        )
+
+    def faces(self, body):
+        return tuple(
+            Face(demographics=Demographics(age=guess["age"], gender=guess["gender"]))
+            for guess in body.get("guesses", ())
+        )
+
+    def billed(self, call):
+        return Billed.YES
+
+    def raw(self, call, body):
+        return {**body, "warnings": [list(warning) for warning in body["warnings"]]}
+
+
+class ParagonDouble(VendorDouble):
+    """The vendor, told what to do."""
+
+    situations = frozenset(Situation)
+    secrets = (KEY,)
+    limits = LIMITS
+    demographics: ClassVar = {"age": 41.75, "gender": "guessed-gender"}
+
+    def __init__(self, backend_class=ParagonBackend):
+        self.vendor = Vendor()
+        self.backend_class = backend_class
+
+    @property
+    def requests_seen(self):
+        return self.vendor.seen
+
+    @property
+    def charges(self):
+        return self.vendor.charged
+
+    @property
+    def received(self):
+        return self.vendor.last
+
+    def pictures(self):
+        return noise(1, (96, 96)), noise(2, (96, 96))
+
+    def backend(self, **settings):
+        return self.backend_class(self.vendor, **settings)
+
+    def prepare(self, situation, *, score=None):
+        self.vendor.situation, self.vendor.score = situation, score

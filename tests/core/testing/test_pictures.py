@@ -1,0 +1,50 @@
+"""The kit's own pictures."""
+
+import pytest
+
+from facematch_core import ImageFormat, InvalidImage
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import noise, pictures_beyond
+
+LIMITS = {
+    "nothing but formats": ImageLimits(formats={ImageFormat.JPEG}),
+    "the usual": ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=500_000, max_pixels=1_000_000
+    ),
+    "PNG, large faces": ImageLimits(
+        formats={ImageFormat.PNG}, max_bytes=200_000, max_pixels=250_000, min_side_px=200
+    ),
+    "small": ImageLimits(formats={ImageFormat.JPEG}, max_bytes=2_000),
+    "what only others write": ImageLimits(formats={ImageFormat.HEIC}),
+}
+
+
+def test_noise_is_the_same_everywhere():
+    """One seed, one picture; another seed, another picture."""
+    noise.cache_clear()
+    first = noise(1)
+    noise.cache_clear()
+    assert noise(1) == first
+    assert noise(2) != first
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_each_is_beyond_its_limit(name):
+    """Each picture is valid, and refused by the limits alone."""
+    beyond = pictures_beyond(LIMITS[name])
+    assert "format" in beyond
+    for picture in beyond.values():
+        with pytest.raises(InvalidImage):
+            picture.prepared(LIMITS[name], fit=False)
+
+
+def test_there_is_one_for_every_limit():
+    """Every limit that is set has its picture."""
+    assert set(pictures_beyond(LIMITS["PNG, large faces"])) == {"format", "bytes", "pixels", "side"}
+    assert set(pictures_beyond(LIMITS["what only others write"])) == {"format"}
+
+
+def test_limits_beyond_the_cores_own_are_left_out():
+    """What the core refuses by itself cannot show what the backend declares."""
+    huge = ImageLimits(formats=set(ImageFormat), max_bytes=1 << 30, max_pixels=1 << 30)
+    assert pictures_beyond(huge) == {}

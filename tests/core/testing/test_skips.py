@@ -1,0 +1,130 @@
+"""What a double cannot produce is named, never passed over."""
+
+from typing import ClassVar
+
+import pytest
+from core.testing.paragon import ParagonBackend, ParagonDouble
+from core.testing.saboteurs import can
+from fakes import picture
+
+from facematch_core import Operation, ThresholdRule
+from facematch_core.testing import BackendContract, Situation
+from facematch_core.testing._contract._bench import Bench
+from facematch_core.testing._situations import required
+
+
+class Poor(ParagonDouble):
+    """Knows only what every double must know."""
+
+    situations = required(ParagonBackend.capabilities)
+
+
+#: Rule to the situation that it cannot do without.
+NEEDS = {
+    "test_r03_score_is_the_vendors_number": "SCORE",
+    "test_r10_none_is_not_zero": "NULL_SCORE",
+    "test_r11_no_face_is_inconclusive": "NO_FACE",
+    "test_r12_two_faces_are_told": "TWO_FACES",
+    "test_r13_unknown_status_is_review": "UNKNOWN_STATUS",
+    "test_r14_unknown_warning_is_kept": "UNKNOWN_WARNING",
+    "test_r15_impossible_score_is_no_score": "IMPOSSIBLE_SCORE",
+    "test_r19_deadline_holds": "SLOW",
+    "test_r22_demographics_are_dropped": "DEMOGRAPHICS",
+}
+
+
+@pytest.mark.parametrize("rule", NEEDS)
+def test_a_missing_situation_is_named(rule):
+    """The rule is skipped with a sentence that tells what is missing."""
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        getattr(BackendContract(), rule)(Bench(Poor()))
+    assert str(skipped.value) == f"Not tested: Poor cannot produce {NEEDS[rule]}."
+
+
+def test_the_required_ones_may_not_be_missing():
+    """Without them nothing could be judged, so R05 fails and names them."""
+
+    class Poorer(Poor):
+        situations = Poor.situations - {Situation.SPOOF, Situation.LOST_ANSWER}
+
+    with pytest.raises(AssertionError, match="the double must produce LOST_ANSWER, SPOOF"):
+        BackendContract().test_r05_declarations_can_be_tested(Bench(Poorer()))
+
+
+def test_every_secret_is_named():
+    """A double that keeps silent about the key would make every search for it pass."""
+
+    class Forgetful(ParagonDouble):
+        secrets = ()
+
+    with pytest.raises(AssertionError, match="does not name the secret in key"):
+        BackendContract().test_r05_declarations_can_be_tested(Bench(Forgetful()))
+
+
+def test_required_follows_the_declarations():
+    """No liveness, no spoof; no price, no lost answer."""
+    free = can(operations=frozenset({Operation.MATCH}), billed_operations=frozenset())
+    assert required(free) == {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE}
+
+
+def test_an_undeclared_operation_is_named():
+    """What only a liveness call can meet is skipped for a backend without."""
+
+    class MatchOnly(ParagonBackend):
+        capabilities = can(operations=frozenset({Operation.MATCH}))
+
+    bench = Bench(ParagonDouble(MatchOnly))
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        BackendContract().test_r18_one_call_is_one_request(bench, Situation.LIVE)
+    assert str(skipped.value) == "Not tested: paragon declares no liveness call."
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"threshold_rule": ThresholdRule.VENDOR}, "leaves the threshold rule to its vendor"),
+        ({"score_scale": None, "liveness_scale": None}, "declares no scale of scores"),
+    ],
+)
+def test_an_edge_that_nobody_knows_is_named(changes, why):
+    """Rules about thresholds need a rule and a scale."""
+
+    class Edgeless(ParagonBackend):
+        capabilities = can(**changes)
+
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        BackendContract().test_r07_threshold_edge(Bench(ParagonDouble(Edgeless)))
+    assert str(skipped.value) == f"Not tested: paragon {why}."
+
+
+def test_an_option_that_nobody_can_see_fails():
+    """A backend that declares to pass something on is not believed on its word."""
+
+    class Blind(ParagonDouble):
+        received: ClassVar = {}
+        situations = ParagonDouble.situations - {Situation.TURNED}
+
+    with pytest.raises(AssertionError, match="the double cannot tell: retention"):
+        BackendContract().test_r26_declared_options_arrive(Bench(Blind()))
+
+
+def test_plain_pictures_are_refused():
+    """Pictures that could not be recognised in a log would prove nothing."""
+
+    class Plain(ParagonDouble):
+        def pictures(self):
+            return picture(kind="BMP"), picture((1, 2, 3), kind="BMP")
+
+    class Silent:
+        def readouterr(self):
+            raise AssertionError("never asked")
+
+    with pytest.raises(AssertionError, match="too plain to be found again"):
+        BackendContract().test_r21_nothing_leaks(Bench(Plain()), Situation.SAME_PERSON, Silent())
+
+
+def test_a_class_without_a_double_learns_what_it_needs():
+    """The message names the fixture."""
+    fixture = BackendContract.double
+    with pytest.raises(NotImplementedError, match="BackendContract needs a fixture `double`"):
+        next(fixture.__wrapped__(BackendContract()))

@@ -1,0 +1,157 @@
+"""The example plug-in, built, installed and used as a stranger would."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import facematch_core
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "acme_backend"
+CORE = Path(facematch_core.__file__).parents[1]
+
+
+class Installed:
+    """The example in a folder of its own, and Python as it finds it there."""
+
+    def __init__(self, folder):
+        self.site, self.repository = folder / "site", folder / "repository"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder / "home"),
+            # stevedore's cache on disk, and whatever pip keeps.
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PYTHONPATH": os.pathsep.join([str(self.site), str(CORE)]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        shutil.copytree(EXAMPLE, self.repository, ignore=shutil.ignore_patterns("__pycache__"))
+        pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+        self.python(*pip, "--no-build-isolation", "--target", self.site, self.repository)
+
+    def python(self, *arguments, fails=False, **more):
+        """What a run prints; in the example's repository, against the installed copy."""
+        # Without -P the repository itself would come first on the path.
+        done = subprocess.run(
+            [sys.executable, "-P", *map(str, arguments)],
+            cwd=self.repository,
+            env=self._environment | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    def script(self, text, **more):
+        """What a script prints as JSON; it may use the example's double."""
+        path = f"import sys; sys.path.append({str(self.repository / 'tests')!r})\n"
+        return json.loads(self.python("-c", path + text, **more))
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Built and installed once."""
+    return Installed(tmp_path_factory.mktemp("acme"))
+
+
+def test_contract_passes(installed):
+    """It keeps every rule; what Acme cannot do is named, not passed over."""
+    report = installed.python("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert " passed" in report
+    assert "Not tested: acme declares no liveness call." in report
+    assert "Not tested: AcmeDouble cannot produce TWO_FACES." in report
+
+
+def test_installed_copy_is_tested(installed):
+    """The tests above have not met the sources by accident."""
+    text = "import facematch_acme, json; print(json.dumps(facematch_acme.__file__))"
+    assert installed.script(text).startswith(str(installed.site))
+
+
+def test_it_is_listed(installed):
+    """The entry point makes it known, with its distribution and version."""
+    found = installed.script(
+        "import json; from facematch_core import available_backends\n"
+        "print(json.dumps([[b.name, b.distribution, b.version, b.problem]"
+        " for b in available_backends()]))"
+    )
+    assert ["acme", "facematch-acme", "1.0.0", None] in found
+
+
+VERIFY = """
+import json
+from acme_double import KEY, AcmeDouble
+from facematch_core import open_verifier
+from facematch_core.testing import Situation
+
+with AcmeDouble() as double:
+    settings = {"base_url": double.url} | SETTINGS
+    with open_verifier("acme", settings=settings) as verifier:
+        told = []
+        for situation in (Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, Situation.NO_FACE):
+            double.prepare(situation)
+            result = verifier.verify(*double.pictures())
+            told.append([result.decision, result.score and result.score.value, result.billed])
+        print(json.dumps(told))
+"""
+TOLD = [["match", 93.5, "yes"], ["no_match", 12.25, "yes"], ["inconclusive", None, "yes"]]
+
+
+def test_open_verifier_by_name(installed):
+    """A caller opens it by name and settings."""
+    assert installed.script(VERIFY.replace("SETTINGS", '{"api_key": KEY}')) == TOLD
+
+
+def test_key_from_the_environment(installed):
+    """Or leaves the key to the environment."""
+    text = VERIFY.replace("SETTINGS", "{}")
+    assert installed.script(text, ACME_API_KEY="acme-key-4f7e1c2ab9") == TOLD
+
+
+def test_key_stays_with_the_vendor(installed):
+    """A stray address is refused when it is opened, and the key is not in what is printed."""
+    report = installed.python(
+        "-c",
+        "from facematch_core import open_verifier\n"
+        'open_verifier("acme", settings={"api_key": "k-123456", "base_url": "https://evil.test"})',
+        fails=True,
+    )
+    assert "ConfigurationError: base_url names the host evil.test" in report
+    assert "k-123456" not in report.replace('"k-123456"', "")
+
+
+BROKEN = """
+import pytest
+from acme_double import AcmeDouble
+from facematch_core.testing import BackendContract
+
+class Careless(AcmeDouble):
+    @property
+    def received(self):
+        return {"threshold": 1.5}
+
+class TestContract(BackendContract):
+    @pytest.fixture
+    def double(self):
+        with Careless() as double:
+            yield double
+"""
+
+
+def test_broken_rule_says_what_it_saw(installed):
+    """pytest rewrites the assertions of the kit in other people's projects as well."""
+    file = installed.repository / "tests" / "test_broken.py"
+    file.write_text(BROKEN)
+    report = installed.python("-m", "pytest", "-q", "-p", "no:cacheprovider", file, fails=True)
+    file.unlink()
+    assert "assert 1.5 == 61.23" in report
+    assert "1 failed" in report
+    assert "test_r27_nonsense_is_refused" in report
