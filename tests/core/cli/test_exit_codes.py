@@ -4,7 +4,7 @@ import json
 
 import click
 import pytest
-from fakes import liveness_result, match_result
+from fakes import SCALE, liveness_result, match_result
 
 from facematch_core import (
     Billed,
@@ -13,6 +13,7 @@ from facematch_core import (
     FaceVerifier,
     LiveMatchDecision,
     LivenessDecision,
+    Score,
     errors,
 )
 from facematch_core.cli import _exit
@@ -96,7 +97,7 @@ def test_every_decision_has_a_code():
 @pytest.mark.parametrize("decision", Decision, ids=str)
 def test_match_decisions(decision, run, photos, scripted):
     """A mismatch is no error, but has a code of its own."""
-    scripted.script = [match_result(decision)]
+    scripted.script = [match_result(decision, score=Score(90, SCALE))]
     expected = {"match": 0, "no_match": 1, "review": 3, "inconclusive": 3}
     assert run("verify", *photos).exit_code == expected[decision.value]
 
@@ -104,7 +105,7 @@ def test_match_decisions(decision, run, photos, scripted):
 @pytest.mark.parametrize("decision", LivenessDecision, ids=str)
 def test_liveness_decisions(decision, run, photos, scripted):
     """The same for liveness."""
-    scripted.script = [liveness_result(decision)]
+    scripted.script = [liveness_result(decision, score=Score(90, SCALE))]
     expected = {"live": 0, "not_live": 1, "review": 3, "inconclusive": 3}
     assert run("liveness", photos[0]).exit_code == expected[decision.value]
 
