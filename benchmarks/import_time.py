@@ -14,6 +14,11 @@ FACEMATCH = Path(sys.executable).with_name("facematch")
 LINES = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import facematch_core": [sys.executable, "-c", "import facematch_core"],
+    "... and FaceVerifier, Image": [
+        sys.executable,
+        "-c",
+        "from facematch_core import FaceVerifier, Image",
+    ],
     "facematch --help": [str(FACEMATCH), "--help"],
     "import requests": [sys.executable, "-c", "import requests"],
 }
@@ -36,10 +41,10 @@ def main(rounds):
         for name, command in LINES.items():
             times[name].append(seconds(command))
     floor = statistics.median(times["python -c pass"])
-    print(f"{'process':24}{'median ms':>10}{'above pass':>12}   ({rounds} rounds)")
+    print(f"{'process':30}{'median ms':>10}{'above pass':>12}   ({rounds} rounds)")
     for name, measured in times.items():
         median = statistics.median(measured)
-        print(f"{name:24}{median * 1e3:10.1f}{(median - floor) * 1e3:12.1f}")
+        print(f"{name:30}{median * 1e3:10.1f}{(median - floor) * 1e3:12.1f}")
     code = f"import sys, facematch_core; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     print(f"of {', '.join(HEAVY)}, `import facematch_core` loads: {done.stdout.strip()}")

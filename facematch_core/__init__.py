@@ -8,64 +8,68 @@ with open_verifier("local") as verifier:
 print(result.decision, result.score)
 """
 
-from ._clock import Clock, SystemClock
-from ._enums import (
-    Advice,
-    Billed,
-    Decision,
-    Environment,
-    LiveMatchDecision,
-    LivenessDecision,
-    Operation,
-    Retention,
-    ScaleSource,
-    Severity,
-    ThresholdRule,
-    ThresholdSource,
-    WarningCode,
-)
-from ._events import Answered, Charged, Event, Refused, Sent, Started, Unknown
-from ._images import Image, ImageFormat
-from ._many import PairOutcome
-from ._open import open_verifier
-from ._registry import BackendInfo, available_backends
-from ._results import (
-    Box,
-    Demographics,
-    Face,
-    LiveMatchResult,
-    LivenessResult,
-    MatchResult,
-    ResultWarning,
-    Skipped,
-)
-from ._scores import Score, Threshold
-from ._secrets import Secret
-from ._verifier import FaceVerifier
-from .errors import (
-    FATAL,
-    AuthenticationFailed,
-    BackendNotFound,
-    BackendUnusable,
-    BudgetExceeded,
-    ConfigurationError,
-    DeadlineExceeded,
-    EnvironmentMismatch,
-    FaceMatchError,
-    IncomparableScores,
-    InsufficientCredit,
-    InvalidImage,
-    InvalidRequest,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    UnsupportedCapability,
-    UnsupportedOption,
-    VendorError,
-    VendorUnavailable,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._clock import Clock, SystemClock
+    from ._enums import (
+        Advice,
+        Billed,
+        Decision,
+        Environment,
+        LiveMatchDecision,
+        LivenessDecision,
+        Operation,
+        Retention,
+        ScaleSource,
+        Severity,
+        ThresholdRule,
+        ThresholdSource,
+        WarningCode,
+    )
+    from ._events import Answered, Charged, Event, Refused, Sent, Started, Unknown
+    from ._images import Image, ImageFormat
+    from ._many import PairOutcome
+    from ._open import open_verifier
+    from ._registry import BackendInfo, available_backends
+    from ._results import (
+        Box,
+        Demographics,
+        Face,
+        LiveMatchResult,
+        LivenessResult,
+        MatchResult,
+        ResultWarning,
+        Skipped,
+    )
+    from ._scores import Score, Threshold
+    from ._secrets import Secret
+    from ._verifier import FaceVerifier
+    from .errors import (
+        FATAL,
+        AuthenticationFailed,
+        BackendNotFound,
+        BackendUnusable,
+        BudgetExceeded,
+        ConfigurationError,
+        DeadlineExceeded,
+        EnvironmentMismatch,
+        FaceMatchError,
+        IncomparableScores,
+        InsufficientCredit,
+        InvalidImage,
+        InvalidRequest,
+        OutcomeUnknown,
+        PermissionDenied,
+        RateLimited,
+        RequestRejected,
+        UnexpectedResponse,
+        UnsupportedCapability,
+        UnsupportedOption,
+        VendorError,
+        VendorUnavailable,
+    )
 
 __version__ = "0.1.0"
 
@@ -133,3 +137,48 @@ __all__ = [
     "available_backends",
     "open_verifier",
 ]
+
+#: Where each public name lives. A name is imported when it is first used: a program that needs one
+#: class, or the command line asked for its help, does not pay for all the others.
+_HOMES = {
+    name: module
+    for module, names in {
+        "_clock": "Clock SystemClock",
+        "_enums": (
+            "Advice Billed Decision Environment LiveMatchDecision LivenessDecision "
+            "Operation Retention ScaleSource Severity ThresholdRule ThresholdSource "
+            "WarningCode"
+        ),
+        "_events": "Answered Charged Event Refused Sent Started Unknown",
+        "_images": "Image ImageFormat",
+        "_many": "PairOutcome",
+        "_open": "open_verifier",
+        "_registry": "BackendInfo available_backends",
+        "_results": (
+            "Box Demographics Face LiveMatchResult LivenessResult MatchResult ResultWarning Skipped"
+        ),
+        "_scores": "Score Threshold",
+        "_secrets": "Secret",
+        "_verifier": "FaceVerifier",
+        "errors": (
+            "FATAL AuthenticationFailed BackendNotFound BackendUnusable BudgetExceeded "
+            "ConfigurationError DeadlineExceeded EnvironmentMismatch FaceMatchError "
+            "IncomparableScores InsufficientCredit InvalidImage InvalidRequest "
+            "OutcomeUnknown PermissionDenied RateLimited RequestRejected UnexpectedResponse "
+            "UnsupportedCapability UnsupportedOption VendorError VendorUnavailable"
+        ),
+    }.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -79,6 +79,17 @@ def test_public_names_exist_once():
     assert all(hasattr(facematch_core, name) for name in facematch_core.__all__)
 
 
+def test_type_checkers_and_python_find_the_same_names():
+    """The imports that only type checkers see say what the table of lazy imports says."""
+    tree = ast.parse(Path(facematch_core.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == facematch_core._HOMES
+    assert set(seen) == set(facematch_core.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        facematch_core.Nothing  # noqa: B018 - the access is what is tested
+
+
 def test_the_version_is_the_distributions():
     """Told once by the module and once by the metadata."""
     from importlib.metadata import version
