@@ -1,0 +1,47 @@
+"""For mkdocstrings: habits of this code that griffe does not know.
+
+`#:` comments stand for the docstring of the name below them, a list of exceptions may be broken
+into lines, and `::` begins a block of code.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import griffe
+
+#: A line of names of exceptions that ends in the middle of the list.
+_BROKEN = re.compile(r"^( *(?:[A-Z]\w+, )*[A-Z]\w+,)\n +", re.MULTILINE)
+
+
+#: A line that begins a block of code, alone or at the end of a sentence.
+_CODE = re.compile(r"^( *)(.*?)::$", re.MULTILINE)
+
+
+class Comments(griffe.Extension):
+    """Prepares docstrings before they are parsed."""
+
+    def on_instance(
+        self, *, node: ast.AST | griffe.ObjectNode, obj: griffe.Object, **_: Any
+    ) -> None:
+        """Write a docstring as Markdown that griffe can part into sections."""
+        if obj.docstring is not None:
+            text = _BROKEN.sub(r"\1 ", obj.docstring.value)
+            obj.docstring.value = _CODE.sub(
+                lambda line: line[1] + (line[2] and line[2] + ":"), text
+            )
+
+    def on_attribute_instance(
+        self, *, node: ast.AST | griffe.ObjectNode, attr: griffe.Attribute, **_: Any
+    ) -> None:
+        """Take the comment above an attribute that has no docstring."""
+        if attr.docstring is not None or attr.lineno is None:
+            return
+        lines = attr.lines_collection[attr.filepath][: attr.lineno - 1]
+        told: list[str] = []
+        while lines and (line := lines.pop().strip()).startswith("#:"):
+            told.insert(0, line.removeprefix("#:").strip())
+        if told:
+            attr.docstring = griffe.Docstring(" ".join(told), parent=attr, lineno=attr.lineno)

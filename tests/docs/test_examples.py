@@ -1,0 +1,151 @@
+"""Every example of the documentation is run, and what it shows is what comes out.
+
+In README.md and docs/:
+
+- ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
+  is what it prints.
+- ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...`` and
+  ``echo $?``. A line ``...`` stands for any lines.
+- ``toml`` blocks with profiles are read as a configuration file.
+- A block with a title is written to a file of that name. Under docs/examples/ it is that file.
+- ``<!-- not run: reason -->`` above a block keeps it from being run or read.
+
+``UPDATE_DOCS=1 pytest tests/docs`` writes what came out into the pages.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from facematch_core import _config
+from facematch_core.cli._group import facematch
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+EXAMPLE = DOCS / "examples" / "acme_backend"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [page for page in PAGES if not page.is_relative_to(EXAMPLE)]
+
+BLOCK = re.compile(
+    r"(?P<why><!-- not run: \S.* -->\n)?"
+    r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
+#: What differs from run to run, and what stands for it.
+VOLATILE = (
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
+    (re.compile(r'"elapsed_s": [\d.e-]+'), '"elapsed_s": N'),
+    (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
+    (re.compile(r"\b\d+(?=  +(?:right|WRONG))"), "MS"),
+    (re.compile(r"\b(\d+\.\d{3})\d{3,}"), r"\1"),
+    (re.compile(r"(?<=\S)  +"), " "),
+)
+
+
+class Example(NamedTuple):
+    """One fenced block, and what came out where it shows an output."""
+
+    match: re.Match[str]
+    printed: str | None = None
+
+
+def settled(text: str) -> str:
+    """A text without what differs from run to run."""
+    for volatile, stands in VOLATILE:
+        text = volatile.sub(stands, text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def same(shown: str, printed: str) -> bool:
+    """Whether a page shows what was printed."""
+    parts = re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)
+    return re.fullmatch(".*".join(map(re.escape, parts)), settled(printed), re.DOTALL) is not None
+
+
+def console(text: str) -> str:
+    """Run the commands of a block; the block as it should read."""
+    written, code = [], 0
+    for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
+        command, _, shown = step.partition("\n")
+        words = shlex.split(command.removeprefix("$ "))
+        if words[0] == "facematch":
+            ran = CliRunner().invoke(facematch, words[1:], env={"COLUMNS": "100"})
+            printed, code = ran.output, ran.exit_code
+        else:
+            assert words == ["echo", "$?"], f"not run here, so not a console block: {command}"
+            printed = f"{code}\n"
+        written += [command, shown if same(shown, printed) else printed.rstrip("\n")]
+    return "\n".join(part.rstrip("\n") for part in written if part) + "\n"
+
+
+def examples(page: Path) -> list[Example]:
+    """Run a page in the current folder; its blocks, with what those that show an output should."""
+    namespace, printed, found = {"__name__": page.stem}, None, []
+    source = page.read_text()
+    for match in BLOCK.finditer(source):
+        kind, title, text = match["kind"], match["title"], match["text"]
+        before, printed, correct = printed, None, None
+        if title and (EXAMPLE / title).exists():
+            text = correct = (EXAMPLE / title).read_text()
+        if title:
+            Path(title).parent.mkdir(parents=True, exist_ok=True)
+            Path(title).write_text(text)
+        if match["why"] or (title and kind == "python"):
+            pass
+        elif kind == "python":
+            line = source.count("\n", 0, match.start("text"))
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile("\n" * line + text, str(page), "exec"), namespace)
+            printed = out.getvalue()
+        elif kind == "text" and before is not None:
+            correct = before if not same(text, before) else text
+        elif kind == "console":
+            correct = console(text)
+        elif kind == "toml" and "[profiles" in text:
+            Path("read.toml").write_text(text)
+            _config.read(Path("read.toml"))
+        found.append(Example(match, correct))
+    return found
+
+
+@pytest.fixture
+def _folder(tmp_path, monkeypatch):
+    """An empty folder with the sample pictures; plug-ins written there can be imported."""
+    photographs = DOCS / "photographs"
+    for name in ("grace-hopper", "grace-hopper-card", "eileen-collins", "no-face-cat"):
+        shutil.copy(photographs / f"{name}.jpg", tmp_path)
+    shutil.copy(photographs / "grace-hopper.jpg", tmp_path / "selfie.jpg")
+    shutil.copy(photographs / "grace-hopper-card.jpg", tmp_path / "id.jpg")
+    shutil.copy(DOCS / "reference" / "result.schema.json", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for folder in ("src", "tests"):
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.mark.usefixtures("_folder")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_shows_what_happens(page):
+    """The blocks of a page run, and print what it shows."""
+    source, whole, at = page.read_text(), "", 0
+    for example in examples(page):
+        if example.printed is not None:
+            start, end = example.match.span("text")
+            whole += source[at:start] + example.printed
+            at = end
+    whole += source[at:]
+    if os.environ.get("UPDATE_DOCS"):
+        page.write_text(whole)
+    assert whole == page.read_text()
