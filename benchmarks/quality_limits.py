@@ -23,7 +23,7 @@ STEPS = {
         for n in (90, 80, 70, 60, 50, 45, 40, 35, 30, 25, 20)
     ],
     "sharpness": [
-        (f"blurred, radius {n} % of the face", lambda p, n=n: ("blur", n))
+        (f"blurred, radius {n} % of the face", lambda _, n=n: ("blur", n))
         for n in (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8)
     ],
     "luminance (dark)": [

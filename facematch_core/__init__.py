@@ -40,12 +40,13 @@ if TYPE_CHECKING:
         LiveMatchResult,
         LivenessResult,
         MatchResult,
+        Result,
         ResultWarning,
         Skipped,
     )
     from ._scores import Score, Threshold
     from ._secrets import Secret
-    from ._verifier import FaceVerifier
+    from ._verifier import FaceVerifier, Picture
     from .errors import (
         FATAL,
         AuthenticationFailed,
@@ -111,9 +112,11 @@ __all__ = [
     "OutcomeUnknown",
     "PairOutcome",
     "PermissionDenied",
+    "Picture",
     "RateLimited",
     "Refused",
     "RequestRejected",
+    "Result",
     "ResultWarning",
     "Retention",
     "ScaleSource",
@@ -155,11 +158,12 @@ _HOMES = {
         "_open": "open_verifier",
         "_registry": "BackendInfo available_backends",
         "_results": (
-            "Box Demographics Face LiveMatchResult LivenessResult MatchResult ResultWarning Skipped"
+            "Box Demographics Face LiveMatchResult LivenessResult MatchResult Result "
+            "ResultWarning Skipped"
         ),
         "_scores": "Score Threshold",
         "_secrets": "Secret",
-        "_verifier": "FaceVerifier",
+        "_verifier": "FaceVerifier Picture",
         "errors": (
             "FATAL AuthenticationFailed BackendNotFound BackendUnusable BudgetExceeded "
             "ConfigurationError DeadlineExceeded EnvironmentMismatch FaceMatchError "

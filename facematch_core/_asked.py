@@ -15,6 +15,9 @@ from ._scores import Threshold, percentage
 from .backend import Capabilities
 from .errors import InvalidImage, InvalidRequest, UnsupportedCapability, UnsupportedOption
 
+#: What the pictures of a call are called, in their order.
+PICTURES = ("probe", "reference")
+
 
 @attrs.frozen(kw_only=True)
 class Defaults:
@@ -78,11 +81,11 @@ def taken(*values: object) -> tuple[list[Image], InvalidImage | None]:
     traceback with local variables must not show a face.
     """
     images = []
-    for value in values:
+    for value, picture in zip(values, PICTURES, strict=False):
         try:
             images.append(Image.of(value))
         except InvalidImage as error:
-            return [], error.with_traceback(None)
+            return [], error.of(picture)
     return images, None
 
 

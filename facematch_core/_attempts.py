@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 
 from . import _rules
-from ._asked import Asked, Checked, Defaults, check
+from ._asked import PICTURES, Asked, Checked, Defaults, check
 from ._calls import Call, LivenessCall, MatchCall, new_attempt_id
 from ._clock import Clock
 from ._enums import Environment, Operation, Retention
@@ -21,6 +21,7 @@ from .errors import (
     BackendUnusable,
     EnvironmentMismatch,
     FaceMatchError,
+    InvalidImage,
     OutcomeUnknown,
     VendorError,
     VendorUnavailable,
@@ -93,7 +94,13 @@ class Attempts:
 
     def _prepared(self, images: list[Image]) -> list[Image]:
         limits = self.backend.capabilities.image_limits
-        return [image.prepared(limits, fit=self.fit_images) for image in images]
+        prepared = []
+        for image, picture in zip(images, PICTURES, strict=False):
+            try:
+                prepared.append(image.prepared(limits, fit=self.fit_images))
+            except InvalidImage as error:
+                raise error.of(picture) from None
+        return prepared
 
     def _within(self, call: Call, since: float) -> Call:
         """`call` with what is left of its time; `VendorUnavailable` if nothing is."""

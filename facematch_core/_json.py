@@ -27,8 +27,18 @@ KINDS: dict[type, str] = {
     LiveMatchResult: "live_match",
 }
 
-#: What `to_dict(minimal=True)` keeps of one answer.
-MINIMAL = ("decision", "score", "backend", "attempt_id", "request_id", "session_id")
+#: What `to_dict(minimal=True)` keeps of one answer. Without its threshold a score says little, and
+#: without its environment an answer of a mock looks like a real one.
+MINIMAL = (
+    "decision",
+    "score",
+    "threshold",
+    "environment",
+    "backend",
+    "attempt_id",
+    "request_id",
+    "session_id",
+)
 
 T = TypeVar("T", MatchResult, LivenessResult, LiveMatchResult)
 
@@ -92,7 +102,8 @@ def to_dict(result: Result | LiveMatchResult, *, minimal: bool = False) -> dict[
     document = _converter().unstructure(result)
     if minimal:
         document = _minimal(document)
-    return {"schema": SCHEMA, "kind": KINDS[type(result)], **document}
+    first = {"schema": SCHEMA, "kind": KINDS[type(result)], "decision": document["decision"]}
+    return first | document
 
 
 def _minimal(document: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ._enums import Decision
 from ._results import MatchResult
 from .errors import FaceMatchError, InvalidRequest
 
@@ -23,6 +24,8 @@ MAX_WORKERS = 256
 class PairOutcome:
     """What became of one pair: a result or an error, never both.
 
+    Ask ``outcome.error is None``; a result has no truth value.
+
     Attributes:
         index: Position in the input, from 0.
         key: The caller's own key of the pair; None if it gave none.
@@ -34,6 +37,12 @@ class PairOutcome:
     key: Hashable | None = None
     result: MatchResult | None = None
     error: FaceMatchError | None = None
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision of the result; None for an error."""
+        # `self.result and ...` would ask the result for a truth value, which it has not.
+        return None if self.result is None else self.result.decision
 
 
 Verify = Callable[..., MatchResult]

@@ -77,6 +77,11 @@ def plan(
         )
     if backend is not None and profile is not None:
         raise ConfigurationError("Name a backend or a profile, not both.")
+    if backend is not None and config is not None:
+        raise ConfigurationError(
+            f"The file {os.fspath(config)!r} holds profiles, and a backend was named: name a "
+            "profile instead."
+        )
     chosen = None if backend is not None else _chosen(profile, config, here=here)
     name = chosen.backend if chosen else str(backend)
     cls = backend_class(name)

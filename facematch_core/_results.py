@@ -152,7 +152,7 @@ class Result:
         request_id: The vendor's id of the call; None if it gives none.
         session_id: The vendor's id of the record that was kept; None when nothing was kept.
         attempt_id: Our id of the call, a UUID.
-        caller_ref, metadata: As the caller gave them, sent to the vendor or not.
+        caller_ref, metadata: As the caller gave them, sent to the vendor or not; not in `repr`.
         created_at: When the vendor answered by its own clock, UTC; None if not told.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
         billed, billed_ground: Whether the vendor charged for it, and how we know.
@@ -177,8 +177,8 @@ class Result:
     request_id: str | None = None
     session_id: str | None = None
     attempt_id: str | None = None
-    caller_ref: str | None = None
-    metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+    caller_ref: str | None = attrs.field(default=None, repr=False)
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
     created_at: datetime | None = None
     elapsed_s: float = 0.0
     billed: Billed = Billed.UNKNOWN

@@ -52,6 +52,9 @@ class Score:
     value: float = attrs.field(validator=_valid_percentage, converter=_as_float)
     scale: str = attrs.field(validator=attrs.validators.min_len(1))
 
+    def __str__(self) -> str:
+        return f"{self.value:g} ({self.scale})"
+
     def _same_scale(self, other: Score) -> None:
         if self.scale != other.scale:
             raise IncomparableScores(

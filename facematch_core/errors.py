@@ -105,7 +105,24 @@ class EnvironmentMismatch(ConfigurationError):
 
 
 class InvalidImage(FaceMatchError, ValueError):
-    """A picture that cannot be used: refused before anything was sent."""
+    """A picture that cannot be used: refused before anything was sent.
+
+    Attributes:
+        picture: ``probe`` or ``reference``, when a call refused it; None otherwise.
+    """
+
+    carried = ("picture",)
+
+    def __init__(self, message: str, *, picture: str | None = None) -> None:
+        super().__init__(message)
+        self.picture = picture
+
+    def of(self, picture: str) -> InvalidImage:
+        """The same refusal, without its traceback, that says which picture it is about."""
+        message = self.message.removeprefix("The picture")
+        if message != self.message:
+            return InvalidImage(f"The {picture}{message}", picture=picture)
+        return InvalidImage(f"The {picture}: {self.message}", picture=picture)
 
 
 class InvalidRequest(FaceMatchError, ValueError):

@@ -115,7 +115,7 @@ def match_result(
         score=score,
         raw_score=distance,
         raw_score_name=None if distance is None else "euclidean distance",
-        scale_source=ScaleSource.DOCUMENTED,
+        scale_source=None if distance is None else ScaleSource.DOCUMENTED,
         threshold=call.threshold,
         warnings=warnings_of(probe, "probe") + warnings_of(reference, "reference"),
         backend="local",

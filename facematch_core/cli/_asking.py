@@ -23,7 +23,6 @@ _PASSED = (
     "threshold",
     "review_threshold",
     "liveness_threshold",
-    "liveness_review_threshold",
     "caller_ref",
 )
 

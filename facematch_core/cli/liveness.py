@@ -19,7 +19,7 @@ def command(image: Path, **given: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
 
     \b
-    facematch liveness selfie.jpg --backend didit --threshold 80
+    facematch liveness selfie.jpg --profile mine --threshold 80
 
     Not every backend can tell: `facematch backends` lists them.
     """

@@ -200,6 +200,8 @@ def test_nothing_named_and_no_file():
     """The sentence tells both ways out."""
     with pytest.raises(ConfigurationError, match="Name a backend"):
         open_verifier()
+    with pytest.raises(ConfigurationError, match="name a profile instead"):
+        open_verifier("configured", config="facematch.toml")
     with pytest.raises(ConfigurationError, match="not both"):
         open_verifier("configured", profile="p")
     with pytest.raises(ConfigurationError, match="name of a backend"):

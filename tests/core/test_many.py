@@ -8,6 +8,7 @@ from fakes import FakeBackend, picture
 
 from facematch_core import (
     AuthenticationFailed,
+    Decision,
     FaceVerifier,
     InvalidImage,
     InvalidRequest,
@@ -47,6 +48,7 @@ def test_errors_of_single_pairs_are_outcomes():
     backend = FakeBackend(script=[RateLimited("slow")])
     outcomes = list(FaceVerifier(backend).verify_many([(A, B), ("text", B), (A, B)], max_workers=1))
     assert [type(o.error) for o in outcomes] == [RateLimited, InvalidImage, type(None)]
+    assert [o.decision for o in outcomes] == [None, None, Decision.MATCH]
     assert outcomes[0].error.__traceback__ is None
 
 

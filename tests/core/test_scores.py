@@ -56,6 +56,11 @@ def test_two_scales_are_never_equal():
     assert len({Score(90, "a"), Score(90, "b"), Score(90, "a")}) == 2
 
 
+def test_a_score_prints_its_scale():
+    """A number alone would be compared with the wrong threshold."""
+    assert str(Score(87.36, "didit/face-match")) == "87.36 (didit/face-match)"
+
+
 def test_a_score_does_not_compare_with_a_number():
     """`score > 50` would forget the scale."""
     with pytest.raises(TypeError):

@@ -44,6 +44,7 @@ from facematch_core import (
     UnsupportedOption,
     VendorUnavailable,
 )
+from facematch_core.backend import ImageLimits
 from facematch_core.errors import BackendUnusable
 from facematch_core.testing import ManualClock
 
@@ -173,6 +174,19 @@ def test_text_is_never_a_file_name(backend, verifier):
         with pytest.raises(InvalidImage, match=r"Image\.read"):
             verifier.verify(text, B)
     assert backend.calls == []
+
+
+def test_a_refused_picture_is_named(backend):
+    """A page that asks for two photographs must know which one to ask for again."""
+    for pictures, name in (((b"", B), "probe"), ((A, b"x"), "reference")):
+        with pytest.raises(InvalidImage, match=rf"^The {name} ") as caught:
+            FaceVerifier(backend).verify(*pictures)
+        assert caught.value.picture == name
+    small = ImageLimits(max_pixels=10)
+    strict = FaceVerifier(FakeBackend(image_limits=small), fit_images=False)
+    with pytest.raises(InvalidImage, match=r"^The probe has 1200 pixels") as caught:
+        strict.verify(A, B)
+    assert caught.value.picture == "probe"
 
 
 def test_verify_live_in_two_calls(backend, verifier):

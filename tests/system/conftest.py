@@ -1,0 +1,98 @@
+"""What the system tests share: a wheel, fresh environments, and programs that may be missing."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items):
+    """Everything in this folder needs the system."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.system)
+
+
+def run(*command, **options):
+    """Run a command to its end; its output, or a failure that shows it."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+        **options,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """A wheel built from this tree."""
+    out = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT)
+    (path,) = out.glob("*.whl")
+    return path
+
+
+class Environment:
+    """A virtual environment of its own, with nothing in it but what a test installs."""
+
+    def __init__(self, folder, python=sys.executable):
+        run(python, "-m", "venv", folder)
+        self.bin = folder / "bin"
+
+    def install(self, *what, pinned=True):
+        """Install from the package registries; `pinned` holds to the versions of the tests."""
+        pins = ("--constraint", ROOT / "constraints.txt") if pinned else ()
+        run(self.bin / "python", "-m", "pip", "install", "--quiet", *pins, *what)
+
+    def python(self, code, **options):
+        """Run a piece of Python in it; any warning is an error."""
+        return run(self.bin / "python", "-W", "error", "-c", code, **options)
+
+
+@pytest.fixture(autouse=True)
+def _own_home():
+    """Overrides the one of the other tests: pip and pyright keep their caches at home."""
+
+
+@pytest.fixture
+def make_environment(tmp_path):
+    """Makes empty virtual environments."""
+    numbers = itertools.count()
+    return lambda python=sys.executable: Environment(tmp_path / f"venv{next(numbers)}", python)
+
+
+@pytest.fixture
+def environment(make_environment):
+    """An empty virtual environment."""
+    return make_environment()
+
+
+@pytest.fixture(scope="session")
+def find_program():
+    """The path of a program; skips where it is missing, but fails in CI."""
+
+    def find(name):
+        path = shutil.which(name)
+        if path is None and os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is missing in CI")
+        if path is None:
+            pytest.skip(f"{name} is not installed")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def run_command():
+    """Runs a command to its end and gives its output; a failure shows it."""
+    return run

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What `make test-system` needs from the system. Installs what is missing with apt; where it may
+# not, the tests that need it are skipped and say so, but in CI that is a failure.
+set -u
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v node >/dev/null || missing+=(nodejs npm)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+  echo "Installing with apt: ${missing[*]}"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null && exit 0
+fi
+echo "*** NOT TESTED: ${missing[*]} missing and not installable here (needs apt and root). ***" >&2
+[ "${CI:-}" = true ] && exit 1
+exit 0

@@ -1,0 +1,58 @@
+"""The wheel in clean environments: alone, and with each extra alone."""
+
+from pathlib import Path
+
+import pytest
+
+PHOTOS = Path(__file__).parents[2] / "docs" / "photographs"
+
+EXTRAS = {
+    "": "import facematch_core, facematch_local",
+    "local": (
+        "from pathlib import Path\n"
+        "from facematch_core import open_verifier\n"
+        f"photos = Path({str(PHOTOS)!r})\n"
+        "with open_verifier('local') as verifier:\n"
+        "    a, b = photos / 'grace-hopper.jpg', photos / 'grace-hopper-card.jpg'\n"
+        "    result = verifier.verify(a, b)\n"
+        "assert result.is_match, result"
+    ),
+    "testing": "from facematch_core.testing import BackendContract, VendorDouble",
+    "heif": (
+        "import io, PIL.Image, pillow_heif\n"
+        "from facematch_core import Image\n"
+        "buffer = io.BytesIO()\n"
+        "pillow_heif.register_heif_opener()\n"
+        "PIL.Image.new('RGB', (64, 48)).save(buffer, 'HEIF')\n"
+        "assert Image.from_bytes(buffer.getvalue()).prepared().format == 'jpeg'"
+    ),
+    "all": "import dlib, onnxruntime, pytest, pillow_heif",
+}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_alone(environment, wheel, extra, tmp_path):
+    """It brings what it promises, and the command starts."""
+    environment.install(f"{wheel}[{extra}]" if extra else str(wheel))
+    environment.python(EXTRAS[extra], cwd=tmp_path)
+    listed = environment.python(
+        "from facematch_core import available_backends\n"
+        "print([info.name for info in available_backends()])",
+        cwd=tmp_path,
+    )
+    assert listed.strip() == "['local']"
+
+
+def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel, tmp_path):
+    """No traceback: what is missing, the line, the size."""
+    environment.install(str(wheel))
+    said = environment.python(
+        "import subprocess, sys\n"
+        f"done = subprocess.run([{str(environment.bin / 'facematch')!r}, 'demo'],\n"
+        "                      capture_output=True, text=True)\n"
+        "print(done.returncode, done.stderr)",
+        cwd=tmp_path,
+    )
+    assert said.startswith("4 ")
+    assert 'pip install "facematch-core[local]"' in said
+    assert "Traceback" not in said

@@ -1,0 +1,66 @@
+"""A user's program: never run, only type-checked, against every way of installing the library."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from facematch_core import (
+    Decision,
+    FaceMatchError,
+    FaceVerifier,
+    Image,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    PairOutcome,
+    Score,
+    VendorError,
+    available_backends,
+    open_verifier,
+)
+from facematch_core.backend import Backend, Capabilities, MatchCall
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_local import LocalBackend
+
+
+def compare(selfie: bytes, card: Path) -> Score | None:
+    with open_verifier("local", threshold=55) as verifier:
+        result: MatchResult = verifier.verify(
+            selfie, card, review_threshold=70.5, metadata={"a": 1}
+        )
+        live: LivenessResult = verifier.check_liveness(Image.from_bytes(selfie))
+        both: LiveMatchResult = verifier.verify_live(Image.read("a.jpg"), card)
+        if result.decision is Decision.MATCH and live.is_live and both.is_verified:
+            return result.score
+    return None
+
+
+def many(verifier: FaceVerifier, pairs: Iterator[tuple[bytes, bytes, str]]) -> list[PairOutcome]:
+    return list(verifier.verify_many(pairs, max_workers=2, rotate=True))
+
+
+def told(error: FaceMatchError) -> str:
+    return str(error.billed) if isinstance(error, VendorError) else type(error).__name__
+
+
+class Mine(Backend):
+    name = "mine"
+    capabilities = Capabilities(rotate=True)
+
+    def match(self, call: MatchCall) -> MatchResult:
+        return MatchResult(decision=Decision.REVIEW, backend=self.name)
+
+
+class Remote(HttpBackend):
+    name = "remote"
+
+    def build(self, call: object) -> HttpRequest:
+        return HttpRequest(url="https://api.example/match")
+
+    def parse(self, call: object, reply: HttpReply) -> MatchResult:
+        return MatchResult(decision=Decision.REVIEW, backend=self.name, raw=reply.json())
+
+
+names: list[str] = [info.name for info in available_backends()]
+verifier = FaceVerifier(LocalBackend(cached_pictures=10), threshold=60)
+document: dict[str, object] = verifier.verify(b"", b"").to_dict()
+again: MatchResult = MatchResult.from_dict(document)
