@@ -99,10 +99,14 @@ def _object(value: object) -> dict[str, Any]:
 
 def to_dict(result: Result | LiveMatchResult, *, minimal: bool = False) -> dict[str, Any]:
     """`result` as a document of plain JSON values, its schema version and kind first."""
-    document = _converter().unstructure(result)
+    document: dict[str, Any] = _converter().unstructure(result)
     if minimal:
         document = _minimal(document)
-    first = {"schema": SCHEMA, "kind": KINDS[type(result)], "decision": document["decision"]}
+    first: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": KINDS[type(result)],
+        "decision": document["decision"],
+    }
     return first | document
 
 

@@ -1,0 +1,45 @@
+"""What may be repeated of a vendor's words, and what not."""
+
+from __future__ import annotations
+
+import re
+
+from ._http_messages import HttpReply
+from ._secrets import Secret
+
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~-]{20,}")
+
+
+def _masked(word: re.Match[str]) -> str:
+    # A key, a token or a piece of a picture is long and has digits.
+    text = word[0]
+    return "***" if len(text) >= 64 or any(c.isdigit() for c in text) else text
+
+
+def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
+    """`text` with every one of `secrets` masked."""
+    for value in {secret.reveal() for secret in secrets} - {""}:
+        text = text.replace(value, "***")
+    return text
+
+
+def excerpt(reply: HttpReply) -> str:
+    """What the vendor says in ``detail``, ``error`` or ``message``, fit for an error message.
+
+    Returns:
+        Up to 200 printable characters, the request's secrets and anything that looks like a key
+        masked; empty if the body is no JSON object or none of the three is text.
+    """
+    try:
+        body = reply.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    for name in ("detail", "error", "message"):
+        said = body.get(name)
+        if isinstance(said, str) and said.strip():
+            said = _LONG_WORD.sub(_masked, without_secrets(said, reply.secrets))
+            printable = "".join(c if c.isprintable() else " " for c in said)
+            return " ".join(printable.split())[:200].rstrip()
+    return ""

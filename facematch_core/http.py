@@ -1,0 +1,229 @@
+"""For plug-in authors: backends that talk to a vendor over HTTP.
+
+A backend of a few lines::
+
+    @attrs.frozen(kw_only=True)
+    class AcmeBackend(HttpBackend):
+        name = "acme"
+        api_key: Secret
+
+        def build(self, call: MatchCall) -> HttpRequest:
+            return HttpRequest(
+                url="https://api.acme.example/compare",
+                headers={"X-Api-Key": self.api_key},
+                files=[picture("probe", call.probe), picture("reference", call.reference)],
+            )
+
+        def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
+            same = {True: Decision.MATCH, False: Decision.NO_MATCH}
+            return MatchResult(
+                decision=same[reply.json()["same"]], backend=self.name, billed=Billed.YES
+            )
+
+Sending, deadlines, errors and what they say about money are here and in the modules behind, once.
+"""
+
+from __future__ import annotations
+
+import abc
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+import attrs
+
+from ._enums import Environment, Operation, Retention
+from ._http_client import HttpClient
+from ._http_errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
+from ._http_messages import (
+    BodyShape,
+    FilePart,
+    HttpReply,
+    HttpRequest,
+    retry_after_s,
+)
+from ._http_url import check_base_url, is_loopback
+from ._http_words import excerpt, without_secrets
+from ._results import LivenessResult, MatchResult
+from .backend import Backend, Call, Image, LivenessCall, MatchCall
+from .errors import RequestRejected, UnexpectedResponse, VendorError
+
+__all__ = [
+    "DEFAULT_ERRORS",
+    "MOCK_HEADER",
+    "BodyShape",
+    "ErrorRow",
+    "ErrorTable",
+    "FilePart",
+    "HttpBackend",
+    "HttpClient",
+    "HttpReply",
+    "HttpRequest",
+    "check_base_url",
+    "excerpt",
+    "is_loopback",
+    "picture",
+    "retry_after_s",
+    "rows",
+    "vendor_error",
+    "without_secrets",
+]
+
+#: Every answer of a mock server carries this header, and no vendor's does.
+MOCK_HEADER = "X-Facematch-Mock"
+
+R = TypeVar("R", MatchResult, LivenessResult)
+
+
+def picture(name: str, image: Image) -> FilePart:
+    """`image` as the file of the form field `name`, under a name that tells nothing."""
+    return FilePart(
+        name=name,
+        filename=f"{name}.{image.extension}",
+        content_type=image.media_type,
+        data=image.data,
+    )
+
+
+class HttpBackend(Backend):
+    """A vendor that is asked over HTTP.
+
+    `build` and `parse` are pure; the sending between them exists once, in `HttpClient`.
+
+    Attributes:
+        error_table: What answers other than 200 mean; total for statuses 100-599.
+    """
+
+    error_table: ClassVar[ErrorTable] = DEFAULT_ERRORS
+
+    @abc.abstractmethod
+    def build(self, call: Any) -> HttpRequest:
+        """The request for `call`: a `MatchCall`, or a `LivenessCall` if that is declared."""
+
+    @abc.abstractmethod
+    def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
+        """The result in a reply of status 200.
+
+        A `VendorError` that it raises is handed on. Any other exception means that the reply is
+        not what was expected: the caller gets `UnexpectedResponse`, without the body.
+        """
+
+    def error(self, reply: HttpReply, call: Call) -> VendorError:
+        """The error for a reply of another status than 200; by default from `error_table`."""
+        return vendor_error(
+            reply,
+            self.error_table,
+            backend=self.name,
+            now=self.client.clock.now(),
+            reconcilable=self.reconcilable(call),
+            attempt_id=call.attempt_id,
+        )
+
+    def reconcilable(self, call: Call) -> bool:
+        """Whether the vendor's records can tell later what became of `call`."""
+        return call.retention is Retention.KEEP
+
+    def make_client(self) -> HttpClient:
+        """The client to use; for a backend that has time-outs among its settings."""
+        return HttpClient()
+
+    @property
+    def client(self) -> HttpClient:
+        """The one client of this backend, made when it is first needed."""
+        # Two threads may both make one; setdefault keeps one of them, the other holds nothing yet.
+        # Through __dict__ because a frozen attrs class forbids to set attributes.
+        client: HttpClient = self.__dict__.get("_client") or self.__dict__.setdefault(
+            "_client", self.make_client()
+        )
+        return client
+
+    def match(self, call: MatchCall) -> MatchResult:
+        return self._ask(call, MatchResult)
+
+    def check_liveness(self, call: LivenessCall) -> LivenessResult:
+        if Operation.LIVENESS not in self.capabilities.operations:
+            return super().check_liveness(call)
+        return self._ask(call, LivenessResult)
+
+    def close(self) -> None:
+        """Close all connections. A call after that is a `ConfigurationError`."""
+        self.client.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"A {type(self).__name__} is not pickled: open one in each process.")
+
+    def _ask(self, call: Call, kind: type[R]) -> R:
+        reply = self.client.send(
+            self.build(call),
+            backend=self.name,
+            deadline_s=call.deadline_s,
+            on_sent=call.on_sent,
+            reconcilable=self.reconcilable(call),
+            attempt_id=call.attempt_id,
+        )
+        answer = self._read(call, reply, kind)
+        if not isinstance(answer, VendorError):
+            return answer
+        # The frame of a function that raises stays alive with the error.
+        del call, reply
+        try:
+            raise answer from None
+        finally:
+            answer.__context__ = None
+            del answer
+
+    def _read(self, call: Call, reply: HttpReply, kind: type[R]) -> R | VendorError:
+        """The result, or the error to raise, new and without a traceback."""
+        if reply.status != 200:
+            return self._clean(self._error(reply, call), call, reply)
+        try:
+            result = self.parse(call, reply)
+        except VendorError as error:
+            return self._clean(error, call, reply)
+        except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that, whatever a plug-in trips over
+            problem = f"{type(error).__name__} {_where(error.__traceback__)}"
+        else:
+            if isinstance(result, kind):
+                mocked = MOCK_HEADER in reply.headers
+                return attrs.evolve(result, environment=Environment.MOCK) if mocked else result
+            problem = f"its parse gives {type(result).__name__}, not {kind.__name__}"
+        return UnexpectedResponse(
+            f"{self.name} answered 200 in a form that cannot be read ({problem}). It counts as "
+            "charged; please report it.",
+            backend=self.name,
+            billed_ground="a 200 answer is taken as charged",
+            attempt_id=call.attempt_id,
+            status_code=reply.status,
+        )
+
+    def _error(self, reply: HttpReply, call: Call) -> VendorError:
+        try:
+            return self.error(reply, call)
+        except Exception:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
+            return HttpBackend.error(self, reply, call)
+
+    def _clean(self, error: VendorError, call: Call, reply: HttpReply) -> VendorError:
+        """`error` without traceback and without secrets that the vendor echoed."""
+        error.message = without_secrets(error.message, reply.secrets)
+        error.args = (error.message,)
+        if isinstance(error, RequestRejected):
+            error.field_errors = {
+                without_secrets(name, reply.secrets): tuple(
+                    without_secrets(text, reply.secrets) for text in texts
+                )
+                for name, texts in error.field_errors.items()
+            }
+        error.backend = error.backend or self.name
+        error.attempt_id = error.attempt_id or call.attempt_id
+        error.status_code = error.status_code or reply.status
+        return error.with_traceback(None)
+
+
+def _where(traceback: TracebackType | None) -> str:
+    """File and line of the innermost frame: of the plug-in's code, never of the data."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "at an unknown place"
+    file = PurePath(traceback.tb_frame.f_code.co_filename).name
+    return f"in {file}, line {traceback.tb_lineno}"

@@ -1,0 +1,251 @@
+"""`HttpBackend`: from a call to a result or an error; `build` and `parse` are all it is told."""
+
+import copy
+import pickle
+
+import attrs
+import pytest
+from fakes import picture
+from rawserver import RawServer, answer, close, hold, read_request, send
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billed,
+    Decision,
+    Environment,
+    FaceVerifier,
+    InvalidRequest,
+    MatchResult,
+    OutcomeUnknown,
+    RequestRejected,
+    Retention,
+    Score,
+    UnexpectedResponse,
+    UnsupportedCapability,
+)
+from facematch_core.backend import Capabilities, LivenessCall, MatchCall
+from facematch_core.errors import ConfigurationError, DeadlineExceeded
+from facematch_core.http import MOCK_HEADER, HttpReply
+
+
+def match_call(**more):
+    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+
+
+@pytest.fixture
+def asked(acme):
+    """Asks the vendor of the tests once, with a given answer."""
+
+    def ask(status, body=b"", *headers, call=None, **settings):
+        script = [read_request, send(answer(status, body, *headers)), close]
+        with RawServer(script) as server:
+            backend = acme(server.url, **settings)
+            call = call or match_call()
+            if isinstance(call, LivenessCall):
+                return backend.check_liveness(call)
+            return backend.match(call)
+
+    return ask
+
+
+def test_a_match(asked):
+    """A result, marked as what the backend says; an ordinary answer is no mock's."""
+    result = asked(200, b'{"same": true}')
+    assert (result.decision, result.billed) == (Decision.MATCH, Billed.YES)
+    assert result.environment is Environment.PRODUCTION
+
+
+def test_a_liveness_check(asked):
+    """The same way, with another kind of call."""
+    assert asked(200, b'{"live": false}', call=LivenessCall(probe=picture())).is_live is False
+
+
+def test_a_backend_without_liveness(acme):
+    """What is not declared is refused, and `build` is not asked."""
+
+    @attrs.frozen(kw_only=True)
+    class MatchOnly(type(acme("http://127.0.0.1:1"))):
+        capabilities = Capabilities()
+
+    backend = acme("http://127.0.0.1:1", cls=MatchOnly)
+    with pytest.raises(UnsupportedCapability):
+        backend.check_liveness(LivenessCall(probe=picture()))
+
+
+def test_a_mock_s_answer_says_so(asked):
+    """By a header, whatever its value."""
+    result = asked(200, b'{"same": true}', f"{MOCK_HEADER.lower()}: yes")
+    assert result.environment is Environment.MOCK
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"", "ValueError"),
+        (b"<html>", "ValueError"),
+        (b'{"same": NaN}', "ValueError"),
+        (b"[]", "TypeError"),
+        (b"{}", "KeyError"),
+        (b'{"same": "yes-canary"}', "KeyError"),
+        (b'{"same": []}', "TypeError"),
+        (b"null", "TypeError"),
+    ],
+)
+def test_a_200_that_cannot_be_read_is_charged(asked, body, what):
+    """The message names the class and the line of the problem, never the body."""
+    with pytest.raises(UnexpectedResponse, match=what) as caught:
+        asked(200, body, call=match_call(attempt_id="a-1"))
+    error = caught.value
+    assert (error.billed, error.status_code, error.attempt_id) == (Billed.YES, 200, "a-1")
+    assert (error.__context__, error.__cause__) == (None, None)
+    assert "canary" not in error.message
+    assert ".py, line " in error.message
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        lambda: Score(150, "acme/v1"),
+        [].pop,
+        lambda: 1 / 0,
+        lambda: int(float("inf")),
+        lambda: Score(1, "a/1") < Score(1, "b/1"),
+        lambda: (_ for _ in ()).throw(ConfigurationError("a wrong word")),
+        lambda: None.text,
+    ],
+)
+def test_whatever_parse_trips_over_is_charged(acme, asked, problem):
+    """Also an error of ours that says "nothing was sent": here it would be a lie."""
+
+    class Odd(type(acme("http://127.0.0.1:1"))):
+        def parse(self, call, reply):
+            return problem()
+
+    with pytest.raises(UnexpectedResponse) as caught:
+        asked(200, b"{}", cls=Odd)
+    assert caught.value.billed is Billed.YES
+    assert not isinstance(caught.value, (InvalidRequest, ConfigurationError))
+
+
+def test_a_parse_that_gives_something_else_is_charged(acme, asked):
+    """A forgotten `return`, or a result of the other kind."""
+
+    class Forgetful(type(acme("http://127.0.0.1:1"))):
+        def parse(self, call, reply):
+            return None
+
+    with pytest.raises(UnexpectedResponse, match="gives NoneType, not MatchResult"):
+        asked(200, b"{}", cls=Forgetful)
+
+
+def test_a_vendor_error_of_parse_is_handed_on(acme, asked):
+    """A vendor that says "no" with status 200; what it leaves open is filled in."""
+
+    class Polite(type(acme("http://127.0.0.1:1"))):
+        def parse(self, call, reply):
+            try:
+                return {}["same"]
+            except KeyError as error:
+                raise RequestRejected("Refused.", billed=Billed.YES) from error
+
+    with pytest.raises(RequestRejected, match=r"^Refused\.$") as caught:
+        asked(200, b"{}", cls=Polite, call=match_call(attempt_id="a-1"))
+    error = caught.value
+    assert (error.billed, error.backend, error.status_code) == (Billed.YES, "acme", 200)
+    assert (error.attempt_id, error.__cause__, error.__context__) == ("a-1", None, None)
+
+
+def test_another_status_is_an_error_of_the_table(asked):
+    """With the vendor's words, its status, and our id."""
+    call = match_call(attempt_id="a-1")
+    with pytest.raises(AuthenticationFailed, match="Who are you") as caught:
+        asked(401, b'{"detail": "Who are you?"}', call=call)
+    error = caught.value
+    assert (error.status_code, error.attempt_id, error.billed) == (401, "a-1", Billed.NO)
+    assert (error.__context__, error.__cause__) == (None, None)
+
+
+@pytest.mark.parametrize("retention", Retention)
+def test_only_what_was_kept_can_be_looked_up(asked, retention):
+    """`reconcilable` follows the retention that was asked for."""
+    with pytest.raises(OutcomeUnknown) as caught:
+        asked(502, b"<html>", call=match_call(retention=retention))
+    assert caught.value.reconcilable is (retention is Retention.KEEP)
+
+
+def test_an_error_that_trips_over_the_body_falls_back(acme, asked):
+    """A plug-in's reading of an odd body never hides the status."""
+
+    class Careless(type(acme("http://127.0.0.1:1"))):
+        def error(self, reply, call):
+            return RequestRejected(reply.json()["words"]["of"]["acme"])
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        asked(500, b"[]", cls=Careless)
+    assert caught.value.status_code == 500
+
+
+def test_what_the_vendor_echoes_is_masked_everywhere(acme, asked, key):
+    """Also in a message and in field errors that a plug-in puts together."""
+
+    class Echoing(type(acme("http://127.0.0.1:1"))):
+        def error(self, reply, call):
+            said = reply.json()["said"]
+            return RequestRejected(f"It says {said}.", field_errors={"key": [said, "wrong"]})
+
+    with pytest.raises(RequestRejected) as caught:
+        asked(400, b'{"said": "' + key.encode() + b'"}', cls=Echoing)
+    assert caught.value.message == "It says ***."
+    assert str(caught.value) == "It says ***."
+    assert caught.value.field_errors == {"key": ("***", "wrong")}
+
+
+def test_the_deadline_of_the_call_counts(acme):
+    """`deadline_s` is handed to the client, and `on_sent` is called once."""
+    sent = []
+    call = match_call(deadline_s=0.3, on_sent=lambda: sent.append(1))
+    with RawServer([read_request, hold]) as server, pytest.raises(DeadlineExceeded):
+        acme(server.url).match(call)
+    assert sent == [1]
+
+
+def test_build_and_parse_are_pure(acme):
+    """They need no network: what a twin for asyncio would call."""
+    backend = acme("http://127.0.0.1:1")
+    call = match_call(caller_ref="r-1")
+    request = backend.build(call)
+    assert [part.filename for part in request.files] == ["probe.jpg", "reference.jpg"]
+    assert request.files[0].data == call.probe.data
+    assert backend.parse(call, HttpReply(status=200, body=b'{"same": false}')) == MatchResult(
+        decision=Decision.NO_MATCH, backend="acme", billed=Billed.YES
+    )
+
+
+def test_a_closed_backend(acme):
+    """Also one that was never used."""
+    backend = acme("http://127.0.0.1:1")
+    backend.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        backend.match(match_call())
+
+
+def test_it_is_neither_pickled_nor_copied(acme):
+    """It holds connections."""
+    backend = acme("http://127.0.0.1:1")
+    for wrong in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="open one in each process"):
+            wrong(backend)
+
+
+def test_through_a_verifier(acme):
+    """The rules of the core around it: ids, environment, events in order."""
+    events = []
+    script = [read_request, send(answer(200, b'{"same": true}', f"{MOCK_HEADER}: 1"))]
+    with RawServer(script) as server:
+        backend = acme(server.url)
+        with FaceVerifier(backend, on_event=lambda e: events.append(type(e).__name__)) as verifier:
+            result = verifier.verify(picture(), picture(), caller_ref="r-1")
+    assert result.is_match
+    assert (result.environment, result.caller_ref) == (Environment.MOCK, "r-1")
+    assert events == ["Started", "Sent", "Answered", "Charged"]
+    assert b'name="ref"\r\n\r\nr-1\r\n' in server.received

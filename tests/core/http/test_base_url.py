@@ -1,0 +1,96 @@
+"""Which addresses may receive keys and faces."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_core.errors import ConfigurationError
+from facematch_core.http import check_base_url, is_loopback
+
+HOSTS = frozenset({"api.acme.example"})
+
+
+def check(url, **allowed):
+    return check_base_url(url, allowed_hosts=HOSTS, **allowed)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://api.acme.example", {}),
+        ("https://API.Acme.example:8443/v3", {}),
+        ("http://127.0.0.1:8080", {}),
+        ("https://localhost/x", {}),
+        ("http://[::1]:80/x/y", {}),
+        ("http://127.255.0.1", {}),
+        ("https://proxy.mine.example/didit", {"allow_base_url": True}),
+        ("http://proxy.mine.example", {"allow_base_url": True, "allow_insecure": True}),
+        ("http://api.acme.example", {"allow_insecure": True}),
+    ],
+)
+def test_addresses_that_are_allowed(url, allowed):
+    """They come back as they are, without a slash at the end."""
+    assert check(url, **allowed) == url
+    assert check(url + "/", **allowed) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "rule"),
+    [
+        ("http://api.acme.example", {}, "https://"),
+        ("http://api.acme.example", {"allow_base_url": True}, "allow_insecure"),
+        ("https://evil.example", {}, "allow_base_url"),
+        ("https://evil.example", {"allow_insecure": True}, "allow_base_url"),
+        ("https://api.acme.example.evil.example", {}, "allow_base_url"),
+        ("https://api.acme.example.", {}, "allow_base_url"),
+        ("https://10.0.0.1", {}, "allow_base_url"),
+        ("http://127.1", {"allow_base_url": True}, "allow_insecure"),
+        ("http://0x7f000001", {"allow_base_url": True}, "allow_insecure"),
+        ("http://localhost.evil.example", {"allow_base_url": True}, "allow_insecure"),
+        ("https://me:word@api.acme.example", {}, "a user"),
+        ("https://api.acme.example?x=y", {}, "a query"),
+        ("https://api.acme.example/#x", {}, "a fragment"),
+        ("https://api.acme.example\\evil.example", {}, "form"),
+        ("https://api.acme.example/%2e%2e", {}, "form"),
+        ("https://api.acme.example:0", {}, "form"),
+        ("https://api.acme.example:99999", {}, "form"),
+        ("https://api.acme.example:", {}, "form"),
+        (" https://api.acme.example", {}, "form"),
+        ("https://api.acme.example\n", {}, "form"),
+        ("https://bücher.example", {"allow_base_url": True}, "form"),
+        ("HTTPS://api.acme.example", {}, "form"),
+        ("ftp://api.acme.example", {}, "form"),
+        ("//api.acme.example", {}, "form"),
+        ("api.acme.example", {}, "form"),
+        ("", {}, "form"),
+        (None, {}, "text"),
+        (b"https://api.acme.example", {}, "text"),
+    ],
+)
+def test_addresses_that_are_refused(url, allowed, rule):
+    """One sentence that names the rule."""
+    with pytest.raises(ConfigurationError, match=rule):
+        check(url, **allowed)
+
+
+@given(st.text(alphabet="htps:/@?#[].1270x%\\ aélocaht", max_size=40))
+def test_whatever_is_allowed_is_what_it_seems(rest):
+    """Two parsers agree on the host of every address that is allowed."""
+    from urllib.parse import urlsplit
+
+    from urllib3.util import parse_url
+
+    url = "https://" + rest
+    try:
+        allowed = check(url)
+    except ConfigurationError:
+        return
+    host = urlsplit(allowed).hostname
+    assert host == parse_url(allowed).host.strip("[]")
+    assert host in HOSTS or is_loopback(host)
+
+
+def test_loopback():
+    """Names and numbers of this machine, and no others."""
+    assert [h for h in ("localhost", "127.0.0.1", "[::1]", "::1") if not is_loopback(h)] == []
+    assert [h for h in ("", "0.0.0.0", "example", "127.0.0.1.evil", "::") if is_loopback(h)] == []

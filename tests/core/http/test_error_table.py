@@ -1,0 +1,156 @@
+"""What answers other than 200 mean: the whole table, and the errors made of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billed,
+    InsufficientCredit,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    Secret,
+    UnexpectedResponse,
+)
+from facematch_core.http import (
+    DEFAULT_ERRORS,
+    BodyShape,
+    ErrorRow,
+    HttpReply,
+    rows,
+    vendor_error,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+BODIES = {
+    BodyShape.JSON_OBJECT: b'{"detail": "It is so."}',
+    BodyShape.OTHER_JSON: b'["It is so."]',
+    BodyShape.HTML: b"<html>It is so.",
+    BodyShape.EMPTY: b"",
+    BodyShape.OTHER: b"It is so.",
+}
+#: Refusals by their very status: whoever says so, no work was done.
+BY_STATUS = {
+    401: AuthenticationFailed,
+    402: InsufficientCredit,
+    403: PermissionDenied,
+    404: RequestRejected,
+    405: RequestRejected,
+    407: RequestRejected,
+    411: RequestRejected,
+    413: RequestRejected,
+    414: RequestRejected,
+    415: RequestRejected,
+    417: RequestRejected,
+    421: RequestRejected,
+    426: RequestRejected,
+    428: RequestRejected,
+    429: RateLimited,
+    431: RequestRejected,
+}
+HALF_WAY = (408, 460, 499)
+
+
+def error_of(status, body=b"", table=DEFAULT_ERRORS, headers=None, **more):
+    reply = HttpReply(status=status, body=body, headers=headers or {})
+    return vendor_error(reply, table, backend="acme", now=NOW, **more)
+
+
+def expected(status, shape):
+    """The rule of the module, said once more in other words."""
+    if status in BY_STATUS:
+        return BY_STATUS[status], Billed.NO
+    if status in (301, 307, 308):
+        return RequestRejected, Billed.NO
+    if 200 <= status < 300:
+        return UnexpectedResponse, Billed.YES
+    if 400 <= status < 500 and status not in HALF_WAY and shape is BodyShape.JSON_OBJECT:
+        return RequestRejected, Billed.NO
+    return OutcomeUnknown, Billed.UNKNOWN
+
+
+def test_the_table_is_total():
+    """Every status from 100 to 599 with every shape, and nothing else."""
+    assert set(DEFAULT_ERRORS) == {(s, b) for s in range(100, 600) for b in BodyShape}
+
+
+@pytest.mark.parametrize("shape", BodyShape)
+def test_every_row(shape):
+    """Class, bill and repeatability of every status with this shape of body."""
+    for status in range(100, 600):
+        error = error_of(status, BODIES[shape])
+        assert (type(error), error.billed) == expected(status, shape), status
+        assert error.retryable == (status == 429), status
+        assert (error.status_code, error.backend) == (status, "acme")
+        assert error.billed_ground
+        assert error.message.startswith(f"acme answered {status}: ")
+        assert ("It is so." in error.message) == (shape is BodyShape.JSON_OBJECT)
+
+
+def test_unknown_and_outcome_unknown_are_the_same():
+    """Only UNKNOWN raises `OutcomeUnknown`, and nothing unknown may be repeated."""
+    for row in DEFAULT_ERRORS.values():
+        assert (row.billed is Billed.UNKNOWN) == (row.error is OutcomeUnknown)
+        assert not row.retryable
+
+
+def test_a_status_beyond_the_table_is_unknown():
+    """Three digits are all that a server needs."""
+    assert type(error_of(999, b"{}")) is OutcomeUnknown
+
+
+def test_the_wait_after_a_429():
+    """In both forms, or None."""
+    assert error_of(429, headers={"Retry-After": "7"}).retry_after_s == 7.0
+    date = {"Retry-After": "Sun, 01 Mar 2026 12:00:30 GMT"}
+    assert error_of(429, headers=date).retry_after_s == 30.0
+    assert error_of(429).retry_after_s is None
+
+
+def test_an_unknown_outcome_says_whether_records_can_tell():
+    """The attribute and the sentence."""
+    kept, gone = error_of(502, reconcilable=True), error_of(502)
+    assert (kept.reconcilable, gone.reconcilable) == (True, False)
+    assert "look for it" in kept.message
+    assert "cannot tell" in gone.message
+
+
+def test_a_redirect_names_the_setting():
+    """Whether its bill is known or not."""
+    for status in (301, 302, 303, 307, 308):
+        assert "redirects are never followed" in error_of(status).message
+
+
+def test_a_vendor_s_own_rows():
+    """Laid over the table; everything else stays."""
+    unpaid = ErrorRow(OutcomeUnknown, Billed.UNKNOWN, "seen", "broken", retryable=False)
+    credit = ErrorRow(InsufficientCredit, Billed.NO, "documented", "no credit is left")
+    table = {
+        **DEFAULT_ERRORS,
+        **rows((403,), credit, [BodyShape.JSON_OBJECT]),
+        **rows(range(500, 502), unpaid),
+    }
+    assert type(error_of(403, b"{}", table)) is InsufficientCredit
+    assert type(error_of(403, b"", table)) is PermissionDenied
+    assert error_of(501, b"", table).billed_ground == "seen"
+    assert len(table) == len(DEFAULT_ERRORS)
+
+
+def test_more_arguments_reach_the_error():
+    """The vendor's id, ours, and the texts per field."""
+    error = error_of(
+        400, b"{}", attempt_id="a", request_id="r", field_errors={"probe": ["Too dark."]}
+    )
+    assert (error.attempt_id, error.request_id) == ("a", "r")
+    assert error.field_errors == {"probe": ("Too dark.",)}
+
+
+def test_an_echoed_key_is_masked():
+    """The vendor repeats what was sent."""
+    reply = HttpReply(status=401, body=b'{"detail": "No key hush."}', secrets=(Secret("hush"),))
+    error = vendor_error(reply, DEFAULT_ERRORS, backend="acme", now=NOW)
+    assert "hush" not in error.message
+    assert 'It says: "No key ***."' in error.message
