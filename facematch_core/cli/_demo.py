@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +19,12 @@ from ._text import clean, console, print_table
 #: The photographs that come with every installation: public domain and CC0.
 PACKAGED = Path(__file__).parent / "photographs"
 
-NEXT = """
-Next:
-  facematch verify selfie.jpg id.jpg --picture drawn.png   your own two photographs
-  facematch verify selfie.jpg id.jpg --json                the same for a program
-  facematch doctor                                         what is set up, what is missing"""
+#: What a newcomer wants next: words after the command, and what they are for.
+NEXT = {
+    "verify selfie.jpg id.jpg --picture drawn.png": "your own two photographs",
+    "verify selfie.jpg id.jpg --json": "the same for a program",
+    "doctor": "what is set up, what is missing",
+}
 
 
 def run(folder: Path | None, out: Path | None) -> int:
@@ -40,8 +43,16 @@ def run(folder: Path | None, out: Path | None) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         write(out, page(cases).encode())
         click.echo(f"The pairs, drawn: {clean(str(out))}")
-    click.echo(NEXT)
+    click.echo("\nNext:")
+    width = max(len(words) for words in NEXT)
+    for words, purpose in NEXT.items():
+        click.echo(f"  {_command()} {words:{width}}   {purpose}")
     return _exit.OK if all(case.as_expected for case in cases) else _exit.LOOK
+
+
+def _command() -> str:
+    """How this command can be typed: by its name, or by its path if the shell does not find it."""
+    return "facematch" if shutil.which("facematch") else clean(sys.argv[0])
 
 
 def _print(cases: Sequence[Case], folder: Path) -> None:

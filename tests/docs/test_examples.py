@@ -126,6 +126,8 @@ def _folder(tmp_path, monkeypatch):
     shutil.copy(photographs / "grace-hopper.jpg", tmp_path / "selfie.jpg")
     shutil.copy(photographs / "grace-hopper-card.jpg", tmp_path / "id.jpg")
     shutil.copy(DOCS / "reference" / "result.schema.json", tmp_path)
+    # As in the shell of somebody who has installed it: `facematch` is found by its name.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
     for folder in ("src", "tests"):
         monkeypatch.syspath_prepend(tmp_path / folder)

@@ -61,7 +61,7 @@ def test_every_module_is_in_it(wheel):
     names = set(wheel.namelist())
     for folder in (ROOT / "facematch_core", ROOT / "backends" / "facematch_local"):
         for path in folder.rglob("*"):
-            if path.is_file() and path.suffix not in {".pyc"}:
+            if path.is_file() and path.suffix != ".pyc":
                 assert f"{folder.name}/{path.relative_to(folder).as_posix()}" in names
 
 

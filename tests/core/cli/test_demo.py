@@ -65,11 +65,15 @@ def test_table_is_honest(report):
     assert any("INCONCLUSIVE" in row and "no face" in row for row in rows)
 
 
-def test_ends_with_three_commands(report):
-    """The last lines are what a newcomer wants next."""
-    last = report[1].splitlines()[-4:]
+@pytest.mark.parametrize("found", [True, False])
+def test_ends_with_three_commands(found, run, monkeypatch):
+    """The last lines are what a newcomer wants next, typed so that the shell finds them."""
+    monkeypatch.setattr("shutil.which", lambda name: "/bin/facematch" if found else None)
+    monkeypatch.setattr("sys.argv", [".venv/bin/facematch", "demo"])
+    last = run("demo").stdout.splitlines()[-4:]
+    command = "facematch" if found else ".venv/bin/facematch"
     assert last[0] == "Next:"
-    assert all(line.startswith("  facematch ") for line in last[1:])
+    assert all(line.startswith(f"  {command} ") for line in last[1:])
 
 
 def test_page_makes_no_request(report):
