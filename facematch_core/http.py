@@ -33,17 +33,17 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import attrs
 
 from ._enums import Environment, Operation, Retention
-from ._http_client import HttpClient
-from ._http_errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
-from ._http_messages import (
+from ._http._client import HttpClient
+from ._http._errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
+from ._http._messages import (
     BodyShape,
     FilePart,
     HttpReply,
     HttpRequest,
     retry_after_s,
 )
-from ._http_url import check_base_url, is_loopback
-from ._http_words import excerpt, without_secrets
+from ._http._url import check_base_url, is_loopback
+from ._http._words import excerpt, without_secrets
 from ._results import LivenessResult, MatchResult
 from .backend import Backend, Call, Image, LivenessCall, MatchCall
 from .errors import RequestRejected, UnexpectedResponse, VendorError
@@ -131,8 +131,8 @@ class HttpBackend(Backend):
     def client(self) -> HttpClient:
         """The one client of this backend, made when it is first needed."""
         # Two threads may both make one; setdefault keeps one of them, the other holds nothing yet.
-        # Through __dict__ because a frozen attrs class forbids to set attributes.
-        client: HttpClient = self.__dict__.get("_client") or self.__dict__.setdefault(
+        # Not as an attribute, which a frozen attrs class forbids to set.
+        client: HttpClient = vars(self).get("_client") or vars(self).setdefault(
             "_client", self.make_client()
         )
         return client

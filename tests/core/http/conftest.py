@@ -15,8 +15,8 @@ from facematch_core import (
     Operation,
     Retention,
     Secret,
-    _transport,
 )
+from facematch_core._http import _transport
 from facematch_core.backend import Capabilities, LivenessCall
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpBackend, HttpClient, HttpRequest, picture

@@ -27,6 +27,7 @@ from rawserver import (
 )
 
 from facematch_core import FaceVerifier, Image, OutcomeUnknown, RequestRejected, Secret
+from facematch_core._http import _sending
 from facematch_core.backend import MatchCall
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpClient, HttpRequest
@@ -202,12 +203,11 @@ def test_connection_errors_hold_nothing(client, secret_request, hits, caplog, se
 
 def test_an_interrupt_holds_nothing(client, secret_request, hits, monkeypatch):
     """Ctrl-C in the middle of the exchange: reporters of crashes show local variables."""
-    from facematch_core import _http_sending
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_http_sending, "read_body", interrupted)
+    monkeypatch.setattr(_sending, "read_body", interrupted)
     with RawServer([read_request, send(answer(200))]) as server:
         request = secret_request(server.url)
         with pytest.raises(KeyboardInterrupt) as caught:

@@ -84,7 +84,7 @@ def test_closing_closes_the_connections_of_all_threads(client):
 
 FORKING = """
 import os, sys
-from facematch_core import _transport
+from facematch_core._http import _transport
 from facematch_core.http import HttpClient, HttpRequest
 
 _transport.MAX_IDLE_S = 60.0

@@ -20,12 +20,13 @@ from requests.utils import select_proxy
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from facematch_core._secrets import Secret
+from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
+
+from ._body import Unreadable, read_body
 from ._exchange import CURRENT, Exchange
-from ._http_body import Unreadable, read_body
-from ._http_messages import HttpReply, HttpRequest
-from ._http_reasons import links, never_left, reason
-from ._secrets import Secret
-from .errors import ConfigurationError, FaceMatchError, InvalidRequest
+from ._messages import HttpReply, HttpRequest
+from ._reasons import links, never_left, reason
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ._http_messages import HttpReply
-from ._secrets import Secret
+from facematch_core._secrets import Secret
+
+from ._messages import HttpReply
 
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~-]{20,}")
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import requests
 from urllib3.exceptions import InvalidHeader, MaxRetryError, NewConnectionError, ProtocolError
 
+from ._body import Unreadable
 from ._exchange import AnswerTooLong
-from ._http_body import Unreadable
 
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 

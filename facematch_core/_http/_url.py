@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Collection
 
-from .errors import ConfigurationError
+from facematch_core.errors import ConfigurationError
 
 # One strict pattern and no parser: two parsers may find two different hosts in an odd address.
 _ADDRESS = re.compile(

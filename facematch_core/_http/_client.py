@@ -13,14 +13,9 @@ from typing import Any
 import requests
 from requests.adapters import BaseAdapter
 
-from ._clock import Clock, SystemClock
-from ._enums import Billed
-from ._exchange import Exchange
-from ._http_messages import HttpReply, HttpRequest
-from ._http_reasons import records_hint
-from ._http_sending import Failure, perform
-from ._transport import new_session
-from .errors import (
+from facematch_core._clock import Clock, SystemClock
+from facematch_core._enums import Billed
+from facematch_core.errors import (
     ConfigurationError,
     DeadlineExceeded,
     OutcomeUnknown,
@@ -28,6 +23,12 @@ from .errors import (
     VendorError,
     VendorUnavailable,
 )
+
+from ._exchange import Exchange
+from ._messages import HttpReply, HttpRequest
+from ._reasons import records_hint
+from ._sending import Failure, perform
+from ._transport import new_session
 
 
 def _nothing() -> None:
@@ -70,7 +71,7 @@ class HttpClient:
         self._max_body_bytes = int(_above_zero("max_body_bytes", max_body_bytes))
         if ca_bundle is not None and not Path(ca_bundle).exists():
             raise ConfigurationError(f"The CA bundle {os.fspath(ca_bundle)} does not exist.")
-        from . import __version__  # not above: the package imports this module's users
+        from facematch_core import __version__  # not above: the package imports this module's users
 
         self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
         self._user_agent = user_agent or f"facematch-core/{__version__}"

@@ -20,7 +20,7 @@ class TimedSocket:
     def __init__(self, sock: socket.socket, patience_s: float) -> None:
         self._sock = sock
         self._patience_s = patience_s
-        self._files: list[io.BufferedReader] = []
+        self._files: list[io.BufferedReader[TimedReader]] = []
         self.idle_since: float | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -48,18 +48,17 @@ class TimedSocket:
     def _beginning(self, exchange: Exchange) -> None:
         pass
 
-    def makefile(self, mode: str = "rb", *_: Any, **__: Any) -> io.BufferedReader:
+    def makefile(self, mode: str = "rb", *_: Any, **__: Any) -> io.BufferedReader[TimedReader]:
         """A reader over the socket; `http.client` asks for ``rb`` alone."""
         if mode != "rb":
             raise ValueError("Only reading of bytes is offered.")
         # The unbuffered file of the socket keeps count of its users, so that the descriptor lives
         # until the answer is read even if the connection is closed before.
         raw = self._sock.makefile("rb", buffering=0)
-        file: Any = io.BufferedReader(TimedReader(raw, self._sock, self._patience_s))
+        file = io.BufferedReader(TimedReader(raw, self._sock, self._patience_s))
         self._files = [open_file for open_file in self._files if not open_file.closed]
         self._files.append(file)
-        reader: io.BufferedReader = file
-        return reader
+        return file
 
     def drop(self) -> None:
         """Close the socket and every file over it."""

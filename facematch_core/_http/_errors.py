@@ -24,11 +24,8 @@ from typing import Any
 
 import attrs
 
-from ._enums import Billed
-from ._http_messages import BodyShape, HttpReply, retry_after_s
-from ._http_reasons import records_hint
-from ._http_words import excerpt
-from .errors import (
+from facematch_core._enums import Billed
+from facematch_core.errors import (
     AuthenticationFailed,
     InsufficientCredit,
     OutcomeUnknown,
@@ -38,6 +35,10 @@ from .errors import (
     UnexpectedResponse,
     VendorError,
 )
+
+from ._messages import BodyShape, HttpReply, retry_after_s
+from ._reasons import records_hint
+from ._words import excerpt
 
 
 @attrs.frozen

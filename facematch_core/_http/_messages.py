@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import attrs
 from requests.structures import CaseInsensitiveDict
 
-from ._secrets import Secret
-from .errors import ConfigurationError
+from facematch_core._secrets import Secret
+from facematch_core.errors import ConfigurationError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ADDRESS = re.compile(r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*)?")

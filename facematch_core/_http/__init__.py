@@ -1,0 +1,1 @@
+"""What stands behind `facematch_core.http`, and the only code that meets requests."""
