@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +10,28 @@ import attrs
 
 from ._enums import Operation, Retention, ThresholdRule, ThresholdSource
 from ._images import Image
+from ._private import without_private
 from ._scores import Threshold, percentage
 from .backend import Capabilities
-from .errors import InvalidImage, InvalidRequest, UnsupportedCapability, UnsupportedOption
+from .errors import (
+    ConfigurationError,
+    InvalidImage,
+    InvalidRequest,
+    UnsupportedCapability,
+    UnsupportedOption,
+)
 
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
+
+
+def _percentage_or_none(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    try:
+        percentage(attribute.name, value)
+    except InvalidRequest as error:
+        raise ConfigurationError(error.message) from None
 
 
 @attrs.frozen(kw_only=True)
@@ -28,16 +43,21 @@ class Defaults:
         review_threshold, liveness_review_threshold: Up to which score a pass needs a person.
     """
 
-    threshold: float | None = None
-    liveness_threshold: float | None = None
-    review_threshold: float | None = None
-    liveness_review_threshold: float | None = None
+    threshold: float | None = attrs.field(default=None, validator=_percentage_or_none)
+    liveness_threshold: float | None = attrs.field(default=None, validator=_percentage_or_none)
+    review_threshold: float | None = attrs.field(default=None, validator=_percentage_or_none)
+    liveness_review_threshold: float | None = attrs.field(
+        default=None, validator=_percentage_or_none
+    )
 
     def __attrs_post_init__(self) -> None:
-        for field in attrs.fields(Defaults):
-            value = getattr(self, field.name)
-            if value is not None:
-                percentage(field.name, value)
+        for operation in Operation:
+            threshold, review = self.of(operation)
+            if threshold is not None and review is not None and review <= threshold:
+                raise ConfigurationError(
+                    f"The review threshold of {operation} must lie above its threshold "
+                    f"({threshold:g}), not at {review:g}."
+                )
 
     def of(self, operation: Operation) -> tuple[float | None, float | None]:
         """The threshold and the review threshold of one operation."""
@@ -214,6 +234,8 @@ def _metadata(asked: Any) -> dict[str, Any] | None:
     # Keys that JSON turns into text (1, None, True) would come back as something else.
     if copy is None or copy != asked or not _encodes(json.dumps(copy, ensure_ascii=False)):
         raise wrong
+    if without_private(copy, demographic_keys=()) != copy:
+        raise InvalidRequest("metadata is nested too deeply: keep it within 64 levels.")
     return dict(copy)
 
 
@@ -237,11 +259,6 @@ def _options(asked: Any, backend: str, can: Capabilities) -> Any:
 def _deadline(asked: Any) -> float | None:
     if asked is None:
         return None
-    if (
-        isinstance(asked, bool)
-        or not isinstance(asked, (int, float))
-        or not math.isfinite(asked)
-        or asked <= 0
-    ):
+    if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not 0 < asked < 1e9:
         raise InvalidRequest("deadline_s must be a number of seconds above 0.")
     return float(asked)

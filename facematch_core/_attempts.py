@@ -14,6 +14,7 @@ from ._clock import Clock
 from ._enums import Environment, Operation, Retention
 from ._events import Sent, Started, Teller
 from ._images import Image
+from ._private import without_private
 from ._results import LivenessResult, MatchResult
 from ._rules import Answer
 from .backend import Backend
@@ -23,6 +24,7 @@ from .errors import (
     FaceMatchError,
     InvalidImage,
     OutcomeUnknown,
+    UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
@@ -63,22 +65,31 @@ class Attempts:
             call = _as_data(operation, self._prepared(images), checked, attempt_id, on_sent)
             call = self._within(call, started if since is None else since)
             result = self._ask(call, sent)
+            result = self._settled(result, call, checked, self.clock.monotonic() - started)
         except FaceMatchError as error:
             if isinstance(error, VendorError):
-                error.attempt_id = attempt_id
-                error.backend = self.backend.name
+                error.attempt_id = error.attempt_id or attempt_id
+                error.backend = error.backend or self.backend.name
             self.teller.failed(error, attempt_id, operation, self.clock.monotonic() - started)
             raise
-        return self._settle(result, call, checked, self.clock.monotonic() - started)
+        except BaseException as error:
+            # Ctrl-C, say: if the request has begun to leave, the bill is open.
+            if sent:
+                elapsed = self.clock.monotonic() - started
+                self.teller.broken_off(type(error).__name__, attempt_id, operation, elapsed)
+            raise
+        self.teller.answered(result, operation)
+        self._require(result)
+        return result
 
-    def refuse(self, operation: Operation, images: list[Image], asked: Asked) -> None:
-        """Raise what `make` would raise before it sends anything."""
+    def refuse(self, operation: Operation, images: list[Image], asked: Asked) -> list[Image]:
+        """Raise what `make` would raise before it sends anything; else the prepared pictures."""
         self._check(operation, asked)
-        self._prepared(images)
+        return self._prepared(images)
 
     def _check(self, operation: Operation, asked: Asked) -> Checked:
-        environment = self.backend.environment
-        if self.required is not None and environment is not self.required:
+        if self.required is not None and self.required not in self.backend.environments:
+            environment = self.backend.environment
             raise EnvironmentMismatch(
                 f"The backend {self.backend.name} is set to {environment}, but {self.required} is "
                 "required: nothing was sent.",
@@ -94,13 +105,17 @@ class Attempts:
 
     def _prepared(self, images: list[Image]) -> list[Image]:
         limits = self.backend.capabilities.image_limits
-        prepared = []
+        prepared: list[Image] = []
         for image, picture in zip(images, PICTURES, strict=False):
             try:
                 prepared.append(image.prepared(limits, fit=self.fit_images))
             except InvalidImage as error:
-                raise error.of(picture) from None
-        return prepared
+                refused = error.of(picture)
+                break
+        else:
+            return prepared
+        # Outside the except block: the first error's frames hold the pictures.
+        raise refused
 
     def _within(self, call: Call, since: float) -> Call:
         """`call` with what is left of its time; `VendorUnavailable` if nothing is."""
@@ -122,13 +137,19 @@ class Attempts:
                 answer = self.backend.match(call)
             else:
                 answer = self.backend.check_liveness(cast(LivenessCall, call))
-        except FaceMatchError:
+        except (VendorError, EnvironmentMismatch):
             raise
+        except FaceMatchError as error:
+            if not sent:
+                raise
+            # A refusal says "nothing was sent", and that is no longer true.
+            what = f"failed with {type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             what = f"failed with {type(error).__name__}"
         else:
             wanted = MatchResult if isinstance(call, MatchCall) else LivenessResult
-            if isinstance(answer, wanted):
+            # Not a subclass either: the JSON form is that of the two.
+            if type(answer) is wanted:
                 return answer
             what = f"answered with {type(answer).__name__}, not {wanted.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
@@ -144,38 +165,52 @@ class Attempts:
             )
         return BackendUnusable(f"The backend {name} {what}: report this to its author.")
 
-    def _settle(
-        self,
-        result: Answer,
-        call: Call,
-        checked: Checked,
-        elapsed_s: float,
-    ) -> Answer:
-        mocked = result.environment is Environment.MOCK
+    def _settled(self, result: Answer, call: Call, checked: Checked, elapsed_s: float) -> Answer:
+        """`result` with what this side knows, by the rules that all backends share."""
+        try:
+            return self._ruled(result, call, checked, elapsed_s)
+        except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
+            what = type(error).__name__
+        raise UnexpectedResponse(
+            f"The result of {self.backend.name} cannot be used ({what}): report this to its "
+            "author.",
+            billed=result.billed,
+            billed_ground=result.billed_ground,
+            request_id=result.request_id,
+        )
+
+    def _ruled(self, result: Answer, call: Call, checked: Checked, elapsed_s: float) -> Answer:
+        can = self.backend.capabilities
+        told = result.environment is not Environment.PRODUCTION
         result = attrs.evolve(
             result,
-            backend=self.backend.name,
-            attempt_id=call.attempt_id,
+            attempt_id=result.attempt_id or call.attempt_id,
             caller_ref=call.caller_ref,
             metadata=call.metadata,
             elapsed_s=max(0.0, elapsed_s),
             threshold=call.threshold if result.threshold is None else result.threshold,
-            environment=Environment.MOCK if mocked else self.backend.environment,
+            # PRODUCTION is what a result says that knows nothing better.
+            environment=result.environment if told else self.backend.environment,
+            raw=without_private(
+                result.raw,
+                demographic_keys=() if self.keep_demographics else can.demographic_keys,
+                media_keys=can.media_keys,
+            ),
         )
         if not self.keep_demographics:
-            keys = self.backend.capabilities.demographic_keys
-            result = _rules.without_demographics(result, keys)
-        result = _rules.reviewed(_rules.consistent(result), checked.review_threshold)
-        self.teller.answered(result, call.operation)
+            result = _rules.without_demographics(result)
+        result = _rules.borne_out(result, call.threshold)
+        return _rules.reviewed(result, checked.review_threshold)
+
+    def _require(self, result: Answer) -> None:
         if self.required is not None and result.environment is not self.required:
             raise EnvironmentMismatch(
                 f"The answer of {self.backend.name} came from {result.environment}, but "
                 f"{self.required} is required: check the address and the key.",
                 environment=result.environment,
                 billed=result.billed,
-                attempt_id=call.attempt_id,
+                attempt_id=result.attempt_id,
             )
-        return result
 
 
 def _as_data(

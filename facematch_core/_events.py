@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from ._enums import Billed, Environment, Operation
-from .errors import FaceMatchError, OutcomeUnknown, VendorError
+from .errors import FaceMatchError, OutcomeUnknown
 
 if TYPE_CHECKING:
     from ._clock import Clock
@@ -39,10 +39,13 @@ class Event:
     environment: Environment
     at: datetime
 
+    #: Whether this kind of record may be counted at all.
+    countable: ClassVar[bool] = False
+
     @property
     def counts(self) -> bool:
-        """Whether this may be counted as a real verification: only in PRODUCTION."""
-        return self.environment is Environment.PRODUCTION
+        """Whether this may be counted as real: an answer or a charge, and only in PRODUCTION."""
+        return self.countable and self.environment is Environment.PRODUCTION
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +67,8 @@ class Answered(Event):
         elapsed_s: Seconds since `Started`.
     """
 
+    countable = True
+
     decision: str
     elapsed_s: float
 
@@ -74,9 +79,15 @@ class Charged(Event):
 
     Attributes:
         ground: How we know.
+        error: Class name of the error, or None if a result came.
+        elapsed_s: Seconds since `Started`.
     """
 
+    countable = True
+
     ground: str | None
+    error: str | None
+    elapsed_s: float
 
 
 @attrs.frozen(kw_only=True)
@@ -101,6 +112,8 @@ class Unknown(Event):
         elapsed_s: Seconds since `Started`.
         reconcilable: Whether a look at the vendor's records can tell.
     """
+
+    countable = True
 
     error: str | None
     elapsed_s: float
@@ -146,7 +159,7 @@ class Teller:
         took: dict[str, Any] = {"elapsed_s": result.elapsed_s}
         self.tell(Answered, *about, decision=result.decision.value, **took)
         if result.billed is Billed.YES:
-            self.tell(Charged, *about, ground=result.billed_ground)
+            self.tell(Charged, *about, ground=result.billed_ground, error=None, **took)
         elif result.billed is Billed.UNKNOWN:
             kept = result.session_id is not None
             self.tell(Unknown, *about, error=None, reconcilable=kept, **took)
@@ -155,13 +168,22 @@ class Teller:
         self, error: FaceMatchError, attempt_id: str, operation: Operation, elapsed_s: float
     ) -> None:
         """Tell an error and what it cost."""
-        about = (attempt_id, operation)
+        about = (attempt_id, operation, getattr(error, "environment", None))
         took: dict[str, Any] = {"error": type(error).__name__, "elapsed_s": max(0.0, elapsed_s)}
-        billed = error.billed if isinstance(error, VendorError) else Billed.NO
+        billed = getattr(error, "billed", Billed.NO)
         if billed is Billed.YES:
-            self.tell(Charged, *about, ground=getattr(error, "billed_ground", None))
+            self.tell(Charged, *about, ground=getattr(error, "billed_ground", None), **took)
         elif billed is Billed.UNKNOWN:
             later = isinstance(error, OutcomeUnknown) and error.reconcilable
             self.tell(Unknown, *about, reconcilable=later, **took)
         else:
             self.tell(Refused, *about, **took)
+
+    def broken_off(
+        self, reason: str, attempt_id: str, operation: Operation, elapsed_s: float
+    ) -> None:
+        """Tell that a call was ended from outside after its request had begun to leave."""
+        elapsed = max(0.0, elapsed_s)
+        self.tell(
+            Unknown, attempt_id, operation, error=reason, elapsed_s=elapsed, reconcilable=False
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import inspect
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -52,14 +53,26 @@ def run_pairs(
     verify: Verify,
     pairs: Iterable[Any],
     *,
-    max_workers: int,
-    stop_on: tuple[type[FaceMatchError], ...],
+    max_workers: Any,
+    stop_on: Any,
     **options: Any,
 ) -> Iterator[PairOutcome]:
     """See `FaceVerifier.verify_many`. Checks its arguments now, not at the first outcome."""
     if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
         raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
-    return _run(verify, iter(pairs), max_workers, stop_on, options)
+    errors = stop_on if isinstance(stop_on, tuple) else (stop_on,)
+    if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in errors):
+        raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
+    unknown = sorted(set(options) - set(inspect.signature(verify).parameters))
+    if unknown:
+        raise InvalidRequest(f"verify has no option {unknown[0]}.")
+    try:
+        source = iter(pairs)
+    except TypeError:
+        raise InvalidRequest(
+            f"pairs must be something to iterate over, not {type(pairs).__name__}."
+        ) from None
+    return _Run(verify, _Source(source), max_workers, errors, options).outcomes()
 
 
 class _Source:
@@ -79,43 +92,64 @@ class _Source:
             return None
 
 
-def _run(
-    verify: Verify,
-    pairs: Iterator[Any],
-    max_workers: int,
-    stop_on: tuple[type[FaceMatchError], ...],
-    options: dict[str, Any],
-) -> Iterator[PairOutcome]:
-    from concurrent.futures import ThreadPoolExecutor
+class _Run:
+    """One run: what is under way, and whether to start more."""
 
-    source = _Source(pairs)
-    stop = threading.Event()
-    waiting: collections.deque[Future[PairOutcome | None]] = collections.deque()
+    def __init__(
+        self,
+        verify: Verify,
+        source: _Source,
+        max_workers: int,
+        stop_on: tuple[type[FaceMatchError], ...],
+        options: dict[str, Any],
+    ) -> None:
+        from concurrent.futures import ThreadPoolExecutor
 
-    def one(index: int, pair: Any) -> PairOutcome | None:
-        if stop.is_set():
+        self._verify, self._options = verify, options
+        self._source, self._stop_on = source, stop_on
+        self._ahead = 2 * max_workers
+        self._pool = ThreadPoolExecutor(max_workers, thread_name_prefix="facematch")
+        self._waiting: collections.deque[Future[PairOutcome | None]] = collections.deque()
+        self._stop = threading.Event()
+        self._failures: list[Exception] = []
+
+    def outcomes(self) -> Iterator[PairOutcome]:
+        """The outcomes in order; then whatever the source or a plug-in failed with is raised."""
+        try:
+            while True:
+                while self._room() and (item := self._source.next()):
+                    self._waiting.append(self._pool.submit(self._one, *item))
+                if not self._waiting:
+                    break
+                outcome = self._waiting.popleft().result()
+                if outcome is not None:
+                    yield outcome
+        finally:
+            self._stop.set()
+            # What runs may be paid for: it is waited for, never abandoned half way.
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        for failure in (*self._failures, self._source.failure):
+            if failure is not None:
+                raise failure
+
+    def _room(self) -> bool:
+        # A finished head is handed out before anything more is read or started.
+        finished = bool(self._waiting) and self._waiting[0].done()
+        return len(self._waiting) < self._ahead and not self._stop.is_set() and not finished
+
+    def _one(self, index: int, pair: Any) -> PairOutcome | None:
+        """The outcome of one pair; None if it was not begun or failed without a name."""
+        if self._stop.is_set():
             return None
-        outcome = _outcome(verify, index, pair, options)
-        if isinstance(outcome.error, stop_on):
-            stop.set()
+        try:
+            outcome = _outcome(self._verify, index, pair, self._options)
+        except Exception as error:  # noqa: BLE001 - raised above, after what is paid for
+            self._failures.append(error)
+            self._stop.set()
+            return None
+        if isinstance(outcome.error, self._stop_on):
+            self._stop.set()
         return outcome
-
-    pool = ThreadPoolExecutor(max_workers, thread_name_prefix="facematch")
-    try:
-        while True:
-            while len(waiting) < 2 * max_workers and not stop.is_set() and (item := source.next()):
-                waiting.append(pool.submit(one, *item))
-            if not waiting:
-                break
-            outcome = waiting.popleft().result()
-            if outcome is not None:
-                yield outcome
-    finally:
-        stop.set()
-        # What runs may be paid for: it is waited for, never abandoned half way.
-        pool.shutdown(wait=True, cancel_futures=True)
-    if source.failure is not None:
-        raise source.failure
 
 
 def _outcome(verify: Verify, index: int, pair: Any, options: dict[str, Any]) -> PairOutcome:
@@ -133,5 +167,6 @@ def _outcome(verify: Verify, index: int, pair: Any, options: dict[str, Any]) -> 
                 )
         return PairOutcome(index=index, key=key, result=verify(probe, reference, **options))
     except FaceMatchError as error:
-        # The frames below hold the pictures; an outcome may live long.
+        # The frames below hold the pictures, and so do those of its causes; an outcome lives long.
+        error.__cause__ = error.__context__ = None
         return PairOutcome(index=index, key=key, error=error.with_traceback(None))

@@ -1,12 +1,18 @@
-"""Take out of a vendor's body what a result must not carry."""
+"""Make of a vendor's body what a result may carry: plain JSON, without what is private."""
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 #: What stands in place of an address that leads to a picture.
 MASKED = "(address removed)"
+
+#: Deeper than this no vendor's body is; what lies below is left out.
+MAX_DEPTH = 64
 
 _DEMOGRAPHIC = frozenset({"age", "gender", "race"})
 
@@ -17,24 +23,44 @@ def without_private(
     demographic_keys: Collection[str] = _DEMOGRAPHIC,
     media_keys: Collection[str] = (),
 ) -> Any:
-    """A copy of a decoded JSON body without demographics and with media addresses masked.
+    """A copy of a decoded body as plain JSON, without demographics, media addresses masked.
+
+    What is no JSON (bytes, NaN, an object of a vendor's library) is replaced by a text that names
+    its type, except that times and decimals are written out.
 
     Args:
-        body: Any decoded JSON value; it is not changed.
+        body: Any decoded value; it is not changed.
         demographic_keys: Keys to leave out, at any depth.
-        media_keys: Keys whose text is replaced, at any depth.
+        media_keys: Keys whose values are replaced, at any depth.
     """
-    if isinstance(body, Mapping):
-        return {
-            key: MASKED
-            if key in media_keys and isinstance(value, str)
-            else without_private(value, demographic_keys=demographic_keys, media_keys=media_keys)
-            for key, value in body.items()
-            if key not in demographic_keys
-        }
-    if isinstance(body, (list, tuple)):
-        return [
-            without_private(item, demographic_keys=demographic_keys, media_keys=media_keys)
-            for item in body
-        ]
-    return body
+
+    def copied(value: Any, depth: int) -> Any:
+        if isinstance(value, (Mapping, list, tuple)) and depth == MAX_DEPTH:
+            return "(left out: too deep)"
+        if isinstance(value, Mapping):
+            return {
+                str(key): MASKED
+                if key in media_keys and item is not None
+                else copied(item, depth + 1)
+                for key, item in value.items()
+                if key not in demographic_keys
+            }
+        if isinstance(value, (list, tuple)):
+            return [copied(item, depth + 1) for item in value]
+        return _leaf(value)
+
+    return copied(body, 0)
+
+
+def _leaf(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    return f"(left out: {type(value).__name__})"

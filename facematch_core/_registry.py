@@ -52,7 +52,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
                 name=name,
                 target=point.value,
                 distribution=_distribution(point),
-                version=point.dist.version if point.dist else "",
+                version=_version(point),
                 problem=problem or _reserved(point),
             )
             for point in found
@@ -89,8 +89,13 @@ def _by_name() -> dict[str, list[EntryPoint]]:
 
 
 def _distribution(point: EntryPoint) -> str:
-    name = point.dist.name if point.dist else "an unnamed distribution"
+    # An interrupted installation leaves metadata without a name.
+    name = (point.dist and point.dist.name) or "an unnamed distribution"
     return name.lower().replace("_", "-")
+
+
+def _version(point: EntryPoint) -> str:
+    return (point.dist and point.dist.version) or ""
 
 
 def _reserved(point: EntryPoint) -> str | None:
@@ -155,5 +160,11 @@ def _checked(loaded: object, point: EntryPoint) -> type[Backend]:
             f"The backend {point.name} of {_distribution(point)} speaks version "
             f"{loaded.api_version} of the plug-in interface, this release version {API_VERSION}: "
             "update the older of the two."
+        )
+    if getattr(loaded, "name", None) != point.name:
+        raise BackendUnusable(
+            f"The backend {point.name} of {_distribution(point)} calls itself "
+            f"{getattr(loaded, 'name', 'nothing')}: its class must carry the name of its entry "
+            "point. Report this to its author."
         )
     return loaded

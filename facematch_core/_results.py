@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from ._enums import (
     WarningCode,
 )
 from ._scores import Score, Threshold
+from .errors import InvalidRequest
 
 
 @attrs.frozen(kw_only=True)
@@ -135,6 +137,20 @@ def _faces(items: Iterable[Face] | None) -> tuple[Face, ...] | None:
     return None if items is None else tuple(items)
 
 
+def _finite(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not (_is_number(value) and math.isfinite(value)):
+        raise InvalidRequest(f"{attribute.name} must be a finite number or None.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _aware(_: Any, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
+    if value is not None and value.utcoffset() is None:
+        raise InvalidRequest(f"{attribute.name} must say its offset from UTC.")
+
+
 @attrs.frozen(kw_only=True)
 class Result:
     """What a match and a liveness check have in common.
@@ -165,7 +181,7 @@ class Result:
     """
 
     score: Score | None = None
-    raw_score: float | None = None
+    raw_score: float | None = attrs.field(default=None, validator=_finite)
     raw_score_name: str | None = None
     scale_source: ScaleSource | None = None
     threshold: Threshold | None = None
@@ -179,7 +195,7 @@ class Result:
     attempt_id: str | None = None
     caller_ref: str | None = attrs.field(default=None, repr=False)
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
-    created_at: datetime | None = None
+    created_at: datetime | None = attrs.field(default=None, validator=_aware)
     elapsed_s: float = 0.0
     billed: Billed = Billed.UNKNOWN
     billed_ground: str | None = None
@@ -267,11 +283,23 @@ class LiveMatchResult:
         liveness: The liveness check, always made first.
         match: The comparison; None if it was not asked for (and so not paid for) because the
             probe is not live or has no face that could be judged.
+
+    Raises:
+        InvalidRequest: the decision does not follow from the two.
     """
 
     decision: LiveMatchDecision
     liveness: LivenessResult
     match: MatchResult | None = None
+
+    def __attrs_post_init__(self) -> None:
+        from ._rules import worse
+
+        if self.decision is not worse(self.liveness, self.match):
+            raise InvalidRequest(
+                f"{self.decision} does not follow from {self.liveness.decision} and "
+                f"{self.match.decision if self.match else 'no comparison'}."
+            )
 
     @property
     def is_verified(self) -> bool:

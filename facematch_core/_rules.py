@@ -11,10 +11,8 @@ from ._enums import (
     LiveMatchDecision,
     LivenessDecision,
     Severity,
-    ThresholdRule,
     WarningCode,
 )
-from ._private import without_private
 from ._results import (
     Face,
     LiveMatchResult,
@@ -23,6 +21,7 @@ from ._results import (
     ResultWarning,
 )
 from ._scores import Threshold
+from .errors import InvalidRequest
 
 #: What one call answers.
 Answer = MatchResult | LivenessResult
@@ -57,51 +56,66 @@ _OF_MATCH = {
 }
 
 
+def _kind(result: Answer) -> type:
+    return MatchResult if isinstance(result, MatchResult) else LivenessResult
+
+
+def passes(result: Answer) -> bool:
+    """Whether the decision lets somebody in."""
+    return result.decision is PASS[_kind(result)]
+
+
+def for_review(result: Answer, *warnings: ResultWarning) -> Answer:
+    """`result` as REVIEW, with those warnings that it does not carry yet."""
+    known = {warning.code for warning in result.warnings}
+    new = tuple(warning for warning in warnings if warning.code not in known)
+    return attrs.evolve(result, decision=REVIEW[_kind(result)], warnings=(*result.warnings, *new))
+
+
 def reviewed(result: Answer, review_threshold: Threshold | None) -> Answer:
     """Turn a pass into REVIEW where a person should look.
 
-    That is so if its score is not above `review_threshold` (a score that is None is not), or if a
-    warning of a kind that nobody knows is grave or of unknown weight. Other decisions stay.
+    That is so if its score is not above `review_threshold` (a score that is None is not), or if it
+    carries a warning of weight ERROR or of a weight that nobody knows: its vendor declines because
+    of such a warning, so the answer contradicts itself. Other decisions stay.
     """
     result = attrs.evolve(result, review_threshold=review_threshold)
-    if result.decision is not PASS[type(result)]:
+    if not passes(result):
         return result
     low = review_threshold is not None and not review_threshold.passes(
         None if result.score is None else result.score.value
     )
-    unknown = any(w.code is WarningCode.OTHER and w.severity in _GRAVE for w in result.warnings)
-    return attrs.evolve(result, decision=REVIEW[type(result)]) if low or unknown else result
+    grave = any(warning.severity in _GRAVE for warning in result.warnings)
+    return for_review(result) if low or grave else result
 
 
-def consistent(result: Answer) -> Answer:
+def borne_out(result: Answer, *asked: Threshold | None) -> Answer:
     """Turn a pass into REVIEW if its own score does not bear it out.
 
-    A verdict of "approved" with a score below the threshold, or with none to hold against it, is
-    not believed: a person should look. Equality is left to the backend, whose vendor may have
-    changed its rule.
+    A verdict of "approved" with a score below a threshold, or with none to hold against it, is not
+    believed: a person should look. Equality is left to the backend, whose vendor may have changed
+    its rule.
+
+    Args:
+        asked: The threshold that was asked for, beside the one that the result names: a vendor may
+            have passed over the field.
     """
-    threshold, score = result.threshold, result.score
-    if (
-        result.decision is not PASS[type(result)]
-        or threshold is None
-        or threshold.value is None
-        or threshold.rule is ThresholdRule.VENDOR
-        or (score is not None and score.value >= threshold.value)
-    ):
+    values = [t.value for t in (result.threshold, *asked) if t is not None and t.value is not None]
+    if not values or not passes(result):
+        return result
+    threshold, score = max(values), result.score
+    if score is not None and score.value >= threshold:
         return result
     if score is None:
         code = WarningCode.SCORE_UNAVAILABLE
-        text = f"The answer is a pass without a score to hold against {threshold.value:g}."
+        text = f"The answer is a pass without a score to hold against {threshold:g}."
     else:
         code = WarningCode.THRESHOLD_CONFLICT
         text = (
             f"The answer is a pass, but its score {score.value:g} is below the threshold "
-            f"{threshold.value:g}."
+            f"{threshold:g}."
         )
-    warning = ResultWarning(code=code, severity=Severity.ERROR, text=text)
-    if any(known.code is code for known in result.warnings):
-        return attrs.evolve(result, decision=REVIEW[type(result)])
-    return attrs.evolve(result, decision=REVIEW[type(result)], warnings=(*result.warnings, warning))
+    return for_review(result, ResultWarning(code=code, severity=Severity.ERROR, text=text))
 
 
 def _nameless(faces: tuple[Face, ...] | None) -> tuple[Face, ...] | None:
@@ -110,13 +124,9 @@ def _nameless(faces: tuple[Face, ...] | None) -> tuple[Face, ...] | None:
     return tuple(attrs.evolve(face, demographics=None) for face in faces)
 
 
-def without_demographics(result: Answer, keys: frozenset[str]) -> Answer:
-    """`result` without guesses about age, gender and race, in its faces and its raw body."""
-    result = attrs.evolve(
-        result,
-        probe_faces=_nameless(result.probe_faces),
-        raw=without_private(result.raw, demographic_keys=keys),
-    )
+def without_demographics(result: Answer) -> Answer:
+    """`result` without guesses about age, gender and race in its faces."""
+    result = attrs.evolve(result, probe_faces=_nameless(result.probe_faces))
     if isinstance(result, MatchResult):
         return attrs.evolve(result, reference_faces=_nameless(result.reference_faces))
     return result
@@ -127,13 +137,20 @@ def ends_early(liveness: LivenessResult) -> bool:
     return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
 
 
-def together(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
-    """Both answers as one: VERIFIED only if live and a match, else the worse of the two."""
+def worse(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecision:
+    """The decision of both together: VERIFIED only if live and a match, else the worse of the two.
+
+    Raises:
+        InvalidRequest: there is no comparison although the liveness check did not end it.
+    """
     decisions = [_OF_LIVENESS[liveness.decision]]
     if match is not None:
         decisions.append(_OF_MATCH[match.decision])
     elif not ends_early(liveness):
-        raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE can be told.")
-    return LiveMatchResult(
-        decision=max(decisions, key=_WORSE.index), liveness=liveness, match=match
-    )
+        raise InvalidRequest("Without a comparison only NOT_LIVE and INCONCLUSIVE can be told.")
+    return max(decisions, key=_WORSE.index)
+
+
+def together(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
+    """Both answers as one."""
+    return LiveMatchResult(decision=worse(liveness, match), liveness=liveness, match=match)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import attrs
@@ -19,8 +18,9 @@ def percentage(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidRequest(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
-    if math.isnan(value) or not 0 <= value <= 100:
-        raise InvalidRequest(f"{name} must lie between 0 and 100, not {value!r:.40}.")
+    # False for NaN, and no conversion: an int may be too large for a float.
+    if not 0 <= value <= 100:
+        raise InvalidRequest(f"{name} must lie between 0 and 100.")
     return float(value)
 
 

@@ -79,7 +79,7 @@ def resolve(
         variable = cls.environment_variables.get(name)
         key = f"{where}: {name}"
         if name in given:
-            value = _argument(given[name], wanted)
+            value = _argument(given[name], wanted, f"argument: {name}")
             origin = value.origin if isinstance(value, Secret) else "argument"
         elif name in in_file:
             value = _from_file(in_file[name], wanted, key, folder)
@@ -114,9 +114,21 @@ def _default(field: attrs.Attribute[Any]) -> Any:
     return default
 
 
-def _argument(value: Any, wanted: Any) -> Any:
-    if Secret in _choices(wanted) and isinstance(value, str):
+def _argument(value: Any, wanted: Any, key: str) -> Any:
+    choices = _choices(wanted)
+    if Secret in choices and isinstance(value, str):
         return Secret(value)
+    if Path in choices and isinstance(value, str):
+        return Path(value)
+    if float in choices and type(value) is int:
+        return float(value)
+    if value is None and wanted is not None and type(None) in typing.get_args(wanted):
+        return None
+    classes = tuple(choice for choice in choices if isinstance(choice, type))
+    if len(classes) == len(choices) and not isinstance(value, classes):
+        raise _wrong(key, wanted, value)
+    if isinstance(value, bool) and bool not in choices and classes:
+        raise _wrong(key, wanted, value)
     return value
 
 
@@ -175,11 +187,21 @@ def _secret(value: Any, key: str, folder: Path) -> Secret | None:
     ((kind, place),) = value.items()
     if not isinstance(place, str) or "\0" in place:
         return None
-    if kind == "env":
-        return Secret.from_environment(place)
-    if kind == "file":
-        return Secret.from_file(folder / Path(place).expanduser())
+    try:
+        if kind == "env":
+            return Secret.from_environment(place)
+        if kind == "file":
+            return Secret.from_file(_located(place, key, folder))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key}: {error.message}") from None
     return None
+
+
+def _located(place: str, key: str, folder: Path) -> Path:
+    try:
+        return folder / Path(place).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"{key} names the home of a user who is not known.") from None
 
 
 def _bool(value: Any, _key: str, _folder: Path) -> bool | None:
@@ -200,10 +222,10 @@ def _str(value: Any, _key: str, _folder: Path) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _path(value: Any, _key: str, folder: Path) -> Path | None:
+def _path(value: Any, key: str, folder: Path) -> Path | None:
     if not isinstance(value, str) or "\0" in value:
         return None
-    return folder / Path(value).expanduser()
+    return _located(value, key, folder)
 
 
 _FROM_FILE: dict[Any, Callable[[Any, str, Path], Any]] = {

@@ -65,6 +65,14 @@ class FaceVerifier:
                 "FaceVerifier takes a Backend such as LocalBackend(); for a name use "
                 f'open_verifier("local"). This is: {type(backend).__name__}.'
             )
+        if not isinstance(getattr(backend, "name", None), str):
+            raise ConfigurationError(
+                f"The backend {type(backend).__name__} has no name: its class must set one."
+            )
+        _flag("fit_images", fit_images)
+        _flag("keep_demographics", keep_demographics)
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError("on_event must be a function that takes one event.")
         self._backend = backend
         self._clock = clock or SystemClock()
         self._attempts = Attempts(
@@ -77,7 +85,7 @@ class FaceVerifier:
             ),
             fit_images=fit_images,
             keep_demographics=keep_demographics,
-            required=require_environment,
+            required=_environment(require_environment),
             teller=Teller(backend=backend, hook=on_event, clock=self._clock),
             clock=self._clock,
         )
@@ -218,16 +226,19 @@ class FaceVerifier:
         of_match = Asked(
             threshold=threshold, review_threshold=review_threshold, deadline_s=deadline_s, **common
         )
+        started = self._clock.monotonic()
         # Whatever could refuse the second call is asked before the first one is paid.
-        self._attempts.refuse(Operation.MATCH, images, of_match)
+        images = self._attempts.refuse(Operation.MATCH, images, of_match)
         of_liveness = Asked(
             threshold=liveness_threshold,
             review_threshold=liveness_review_threshold,
             deadline_s=deadline_s,
             **common,
         )
-        started = self._clock.monotonic()
-        liveness = cast(LivenessResult, self._make(Operation.LIVENESS, images[:1], of_liveness))
+        liveness = cast(
+            LivenessResult,
+            self._make(Operation.LIVENESS, images[:1], of_liveness, since=started),
+        )
         if _rules.ends_early(liveness):
             return _rules.together(liveness, None)
         try:
@@ -260,10 +271,11 @@ class FaceVerifier:
             One `PairOutcome` per started pair, in the order of `pairs`; an error is an outcome.
 
         When the caller stops early (``break``, ``close()``), what has not started is cancelled and
-        what has is waited for.
+        what has is waited for; those results, which may be paid for, reach only the event hook.
+        `pairs` is read in the caller's thread and must not wait for an outcome.
 
         Raises:
-            InvalidRequest: `max_workers` is out of range.
+            InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
         """
         return run_pairs(self.verify, pairs, max_workers=max_workers, stop_on=stop_on, **options)
 
@@ -290,3 +302,19 @@ class FaceVerifier:
         if self._closed:
             raise ConfigurationError("This verifier is closed: open a new one.")
         return self._attempts.make(operation, images, asked, since=since)
+
+
+def _flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {type(value).__name__}.")
+
+
+def _environment(value: Any) -> Environment | None:
+    if value is None:
+        return None
+    try:
+        return Environment(value)
+    except ValueError:
+        raise ConfigurationError(
+            f"require_environment must be one of {', '.join(Environment)}."
+        ) from None

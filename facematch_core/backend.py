@@ -113,6 +113,11 @@ class Backend(abc.ABC):
         """Where its answers come from; PRODUCTION unless the backend knows better."""
         return Environment.PRODUCTION
 
+    @property
+    def environments(self) -> frozenset[Environment]:
+        """Where its answers can come from; `environment` alone, unless only an answer can tell."""
+        return frozenset({self.environment})
+
     @abc.abstractmethod
     def match(self, call: MatchCall) -> MatchResult:
         """Compare two faces.

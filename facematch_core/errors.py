@@ -180,6 +180,7 @@ class VendorError(FaceMatchError):
         retryable: True only if repeating is certain not to pay twice and may help.
         request_id: The vendor's id of the call, if it told one.
         status_code: HTTP status, 100-599; None if there was no answer.
+        environment: Where the answer came from, if it says so (a mock does); None otherwise.
     """
 
     carried: ClassVar[tuple[str, ...]] = (
@@ -190,8 +191,9 @@ class VendorError(FaceMatchError):
         "retryable",
         "request_id",
         "status_code",
+        "environment",
     )
-    _billed: ClassVar[Billed] = Billed.NO
+    _billed: ClassVar[Billed] = Billed.UNKNOWN
     _retryable: ClassVar[bool] = False
 
     def __init__(
@@ -205,8 +207,10 @@ class VendorError(FaceMatchError):
         retryable: bool | None = None,
         request_id: str | None = None,
         status_code: int | None = None,
+        environment: Environment | None = None,
     ) -> None:
         super().__init__(message)
+        self.environment = environment
         self.backend = backend
         self.billed = self._billed if billed is None else billed
         self.billed_ground = billed_ground
@@ -223,6 +227,7 @@ class RequestRejected(VendorError):
         field_errors: The vendor's own texts per field, for vendors that tell them; else empty.
     """
 
+    _billed = Billed.NO
     carried = (*VendorError.carried, "field_errors")
 
     def __init__(
@@ -237,13 +242,19 @@ class RequestRejected(VendorError):
 class AuthenticationFailed(VendorError):
     """The key or token is missing, wrong, revoked or expired."""
 
+    _billed = Billed.NO
+
 
 class PermissionDenied(VendorError):
     """The key is known, but it may not do this."""
 
+    _billed = Billed.NO
+
 
 class InsufficientCredit(VendorError):
     """The account has no credit left. Stop the batch; a person must top it up."""
+
+    _billed = Billed.NO
 
 
 class RateLimited(VendorError):
@@ -253,6 +264,7 @@ class RateLimited(VendorError):
         retry_after_s: Seconds to wait as the vendor says, at least 0; None if it does not say.
     """
 
+    _billed = Billed.NO
     _retryable = True
     carried = (*VendorError.carried, "retry_after_s")
 
@@ -264,6 +276,7 @@ class RateLimited(VendorError):
 class VendorUnavailable(VendorError):
     """No byte of the request left this machine, or the answer is documented as unpaid."""
 
+    _billed = Billed.NO
     _retryable = True
 
 

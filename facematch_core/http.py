@@ -26,11 +26,13 @@ Sending, deadlines, errors and what they say about money are here and in the mod
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import attrs
+from urllib3.util import parse_url
 
 from ._enums import Environment, Operation, Retention
 from ._http._client import HttpClient
@@ -44,6 +46,7 @@ from ._http._messages import (
 )
 from ._http._url import check_base_url, is_loopback
 from ._http._words import excerpt, without_secrets
+from ._private import MAX_DEPTH
 from ._results import LivenessResult, MatchResult
 from .backend import Backend, Call, Image, LivenessCall, MatchCall
 from .errors import RequestRejected, UnexpectedResponse, VendorError
@@ -137,6 +140,14 @@ class HttpBackend(Backend):
         )
         return client
 
+    @property
+    def environments(self) -> frozenset[Environment]:
+        """Also MOCK, where a mock may answer: on this machine, or over a mounted adapter."""
+        address = parse_url(str(getattr(self, "base_url", "")))
+        if is_loopback(str(address.host)) or self.client.mounted:
+            return frozenset({self.environment, Environment.MOCK})
+        return frozenset({self.environment})
+
     def match(self, call: MatchCall) -> MatchResult:
         return self._ask(call, MatchResult)
 
@@ -184,8 +195,7 @@ class HttpBackend(Backend):
             problem = f"{type(error).__name__} {_where(error.__traceback__)}"
         else:
             if isinstance(result, kind):
-                mocked = MOCK_HEADER in reply.headers
-                return attrs.evolve(result, environment=Environment.MOCK) if mocked else result
+                return _told(result, reply)
             problem = f"its parse gives {type(result).__name__}, not {kind.__name__}"
         return UnexpectedResponse(
             f"{self.name} answered 200 in a form that cannot be read ({problem}). It counts as "
@@ -194,6 +204,7 @@ class HttpBackend(Backend):
             billed_ground="a 200 answer is taken as charged",
             attempt_id=call.attempt_id,
             status_code=reply.status,
+            environment=_environment(reply),
         )
 
     def _error(self, reply: HttpReply, call: Call) -> VendorError:
@@ -213,10 +224,39 @@ class HttpBackend(Backend):
                 )
                 for name, texts in error.field_errors.items()
             }
+        error.environment = error.environment or _environment(reply)
         error.backend = error.backend or self.name
         error.attempt_id = error.attempt_id or call.attempt_id
         error.status_code = error.status_code or reply.status
         return error.with_traceback(None)
+
+
+def _environment(reply: HttpReply) -> Environment | None:
+    return Environment.MOCK if MOCK_HEADER in reply.headers else None
+
+
+def _told(result: R, reply: HttpReply) -> R:
+    """`result` with what the reply's head tells, and without secrets that its body echoes."""
+
+    def unsaid(value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return without_secrets(value, reply.secrets)
+        if isinstance(value, Mapping) and depth < MAX_DEPTH:
+            return {key: unsaid(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
+            return [unsaid(item, depth + 1) for item in value]
+        return value
+
+    warnings = (
+        attrs.evolve(warning, tag=unsaid(warning.tag), text=unsaid(warning.text))
+        for warning in result.warnings
+    )
+    return attrs.evolve(
+        result,
+        environment=_environment(reply) or result.environment,
+        raw=unsaid(result.raw),
+        warnings=tuple(warnings),
+    )
 
 
 def _where(traceback: TracebackType | None) -> str:

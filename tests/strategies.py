@@ -12,8 +12,6 @@ from facematch_core import (
     Demographics,
     Environment,
     Face,
-    LiveMatchDecision,
-    LiveMatchResult,
     LivenessDecision,
     LivenessResult,
     MatchResult,
@@ -27,6 +25,7 @@ from facematch_core import (
     ThresholdSource,
     WarningCode,
 )
+from facematch_core._rules import ends_early, together
 
 percentages = st.floats(0, 100)
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -126,8 +125,7 @@ liveness_results = st.builds(
     **_common,
 )
 live_match_results = st.builds(
-    LiveMatchResult,
-    decision=st.sampled_from(LiveMatchDecision),
-    liveness=liveness_results,
-    match=st.none() | match_results,
+    lambda liveness, match: together(liveness, None if ends_early(liveness) else match),
+    liveness_results,
+    match_results,
 )

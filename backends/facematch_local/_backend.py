@@ -15,6 +15,8 @@ from facematch_core import (
     ConfigurationError,
     Environment,
     Image,
+    InvalidImage,
+    InvalidRequest,
     MatchResult,
     Operation,
     SystemClock,
@@ -125,10 +127,8 @@ class LocalBackend(Backend):
             VendorUnavailable: the time was up before both pictures were looked at.
         """
         until = self._until(call)
-        probe = self._found(call.probe, rotate=call.rotate)
-        self._in_time(until)
-        reference = self._found(call.reference, rotate=call.rotate)
-        self._in_time(until)
+        probe = self._found(call.probe, "probe", rotate=call.rotate, until=until)
+        reference = self._found(call.reference, "reference", rotate=call.rotate, until=until)
         return _mapping.match_result(call, probe, reference, _distance(probe, reference))
 
     def score_matrix(
@@ -152,11 +152,12 @@ class LocalBackend(Backend):
 
         Raises:
             InvalidImage: a picture cannot be used.
+            InvalidRequest: `max_workers` is out of range.
         """
         import numpy as np
 
         def embedding(image: Image) -> NDArray[np.float64]:
-            found = self._found(image, rotate=rotate)
+            found = self._found(image, "picture", rotate=rotate)
             if found.embedding is None:
                 return np.full(128, np.nan)
             return found.embedding.astype(np.float64)
@@ -164,6 +165,8 @@ class LocalBackend(Backend):
         def stacked(images: Sequence[Image]) -> NDArray[np.float64]:
             return np.array(list(pool.map(embedding, images))).reshape(len(images), 128)
 
+        if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
+            raise InvalidRequest("max_workers must be a whole number from 1 on, or None.")
         left = [Image.of(picture).prepared(LIMITS) for picture in probes]
         right = [Image.of(picture).prepared(LIMITS) for picture in references]
         with ThreadPoolExecutor(max_workers or os.cpu_count() or 1) as pool:
@@ -200,21 +203,34 @@ class LocalBackend(Backend):
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LocalBackend holds biometric data and is not pickled: open another one.")
 
-    def _found(self, image: Image, *, rotate: bool) -> Found:
-        return self._cache.get(
-            (image.digest, rotate), lambda: self._engine.look(image.data, rotate=rotate)
+    def _found(
+        self, image: Image, picture: str, *, rotate: bool, until: float | None = None
+    ) -> Found:
+        left = None if until is None else until - self._clock.monotonic()
+        late = left is not None and left <= 0
+        refused: InvalidImage | None = None
+        try:
+            if not late:
+                found = self._cache.get(
+                    (image.digest, rotate),
+                    lambda: self._engine.look(image.data, rotate=rotate),
+                    timeout_s=left,
+                )
+                if until is None or self._clock.monotonic() <= until:
+                    return found
+        except TimeoutError:
+            pass
+        except InvalidImage as error:
+            refused = error.of(picture)
+        # Outside the except block: the first error's frames hold the picture.
+        raise refused or VendorUnavailable(
+            "The deadline ran out before the pictures were compared: give more time.",
+            retryable=False,
+            billed_ground=_mapping.GROUND,
         )
 
     def _until(self, call: MatchCall) -> float | None:
         return None if call.deadline_s is None else self._clock.monotonic() + call.deadline_s
-
-    def _in_time(self, until: float | None) -> None:
-        if until is not None and self._clock.monotonic() > until:
-            raise VendorUnavailable(
-                "The deadline ran out before the pictures were compared: give more time.",
-                retryable=False,
-                billed_ground=_mapping.GROUND,
-            )
 
 
 def _distance(probe: Found, reference: Found) -> float | None:

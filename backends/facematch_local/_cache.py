@@ -15,6 +15,17 @@ from typing import NoReturn
 from ._found import Found
 
 
+class _Memory:
+    """What one process remembers. Replaced as a whole in a forked child: a lock that another
+    thread held when the process forked stays locked there for ever."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.found: collections.OrderedDict[Hashable, Future[Found]] = collections.OrderedDict()
+        self.computed = 0
+
+
 class FoundCache:
     """Least recently used first out. Safe across threads; a forked child begins empty.
 
@@ -24,55 +35,70 @@ class FoundCache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._begin()
+        self._memory = _Memory()
 
-    def _begin(self) -> None:
-        # A lock that another thread held when the process forked stays locked in the child.
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._found: collections.OrderedDict[Hashable, Future[Found]] = collections.OrderedDict()
-        self._computed = 0
+    def _own(self) -> _Memory:
+        if self._memory.pid != os.getpid():
+            self._memory = _Memory()
+        return self._memory
 
     @property
     def computed(self) -> int:
         """How many pictures were looked at, cached ones not counted again."""
-        return self._computed
+        return self._own().computed
 
-    def get(self, key: Hashable, compute: Callable[[], Found]) -> Found:
+    def __len__(self) -> int:
+        return len(self._own().found)
+
+    def get(
+        self, key: Hashable, compute: Callable[[], Found], *, timeout_s: float | None = None
+    ) -> Found:
         """What `compute` answers for this key, from memory if it is there.
 
         Threads that ask for one key at the same time wait for the first of them. An error is
         raised in all of them and is not remembered.
+
+        Args:
+            timeout_s: How long to wait for another thread, above 0; None for as long as it takes.
+
+        Raises:
+            TimeoutError: another thread took longer.
         """
-        if self._pid != os.getpid():
-            self._begin()
-        with self._lock:
-            future = self._found.get(key)
+        memory = self._own()
+        with memory.lock:
+            future = memory.found.get(key)
             first = future is None
             if future is None:
-                future = self._found[key] = Future()
-                self._computed += 1
-            self._found.move_to_end(key)
+                future = memory.found[key] = Future()
+                memory.computed += 1
+            memory.found.move_to_end(key)
         if first:
-            self._fill(key, future, compute)
-        return future.result()
+            self._fill(memory, key, future, compute)
+        return future.result(timeout_s)
 
-    def _fill(self, key: Hashable, future: Future[Found], compute: Callable[[], Found]) -> None:
+    def _fill(
+        self,
+        memory: _Memory,
+        key: Hashable,
+        future: Future[Found],
+        compute: Callable[[], Found],
+    ) -> None:
         try:
             future.set_result(compute())
         except BaseException as error:
-            with self._lock:
-                self._found.pop(key, None)
+            with memory.lock:
+                memory.found.pop(key, None)
             future.set_exception(error)
             raise
-        with self._lock:
-            while len(self._found) > self._size:
-                self._found.popitem(last=False)
+        with memory.lock:
+            while len(memory.found) > self._size:
+                memory.found.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
-            self._found.clear()
+        memory = self._own()
+        with memory.lock:
+            memory.found.clear()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Embeddings are biometric data and are not pickled.")

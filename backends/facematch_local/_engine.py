@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from ._parts import Parts
 
 
+class _Loaded:
+    """What one process has loaded."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.parts: Parts | None = None
+
+
 class Engine:
     """Finds faces and computes embeddings, all on this machine.
 
@@ -27,13 +36,8 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self._inherited: list[Parts | None] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._loading = threading.Lock()
-        self._parts: Parts | None = None
+        self._inherited: list[_Loaded] = []
+        self._loaded_here = _Loaded()
 
     def load(self) -> None:
         """Load the models now, about half a second, rather than with the first picture.
@@ -46,7 +50,7 @@ class Engine:
 
     def close(self) -> None:
         """Give the memory back. The next call loads again."""
-        self._parts = None
+        self._own().parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> Found:
         """Find the faces of a picture and compute the embedding of the largest.
@@ -86,20 +90,25 @@ class Engine:
         """
         return self._loaded().embed_chips(chips)
 
-    def _loaded(self) -> Parts:
-        if self._pid != os.getpid():
+    def _own(self) -> _Loaded:
+        inherited = self._loaded_here
+        if inherited.pid != os.getpid():
             # Another thread of the parent may have been inside of the models, or loading them, when
             # the process forked: its locks stay locked in this child for ever. So what the parent
             # loaded is not used again, and not given back either, because that takes locks too.
-            self._inherited.append(self._parts)
-            self._begin()
-        parts = self._parts
+            self._inherited.append(inherited)
+            self._loaded_here = _Loaded()
+        return self._loaded_here
+
+    def _loaded(self) -> Parts:
+        own = self._own()
+        parts = own.parts
         if parts is not None:
             return parts
-        with self._loading:
-            if self._parts is None:
-                self._parts = _load()
-            return self._parts
+        with own.lock:
+            if own.parts is None:
+                own.parts = _load()
+            return own.parts
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("an Engine cannot be pickled; each process has its own")

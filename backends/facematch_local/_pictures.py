@@ -93,8 +93,12 @@ def decode(data: bytes) -> Picture:
             pixels = _rgb(image)
             pixels.thumbnail((WORKING_SIDE, WORKING_SIDE))
     except _DAMAGE as error:
-        raise InvalidImage(f"The picture cannot be decoded ({type(error).__name__}).") from error
-    return Picture(pixels, size)
+        what = type(error).__name__
+    else:
+        return Picture(pixels, size)
+    # Outside the except block: the frames of Pillow's error hold the picture.
+    del data
+    raise InvalidImage(f"The picture cannot be decoded ({what}).")
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -150,6 +150,11 @@ class HttpClient:
             error.__context__ = None
             del error, outcome
 
+    @property
+    def mounted(self) -> bool:
+        """Whether an adapter of the caller's is mounted."""
+        return bool(self._mounts)
+
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Answer addresses that begin with `prefix` by an adapter of requests: for test doubles.
 

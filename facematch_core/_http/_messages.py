@@ -57,6 +57,11 @@ class FilePart:
 # Named and typed, because type checkers cannot follow a class as a converter.
 
 
+def revealed(value: str | Secret) -> str:
+    """The text to send, for the moment of sending."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return CaseInsensitiveDict(headers)
 
@@ -73,8 +78,8 @@ class HttpRequest:
         method: In capitals.
         url: Without user, query and fragment: addresses are logged, so no key belongs there.
         headers: Text, or a `Secret` that is revealed only while it is sent.
-        params: The query.
-        fields: Of the form: multipart if there are files, else urlencoded.
+        params: The query. It is part of the address, so no secret belongs there.
+        fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body, instead of a form; None for none.
 
@@ -86,13 +91,19 @@ class HttpRequest:
     url: str = attrs.field(validator=_plain_address)
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    fields: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    fields: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     files: tuple[FilePart, ...] = attrs.field(default=(), converter=_parts, repr=False)
     json: Any = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.json is not None and (self.fields or self.files):
             raise ConfigurationError("A request has a form or a JSON body, not both.")
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret that the request carries."""
+        values = (*self.headers.values(), *self.fields.values())
+        return tuple(value for value in values if isinstance(value, Secret))
 
 
 class BodyShape(enum.Enum):

@@ -52,7 +52,9 @@ def test_errors_of_single_pairs_are_outcomes():
     assert outcomes[0].error.__traceback__ is None
 
 
-@pytest.mark.parametrize("error", [AuthenticationFailed("bad key"), errors.BudgetExceeded("over")])
+@pytest.mark.parametrize(
+    "error", [AuthenticationFailed("bad key"), errors.InsufficientCredit("empty")]
+)
 def test_a_fatal_error_ends_the_run(error):
     """What would fail for every pair is tried once, not a thousand times."""
     backend = FakeBackend(script=[None, error])

@@ -260,4 +260,4 @@ def test_closed_and_opened_again():
     FaceVerifier(backend).verify(photo("Family1-Dad1"), photo("Family1-Dad2"))
     backend.close()
     backend.close()
-    assert len(backend._cache._found) == 0
+    assert len(backend._cache) == 0

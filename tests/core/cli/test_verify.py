@@ -162,6 +162,7 @@ def test_what_else_is_told(run, photos, scripted):
 def test_vendor_threshold(run, photos, scripted):
     """A threshold that only the vendor knows is not made up."""
     unknown = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
+    scripted.capabilities = attrs.evolve(scripted.capabilities, default_threshold=None)
     scripted.script = [match_result(threshold=unknown)]
     assert "MATCH  no score (the vendor's own threshold)" in run("verify", *photos).stdout
 

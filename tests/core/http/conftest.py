@@ -108,7 +108,7 @@ def authority():
 def server_context(authority):
     """TLS of a server named localhost."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    authority.issue_cert("localhost", "127.0.0.1", "vendor.example").configure_cert(context)
     return context
 
 

@@ -54,12 +54,24 @@ def test_http_goes_through_the_proxy(ask, through):
     assert b"Proxy-Authorization: Basic bWU6d29yZA==" in proxy.received
 
 
-def test_no_proxy_is_honoured(ask, through, monkeypatch):
-    """Hosts that the environment excepts are asked directly."""
+def test_this_machine_is_asked_directly(ask, through):
+    """Faces for a mock on the loopback take no way around over another host."""
     with RawServer([hold]) as proxy, RawServer([read_request, send(OK)]) as server:
         through(proxy)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         assert ask(server.url).reply.status == 200
+        assert proxy.connections == []
+
+
+def test_no_proxy_is_honoured(ask, through, monkeypatch):
+    """Hosts that the environment excepts are asked directly."""
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _host, *more, **named: look_up("127.0.0.1", *more, **named)
+    )
+    with RawServer([hold]) as proxy, RawServer([read_request, send(OK)]) as server:
+        through(proxy)
+        monkeypatch.setenv("NO_PROXY", "vendor.example")
+        assert ask(f"http://vendor.example:{server.port}/").reply.status == 200
         assert proxy.connections == []
 
 
@@ -73,12 +85,12 @@ def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
     script = [read_request, remember, send(TUNNEL), start_tls(server_context), read_request]
     with RawServer([*script, send(OK), read_request, send(OK)]) as proxy:
         through(proxy)
-        first = ask("https://localhost:7/compare", by=trusting, deadline_s=30.0)
-        second = ask("https://localhost:7/compare", by=trusting)
+        first = ask("https://vendor.example:7/compare", by=trusting, deadline_s=30.0)
+        second = ask("https://vendor.example:7/compare", by=trusting)
         assert len(proxy.connections) == 1
     assert (first.reply.status, first.sent) == (200, 1)
     assert (second.reply.status, second.sent) == (200, 1)
-    assert seen[0].startswith(b"CONNECT localhost:7 HTTP/1.")
+    assert seen[0].startswith(b"CONNECT vendor.example:7 HTTP/1.")
     assert b"Api-Key" not in seen[0]
     assert proxy.requests[1].startswith(b"POST /compare HTTP/1.1\r\n")
 
@@ -99,7 +111,7 @@ def test_a_tunnel_that_fails_sent_nothing(ask, trusting, through, name):
     """What the proxy was told is not the request."""
     with RawServer(BEFORE[name]) as proxy:
         through(proxy)
-        outcome = ask("https://localhost:7/", by=trusting)
+        outcome = ask("https://vendor.example:7/", by=trusting)
     assert type(outcome.error) is VendorUnavailable
     assert outcome.sent == 0
     assert b"Api-Key" not in proxy.received
@@ -109,7 +121,7 @@ def test_the_message_tells_the_proxy_s_status(ask, trusting, through):
     """So that a person knows what to repair."""
     with RawServer(BEFORE["asks for a login"]) as proxy:
         through(proxy)
-        outcome = ask("https://localhost:7/", by=trusting)
+        outcome = ask("https://vendor.example:7/", by=trusting)
     assert "the proxy answers 407" in outcome.error.message
 
 
@@ -125,7 +137,7 @@ def test_the_deadline_holds_for_the_tunnel(ask, trusting, through, script):
     """A proxy that does not answer, or dribbles, or has nobody behind it."""
     with RawServer(script) as proxy:
         through(proxy)
-        outcome = ask("https://localhost:7/", by=trusting, deadline_s=0.3)
+        outcome = ask("https://vendor.example:7/", by=trusting, deadline_s=0.3)
     assert type(outcome.error) is VendorUnavailable
     assert "deadline" in outcome.error.message
     assert outcome.sent == 0
@@ -149,7 +161,7 @@ def test_the_deadline_holds_within_the_tunnel(ca_bundle, request_to, through, se
     script = [read_request, send(TUNNEL), start_tls(server_context), read_request, hold]
     with RawServer(script) as proxy:
         through(proxy)
-        request = request_to("https://localhost:7/")
+        request = request_to("https://vendor.example:7/")
         with pytest.raises(DeadlineExceeded):
             client.send(request, backend="acme", deadline_s=30.0, on_sent=on_sent)
     client.close()
@@ -160,7 +172,7 @@ def test_what_breaks_behind_the_tunnel_is_unknown(ask, trusting, through, server
     script = [read_request, send(TUNNEL), start_tls(server_context), read_request, reset]
     with RawServer(script) as proxy:
         through(proxy)
-        outcome = ask("https://localhost:7/", by=trusting)
+        outcome = ask("https://vendor.example:7/", by=trusting)
     assert type(outcome.error) is OutcomeUnknown
     assert outcome.sent == 1
 
@@ -193,12 +205,13 @@ def test_a_proxy_that_speaks_tls(ask, trusting, monkeypatch, server_context):
             monkeypatch.setenv("HTTP_PROXY", proxy.url)
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             plain = ask("http://vendor.example/compare", by=trusting, deadline_s=30.0)
-            inner = [ask(server.url, by=trusting, size=300_000, deadline_s=30.0) for _ in "ab"]
+            url = f"https://vendor.example:{server.port}/"
+            inner = [ask(url, by=trusting, size=300_000, deadline_s=30.0) for _ in "ab"]
             assert (plain.reply.status, plain.sent) == (200, 1)
             assert [(one.reply.status, one.sent) for one in inner] == [(200, 1)] * 2
             trusting.close()
             assert b"Api-Key" not in proxy.connections[1].received
-            assert proxy.requests[1].startswith(b"CONNECT localhost:")
+            assert proxy.requests[1].startswith(b"CONNECT vendor.example:")
             assert len(server.requests) == 2
 
 

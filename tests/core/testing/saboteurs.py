@@ -4,7 +4,6 @@ Each is the paragon with one small method replaced; its docstring says what is w
 """
 
 import base64
-import datetime as dt
 import logging
 import time
 
@@ -70,14 +69,6 @@ class RemembersTheAnswer(ParagonBackend):
 
 
 @caught_by("R02")
-class RawScoreIsNaN(ParagonBackend):
-    """NaN where the vendor's number stands."""
-
-    def result(self, call, body):
-        return attrs.evolve(super().result(call, body), raw_score=float("nan"))
-
-
-@caught_by("R02")
 class ScoreIsNaN(ParagonBackend):
     """NaN smuggled past the validator of `Score`."""
 
@@ -121,11 +112,11 @@ class ZeroIsNone(ParagonBackend):
 
 
 @caught_by("R04")
-class RawIsNoJson(ParagonBackend):
-    """A datetime in the raw body."""
+class ModelIsANumber(ParagonBackend):
+    """A number where the result has text."""
 
-    def raw(self, call, body):
-        return {**super().raw(call, body), "at": dt.datetime.now(dt.UTC)}
+    def result(self, call, body):
+        return attrs.evolve(super().result(call, body), model=2026)
 
 
 @caught_by("R05")

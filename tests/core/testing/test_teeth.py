@@ -61,7 +61,8 @@ def test_saboteur_is_caught(run, name):
 def test_the_finding_is_narrow(run):
     """One fault trips one or two rules, as a rule: a report of thirty failures helps nobody."""
     assert statistics.median(len(run.failed[name]) for name in SABOTEURS) <= 2
-    assert all(len(run.passed[name]) >= len(rules()) / 2 for name in SABOTEURS)
+    broad = {n: len(run.passed[n]) for n in SABOTEURS if len(run.passed[n]) < len(rules()) / 2}
+    assert broad == {}
 
 
 def test_every_rule_catches_somebody():
