@@ -91,7 +91,7 @@ def plan(
             cls,
             given=settings or {},
             in_file=chosen.settings if chosen else {},
-            where=chosen.where if chosen else name,
+            where=chosen.where if chosen else "",
             folder=chosen.folder if chosen else Path(),
         ),
         profile=chosen,

@@ -59,7 +59,7 @@ def resolve(
         cls: The backend's class.
         given: From the caller, of the declared types already.
         in_file: From a configuration file, as TOML types.
-        where: File and profile, for messages.
+        where: File and profile, for messages; empty without a file.
         folder: What relative paths in the file are relative to.
         environ: The environment.
 
@@ -67,6 +67,7 @@ def resolve(
         ConfigurationError: an unknown setting, a wrong type, or a needed one that is missing.
     """
     fields = _fields(cls)
+    place_of = f"{where}: " if where else ""
     for source, place in ((given, "argument"), (in_file, where)):
         for name in source:
             if name not in fields:
@@ -77,7 +78,7 @@ def resolve(
     settings = []
     for name, (wanted, default) in fields.items():
         variable = cls.environment_variables.get(name)
-        key = f"{where}: {name}"
+        key = f"{place_of}{name}"
         if name in given:
             value = _argument(given[name], wanted, f"argument: {name}")
             origin = value.origin if isinstance(value, Secret) else "argument"
@@ -90,7 +91,7 @@ def resolve(
             value, origin = default, "default"
         else:
             hint = f"set the environment variable {variable}" if variable else f"set {name}"
-            raise ConfigurationError(f"{where}: the backend {cls.name} needs {name}: {hint}.")
+            raise ConfigurationError(f"{place_of}The backend {cls.name} needs {name}: {hint}.")
         settings.append(Setting(name=name, value=value, origin=origin))
     return tuple(settings)
 

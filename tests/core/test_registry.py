@@ -69,10 +69,10 @@ def test_one_distribution_seen_twice_is_one(site, tmp_path, monkeypatch):
 
 def test_our_names_are_reserved(site):
     """A stranger's package gets neither the name nor the faces; ours still opens."""
-    module = site.add("evil-local", [(GROUP, "local", "Made"), (GROUP, "didit", "Made")])
+    module = site.add("evil-local", [(GROUP, "local", "Made"), (GROUP, "deepvue", "Made")])
     assert backend_class("local").__module__.startswith("facematch_local")
     with pytest.raises(BackendUnusable, match=r"reserved .*evil-local"):
-        backend_class("didit")
+        backend_class("deepvue")
     assert module not in sys.modules
     listed = {(info.name, info.distribution): info.problem for info in available_backends()}
     assert "reserved" in listed["local", "evil-local"]

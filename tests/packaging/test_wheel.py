@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"facematch_core", "facematch_local"}
+PACKAGES = {"facematch_core", "facematch_didit", "facematch_local"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_it_holds_our_packages_and_nothing_else(wheel):
 def test_every_module_is_in_it(wheel):
     """And the typing markers, and the pictures of `facematch demo`."""
     names = set(wheel.namelist())
-    for folder in (ROOT / "facematch_core", ROOT / "backends" / "facematch_local"):
+    for folder in (ROOT / "facematch_core", *(ROOT / "backends").iterdir()):
         for path in folder.rglob("*"):
             if path.is_file() and path.suffix != ".pyc":
                 assert f"{folder.name}/{path.relative_to(folder).as_posix()}" in names
@@ -104,7 +104,7 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
     ).splitlines()
     assert all(Path(line).is_relative_to(unpacked) for line in out[:2])
-    assert out[2] == "['local']"
+    assert out[2] == "['didit', 'local']"
 
 
 def test_the_command_works_from_the_wheel(unpacked):

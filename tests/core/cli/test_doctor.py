@@ -84,7 +84,7 @@ def test_missing_key(run, keyed):
     """A missing key is code 4, with the variable to set; what else is known is shown."""
     answer = run("doctor", "--backend", "keyed")
     assert answer.exit_code == 4
-    assert "cannot be used: keyed: the backend keyed needs api_key" in answer.stdout
+    assert "cannot be used: The backend keyed needs api_key" in answer.stdout
     assert "api_key  not set  $KEYED_API_KEY" in answer.stdout
 
 

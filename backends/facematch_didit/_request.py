@@ -1,0 +1,91 @@
+"""Requests to Didit: a call into a form.
+
+Fields: Didit API reference, Face Match, June 2026; passive liveness: Didit OpenAPI, 2026-07-18.
+All pages were read on 2026-11-20.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+from facematch_core import Retention, Secret, Threshold, ThresholdRule, ThresholdSource
+from facematch_core.backend import Call, LivenessCall, MatchCall
+from facematch_core.errors import UnsupportedOption
+from facematch_core.http import HttpRequest, picture
+
+from ._words import DEFAULT_THRESHOLD, NAME
+
+MATCH_PATH = "/v3/face-match/"
+LIVENESS_PATH = "/v3/passive-liveness/"
+
+MATCH_THRESHOLD = "face_match_score_decline_threshold"
+LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
+
+#: Longest `caller_ref` in characters. Didit documents no limit for `vendor_data`; this one is ours.
+MAX_CALLER_REF = 255
+
+
+def match_request(call: MatchCall, *, base_url: str, api_key: Secret) -> HttpRequest:
+    """The face match of `call`; the errors are those of `_fields`."""
+    return HttpRequest(
+        url=base_url + MATCH_PATH,
+        headers={"x-api-key": api_key},
+        fields=_fields(call, MATCH_THRESHOLD),
+        files=[picture("user_image", call.probe), picture("ref_image", call.reference)],
+    )
+
+
+def liveness_request(call: LivenessCall, *, base_url: str, api_key: Secret) -> HttpRequest:
+    """The passive liveness check of `call`; the errors are those of `_fields`."""
+    return HttpRequest(
+        url=base_url + LIVENESS_PATH,
+        headers={"x-api-key": api_key},
+        fields=_fields(call, LIVENESS_THRESHOLD),
+        files=[picture("user_image", call.probe)],
+    )
+
+
+def threshold_of(call: Call) -> Threshold:
+    """Where a pass of `call` begins: above the caller's value, or above Didit's own default."""
+    if call.threshold is None or call.threshold.value is None:
+        return Threshold(DEFAULT_THRESHOLD, ThresholdRule.ABOVE, ThresholdSource.DEFAULT)
+    return call.threshold
+
+
+def _fields(call: Call, threshold: str) -> dict[str, str]:
+    """The form fields of `call`.
+
+    Raises:
+        UnsupportedOption: `caller_ref` is longer than `MAX_CALLER_REF`.
+    """
+    fields = {
+        threshold: number_text(threshold_of(call).value or 0.0),
+        "rotate_image": _flag(call.rotate),
+        # Left out, Didit keeps the pictures.
+        "save_api_request": _flag(call.retention is Retention.KEEP),
+    }
+    if call.caller_ref:
+        if len(call.caller_ref) > MAX_CALLER_REF:
+            raise UnsupportedOption(
+                f"caller_ref has {len(call.caller_ref)} characters, but at most {MAX_CALLER_REF} "
+                "are sent to Didit (as vendor_data): shorten it. Nothing was sent.",
+                backend=NAME,
+                option="caller_ref",
+            )
+        fields["vendor_data"] = call.caller_ref
+    if call.metadata:
+        fields["metadata"] = json.dumps(dict(call.metadata), allow_nan=False)
+    return fields
+
+
+def number_text(value: float) -> str:
+    """`value` in full, without an exponent, and without a fraction if it is whole.
+
+    Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
+    """
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
