@@ -10,6 +10,7 @@ import attrs
 from . import _rules
 from ._asked import PICTURES, Asked, Checked, Defaults, check
 from ._calls import Call, LivenessCall, MatchCall, new_attempt_id
+from ._cards import warn_of_cards
 from ._clock import Clock
 from ._enums import Environment, Operation, Retention
 from ._events import Sent, Started, Teller
@@ -62,7 +63,9 @@ class Attempts:
 
         self.teller.tell(Started, attempt_id, operation)
         try:
-            call = _as_data(operation, self._prepared(images), checked, attempt_id, on_sent)
+            prepared = self._prepared(images)
+            warn_of_cards(prepared, self.backend)
+            call = _as_data(operation, prepared, checked, attempt_id, on_sent)
             call = self._within(call, started if since is None else since)
             result = self._ask(call, sent)
             result = self._settled(result, call, checked, self.clock.monotonic() - started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from facematch_core.errors import (
+    FaceMatchError,
+    InvalidImage,
+    UnsupportedCapability,
+    UnsupportedOption,
+)
+
 from . import _exit
+from ._files import check_target
+from ._named import for_shells
 from ._opening import Where, opened
 
 if TYPE_CHECKING:
@@ -51,16 +61,46 @@ class Asked:
 
         from ._vendor import vendor_options
 
-        given = self.given
+        given, backend = self.given, verifier.backend
         options = {name: given[name] for name in _PASSED if given.get(name) is not None}
         if given["keep"]:
+            if Retention.KEEP not in backend.capabilities.retention:
+                raise UnsupportedOption(
+                    f"The backend {backend.name} cannot keep a call as a record: leave --keep out.",
+                    backend=backend.name,
+                    option="retention",
+                )
             options["retention"] = Retention.KEEP
         return {
             **options,
             "rotate": given["rotate"],
             "metadata": given["metadata"] or None,
-            "options": vendor_options(verifier.backend, given["vendor"]),
+            "options": vendor_options(backend, given["vendor"]),
         }
+
+    def check(self, verifier: FaceVerifier, options: Mapping[str, Any]) -> None:
+        """Refuse now what every comparison would refuse.
+
+        Args:
+            verifier: Who would be asked.
+            options: What `options` gave.
+
+        Raises:
+            InvalidRequest, UnsupportedOption, UnsupportedCapability: as `FaceVerifier.verify`.
+        """
+        from facematch_core import _asked
+        from facematch_core._enums import Operation
+
+        profile = self.where.plan().profile
+        known = attrs.fields_dict(_asked.Defaults)
+        said = profile.verifier if profile else {}
+        _asked.check(
+            _asked.Asked(**options),
+            operation=Operation.MATCH,
+            backend=verifier.backend.name,
+            can=verifier.backend.capabilities,
+            defaults=_asked.Defaults(**{name: said[name] for name in said if name in known}),
+        )
 
 
 #: Makes the call.
@@ -75,28 +115,63 @@ def ask(call: Ask, pictures: Sequence[Path], asked: Asked) -> int:
         pictures: The files.
         asked: The rest.
     """
-    from facematch_core._images import Image
-
     from ._show import show
 
     target = asked.given["picture"]
     if target is not None:
         # Before anything is sent: what was paid for is also to be drawn.
-        _check_target(target, pictures)
-    images = [Image.read(path) for path in pictures]
+        _check_target(target, pictures, force=asked.given["force"])
+    elif asked.given["force"]:
+        raise click.UsageError(
+            "--force goes with a file that it overwrites: name one with --picture."
+        )
+    images = [_read(path) for path in pictures]
     with opened(asked.where) as verifier:
-        result = call(verifier, *images, **asked.options(verifier))
-    show(result, as_json=asked.given["as_json"])
+        try:
+            result = call(verifier, *images, **asked.options(verifier))
+        except UnsupportedCapability as error:
+            raise _without_alternative(error) from None
+        may_rotate = verifier.backend.capabilities.rotate and not asked.given["rotate"]
+    show(result, as_json=asked.given["as_json"], may_rotate=may_rotate)
     if target is not None:
         _draw(target, result, images)
     return _exit.DECISIONS[result.decision.value]
 
 
-def _check_target(target: Path, pictures: Sequence[Path]) -> None:
+def _read(path: Path) -> Image:
+    from facematch_core._images import Image
+
+    try:
+        return Image.read(path)
+    except InvalidImage as error:
+        refusal = for_shells(error)
+    # Raised out here: a traceback does not say the same twice.
+    raise refusal
+
+
+def _without_alternative(error: UnsupportedCapability) -> UnsupportedCapability:
+    """The same error; it says so if no installed backend can do what was asked for."""
+    from facematch_core._registry import available_backends, backend_class
+
+    for info in available_backends():
+        with contextlib.suppress(FaceMatchError):
+            if info.problem is None and any(
+                operation.value == error.capability
+                for operation in backend_class(info.name).capabilities.operations
+            ):
+                return error
+    return UnsupportedCapability(
+        f"The backend {error.backend} has no {error.capability} call, and no backend that is "
+        "installed has one.",
+        backend=error.backend,
+        capability=error.capability,
+    )
+
+
+def _check_target(target: Path, pictures: Sequence[Path], *, force: bool) -> None:
     if target.suffix.lower() != ".png":
         raise click.UsageError(f"--picture writes PNG: name it {target.stem}.png.")
-    if not target.absolute().parent.is_dir():
-        raise click.UsageError(f"--picture: there is no folder {target.parent}.")
+    check_target("--picture", target, force=force)
     if any(target.exists() and path.exists() and target.samefile(path) for path in pictures):
         raise click.UsageError("--picture would overwrite a picture that it is drawn from.")
 

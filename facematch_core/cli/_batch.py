@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from . import _exit
+from ._files import check_target, named, refused
 from ._opening import opened
 from ._pairs import Pair, read_pairs
 from ._stopping import Stopping
@@ -35,36 +36,40 @@ def run(asked: Asked) -> int:
     """
     given = asked.given
     target: Path = given["out"]
-    _check_target(target, given["pairs"])
+    _check_target(target, given["pairs"], force=given["force"])
     pairs = read_pairs(given["pairs"])
     with opened(asked.where) as verifier, Stopping() as stopping:
+        options = asked.options(verifier)
+        # Before the file is created: wrong usage leaves nothing behind.
+        asked.check(verifier, options)
         outcomes = verifier.verify_many(
             ((*pair.paths, pair.key) for pair in stopping.until_stopped(pairs)),
             max_workers=given["workers"] or WORKERS,
-            **asked.options(verifier),
+            **options,
         )
-        with _created(target, force=given["force"]) as file:
+        with named(target), _created(target, force=given["force"]) as file:
             summary = _written(outcomes, pairs, file)
+        summary.signal = stopping.signal
     if given["as_json"]:
         click.echo(json.dumps({**summary.as_document(), "out": str(target)}, indent=2))
     else:
         summary.show(target)
-    summary.show_errors()
+    summary.show_errors(target)
     return 128 + stopping.signal if stopping.signal else summary.code
 
 
-def _check_target(target: Path, pairs: Path) -> None:
+def _check_target(target: Path, pairs: Path, *, force: bool) -> None:
+    check_target("--out", target, force=force)
     if target.exists() and pairs.exists() and target.samefile(pairs):
         raise click.UsageError("--out would overwrite the file of --pairs.")
 
 
 def _created(target: Path, *, force: bool) -> IO[str]:
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         return target.open("w" if force else "x", encoding="utf-8", newline="\n")
-    except FileExistsError:
-        raise click.UsageError(
-            f"{target} exists: name another file with --out, or overwrite it with --force."
-        ) from None
+    except OSError as error:
+        raise refused("--out", target, error) from None
 
 
 def _written(outcomes: Iterator[PairOutcome], pairs: list[Pair], file: IO[str]) -> Summary:
@@ -101,6 +106,6 @@ def _progress() -> Iterator[Progress]:
     from ._text import console
 
     to = console(err=True)
-    columns = (BarColumn(), MofNCompleteColumn(), "pairs,", TimeRemainingColumn(), "left")
+    columns = (BarColumn(), MofNCompleteColumn(), "compared,", TimeRemainingColumn(), "left")
     with Progress(*columns, console=to, disable=not to.is_terminal, transient=True) as progress:
         yield progress

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from facematch_core._results import MatchResult
     from facematch_core._verifier import FaceVerifier
 
+#: The photographs that come with every installation: public domain and CC0.
+PACKAGED = Path(__file__).parent / "photographs"
+
 MANIFEST = "pairs.csv"
 
 COLUMNS = ("probe", "reference", "expected", "note")
@@ -50,7 +53,7 @@ TRUTHS = {
     Expected.LIMIT: "different",
 }
 
-KNOWN_LIMIT = "WRONG, a known limit"
+KNOWN_LIMIT = "WRONG (known limit)"
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +99,7 @@ class Case:
         """What to make of the answer."""
         if self.expected is Expected.LIMIT and self.as_expected:
             return KNOWN_LIMIT
-        return "right" if self.right else "WRONG, unexpectedly"
+        return "right" if self.right else "WRONG (unexpected)"
 
     @property
     def score(self) -> str:

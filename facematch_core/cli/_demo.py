@@ -13,11 +13,8 @@ from facematch_core._plan import plan
 from facematch_core._verifier import FaceVerifier
 
 from . import _exit
-from ._cases import KNOWN_LIMIT, MANIFEST, Case, compared
-from ._text import clean, console, print_table
-
-#: The photographs that come with every installation: public domain and CC0.
-PACKAGED = Path(__file__).parent / "photographs"
+from ._cases import KNOWN_LIMIT, MANIFEST, PACKAGED, Case, compared
+from ._text import clean, console, counted, print_table
 
 #: What a newcomer wants next: words after the command, and what they are for.
 NEXT = {
@@ -31,8 +28,8 @@ def run(folder: Path | None, out: Path | None) -> int:
     """Compare, print, and write the page if `out` is given. Returns the exit code."""
     folder = folder or PACKAGED
     planned = plan("local", settings={"cached_pictures": 0})
-    if out is not None and out.is_dir():
-        raise click.UsageError(f"--out names a folder: name a file, for example {out}/report.html.")
+    if out is not None:
+        _check_target(out)
     with FaceVerifier(planned.open_backend()) as verifier:
         cases = compared(verifier, folder)
     _print(cases, folder)
@@ -40,14 +37,25 @@ def run(folder: Path | None, out: Path | None) -> int:
         from ._files import write
         from ._report import page
 
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write(out, page(cases).encode())
+        write(out, page(cases, [f"{_command()} {words}" for words in NEXT]).encode())
         click.echo(f"The pairs, drawn: {clean(str(out))}")
     click.echo("\nNext:")
     width = max(len(words) for words in NEXT)
     for words, purpose in NEXT.items():
         click.echo(f"  {_command()} {words:{width}}   {purpose}")
     return _exit.OK if all(case.as_expected for case in cases) else _exit.LOOK
+
+
+def _check_target(out: Path) -> None:
+    """A report of ours may be overwritten, as `make demo` does; nothing else."""
+    from ._files import check_target
+    from ._report import is_report
+
+    check_target("--out", out, force=True)
+    if out.exists() and not is_report(out):
+        raise click.UsageError(
+            f"{out} exists and is no report of facematch: name another file with --out."
+        )
 
 
 def _command() -> str:
@@ -70,14 +78,15 @@ def _print(cases: Sequence[Case], folder: Path) -> None:
         )
         for index, case in enumerate(cases, 1)
     ]
-    print_table(to, header, rows)
+    print_table(to, header, rows, prose="shows", spare=("ms", "score", "pair"))
     limits = sum(case.remark == KNOWN_LIMIT for case in cases)
     surprises = sum(not case.as_expected for case in cases)
     origin = "that come with facematch" if folder == PACKAGED else f"of {clean(str(folder))}"
-    to.out(f"\n{len(cases)} pairs {origin}, compared on this machine.")
+    to.out(f"\n{counted(len(cases), 'pair')} {origin}, compared on this machine.")
     if limits:
+        be, it = ("is", "it") if limits == 1 else ("are", "them")
         to.out(
-            f"{limits} of them are shown because the engine gets them wrong: close relatives and "
+            f"{limits} of them {be} shown because the engine gets {it} wrong: close relatives and "
             "chance likenesses can pass."
         )
     if surprises:

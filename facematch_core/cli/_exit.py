@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -30,9 +31,9 @@ PIPE: Final = 141
 MEANING: dict[int, str] = {
     OK: "match, live, verified; or all that was asked is done",
     NO: "no match, or not live",
-    USAGE: "wrong usage, or a picture that cannot be used",
+    USAGE: "wrong usage, or a file that was named and cannot be used",
     LOOK: "review or inconclusive: a person should look",
-    CONFIGURATION: "configuration, a missing package, a file that cannot be written",
+    CONFIGURATION: "configuration, a missing package, or writing failed (disk full)",
     VENDOR: "the vendor or the network failed, or the budget is spent",
     UNKNOWN: "outcome unknown: the call may have been charged",
     BUG: "a bug in facematch or in a plug-in",
@@ -63,6 +64,7 @@ ERRORS: tuple[tuple[type[BaseException], int], ...] = (
     (errors.BudgetExceeded, VENDOR),
     (click.ClickException, USAGE),
     (OSError, CONFIGURATION),
+    (KeyboardInterrupt, STOPPED),
 )
 
 
@@ -77,6 +79,8 @@ def sentence(error: BaseException) -> str:
         return " ".join([error.message, *_cost(error)])
     if isinstance(error, click.ClickException):
         return error.format_message()
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
     if isinstance(error, OSError):
         of = f": {error.filename}" if error.filename else ""
         return f"{error.strerror or type(error).__name__}{of}."
@@ -125,10 +129,14 @@ def as_document(error: BaseException) -> dict[str, Any]:
     return document
 
 
+def _print(error: BaseException) -> None:
+    click.echo(json.dumps({"error": as_document(error)}, indent=2))
+
+
 def report(error: BaseException, *, as_json: bool) -> int:
     """Tell an error: one sentence on stderr and, if asked, JSON on stdout. Returns its code."""
     if as_json:
-        click.echo(json.dumps({"error": as_document(error)}, indent=2))
+        _print(error)
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
     click.echo(f"error: {clean(sentence(error))}", err=True)
@@ -140,17 +148,19 @@ def ended(call: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
 
     Args:
         call: Its whole number, if it answers with one, is the code.
-        debug: Let unexpected and expected errors through, with their traceback.
+        debug: Show the traceback on stderr before the error is told; wrong usage has none.
         as_json: Errors are JSON on stdout as well.
     """
     try:
         answer = call()
     except (click.Abort, KeyboardInterrupt):
+        if as_json:
+            _print(KeyboardInterrupt())
         click.echo("stopped", err=True)
         return STOPPED
-    except Exception as error:  # whatever it is: people get a sentence, not a traceback
+    except Exception as error:  # noqa: BLE001 - whatever it is: people get a sentence, not a traceback
         if debug and not isinstance(error, click.ClickException):
-            raise
+            click.echo(clean("".join(traceback.format_exception(error))), err=True, nl=False)
         return report(error, as_json=as_json)
     return answer if type(answer) is int else OK
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from ._options import warn_of_share
+
 if TYPE_CHECKING:
     from facematch_core._plan import Plan
     from facematch_core._verifier import FaceVerifier
@@ -58,9 +60,16 @@ class Where:
         Raises:
             ConfigurationError: a plug-in, a file, a profile or a setting; the message tells which.
         """
+        from facematch_core._config import FILE_NAME, VARIABLE, find, user_file
         from facematch_core._plan import plan
+        from facematch_core.errors import ConfigurationError
 
         profile = self.profile_name()
+        if profile is not None and find(self.config, here=True) is None:
+            raise ConfigurationError(
+                f"There is no configuration file, so no profile {profile[:60]!r} (looked for "
+                f"./{FILE_NAME} and {user_file()}; ${VARIABLE} or --config name another)."
+            )
         if profile is None and self.config is None:
             return plan(self.backend or FALLBACK)
         # A file that was named is used or refused; without a default profile it is an error.
@@ -74,5 +83,10 @@ def opened(where: Where) -> Iterator[FaceVerifier]:
     Raises:
         ConfigurationError: as `Where.plan`, or the backend refuses its settings.
     """
-    with where.plan().open() as verifier:
+    planned = where.plan()
+    if planned.profile is not None:
+        for name, value in planned.profile.verifier.items():
+            if name.endswith("threshold"):
+                warn_of_share(f"{planned.profile.where}: {name}", value)
+    with planned.open() as verifier:
         yield verifier

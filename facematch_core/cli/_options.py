@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ._named import check_name
+from ._text import number
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PICTURE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors included.")
 
@@ -26,6 +30,62 @@ def words(_context: click.Context, option: click.Parameter, given: Iterable[str]
             raise click.BadParameter(f"{name[:60]!r} is given twice.", param=option)
         read[name] = value
     return read
+
+
+def percentage(context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
+    """Read a number from 0 to 100, and ask about one that looks like a share of 1."""
+    if typed is None:
+        return None
+    value = _within(option, typed, float, 0, 100)
+    if not context.resilient_parsing:
+        warn_of_share(option.opts[0], value)
+    return value
+
+
+def warn_of_share(name: str, value: float) -> None:
+    """Say on stderr that a threshold above 0 and up to 1 is hardly what was meant."""
+    if 0 < value <= 1:
+        click.echo(
+            f"warning: {name} {number(value)} is on a scale of 0-100; "
+            f"did you mean {number(100 * value)}?",
+            err=True,
+        )
+
+
+def workers(_context: click.Context, option: click.Parameter, typed: str | None) -> int | None:
+    """Read how many calls are made at a time."""
+    if typed is None:
+        return None
+    return int(_within(option, typed, int, 1, 256))
+
+
+def _within(
+    option: click.Parameter,
+    typed: str,
+    kind: Callable[[str], float],
+    low: int,
+    high: int,
+) -> float:
+    try:
+        value = kind(typed)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        called = "a whole number" if kind is int else "a number"
+        raise click.UsageError(
+            f"{option.opts[0]} must be {called} from {low} to {high}, not {typed[:60]!r}."
+        )
+    return value
+
+
+def picture_file(
+    _context: click.Context, argument: click.Parameter, typed: str | None
+) -> Path | None:
+    """Read the name of a picture's file; what is none is told in the words of a shell."""
+    if typed is None:
+        return None
+    check_name("picture" if argument.name == "image" else str(argument.name), typed)
+    return Path(typed)
 
 
 def where(command: Command) -> Command:
@@ -53,13 +113,13 @@ def call(command: Command) -> Command:
         command,
         click.option(
             "--threshold",
-            type=float,
+            callback=percentage,
             metavar="0-100",
             help="Where a pass begins, on this backend's own scale.",
         ),
         click.option(
             "--review-threshold",
-            type=float,
+            callback=percentage,
             metavar="0-100",
             help="A pass whose score is not above it becomes REVIEW.",
         ),
@@ -87,7 +147,7 @@ def call(command: Command) -> Command:
 
 picture = click.option(
     "--picture",
-    type=PICTURE,
+    type=FILE,
     metavar="OUT.png",
     help="Draw faces, score, threshold and decision into a PNG.",
 )

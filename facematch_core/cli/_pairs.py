@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -100,8 +101,7 @@ def read_csv(path: Path, *, needed: tuple[str, ...], known: tuple[str, ...]) -> 
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidRequest(f"The file {path} cannot be read as CSV in UTF-8: {reason}.") from None
+        raise InvalidRequest(f"The file {path} {_why_unreadable(path, error)}.") from None
     if not lines:
         raise InvalidRequest(f"The file {path} is empty: its first line names {','.join(needed)}.")
     (header_line, header), *rest = lines
@@ -116,6 +116,22 @@ def read_csv(path: Path, *, needed: tuple[str, ...], known: tuple[str, ...]) -> 
         Row(line=line, cells=dict(zip(header, map(str.strip, cells), strict=False)))
         for line, cells in rest
     ]
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "does not exist; check the name"
+        case OSError() if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir may raise
+            return "is a folder; name a file in it"
+        case PermissionError():
+            return "may not be read by this user; check its permissions"
+        case UnicodeDecodeError():
+            return "is not a UTF-8 text file; save it as CSV in UTF-8"
+        case csv.Error():
+            return f"is not valid CSV: {error}"
+        case _:
+            return f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
 
 
 def _of_header(

@@ -16,6 +16,7 @@ from facematch_core import __version__
 from ._cases import KNOWN_LIMIT
 from ._drawing import draw
 from ._show import warning_words
+from ._text import counted
 from ._verdicts import limits
 
 if TYPE_CHECKING:
@@ -32,17 +33,35 @@ LIMIT = "Different people whom this engine takes for one: a known limit, shown a
 _PAGE = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
 
 
-def page(cases: Sequence[Case]) -> str:
+#: How every report begins, whatever it holds.
+_BEGINNING = _PAGE.template.partition("$")[0]
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is such a page, and so may be replaced by a newer one."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_BEGINNING)) == _BEGINNING.encode()
+    except OSError:
+        return False
+
+
+def page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     """The page for some compared pairs.
 
     Args:
         cases: At least one.
+        commands: What to do next, line by line, as it can be typed.
     """
     wrong = sum(not case.right for case in cases)
     result = cases[0].result
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
     return _PAGE.substitute(
-        pairs=str(len(cases)),
+        pairs=counted(len(cases), "pair"),
+        answers=counted(len(cases), "answer"),
+        commands=html.escape("\n".join(commands)),
         verdict="all came out right" if wrong == 0 else f"{wrong} came out wrong, and are marked",
         rows="\n".join(_row(number, case) for number, case in enumerate(cases, 1)),
         sections="\n".join(_section(number, case) for number, case in enumerate(cases, 1)),

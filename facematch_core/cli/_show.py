@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facematch_core._enums import Advice, Billed, Environment
+from facematch_core._enums import Advice, Billed, Environment, WarningCode
 from facematch_core._results import LiveMatchResult, LivenessResult, MatchResult, ResultWarning
 
 from ._text import clean, console, number
@@ -41,17 +41,23 @@ _UNREAL = {
 Answer = MatchResult | LivenessResult | LiveMatchResult
 
 
-def show(result: Answer, *, as_json: bool) -> None:
-    """Print a result to stdout."""
+def show(result: Answer, *, as_json: bool, may_rotate: bool = False) -> None:
+    """Print a result to stdout.
+
+    Args:
+        result: The result.
+        as_json: As JSON, unchanged.
+        may_rotate: The backend could also try turned pictures, and was not asked to.
+    """
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
         return
     to = console()
-    for line in lines(result):
+    for line in lines(result, may_rotate=may_rotate):
         to.print(line)
 
 
-def lines(result: Answer) -> Iterator[Text]:
+def lines(result: Answer, *, may_rotate: bool = False) -> Iterator[Text]:
     """A result as lines of text."""
     from rich.text import Text
 
@@ -62,14 +68,14 @@ def lines(result: Answer) -> Iterator[Text]:
             if part is None:
                 yield Text(f"{title}: not asked for, not charged")
             else:
-                first, *rest = _one(part)
+                first, *rest = _one(part, may_rotate=may_rotate)
                 yield Text.assemble(f"{title}: ", first)
                 yield from rest
         return
-    yield from _one(result)
+    yield from _one(result, may_rotate=may_rotate)
 
 
-def _one(result: MatchResult | LivenessResult) -> Iterator[Text]:
+def _one(result: MatchResult | LivenessResult, *, may_rotate: bool) -> Iterator[Text]:
     from rich.text import Text
 
     verdict = VERDICTS[result.decision.value]
@@ -79,13 +85,15 @@ def _one(result: MatchResult | LivenessResult) -> Iterator[Text]:
         (verdict.word, verdict.style),
         clean(f"  {score} ({scale}{limits(result)})  {verdict.says}"),
     )
-    for words in _details(result):
+    for words in _details(result, may_rotate=may_rotate):
         yield Text(f"  {clean(words)}")
 
 
-def _details(result: MatchResult | LivenessResult) -> Iterator[str]:
+def _details(result: MatchResult | LivenessResult, *, may_rotate: bool) -> Iterator[str]:
+    inconclusive = result.decision.value == "inconclusive"
     for warning in result.warnings:
-        yield warning_words(warning)
+        turn = may_rotate and inconclusive and warning.code is WarningCode.NO_FACE
+        yield warning_words(warning, *(["try --rotate"] if turn else []))
     if isinstance(result, LivenessResult):
         told = {"quality": result.quality, "luminance": result.luminance}
         known = [f"{name} {number(value)}" for name, value in told.items() if value is not None]
@@ -101,11 +109,12 @@ def _details(result: MatchResult | LivenessResult) -> Iterator[str]:
     yield _cost(result)
 
 
-def warning_words(warning: ResultWarning) -> str:
-    """A warning as a sentence, with the advice that goes with it."""
+def warning_words(warning: ResultWarning, *more: str) -> str:
+    """A warning as a sentence, with the advice that goes with it, or `more` of it."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
     tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
-    advice = f" Advice: {ADVICE[warning.advice]}." if warning.advice else ""
+    known = [ADVICE[warning.advice]] if warning.advice else []
+    advice = f" Advice: {', or '.join([*known, *more])}." if known or more else ""
     return f"warning: {text.rstrip('.')}.{tag}{advice}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import signal
 import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from facematch_core._enums import Billed
 from facematch_core.errors import FATAL
 
 from . import _exit
-from ._text import clean, console
+from ._text import clean, console, counted
 
 if TYPE_CHECKING:
     from facematch_core._many import PairOutcome
@@ -32,6 +33,7 @@ class Summary:
         seconds: What each answer took.
         first: Class of error to the line and the error where it came first.
         fatal: The error that ended the batch, or None.
+        signal: The signal that ended it; 0 if none did.
         code: The exit code.
     """
 
@@ -42,6 +44,7 @@ class Summary:
     seconds: list[float] = attrs.field(factory=list)
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
     fatal: FaceMatchError | None = None
+    signal: int = 0
     code: int = _exit.OK
 
     def add(self, line: int, outcome: PairOutcome) -> None:
@@ -85,8 +88,13 @@ class Summary:
             "charged": self.billed[Billed.YES],
             "charge_unknown": self.billed[Billed.UNKNOWN],
             "median_s": statistics.median(self.seconds) if self.seconds else None,
-            "stopped_by": None if self.fatal is None else _exit.as_document(self.fatal),
+            "stopped_by": self._stopped_by(),
         }
+
+    def _stopped_by(self) -> str | dict[str, Any] | None:
+        if self.signal:
+            return signal.Signals(self.signal).name
+        return None if self.fatal is None else _exit.as_document(self.fatal)
 
     def show(self, target: Path) -> None:
         """Print it to stdout."""
@@ -94,18 +102,20 @@ class Summary:
         for words in self._lines(target):
             to.out(clean(words))
 
-    def show_errors(self) -> None:
+    def show_errors(self, target: Path) -> None:
         """Print to stderr what went wrong: each class of error where it came first."""
         err = console(err=True)
         for kind, (line, error) in self.first.items():
-            again = f" ({self.errors[kind]} times)" if self.errors[kind] > 1 else ""
+            others = self.errors[kind] - 1
+            again = f" (and {others} more {kind}: see {target})" if others else ""
             err.out(clean(f"error: line {line}: {_exit.sentence(error)}{again}"))
         if self.fatal is not None:
             err.out(f"stopped early: {type(self.fatal).__name__} would meet every further pair")
 
     def _lines(self, target: Path) -> Iterator[str]:
-        yield f"{self.pairs} pairs: {self.answered} answered, {self.errors.total()} failed" + (
-            f", {self.not_asked} not asked" if self.not_asked else ""
+        yield (
+            f"{counted(self.pairs, 'pair')}: {self.answered} answered, {self.errors.total()} failed"
+            + (f", {self.not_asked} not asked" if self.not_asked else "")
         )
         if self.decisions:
             yield f"  {_listed(self.decisions.most_common())}"

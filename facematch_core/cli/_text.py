@@ -31,11 +31,33 @@ def number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: framed on a terminal, plain columns in a pipe."""
+def counted(how_many: int, thing: str) -> str:
+    """``1 pair``, ``2 pairs``."""
+    return f"{how_many} {thing}" if how_many == 1 else f"{how_many} {thing}s"
+
+
+def print_table(
+    to: Console,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    prose: str | None = None,
+    spare: Sequence[str] = (),
+) -> None:
+    """A table: framed on a terminal, plain columns in a pipe.
+
+    Args:
+        to: Where to.
+        header: The titles of the columns.
+        rows: The cells.
+        prose: The one column that a terminal may wrap between words, the others staying whole;
+            None to wrap any.
+        spare: Columns that a terminal may leave out, in this order, if it is too narrow for all.
+    """
     rows = [[clean(cell) for cell in row] for row in rows]
     if to.is_terminal:
-        _framed(to, header, rows)
+        columns = [[title, *cells] for title, *cells in zip(header, *rows, strict=True)]
+        _framed(to, _fitting(to.width, columns, prose, spare), prose)
         return
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
@@ -43,14 +65,29 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
         to.out("  ".join(cells).rstrip(), highlight=False)
 
 
-def _framed(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _fitting(
+    width: int, columns: list[list[str]], prose: str | None, spare: Sequence[str]
+) -> list[list[str]]:
+    """The columns that fit into a terminal."""
+
+    def needed(column: list[str]) -> int:
+        parts = " ".join(column).split() if column[0] == prose else column
+        return max(map(len, parts), default=0) + 2  # what parts it from the next
+
+    for title in spare:
+        if sum(map(needed, columns)) - 1 > width:
+            columns = [column for column in columns if column[0] != title]
+    return columns
+
+
+def _framed(to: Console, columns: Sequence[Sequence[str]], prose: str | None) -> None:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for title in header:
-        table.add_column(title, overflow="fold")
-    for row in rows:
+    for title, *_ in columns:
+        table.add_column(title, overflow="fold", no_wrap=prose not in (None, title))
+    for row in list(zip(*columns, strict=True))[1:]:
         table.add_row(*row)
     # Folded to the width of the terminal: cut off lines would hide cells.
     to.print(table, soft_wrap=False)

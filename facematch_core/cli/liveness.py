@@ -11,10 +11,11 @@ from . import _options
 
 
 @click.command("liveness", short_help="Check one photograph for a live face.")
-@click.argument("image", type=_options.PICTURE)
+@click.argument("image", type=click.Path(), callback=_options.picture_file)
 @_options.where
 @_options.call
 @_options.picture
+@click.option("--force", is_flag=True, help="Overwrite the file of --picture.")
 def command(image: Path, **given: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
 

@@ -10,16 +10,16 @@ import click
 from . import _options
 
 #: Options that mean something for a batch alone.
-_BATCH = ("out", "force", "workers")
+_BATCH = ("out", "workers")
 
 
 @click.command("verify", short_help="Compare two photographs, or many pairs of them.")
-@click.argument("probe", type=_options.PICTURE, required=False)
-@click.argument("reference", type=_options.PICTURE, required=False)
+@click.argument("probe", type=click.Path(), callback=_options.picture_file, required=False)
+@click.argument("reference", type=click.Path(), callback=_options.picture_file, required=False)
 @click.option("--live", is_flag=True, help="First check PROBE for a live face (a second call).")
 @click.option(
     "--liveness-threshold",
-    type=float,
+    callback=_options.percentage,
     metavar="0-100",
     help="With --live: where LIVE begins, on the scale of that score.",
 )
@@ -28,16 +28,19 @@ _BATCH = ("out", "force", "workers")
 @_options.picture
 @click.option(
     "--pairs",
-    type=_options.PICTURE,
+    type=_options.FILE,
     metavar="CSV",
     help="Compare every pair of a file with the columns probe,reference[,key].",
 )
 @click.option(
-    "--out", type=_options.PICTURE, metavar="JSONL", help="With --pairs: a line per pair goes here."
+    "--out", type=_options.FILE, metavar="JSONL", help="With --pairs: a line per pair goes here."
 )
-@click.option("--force", is_flag=True, help="With --pairs: overwrite the file of --out.")
+@click.option("--force", is_flag=True, help="Overwrite the file of --picture or --out.")
 @click.option(
-    "--workers", type=click.IntRange(1, 256), help="With --pairs: calls at a time; 4 by default."
+    "--workers",
+    callback=_options.workers,
+    metavar="1-256",
+    help="With --pairs: calls at a time; 4 by default.",
 )
 def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
     """Is it the same person in PROBE (the selfie) and REFERENCE (the document)?

@@ -1,6 +1,7 @@
 """`facematch demo`: real pictures, an honest table, a page that asks nobody for anything."""
 
 import csv
+import html
 import html.parser
 import re
 import shutil
@@ -8,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.cli._cases import Expected
-from facematch_core.cli._demo import PACKAGED
+from facematch_core.cli._cases import PACKAGED, Expected
 
 DOCS = Path(__file__).parents[3] / "docs" / "photographs"
 REMOTE = ("http:", "https:", "//", "ftp:")
@@ -60,7 +60,7 @@ def test_table_is_honest(report):
     for row in siblings:
         assert "different" in row
         assert "  MATCH" in row
-        assert row.endswith("WRONG, a known limit")
+        assert row.endswith("WRONG (known limit)")
     assert "3 of them are shown because the engine gets them wrong" in printed
     assert any("INCONCLUSIVE" in row and "no face" in row for row in rows)
 
@@ -165,7 +165,7 @@ def test_surprise(run, own):
     """An answer that was not expected is said, and the code is 3."""
     answer = run("demo", "--photographs", own("same"))
     assert answer.exit_code == 3
-    assert "WRONG, unexpectedly" in answer.stdout
+    assert "WRONG (unexpected)" in answer.stdout
     assert "1 did not come out as pairs.csv expects" in answer.stdout
 
 
@@ -188,17 +188,57 @@ def test_notes_are_text(run, own, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--photographs", "nowhere"], "cannot be read"),
+        (["--photographs", "nowhere"], "nowhere/pairs.csv does not exist; check the name"),
         (["--photographs", "own"], "expected must be one of same, different, no face, limit"),
         (["--out", "own"], "--out names a folder"),
+        (["--out", "own/pairs.csv"], "own/pairs.csv exists and is no report of facematch"),
+        (["--out", "/dev/null"], "/dev/null exists and is no report of facematch"),
+        (["--out", "x" * 300], "cannot be written: File name too long"),
+        (["--out", "own/pairs.csv/r.html"], "cannot be written: Not a directory"),
+        (["--copy-photographs", "x", "--out", "r.html"], "--copy-photographs stands alone"),
+        (["--copy-photographs", "own"], "own/eileen-collins.jpg exists"),
+        (["--copy-photographs", "own/pairs.csv"], "cannot be written"),
     ],
 )
 def test_wrong_usage(words, says, run, own):
-    """A folder without a manifest, an unknown word and a folder as a file are code 2."""
+    """A folder without a manifest, an unknown word and a file that is no report are code 2."""
     own("unclear")
     answer = run("demo", *words)
     assert answer.exit_code == 2
     assert says in answer.stderr
+    assert not Path("own/grace-hopper-card.jpg").exists()
+
+
+def test_one_pair(run, own):
+    """One pair is one, in what is printed and in the page."""
+    answer = run("demo", "--photographs", own("different"), "--out", "r.html")
+    assert "\n1 pair of " in answer.stdout
+    text = Path("r.html").read_text()
+    assert "<h1>1 pair of photographs," in text
+    assert "Of 1 answer," in text
+
+
+def test_report_is_replaced(run, own, monkeypatch):
+    """A report may be overwritten by the next one; it says what to do next as it can be typed."""
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    for command in ("one & two", "bin/facematch"):
+        monkeypatch.setattr("sys.argv", [command, "demo"])
+        answer = run("demo", "--photographs", own("different"), "--out", "r.html")
+        assert answer.exit_code == 0
+        shown = html.escape(command)
+        assert f"<pre>{shown} verify selfie.jpg id.jpg --picture" in Path("r.html").read_text()
+
+
+def test_copy_photographs(run):
+    """The four photographs are copied into a folder, which is made; the second time is refused."""
+    answer = run("demo", "--copy-photographs", "new/pictures")
+    assert answer.exit_code == 0
+    copies = {path.name: path.read_bytes() for path in Path("new/pictures").iterdir()}
+    assert copies == {path.name: path.read_bytes() for path in PACKAGED.glob("*.jpg")}
+    assert answer.stdout.splitlines() == [f"new/pictures/{name}" for name in sorted(copies)]
+    Path("new/pictures/no-face-cat.jpg").write_text("mine")
+    assert run("demo", "--copy-photographs", "new/pictures").exit_code == 2
+    assert Path("new/pictures/no-face-cat.jpg").read_text() == "mine"
 
 
 def test_without_the_extra(run, monkeypatch):

@@ -122,7 +122,7 @@ def test_profile(run_json, run, keyed, tmp_path, monkeypatch):
     ("words", "says"),
     [
         (["--backend", "nope"], "No backend is called 'nope'"),
-        (["--profile", "p"], "there is none"),
+        (["--profile", "p"], "There is no configuration file, so no profile 'p'"),
         (["--config", "nope.toml"], "nope.toml"),
         (["--config", "empty.toml"], "has no default_profile"),
         (["--config", "empty.toml", "--profile", "p"], "has no profile 'p'"),

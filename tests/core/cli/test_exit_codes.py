@@ -4,6 +4,7 @@ import json
 
 import click
 import pytest
+from click.testing import CliRunner
 from fakes import SCALE, liveness_result, match_result
 
 from facematch_core import (
@@ -17,6 +18,7 @@ from facematch_core import (
     errors,
 )
 from facematch_core.cli import _exit
+from facematch_core.cli._group import facematch
 
 CODES = {
     errors.InvalidImage("m"): 2,
@@ -145,15 +147,21 @@ def test_bug_gives_no_traceback(run, photos, scripted):
     assert "hunter2" not in answer.output
 
 
-def test_debug_shows_the_traceback(failing, photos):
-    """`--debug` lets the error through."""
-    from click.testing import CliRunner
+@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
+def test_debug_adds_the_traceback(error, code, failing, run, photos):
+    """`--debug` shows the traceback on stderr, and changes neither the code nor the document."""
+    failing(error)
+    plain = run("verify", *photos, "--json")
+    answer = CliRunner().invoke(facematch, ["--debug", "verify", *photos, "--json"])
+    assert answer.exit_code == code
+    assert answer.stdout == plain.stdout
+    assert answer.stderr.startswith("Traceback")
+    assert answer.stderr.endswith(plain.stderr)
 
-    from facematch_core.cli._group import facematch
 
-    failing(RuntimeError("m"))
-    answer = CliRunner().invoke(facematch, ["--debug", "verify", *photos])
-    assert isinstance(answer.exception, RuntimeError)
+def test_debug_of_wrong_usage(run):
+    """Wrong usage is no error of a program, and has no traceback."""
+    assert run("--debug", "verify").exit_code == 2
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
@@ -162,7 +170,17 @@ def test_stopped(stop, failing, run, photos):
     failing(stop)
     answer = run("verify", *photos)
     assert answer.exit_code == 130
+    assert answer.stdout == ""
     assert answer.stderr.strip() == "stopped"
+
+
+def test_stopped_as_json(failing, run_json, photos):
+    """With --json Ctrl-C prints a document too."""
+    failing(KeyboardInterrupt())
+    code, document = run_json("verify", *photos)
+    assert code == document["error"]["exit_code"] == 130
+    assert document["error"]["class"] == "KeyboardInterrupt"
+    assert document["error"]["message"] == "stopped"
 
 
 def test_terminal_is_not_steered(run, photos, scripted):

@@ -1,6 +1,7 @@
 """`verify --pairs`: all checked first, each outcome written as it comes."""
 
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -109,6 +110,90 @@ def test_existing_file_is_kept(run, tmp_path, pairs, scripted):
     assert len(lines(tmp_path)) == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--threshold", "101"], "--threshold must be a number from 0 to 100, not '101'"),
+        (["--workers", "300"], "--workers must be a whole number from 1 to 256, not '300'"),
+        (["--review-threshold", "40"], "review_threshold must lie above threshold (50)"),
+        (["--caller-ref", ""], "caller_ref"),
+        (["-o", "levl=1"], "did you mean level?"),
+    ],
+)
+def test_wrong_usage_leaves_nothing(words, says, run, pairs, scripted):
+    """What every pair would be refused for is told before the file of --out is created."""
+    pairs(THREE)
+    answer = batch(run, *words, out="new/out.jsonl")
+    assert answer.exit_code == 2
+    assert says in answer.stderr
+    assert not Path("new").exists()
+    assert not scripted.calls
+
+
+def test_profile_is_checked_too(run, tmp_path, pairs, scripted):
+    """The thresholds of a profile count in that check."""
+    pairs(THREE)
+    profile = '[profiles.p]\nbackend = "fake"\nthreshold = 60\nliveness_threshold = 5\n'
+    (tmp_path / "facematch.toml").write_text(profile)
+    answer = batch(run, "--profile", "p", "--review-threshold", 55)
+    assert answer.exit_code == 2
+    assert "must lie above threshold (60)" in answer.stderr
+    assert not Path("out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        (".", "--out names a folder"),
+        ("selfie.jpg/out.jsonl", "cannot be written: Not a directory"),
+        ("x" * 300, "cannot be written: File name too long"),
+        ("/proc/x", "--out: /proc/x cannot be written"),
+    ],
+)
+def test_unwritable_file(out, says, run, pairs, scripted):
+    """A file of --out that cannot be written is wrong usage, before anything is sent."""
+    pairs(THREE)
+    answer = batch(run, out=out)
+    assert answer.exit_code == 2
+    assert says in answer.stderr
+    assert not scripted.calls
+
+
+def test_file_without_permission(run, pairs, scripted, monkeypatch):
+    """So is an existing one that may not be written."""
+    pairs(THREE)
+    Path("out.jsonl").write_text("precious")
+    monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)
+    answer = batch(run, "--force")
+    assert answer.exit_code == 2
+    assert "out.jsonl cannot be written: Permission denied" in answer.stderr
+
+
+def test_full_disk(run, pairs, scripted):
+    """Writing that fails on the way ends with 4, and names the file that was asked for."""
+    pairs(THREE)
+    answer = batch(run, "--force", out="/dev/full")
+    assert answer.exit_code == 4
+    assert answer.stderr == "error: No space left on device: /dev/full.\n"
+
+
+def test_folder_of_the_file_is_made(run, tmp_path, pairs, scripted):
+    """Missing folders of --out are created."""
+    pairs(THREE)
+    assert batch(run, out="new/deep/out.jsonl").exit_code == 0
+    assert len(lines(tmp_path, "new/deep/out.jsonl")) == 3
+
+
+def test_errors_of_one_class(run, tmp_path, pairs, scripted):
+    """Further errors of a class are counted as that, and not as the first one again."""
+    for name in ("text.jpg", "empty.jpg"):
+        (tmp_path / name).write_text("not a picture" if name == "text.jpg" else "")
+    pairs("probe,reference\ntext.jpg,id.jpg\nempty.jpg,id.jpg\n")
+    told = batch(run).stderr
+    assert told.startswith("error: line 2: ")
+    assert told.endswith(" (and 1 more InvalidImage: see out.jsonl)\n")
+
+
 def test_pairs_are_not_overwritten(run, pairs, scripted):
     """Not even with --force may the results replace the pairs."""
     pairs(THREE)
@@ -132,7 +217,7 @@ def test_pairs_are_not_overwritten(run, pairs, scripted):
              "line 4: reference: "],
         ),
         ("probe,reference\n" + "x" * 5000 + ",id.jpg\n", ["line 2: probe: there is no file"]),
-        ('probe,reference\n"a,b\n', ["cannot be read as CSV"]),
+        ('probe,reference\n"a,b\n', ["is not valid CSV: unexpected end of data"]),
     ],
 )  # fmt: skip
 def test_faulty_file(text, says, run, pairs, scripted):
@@ -147,12 +232,18 @@ def test_faulty_file(text, says, run, pairs, scripted):
 
 def test_other_files(run, tmp_path, pairs, scripted):
     """A missing file, a folder and another encoding are told in one sentence."""
-    for name in ("nowhere.csv", "."):
+    pairs("probe,reference\nsélfie.jpg,id.jpg\n", encoding="latin-1")
+    says = {
+        "nowhere.csv": "does not exist; check the name",
+        ".": "is a folder; name a file in it",
+        "pairs.csv": "is not a UTF-8 text file; save it as CSV in UTF-8",
+        "x" * 300: "cannot be read: File name too long",
+    }
+    for name, words in says.items():
         answer = run("verify", "--pairs", name, "--out", "out.jsonl")
         assert answer.exit_code == 2
-        assert "cannot be read as CSV in UTF-8" in answer.stderr
-    pairs("probe,reference\nsélfie.jpg,id.jpg\n", encoding="latin-1")
-    assert batch(run).exit_code == 2
+        assert answer.stderr.endswith(f" {words}.\n")
+        assert answer.stderr.startswith("error: The file ")
 
 
 def test_spreadsheet_file(run, tmp_path, pairs, scripted):
@@ -208,6 +299,16 @@ def test_interrupted(run, tmp_path, pairs, scripted):
     assert answer.exit_code == 130
     assert len(lines(tmp_path)) == len(scripted.calls) < 200
     assert "not asked" in answer.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+def test_interrupted_as_json(number, run_json, pairs, scripted):
+    """With --json the summary names the signal that stopped it."""
+    pairs("probe,reference\n" + "selfie.jpg,id.jpg\n" * 200)
+    scripted.script = [None, lambda _call: signal.raise_signal(number)]
+    code, document = batch(run_json, "--workers", 2)
+    assert code == 128 + number
+    assert document["stopped_by"] == number.name
 
 
 def test_second_signal_is_the_usual_one():

@@ -1,5 +1,6 @@
 """The real program: in a pipe, on a terminal, stopped, and with nobody reading."""
 
+import io
 import json
 import os
 import pty
@@ -8,6 +9,10 @@ import signal
 import subprocess
 
 import pytest
+from rich.console import Console
+
+from facematch_core.cli._cases import KNOWN_LIMIT as LIMIT
+from facematch_core.cli._text import print_table
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-9]|9[0-7])(?:;[0-9]+)*m")
@@ -101,10 +106,26 @@ def test_terminal_has_colours(on_terminal, photos):
 
 
 def test_no_color(on_terminal, photos):
-    """NO_COLOR is honoured."""
+    """NO_COLOR is honoured; bold is no colour, and stays."""
     _, text = on_terminal("verify", *photos, "--backend", "slow", env={"NO_COLOR": "1"})
     assert not COLOUR.search(text)
-    assert "MATCH" in text
+    assert "\x1b[1mMATCH" in text
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 100])
+def test_no_word_is_broken(width):
+    """The demonstration's table leaves columns out before it breaks a word."""
+    header = ("pair", "shows", "expected", "decision", "score", "ms", "right?")
+    row = ("1", "a portrait, another's card", "different", "INCONCLUSIVE", "98.49", "15", LIMIT)
+    out = io.StringIO()
+    to = Console(file=out, width=width, force_terminal=True, no_color=True)
+    print_table(to, header, [row], prose="shows", spare=("ms", "score", "pair"))
+    lines = ANSI.sub("", out.getvalue()).splitlines()
+    words = " ".join(lines).split()
+    assert max(map(len, lines)) <= width
+    assert {"portrait,", "another's", "card", "different", "INCONCLUSIVE"} <= set(words)
+    assert LIMIT in " ".join(words)
+    assert ("98.49" in words, "15" in words) == (width >= 70, width >= 80)
 
 
 def test_progress_on_a_terminal(on_terminal, tmp_path, photos):
@@ -114,7 +135,7 @@ def test_progress_on_a_terminal(on_terminal, tmp_path, photos):
     code, text = on_terminal(*words)
     assert code == 0
     assert "1/1" in ANSI.sub("", text)
-    assert "1 pairs: 1 answered" in ANSI.sub("", text)
+    assert "1 pair: 1 answered" in ANSI.sub("", text)
 
 
 def test_nobody_reads(started, site, photos):

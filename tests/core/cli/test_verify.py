@@ -5,10 +5,13 @@ import json
 
 import attrs
 import pytest
-from fakes import FakeOptions, liveness_result, match_result
+from fakes import FakeBackend, FakeOptions, liveness_result, match_result
 
 from facematch_core import (
+    Advice,
+    BackendInfo,
     Billed,
+    Decision,
     Environment,
     LiveMatchResult,
     LivenessResult,
@@ -21,9 +24,11 @@ from facematch_core import (
     ThresholdRule,
     ThresholdSource,
     WarningCode,
+    _registry,
 )
+from facematch_core.cli import _files
 from facematch_core.cli._vendor import vendor_options
-from facematch_core.errors import InvalidRequest, UnsupportedOption
+from facematch_core.errors import BackendUnusable, InvalidRequest, UnsupportedOption
 
 
 def test_match_in_plain_words(run, photos, scripted):
@@ -126,6 +131,29 @@ def test_liveness_of_a_matcher(run, photos):
     assert "has no liveness call" in answer.stderr
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_no_backend_checks_liveness(others, run, photos, monkeypatch):
+    """If no other one can either, nobody is told to choose one."""
+    infos = [
+        BackendInfo(name=name, distribution="d", version="1", target="d:D", problem=None)
+        for name in ("local", *(["lost", "other"] if others else []))
+    ]
+    known = {"local": _registry.backend_class("local"), "other": FakeBackend}
+
+    def load(name):
+        if name not in known:
+            raise BackendUnusable("It cannot be imported.")
+        return known[name]
+
+    monkeypatch.setattr(_registry, "available_backends", lambda: infos)
+    monkeypatch.setattr(_registry, "backend_class", load)
+    answer = run("liveness", photos[0])
+    assert answer.exit_code == 4
+    none = "The backend local has no liveness call, and no backend that is installed has one."
+    assert ("choose a backend that has" in answer.stderr) is others
+    assert (none in answer.stderr) is not others
+
+
 def test_warnings_come_with_advice(run, photos, scripted):
     """A warning is told with the vendor's own words and what to do."""
     warnings = (
@@ -181,8 +209,15 @@ def test_scores_do_not_round_up(run, photos, scripted):
         (["selfie.jpg", "id.jpg", "--out", "x"], "--out goes with --pairs"),
         (["selfie.jpg", "id.jpg", "--workers", "2"], "--workers goes with --pairs"),
         (["selfie.jpg", "id.jpg", "--liveness-threshold", "5"], "goes with --live"),
-        (["selfie.jpg", "id.jpg", "--threshold", "much"], "not a valid float"),
-        (["selfie.jpg", "id.jpg", "--threshold", "nan"], "must lie between 0 and 100"),
+        (
+            ["selfie.jpg", "id.jpg", "--threshold", "much"],
+            "--threshold must be a number from 0 to 100, not 'much'",
+        ),
+        (["selfie.jpg", "id.jpg", "--threshold", "nan"], "not 'nan'"),
+        (["selfie.jpg", "id.jpg", "--review-threshold", "101"], "from 0 to 100, not '101'"),
+        (["selfie.jpg", "id.jpg", "--live", "--liveness-threshold", "-1"], "not '-1'"),
+        (["selfie.jpg", "id.jpg", "--workers", "x"], "a whole number from 1 to 256, not 'x'"),
+        (["selfie.jpg", "id.jpg", "--force"], "name one with --picture"),
         (["selfie.jpg", "id.jpg", "--metadata", "x"], "is not name=value"),
         (["selfie.jpg", "id.jpg", "--metadata", "=x"], "is not name=value"),
         (["selfie.jpg", "id.jpg", "-o", "a=1", "-o", "a=2"], "is given twice"),
@@ -191,7 +226,8 @@ def test_scores_do_not_round_up(run, photos, scripted):
         (["selfie.jpg", "id.jpg", "--threshhold", "5"], "--threshold"),
         (["selfie.jpg", "missing.jpg"], "missing.jpg"),
         (["selfie.jpg", "id.jpg", "--picture", "x.jpg"], "name it x.png"),
-        (["selfie.jpg", "id.jpg", "--picture", "no/x.png"], "there is no folder no"),
+        (["selfie.jpg", "id.jpg", "--picture", "id.jpg/x.png"], "cannot be written: Not a dir"),
+        (["selfie.jpg", "id.jpg", "--picture", "/proc/x.png"], "/proc/x.png cannot be written"),
         (["--pairs", "p.csv"], "--pairs needs --out"),
         (["--pairs", "p.csv", "--out", "o", "--live"], "--live cannot go with --pairs"),
         (["a.jpg", "--pairs", "p.csv", "--out", "o"], "cannot go with --pairs"),
@@ -210,8 +246,9 @@ def test_wrong_usage(words, says, run, photos, scripted):
 def test_picture_does_not_overwrite_its_source(run, tmp_path, photos, scripted):
     """A drawing may not replace the photograph that it is drawn from."""
     (tmp_path / "selfie.png").write_bytes((tmp_path / "selfie.jpg").read_bytes())
-    answer = run("verify", "selfie.png", "id.jpg", "--picture", "selfie.png")
+    answer = run("verify", "selfie.png", "id.jpg", "--picture", "selfie.png", "--force")
     assert answer.exit_code == 2
+    assert "would overwrite a picture that it is drawn from" in answer.stderr
     assert not scripted.calls
 
 
@@ -219,15 +256,142 @@ def test_picture(run, tmp_path, photos, scripted):
     """--picture writes one PNG and leaves nothing else behind."""
     before = set(tmp_path.iterdir())
     assert run("verify", *photos, "--picture", "out.png").exit_code == 0
-    assert run("liveness", photos[0], "--picture", "out.png").exit_code == 0
-    assert run("verify", *photos, "--live", "--picture", "out.png").exit_code == 0
+    words = ("--picture", "out.png", "--force")
+    assert run("liveness", photos[0], *words).exit_code == 0
+    assert run("verify", *photos, "--live", *words).exit_code == 0
     assert set(tmp_path.iterdir()) - before == {tmp_path / "out.png"}
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_existing_picture_is_kept(run, tmp_path, photos, scripted):
+    """--picture overwrites nothing without --force, and nothing is sent then."""
+    (tmp_path / "out.png").write_text("precious")
+    for words in (("verify", *photos), ("liveness", photos[0])):
+        answer = run(*words, "--picture", "out.png")
+        assert answer.exit_code == 2
+        assert "out.png exists" in answer.stderr
+    assert (tmp_path / "out.png").read_text() == "precious"
+    assert not scripted.calls
+    assert run("liveness", photos[0], "--force").exit_code == 2
+
+
+def test_folder_of_the_picture_is_made(run, tmp_path, photos, scripted):
+    """Missing folders of --picture are created, once there is something to draw."""
+    assert run("verify", "x.jpg", "y.jpg", "--picture", "new/deep/out.png").exit_code == 2
+    assert not (tmp_path / "new").exists()
+    assert run("verify", *photos, "--picture", "new/deep/out.png").exit_code == 0
+    assert (tmp_path / "new" / "deep" / "out.png").exists()
+
+
+def test_failed_writing_names_what_was_asked_for(tmp_path, monkeypatch):
+    """A file that is written beside its place does not show up in a message."""
+
+    def full(*_args, **_options):
+        raise OSError(28, "No space left on device", ".facematch.x7")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        _files.write(tmp_path / "out.png", b"")
+    assert caught.value.filename == str(tmp_path / "out.png")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["https://u:p@host/a.jpg", "id.jpg"], "The probe is a URL, and none is fetched: download"),
+        (["selfie.jpg", "s3:/bucket/a.jpg"], "The reference is a URL, and none is fetched"),
+        (["selfie.jpg", "file:///x.jpg"], "The reference is a URL: give the name of the file"),
+        (["", "id.jpg"], "The name of the probe is empty."),
+        (["selfie.jpg", "data:image/png;base64,AA=="], "The reference is not a file name"),
+        (["/9j/4AAQSkZJRg", "id.jpg"], "The probe is not a file name"),
+    ],
+)
+def test_no_file_name(words, says, run, run_json, scripted):
+    """What is no file name is told for a shell, with which of the two; its text is not repeated."""
+    answer = run("verify", *words)
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith(f"error: {says}")
+    assert "Image." not in answer.stderr
+    assert "host" not in answer.output
+    code, document = run_json("verify", *words)
+    assert (code, document["error"]["class"]) == (2, "InvalidImage")
+    assert "The picture is a URL" in run("liveness", "http://host").stderr
+
+
+def test_odd_file_name(run, tmp_path, photos, scripted):
+    """A file that is there may be called as it likes."""
+    (tmp_path / "data:x").write_bytes((tmp_path / "id.jpg").read_bytes())
+    assert run("verify", "selfie.jpg", "data:x").exit_code == 0
+
+
+def test_file_with_base64(run, tmp_path, photos, scripted):
+    """A file that holds base64 is told without advice for Python."""
+    (tmp_path / "text.jpg").write_text("/9j/4AAQSkZJRgABAQ")
+    told = run("verify", "selfie.jpg", "text.jpg").stderr
+    assert told.endswith(
+        "'text.jpg' looks like base64 text, which is not taken; decode it first.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["--threshold", "--review-threshold", "--liveness-threshold"])
+def test_share_of_one(name, run, photos, scripted):
+    """A threshold of 0.6 is taken, with a question on stderr; 0 and 1.5 are not asked about."""
+    words = ("verify", *photos, "--live", "--threshold", 0, name)
+    told = f"warning: {name} 0.6 is on a scale of 0-100; did you mean 60?\n"
+    answer = run(*words, "0.6")
+    assert (answer.exit_code, answer.stderr) == (0, told)
+    assert run(*words, "1").stderr == told.replace("60?", "100?").replace("0.6", "1")
+    assert run(*words, "1.5").stderr == ""
+
+
+@pytest.mark.parametrize(
+    "key", ["threshold", "review_threshold", "liveness_threshold", "liveness_review_threshold"]
+)
+def test_share_of_one_in_a_profile(key, run, tmp_path, photos, scripted):
+    """The same for each threshold of a profile, with its place."""
+    scripted.capabilities = attrs.evolve(
+        scripted.capabilities, default_threshold=0.25, default_liveness_threshold=0.25
+    )
+    text = f'default_profile = "p"\n[profiles.p]\nbackend = "fake"\n{key} = 0.6\n'
+    (tmp_path / "facematch.toml").write_text(text)
+    told = run("verify", *photos).stderr
+    assert told == (
+        f"warning: facematch.toml [profiles.p]: {key} 0.6 is on a scale of 0-100; "
+        "did you mean 60?\n"
+    )
+
+
+def test_turning_is_advised(run, photos, scripted):
+    """Where no face was found, a backend that can turn pictures is said to."""
+    warnings = (
+        ResultWarning(code=WarningCode.NO_FACE, text="No face.", advice=Advice.RETAKE_PHOTO),
+    )
+    none = match_result(Decision.INCONCLUSIVE, warnings=warnings)
+    advice = "No face. Advice: take the photograph again"
+    scripted.script = [none, none]
+    assert f"{advice}, or try --rotate.\n" in run("verify", *photos).stdout
+    assert f"{advice}.\n" in run("verify", *photos, "--rotate").stdout
+    scripted.capabilities = attrs.evolve(scripted.capabilities, rotate=False)
+    scripted.script = [none]
+    assert f"{advice}.\n" in run("verify", *photos).stdout
+
+
+def test_keep_is_refused_with_advice(run, photos):
+    """A backend that keeps nothing says what to leave out."""
+    answer = run("verify", *photos, "--keep")
+    assert answer.exit_code == 2
+    assert "leave --keep out" in answer.stderr
+
+
+def test_profile_without_a_file(run, photos, scripted):
+    """A profile without a configuration file: its name, and the places that were looked at."""
+    answer = run("verify", *photos, "--profile", "door")
+    assert answer.exit_code == 4
+    assert "no profile 'door' (looked for ./facematch.toml and /" in answer.stderr
+
+
 def test_picture_fails_after_the_result(run, tmp_path, photos, scripted, monkeypatch):
     """A result that was paid for is shown even if it cannot be drawn."""
-    from facematch_core.cli import _files
 
     def full(*_args):
         raise OSError(28, "No space left on device", "out.png")
@@ -242,7 +406,7 @@ def test_picture_fails_after_the_result(run, tmp_path, photos, scripted, monkeyp
 def test_backend_is_closed(run, photos, scripted):
     """The backend is closed after the call, whatever came of it."""
     run("verify", *photos)
-    run("verify", *photos, "--threshold", "nan")
+    run("verify", *photos, "--review-threshold", "20")
     assert scripted.closed == 2
 
 
