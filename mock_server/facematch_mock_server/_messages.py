@@ -1,0 +1,88 @@
+"""A request and a response as plain data: what the engine takes and gives, whatever the front."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def _lowered(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple((name.lower(), value) for name, value in headers)
+
+
+def _as_they_are(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple(headers)
+
+
+@attrs.frozen(kw_only=True)
+class Head:
+    """What is known of a request before its body: enough to choose a fault or to refuse it early.
+
+    Attributes:
+        method: As sent, upper case for the methods that HTTP defines.
+        target: Path and query, as sent.
+        headers: Names in lower case, in the order sent.
+        peer: Address of the client, without port.
+    """
+
+    method: str
+    target: str
+    headers: Headers = attrs.field(default=(), converter=_lowered, repr=False)
+    peer: str = "127.0.0.1"
+
+    @property
+    def path(self) -> str:
+        """The decoded path."""
+        return unquote(self.target.partition("?")[0])
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The decoded query, in order; a name may occur several times."""
+        return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name (in lower case), or None."""
+        return next((value for known, value in self.headers if known == name), None)
+
+
+@attrs.frozen(kw_only=True)
+class Request(Head):
+    """A whole request.
+
+    Attributes:
+        body: After the transfer coding was taken off.
+    """
+
+    body: bytes = attrs.field(default=b"", repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """A whole answer. Every front sends the same status, headers and bytes.
+
+    Attributes:
+        status: 100-599.
+        headers: Without Date, Server, Connection, Content-Length, Transfer-Encoding: those are the
+            front's.
+        body: As sent.
+        claims: Ids of the claims that the answer rests on.
+    """
+
+    status: int
+    headers: Headers = attrs.field(default=(), converter=_as_they_are)
+    body: bytes = attrs.field(default=b"", repr=False)
+    claims: tuple[str, ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, in any case, or None."""
+        return next((v for known, v in self.headers if known.lower() == name.lower()), None)
+
+    def json(self) -> Any:
+        """The decoded body; ValueError if it is no JSON."""
+        return json.loads(self.body)

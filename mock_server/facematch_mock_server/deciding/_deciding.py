@@ -1,0 +1,208 @@
+"""`Deciding`: who decides what a mock vendor sees, in a fixed order."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import Literal, get_args
+
+from facematch_core import Image, InvalidImage
+from facematch_mock_server.cards._scoring import pair_score
+from facematch_mock_server.outcomes import LivenessOutcome, MatchOutcome
+
+from ._applying import applied_to_liveness, applied_to_match
+from ._facts import Facts, FactsCache
+from ._local import LocalEngine
+from ._outcomes import UNSET, Operation, SetOutcome, Unset, Waiting
+from ._seeing import likely_liveness, liveness_of_card, seen
+
+EngineName = Literal["cards", "local"]
+
+
+class Deciding:
+    """Decides what a mock vendor sees. Safe across threads.
+
+    In this order: outcomes set by the test; test cards; real scores of the backend local, if
+    `engine` says so; else the bytes: the same ones score 100, different ones 2-20, fixed by the
+    pair. A picture with a side under 64 pixels has no face. All of this is ours, no vendor's.
+
+    Args:
+        engine: ``cards``, or ``local`` for real scores of pictures that are no cards. The backend
+            local checks no liveness: there the bytes decide.
+        salt: Another one gives the pairs other scores.
+        cached_pictures: Of how many pictures it is remembered what they are, at least 1; a few
+            hundred bytes each, the pictures are not kept.
+
+    Raises:
+        ValueError: an unknown engine, or a wrong number.
+    """
+
+    def __init__(
+        self, *, engine: EngineName = "cards", salt: str = "", cached_pictures: int = 2000
+    ) -> None:
+        if engine not in get_args(EngineName):
+            raise ValueError(f"engine is cards or local, not {engine!r:.40}")
+        if type(cached_pictures) is not int or cached_pictures < 1:
+            raise ValueError("cached_pictures is a whole number from 1 on")
+        self._salt = salt
+        self._facts = FactsCache(cached_pictures)
+        self._waiting = Waiting()
+        self._local = LocalEngine() if engine == "local" else None
+
+    # What the test sets
+
+    def set_outcome(
+        self,
+        kind: Operation,
+        *,
+        score: float | Unset | None = UNSET,
+        review: bool | None = None,
+        faces: int | None = None,
+        attack: bool | None = None,
+        quality: float | None = None,
+        luminance: float | None = None,
+        times: int | None = 1,
+        digest: str | None = None,
+        picture: bytes | None = None,
+    ) -> SetOutcome:
+        """Set what the next calls find. What is left out is decided as it would be else.
+
+        Args:
+            kind: ``match`` or ``liveness``.
+            score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
+                gave no confidence (liveness).
+            review: Whether a person is to look.
+            faces, attack, quality, luminance: Of a liveness check only, as in `SetOutcome`.
+            times: For how many calls, from 1 on; None for all.
+            digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
+            picture: Instead: only calls with this picture, as it is or as the library sends it,
+                without its metadata.
+
+        Returns:
+            The outcome as it waits.
+
+        Raises:
+            ValueError: a value of another type or range, or values that do not go together.
+        """
+        if digest is not None and picture is not None:
+            raise ValueError("give a digest or a picture, not both")
+        digests = _digests_of(picture) if picture is not None else {digest} if digest else set()
+        if digest == "":
+            raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+        outcome = SetOutcome(
+            kind=kind,
+            score=score,
+            review=review,
+            faces=faces,
+            attack=attack,
+            quality=quality,
+            luminance=luminance,
+            times=times,
+            digests=digests,
+        )
+        self._waiting.add(outcome)
+        return outcome
+
+    @property
+    def outcomes(self) -> tuple[SetOutcome, ...]:
+        """The outcomes that still wait, in the order they were set."""
+        return self._waiting.all
+
+    def clear(self) -> None:
+        """Drop all outcomes that were set."""
+        self._waiting.clear()
+
+    # What the vendors ask
+
+    def match(
+        self,
+        probe: bytes,
+        reference: bytes,
+        *,
+        rotate: bool,
+        probe_digest: str | None = None,
+        reference_digest: str | None = None,
+    ) -> MatchOutcome:
+        """The facts of one comparison.
+
+        Args:
+            rotate: Whether quarter turns of the pictures are tried.
+            probe_digest, reference_digest: SHA-256 in lower case, if the caller has them already.
+        """
+        facts = self._facts.of(probe, probe_digest), self._facts.of(reference, reference_digest)
+        wanted = self._waiting.take("match", (one.digest for one in facts))
+        found = None
+        # A score that was set needs no engine.
+        if self._local is not None and (wanted is None or wanted.score is UNSET):
+            found = self._by_engine(self._local, probe, reference, facts, rotate=rotate)
+        if found is None:
+            found = self._by_facts(*facts, rotate=rotate)
+        return found if wanted is None else applied_to_match(wanted, found, *facts)
+
+    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
+        """The facts of one liveness check; the arguments are those of `match`."""
+        facts = self._facts.of(probe, digest)
+        wanted = self._waiting.take("liveness", (facts.digest,))
+        picture = seen(facts, rotate=rotate)
+        card = facts.card
+        found = liveness_of_card(card, picture) if card else likely_liveness(facts, picture)
+        return found if wanted is None else applied_to_liveness(wanted, found, facts)
+
+    def load(self) -> None:
+        """Open the backend local now, if it is the engine, rather than with the first pair.
+
+        Raises:
+            BackendNotFound, BackendUnusable, ConfigurationError: it cannot be used here.
+        """
+        if self._local is not None:
+            self._local.load()
+
+    def close(self) -> None:
+        """Give back what the backend local holds. May be called more than once."""
+        if self._local is not None:
+            self._local.close()
+
+    def _by_engine(
+        self,
+        engine: LocalEngine,
+        probe: bytes,
+        reference: bytes,
+        facts: tuple[Facts, Facts],
+        *,
+        rotate: bool,
+    ) -> MatchOutcome | None:
+        if any(one.card is not None or one.size is None for one in facts):
+            return None
+        return engine.compare(probe, reference, facts, rotate=rotate)
+
+    def _by_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
+        cards = [one.card for one in (probe, reference) if one.card is not None]
+        pictures = seen(probe, rotate=rotate), seen(reference, rotate=rotate)
+        score = self._score(probe, reference) if all(p.faces for p in pictures) else None
+        return MatchOutcome(
+            probe=pictures[0],
+            reference=pictures[1],
+            score=score,
+            review=any(card.review for card in cards),
+            by="card" if cards else "bytes",
+        )
+
+    def _score(self, probe: Facts, reference: Facts) -> float:
+        for facts in (probe, reference):
+            if facts.card is not None and facts.card.score is not None:
+                return float(facts.card.score)
+        if probe.card is None and probe.digest == reference.digest:
+            return 100.0
+        return pair_score(_name(probe), _name(reference), self._salt)
+
+
+def _name(facts: Facts) -> str:
+    """Who is in a picture: a card's person, else nobody but the picture itself."""
+    return facts.card.person if facts.card is not None else f"sha256:{facts.digest}"
+
+
+def _digests_of(picture: bytes) -> set[str]:
+    digests = {hashlib.sha256(picture).hexdigest()}
+    with contextlib.suppress(InvalidImage):
+        digests.add(Image.from_bytes(picture).prepared().sent_digest)
+    return digests

@@ -1,0 +1,148 @@
+"""Outcomes that a test sets: for the next calls, or for one picture."""
+
+from __future__ import annotations
+
+import enum
+import re
+import threading
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import attrs
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+Operation = Literal["match", "liveness"]
+
+
+class Unset(enum.Enum):
+    """The value of what was not set. None is another one: no score."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNSET = Unset.UNSET
+
+#: What can be set of a liveness check only.
+_LIVENESS_ONLY = ("faces", "attack", "quality", "luminance")
+
+
+def _digests(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(value.lower() for value in values)
+
+
+def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is None or value is UNSET:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise ValueError(
+            f"{attribute.name} of an outcome lies between 0 and 100, not {value!r:.40}"
+        )
+
+
+def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and type(value) is not bool:
+        raise ValueError(f"{attribute.name} of an outcome is true or false, not {value!r:.40}")
+
+
+@attrs.frozen(kw_only=True)
+class SetOutcome:
+    """One outcome that a test set. What it does not set is decided as it would be without it.
+
+    Attributes:
+        kind: ``match`` or ``liveness``.
+        score: 0-100, not rounded; None: no pair of faces could be scored (match), or the model
+            gave no confidence (liveness).
+        review: Whether a person is to look.
+        faces: Of a liveness check: how many there are, 0-10.
+        attack: Of a liveness check: whether an attack is recognised.
+        quality, luminance: Of a liveness check: 0-100.
+        times: For how many calls it still holds, from 1 on; None for all.
+        digests: SHA-256 of the pictures it is for; empty for any.
+
+    Raises:
+        ValueError: a value of another type or range, or values that do not go together.
+    """
+
+    kind: Operation = attrs.field(validator=attrs.validators.in_(("match", "liveness")))
+    score: float | Unset | None = attrs.field(default=UNSET, validator=_percentage)
+    review: bool | None = attrs.field(default=None, validator=_flag)
+    faces: int | None = None
+    attack: bool | None = attrs.field(default=None, validator=_flag)
+    quality: float | None = attrs.field(default=None, validator=_percentage)
+    luminance: float | None = attrs.field(default=None, validator=_percentage)
+    times: int | None = 1
+    digests: frozenset[str] = attrs.field(default=frozenset(), converter=_digests)
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind == "match":
+            for name in _LIVENESS_ONLY:
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
+        if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
+            raise ValueError(
+                f"faces of an outcome is a number from 0 to 10, not {self.faces!r:.40}"
+            )
+        if self.faces == 0 and self.needs_a_face:
+            raise ValueError("without a face there is no score, attack, quality or luminance")
+        if self.times is not None and (type(self.times) is not int or self.times < 1):
+            raise ValueError("times is a whole number from 1 on, or nothing for all")
+        for digest in self.digests:
+            if not _DIGEST.fullmatch(digest):
+                raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+
+    @property
+    def needs_a_face(self) -> bool:
+        """Whether it says something that only a face can have."""
+        told = isinstance(self.score, (int, float)) or self.attack
+        return bool(told) or self.quality is not None or self.luminance is not None
+
+
+class Waiting:
+    """The outcomes that wait for their calls. Safe across threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: list[SetOutcome] = []
+
+    def add(self, outcome: SetOutcome) -> None:
+        """Add one after the others."""
+        with self._lock:
+            self._outcomes.append(outcome)
+
+    def clear(self) -> None:
+        """Drop all."""
+        with self._lock:
+            self._outcomes.clear()
+
+    @property
+    def all(self) -> tuple[SetOutcome, ...]:
+        """Those that still wait, in the order they were added."""
+        with self._lock:
+            return tuple(self._outcomes)
+
+    def take(self, kind: Operation, digests: Iterable[str]) -> SetOutcome | None:
+        """The outcome for a call, counted; None for none.
+
+        One for a picture of the call goes before one for any picture; else the first one added.
+        """
+        if not self._outcomes:
+            # Without the lock: most worlds never set one.
+            return None
+        pictures = set(digests)
+        with self._lock:
+            for aimed in (True, False):
+                for index, outcome in enumerate(self._outcomes):
+                    fits = bool(outcome.digests & pictures) if aimed else not outcome.digests
+                    if outcome.kind == kind and fits:
+                        self._count(index, outcome)
+                        return outcome
+        return None
+
+    def _count(self, index: int, outcome: SetOutcome) -> None:
+        if outcome.times is not None:
+            left = outcome.times - 1
+            self._outcomes[index : index + 1] = [attrs.evolve(outcome, times=left)] if left else []

@@ -1,0 +1,165 @@
+"""Faults on the wire and in the answer: where they strike, what they do, whom they hit.
+
+A rule is data. The fronts carry it out: the HTTP server on its sockets, the in-process fronts by a
+table from fault to the exception that `requests` raises for it.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import threading
+
+import attrs
+
+from ._messages import Head
+
+
+class Stage(enum.StrEnum):
+    """When a fault strikes, in the order of one exchange."""
+
+    #: As soon as the connection is accepted: no byte of the request is read.
+    CONNECT = "connect"
+    #: After the head and the first part of the body; nothing is carried out.
+    MID_UPLOAD = "mid_upload"
+    #: After the whole request; nothing is carried out, unless `Fault.executed` says so.
+    AFTER_UPLOAD = "after_upload"
+    #: The call is carried out; the answer breaks within its head.
+    MID_HEADERS = "mid_headers"
+    #: The call is carried out; the answer breaks within its body.
+    MID_BODY = "mid_body"
+    #: The call is replaced by, or followed by, a whole answer of another kind.
+    ANSWER = "answer"
+
+
+class Kind(enum.StrEnum):
+    """What a fault does."""
+
+    #: RST.
+    RESET = "reset"
+    #: FIN without an answer, or without the rest of it.
+    TRUNCATE = "truncate"
+    #: The rest comes a byte at a time, `Fault.seconds` apart.
+    DRIBBLE = "dribble"
+    #: Everything comes, `Fault.seconds` late.
+    DELAY = "delay"
+    #: Bytes that are no HTTP.
+    GARBAGE = "garbage"
+    #: A page of HTML under `Fault.status`.
+    HTML = "html"
+    #: JSON of another shape under `Fault.status`.
+    WRONG_JSON = "wrong_json"
+    #: `Fault.status` in the vendor's own words, as far as they are known.
+    STATUS = "status"
+
+
+#: Which kinds make sense at which stage; everything else is refused when a rule is made.
+POSSIBLE: dict[Stage, frozenset[Kind]] = {
+    Stage.CONNECT: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DELAY}),
+    Stage.MID_UPLOAD: frozenset({Kind.RESET, Kind.TRUNCATE}),
+    Stage.AFTER_UPLOAD: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DELAY, Kind.GARBAGE}),
+    Stage.MID_HEADERS: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DRIBBLE, Kind.GARBAGE}),
+    Stage.MID_BODY: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DRIBBLE}),
+    Stage.ANSWER: frozenset({Kind.HTML, Kind.WRONG_JSON, Kind.STATUS}),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One rule.
+
+    Attributes:
+        stage, kind: When and what.
+        times: How many exchanges it still hits, from 1 on; None for all.
+        chance: Of hitting an exchange that it fits, above 0 to 1, drawn from the seed of the rules.
+        method, path: Only requests of this method, and whose path begins so; None for any.
+        status: Of the answer for HTML, WRONG_JSON and STATUS, 200-599.
+        seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
+        executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
+            the same.
+
+    Raises:
+        ValueError: a combination that cannot happen, or a number out of range.
+    """
+
+    stage: Stage = attrs.field(converter=Stage)
+    kind: Kind = attrs.field(converter=Kind)
+    times: int | None = 1
+    chance: float = 1.0
+    method: str | None = None
+    path: str | None = None
+    status: int = 502
+    seconds: float = 1.0
+    executed: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind not in POSSIBLE[self.stage]:
+            kinds = ", ".join(sorted(POSSIBLE[self.stage]))
+            raise ValueError(f"a fault at {self.stage} is one of {kinds}, not {self.kind}")
+        if self.times is not None and (type(self.times) is not int or self.times < 1):
+            raise ValueError("times is a whole number from 1 on, or nothing for all")
+        if not 0 < self.chance <= 1:
+            raise ValueError("chance lies above 0 and up to 1")
+        if type(self.status) is not int or not 200 <= self.status <= 599:
+            raise ValueError("status is a whole number from 200 to 599")
+        if not 0 <= self.seconds <= 3600:
+            raise ValueError("seconds is a number from 0 to 3600")
+
+    def fits(self, head: Head | None) -> bool:
+        """Whether it is aimed at this request; None for a connection without a request yet."""
+        if head is None:
+            return self.method is None and self.path is None
+        method_fits = self.method is None or head.method == self.method
+        return method_fits and (self.path is None or head.path.startswith(self.path))
+
+
+class Faults:
+    """The rules of one world, in the order they were added. Safe across threads.
+
+    Args:
+        seed: Of the chances.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._random = random.Random(seed)  # noqa: S311 - a test's dice
+        self._rules: list[Fault] = []
+
+    @property
+    def rules(self) -> tuple[Fault, ...]:
+        """The rules that still wait."""
+        with self._lock:
+            return tuple(self._rules)
+
+    def add(self, fault: Fault) -> None:
+        """Add a rule after the others."""
+        with self._lock:
+            self._rules.append(fault)
+
+    def clear(self) -> None:
+        """Drop all rules."""
+        with self._lock:
+            self._rules.clear()
+
+    def at_connection(self) -> Fault | None:
+        """The fault for a connection that was just accepted, counted; None for none."""
+        return self._take(None, {Stage.CONNECT})
+
+    def for_request(self, head: Head) -> Fault | None:
+        """The fault for this request, counted; None for none. Asked once per request."""
+        return self._take(head, set(Stage) - {Stage.CONNECT})
+
+    def _take(self, head: Head | None, stages: set[Stage]) -> Fault | None:
+        with self._lock:
+            for index, rule in enumerate(self._rules):
+                if rule.stage not in stages or not rule.fits(head):
+                    continue
+                if rule.chance < 1 and self._random.random() >= rule.chance:
+                    continue
+                if rule.times is not None:
+                    left = rule.times - 1
+                    self._rules[index : index + 1] = (
+                        [attrs.evolve(rule, times=left)] if left else []
+                    )
+                return rule
+        return None
