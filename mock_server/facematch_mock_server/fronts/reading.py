@@ -1,0 +1,236 @@
+"""Takes requests out of a stream of bytes. No I/O; h11 reads heads and chunks."""
+
+from __future__ import annotations
+
+import attrs
+import h11
+
+from facematch_mock_server._messages import Head
+
+from .buffers import Buffers
+from .own import MAX_HEAD_BYTES
+
+_NOTHING = memoryview(b"")
+
+
+@attrs.frozen(kw_only=True)
+class HeadRead:
+    """A head was read. `RequestReader.begin_body` or nothing further is called next.
+
+    Attributes:
+        head: It.
+        length: Of the body as declared, 0 if there is none; None for a chunked one.
+        keep_alive: Whether the client lets the connection stay open.
+        expects_continue: Whether it waits for a 100 before it sends the body.
+    """
+
+    head: Head
+    length: int | None
+    keep_alive: bool
+    expects_continue: bool
+
+
+@attrs.frozen(kw_only=True)
+class BodyRead:
+    """The body, and with it the request, is complete."""
+
+    body: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class TooLong:
+    """A chunked body has grown over the limit. Nothing more can be read."""
+
+
+@attrs.frozen(kw_only=True)
+class Broken:
+    """What came is no request. Nothing more can be read.
+
+    Attributes:
+        status: Of the answer.
+        why: What is wrong, for the journal.
+    """
+
+    status: int
+    why: str
+
+
+Event = HeadRead | BodyRead | TooLong | Broken
+
+
+class RequestReader:
+    """Reads the requests of one connection, one after the other.
+
+    Bytes are handed in by `advance`; those of a body with a declared length may be read straight
+    into `space` instead and counted by `filled`.
+
+    Args:
+        buffers: Where the bodies come in.
+        peer: Address of the client, for the heads.
+
+    Attributes:
+        in_body: Whether it reads a body.
+        seen: How many bytes of the body have come.
+    """
+
+    def __init__(self, buffers: Buffers, peer: str) -> None:
+        self._buffers = buffers
+        self._peer = peer
+        self._buffer: bytearray | None = None
+        self._next_head()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request has come yet."""
+        return not self.in_body and self._fed == 0
+
+    @property
+    def half_read(self) -> bool:
+        """Whether the first half of a body of declared length is there, or any of a chunked one."""
+        return self.seen > 0 and 2 * self.seen >= (self._length or 0)
+
+    def begin_body(self, limit: int) -> None:
+        """Go on to the body of the request whose head was just read, of at most `limit` bytes."""
+        self.in_body = True
+        self._limit = limit
+        if self._length:
+            self._buffer = self._buffers.take(self._length)
+
+    def space(self) -> memoryview | None:
+        """Where the rest of the body belongs; None if its length is not known."""
+        if self._buffer is None or self._length is None:
+            return None
+        return memoryview(self._buffer)[self.seen : self._length]
+
+    def filled(self, count: int) -> None:
+        """Count bytes that were written into `space`."""
+        self.seen += count
+
+    def advance(self, data: memoryview) -> tuple[Event | None, memoryview]:
+        """Read on.
+
+        Args:
+            data: The next bytes of the stream; none to look at what is there.
+
+        Returns:
+            What was read, or None if more bytes are needed; and the bytes that it left over.
+        """
+        try:
+            if not self.in_body:
+                return self._advance_head(data)
+            if self._length is None:
+                return self._advance_chunks(data)
+        except h11.RemoteProtocolError as error:
+            return Broken(status=error.error_status_hint, why=str(error)), _NOTHING
+        return self._advance_counted(data, self._length)
+
+    def ended(self) -> Broken | None:
+        """What it means that nothing more comes; None if that is no loss."""
+        if self.idle:
+            return None
+        return Broken(status=400, why="the client ended its side within a request")
+
+    def drop(self) -> None:
+        """Give everything back; nothing more will be read."""
+        if self._buffer is not None:
+            self._buffers.give(self._buffer)
+            self._buffer = None
+
+    def _next_head(self) -> None:
+        # One h11 connection for each request: a counted body does not pass through it.
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self.in_body = False
+        self._fed = 0
+        self._length: int | None = 0
+        self._limit = 0
+        self._chunks = bytearray()
+        self.seen = 0
+
+    def _advance_head(self, data: memoryview) -> tuple[Event | None, memoryview]:
+        text = bytes(data)
+        if not self._fed:
+            # Some clients end a body with an empty line that belongs to nothing.
+            text = text.lstrip(b"\r\n")
+        if not text:
+            return None, _NOTHING
+        # What follows the head is not put through h11, which would copy it twice.
+        end = text.find(b"\r\n\r\n") + 4
+        end = end if end > 3 else len(text)
+        self._h11.receive_data(text[:end])
+        self._fed += end
+        event = self._h11.next_event()
+        if not isinstance(event, h11.Request):
+            return None, memoryview(text)[end:]
+        unread = self._h11.trailing_data[0]
+        if self._fed - len(unread) > MAX_HEAD_BYTES:
+            return Broken(status=431, why="the head is too long"), _NOTHING
+        if not event.http_version.startswith(b"1."):
+            return Broken(status=505, why="another version of HTTP"), _NOTHING
+        read = self._head_read(event)
+        if unread and self._length is not None:
+            return read, memoryview(unread + text[end:])
+        # Of chunks, h11 keeps what it has.
+        return read, memoryview(text)[end:]
+
+    def _head_read(self, event: h11.Request) -> HeadRead:
+        self._length, keep_alive = 0, event.http_version >= b"1.1"
+        for name, value in event.headers:
+            if name == b"content-length" and self._length is not None:
+                self._length = int(value)
+            elif name == b"transfer-encoding":
+                self._length = None
+            elif name == b"connection" and b"close" in _tokens(value):
+                keep_alive = False
+        return HeadRead(
+            head=Head(
+                method=event.method.decode("latin-1"),
+                target=event.target.decode("latin-1"),
+                headers=[
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in event.headers
+                ],
+                peer=self._peer,
+            ),
+            length=self._length,
+            keep_alive=keep_alive,
+            expects_continue=self._h11.they_are_waiting_for_100_continue,
+        )
+
+    def _advance_counted(self, data: memoryview, length: int) -> tuple[Event | None, memoryview]:
+        buffer = self._buffer
+        if buffer is None:
+            self._next_head()
+            return BodyRead(body=b""), data
+        taken = min(len(data), length - self.seen)
+        if taken:
+            buffer[self.seen : self.seen + taken] = data[:taken]
+            self.seen += taken
+        if self.seen < length:
+            return None, _NOTHING
+        with memoryview(buffer) as view:
+            body = bytes(view[:length])
+        self.drop()
+        self._next_head()
+        return BodyRead(body=body), data[taken:]
+
+    def _advance_chunks(self, data: memoryview) -> tuple[Event | None, memoryview]:
+        if data:
+            self._h11.receive_data(bytes(data))
+        while True:
+            event = self._h11.next_event()
+            if isinstance(event, h11.Data):
+                self.seen += len(event.data)
+                if self.seen > self._limit:
+                    return TooLong(), _NOTHING
+                self._chunks += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                left = self._h11.trailing_data[0]
+                body = bytes(self._chunks)
+                self._next_head()
+                return BodyRead(body=body), memoryview(left)
+            else:
+                return None, _NOTHING
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip() for token in value.lower().split(b",")]

@@ -1,0 +1,103 @@
+"""A small engine that says what it was asked, and servers over it."""
+
+import datetime as dt
+import hashlib
+import json
+import threading
+
+import pytest
+
+from facematch_mock_server._messages import Response
+from facematch_mock_server.faults import Fault, Faults
+from facematch_mock_server.fronts.server import HttpFront
+
+NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
+
+
+class FakeEngine:
+    """Echoes every request as JSON.
+
+    Attributes:
+        handled: The requests that were carried out.
+        notes: What fronts wrote into the journal.
+        limit: Of bodies, in bytes.
+    """
+
+    def __init__(self, *faults, limit=1_000_000):
+        self.faults = Faults()
+        for fault in faults:
+            self.faults.add(fault)
+        self.limit = limit
+        self.handled = []
+        self.notes = []
+
+    def refuse_early(self, head):
+        declared = head.header("content-length")
+        return self.too_large(head) if declared and int(declared) > self.limit else None
+
+    def max_body_bytes(self, head):
+        return self.limit
+
+    def handle(self, request):
+        self.handled.append(request)
+        seen = {
+            "method": request.method,
+            "target": request.target,
+            "headers": request.headers,
+            "length": len(request.body),
+            "digest": hashlib.sha256(request.body).hexdigest(),
+        }
+        status = int(dict(request.query).get("status", "200"))
+        return Response(
+            status=status,
+            headers=(("Content-Type", "application/json"), ("X-Twice", "a"), ("X-Twice", "b")),
+            body=json.dumps(seen).encode(),
+        )
+
+    def too_large(self, head):
+        return Response(status=413, headers=(("Content-Type", "text/html"),), body=b"<h1>413</h1>")
+
+    def answer_of(self, fault, request):
+        return Response(status=fault.status, body=fault.kind.encode())
+
+    def note(self, head, what):
+        self.notes.append((head.target, what))
+
+
+@pytest.fixture(scope="session")
+def make_engine():
+    """Makes engines: ``make_engine(fault, ..., limit=...)``."""
+    return FakeEngine
+
+
+@pytest.fixture(scope="session")
+def make_fault():
+    """Makes faults: ``make_fault("mid_body.reset", ...)``."""
+
+    def make(place, **more):
+        stage, kind = place.split(".")
+        return Fault(stage=stage, kind=kind, **more)
+
+    return make
+
+
+@pytest.fixture
+def engine():
+    """One engine."""
+    return FakeEngine()
+
+
+@pytest.fixture
+def serve():
+    """Starts servers and stops them when the test is over."""
+    running = []
+
+    def start(engine, **settings):
+        front = HttpFront(engine, now=lambda: NOON, **settings).start()
+        running.append(front)
+        return front
+
+    yield start
+    for front in running:
+        front.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "facematch-mock"]

@@ -1,0 +1,59 @@
+"""Answers as bytes, and faults as the order in which they leave."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_mock_server._messages import Response
+from facematch_mock_server.faults import POSSIBLE, Fault, Kind, Stage
+from facematch_mock_server.fronts import wire
+from facematch_mock_server.fronts.wire import End
+
+FAULTS = [
+    Fault(stage=stage, kind=kind, seconds=0.5)
+    for stage, kinds in POSSIBLE.items()
+    for kind in sorted(kinds)
+    if stage is not Stage.ANSWER
+]
+
+
+@given(st.sampled_from(FAULTS), st.binary(min_size=1, max_size=50))
+def test_a_script_sends_the_answer_or_a_first_part_of_it(fault, body):
+    """Whatever a fault does, what leaves is the answer, a part of it, or that and garbage."""
+    head = wire.head(Response(status=200), method="GET", date="now", close=False)
+    script = wire.script(head, body, fault)
+    sent = (script.first + script.then).removesuffix(wire.GARBAGE)
+    assert (head + body).startswith(sent)
+    whole = fault.kind in (Kind.DELAY, Kind.DRIBBLE)
+    assert (sent == head + body) is whole
+    assert (script.end is End.KEEP) is whole
+    first = len(script.first.removesuffix(wire.GARBAGE))
+    assert (0 < first < len(head)) is (fault.stage is Stage.MID_HEADERS)
+    assert (len(head) <= first < len(head + body)) is (fault.stage is Stage.MID_BODY)
+
+
+@given(st.integers(100, 599), st.binary(max_size=9), st.sampled_from(["GET", "HEAD", "POST"]))
+def test_length_and_body_belong_together(status, body, method):
+    """The length is that of the body, except for HEAD, and absent where no body may be."""
+    response = Response(status=status, body=body)
+    headers = dict(wire.headers(response, method=method, date="now"))
+    sent = wire.body(response, method=method)
+    if method == "HEAD":
+        assert (sent, headers["Content-Length"]) == (b"", str(len(body)))
+    elif status < 200 or status in (204, 304):
+        assert (sent, headers.get("Content-Length")) == (b"", None)
+    else:
+        assert (sent, headers["Content-Length"]) == (body, str(len(body)))
+
+
+@pytest.mark.parametrize("zone", [dt.UTC, dt.timezone(dt.timedelta(hours=5, minutes=30))])
+def test_the_date_is_gmt(zone):
+    """It follows the clock and is in GMT whatever the zone."""
+    times = [
+        dt.datetime(2026, 7, 2, 9, 15, 27, 900_000, tzinfo=dt.UTC),
+        dt.datetime(2026, 7, 2, 9, 15, 28, tzinfo=dt.UTC),
+    ]
+    date = wire.DateHeader(lambda: times.pop(0).astimezone(zone))
+    assert [date(), date()] == ["Thu, 02 Jul 2026 09:15:27 GMT", "Thu, 02 Jul 2026 09:15:28 GMT"]

@@ -1,0 +1,131 @@
+"""A client over a bare socket, for what no proper client sends or shows.
+
+::
+
+    with RawClient(port) as client:
+        client.send(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+        answer = client.answer()
+        assert answer.status == 200
+        assert client.end() == "fin"
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Self
+
+import attrs
+
+
+class Closed(Exception):
+    """The server ended the connection before an answer was complete."""
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """One answer.
+
+    Attributes:
+        status: Of it.
+        headers: As received, in order.
+        body: Up to the Content-Length.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The only header of that name, in any case; None if there is none."""
+        values = [value for known, value in self.headers if known.lower() == name.lower()]
+        assert len(values) < 2, f"{name} came {len(values)} times"
+        return values[0] if values else None
+
+
+class RawClient:
+    """One connection to a port of the loopback.
+
+    Args:
+        port: Where the server listens.
+        timeout_s: Longest wait of any step; a test that meets it fails.
+    """
+
+    def __init__(self, port: int, timeout_s: float = 10.0) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout_s)
+        self._unread = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`; OSError if the server no longer takes it."""
+        self.sock.sendall(data)
+
+    def half_close(self) -> None:
+        """Send a FIN; reading goes on."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def head(self) -> bytes:
+        """The next head, with its empty line; Closed if it does not come."""
+        while b"\r\n\r\n" not in self._unread:
+            self._more()
+        head, _, self._unread = self._unread.partition(b"\r\n\r\n")
+        return head + b"\r\n\r\n"
+
+    def answer(self, *, to_head: bool = False) -> Answer:
+        """The next whole answer that is not an interim one; Closed if it does not come.
+
+        Args:
+            to_head: Whether it is an answer to HEAD, which has no body whatever it says.
+        """
+        head = self.head()
+        while head.startswith(b"HTTP/1.1 1"):
+            head = self.head()
+        status_line, *lines = head.decode("latin-1").strip().split("\r\n")
+        headers = tuple(tuple(line.split(": ", 1)) for line in lines)
+        answer = Answer(status=int(status_line.split()[1]), headers=headers, body=b"")
+        length = 0 if to_head else int(answer.header("Content-Length") or 0)
+        while len(self._unread) < length:
+            self._more()
+        body, self._unread = self._unread[:length], self._unread[length:]
+        return attrs.evolve(answer, body=body)
+
+    def rest(self) -> tuple[bytes, str]:
+        """Everything that still comes, and how it ends: ``fin`` or ``reset``."""
+        try:
+            while True:
+                self._more()
+        except Closed:
+            return self._unread, "fin"
+        except ConnectionResetError:
+            return self._unread, "reset"
+
+    def end(self) -> str:
+        """How the connection ends, with no byte before: ``fin`` or ``reset``."""
+        rest, end = self.rest()
+        assert rest == b""
+        return end
+
+    def _more(self) -> None:
+        data = self.sock.recv(65536)
+        if not data:
+            raise Closed
+        self._unread += data
+
+
+def request(
+    method: str = "POST", target: str = "/x", *headers: str, body: bytes | None = None
+) -> bytes:
+    """A request of HTTP/1.1; with a Content-Length if it has a body."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: mock", *headers]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+def chunked(*pieces: bytes) -> bytes:
+    """A body in chunks, one for each piece that is not empty."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces if p) + b"0\r\n\r\n"
