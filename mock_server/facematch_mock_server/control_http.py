@@ -1,0 +1,113 @@
+"""The control API: the verbs of `Control` over HTTP, under ``/__mock__/``."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+from . import _control_verbs as verbs
+from ._messages import Head, Request, Response
+from .claims import JSON, encode, response
+from .control import Control
+from .forms import media_type
+from .world import World
+
+PREFIX = "/__mock__/"
+TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class ControlApi:
+    """Serves the control API of one world; guarded, because a browser can reach a loopback port.
+
+    GET reads, POST changes. A change must be ``application/json``, which no page of another origin
+    can send without being allowed to, and nothing here allows it. The host must be a loopback one,
+    so that no name that points here is of use; with a token, the token is asked for instead.
+
+    Args:
+        world: The world.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._control = Control(world)
+
+    def owns(self, head: Head) -> bool:
+        """Whether this request is for the control API."""
+        return head.path.startswith(PREFIX) or head.path == PREFIX.rstrip("/")
+
+    def known_paths(self) -> tuple[str, ...]:
+        """Its paths; none where it is switched off."""
+        if not self._world.control:
+            return ()
+        return tuple(dict.fromkeys(PREFIX + name for _, name in verbs.VERBS))
+
+    def handle(self, request: Request) -> Response:
+        """The answer; nothing of it is written into the journal."""
+        refusal = self._refuse(request)
+        if refusal is not None:
+            return refusal
+        name = request.path[len(PREFIX) :].strip("/")
+        verb, words = self._verb(request.method, name)
+        if verb is None:
+            methods = [method for method, known in verbs.VERBS if known == name]
+            if methods:
+                return _said(405, f"{PREFIX}{name} takes {' and '.join(methods)}.")
+            return _said(404, f"There is no {PREFIX}{name}; GET {PREFIX} lists what there is.")
+        try:
+            body = _object(request) if request.method == "POST" else {}
+            return _json(200, verb(self._control, words, body))
+        except (ValueError, TypeError, LookupError) as error:
+            status = 404 if isinstance(error, LookupError) else 400
+            return _said(status, str(error.args[0] if error.args else error))
+
+    def _refuse(self, request: Request) -> Response | None:
+        world = self._world
+        if not world.control:
+            return _said(404, "The control API is switched off.")
+        if world.control_token is not None:
+            token = request.header(TOKEN_HEADER.lower()) or ""
+            if not hmac.compare_digest(token.encode(), world.control_token.encode()):
+                return _said(403, f"The control API needs its token in {TOKEN_HEADER}.")
+        elif _host(request) not in _LOOPBACK:
+            return _said(403, "The control API answers only under a loopback host name.")
+        json_body = media_type(request.header("content-type") or "") == "application/json"
+        if request.method == "POST" and not json_body:
+            return _said(415, "A change is sent as application/json.")
+        return None
+
+    def _verb(self, method: str, name: str) -> tuple[Callable[..., Any] | None, str]:
+        verb = verbs.VERBS.get((method, name))
+        if verb is not None:
+            return verb, ""
+        # One claim: its id is the rest of the path.
+        first, _, rest = name.partition("/")
+        return verbs.VERBS.get((method, f"{first}/{{}}")) if rest else None, rest
+
+
+def _host(request: Request) -> str:
+    host = (request.header("host") or "").lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _object(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(request.body or b"{}", parse_float=str)
+    except (ValueError, RecursionError):
+        raise ValueError("the body is no JSON") from None
+    if not isinstance(body, dict):
+        raise ValueError("the body is no JSON object")  # noqa: TRY004 - one error for bad bodies
+    return body
+
+
+def _json(status: int, body: Any) -> Response:
+    return response(status, JSON, encode(body))
+
+
+def _said(status: int, sentence: str) -> Response:
+    return _json(status, {"mock": sentence})

@@ -1,0 +1,135 @@
+"""The engine: a whole request in, a whole answer out, without I/O."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+import attrs
+
+from facematch_core import __version__
+
+from ._messages import Head, Request, Response
+from .claims import Told
+from .control_http import ControlApi
+from .faults import Fault, Faults, Kind
+from .journal import presentable, short
+from .vendors import VendorBehaviour, vendor_named
+from .world import MAX_BODY_BYTES, World
+
+#: As `facematch_core.http.MOCK_HEADER`, which would bring requests along.
+MOCK_HEADER = "X-Facematch-Mock"
+CLAIMS_HEADER = "X-Facematch-Claims"
+#: A change through the control API is no longer than this.
+MAX_CONTROL_BYTES = 1024 * 1024
+
+
+class Engine:
+    """Answers for one world, whatever the front. Safe across threads.
+
+    Args:
+        world: Its state and behaviour.
+
+    Attributes:
+        slow: Whether an answer takes so long that a front should not wait for it on its loop.
+    """
+
+    slow = False
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._vendor: VendorBehaviour = vendor_named(world.vendor).make(world)
+        self._control = ControlApi(world)
+
+    @property
+    def faults(self) -> Faults:
+        """The rules of the world as it is now; a reset gives it others."""
+        return self.world.faults
+
+    def handle(self, request: Request) -> Response:
+        """The whole answer to a whole request.
+
+        An exception of the world's decider is handed on; nothing else is raised.
+        """
+        if self._control.owns(request):
+            return _marked(self._control.handle(request))
+        if self._vendor.owns(request):
+            return _marked(self._vendor.handle(request))
+        return _marked(self._elsewhere(request))
+
+    def refuse_early(self, head: Head) -> Response | None:
+        """The 413 for a declared length over the limit, noted in the journal, or None."""
+        declared = head.header("content-length") or ""
+        if not (declared.isascii() and declared.isdigit()):
+            return None
+        # So many digits are never a length, and turning them into a number costs time.
+        if len(declared) < 19 and int(declared) <= self.max_body_bytes(head):
+            return None
+        return self.too_large(head)
+
+    def max_body_bytes(self, head: Head) -> int:
+        """How many bytes of a body are taken before the answer is 413."""
+        return MAX_CONTROL_BYTES if self._control.owns(head) else MAX_BODY_BYTES
+
+    def too_large(self, head: Head) -> Response:
+        """The 413 for a body over the limit, noted in the journal."""
+        told = self.world.behaviours.told()
+        key = "limit.control" if self._control.owns(head) else "limit.body"
+        return self._logged(head, told, told.answer(key), "the body is too large")
+
+    def answer_of(self, fault: Fault, request: Request) -> Response:
+        """The answer of a fault at `Stage.ANSWER`, noted in the journal.
+
+        The call itself is not carried out: that is `handle`, for a fault that was executed.
+        """
+        told = self.world.behaviours.told()
+        response = self._fault(fault, request, told)
+        response = attrs.evolve(response, status=fault.status)
+        return self._logged(request, told, response, f"fault: {fault.stage} {fault.kind}")
+
+    def note(self, head: Head, what: str) -> None:
+        """Write into the journal what a front did by itself."""
+        self.world.log(method=short(head.method), path=short(head.path, 200), note=short(what, 200))
+
+    def _fault(self, fault: Fault, request: Request, told: Told) -> Response:
+        if fault.kind is Kind.HTML:
+            return told.answer("fault.html", status=fault.status)
+        if fault.kind is Kind.WRONG_JSON:
+            return told.answer("fault.wrong_json")
+        words = None
+        if self._vendor.owns(request):
+            words = self._vendor.in_own_words(fault.status, request, told)
+        if words is not None:
+            return words
+        key = "fault.server" if fault.status >= 500 else "fault.other"
+        return told.answer(key, status=fault.status)
+
+    def _elsewhere(self, request: Request) -> Response:
+        known = (*self._vendor.known_paths(), *self._control.known_paths())
+        close = get_close_matches(request.path, known, n=1, cutoff=0.4)
+        hint = f"Did you mean {close[0]}?" if close else f"{self._vendor.title} begins at /v3/."
+        told = self.world.behaviours.told()
+        response = told.answer("elsewhere", path=short(request.path, 200), hint=hint)
+        return self._logged(request, told, response, hint, mark=False)
+
+    def _logged(
+        self, head: Head, told: Told, response: Response, note: str, *, mark: bool = True
+    ) -> Response:
+        response = told.sealed(response)
+        self.world.log(
+            method=short(head.method),
+            path=short(head.path, 200),
+            status=response.status,
+            fields=presentable(head.query),
+            claims=response.claims,
+            note=note,
+        )
+        return _marked(response) if mark else response
+
+
+def _marked(response: Response) -> Response:
+    claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
+    every: Any = (*response.headers, (MOCK_HEADER, __version__), *claims)
+    return Response(
+        status=response.status, headers=every, body=response.body, claims=response.claims
+    )

@@ -1,0 +1,199 @@
+"""Forms as the framework reads them: fields, files, and what it does with malformed bodies."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+from multipart import (  # type: ignore[import-untyped]  # it ships no types
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+)
+
+MULTIPART = "multipart/form-data"
+URLENCODED = "application/x-www-form-urlencoded"
+#: As many fields as the framework takes.
+MAX_FIELDS = 1000
+
+_BOUNDARY = re.compile(r""";\s*boundary\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.IGNORECASE)
+_USABLE_BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
+_EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*\"?([^;\"]*)", re.IGNORECASE)
+
+
+class FormError(ValueError):
+    """The form cannot be taken apart at all; the message is what the framework says."""
+
+
+@attrs.frozen
+class Upload:
+    """One file of a form.
+
+    Attributes:
+        name: Of the file, without folders.
+        content: Its bytes.
+        digest: SHA-256 in hexadecimal; None where digests are off.
+    """
+
+    name: str
+    content: bytes = attrs.field(repr=False)
+    digest: str | None = None
+
+
+@attrs.frozen
+class Form:
+    """A form that was read.
+
+    Attributes:
+        fields: Texts by name, in the order sent.
+        files: Files by name, in the order sent.
+        problem: Why the rest of a malformed body was not read; None for a whole one.
+    """
+
+    fields: dict[str, list[str]] = attrs.field(factory=dict)
+    files: dict[str, list[Upload]] = attrs.field(factory=dict)
+    problem: str | None = None
+
+
+def media_type(content_type: str) -> str:
+    """The type without parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def read_form(content_type: str, body: bytes, *, digests: bool) -> Form:
+    """Read a multipart or urlencoded body.
+
+    Args:
+        content_type: The whole header.
+        body: All of it.
+        digests: Whether files are digested.
+
+    Raises:
+        FormError: it cannot be taken apart at all.
+    """
+    if media_type(content_type) == URLENCODED:
+        return _read_urlencoded(body)
+    return _read_multipart(_boundary(content_type), body, digests=digests)
+
+
+def _read_urlencoded(body: bytes) -> Form:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise FormError("Too many fields.") from None
+    form = Form()
+    for name, value in pairs:
+        form.fields.setdefault(name, []).append(value)
+    return form
+
+
+def _boundary(content_type: str) -> str:
+    if not content_type.isascii():
+        raise FormError("Invalid non-ASCII Content-Type in multipart")
+    if not content_type.startswith("multipart/"):
+        raise FormError(f"Invalid Content-Type: {content_type}")
+    found = _BOUNDARY.search(content_type)
+    boundary = found[1].strip().strip('"') if found else "None"
+    if not found or not _USABLE_BOUNDARY.fullmatch(boundary):
+        raise FormError(f"Invalid boundary in multipart: {boundary}")
+    return boundary
+
+
+def _read_multipart(boundary: str, body: bytes, *, digests: bool) -> Form:
+    # Header bytes are read one to one and decoded later: a part whose head is no UTF-8 is left
+    # out by the framework, and does not end the form.
+    parser = PushMultipartParser(
+        boundary,
+        header_charset="latin-1",
+        max_header_count=32,
+        max_segment_count=MAX_FIELDS,
+    )
+    parts = _Parts(digests)
+    problem = None
+    try:
+        for event in parser.parse(body):
+            parts.take(event)
+        # A whole body has nothing more to give; one that breaks off is ended here.
+        for event in parser.parse(f"\r\n--{boundary}--\r\n".encode()):
+            problem = "the body ends before its last boundary"
+            parts.take(event)
+    except ParserLimitReached as limit:
+        raise FormError(f"{limit}.") from None
+    except MultipartError as error:
+        problem = str(error)
+    return Form(parts.fields, parts.files, problem)
+
+
+class _Parts:
+    """The parts of a multipart body, collected from the parser's events."""
+
+    def __init__(self, digests: bool) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self.files: dict[str, list[Upload]] = {}
+        self._digests = digests
+        self._name: str | None = None
+        self._file_name: str | None = None
+        self._chunks: list[bytes] = []
+
+    def take(self, event: MultipartSegment | bytes | None) -> None:
+        """Note what the parser found: the head of a part, some of its body, or its end."""
+        if event is None:
+            self._keep()
+        elif isinstance(event, bytes):
+            self._chunks.append(event)
+        else:
+            self._chunks = []
+            self._name, self._file_name = _utf8(event.name), _file_name(event)
+
+    def _keep(self) -> None:
+        chunks, name, filename = self._chunks, self._name, self._file_name
+        if not name:
+            return
+        content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not filename:
+            self.fields.setdefault(name, []).append(content.decode(errors="replace"))
+            return
+        bare = bare_name(filename)
+        if bare:
+            digest = hashlib.sha256(content).hexdigest() if self._digests else None
+            self.files.setdefault(name, []).append(Upload(bare, content, digest))
+
+
+def bare_name(filename: str) -> str:
+    """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
+    name = html.unescape(filename) if "&" in filename else filename
+    name = name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+    name = name if name.isprintable() else "".join(filter(str.isprintable, name))
+    return "" if name in {".", ".."} else name
+
+
+def _file_name(segment: MultipartSegment) -> str | None:
+    if segment.filename is None:
+        disposition = segment.header("Content-Disposition") or ""
+        if "*" not in disposition:
+            return None
+        extended = _EXTENDED_NAME.search(disposition)
+        if extended and extended[1].count("'") == 2:
+            charset, _, quoted = extended[1].split("'")
+            try:
+                return unquote(quoted.strip(), charset or "utf-8", "replace")
+            except LookupError:
+                return None
+    return _utf8(segment.filename)
+
+
+def _utf8(text: str | None) -> str | None:
+    if text is None or text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return None

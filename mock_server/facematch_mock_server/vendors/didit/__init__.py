@@ -1,0 +1,7 @@
+"""Didit, as the mock imitates it."""
+
+from __future__ import annotations
+
+from ._vendor import Didit
+
+__all__ = ["Didit"]

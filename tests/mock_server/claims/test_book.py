@@ -1,0 +1,126 @@
+"""The claims as data, the page of the documentation, and one claim explained."""
+
+import datetime as dt
+import re
+
+import mock_didit as didit
+import pytest
+
+from facematch_mock_server.claims import Behaviours, Known, Reply, all_claims, claims_page, explain
+from facematch_mock_server.claims._claim import otherwise
+from facematch_mock_server.claims._reply import fill
+from facematch_mock_server.claims.didit import EDITIONS, SWITCHES
+
+
+def test_ids_are_unique():
+    """And say whose behaviour it is, then what it decides."""
+    ids = [claim.id for claim in all_claims()]
+    assert len(set(ids)) == len(ids)
+    for claim in all_claims():
+        assert claim.vendor in {"didit", "mock"}
+        assert claim.id.startswith(f"{claim.vendor}.{claim.key}")
+
+
+def test_a_claim_has_a_source():
+    """One sentence, how it is known, a document, and the day it was read."""
+    for claim in all_claims():
+        assert claim.statement.endswith("."), claim.id
+        assert claim.origin.document
+        assert dt.date.fromisoformat(claim.origin.read) == dt.date(2026, 11, 20)
+        assert claim.turned != claim.value, claim.id
+        ours = claim.origin.document.startswith("none")
+        assert ours == (claim.origin.known is Known.OURS)
+
+
+def test_what_belongs_to_no_vendor_is_ours():
+    """The mock's own words are nobody's documents."""
+    assert {c.origin.known for c in all_claims() if c.vendor == "mock"} == {Known.OURS}
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_each_behaviour_has_one_claim_in_an_edition(edition):
+    """Two claims never decide the same, and none is missing."""
+    behaviours = didit.new_world(edition=edition).behaviours
+    keys = [claim.key for claim in behaviours.claims]
+    assert len(set(keys)) == len(keys)
+    if edition == "2026-07":
+        assert {claim.key for claim in all_claims()} - set(keys) == {
+            "auth.words.401",
+            *(key for key in (c.key for c in all_claims()) if "QUALITY" in key or "LUMINAN" in key),
+            *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
+            *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
+            "integer.bad",
+        }
+
+
+def test_every_switch_of_an_edition_can_be_set_or_belongs_to_it():
+    """A claim's condition is a switch of every edition, with a value that occurs."""
+    for claim in all_claims():
+        if claim.when is not None:
+            switch, values = claim.when
+            known = {edition[switch] for edition in EDITIONS.values()} | set(
+                SWITCHES.get(switch, ())
+            )
+            assert set(values) <= known, claim.id
+
+
+def test_two_claims_on_one_behaviour_are_refused():
+    """A table that contradicts itself is a mistake of ours."""
+    claim = all_claims()[0]
+    with pytest.raises(ValueError, match="two claims decide"):
+        Behaviours([claim, claim], {})
+
+
+def test_the_page_lists_every_claim():
+    """Each with its source; a section for each area."""
+    page = claims_page("didit")
+    for claim in all_claims("didit"):
+        assert f"| `{claim.id}` |" in page
+    assert "## didit.match" in page
+    assert re.search(r"\d+ documented", page)
+    assert all(line.count(" | ") == 4 for line in page.splitlines() if line.startswith("| `"))
+
+
+def test_one_claim_explained():
+    """Statement, source, conditions, value and its contrary."""
+    text = explain("didit.match.boundary.exclusive")
+    assert "Only a score strictly above the threshold is Approved." in text
+    assert "Didit API reference, Face Match, June 2026, read 2026-11-20" in text
+    assert "boundary = exclusive" in text
+    assert "status 403" in explain("didit.credit.refused")
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: explain("didit.match.bondary"), lambda: claims_page("acme")]
+)
+def test_what_is_not_there(call):
+    """LookupError, with what is."""
+    with pytest.raises(LookupError, match=r"did you mean .*didit\.match\.boundary|known: didit"):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (True, False),
+        (3, 4),
+        ("x", "x (turned)"),
+        (Reply(200), Reply(299)),
+        (Reply(404, {"a": ["b", 1]}), Reply(404, {"a": ["b (turned)", 1]})),
+        (Reply(200, {}), Reply(200, {"turned": True})),
+    ],
+)
+def test_what_a_claim_says_when_turned(value, other):
+    """Something else of the same kind."""
+    assert otherwise(value) == other
+
+
+def test_a_claim_without_an_obvious_contrary_says_its_own():
+    """There is no other tuple by itself."""
+    with pytest.raises(TypeError):
+        otherwise(())
+
+
+def test_words_are_filled_in_everywhere():
+    """In texts at any depth, and nowhere else."""
+    assert fill({"a": ["{x}", 1, None]}, {"x": "{y}"}) == {"a": ["{y}", 1, None]}

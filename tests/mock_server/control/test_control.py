@@ -1,0 +1,99 @@
+"""The verbs as a Python object."""
+
+import datetime as dt
+from decimal import Decimal
+
+import mock_didit as didit
+import pytest
+from mock_didit import match
+
+from facematch_mock_server.control import Control
+from facematch_mock_server.deciding import Deciding
+from facematch_mock_server.engine import Engine
+from facematch_mock_server.faults import Fault
+from facematch_mock_server.world import World
+
+
+@pytest.fixture
+def engine():
+    """An engine whose world takes outcomes."""
+    return Engine(World(Deciding(), clock=didit.VirtualClock(didit.START)))
+
+
+@pytest.fixture
+def steer(engine):
+    """Its control."""
+    return Control(engine.world)
+
+
+def test_outcomes(engine, steer):
+    """An outcome for the next call, and none that does not fit."""
+    steer.set_outcome("match", score=12)
+    assert len(steer.outcomes()) == 1
+    assert engine.handle(match()).json()["face_match"]["score"] == 12.0
+    steer.set_outcome("liveness", attack=True)
+    steer.clear_outcomes()
+    assert steer.outcomes() == ()
+    with pytest.raises(ValueError, match="no such outcome"):
+        steer.set_outcome("match", colour="red")
+
+
+def test_a_decider_without_outcomes():
+    """It takes none, and has none to clear."""
+    steer = Control(didit.new_world())
+    with pytest.raises(ValueError, match="takes no outcomes"):
+        steer.set_outcome("match", score=12)
+    steer.clear_outcomes()
+    assert steer.outcomes() == ()
+
+
+def test_money_keys_and_limits(engine, steer):
+    """What is set holds from the next call on."""
+    steer.set_balance("0.05")
+    key = steer.add_key("live", expires=dt.date(2026, 7, 2))
+    assert engine.handle(match(key=key)).status == 200
+    assert (steer.balance(), len(steer.charges())) == (Decimal(0), 1)
+    assert steer.charges()[0].amount == Decimal("0.05")
+    assert engine.handle(match(key=key)).status == 403
+    assert key not in repr(steer.keys())
+    steer.revoke_key(key)
+    with pytest.raises(LookupError, match="no such key"):
+        steer.revoke_key("other-key")
+    steer.set_limit("write", 0)
+    assert steer.limits()["write"] == 0
+    assert engine.handle(match()).status == 429
+
+
+def test_faults_and_clock(steer):
+    """Added, listed, cleared; read, moved."""
+    fault = Fault(stage="answer", kind="html")
+    steer.add_fault(fault)
+    assert steer.faults() == (fault,)
+    steer.clear_faults()
+    assert steer.faults() == ()
+    assert steer.advance(60) == steer.now() == didit.START + dt.timedelta(seconds=60)
+
+
+def test_journal_sessions_and_claims(engine, steer):
+    """What happened, what was kept, and what it rests on."""
+    engine.handle(match())
+    assert (len(steer.journal()), len(steer.sessions())) == (1, 1)
+    steer.clear_journal()
+    assert steer.journal() == ()
+    ids = {claim.id for claim in steer.claims()}
+    assert "didit.match.boundary.exclusive" in ids
+    assert "didit.match.boundary.inclusive" not in ids
+    assert steer.explain("didit.match.threshold").startswith("didit.match.threshold")
+
+
+def test_a_reset_keeps_what_was_chosen(engine, steer):
+    """Keys, credit and ids begin again; edition, switches and time stay."""
+    steer.reset(edition="2026-03", switches={"start_credit": "7"})
+    first = engine.handle(match()).status
+    steer.add_key(key="another-key")
+    steer.advance(5)
+    steer.reset()
+    assert first == 200
+    assert (steer.balance(), steer.behaviours()["edition"]) == (Decimal(7), "2026-03")
+    assert len(steer.keys()) == 2
+    assert steer.now() == didit.START + dt.timedelta(seconds=5)

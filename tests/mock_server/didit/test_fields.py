@@ -1,0 +1,235 @@
+"""Form fields: the words of every refusal, and what is taken."""
+
+import math
+
+import mock_didit as didit
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mock_didit import LIVENESS, LIVENESS_THRESHOLD, MATCH, MATCH_THRESHOLD, match, picture
+
+from facematch_mock_server.vendors.didit._fields import extension
+
+MISSING = "No file was submitted."
+NOT_A_FILE = "The submitted data was not a file. Check the encoding type on the form."
+EMPTY = "The submitted file is empty."
+LARGE = "File size should not exceed 5 MB"
+LIMIT = 5 * 1024 * 1024
+
+
+def wrong(suffix):
+    """The words for an extension."""
+    allowed = "tiff, jpg, jpeg, png, webp"
+    return f"File extension “{suffix}” is not allowed. Allowed extensions are: {allowed}."
+
+
+def sent(*files, fields=(), path=MATCH, key="mock-live-key"):
+    """A request with these files and fields."""
+    return didit.request(path, *didit.multipart(fields, files), key=key)
+
+
+GOOD = ("ref_image", "b.png", picture())
+
+#: file name, bytes -> words for user_image, claim
+FILES = [
+    ("a.txt", b"x", [wrong("txt")], "didit.file.bad_extension"),
+    ("a.TXT", b"x", [wrong("txt")], "didit.file.extension_case"),
+    ("a.tif", b"x", [wrong("tif")], "didit.file.extensions"),
+    ("a", b"x", [wrong("")], "didit.file.bad_extension"),
+    (".jpg", b"x", [wrong("")], "didit.file.bad_extension"),
+    ("a.jpg.exe", b"x", [wrong("exe")], "didit.file.bad_extension"),
+    ("a.jpg", b"", [EMPTY], "didit.file.empty"),
+    ("a.txt", b"", [EMPTY], "didit.file.empty"),
+    ("a.jpg", b"x" * (LIMIT + 1), [LARGE], "didit.file.too_large"),
+    ("a.gif", b"x" * (LIMIT + 1), [wrong("gif"), LARGE], "didit.file.all_faults"),
+]
+
+
+@pytest.mark.parametrize("key", ["mock-live-key", "mock-sandbox-key"])
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
+@pytest.mark.parametrize("case", FILES, ids=range(len(FILES)))
+def test_a_file_is_refused(ask, case, edition, key):
+    """In these words, with a sandbox key as with a live one."""
+    name, data, words, claim = case
+    status, body, response = ask(sent(("user_image", name, data), GOOD, key=key), edition=edition)
+    assert (status, body) == (400, {"user_image": words})
+    assert claim in response.claims
+
+
+@pytest.mark.parametrize(
+    "name", ["a.tiff", "a.jpg", "a.jpeg", "a.png", "a.webp", "A.JPG", "x.y.WebP"]
+)
+def test_a_file_is_taken(ask, name):
+    """The five extensions, in any case, whatever the content type says."""
+    assert ask(sent(("user_image", name, picture()), GOOD))[0] == 200
+
+
+def test_the_limit_itself_is_taken(ask):
+    """5 242 880 bytes pass, and the switch moves that."""
+    data = picture(pad="x" * (LIMIT - len(picture(pad=""))))
+    assert len(data) == LIMIT
+    assert ask(sent(("user_image", "a.jpg", data), GOOD))[0] == 200
+    status, body, _ = ask(
+        sent(("user_image", "a.jpg", data), GOOD), switches={"size_limit_bytes": 5_000_000}
+    )
+    assert (status, body) == (400, {"user_image": [LARGE]})
+
+
+def test_missing_and_text(ask):
+    """A part that is missing, and a text where a file belongs."""
+    assert ask(sent(("user_image", "a.jpg", b"x")))[1] == {"ref_image": [MISSING]}
+    assert ask(sent(GOOD))[1] == {"user_image": [MISSING]}
+    assert ask(sent(GOOD, fields=[("user_image", "x")]))[1] == {"user_image": [NOT_A_FILE]}
+    # Browsers send an empty name for a file input that was left empty.
+    assert ask(sent(("user_image", "", b""), GOOD))[1] == {"user_image": [NOT_A_FILE]}
+
+
+def test_all_errors_at_once(ask):
+    """Every field error of a request comes back in one object."""
+    bad = {MATCH_THRESHOLD: "101", "rotate_image": "x", "save_api_request": "x", "metadata": "1"}
+    assert ask(sent(fields=bad.items()))[1] == {
+        "user_image": [MISSING],
+        "ref_image": [MISSING],
+        MATCH_THRESHOLD: ["Ensure this value is less than or equal to 100."],
+        "rotate_image": ["Must be a valid boolean."],
+        "save_api_request": ["Must be a valid boolean."],
+        "metadata": ["Metadata must be a JSON object."],
+    }
+
+
+HIGH = "Ensure this value is less than or equal to 100."
+BELOW = "Ensure this value is greater than or equal to 0."
+NUMBER, INTEGER = "A valid number is required.", "A valid integer is required."
+
+#: text, edition -> words, claim
+THRESHOLDS = [
+    ("100.01", "2026-07", HIGH, "didit.number.too_high"),
+    ("inf", "2026-07", HIGH, "didit.threshold.highest"),
+    ("-0.01", "2026-07", BELOW, "didit.number.too_low"),
+    ("-inf", "2026-11", BELOW, "didit.threshold.lowest"),
+    ("abc", "2026-07", NUMBER, "didit.number.bad"),
+    ("30,5", "2026-07", NUMBER, "didit.number.bad"),
+    (" ", "2026-07", NUMBER, "didit.number.bad"),
+    ("41.5", "2026-03", INTEGER, "didit.integer.bad"),
+    ("abc", "2026-03", INTEGER, "didit.integer.bad"),
+    ("101", "2026-03", HIGH, "didit.number.too_high"),
+    ("-1", "2026-03", BELOW, "didit.number.too_low"),
+]
+
+
+@pytest.mark.parametrize(("text", "edition", "words", "claim"), THRESHOLDS)
+def test_a_threshold_is_refused(ask, text, edition, words, claim):
+    """By both endpoints, in the same words."""
+    status, body, response = ask(match(**{MATCH_THRESHOLD: text}), edition=edition)
+    assert (status, body) == (400, {MATCH_THRESHOLD: [words]})
+    assert claim in response.claims
+    body = ask(didit.liveness(**{LIVENESS_THRESHOLD: text}), edition=edition)[1]
+    assert body == {LIVENESS_THRESHOLD: [words]}
+
+
+@pytest.mark.parametrize(
+    ("text", "edition"),
+    [
+        *((text, "2026-07") for text in ("0", "100", "41.5", " 3 ", "1e1", "nan", "")),
+        *((text, "2026-03") for text in ("30", "30.0", "")),
+    ],
+)
+def test_a_threshold_is_taken(ask, text, edition):
+    """Whatever the framework calls a number; nothing counts as missing."""
+    assert ask(match(**{MATCH_THRESHOLD: text}), edition=edition)[0] == 200
+
+
+TRUE = ["t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"]
+FALSE = ["f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"]
+
+
+@pytest.mark.parametrize(("word", "angle"), [(w, 90) for w in TRUE] + [(w, 0) for w in FALSE])
+def test_a_boolean_is_taken(ask, word, angle):
+    """Every word of the framework's."""
+    body = ask(match(picture(angle=90), rotate_image=word))[1]
+    assert body["face_match"]["user_image"]["best_angle"] == angle
+
+
+@pytest.mark.parametrize("word", ["tRuE", "2", "ja", " true", "null", "-1"])
+def test_a_boolean_is_refused(ask, word):
+    """Anything else is no boolean."""
+    assert ask(match(rotate_image=word))[1] == {"rotate_image": ["Must be a valid boolean."]}
+
+
+def test_an_empty_boolean_is_the_default(ask):
+    """Nothing is said, so the default holds: saved, and so rounded."""
+    body = ask(match(picture(score=87.123456), save_api_request=""))[1]
+    assert body["face_match"]["score"] == 87.12
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "[]", "1", "null", '"a"', "{", '{"a":NaN}', '{"a":1e999}', "[" * 100_000]
+)
+def test_metadata_is_refused(ask, text):
+    """What is no JSON, or JSON and no object."""
+    assert ask(match(metadata=text))[1] == {"metadata": ["Metadata must be a JSON object."]}
+
+
+@pytest.mark.parametrize("text", ["{}", '{"a":{"b":[1,2.5,null,"é\\u2028"]}}', '{"a":"\\ud800"}'])
+def test_metadata_is_echoed(ask, text):
+    """Any object comes back as it is, even half a character."""
+    import json
+
+    assert ask(match(metadata=text))[1]["metadata"] == json.loads(text)
+
+
+def test_empty_texts_are_null(ask):
+    """Empty vendor_data and metadata are echoed as null; unknown fields are ignored."""
+    body = ask(match(vendor_data="", metadata="", unheard_of="x"))[1]
+    assert (body["vendor_data"], body["metadata"]) == (None, None)
+
+
+def test_the_last_field_counts(ask):
+    """Of fields with the same name the last one is read."""
+    files = (("user_image", "a.jpg", picture()), GOOD)
+    request = sent(*files, fields=[("vendor_data", "first"), ("vendor_data", "last")])
+    assert ask(request)[1]["vendor_data"] == "last"
+
+
+@given(text=st.one_of(st.text(max_size=20), st.floats().map(repr), st.integers().map(str)))
+def test_any_text_is_a_threshold_or_refused(text):
+    """As Python's float reads it, and then between 0 and 100."""
+    response = didit.new_engine().handle(match(**{MATCH_THRESHOLD: text}))
+    try:
+        value = float(text) if text else 30.0
+    except ValueError:
+        expected = [NUMBER]
+    else:
+        expected = [HIGH] if value > 100 else [BELOW] if value < 0 else None
+        assert expected is None or not math.isnan(value)
+    if expected is None:
+        assert response.status == 200
+    else:
+        assert response.json() == {MATCH_THRESHOLD: expected}
+
+
+@given(text=st.text(max_size=6))
+def test_any_text_is_a_boolean_or_refused(text):
+    """The known words and nothing are taken."""
+    response = didit.new_engine().handle(match(rotate_image=text))
+    assert response.status == (200 if text in {*TRUE, *FALSE, ""} else 400)
+
+
+@given(name=st.text(st.characters(codec="utf-8", exclude_characters='\r\n"\\/&'), max_size=12))
+def test_any_name_has_its_extension(name):
+    """The extension is what pathlib says."""
+    from pathlib import PurePosixPath
+
+    dotless = name.strip(".")
+    if dotless == name and name:
+        assert extension(name) == PurePosixPath(name).suffix[1:]
+
+
+@given(name=st.text(max_size=12), path=st.sampled_from([MATCH, LIVENESS]))
+def test_any_name_gets_an_answer(name, path):
+    """However odd a file name is, the answer is one of the documented ones."""
+    body, content_type = didit.multipart(
+        [], [("user_image", name.encode("utf-8", "replace").decode(), b"x"), GOOD]
+    )
+    response = didit.new_engine().handle(didit.request(path, body, content_type))
+    assert response.status in (200, 400)

@@ -1,0 +1,160 @@
+"""POST /v3/passive-liveness/: verdicts, scores, warnings and shapes, row by row."""
+
+import pytest
+from mock_didit import LIVENESS_THRESHOLD, liveness, picture
+
+
+def test_an_answer_has_every_key(ask):
+    """The declined answer of the documents, key for key."""
+    body = ask(liveness(picture(score=30), vendor_data="emp-0042"))[1]
+    face = {
+        "bbox": [212, 148, 604, 690],
+        "confidence": 0.741206,
+        "age": 34.12,
+        "gender": "female",
+        "race": None,
+    }
+    assert body == {
+        "request_id": body["request_id"],
+        "liveness": {
+            "status": "Declined",
+            "method": "PASSIVE",
+            "score": 30.0,
+            "user_image": {"entities": [face], "best_angle": 0},
+            "warnings": [
+                {
+                    "risk": "LOW_LIVENESS_SCORE",
+                    "feature": "LIVENESS",
+                    "additional_data": None,
+                    "log_type": "error",
+                    "short_description": "Low liveness score",
+                    "long_description": "The liveness check resulted in a low score, indicating "
+                    "potential use of non-live facial representations or poor-quality biometric "
+                    "data.",
+                }
+            ],
+            "face_quality": 71.8,
+            "face_luminance": 46.02,
+        },
+        "vendor_data": "emp-0042",
+        "metadata": None,
+        "created_at": "2026-07-02T09:15:27.104233+00:00",
+    }
+
+
+LOW, ATTACK, NONE = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "NO_FACE_DETECTED"
+MANY = "MULTIPLE_FACES_DETECTED"
+ATTACK_LONG = f"risk.{ATTACK}.long"
+QUALITY = "LOW_FACE_QUALITY"
+DARK, BRIGHT = "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"
+
+#: what is seen, threshold, edition -> status, score, risks, claim
+VERDICTS = [
+    ({"score": 92.123}, None, "2026-07", "Approved", 92.12, [], "decimals"),
+    ({"score": 30}, None, "2026-07", "Declined", 30.0, [LOW], "threshold.july"),
+    ({"score": 30.01}, None, "2026-07", "Approved", 30.01, [], "approved"),
+    ({"score": 55}, "55", "2026-11", "Declined", 55.0, [LOW], "boundary.exclusive"),
+    ({"score": 30.004}, None, "2026-07", "Declined", 30.0, [LOW], "compared"),
+    ({"score": 100}, "100", "2026-07", "Declined", 100.0, [LOW], "boundary.exclusive"),
+    ({"score": None}, None, "2026-07", "Declined", None, [LOW], "null_score"),
+    ({"attack": True}, None, "2026-07", "Declined", 92.12, [ATTACK], f"risk.{ATTACK}.type"),
+    ({"attack": True, "score": 3}, None, "2026-07", "Declined", 3.0, [LOW, ATTACK], ATTACK_LONG),
+    ({"faces": 2}, None, "2026-07", "Approved", 92.12, [MANY], "declining"),
+    ({"faces": 2, "score": 3}, None, "2026-07", "Declined", 3.0, [LOW, MANY], f"risk.{MANY}.type"),
+    ({"quality": 1, "luminance": 1}, None, "2026-07", "Approved", 92.12, [], "quality_risks.none"),
+    ({"quality": 1, "luminance": 99}, None, "2026-11", "Approved", 92.12, [], "quality_risks.none"),
+    ({"score": 30}, "30", "2026-03", "Approved", 30, [], "boundary.inclusive"),
+    ({"score": 29}, None, "2026-03", "Declined", 29, [LOW], "threshold.march"),
+    ({"quality": 29.9}, None, "2026-03", "Approved", 92, [QUALITY], "low_quality"),
+    ({"quality": 30}, None, "2026-03", "Approved", 92, [], "quality_risks.warned"),
+    ({"luminance": 19.9}, None, "2026-03", "Approved", 92, [DARK], "dark"),
+    ({"luminance": 20}, None, "2026-03", "Approved", 92, [], "dark"),
+    ({"luminance": 80.1}, None, "2026-03", "Approved", 92, [BRIGHT], "bright"),
+    ({"luminance": 80}, None, "2026-03", "Approved", 92, [], "bright"),
+    ({"review": True}, None, "2026-03", "Approved", 92, [], "approved"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
+def test_verdict(ask, case):
+    """What is seen gives this verdict, this score and these warnings."""
+    seen, threshold, edition, status, score, risks, claim = case
+    fields = {} if threshold is None else {LIVENESS_THRESHOLD: threshold}
+    for saved in ("true", "false"):
+        sent = liveness(picture(**seen), save_api_request=saved, **fields)
+        code, body, response = ask(sent, edition=edition)
+        block = body["liveness"]
+        assert (code, block["status"], block["score"]) == (200, status, score)
+        assert type(block["score"]) is type(score)
+        assert [warning["risk"] for warning in block["warnings"]] == risks
+        assert f"didit.liveness.{claim}" in response.claims
+
+
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
+def test_no_face(ask, edition):
+    """No face stands alone, and takes the numbers away."""
+    body = ask(liveness(picture(faces=0, score=3, attack=True)), edition=edition)[1]
+    block = body["liveness"]
+    assert block["status"] == "Declined"
+    assert [warning["risk"] for warning in block["warnings"]] == [NONE]
+    assert [block[k] for k in ("score", "face_quality", "face_luminance")] == [None] * 3
+    assert block["user_image"] == {"entities": [], "best_angle": None}
+
+
+TYPES = {
+    LOW: "error",
+    ATTACK: "error",
+    NONE: "error",
+    MANY: "warning",
+    QUALITY: "warning",
+    DARK: "warning",
+    BRIGHT: "warning",
+}
+
+
+def test_the_type_of_every_warning(ask):
+    """Errors decline, warnings do not."""
+    seen = {}
+    for said in (
+        {"score": 1, "attack": True, "faces": 2, "quality": 1, "luminance": 1},
+        {"faces": 0},
+        {"luminance": 99},
+    ):
+        for warning in ask(liveness(picture(**said)), edition="2026-03")[1]["liveness"]["warnings"]:
+            seen[warning["risk"]] = warning["log_type"]
+    assert seen == TYPES
+
+
+def test_the_words_of_an_attack(ask):
+    """The documented words."""
+    warning = ask(liveness(picture(attack=True)))[1]["liveness"]["warnings"][0]
+    assert warning["short_description"] == "Liveness Face Attack"
+    text = "The system detected a potential attempt to bypass the liveness check."
+    assert warning["long_description"] == text
+
+
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
+def test_bytes_that_are_no_picture(ask, edition):
+    """They are refused in the documented words."""
+    status, body, response = ask(liveness(b"no picture"), edition=edition)
+    assert (status, body) == (400, {"error": "Invalid user image format."})
+    assert "didit.liveness.undecodable" in response.claims
+
+
+def test_an_angle_only_if_asked_for(ask):
+    """best_angle is 0 unless rotate_image helped."""
+    sent = picture(angle=270)
+    assert ask(liveness(sent))[1]["liveness"]["user_image"]["best_angle"] == 0
+    body = ask(liveness(sent, rotate_image="1"))[1]
+    assert body["liveness"]["user_image"]["best_angle"] == 270
+
+
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
+def test_a_sandbox_key_always_approves(ask, edition):
+    """Whatever is sent, even at threshold 100: Approved and the full shape."""
+    live = ask(liveness(), edition=edition)[1]
+    sent = liveness(b"no picture", key="mock-sandbox-key", **{LIVENESS_THRESHOLD: "100"})
+    status, body, _ = ask(sent, edition=edition)
+    assert (status, body["liveness"]["status"]) == (200, "Approved")
+    assert body["liveness"]["warnings"] == []
+    assert set(body["liveness"]) == set(live["liveness"])
