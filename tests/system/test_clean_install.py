@@ -17,6 +17,13 @@ EXTRAS = {
         "    result = verifier.verify(a, b)\n"
         "assert result.is_match, result"
     ),
+    "mock": (
+        "import urllib.request\n"
+        "from facematch_mock_server import MockServer\n"
+        "with MockServer() as mock:\n"
+        "    with urllib.request.urlopen(mock.url + '/__mock__/clock') as answer:\n"
+        "        assert answer.status == 200"
+    ),
     "testing": "from facematch_core.testing import BackendContract, VendorDouble",
     "heif": (
         "import io, PIL.Image, pillow_heif\n"

@@ -142,7 +142,7 @@ def test_png_orientation_is_the_only_entry():
 
 
 def test_png_texts_stay_only_by_keyword(monkeypatch):
-    """One constant names those that may be sent: a test card's alone; compressed ones never stay."""
+    """One constant names what may be sent: the text of a test card; compressed texts never stay."""
     assert _png.KEPT_TEXT_KEYWORDS == (b"facematch-card",)
     data = png_with_secrets(quartered())
     card = chunk(b"tEXt", b"test-card\0{}")

@@ -1,0 +1,1 @@
+"""The command `facematch mock`."""

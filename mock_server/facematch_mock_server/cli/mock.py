@@ -1,0 +1,137 @@
+"""`facematch mock`: the server for people and for other languages, and `explain` for one claim."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import threading
+from typing import Any, Literal
+
+import click
+
+from facematch_core.errors import ConfigurationError
+
+#: What a person needs at once. The first line is the address alone, for programs that start us.
+STARTED = """{url}
+keys: {live} (live), {sandbox} (sandbox: approves everything, costs nothing)
+edition {edition}, scores by {engine}; every answer says that it comes from a mock
+
+  curl -H 'x-api-key: {live}' -F user_image=@selfie.jpg -F ref_image=@id.jpg {url}/v3/face-match/
+
+control: {control}
+stop with Ctrl-C"""
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@click.group("mock", invoke_without_command=True)
+@click.option(
+    "--vendor", type=click.Choice(["didit"]), default="didit", help="Whom to imitate; didit."
+)
+@click.option("--edition", help="Of the vendor's documents: 2026-03, 2026-07 (default), 2026-11.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="0, the default: a free one."
+)
+@click.option("--host", default="127.0.0.1", help="The address to bind; the loopback by default.")
+@click.option(
+    "--engine",
+    type=click.Choice(["cards", "local"]),
+    default="cards",
+    help="What decides a score: test cards and bytes, or the real local engine.",
+)
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="One more live key; repeatable.")
+@click.option("--no-control", is_flag=True, help="Serve the vendor alone.")
+@click.option("--control-token", metavar="TEXT", help="Ask for it; needed beyond this machine.")
+@click.option("--seed", type=int, help="Repeat ids and chances.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Serve a mock vendor until Ctrl-C.
+
+    It answers as Didit's documents say, bills and throttles, and charges nobody.
+    """
+    if ctx.invoked_subcommand is None:
+        serve(**given)
+
+
+def serve(
+    *,
+    vendor: str,
+    edition: str | None,
+    port: int,
+    host: str,
+    engine: Literal["cards", "local"],
+    keys: tuple[str, ...],
+    no_control: bool,
+    control_token: str | None,
+    seed: int | None,
+) -> None:
+    """Start, print where, and wait."""
+    from facematch_mock_server.clock import VirtualClock
+
+    try:
+        from facematch_mock_server.server import MockServer
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f'The mock server needs {missing.name}: pip install "facematch-core[mock]".'
+        ) from None
+    if not _loopback(host) and not (no_control or control_token):
+        raise click.UsageError(
+            f"--host {host} lets other machines in: add --no-control, or --control-token TEXT to "
+            "guard what a test may do."
+        )
+    try:
+        server = MockServer(
+            vendor=vendor,
+            edition=edition,
+            engine=engine,
+            host=host,
+            port=port,
+            clock=VirtualClock(running=True),
+            seed=seed,
+            control=not no_control,
+            control_token=control_token,
+        )
+        for key in keys:
+            server.control.add_key(key=key)
+    except ValueError as error:
+        raise click.UsageError(f"{error}".capitalize().rstrip(".") + ".") from None
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with server:
+        click.echo(
+            STARTED.format(
+                url=server.url,
+                live=server.live_key,
+                sandbox=server.sandbox_key,
+                edition=server.world.edition,
+                engine=engine,
+                control="none" if no_control else server.control_url,
+            )
+        )
+        if not _loopback(host):
+            click.echo(f"note: {host} is open to other machines; so are the keys above", err=True)
+        stopped.wait()
+
+
+@command.command("explain")
+@click.argument("claim", required=False)
+def explain_command(claim: str | None) -> None:
+    """Say what a claim is and how it is known; without a name, list them."""
+    from facematch_mock_server.claims import all_claims, explain
+
+    if claim is None:
+        for known in all_claims():
+            click.echo(known.id)
+        return
+    try:
+        click.echo(explain(claim))
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
