@@ -1,7 +1,7 @@
 """For mkdocstrings: habits of this code that griffe does not know.
 
 `#:` comments stand for the docstring of the name below them, a list of exceptions may be broken
-into lines, and `::` begins a block of code.
+into lines, several names may share one description, and `::` begins a block of code.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ import griffe
 #: A line of names of exceptions that ends in the middle of the list.
 _BROKEN = re.compile(r"^( *(?:[A-Z]\w+, )*[A-Z]\w+,)\n +", re.MULTILINE)
 
+#: Several names, and one description for all of them.
+_SHARED = re.compile(r"^( +)((?:[a-z]\w*, )+[a-z]\w*): (.*(?:\n\1 +.*)*)", re.MULTILINE)
 
 #: A line that begins a block of code, alone or at the end of a sentence.
 _CODE = re.compile(r"^( *)(.*?)::$", re.MULTILINE)
+
+
+def _one_by_one(shared: re.Match[str]) -> str:
+    return "\n".join(f"{shared[1]}{name}: {shared[3]}" for name in shared[2].split(", "))
 
 
 class Comments(griffe.Extension):
@@ -29,6 +35,7 @@ class Comments(griffe.Extension):
         """Write a docstring as Markdown that griffe can part into sections."""
         if obj.docstring is not None:
             text = _BROKEN.sub(r"\1 ", obj.docstring.value)
+            text = _SHARED.sub(_one_by_one, text)
             obj.docstring.value = _CODE.sub(
                 lambda line: line[1] + (line[2] and line[2] + ":"), text
             )

@@ -123,6 +123,12 @@ def _argument(value: Any, wanted: Any, key: str) -> Any:
         return Path(value)
     if float in choices and type(value) is int:
         return float(value)
+    for choice in choices:
+        # An enum may be named by its word, as in a file.
+        if isinstance(choice, type) and issubclass(choice, enum.Enum):
+            named = _enum_reader(choice)(value, key, Path())
+            if named is not None:
+                return named
     if value is None and wanted is not None and type(None) in typing.get_args(wanted):
         return None
     classes = tuple(choice for choice in choices if isinstance(choice, type))

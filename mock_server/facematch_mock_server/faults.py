@@ -14,6 +14,9 @@ import attrs
 
 from ._messages import Head
 
+#: Where the control API begins.
+CONTROL = "/__mock__"
+
 
 class Stage(enum.StrEnum):
     """When a fault strikes, in the order of one exchange."""
@@ -72,7 +75,8 @@ class Fault:
         stage, kind: When and what.
         times: How many exchanges it still hits, from 1 on; None for all.
         chance: Of hitting an exchange that it fits, above 0 to 1, drawn from the seed of the rules.
-        method, path: Only requests of this method, and whose path begins so; None for any.
+        method, path: Only requests of this method, and whose path begins so; None for any but
+            those of the control API.
         status: Of the answer for HTML, WRONG_JSON and STATUS, 200-599.
         seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
@@ -109,6 +113,9 @@ class Fault:
         """Whether it is aimed at this request; None for a connection without a request yet."""
         if head is None:
             return self.method is None and self.path is None
+        if self.path is None and head.path.startswith(CONTROL):
+            # Whoever sets a fault must be able to move the clock, and to take it back.
+            return False
         method_fits = self.method is None or head.method == self.method
         return method_fits and (self.path is None or head.path.startswith(self.path))
 

@@ -120,6 +120,15 @@ def test_which_file_is_read(tmp_path, monkeypatch):
     assert config.find(tmp_path / "named.toml") == tmp_path / "named.toml"
 
 
+def test_an_argument_may_name_an_enum_by_its_word():
+    """As a file does; another word is refused."""
+    opened = open_verifier("configured", settings={"environment_setting": "sandbox"})
+    assert opened.backend.environment_setting is Environment.SANDBOX
+    for value in ("prod", 5):
+        with pytest.raises(ConfigurationError, match='"production"'):
+            open_verifier("configured", settings={"environment_setting": value})
+
+
 def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
     """A file that is broken does not matter then."""
     monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))

@@ -4,8 +4,8 @@ In README.md and docs/:
 
 - ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
   is what it prints.
-- ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...`` and
-  ``echo $?``. A line ``...`` stands for any lines.
+- ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...``,
+  ``pytest ...`` and ``echo $?``. A line ``...`` stands for any lines.
 - ``toml`` blocks with profiles are read as a configuration file.
 - A block with a title is written to a file of that name. Under docs/examples/ it is that file.
 - ``<!-- not run: reason -->`` above a block keeps it from being run or read.
@@ -19,6 +19,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,8 @@ VOLATILE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r'"elapsed_s": [\d.e-]+'), '"elapsed_s": N'),
     (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
+    (re.compile(r"\bin \d+\.\d+s\b"), "in Ns"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\b\d+(?=  +(?:right|WRONG))"), "MS"),
     (re.compile(r"\b(\d+\.\d{3})\d{3,}"), r"\1"),
     (re.compile(r"(?<=\S)  +"), " "),
@@ -71,6 +74,18 @@ def same(shown: str, printed: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, parts)), settled(printed), re.DOTALL) is not None
 
 
+def pytest_run(arguments: list[str]) -> tuple[str, int]:
+    """What pytest prints of the tests in the current folder, and what it ends with."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.stdout + ran.stderr, ran.returncode
+
+
 def console(text: str) -> str:
     """Run the commands of a block; the block as it should read."""
     written, code = [], 0
@@ -80,6 +95,8 @@ def console(text: str) -> str:
         if words[0] == "facematch":
             ran = CliRunner().invoke(facematch, words[1:], env={"COLUMNS": "100"})
             printed, code = ran.output, ran.exit_code
+        elif words[0] == "pytest":
+            printed, code = pytest_run(words[1:])
         else:
             assert words == ["echo", "$?"], f"not run here, so not a console block: {command}"
             printed = f"{code}\n"

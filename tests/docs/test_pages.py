@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import facematch_core
+import facematch_didit
+import facematch_mock_server
 from facematch_core import _config, backend, http, testing
 from facematch_core.cli import _exit
 from facematch_core.cli._group import COMMANDS
@@ -39,7 +41,9 @@ def test_readme_begins_with_the_two_commands():
 
 
 @pytest.mark.parametrize(
-    "module", [facematch_core, backend, http, testing], ids=lambda m: m.__name__
+    "module",
+    [facematch_core, backend, http, testing, facematch_didit, facematch_mock_server],
+    ids=lambda m: m.__name__,
 )
 def test_every_public_name_is_in_the_reference(module):
     """What a module exports is named in docs/reference."""
