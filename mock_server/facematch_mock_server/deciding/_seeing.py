@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from facematch_mock_server.cards import Card
 from facematch_mock_server.cards._card import GENDERS
 from facematch_mock_server.cards._layout import FACES, Part, upright_size
@@ -16,6 +18,8 @@ MIN_SIDE = 64
 _SOME_SIZE = (480, 640)
 
 
+# Tests send the same few pictures again and again: working faces out is dear, remembering is not.
+@functools.lru_cache(maxsize=2000)
 def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
     """What is seen in a picture.
 

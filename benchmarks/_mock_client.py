@@ -1,0 +1,244 @@
+"""Pictures, requests, and a load driver on raw sockets; used by ``mock_server.py``.
+
+The driver prepares every request before it measures and parses no more of an answer than its end,
+so that it is cheaper than any server that it asks. Run as a program it is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import itertools
+import json
+import random
+import selectors
+import socket
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+#: How many different pictures go round; each request takes two.
+PICTURES = 200
+#: Width and height of a picture by its size in KB: what a camera's picture of that size has.
+_PIXELS = {200: (1024, 768), 20: (320, 240)}
+#: As long as the boundaries of requests and urllib3.
+_BOUNDARY = "b8f1c0ffee5d4a3b9c2d7e6f50a1b2c3"
+
+Pair = tuple[bytes, bytes]
+
+
+def make_pictures(folder: Path, kilobytes: int) -> None:
+    """Write `PICTURES` JPEGs of exactly that size: smooth noise, the same ones every time."""
+    quality = next(q for q in range(98, 5, -1) if len(_jpeg(0, kilobytes, q)) < 950 * kilobytes)
+    for seed in range(PICTURES):
+        (folder / f"{seed:03}.jpg").write_bytes(
+            _padded(_jpeg(seed, kilobytes, quality), 1000 * kilobytes)
+        )
+
+
+def _jpeg(seed: int, kilobytes: int, quality: int) -> bytes:
+    from PIL import Image
+
+    width, height = _PIXELS[kilobytes]
+    small = (width // 4, height // 4)
+    noise = random.Random(seed).randbytes(3 * small[0] * small[1])
+    file = io.BytesIO()
+    picture = Image.frombytes("RGB", small, noise).resize((width, height), Image.Resampling.BICUBIC)
+    picture.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def _padded(jpeg: bytes, size: int) -> bytes:
+    """The same picture with comments after its first marker."""
+    comments = b""
+    while (missing := size - len(jpeg) - len(comments)) >= 4:
+        length = min(missing - 2, 0xFFFF)
+        # A rest too short for a comment of its own is left to the next one.
+        length -= 4 if 0 < missing - 2 - length < 4 else 0
+        comments += b"\xff\xfe" + length.to_bytes(2, "big") + bytes(length - 2)
+    return jpeg[:2] + comments + jpeg[2:]
+
+
+def read_pairs(folder: Path) -> list[Pair]:
+    """The pictures of a folder, two by two."""
+    pictures = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+    return list(zip(pictures[::2], pictures[1::2], strict=True))
+
+
+def form(pair: Pair) -> tuple[str, bytes]:
+    """Content type and body of a face match."""
+    body = b""
+    for name, picture in zip(("user_image", "ref_image"), pair, strict=True):
+        head = f'Content-Disposition: form-data; name="{name}"; filename="{name}.jpg"'
+        body += f"--{_BOUNDARY}\r\n{head}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+        body += picture + b"\r\n"
+    return f"multipart/form-data; boundary={_BOUNDARY}", body + f"--{_BOUNDARY}--\r\n".encode()
+
+
+def face_match(pair: Pair, port: int) -> bytes:
+    """A whole request as Didit takes it."""
+    kind, body = form(pair)
+    headers = ["x-api-key: mock-live-key", f"Content-Type: {kind}"]
+    return _post("/v3/face-match/", headers, body, port)
+
+
+def compare_faces(pair: Pair, port: int) -> bytes:
+    """A whole request as AWS Rekognition takes it."""
+    sent = [{"Bytes": base64.b64encode(picture).decode()} for picture in pair]
+    body = json.dumps({"SourceImage": sent[0], "TargetImage": sent[1]}).encode()
+    scope = "mock/20261120/us-east-1/rekognition/aws4_request"
+    headers = [
+        "X-Amz-Target: RekognitionService.CompareFaces",
+        "Content-Type: application/x-amz-json-1.1",
+        f"Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+    ]
+    return _post("/", headers, body, port)
+
+
+def _post(path: str, headers: Sequence[str], body: bytes, port: int) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *headers]
+    lines += [f"Content-Length: {len(body)}", "\r\n"]
+    return "\r\n".join(lines).encode() + body
+
+
+@attrs.define
+class Load:
+    """What a run gave.
+
+    Attributes:
+        rate: Answers in a second.
+        p50_ms, p99_ms: From the first byte sent (from connecting, if it had to) to the last one.
+    """
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+
+class _Line:
+    """One connection, kept alive as long as the server lets it."""
+
+    def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
+        self._address = ("127.0.0.1", port)
+        self._selector = selector
+        self._socket: socket.socket | None = None
+
+    def begin(self, request: bytes) -> None:
+        self.began = time.perf_counter()
+        self._left, self._answer, self._end = memoryview(request), bytearray(), -1
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.setblocking(False)
+            self._selector.register(self._socket, selectors.EVENT_READ, self)
+        self._send(self._socket)
+        if self._left:
+            both = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._selector.modify(self._socket, both, self)
+
+    def ready(self, events: int) -> bool:
+        """Go on; whether the answer is complete."""
+        if self._socket is None:
+            raise RuntimeError("a closed connection cannot be ready")
+        if events & selectors.EVENT_WRITE:
+            self._send(self._socket)
+            if not self._left:
+                self._selector.modify(self._socket, selectors.EVENT_READ, self)
+        return bool(events & selectors.EVENT_READ) and self._receive(self._socket)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._selector.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, sock: socket.socket) -> None:
+        try:
+            self._left = self._left[sock.send(self._left) :]
+        except BlockingIOError:
+            return
+
+    def _receive(self, sock: socket.socket) -> bool:
+        data = sock.recv(65536)
+        self._answer += data
+        if self._end < 0:
+            self._end = _end_of_answer(self._answer)
+        if not 0 <= self._end <= len(self._answer):
+            if not data:
+                raise RuntimeError(f"no whole answer: {bytes(self._answer[:300])!r}")
+            return False
+        head = bytes(self._answer[:2000]).partition(b"\r\n\r\n")[0].lower()
+        if not head.split(b" ")[1].startswith(b"200"):
+            raise RuntimeError(f"an answer other than 200: {bytes(self._answer[:600])!r}")
+        if head.startswith(b"http/1.0") or b"\r\nconnection: close" in head:
+            self.close()
+        return True
+
+
+def _end_of_answer(answer: bytearray) -> int:
+    """Where an answer with a declared length ends; -1 while its head is not there."""
+    head, found, _ = bytes(answer).partition(b"\r\n\r\n")
+    if not found:
+        return -1
+    length = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
+    return len(head) + 4 + int(length)
+
+
+def drive(
+    port: int, requests: Iterator[bytes], connections: int, more: Callable[[int], bool]
+) -> Load:
+    """Send requests over so many connections at once, as long as `more` of those begun says so."""
+    times, begun = [], 0
+    with selectors.DefaultSelector() as selector:
+        lines = [_Line(port, selector) for _ in range(connections)]
+        start = time.perf_counter()
+        busy = 0
+        for line in lines:
+            line.begin(next(requests))
+            begun, busy = begun + 1, busy + 1
+        while busy:
+            for key, events in selector.select():
+                line = key.data
+                if not line.ready(events):
+                    continue
+                times.append(time.perf_counter() - line.began)
+                if more(begun):
+                    line.begin(next(requests))
+                    begun += 1
+                else:
+                    busy -= 1
+        took = time.perf_counter() - start
+        for line in lines:
+            line.close()
+    cuts = statistics.quantiles(times, n=100) if len(times) > 1 else times * 99
+    return Load(len(times) / took, statistics.median(times) * 1e3, cuts[98] * 1e3)
+
+
+def main() -> None:
+    """Each picture once (cold), then round and round (warm); prints both as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--aws", action="store_true")
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--count", type=int, default=0)
+    given = parser.parse_args()
+    make = compare_faces if given.aws else face_match
+    ready = [make(pair, given.port) for pair in read_pairs(given.folder)]
+    loads = {"cold": drive(given.port, iter(ready), given.connections, lambda n: n < len(ready))}
+    end = time.perf_counter() + (given.seconds or 0)
+
+    def more(begun: int) -> bool:
+        return begun < given.count if given.count else time.perf_counter() < end
+
+    loads["warm"] = drive(given.port, itertools.cycle(ready), given.connections, more)
+    print(json.dumps({name: attrs.asdict(load) for name, load in loads.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""What the mock costs within a process; used by ``mock_server.py``."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import requests
+import responses
+from _mock_client import Pair, form
+
+from facematch_core import Image
+from facematch_mock_server import MockServer, make_card, read_card
+from facematch_mock_server._messages import Request
+from facematch_mock_server.engine import Engine
+from facematch_mock_server.forms import read_form
+from facematch_mock_server.fronts import in_responses
+from facematch_mock_server.outcomes import MatchOutcome, SeenFace, SeenPicture
+from facematch_mock_server.world import World
+
+BASE = "https://verification.didit.me"
+PATH = "/v3/face-match/"
+KEY = {"x-api-key": "mock-live-key"}
+
+
+class SameForAll:
+    """A decider that looks at nothing."""
+
+    picture = SeenPicture(faces=(SeenFace(box=(40, 40, 120, 120)),))
+    found = MatchOutcome(probe=picture, reference=picture, score=12.0)
+
+    def match(self, probe: bytes, reference: bytes, *, rotate: bool) -> MatchOutcome:
+        return self.found
+
+    def liveness(self, probe: bytes, *, rotate: bool) -> Any:
+        raise NotImplementedError
+
+
+def lasting(world: World) -> None:
+    """Credit and a rate limit that last."""
+    world.ledger.balance = 10**9
+    world.rates.set_limit("write", 10**9)
+
+
+def medians(
+    calls: dict[str, Callable[[Any], Any]], items: Iterable[Any], rounds: int
+) -> dict[str, float]:
+    """Seconds of each call, the median over all items and rounds; they take turns on each item."""
+    items, names = list(items), list(calls)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for at, item in enumerate(items):
+            first = (turn + at) % len(names)
+            for name in names[first:] + names[:first]:
+                start = time.perf_counter()
+                calls[name](item)
+                taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def starts(rounds: int) -> dict[str, float]:
+    """Seconds of a start and of a stop within a test, and of the very first start."""
+    begun, ended = [], []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        server = MockServer().start()
+        begun.append(time.perf_counter() - start)
+        with requests.Session() as session:  # a test leaves connections behind
+            session.get(server.url + PATH, headers=KEY)
+            start = time.perf_counter()
+            server.stop()
+            ended.append(time.perf_counter() - start)
+    return {
+        "the first start": begun[0],
+        "start": statistics.median(begun[1:]),
+        "stop": statistics.median(ended[1:]),
+    }
+
+
+@contextlib.contextmanager
+def _through_responses(prepare: Callable[[responses.RequestsMock], Any]) -> Iterator[None]:
+    with responses.RequestsMock() as mock:
+        prepare(mock)
+        yield
+
+
+def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
+    """Seconds of one call by requests: over sockets, by the adapter, through `responses`.
+
+    Args:
+        pairs: What is sent.
+        rounds: How often.
+        other_port: Of a mock in another process.
+    """
+    answer = answer_to(pairs[0])
+    with MockServer() as server:
+        lasting(server.world)
+        mounted = requests.Session()
+        mounted.mount(BASE, server.adapter())
+
+        def asked(session: requests.Session, base: str) -> Callable[[Pair], None]:
+            def ask(pair: Pair) -> None:
+                files = {"user_image": ("a.jpg", pair[0]), "ref_image": ("b.jpg", pair[1])}
+                session.post(base + PATH, headers=KEY, files=files).raise_for_status()
+
+            return ask
+
+        calls = {
+            "socket, server in this process": asked(requests.Session(), server.url),
+            "socket, server in another one": asked(
+                requests.Session(), f"http://127.0.0.1:{other_port}"
+            ),
+            "adapter": asked(mounted, BASE),
+        }
+        for pair in pairs:  # warm: every picture was seen
+            for call in calls.values():
+                call(pair)
+        found = medians(calls, pairs, rounds)
+
+        def ours(mock: responses.RequestsMock) -> None:
+            in_responses.register(mock, server.engine, [BASE])
+
+        def static(mock: responses.RequestsMock) -> None:
+            mock.add("POST", BASE + PATH, body=answer, content_type="application/json")
+
+        ask = asked(requests.Session(), BASE)
+        taken: dict[str, list[float]] = {"responses, ours": [], "responses, static": []}
+        for turn in range(rounds):
+            for at, pair in enumerate(pairs):
+                both = [("responses, ours", ours), ("responses, static", static)]
+                for name, prepare in both[:: 1 if (turn + at) % 2 else -1]:
+                    with _through_responses(prepare):
+                        start = time.perf_counter()
+                        ask(pair)
+                        taken[name].append(time.perf_counter() - start)
+        return found | {name: statistics.median(times) for name, times in taken.items()}
+
+
+def answer_to(pair: Pair) -> str:
+    """The JSON that the mock answers; the static servers give the same."""
+    response = Engine(World()).handle(request_of(pair))
+    if response.status != 200:
+        raise RuntimeError(f"the engine refuses the request of the benchmark: {response.body!r}")
+    return response.body.decode()
+
+
+def request_of(pair: Pair) -> Request:
+    """A face match as a front hands it in."""
+    kind, body = form(pair)
+    headers = {"host": "127.0.0.1", **KEY, "content-type": kind, "content-length": str(len(body))}
+    return Request(method="POST", target=PATH, headers=headers.items(), body=body)
+
+
+def engine(pairs: list[Pair], rounds: int) -> dict[str, float]:
+    """Seconds of `Engine.handle` and of its parts, for two pictures."""
+    bare, whole = World(SameForAll(), digests=False), World()
+    lasting(bare)
+    lasting(whole)
+    sent = [(pair, request_of(pair)) for pair in pairs]
+    asked, full = Engine(bare), Engine(whole)
+    for _, request in sent:  # warm: every picture was seen
+        full.handle(request)
+    unseen = Engine(World())
+    lasting(unseen.world)
+    card = make_card("p1")
+    kind = form(pairs[0])[0]
+    found = medians(
+        {
+            "engine without digest and decoding": lambda item: asked.handle(item[1]),
+            "  of that: taking the form apart": lambda item: read_form(
+                kind, item[1].body, digests=False
+            ),
+            "engine with everything, warm": lambda item: full.handle(item[1]),
+            "digest of two pictures": lambda item: [
+                hashlib.sha256(one).digest() for one in item[0]
+            ],
+        },
+        sent,
+        rounds,
+    )
+    return found | medians(
+        {
+            "engine with everything, cold": lambda item: unseen.handle(item[1]),
+            "decoding: size of two pictures": lambda item: [Image.from_bytes(p) for p in item[0]],
+            "card look-up in two JPEGs": lambda item: [read_card(one) for one in item[0]],
+            "card look-up in two cards (PNG)": lambda _: [read_card(card), read_card(card)],
+        },
+        sent,
+        1,
+    )

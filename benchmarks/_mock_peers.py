@@ -1,0 +1,93 @@
+"""The servers that ``mock_server.py`` compares: each prints its port and serves until it is ended.
+
+python benchmarks/_mock_peers.py NAME [ANSWER]
+
+ANSWER is the JSON of the static ones. Nothing is imported before the name is known, so that this
+runs in a Python that has only that one.
+"""
+
+import sys
+import threading
+
+
+def ours(_answer=None, limit=10**9):
+    """`MockServer` as it is, with credit and a rate limit that last."""
+    from facematch_mock_server import MockServer, VirtualClock
+
+    server = MockServer(clock=VirtualClock(running=True))
+    server.control.set_balance(10**9)
+    server.control.set_limit("write", limit)
+    return server.start().port
+
+
+def ours_without_limit(_answer):
+    """The same without a rate limit, which remembers a minute's requests."""
+    return ours(limit=None)
+
+
+def pytest_httpserver(answer):
+    """A static JSON answer, as in its documentation."""
+    import json
+
+    from pytest_httpserver import HTTPServer
+
+    server = HTTPServer()
+    server.expect_request("/v3/face-match/", method="POST").respond_with_json(json.loads(answer))
+    server.start()
+    return server.port
+
+
+def moto(_answer):
+    """The server of moto; its CompareFaces answers what it always answers."""
+    import logging
+
+    from moto.server import ThreadedMotoServer
+
+    # werkzeug writes a line for every request; where it goes would be part of the measurement.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    return server.get_host_and_port()[1]
+
+
+def floor(body):
+    """Reads and throws away, answers the same bytes: what the driver itself can reach."""
+    import asyncio
+
+    length = len(body.encode())
+    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}".encode()
+
+    class Floor(asyncio.BufferedProtocol):
+        left, room = 0, memoryview(bytearray(512 * 1024))
+
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def get_buffer(self, sizehint):
+            return self.room
+
+        def buffer_updated(self, nbytes):
+            if not self.left:  # the driver's heads come in one piece
+                head = bytes(self.room[:nbytes]).partition(b"\r\n\r\n")[0]
+                self.left = int(head.partition(b"Content-Length: ")[2]) + len(head) + 4
+            self.left -= nbytes
+            if not self.left:
+                self.transport.write(answer)
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(loop.create_server(Floor, "127.0.0.1", 0))
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return server.sockets[0].getsockname()[1]
+
+
+SERVERS = {
+    "ours": ours,
+    "ours, no limit": ours_without_limit,
+    "pytest-httpserver": pytest_httpserver,
+    "moto": moto,
+    "floor": floor,
+}
+
+if __name__ == "__main__":
+    print(SERVERS[sys.argv[1]]("".join(sys.argv[2:])), flush=True)
+    sys.stdin.read()  # until whoever started us closes it, or ends
