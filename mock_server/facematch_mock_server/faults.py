@@ -80,7 +80,8 @@ class Fault:
         status: Of the answer for HTML, WRONG_JSON and STATUS, 200-599.
         seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
-            the same.
+            the same. With a status of 400-499 that is a charge for an answer that the vendor says
+            is free. At the other stages it has no meaning.
 
     Raises:
         ValueError: a combination that cannot happen, or a number out of range.

@@ -44,13 +44,16 @@ def didit_mock(monkeypatch: pytest.MonkeyPatch) -> MockServer:
     to other hosts goes there as ever.
     """
     server = _server()()
+    from urllib.parse import urlsplit
+
     import requests
 
     adapter = server.adapter()
     found = requests.Session.get_adapter
 
     def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
-        if any(url.lower().startswith(base) for base in ADDRESSES):
+        address = urlsplit(url)
+        if address.scheme == "https" and address.hostname in HOSTS and address.port in (None, 443):
             return adapter
         return found(session, url)
 
@@ -59,4 +62,4 @@ def didit_mock(monkeypatch: pytest.MonkeyPatch) -> MockServer:
 
 
 #: Didit's two hosts.
-ADDRESSES = ("https://verification.didit.me", "https://apx.didit.me")
+HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})

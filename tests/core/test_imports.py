@@ -18,6 +18,7 @@ PUBLIC = {
     "facematch_core.errors",
 }
 BACKENDS = sorted(path.name for path in (ROOT / "backends").iterdir() if path.is_dir())
+MOCK = "facematch_mock_server"
 
 
 def loaded_after(code):
@@ -57,7 +58,7 @@ def test_the_local_backend_is_light_until_used():
 def test_the_core_knows_no_vendor(path):
     """Nor a mock: whatever is specific is found through an entry point."""
     for module in imported_modules(path):
-        assert module.split(".")[0] not in {*BACKENDS, "facematch_mock_server"}
+        assert module.split(".")[0] not in {*BACKENDS, MOCK}
         if module == "pytest" or module.startswith(("_pytest", "hypothesis")):
             assert "testing" in path.parts
 
@@ -71,6 +72,31 @@ def test_a_backend_imports_public_names_only(name):
             assert top not in set(BACKENDS) - {name}, path
             if top == "facematch_core":
                 assert module in PUBLIC, path
+            assert top != MOCK, path
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "mock_server" / MOCK).rglob("*.py")), ids=lambda p: p.name
+)
+def test_the_mock_imports_public_names_only(path):
+    """And no backend: it opens one by its name, as any program does."""
+    for module in imported_modules(path):
+        top = module.split(".")[0]
+        assert top not in BACKENDS
+        if top == "facematch_core":
+            assert module in PUBLIC
+
+
+def test_the_mock_is_light_until_used():
+    """The package lies on the path of every test run: its import loads nothing of the mock."""
+    loaded = loaded_after(f"import {MOCK}")
+    assert not (HEAVY | {"attrs", "h11", "multipart", "responses", "asyncio"}) & loaded
+
+
+def test_the_mock_serves_without_a_client_library():
+    """A server needs neither requests nor what tests are made with."""
+    code = f"from {MOCK} import MockServer; mock = MockServer(); mock.start(); mock.stop()"
+    assert not {"requests", "responses", "pytest", "hypothesis", "numpy"} & loaded_after(code)
 
 
 def test_public_names_exist_once():

@@ -34,7 +34,7 @@ def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
     environment.install(f"{wheel}[all]", *tools, pinned=False)
     suite = ("tests/backends/local", "tests/core")
     shutil.copytree(ROOT / "tests", tmp_path / "tree" / "tests")
-    for name in ("docs", "facematch_core", "backends"):
+    for name in ("docs", "facematch_core", "backends", "mock_server"):
         # Some tests read these as files; the code that runs is the wheel's.
         shutil.copytree(ROOT / name, tmp_path / "tree" / name)
     for name in ("pyproject.toml", "README.md"):

@@ -101,7 +101,7 @@ def serve(
         for key in keys:
             server.control.add_key(key=key)
     except ValueError as error:
-        raise click.UsageError(f"{error}".capitalize().rstrip(".") + ".") from None
+        raise click.UsageError(_sentence(str(error))) from None
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -119,6 +119,10 @@ def serve(
         if not _loopback(host):
             click.echo(f"note: {host} is open to other machines; so are the keys above", err=True)
         stopped.wait()
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 @command.command("explain")

@@ -1,0 +1,156 @@
+"""The backend `didit` against the mock server: money, limits, environments, ways in."""
+
+import attrs
+import pytest
+
+from facematch_core import (
+    Billed,
+    ConfigurationError,
+    Decision,
+    Environment,
+    FaceVerifier,
+    Image,
+    LivenessDecision,
+    Retention,
+    WarningCode,
+    open_verifier,
+)
+from facematch_core.errors import FaceMatchError, InsufficientCredit, RateLimited
+from facematch_didit import DiditBackend
+from facematch_mock_server import MockServer, card_sheet
+
+SHEET = card_sheet()
+EDITIONS = ("2026-03", "2026-07", "2026-11")
+
+
+def card(name):
+    """A ready card as the library takes pictures."""
+    return Image.from_bytes(SHEET[name].data)
+
+
+REFERENCE = card("p1")
+
+
+@pytest.fixture
+def mock(didit_server):
+    """The world of the test."""
+    return didit_server
+
+
+@pytest.fixture
+def open_mock(mock):
+    """Opens a verifier on it; settings of the backend may be given, and arguments of its own."""
+    opened = []
+
+    def make(of_verifier=None, **settings):
+        settings = {"api_key": mock.live_key, "base_url": mock.url} | settings
+        opened.append(FaceVerifier(DiditBackend(**settings), **of_verifier or {}))
+        return opened[-1]
+
+    yield make
+    for verifier in opened:
+        verifier.close()
+
+
+def test_no_credit(open_mock, mock):
+    """An empty balance is its own error, and nothing is charged for saying so."""
+    verifier = open_mock()
+    mock.control.set_balance("0.04")
+    with pytest.raises(InsufficientCredit) as caught:
+        verifier.verify(REFERENCE, REFERENCE)
+    assert caught.value.billed is Billed.NO
+    assert verifier.check_liveness(REFERENCE).is_live
+    with pytest.raises(InsufficientCredit):
+        verifier.check_liveness(REFERENCE)
+    assert len(mock.control.charges()) == 1
+
+
+def test_a_rate_limit(open_mock, mock):
+    """The error says how long to wait, and waiting so long is enough."""
+    verifier = open_mock()
+    mock.control.set_limit("write", 1)
+    verifier.verify(REFERENCE, REFERENCE)
+    mock.control.advance(18)
+    with pytest.raises(RateLimited) as caught:
+        verifier.verify(REFERENCE, REFERENCE)
+    assert caught.value.retry_after_s == 42
+    assert caught.value.billed is Billed.NO
+    mock.control.advance(caught.value.retry_after_s)
+    assert verifier.verify(REFERENCE, REFERENCE).is_match
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_a_sandbox_key(open_mock, mock, edition):
+    """It approves everything, and neither charges nor keeps anything."""
+    settings = {"api_key": mock.sandbox_key, "environment": Environment.SANDBOX}
+    mock.control.reset(edition=edition)
+    verifier = open_mock(**settings)
+    found = verifier.verify(card("p2"), REFERENCE, retention=Retention.KEEP)
+    checked = verifier.check_liveness(card("spoof"))
+    assert (found.decision, checked.decision) == (Decision.MATCH, LivenessDecision.LIVE)
+    assert {found.billed, checked.billed} == {Billed.NO}
+    assert found.session_id is None
+    assert (mock.control.charges(), mock.control.sessions()) == ((), ())
+
+
+def test_a_sandbox_key_approves_what_no_live_key_does(open_mock, mock):
+    """Nothing can lie above 100: the approval gives the key away, and is not believed."""
+    settings = {"api_key": mock.sandbox_key, "environment": Environment.SANDBOX}
+    found = open_mock(**settings).verify(REFERENCE, REFERENCE, threshold=100)
+    assert found.vendor_status == "Approved"
+    assert found.decision is Decision.REVIEW
+    assert [warning.code for warning in found.warnings] == [WarningCode.THRESHOLD_CONFLICT]
+
+
+@pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.SANDBOX])
+def test_every_answer_says_that_it_comes_from_a_mock(open_mock, declared):
+    """Whatever the setting declares; so it can be asked for, and cannot be taken for real."""
+    asked = {"require_environment": Environment.MOCK}
+    verifier = open_mock(environment=declared, of_verifier=asked)
+    assert verifier.verify(REFERENCE, REFERENCE).environment is Environment.MOCK
+    assert verifier.check_liveness(REFERENCE).environment is Environment.MOCK
+
+
+def test_production_can_be_insisted_on(open_mock):
+    """A program that wants the real vendor gets no result of a mock."""
+    verifier = open_mock(of_verifier={"require_environment": Environment.PRODUCTION})
+    with pytest.raises(FaceMatchError, match=r"(?i)mock"):
+        verifier.verify(REFERENCE, REFERENCE)
+
+
+def test_by_name_and_environment(mock, monkeypatch):
+    """A program configured for Didit needs the address of the mock, and nothing else."""
+    monkeypatch.setenv("DIDIT_API_KEY", mock.live_key)
+    with open_verifier("didit", settings={"base_url": mock.url}) as verifier:
+        assert verifier.verify(card("p1-again"), REFERENCE).is_match
+
+
+def by_address(mock):
+    return DiditBackend(api_key=mock.live_key, base_url=mock.url)
+
+
+def by_adapter(mock):
+    backend = DiditBackend(api_key=mock.live_key)
+    backend.client.mount("https://verification.didit.me", mock.adapter())
+    return backend
+
+
+def test_without_a_socket():
+    """The adapter gives the library the same results as the server, under Didit's own address."""
+    seen = []
+    with MockServer(seed=9) as mock:
+        for way in (by_address, by_adapter):
+            mock.control.reset()
+            with FaceVerifier(way(mock)) as verifier:
+                results = [
+                    verifier.verify(card("p1-again"), REFERENCE, retention=Retention.KEEP),
+                    verifier.check_liveness(card("spoof")),
+                ]
+            seen.append([attrs.evolve(r, attempt_id="", elapsed_s=0.0) for r in results])
+    assert seen[0] == seen[1]
+
+
+def test_the_mock_is_no_declared_environment(mock):
+    """MOCK is what an answer says, never a setting."""
+    with pytest.raises(ConfigurationError, match="environment"):
+        DiditBackend(api_key=mock.live_key, environment=Environment.MOCK)

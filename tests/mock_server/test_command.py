@@ -1,0 +1,205 @@
+"""`facematch mock` as a process: what it prints, what it serves, and how it ends."""
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from facematch_core.cli._group import facematch
+from facematch_mock_server import card_sheet
+
+FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
+P1 = card_sheet()["p1"].data
+MATCH = "/v3/face-match/"
+USAGE, CONFIGURATION = 2, 4
+
+
+def environment(**more):
+    """The environment of a process, with nobody's settings in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FACEMATCH")}
+    return kept | {"NO_COLOR": "1", "COLUMNS": "100"} | more
+
+
+@contextlib.contextmanager
+def started(*arguments, **more):
+    """A server in a process of its own, and its address; it is ended with Ctrl-C."""
+    process = subprocess.Popen(
+        [*FACEMATCH, "mock", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+    )
+    try:
+        url = process.stdout.readline().strip()
+        yield process, url
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def run(*arguments, **more):
+    """A command to its end."""
+    return subprocess.run(
+        [*FACEMATCH, "mock", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(**more),
+    )
+
+
+@pytest.fixture
+def invoke():
+    """Runs a command in this process, for what serves nothing."""
+    return lambda *arguments: CliRunner().invoke(facematch, ["mock", *arguments])
+
+
+def post(url, key):
+    """A comparison, as any program makes it."""
+    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+    return requests.post(url + MATCH, headers={"x-api-key": key}, files=files, timeout=10)
+
+
+def test_it_tells_at_once_what_a_person_needs():
+    """The address alone on the first line; then keys, a command to paste, and the control API."""
+    with started("--key", "my-own-key-1", "--seed", "7") as (process, url):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        for key in ("mock-live-key", "mock-sandbox-key", "my-own-key-1"):
+            assert post(url, key).status_code == 200
+        assert post(url, "another-key").status_code == 403
+        ledger = requests.get(f"{url}/__mock__/ledger", timeout=10).json()
+        assert [entry["what"] for entry in ledger["entries"]] == ["FACE_MATCH"] * 2
+        process.send_signal(signal.SIGINT)
+        # Not communicate(): what came with the first line is in the buffer of the stream.
+        printed = process.stdout.read()
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == ""
+    assert "mock-live-key (live), mock-sandbox-key (sandbox" in printed
+    assert f"control: {url}/__mock__/" in printed
+    (curl,) = (line for line in printed.splitlines() if line.strip().startswith("curl"))
+    words = shlex.split(curl)
+    assert words[-1] == url + MATCH
+    assert {"x-api-key: mock-live-key", "user_image=@selfie.jpg"} <= set(words)
+
+
+def test_it_ends_when_it_is_told_to_while_a_client_is_connected():
+    """SIGTERM, with a connection open: exit code 0, no trace, and the port is free."""
+    with started() as (process, url), requests.Session() as session:
+        session.get(url, timeout=10)
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=20)
+        assert (process.returncode, complaints) == (0, "")
+        with pytest.raises(requests.ConnectionError):
+            session.get(url, timeout=10)
+
+
+def test_without_control_and_in_another_edition():
+    """The vendor alone, as its documents of early 2026 have it."""
+    with started("--no-control", "--edition", "2026-03", "--vendor", "didit") as (_, url):
+        assert requests.get(f"{url}/__mock__/", timeout=10).status_code == 404
+        answer = post(url, "mock-live-key")
+        assert isinstance(answer.json()["face_match"]["score"], int)
+        assert "vendor_data" not in answer.json()
+        assert post(url, "wrong").status_code == 401
+
+
+def test_its_clock_runs():
+    """Unlike that of a test: two answers do not have one time."""
+    with started() as (_, url):
+        times = {post(url, "mock-live-key").json()["created_at"] for _ in range(2)}
+    assert len(times) == 2
+
+
+def test_a_token_guards_control():
+    """For those who let other machines in."""
+    with started("--control-token", "a-long-token-1") as (_, url):
+        assert requests.get(f"{url}/__mock__/", timeout=10).status_code == 403
+        headers = {"X-Mock-Token": "a-long-token-1"}
+        assert requests.get(f"{url}/__mock__/", headers=headers, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vendor", "nobody"], "nobody"),
+        (["--edition", "2020-01"], "2026-07"),
+        (["--engine", "telepathy"], "telepathy"),
+        (["--port", "70000"], "70000"),
+        (["--port", "many"], "many"),
+        (["--key", ""], "key"),
+        (["--control-token", "short"], "token"),
+        (["--host", "0.0.0.0"], "--no-control"),
+        (["--hots", "127.0.0.1"], "--host"),
+        (["explain", "didit.no.such.claim"], "didit.no.such.claim"),
+        (["explian"], "explain"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else None,
+)
+def test_a_wrong_command_is_refused_in_a_sentence(invoke, arguments, words):
+    """Exit code 2, nothing on the standard output, no trace."""
+    done = invoke(*arguments)
+    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain(invoke):
+    """Without a name all claims; with one what it says, and how it is known."""
+    names = invoke("explain").stdout.split()
+    assert len(names) == len(set(names)) > 50
+    for name in names[:: len(names) // 5]:
+        done = invoke("explain", name)
+        assert done.exit_code == 0
+        assert name in done.stdout
+        assert re.search(r"documented|observed|framework|ours", done.stdout)
+
+
+BLOCKED = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name={missing!r})
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("missing", ["h11", "multipart"])
+def test_without_the_extra_it_says_what_to_install(tmp_path, missing):
+    """One sentence and the exit code of an incomplete installation."""
+    (tmp_path / "sitecustomize.py").write_text(BLOCKED.format(missing=missing))
+    done = run(PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (CONFIGURATION, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert missing in done.stderr
+    assert 'pip install "facematch-core[mock]"' in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence():
+    """Not by a trace."""
+    with started() as (_, url):
+        done = run("--port", url.rpartition(":")[2])
+    assert done.returncode == CONFIGURATION
+    assert "Traceback" not in done.stderr
+    assert "in use" in done.stderr
+
+
+def test_help_names_every_option(invoke):
+    """What the documentation lists can be asked for."""
+    done = invoke("--help")
+    assert done.exit_code == 0
+    for option in ("--vendor", "--edition", "--port", "--engine", "--key", "--no-control"):
+        assert option in done.stdout
+    assert "explain" in done.stdout

@@ -1,0 +1,196 @@
+"""The pytest fixtures `didit_server` and `didit_mock`, as other people's test suites use them."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import requests
+
+from facematch_core import Environment, FaceVerifier, Image
+from facematch_didit import DiditBackend
+from facematch_mock_server import card_sheet
+
+P1 = card_sheet()["p1"].data
+FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+DIDIT = "https://verification.didit.me"
+PATH = "/v3/face-match/"
+
+
+def post(url, mock, session=requests):
+    """A call as a program makes it that knows nothing of a mock."""
+    headers = {"x-api-key": mock.live_key}
+    return session.post(url + PATH, headers=headers, files=FILES, timeout=10)
+
+
+# In this process
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_server_for_each_test(didit_server, time):
+    """Running, empty, and not the one of the test before."""
+    assert didit_server.control.journal() == ()
+    assert didit_server.control.set_limit("write", 1) is None
+    assert post(didit_server.url, didit_server).status_code == 200
+    assert len(didit_server.control.charges()) == 1
+
+
+def test_requests_to_didits_own_address_are_answered(didit_mock):
+    """By every session, whenever it was made, without a socket."""
+    assert post(DIDIT, didit_mock).json()["face_match"]["status"] == "Approved"
+    with requests.Session() as session:
+        assert post(DIDIT.upper().replace("HTTPS", "https"), didit_mock, session).ok
+    assert len(didit_mock.control.charges()) == 2
+    with pytest.raises(RuntimeError):
+        _ = didit_mock.url
+
+
+def test_both_hosts_are_didits(didit_mock):
+    """The one of the accounts as well, whose calls the mock does not imitate yet."""
+    answer = requests.post("https://apx.didit.me/auth/v2/programmatic/register/", timeout=10)
+    assert answer.headers["X-Facematch-Mock"]
+
+
+@pytest.mark.parametrize(
+    "host", ["https://verification.didit.me.evil.example", "https://verification.didit.mex"]
+)
+def test_a_host_that_only_begins_alike_is_another(didit_mock, monkeypatch, host):
+    """It goes where it would go without the fixture."""
+    asked = []
+
+    def send(self, request, **_):
+        asked.append(request.url)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with pytest.raises(requests.ConnectionError):
+        post(host, didit_mock)
+    assert asked == [host + PATH]
+
+
+def test_other_hosts_go_where_they_went(didit_mock, didit_server):
+    """The two fixtures side by side: one in the process, one on its port."""
+    assert post(didit_server.url, didit_server).ok
+    assert len(didit_server.control.charges()) == 1
+    assert didit_mock.control.journal() == ()
+
+
+def test_the_library_takes_the_server(didit_server):
+    """By its address alone."""
+    backend = DiditBackend(api_key=didit_server.live_key, base_url=didit_server.url)
+    with FaceVerifier(backend, require_environment=Environment.MOCK) as verifier:
+        assert verifier.verify(Image.from_bytes(P1), Image.from_bytes(P1)).is_match
+
+
+def test_after_the_test_nothing_is_patched():
+    """The tests above used `didit_mock`; this one does not, and has requests as it was."""
+    assert requests.Session.get_adapter.__module__ == "requests.sessions"
+
+
+# In a test run of its own
+
+SUITE = """
+import os, pathlib
+import pytest, requests
+
+CARD = pathlib.Path(os.environ["CARD"]).read_bytes()
+FILES = {"user_image": ("a.png", CARD), "ref_image": ("b.png", CARD)}
+
+@pytest.mark.parametrize("number", range(12))
+def test_server(didit_server, number):
+    assert didit_server.control.journal() == ()
+    didit_server.control.set_outcome("match", score=number, times=None)
+    answer = requests.post(didit_server.url + "/v3/face-match/", files=FILES,
+                           headers={"x-api-key": didit_server.live_key})
+    assert answer.json()["face_match"]["score"] == number
+    assert len(didit_server.control.charges()) == 1
+
+@pytest.mark.parametrize("number", range(12))
+def test_mock(didit_mock, number):
+    assert didit_mock.control.journal() == ()
+    didit_mock.control.set_outcome("match", score=number, times=None)
+    answer = requests.post("https://verification.didit.me/v3/face-match/", files=FILES,
+                           headers={"x-api-key": didit_mock.live_key})
+    assert answer.json()["face_match"]["score"] == number
+"""
+
+BLOCK = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "h11":
+            raise ModuleNotFoundError("No module named 'h11'", name="h11")
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.fixture
+def run_suite(tmp_path):
+    """Runs pytest on a file in a process of its own."""
+    (tmp_path / "card.png").write_bytes(P1)
+
+    def run(code, *arguments, **more):
+        (tmp_path / "test_it.py").write_text(textwrap.dedent(code))
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST", "FACEMATCH"))}
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "pytest", "-q", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd=tmp_path,
+            env=kept | {"CARD": str(tmp_path / "card.png")} | more,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_one_world_for_each_test(run_suite, workers):
+    """Whatever runs beside it, and with no import or setting of the suite's own."""
+    done = run_suite(SUITE, *workers)
+    assert done.returncode == 0, done.stdout
+    assert "24 passed" in done.stdout
+
+
+def test_the_fixtures_are_listed(run_suite):
+    """`pytest --fixtures` tells what they are."""
+    done = run_suite("", "--fixtures")
+    for name in ("didit_server", "didit_mock"):
+        assert name in done.stdout
+
+
+def test_without_the_extra_a_fixture_says_what_to_install(run_suite, tmp_path):
+    """And a suite that does not use it runs as ever."""
+    (tmp_path / "sitecustomize.py").write_text(BLOCK)
+    code = """
+        def test_plain(): pass
+        def test_server(didit_server): pass
+    """
+    done = run_suite(code, PYTHONPATH=str(tmp_path))
+    assert "1 passed, 1 error" in done.stdout
+    assert 'The fixtures of the mock need h11: pip install "facematch-core[mock]".' in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_plugin_costs_a_suite_nothing():
+    """Beside pytest it loads two small modules, and nothing that they would need."""
+    code = """
+        import sys
+        import pytest
+        before = set(sys.modules)
+        import facematch_mock_server.pytest_plugin
+        print(*sorted(set(sys.modules) - before))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = set(done.stdout.split())
+    assert loaded == {"facematch_mock_server", "facematch_mock_server.pytest_plugin"}
