@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -14,6 +14,9 @@ from multipart import (  # type: ignore[import-untyped]  # it ships no types
     ParserLimitReached,
     PushMultipartParser,
 )
+
+#: Content to SHA-256 in hexadecimal.
+Digest = Callable[[bytes], str]
 
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
@@ -64,20 +67,20 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(content_type: str, body: bytes, *, digests: bool) -> Form:
+def read_form(content_type: str, body: bytes, *, digest: Digest | None) -> Form:
     """Read a multipart or urlencoded body.
 
     Args:
         content_type: The whole header.
         body: All of it.
-        digests: Whether files are digested.
+        digest: What files are digested with; None for not at all.
 
     Raises:
         FormError: it cannot be taken apart at all.
     """
     if media_type(content_type) == URLENCODED:
         return _read_urlencoded(body)
-    return _read_multipart(_boundary(content_type), body, digests=digests)
+    return _read_multipart(_boundary(content_type), body, digest=digest)
 
 
 def _read_urlencoded(body: bytes) -> Form:
@@ -107,7 +110,7 @@ def _boundary(content_type: str) -> str:
     return boundary
 
 
-def _read_multipart(boundary: str, body: bytes, *, digests: bool) -> Form:
+def _read_multipart(boundary: str, body: bytes, *, digest: Digest | None) -> Form:
     # Header bytes are read one to one and decoded later: a part whose head is no UTF-8 is left
     # out by the framework, and does not end the form.
     parser = PushMultipartParser(
@@ -116,7 +119,7 @@ def _read_multipart(boundary: str, body: bytes, *, digests: bool) -> Form:
         max_header_count=32,
         max_segment_count=MAX_FIELDS,
     )
-    parts = _Parts(digests)
+    parts = _Parts(digest)
     problem = None
     try:
         for event in parser.parse(body):
@@ -135,10 +138,10 @@ def _read_multipart(boundary: str, body: bytes, *, digests: bool) -> Form:
 class _Parts:
     """The parts of a multipart body, collected from the parser's events."""
 
-    def __init__(self, digests: bool) -> None:
+    def __init__(self, digest: Digest | None) -> None:
         self.fields: dict[str, list[str]] = {}
         self.files: dict[str, list[Upload]] = {}
-        self._digests = digests
+        self._digest = digest
         self._name: str | None = None
         self._file_name: str | None = None
         self._chunks: list[bytes] = []
@@ -163,7 +166,7 @@ class _Parts:
             return
         bare = bare_name(filename)
         if bare:
-            digest = hashlib.sha256(content).hexdigest() if self._digests else None
+            digest = self._digest(content) if self._digest else None
             self.files.setdefault(name, []).append(Upload(bare, content, digest))
 
 

@@ -12,6 +12,7 @@ from ._rates import Rates
 from ._sessions import Sessions
 from .claims import Behaviours
 from .clock import VirtualClock
+from .digests import Digests
 from .faults import Faults
 from .ids import Ids
 from .journal import KEPT, Entry, Journal
@@ -74,7 +75,7 @@ class World:
         self.clock = clock or VirtualClock()
         self.control = control
         self.control_token = control_token
-        self.digests = digests
+        self.digest = Digests().of if digests else None
         self._digested = "probe_digest" in inspect.signature(decider.match).parameters
         self.kind = vendor_named(vendor)
         self._seed = seed

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import BOUNDARY, LIVENESS, MATCH, picture, request
 
+from facematch_mock_server.digests import Digests
 from facematch_mock_server.forms import FormError, bare_name, media_type, read_form
 
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -22,7 +23,7 @@ END = f"--{BOUNDARY}--\r\n".encode()
 
 def read(body, content_type=TYPE):
     """A form with its digests."""
-    return read_form(content_type, body, digests=True)
+    return read_form(content_type, body, digest=Digests().of)
 
 
 def test_fields_and_files():
@@ -128,7 +129,7 @@ def test_too_many_parts_are_refused():
     with pytest.raises(FormError):
         read(part(HEAD) * 1001 + END)
     with pytest.raises(FormError):
-        read_form("application/x-www-form-urlencoded", b"a=1&" * 1001, digests=False)
+        read_form("application/x-www-form-urlencoded", b"a=1&" * 1001, digest=None)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_what_is_written_is_read(fields):
         [(n, v.encode("utf-8", "replace")) for n, v in fields.items()]
     )
     expected = {n: [v.encode("utf-8", "replace").decode()] for n, v in fields.items()}
-    assert read_form(content_type, body, digests=False).fields == expected
+    assert read_form(content_type, body, digest=None).fields == expected
 
 
 @given(body=pieces, path=st.sampled_from([MATCH, LIVENESS]))

@@ -32,7 +32,7 @@ def _form(call: Call) -> Form:
     if not call.request.body or not _access.is_readable(call):
         return Form()
     content_type = call.request.header("content-type") or ""
-    return read_form(content_type, call.request.body, digests=call.world.digests)
+    return read_form(content_type, call.request.body, digest=call.world.digest)
 
 
 def sandbox(call: Call) -> Response | None:
