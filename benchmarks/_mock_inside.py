@@ -172,7 +172,7 @@ def engine(pairs: list[Pair], rounds: int) -> dict[str, float]:
         {
             "engine without digest and decoding": lambda item: asked.handle(item[1]),
             "  of that: taking the form apart": lambda item: read_form(
-                kind, item[1].body, digests=False
+                kind, item[1].body, digest=None
             ),
             "engine with everything, warm": lambda item: full.handle(item[1]),
             "digest of two pictures": lambda item: [
