@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server.digests import Digests
 from facematch_mock_server.journal import KEPT
 
 SHEET = card_sheet()
@@ -137,10 +138,12 @@ def ask(mock, session, forms, times):
 
 
 def test_memory_grows_by_the_journal_alone(mock):
-    """3,000 calls with 20 KB of pictures: a few words stay of each, and no picture.
+    """3,000 calls with 20 KB of pictures: a few words stay of each.
 
-    Journal, ledger and sessions keep the newest 10,000, so that is what they may cost.
+    Journal, ledger and sessions keep the newest 10,000, so that is what they may cost. Pictures are
+    remembered for their digests alone, up to a limit that is lowered here.
     """
+    mock.world.digest = Digests(1024 * 1024).of
     mock.control.set_balance(10_000)
     forms = pictures()
     with requests.Session() as session:
