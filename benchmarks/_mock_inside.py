@@ -33,10 +33,10 @@ class SameForAll:
     picture = SeenPicture(faces=(SeenFace(box=(40, 40, 120, 120)),))
     found = MatchOutcome(probe=picture, reference=picture, score=12.0)
 
-    def match(self, probe: bytes, reference: bytes, *, rotate: bool) -> MatchOutcome:
+    def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
         return self.found
 
-    def liveness(self, probe: bytes, *, rotate: bool) -> Any:
+    def liveness(self, probe: bytes, *, rotate: bool, **_: object) -> Any:
         raise NotImplementedError
 
 

@@ -116,7 +116,7 @@ def _default(field: attrs.Attribute[Any]) -> Any:
 
 
 def _argument(value: Any, wanted: Any, key: str) -> Any:
-    choices = _choices(wanted)
+    choices = choices_of(wanted)
     if Secret in choices and isinstance(value, str):
         return Secret(value)
     if Path in choices and isinstance(value, str):
@@ -139,7 +139,7 @@ def _argument(value: Any, wanted: Any, key: str) -> Any:
     return value
 
 
-def _choices(wanted: Any) -> tuple[Any, ...]:
+def choices_of(wanted: Any) -> tuple[Any, ...]:
     """The types that a setting may have, `None` left out."""
     if typing.get_origin(wanted) in (typing.Union, types.UnionType):
         return tuple(t for t in typing.get_args(wanted) if t is not type(None))
@@ -147,7 +147,7 @@ def _choices(wanted: Any) -> tuple[Any, ...]:
 
 
 def _wrong(key: str, wanted: Any, value: object) -> ConfigurationError:
-    names = " or ".join(_word(choice) for choice in _choices(wanted))
+    names = " or ".join(_word(choice) for choice in choices_of(wanted))
     return ConfigurationError(f"{key} must be {names}, not {described(value)}.")
 
 
@@ -161,7 +161,7 @@ def _word(choice: Any) -> str:
 
 
 def _from_file(value: Any, wanted: Any, key: str, folder: Path) -> Any:
-    for choice in _choices(wanted):
+    for choice in choices_of(wanted):
         if choice is Any:
             return value
         reader = _FROM_FILE.get(choice)
@@ -244,18 +244,19 @@ _FROM_FILE: dict[Any, Callable[[Any, str, Path], Any]] = {
     Secret: _secret,
 }
 
-_BOOLEANS = {"true": True, "false": False}
+#: A flag as text.
+BOOLEANS = {"true": True, "false": False}
 
 
 def _from_text(text: str, wanted: Any, variable: str) -> Any:
     """A setting from an environment variable, where everything is text."""
-    choices = _choices(wanted)
+    choices = choices_of(wanted)
     if Secret in choices:
         return Secret(text, origin=f"${variable}")
     value: Any = text
     try:
         if bool in choices:
-            value = _BOOLEANS[text.lower()]
+            value = BOOLEANS[text.lower()]
         elif int in choices:
             value = int(text)
         elif float in choices:

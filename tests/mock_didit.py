@@ -21,7 +21,7 @@ FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gend
 class Scripted:
     """Decides by what the pictures say: ``{"score": 41.5, "faces": 2}``; other bytes are none."""
 
-    def match(self, probe, reference, *, rotate):
+    def match(self, probe, reference, *, rotate, **_digests):
         one, two = _said(probe), _said(reference)
         both = one.get("faces", 1) and two.get("faces", 1) and one and two
         return MatchOutcome(
@@ -31,7 +31,7 @@ class Scripted:
             review=one.get("review", False),
         )
 
-    def liveness(self, probe, *, rotate):
+    def liveness(self, probe, *, rotate, **_digests):
         said = _said(probe)
         return LivenessOutcome(
             probe=_seen(said),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +11,15 @@ from typing import Any
 import attrs
 
 from facematch_core._nearest import nearest
+from facematch_core._settings import BOOLEANS, choices_of
 from facematch_core.errors import InvalidRequest, UnsupportedOption
 
 if typing.TYPE_CHECKING:
     from facematch_core.backend import Backend
 
-_BOOLEANS = {"true": True, "false": False}
-
 #: Type to how its text is read and what it is called.
 _READERS: dict[Any, tuple[Any, str]] = {
-    bool: (lambda text: _BOOLEANS[text], "true or false"),
+    bool: (lambda text: BOOLEANS[text], "true or false"),
     int: (int, "a whole number"),
     float: (float, "a number"),
     str: (str, "text"),
@@ -68,9 +66,8 @@ def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
 
 
 def _value(name: str, text: str, wanted: Any) -> Any:
-    choices = [t for t in _choices(wanted) if t is not type(None)]
     called = []
-    for choice in choices:
+    for choice in choices_of(wanted):
         if isinstance(choice, type) and issubclass(choice, enum.Enum):
             reader: Any = {str(member.value): member for member in choice}.__getitem__
             called.append("one of " + ", ".join(str(member.value) for member in choice))
@@ -86,9 +83,3 @@ def _value(name: str, text: str, wanted: Any) -> Any:
     if not called:
         raise InvalidRequest(f"The option {name} cannot be given as text: use Python for it.")
     raise InvalidRequest(f"The option {name} must be {' or '.join(called)}, not {text[:60]!r}.")
-
-
-def _choices(wanted: Any) -> tuple[Any, ...]:
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        return typing.get_args(wanted)
-    return (wanted,)

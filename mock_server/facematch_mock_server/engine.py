@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any
 
 import attrs
 
@@ -129,7 +128,7 @@ class Engine:
 
 def _marked(response: Response) -> Response:
     claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
-    every: Any = (*response.headers, (MOCK_HEADER, __version__), *claims)
+    every = (*response.headers, (MOCK_HEADER, __version__), *claims)
     return Response(
         status=response.status, headers=every, body=response.body, claims=response.claims
     )

@@ -43,13 +43,25 @@ class Handler(Protocol):
 
 
 class Decider(Protocol):
-    """Decides what a vendor sees. Safe across threads."""
+    """Decides what a vendor sees. Safe across threads.
 
-    def match(self, probe: bytes, reference: bytes, *, rotate: bool) -> MatchOutcome:
+    It is handed the SHA-256 of each picture, so that none is hashed twice; None where the world
+    digests nothing.
+    """
+
+    def match(
+        self,
+        probe: bytes,
+        reference: bytes,
+        *,
+        rotate: bool,
+        probe_digest: str | None = None,
+        reference_digest: str | None = None,
+    ) -> MatchOutcome:
         """The facts of one comparison."""
         ...
 
-    def liveness(self, probe: bytes, *, rotate: bool) -> LivenessOutcome:
+    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
         """The facts of one liveness check."""
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,7 +15,6 @@ from .digests import Digests
 from .faults import Faults
 from .ids import Ids
 from .journal import KEPT, Entry, Journal
-from .outcomes import LivenessOutcome, MatchOutcome
 from .protocols import Decider
 from .vendors import vendor_named
 
@@ -76,7 +74,6 @@ class World:
         self.control = control
         self.control_token = control_token
         self.digest = Digests().of if digests else None
-        self._digested = "probe_digest" in inspect.signature(decider.match).parameters
         self.kind = vendor_named(vendor)
         self._seed = seed
         self._journal_size = journal_size
@@ -130,31 +127,6 @@ class World:
         clear = getattr(self.decider, "clear", None)
         if clear is not None:
             clear()
-
-    def match(
-        self,
-        probe: bytes,
-        reference: bytes,
-        *,
-        rotate: bool,
-        digests: tuple[str | None, str | None],
-    ) -> MatchOutcome:
-        """What the decider says; the digests are those of the pictures, None where unknown."""
-        if not self._digested:
-            return self.decider.match(probe, reference, rotate=rotate)
-        decide: Any = self.decider.match  # the protocol does not have the digests
-        found: MatchOutcome = decide(
-            probe, reference, rotate=rotate, probe_digest=digests[0], reference_digest=digests[1]
-        )
-        return found
-
-    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None) -> LivenessOutcome:
-        """What the decider says; the digest is that of the picture, None if unknown."""
-        if not self._digested:
-            return self.decider.liveness(probe, rotate=rotate)
-        decide: Any = self.decider.liveness
-        found: LivenessOutcome = decide(probe, rotate=rotate, digest=digest)
-        return found
 
     def log(self, **fields: Any) -> None:
         """Write into the journal; `fields` are those of `Entry` but the time."""

@@ -111,7 +111,6 @@ class Told:
 
     def sealed(self, answer: Response) -> Response:
         """`answer` with the claims that it rests on."""
-        headers: Any = answer.headers  # the converter is not typed
         return Response(
-            status=answer.status, headers=headers, body=answer.body, claims=tuple(self._used)
+            status=answer.status, headers=answer.headers, body=answer.body, claims=tuple(self._used)
         )

@@ -40,8 +40,7 @@ def response(
     status: int, content_type: str, body: bytes, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
     """A whole answer."""
-    every: Any = (("Content-Type", content_type), *headers)  # a bare tuple is no typed converter
-    return Response(status=status, headers=every, body=body)
+    return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 
 def fill(template: Any, words: Mapping[str, object]) -> Any:

@@ -118,7 +118,7 @@ def test_the_last_credit_goes_to_one_call():
     """Two calls that both saw the credit do not both get it."""
 
     class Greedy(didit.Scripted):
-        def liveness(self, probe, *, rotate):
+        def liveness(self, probe, *, rotate, **_digests):
             engine.world.ledger.balance = Decimal(0)
             return super().liveness(probe, rotate=rotate)
 

@@ -45,6 +45,15 @@ class Field:
     default: str | None = None
 
 
+#: The fields that every picture endpoint has, after its own.
+SHARED = (
+    Field("rotate_image", Kind.BOOLEAN, "rotate.default"),
+    Field("save_api_request", Kind.BOOLEAN, "save.default"),
+    Field("vendor_data", Kind.TEXT),
+    Field("metadata", Kind.OBJECT),
+)
+
+
 class _Refused(Exception):
     """The field is refused in these words."""
 

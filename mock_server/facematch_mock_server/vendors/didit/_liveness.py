@@ -9,14 +9,14 @@ from facematch_mock_server.outcomes import LivenessOutcome, SeenFace, SeenPictur
 
 from . import _shapes
 from ._call import Call, Endpoint
-from ._fields import Field, Kind
+from ._fields import SHARED, Field, Kind
 
 THRESHOLD = "face_liveness_score_decline_threshold"
 
 
 def _decide(call: Call) -> LivenessOutcome:
     probe = call.upload("user_image")
-    return call.world.liveness(
+    return call.world.decider.liveness(
         probe.content, rotate=call.values["rotate_image"], digest=probe.digest
     )
 
@@ -118,10 +118,7 @@ LIVENESS = Endpoint(
     fields=(
         Field("user_image", Kind.FILE),
         Field(THRESHOLD, Kind.THRESHOLD, "liveness.threshold"),
-        Field("rotate_image", Kind.BOOLEAN, "rotate.default"),
-        Field("save_api_request", Kind.BOOLEAN, "save.default"),
-        Field("vendor_data", Kind.TEXT),
-        Field("metadata", Kind.OBJECT),
+        *SHARED,
     ),
     threshold=THRESHOLD,
     decide=_decide,

@@ -9,18 +9,19 @@ from facematch_mock_server.outcomes import MatchOutcome, SeenFace, SeenPicture
 
 from . import _shapes
 from ._call import Call, Endpoint
-from ._fields import Field, Kind
+from ._fields import SHARED, Field, Kind
 
 THRESHOLD = "face_match_score_decline_threshold"
 
 
 def _decide(call: Call) -> MatchOutcome:
     probe, reference = call.upload("user_image"), call.upload("ref_image")
-    return call.world.match(
+    return call.world.decider.match(
         probe.content,
         reference.content,
         rotate=call.values["rotate_image"],
-        digests=(probe.digest, reference.digest),
+        probe_digest=probe.digest,
+        reference_digest=reference.digest,
     )
 
 
@@ -90,10 +91,7 @@ MATCH = Endpoint(
         Field("user_image", Kind.FILE),
         Field("ref_image", Kind.FILE),
         Field(THRESHOLD, Kind.THRESHOLD, "match.threshold"),
-        Field("rotate_image", Kind.BOOLEAN, "rotate.default"),
-        Field("save_api_request", Kind.BOOLEAN, "save.default"),
-        Field("vendor_data", Kind.TEXT),
-        Field("metadata", Kind.OBJECT),
+        *SHARED,
     ),
     threshold=THRESHOLD,
     decide=_decide,
