@@ -12,17 +12,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._age import AgeResult
+    from ._asked import Picture
     from ._clock import Clock, SystemClock
     from ._enums import (
         Advice,
+        AgeDecision,
         Billed,
         Decision,
         Environment,
         LiveMatchDecision,
         LivenessDecision,
         Operation,
+        Reconciled,
         Retention,
         ScaleSource,
+        SearchDecision,
+        SearchMode,
         Severity,
         ThresholdRule,
         ThresholdSource,
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from ._images import Image, ImageFormat
     from ._many import PairOutcome
     from ._open import open_verifier
+    from ._reconcile import Attempt, Reconciliation
     from ._registry import BackendInfo, available_backends
     from ._results import (
         Box,
@@ -45,8 +52,9 @@ if TYPE_CHECKING:
         Skipped,
     )
     from ._scores import Score, Threshold
+    from ._search import FoundFace, SearchResult
     from ._secrets import Secret
-    from ._verifier import FaceVerifier, Picture
+    from ._verifier import FaceVerifier
     from .errors import (
         FATAL,
         AuthenticationFailed,
@@ -77,7 +85,10 @@ __version__ = "0.1.0"
 __all__ = [
     "FATAL",
     "Advice",
+    "AgeDecision",
+    "AgeResult",
     "Answered",
+    "Attempt",
     "AuthenticationFailed",
     "BackendInfo",
     "BackendNotFound",
@@ -97,6 +108,7 @@ __all__ = [
     "Face",
     "FaceMatchError",
     "FaceVerifier",
+    "FoundFace",
     "Image",
     "ImageFormat",
     "IncomparableScores",
@@ -114,6 +126,8 @@ __all__ = [
     "PermissionDenied",
     "Picture",
     "RateLimited",
+    "Reconciled",
+    "Reconciliation",
     "Refused",
     "RequestRejected",
     "Result",
@@ -121,6 +135,9 @@ __all__ = [
     "Retention",
     "ScaleSource",
     "Score",
+    "SearchDecision",
+    "SearchMode",
+    "SearchResult",
     "Secret",
     "Sent",
     "Severity",
@@ -146,24 +163,28 @@ __all__ = [
 _HOMES = {
     name: module
     for module, names in {
+        "_age": "AgeResult",
+        "_asked": "Picture",
         "_clock": "Clock SystemClock",
         "_enums": (
-            "Advice Billed Decision Environment LiveMatchDecision LivenessDecision "
-            "Operation Retention ScaleSource Severity ThresholdRule ThresholdSource "
-            "WarningCode"
+            "Advice AgeDecision Billed Decision Environment LiveMatchDecision LivenessDecision "
+            "Operation Reconciled Retention ScaleSource SearchDecision SearchMode Severity "
+            "ThresholdRule ThresholdSource WarningCode"
         ),
         "_events": "Answered Charged Event Refused Sent Started Unknown",
         "_images": "Image ImageFormat",
         "_many": "PairOutcome",
         "_open": "open_verifier",
+        "_reconcile": "Attempt Reconciliation",
         "_registry": "BackendInfo available_backends",
         "_results": (
             "Box Demographics Face LiveMatchResult LivenessResult MatchResult Result "
             "ResultWarning Skipped"
         ),
         "_scores": "Score Threshold",
+        "_search": "FoundFace SearchResult",
         "_secrets": "Secret",
-        "_verifier": "FaceVerifier Picture",
+        "_verifier": "FaceVerifier",
         "errors": (
             "FATAL AuthenticationFailed BackendNotFound BackendUnusable BudgetExceeded "
             "ConfigurationError DeadlineExceeded EnvironmentMismatch FaceMatchError "

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
-from ._enums import Operation, Retention, ThresholdRule, ThresholdSource
+from ._calls import ATTEMPT_KEY
+from ._enums import Operation, Retention, SearchMode, ThresholdRule, ThresholdSource
 from ._images import Image
+from ._own_options import own_options
 from ._private import without_private
 from ._scores import Threshold, percentage
 from .backend import Capabilities
@@ -20,6 +23,13 @@ from .errors import (
     UnsupportedCapability,
     UnsupportedOption,
 )
+
+#: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say
+#: what it is.
+Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
+
+#: Pictures that a caller handed over, or what is wrong with one of them.
+Taken: TypeAlias = tuple[list[Image], InvalidImage | None]
 
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
@@ -60,15 +70,17 @@ class Defaults:
                 )
 
     def of(self, operation: Operation) -> tuple[float | None, float | None]:
-        """The threshold and the review threshold of one operation."""
-        if operation is Operation.LIVENESS:
-            return self.liveness_threshold, self.liveness_review_threshold
-        return self.threshold, self.review_threshold
+        """The threshold and the review threshold of one operation; None for one that has none."""
+        if operation is Operation.MATCH:
+            return self.threshold, self.review_threshold
+        if operation is Operation.SEARCH:
+            return None, None
+        return self.liveness_threshold, self.liveness_review_threshold
 
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """The options of one call, as the caller wrote them."""
+    """The options of one call, as the caller wrote them; `mode` and `minimum_age` have one each."""
 
     threshold: Any = None
     review_threshold: Any = None
@@ -78,11 +90,17 @@ class Asked:
     metadata: Any = attrs.field(default=None, repr=False)
     options: Any = attrs.field(default=None, repr=False)
     deadline_s: Any = None
+    mode: Any = SearchMode.MOST_SIMILAR
+    minimum_age: Any = None
 
 
 @attrs.frozen(kw_only=True)
 class Checked:
-    """The same, valid, with thresholds that know who set them."""
+    """The same, valid, with thresholds that know who set them.
+
+    Attributes:
+        own: The fields that only calls of this operation have.
+    """
 
     threshold: Threshold | None
     review_threshold: Threshold | None
@@ -92,9 +110,10 @@ class Checked:
     metadata: dict[str, Any] | None = attrs.field(repr=False)
     options: Any = attrs.field(repr=False)
     deadline_s: float | None
+    own: dict[str, Any]
 
 
-def taken(*values: object) -> tuple[list[Image], InvalidImage | None]:
+def taken(*values: object) -> Taken:
     """The pictures a caller handed over, or the error that says what is wrong with one.
 
     The error is handed back, not raised, so that the caller can first let go of the bytes: a
@@ -135,7 +154,8 @@ def check(
         caller_ref=_caller_ref(asked.caller_ref),
         metadata=_metadata(asked.metadata),
         options=_options(asked.options, backend, can),
-        deadline_s=_deadline(asked.deadline_s),
+        deadline_s=deadline(asked.deadline_s),
+        own=own_options(operation, asked.mode, asked.minimum_age, backend, can),
     )
 
 
@@ -236,6 +256,11 @@ def _metadata(asked: Any) -> dict[str, Any] | None:
         raise wrong
     if without_private(copy, demographic_keys=()) != copy:
         raise InvalidRequest("metadata is nested too deeply: keep it within 64 levels.")
+    if ATTEMPT_KEY in copy:
+        raise InvalidRequest(
+            f"metadata has an entry {ATTEMPT_KEY}, under which a kept call carries our own id of "
+            "it: give yours another name."
+        )
     return dict(copy)
 
 
@@ -256,7 +281,8 @@ def _options(asked: Any, backend: str, can: Capabilities) -> Any:
     return asked
 
 
-def _deadline(asked: Any) -> float | None:
+def deadline(asked: Any) -> float | None:
+    """`deadline_s` as a float, or None for no limit; `InvalidRequest` for anything else."""
     if asked is None:
         return None
     if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not 0 < asked < 1e9:

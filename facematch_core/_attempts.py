@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
-from . import _rules
+from ._age import AgeResult
 from ._asked import PICTURES, Asked, Checked, Defaults, check
-from ._calls import Call, LivenessCall, MatchCall, new_attempt_id
+from ._calls import AgeCall, Call, LivenessCall, MatchCall, SearchCall, new_attempt_id
 from ._cards import warn_of_cards
 from ._clock import Clock
-from ._enums import Environment, Operation, Retention
+from ._enums import Billed, Environment, Operation, Retention
 from ._events import Sent, Started, Teller
 from ._images import Image
-from ._private import without_private
+from ._reconcile import Attempt
 from ._results import LivenessResult, MatchResult
 from ._rules import Answer
+from ._search import SearchResult
+from ._settling import Known, settled
 from .backend import Backend
 from .errors import (
     BackendUnusable,
@@ -25,7 +27,6 @@ from .errors import (
     FaceMatchError,
     InvalidImage,
     OutcomeUnknown,
-    UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
@@ -53,37 +54,52 @@ class Attempts:
         """
         started = self.clock.monotonic()
         checked = self._check(operation, asked)
-        attempt_id = new_attempt_id()
+        attempt = self._attempt(operation, checked)
+        written = attrs.evolve(attempt, caller_ref=None)
         sent: list[bool] = []
 
         def on_sent() -> None:
             if not sent:
                 sent.append(True)
-                self.teller.tell(Sent, attempt_id, operation)
+                self.teller.tell(Sent, attempt.id, operation, attempt=written)
 
-        self.teller.tell(Started, attempt_id, operation)
+        self.teller.tell(Started, attempt.id, operation, attempt=written)
         try:
             prepared = self._prepared(images)
             warn_of_cards(prepared, self.backend)
-            call = _as_data(operation, prepared, checked, attempt_id, on_sent)
+            call = _as_data(operation, prepared, checked, attempt.id, on_sent)
             call = self._within(call, started if since is None else since)
             result = self._ask(call, sent)
-            result = self._settled(result, call, checked, self.clock.monotonic() - started)
+            result = self._settled(result, checked, attempt, self.clock.monotonic() - started)
         except FaceMatchError as error:
             if isinstance(error, VendorError):
-                error.attempt_id = error.attempt_id or attempt_id
+                error.attempt_id = error.attempt_id or attempt.id
                 error.backend = error.backend or self.backend.name
-            self.teller.failed(error, attempt_id, operation, self.clock.monotonic() - started)
+                error.attempt = None if error.billed is Billed.NO else attempt
+            self.teller.failed(error, attempt.id, operation, self.clock.monotonic() - started)
             raise
         except BaseException as error:
             # Ctrl-C, say: if the request has begun to leave, the bill is open.
             if sent:
                 elapsed = self.clock.monotonic() - started
-                self.teller.broken_off(type(error).__name__, attempt_id, operation, elapsed)
+                self.teller.broken_off(type(error).__name__, attempt, elapsed)
             raise
         self.teller.answered(result, operation)
-        self._require(result)
+        self.require(result)
         return result
+
+    def _attempt(self, operation: Operation, checked: Checked) -> Attempt:
+        return Attempt(
+            id=new_attempt_id(),
+            operation=operation,
+            backend=self.backend.name,
+            started_at=self.clock.now(),
+            kept=checked.retention is Retention.KEEP,
+            caller_ref=checked.caller_ref,
+            threshold=checked.threshold,
+            review_threshold=checked.review_threshold,
+            minimum_age=checked.own.get("minimum_age"),
+        )
 
     def refuse(self, operation: Operation, images: list[Image], asked: Asked) -> list[Image]:
         """Raise what `make` would raise before it sends anything; else the prepared pictures."""
@@ -91,13 +107,7 @@ class Attempts:
         return self._prepared(images)
 
     def _check(self, operation: Operation, asked: Asked) -> Checked:
-        if self.required is not None and self.required not in self.backend.environments:
-            environment = self.backend.environment
-            raise EnvironmentMismatch(
-                f"The backend {self.backend.name} is set to {environment}, but {self.required} is "
-                "required: nothing was sent.",
-                environment=environment,
-            )
+        self.check_environment()
         return check(
             asked,
             operation=operation,
@@ -105,6 +115,23 @@ class Attempts:
             can=self.backend.capabilities,
             defaults=self.defaults,
         )
+
+    def check_environment(self) -> None:
+        """Refuse to ask where no answer could come from the environment that is wanted."""
+        name, environment = self.backend.name, self.backend.environment
+        possible = self.backend.environments
+        if environment is Environment.MOCK and environment not in possible:
+            raise EnvironmentMismatch(
+                f"The backend {name} is set to mock, but its address is the real vendor's: nothing "
+                "was sent. Set base_url to the address of the mock.",
+                environment=Environment.PRODUCTION,
+            )
+        if self.required is not None and self.required not in possible:
+            raise EnvironmentMismatch(
+                f"The backend {name} is set to {environment}, but {self.required} is required: "
+                "nothing was sent.",
+                environment=environment,
+            )
 
     def _prepared(self, images: list[Image]) -> list[Image]:
         limits = self.backend.capabilities.image_limits
@@ -134,12 +161,10 @@ class Attempts:
 
     def _ask(self, call: Call, sent: list[bool]) -> Answer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
+        wanted = ANSWERS[call.operation]
         answer: object
         try:
-            if isinstance(call, MatchCall):
-                answer = self.backend.match(call)
-            else:
-                answer = self.backend.check_liveness(cast(LivenessCall, call))
+            answer = _ASK[call.operation](self.backend, call)
         except (VendorError, EnvironmentMismatch):
             raise
         except FaceMatchError as error:
@@ -150,8 +175,7 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             what = f"failed with {type(error).__name__}"
         else:
-            wanted = MatchResult if isinstance(call, MatchCall) else LivenessResult
-            # Not a subclass either: the JSON form is that of the two.
+            # Not a subclass either: the JSON form is that of the class itself.
             if type(answer) is wanted:
                 return answer
             what = f"answered with {type(answer).__name__}, not {wanted.__name__}"
@@ -168,44 +192,22 @@ class Attempts:
             )
         return BackendUnusable(f"The backend {name} {what}: report this to its author.")
 
-    def _settled(self, result: Answer, call: Call, checked: Checked, elapsed_s: float) -> Answer:
-        """`result` with what this side knows, by the rules that all backends share."""
-        try:
-            return self._ruled(result, call, checked, elapsed_s)
-        except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
-            what = type(error).__name__
-        raise UnexpectedResponse(
-            f"The result of {self.backend.name} cannot be used ({what}): report this to its "
-            "author.",
-            billed=result.billed,
-            billed_ground=result.billed_ground,
-            request_id=result.request_id,
+    def _settled(
+        self, result: Answer, checked: Checked, attempt: Attempt, elapsed_s: float
+    ) -> Answer:
+        known = Known(
+            attempt_id=attempt.id,
+            caller_ref=checked.caller_ref,
+            metadata=checked.metadata,
+            threshold=checked.threshold,
+            review_threshold=checked.review_threshold,
+            minimum_age=attempt.minimum_age,
+            elapsed_s=elapsed_s,
         )
+        return settled(result, self.backend, known, keep_demographics=self.keep_demographics)
 
-    def _ruled(self, result: Answer, call: Call, checked: Checked, elapsed_s: float) -> Answer:
-        can = self.backend.capabilities
-        told = result.environment is not Environment.PRODUCTION
-        result = attrs.evolve(
-            result,
-            attempt_id=result.attempt_id or call.attempt_id,
-            caller_ref=call.caller_ref,
-            metadata=call.metadata,
-            elapsed_s=max(0.0, elapsed_s),
-            threshold=call.threshold if result.threshold is None else result.threshold,
-            # PRODUCTION is what a result says that knows nothing better.
-            environment=result.environment if told else self.backend.environment,
-            raw=without_private(
-                result.raw,
-                demographic_keys=() if self.keep_demographics else can.demographic_keys,
-                media_keys=can.media_keys,
-            ),
-        )
-        if not self.keep_demographics:
-            result = _rules.without_demographics(result)
-        result = _rules.borne_out(result, call.threshold)
-        return _rules.reviewed(result, checked.review_threshold)
-
-    def _require(self, result: Answer) -> None:
+    def require(self, result: Answer) -> None:
+        """Refuse to hand out a result from another environment than the required one."""
         if self.required is not None and result.environment is not self.required:
             raise EnvironmentMismatch(
                 f"The answer of {self.backend.name} came from {result.environment}, but "
@@ -234,6 +236,30 @@ def _as_data(
         "attempt_id": attempt_id,
         "on_sent": on_sent,
     }
-    if operation is Operation.LIVENESS:
-        return LivenessCall(probe=images[0], **fields)
-    return MatchCall(probe=images[0], reference=images[1], **fields)
+    fields |= checked.own
+    if operation is Operation.MATCH:
+        return MatchCall(probe=images[0], reference=images[1], **fields)
+    return _OF_ONE_PICTURE[operation](probe=images[0], **fields)
+
+
+_OF_ONE_PICTURE: dict[Operation, type[Call]] = {
+    Operation.LIVENESS: LivenessCall,
+    Operation.SEARCH: SearchCall,
+    Operation.AGE: AgeCall,
+}
+
+#: How a backend is asked.
+_ASK: dict[Operation, Callable[[Backend, Any], object]] = {
+    Operation.MATCH: lambda backend, call: backend.match(call),
+    Operation.LIVENESS: lambda backend, call: backend.check_liveness(call),
+    Operation.SEARCH: lambda backend, call: backend.search_faces(call),
+    Operation.AGE: lambda backend, call: backend.estimate_age(call),
+}
+
+#: What it has to answer with.
+ANSWERS: dict[Operation, type[Answer]] = {
+    Operation.MATCH: MatchResult,
+    Operation.LIVENESS: LivenessResult,
+    Operation.SEARCH: SearchResult,
+    Operation.AGE: AgeResult,
+}

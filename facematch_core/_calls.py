@@ -8,9 +8,13 @@ from typing import Any
 
 import attrs
 
-from ._enums import Operation, Retention
+from ._enums import Operation, Retention, SearchMode
 from ._images import Image
 from ._scores import Threshold
+
+#: Under this name a backend puts our id of a kept call into the vendor's records, beside the
+#: caller's `metadata`, so that `reconcile` can find it again. Callers may not use it.
+ATTEMPT_KEY = "facematch_attempt_id"
 
 
 def new_attempt_id() -> str:
@@ -72,3 +76,30 @@ class LivenessCall(Call):
     """Check whether the probe shows a live face."""
 
     operation = Operation.LIVENESS
+
+
+@attrs.frozen(kw_only=True)
+class SearchCall(Call):
+    """Look for faces like the probe's among those that the vendor keeps. It has no threshold.
+
+    Attributes:
+        mode: Which faces are searched; one that the backend declares.
+    """
+
+    mode: SearchMode = SearchMode.MOST_SIMILAR
+
+    operation = Operation.SEARCH
+
+
+@attrs.frozen(kw_only=True)
+class AgeCall(Call):
+    """Estimate how old the person in the probe looks. `threshold` is that of liveness.
+
+    Attributes:
+        minimum_age: The age, in years, from which somebody is old enough; its rule is AT_LEAST.
+            None if no verdict on the age is wanted.
+    """
+
+    minimum_age: Threshold | None = None
+
+    operation = Operation.AGE

@@ -40,6 +40,48 @@ class LiveMatchDecision(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class SearchDecision(enum.StrEnum):
+    """What a search for one face among those that a vendor keeps says."""
+
+    #: No face like it was found, and nothing of a blocklist.
+    CLEAR = "clear"
+    #: At least one face like it was found, and none of them is on a blocklist. Whether that is
+    #: good depends on what was looked for: a customer who comes back, or one who comes twice.
+    FOUND = "found"
+    #: A face like it is on a blocklist.
+    BLOCKLISTED = "blocklisted"
+    #: A person should look, for example because a face on a blocklist may be it.
+    REVIEW = "review"
+    #: No face could be looked for.
+    INCONCLUSIVE = "inconclusive"
+
+
+class SearchMode(enum.StrEnum):
+    """Which of the vendor's faces are searched."""
+
+    #: All of them; the most similar ones are told.
+    MOST_SIMILAR = "most_similar"
+    #: Those on a blocklist, which are told first, and those of approved sessions.
+    BLOCKLISTED_OR_APPROVED = "blocklisted_or_approved"
+
+
+class AgeDecision(enum.StrEnum):
+    """What an estimation of age says. It is a guess from a picture, not a proof of age."""
+
+    #: A live face whose estimated age is at least the minimum age.
+    OLD_ENOUGH = "old_enough"
+    #: The estimated age is below the minimum age.
+    TOO_YOUNG = "too_young"
+    #: A live face with an estimated age, and no minimum age was asked for.
+    ESTIMATED = "estimated"
+    #: Not a live face, so the age is that of a picture. Not a claim that somebody is too young.
+    NOT_LIVE = "not_live"
+    #: A person should look.
+    REVIEW = "review"
+    #: No age could be estimated.
+    INCONCLUSIVE = "inconclusive"
+
+
 class WarningCode(enum.StrEnum):
     """What a warning is about; `OTHER` for what no code names."""
 
@@ -169,5 +211,22 @@ class ScaleSource(enum.StrEnum):
 class Operation(enum.StrEnum):
     """What a call asks for."""
 
+    #: Whether two pictures show one person.
     MATCH = "match"
+    #: Whether one picture shows a live face.
     LIVENESS = "liveness"
+    #: Which of the faces that the vendor keeps are like the one in a picture.
+    SEARCH = "search"
+    #: How old the person in a picture looks.
+    AGE = "age"
+
+
+class Reconciled(enum.StrEnum):
+    """What a look at a vendor's records says of a call whose outcome was unknown."""
+
+    #: It was carried out and charged, and here is its result.
+    FOUND = "found"
+    #: It is not in the records, or not yet.
+    NOT_YET = "not_yet"
+    #: The records cannot tell.
+    CANNOT_KNOW = "cannot_know"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from ._enums import Billed, Environment, Operation
+from ._reconcile import Attempt
 from .errors import FaceMatchError, OutcomeUnknown
 
 if TYPE_CHECKING:
     from ._clock import Clock
-    from ._results import LivenessResult, MatchResult
+    from ._rules import Answer
     from .backend import Backend
 
 #: The one logger of the core. Records are written at DEBUG, a failing hook at ERROR.
@@ -50,12 +51,25 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class Started(Event):
-    """A call has begun; nothing has left yet."""
+    """A call has begun; nothing has left yet.
+
+    Attributes:
+        attempt: What to give to `FaceVerifier.reconcile` if no other record of the call follows,
+            without `caller_ref`.
+    """
+
+    attempt: Attempt
 
 
 @attrs.frozen(kw_only=True)
 class Sent(Event):
-    """The first byte may have left this machine."""
+    """The first byte may have left this machine.
+
+    Attributes:
+        attempt: That of `Started`.
+    """
+
+    attempt: Attempt
 
 
 @attrs.frozen(kw_only=True)
@@ -153,7 +167,7 @@ class Teller:
         except Exception as error:  # noqa: BLE001 - a paid result must survive a broken hook
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
 
-    def answered(self, result: MatchResult | LivenessResult, operation: Operation) -> None:
+    def answered(self, result: Answer, operation: Operation) -> None:
         """Tell a result and what it cost."""
         about = (str(result.attempt_id), operation, result.environment)
         took: dict[str, Any] = {"elapsed_s": result.elapsed_s}
@@ -179,11 +193,7 @@ class Teller:
         else:
             self.tell(Refused, *about, **took)
 
-    def broken_off(
-        self, reason: str, attempt_id: str, operation: Operation, elapsed_s: float
-    ) -> None:
+    def broken_off(self, reason: str, attempt: Attempt, elapsed_s: float) -> None:
         """Tell that a call was ended from outside after its request had begun to leave."""
-        elapsed = max(0.0, elapsed_s)
-        self.tell(
-            Unknown, attempt_id, operation, error=reason, elapsed_s=elapsed, reconcilable=False
-        )
+        about: dict[str, Any] = {"error": reason, "elapsed_s": max(0.0, elapsed_s)}
+        self.tell(Unknown, attempt.id, attempt.operation, reconcilable=attempt.kept, **about)

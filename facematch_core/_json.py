@@ -11,7 +11,10 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._age import AgeResult
+from ._reconcile import Attempt
 from ._results import LiveMatchResult, LivenessResult, MatchResult, Result
+from ._search import SearchResult
 from .errors import FaceMatchError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -20,11 +23,14 @@ if TYPE_CHECKING:
 #: Version of the JSON form; 0 until facematch 1.0: it may change with a minor release.
 SCHEMA = 0
 
-#: The word that tells which result a document holds.
+#: The word that tells what a document holds.
 KINDS: dict[type, str] = {
     MatchResult: "match",
     LivenessResult: "liveness",
     LiveMatchResult: "live_match",
+    SearchResult: "search",
+    AgeResult: "age",
+    Attempt: "attempt",
 }
 
 #: What `to_dict(minimal=True)` keeps of one answer. Without its threshold a score says little, and
@@ -40,7 +46,7 @@ MINIMAL = (
     "session_id",
 )
 
-T = TypeVar("T", MatchResult, LivenessResult, LiveMatchResult)
+T = TypeVar("T", MatchResult, LivenessResult, LiveMatchResult, SearchResult, AgeResult, Attempt)
 
 
 @functools.cache
@@ -61,6 +67,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(
         lambda wanted: wanted == Mapping[str, Any], lambda document, _: _object(document)
     )
+    converter.register_structure_hook(bool, lambda flag, _: _flag(flag))
     for cls in KINDS:
         converter.register_structure_hook(cls, make_dict_structure_fn(cls, converter))
     return converter
@@ -85,6 +92,12 @@ def _integer(value: object) -> int:
     return value
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("not true or false")
+    return value
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
@@ -97,16 +110,14 @@ def _object(value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def to_dict(result: Result | LiveMatchResult, *, minimal: bool = False) -> dict[str, Any]:
-    """`result` as a document of plain JSON values, its schema version and kind first."""
+def to_dict(result: Result | LiveMatchResult | Attempt, *, minimal: bool = False) -> dict[str, Any]:
+    """`result` as a document of plain JSON values, its schema version, kind and decision first."""
     document: dict[str, Any] = _converter().unstructure(result)
     if minimal:
         document = _minimal(document)
-    first: dict[str, Any] = {
-        "schema": SCHEMA,
-        "kind": KINDS[type(result)],
-        "decision": document["decision"],
-    }
+    first: dict[str, Any] = {"schema": SCHEMA, "kind": KINDS[type(result)]}
+    if "decision" in document:
+        first["decision"] = document["decision"]
     return first | document
 
 

@@ -137,7 +137,8 @@ def _faces(items: Iterable[Face] | None) -> tuple[Face, ...] | None:
     return None if items is None else tuple(items)
 
 
-def _finite(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+def finite(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    """A validator: a number that is neither NaN nor infinite, or None."""
     if value is not None and not (_is_number(value) and math.isfinite(value)):
         raise InvalidRequest(f"{attribute.name} must be a finite number or None.")
 
@@ -146,14 +147,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _aware(_: Any, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
+def aware(_: Any, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
+    """A validator: a time that says its offset from UTC, or None."""
     if value is not None and value.utcoffset() is None:
         raise InvalidRequest(f"{attribute.name} must say its offset from UTC.")
 
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What a match and a liveness check have in common.
+    """What all calls answer in the same way.
 
     Attributes:
         score: 0-100 on a named scale; None when the vendor gave none (never 0 instead).
@@ -181,7 +183,7 @@ class Result:
     """
 
     score: Score | None = None
-    raw_score: float | None = attrs.field(default=None, validator=_finite)
+    raw_score: float | None = attrs.field(default=None, validator=finite)
     raw_score_name: str | None = None
     scale_source: ScaleSource | None = None
     threshold: Threshold | None = None
@@ -195,7 +197,7 @@ class Result:
     attempt_id: str | None = None
     caller_ref: str | None = attrs.field(default=None, repr=False)
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
-    created_at: datetime | None = attrs.field(default=None, validator=_aware)
+    created_at: datetime | None = attrs.field(default=None, validator=aware)
     elapsed_s: float = 0.0
     billed: Billed = Billed.UNKNOWN
     billed_ground: str | None = None

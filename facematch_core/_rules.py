@@ -6,10 +6,13 @@ from typing import Any
 
 import attrs
 
+from ._age import AgeResult
 from ._enums import (
+    AgeDecision,
     Decision,
     LiveMatchDecision,
     LivenessDecision,
+    SearchDecision,
     Severity,
     WarningCode,
 )
@@ -21,14 +24,25 @@ from ._results import (
     ResultWarning,
 )
 from ._scores import Threshold
+from ._search import SearchResult
 from .errors import InvalidRequest
 
 #: What one call answers.
-Answer = MatchResult | LivenessResult
+Answer = MatchResult | LivenessResult | SearchResult | AgeResult
 
-#: The decision that lets somebody in, per kind of result.
-PASS: dict[type, Any] = {MatchResult: Decision.MATCH, LivenessResult: LivenessDecision.LIVE}
-REVIEW: dict[type, Any] = {MatchResult: Decision.REVIEW, LivenessResult: LivenessDecision.REVIEW}
+#: The decisions that let somebody in, or that a program may act upon alone, per kind of result.
+PASS: dict[type, frozenset[Any]] = {
+    MatchResult: frozenset({Decision.MATCH}),
+    LivenessResult: frozenset({LivenessDecision.LIVE}),
+    SearchResult: frozenset({SearchDecision.CLEAR, SearchDecision.FOUND}),
+    AgeResult: frozenset({AgeDecision.OLD_ENOUGH, AgeDecision.ESTIMATED}),
+}
+REVIEW: dict[type, Any] = {
+    MatchResult: Decision.REVIEW,
+    LivenessResult: LivenessDecision.REVIEW,
+    SearchResult: SearchDecision.REVIEW,
+    AgeResult: AgeDecision.REVIEW,
+}
 
 _GRAVE = (Severity.ERROR, Severity.UNKNOWN)
 
@@ -57,12 +71,12 @@ _OF_MATCH = {
 
 
 def _kind(result: Answer) -> type:
-    return MatchResult if isinstance(result, MatchResult) else LivenessResult
+    return next(kind for kind in PASS if isinstance(result, kind))
 
 
 def passes(result: Answer) -> bool:
-    """Whether the decision lets somebody in."""
-    return result.decision is PASS[_kind(result)]
+    """Whether the decision lets somebody in, or may be acted upon without a person."""
+    return any(result.decision is word for word in PASS[_kind(result)])
 
 
 def for_review(result: Answer, *warnings: ResultWarning) -> Answer:
@@ -118,6 +132,52 @@ def borne_out(result: Answer, *asked: Threshold | None) -> Answer:
     return for_review(result, ResultWarning(code=code, severity=Severity.ERROR, text=text))
 
 
+def consistent(result: Answer, minimum_age: Threshold | None = None) -> Answer:
+    """Turn a search that found nobody, or an age that is enough, into REVIEW if it denies itself.
+
+    Args:
+        minimum_age: The one that was asked for, beside the one that the result names.
+    """
+    if not passes(result):
+        return result
+    if isinstance(result, SearchResult):
+        doubt = _doubt_of_search(result)
+    elif isinstance(result, AgeResult):
+        doubt = _doubt_of_age(result, minimum_age)
+    else:
+        return result
+    if doubt is None:
+        return result
+    code, text = doubt
+    return for_review(result, ResultWarning(code=code, severity=Severity.ERROR, text=text))
+
+
+def _doubt_of_search(result: SearchResult) -> tuple[WarningCode, str] | None:
+    lists = {face.is_blocklisted for face in result.matches}
+    if True in lists:
+        return WarningCode.BLOCKLISTED, "A face that was found is on a blocklist."
+    if None in lists:
+        return WarningCode.OTHER, "It is not told whether a face that was found is on a blocklist."
+    if (result.decision is SearchDecision.CLEAR) is bool(result.matches):
+        return WarningCode.OTHER, f"It is {result.decision}, with {len(result.matches)} faces."
+    return None
+
+
+def _doubt_of_age(
+    result: AgeResult, minimum_age: Threshold | None
+) -> tuple[WarningCode, str] | None:
+    if result.age is None:
+        return WarningCode.AGE_UNKNOWN, "The answer is a pass without an age."
+    asked = [t.value for t in (result.minimum_age, minimum_age) if t is not None and t.value]
+    if any(result.age < years for years in asked):
+        text = f"The answer is a pass, but the age {result.age:g} is below {max(asked):g}."
+        return WarningCode.THRESHOLD_CONFLICT, text
+    if (result.decision is AgeDecision.ESTIMATED) is bool(asked):
+        text = "Whether a minimum age was asked for is not what the answer says."
+        return WarningCode.THRESHOLD_CONFLICT, text
+    return None
+
+
 def _nameless(faces: tuple[Face, ...] | None) -> tuple[Face, ...] | None:
     if faces is None:
         return None
@@ -143,6 +203,10 @@ def worse(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecis
     Raises:
         InvalidRequest: there is no comparison although the liveness check did not end it.
     """
+    # Words of several kinds are equal as text, so the kinds are looked at: an estimation of age is
+    # no liveness check, and never becomes part of whether two pictures show one person.
+    if type(liveness) is not LivenessResult or type(match) not in (MatchResult, type(None)):
+        raise InvalidRequest("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
     decisions = [_OF_LIVENESS[liveness.decision]]
     if match is not None:
         decisions.append(_OF_MATCH[match.decision])

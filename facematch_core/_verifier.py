@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn, Self, TypeAlias, cast
+from typing import Any, NoReturn, Self, cast
 
 from . import _rules
-from ._asked import Asked, Defaults, taken
+from ._asked import Asked, Defaults, Picture, taken
 from ._attempts import Attempts
 from ._clock import Clock, SystemClock
 from ._enums import Environment, Operation, Retention
 from ._events import Event, Teller
 from ._images import Image
 from ._many import PairOutcome, run_pairs
+from ._reconcile import Attempt, Reconciliation
+from ._reconciling import reconcile
 from ._results import LiveMatchResult, LivenessResult, MatchResult
+from ._single import SinglePictureCalls
 from .backend import Backend
-from .errors import FATAL, ConfigurationError, FaceMatchError
-
-#: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say
-#: what it is.
-Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
+from .errors import FATAL, ConfigurationError, FaceMatchError, VendorError
 
 
-class FaceVerifier:
+class FaceVerifier(SinglePictureCalls):
     """Asks one backend "is this the same person?" and "is this a live face?".
 
     Safe to share between threads, and usable in a child process after a fork. A context manager.
@@ -149,40 +147,6 @@ class FaceVerifier:
         )
         return cast(MatchResult, self._make(Operation.MATCH, images, asked))
 
-    def check_liveness(
-        self,
-        probe: Picture,
-        *,
-        threshold: float | None = None,
-        review_threshold: float | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-    ) -> LivenessResult:
-        """Check one picture for a live face (passive liveness).
-
-        Arguments, results and errors are those of `verify`, on the scale of the vendor's liveness
-        score. A spoof is a result, not an error.
-        """
-        images, wrong = taken(probe)
-        del probe
-        if wrong:
-            raise wrong
-        asked = Asked(
-            threshold=threshold,
-            review_threshold=review_threshold,
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline_s=deadline_s,
-        )
-        return cast(LivenessResult, self._make(Operation.LIVENESS, images, asked))
-
     def verify_live(
         self,
         probe: Picture,
@@ -279,6 +243,31 @@ class FaceVerifier:
         """
         return run_pairs(self.verify, pairs, max_workers=max_workers, stop_on=stop_on, **options)
 
+    def reconcile(
+        self, attempt: Attempt | VendorError, *, deadline_s: float | None = None
+    ) -> Reconciliation:
+        """Look for a call whose outcome is not known in the vendor's records. Charges nothing.
+
+        Only calls with ``retention=Retention.KEEP`` can be found. A record counts as the call's
+        only if it carries its attempt id; time and `caller_ref` merely shorten the search.
+
+        Args:
+            attempt: Of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
+                or `UnexpectedResponse`).
+            deadline_s: Seconds for the whole search, above 0; None for the backend's time-outs.
+
+        Returns:
+            `FOUND` with the result, under the same rules as the call's answer; `NOT_YET` if it is
+            not in the records; `CANNOT_KNOW` if they cannot tell.
+
+        Raises:
+            InvalidRequest: there is nothing to look for: it was certainly not charged, or it is
+                another backend's.
+            VendorError: the records could not be read. Not charged.
+        """
+        self._check_open()
+        return reconcile(self._attempts, attempt, deadline_s=deadline_s)
+
     def close(self) -> None:
         """Give back what the backend holds. May be called more than once."""
         self._closed = True
@@ -299,9 +288,12 @@ class FaceVerifier:
     def _make(
         self, operation: Operation, images: list[Image], asked: Asked, since: float | None = None
     ) -> _rules.Answer:
+        self._check_open()
+        return self._attempts.make(operation, images, asked, since=since)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise ConfigurationError("This verifier is closed: open a new one.")
-        return self._attempts.make(operation, images, asked, since=since)
 
 
 def _flag(name: str, value: object) -> None:

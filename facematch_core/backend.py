@@ -12,16 +12,21 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ._calls import Call, LivenessCall, MatchCall
-from ._enums import Environment, Operation, Retention, ThresholdRule
+from ._age import AgeResult
+from ._calls import ATTEMPT_KEY, AgeCall, Call, LivenessCall, MatchCall, SearchCall
+from ._enums import Environment, Operation, Reconciled, Retention, SearchMode, ThresholdRule
 from ._images import Image, ImageFormat, ImageLimits
 from ._private import without_private
+from ._reconcile import Attempt, Reconciliation
 from ._results import LivenessResult, MatchResult
+from ._search import SearchResult
 from ._secrets import Secret
 from .errors import UnsupportedCapability
 
 __all__ = [
     "API_VERSION",
+    "ATTEMPT_KEY",
+    "AgeCall",
     "Backend",
     "Call",
     "Capabilities",
@@ -30,6 +35,7 @@ __all__ = [
     "ImageLimits",
     "LivenessCall",
     "MatchCall",
+    "SearchCall",
     "Secret",
     "without_private",
 ]
@@ -43,7 +49,7 @@ class Capabilities:
     """What a backend can do, so that what it cannot do is refused before anything is sent.
 
     Attributes:
-        operations: What it can be asked: `MATCH`, `LIVENESS`.
+        operations: What it can be asked: `MATCH`, `LIVENESS`, `SEARCH`, `AGE`.
         rotate: Whether it can try quarter turns.
         retention: What it can ask its vendor to keep. A backend whose vendor promises nothing
             declares MINIMAL alone.
@@ -53,7 +59,11 @@ class Capabilities:
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
             is none (then a call without a threshold leaves the verdict to the vendor).
-        score_scale, liveness_scale: The scales of its scores; None if it gives none.
+        default_minimum_age: The documented default of an estimation of age, in whole years; None if
+            there is none (then a call without one gives an age and no verdict on it).
+        search_modes: Which of the vendor's faces it can search.
+        score_scale, liveness_scale, search_scale: The scales of its scores; None if it gives none.
+            That of liveness is also that of an estimation of age.
         image_limits: What its vendor takes.
         billed_operations: The operations that cost money.
         reports_faces: Whether results tell where the faces are.
@@ -70,8 +80,11 @@ class Capabilities:
     threshold_rule: ThresholdRule = ThresholdRule.AT_LEAST
     default_threshold: float | None = None
     default_liveness_threshold: float | None = None
+    default_minimum_age: int | None = None
+    search_modes: frozenset[SearchMode] = frozenset()
     score_scale: str | None = None
     liveness_scale: str | None = None
+    search_scale: str | None = None
     image_limits: ImageLimits = attrs.field(factory=ImageLimits)
     billed_operations: frozenset[Operation] = frozenset()
     reports_faces: bool = False
@@ -80,9 +93,10 @@ class Capabilities:
 
     def default_for(self, operation: Operation) -> float | None:
         """The documented default threshold of `operation`, 0-100, or None."""
-        if operation is Operation.LIVENESS:
-            return self.default_liveness_threshold
-        return self.default_threshold
+        if operation is Operation.MATCH:
+            return self.default_threshold
+        # A search has no threshold; an estimation of age has that of liveness.
+        return None if operation is Operation.SEARCH else self.default_liveness_threshold
 
 
 class Backend(abc.ABC):
@@ -110,7 +124,10 @@ class Backend(abc.ABC):
 
     @property
     def environment(self) -> Environment:
-        """Where its answers come from; PRODUCTION unless the backend knows better."""
+        """Where its answers come from; PRODUCTION unless the backend knows better.
+
+        MOCK, if a setting says so: no real vendor may be asked, nor be taken for a mock.
+        """
         return Environment.PRODUCTION
 
     @property
@@ -133,10 +150,49 @@ class Backend(abc.ABC):
             UnsupportedCapability: by default.
             VendorError: no result; `billed` says whether it was charged.
         """
-        raise UnsupportedCapability(
-            f"The backend {self.name} has no liveness check.",
-            backend=self.name,
-            capability=Operation.LIVENESS,
+        raise self._lacks(Operation.LIVENESS, "liveness check")
+
+    def search_faces(self, call: SearchCall) -> SearchResult:
+        """Look for faces like the probe's among those that the vendor keeps.
+
+        Raises:
+            UnsupportedCapability: by default.
+            VendorError: no result; `billed` says whether it was charged.
+        """
+        raise self._lacks(Operation.SEARCH, "face search")
+
+    def estimate_age(self, call: AgeCall) -> AgeResult:
+        """Estimate how old the person in one picture looks.
+
+        Raises:
+            UnsupportedCapability: by default.
+            VendorError: no result; `billed` says whether it was charged.
+        """
+        raise self._lacks(Operation.AGE, "estimation of age")
+
+    def reconcile(self, attempt: Attempt, *, deadline_s: float | None = None) -> Reconciliation:
+        """Look for a kept call of this backend in the vendor's records, without any charge.
+
+        By default nothing is looked at, and the answer is `CANNOT_KNOW`. A backend that overrides
+        this puts `Call.attempt_id` into the vendor's record of each kept call, under
+        `ATTEMPT_KEY`, and compares it: nothing else proves that a record is this call's.
+
+        Args:
+            attempt: Of a call that the vendor was asked to keep.
+            deadline_s: Seconds for the whole search, above 0; None for no limit.
+
+        Raises:
+            VendorError: the vendor could not be asked; `billed` is NO.
+        """
+        return Reconciliation(
+            outcome=Reconciled.CANNOT_KNOW,
+            attempt=attempt,
+            reason=f"The backend {self.name} cannot look into its vendor's records.",
+        )
+
+    def _lacks(self, operation: Operation, what: str) -> UnsupportedCapability:
+        return UnsupportedCapability(
+            f"The backend {self.name} has no {what}.", backend=self.name, capability=operation
         )
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing

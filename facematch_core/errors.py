@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._enums import Billed, Environment
 
 if TYPE_CHECKING:
+    from ._reconcile import Attempt
     from ._results import LivenessResult
 
 
@@ -181,6 +182,8 @@ class VendorError(FaceMatchError):
         request_id: The vendor's id of the call, if it told one.
         status_code: HTTP status, 100-599; None if there was no answer.
         environment: Where the answer came from, if it says so (a mock does); None otherwise.
+        attempt: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
+            None if it was not charged, and until the verifier fills it in.
     """
 
     carried: ClassVar[tuple[str, ...]] = (
@@ -192,6 +195,7 @@ class VendorError(FaceMatchError):
         "request_id",
         "status_code",
         "environment",
+        "attempt",
     )
     _billed: ClassVar[Billed] = Billed.UNKNOWN
     _retryable: ClassVar[bool] = False
@@ -208,9 +212,11 @@ class VendorError(FaceMatchError):
         request_id: str | None = None,
         status_code: int | None = None,
         environment: Environment | None = None,
+        attempt: Attempt | None = None,
     ) -> None:
         super().__init__(message)
         self.environment = environment
+        self.attempt = attempt
         self.backend = backend
         self.billed = self._billed if billed is None else billed
         self.billed_ground = billed_ground

@@ -34,6 +34,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import attrs
 from urllib3.util import parse_url
 
+from ._age import AgeResult
 from ._enums import Environment, Operation, Retention
 from ._http._client import HttpClient
 from ._http._errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
@@ -48,8 +49,16 @@ from ._http._url import check_base_url, is_loopback
 from ._http._words import excerpt, without_secrets
 from ._private import MAX_DEPTH
 from ._results import LivenessResult, MatchResult
-from .backend import Backend, Call, Image, LivenessCall, MatchCall
-from .errors import RequestRejected, UnexpectedResponse, VendorError
+from ._rules import Answer
+from ._search import SearchResult
+from .backend import AgeCall, Backend, Call, Image, LivenessCall, MatchCall, SearchCall
+from .errors import (
+    EnvironmentMismatch,
+    FaceMatchError,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+)
 
 __all__ = [
     "DEFAULT_ERRORS",
@@ -75,7 +84,7 @@ __all__ = [
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
-R = TypeVar("R", MatchResult, LivenessResult)
+R = TypeVar("R", MatchResult, LivenessResult, SearchResult, AgeResult)
 
 
 def picture(name: str, image: Image) -> FilePart:
@@ -93,6 +102,9 @@ class HttpBackend(Backend):
 
     `build` and `parse` are pure; the sending between them exists once, in `HttpClient`.
 
+    A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
+    an `EnvironmentMismatch`, whatever its status, for whoever gave it may be the real vendor.
+
     Attributes:
         error_table: What answers other than 200 mean; total for statuses 100-599.
     """
@@ -101,15 +113,23 @@ class HttpBackend(Backend):
 
     @abc.abstractmethod
     def build(self, call: Any) -> HttpRequest:
-        """The request for `call`: a `MatchCall`, or a `LivenessCall` if that is declared."""
+        """The request for `call`: a `MatchCall`, or that of another declared operation."""
 
     @abc.abstractmethod
-    def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
+    def parse(self, call: Any, reply: HttpReply) -> Answer:
         """The result in a reply of status 200.
 
         A `VendorError` that it raises is handed on. Any other exception means that the reply is
         not what was expected: the caller gets `UnexpectedResponse`, without the body.
         """
+
+    def parse_refusal(self, call: Any, reply: HttpReply) -> Answer | None:
+        """The result in a reply of another status, for a vendor that puts an answer there.
+
+        For example "no face in the picture" as a 400. By default None: then it is an error, as it
+        is after any exception.
+        """
+        return None
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of another status than 200; by default from `error_table`."""
@@ -142,11 +162,17 @@ class HttpBackend(Backend):
 
     @property
     def environments(self) -> frozenset[Environment]:
-        """Also MOCK, where a mock may answer: on this machine, or over a mounted adapter."""
-        address = parse_url(str(getattr(self, "base_url", "")))
-        if is_loopback(str(address.host)) or self.client.mounted:
-            return frozenset({self.environment, Environment.MOCK})
-        return frozenset({self.environment})
+        """Also MOCK, where a mock may answer: on this machine, or by a double in this process.
+
+        Set to MOCK it is MOCK alone; but at the vendor's own host, over the network, PRODUCTION.
+        """
+        url = f"{getattr(self, 'base_url', '')}/"
+        host = str(parse_url(url).host)
+        near = is_loopback(host) or self.client.is_doubled(url)
+        if self.environment is not Environment.MOCK:
+            return frozenset({self.environment} | ({Environment.MOCK} if near else set()))
+        real = host in self.allowed_hosts and not near
+        return frozenset({Environment.PRODUCTION if real else Environment.MOCK})
 
     def match(self, call: MatchCall) -> MatchResult:
         return self._ask(call, MatchResult)
@@ -155,6 +181,16 @@ class HttpBackend(Backend):
         if Operation.LIVENESS not in self.capabilities.operations:
             return super().check_liveness(call)
         return self._ask(call, LivenessResult)
+
+    def search_faces(self, call: SearchCall) -> SearchResult:
+        if Operation.SEARCH not in self.capabilities.operations:
+            return super().search_faces(call)
+        return self._ask(call, SearchResult)
+
+    def estimate_age(self, call: AgeCall) -> AgeResult:
+        if Operation.AGE not in self.capabilities.operations:
+            return super().estimate_age(call)
+        return self._ask(call, AgeResult)
 
     def close(self) -> None:
         """Close all connections. A call after that is a `ConfigurationError`."""
@@ -172,8 +208,8 @@ class HttpBackend(Backend):
             reconcilable=self.reconcilable(call),
             attempt_id=call.attempt_id,
         )
-        answer = self._read(call, reply, kind)
-        if not isinstance(answer, VendorError):
+        answer = self._believed(self._read(call, reply, kind), call, reply)
+        if not isinstance(answer, FaceMatchError):
             return answer
         # The frame of a function that raises stays alive with the error.
         del call, reply
@@ -183,9 +219,27 @@ class HttpBackend(Backend):
             answer.__context__ = None
             del answer
 
+    def _believed(
+        self, answer: R | VendorError, call: Call, reply: HttpReply
+    ) -> R | VendorError | EnvironmentMismatch:
+        """`answer`, unless it should come from a mock and does not say that it does."""
+        if self.environment is not Environment.MOCK or _environment(reply):
+            return answer
+        return EnvironmentMismatch(
+            f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
+            "say that it is a mock, and may be the real vendor: check the address and the "
+            "environment.",
+            environment=Environment.PRODUCTION,
+            billed=answer.billed,
+            attempt_id=call.attempt_id,
+        )
+
     def _read(self, call: Call, reply: HttpReply, kind: type[R]) -> R | VendorError:
         """The result, or the error to raise, new and without a traceback."""
         if reply.status != 200:
+            refusal = self._refusal(reply, call)
+            if isinstance(refusal, kind):
+                return _told(refusal, reply)
             return self._clean(self._error(reply, call), call, reply)
         try:
             result = self.parse(call, reply)
@@ -206,6 +260,12 @@ class HttpBackend(Backend):
             status_code=reply.status,
             environment=_environment(reply),
         )
+
+    def _refusal(self, reply: HttpReply, call: Call) -> Answer | None:
+        try:
+            return self.parse_refusal(call, reply)
+        except Exception:  # noqa: BLE001 - as in _error: the status decides then
+            return None
 
     def _error(self, reply: HttpReply, call: Call) -> VendorError:
         try:

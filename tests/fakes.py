@@ -9,9 +9,12 @@ import attrs
 from PIL import Image as PillowImage
 
 from facematch_core import (
+    AgeDecision,
+    AgeResult,
     Billed,
     Decision,
     Environment,
+    FoundFace,
     Image,
     LivenessDecision,
     LivenessResult,
@@ -19,6 +22,9 @@ from facematch_core import (
     Operation,
     Retention,
     Score,
+    SearchDecision,
+    SearchMode,
+    SearchResult,
     ThresholdRule,
 )
 from facematch_core.backend import Backend, Capabilities
@@ -82,6 +88,12 @@ class FakeBackend(Backend):
         good, bad = LivenessDecision.LIVE, LivenessDecision.NOT_LIVE
         return self._answer(call, LivenessResult, good, bad)
 
+    def search_faces(self, call):
+        return self._answer(call, SearchResult, SearchDecision.CLEAR, SearchDecision.REVIEW)
+
+    def estimate_age(self, call):
+        return self._answer(call, AgeResult, AgeDecision.OLD_ENOUGH, AgeDecision.NOT_LIVE)
+
     def _answer(self, call, cls, good, bad):
         with self._lock:
             self.calls.append(call)
@@ -104,6 +116,31 @@ class FakeBackend(Backend):
 
     def close(self):
         self.closed += 1
+
+
+def search_result(decision=SearchDecision.CLEAR, **fields):
+    """A result of a search as a backend would hand it over."""
+    return SearchResult(decision=decision, backend="fake", **fields)
+
+
+def found(is_blocklisted=False, **fields):
+    """A face that a search found."""
+    return FoundFace(is_blocklisted=is_blocklisted, **fields)
+
+
+def age_result(decision=AgeDecision.OLD_ENOUGH, age=30.0, **fields):
+    """A result of an estimation of age as a backend would hand it over."""
+    return AgeResult(decision=decision, age=age, backend="fake", **fields)
+
+
+#: The fake with every operation.
+EVERY = {
+    "operations": frozenset(Operation),
+    "billed_operations": frozenset(Operation),
+    "search_modes": frozenset({SearchMode.MOST_SIMILAR}),
+    "search_scale": SCALE,
+    "default_minimum_age": 18,
+}
 
 
 def match_result(decision=Decision.MATCH, **fields):

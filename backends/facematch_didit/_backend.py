@@ -1,29 +1,35 @@
-"""`DiditBackend`: face match and passive liveness, as Didit's API offers them."""
+"""`DiditBackend`: face match, passive liveness, face search and age, as Didit's API offers them."""
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import attrs
 
 from facematch_core import (
-    ConfigurationError,
+    AgeResult,
+    Attempt,
     Environment,
     LivenessResult,
     MatchResult,
     Operation,
+    Reconciliation,
     Retention,
+    SearchMode,
+    SearchResult,
     Secret,
     ThresholdRule,
 )
 from facematch_core.backend import (
+    AgeCall,
     Call,
     Capabilities,
     ImageFormat,
     ImageLimits,
     LivenessCall,
     MatchCall,
+    SearchCall,
 )
 from facematch_core.errors import VendorError
 from facematch_core.http import (
@@ -35,12 +41,28 @@ from facematch_core.http import (
     check_base_url,
 )
 
-from . import _errors, _request, _wire
-from ._words import DEFAULT_THRESHOLD, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
+from . import _age, _errors, _request, _search, _settings, _wire
+from ._settings import HOST
+from ._words import (
+    DEFAULT_MINIMUM_AGE,
+    DEFAULT_THRESHOLD,
+    LIVENESS_SCALE,
+    MATCH_SCALE,
+    MEDIA_KEYS,
+    NAME,
+    SEARCH_SCALE,
+)
 
-HOST = "verification.didit.me"
+AnyCall = MatchCall | LivenessCall | SearchCall | AgeCall
+AnyResult = MatchResult | LivenessResult | SearchResult | AgeResult
 
-BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
+#: How the form of each call is made, and how its answer is read.
+_FORMS: dict[Operation, tuple[Callable[..., HttpRequest], Callable[..., AnyResult]]] = {
+    Operation.MATCH: (_request.match_request, _wire.match_result),
+    Operation.LIVENESS: (_request.liveness_request, _wire.liveness_result),
+    Operation.SEARCH: (_request.search_request, _search.search_result),
+    Operation.AGE: (_request.age_request, _age.age_result),
+}
 
 #: Didit judges a file by its ending: tiff, jpg, jpeg, png, webp. It says "5 MB", which may mean
 #: 5,242,880 bytes; 5,000,000 are safe (Didit API reference, Face Match, June 2026, read
@@ -51,48 +73,20 @@ LIMITS = ImageLimits(
 )
 
 
-def _secret(key: Secret | str) -> Secret:
-    return Secret.of(key)
-
-
-def _not_empty(_: object, __: object, key: Secret) -> None:
-    if not key.reveal():
-        raise ConfigurationError("api_key is empty: set the environment variable DIDIT_API_KEY.")
-
-
-def _flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{attribute.name} must be True or False.")
-
-
-def _declared(value: Environment | str) -> Environment:
-    # The two kinds of keys that Didit gives out. A mock says by itself that it is one.
-    for environment in (Environment.PRODUCTION, Environment.SANDBOX):
-        if value == environment:
-            return environment
-    raise ConfigurationError(
-        "environment must be Environment.PRODUCTION or Environment.SANDBOX: it says what kind of "
-        "key api_key is."
-    )
-
-
-def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class DiditBackend(HttpBackend):
-    """Compares faces, and checks one picture for a live face, at Didit.
+    """Compares faces at Didit; checks that one is live, searches it, estimates its age.
 
-    Both calls pass above the threshold, 30 unless the caller sets another, which Didit calls
-    permissive: it suggests 50-60 for stricter use. Didit decides, and its verdict counts. Each
-    answer 200 costs one credit, whatever the verdict.
+    Matches and live faces pass above the threshold, 30 unless the caller sets another, which Didit
+    calls permissive: it suggests 50-60 for stricter use. Somebody is old enough from the minimum
+    age on, 18 unless the caller sets another. Didit decides, and its verdict counts. Each answer
+    200 costs one credit, whatever the verdict.
 
-    By default Didit is asked to keep nothing. With ``Retention.KEEP`` it stores both pictures and
-    the result, and a liveness check also enrols the face in the account's index. Every liveness
-    check is compared with the account's blocklist and earlier faces, kept or not; faces of the
-    same `caller_ref` are left out of that.
+    By default Didit is asked to keep nothing. With ``Retention.KEEP`` it stores the pictures, the
+    result and our id of the call (in the metadata, under ``facematch_attempt_id``), and all calls
+    but a face match also enrol the face in the account's index. Every liveness check is compared
+    with the account's blocklist and earlier faces, kept or not; faces of the same `caller_ref` are
+    left out of that, but not out of a search.
 
     Args:
         api_key: The application's key. May come from ``DIDIT_API_KEY``.
@@ -102,6 +96,9 @@ class DiditBackend(HttpBackend):
         allow_insecure: Whether they may travel without TLS beyond this machine.
         environment: What kind of key it is: PRODUCTION or SANDBOX. Nothing in Didit's answers
             tells. With a sandbox key every valid call is approved, and nothing is charged or kept.
+            MOCK, if only a mock may answer: Didit's own host is then not asked over the network,
+            and an answer that does not come from a mock is an `EnvironmentMismatch`. A mock's
+            answers say MOCK whatever is set here.
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
@@ -115,7 +112,7 @@ class DiditBackend(HttpBackend):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST})
     error_table: ClassVar[ErrorTable] = _errors.TABLES[_errors.Words.OTHERS]
     capabilities: ClassVar[Capabilities] = Capabilities(
-        operations=BOTH,
+        operations=frozenset(_FORMS),
         rotate=True,
         retention=frozenset(Retention),
         sends_caller_ref=True,
@@ -123,21 +120,26 @@ class DiditBackend(HttpBackend):
         threshold_rule=ThresholdRule.ABOVE,
         default_threshold=DEFAULT_THRESHOLD,
         default_liveness_threshold=DEFAULT_THRESHOLD,
+        default_minimum_age=DEFAULT_MINIMUM_AGE,
+        search_modes=frozenset(SearchMode),
         score_scale=MATCH_SCALE,
         liveness_scale=LIVENESS_SCALE,
+        search_scale=SEARCH_SCALE,
         image_limits=LIMITS,
-        billed_operations=BOTH,
+        billed_operations=frozenset(_FORMS),
         reports_faces=True,
         media_keys=MEDIA_KEYS,
     )
 
-    api_key: Secret = attrs.field(converter=_secret, validator=_not_empty)
+    api_key: Secret = attrs.field(converter=_settings.secret, validator=_settings.not_empty)
     base_url: str = f"https://{HOST}"
-    allow_base_url: bool = attrs.field(default=False, validator=_flag)
-    allow_insecure: bool = attrs.field(default=False, validator=_flag)
-    environment: Environment = attrs.field(default=Environment.PRODUCTION, converter=_declared)
-    connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds)
-    read_timeout_s: float = attrs.field(default=60.0, validator=_seconds)
+    allow_base_url: bool = attrs.field(default=False, validator=_settings.flag)
+    allow_insecure: bool = attrs.field(default=False, validator=_settings.flag)
+    environment: Environment = attrs.field(
+        default=Environment.PRODUCTION, converter=_settings.declared
+    )
+    connect_timeout_s: float = attrs.field(default=10.0, validator=_settings.seconds)
+    read_timeout_s: float = attrs.field(default=60.0, validator=_settings.seconds)
 
     def __attrs_post_init__(self) -> None:
         self._checked_base_url()
@@ -157,25 +159,25 @@ class DiditBackend(HttpBackend):
             connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
         )
 
-    def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
+    def build(self, call: AnyCall) -> HttpRequest:
         """The form for `call`.
 
         Raises:
             UnsupportedOption: `caller_ref` is longer than 255 characters.
         """
-        base_url = self._checked_base_url()
-        if isinstance(call, MatchCall):
-            return _request.match_request(call, base_url=base_url, api_key=self.api_key)
-        return _request.liveness_request(call, base_url=base_url, api_key=self.api_key)
+        form, _ = _FORMS[call.operation]
+        return form(call, base_url=self._checked_base_url(), api_key=self.api_key)
 
-    def parse(
-        self, call: MatchCall | LivenessCall, reply: HttpReply
-    ) -> MatchResult | LivenessResult:
+    def parse(self, call: AnyCall, reply: HttpReply) -> AnyResult:
         """The result in an answer 200; any exception means that it cannot be read."""
-        body = reply.json()
-        if isinstance(call, MatchCall):
-            return _wire.match_result(call, body, self.environment)
-        return _wire.liveness_result(call, body, self.environment)
+        _, read = _FORMS[call.operation]
+        return read(call, reply.json(), self.environment)
+
+    def parse_refusal(self, call: Any, reply: HttpReply) -> SearchResult | None:
+        """The result of a search in a picture without a face, which Didit refuses with 400."""
+        if not isinstance(call, SearchCall):
+            return None
+        return _search.no_face_result(call, reply, self.environment)
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for any other answer, by the tables of `_errors`."""
@@ -187,5 +189,20 @@ class DiditBackend(HttpBackend):
         )
 
     def reconcilable(self, call: Call) -> bool:
-        """Whether Didit's records can tell later: if it was asked to keep the call, and does."""
-        return super().reconcilable(call) and self.environment is not Environment.SANDBOX
+        """Whether Didit's records can tell later: if it was asked to keep the call, and does.
+
+        Only of the operations whose record is documented: a match and a liveness check.
+        """
+        kept = super().reconcilable(call) and self.environment is not Environment.SANDBOX
+        return kept and call.operation in (Operation.MATCH, Operation.LIVENESS)
+
+    def reconcile(self, attempt: Attempt, *, deadline_s: float | None = None) -> Reconciliation:
+        """Look for a kept call in Didit's sessions; `FaceVerifier.reconcile` says what it answers.
+
+        Raises:
+            VendorError: Didit's records could not be read.
+        """
+        # Not above: the account is made of this module, and most programs need none.
+        from ._reconcile import reconcile
+
+        return reconcile(self, attempt, deadline_s=deadline_s)

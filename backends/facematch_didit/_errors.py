@@ -129,12 +129,15 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def error_of(reply: HttpReply, *, now: datetime, **about: Any) -> VendorError:
+def error_of(
+    reply: HttpReply, *, now: datetime, tables: Mapping[Words, ErrorTable] = TABLES, **about: Any
+) -> VendorError:
     """The error for an answer other than 200.
 
     Args:
         reply: The answer.
         now: Time of day, with its zone.
+        tables: A total table for every form of words.
         **about: Further arguments of `vendor_error`: ``reconcilable``, ``attempt_id``.
     """
     words, fields = read_words(reply)
@@ -144,7 +147,7 @@ def error_of(reply: HttpReply, *, now: datetime, **about: Any) -> VendorError:
         spoken = attrs.evolve(reply, body=json.dumps({"detail": said}).encode())
     else:
         spoken = reply
-    error = vendor_error(spoken, TABLES[words], backend=NAME, now=now, **about)
+    error = vendor_error(spoken, tables[words], backend=NAME, now=now, **about)
     if isinstance(error, RequestRejected):
         error.field_errors = fields
     if isinstance(error, RateLimited) and error.retry_after_s is None:

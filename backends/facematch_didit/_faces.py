@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from facematch_core import Box, Demographics, Face
@@ -59,8 +60,20 @@ def _box(value: object, name: str) -> Box | None:
 def _demographics(entity: dict[str, Any], name: str) -> Demographics | None:
     """Didit's guesses; the verifier drops them unless it was opened to keep them."""
     guesses = Demographics(
-        age=number_or_none(entity.get("age"), name),
+        age=_age(entity.get("age"), name),
         gender=text_or_none(entity.get("gender"), name),
         race=text_or_none(entity.get("race"), name),
     )
     return None if guesses == Demographics() else guesses
+
+
+def _age(value: object, name: str) -> float | None:
+    """Years. Early in 2026 a face search told them as text (Didit's skills, read 2026-11-20)."""
+    if not isinstance(value, str):
+        return number_or_none(value, name)
+    try:
+        years = float(value)
+    except ValueError:
+        # It is a guess that decides nothing: an odd form of it is not worth a paid answer.
+        return None
+    return years if math.isfinite(years) else None

@@ -1,6 +1,6 @@
 """Requests to Didit: a call into a form.
 
-Fields: Didit API reference, Face Match, June 2026; passive liveness: Didit OpenAPI, 2026-07-18.
+Fields: Didit API reference, Face Match, June 2026; the other calls: Didit OpenAPI, 2026-07-18.
 All pages were read on 2026-11-20.
 """
 
@@ -9,8 +9,22 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-from facematch_core import Retention, Secret, Threshold, ThresholdRule, ThresholdSource
-from facematch_core.backend import Call, LivenessCall, MatchCall
+from facematch_core import (
+    Retention,
+    SearchMode,
+    Secret,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+)
+from facematch_core.backend import (
+    ATTEMPT_KEY,
+    AgeCall,
+    Call,
+    LivenessCall,
+    MatchCall,
+    SearchCall,
+)
 from facematch_core.errors import UnsupportedOption
 from facematch_core.http import HttpRequest, picture
 
@@ -18,9 +32,18 @@ from ._words import DEFAULT_THRESHOLD, NAME
 
 MATCH_PATH = "/v3/face-match/"
 LIVENESS_PATH = "/v3/passive-liveness/"
+SEARCH_PATH = "/v3/face-search/"
+AGE_PATH = "/v3/age-estimation/"
 
 MATCH_THRESHOLD = "face_match_score_decline_threshold"
 LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
+MINIMUM_AGE = "age_estimation_decline_threshold"
+
+#: Didit's words for what is searched.
+SEARCH_TYPES = {
+    SearchMode.MOST_SIMILAR: "most_similar",
+    SearchMode.BLOCKLISTED_OR_APPROVED: "blocklisted_or_approved",
+}
 
 #: Longest `caller_ref` in characters. Didit documents no limit for `vendor_data`; this one is ours.
 MAX_CALLER_REF = 255
@@ -31,17 +54,36 @@ def match_request(call: MatchCall, *, base_url: str, api_key: Secret) -> HttpReq
     return HttpRequest(
         url=base_url + MATCH_PATH,
         headers={"x-api-key": api_key},
-        fields=_fields(call, MATCH_THRESHOLD),
+        fields=_threshold(MATCH_THRESHOLD, call) | _fields(call),
         files=[picture("user_image", call.probe), picture("ref_image", call.reference)],
     )
 
 
 def liveness_request(call: LivenessCall, *, base_url: str, api_key: Secret) -> HttpRequest:
     """The passive liveness check of `call`; the errors are those of `_fields`."""
+    fields = _threshold(LIVENESS_THRESHOLD, call) | _fields(call)
+    return _of_one(call, base_url + LIVENESS_PATH, api_key, fields)
+
+
+def search_request(call: SearchCall, *, base_url: str, api_key: Secret) -> HttpRequest:
+    """The face search of `call`; the errors are those of `_fields`."""
+    fields = {"search_type": SEARCH_TYPES[call.mode]} | _fields(call)
+    return _of_one(call, base_url + SEARCH_PATH, api_key, fields)
+
+
+def age_request(call: AgeCall, *, base_url: str, api_key: Secret) -> HttpRequest:
+    """The estimation of age of `call`; the errors are those of `_fields`."""
+    # Left out, Didit's own minimum age would count; 0 switches the rule off.
+    years = 0 if call.minimum_age is None else int(call.minimum_age.value or 0)
+    fields = {MINIMUM_AGE: str(years)} | _threshold(LIVENESS_THRESHOLD, call) | _fields(call)
+    return _of_one(call, base_url + AGE_PATH, api_key, fields)
+
+
+def _of_one(call: Call, url: str, api_key: Secret, fields: dict[str, str]) -> HttpRequest:
     return HttpRequest(
-        url=base_url + LIVENESS_PATH,
+        url=url,
         headers={"x-api-key": api_key},
-        fields=_fields(call, LIVENESS_THRESHOLD),
+        fields=fields,
         files=[picture("user_image", call.probe)],
     )
 
@@ -53,14 +95,17 @@ def threshold_of(call: Call) -> Threshold:
     return call.threshold
 
 
-def _fields(call: Call, threshold: str) -> dict[str, str]:
-    """The form fields of `call`.
+def _threshold(name: str, call: Call) -> dict[str, str]:
+    return {name: number_text(threshold_of(call).value or 0.0)}
+
+
+def _fields(call: Call) -> dict[str, str]:
+    """The form fields that all calls have.
 
     Raises:
         UnsupportedOption: `caller_ref` is longer than `MAX_CALLER_REF`.
     """
     fields = {
-        threshold: number_text(threshold_of(call).value or 0.0),
         "rotate_image": _flag(call.rotate),
         # Left out, Didit keeps the pictures.
         "save_api_request": _flag(call.retention is Retention.KEEP),
@@ -74,8 +119,12 @@ def _fields(call: Call, threshold: str) -> dict[str, str]:
                 option="caller_ref",
             )
         fields["vendor_data"] = call.caller_ref
-    if call.metadata:
-        fields["metadata"] = json.dumps(dict(call.metadata), allow_nan=False)
+    metadata = dict(call.metadata or {})
+    if call.retention is Retention.KEEP:
+        # In the metadata, because vendor_data is the caller's, and has a meaning for Didit's index.
+        metadata[ATTEMPT_KEY] = call.attempt_id
+    if metadata:
+        fields["metadata"] = json.dumps(metadata, allow_nan=False)
     return fields
 
 

@@ -9,7 +9,7 @@ Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from facematch_core import (
@@ -39,6 +39,7 @@ from ._reading import (
     time_or_none,
 )
 from ._request import threshold_of
+from ._verdict import D, Verdicts
 from ._words import (
     APPROVED,
     CHARGED,
@@ -47,6 +48,7 @@ from ._words import (
     MATCH_SCALE,
     MEDIA_KEYS,
     NAME,
+    PERSONAL_KEYS,
     SEVERITIES,
     WARNING_CODES,
 )
@@ -68,20 +70,11 @@ def match_result(call: MatchCall, body: object, environment: Environment) -> Mat
     answer = an_object(body, "the body")
     block = an_object(answer["face_match"], "face_match")
     probe, reference = read_faces(block, "user_image"), read_faces(block, "ref_image")
-    warnings = _warnings(block, {"probe": probe, "reference": reference})
-    score = _score(block, warnings, MATCH_SCALE)
     return MatchResult(
-        decision=_verdict.decide(
-            _verdict.MATCH,
-            status=a_text(block["status"], "status"),
-            scored=score is not None,
-            warnings=warnings,
-        ),
-        score=score,
-        warnings=_with_missing_score(block, warnings),
         probe_faces=probe,
         reference_faces=reference,
-        **_common(call, answer, block, score, environment),
+        **judged(_verdict.MATCH, block, MATCH_SCALE, {"probe": probe, "reference": reference}),
+        **common(call, answer, environment),
     )
 
 
@@ -90,43 +83,61 @@ def liveness_result(call: LivenessCall, body: object, environment: Environment) 
     answer = an_object(body, "the body")
     block = an_object(answer["liveness"], "liveness")
     probe = read_faces(block, "user_image")
-    warnings = _warnings(block, {"probe": probe})
-    score = _score(block, warnings, LIVENESS_SCALE)
     return LivenessResult(
-        decision=_verdict.decide(
-            _verdict.LIVENESS,
-            status=a_text(block["status"], "status"),
-            scored=score is not None,
-            warnings=warnings,
-        ),
-        score=score,
-        warnings=_with_missing_score(block, warnings),
         probe_faces=probe,
-        method=text_or_none(block.get("method"), "method"),
-        quality=percentage_or_none(block.get("face_quality"), "face_quality"),
-        luminance=percentage_or_none(block.get("face_luminance"), "face_luminance"),
-        **_common(call, answer, block, score, environment),
+        **seen(block),
+        **judged(_verdict.LIVENESS, block, LIVENESS_SCALE, {"probe": probe}),
+        **common(call, answer, environment),
     )
 
 
-def _common(
-    call: Call,
-    answer: dict[str, Any],
-    block: dict[str, Any],
-    score: Score | None,
-    environment: Environment,
+def judged(
+    verdicts: Verdicts[D], block: dict[str, Any], scale: str, faces: Mapping[str, Faces]
 ) -> dict[str, Any]:
-    """What both kinds of result say in the same way."""
+    """Decision, score and warnings of a block, as calls and the decisions of sessions have it.
+
+    Args:
+        verdicts: The words of the operation.
+        block: With ``status``, ``score`` and ``warnings``.
+        scale: That of the score.
+        faces: Those that the answer tells, by picture.
+
+    Raises:
+        ValueError, LookupError: it is not such a block.
+    """
+    status = a_text(block["status"], "status")
+    warnings = warnings_of(block, faces)
+    score = score_of(block, warnings, scale)
+    return {
+        "decision": _verdict.decide(
+            verdicts, status=status, scored=score is not None, warnings=warnings
+        ),
+        "score": score,
+        "raw_score": number_or_none(block["score"], "score"),
+        "raw_score_name": "score",
+        "scale_source": None if score is None else ScaleSource.DOCUMENTED,
+        "warnings": with_missing_score(block, warnings),
+        "backend": NAME,
+        "vendor_status": status,
+    }
+
+
+def seen(block: dict[str, Any]) -> dict[str, Any]:
+    """What a liveness check tells of its picture."""
+    return {
+        "method": text_or_none(block.get("method"), "method"),
+        "quality": percentage_or_none(block.get("face_quality"), "face_quality"),
+        "luminance": percentage_or_none(block.get("face_luminance"), "face_luminance"),
+    }
+
+
+def common(call: Call, answer: dict[str, Any], environment: Environment) -> dict[str, Any]:
+    """What all kinds of result say of the call in the same way."""
     sandbox = environment is Environment.SANDBOX
     kept = call.retention is Retention.KEEP and not sandbox
     request_id = text_or_none(answer.get("request_id"), "request_id")
     return {
-        "raw_score": number_or_none(block["score"], "score"),
-        "raw_score_name": "score",
-        "scale_source": None if score is None else ScaleSource.DOCUMENTED,
         "threshold": threshold_of(call),
-        "backend": NAME,
-        "vendor_status": block["status"],
         "request_id": request_id,
         # The id of a call that was not kept leads nowhere: asking for it gives 404.
         "session_id": request_id if kept else None,
@@ -135,12 +146,20 @@ def _common(
         "billed": Billed.NO if sandbox else Billed.YES,
         "billed_ground": FREE_IN_SANDBOX if sandbox else CHARGED,
         "environment": environment,
-        # The core takes demographics out, unless they are to be kept.
-        "raw": without_private(answer, demographic_keys=(), media_keys=MEDIA_KEYS),
+        "raw": shown(answer),
     }
 
 
-def _score(block: dict[str, Any], warnings: Iterable[ResultWarning], scale: str) -> Score | None:
+def shown(answer: dict[str, Any]) -> dict[str, Any]:
+    """A body without addresses of pictures, and without names of people who were found."""
+    # The core takes demographics out, unless they are to be kept.
+    told: dict[str, Any] = without_private(
+        answer, demographic_keys=PERSONAL_KEYS, media_keys=MEDIA_KEYS
+    )
+    return told
+
+
+def score_of(block: dict[str, Any], warnings: Iterable[ResultWarning], scale: str) -> Score | None:
     """The score; None without a face, where Didit says null if it keeps the call and else 0."""
     value = percentage_or_none(block["score"], "score")
     if value is None or any(warning.code is WarningCode.NO_FACE for warning in warnings):
@@ -148,7 +167,7 @@ def _score(block: dict[str, Any], warnings: Iterable[ResultWarning], scale: str)
     return Score(value, scale)
 
 
-def _warnings(block: dict[str, Any], faces: dict[str, Faces]) -> tuple[ResultWarning, ...]:
+def warnings_of(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[ResultWarning, ...]:
     """Didit's warnings in their order, then ours about faces, if Didit has none about them."""
     told = [_warning(item) for item in a_list(block["warnings"], "warnings")]
     if all(warning.code is not WarningCode.MULTIPLE_FACES for warning in told):
@@ -169,7 +188,7 @@ def _warning(item: object) -> ResultWarning:
     )
 
 
-def _crowds(faces: dict[str, Faces]) -> Iterator[ResultWarning]:
+def _crowds(faces: Mapping[str, Faces]) -> Iterator[ResultWarning]:
     # Face match sends no warning of its own about them.
     for picture, found in faces.items():
         if found is not None and len(found) > 1:
@@ -180,7 +199,7 @@ def _crowds(faces: dict[str, Faces]) -> Iterator[ResultWarning]:
             )
 
 
-def _with_missing_score(
+def with_missing_score(
     block: dict[str, Any], warnings: tuple[ResultWarning, ...]
 ) -> tuple[ResultWarning, ...]:
     """`warnings`, and one of ours if a pass comes without the score that would bear it out."""

@@ -12,13 +12,19 @@ from facematch_core import Severity, WarningCode
 
 NAME = "didit"
 
-#: What the scores of the two calls are called here. They do not compare with each other.
+#: What the scores of the calls are called here. They do not compare with each other. An estimation
+#: of age has the liveness score of the same method, field and default as passive liveness.
 MATCH_SCALE = "didit/face-match"
 LIVENESS_SCALE = "didit/passive-liveness"
+SEARCH_SCALE = "didit/face-search"
 
 #: Default of both calls, 0-100. Didit API reference, Face Match, June 2026; Didit OpenAPI,
 #: 2026-07-18, for passive liveness.
 DEFAULT_THRESHOLD = 30.0
+
+#: From which age somebody is old enough, in years, unless the caller says otherwise. Didit OpenAPI,
+#: 2026-07-18.
+DEFAULT_MINIMUM_AGE = 18
 
 #: The two statuses that the documents of July 2026 name. "In Review" (Didit face-match skill page,
 #: early 2026) and any other word mean that a person should look.
@@ -30,6 +36,9 @@ CHARGED = (
     "one credit for each answer 200, whatever the verdict (Didit API reference, Face Match, "
     "June 2026)"
 )
+
+#: The same of a face search and of an estimation of age. Didit OpenAPI, 2026-07-18.
+CHARGED_LOOKUP = "one credit for each answer 200, whatever it says (Didit OpenAPI, 2026-07-18)"
 
 #: Didit API reference, Face Match, June 2026: no billing with a sandbox key.
 FREE_IN_SANDBOX = (
@@ -70,6 +79,12 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     }
 )
 
-#: Keys whose text is an address of a picture or film, in Didit's records (Didit OpenAPI,
-#: 2026-07-18). The two calls here answer without any.
-MEDIA_KEYS = frozenset({"source_image", "target_image", "reference_image", "video_url"})
+#: Keys whose text is an address of a picture or film, in Didit's records and in the answer to a
+#: face search (Didit OpenAPI, 2026-07-18).
+MEDIA_KEYS = frozenset(
+    {"source_image", "target_image", "reference_image", "video_url", "match_image_url"}
+)
+
+#: Keys of what Didit tells of other people whose faces it found: names and documents. It is never
+#: kept (Didit OpenAPI, 2026-07-18).
+PERSONAL_KEYS = frozenset({"user_details"})

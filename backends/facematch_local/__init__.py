@@ -4,6 +4,17 @@ For trying, testing and small work; it is no certified recogniser, and it has no
 """
 
 from ._backend import LocalBackend
-from ._score import SCALE, distance_from_score, score_from_distance
+from ._score import (
+    SCALE,
+    distance_from_score,
+    score_from_distance,
+    scores_from_embeddings,
+)
 
-__all__ = ["SCALE", "LocalBackend", "distance_from_score", "score_from_distance"]
+__all__ = [
+    "SCALE",
+    "LocalBackend",
+    "distance_from_score",
+    "score_from_distance",
+    "scores_from_embeddings",
+]

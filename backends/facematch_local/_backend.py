@@ -29,7 +29,7 @@ from . import _mapping, _models
 from ._cache import FoundCache
 from ._engine import Engine
 from ._found import Found
-from ._score import SCALE
+from ._score import SCALE, scores_from_embeddings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,27 +154,39 @@ class LocalBackend(Backend):
             InvalidImage: a picture cannot be used.
             InvalidRequest: `max_workers` is out of range.
         """
-        import numpy as np
-
-        def embedding(image: Image) -> NDArray[np.float64]:
-            found = self._found(image, "picture", rotate=rotate)
-            if found.embedding is None:
-                return np.full(128, np.nan)
-            return found.embedding.astype(np.float64)
-
-        def stacked(images: Sequence[Image]) -> NDArray[np.float64]:
-            return np.array(list(pool.map(embedding, images))).reshape(len(images), 128)
-
-        if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
-            raise InvalidRequest("max_workers must be a whole number from 1 on, or None.")
+        workers = _workers(max_workers)
         left = [Image.of(picture).prepared(LIMITS) for picture in probes]
         right = [Image.of(picture).prepared(LIMITS) for picture in references]
-        with ThreadPoolExecutor(max_workers or os.cpu_count() or 1) as pool:
-            a, b = stacked(left), stacked(right)
-        squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
-        ratio = np.sqrt(np.maximum(squared, 0)) / 0.6
-        scores: NDArray[np.float64] = np.round(100 * 0.5 ** np.minimum(ratio, 10) ** 4, 2)
-        return scores
+        with ThreadPoolExecutor(workers) as pool:
+            a, b = (self._embedded(images, pool, rotate=rotate) for images in (left, right))
+        return scores_from_embeddings(a, b)
+
+    def embeddings(
+        self, pictures: Iterable[Any], *, rotate: bool = False, max_workers: int | None = None
+    ) -> NDArray[np.float64]:
+        """The embedding of the largest face of each picture, for `scores_from_embeddings`.
+
+        They are biometric data: whoever keeps them answers for them.
+
+        Args:
+            pictures: As `FaceVerifier.verify` takes them.
+            rotate: Also try the quarter turns.
+            max_workers: Pictures at a time, at least 1; None for the number of cores.
+
+        Returns:
+            float64, (N, 128); a row of NaN for a picture without a face.
+
+        Raises:
+            InvalidImage: a picture cannot be used.
+            InvalidRequest: `max_workers` is out of range.
+        """
+        workers = _workers(max_workers)
+        images = [Image.of(picture).prepared(LIMITS) for picture in pictures]
+        with ThreadPoolExecutor(workers) as pool:
+            return self._embedded(images, pool, rotate=rotate)
+
+    #: `scores_from_embeddings`, for who opens this backend by name and imports nothing of it.
+    scores = staticmethod(scores_from_embeddings)
 
     def close(self) -> None:
         """Forget every embedding and give the models' memory back."""
@@ -202,6 +214,19 @@ class LocalBackend(Backend):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LocalBackend holds biometric data and is not pickled: open another one.")
+
+    def _embedded(
+        self, images: Sequence[Image], pool: ThreadPoolExecutor, *, rotate: bool
+    ) -> NDArray[np.float64]:
+        import numpy as np
+
+        def embedding(image: Image) -> NDArray[np.float64]:
+            found = self._found(image, "picture", rotate=rotate)
+            if found.embedding is None:
+                return np.full(128, np.nan)
+            return found.embedding.astype(np.float64)
+
+        return np.array(list(pool.map(embedding, images))).reshape(len(images), 128)
 
     def _found(
         self, image: Image, picture: str, *, rotate: bool, until: float | None = None
@@ -231,6 +256,12 @@ class LocalBackend(Backend):
 
     def _until(self, call: MatchCall) -> float | None:
         return None if call.deadline_s is None else self._clock.monotonic() + call.deadline_s
+
+
+def _workers(wanted: int | None) -> int:
+    if wanted is not None and (type(wanted) is not int or wanted < 1):
+        raise InvalidRequest("max_workers must be a whole number from 1 on, or None.")
+    return wanted or os.cpu_count() or 1
 
 
 def _distance(probe: Found, reference: Found) -> float | None:

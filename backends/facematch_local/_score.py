@@ -8,6 +8,11 @@ where pictures are surely alike or surely not, and steep in between. A score is 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Name of the scale: engine and model.
 SCALE = "local/dlib-resnet-v1"
@@ -53,3 +58,24 @@ def distance_from_score(score: float) -> float:
     if score == 0:
         return math.inf
     return float(BOUNDARY * math.log2(100 / score) ** (1 / _STEEPNESS))
+
+
+def scores_from_embeddings(
+    probes: NDArray[np.floating], references: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """The score of every probe with every reference, by one matrix product.
+
+    Args:
+        probes, references: Embeddings as `LocalBackend.embeddings` gives them, one in a row.
+
+    Returns:
+        float64, (M, N), scores as `score_from_distance` gives them; NaN where a row is NaN.
+    """
+    import numpy as np
+
+    a, b = np.asarray(probes, dtype=np.float64), np.asarray(references, dtype=np.float64)
+    squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+    ratio = np.sqrt(np.maximum(squared, 0)) / BOUNDARY
+    far = _FAR / BOUNDARY
+    scores: NDArray[np.float64] = np.round(100 * 0.5 ** np.minimum(ratio, far) ** _STEEPNESS, 2)
+    return scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import requests
 
@@ -14,8 +14,10 @@ class Unreadable(Exception):
     """The body is too long, or compressed in a way we cannot undo. Never leaves the boundary."""
 
 
-def read_body(response: requests.Response, limit: int) -> bytes:
+def read_body(response: requests.Response, limit: int, hold: Callable[[], None]) -> bytes:
     """The whole body of at most `limit` bytes.
+
+    `hold` is called before the first piece and after each; it raises to end the reading.
 
     urllib3 checks the framing; decompressing is done here, because older versions of it have no
     limit and none of them tells a broken off gzip stream from a whole one.
@@ -34,7 +36,9 @@ def read_body(response: requests.Response, limit: int) -> bytes:
     if encoding != "identity":
         pieces = _decompressed(pieces, limit)
     body = bytearray()
+    hold()
     for piece in pieces:
+        hold()
         body += piece
         if len(body) > limit:
             raise Unreadable("its body is too long")

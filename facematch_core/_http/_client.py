@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 from requests.adapters import BaseAdapter
+from requests.exceptions import InvalidSchema
 
 from facematch_core._clock import Clock, SystemClock
 from facematch_core._enums import Billed
@@ -28,7 +29,7 @@ from ._exchange import Exchange
 from ._messages import HttpReply, HttpRequest
 from ._reasons import records_hint
 from ._sending import Failure, perform
-from ._transport import new_session
+from ._transport import is_network, new_session
 
 
 def _nothing() -> None:
@@ -150,16 +151,27 @@ class HttpClient:
             error.__context__ = None
             del error, outcome
 
-    @property
-    def mounted(self) -> bool:
-        """Whether an adapter of the caller's is mounted."""
-        return bool(self._mounts)
+    def is_doubled(self, url: str) -> bool:
+        """Whether a test double may answer `url` in this process, so that nothing leaves it.
+
+        That is an adapter that was mounted, or one that a fixture puts into every session of
+        requests. What replaces `send` of requests' own adapter (`responses`) is not noticed.
+        """
+        if self._mounts or self._closed:
+            return bool(self._mounts)
+        try:
+            adapter = self._session().get_adapter(url)
+        except InvalidSchema:
+            return False
+        return not is_network(adapter)
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Answer addresses that begin with `prefix` by an adapter of requests: for test doubles.
 
         Such an adapter cannot tell when a byte leaves: `on_sent` is called when it has answered,
-        and unless its exception tells that there was no connection, the outcome is unknown.
+        and unless its exception tells that there was no connection, the outcome is unknown. Nor
+        can it be broken off: a deadline shortens the time-outs that it is given, and is looked at
+        between the pieces of the body that it hands over.
         """
         self._mounts[prefix] = adapter
 

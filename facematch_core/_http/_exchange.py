@@ -102,6 +102,15 @@ class Exchange:
             raise DeadlineRanOut("The deadline ran out.")
         return left
 
+    def hold(self) -> None:
+        """Hold a transport that is not ours to the deadline, which it does not ask for.
+
+        Raises:
+            DeadlineRanOut: nothing is left.
+        """
+        if not self.own:
+            self.wait_s(self.read_timeout_s)
+
     def timed_out(self, error: TimeoutError) -> None:
         """Note that a wait ended without success; by our time-out, unless the system gave up."""
         if error.errno is None and self._cut:

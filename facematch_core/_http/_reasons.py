@@ -57,7 +57,8 @@ def _name(link: BaseException) -> str:
 
 
 def _waiting(link: BaseException) -> str:
-    return "it took too long" if isinstance(link, TimeoutError) else ""
+    late = isinstance(link, (TimeoutError, requests.Timeout))
+    return "it took too long" if late else ""
 
 
 def _closed(link: BaseException) -> str:

@@ -23,9 +23,10 @@ from urllib3.util import parse_url
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 
 from ._body import Unreadable, read_body
-from ._exchange import CURRENT, Exchange
+from ._exchange import CURRENT, DeadlineRanOut, Exchange
 from ._messages import HttpReply, HttpRequest, revealed
 from ._reasons import links, never_left, reason
+from ._transport import is_network
 from ._url import is_loopback
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -84,7 +85,7 @@ def perform(
         reply = HttpReply(
             status=status,
             headers=dict(response.headers),
-            body=read_body(response, max_body_bytes),
+            body=read_body(response, max_body_bytes, exchange.hold),
             elapsed_s=exchange.elapsed_s,
             secrets=request.secrets,
         )
@@ -113,6 +114,8 @@ def _hang_up(response: requests.Response | None, exchange: Exchange) -> None:
 
 
 def _failure(error: BaseException, exchange: Exchange, status: int | None) -> Failure:
+    with contextlib.suppress(DeadlineRanOut):
+        exchange.hold()
     if exchange.refusal is not None:
         return Failure(refusal=exchange.refusal)
     if isinstance(error, FaceMatchError) or not isinstance(error, Exception):
@@ -141,9 +144,13 @@ def _answer(
         # Faces for this machine, a mock above all, may not take a way around over another.
         settings["proxies"] = {}
     _check_settings(url, settings)
+    adapter = session.get_adapter(url)
+    if not is_network(adapter):
+        # It knows no deadline, only time-outs; our sockets ask before each wait.
+        timeouts_s = exchange.wait_s(timeouts_s[0]), exchange.wait_s(timeouts_s[1])
     # Not through session.send: it would follow a redirect in thought and read its body.
     try:
-        response = session.get_adapter(url).send(prepared, timeout=timeouts_s, **settings)
+        response = adapter.send(prepared, timeout=timeouts_s, **settings)
     except Exception as error:
         # A transport that is not ours (a test double) cannot tell whether a byte has left.
         if not exchange.own and not never_left(error):

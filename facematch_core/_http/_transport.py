@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Any, cast
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
@@ -168,6 +168,11 @@ class Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         CURRENT.get().own = True
         return super().get_connection_with_tls_context(*args, **kwargs)
+
+
+def is_network(adapter: BaseAdapter) -> bool:
+    """Whether it is ours, and no test double that was put in its place."""
+    return isinstance(adapter, Adapter)
 
 
 def _ours(manager: PoolManager) -> None:

@@ -63,6 +63,8 @@ def as_document(entry: Entry) -> dict[str, Any]:
         "problem": entry.problem,
         "match": can and Operation.MATCH in can.operations,
         "liveness": can and Operation.LIVENESS in can.operations,
+        "search": can and Operation.SEARCH in can.operations,
+        "age": can and Operation.AGE in can.operations,
         "rotate": can and can.rotate,
         "keep": can and Retention.KEEP in can.retention,
         "threshold_rule": can and can.threshold_rule.value,
@@ -101,11 +103,14 @@ def _abilities(can: Capabilities) -> dict[str, str]:
     return {
         "match": _yes(Operation.MATCH in can.operations),
         "liveness": _yes(Operation.LIVENESS in can.operations),
+        "search": _yes(Operation.SEARCH in can.operations),
+        "age": _yes(Operation.AGE in can.operations),
         "rotate": _yes(can.rotate),
         "keep": _yes(Retention.KEEP in can.retention),
         "threshold": _threshold(can),
         "scale": can.score_scale or "-",
-        "charges for": " and ".join(sorted(can.billed_operations, reverse=True)) or "nothing",
+        "charges for": ", ".join(one for one in Operation if one in can.billed_operations)
+        or "nothing",
         "options": " ".join(option_names(can.options)) or "-",
     }
 

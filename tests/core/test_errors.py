@@ -1,13 +1,14 @@
 """The error tree: builtin bases, defaults of `billed`, copies and pickles."""
 
 import copy
+import datetime as dt
 import inspect
 import pickle
 
 import pytest
 from fakes import liveness_result
 
-from facematch_core import Billed, Environment, errors
+from facematch_core import Attempt, Billed, Environment, Operation, errors
 
 CLASSES = sorted(
     (
@@ -18,12 +19,20 @@ CLASSES = sorted(
     key=lambda cls: cls.__name__,
 )
 
+ATTEMPT = Attempt(
+    id="a",
+    operation=Operation.MATCH,
+    backend="x",
+    started_at=dt.datetime(2026, 7, 2, tzinfo=dt.UTC),
+    kept=True,
+    caller_ref="case 7",
+)
 NEEDED = {
     errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billed": Billed.YES},
     errors.UnsupportedOption: {"backend": "x", "option": "rotate"},
     errors.UnsupportedCapability: {"backend": "x", "capability": "liveness"},
     errors.RateLimited: {"retry_after_s": 3.5, "billed": Billed.NO},
-    errors.OutcomeUnknown: {"reconcilable": True, "status_code": 502},
+    errors.OutcomeUnknown: {"reconcilable": True, "status_code": 502, "attempt": ATTEMPT},
     errors.RequestRejected: {"field_errors": {"probe": ["too large"]}, "request_id": "r"},
 }
 

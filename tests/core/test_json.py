@@ -9,14 +9,21 @@ import jsonschema
 import pytest
 from fakes import liveness_result, match_result
 from hypothesis import given
-from strategies import live_match_results, liveness_results, match_results
+from strategies import (
+    age_results,
+    attempts,
+    live_match_results,
+    liveness_results,
+    match_results,
+    search_results,
+)
 
-from facematch_core import InvalidRequest, LiveMatchResult, LivenessResult, MatchResult
+from facematch_core import Attempt, InvalidRequest, LiveMatchResult, LivenessResult, MatchResult
 from facematch_core._json import MINIMAL
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/result.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-any_result = match_results | liveness_results | live_match_results
+any_result = match_results | liveness_results | live_match_results | search_results | age_results
 
 
 def raw_of(result):
@@ -33,6 +40,18 @@ def test_round_trip(result):
     assert again == result
     assert raw_of(again) == raw_of(result)
     VALIDATOR.validate(document)
+
+
+@given(attempts)
+def test_an_attempt_is_written_and_read(attempt):
+    """It has to outlive the program that made the call."""
+    document = json.loads(json.dumps(attempt.to_dict(), allow_nan=False))
+    VALIDATOR.validate(document)
+    assert Attempt.from_dict(document) == attempt
+    assert pickle.loads(pickle.dumps(attempt)) == attempt
+    for change in ({"kind": "match"}, {"kept": 1}, {"operation": "guess"}, {"started_at": "now"}):
+        with pytest.raises(InvalidRequest):
+            Attempt.from_dict({**document, **change})
 
 
 @given(any_result)

@@ -92,7 +92,8 @@ def test_metadata(wheel):
     metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra")) == {"all", "heif", "local", "mock", "testing"}
+    extras = {"all", "heif", "local", "mock", "store", "testing"}
+    assert set(metadata.get_all("Provides-Extra")) == extras
 
 
 def test_it_imports_and_lists_its_entry_points(unpacked):

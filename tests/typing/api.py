@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facematch_core import (
+    AgeResult,
+    Attempt,
     Decision,
     FaceMatchError,
     FaceVerifier,
@@ -12,7 +14,10 @@ from facematch_core import (
     LivenessResult,
     MatchResult,
     PairOutcome,
+    Reconciliation,
     Score,
+    SearchMode,
+    SearchResult,
     VendorError,
     available_backends,
     open_verifier,
@@ -32,6 +37,17 @@ def compare(selfie: bytes, card: Path) -> Score | None:
         if result.decision is Decision.MATCH and live.is_live and both.is_verified:
             return result.score
     return None
+
+
+def lookups(verifier: FaceVerifier, selfie: bytes) -> float | None:
+    found: SearchResult = verifier.search_faces(selfie, mode=SearchMode.MOST_SIMILAR)
+    aged: AgeResult = verifier.estimate_age(selfie, minimum_age=21)
+    return aged.age if found.is_clear and aged.is_old_enough else None
+
+
+def settle(verifier: FaceVerifier, error: VendorError, written: Attempt) -> Reconciliation:
+    told = verifier.reconcile(error, deadline_s=30)
+    return told if told.result is not None else verifier.reconcile(written)
 
 
 def many(verifier: FaceVerifier, pairs: Iterator[tuple[bytes, bytes, str]]) -> list[PairOutcome]:

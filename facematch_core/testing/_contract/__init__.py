@@ -8,6 +8,7 @@ import attrs
 
 from ._decisions import DecisionRules
 from ._doubt import DoubtRules
+from ._lookups import LookupRules
 from ._money import MoneyRules
 from ._privacy import PrivacyRules
 from ._refusals import RefusalRules
@@ -16,7 +17,14 @@ from ._sharing import SharingRules
 
 
 class BackendContract(
-    ShapeRules, DecisionRules, DoubtRules, MoneyRules, PrivacyRules, RefusalRules, SharingRules
+    ShapeRules,
+    DecisionRules,
+    DoubtRules,
+    MoneyRules,
+    PrivacyRules,
+    RefusalRules,
+    SharingRules,
+    LookupRules,
 ):
     """What every backend keeps, as tests that its author runs unchanged.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import pytest
@@ -19,9 +19,18 @@ from facematch_core import (
     ThresholdRule,
     ThresholdSource,
 )
-from facematch_core.backend import Backend, Capabilities, LivenessCall, MatchCall, Secret
+from facematch_core.backend import (
+    AgeCall,
+    Backend,
+    Call,
+    Capabilities,
+    LivenessCall,
+    MatchCall,
+    SearchCall,
+    Secret,
+)
 from facematch_core.testing._double import VendorDouble
-from facematch_core.testing._situations import GOOD, OPERATION_OF, Situation
+from facematch_core.testing._situations import GOOD, OPERATION_OF, TOLD, Situation
 
 from ._outcome import Outcome, Result
 
@@ -65,8 +74,13 @@ class Bench:
 
     @property
     def operations(self) -> list[Operation]:
-        """The declared operations, always in the same order."""
-        return [operation for operation in Operation if operation in self.can.operations]
+        """The declared operations that answer yes or no of a person, always in the same order."""
+        return [operation for operation in GOOD if operation in self.can.operations]
+
+    @property
+    def lookups(self) -> list[Operation]:
+        """The other declared operations."""
+        return [operation for operation in TOLD if operation in self.can.operations]
 
     def secrets(self) -> list[tuple[str, str]]:
         """Name and text of every `Secret` among the backend's attributes."""
@@ -142,10 +156,10 @@ class Bench:
         probe, reference = (p.prepared(limits) for p in self.double.pictures_for(situation))
         fields["threshold"] = self.threshold(operation, threshold)
         if operation is Operation.MATCH:
-            match = MatchCall(probe=probe, reference=reference, **fields)
-            return self._counted(lambda: self.backend.match(match))
-        check = LivenessCall(probe=probe, **fields)
-        return self._counted(lambda: self.backend.check_liveness(check))
+            fields["reference"] = reference
+        ask, kind = _DIRECTLY[operation]
+        made = kind(probe=probe, **fields)
+        return self._counted(lambda: ask(self.backend, made))
 
     def threshold(self, operation: Operation, value: float | None) -> Threshold | None:
         """A threshold as the verifier hands it to the backend: the caller's, or the default."""
@@ -204,6 +218,21 @@ def call(
     options: dict[str, Any],
 ) -> Callable[[], Result]:
     """One call as an application makes it, not yet made."""
-    if operation is Operation.MATCH:
-        return lambda: verifier.verify(*pictures, **options)
-    return lambda: cast(Result, verifier.check_liveness(pictures[0], **options))
+    ask = _BY_VERIFIER[operation]
+    given = pictures if operation is Operation.MATCH else pictures[:1]
+    return lambda: ask(verifier, *given, **options)
+
+
+_BY_VERIFIER: dict[Operation, Callable[..., Any]] = {
+    Operation.MATCH: FaceVerifier.verify,
+    Operation.LIVENESS: FaceVerifier.check_liveness,
+    Operation.SEARCH: FaceVerifier.search_faces,
+    Operation.AGE: FaceVerifier.estimate_age,
+}
+
+_DIRECTLY: dict[Operation, tuple[Callable[[Backend, Any], Any], type[Call]]] = {
+    Operation.MATCH: (lambda backend, made: backend.match(made), MatchCall),
+    Operation.LIVENESS: (lambda backend, made: backend.check_liveness(made), LivenessCall),
+    Operation.SEARCH: (lambda backend, made: backend.search_faces(made), SearchCall),
+    Operation.AGE: (lambda backend, made: backend.estimate_age(made), AgeCall),
+}

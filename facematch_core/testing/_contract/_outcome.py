@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from facematch_core import (
+    AgeResult,
     Decision,
     Event,
     FaceMatchError,
@@ -12,9 +13,10 @@ from facematch_core import (
     LivenessResult,
     MatchResult,
     Operation,
+    SearchResult,
 )
 
-Result = MatchResult | LivenessResult
+Result = MatchResult | LivenessResult | SearchResult | AgeResult
 
 #: The decision that lets somebody in, and the one that does not, per operation.
 PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}

@@ -241,13 +241,17 @@ def test_what_is_kept_has_a_session(open_mock, didit_server, edition, retention)
 
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_reference_and_metadata_arrive(open_mock, didit_server, edition):
-    """As vendor_data and metadata; the result has them, whether the edition echoes them or not."""
+    """As vendor_data and metadata; the result has them, whether the edition echoes them or not.
+
+    Of what is kept the vendor also learns our id of the call.
+    """
     sent = {"caller_ref": "emp-0042", "metadata": {"gate": "north", "n": 3}}
     found = open_mock(edition).verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
     (session,) = didit_server.control.sessions()
-    assert (session.vendor_data, session.metadata) == ("emp-0042", sent["metadata"])
+    kept = sent["metadata"] | {"facematch_attempt_id": found.attempt_id}
+    assert (session.vendor_data, session.metadata) == ("emp-0042", kept)
     assert (found.caller_ref, dict(found.metadata)) == ("emp-0042", sent["metadata"])
-    echoed = {} if edition == OLD else {"vendor_data": "emp-0042", "metadata": sent["metadata"]}
+    echoed = {} if edition == OLD else {"vendor_data": "emp-0042", "metadata": kept}
     body = found.raw
     assert {name: body[name] for name in ("vendor_data", "metadata") if name in body} == echoed
 
@@ -278,5 +282,6 @@ def test_texts_arrive_as_they_were_given(open_mock, didit_server, text):
     sent = {"caller_ref": text, "metadata": {text: [text]}}
     found = open_mock().verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
     (session,) = didit_server.control.sessions()
-    assert (session.vendor_data, session.metadata) == (text, {text: [text]})
-    assert (found.raw["vendor_data"], found.raw["metadata"]) == (text, {text: [text]})
+    kept = {text: [text], "facematch_attempt_id": found.attempt_id}
+    assert (session.vendor_data, session.metadata) == (text, kept)
+    assert (found.raw["vendor_data"], found.raw["metadata"]) == (text, kept)

@@ -6,6 +6,7 @@ Behind it stands a scripted Didit of the edition of July 2026.
 import itertools
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from facematch_didit import DiditBackend
 
 KEY = "didit-key-4f7e1c2ab9"
 
+LOOKUPS = Path(__file__).parent / "answers" / "lookups"
 NO_FACE = {"face-match": "NO_REFERENCE_IMAGE", "passive-liveness": "NO_FACE_DETECTED"}
 LOW = {"face-match": "LOW_FACE_MATCH_SIMILARITY", "passive-liveness": "LOW_LIVENESS_SCORE"}
 THRESHOLDS = {
@@ -92,6 +94,9 @@ class DiditDouble(HttpDouble):
             return DoubleReply(status=status, body=body, headers=HEADERS.get(situation, {}))
         if situation is Situation.UNREADABLE_200:
             return DoubleReply(body={"result": "ok"})
+        if call in ("face-search", "age-estimation"):
+            name = "search_found" if call == "face-search" else "age_approved"
+            return DoubleReply(body=json.loads((LOOKUPS / f"{name}.json").read_bytes()))
         block = self._block(call, request.fields, situation, score)
         name = {"face-match": "face_match", "passive-liveness": "liveness"}[call]
         return DoubleReply(

@@ -42,9 +42,16 @@ PROBES = {
     Situation.TWO_FACES: SHEET["two-faces"].data,
     Situation.TURNED: SHEET["turned-90"].data,
     Situation.DEMOGRAPHICS: make_card("p1", age=AGE, gender=GENDER),
+    Situation.AGE_TOLD: make_card("p1", age=71),
 }
 REFUSALS = {Situation.BAD_KEY, Situation.NO_CREDIT, Situation.THROTTLED}
-PLAIN = {Situation.SAME_PERSON, Situation.LIVE, Situation.SCORE, Situation.UNREACHABLE}
+PLAIN = {
+    Situation.SAME_PERSON,
+    Situation.LIVE,
+    Situation.SCORE,
+    Situation.FACE_FOUND,
+    Situation.UNREACHABLE,
+}
 
 
 class DiditMockDouble(VendorDouble):
@@ -90,6 +97,8 @@ class DiditMockDouble(VendorDouble):
         if situation is Situation.SCORE:
             for kind in ("match", "liveness"):
                 control.set_outcome(kind, score=score, times=None)
+        if situation is Situation.FACE_FOUND:
+            control.faces.enrol(person="p1")
         if situation is Situation.BAD_KEY:
             control.revoke_key(KEY)
         if situation is Situation.NO_CREDIT:

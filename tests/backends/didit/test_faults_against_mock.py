@@ -30,7 +30,7 @@ from facematch_core.errors import (
 )
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
-from facematch_mock_server.faults import POSSIBLE
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE
 
 UNKNOWN = (OutcomeUnknown, Billed.UNKNOWN)
 LATE = (DeadlineExceeded, Billed.UNKNOWN)
@@ -81,6 +81,13 @@ ANSWERS = {
     (Kind.HTML, 504): UNKNOWN,
     (Kind.WRONG_JSON, 400): (RequestRejected, Billed.NO),
     (Kind.WRONG_JSON, 502): UNKNOWN,
+    # A body in the form of Didit's errors is believed, but not where it is a gateway's status.
+    (Kind.JSON, 200): UNREADABLE,
+    (Kind.JSON, 400): (RequestRejected, Billed.NO),
+    (Kind.JSON, 500): (VendorUnavailable, Billed.NO),
+    (Kind.JSON, 502): UNKNOWN,
+    (Kind.JSON, 503): (VendorUnavailable, Billed.NO),
+    (Kind.JSON, 504): UNKNOWN,
     (Kind.STATUS, 400): (RequestRejected, Billed.NO),
     (Kind.STATUS, 401): (AuthenticationFailed, Billed.NO),
     (Kind.STATUS, 403): (AuthenticationFailed, Billed.NO),
@@ -100,14 +107,14 @@ CASES = [
     *((stage, kind, s, 502, ends) for (stage, kind, s), ends in ON_THE_WIRE.items()),
     *((Stage.ANSWER, kind, None, status, (end,)) for (kind, status), end in ANSWERS.items()),
 ]
-
-#: Whether the call is carried out, by stage; a stage that is not here leaves it to the rule.
-CARRIED_OUT = {
-    Stage.CONNECT: False,
-    Stage.MID_UPLOAD: False,
-    Stage.MID_HEADERS: True,
-    Stage.MID_BODY: True,
-}
+#: With whether the call is carried out: where the stage leaves no choice, as it does.
+WHOLE_CASES = [
+    (executed, *case)
+    for case in CASES
+    for executed in (False, True)
+    if CARRIED_OUT.get(case[0], executed) is executed
+]
+OWN = {"detail": "The body of a test."}
 
 
 @pytest.fixture(scope="module")
@@ -156,31 +163,32 @@ def test_the_tables_are_whole():
     assert rows == {(stage, kind) for stage, kinds in POSSIBLE.items() for kind in kinds}
 
 
-@pytest.mark.parametrize("operation", Operation)
-@pytest.mark.parametrize("executed", [False, True], ids=["refused", "executed"])
+@pytest.mark.parametrize("operation", [Operation.MATCH, Operation.LIVENESS])
 @pytest.mark.parametrize(
-    ("stage", "kind", "seconds", "status", "ends"),
-    CASES,
-    ids=["-".join(str(part) for part in case[:4] if part is not None) for case in CASES],
+    ("executed", "stage", "kind", "seconds", "status", "ends"),
+    WHOLE_CASES,
+    ids=["-".join(str(part) for part in case[:5] if part is not None) for case in WHOLE_CASES],
 )
 def test_every_fault_ends_as_documented(  # noqa: PLR0917 - fixtures and parameters
-    mock, ask, stage, kind, seconds, status, ends, executed, operation
+    mock, ask, executed, stage, kind, seconds, status, ends, operation
 ):
     """The right error, the right `billed`, and never more than one charge for one call."""
     mock.control.reset()
-    fault = Fault(stage=stage, kind=kind, seconds=seconds or 0.0, status=status, executed=executed)
-    mock.control.add_fault(fault)
+    more = {"body": OWN} if kind is Kind.JSON else {}
+    seconds = seconds or 0.0
+    mock.control.add_fault(
+        Fault(stage=stage, kind=kind, seconds=seconds, status=status, executed=executed, **more)
+    )
     end = ask(operation, DEADLINE_S if LATE in ends else PATIENT_S)
     assert end in ends
     assert mock.control.faults() == ()
     charges = len(mock.control.charges())
-    expected = end == FINE or CARRIED_OUT.get(stage, executed)
-    assert charges == expected
+    assert charges == (end == FINE or executed)
     if end[1] is Billed.NO and charges:
         # A vendor that charges for an answer for which it says it does not: only a test of such
         # a vendor asks for that.
         assert (stage, kind, executed) in {(Stage.ANSWER, one, True) for one in Kind}
-        assert 400 <= status < 500
+        assert 400 <= status < 500 or kind is Kind.JSON
 
 
 @pytest.mark.parametrize("stage", [Stage.MID_HEADERS, Stage.MID_BODY])
@@ -226,7 +234,8 @@ def test_a_verifier_lives_on_after_every_fault(mock, ask):
         ((stage, kind) for kind in sorted(kinds)) for stage, kinds in POSSIBLE.items()
     )
     for stage, kind in kinds:
-        mock.control.add_fault(Fault(stage=stage, kind=kind, seconds=0.0))
+        body = OWN if kind is Kind.JSON else None
+        mock.control.add_fault(Fault(stage=stage, kind=kind, seconds=0.0, body=body))
         ask(Operation.MATCH)
     mock.control.clear_faults()
     assert ask(Operation.MATCH) == FINE

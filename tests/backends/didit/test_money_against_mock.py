@@ -15,7 +15,12 @@ from facematch_core import (
     WarningCode,
     open_verifier,
 )
-from facematch_core.errors import FaceMatchError, InsufficientCredit, RateLimited
+from facematch_core.errors import (
+    EnvironmentMismatch,
+    FaceMatchError,
+    InsufficientCredit,
+    RateLimited,
+)
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer, card_sheet
 
@@ -150,7 +155,37 @@ def test_without_a_socket():
     assert seen[0] == seen[1]
 
 
-def test_the_mock_is_no_declared_environment(mock):
-    """MOCK is what an answer says, never a setting."""
+@pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.MOCK])
+def test_the_fixture_within_the_process(didit_mock, caplog, declared):
+    """It is known for a mock before anything is sent, whether it is declared or not."""
+    backend = DiditBackend(api_key=didit_mock.live_key, environment=declared)
+    with FaceVerifier(backend, require_environment=Environment.MOCK) as verifier:
+        assert verifier.verify(card("p1-again"), REFERENCE).environment is Environment.MOCK
+    assert len(didit_mock.control.charges()) == 1
+    assert "test card" not in caplog.text
+
+
+def test_a_declared_mock_is_told_by_its_word(mock):
+    """As a configuration file does; it bills and keeps as the live vendor does."""
+    settings = {"base_url": mock.url, "api_key": mock.live_key, "environment": "mock"}
+    with open_verifier("didit", settings=settings, require_environment="mock") as verifier:
+        result = verifier.verify(REFERENCE, REFERENCE, retention=Retention.KEEP)
+    assert (result.environment, result.billed) == (Environment.MOCK, Billed.YES)
+    assert result.session_id == mock.control.sessions()[0].id
+
+
+def test_a_declared_mock_at_didits_address_is_not_asked():
+    """A forgotten `base_url` sends neither key nor face to Didit."""
+    backend = DiditBackend(api_key="some-key", environment=Environment.MOCK)
+    with (
+        FaceVerifier(backend) as verifier,
+        pytest.raises(EnvironmentMismatch, match="nothing was sent"),
+    ):
+        verifier.verify(REFERENCE, REFERENCE)
+
+
+@pytest.mark.parametrize("wrong", [Environment.LOCAL, "live", None])
+def test_no_other_environment_is_a_setting(mock, wrong):
+    """Neither this machine's own matching nor a word of Didit's console."""
     with pytest.raises(ConfigurationError, match="environment"):
-        DiditBackend(api_key=mock.live_key, environment=Environment.MOCK)
+        DiditBackend(api_key=mock.live_key, environment=wrong)

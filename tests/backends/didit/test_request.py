@@ -32,7 +32,7 @@ THRESHOLDS = {
 }
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", THRESHOLDS)
 def test_the_least_that_is_sent(operation, backend, make_call):
     """Threshold, turning and keeping are always said: Didit's own default keeps pictures."""
     request = backend.build(make_call(operation))
@@ -45,9 +45,9 @@ def test_the_least_that_is_sent(operation, backend, make_call):
     assert request.headers == {"x-api-key": backend.api_key}
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", THRESHOLDS)
 def test_everything_that_can_be_sent(operation, backend, make_call):
-    """Each portable option has its field."""
+    """Each portable option has its field; a kept call also carries our id of it."""
     call = make_call(
         operation,
         threshold=41.5,
@@ -57,7 +57,11 @@ def test_everything_that_can_be_sent(operation, backend, make_call):
         metadata={"gate": "nörd", "n": [1, None]},
     )
     fields = dict(backend.build(call).fields)
-    assert json.loads(fields.pop("metadata")) == {"gate": "nörd", "n": [1, None]}
+    assert json.loads(fields.pop("metadata")) == {
+        "gate": "nörd",
+        "n": [1, None],
+        "facematch_attempt_id": call.attempt_id,
+    }
     assert fields == {
         THRESHOLDS[operation]: "41.5",
         "rotate_image": "true",
@@ -68,7 +72,7 @@ def test_everything_that_can_be_sent(operation, backend, make_call):
 
 def test_addresses_and_files(backend, make_call):
     """Each operation has its path; the live face is `user_image`."""
-    match, check = (backend.build(make_call(operation)) for operation in Operation)
+    match, check = (backend.build(make_call(operation)) for operation in THRESHOLDS)
     assert match.url == "https://verification.didit.me/v3/face-match/"
     assert check.url == "https://verification.didit.me/v3/passive-liveness/"
     assert [(f.name, f.filename, f.data) for f in match.files] == [
@@ -84,6 +88,17 @@ def test_file_names_end_as_didit_wants(kind, backend, make_call):
     image = picture(kind=kind).prepared(backend.capabilities.image_limits)
     request = backend.build(attrs.evolve(make_call(), probe=image))
     assert re.fullmatch(r"user_image\.(tiff|jpe?g|png|webp)", request.files[0].filename)
+
+
+@pytest.mark.parametrize("operation", THRESHOLDS)
+def test_our_id_goes_only_where_something_is_kept(operation, backend, make_call):
+    """Nothing of ours is added otherwise, and `vendor_data` is never touched."""
+    kept = make_call(operation, retention=Retention.KEEP)
+    fields = backend.build(kept).fields
+    assert json.loads(fields["metadata"]) == {"facematch_attempt_id": kept.attempt_id}
+    assert "vendor_data" not in fields
+    forgotten = make_call(operation, metadata={"gate": "n"})
+    assert json.loads(backend.build(forgotten).fields["metadata"]) == {"gate": "n"}
 
 
 def test_nothing_empty_is_sent(backend, make_call):
@@ -160,7 +175,7 @@ def test_no_key_of_a_netrc(canned, answers, make_call, tmp_path, monkeypatch):
         ({"allow_base_url": "false"}, "allow_base_url"),
         ({"allow_insecure": 1}, "allow_insecure"),
         ({"environment": "staging"}, "environment"),
-        ({"environment": Environment.MOCK}, "environment"),
+        ({"environment": Environment.LOCAL}, "environment"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
         ({"read_timeout_s": True}, "read_timeout_s"),
         ({"connect_timeout_s": float("nan")}, "connect_timeout_s"),

@@ -17,6 +17,7 @@ from facematch_core import (
     Environment,
     FaceVerifier,
     Image,
+    InvalidRequest,
     ThresholdRule,
     ThresholdSource,
     UnsupportedCapability,
@@ -160,6 +161,24 @@ def test_the_score_matrix_agrees_with_verify(backend, verifier):
         else:
             assert matrix[i, j] == pytest.approx(score.value, abs=0.011)
     assert backend.score_matrix([], references).shape == (0, 2)
+
+
+def test_embeddings_give_the_scores_of_the_matrix(backend):
+    """A row of 128 a picture, NaN without a face; compared later, they score the same."""
+    pictures = [photo(name) for name in ("Family1-Dad1", "no-face-cat", "Family1-Dad3")]
+    rows = backend.embeddings(pictures)
+    assert rows.shape == (3, 128)
+    assert [bool((row == row).all()) for row in rows] == [True, False, True]  # noqa: PLR0124 - NaN
+    scores, matrix = backend.scores(rows, rows), backend.score_matrix(pictures, pictures)
+    assert scores.tobytes() == matrix.tobytes()
+    assert backend.embeddings([]).shape == (0, 128)
+
+
+@pytest.mark.parametrize("workers", [0, -1, True, "2"])
+def test_workers_are_counted(backend, workers):
+    """From 1 on, for embeddings as for the matrix."""
+    with pytest.raises(InvalidRequest, match="max_workers"):
+        backend.embeddings([], max_workers=workers)
 
 
 def test_liveness_is_no_capability(verifier):

@@ -8,9 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_local._score import distance_from_score, score_from_distance
+from facematch_local._score import distance_from_score, score_from_distance, scores_from_embeddings
 
 DISTANCES = st.floats(min_value=0, max_value=1e308)
+
+
+@given(st.floats(0, 10), st.integers(0, 127))
+def test_the_score_of_two_embeddings_is_that_of_their_distance(distance, axis):
+    """To the last decimal that is shown, but for the rounding of the product."""
+    np = pytest.importorskip("numpy", reason="the extra `local` is not installed")
+    other = np.zeros(128)
+    other[axis] = distance
+    scores = scores_from_embeddings(np.array([np.zeros(128)]), np.array([other, other * np.nan]))
+    assert scores.shape == (1, 2)
+    assert scores[0, 0] == pytest.approx(score_from_distance(distance), abs=0.011)
+    assert np.isnan(scores[0, 1])
 
 
 @pytest.mark.parametrize(

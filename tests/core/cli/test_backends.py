@@ -50,7 +50,7 @@ def test_table(run, strangers):
     )
     assert "above 30" in rows["threshold"]
     assert "at least 50" in rows["threshold"]
-    assert "match and liveness" in rows["charges for"]
+    assert "match, liveness, search, age" in rows["charges for"]
     assert "lost: The backend lost of stranger cannot be imported" in told.stdout
     assert "other: The backend other of stranger is no subclass" in told.stdout
     assert "hunter2" not in told.output
@@ -63,7 +63,7 @@ def test_json(run_json, strangers):
     entries = {entry["name"]: entry for entry in document["backends"]}
     good = entries["good"]
     assert (good["distribution"], good["version"], good["usable"]) == ("stranger", "2.5", True)
-    assert good["billed"] == ["liveness", "match"]
+    assert good["billed"] == ["age", "liveness", "match", "search"]
     assert good["options"] == ["level"]
     assert good["keep"]
     assert entries["local"]["liveness"] is False

@@ -1,12 +1,14 @@
 """The command itself: light, lazy, open to plug-ins, and completed by shells."""
 
 import importlib
+import sys
+from importlib.metadata import entry_points
 
 import pytest
 
 import facematch_core
 from facematch_core.cli import _exit
-from facematch_core.cli._group import COMMANDS
+from facematch_core.cli._group import BUNDLED, COMMANDS, PLUGINS
 
 LIGHT = """
     import sys
@@ -60,6 +62,13 @@ def test_list_says_what_the_command_says(name):
     command = importlib.import_module(f"facematch_core.cli.{name}").command
     assert command.name == name
     assert command.short_help == COMMANDS[name]
+
+
+def test_bundled_commands_are_our_entry_points():
+    """What is run without reading metadata is what the metadata name."""
+    points = entry_points(group=PLUGINS)
+    ours = {point.name: point.value for point in points if point.dist.name == "facematch-core"}
+    assert ours.items() >= {name: f"{module}:command" for name, module in BUNDLED.items()}.items()
 
 
 def test_version(run):
@@ -118,6 +127,21 @@ def test_plugin_command(run, commands):
     assert run("hello").stdout == "hello from a plug-in\n"
     assert run("five").exit_code == 5
     assert "Is it the same person" in run("verify", "-h").stdout
+
+
+def test_a_bundled_command_cannot_be_replaced(run, plugin):
+    """A stranger's command of that name is neither run nor listed."""
+    plugin(PLUGIN, {"facematch.commands": {"mock": "hello"}})
+    assert "Serve a mock vendor" in run("mock", "-h").stdout
+    assert "stranger" not in run("-h").stdout
+
+
+def test_a_bundled_command_that_is_broken_says_why(run, monkeypatch):
+    """Its entry point tells what cannot be imported."""
+    monkeypatch.setitem(sys.modules, "facematch_mock_server.cli.mock", None)
+    answer = run("mock")
+    assert answer.exit_code == 4
+    assert "from facematch-core: ModuleNotFoundError" in answer.stderr
 
 
 def test_failing_plugin_command(run, commands):

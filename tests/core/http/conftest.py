@@ -126,9 +126,9 @@ class AcmeBackend(HttpBackend):
 
     name = "acme"
     capabilities = Capabilities(
-        operations=frozenset(Operation),
+        operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
         retention=frozenset(Retention),
-        billed_operations=frozenset(Operation),
+        billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
     )
     api_key: Secret
     base_url: str

@@ -10,12 +10,15 @@ from typing import ClassVar
 import attrs
 
 from facematch_core import (
+    AgeDecision,
+    AgeResult,
     AuthenticationFailed,
     Billed,
     DeadlineExceeded,
     Decision,
     Demographics,
     Face,
+    FoundFace,
     ImageFormat,
     InsufficientCredit,
     LivenessDecision,
@@ -29,6 +32,9 @@ from facematch_core import (
     Retention,
     ScaleSource,
     Score,
+    SearchDecision,
+    SearchMode,
+    SearchResult,
     Secret,
     Severity,
     ThresholdRule,
@@ -146,6 +152,9 @@ class ParagonBackend(Backend):
         default_liveness_threshold=40.0,
         score_scale="paragon/match",
         liveness_scale="paragon/liveness",
+        search_scale="paragon/search",
+        search_modes=frozenset(SearchMode),
+        default_minimum_age=18,
         image_limits=LIMITS,
         billed_operations=frozenset(Operation),
     )
@@ -158,6 +167,12 @@ class ParagonBackend(Backend):
         return self.answer(call)
 
     def check_liveness(self, call):
+        return self.answer(call)
+
+    def search_faces(self, call):
+        return self.answer(call)
+
+    def estimate_age(self, call):
         return self.answer(call)
 
     def answer(self, call):
@@ -185,7 +200,8 @@ class ParagonBackend(Backend):
         }
 
     def threshold(self, call):
-        default = self.capabilities.default_for(call.operation)
+        # A search has none.
+        default = self.capabilities.default_for(call.operation) or 0.0
         return default if call.threshold is None else call.threshold.value
 
     def exchange(self, call):
@@ -210,6 +226,33 @@ class ParagonBackend(Backend):
         return error(f"Paragon answered {status}.", billed=billed, status_code=status)
 
     def result(self, call, body):
+        about = {
+            "backend": self.name,
+            "request_id": body["id"],
+            "billed": self.billed(call),
+            "billed_ground": "Paragon charges every answer",
+        }
+        if call.operation is Operation.SEARCH:
+            return self.found(body["score"], about)
+        if call.operation is Operation.AGE:
+            return self.aged(call, body["score"], about)
+        return self.verdict(call, body)
+
+    def found(self, number, about):
+        score = Score(number, "paragon/search")
+        face = FoundFace(score=score, is_blocklisted=False)
+        return SearchResult(decision=SearchDecision.FOUND, score=score, matches=[face], **about)
+
+    def aged(self, call, number, about):
+        return AgeResult(
+            decision=AgeDecision.OLD_ENOUGH if call.minimum_age else AgeDecision.ESTIMATED,
+            score=Score(number, "paragon/liveness"),
+            age=71.5,
+            minimum_age=call.minimum_age,
+            **about,
+        )
+
+    def verdict(self, call, body):
         kind = MatchResult if call.operation is Operation.MATCH else LivenessResult
         warnings = self.warnings(body)
         score = self.score(call, body["score"])

@@ -1,0 +1,79 @@
+"""What every backend's result goes through before a caller sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from . import _rules
+from ._enums import Environment
+from ._private import without_private
+from ._rules import Answer
+from ._scores import Threshold
+from .backend import Backend
+from .errors import UnexpectedResponse
+
+
+@attrs.frozen(kw_only=True)
+class Known:
+    """What this side knows of the call that a result answers.
+
+    Attributes:
+        attempt_id: Our id of it.
+        caller_ref, metadata: As the caller gave them.
+        threshold, review_threshold, minimum_age: As the call had them.
+        elapsed_s: Seconds since it began; below 0 if the clock went back.
+    """
+
+    attempt_id: str
+    caller_ref: str | None = attrs.field(repr=False)
+    metadata: Mapping[str, Any] | None = attrs.field(repr=False)
+    threshold: Threshold | None
+    review_threshold: Threshold | None
+    minimum_age: Threshold | None
+    elapsed_s: float
+
+
+def settled(result: Answer, backend: Backend, known: Known, *, keep_demographics: bool) -> Answer:
+    """`result` with what this side knows, by the rules that all backends share.
+
+    Raises:
+        UnexpectedResponse: the rules cannot be applied to it.
+    """
+    try:
+        return _ruled(result, backend, known, keep_demographics=keep_demographics)
+    except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
+        what = type(error).__name__
+    raise UnexpectedResponse(
+        f"The result of {backend.name} cannot be used ({what}): report this to its author.",
+        billed=result.billed,
+        billed_ground=result.billed_ground,
+        request_id=result.request_id,
+    )
+
+
+def _ruled(result: Answer, backend: Backend, known: Known, *, keep_demographics: bool) -> Answer:
+    can = backend.capabilities
+    told = result.environment is not Environment.PRODUCTION
+    result = attrs.evolve(
+        result,
+        attempt_id=result.attempt_id or known.attempt_id,
+        caller_ref=known.caller_ref,
+        metadata=known.metadata,
+        elapsed_s=max(0.0, known.elapsed_s),
+        threshold=known.threshold if result.threshold is None else result.threshold,
+        # PRODUCTION is what a result says that knows nothing better.
+        environment=result.environment if told else backend.environment,
+        raw=without_private(
+            result.raw,
+            demographic_keys=() if keep_demographics else can.demographic_keys,
+            media_keys=can.media_keys,
+        ),
+    )
+    if not keep_demographics:
+        result = _rules.without_demographics(result)
+    result = _rules.borne_out(result, known.threshold)
+    result = _rules.consistent(result, known.minimum_age)
+    return _rules.reviewed(result, known.review_threshold)

@@ -1,0 +1,260 @@
+"""`FaceVerifier.reconcile`, and what a call leaves behind to be found by."""
+
+import copy
+import pickle
+
+import attrs
+import pytest
+from fakes import EVERY, SCALE, FakeBackend, liveness_result, match_result, picture
+
+from facematch_core import (
+    Answered,
+    Attempt,
+    AuthenticationFailed,
+    BackendUnusable,
+    Billed,
+    ConfigurationError,
+    Decision,
+    Demographics,
+    Environment,
+    EnvironmentMismatch,
+    Face,
+    FaceVerifier,
+    InvalidRequest,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    Reconciled,
+    Reconciliation,
+    Score,
+    Sent,
+    Started,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    UnexpectedResponse,
+    Unknown,
+    VendorUnavailable,
+)
+from facematch_core.backend import ATTEMPT_KEY
+from facematch_core.testing import ManualClock
+
+A, B = picture(), picture((10, 20, 30))
+
+
+class Records(FakeBackend):
+    """A fake whose vendor's records say what `told` makes of an attempt."""
+
+    def __init__(self, told, **more):
+        super().__init__(**more)
+        self.told, self.asked = told, []
+
+    def reconcile(self, attempt, *, deadline_s=None):
+        self.asked.append((attempt, deadline_s))
+        return self.told(attempt)
+
+
+def found(result):
+    def tell(attempt):
+        return Reconciliation(
+            outcome=Reconciled.FOUND, attempt=attempt, result=result, reason="There it is."
+        )
+
+    return tell
+
+
+def attempt(**changes):
+    facts = {"id": "a-1", "operation": Operation.MATCH, "backend": "fake", "kept": True}
+    return Attempt(**{**facts, "started_at": ManualClock().now()} | changes)
+
+
+def failed(backend, error, **options):
+    """The error of a call that ends in `error`."""
+    backend.script = [error]
+    with pytest.raises(type(error)) as caught:
+        FaceVerifier(backend, clock=ManualClock()).verify(A, B, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("Lost."), UnexpectedResponse("Odd.")], ids=str)
+def test_an_error_that_may_be_paid_carries_the_attempt(error):
+    """All that is needed to look for the call, through a pickle as well."""
+    raised = failed(
+        FakeBackend(),
+        error,
+        threshold=60,
+        review_threshold=70,
+        retention="keep",
+        caller_ref="case 7",
+    )
+    left = raised.attempt
+    assert (left.id, left.operation, left.backend) == (raised.attempt_id, Operation.MATCH, "fake")
+    assert (left.kept, left.caller_ref) == (True, "case 7")
+    assert left.started_at == ManualClock().now()
+    assert (left.threshold.value, left.review_threshold.value) == (60, 70)
+    for again in (pickle.loads(pickle.dumps(raised)), copy.deepcopy(raised)):
+        assert again.attempt == left
+    assert "case 7" not in repr(left)
+
+
+@pytest.mark.parametrize("error", [RateLimited("Slow down."), VendorUnavailable("Down.")], ids=str)
+def test_an_error_that_is_free_carries_none(error):
+    """There is nothing to look for, and looking for it is a mistake that is told."""
+    raised = failed(FakeBackend(), error, retention="keep")
+    assert raised.attempt is None
+    with pytest.raises(InvalidRequest, match="carries no attempt"):
+        FaceVerifier(FakeBackend()).reconcile(raised)
+
+
+def test_events_carry_it_without_the_callers_reference():
+    """After a crash `Started` or `Sent` is the last word; events hold nothing of the caller's."""
+    events = []
+    backend = FakeBackend()
+    result = FaceVerifier(backend, on_event=events.append).verify(
+        A, B, retention="keep", caller_ref="case 7"
+    )
+    started, sent, answered = events[:3]
+    assert (type(started), type(sent), type(answered)) == (Started, Sent, Answered)
+    assert started.attempt == sent.attempt
+    assert (started.attempt.id, started.attempt.kept) == (result.attempt_id, True)
+    assert started.attempt.caller_ref is None
+    assert Attempt.from_dict(started.attempt.to_dict()) == started.attempt
+    assert "case 7" not in repr(events)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_call_that_is_broken_off_says_whether_it_can_be_found(kept):
+    """Ctrl-C after the first byte: the bill is open, and perhaps it can be settled."""
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    events = []
+    verifier = FaceVerifier(FakeBackend(script=[interrupt]), on_event=events.append)
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B, retention="keep" if kept else "minimal")
+    assert type(events[-1]) is Unknown
+    assert events[-1].reconcilable is kept is events[0].attempt.kept
+
+
+def test_what_is_found_goes_through_the_rules():
+    """Ids, demographics, thresholds, review: as the call's own answer would have."""
+    face = Face(demographics=Demographics(age=30.0, gender="guessed"))
+    result = match_result(
+        score=Score(80, SCALE),
+        billed=Billed.YES,
+        metadata={"gate": 1},
+        caller_ref="case 7",
+        probe_faces=[face],
+        raw={"gender": "guessed"},
+    )
+    fifty = Threshold(50, ThresholdRule.AT_LEAST, ThresholdSource.CALLER)
+    backend, clock = Records(found(result)), ManualClock()
+    clock.advance(90)
+    verifier = FaceVerifier(backend, clock=clock)
+    told = verifier.reconcile(attempt(threshold=fifty), deadline_s=3).result
+    assert (told.attempt_id, told.caller_ref, told.metadata) == ("a-1", "case 7", {"gate": 1})
+    assert (told.threshold, told.decision, told.elapsed_s) == (fifty, Decision.MATCH, 90.0)
+    assert "guessed" not in str(told.to_dict())
+    assert backend.asked[0][1] == 3.0
+    ninety = attrs.evolve(fifty, value=90.0)
+    for doubt in ({"threshold": ninety}, {"threshold": fifty, "review_threshold": ninety}):
+        assert verifier.reconcile(attempt(**doubt)).result.decision is Decision.REVIEW
+
+
+@pytest.mark.parametrize("outcome", [Reconciled.NOT_YET, Reconciled.CANNOT_KNOW])
+def test_other_outcomes_have_no_result_and_are_not_raised(outcome):
+    """They are answers."""
+    backend = Records(lambda a: Reconciliation(outcome=outcome, attempt=a, reason="So it is."))
+    told = FaceVerifier(backend).reconcile(attempt())
+    assert (told.outcome, told.result, told.reason) == (outcome, None, "So it is.")
+    with pytest.raises(TypeError, match="no truth value"):
+        bool(told)
+
+
+def test_nothing_kept_is_nothing_asked():
+    """The vendor cannot know what it was told to forget."""
+    backend = Records(found(match_result()))
+    told = FaceVerifier(backend).reconcile(attempt(kept=False))
+    assert (told.outcome, backend.asked) == (Reconciled.CANNOT_KNOW, [])
+
+
+def test_a_backend_that_cannot_look_says_so():
+    """The default of every plug-in."""
+    told = FaceVerifier(FakeBackend()).reconcile(attempt())
+    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert "cannot look" in told.reason
+
+
+@pytest.mark.parametrize("given", [None, "a-1", {"id": "a-1"}, ValueError("x")], ids=str)
+def test_only_attempts_can_be_looked_for(given):
+    """Or the errors that carry them."""
+    with pytest.raises(InvalidRequest, match="takes an Attempt"):
+        FaceVerifier(FakeBackend()).reconcile(given)
+
+
+def test_another_backends_attempt_is_refused():
+    """Its vendor's records are elsewhere."""
+    with pytest.raises(InvalidRequest, match="'acme'"):
+        FaceVerifier(FakeBackend()).reconcile(attempt(backend="acme"))
+
+
+def test_odd_deadlines_and_closed_verifiers_are_refused():
+    """As by every call."""
+    verifier = FaceVerifier(Records(found(match_result())))
+    with pytest.raises(InvalidRequest, match="deadline_s"):
+        verifier.reconcile(attempt(), deadline_s=-1)
+    verifier.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        verifier.reconcile(attempt())
+
+
+def test_the_environment_is_required_here_as_well():
+    """A record of the mock settles no bill of production."""
+    result = match_result(environment=Environment.MOCK)
+    verifier = FaceVerifier(Records(found(result)), require_environment="production")
+    with pytest.raises(EnvironmentMismatch):
+        verifier.reconcile(attempt())
+    with pytest.raises(EnvironmentMismatch, match="nothing was sent"):
+        FaceVerifier(Records(found(result)), require_environment="sandbox").reconcile(attempt())
+
+
+def test_a_vendors_refusal_is_raised_with_its_call():
+    """Looking is a call like any other, but free."""
+
+    def refuse(_):
+        raise AuthenticationFailed("No.")
+
+    with pytest.raises(AuthenticationFailed) as caught:
+        FaceVerifier(Records(refuse)).reconcile(attempt())
+    error = caught.value
+    assert (error.billed, error.backend, error.attempt_id) == (Billed.NO, "fake", "a-1")
+
+
+@pytest.mark.parametrize(
+    "told", [lambda _: None, lambda _: 1 / 0, found(liveness_result())], ids=["none", "bug", "kind"]
+)
+def test_a_plug_ins_mistake_is_named(told):
+    """Neither its exception nor an answer to another question reaches the caller."""
+    with pytest.raises(BackendUnusable, match="report this"):
+        FaceVerifier(Records(told)).reconcile(attempt())
+
+
+def test_outcome_and_result_go_together():
+    """Found without a result, or a result without having been found, is nothing."""
+    with pytest.raises(InvalidRequest):
+        Reconciliation(outcome=Reconciled.FOUND, attempt=attempt(), reason="x")
+    with pytest.raises(InvalidRequest):
+        Reconciliation(
+            outcome=Reconciled.NOT_YET, attempt=attempt(), reason="x", result=match_result()
+        )
+
+
+@pytest.mark.parametrize("name", ["verify", "check_liveness", "search_faces", "estimate_age"])
+def test_our_name_in_the_metadata_is_refused(name):
+    """Two ids under one name would make a stranger's call look like this one."""
+    backend = FakeBackend(**EVERY)
+    pictures = (A, B) if name == "verify" else (A,)
+    with pytest.raises(InvalidRequest, match=ATTEMPT_KEY):
+        getattr(FaceVerifier(backend), name)(*pictures, metadata={ATTEMPT_KEY: "x"})
+    assert backend.calls == []
