@@ -1,0 +1,138 @@
+"""`Destinations`: where Didit reports what happens to sessions.
+
+Didit OpenAPI, 2026-07-18, read 2026-11-20: ``/v3/webhook/destinations/``. The one destination of
+early 2026 (``/v3/webhook/``) is not offered.
+"""
+
+from __future__ import annotations
+
+import builtins
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from facematch_core import InvalidRequest
+
+from . import _arguments as given
+from . import _asks, _reading
+from ._asks import Ask
+from ._line import Line
+from ._pages import pages
+from ._records import WebhookDestination
+
+_PATH = "/v3/webhook/destinations/"
+VERSIONS = ("v1", "v2", "v3")
+LONGEST_LABEL = 255
+
+
+@attrs.frozen(eq=False)
+class Destinations:
+    """The webhook destinations of an application; `DiditAccount.destinations`.
+
+    Every call raises the errors of `DiditAccount`, and `DestinationNotFound` for an id that the
+    application does not have.
+    """
+
+    _line: Line = attrs.field(repr=False)
+
+    def list(self) -> builtins.list[WebhookDestination]:
+        """All of them, without their secrets."""
+        found = pages(
+            self._line,
+            lambda query: Ask(path=_PATH, params=query, purpose=_asks.LOOK),
+            _reading.destination,
+            first={},
+            name_of=lambda destination: destination.destination_id,
+        )
+        return [*found]
+
+    def get(self, destination_id: str | uuid.UUID) -> WebhookDestination:
+        """One of them."""
+        ask = Ask(path=_one(destination_id), purpose=_asks.LOOK_AT_DESTINATION)
+        return self._line.read(ask, _reading.destination)
+
+    def create(
+        self,
+        label: str,
+        url: str,
+        events: Iterable[str],
+        *,
+        enabled: bool = True,
+        version: str = "v3",
+    ) -> WebhookDestination:
+        """Have `events` reported to `url`; the answer tells the secret that they are signed with.
+
+        Args:
+            label: Name for people, up to 255 characters.
+            url: Where to; Didit takes https and a public host alone, and each address once.
+            events: What, for example ``["status.updated"]``. At least one: without any, Didit
+                would report nothing.
+            enabled: Whether to begin at once.
+            version: Form of the body: ``v1``, ``v2`` or ``v3``.
+
+        Raises:
+            InvalidRequest: an argument; nothing was sent.
+        """
+        body = _fields(label=label, url=url, events=events, enabled=enabled, version=version)
+        ask = Ask(method="POST", path=_PATH, purpose=_asks.CREATE_DESTINATION, json=body)
+        return self._line.read(ask, _reading.destination)
+
+    def update(
+        self,
+        destination_id: str | uuid.UUID,
+        *,
+        label: str | None = None,
+        url: str | None = None,
+        events: Iterable[str] | None = None,
+        enabled: bool | None = None,
+        version: str | None = None,
+    ) -> WebhookDestination:
+        """Change what is given, and leave the rest; `events` replaces the whole list.
+
+        The secret stays as it is: to change it, create another destination.
+
+        Raises:
+            InvalidRequest: an argument, or none at all; nothing was sent.
+        """
+        body = _fields(label=label, url=url, events=events, enabled=enabled, version=version)
+        if not body:
+            raise InvalidRequest("Name at least one thing to change.")
+        path = _one(destination_id)
+        ask = Ask(method="PATCH", path=path, purpose=_asks.UPDATE_DESTINATION, json=body)
+        return self._line.read(ask, _reading.destination)
+
+    def delete(self, destination_id: str | uuid.UUID) -> None:
+        """Have nothing reported there any more."""
+        path = _one(destination_id)
+        self._line.send(Ask(method="DELETE", path=path, purpose=_asks.DELETE_DESTINATION))
+
+
+def _one(destination_id: str | uuid.UUID) -> str:
+    return f"{_PATH}{given.an_id('destination_id', destination_id)}/"
+
+
+def _fields(
+    *,
+    label: str | None,
+    url: str | None,
+    events: Iterable[str] | None,
+    enabled: bool | None,
+    version: str | None,
+) -> dict[str, Any]:
+    """What is given, checked, under Didit's names."""
+    if label is not None and len(given.a_text("label", label)) > LONGEST_LABEL:
+        raise InvalidRequest(
+            f"label has {len(label)} characters, but Didit takes at most {LONGEST_LABEL}."
+        )
+    if version is not None and version not in VERSIONS:
+        raise InvalidRequest(f"version must be one of {', '.join(VERSIONS)}.")
+    fields = {
+        "label": label,
+        "url": None if url is None else given.a_web_address("url", url),
+        "subscribed_events": None if events is None else given.texts("events", events),
+        "enabled": None if enabled is None else given.a_flag("enabled", enabled),
+        "webhook_version": version,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,194 @@
+"""`verify_webhook`: from a delivery to an event that Didit signed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from facematch_core import InvalidRequest
+
+from . import _headers
+from ._asked import Asked, Secrets
+from ._event import WebhookEvent, read_event
+from ._headers import Headers, read_headers
+from ._parsing import json_object
+from ._refused import Refusal, WebhookRefused
+from ._replay import ReplayStore
+from ._signatures import SignatureVariant, fitting, messages
+
+#: Deliveries have some thousand bytes; the core reads no longer answers either.
+MAX_BYTES = 1_048_576
+
+#: How long a delivery is remembered beyond the window in which it could be sent again by a
+#: stranger: Didit's own repetitions carry new timestamps, but come with the same event_id.
+REMEMBERED = timedelta(days=1)
+
+
+def verify_webhook(
+    body: bytes,
+    headers: Headers,
+    secrets: Secrets,
+    now: datetime | None = None,
+    *,
+    tolerance_s: float = 300,
+    seen: ReplayStore | None = None,
+    accept_prefixed_v2: bool = False,
+    max_bytes: int = MAX_BYTES,
+) -> WebhookEvent:
+    """The event in a delivery, if Didit signed it, lately, and it did not come before.
+
+    Takes the V2 signature or the raw one, whichever fits: each covers the whole body.
+    X-Signature-Simple is never enough, because it does not cover the decision. Pure, but for
+    `seen`, and for the system's clock if `now` is not given.
+
+    Args:
+        body: The bytes as they came, before anything decoded them.
+        headers: Of the request; any mapping of names to texts, whatever their case.
+        secrets: The destination's ``secret_shared_key``; several while it is being changed.
+        now: Time of day, with its zone.
+        tolerance_s: How far the timestamp may be from `now`, both ends included, 0-86400 seconds.
+            Didit's guide says 300.
+        seen: Remembers deliveries, so that each is taken once; without it, one that comes twice is
+            taken twice.
+        accept_prefixed_v2: Whether a V2 signature over the timestamp, a colon and the canonical
+            JSON is enough too. Didit's skills repository had it so in early 2026; its guide and
+            every delivery known to us sign the canonical JSON alone, and deliveries carry the raw
+            signature beside it.
+        max_bytes: Longest body that is looked at, at least 1.
+
+    Raises:
+        WebhookRefused: it must not be acted on; `reason` says why, `http_status` what to answer.
+        ConfigurationError: there is no secret, or an empty one.
+        InvalidRequest: another argument is wrong.
+    """
+    if not isinstance(body, bytes):
+        raise InvalidRequest(
+            f"body must be the bytes as they came, not {type(body).__name__}: what was decoded and "
+            "encoded again has another signature."
+        )
+    asked = Asked(
+        secrets=secrets,
+        now=now,
+        tolerance_s=tolerance_s,
+        accept_prefixed_v2=accept_prefixed_v2,
+        max_bytes=max_bytes,
+    )
+    try:
+        event = _event(body, headers, asked)
+        if seen is not None:
+            _take(event, seen, asked)
+    except WebhookRefused as error:
+        refused = error.with_traceback(None)
+    else:
+        return event
+    # Reporters of errors write down the locals of frames: these are secrets and personal data.
+    del body, headers, secrets
+    refused.__context__ = None
+    raise refused
+
+
+def _event(body: bytes, headers: Headers, asked: Asked) -> WebhookEvent:
+    """The event, as far as one delivery alone can tell; cheap tests of a stranger's come first."""
+    if len(body) > asked.max_bytes:
+        sentence = f"The body has {len(body)} bytes; at most {asked.max_bytes} are read."
+        raise WebhookRefused(sentence, reason=Refusal.TOO_LARGE)
+    known = read_headers(headers)
+    _check_signed(known)
+    timestamp = _timestamp(known, asked)
+    try:
+        document = json_object(body)
+    except ValueError as error:
+        raise WebhookRefused(f"The body {error}.", reason=Refusal.MALFORMED) from None
+    _check_timestamp(document, timestamp)
+    fits = fitting(known, messages(body, document, timestamp), asked.secrets)
+    if fits is None:
+        raise WebhookRefused(
+            f"No signature fits the body with any of {len(asked.secrets)} secrets: compare them "
+            "with the destination's, and hand over the body as it came.",
+            reason=Refusal.WRONG_SIGNATURE,
+        )
+    if fits[0] is SignatureVariant.V2_PREFIXED and not asked.accept_prefixed_v2:
+        raise WebhookRefused(
+            "X-Signature-V2 signs the timestamp as well, as Didit's skills repository had it in "
+            "early 2026, and no other signature fits: accept_prefixed_v2=True takes it.",
+            reason=Refusal.PREFIXED_V2,
+        )
+    try:
+        return read_event(
+            document,
+            signature=fits[0],
+            secret_index=fits[1],
+            asked_for=known.get(_headers.TEST, "").lower() == "true",
+            of_mock=_headers.MOCK in known,
+        )
+    except ValueError as error:
+        raise WebhookRefused(
+            f"The signature fits, but this version cannot read the delivery: {error}.",
+            reason=Refusal.UNREADABLE,
+        ) from None
+
+
+def _check_signed(known: Mapping[str, str]) -> None:
+    if _headers.SIGNATURE in known or _headers.SIGNATURE_V2 in known:
+        return
+    if _headers.SIGNATURE_SIMPLE in known:
+        raise WebhookRefused(
+            "Only X-Signature-Simple came, which does not cover the decision: let X-Signature-V2 "
+            "or X-Signature through.",
+            reason=Refusal.SIMPLE_ONLY,
+        )
+    raise WebhookRefused(
+        "Neither X-Signature-V2 nor X-Signature came.", reason=Refusal.MISSING_SIGNATURE
+    )
+
+
+def _timestamp(known: Mapping[str, str], asked: Asked) -> int:
+    """The header's, in seconds since 1970, if it lies in the window."""
+    text = known.get(_headers.TIMESTAMP, "")
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        sentence = "X-Timestamp is missing or is no whole number of seconds."
+        raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
+    away = int(text) - asked.now.timestamp()
+    if abs(away) > asked.tolerance_s:
+        sentence = (
+            f"It was sent {abs(away):.0f} s {'ahead of' if away > 0 else 'before'} the clock here; "
+            f"at most {asked.tolerance_s:g} s are accepted."
+        )
+        raise WebhookRefused(sentence, reason=Refusal.STALE)
+    return int(text)
+
+
+def _check_timestamp(document: Mapping[str, Any], timestamp: int) -> None:
+    # The header is not signed, the body is: a fresh header must not make an old body fresh.
+    said = document.get("timestamp")
+    if isinstance(said, bool) or not isinstance(said, (int, float)):
+        sentence = "The body has no timestamp that is a number."
+        raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
+    if said != timestamp:
+        raise WebhookRefused(
+            "X-Timestamp and the body's timestamp differ.", reason=Refusal.WRONG_TIMESTAMP
+        )
+
+
+def _take(event: WebhookEvent, seen: ReplayStore, asked: Asked) -> None:
+    """Remember every key of `event`; refuse it if one is remembered already."""
+    until = asked.now + timedelta(seconds=2 * asked.tolerance_s) + REMEMBERED
+    new: list[str] = []
+    try:
+        # In one order, and none after a known one: of two deliveries at once, one is the first.
+        for key in event.replay_keys:
+            if not seen.first_seen(key, until):
+                break
+            new.append(key)
+        else:
+            return
+    except Exception:
+        # The store broke down halfway; Didit's next try must not find this one's traces.
+        for key in new:
+            with contextlib.suppress(Exception):
+                seen.forget(key)
+        raise
+    raise WebhookRefused("This delivery came before.", reason=Refusal.REPLAYED)

@@ -1,0 +1,176 @@
+"""`DiditAccount` against the mock server, in the three editions of Didit's documents."""
+
+import contextlib
+
+import attrs
+import pytest
+
+from facematch_core import (
+    AuthenticationFailed,
+    Environment,
+    FaceVerifier,
+    Image,
+    RequestRejected,
+    Retention,
+)
+from facematch_didit import DiditAccount, DiditBackend
+from facematch_didit.account import (
+    ApiService,
+    DestinationNotFound,
+    SessionNotFound,
+    SessionStatus,
+    SessionType,
+)
+from facematch_mock_server import card_sheet
+
+EDITIONS = ("2026-03", "2026-07", "2026-11")
+SHEET = card_sheet()
+#: What a decision does not tell of a call.
+NOT_TOLD = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+
+
+def card(name):
+    return Image.from_bytes(SHEET[name].data)
+
+
+@pytest.fixture(params=EDITIONS)
+def world(request, didit_server):
+    """A verifier and an account of one key, in a new world of an edition."""
+    didit_server.control.reset(edition=request.param)
+    backend = DiditBackend(api_key=didit_server.live_key, base_url=didit_server.url)
+    with FaceVerifier(backend) as verifier, contextlib.closing(DiditAccount.of(backend)) as account:
+        yield verifier, account
+
+
+def kept(verifier, ref=None, **more):
+    probe, reference = card("p1"), card("p1-again")
+    more = {"retention": Retention.KEEP, "caller_ref": ref, "metadata": {"gate": "north"}} | more
+    return verifier.verify(probe, reference, **more)
+
+
+def test_a_decision_is_the_result_of_the_call(world):
+    """Field by field, for a match and for a liveness check, in every edition."""
+    verifier, account = world
+    match = kept(verifier, "emp-0042")
+    live = verifier.check_liveness(card("p1"), retention=Retention.KEEP, metadata={"gate": "south"})
+    for called in (match, live):
+        decision = account.decision(called.session_id, just_kept=True)
+        (told,) = decision.results
+        assert type(told) is type(called)
+        for field in attrs.fields(type(called)):
+            if field.name not in NOT_TOLD:
+                same = getattr(told, field.name) == getattr(called, field.name)
+                assert same, (field.name, getattr(told, field.name), getattr(called, field.name))
+        assert decision.environment is Environment.MOCK
+        assert decision.media
+
+
+def test_a_list_holds_what_was_kept(world):
+    """Newest first, over pages, and only what fits."""
+    verifier, account = world
+    first, second, third = (kept(verifier, ref) for ref in ("a", "b", "a"))
+    everything = [row.session_id for row in account.sessions(page_size=2)]
+    assert everything == [third.session_id, second.session_id, first.session_id]
+    fitting = account.sessions(
+        caller_ref="a",
+        session_type=SessionType.API,
+        api_service=ApiService.FACE_MATCH,
+        status=SessionStatus.APPROVED,
+    )
+    assert [row.session_id for row in fitting] == [third.session_id, first.session_id]
+    assert list(account.sessions(api_service=ApiService.PASSIVE_LIVENESS)) == []
+
+
+def test_a_session_that_was_deleted(world):
+    """It is gone from the list and from its decision, and a second time it is unknown."""
+    verifier, account = world
+    session_id = kept(verifier).session_id
+    assert account.delete(session_id).session_id == session_id
+    for call in (account.decision, account.delete):
+        with pytest.raises(SessionNotFound):
+            call(session_id)
+    assert list(account.sessions()) == []
+
+
+def test_several_at_once(world):
+    """By their numbers; unknown ones are skipped."""
+    verifier, account = world
+    gone, stays = kept(verifier), kept(verifier)
+    number = account.decision(gone.session_id).session_number
+    account.delete_many([number, 999_999])
+    assert [row.session_id for row in account.sessions()] == [stays.session_id]
+
+
+def test_a_person_decides(world):
+    """The session takes the new status and a review; its comparison is held back, not turned."""
+    verifier, account = world
+    called = kept(verifier)
+    account.update_status(called.session_id, SessionStatus.DECLINED, comment="Not them.")
+    decision = account.decision(called.session_id)
+    assert decision.status is SessionStatus.DECLINED
+    assert not decision.matches[0].is_match
+    assert decision.matches[0].score == called.score
+    (review,) = decision.reviews
+    assert (review.user, review.new_status, review.comment) == (
+        "API Client",
+        "Declined",
+        "Not them.",
+    )
+    with pytest.raises(RequestRejected, match="same as the current"):
+        account.update_status(called.session_id, SessionStatus.DECLINED)
+    waited = account.wait_for_review(called.session_id, timeout_s=0)
+    assert waited.status is SessionStatus.DECLINED
+
+
+def test_notes(world):
+    """A note is kept, and changes nothing."""
+    verifier, account = world
+    called = kept(verifier)
+    account.add_review(called.session_id, "Seen.", new_status=SessionStatus.DECLINED)
+    assert "Seen." in [review.comment for review in account.reviews(called.session_id)]
+    assert account.decision(called.session_id).status is SessionStatus.APPROVED
+
+
+def test_an_unknown_session(world):
+    """Every call about one says so."""
+    _, account = world
+    for call in (
+        account.decision,
+        account.delete,
+        lambda session_id: list(account.reviews(session_id)),
+        lambda session_id: account.add_review(session_id, "Seen."),
+        lambda session_id: account.update_status(session_id, SessionStatus.DECLINED),
+    ):
+        with pytest.raises(SessionNotFound):
+            call(UNKNOWN_ID)
+
+
+def test_a_wrong_key(world):
+    """It is told as such, whether the edition says 401 or 403."""
+    verifier, account = world
+    session_id = kept(verifier).session_id
+    with DiditAccount(api_key="wrong", base_url=account.base_url) as stranger:
+        for call in (lambda: list(stranger.sessions()), lambda: stranger.decision(session_id)):
+            with pytest.raises(AuthenticationFailed):
+                call()
+
+
+def test_webhook_destinations(world):
+    """Made with a secret, listed without it, changed, and gone."""
+    _, account = world
+    url = "https://hooks.didit-customer.net/didit"
+    made = account.destinations.create("Main", url, ["status.updated"])
+    assert len(made.secret.reveal()) == 43
+    (listed,) = account.destinations.list()
+    assert (listed.destination_id, listed.url, listed.secret) == (made.destination_id, url, None)
+    changed = account.destinations.update(made.destination_id, events=["data.updated"])
+    assert changed.events == ("data.updated",)
+    assert account.destinations.get(made.destination_id).label == "Main"
+    with pytest.raises(RequestRejected) as caught:
+        account.destinations.create("Again", url, ["status.updated"])
+    assert "url" in caught.value.field_errors
+    account.destinations.delete(made.destination_id)
+    for call in (account.destinations.get, account.destinations.delete):
+        with pytest.raises(DestinationNotFound):
+            call(made.destination_id)

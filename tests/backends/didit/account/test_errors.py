@@ -1,0 +1,230 @@
+"""Answers other than 2xx, and none at all: the error, what it says of money, and what to do."""
+
+import itertools
+import pickle
+
+import pytest
+import requests
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billed,
+    Environment,
+    InsufficientCredit,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.http import MOCK_HEADER, BodyShape
+from facematch_didit._errors import Words
+from facematch_didit.account import DestinationNotFound, SessionNotFound, SessionStatus, _asks
+from facematch_didit.account._asks import Purpose
+
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+PURPOSES = {name: value for name, value in vars(_asks).items() if isinstance(value, Purpose)}
+
+READS = {
+    "balance": lambda a: a.balance(),
+    "sessions": lambda a: list(a.sessions()),
+    "decision": lambda a: a.decision(ID),
+    "reviews": lambda a: list(a.reviews(ID)),
+    "list": lambda a: a.destinations.list(),
+    "get": lambda a: a.destinations.get(ID),
+}
+#: Calls that change something, a word of the advice, and whether a look can tell.
+CHANGES = {
+    "top_up": (lambda a: a.top_up(50), "payment page", False),
+    "update_status": (lambda a: a.update_status(ID, SessionStatus.DECLINED), "decision", True),
+    "delete": (lambda a: a.delete(ID), "SessionNotFound", True),
+    "delete_many": (lambda a: a.delete_many([1]), "skipped", True),
+    "add_review": (lambda a: a.add_review(ID, "Seen."), "reviews", True),
+    "create": (
+        lambda a: a.destinations.create("Main", "https://shop.example", ["status.updated"]),
+        "destinations.list",
+        True,
+    ),
+    "update": (lambda a: a.destinations.update(ID, enabled=False), "destinations.get", True),
+    "remove": (lambda a: a.destinations.delete(ID), "DestinationNotFound", True),
+    "register": (lambda a: a.register("a@b.example", "Secret-123"), "mailbox", False),
+    "verify_email": (lambda a: a.verify_email("a@b.example", "A1B2C3"), "login", False),
+    "login": (lambda a: a.login("a@b.example", "Secret-123"), "five failures", False),
+    "resend_code": (lambda a: a.resend_code("a@b.example"), "mailbox", False),
+}
+#: No usable answer: after the first byte, and from a gateway.
+SILENCE = {
+    "reset": requests.exceptions.ConnectionError("reset"),
+    "too late": requests.exceptions.ReadTimeout("late"),
+    "gateway": (502, b"<html>Bad gateway</html>"),
+    "empty 503": (503, b""),
+    "gave up": (408, b""),
+}
+
+
+def caught(call, account):
+    with pytest.raises(VendorError) as found:
+        call(account)
+    error = found.value
+    assert (error.__context__, error.__cause__) == (None, None)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), copied.message, copied.billed) == (
+        type(error),
+        error.message,
+        error.billed,
+    )
+    return error
+
+
+@pytest.mark.parametrize(("name", "silence"), [*itertools.product(READS, SILENCE)])
+def test_reading_costs_nothing(name, silence, scripted):
+    """No answer to a question is no riddle: ask again."""
+    account, script = scripted(SILENCE[silence])
+    error = caught(READS[name], account)
+    assert type(error) is VendorUnavailable
+    assert (error.billed, error.retryable) == (Billed.NO, True)
+    assert "charged" in error.message
+    assert "records" not in error.message
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize(("name", "silence"), [*itertools.product(CHANGES, SILENCE)])
+def test_what_may_have_been_done_is_unknown(name, silence, scripted):
+    """The sentence says what to look at; nothing is repeated."""
+    call, advice, traceable = CHANGES[name]
+    account, script = scripted(SILENCE[silence])
+    error = caught(call, account)
+    assert type(error) is OutcomeUnknown
+    assert (error.billed, error.retryable, error.reconcilable) == (Billed.NO, False, traceable)
+    assert advice in error.message
+    assert "asked to keep" not in error.message
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize("name", [*READS, *CHANGES])
+def test_not_connected(name, scripted):
+    """Nothing left this machine."""
+    call = READS.get(name) or CHANGES[name][0]
+    account, _ = scripted(requests.exceptions.ConnectTimeout("no"))
+    error = caught(call, account)
+    assert (type(error), error.retryable) == (VendorUnavailable, True)
+    assert "Nothing was sent" in error.message
+
+
+#: What Didit says, by call.
+SPOKEN = [
+    ("balance", 401, {"detail": "Invalid API Key."}, AuthenticationFailed),
+    (
+        "balance",
+        403,
+        {"detail": "You do not have permission to perform this action."},
+        AuthenticationFailed,
+    ),
+    ("balance", 403, {"error": "You don't have enough credits"}, InsufficientCredit),
+    ("balance", 429, {"detail": "Request was throttled."}, RateLimited),
+    ("balance", 500, {"detail": "A server error occurred."}, VendorUnavailable),
+    ("balance", 404, {"detail": "Not found."}, RequestRejected),
+    ("balance", 302, b"", RequestRejected),
+    ("balance", 400, b"<html>", RequestRejected),
+    ("decision", 404, {"detail": "Not found."}, SessionNotFound),
+    ("decision", 404, {"detail": "Session not found."}, SessionNotFound),
+    ("decision", 404, b"<html>Not Found</html>", RequestRejected),
+    ("reviews", 404, {"detail": "Session not found."}, SessionNotFound),
+    ("delete", 404, {"detail": "Not found."}, SessionNotFound),
+    ("update_status", 404, {"detail": "Not found."}, SessionNotFound),
+    ("add_review", 404, {"detail": "Session not found."}, SessionNotFound),
+    ("get", 404, {"detail": "Webhook destination not found."}, DestinationNotFound),
+    ("remove", 404, {"detail": "Webhook destination not found."}, DestinationNotFound),
+    ("top_up", 400, ["Amount must be at least $50."], RequestRejected),
+    ("top_up", 500, {"detail": "A server error occurred."}, OutcomeUnknown),
+    ("delete", 503, {"detail": "Try again."}, OutcomeUnknown),
+    ("top_up", 429, {"detail": "Request was throttled."}, RateLimited),
+    ("register", 400, {"email": ["Enter a valid email address."]}, RequestRejected),
+    ("register", 400, b"<html>", RequestRejected),
+    ("register", 409, b"", RequestRejected),
+    ("register", 429, b"", RateLimited),
+    ("register", 500, {"detail": "A server error occurred."}, OutcomeUnknown),
+    ("login", 401, b"", AuthenticationFailed),
+    ("login", 403, {"error": "Account locked."}, AuthenticationFailed),
+    ("verify_email", 404, {"detail": "Not found."}, RequestRejected),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "body", "expected"), SPOKEN)
+def test_what_didit_says(name, status, body, expected, scripted):
+    """Each answer of the documents is its error, and nothing was charged."""
+    account, _ = scripted((status, body))
+    error = caught(READS.get(name) or CHANGES[name][0], account)
+    assert type(error) is expected
+    assert (error.billed, error.status_code, error.backend) == (Billed.NO, status, "didit")
+    if expected is not OutcomeUnknown:
+        assert error.retryable is (expected in (RateLimited, VendorUnavailable))
+
+
+def test_an_unknown_session_is_a_lookup_error(scripted):
+    """It can be caught as one, and says the three reasons."""
+    account, _ = scripted((404, {"detail": "Not found."}))
+    with pytest.raises(LookupError, match=r"unknown.*deleted.*may not see"):
+        account.decision(ID)
+
+
+def test_fields_are_told(scripted):
+    """Didit's own words, by field."""
+    account, _ = scripted((400, {"new_status": ["It is so."]}))
+    error = caught(CHANGES["update_status"][0], account)
+    assert error.field_errors == {"new_status": ("It is so.",)}
+    assert "It is so." in error.message
+
+
+def test_a_mock_says_so_in_errors_too(scripted):
+    """The header is read with every answer."""
+    account, _ = scripted((404, {"detail": "Not found."}, {MOCK_HEADER: "1"}))
+    assert caught(READS["decision"], account).environment is Environment.MOCK
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (READS["balance"], {"balance": "much"}),
+        (READS["decision"], b"<html>"),
+        (READS["sessions"], {"results": "none"}),
+        (CHANGES["top_up"][0], {"checkout_session_id": ""}),
+        (CHANGES["verify_email"][0], {"access_token": "token-in-a-body"}),
+    ],
+)
+def test_a_form_that_cannot_be_read(call, body, scripted):
+    """It is said, without the body, and what was asked for was done."""
+    account, _ = scripted((200, body))
+    error = caught(call, account)
+    assert type(error) is UnexpectedResponse
+    assert error.billed is Billed.NO
+    assert "token-in-a-body" not in error.message
+    assert ("carried out" in error.message) is (call not in READS.values())
+
+
+@pytest.mark.parametrize("call", [READS["balance"], CHANGES["top_up"][0]])
+def test_an_endless_answer(call, scripted):
+    """A body beyond the limit is one that cannot be read."""
+    account, _ = scripted((200, b" " * (2 << 20)))
+    error = caught(call, account)
+    assert type(error) is UnexpectedResponse
+    assert error.billed is Billed.NO
+    assert "counts as charged" not in error.message
+
+
+@pytest.mark.parametrize("name", PURPOSES)
+def test_the_tables_are_total(name):
+    """Every purpose has a row for every answer; a read leaves nothing open, a change says so."""
+    purpose = PURPOSES[name]
+    assert purpose.reads is not bool(purpose.advice)
+    for words in Words:
+        table = purpose.tables[words]
+        for status, shape in itertools.product(range(100, 600), BodyShape):
+            row = table[status, shape]
+            assert not issubclass(row.error, OutcomeUnknown)
+            assert row.billed is not Billed.UNKNOWN
+            if purpose.reads:
+                assert row.error is not VendorError
+            else:
+                assert row.error is not VendorUnavailable

@@ -1,0 +1,263 @@
+"""What is sent: every call of the account, on the wire, and what is refused before it."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_core import InvalidRequest, Secret
+from facematch_didit.account import ApiService, Node, SessionKind, SessionStatus, SessionType
+from facematch_didit.account import _arguments as given_
+
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+BASE = "https://verification.didit.me"
+AUTH = "https://apx.didit.me/auth/v2"
+TOKENS = {"access_token": "a", "refresh_token": "r"}
+PAGE = {"count": 0, "next": None, "previous": None, "results": []}
+UPDATE = "/v3/session/{}/update-status/"
+
+#: Call, answer, and what stood on the wire: method, address, body.
+CALLS = {
+    "register": (
+        lambda a: a.register("a@b.example", "Secret-123"),
+        {"email": "a@b.example"},
+        ("POST", f"{AUTH}/programmatic/register/"),
+        {"email": "a@b.example", "password": "Secret-123"},
+    ),
+    "verify_email": (
+        lambda a: a.verify_email("a@b.example", "A1B2C3"),
+        TOKENS | {"application": {"api_key": "k"}},
+        ("POST", f"{AUTH}/programmatic/verify-email/"),
+        {"email": "a@b.example", "code": "A1B2C3"},
+    ),
+    "login": (
+        lambda a: a.login("a@b.example", Secret("Secret-123")),
+        TOKENS,
+        ("POST", f"{AUTH}/programmatic/login/"),
+        {"email": "a@b.example", "password": "Secret-123"},
+    ),
+    "resend_code": (
+        lambda a: a.resend_code("a@b.example"),
+        {},
+        ("POST", f"{AUTH}/programmatic/resend-otp/"),
+        {"email": "a@b.example"},
+    ),
+    "balance": (
+        lambda a: a.balance(),
+        {"balance": "1.0000"},
+        ("GET", f"{BASE}/v3/billing/balance/"),
+        None,
+    ),
+    "top_up": (
+        lambda a: a.top_up(Decimal("50.10"), success_url="https://shop.example/ok"),
+        {"checkout_session_id": "c", "checkout_session_url": "https://pay.example"},
+        ("POST", f"{BASE}/v3/billing/top-up/"),
+        {"amount_in_dollars": 50.1, "success_url": "https://shop.example/ok"},
+    ),
+    "sessions": (
+        lambda a: list(a.sessions()),
+        PAGE,
+        ("GET", f"{BASE}/v3/sessions/?limit=50&offset=0"),
+        None,
+    ),
+    "decision": (
+        lambda a: a.decision(ID.upper()),
+        {"session_id": ID, "status": "Approved"},
+        ("GET", f"{BASE}/v3/session/{ID}/decision/"),
+        None,
+    ),
+    "delete": (
+        lambda a: a.delete(ID),
+        b"",
+        ("DELETE", f"{BASE}/v3/session/{ID}/delete/"),
+        None,
+    ),
+    "delete_many": (
+        lambda a: a.delete_many([118, 119]),
+        b"",
+        ("POST", f"{BASE}/v3/sessions/delete/"),
+        {"session_numbers": ["118", "119"], "delete_all": False},
+    ),
+    "update_status": (
+        lambda a: a.update_status(ID, SessionStatus.DECLINED, comment="Not them."),
+        {"session_id": ID},
+        ("PATCH", BASE + UPDATE.format(ID)),
+        {"new_status": "Declined", "comment": "Not them."},
+    ),
+    "update_status in full": (
+        lambda a: a.update_status(
+            ID,
+            SessionStatus.RESUBMITTED,
+            nodes_to_resubmit=[Node(node_id="n1", feature="LIVENESS")],
+            send_email=True,
+            email_address="c@d.example",
+            email_language="de",
+        ),
+        {"session_id": ID},
+        ("PATCH", BASE + UPDATE.format(ID)),
+        {
+            "new_status": "Resubmitted",
+            "nodes_to_resubmit": [{"node_id": "n1", "feature": "LIVENESS"}],
+            "send_email": True,
+            "email_address": "c@d.example",
+            "email_language": "de",
+        },
+    ),
+    "reviews": (
+        lambda a: list(a.reviews(ID)),
+        PAGE,
+        ("GET", f"{BASE}/v3/sessions/{ID}/reviews/"),
+        None,
+    ),
+    "add_review": (
+        lambda a: a.add_review(ID, "Seen.", new_status=SessionStatus.IN_REVIEW),
+        {"user": "Unknown", "comment": "Seen."},
+        ("POST", f"{BASE}/v3/sessions/{ID}/reviews/"),
+        {"comment": "Seen.", "new_status": "In Review"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_on_the_wire(name, scripted, key):
+    """Method, address and body as documented; the key goes to its own host alone."""
+    call, answer, (method, url), body = CALLS[name]
+    account, script = scripted((200, answer))
+    call(account)
+    assert script.sent == [(method, url, body)]
+    (request,) = script.seen
+    assert request.headers.get("x-api-key") == (None if url.startswith(AUTH) else key)
+
+
+def test_every_filter(scripted):
+    """Each under the name and in the form of the documents."""
+    account, script = scripted((200, PAGE))
+    rows = account.sessions(
+        kind=SessionKind.ALL,
+        status=[SessionStatus.APPROVED, SessionStatus.IN_REVIEW],
+        caller_ref="emp 42&x",
+        search="some",
+        workflow_id=ID,
+        date_from=dt.date(2026, 7, 1),
+        date_to=dt.date(2026, 7, 2),
+        country="ESP",
+        document_type="P",
+        session_type=SessionType.API,
+        api_service=ApiService.FACE_MATCH,
+        warning=["LOW_LIVENESS_SCORE", "FACE_IN_BLOCKLIST"],
+        page_size=7,
+    )
+    assert script.seen == []
+    assert list(rows) == []
+    query = script.seen[0].url.partition("?")[2]
+    assert query.split("&") == [
+        "session_kind=all",
+        "status=Approved%2CIn+Review",
+        "vendor_data=emp+42%26x",
+        "search=some",
+        f"workflow_id={ID}",
+        "date_from=2026-07-01",
+        "date_to=2026-07-02",
+        "country=ESP",
+        "document_type=P",
+        "session_type=API",
+        "api_service=FACE_MATCH",
+        "warning=LOW_LIVENESS_SCORE%2CFACE_IN_BLOCKLIST",
+        "limit=7",
+        "offset=0",
+    ]
+
+
+#: Calls that are refused, and a word of the sentence.
+REFUSED = {
+    "an id with a path in it": (lambda a: a.decision("../../billing/balance"), "session_id"),
+    "an id of another type": (lambda a: a.delete(7), "session_id must be a UUID, not int"),
+    "no email": (lambda a: a.register("", "Secret-123"), "email is empty"),
+    "no password": (lambda a: a.login("a@b.example", ""), "password is empty"),
+    "a number for a code": (lambda a: a.verify_email("a@b.example", 123456), "code"),
+    "a float of money": (lambda a: a.top_up(50.0), "amount must be a Decimal"),
+    "True of money": (lambda a: a.top_up(True), "amount must be a Decimal"),
+    "too little money": (lambda a: a.top_up(49), "at least 50"),
+    "hardly too little": (lambda a: a.top_up(Decimal("49.99")), "at least 50"),
+    "no number of money": (lambda a: a.top_up(Decimal("NaN")), "at least 50"),
+    "all the money": (lambda a: a.top_up(Decimal("Infinity")), "at least 50"),
+    "too exact": (lambda a: a.top_up(Decimal("50.00000000000000000001")), "digits"),
+    "no address": (lambda a: a.top_up(50, success_url="shop"), "success_url"),
+    "nothing to delete": (lambda a: a.delete_many([]), "empty"),
+    "text for numbers": (lambda a: a.delete_many("118"), "whole numbers"),
+    "True for a number": (lambda a: a.delete_many([True]), "whole numbers"),
+    "a status that none may set": (
+        lambda a: a.update_status(ID, SessionStatus.IN_REVIEW),
+        "new_status",
+    ),
+    "an email to nobody": (
+        lambda a: a.update_status(ID, SessionStatus.DECLINED, send_email=True),
+        "email_address",
+    ),
+    "text for a flag": (
+        lambda a: a.update_status(ID, SessionStatus.DECLINED, send_email="no"),
+        "send_email",
+    ),
+    "an empty review": (lambda a: a.add_review(ID), "comment"),
+    "an unknown status of a review": (
+        lambda a: a.add_review(ID, new_status=SessionStatus.OTHER),
+        "new_status",
+    ),
+    "reviews of no id": (lambda a: a.reviews("x"), "session_id"),
+    "an unknown kind": (lambda a: a.sessions(kind="person"), "SessionKind"),
+    "an unknown service": (lambda a: a.sessions(api_service="FACE"), "ApiService"),
+    "an unknown status": (lambda a: a.sessions(status=SessionStatus.OTHER), "status"),
+    "no status": (lambda a: a.sessions(status=[]), "status"),
+    "an empty reference": (lambda a: a.sessions(caller_ref=""), "caller_ref is empty"),
+    "a time for a day": (
+        lambda a: a.sessions(date_from=dt.datetime(2026, 7, 1)),
+        "datetime.date",
+    ),
+    "days the wrong way": (
+        lambda a: a.sessions(date_from=dt.date(2026, 7, 2), date_to=dt.date(2026, 7, 1)),
+        "date_from is after",
+    ),
+    "one text for several": (lambda a: a.sessions(warning="LOW"), "several texts"),
+    "a comma": (lambda a: a.sessions(warning=["A,B"]), "comma"),
+    "no rows": (lambda a: a.sessions(page_size=0), "page_size"),
+    "no end of waiting": (
+        lambda a: a.wait_for_review(ID, timeout_s=float("inf")),
+        "timeout_s",
+    ),
+    "no pause": (lambda a: a.wait_for_review(ID, timeout_s=1, poll_s=0), "poll_s"),
+    "text for just_kept": (lambda a: a.decision(ID, just_kept="yes"), "just_kept"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_before_sending(name, scripted):
+    """One clear sentence, at once, and nothing on the wire."""
+    call, words = REFUSED[name]
+    account, script = scripted((200, {}))
+    with pytest.raises(InvalidRequest, match=words):
+        call(account)
+    assert script.seen == []
+
+
+@given(st.decimals(min_value=50, max_value=10**9, places=2))
+def test_an_amount_is_sent_digit_by_digit(amount):
+    """The JSON number shows what was asked for."""
+    assert Decimal(repr(given_.dollars(amount))) == amount
+
+
+@given(
+    st.tuples(
+        st.sampled_from(["", "/", "x", "%2f"]), st.uuids(), st.sampled_from(["", "/", "?a=b", "\n"])
+    )
+)
+def test_a_path_is_never_left(parts):
+    """A UUID is taken in small letters; with anything before or after it, it is refused."""
+    before, middle, after = parts
+    text = f"{before}{str(middle).upper()}{after}"
+    if text == str(middle).upper():
+        assert given_.an_id("session_id", text) == given_.an_id("session_id", middle) == str(middle)
+    else:
+        with pytest.raises(InvalidRequest):
+            given_.an_id("session_id", text)
