@@ -1,0 +1,108 @@
+"""`facematch didit` in this process, against a mock of its own."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from facematch_core.cli._group import facematch
+from facematch_didit.cli import _asking
+from facematch_mock_server import MockServer, make_card
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    """A folder of its own, and nobody's keys."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("DIDIT_API_KEY", "DIDIT_WEBHOOK_SECRET"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def mock():
+    """A mock vendor that can be reached."""
+    with MockServer() as server:
+        yield server
+
+
+@pytest.fixture
+def keyed(mock, monkeypatch):
+    """Words that lead to the mock, and its key in the environment."""
+    monkeypatch.setenv("DIDIT_API_KEY", mock.live_key)
+    return ("--base-url", mock.url)
+
+
+@pytest.fixture
+def run(keyed):
+    """Run `facematch didit`; the answer has exit_code, stdout and stderr."""
+    runner = CliRunner()
+
+    def invoke(*words, typed=None, here=True):
+        line = ["didit", *map(str, words), *(keyed if here else ())]
+        answer = runner.invoke(facematch, line, input=typed)
+        # Nothing may reach people as a traceback.
+        assert answer.exception is None or isinstance(answer.exception, SystemExit)
+        assert "Traceback" not in answer.output
+        return answer
+
+    return invoke
+
+
+@pytest.fixture
+def run_json(run):
+    """Run with --json; answers exit code and document."""
+
+    def invoke(*words, **more):
+        answer = run(*words, "--json", **more)
+        return answer.exit_code, json.loads(answer.stdout)
+
+    return invoke
+
+
+@pytest.fixture
+def at_terminal(monkeypatch):
+    """Somebody sits there and answers."""
+    monkeypatch.setattr(_asking, "is_terminal", lambda: True)
+
+
+class Person:
+    """Somebody who opens an account, and reads the mailbox."""
+
+    email, password = "me@firm.io", "Abcdefg1!"
+
+    def __init__(self, mock):
+        self.mock = mock
+
+    def code(self):
+        return self.mock.control.mailbox.code(self.email)
+
+
+@pytest.fixture
+def person(mock):
+    """Somebody without an account."""
+    return Person(mock)
+
+
+@pytest.fixture
+def registered(run, person):
+    """Somebody whose account waits for its code."""
+    words = ("register", person.email, "--password-stdin")
+    assert run(*words, typed=f"{person.password}\n").exit_code == 0
+    return person
+
+
+@pytest.fixture
+def kept(mock):
+    """Keeps a comparison as a session; answers its id."""
+    from facematch_core import FaceVerifier, Retention
+    from facematch_didit import DiditBackend
+
+    def keep(score=90, **more):
+        mock.control.set_outcome("match", score=score)
+        backend = DiditBackend(api_key=mock.live_key, base_url=mock.url)
+        with FaceVerifier(backend) as verifier:
+            cards = (make_card("p1"), make_card("p1", quality=60))
+            result = verifier.verify(*cards, retention=Retention.KEEP, **more)
+        return result.session_id
+
+    return keep
