@@ -1,4 +1,4 @@
-"""Pictures, requests, and a load driver on raw sockets; used by ``mock_server.py``.
+"""Pictures, requests, and a load driver on raw sockets; for ``mock_server``, ``mock_store``.
 
 The driver prepares every request before it measures and parses no more of an answer than its end,
 so that it is cheaper than any server that it asks. Run as a program it is a process of its own.
@@ -69,9 +69,12 @@ def read_pairs(folder: Path) -> list[Pair]:
     return list(zip(pictures[::2], pictures[1::2], strict=True))
 
 
-def form(pair: Pair) -> tuple[str, bytes]:
+def form(pair: Pair, **fields: str) -> tuple[str, bytes]:
     """Content type and body of a face match."""
     body = b""
+    for name, text in fields.items():
+        head = f'Content-Disposition: form-data; name="{name}"'
+        body += f"--{_BOUNDARY}\r\n{head}\r\n\r\n{text}\r\n".encode()
     for name, picture in zip(("user_image", "ref_image"), pair, strict=True):
         head = f'Content-Disposition: form-data; name="{name}"; filename="{name}.jpg"'
         body += f"--{_BOUNDARY}\r\n{head}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
@@ -79,9 +82,9 @@ def form(pair: Pair) -> tuple[str, bytes]:
     return f"multipart/form-data; boundary={_BOUNDARY}", body + f"--{_BOUNDARY}--\r\n".encode()
 
 
-def face_match(pair: Pair, port: int) -> bytes:
+def face_match(pair: Pair, port: int, **fields: str) -> bytes:
     """A whole request as Didit takes it."""
-    kind, body = form(pair)
+    kind, body = form(pair, **fields)
     headers = ["x-api-key: mock-live-key", f"Content-Type: {kind}"]
     return _post("/v3/face-match/", headers, body, port)
 
@@ -225,11 +228,13 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--aws", action="store_true")
+    parser.add_argument("--saved", action="store_true", help="ask for a session each")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--count", type=int, default=0)
     given = parser.parse_args()
     make = compare_faces if given.aws else face_match
-    ready = [make(pair, given.port) for pair in read_pairs(given.folder)]
+    more_fields = {"save_api_request": "true"} if given.saved else {}
+    ready = [make(pair, given.port, **more_fields) for pair in read_pairs(given.folder)]
     loads = {"cold": drive(given.port, iter(ready), given.connections, lambda n: n < len(ready))}
     end = time.perf_counter() + (given.seconds or 0)
 

@@ -274,6 +274,9 @@ def main() -> None:
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; server and driver want one each")
     with tempfile.TemporaryDirectory() as temporary:
+        # What is installed is compiled once; a checkout is not, so both compile into a folder here.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(temporary) / "compiled")
         for size in SIZES:
             (Path(temporary) / str(size)).mkdir()
             make_pictures(Path(temporary) / str(size), size)

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 
+import attrs
+
 from facematch_mock_server._messages import Request
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.engine import Engine
@@ -16,6 +18,9 @@ LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
 START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
 BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
 FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gender="female")
+
+
+SMALLER = SeenFace(box=(10, 20, 130, 150))
 
 
 class Scripted:
@@ -39,6 +44,9 @@ class Scripted:
             attack=said.get("attack", False),
             quality=said.get("quality", 71.8),
             luminance=said.get("luminance", 46.02),
+            blocklist=said.get("blocklist"),
+            duplicate=said.get("duplicate"),
+            age_known=said.get("age", 0) is not None,
             review=said.get("review", False),
         )
 
@@ -54,8 +62,12 @@ def _said(picture):
 
 
 def _seen(said):
-    faces = (FACE,) * said.get("faces", 1) if said else ()
-    return SeenPicture(decodes=bool(said), faces=faces, angle=said.get("angle", 0) if said else 0)
+    age = said.get("age")
+    first = FACE if age is None else attrs.evolve(FACE, age=age)
+    faces = ((first, *[SMALLER] * 9)[: said.get("faces", 1)]) if said else ()
+    angle = said.get("angle", 0) if said else 0
+    person = said.get("person")
+    return SeenPicture(decodes=bool(said), faces=faces, angle=angle, person=person)
 
 
 def picture(**said):
@@ -87,6 +99,11 @@ def multipart(fields=(), files=()):
     ]
     body = b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
     return body, f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def in_base64(body):
+    """A multipart body whose parts say that they are in base64, whether they are or not."""
+    return body.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
 
 
 def request(path=MATCH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more):

@@ -11,20 +11,57 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cards import Card, card_sheet, make_card, read_card
+    from ._keys import Key, KeyKind
+    from ._ledger import Charge
+    from ._mailbox import Mailbox
+    from ._payments import Payments
+    from ._sessions import Review, Session
+    from .cards import Card, SheetCard, Verdict, card_sheet, make_card, read_card
+    from .claims import Claim, Known, Origin
     from .clock import VirtualClock
     from .control import Control
+    from .deciding import SetOutcome
     from .faults import Fault, Kind, Stage
+    from .index import IndexedFace, Listing
+    from .journal import Entry, SentFile
+    from .outcomes import UNSET
     from .server import MockServer
+    from .vendors.didit._checkouts import Checkout, CheckoutStatus, Plan
+    from .vendors.didit.accounts._mails import Mail
+    from .webhooks.control import WebhookDelivery, Webhooks
 
 __all__ = [
+    "UNSET",
     "Card",
+    "Charge",
+    "Checkout",
+    "CheckoutStatus",
+    "Claim",
     "Control",
+    "Entry",
     "Fault",
+    "IndexedFace",
+    "Key",
+    "KeyKind",
     "Kind",
+    "Known",
+    "Listing",
+    "Mail",
+    "Mailbox",
     "MockServer",
+    "Origin",
+    "Payments",
+    "Plan",
+    "Review",
+    "SentFile",
+    "Session",
+    "SetOutcome",
+    "SheetCard",
     "Stage",
+    "Verdict",
     "VirtualClock",
+    "WebhookDelivery",
+    "Webhooks",
     "card_sheet",
     "make_card",
     "read_card",
@@ -33,13 +70,37 @@ __all__ = [
 #: Where each public name lives. It is imported when it is first used: the pytest plug-in lies in
 #: this package, and a test run that does not use it pays for nothing.
 _HOMES = {
+    "UNSET": "outcomes",
     "Card": "cards",
+    "Charge": "_ledger",
+    "Checkout": "vendors.didit._checkouts",
+    "CheckoutStatus": "vendors.didit._checkouts",
+    "Claim": "claims",
     "Control": "control",
+    "Entry": "journal",
     "Fault": "faults",
+    "IndexedFace": "index",
+    "Key": "_keys",
+    "KeyKind": "_keys",
     "Kind": "faults",
+    "Known": "claims",
+    "Listing": "index",
+    "Mail": "vendors.didit.accounts._mails",
+    "Mailbox": "_mailbox",
     "MockServer": "server",
+    "Origin": "claims",
+    "Payments": "_payments",
+    "Plan": "vendors.didit._checkouts",
+    "Review": "_sessions",
+    "SentFile": "journal",
+    "Session": "_sessions",
+    "SetOutcome": "deciding",
+    "SheetCard": "cards",
     "Stage": "faults",
+    "Verdict": "cards",
     "VirtualClock": "clock",
+    "WebhookDelivery": "webhooks.control",
+    "Webhooks": "webhooks.control",
     "card_sheet": "cards",
     "make_card": "cards",
     "read_card": "cards",

@@ -9,10 +9,13 @@ from typing import Any
 
 import attrs
 
+from . import _console, _faces, _mailbox
 from ._ledger import Charge
+from ._payments import payment_verbs
 from .claims import Claim
 from .control import Control
 from .faults import Fault
+from .webhooks._verbs import verbs as webhook_verbs
 
 Body = dict[str, Any]
 Verb = Callable[[Control, str, Body], Any]
@@ -72,22 +75,34 @@ def _overview(control: Control, _: str, __: Body) -> Any:
 
 
 def _number(value: Any) -> Any:
-    # Fractions arrive as they were written, so that amounts of money stay exact.
+    # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
     try:
-        return float(value) if isinstance(value, str) else value
+        return float(value) if isinstance(value, (Decimal, str)) else value
     except ValueError:
         raise ValueError("that is no number") from None
 
 
 def _set_outcome(control: Control, _: str, body: Body) -> Any:
     kind = _need(body, "kind", *_OUTCOME)
-    numbers = {"score", "quality", "luminance"}
+    numbers = {"score", "quality", "luminance", "age"}
     found = {name: _number(v) if name in numbers else v for name, v in body.items()}
     del found["kind"]
     return plain(control.set_outcome(kind, **found))
 
 
-_OUTCOME = ("score", "review", "faces", "attack", "quality", "luminance", "times", "digest")
+_OUTCOME = (
+    "score",
+    "review",
+    "faces",
+    "attack",
+    "quality",
+    "luminance",
+    "blocklist",
+    "duplicate",
+    "age",
+    "times",
+    "digest",
+)
 
 
 def _add_fault(control: Control, _: str, body: Body) -> Any:
@@ -103,8 +118,12 @@ def _advance(control: Control, _: str, body: Body) -> Any:
     return {"now": plain(control.advance(_number(_need(body, "seconds"))))}
 
 
-def _ledger(control: Control, _: str, __: Body) -> Any:
-    return {"balance": plain(control.balance()), "entries": [_charge(c) for c in control.charges()]}
+def _ledger(control: Control, owner: str, _: Body) -> Any:
+    whose = {"owner": owner} if owner else {}
+    return {
+        "balance": plain(control.balance(**whose)),
+        "entries": [_charge(c) for c in control.charges(**whose)],
+    }
 
 
 def _charge(charge: Charge) -> Any:
@@ -112,8 +131,10 @@ def _charge(charge: Charge) -> Any:
 
 
 def _set_balance(control: Control, _: str, body: Body) -> Any:
-    control.set_balance(_need(body, "balance"))
-    return {"balance": plain(control.balance())}
+    balance, owner = _need(body, "balance", "owner"), _text(body, "owner")
+    whose = {} if owner is None else {"owner": owner}
+    control.set_balance(balance, **whose)
+    return {"balance": plain(control.balance(**whose))}
 
 
 def _add_key(control: Control, _: str, body: Body) -> Any:
@@ -137,8 +158,7 @@ def _revoke_key(control: Control, _: str, body: Body) -> Any:
 
 
 def _set_limits(control: Control, _: str, body: Body) -> Any:
-    for scope, limit in _only(body, *control.limits()).items():
-        control.set_limit(scope, limit)
+    control.set_limits(_only(body, *control.limits()))
     return control.limits()
 
 
@@ -190,6 +210,7 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("GET", "clock"): _read("now", Control.now),
     ("POST", "clock/advance"): _advance,
     ("GET", "ledger"): _ledger,
+    ("GET", "ledger/{}"): _ledger,
     ("POST", "ledger/balance"): _set_balance,
     ("GET", "keys"): _read("keys", Control.keys),
     ("POST", "keys"): _add_key,
@@ -205,4 +226,9 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "reset"): _reset,
     ("GET", "claims"): lambda control, _, __: {"claims": [_claim(c) for c in control.claims()]},
     ("GET", "claims/{}"): _explain,
+    **_console.VERBS,
+    **webhook_verbs(plain),
+    **_faces.VERBS,
+    **_mailbox.VERBS,
+    **payment_verbs(plain),
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import threading
+import hashlib
 
 import attrs
+
+from ._ledger import FIRST_OWNER
+from .state import Collection, Memory, Store
 
 LIVE_KEY = "mock-live-key"
 SANDBOX_KEY = "mock-sandbox-key"
@@ -28,12 +31,14 @@ class Key:
         revoked: Whether it was taken back.
         allowed: Whether it has the right to the call.
         expires: Its last day, UTC; None for never.
+        owner: Whose it is: the organization that pays and sees the sessions.
     """
 
     kind: KeyKind = attrs.field(converter=KeyKind)
     revoked: bool = False
     allowed: bool = True
     expires: dt.date | None = None
+    owner: str = FIRST_OWNER
 
     def expired(self, now: dt.datetime) -> bool:
         """Whether its last day is over."""
@@ -41,15 +46,21 @@ class Key:
 
 
 class Keys:
-    """The keys of one world; a live and a sandbox key work at once. Safe across threads."""
+    """The keys of one world; a live and a sandbox key work at once. Safe across threads.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys = {LIVE_KEY: Key(kind=KeyKind.LIVE), SANDBOX_KEY: Key(kind=KeyKind.SANDBOX)}
+    Args:
+        store: Where changes are written down, without the texts of keys.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._keys = Collection(store or Memory(), "keys", Key)
+        for text, kind in ((LIVE_KEY, KeyKind.LIVE), (SANDBOX_KEY, KeyKind.SANDBOX)):
+            if self.find(text) is None:
+                self._keys.put(_name(text), Key(kind=kind))
 
     def find(self, text: str) -> Key | None:
         """The key of that text, or None."""
-        return self._keys.get(text)
+        return self._keys.find(_name(text))
 
     def add(self, text: str, key: Key) -> None:
         """Let a key in, or change one.
@@ -59,8 +70,7 @@ class Keys:
         """
         if not text or not text.isascii() or not text.isprintable() or text != text.strip():
             raise ValueError("a key is printable ASCII without spaces around it")
-        with self._lock:
-            self._keys[text] = key
+        self._keys.put(_name(text), key)
 
     def revoke(self, text: str) -> None:
         """Take a key back.
@@ -68,12 +78,14 @@ class Keys:
         Raises:
             LookupError: there is no such key; the message does not repeat it.
         """
-        with self._lock:
-            if text not in self._keys:
-                raise LookupError("there is no such key")
-            self._keys[text] = attrs.evolve(self._keys[text], revoked=True)
+        if self._keys.change(_name(text), lambda key: attrs.evolve(key, revoked=True)) is None:
+            raise LookupError("there is no such key")
 
     def all(self) -> tuple[Key, ...]:
         """The keys without their texts, in the order they were added."""
-        with self._lock:
-            return tuple(self._keys.values())
+        return self._keys.all()
+
+
+def _name(text: str) -> str:
+    # Whoever reads the store learns no key from it.
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections import deque
 from decimal import Decimal, InvalidOperation
 
 import attrs
 
+from .state import Collection, Memory, Store
+
 #: How many of the newest entries are kept.
 KEPT = 10_000
+#: Who owns the keys that a world begins with.
+FIRST_OWNER = "mock"
 
 
 def amount(value: object) -> Decimal:
@@ -42,6 +45,7 @@ class Charge:
         amount: In USD.
         request_id: Of the answer; None for one without.
         balance: What was left after it.
+        owner: Whose credit it was.
     """
 
     at: dt.datetime
@@ -49,36 +53,108 @@ class Charge:
     amount: Decimal
     request_id: str | None
     balance: Decimal
+    owner: str = FIRST_OWNER
+
+
+@attrs.frozen
+class _Left:
+    balance: Decimal
+
+
+class Ledgers:
+    """The credit of every owner in one world. Safe across threads.
+
+    Args:
+        start: What each begins with, in USD.
+        store: Where changes are written down.
+    """
+
+    def __init__(self, start: Decimal, store: Store | None = None) -> None:
+        self.start = start
+        self._lock = threading.Lock()
+        store = store or Memory()
+        self._left = Collection(store, "credit", _Left)
+        self._charges = Collection(store, "charges", Charge, limit=KEPT)
+        self._count = len(self._charges)
+        if self._count:
+            # The oldest may be gone: the number goes on from the last one.
+            self._count = int(self._charges.last_key() or 0)
+
+    def of(self, owner: str) -> Ledger:
+        """The credit of one owner."""
+        return Ledger(self, owner)
+
+    def balance(self, owner: str) -> Decimal:
+        """What is left, in USD."""
+        left = self._left.find(owner)
+        return self.start if left is None else left.balance
+
+    def set_balance(self, owner: str, value: Decimal) -> None:
+        """Set what is left."""
+        with self._lock:
+            self._left.put(owner, _Left(amount(value)))
+
+    def pay_in(self, owner: str, value: Decimal) -> None:
+        """Add to what is left; ValueError as for `amount`, of the sum too."""
+        with self._lock:
+            self._left.put(owner, _Left(amount(self.balance(owner) + amount(value))))
+
+    def entries(self) -> tuple[Charge, ...]:
+        """The newest 10,000 charges of all owners, in order."""
+        return self._charges.all()
+
+    def charge(
+        self,
+        owner: str,
+        price: Decimal,
+        *,
+        at: dt.datetime,
+        what: str,
+        request_id: str | None,
+        all_or_nothing: bool,
+    ) -> bool:
+        """As `Ledger.charge`, for that owner."""
+        with self._lock:
+            balance = self.balance(owner)
+            if balance < price:
+                if all_or_nothing or not balance:
+                    return False
+                price = balance
+            left = balance - price
+            entry = Charge(
+                at=at, what=what, amount=price, request_id=request_id, balance=left, owner=owner
+            )
+            self._count += 1
+            self._left.put(owner, _Left(left))
+            self._charges.put(f"{self._count:012}", entry)
+        return True
 
 
 class Ledger:
-    """The credit of one world, never below zero. Safe across threads.
+    """The credit of one owner, never below zero. Safe across threads.
 
     Args:
-        balance: What it starts with, in USD.
+        every: The credit of all.
+        owner: Who it is.
     """
 
-    def __init__(self, balance: Decimal) -> None:
-        self._lock = threading.Lock()
-        self._balance = balance
-        self._entries: deque[Charge] = deque(maxlen=KEPT)
+    def __init__(self, every: Ledgers, owner: str) -> None:
+        self._all = every
+        self.owner = owner
 
     @property
     def balance(self) -> Decimal:
         """What is left, in USD."""
-        with self._lock:
-            return self._balance
+        return self._all.balance(self.owner)
 
     @balance.setter
     def balance(self, value: Decimal) -> None:
-        with self._lock:
-            self._balance = amount(value)
+        self._all.set_balance(self.owner, value)
 
     @property
     def entries(self) -> tuple[Charge, ...]:
-        """The newest 10,000 charges, in order."""
-        with self._lock:
-            return tuple(self._entries)
+        """The newest charges, in order."""
+        return tuple(entry for entry in self._all.entries() if entry.owner == self.owner)
 
     def charge(
         self,
@@ -93,14 +169,11 @@ class Ledger:
 
         Without `all_or_nothing` the last cents are taken for the whole.
         """
-        with self._lock:
-            if self._balance < price:
-                if all_or_nothing or not self._balance:
-                    return False
-                price = self._balance
-            self._balance -= price
-            entry = Charge(
-                at=at, what=what, amount=price, request_id=request_id, balance=self._balance
-            )
-            self._entries.append(entry)
-        return True
+        return self._all.charge(
+            self.owner,
+            price,
+            at=at,
+            what=what,
+            request_id=request_id,
+            all_or_nothing=all_or_nothing,
+        )

@@ -13,7 +13,11 @@ Headers = tuple[tuple[str, str], ...]
 
 
 def _lowered(headers: Iterable[tuple[str, str]]) -> Headers:
-    return tuple((name.lower(), value) for name, value in headers)
+    return tuple([(name.lower(), value) for name, value in headers])
+
+
+def _path_of(head: Head) -> str:
+    return unquote(head.target.partition("?")[0])
 
 
 def _as_they_are(headers: Iterable[tuple[str, str]]) -> Headers:
@@ -29,17 +33,17 @@ class Head:
         target: Path and query, as sent.
         headers: Names in lower case, in the order sent.
         peer: Address of the client, without port.
+        path: The decoded path.
     """
 
     method: str
     target: str
     headers: Headers = attrs.field(default=(), converter=_lowered, repr=False)
     peer: str = "127.0.0.1"
-
-    @property
-    def path(self) -> str:
-        """The decoded path."""
-        return unquote(self.target.partition("?")[0])
+    # Worked out once: a request is asked for it ten times.
+    path: str = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_path_of, takes_self=True)
+    )
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -48,7 +52,10 @@ class Head:
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case), or None."""
-        return next((value for known, value in self.headers if known == name), None)
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
 
 
 @attrs.frozen(kw_only=True)

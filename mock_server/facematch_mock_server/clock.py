@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 
 
 class VirtualClock:
@@ -23,6 +24,8 @@ class VirtualClock:
         self._running = running
         self._base = machine
         self._now = (start or machine).astimezone(dt.UTC)
+        self._advanced_s = 0.0
+        self._watchers: list[Callable[[dt.datetime, float], None]] = []
 
     def now(self) -> dt.datetime:
         """The time of day, UTC; never earlier than the reading before."""
@@ -33,6 +36,11 @@ class VirtualClock:
                 self._now += max(dt.timedelta(0), machine - self._base)
                 self._base = machine
             return self._now
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs by itself."""
+        return self._running
 
     def timestamp(self) -> float:
         """Seconds since 1970."""
@@ -48,5 +56,43 @@ class VirtualClock:
             raise ValueError("the clock is moved by a number of seconds from 0 on, forward only")
         self.now()
         with self._lock:
-            self._now += dt.timedelta(seconds=seconds)
+            self._move(seconds)
+            for watcher in self._watchers:
+                watcher(self._now, self._advanced_s)
             return self._now
+
+    @property
+    def advanced_s(self) -> float:
+        """How far it was moved in all."""
+        with self._lock:
+            return self._advanced_s
+
+    def resume(self, reading: dt.datetime, advanced_s: float) -> None:
+        """Go on where a clock of an earlier run stood: never before its reading, and as far ahead.
+
+        Args:
+            reading: Its last known one.
+            advanced_s: How far `advance` had moved it in all.
+        """
+        self.now()
+        with self._lock:
+            self._move(max(0.0, advanced_s - self._advanced_s))
+            self._now = max(self._now, reading)
+
+    def watch(self, watcher: Callable[[dt.datetime, float], None]) -> None:
+        """Tell `watcher` of each `advance`: the new reading, and how far it was moved in all.
+
+        It is called before anybody can read the new time, so it must not read this clock.
+        """
+        with self._lock:
+            self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[dt.datetime, float], None]) -> None:
+        """Tell it no more. Does nothing for one that is told nothing."""
+        with self._lock:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+
+    def _move(self, seconds: float) -> None:
+        self._now += dt.timedelta(seconds=seconds)
+        self._advanced_s += seconds

@@ -6,15 +6,26 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ._console import Console
+from ._faces import Faces
 from ._keys import Key, KeyKind
-from ._ledger import Charge, amount
+from ._ledger import FIRST_OWNER, Charge, amount
+from ._mailbox import Mailbox
+from ._payments import Payments
+from ._rates import Rates
+from ._reviews import check_review
 from ._sessions import Session
 from .claims import Claim, explain
 from .faults import Fault
 from .journal import Entry
+from .outcomes import UNSET, Likeness, Unset
+from .webhooks.control import Webhooks
 from .world import World
+
+if TYPE_CHECKING:
+    from .deciding._outcomes import Operation, SetOutcome
 
 
 class Control:
@@ -22,36 +33,91 @@ class Control:
 
     Args:
         world: The world.
+
+    Attributes:
+        console: What the vendor's own staff do to sessions.
+        webhooks: Where they go, and what becomes of each.
+        faces: The faces that the vendor knows.
+        mailbox: The codes that registrations wait for.
+        payments: What becomes of payments for credit.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.console = Console(world)
+        self.webhooks = Webhooks(world)
+        self.faces = Faces(world)
+        self.mailbox = Mailbox(world)
+        self.payments = Payments(world)
 
     # Outcomes
 
-    def set_outcome(self, kind: str, **found: Any) -> Any:
-        """Set what the next calls find; see `facematch_mock_server.deciding.Deciding.set_outcome`.
+    def set_outcome(
+        self,
+        kind: Operation,
+        *,
+        score: float | Unset | None = UNSET,
+        review: bool | None = None,
+        faces: int | None = None,
+        attack: bool | None = None,
+        quality: float | None = None,
+        luminance: float | None = None,
+        blocklist: Likeness | None = None,
+        duplicate: Likeness | None = None,
+        age: float | Unset | None = UNSET,
+        times: int | None = 1,
+        digest: str | None = None,
+        picture: bytes | None = None,
+    ) -> SetOutcome:
+        """Set what the next calls find. What is left out is decided as it would be else.
 
         Args:
             kind: ``match`` or ``liveness``.
-            found: ``score``, ``review``, ``faces``, ``attack``, ``quality``, ``luminance``,
-                ``times``, ``digest``, ``picture``.
+            score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
+                gave no confidence (liveness).
+            review: Whether a person is to look; True only where the edition can say so.
+            faces: Of a liveness check only: how many there are, 0-10.
+            attack: Of a liveness check only: whether an attack is recognised.
+            quality, luminance: Of a liveness check only: 0-100.
+            blocklist, duplicate: Of a liveness check only: whether the vendor knows the face from
+                its blocklist or from another session, ``certain`` or ``possible``.
+            age: Of a liveness check only, for an age estimation: of the largest face, 0-120 years;
+                None: it cannot be told.
+            times: For how many calls, from 1 on; None for all.
+            digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
+            picture: Instead: only calls with this picture, as it is or as the library sends it,
+                without its metadata.
 
         Returns:
             The outcome as it waits.
 
         Raises:
-            ValueError: a value that does not fit, or the world's decider takes no outcomes.
+            ValueError: a value of another type or range, values that do not go together, a review
+                in an edition without one, or the world's decider takes no outcomes.
         """
         set_outcome = getattr(self._world.decider, "set_outcome", None)
         if set_outcome is None:
             raise ValueError("the decider of this world takes no outcomes")
-        try:
-            return set_outcome(kind, **found)
-        except TypeError as error:
-            raise ValueError(f"no such outcome: {error}") from None
+        if review is True:
+            check_review(self._world, kind)
+        outcome: SetOutcome = set_outcome(
+            kind,
+            score=score,
+            review=review,
+            faces=faces,
+            attack=attack,
+            quality=quality,
+            luminance=luminance,
+            blocklist=blocklist,
+            duplicate=duplicate,
+            age=age,
+            times=times,
+            digest=digest,
+            picture=picture,
+        )
+        return outcome
 
-    def outcomes(self) -> tuple[Any, ...]:
+    def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that still wait."""
         return tuple(getattr(self._world.decider, "outcomes", ()))
 
@@ -87,17 +153,28 @@ class Control:
 
     # Money
 
-    def balance(self) -> Decimal:
-        """The credit that is left, in USD."""
-        return self._world.ledger.balance
+    def owners(self) -> tuple[str, ...]:
+        """Whose keys there are: ``mock`` of the two that a world begins with, then the UUID of
+        each organization that was opened by a registration.
+        """
+        return self._world.owners
 
-    def set_balance(self, balance: Decimal | int | str) -> None:
-        """Set the credit; ValueError unless an amount from 0 on with at most four places."""
-        self._world.ledger.balance = amount(balance)
+    def balance(self, *, owner: str = FIRST_OWNER) -> Decimal:
+        """The credit that is left, in USD; LookupError if there is no such owner."""
+        return self._world.ledgers.balance(self._world.known_owner(owner))
 
-    def charges(self) -> tuple[Charge, ...]:
-        """What was charged, in order."""
-        return self._world.ledger.entries
+    def set_balance(self, balance: Decimal | int | str, *, owner: str = FIRST_OWNER) -> None:
+        """Set the credit.
+
+        Raises:
+            LookupError: there is no such owner.
+            ValueError: no amount from 0 on with at most four places.
+        """
+        self._world.ledgers.set_balance(self._world.known_owner(owner), amount(balance))
+
+    def charges(self, *, owner: str = FIRST_OWNER) -> tuple[Charge, ...]:
+        """What was charged, in order; LookupError if there is no such owner."""
+        return self._world.ledgers.of(self._world.known_owner(owner)).entries
 
     # Keys and limits
 
@@ -138,7 +215,14 @@ class Control:
 
     def set_limit(self, scope: str, limit: int | None) -> None:
         """Change a limit at once; ValueError for an unknown scope or a wrong number."""
-        self._world.rates.set_limit(scope, limit)
+        self.set_limits({scope: limit})
+
+    def set_limits(self, limits: Mapping[str, int | None]) -> None:
+        """Change several limits, all of them or, with the ValueError of `set_limit`, none."""
+        trial = Rates(self._world.rates.limits)
+        for rates in (trial, self._world.rates):
+            for scope, limit in limits.items():
+                rates.set_limit(scope, limit)
 
     # The world
 

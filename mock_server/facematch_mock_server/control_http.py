@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import json
 from collections.abc import Callable
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from . import _control_verbs as verbs
 from ._messages import Head, Request, Response
 from .claims import JSON, encode, response
-from .control import Control
 from .forms import media_type
 from .world import World
+
+if TYPE_CHECKING:
+    from .control import Control
 
 PREFIX = "/__mock__/"
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+#: A verb by method and name below the prefix.
+Verbs = dict[tuple[str, str], Callable[..., Any]]
+
+
+@functools.cache
+def _verbs() -> Verbs:
+    # Loaded late: it brings what every area of the vendors has to say, and most worlds are only
+    # asked as a vendor.
+    from ._control_verbs import VERBS
+
+    return VERBS
 
 
 class ControlApi:
@@ -33,7 +49,12 @@ class ControlApi:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._control = Control(world)
+
+    @functools.cached_property
+    def _control(self) -> Control:
+        from .control import Control  # not above: as the verbs
+
+        return Control(self._world)
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the control API."""
@@ -43,7 +64,7 @@ class ControlApi:
         """Its paths; none where it is switched off."""
         if not self._world.control:
             return ()
-        return tuple(dict.fromkeys(PREFIX + name for _, name in verbs.VERBS))
+        return tuple(dict.fromkeys(PREFIX + name for _, name in _verbs()))
 
     def handle(self, request: Request) -> Response:
         """The answer; nothing of it is written into the journal."""
@@ -53,7 +74,7 @@ class ControlApi:
         name = request.path[len(PREFIX) :].strip("/")
         verb, words = self._verb(request.method, name)
         if verb is None:
-            methods = [method for method, known in verbs.VERBS if known == name]
+            methods = [method for method, known in _verbs() if known == name]
             if methods:
                 return _said(405, f"{PREFIX}{name} takes {' and '.join(methods)}.")
             return _said(404, f"There is no {PREFIX}{name}; GET {PREFIX} lists what there is.")
@@ -80,12 +101,12 @@ class ControlApi:
         return None
 
     def _verb(self, method: str, name: str) -> tuple[Callable[..., Any] | None, str]:
-        verb = verbs.VERBS.get((method, name))
+        verb = _verbs().get((method, name))
         if verb is not None:
             return verb, ""
         # One claim: its id is the rest of the path.
         first, _, rest = name.partition("/")
-        return verbs.VERBS.get((method, f"{first}/{{}}")) if rest else None, rest
+        return _verbs().get((method, f"{first}/{{}}")) if rest else None, rest
 
 
 def _host(request: Request) -> str:
@@ -97,8 +118,9 @@ def _host(request: Request) -> str:
 
 def _object(request: Request) -> dict[str, Any]:
     try:
-        body = json.loads(request.body or b"{}", parse_float=str)
-    except (ValueError, RecursionError):
+        # Fractions stay as they were written, so that amounts of money are exact.
+        body = json.loads(request.body or b"{}", parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError):
         raise ValueError("the body is no JSON") from None
     if not isinstance(body, dict):
         raise ValueError("the body is no JSON object")  # noqa: TRY004 - one error for bad bodies
@@ -106,7 +128,8 @@ def _object(request: Request) -> dict[str, Any]:
 
 
 def _json(status: int, body: Any) -> Response:
-    return response(status, JSON, encode(body))
+    # With an end of line, for whoever reads it in a terminal.
+    return response(status, JSON, encode(body) + b"\n")
 
 
 def _said(status: int, sentence: str) -> Response:

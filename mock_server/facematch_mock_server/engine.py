@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import attrs
 
 from facematch_core import __version__
@@ -50,11 +48,11 @@ class Engine:
 
         An exception of the world's decider is handed on; nothing else is raised.
         """
-        if self._control.owns(request):
-            return _marked(self._control.handle(request))
-        if self._vendor.owns(request):
-            return _marked(self._vendor.handle(request))
-        return _marked(self._elsewhere(request))
+        # What is answered is written down, whole, before anybody hears of it.
+        with self.world.store.together():
+            response = _marked(self._answer(request))
+        self.world.written()
+        return response
 
     def refuse_early(self, head: Head) -> Response | None:
         """The 413 for a declared length over the limit, noted in the journal, or None."""
@@ -90,11 +88,20 @@ class Engine:
         """Write into the journal what a front did by itself."""
         self.world.log(method=short(head.method), path=short(head.path, 200), note=short(what, 200))
 
+    def _answer(self, request: Request) -> Response:
+        if self._control.owns(request):
+            return self._control.handle(request)
+        if self._vendor.owns(request):
+            return self._vendor.handle(request)
+        return self._elsewhere(request)
+
     def _fault(self, fault: Fault, request: Request, told: Told) -> Response:
         if fault.kind is Kind.HTML:
             return told.answer("fault.html", status=fault.status)
         if fault.kind is Kind.WRONG_JSON:
             return told.answer("fault.wrong_json")
+        if fault.kind is Kind.JSON:
+            return told.answer("fault.own", fault.body)
         words = None
         if self._vendor.owns(request):
             words = self._vendor.in_own_words(fault.status, request, told)
@@ -104,6 +111,8 @@ class Engine:
         return told.answer(key, status=fault.status)
 
     def _elsewhere(self, request: Request) -> Response:
+        from difflib import get_close_matches  # not above: few requests need a hint
+
         known = (*self._vendor.known_paths(), *self._control.known_paths())
         close = get_close_matches(request.path, known, n=1, cutoff=0.4)
         hint = f"Did you mean {close[0]}?" if close else f"{self._vendor.title} begins at /v3/."

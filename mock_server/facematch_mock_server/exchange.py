@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import attrs
@@ -17,6 +18,7 @@ from ._messages import Head, Request, Response
 from .faults import Fault, Kind, Stage
 from .fronts import own
 from .protocols import Handler
+from .state import StoreError
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -142,6 +144,9 @@ def _guarded(ask: Callable[[], R]) -> R:
         response = ask()
         if response is not None:
             _check(response)
+    except StoreError as error:
+        _log.error("%s; every request is answered 500 until the mock is started again", error)
+        return own.answer(500, own.NOT_KEPT)
     except Exception:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
         _log.exception("the engine failed over a request")
         return own.answer(500)
@@ -150,5 +155,16 @@ def _guarded(ask: Callable[[], R]) -> R:
 
 def _check(response: Response) -> None:
     for name, value in response.headers:
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not _is_name(name) or not _is_value(value):
             raise ValueError(f"no header of HTTP: {name!r}")
+
+
+@lru_cache(maxsize=128)
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def _is_value(value: str) -> bool:
+    # Most values are plain ASCII, and the pattern is slow over a list of claims.
+    plain = value.isascii() and value.isprintable() and value.strip() == value
+    return plain or _VALUE.fullmatch(value) is not None

@@ -9,10 +9,12 @@ from __future__ import annotations
 import enum
 import random
 import threading
+from typing import Any
 
 import attrs
 
 from ._messages import Head
+from ._own_json import own_json
 
 #: Where the control API begins.
 CONTROL = "/__mock__"
@@ -52,9 +54,14 @@ class Kind(enum.StrEnum):
     HTML = "html"
     #: JSON of another shape under `Fault.status`.
     WRONG_JSON = "wrong_json"
+    #: JSON of the test's own, `Fault.body`, under `Fault.status`.
+    JSON = "json"
     #: `Fault.status` in the vendor's own words, as far as they are known.
     STATUS = "status"
 
+
+_AT_CONNECTION = frozenset({Stage.CONNECT})
+_AT_REQUEST = frozenset(Stage) - _AT_CONNECTION
 
 #: Which kinds make sense at which stage; everything else is refused when a rule is made.
 POSSIBLE: dict[Stage, frozenset[Kind]] = {
@@ -63,7 +70,15 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
     Stage.AFTER_UPLOAD: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DELAY, Kind.GARBAGE}),
     Stage.MID_HEADERS: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DRIBBLE, Kind.GARBAGE}),
     Stage.MID_BODY: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DRIBBLE}),
-    Stage.ANSWER: frozenset({Kind.HTML, Kind.WRONG_JSON, Kind.STATUS}),
+    Stage.ANSWER: frozenset({Kind.HTML, Kind.WRONG_JSON, Kind.JSON, Kind.STATUS}),
+}
+
+#: Whether the call is carried out, by stage; at those that are not here the rule says so.
+CARRIED_OUT: dict[Stage, bool] = {
+    Stage.CONNECT: False,
+    Stage.MID_UPLOAD: False,
+    Stage.MID_HEADERS: True,
+    Stage.MID_BODY: True,
 }
 
 
@@ -77,11 +92,13 @@ class Fault:
         chance: Of hitting an exchange that it fits, above 0 to 1, drawn from the seed of the rules.
         method, path: Only requests of this method, and whose path begins so; None for any but
             those of the control API.
-        status: Of the answer for HTML, WRONG_JSON and STATUS, 200-599.
+        status: Of the answer for HTML, WRONG_JSON, JSON and STATUS, 200-599.
+        body: For JSON, and needed there: what the answer holds. It is the test's own and says
+            nothing of the vendor.
         seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
-            the same. With a status of 400-499 that is a charge for an answer that the vendor says
-            is free. At the other stages it has no meaning.
+            the same; None for not. With a status of 400-499 that is a charge for an answer that the
+            vendor says is free. At the other stages there is no choice, and it can be left out.
 
     Raises:
         ValueError: a combination that cannot happen, or a number out of range.
@@ -95,7 +112,9 @@ class Fault:
     path: str | None = None
     status: int = 502
     seconds: float = 1.0
-    executed: bool = False
+    executed: bool | None = None
+    # A dict has no hash, and rules that differ in their bodies alone are rare.
+    body: Any = attrs.field(default=None, converter=own_json, hash=False)
 
     def __attrs_post_init__(self) -> None:
         if self.kind not in POSSIBLE[self.stage]:
@@ -109,6 +128,24 @@ class Fault:
             raise ValueError("status is a whole number from 200 to 599")
         if not 0 <= self.seconds <= 3600:
             raise ValueError("seconds is a number from 0 to 3600")
+        for name, text in (("method", self.method), ("path", self.path)):
+            if text is not None and type(text) is not str:
+                raise ValueError(f"{name} of a fault is a text, or nothing for any")
+        self._check_executed()
+        if (self.body is None) is (self.kind is Kind.JSON):
+            raise ValueError("a fault of kind json needs a body, and no other kind takes one")
+
+    def _check_executed(self) -> None:
+        if self.executed is None:
+            return
+        if type(self.executed) is not bool:
+            raise ValueError("executed is true, false, or nothing for what the stage does")
+        done = CARRIED_OUT.get(self.stage, self.executed)
+        if done is not self.executed:
+            always = "always" if done else "never"
+            raise ValueError(
+                f"a call that is struck at {self.stage} is {always} executed; leave executed out"
+            )
 
     def fits(self, head: Head | None) -> bool:
         """Whether it is aimed at this request; None for a connection without a request yet."""
@@ -151,13 +188,13 @@ class Faults:
 
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just accepted, counted; None for none."""
-        return self._take(None, {Stage.CONNECT})
+        return self._take(None, _AT_CONNECTION)
 
     def for_request(self, head: Head) -> Fault | None:
         """The fault for this request, counted; None for none. Asked once per request."""
-        return self._take(head, set(Stage) - {Stage.CONNECT})
+        return self._take(head, _AT_REQUEST)
 
-    def _take(self, head: Head | None, stages: set[Stage]) -> Fault | None:
+    def _take(self, head: Head | None, stages: frozenset[Stage]) -> Fault | None:
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if rule.stage not in stages or not rule.fits(head):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import html
+import base64
+import binascii
 import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote
@@ -67,20 +68,31 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(content_type: str, body: bytes, *, digest: Digest | None) -> Form:
+def _yes() -> bool:
+    return True
+
+
+def read_form(
+    content_type: str,
+    body: bytes,
+    *,
+    digest: Digest | None,
+    decodes: Callable[[], bool] = _yes,
+) -> Form:
     """Read a multipart or urlencoded body.
 
     Args:
         content_type: The whole header.
         body: All of it.
         digest: What files are digested with; None for not at all.
+        decodes: Whether parts in base64 are decoded; asked only if there is one.
 
     Raises:
         FormError: it cannot be taken apart at all.
     """
     if media_type(content_type) == URLENCODED:
         return _read_urlencoded(body)
-    return _read_multipart(_boundary(content_type), body, digest=digest)
+    return _read_multipart(_boundary(content_type), body, _Parts(digest, decodes))
 
 
 def _read_urlencoded(body: bytes) -> Form:
@@ -110,7 +122,7 @@ def _boundary(content_type: str) -> str:
     return boundary
 
 
-def _read_multipart(boundary: str, body: bytes, *, digest: Digest | None) -> Form:
+def _read_multipart(boundary: str, body: bytes, parts: _Parts) -> Form:
     # Header bytes are read one to one and decoded later: a part whose head is no UTF-8 is left
     # out by the framework, and does not end the form.
     parser = PushMultipartParser(
@@ -119,7 +131,6 @@ def _read_multipart(boundary: str, body: bytes, *, digest: Digest | None) -> For
         max_header_count=32,
         max_segment_count=MAX_FIELDS,
     )
-    parts = _Parts(digest)
     problem = None
     try:
         for event in parser.parse(body):
@@ -138,10 +149,12 @@ def _read_multipart(boundary: str, body: bytes, *, digest: Digest | None) -> For
 class _Parts:
     """The parts of a multipart body, collected from the parser's events."""
 
-    def __init__(self, digest: Digest | None) -> None:
+    def __init__(self, digest: Digest | None, decodes: Callable[[], bool]) -> None:
         self.fields: dict[str, list[str]] = {}
         self.files: dict[str, list[Upload]] = {}
         self._digest = digest
+        self._decodes = decodes
+        self._is_base64 = False
         self._name: str | None = None
         self._file_name: str | None = None
         self._chunks: list[bytes] = []
@@ -155,12 +168,15 @@ class _Parts:
         else:
             self._chunks = []
             self._name, self._file_name = _utf8(event.name), _file_name(event)
+            self._is_base64 = _is_base64(event)
 
     def _keep(self) -> None:
         chunks, name, filename = self._chunks, self._name, self._file_name
         if not name:
             return
         content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if self._is_base64 and self._decodes():
+            content = _decoded(content, is_file=bool(filename))
         if not filename:
             self.fields.setdefault(name, []).append(content.decode(errors="replace"))
             return
@@ -172,10 +188,32 @@ class _Parts:
 
 def bare_name(filename: str) -> str:
     """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
-    name = html.unescape(filename) if "&" in filename else filename
+    name = filename
+    if "&" in filename:
+        import html  # not above: its table of names is large, and few file names need it
+
+        name = html.unescape(filename)
     name = name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
     name = name if name.isprintable() else "".join(filter(str.isprintable, name))
     return "" if name in {".", ".."} else name
+
+
+def _is_base64(segment: MultipartSegment) -> bool:
+    for name, value in segment.headerlist:
+        if name == "Content-Transfer-Encoding":
+            return bool(value.partition(";")[0].strip().lower() == "base64")
+    return False
+
+
+def _decoded(content: bytes, *, is_file: bool) -> bytes:
+    # The framework skips what is not of the alphabet; a text that cannot be decoded stays as it
+    # is, and a file that cannot ends the form.
+    try:
+        return base64.b64decode(content)
+    except binascii.Error:
+        if is_file:
+            raise FormError("Could not decode base64 data.") from None
+        return content
 
 
 def _file_name(segment: MultipartSegment) -> str | None:

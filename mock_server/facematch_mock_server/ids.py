@@ -12,10 +12,13 @@ class Ids:
 
     Args:
         seed: The same seed gives the same ids in the same order; None for ids of this run only.
+        run: How often a world that is kept was begun, from 1 on: what was made in one run may still
+            be there in the next, so each has ids of its own.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - ids of a mock guard nothing
+    def __init__(self, seed: int | None = None, *, run: int = 1) -> None:
+        kept = seed if seed is None or run == 1 else f"{seed}, run {run}"
+        self._random = random.Random(kept)  # noqa: S311 - ids of a mock guard nothing
         self._lock = threading.Lock()
 
     def uuid(self) -> str:

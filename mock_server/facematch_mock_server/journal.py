@@ -15,7 +15,7 @@ import attrs
 KEPT = 10_000
 #: A longer value is cut to so many characters.
 SHORT = 80
-_SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|^code$", re.IGNORECASE)
+_SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
 
 
 def short(text: str, length: int = SHORT) -> str:

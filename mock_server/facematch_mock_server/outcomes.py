@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import enum
+from typing import Literal
+
 import attrs
+
+#: How sure a vendor is that it knows a face from elsewhere.
+Likeness = Literal["certain", "possible"]
+
+
+class Unset(enum.Enum):
+    """The value of what was not set. None is another one: no score."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNSET = Unset.UNSET
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +84,9 @@ class LivenessOutcome:
         score: 0-100, not rounded; None if the model gave no confidence.
         attack: Whether an attack was recognised.
         quality, luminance: 0-100; None without a face.
+        blocklist: How sure the face is one of the vendor's blocklist; None if it is not.
+        duplicate: How sure it is one of another approved session; None if it is not.
+        age_known: Whether the age of the largest face can be told.
         review: As in `MatchOutcome`.
         by: As in `MatchOutcome`.
     """
@@ -75,5 +96,8 @@ class LivenessOutcome:
     attack: bool = False
     quality: float | None = None
     luminance: float | None = None
+    blocklist: Likeness | None = None
+    duplicate: Likeness | None = None
+    age_known: bool = True
     review: bool = False
     by: str = "bytes"

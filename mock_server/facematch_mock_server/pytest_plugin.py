@@ -40,8 +40,8 @@ def didit_server() -> Iterator[MockServer]:
 def didit_mock(monkeypatch: pytest.MonkeyPatch) -> MockServer:
     """Didit's API without a socket: everything that requests sends to Didit's own address.
 
-    For programs that use requests themselves and name ``https://verification.didit.me``. What goes
-    to other hosts goes there as ever.
+    For programs that use requests themselves and name ``https://verification.didit.me``, and for
+    this library. What goes to other hosts goes there as ever.
     """
     server = _server()()
     from urllib.parse import urlsplit

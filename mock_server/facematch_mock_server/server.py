@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import functools
+import os
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ._keys import LIVE_KEY, SANDBOX_KEY
 from .clock import VirtualClock
-from .control import Control
 from .deciding import Deciding
 from .engine import Engine
 from .fronts.server import HttpFront
+from .state import Memory, Store
+from .webhooks._courier import Courier
 from .world import World
 
 if TYPE_CHECKING:
+    from .control import Control
     from .fronts.adapter import MockAdapter
 
 #: Where the control API begins.
@@ -39,14 +43,19 @@ class MockServer:
         control: Whether the control API is served beside the vendor.
         control_token: What the control API asks for; needed beyond the loopback.
         switches: Single behaviours apart from the edition; `control.behaviours()` lists them.
+        store: A file in which sessions, credit, keys and the like are written down before they are
+            answered; None for memory alone. One that is there goes on where it ended, also when
+            its mock was killed. One server at a time has it, until `stop`.
+        deliver_to: Hosts beyond the loopback that webhooks are sent to, by name. What goes to
+            other ones is held back, to be read from `control.webhooks`.
 
     Attributes:
         live_key, sandbox_key: Keys that work at once.
-        control: What a test may do to the world.
         world, engine: The parts, for fronts of your own.
 
     Raises:
         ValueError: an unknown vendor, edition, engine or switch, or a value that does not fit.
+        OSError: the store is in use, is no store of a mock, or cannot be read and written.
     """
 
     live_key = LIVE_KEY
@@ -65,22 +74,31 @@ class MockServer:
         control: bool = True,
         control_token: str | None = None,
         switches: Mapping[str, Any] | None = None,
+        store: str | os.PathLike[str] | None = None,
+        deliver_to: Collection[str] = (),
     ) -> None:
         self._deciding = Deciding(engine=engine)
-        self.world = World(
-            self._deciding,
-            vendor=vendor,
-            edition=edition,
-            switches=switches,
-            clock=clock,
-            seed=seed,
-            control=control,
-            control_token=control_token,
-        )
+        kept = _opened(store)
+        try:
+            self.world = World(
+                self._deciding,
+                vendor=vendor,
+                edition=edition,
+                switches=switches,
+                clock=clock,
+                seed=seed,
+                control=control,
+                control_token=control_token,
+                store=kept,
+                deliver_to=deliver_to,
+            )
+        except BaseException:
+            kept.close()
+            raise
         self.engine = Engine(self.world)
+        self._courier = Courier(self.world)
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
         self.engine.slow = engine == "local"
-        self.control = Control(self.world)
         self._front = HttpFront(self.engine, host=host, port=port, now=self._now)
 
     def _now(self) -> dt.datetime:
@@ -90,17 +108,21 @@ class MockServer:
         """Listen. Does nothing if it does already.
 
         Raises:
-            OSError: the address cannot be bound.
+            OSError: the address cannot be bound, or it has a store and was stopped before.
             ConfigurationError: the local engine is wanted and cannot be loaded.
         """
+        self.world.store.check()
         self._deciding.load()
         self._front.start()
+        self._courier.start()
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection at once; the world stays as it is."""
+        """Close the port, every connection and the store at once; the world stays as it is."""
         self._front.stop()
+        self._courier.stop()
         self._deciding.close()
+        self.world.close()
 
     @property
     def url(self) -> str:
@@ -111,6 +133,13 @@ class MockServer:
     def port(self) -> int:
         """Where it listens; RuntimeError if it is not running."""
         return self._front.port
+
+    @functools.cached_property
+    def control(self) -> Control:
+        """What a test may do to the world."""
+        from .control import Control  # not above: it brings what every area of a vendor can do
+
+        return Control(self.world)
 
     @property
     def control_url(self) -> str:
@@ -131,3 +160,11 @@ class MockServer:
 
     def __repr__(self) -> str:
         return f"MockServer({self.world.vendor}, {self.world.edition})"
+
+
+def _opened(store: str | os.PathLike[str] | None) -> Store:
+    if store is None:
+        return Memory()
+    from .state._sqlite import SqliteStore  # not above: few servers need SQLite
+
+    return SqliteStore(store)

@@ -7,13 +7,18 @@ import shlex
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 import requests
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facematch_core.cli._group import facematch
 from facematch_mock_server import card_sheet
+from facematch_mock_server.cli._switches import read_switches
+from facematch_mock_server.vendors import vendor_named
 
 FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
 P1 = card_sheet()["p1"].data
@@ -113,6 +118,63 @@ def test_without_control_and_in_another_edition():
         assert post(url, "wrong").status_code == 401
 
 
+def test_switches():
+    """Single behaviours apart from the edition; the greeting names them."""
+    words = ("--switch", "echo_fields=false", "--switch", "price_match=0.20")
+    with started(*words) as (process, url):
+        assert "vendor_data" not in post(url, "mock-live-key").json()
+        assert requests.get(f"{url}/__mock__/ledger", timeout=10).json()["balance"] == "99.8000"
+        process.send_signal(signal.SIGINT)
+        assert "edition 2026-07, echo_fields=false, price_match=0.20," in process.stdout.read()
+
+
+def test_every_switch_can_be_typed():
+    """Each value of each switch, and each kind of number, is read as what it is."""
+    kind = vendor_named("didit")
+    for name, values in kind.switches.items():
+        for value in values:
+            for typed in (f"{name}={value}", f"{name}={str(value).lower()}"):
+                read = read_switches(kind, [typed])
+                assert read == {name: value}
+                assert type(read[name]) is type(value)
+                kind.choose("2026-07", read)
+    typed = (
+        "get_limit=none",
+        "write_limit=0",
+        "size_limit_bytes=9",
+        "media_ttl_s=60",
+        "start_credit=0.1",
+        "index_possible=70.5",
+    )
+    assert read_switches(kind, typed) == {
+        "get_limit": None,
+        "write_limit": 0,
+        "size_limit_bytes": 9,
+        "media_ttl_s": 60,
+        "start_credit": Decimal("0.1"),
+        "index_possible": 70.5,
+    }
+    assert {number for _, number in kind.settings.values()} == {
+        "count",
+        "limit",
+        "seconds",
+        "amount",
+        "score",
+    }
+
+
+@given(words=st.lists(st.text(max_size=8) | st.text(max_size=4).map("get_limit=".__add__)))
+def test_any_words_are_switches_or_refused(words):
+    """What is read fits; everything else is a ValueError."""
+    kind = vendor_named("didit")
+    try:
+        read = read_switches(kind, words)
+    except ValueError:
+        return
+    kind.choose("2026-07", read)
+    assert len(read) == len(words)
+
+
 def test_its_clock_runs():
     """Unlike that of a test: two answers do not have one time."""
     with started() as (_, url):
@@ -134,6 +196,15 @@ def test_a_token_guards_control():
         (["--vendor", "nobody"], "nobody"),
         (["--edition", "2020-01"], "2026-07"),
         (["--engine", "telepathy"], "telepathy"),
+        (["--switch", "boundry=inclusive"], "did you mean boundary?"),
+        (["--switch", "horoscope=1"], "there are auth_errors, boundary"),
+        (["--switch", "boundary=up"], "takes inclusive or exclusive, not 'up'"),
+        (["--switch", "echo_fields=1"], "takes false or true, not '1'"),
+        (["--switch", "get_limit=-1"], "a whole number from 0 on, or none"),
+        (["--switch", "size_limit_bytes=none"], "a whole number from 1 on"),
+        (["--switch", "price_match=0.00001"], "at most four places"),
+        (["--switch", "boundary"], "NAME=VALUE"),
+        (["--switch", "boundary=inclusive", "--switch", "boundary=exclusive"], "given twice"),
         (["--port", "70000"], "70000"),
         (["--port", "many"], "many"),
         (["--key", ""], "key"),
@@ -200,6 +271,9 @@ def test_help_names_every_option(invoke):
     """What the documentation lists can be asked for."""
     done = invoke("--help")
     assert done.exit_code == 0
-    for option in ("--vendor", "--edition", "--port", "--engine", "--key", "--no-control"):
+    for option in ("--vendor", "--edition", "--engine", "--key", "--no-control"):
         assert option in done.stdout
+    assert {"--port PORT", "--switch NAME=VALUE"} <= set(re.findall(r"--\w+ [A-Z=]+", done.stdout))
+    assert "RANGE" not in done.stdout
+    assert "..." not in done.stdout.partition("Options:")[2]
     assert "explain" in done.stdout

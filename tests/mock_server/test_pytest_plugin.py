@@ -47,8 +47,9 @@ def test_requests_to_didits_own_address_are_answered(didit_mock):
 
 
 def test_both_hosts_are_didits(didit_mock):
-    """The one of the accounts as well, whose calls the mock does not imitate yet."""
+    """The one of the accounts as well."""
     answer = requests.post("https://apx.didit.me/auth/v2/programmatic/register/", timeout=10)
+    assert answer.status_code == 400
     assert answer.headers["X-Facematch-Mock"]
 
 

@@ -1,19 +1,32 @@
 """`MockServer` as tests use it: its life, its keys, its worlds, and ordinary HTTP clients."""
 
+import ast
 import contextlib
 import datetime as dt
 import json
 import socket
 import threading
 import time
+import typing
 from decimal import Decimal
+from pathlib import Path
 
+import attrs
 import httpx
 import pytest
 import requests
 
 import facematch_mock_server
-from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
+from facematch_mock_server import (
+    Control,
+    Fault,
+    Kind,
+    MockServer,
+    Stage,
+    VirtualClock,
+    card_sheet,
+)
+from facematch_mock_server.deciding import _outcomes
 
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
 MATCH, LIVENESS = "/v3/face-match/", "/v3/passive-liveness/"
@@ -309,6 +322,41 @@ def test_the_clock_moves_when_the_test_moves_it(mock):
 def test_it_tells_nothing_of_its_world_in_its_repr(mock):
     """A failing test prints it: vendor and edition, no key."""
     assert repr(mock) == "MockServer(didit, 2026-07)"
+
+
+def test_type_checkers_and_python_find_the_same_names():
+    """The imports that only type checkers see say what the table of lazy imports says."""
+    tree = ast.parse(Path(facematch_mock_server.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == facematch_mock_server._HOMES
+    assert set(seen) == set(facematch_mock_server.__all__)
+
+
+def _records(hint, found):
+    """The classes of the mock that an annotation names, and those that their fields name."""
+    for inner in typing.get_args(hint):
+        _records(inner, found)
+    if not isinstance(hint, type) or hint.__module__.partition(".")[0] != "facematch_mock_server":
+        return
+    if hint not in found:
+        found.add(hint)
+        for inner in typing.get_type_hints(hint).values() if attrs.has(hint) else ():
+            _records(inner, found)
+
+
+def test_what_public_calls_return_is_public():
+    """Whoever gets a record can name its type, and those of its fields."""
+    found = set()
+    # What only type checkers import there.
+    known = {name: getattr(_outcomes, name) for name in ("Operation", "SetOutcome")}
+    calls = [verb for name, verb in vars(Control).items() if not name.startswith("_")]
+    for call in (*calls, facematch_mock_server.card_sheet, facematch_mock_server.read_card):
+        _records(typing.get_type_hints(call, localns=known)["return"], found)
+    assert {"Charge", "SentFile", "SheetCard", "Verdict"} <= {kind.__name__ for kind in found}
+    missing = {kind.__name__ for kind in found} - set(facematch_mock_server.__all__)
+    # The type of UNSET, which is there.
+    assert missing == {"Unset"}
 
 
 def test_public_names_exist_once():

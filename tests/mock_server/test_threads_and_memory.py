@@ -13,6 +13,7 @@ import requests
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 from facematch_mock_server.digests import Digests
 from facematch_mock_server.journal import KEPT
+from facematch_mock_server.vendors.didit._pictures import Pictures
 
 SHEET = card_sheet()
 P1 = SHEET["p1"].data
@@ -141,9 +142,10 @@ def test_memory_grows_by_the_journal_alone(mock):
     """3,000 calls with 20 KB of pictures: a few words stay of each.
 
     Journal, ledger and sessions keep the newest 10,000, so that is what they may cost. Pictures are
-    remembered for their digests alone, up to a limit that is lowered here.
+    remembered for their digests and their addresses, up to limits that are lowered here.
     """
     mock.world.digest = Digests(1024 * 1024).of
+    mock.world.records.pictures = Pictures(1024 * 1024)
     mock.control.set_balance(10_000)
     forms = pictures()
     with requests.Session() as session:
@@ -166,6 +168,7 @@ def rss_bytes():
 @pytest.mark.long
 def test_memory_is_flat_over_100_000_requests(mock):
     """Once journal, ledger and sessions are full, nothing grows any more."""
+    mock.world.records.pictures = Pictures(1024 * 1024)
     mock.control.set_balance(1_000_000)
     forms = pictures()
     with requests.Session() as session:

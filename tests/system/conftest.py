@@ -71,6 +71,12 @@ def make_environment(tmp_path):
     return lambda python=sys.executable: Environment(tmp_path / f"venv{next(numbers)}", python)
 
 
+@pytest.fixture(scope="session")
+def lasting_environment(tmp_path_factory):
+    """Makes an empty virtual environment that several tests share."""
+    return lambda name: Environment(tmp_path_factory.mktemp(name) / "venv")
+
+
 @pytest.fixture
 def environment(make_environment):
     """An empty virtual environment."""

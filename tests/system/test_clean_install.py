@@ -25,6 +25,13 @@ EXTRAS = {
         "        assert answer.status == 200"
     ),
     "testing": "from facematch_core.testing import BackendContract, VendorDouble",
+    "store": (
+        "from facematch_didit import SqlReplayStore\n"
+        "import datetime as dt\n"
+        "store = SqlReplayStore('sqlite://')\n"
+        "until = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)\n"
+        "assert store.first_seen('a', until) and not store.first_seen('a', until)"
+    ),
     "heif": (
         "import io, PIL.Image, pillow_heif\n"
         "from facematch_core import Image\n"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Decoders that are tried. Others would only be more that can go wrong.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
+_JPEG = b"\xff\xd8\xff"
 
 #: A code is never looked for in a picture with a shorter side, in pixels: a cell would have two.
 _MIN_SIDE = 64
@@ -39,10 +40,8 @@ def read_card(data: bytes) -> Card | None:
 
 
 def _card_in_pixels(data: bytes) -> Card | None:
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with _opened(data) as picture:
             width, height = picture.size
             if min(width, height) < _MIN_SIDE or width * height > _MAX_PIXELS:
                 return None
@@ -50,6 +49,17 @@ def _card_in_pixels(data: bytes) -> Card | None:
             return _card_in_grey(picture.convert("L"))
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
         return None
+
+
+def _opened(data: bytes) -> PIL.Image.Image:
+    if data.startswith(_JPEG):
+        # `Image.open` would load the decoders of four other formats before it looks at the bytes.
+        from PIL.JpegImagePlugin import jpeg_factory
+
+        return jpeg_factory(io.BytesIO(data))
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _card_in_grey(picture: PIL.Image.Image) -> Card | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from facematch_mock_server._messages import Headers, Response
@@ -47,6 +46,8 @@ class Behaviours:
             self._table.setdefault(claim.key, (claim.value, claim.id))
         idle = set(turned) - {claim.id for claim in self.claims}
         if idle:
+            from difflib import get_close_matches  # not above: a mistake is rare
+
             close = get_close_matches(min(idle), [claim.id for claim in self.claims], n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise ValueError(f"the claim {min(idle)} plays no part here{hint}")

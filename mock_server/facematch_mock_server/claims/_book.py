@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from itertools import groupby
 from typing import Any
 
@@ -47,6 +46,8 @@ def explain(claim_id: str) -> str:
     """
     claims = {claim.id: claim for claim in all_claims()}
     if claim_id not in claims:
+        from difflib import get_close_matches  # not above: a mistake is rare
+
         close = get_close_matches(claim_id, claims, n=3)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise LookupError(f"there is no claim {claim_id}{hint}")

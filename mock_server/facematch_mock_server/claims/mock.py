@@ -50,6 +50,13 @@ CLAIMS = table(
         OURS,
     ),
     row(
+        "fault.own",
+        Reply(200),
+        "A JSON body that a test gives is the test's own; it says nothing of the vendor.",
+        OURS,
+        turned=Reply(200, {"turned": True}),
+    ),
+    row(
         "fault.server",
         Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"),
         "A status from 500 on is a page of HTML; its body is not documented.",

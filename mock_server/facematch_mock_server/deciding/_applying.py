@@ -51,7 +51,12 @@ def applied_to_liveness(
         changes["score"] = None
     elif wanted.score is not UNSET:
         changes["score"] = float(wanted.score)
-    for name in ("attack", "quality", "luminance", "review"):
+    if wanted.age is None:
+        changes["age_known"] = False
+    elif wanted.age is not UNSET:
+        first = attrs.evolve(picture.faces[0], age=float(wanted.age))
+        changes["probe"] = attrs.evolve(picture, faces=(first, *picture.faces[1:]))
+    for name in ("attack", "quality", "luminance", "blocklist", "duplicate", "review"):
         value = getattr(wanted, name)
         if value is not None:
             changes[name] = value

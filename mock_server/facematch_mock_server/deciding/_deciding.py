@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.cards._scoring import pair_score
-from facematch_mock_server.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.index import Identity, likeness
+from facematch_mock_server.outcomes import Likeness, LivenessOutcome, MatchOutcome, SeenPicture
 
 from ._applying import applied_to_liveness, applied_to_match
 from ._facts import Facts, FactsCache
@@ -29,8 +29,8 @@ class Deciding:
     pair. A picture with a side under 64 pixels has no face. All of this is ours, no vendor's.
 
     Args:
-        engine: ``cards``, or ``local`` for real scores of pictures that are no cards. The backend
-            local checks no liveness: there the bytes decide.
+        engine: ``cards``, or ``local`` for real scores and real faces of pictures that are no
+            cards. The backend local checks no liveness: there the bytes decide.
         salt: Another one gives the pairs other scores.
         cached_pictures: Of how many pictures it is remembered what they are, at least 1; a few
             hundred bytes each, the pictures are not kept.
@@ -63,6 +63,9 @@ class Deciding:
         attack: bool | None = None,
         quality: float | None = None,
         luminance: float | None = None,
+        blocklist: Likeness | None = None,
+        duplicate: Likeness | None = None,
+        age: float | Unset | None = UNSET,
         times: int | None = 1,
         digest: str | None = None,
         picture: bytes | None = None,
@@ -74,7 +77,8 @@ class Deciding:
             score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
                 gave no confidence (liveness).
             review: Whether a person is to look.
-            faces, attack, quality, luminance: Of a liveness check only, as in `SetOutcome`.
+            faces, attack, quality, luminance, blocklist, duplicate, age: Of a liveness check only,
+                as in `SetOutcome`.
             times: For how many calls, from 1 on; None for all.
             digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
             picture: Instead: only calls with this picture, as it is or as the library sends it,
@@ -88,9 +92,8 @@ class Deciding:
         """
         if digest is not None and picture is not None:
             raise ValueError("give a digest or a picture, not both")
-        digests = _digests_of(picture) if picture is not None else {digest} if digest else set()
-        if digest == "":
-            raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+        given = [] if digest is None else [digest]
+        digests = given if picture is None else _digests_of(picture)
         outcome = SetOutcome(
             kind=kind,
             score=score,
@@ -99,6 +102,9 @@ class Deciding:
             attack=attack,
             quality=quality,
             luminance=luminance,
+            blocklist=blocklist,
+            duplicate=duplicate,
+            age=age,
             times=times,
             digests=digests,
         )
@@ -145,10 +151,33 @@ class Deciding:
         """The facts of one liveness check; the arguments are those of `match`."""
         facts = self._facts.of(probe, digest)
         wanted = self._waiting.take("liveness", (facts.digest,))
-        picture = seen(facts, rotate=rotate)
+        picture = self._looked(probe, facts, rotate=rotate)
         card = facts.card
         found = liveness_of_card(card, picture) if card else likely_liveness(facts, picture)
         return found if wanted is None else applied_to_liveness(wanted, found, facts)
+
+    def identify(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> Identity:
+        """Who is in a picture, for an index of faces; the arguments are those of `match`."""
+        facts = self._facts.of(picture, digest)
+        known = _named(facts)
+        if self._local is None or facts.card is not None or facts.size is None:
+            return known
+        return Identity(known.name, embedding=self._local.embedding(picture, rotate=rotate))
+
+    @property
+    def salt(self) -> str:
+        """What pairs of names are salted with."""
+        return self._salt
+
+    def embedding_scores(self, probes: Any, references: Any) -> Any:
+        """The score of every probe with every reference, both as embeddings, a row each: 0-100.
+
+        Raises:
+            LookupError: there is no engine that makes embeddings.
+        """
+        if self._local is None:
+            raise LookupError("only the engine local compares embeddings")
+        return self._local.scores(probes, references)
 
     def load(self) -> None:
         """Open the backend local now, if it is the engine, rather than with the first pair.
@@ -163,6 +192,12 @@ class Deciding:
         """Give back what the backend local holds. May be called more than once."""
         if self._local is not None:
             self._local.close()
+
+    def _looked(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
+        found = None
+        if self._local is not None and facts.card is None and facts.size is not None:
+            found = self._local.look(picture, facts, rotate=rotate)
+        return seen(facts, rotate=rotate) if found is None else found
 
     def _by_engine(
         self,
@@ -190,12 +225,7 @@ class Deciding:
         )
 
     def _score(self, probe: Facts, reference: Facts) -> float:
-        for facts in (probe, reference):
-            if facts.card is not None and facts.card.score is not None:
-                return float(facts.card.score)
-        if probe.card is None and probe.digest == reference.digest:
-            return 100.0
-        return pair_score(_name(probe), _name(reference), self._salt)
+        return likeness(_named(probe), _named(reference), self._salt)
 
 
 def _local_engine() -> LocalEngine:
@@ -203,6 +233,11 @@ def _local_engine() -> LocalEngine:
     from ._local import LocalEngine
 
     return LocalEngine()
+
+
+def _named(facts: Facts) -> Identity:
+    score = None if facts.card is None else facts.card.score
+    return Identity(_name(facts), None if score is None else float(score))
 
 
 def _name(facts: Facts) -> str:

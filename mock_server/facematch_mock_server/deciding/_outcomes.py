@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import re
 import threading
 from collections.abc import Iterable
@@ -10,28 +9,23 @@ from typing import Any, Literal
 
 import attrs
 
+from facematch_mock_server.outcomes import UNSET, Likeness, Unset
+
+__all__ = ["UNSET", "Operation", "SetOutcome", "Unset", "Waiting"]
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Operation = Literal["match", "liveness"]
 
-
-class Unset(enum.Enum):
-    """The value of what was not set. None is another one: no score."""
-
-    UNSET = "unset"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-UNSET = Unset.UNSET
-
 #: What can be set of a liveness check only.
-_LIVENESS_ONLY = ("faces", "attack", "quality", "luminance")
+_LIVENESS_ONLY = ("faces", "attack", "quality", "luminance", "blocklist", "duplicate")
+#: The oldest age that can be set, in years.
+_MAX_AGE = 120
 
 
-def _digests(values: Iterable[str]) -> frozenset[str]:
-    return frozenset(value.lower() for value in values)
+def _digests(values: Iterable[object]) -> frozenset[str]:
+    # What is no text is refused with what is no digest.
+    return frozenset(value.lower() if isinstance(value, str) else "" for value in values)
 
 
 def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -43,9 +37,23 @@ def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         )
 
 
+def _years(_: Any, __: Any, value: Any) -> None:
+    if value is None or value is UNSET:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_AGE:
+        raise ValueError(f"age of an outcome lies between 0 and {_MAX_AGE}, not {value!r:.40}")
+
+
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and type(value) is not bool:
         raise ValueError(f"{attribute.name} of an outcome is true or false, not {value!r:.40}")
+
+
+def _likeness(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and value not in ("certain", "possible"):
+        raise ValueError(
+            f"{attribute.name} of an outcome is certain or possible, not {value!r:.40}"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +68,9 @@ class SetOutcome:
         faces: Of a liveness check: how many there are, 0-10.
         attack: Of a liveness check: whether an attack is recognised.
         quality, luminance: Of a liveness check: 0-100.
+        blocklist, duplicate: Of a liveness check: whether the vendor knows the face from its
+            blocklist or from another session, ``certain`` or ``possible``.
+        age: Of a liveness check: of the largest face, 0-120 years; None: it cannot be told.
         times: For how many calls it still holds, from 1 on; None for all.
         digests: SHA-256 of the pictures it is for; empty for any.
 
@@ -74,6 +85,9 @@ class SetOutcome:
     attack: bool | None = attrs.field(default=None, validator=_flag)
     quality: float | None = attrs.field(default=None, validator=_percentage)
     luminance: float | None = attrs.field(default=None, validator=_percentage)
+    blocklist: Likeness | None = attrs.field(default=None, validator=_likeness)
+    duplicate: Likeness | None = attrs.field(default=None, validator=_likeness)
+    age: float | Unset | None = attrs.field(default=UNSET, validator=_years)
     times: int | None = 1
     digests: frozenset[str] = attrs.field(default=frozenset(), converter=_digests)
 
@@ -82,12 +96,17 @@ class SetOutcome:
             for name in _LIVENESS_ONLY:
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
+            if self.age is not UNSET:
+                raise ValueError("age is an outcome of a liveness check, not of a match")
         if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
             raise ValueError(
                 f"faces of an outcome is a number from 0 to 10, not {self.faces!r:.40}"
             )
         if self.faces == 0 and self.needs_a_face:
-            raise ValueError("without a face there is no score, attack, quality or luminance")
+            raise ValueError(
+                "without a face there is no score, attack, quality, luminance, blocklist, "
+                "duplicate or age"
+            )
         if self.times is not None and (type(self.times) is not int or self.times < 1):
             raise ValueError("times is a whole number from 1 on, or nothing for all")
         for digest in self.digests:
@@ -97,8 +116,11 @@ class SetOutcome:
     @property
     def needs_a_face(self) -> bool:
         """Whether it says something that only a face can have."""
-        told = isinstance(self.score, (int, float)) or self.attack
-        return bool(told) or self.quality is not None or self.luminance is not None
+        told = isinstance(self.score, (int, float)) or self.attack or self.age is not UNSET
+        return bool(told) or any(
+            value is not None
+            for value in (self.quality, self.luminance, self.blocklist, self.duplicate)
+        )
 
 
 class Waiting:

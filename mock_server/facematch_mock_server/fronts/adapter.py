@@ -59,7 +59,7 @@ class MockAdapter(BaseAdapter):
         raw = self._engine.ask(request, timeout)
         response = requests.Response()
         response.status_code = raw.status
-        response.headers = CaseInsensitiveDict(raw.headers)
+        response.headers = CaseInsensitiveDict(raw.headers.itermerged())
         response.encoding = get_encoding_from_headers(response.headers)
         response.raw = raw
         response.reason = raw.reason or ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 #: Smallest buffer of the pool; they come in powers of two of it.
 _SMALLEST = 16 * 1024
 
@@ -13,13 +15,15 @@ _IDLE_BYTES = 32 * 1024 * 1024
 _LESSON_BYTES = 16 * 1024 * 1024
 
 
+@functools.cache
 def keep_freed_pages() -> None:
     """Let the C library keep what is freed, up to twice `_LESSON_BYTES`, for the next request.
 
     glibc raises the size from which it gives memory back to the system when it sees a block come
     and go. Unless it has, it does so with every pair of pictures that the engine has done with:
     a fifth of the throughput is left. The block is never touched, so it costs no memory;
-    elsewhere than on glibc this does nothing.
+    elsewhere than on glibc this does nothing. One lesson lasts as long as the process; a second one
+    would be dear, for the block would be zeroed.
     """
     bytes(_LESSON_BYTES)
 

@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .buffers import Buffers, keep_freed_pages
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -40,6 +42,9 @@ class LoopThread:
     def workers(self) -> ThreadPoolExecutor:
         """Threads for what would hold the loop up."""
         if self._workers is None:
+            # Not above: only the local engine is so slow.
+            from concurrent.futures import ThreadPoolExecutor
+
             self._workers = ThreadPoolExecutor(_WORKERS, "facematch-mock-worker")
         return self._workers
 

@@ -23,13 +23,24 @@ SENTENCES = {
 }
 
 
-def answer(status: int) -> Response:
-    """The answer of a front; for a status that is not in `SENTENCES`, that for 400."""
+#: Said under 500 when a change could not be written into the store.
+NOT_KEPT = (
+    "The store of the mock cannot be written, so nothing is answered any more; the log says why."
+)
+
+
+def answer(status: int, sentence: str | None = None) -> Response:
+    """The answer of a front; for a status that is not in `SENTENCES`, that for 400.
+
+    Args:
+        status: Of the answer.
+        sentence: None for that of the status.
+    """
     status = status if status in SENTENCES else 400
     return Response(
         status=status,
         headers=(("Content-Type", "application/json"), (MOCK_HEADER, "front")),
-        body=json.dumps({"mock": SENTENCES[status]}).encode(),
+        body=json.dumps({"mock": sentence or SENTENCES[status]}).encode(),
     )
 
 

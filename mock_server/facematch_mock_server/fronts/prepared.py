@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,15 +30,25 @@ _USER_AGENT = f"python-urllib3/{version('urllib3')}"
 
 def refused_head(head: Head) -> int | None:
     """The status with which the HTTP server refuses this head; None if it takes it."""
-    lines = [f"{name}: {value}\r\n".encode(_TEXT) for name, value in head.headers]
-    size = len(f"{head.method} {head.target} HTTP/1.1\r\n".encode(_TEXT)) + sum(map(len, lines))
-    if size + 2 > MAX_HEAD_BYTES:
+    lines = [f"{head.method} {head.target} HTTP/1.1\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in head.headers]
+    if len("".join(lines).encode(_TEXT)) + 2 > MAX_HEAD_BYTES:
         return 431
-    well_formed = all(
-        _TOKEN.fullmatch(name) and _VALUE.fullmatch(value.encode(_TEXT))
-        for name, value in head.headers
-    )
-    return None if well_formed else 400
+    for name, value in head.headers:
+        if not _is_token(name) or not _is_value(value):
+            return 400
+    return None
+
+
+@lru_cache(maxsize=128)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
+
+
+def _is_value(value: str) -> bool:
+    # Most values are plain ASCII, which need not go through the pattern.
+    plain = value.isascii() and value.isprintable() and not value.endswith(" ")
+    return plain or _VALUE.fullmatch(value.encode(_TEXT)) is not None
 
 
 def request_of(prepared: requests.PreparedRequest) -> Request:
@@ -52,8 +63,10 @@ def request_of(prepared: requests.PreparedRequest) -> Request:
 
 def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
     """In the order in which http.client and urllib3 send them, with what they add."""
-    own = [(_text(name), _text(value).strip(" \t")) for name, value in prepared.headers.items()]
-    known = {name.lower() for name, _ in own}
+    own = [
+        (_text(name).lower(), _text(value).strip(" \t")) for name, value in prepared.headers.items()
+    ]
+    known = {name for name, _ in own}
     if "host" not in known:
         yield "host", _host(str(prepared.url))
     if "accept-encoding" not in known:

@@ -93,8 +93,6 @@ class RequestReader:
         """Go on to the body of the request whose head was just read, of at most `limit` bytes."""
         self.in_body = True
         self._limit = limit
-        if self._length:
-            self._buffer = self._buffers.take(self._length)
 
     def space(self) -> memoryview | None:
         """Where the rest of the body belongs; None if its length is not known."""
@@ -174,21 +172,23 @@ class RequestReader:
 
     def _head_read(self, event: h11.Request) -> HeadRead:
         self._length, keep_alive = 0, event.http_version >= b"1.1"
-        for name, value in event.headers:
-            if name == b"content-length" and self._length is not None:
+        # Iterating over its headers costs h11 three times as much.
+        headers = [
+            (name.lower().decode("latin-1"), value.decode("latin-1"))
+            for name, value in event.headers.raw_items()
+        ]
+        for name, value in headers:
+            if name == "content-length" and self._length is not None:
                 self._length = int(value)
-            elif name == b"transfer-encoding":
+            elif name == "transfer-encoding":
                 self._length = None
-            elif name == b"connection" and b"close" in _tokens(value):
+            elif name == "connection" and "close" in _tokens(value):
                 keep_alive = False
         return HeadRead(
             head=Head(
                 method=event.method.decode("latin-1"),
                 target=event.target.decode("latin-1"),
-                headers=[
-                    (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in event.headers
-                ],
+                headers=headers,
                 peer=self._peer,
             ),
             length=self._length,
@@ -198,9 +198,12 @@ class RequestReader:
 
     def _advance_counted(self, data: memoryview, length: int) -> tuple[Event | None, memoryview]:
         buffer = self._buffer
-        if buffer is None:
+        if buffer is None and len(data) >= length:
+            # All of it came with the head: it needs no buffer.
             self._next_head()
-            return BodyRead(body=b""), data
+            return BodyRead(body=bytes(data[:length])), data[length:]
+        if buffer is None:
+            buffer = self._buffer = self._buffers.take(length)
         taken = min(len(data), length - self.seen)
         if taken:
             buffer[self.seen : self.seen + taken] = data[:taken]
@@ -232,5 +235,5 @@ class RequestReader:
                 return None, _NOTHING
 
 
-def _tokens(value: bytes) -> list[bytes]:
-    return [token.strip() for token in value.lower().split(b",")]
+def _tokens(value: str) -> list[str]:
+    return [token.strip(" \t") for token in value.lower().split(",")]

@@ -6,7 +6,6 @@ import datetime as dt
 import enum
 import http
 from collections.abc import Callable
-from email.utils import format_datetime
 
 import attrs
 
@@ -25,6 +24,13 @@ FRONT_HEADERS = frozenset(
 GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+#: Written here: `email.utils` has it too, and would be loaded at every start for nothing else.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -62,6 +68,13 @@ def machine_time() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def http_date(moment: dt.datetime) -> str:
+    """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
+    utc = moment.astimezone(dt.UTC)
+    day, month = _DAYS[utc.weekday()], _MONTHS[utc.month - 1]
+    return f"{day}, {utc.day:02} {month} {utc.year:04} {utc:%H:%M:%S} GMT"
+
+
 class DateHeader:
     """The value of the Date header, written anew once a second.
 
@@ -77,7 +90,7 @@ class DateHeader:
     def __call__(self) -> str:
         second = self._now().replace(microsecond=0)
         if second != self._second:
-            self._text = format_datetime(second.astimezone(dt.UTC), usegmt=True)
+            self._text = http_date(second)
             self._second = second
         return self._text
 

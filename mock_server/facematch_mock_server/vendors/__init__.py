@@ -11,6 +11,7 @@ from facematch_mock_server._ledger import amount
 from facematch_mock_server._messages import Head, Request, Response
 from facematch_mock_server.claims import Claim, Told, all_claims
 from facematch_mock_server.claims.didit import DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
+from facematch_mock_server.state import Store
 
 if TYPE_CHECKING:
     from facematch_mock_server.world import World
@@ -57,6 +58,8 @@ class VendorKind:
         settings: Numbers that may be set: the behaviour, and what kind of number it takes.
         rate_limits: The behaviour that holds the limit, by scope.
         make: Makes the vendor of a world.
+        records: Makes what it remembers beyond keys, credit and sessions, from what the store
+            kept.
     """
 
     name: str
@@ -67,6 +70,7 @@ class VendorKind:
     settings: Mapping[str, tuple[str, str]]
     rate_limits: Mapping[str, str]
     make: Callable[[World], VendorBehaviour]
+    records: Callable[[Store], Any]
 
     def choose(
         self, edition: str, switches: Mapping[str, Any]
@@ -106,11 +110,19 @@ def _limit(value: object) -> int | None:
     return value
 
 
+def _score(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise ValueError("this switch takes a number from 0 to 100")
+    return float(value)
+
+
 #: What checks each kind of number that may be set.
 NUMBERS: Mapping[str, Callable[[object], Any]] = {
     "count": _count,
     "limit": _limit,
+    "seconds": _count,
     "amount": amount,
+    "score": _score,
 }
 
 
@@ -118,6 +130,12 @@ def _didit(world: World) -> VendorBehaviour:
     from .didit import Didit  # not above: it needs the world, which needs this module
 
     return Didit(world)
+
+
+def _didit_records(store: Store) -> Any:
+    from .didit._records import DiditRecords  # not above, as above
+
+    return DiditRecords(store)
 
 
 _KINDS = {
@@ -128,8 +146,15 @@ _KINDS = {
         default_edition=DEFAULT_EDITION,
         switches=SWITCHES,
         settings=SETTINGS,
-        rate_limits={"write": "rate.write.limit", "get": "rate.get.limit"},
+        rate_limits={
+            "write": "rate.write.limit",
+            "get": "rate.get.limit",
+            "decision": "rate.decision.limit",
+            "management": "rate.management.limit",
+            "register": "rate.register.limit",
+        },
         make=_didit,
+        records=_didit_records,
     )
 }
 

@@ -1,6 +1,10 @@
 """A suite of exchanges that every claim takes part in."""
 
 import mock_didit as didit
+import mock_didit_accounts as accounts
+import mock_didit_faces as faces
+import mock_didit_sessions as sessions
+import mock_didit_webhooks as webhooks
 import pytest
 from mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
 
@@ -16,6 +20,10 @@ SETTINGS = (
     {"edition": "2026-11"},
     {"switches": {"undecodable": 400}},
     {"switches": {"credits_before_validation": True}},
+    {"switches": {"empty_blocks": "list"}},
+    {"switches": {"reserved_domains": "accepted"}},
+    {"switches": {"v2_prefix": True, "event_id_per_attempt": True}},
+    {"switches": {"allow_http_webhooks": False}},
 )
 BIG = 5 * 1024 * 1024 + 1
 STATE = (control("ledger"), control("sessions"))
@@ -26,9 +34,9 @@ def files(*sent, key="mock-live-key", path=MATCH, fields=()):
     return request(path, *didit.multipart(fields, sent), key=key)
 
 
-def answered(status, kind="status", path=MATCH):
+def answered(status, kind="status", path=MATCH, **more):
     """The answer of a fault."""
-    fault = Fault(stage="answer", kind=kind, status=status)
+    fault = Fault(stage="answer", kind=kind, status=status, **more)
     return lambda engine: engine.answer_of(fault, request(path, b"{}", "application/json"))
 
 
@@ -73,6 +81,8 @@ SCENARIOS = {
         liveness(picture(faces=0)),
         liveness(picture(quality=12, luminance=8)),
         liveness(picture(luminance=95)),
+        liveness(picture(blocklist="certain", duplicate="possible")),
+        liveness(picture(blocklist="possible", duplicate="certain")),
         liveness(b"no picture"),
         liveness(key="mock-sandbox-key"),
         *STATE,
@@ -102,6 +112,7 @@ SCENARIOS = {
     "forms": (
         request(MATCH, b"x", "multipart/form-data"),
         request(MATCH, WHOLE[:-20], TYPE),
+        request(MATCH, didit.in_base64(WHOLE), TYPE),
         request(MATCH, b"vendor_data=1", "application/x-www-form-urlencoded"),
         request(MATCH, b"{}", "application/json"),
         request(MATCH, b"", "application/json"),
@@ -144,7 +155,7 @@ SCENARIOS = {
     "paths": (
         request("/v3/face-mach/"),
         request("/v3/session/seven/decision/"),
-        request("/v3/billing/balance/", method="GET"),
+        request("/v3/workflows/", method="GET"),
         request("/system/healthcheck", method="GET", key=None),
         request("/elsewhere"),
         refused(MATCH),
@@ -153,33 +164,40 @@ SCENARIOS = {
     "faults": (
         *(answered(status) for status in (400, 401, 403, 404, 405, 415, 429, 503)),
         answered(502, "html"),
+        answered(503, "json", body={"detail": "own"}),
         answered(200, "wrong_json"),
     ),
+    **sessions.SCENARIOS,
+    **faces.SCENARIOS,
+    **accounts.SCENARIOS,
+    **webhooks.SCENARIOS,
 }
 
 
-def replay(settings, turned=()):
-    """What the suite is answered in worlds of these settings: (answer, claims) by exchange."""
-    seen = []
-    for steps in SCENARIOS.values():
-        engine = didit.new_engine(turned=turned, **settings)
-        for step in steps:
-            answer = step(engine) if callable(step) else engine.handle(step)
-            told = tuple(h for h in answer.headers if h[0] != CLAIMS_HEADER)
-            seen.append(((answer.status, told, answer.body), answer.claims))
+def exchange(steps, settings, turned=()):
+    """What the steps of a scenario are answered in a world of these settings: (answer, claims)."""
+    engine, seen = didit.new_engine(turned=turned, **settings), []
+    for step in steps:
+        answer = step(engine) if callable(step) else engine.handle(step)
+        told = tuple(h for h in answer.headers if h[0] != CLAIMS_HEADER)
+        seen.append(((answer.status, told, answer.body), answer.claims))
     return seen
 
 
 @pytest.fixture(scope="session")
 def suite():
-    """How the suite is answered where nothing is turned, by settings."""
-    return [(settings, replay(settings)) for settings in SETTINGS]
+    """What is answered where nothing is turned: (settings, steps, [(answer, claims)])."""
+    return [
+        (settings, steps, exchange(steps, settings))
+        for settings in SETTINGS
+        for steps in SCENARIOS.values()
+    ]
 
 
 @pytest.fixture
 def answers():
-    """How the suite is answered with some claims turned."""
-    return replay
+    """How a scenario is answered with some claims turned."""
+    return exchange
 
 
 def pytest_generate_tests(metafunc):

@@ -49,7 +49,16 @@ def test_each_behaviour_has_one_claim_in_an_edition(edition):
             *(key for key in (c.key for c in all_claims()) if "QUALITY" in key or "LUMINAN" in key),
             *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
             *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
-            "integer.bad",
+            "search.age_text",
+            *(
+                c.key
+                for c in all_claims()
+                if c.when == ("lists", (True,)) and not c.key.endswith("there")
+            ),
+            *(f"webhook.single.{part}" for part in ("answer", "keys", "rotate", "capture")),
+            "page.invalid",
+            "page.last",
+            *(f"delete.{part}" for part in ("body_keys", "faces", "retain", "template", "longest")),
         }
 
 

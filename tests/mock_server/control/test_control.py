@@ -1,17 +1,21 @@
 """The verbs as a Python object."""
 
 import datetime as dt
+import inspect
 from decimal import Decimal
 
 import mock_didit as didit
 import pytest
 from mock_didit import match
 
+from facematch_mock_server.cards import make_card
 from facematch_mock_server.control import Control
 from facematch_mock_server.deciding import Deciding
 from facematch_mock_server.engine import Engine
 from facematch_mock_server.faults import Fault
 from facematch_mock_server.world import World
+
+P1 = make_card("p1")
 
 
 @pytest.fixture
@@ -34,8 +38,60 @@ def test_outcomes(engine, steer):
     steer.set_outcome("liveness", attack=True)
     steer.clear_outcomes()
     assert steer.outcomes() == ()
-    with pytest.raises(ValueError, match="no such outcome"):
-        steer.set_outcome("match", colour="red")
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        steer.set_outcome("match", score=101)
+
+
+def test_outcomes_take_what_the_decider_takes():
+    """The same names, defaults and annotations, so that an editor can tell them."""
+    ours, deciders = (
+        list(inspect.signature(verb).parameters.values())
+        for verb in (Control.set_outcome, Deciding.set_outcome)
+    )
+    assert ours == deciders
+
+
+@pytest.mark.parametrize(
+    ("edition", "operation", "words"),
+    [
+        ("2026-07", "match", "2026-07 has no .* for a match; the editions that have it: 2026-03$"),
+        ("2026-11", "match", "2026-11 has no .* for a match; the editions that have it: 2026-03$"),
+        ("2026-07", "liveness", "2026-07 has no .* for a liveness check; no edition has it$"),
+        ("2026-03", "liveness", "2026-03 has no .* for a liveness check; no edition has it$"),
+    ],
+)
+def test_a_review_that_nobody_would_see_is_refused(engine, steer, edition, operation, words):
+    """The edition and those that have it are named; no outcome waits, and False is no review."""
+    steer.reset(edition=edition)
+    with pytest.raises(ValueError, match=words):
+        steer.set_outcome(operation, review=True)
+    assert steer.outcomes() == ()
+    steer.set_outcome(operation, review=False)
+
+
+def test_a_review_where_the_edition_can_say_so(engine, steer):
+    """It is answered In Review."""
+    steer.reset(edition="2026-03")
+    steer.set_outcome("match", review=True)
+    assert engine.handle(match(P1, P1)).json()["face_match"]["status"] == "In Review"
+
+
+def test_a_card_with_a_review_works_in_every_edition(engine):
+    """Where the vendor cannot say so, the score decides as ever."""
+    card = make_card("p1", review=True)
+    assert card != P1
+    assert engine.handle(match(card, card)).json()["face_match"]["status"] == "Approved"
+
+
+def test_limits_are_changed_together_or_not_at_all(steer):
+    """A wrong one after a good one leaves the good one alone."""
+    before = steer.limits()
+    for wrong in ({"write": 1, "get": -1}, {"get": 1, "push": 1}):
+        with pytest.raises(ValueError, match="limit"):
+            steer.set_limits(wrong)
+        assert steer.limits() == before
+    steer.set_limits({"get": None, "write": 2})
+    assert steer.limits() == {**before, "write": 2, "get": None}
 
 
 def test_a_decider_without_outcomes():

@@ -1,6 +1,7 @@
 """The control API: every verb, and who may use it."""
 
 import json
+import math
 
 import mock_didit as didit
 import pytest
@@ -45,6 +46,13 @@ def test_outcomes(engine):
     assert ask(engine, "outcomes")[1] == {"outcomes": []}
 
 
+def test_a_face_that_is_known_from_elsewhere(engine):
+    """A blocklist and another session can be asked for, as surely as a test wants."""
+    ask(engine, "outcomes", {"kind": "liveness", "blocklist": "possible", "duplicate": "certain"})
+    warnings = engine.handle(didit.liveness()).json()["liveness"]["warnings"]
+    assert [one["risk"] for one in warnings] == ["POSSIBLE_FACE_IN_BLOCKLIST", "DUPLICATED_FACE"]
+
+
 def test_faults(engine):
     """Added, listed, cleared."""
     rule = {"stage": "answer", "kind": "status", "status": 503, "chance": 0.5, "times": None}
@@ -54,6 +62,26 @@ def test_faults(engine):
     assert len(ask(engine, "faults")[1]["faults"]) == 1
     ask(engine, "faults/clear", {})
     assert engine.faults.rules == ()
+
+
+OWN = {"detail": "Overloaded.", "retry_in": 1.5, "more": [None, True, 7, {"a": "é"}]}
+
+
+def test_a_fault_with_a_body_of_the_tests_own(engine):
+    """It is sent as it was given, under the status that was asked for."""
+    rule = {"stage": "answer", "kind": "json", "status": 503, "body": OWN}
+    status, told = ask(engine, "faults", rule)
+    assert (status, told["body"]) == (200, OWN)
+    response = engine.answer_of(engine.faults.rules[0], match())
+    assert (response.status, response.json()) == (503, OWN)
+    assert response.header("Content-Type") == "application/json"
+    assert "mock.fault.own" in response.header("X-Facematch-Claims")
+
+
+def test_an_answer_ends_its_line(engine):
+    """So that a terminal does; a refusal, too."""
+    for sent in (control(""), control("clock/advance", {"seconds": 1}), control("nothing")):
+        assert engine.handle(sent).body.endswith(b"}\n")
 
 
 def test_clock(engine):
@@ -78,6 +106,7 @@ def test_ledger(engine):
                 "amount": "0.0500",
                 "request_id": request_id,
                 "balance": "12.2000",
+                "owner": "mock",
             }
         ],
     }
@@ -97,8 +126,10 @@ def test_keys(engine):
 
 def test_limits(engine):
     """Read, changed, lifted."""
-    assert ask(engine, "limits")[1] == {"write": 300, "get": 600}
-    assert ask(engine, "limits", {"write": 1, "get": None})[1] == {"write": 1, "get": None}
+    before = ask(engine, "limits")[1]
+    assert {"write": 300, "get": 600, "decision": None}.items() <= before.items()
+    changed = {"write": 1, "get": None}
+    assert ask(engine, "limits", changed)[1] == {**before, **changed}
     assert [engine.handle(match()).status for _ in range(2)] == [200, 429]
 
 
@@ -173,6 +204,16 @@ def test_claims(engine):
         ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect is one of"),
         ("faults", {"stage": "x", "kind": "html"}, 400, "x"),
         ("faults", {"stage": "connect", "kind": "reset", "times": "2"}, 400, "times is"),
+        ("faults", {"stage": "connect", "kind": "reset", "executed": True}, 400, "never executed"),
+        ("faults", {"stage": "mid_body", "kind": "reset", "executed": False}, 400, "always"),
+        ("faults", {"stage": "answer", "kind": "html", "executed": "yes"}, 400, "executed is"),
+        ("faults", {"stage": "answer", "kind": "html", "path": 7}, 400, "path of a fault is"),
+        ("faults", {"stage": "answer", "kind": "html", "body": {}}, 400, "no other kind takes"),
+        ("faults", {"stage": "answer", "kind": "json"}, 400, "needs a body"),
+        ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "are finite"),
+        ("outcomes", {"kind": "match", "review": True}, 400, "that have it: 2026-03"),
+        ("outcomes", {"kind": "match", "digest": 7}, 400, "64 hexadecimal digits"),
+        ("outcomes", {"kind": "match", "digest": []}, 400, "64 hexadecimal digits"),
         ("outcomes", {"score": 3}, 400, "kind is missing"),
         ("outcomes", {"kind": "match", "score": 300}, 400, "between 0 and 100"),
         ("outcomes", {"kind": "match", "picture": "x"}, 400, "there is no picture here"),
@@ -186,6 +227,7 @@ def test_claims(engine):
         ("keys", {"expires": 7}, 400, "expires is a text"),
         ("keys/revoke", {"key": []}, 400, "key is a text"),
         ("limits", {"write": -1}, 400, "a whole number from 0 on"),
+        ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0 on"),
         ("limits", {"push": 1}, 400, "there is no push here"),
         ("reset", {"edition": "1999"}, 400, "no edition 1999"),
         ("reset", {"edition": []}, 400, "edition is a text"),
@@ -198,11 +240,17 @@ def test_a_request_that_is_refused(engine, path, body, status, words):
     code, said = ask(engine, path, body)
     assert code == status
     assert words in said["mock"]
+    for changed in ("limits", "faults", "ledger"):
+        assert ask(engine, changed) == ask(didit.new_engine(), changed)
 
 
 def test_no_json(engine):
     """Neither a broken body nor another content type is a change."""
     sent = didit.request("/__mock__/clock/advance", b"{", "application/json")
+    assert engine.handle(sent).status == 400
+    sent = didit.request(
+        "/__mock__/clock/advance", b'{"seconds":1e99999999999999999999}', "application/json"
+    )
     assert engine.handle(sent).status == 400
     sent = didit.request("/__mock__/clock/advance", b'{"seconds":1}', "text/plain")
     assert engine.handle(sent).status == 415
@@ -266,13 +314,15 @@ values = st.recursive(
     max_leaves=3,
 )
 NAMES = """kind score stage seconds balance key expires write edition switches times digest allowed
-path method status chance"""
+path method status chance body executed"""
 names = st.sampled_from(NAMES.split())
 
 
 @given(
     path=st.sampled_from([name for method, name in VERBS if method == "POST"]),
-    body=st.dictionaries(names, values | st.sampled_from(["match", "answer", "html"]), max_size=4),
+    body=st.dictionaries(
+        names, values | st.sampled_from(["match", "answer", "html", "json"]), max_size=4
+    ),
 )
 def test_any_change_gets_an_answer(path, body):
     """However odd a change is, it is made or refused, and the world goes on."""

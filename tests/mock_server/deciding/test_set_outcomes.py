@@ -116,6 +116,15 @@ def test_liveness_values(deciding, liveness):
     assert len(found.probe.faces) == 3
 
 
+def test_a_face_that_is_known_from_elsewhere(deciding, liveness):
+    """From a blocklist or another session, surely or perhaps; that needs a face."""
+    deciding.set_outcome("liveness", blocklist="possible", duplicate="certain")
+    found = liveness(picture(size=(1, 1)).data)
+    assert (found.blocklist, found.duplicate) == ("possible", "certain")
+    assert len(found.probe.faces) == 1
+    assert (liveness(A).blocklist, liveness(A).duplicate) == (None, None)
+
+
 def test_liveness_without_faces(deciding, liveness):
     """No face: nothing of one."""
     deciding.set_outcome("liveness", faces=0)
@@ -148,6 +157,10 @@ def test_liveness_brings_a_face(deciding, liveness):
         ("liveness", {"faces": 11}),
         ("liveness", {"faces": 0, "score": 50}),
         ("liveness", {"quality": 101}),
+        ("liveness", {"blocklist": True}),
+        ("liveness", {"duplicate": "sure"}),
+        ("liveness", {"faces": 0, "blocklist": "certain"}),
+        ("match", {"duplicate": "certain"}),
     ],
     ids=str,
 )

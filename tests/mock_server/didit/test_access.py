@@ -60,7 +60,7 @@ def test_another_method(ask, method, path):
     """405, with the method in quotes."""
     status, body, response = ask(request(path, method=method))
     assert (status, body) == (405, {"detail": f'Method "{method}" not allowed.'})
-    assert response.header("Allow") == "POST"
+    assert response.header("Allow") == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,9 @@ def test_an_unknown_path_names_the_one_that_was_meant():
 @pytest.mark.parametrize(
     "path",
     [
-        "/v3/billing/balance/",
-        "/v3/session/3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35/decision/",
-        "/v3/face-search/",
-        "/auth/v2/programmatic/register/",
+        "/v3/workflows/",
+        "/v3/session/3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35/generate-pdf/",
+        "/v3/id-verification/",
     ],
 )
 def test_what_is_not_imitated_says_so(ask, path):
@@ -182,4 +181,15 @@ def test_both_hosts_are_didits(ask, host):
 
 def test_the_health_check_needs_no_key(ask):
     """It is there, and says nothing."""
-    assert ask(request("/system/healthcheck", method="GET", key=None))[:2] == (200, {})
+    assert ask(request("/system/healthcheck", method="GET", key=None))[:2] == (
+        200,
+        {"status": "ok"},
+    )
+
+
+def test_a_path_that_reads_takes_head_and_names_what_it_takes(ask):
+    """HEAD is GET without its body; another method is told which there are."""
+    path = "/v3/sessions/"
+    head, get, other = (ask(request(path, method=m)) for m in ("HEAD", "GET", "PUT"))
+    assert (head[0], get[0], other[0]) == (200, 200, 405)
+    assert other[2].header("Allow") == "GET, HEAD, OPTIONS"

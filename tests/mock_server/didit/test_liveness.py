@@ -47,6 +47,8 @@ MANY = "MULTIPLE_FACES_DETECTED"
 ATTACK_LONG = f"risk.{ATTACK}.long"
 QUALITY = "LOW_FACE_QUALITY"
 DARK, BRIGHT = "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"
+LISTED, LIKE_LISTED = "FACE_IN_BLOCKLIST", "POSSIBLE_FACE_IN_BLOCKLIST"
+TWICE, LIKE_TWICE = "DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"
 
 #: what is seen, threshold, edition -> status, score, risks, claim
 VERDICTS = [
@@ -72,6 +74,10 @@ VERDICTS = [
     ({"luminance": 80.1}, None, "2026-03", "Approved", 92, [BRIGHT], "bright"),
     ({"luminance": 80}, None, "2026-03", "Approved", 92, [], "bright"),
     ({"review": True}, None, "2026-03", "Approved", 92, [], "approved"),
+    ({"blocklist": "certain"}, None, "2026-07", "Declined", 92.12, [LISTED], "blocklist_data"),
+    ({"blocklist": "possible"}, None, "2026-03", "Declined", 92, [LIKE_LISTED], "declining"),
+    ({"duplicate": "certain"}, None, "2026-11", "Approved", 92.12, [TWICE], "duplicate_data"),
+    ({"duplicate": "possible"}, None, "2026-07", "Approved", 92.12, [LIKE_TWICE], "known_from"),
 ]  # fmt: skip
 
 
@@ -93,7 +99,8 @@ def test_verdict(ask, case):
 @pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
 def test_no_face(ask, edition):
     """No face stands alone, and takes the numbers away."""
-    body = ask(liveness(picture(faces=0, score=3, attack=True)), edition=edition)[1]
+    seen = picture(faces=0, score=3, attack=True, blocklist="certain", duplicate="certain")
+    body = ask(liveness(seen), edition=edition)[1]
     block = body["liveness"]
     assert block["status"] == "Declined"
     assert [warning["risk"] for warning in block["warnings"]] == [NONE]
@@ -109,6 +116,10 @@ TYPES = {
     QUALITY: "warning",
     DARK: "warning",
     BRIGHT: "warning",
+    LISTED: "error",
+    LIKE_LISTED: "error",
+    TWICE: "information",
+    LIKE_TWICE: "information",
 }
 
 
@@ -119,6 +130,8 @@ def test_the_type_of_every_warning(ask):
         {"score": 1, "attack": True, "faces": 2, "quality": 1, "luminance": 1},
         {"faces": 0},
         {"luminance": 99},
+        {"blocklist": "certain", "duplicate": "certain"},
+        {"blocklist": "possible", "duplicate": "possible"},
     ):
         for warning in ask(liveness(picture(**said)), edition="2026-03")[1]["liveness"]["warnings"]:
             seen[warning["risk"]] = warning["log_type"]
@@ -131,6 +144,42 @@ def test_the_words_of_an_attack(ask):
     assert warning["short_description"] == "Liveness Face Attack"
     text = "The system detected a potential attempt to bypass the liveness check."
     assert warning["long_description"] == text
+
+
+def test_a_face_that_is_known(ask):
+    """The documented words, and which session knows it."""
+    seen = picture(blocklist="certain", duplicate="certain")
+    listed, twice = ask(liveness(seen))[1]["liveness"]["warnings"]
+    known = {"api_service": "PASSIVE_LIVENESS"}
+    session = "00000000-0000-4000-8000-000000000001"
+    assert listed == {
+        "risk": LISTED,
+        "feature": "LIVENESS",
+        "additional_data": {
+            "blocklisted_session_id": session,
+            "blocklisted_session_number": 1,
+            **known,
+        },
+        "log_type": "error",
+        "short_description": "Face in blocklist",
+        "long_description": "The system identified a face in the blocklist, which means the face "
+        "is not allowed to be verified.",
+    }
+    assert twice == {
+        "risk": TWICE,
+        "feature": "LIVENESS",
+        "additional_data": {
+            "duplicated_session_id": session,
+            "duplicated_session_number": 1,
+            **known,
+        },
+        "log_type": "information",
+        "short_description": "Duplicated face from other approved session",
+        "long_description": "The system identified a duplicated face from another approved "
+        "session, requiring further investigation.",
+    }
+    march = ask(liveness(seen), edition="2026-03")[1]["liveness"]["warnings"]
+    assert all("additional_data" not in warning for warning in march)
 
 
 @pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])

@@ -164,9 +164,10 @@ def test_an_angle_only_if_asked_for(ask, rotate, angle):
 
 
 def test_several_faces_are_several_entities(ask):
-    """All faces are listed, and the verdict stands."""
+    """All faces are listed, the largest first, and the verdict stands."""
     body = ask(match(picture(faces=3)))[1]
-    assert len(body["face_match"]["user_image"]["entities"]) == 3
+    faces = body["face_match"]["user_image"]["entities"]
+    assert [face["bbox"] for face in faces] == [FACE["bbox"], *[[10, 20, 130, 150]] * 2]
     assert body["face_match"]["warnings"] == []
 
 

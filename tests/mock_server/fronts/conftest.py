@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from facematch_mock_server._messages import Response
-from facematch_mock_server.faults import Fault, Faults
+from facematch_mock_server.faults import Fault, Faults, Kind
 from facematch_mock_server.fronts.server import HttpFront
 
 NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
@@ -76,6 +76,8 @@ def make_fault():
 
     def make(place, **more):
         stage, kind = place.split(".")
+        if kind == Kind.JSON:
+            more.setdefault("body", {"detail": "own"})
         return Fault(stage=stage, kind=kind, **more)
 
     return make

@@ -4,20 +4,21 @@ import pytest
 
 from facematch_mock_server import exchange
 from facematch_mock_server._messages import Request
-from facematch_mock_server.faults import POSSIBLE, Kind, Stage
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 
 ASKED = Request(method="POST", target="/x", body=b"abc")
 
 PLACES = [
-    f"{stage}.{kind}"
+    (f"{stage}.{kind}", executed)
     for stage, kinds in POSSIBLE.items()
     for kind in sorted(kinds)
+    for executed in (False, True, None)
     if stage is not Stage.CONNECT
+    and (executed is None or CARRIED_OUT.get(stage, executed) is executed)
 ]
 
 
-@pytest.mark.parametrize("executed", [False, True])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "executed"), PLACES)
 def test_what_is_carried_out(make_engine, make_fault, place, executed):
     """Mid-upload never, in the answer's course always, else as the fault says: at most once."""
     fault = make_fault(place, executed=executed, status=500)
@@ -26,10 +27,10 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
     delivery = exchange.delivery(engine, ASKED, drawn)
     done = {
         Stage.MID_UPLOAD: False,
-        Stage.AFTER_UPLOAD: executed,
+        Stage.AFTER_UPLOAD: bool(executed),
         Stage.MID_HEADERS: True,
         Stage.MID_BODY: True,
-        Stage.ANSWER: executed,
+        Stage.ANSWER: bool(executed),
     }[fault.stage]
     assert len(engine.handled) == done
     assert engine.notes == [("/x", f"fault: {fault.stage} {fault.kind}")]

@@ -10,7 +10,7 @@ from urllib3.util import Timeout
 
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
-from facematch_mock_server.faults import POSSIBLE, Kind
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind
 from facematch_mock_server.fronts.adapter import MockAdapter
 from facematch_mock_server.fronts.in_responses import register
 
@@ -24,6 +24,7 @@ FAULTS = [
     for kind in sorted(kinds)
     for seconds in ((IN_TIME_S, TOO_LATE_S) if kind in (Kind.DELAY, Kind.DRIBBLE) else (0,))
     for executed in (False, True)
+    if CARRIED_OUT.get(stage, executed) is executed
 ]
 
 #: Headers that are the connection's.
@@ -132,6 +133,53 @@ def test_a_dribbling_answer_ends_at_the_deadline(make_engine, make_fault, serve)
         client.send(
             HttpRequest(method="GET", url=f"{serve(engine).url}/x"), backend="test", deadline_s=0.1
         )
+
+
+class Clock:
+    """Time that passes where somebody sleeps."""
+
+    at = 0.0
+
+    def monotonic(self):
+        return self.at
+
+    def sleep(self, seconds):
+        self.at += seconds
+
+
+@pytest.mark.parametrize(
+    ("place", "seconds", "ends_after_s"),
+    [
+        ("connect.delay", 3600, 1.0),
+        ("after_upload.delay", 3600, 1.0),
+        ("mid_headers.dribble", 3600, 1.0),
+        ("mid_body.dribble", 3600, 1.0),
+        # The byte that is waited for when the time is up is the last one.
+        ("mid_body.dribble", 0.375, 1.125),
+    ],
+)
+def test_the_deadline_of_the_librarys_client_holds_within_the_process(
+    make_engine, make_fault, place, seconds, ends_after_s
+):
+    """The adapter waits no longer than the call has time; only a head is not broken off."""
+    clock = Clock()
+    client = HttpClient(clock=clock)
+    engine = make_engine(make_fault(place, seconds=seconds))
+    client.mount(URL, MockAdapter(engine, sleep=clock.sleep))
+    with contextlib.closing(client), pytest.raises(DeadlineExceeded):
+        client.send(HttpRequest(method="GET", url=f"{URL}/x"), backend="test", deadline_s=1.0)
+    assert clock.at == ends_after_s
+
+
+def test_a_head_that_dribbles_within_the_process_is_late(make_engine, make_fault):
+    """It comes whole, as no socket gives it piece by piece; then the deadline counts."""
+    clock = Clock()
+    client = HttpClient(clock=clock)
+    engine = make_engine(make_fault("mid_headers.dribble", seconds=0.5))
+    client.mount(URL, MockAdapter(engine, sleep=clock.sleep))
+    with contextlib.closing(client), pytest.raises(DeadlineExceeded):
+        client.send(HttpRequest(method="GET", url=f"{URL}/x"), backend="test", deadline_s=1.0)
+    assert clock.at > 1.5
 
 
 @pytest.mark.parametrize(

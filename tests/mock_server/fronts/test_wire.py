@@ -1,6 +1,7 @@
 """Answers as bytes, and faults as the order in which they leave."""
 
 import datetime as dt
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -57,3 +58,13 @@ def test_the_date_is_gmt(zone):
     ]
     date = wire.DateHeader(lambda: times.pop(0).astimezone(zone))
     assert [date(), date()] == ["Thu, 02 Jul 2026 09:15:27 GMT", "Thu, 02 Jul 2026 09:15:28 GMT"]
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_a_date_is_written_as_the_library_writes_it(moment):
+    """Any time that has one in UTC, in any zone."""
+    try:
+        utc = moment.astimezone(dt.UTC)
+    except OverflowError:
+        return
+    assert wire.http_date(moment) == format_datetime(utc, usegmt=True)

@@ -172,7 +172,7 @@ def test_an_answer_byte_by_byte(struck, place):
 
 
 @pytest.mark.parametrize("executed", [False, True])
-@pytest.mark.parametrize("kind", ["html", "wrong_json", "status"])
+@pytest.mark.parametrize("kind", ["html", "wrong_json", "json", "status"])
 def test_another_answer(struck, kind, executed):
     """The engine's answer for the fault is sent whole; the connection goes on."""
     client, engine = struck(f"answer.{kind}", status=503, executed=executed)

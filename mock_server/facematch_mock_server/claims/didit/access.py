@@ -5,7 +5,16 @@ from __future__ import annotations
 from facematch_mock_server.claims._claim import row, table
 from facematch_mock_server.claims._reply import Reply
 
-from .sources import DJANGO, EARLY_LIMITS, FRAMEWORK, MATCH_SKILL, NOVEMBER, OPENAPI, OURS
+from .sources import (
+    COMMUNITY_CLIENT,
+    DJANGO,
+    EARLY_LIMITS,
+    FRAMEWORK,
+    MATCH_SKILL,
+    NOVEMBER,
+    OPENAPI,
+    OURS,
+)
 
 _NOT_FOUND = "<!doctype html>\n<html><body><h1>Not Found</h1></body></html>\n"
 
@@ -183,8 +192,14 @@ _RATES = (
 _PATHS = (
     row(
         "method.refused",
-        Reply(405, {"detail": 'Method "{method}" not allowed.'}, (("Allow", "POST"),)),
-        "Another method than POST is 405.",
+        Reply(405, {"detail": 'Method "{method}" not allowed.'}),
+        "Another method than the endpoint's own is 405.",
+        FRAMEWORK,
+    ),
+    row(
+        "method.allow",
+        "{methods}, OPTIONS",
+        "A 405 names the methods that are allowed, OPTIONS always among them.",
         FRAMEWORK,
     ),
     row(
@@ -225,9 +240,9 @@ _PATHS = (
     ),
     row(
         "path.healthcheck",
-        Reply(200, {}),
-        "The health check needs no key; its answer is not documented.",
-        OURS,
+        Reply(200, {"status": "ok"}),
+        "The health check needs no key; its answer is not documented, but the client reads status.",
+        COMMUNITY_CLIENT,
     ),
 )
 

@@ -27,6 +27,20 @@ CLAIMS = table(
         turned=Decimal("0.04"),
     ),
     row(
+        "credit.price.search",
+        Decimal("0.05"),
+        "A face search costs USD 0.05; ours to set.",
+        OURS,
+        turned=Decimal("0.06"),
+    ),
+    row(
+        "credit.price.age",
+        Decimal("0.03"),
+        "An age estimation costs USD 0.03; ours to set.",
+        OURS,
+        turned=Decimal("0.04"),
+    ),
+    row(
         "credit.refused",
         Reply(
             403,

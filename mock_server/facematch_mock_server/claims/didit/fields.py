@@ -5,7 +5,7 @@ from __future__ import annotations
 from facematch_mock_server.claims._claim import row, table
 from facematch_mock_server.claims._reply import Reply
 
-from .sources import DJANGO, FRAMEWORK, MATCH_REFERENCE, MATCH_SKILL, OPENAPI, OURS
+from .sources import DJANGO, DJANGO_FORMS, FRAMEWORK, MATCH_REFERENCE, MATCH_SKILL, OPENAPI, OURS
 
 _FLOAT = ("score_type", ("float",))
 _INTEGER = ("score_type", ("integer",))
@@ -22,6 +22,13 @@ _FORM = (
         True,
         "Of a multipart body that breaks off or is malformed, what can be read is used.",
         DJANGO,
+    ),
+    row(
+        "form.base64",
+        True,
+        "A part whose Content-Transfer-Encoding is base64 is decoded; a file that cannot be is "
+        "400.",
+        DJANGO_FORMS,
     ),
     row("form.last_wins", True, "Of fields with the same name the last counts.", DJANGO),
     row("fields.refused", Reply(400), "Fields are refused by name, with 400.", MATCH_REFERENCE),
@@ -91,7 +98,6 @@ _TEXTS = (
         "A valid integer is required.",
         "The words for no whole number.",
         FRAMEWORK,
-        when=_INTEGER,
     ),
     row(
         "number.too_high",

@@ -10,6 +10,7 @@ from .sources import LIVENESS_SKILL, OPENAPI, OURS
 _FLOAT = ("score_type", ("float",))
 _INTEGER = ("score_type", ("integer",))
 _QUALITY = ("quality_warnings", (True,))
+_DATA = ("warning_keys", (6,))
 
 _DECISION = (
     row("liveness.answer", Reply(200), "A check that was made is 200.", OPENAPI),
@@ -128,6 +129,37 @@ _PICTURE = (
         Reply(400, {"error": "Invalid user image format."}),
         "Bytes that are no picture are 400.",
         OPENAPI,
+    ),
+    row(
+        "liveness.measured",
+        ("face_quality", "face_luminance"),
+        "Quality and luminance of the face are told, from 0 to 100.",
+        OPENAPI,
+        turned=(),
+    ),
+    row(
+        "liveness.blocklist_data",
+        ("blocklisted_session_id", "blocklisted_session_number", "api_service"),
+        "The additional data of a hit in the blocklist is the session that was blocklisted.",
+        OPENAPI,
+        turned=(),
+        when=_DATA,
+    ),
+    row(
+        "liveness.duplicate_data",
+        ("duplicated_session_id", "duplicated_session_number", "api_service"),
+        "The additional data of a duplicate is the other session.",
+        OPENAPI,
+        turned=(),
+        when=_DATA,
+    ),
+    row(
+        "liveness.known_from",
+        ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"),
+        "The session of a hit that a test asks for is a fixed one, which cannot be read.",
+        OURS,
+        turned=("00000000-0000-4000-8000-000000000002", 2, "PASSIVE_LIVENESS"),
+        when=_DATA,
     ),
     row("liveness.low_quality", 30, "A quality below 30 is low.", OURS, turned=0, when=_QUALITY),
     row("liveness.dark", 20, "A luminance below 20 is low.", OURS, turned=0, when=_QUALITY),

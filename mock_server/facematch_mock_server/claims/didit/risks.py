@@ -99,11 +99,74 @@ _RISKS = (
     ),
     _Risk(
         "liveness",
+        "FACE_IN_BLOCKLIST",
+        "error",
+        OPENAPI,
+        ("Face in blocklist", OPENAPI),
+        (
+            (
+                "The system identified a face in the blocklist, which means the face is not "
+                "allowed to be verified."
+            ),
+            OPENAPI,
+        ),
+    ),
+    _Risk(
+        "liveness",
+        "POSSIBLE_FACE_IN_BLOCKLIST",
+        "error",
+        OPENAPI,
+        ("Possible face in blocklist", OURS),
+        ("The face resembles one in the blocklist.", OURS),
+    ),
+    _Risk(
+        "liveness",
+        "DUPLICATED_FACE",
+        "information",
+        OPENAPI,
+        ("Duplicated face from other approved session", OPENAPI),
+        (
+            (
+                "The system identified a duplicated face from another approved session, "
+                "requiring further investigation."
+            ),
+            OPENAPI,
+        ),
+    ),
+    _Risk(
+        "liveness",
+        "POSSIBLE_DUPLICATED_FACE",
+        "information",
+        OPENAPI,
+        ("Possible duplicated face", OURS),
+        ("The face resembles one of another approved session.", OURS),
+    ),
+    _Risk(
+        "liveness",
         "MULTIPLE_FACES_DETECTED",
         "warning",
         OPENAPI,
         ("Multiple faces detected", OURS),
         ("More than one face was detected in the picture.", OURS),
+    ),
+    _Risk(
+        "liveness",
+        "AGE_BELOW_MINIMUM",
+        "error",
+        OPENAPI,
+        ("Age below minimum", OPENAPI),
+        (
+            "The age of the face is below the minimum age threshold for the application.",
+            OPENAPI,
+        ),
+    ),
+    _Risk(
+        "liveness",
+        "AGE_NOT_DETECTED",
+        "error",
+        OPENAPI,
+        ("Age not detected", OURS),
+        ("The age of the face could not be estimated.", OURS),
     ),
     _Risk(
         "liveness",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facematch_mock_server.claims._claim import row, table
 
-from .sources import LIVENESS_SKILL, MATCH_REFERENCE, MATCH_SKILL, OPENAPI
+from .sources import LIVENESS_SKILL, MATCH_REFERENCE, MATCH_SKILL, OPENAPI, OURS
 
 _ECHO = "echo_fields"
 _CREATED = "created_at_style"
@@ -109,7 +109,20 @@ _SHAPE = (
         turned="unknown",
         when=(_RACE, (True,)),
     ),
+    row(
+        "entity.box",
+        (0, 1, 2, 3),
+        "A box is x_min, y_min, x_max, y_max in whole pixels of the processed picture.",
+        OPENAPI,
+        turned=(1, 0, 3, 2),
+    ),
     row("entity.all", True, "Several faces are several entities.", OPENAPI),
+    row(
+        "entity.largest_first",
+        True,
+        "The largest face is told first; the order of faces is not documented.",
+        OURS,
+    ),
     row("angle.asked", True, "best_angle is 0 unless rotate_image helped.", OPENAPI, turned=False),
 )
 
@@ -122,6 +135,19 @@ _KEPT = (
     ),
     row("session.unsaved", False, "A call that is not saved leaves no session.", OPENAPI),
     row("session.sandbox", False, "A sandbox call leaves no session.", OPENAPI),
+    row(
+        "session.kept",
+        ("vendor_data", "metadata"),
+        "vendor_data and metadata are kept with the session.",
+        MATCH_REFERENCE,
+        turned=(),
+    ),
+    row(
+        "sandbox.echo",
+        True,
+        "A sandbox answer echoes vendor_data and metadata; whether Didit does is not documented.",
+        OURS,
+    ),
     row("save.default", True, "Calls are saved unless save_api_request says no.", OPENAPI),
     row("rotate.default", False, "Pictures are not turned unless rotate_image says so.", OPENAPI),
 )

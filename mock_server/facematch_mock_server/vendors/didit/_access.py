@@ -2,46 +2,72 @@
 
 from __future__ import annotations
 
-from facematch_mock_server._keys import KeyKind
-from facematch_mock_server._messages import Request, Response
+import datetime as dt
+from collections.abc import Iterable
+from typing import Protocol
+
+from facematch_mock_server._keys import Key, KeyKind
+from facematch_mock_server._messages import Headers, Request, Response
 from facematch_mock_server._rates import Window
 from facematch_mock_server.claims import Told
 from facematch_mock_server.forms import MULTIPART, URLENCODED, media_type
+from facematch_mock_server.world import World
 
 from ._call import Call
 
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 
-def rate(call: Call) -> Response | None:
-    """The rate limit; counts the request."""
-    told, scope = call.told, _SCOPES.get(call.request.method)
+class Asking(Protocol):
+    """Whoever wants in: a `Call`, or a `Visit`; see there."""
+
+    world: World
+    request: Request
+    told: Told
+    now: dt.datetime
+    headers: Headers
+    key: Key | None
+    key_word: str
+
+
+def rate(
+    call: Asking, scope: str | None = None, *, window: str = "rate.window_s"
+) -> Response | None:
+    """The rate limit; counts the request.
+
+    Args:
+        scope: Which one; None for that of the method.
+        window: The behaviour with its length.
+    """
+    told, scope = call.told, scope or _SCOPES.get(call.request.method)
     if scope is None:
         return None
-    window = call.world.rates.take(
+    place = call.world.rates.take(
         scope,
         _client(told, call.request),
         now=call.now.timestamp(),
-        window_s=told.peek("rate.window_s"),
+        window_s=told.peek(window),
         count_refused=told.peek("rate.refused_count"),
     )
-    if window is None:
+    if place is None:
         return None
     told.note(f"rate.{scope}.limit")
-    if window.refused:
-        return refused(told, scope, window)
+    if place.refused:
+        return refused(told, scope, place, window)
     if told["rate.headers_on_success"]:
-        call.headers = _headers(told, window)
+        call.headers = _headers(told, place)
     return None
 
 
-def refused(told: Told, scope: str, window: Window) -> Response:
+def refused(told: Told, scope: str, place: Window, window: str = "rate.window_s") -> Response:
     """The 429 of a scope."""
-    for key in ("rate.window_s", "rate.refused_count", "rate.by_key", "rate.by_forwarded"):
+    for key in (window, "rate.refused_count", "rate.by_key", "rate.by_forwarded"):
         told.note(key)
-    wait = ((name, str(window.retry_after)) for name in told["rate.retry_after"])
-    headers = (*_headers(told, window), *wait)
-    return told.answer(f"rate.{scope}.refused", headers=headers, limit=window.limit)
+    wait = ((name, str(place.retry_after)) for name in told["rate.retry_after"])
+    headers = (*_headers(told, place), *wait)
+    return told.answer(
+        f"rate.{scope}.refused", headers=headers, limit=place.limit, wait=place.retry_after
+    )
 
 
 def _headers(told: Told, window: Window) -> tuple[tuple[str, str], ...]:
@@ -60,8 +86,12 @@ def _client(told: Told, request: Request) -> str:
     return f"address {request.peer}"
 
 
-def access(call: Call) -> Response | None:
-    """The key."""
+def access(call: Asking, words: str = "auth.words.403") -> Response | None:
+    """The key.
+
+    Args:
+        words: The behaviour with the words of a 403.
+    """
     text = call.request.header("x-api-key")
     key = call.world.keys.find(text) if text else None
     if not text:
@@ -78,20 +108,30 @@ def access(call: Call) -> Response | None:
         call.key, call.key_word = key, str(key.kind)
         return None
     call.key_word = "wrong" if text else "none"
-    return denied(call.told, fault, call.headers)
+    return denied(call.told, fault, call.headers, words)
 
 
-def denied(told: Told, fault: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+def denied(
+    told: Told, fault: str, headers: Headers = (), words: str = "auth.words.403"
+) -> Response:
     """The answer to a key that is refused for this reason."""
-    words = told["auth.words.401" if told.peek(fault).status == 401 else "auth.words.403"]
-    return told.answer(fault, {"detail": words}, headers)
+    said = told["auth.words.401" if told.peek(fault).status == 401 else words]
+    return told.answer(fault, {"detail": said}, headers)
+
+
+def other_method(
+    told: Told, request: Request, allowed: Iterable[str], headers: Headers = ()
+) -> Response:
+    """The answer to a method that an endpoint does not have."""
+    allow = ("Allow", told["method.allow"].format(methods=", ".join(allowed)))
+    return told.answer("method.refused", headers=(allow, *headers), method=request.method)
 
 
 def method(call: Call) -> Response | None:
     """The method and the content type."""
     told, request = call.told, call.request
     if request.method != "POST":
-        return told.answer("method.refused", headers=call.headers, method=request.method)
+        return other_method(told, request, ("POST",), call.headers)
     if is_readable(call):
         return None
     media = request.header("content-type") or ""
@@ -109,6 +149,6 @@ def is_readable(call: Call) -> bool:
     return media == MULTIPART
 
 
-def is_live(call: Call) -> bool:
+def is_live(call: Asking) -> bool:
     """Whether the key is a live one."""
     return call.key is not None and call.key.kind is KeyKind.LIVE

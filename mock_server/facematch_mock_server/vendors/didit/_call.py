@@ -12,6 +12,7 @@ from facematch_mock_server._keys import Key
 from facematch_mock_server._messages import Request
 from facematch_mock_server.claims import Told
 from facematch_mock_server.forms import Form, Upload
+from facematch_mock_server.index import Identity
 from facematch_mock_server.outcomes import LivenessOutcome, MatchOutcome
 from facematch_mock_server.world import World
 
@@ -34,6 +35,8 @@ class Call:
         form: None until it was read.
         values: The fields, once they were read; their defaults before.
         outcome: What was seen in the pictures; None until they were looked at.
+        identity: Who is in the first picture; None until somebody asked.
+        aside: What its session keeps beside the answer's part, or instead.
     """
 
     world: World
@@ -47,6 +50,8 @@ class Call:
     form: Form | None = None
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
+    identity: Identity | None = None
+    aside: dict[str, Any] = attrs.field(factory=dict)
 
     def upload(self, field: str) -> Upload:
         """A file that was checked."""
@@ -65,13 +70,14 @@ class Endpoint:
 
     Attributes:
         path: Of the endpoint.
-        name: Prefix of its behaviours, ``match`` or ``liveness``.
+        name: Prefix of its behaviours, ``match`` say.
         block: Key of its part of the answer.
+        renamed: The behaviour that is this key, where editions differ; None for none.
         fields: Of its form, in the order of the documents.
-        threshold: The field that holds the threshold.
         decide: Looks at the pictures.
         undecodable: Whether a picture of the outcome is none at all.
         scored: Whether there was anything to judge.
+        faceless: The behaviour that refuses pictures with nothing to judge; None to judge them.
         judge: Makes the answer's part from what was seen.
         canned: Makes the answer's part for a sandbox key.
     """
@@ -80,9 +86,14 @@ class Endpoint:
     name: str
     block: str
     fields: tuple[Field, ...]
-    threshold: str
     decide: Callable[[Call], Outcome]
     undecodable: Callable[[Any], bool]
     scored: Callable[[Any], bool]
     judge: Callable[[Call], dict[str, Any]]
     canned: Callable[[Told], dict[str, Any]]
+    renamed: str | None = None
+    faceless: str | None = None
+
+    def key(self, told: Told) -> str:
+        """The key of its part of the answer."""
+        return self.block if self.renamed is None else str(told[self.renamed])

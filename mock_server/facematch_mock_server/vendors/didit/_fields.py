@@ -19,11 +19,13 @@ _DEEPEST = 200
 _WHOLE_TAIL = re.compile(r"\.0*\s*$")
 
 
-class Kind(enum.Enum):
+class Kind(enum.StrEnum):
     """What a field holds."""
 
     FILE = enum.auto()
     THRESHOLD = enum.auto()
+    WHOLE = enum.auto()
+    CHOICE = enum.auto()
     BOOLEAN = enum.auto()
     TEXT = enum.auto()
     OBJECT = enum.auto()
@@ -38,11 +40,13 @@ class Field:
         kind: What it holds.
         default: The behaviour that is its default; None if there is none, then it is required for
             a file and null otherwise.
+        choices: The behaviour that is the texts it takes; None for any.
     """
 
     name: str
     kind: Kind
     default: str | None = None
+    choices: str | None = None
 
 
 #: The fields that every picture endpoint has, after its own.
@@ -156,7 +160,8 @@ def _read_threshold(told: Told, field: Field, form: Form) -> float:
         return default
     if text == "" and told["number.empty"]:
         return _read_threshold(told, field, Form())
-    value = (_whole if told["threshold.whole"] else _number)(told, text)
+    whole = field.kind is Kind.WHOLE or told["threshold.whole"]
+    value = (_whole if whole else _number)(told, text)
     # Not a number is a number to the framework, and neither too high nor too low.
     for key, limit, wrong in (
         ("number.too_high", "threshold.highest", value > told.peek("threshold.highest")),
@@ -179,6 +184,16 @@ def _whole(told: Told, text: str) -> int:
         return int(_WHOLE_TAIL.sub("", text))
     except ValueError:
         raise _Refused(told["integer.bad"]) from None
+
+
+def _read_choice(told: Told, field: Field, form: Form) -> str | None:
+    text = _text(told, field, form)
+    if text is None:
+        default: str | None = _default(told, field)
+        return default
+    if field.choices is not None and text not in told[field.choices]:
+        raise _Refused(told["given.choice"].format(value=text))
+    return text
 
 
 def _read_boolean(told: Told, field: Field, form: Form) -> bool:
@@ -240,6 +255,8 @@ def _finite(text: str) -> float:
 _READERS: dict[Kind, Callable[[Told, Field, Form], Any]] = {
     Kind.FILE: _read_file,
     Kind.THRESHOLD: _read_threshold,
+    Kind.WHOLE: _read_threshold,
+    Kind.CHOICE: _read_choice,
     Kind.BOOLEAN: _read_boolean,
     Kind.TEXT: _read_text,
     Kind.OBJECT: _read_object,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from facematch_mock_server.claims import Told
 from facematch_mock_server.outcomes import LivenessOutcome, SeenFace, SeenPicture
 
-from . import _shapes
+from . import _screening, _shapes
 from ._call import Call, Endpoint
 from ._fields import SHARED, Field, Kind
 
@@ -32,15 +33,17 @@ def _scored(_: LivenessOutcome) -> bool:
 def _judge(call: Call) -> dict[str, Any]:
     told, outcome = call.told, call.outcome
     rotate = call.values["rotate_image"]
+    known: Mapping[str, Any] = {}
     if outcome.probe.faces:
         score, quality, luminance = _numbers(told, outcome)
-        risks = _risks(call, outcome, score)
+        known = _known(call)
+        risks = [*_risks(call, outcome, score), *known]
     else:
         score = quality = luminance = told["liveness.no_face_numbers"]
         risks = ["NO_FACE_DETECTED"]
         if not told["liveness.no_face_alone"]:
             risks.append("LOW_LIVENESS_SCORE")
-    warnings = _shapes.warnings(told, "liveness", risks)
+    warnings = _shapes.warnings(told, "liveness", risks, known)
     declining = told["liveness.declining"]
     declined = any(warning["log_type"] in declining for warning in warnings)
     return {
@@ -49,8 +52,7 @@ def _judge(call: Call) -> dict[str, Any]:
         "score": score,
         "user_image": _shapes.picture(told, "liveness", outcome.probe, rotate=rotate),
         "warnings": warnings,
-        "face_quality": quality,
-        "face_luminance": luminance,
+        **_measured(told, quality, luminance),
     }
 
 
@@ -97,6 +99,21 @@ def _quality(told: Told, outcome: LivenessOutcome) -> tuple[tuple[str, bool], ..
     )
 
 
+def _measured(told: Told, quality: Any, luminance: Any) -> dict[str, Any]:
+    return dict(zip(told["liveness.measured"], (quality, luminance), strict=False))
+
+
+def _known(call: Call) -> Mapping[str, Any]:
+    """The risks of a face that is known from elsewhere, each with its additional data."""
+    if not call.told["liveness.screens"]:
+        return {}
+    known = _screening.screened(call, "liveness")
+    if known.near:
+        rows = _screening.match_rows(call, known.near[: call.told["search.most"]])
+        call.aside = {"_matches": _screening.kept_rows(rows)}
+    return known.risks
+
+
 def _canned(told: Told) -> dict[str, Any]:
     fixed = told["liveness.sandbox"]
     seen = SeenPicture(faces=(SeenFace(box=tuple(fixed["boxes"][0])),))
@@ -106,8 +123,7 @@ def _canned(told: Told) -> dict[str, Any]:
         "score": _shapes.shown(told, "liveness", fixed["score"], "liveness.decimals"),
         "user_image": _shapes.picture(told, "liveness", seen, rotate=False),
         "warnings": [],
-        "face_quality": fixed["quality"],
-        "face_luminance": fixed["luminance"],
+        **_measured(told, fixed["quality"], fixed["luminance"]),
     }
 
 
@@ -120,7 +136,6 @@ LIVENESS = Endpoint(
         Field(THRESHOLD, Kind.THRESHOLD, "liveness.threshold"),
         *SHARED,
     ),
-    threshold=THRESHOLD,
     decide=_decide,
     undecodable=_undecodable,
     scored=_scored,

@@ -7,7 +7,7 @@ from typing import Any
 from facematch_mock_server.claims import Told
 from facematch_mock_server.outcomes import MatchOutcome, SeenFace, SeenPicture
 
-from . import _shapes
+from . import _screening, _shapes
 from ._call import Call, Endpoint
 from ._fields import SHARED, Field, Kind
 
@@ -44,8 +44,15 @@ def _judge(call: Call) -> dict[str, Any]:
         "score": score,
         "user_image": _shapes.picture(told, "match", outcome.probe, rotate=rotate),
         "ref_image": _shapes.picture(told, "match", outcome.reference, rotate=rotate),
-        "warnings": _shapes.warnings(told, "match", risks),
+        "warnings": [*_shapes.warnings(told, "match", risks), *_known(call)],
     }
+
+
+def _known(call: Call) -> list[dict[str, Any]]:
+    if not call.told["match.screens"]:
+        return []
+    risks = _screening.screened(call, "liveness").risks
+    return _shapes.warnings(call.told, "liveness", risks, risks)
 
 
 def _without_pair(call: Call, outcome: MatchOutcome) -> tuple[str, float | None, list[str]]:
@@ -93,7 +100,6 @@ MATCH = Endpoint(
         Field(THRESHOLD, Kind.THRESHOLD, "match.threshold"),
         *SHARED,
     ),
-    threshold=THRESHOLD,
     decide=_decide,
     undecodable=_undecodable,
     scored=_scored,

@@ -33,7 +33,7 @@ OWN_WORDS: dict[int, Words] = {
     401: _unauthorized,
     403: lambda told, _, __: _access.denied(told, "auth.not_allowed"),
     404: lambda told, _, __: told.answer("path.not_found"),
-    405: lambda told, request, _: told.answer("method.refused", method=request.method),
+    405: lambda told, request, _: _access.other_method(told, request, ("POST",)),
     415: lambda told, request, _: told.answer(
         "media.refused", media=request.header("content-type") or ""
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from difflib import get_close_matches
 
 #: Both hosts; one port serves them, told apart by path or by the Host header.
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
@@ -16,34 +16,10 @@ _SESSION = re.compile(
 
 #: What the documents name and this mock does not imitate; {} is one segment.
 LEFT_OUT = (
-    "/v3/session/{}/decision/",
-    "/v3/session/{}/delete/",
-    "/v3/session/{}/update-status/",
     "/v3/session/{}/generate-pdf/",
     "/v3/session/{}/sandbox/arm/",
-    "/v3/sessions/",
-    "/v3/sessions/delete/",
-    "/v3/sessions/{}/reviews/",
     "/v3/session/",
-    "/v3/billing/balance/",
-    "/v3/billing/top-up/",
-    "/v3/face-search/",
-    "/v3/age-estimation/",
-    "/v3/webhook/destinations/",
-    "/v3/webhook/destinations/{}/",
-    "/v3/webhook/",
-    "/v3/blocklist/",
-    "/v3/blocklist/add/",
-    "/v3/blocklist/remove/",
     "/v3/lists/",
-    "/v3/lists/{}/entries/",
-    "/v3/lists/{}/entries/face-upload/",
-    "/auth/v2/programmatic/register/",
-    "/auth/v2/programmatic/verify-email/",
-    "/auth/v2/programmatic/login/",
-    "/auth/v2/programmatic/resend-otp/",
-    "/auth/v2/organizations/me/",
-    "/auth/v2/organizations/me/{}/applications/{}/",
     "/v3/workflows/",
     "/v3/questionnaires/",
     "/v3/users/",
@@ -60,12 +36,22 @@ LEFT_OUT = (
     "/v3/customization/",
     "/v3/wallet-screening/",
 )
-_LEFT_OUT = re.compile("|".join(re.escape(path).replace(r"\{\}", "[^/]+") for path in LEFT_OUT))
+
+
+# Not compiled above: the paths that are imitated are found without it.
+@functools.cache
+def _left_out() -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(path).replace(r"\{\}", "[^/]+") for path in LEFT_OUT))
 
 
 def is_left_out(path: str) -> bool:
     """Whether Didit has this path and the mock does not imitate it."""
-    return _LEFT_OUT.fullmatch(path) is not None
+    return _left_out().fullmatch(path) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID, in either case."""
+    return _UUID.fullmatch(text) is not None
 
 
 def lacks_uuid(path: str) -> bool:
@@ -76,5 +62,7 @@ def lacks_uuid(path: str) -> bool:
 
 def nearest(path: str, known: tuple[str, ...]) -> str | None:
     """The known path that was probably meant, or None."""
+    from difflib import get_close_matches  # not above: few requests need a hint
+
     close = get_close_matches(path, known, n=1, cutoff=0.6)
     return close[0] if close else None

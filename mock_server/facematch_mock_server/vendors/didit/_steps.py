@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from facematch_mock_server._keys import KeyKind
+from facematch_mock_server._ledger import FIRST_OWNER, Ledger
 from facematch_mock_server._messages import Response
+from facematch_mock_server._sessions import Session
 from facematch_mock_server.claims import Behaviours
 from facematch_mock_server.forms import Form, FormError, read_form
 
-from . import _access, _shapes
+from . import _access, _media, _screening, _shapes
 from ._call import Call
 from ._fields import read_fields
+from ._seams import status_updated
 
 
 def fields(call: Call) -> Response | None:
@@ -32,7 +35,12 @@ def _form(call: Call) -> Form:
     if not call.request.body or not _access.is_readable(call):
         return Form()
     content_type = call.request.header("content-type") or ""
-    return read_form(content_type, call.request.body, digest=call.world.digest)
+    return read_form(
+        content_type,
+        call.request.body,
+        digest=call.world.digest,
+        decodes=lambda: bool(call.told["form.base64"]),
+    )
 
 
 def sandbox(call: Call) -> Response | None:
@@ -45,15 +53,19 @@ def sandbox(call: Call) -> Response | None:
         _charge(call, request_id)
     if told["session.sandbox"]:
         _keep(call, request_id, block)
-    key = f"{call.endpoint.name}.answer"
-    return told.answer(key, _envelope(call, request_id, block), call.headers)
+    _screening.enrol_sandbox(call)
+    key, body = f"{call.endpoint.name}.answer", _envelope(call, request_id, block)
+    sent = [name for name in told.peek("answer.echo") if body[name] is not None]
+    if sent and not told["sandbox.echo"]:
+        body.update(dict.fromkeys(sent))
+    return told.answer(key, body, call.headers)
 
 
 def credit(call: Call) -> Response | None:
     """Whether the call can be paid."""
     if not _access.is_live(call):
         return None
-    told, balance = call.told, call.world.ledger.balance
+    told, balance = call.told, _ledger(call).balance
     price = told.peek(f"credit.price.{call.endpoint.name}")
     short = balance <= 0 if told.peek("credit.last_cent") else balance < price
     return _unpaid(call) if short else None
@@ -65,9 +77,11 @@ def picture(call: Call) -> Response | None:
     if any(call.values.get(f.name) is None for f in endpoint.fields if f.name.endswith("_image")):
         return None
     call.outcome = endpoint.decide(call)
-    if not endpoint.undecodable(call.outcome):
+    key = None if endpoint.scored(call.outcome) else endpoint.faceless
+    if endpoint.undecodable(call.outcome):
+        key = f"{endpoint.name}.undecodable"
+    if key is None:
         return None
-    key = f"{endpoint.name}.undecodable"
     return None if call.told[key] is None else call.told.answer(key, headers=call.headers)
 
 
@@ -78,8 +92,8 @@ def finish(call: Call) -> Response:
     if _is_charged(call, block) and not _charge(call, request_id):
         # Another call took the last credit in the meantime.
         return _unpaid(call)
-    if told["session.saved" if call.saved else "session.unsaved"]:
-        _keep(call, request_id, block)
+    kept = told["session.saved" if call.saved else "session.unsaved"]
+    _screening.enrol(call, _keep(call, request_id, block) if kept else None)
     key = "answer" if endpoint.scored(call.outcome) else "no_pair"
     body = _envelope(call, request_id, block)
     return told.answer(f"{endpoint.name}.{key}", body, call.headers)
@@ -111,7 +125,7 @@ def _envelope(call: Call, request_id: str, block: dict[str, Any]) -> dict[str, A
     told = call.told
     return {
         "request_id": request_id,
-        call.endpoint.block: block,
+        call.endpoint.key(told): block,
         **{name: call.values.get(name) for name in told["answer.echo"]},
         "created_at": _shapes.created_at(told, call.now),
     }
@@ -128,6 +142,10 @@ def _unpaid(call: Call) -> Response:
     return call.told.answer("credit.refused", headers=call.headers)
 
 
+def _ledger(call: Call) -> Ledger:
+    return call.world.ledgers.of(FIRST_OWNER if call.key is None else call.key.owner)
+
+
 def _is_charged(call: Call, block: dict[str, Any]) -> bool:
     told = call.told
     if block["status"] != told.peek(f"{call.endpoint.name}.approved"):
@@ -136,7 +154,7 @@ def _is_charged(call: Call, block: dict[str, Any]) -> bool:
 
 
 def _charge(call: Call, request_id: str | None) -> bool:
-    return call.world.ledger.charge(
+    return _ledger(call).charge(
         _price(call),
         at=call.now,
         what=call.told.peek(f"{call.endpoint.name}.service"),
@@ -145,17 +163,24 @@ def _charge(call: Call, request_id: str | None) -> bool:
     )
 
 
-def _keep(call: Call, request_id: str, block: dict[str, Any]) -> None:
+def _keep(call: Call, request_id: str, block: dict[str, Any]) -> Session:
     told, name = call.told, call.endpoint.name
-    call.world.sessions.add(
+    kept = told["session.kept"]
+    session = call.world.sessions.add(
         request_id,
+        internal_id=call.world.ids.uuid(),
+        owner=FIRST_OWNER if call.key is None else call.key.owner,
         service=told[f"{name}.service"],
         status=block["status"],
         created_at=call.now,
-        vendor_data=call.values.get("vendor_data"),
-        metadata=call.values.get("metadata"),
+        vendor_data=call.values.get("vendor_data") if "vendor_data" in kept else None,
+        metadata=call.values.get("metadata") if "metadata" in kept else None,
         pictures={
             kept: call.upload(sent).digest for kept, sent in told[f"{name}.pictures"].items()
         },
-        result=block,
+        result={**block, **call.aside},
     )
+    sent = told.peek(f"{name}.pictures")
+    _media.keep(call.world, session, {kept: call.upload(sent[kept]).content for kept in sent})
+    status_updated(call.world, told, call.request, session)
+    return session

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
 from facematch_mock_server._messages import Head, Request, Response
-from facematch_mock_server.claims import Behaviours, Told
+from facematch_mock_server.claims import Behaviours, Told, encode
 from facematch_mock_server.journal import SentFile, presentable, short
 from facematch_mock_server.world import World
 
+from . import _media, _payment_page
+from ._age import AGE
 from ._call import Call
+from ._doors import enter
 from ._fields import defaults
 from ._liveness import LIVENESS
 from ._match import MATCH
 from ._own_words import OWN_WORDS
 from ._paths import HEALTHCHECK, HOSTS, LEFT_OUT, is_left_out, lacks_uuid, nearest
+from ._search import SEARCH
 from ._steps import STEPS, finish, in_order, refused
+from ._visit import Visit
 
-_ENDPOINTS = {endpoint.path: endpoint for endpoint in (MATCH, LIVENESS)}
-_KNOWN = (*_ENDPOINTS, HEALTHCHECK, *LEFT_OUT)
+if TYPE_CHECKING:
+    from ._routes import Found
+
+_ENDPOINTS = {endpoint.path: endpoint for endpoint in (MATCH, LIVENESS, SEARCH, AGE)}
+
+
+@functools.cache
+def _known() -> tuple[str, ...]:
+    from ._routes import ROUTES  # not above: a server that only compares needs none of them
+
+    return (*_ENDPOINTS, HEALTHCHECK, *(route.pattern for route in ROUTES), *LEFT_OUT)
+
+
+_BEGINNINGS = ("/v3/", "/auth/v2/", _media.MEDIA, _payment_page.PATH)
 
 
 class Didit:
@@ -36,13 +57,13 @@ class Didit:
     def owns(self, head: Head) -> bool:
         """Whether this request is for Didit: by path, or by the name of one of its hosts."""
         path = head.path
-        if path.startswith(("/v3/", "/auth/v2/")) or path == HEALTHCHECK:
+        if path.startswith(_BEGINNINGS) or path == HEALTHCHECK:
             return True
         return (head.header("host") or "").partition(":")[0].lower() in HOSTS
 
     def known_paths(self) -> tuple[str, ...]:
         """The paths that Didit has."""
-        return _KNOWN
+        return _known()
 
     def handle(self, request: Request) -> Response:
         """Didit's answer, written into the journal."""
@@ -50,7 +71,14 @@ class Didit:
         told = behaviours.told()
         endpoint = _ENDPOINTS.get(request.path)
         if endpoint is None:
-            return self._elsewhere(request, told)
+            from . import _routes  # not above, as above
+
+            found = _routes.find(request.path)
+            if found is not None and not _is_served(told, found):
+                found = None
+            if found is not None and found.is_uuid:
+                return self._visited(request, told, found)
+            return self._elsewhere(request, told, is_uuid=found is None)
         call = Call(
             world=self._world,
             request=request,
@@ -61,6 +89,27 @@ class Didit:
         )
         response = told.sealed(self._answer(call, self._steps(behaviours)))
         self._log(call, response)
+        return response
+
+    def _visited(self, request: Request, told: Told, found: Found) -> Response:
+        visit = Visit(
+            world=self._world,
+            request=request,
+            told=told,
+            route=found.route,
+            words=found.words,
+            now=self._world.clock.now(),
+        )
+        response = told.sealed(enter(visit))
+        self._world.log(
+            method=request.method,
+            path=short(request.path, 200),
+            status=response.status,
+            vendor=self.name,
+            key=visit.key_word,
+            fields=presentable((*request.query, *_texts(visit.fields))),
+            claims=response.claims,
+        )
         return response
 
     def in_own_words(self, status: int, request: Request, told: Told) -> Response | None:
@@ -105,16 +154,18 @@ class Didit:
             note=None if form is None or form.problem is None else f"form: {form.problem}",
         )
 
-    def _elsewhere(self, request: Request, told: Told) -> Response:
+    def _elsewhere(self, request: Request, told: Told, *, is_uuid: bool) -> Response:
         path, note = request.path, None
         if path == HEALTHCHECK and request.method in ("GET", "HEAD"):
             response = told.answer("path.healthcheck")
-        elif lacks_uuid(path):
+        elif path.startswith(_media.MEDIA):
+            response = _media.serve(self._world, told, request)
+        elif not is_uuid or lacks_uuid(path):
             response = told.answer("path.not_a_uuid")
         elif is_left_out(path):
             response = told.answer("later", vendor=self.title, path=path)
         else:
-            meant = nearest(path, _KNOWN)
+            meant = nearest(path, _known())
             note = None if meant is None else f"did you mean {meant}?"
             hint = () if note is None else (("X-Facematch-Hint", note),)
             response = told.answer("path.unknown", headers=hint)
@@ -129,3 +180,14 @@ class Didit:
             note=note,
         )
         return response
+
+
+def _is_served(told: Told, found: Found) -> bool:
+    return found.route.served is None or bool(told[found.route.served])
+
+
+def _texts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return (
+        (name, value if isinstance(value, str) else encode(value).decode())
+        for name, value in fields.items()
+    )

@@ -1,0 +1,79 @@
+"""``--switch NAME=VALUE``: behaviours of a mock vendor as words on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from facematch_mock_server.vendors import NUMBERS, VendorKind
+
+
+def read_switches(kind: VendorKind, words: Iterable[str]) -> dict[str, Any]:
+    """Read words like ``boundary=inclusive``.
+
+    Args:
+        kind: The vendor whose switches they are.
+        words: As typed. A number may be ``none`` where there may be no limit.
+
+    Returns:
+        The values by name, as `VendorKind.choose` takes them.
+
+    Raises:
+        ValueError: a word without ``=``, a name that is unknown or there twice, or a value that
+            does not fit.
+    """
+    read: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise ValueError(f"a switch is typed as NAME=VALUE, not {word!r:.60}")
+        if name in read:
+            raise ValueError(f"the switch {name} is given twice")
+        read[name] = _value(kind, name, value)
+    return read
+
+
+def _value(kind: VendorKind, name: str, typed: str) -> Any:
+    if name in kind.switches:
+        words = {_word(value): value for value in kind.switches[name]}
+        for word, value in words.items():
+            if word.lower() == typed.lower():
+                return value
+        raise ValueError(f"the switch {name} takes {' or '.join(words)}, not {typed!r:.60}")
+    if name not in kind.settings:
+        from difflib import get_close_matches  # not above: a mistake is rare
+
+        known = (*kind.switches, *kind.settings)
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        raise ValueError(f"there is no switch {name:.60}; {hint}")
+    _, number = kind.settings[name]
+    try:
+        return NUMBERS[number](_READERS[number](typed))
+    except ValueError:
+        raise ValueError(f"the switch {name} takes {_TAKES[number]}, not {typed!r:.60}") from None
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _limit(typed: str) -> int | None:
+    return None if typed == "none" else int(typed)
+
+
+#: By kind of number: how it is typed, and what is said of it.
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "count": int,
+    "seconds": int,
+    "limit": _limit,
+    "amount": str,
+    "score": float,
+}
+_TAKES = {
+    "count": "a whole number from 1 on",
+    "seconds": "a whole number from 1 on",
+    "limit": "a whole number from 0 on, or none",
+    "score": "a number from 0 to 100",
+    "amount": "an amount from 0 on with at most four places",
+}

@@ -1,0 +1,8 @@
+"""What a world remembers, in memory or in a file."""
+
+from __future__ import annotations
+
+from ._collection import Collection
+from ._records import Memory, Store, StoreError
+
+__all__ = ["Collection", "Memory", "Store", "StoreError"]

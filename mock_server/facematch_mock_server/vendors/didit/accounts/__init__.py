@@ -1,0 +1,1 @@
+"""Accounts: registration by a program, logging in, and what a person sees of an organization."""

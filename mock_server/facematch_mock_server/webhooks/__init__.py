@@ -1,0 +1,1 @@
+"""Webhooks out: who is told of what, the letters and their signatures, and how they are carried."""

@@ -1,0 +1,191 @@
+"""What is remembered of webhooks: where they go, and each of them with its attempts."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import enum
+import hashlib
+import hmac
+from typing import Any
+
+import attrs
+
+from facematch_mock_server._keys import KeyKind
+from facematch_mock_server._sessions import Session
+
+#: A destination of the edition that knows a single one has secrets that begin like this.
+SINGLE_PREFIX = "whsec_"
+
+
+@attrs.frozen(kw_only=True)
+class Tally:
+    """What became of the attempts at one destination.
+
+    Attributes:
+        total, failed: How many there were, and how many of them were not answered 2xx.
+        answered: How many were answered at all.
+        fastest_ms, slowest_ms, sum_ms: Of those; None or 0 before the first.
+        last: Time of the last attempt, UTC; None before the first.
+    """
+
+    total: int = 0
+    failed: int = 0
+    answered: int = 0
+    fastest_ms: int | None = None
+    slowest_ms: int | None = None
+    sum_ms: int = 0
+    last: dt.datetime | None = None
+
+    def with_attempt(self, attempt: Attempt) -> Tally:
+        """The tally with one more attempt."""
+        status, spent = attempt.status, attempt.elapsed_ms
+        counted = attrs.evolve(
+            self,
+            total=self.total + 1,
+            failed=self.failed + (status is None or not 200 <= status < 300),
+            last=attempt.at,
+        )
+        if status is None:
+            return counted
+        known = [ms for ms in (self.fastest_ms, self.slowest_ms) if ms is not None]
+        return attrs.evolve(
+            counted,
+            answered=self.answered + 1,
+            fastest_ms=min(spent, *known) if known else spent,
+            slowest_ms=max(spent, *known) if known else spent,
+            sum_ms=self.sum_ms + spent,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Destination:
+    """Where the webhooks of one application go.
+
+    Attributes:
+        uuid: Its id.
+        owner: Whose it is.
+        kind: Whether it belongs to the live application or to the sandbox beside it.
+        single: Whether it is the only one of an edition that knows no more.
+        label: A name for people.
+        url: The address; empty for a single one that is not set.
+        enabled: Whether anything goes there.
+        version: Of the body, in the vendor's word.
+        subscribed_events: What goes there.
+        created_at, updated_at: UTC.
+        capture_method, data_retention_months: Settings of a single one, as they were sent.
+        seed: What its secret is made from; a rotation gives it another one. Not in `repr`.
+        tally: Of what was sent there.
+    """
+
+    uuid: str
+    owner: str
+    kind: KeyKind = attrs.field(default=KeyKind.LIVE, converter=KeyKind)
+    single: bool = False
+    label: str = ""
+    url: str = ""
+    enabled: bool = True
+    version: str
+    subscribed_events: tuple[str, ...] = ()
+    capture_method: Any = None
+    data_retention_months: Any = None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    seed: str = attrs.field(repr=False)
+    tally: Tally = attrs.field(factory=Tally)
+
+    @property
+    def secret(self) -> str:
+        """What its webhooks are signed with: 43 URL-safe characters, after a prefix if single.
+
+        It is worked out, so that it does not lie in a store as it is sent.
+        """
+        digest = hmac.new(self.seed.encode(), self.uuid.encode(), hashlib.sha256).digest()
+        text = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return SINGLE_PREFIX + text if self.single else text
+
+
+class State(enum.StrEnum):
+    """Where a delivery stands."""
+
+    #: It waits for its first attempt, or for the next one.
+    PENDING = "pending"
+    #: Answered 2xx.
+    DELIVERED = "delivered"
+    #: Answered otherwise or not at all, and not tried again.
+    FAILED = "failed"
+    #: Its address is not on the loopback, and nobody named the host.
+    HELD = "held"
+    #: Lost on the way, because a test wants that or its destination is gone.
+    DROPPED = "dropped"
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One try to deliver.
+
+    Attributes:
+        at: UTC, by the clock of the world.
+        status: Of the answer; None if there was none.
+        problem: Why there was none, in a word or two; None if there was one.
+        elapsed_ms: Real time until the answer.
+        trick: What a test did to it (``corrupt``, ``sign-wrong``, ``drop``); None for nothing.
+        claims: Ids of the claims that its outcome rests on.
+    """
+
+    at: dt.datetime
+    status: int | None = None
+    problem: str | None = None
+    elapsed_ms: int = 0
+    trick: str | None = None
+    claims: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One event on its way to one destination; of the body only what it is made from.
+
+    Attributes:
+        id: Ours; the vendor's is `event_id`.
+        destination: Id of the destination.
+        to: Another address, if a test gave one; None for that of the destination.
+        event: The vendor's word.
+        event_id: None for those that are asked for in the console.
+        session: As it was when this happened.
+        origin: Scheme and host that addresses of pictures begin with.
+        is_test: Whether it was asked for in the console.
+        created_at: When it happened, UTC.
+        timestamp: When it was sent, or would have been: seconds since 1970.
+        state: Where it stands.
+        due: When the next attempt is made, UTC; None if there is none.
+        retries: How many attempts of the present round repeated an earlier one.
+        attempts: In order.
+    """
+
+    id: str
+    destination: str
+    to: str | None = None
+    event: str
+    event_id: str | None
+    session: Session = attrs.field(repr=False)
+    origin: str
+    is_test: bool = False
+    created_at: dt.datetime
+    timestamp: int
+    state: State = attrs.field(default=State.PENDING, converter=State)
+    due: dt.datetime | None = None
+    retries: int = 0
+    attempts: tuple[Attempt, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Letter:
+    """A delivery as it is sent.
+
+    Attributes:
+        headers: Names and values, in order, without those of the connection.
+        body: The bytes.
+    """
+
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)

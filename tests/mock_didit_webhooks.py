@@ -1,0 +1,182 @@
+"""Exchanges about webhooks for the suite in which every claim takes part.
+
+Letters are carried nowhere: what a delivery came to is an answer of the suite like any other.
+"""
+
+import json
+
+import attrs
+import mock_didit as didit
+
+from facematch_mock_server._control_verbs import plain
+from facematch_mock_server._messages import Response
+from facematch_mock_server.control import Control
+from facematch_mock_server.engine import CLAIMS_HEADER
+from facematch_mock_server.webhooks._attempting import attempt
+from facematch_mock_server.webhooks._posting import Answer
+
+PATH = "/v3/webhook/destinations/"
+SINGLE = "/v3/webhook/"
+HOOK = "http://127.0.0.1:9/hook"
+UNKNOWN = f"{PATH}00000000-0000-4000-8000-000000000000/"
+
+
+def sent(path, body=None, *, method=None, key="mock-live-key"):
+    """A request with JSON, or without a body."""
+    if body is None:
+        return didit.request(path, method=method or "GET", key=key)
+    data = json.dumps(body).encode()
+    return didit.request(path, data, "application/json", method=method or "POST", key=key)
+
+
+def listen(url=HOOK, **changes):
+    """A new destination; fields that are `...` are left out."""
+    fields = {"label": "a", "url": url, "subscribed_events": ["status.updated"], **changes}
+    return sent(PATH, {name: value for name, value in fields.items() if value is not ...})
+
+
+def about(body=None, *, method=None, which=-1):
+    """A request about a destination that was made before."""
+
+    def ask(engine):
+        made = [one for one in engine.world.records.outbox.destinations.all() if not one.single]
+        path = f"{PATH}{made[which].uuid}/" if made else UNKNOWN
+        return engine.handle(sent(path, body, method=method))
+
+    return ask
+
+
+def updated(status):
+    """Another status for the newest session."""
+
+    def ask(engine):
+        session = engine.world.sessions.all()[-1].id
+        path = f"/v3/session/{session}/update-status/"
+        return engine.handle(sent(path, {"new_status": status}, method="PATCH"))
+
+    return ask
+
+
+def on_newest(verb):
+    """A verb of the control API on the newest delivery, if there is one."""
+
+    def ask(engine):
+        every = Control(engine.world).webhooks.deliveries()
+        name = every[-1].id if every else "none"
+        return engine.handle(didit.control(f"webhooks/{verb}", {"delivery": name}))
+
+    return ask
+
+
+def tested(engine):
+    """What the console sends to the first destination."""
+    made = engine.world.records.outbox.destinations.all()
+    name = made[0].uuid if made else "none"
+    return engine.handle(didit.control("webhooks/test", {"destination": name}))
+
+
+def carried(*answers):
+    """Deliver what is due, answered like that (200 in the end); what became of all deliveries."""
+    left = list(answers)
+
+    def ask(engine):
+        world, told, claims = engine.world, [], {}
+        world.written()
+
+        def send(url, letter, timeout_s):
+            told.append({"url": url, "timeout_s": timeout_s, "body": letter.body.decode()})
+            status = waiting.pop(0) if waiting else 200
+            return Answer(status=status, problem=None if status else "timeout", elapsed_ms=12)
+
+        waiting = list(left)
+        outbox = world.records.outbox
+        while (due := outbox.take(world.clock.now())) is not None:
+            attempt(world, outbox, due, send)
+        for delivery in Control(world).webhooks.deliveries():
+            headers = dict(delivery.headers)
+            resting = headers.pop(CLAIMS_HEADER, "")
+            claims.update(dict.fromkeys(resting.split(", ") if resting else ()))
+            attempts = []
+            for one in delivery.attempts:
+                claims.update(dict.fromkeys(one.claims))
+                attempts.append(plain(attrs.evolve(one, claims=())))
+            told.append({"state": delivery.state, "headers": headers, "attempts": attempts})
+        return Response(status=200, body=json.dumps(told).encode(), claims=tuple(claims))
+
+    return ask
+
+
+def passing(seconds):
+    """Time of the world."""
+    return didit.control("clock/advance", {"seconds": seconds})
+
+
+CALL = didit.match(vendor_data="emp-é", metadata='{"gate":2.0}')
+DECLINED = didit.match(didit.picture(score=2))
+
+SCENARIOS = {
+    "destinations": (
+        listen(),
+        listen("https://example.com/hook", webhook_version="v1", enabled="no"),
+        listen("https://example.com/none", subscribed_events=...),
+        listen("https://example.com/all", subscribed_events=["travel_rule.status.updated"]),
+        listen(),
+        listen("http://example.com/"),
+        listen("https://10.0.0.1/"),
+        listen("nowhere", label=None),
+        listen(..., label=...),
+        listen("https://example.com/a", label=" ", enabled="maybe", webhook_version="v4"),
+        listen("https://example.com/b", label=["a"], subscribed_events=[]),
+        listen("https://example.com/c", label="x" * 256, subscribed_events="x"),
+        listen("https://example.com/d", label="x" * 255, subscribed_events=["a.b", "c.d"]),
+        listen("https://example.com/e", label="x" * 301),
+        sent(PATH),
+        sent(PATH, key="mock-sandbox-key"),
+        about(),
+        about({"label": "b", "enabled": False}, method="PATCH"),
+        about({"url": HOOK}, method="PATCH"),
+        about(method="DELETE"),
+        sent(UNKNOWN),
+        sent(PATH),
+    ),
+    "single": (
+        sent(SINGLE),
+        sent(SINGLE, {"webhook_url": HOOK, "capture_method": "mobile"}, method="PATCH"),
+        sent(SINGLE, {"webhook_url": "nowhere"}, method="PATCH"),
+        sent(SINGLE, {"rotate_secret_key": True}, method="PATCH"),
+        CALL,
+        carried(),
+    ),
+    "webhooks": (
+        listen(),
+        listen("http://127.0.0.1:9/other", subscribed_events=["data.updated"]),
+        listen("http://127.0.0.1:9/off", enabled=False),
+        CALL,
+        carried(204),
+        DECLINED,
+        updated("Resubmitted"),
+        carried(),
+        about(which=0),
+        tested,
+        carried(),
+        on_newest("resend"),
+        carried(),
+        passing(5),
+        on_newest("resend"),
+        carried(),
+    ),
+    "retries": (
+        listen(),
+        CALL,
+        carried(500),
+        passing(60),
+        carried(404),
+        passing(180),
+        carried(None),
+        *(
+            step
+            for answer in (404, None, 302, 401)
+            for step in (CALL, carried(answer), passing(60), carried())
+        ),
+    ),
+}

@@ -1,0 +1,242 @@
+"""DELETE /v3/session/{id}/delete/ and POST /v3/sessions/delete/."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mock_didit import match, picture
+from mock_didit_sessions import (
+    AGE,
+    DELETE_MANY,
+    SANDBOX,
+    added,
+    delete,
+    listed,
+    nth,
+    on,
+    reviews,
+    sent,
+    update,
+)
+
+from facematch_mock_server.vendors.didit import _deleting
+
+GONE = {"detail": "Not found."}
+
+
+def batch(body, **more):
+    """A request to delete several."""
+    return sent(DELETE_MANY, body, method="POST", **more)
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """The sessions whose faces were to be forgotten."""
+    seen = []
+    monkeypatch.setattr(_deleting, "faces_forgotten", lambda _, session: seen.append(session.id))
+    return seen
+
+
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07"])
+def test_a_deletion(world_of, edition, forgotten):
+    """204 without a body or its type, and once."""
+    engine = world_of(edition=edition)
+    session_id = nth(engine, 1)
+    response = delete(1)(engine)
+    assert (response.status, response.body) == (204, b"")
+    assert response.header("Content-Type") is None
+    assert response.header("X-RateLimit-Limit") == "300"
+    assert forgotten == [session_id]
+    again = engine.handle(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
+    assert (again.status, again.json()) == (404, GONE)
+    assert forgotten == [session_id]
+
+
+def test_what_is_deleted_vanishes(engine, told):
+    """From every read; the credit is not given back, and the number is not given again."""
+    session_id, balance = nth(engine, 2), engine.world.ledger.balance
+    delete(2)(engine)
+    for path, method in (
+        (f"/v3/session/{session_id}/decision/", "GET"),
+        (f"/v3/session/{session_id}/update-status/", "PATCH"),
+        (f"/v3/sessions/{session_id}/reviews/", "GET"),
+    ):
+        assert told(engine, sent(path, method=method))[0] == 404
+    assert told(engine, listed())[1]["count"] == 1
+    assert engine.world.ledger.balance == balance
+    engine.handle(match(picture(score=60)))
+    assert [one.number for one in engine.world.sessions.all()] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("number", "body", "outcome"),
+    [
+        (1, None, "none"),
+        (2, None, "deleted"),
+        (2, {}, "deleted"),
+        (2, {"retain_face_embeddings": False}, "deleted"),
+        (
+            2,
+            {"retain_face_embeddings": True, "face_retention_days": 3650},
+            "ineligible_no_vendor_user",
+        ),
+        (1, {"retain_face_embeddings": "true", "instruction_id": "x"}, "none"),
+    ],
+)
+def test_a_deletion_in_november(world_of, told, number, body, outcome):
+    """200, and what became of the faces."""
+    engine = world_of(edition="2026-11")
+    session_id = nth(engine, number)
+    assert told(engine, delete(number, body)) == (
+        200,
+        {
+            "session_id": session_id,
+            "session_number": number,
+            "face_retention_outcome": outcome,
+            "biometric_template_uuid": None,
+        },
+    )
+    assert told(engine, sent(f"/v3/session/{session_id}/decision/")) == (404, GONE)
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (
+            {"retain_face_embeddings": "maybe"},
+            {"retain_face_embeddings": ["Must be a valid boolean."]},
+        ),
+        (
+            {"face_retention_days": 0},
+            {"face_retention_days": ["Ensure this value is greater than or equal to 1."]},
+        ),
+        (
+            {"face_retention_days": 3651},
+            {"face_retention_days": ["Ensure this value is less than or equal to 3650."]},
+        ),
+        ({"face_retention_days": "x"}, {"face_retention_days": ["A valid integer is required."]}),
+        ({"face_retention_days": None}, {"face_retention_days": ["This field may not be null."]}),
+    ],
+)
+def test_how_faces_are_retained(world_of, told, body, refusal):
+    """A field that cannot be read deletes nothing; older editions do not read it."""
+    assert told(world_of(edition="2026-11"), delete(1, body)) == (400, refusal)
+    assert told(world_of(), delete(1, body))[0] == 204
+
+
+def test_a_switch_for_the_answer(world_of):
+    """Apart from the edition."""
+    assert delete(1)(world_of(switches={"delete_status": 200})).status == 200
+    assert delete(1)(world_of(edition="2026-11", switches={"delete_status": 204})).status == 204
+
+
+@pytest.mark.parametrize(
+    ("step", "status"),
+    [(delete(9, key=None), 404), (delete(1, key="wrong"), 403), (delete(1, key=SANDBOX), 404)],
+)
+def test_who_may_delete(engine, told, step, status):
+    """Unknown before the key; a sandbox key has no session."""
+    assert told(engine, step)[0] == status
+    assert len(engine.world.sessions.all()) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ({"session_numbers": ["1"]}, [2, 3]),
+        ({"session_numbers": [1, "2", "1"]}, [3]),
+        ({"session_numbers": ["1", "99"], "delete_all": False}, [2, 3]),
+        ({"session_numbers": ["3"]}, [1, 2, 3]),
+        ({"session_numbers": ["99"]}, [1, 2, 3]),
+        ({"delete_all": True}, [3]),
+        ({"delete_all": "true", "session_numbers": ["x"]}, [3]),
+    ],
+)
+def test_several_at_once(engine, told, forgotten, body, left):
+    """204 however many there were, twice as well, and never another organization's."""
+    added("AGE_ESTIMATION", AGE, owner="another")(engine)
+    for _ in range(2):
+        response = engine.handle(batch(body))
+        assert (response.status, response.body) == (204, b"")
+        assert [one.number for one in engine.world.sessions.all()] == left
+    assert len(forgotten) == 3 - len(left)
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        ({}, ["This field is required unless delete_all is true."]),
+        ({"delete_all": False}, ["This field is required unless delete_all is true."]),
+        ({"session_numbers": []}, ["This list may not be empty."]),
+        ({"session_numbers": ["1", "x"]}, ["All session_numbers must be numeric."]),
+        ({"session_numbers": [1.5]}, ["All session_numbers must be numeric."]),
+        ({"session_numbers": [True]}, ["All session_numbers must be numeric."]),
+        ({"session_numbers": ["-1"]}, ["All session_numbers must be numeric."]),
+        ({"session_numbers": "1"}, ['Expected a list of items but got type "str".']),
+        ({"session_numbers": None}, ["This field may not be null."]),
+    ],
+)
+def test_several_refused(engine, told, body, refusal):
+    """400 by name, and nothing is deleted."""
+    assert told(engine, batch(body)) == (400, {"session_numbers": refusal})
+    assert len(engine.world.sessions.all()) == 2
+
+
+def test_what_deletes_nothing(engine, told):
+    """A wrong word for all, a body that is no object, a sandbox key, a wrong one."""
+    assert told(engine, batch({"delete_all": "maybe"})) == (
+        400,
+        {"delete_all": ["Must be a valid boolean."]},
+    )
+    assert told(engine, batch([]))[0] == 400
+    assert engine.handle(batch({"delete_all": True}, key=SANDBOX)).status == 204
+    assert told(engine, batch({"delete_all": True}, key="wrong"))[0] == 403
+    assert len(engine.world.sessions.all()) == 2
+
+
+def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):
+    """Between look-up and deletion another one came."""
+    monkeypatch.setattr(engine.world.sessions, "remove", lambda _: None)
+    assert delete(1)(engine).json() == GONE
+
+
+@given(
+    body=st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=5,
+    ).flatmap(
+        lambda value: st.sampled_from(
+            [
+                value,
+                {"new_status": value, "comment": value, "nodes_to_resubmit": value},
+                {"new_status": "Declined", "send_email": value, "email_address": value},
+                {"session_numbers": value, "delete_all": value},
+                {"session_numbers": [value], "face_retention_days": value},
+            ]
+        )
+    )
+)
+def test_any_body_is_answered(body):
+    """With a success or a 400, and what it leaves can be read."""
+    engine = _any()
+    number = 1
+    for step in (
+        update(number, body),
+        reviews(number, body),
+        lambda one: one.handle(batch(body)),
+        delete(number, body),
+    ):
+        assert step(engine).status in (200, 201, 204, 400, 404)
+        assert on(number)(engine).status in (200, 404)
+
+
+def _any():
+    import mock_didit
+
+    engine = mock_didit.new_engine(edition="2026-11")
+    engine.handle(match(picture(score=60)))
+    return engine

@@ -1,0 +1,138 @@
+"""A receiver on the loopback, a mock that delivers to it, and a world whose deliveries go nowhere.
+
+The receiver takes whatever comes and answers what a test tells it to.
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import mock_didit as didit
+import pytest
+
+from facematch_mock_server import MockServer, VirtualClock
+from facematch_mock_server.webhooks._attempting import attempt
+from facematch_mock_server.webhooks._posting import Answer
+
+DESTINATIONS = "/v3/webhook/destinations/"
+SINGLE = "/v3/webhook/"
+EVENTS = ["status.updated"]
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps headers and bodies; answers 200, or what `answers` says next."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.came = []
+        self.answers = []
+        self.hold = None
+        self.has_come = threading.Event()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server = self.server
+        server.came.append((self.path, dict(self.headers), body))
+        server.has_come.set()
+        if server.hold is not None:
+            server.hold.wait(10)
+        status = server.answers.pop(0) if server.answers else 200
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        if 300 <= status < 400:
+            self.send_header("Location", server.url)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def receiver():
+    """A receiver that runs."""
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        if server.hold is not None:
+            server.hold.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def mock():
+    """A running mock whose clock stands still."""
+    with MockServer(clock=VirtualClock(didit.START), seed=3) as server:
+        yield server
+
+
+def sent(path, body=None, *, method=None, key="mock-live-key"):
+    """A request with JSON, or without a body."""
+    if body is None:
+        return didit.request(path, method=method or "GET", key=key)
+    data = json.dumps(body).encode()
+    return didit.request(path, data, "application/json", method=method or "POST", key=key)
+
+
+def asked(engine, *args, **more):
+    """Status and decoded body of a request with JSON."""
+    response = engine.handle(sent(*args, **more))
+    return response.status, json.loads(response.body) if response.body else None
+
+
+@pytest.fixture
+def new():
+    """A destination of an engine, made over the API; what it was answered."""
+
+    def made(engine, url="https://example.com/hook", *, key="mock-live-key", **fields):
+        body = {"label": "a", "url": url, "subscribed_events": EVENTS, **fields}
+        status, answer = asked(engine, DESTINATIONS, body, key=key)
+        assert status == 201, answer
+        return answer
+
+    return made
+
+
+@pytest.fixture
+def api():
+    """Ask an engine with JSON: status and decoded body."""
+    return asked
+
+
+class Carrier:
+    """Carries letters nowhere: keeps them, and answers what it was told to."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.letters = []
+
+    def __call__(self, url, letter, timeout_s):
+        self.letters.append((url, letter, timeout_s))
+        status = self.answers.pop(0) if self.answers else 200
+        if isinstance(status, str):
+            return Answer(problem=status, elapsed_ms=5000)
+        return Answer(status=status, elapsed_ms=12)
+
+
+@pytest.fixture
+def carry():
+    """Deliver what is due in an engine's world, without a thread; the letters that were carried."""
+
+    def carried(engine, *answers):
+        carrier = Carrier(*answers)
+        world = engine.world
+        world.written()
+        while (due := world.records.outbox.take(world.clock.now())) is not None:
+            attempt(world, world.records.outbox, due, carrier)
+        return carrier.letters
+
+    return carried

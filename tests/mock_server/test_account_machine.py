@@ -1,0 +1,237 @@
+"""Sessions, credit and pictures of one account against a plain model, through restarts."""
+
+import shutil
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mock_didit as didit
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from mock_didit import liveness, match, picture, request
+from mock_didit_sessions import DELETE_MANY, NOBODY, listed, sent
+
+from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.engine import Engine
+from facematch_mock_server.state._sqlite import SqliteStore
+
+LIVE_S = 3600
+PRICES = {"match": Decimal("0.05"), "liveness": Decimal("0.03")}
+NUMBERS = st.integers(1, 12)
+SCORES = st.sampled_from([2, 30, 55.5, 99])
+OWNERS = st.sampled_from([None, "emp-1", "emp-2"])
+STATUSES = st.sampled_from(["Approved", "Declined", "Resubmitted"])
+
+
+class Account(RuleBasedStateMachine):
+    """One key asks a world for what a program would, and the model says what it hears."""
+
+    @initialize(start=st.sampled_from(["100", "0.2"]))
+    def begin(self, start):
+        """A new world over a new file; the model knows the credit, and no session."""
+        self.folder = Path(tempfile.mkdtemp(prefix="mock-account-"))
+        self.now = didit.START
+        self.start = start
+        self.store = None
+        self.restart()
+        self.balance = Decimal(start)
+        self.made = 0
+        self.sessions = {}
+        self.deleted = []
+        self.addresses = {}
+        self.save("match", 99, "emp-1", saved=True)
+        self.save("liveness", 2, None, saved=True)
+
+    def teardown(self):
+        """The file goes with the world."""
+        if getattr(self, "store", None) is not None:
+            self.store.close()
+            shutil.rmtree(self.folder)
+
+    @rule()
+    def restart(self):
+        """The process ends and another one takes the file; pictures are gone."""
+        if self.store is not None:
+            self.store.close()
+        self.store = SqliteStore(self.folder / "mock.db")
+        switches = {"start_credit": self.start, "write_limit": None, "get_limit": None}
+        self.clock = VirtualClock(didit.START)
+        world = didit.new_world(clock=self.clock, store=self.store, switches=switches)
+        assert self.clock.now() == self.now
+        self.engine = Engine(world)
+        self.with_pictures = set()
+
+    def ask(self, request):
+        """Status and decoded body."""
+        response = self.engine.handle(request)
+        return response.status, response.json() if response.body else None
+
+    @rule(
+        kind=st.sampled_from(sorted(PRICES)),
+        score=SCORES,
+        vendor_data=OWNERS,
+        saved=st.booleans(),
+    )
+    def save(self, kind, score, vendor_data, *, saved):
+        """A call: paid, and kept if that is wished."""
+        fields = {} if vendor_data is None else {"vendor_data": vendor_data}
+        if not saved:
+            fields["save_api_request"] = "false"
+        ask = match if kind == "match" else liveness
+        status, body = self.ask(ask(picture(score=score, n=self.made), **fields))
+        if self.balance < PRICES[kind]:
+            assert (status, "error" in body) == (403, True)
+            return
+        assert status == 200
+        self.balance -= PRICES[kind]
+        if saved:
+            self.made += 1
+            verdict = "Approved" if score > 30 else "Declined"
+            self.sessions[body["request_id"]] = {
+                "number": self.made,
+                "kind": kind,
+                "status": verdict,
+                "feature": verdict,
+                "vendor_data": vendor_data,
+                "reviews": [],
+            }
+            self.with_pictures.add(body["request_id"])
+
+    def chosen(self, number):
+        """The id of a session that is there, in most cases, or was deleted, or never was."""
+        known = [*self.sessions, *self.sessions, *self.deleted[-2:], NOBODY]
+        return known[number % len(known)]
+
+    def decision_is(self, session_id, known):
+        """A decision has the status, the feature's own, and all reviews; its address is kept."""
+        status, body = self.ask(sent(f"/v3/session/{session_id}/decision/"))
+        block = "face_matches" if known["kind"] == "match" else "liveness_checks"
+        (feature,) = body[block]
+        assert (status, body["status"], feature["status"], body["vendor_data"]) == (
+            200,
+            known["status"],
+            known["feature"],
+            known["vendor_data"],
+        )
+        assert [(one["new_status"], one["comment"]) for one in body["reviews"]] == known["reviews"]
+        parts = urlsplit(feature["target_image" if known["kind"] == "match" else "reference_image"])
+        there = f"{parts.path}?{parts.query}"
+        self.addresses.setdefault(there, (session_id, self.now.timestamp()))
+
+    @rule(number=NUMBERS, status=STATUSES, comment=st.none() | st.text(max_size=5))
+    def update(self, number, status, comment):
+        """To another status only, and to be resubmitted only what was not approved."""
+        session_id = self.chosen(number)
+        body = {"new_status": status, "comment": comment}
+        path = f"/v3/session/{session_id}/update-status/"
+        answered = self.ask(sent(path, body, method="PATCH"))[0]
+        known = self.sessions.get(session_id)
+        again = status == "Resubmitted"
+        if known is None:
+            assert answered == 404
+        elif status == known["status"] or (again and known["feature"] == "Approved"):
+            assert answered == 400
+        else:
+            assert answered == 200
+            known["status"] = status
+            known["reviews"].append((status, comment))
+            if again:
+                known["feature"] = "Resub Requested"
+
+    @rule(number=NUMBERS, comment=st.text(max_size=5))
+    def note(self, number, comment):
+        """A note changes nothing else."""
+        session_id = self.chosen(number)
+        answered, _ = self.ask(
+            sent(f"/v3/sessions/{session_id}/reviews/", {"comment": comment}, method="POST")
+        )
+        known = self.sessions.get(session_id)
+        assert answered == (404 if known is None else 201)
+        if known is not None:
+            known["reviews"].append((None, comment))
+
+    @rule(number=NUMBERS)
+    def delete(self, number):
+        """Once; no credit comes back."""
+        session_id = self.chosen(number)
+        answered, _ = self.ask(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
+        assert answered == (204 if session_id in self.sessions else 404)
+        self.forget({session_id})
+
+    @rule(numbers=st.lists(NUMBERS, min_size=1, max_size=3))
+    def delete_many(self, numbers):
+        """Whatever of it there is."""
+        body = {"session_numbers": [str(number) for number in numbers]}
+        assert self.ask(sent(DELETE_MANY, body, method="POST"))[0] == 204
+        self.forget({one for one, known in self.sessions.items() if known["number"] in numbers})
+
+    def forget(self, ids):
+        """Move sessions of the model to those that were deleted."""
+        gone = [one for one in ids if self.sessions.pop(one, None) is not None]
+        self.deleted += gone
+
+    @rule(status=STATUSES, vendor_data=OWNERS, limit=st.integers(1, 4))
+    def list_some(self, status, vendor_data, limit):
+        """What the filters let through, the newest first, page by page."""
+        query = f"status={status}&limit={limit}"
+        if vendor_data is not None:
+            query += f"&vendor_data={vendor_data}"
+        wanted = [
+            known["number"]
+            for known in reversed(self.sessions.values())
+            if known["status"] == status and vendor_data in (None, known["vendor_data"])
+        ]
+        found = []
+        while query:
+            body = self.ask(listed(query))[1]
+            assert body["count"] == len(wanted)
+            found += [row["session_number"] for row in body["results"]]
+            query = body["next"] and urlsplit(body["next"]).query
+        assert found == wanted
+
+    @rule(amount=st.sampled_from([50, 75]))
+    def top_up(self, amount):
+        """A payment page is made; the balance waits for the payment."""
+        body = {"amount_in_dollars": amount}
+        status, page = self.ask(sent("/v3/billing/top-up/", body, method="POST"))
+        assert status == 200
+        assert set(page) == {"checkout_session_id", "checkout_session_url"}
+
+    @rule(seconds=st.sampled_from([1, 1800, LIVE_S, 90_000]))
+    def later(self, seconds):
+        """Time passes."""
+        self.now = self.clock.advance(seconds)
+
+    @invariant()
+    def addresses_are_good_or_dead(self):
+        """One is good for an hour, for a session that is there, and until a restart."""
+        for address, (session_id, since) in list(self.addresses.items()):
+            status = self.engine.handle(request(address, method="GET", key=None)).status
+            if session_id not in self.sessions:
+                assert status == 404
+                del self.addresses[address]
+            elif self.now.timestamp() >= int(since) + LIVE_S:
+                assert status == 403
+                del self.addresses[address]
+            else:
+                assert status == (200 if session_id in self.with_pictures else 404)
+
+    @invariant()
+    def all_can_be_read(self):
+        """The credit is what is left after what was paid; sessions are listed and can be read."""
+        status, body = self.ask(sent("/v3/billing/balance/"))
+        assert (status, body["balance"]) == (200, f"{self.balance:.4f}")
+        rows = self.ask(listed("limit=100"))[1]["results"]
+        assert [(row["session_id"], row["status"]) for row in rows] == [
+            (session_id, known["status"]) for session_id, known in reversed(self.sessions.items())
+        ]
+        for session_id, known in self.sessions.items():
+            self.decision_is(session_id, known)
+        for session_id in self.deleted[-2:]:
+            assert self.ask(sent(f"/v3/session/{session_id}/decision/"))[0] == 404
+
+
+TestAccount = Account.TestCase
+TestAccount.settings = settings(max_examples=25, stateful_step_count=20)
