@@ -43,7 +43,8 @@ def table_of_verbs():
     """Methods and paths of the control API."""
     named = {}
     for method, path in _control_verbs.VERBS:
-        named.setdefault(path.replace("{}", "CLAIM"), []).append(method)
+        word = {"mailbox/{}": "ADDRESS", "ledger/{}": "OWNER"}.get(path, "CLAIM")
+        named.setdefault(path.replace("{}", word), []).append(method)
     return [(f"/__mock__/{path}", methods) for path, methods in named.items()]
 
 
@@ -62,7 +63,12 @@ def table_of_switches():
     for name, values in SWITCHES.items():
         chosen = (f"`{behaviours[name]!r}`" for behaviours in EDITIONS.values())
         rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values), *chosen))
-    kinds = {"count": "bytes, from 1 on", "limit": "requests in a minute, or None"}
+    kinds = {
+        "count": "bytes, from 1 on",
+        "limit": "requests in a minute, or None",
+        "seconds": "seconds, from 1 on",
+        "score": "0-100",
+    }
     for name, (_, kind) in SETTINGS.items():
         rows.append(cells(f"`{name}`", kinds.get(kind, "USD"), *("" for _ in EDITIONS)))
     return "\n".join(rows)
