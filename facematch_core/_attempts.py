@@ -30,6 +30,8 @@ from .errors import (
     VendorError,
     VendorUnavailable,
 )
+from .gates._gate import Ending, Gate, Passage, enter_all
+from .gates._retries import Retries
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +45,8 @@ class Attempts:
     required: Environment | None
     teller: Teller
     clock: Clock
+    gates: tuple[Gate, ...] = ()
+    retries: Retries | None = None
 
     def make(
         self, operation: Operation, images: list[Image], asked: Asked, *, since: float | None = None
@@ -68,8 +72,7 @@ class Attempts:
             prepared = self._prepared(images)
             warn_of_cards(prepared, self.backend)
             call = _as_data(operation, prepared, checked, attempt.id, on_sent)
-            call = self._within(call, started if since is None else since)
-            result = self._ask(call, sent)
+            result = self._through(call, attempt, sent, started if since is None else since)
             result = self._settled(result, checked, attempt, self.clock.monotonic() - started)
         except FaceMatchError as error:
             if isinstance(error, VendorError):
@@ -146,6 +149,40 @@ class Attempts:
             return prepared
         # Outside the except block: the first error's frames hold the pictures.
         raise refused
+
+    def _through(self, call: Call, attempt: Attempt, sent: list[bool], since: float) -> Answer:
+        """The backend's answer to one try after another, each through every gate."""
+        until = None if call.deadline_s is None else since + call.deadline_s
+        number = 1
+        while True:
+            passage = Passage(
+                attempt=attempt,
+                number=number,
+                paid=call.operation in self.backend.capabilities.billed_operations,
+                environment=self.backend.environment,
+                until=until,
+            )
+            leave = enter_all(self.gates, passage)
+            try:
+                answer = self._ask(self._within(call, since), sent)
+            except BaseException as error:
+                leave(Ending.of_error(error, sent=bool(sent)))
+                wait_s = self._wait_s(error, passage)
+                if wait_s is None:
+                    raise
+            else:
+                leave(Ending.of(answer))
+                return answer
+            # Outside the except block: what the next try raises has nothing to do with this one.
+            self.clock.sleep(wait_s)
+            sent.clear()
+            number += 1
+
+    def _wait_s(self, error: BaseException, passage: Passage) -> float | None:
+        """Seconds until the call is made again; None if it is not."""
+        if self.retries is None or not isinstance(error, VendorError):
+            return None
+        return self.retries.wait_s(error, passage, self.clock.monotonic())
 
     def _within(self, call: Call, since: float) -> Call:
         """`call` with what is left of its time; `VendorUnavailable` if nothing is."""

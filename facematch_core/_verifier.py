@@ -19,6 +19,8 @@ from ._results import LiveMatchResult, LivenessResult, MatchResult
 from ._single import SinglePictureCalls
 from .backend import Backend
 from .errors import FATAL, ConfigurationError, FaceMatchError, VendorError
+from .gates._gate import Gate
+from .gates._retries import Retries
 
 
 class FaceVerifier(SinglePictureCalls):
@@ -38,6 +40,9 @@ class FaceVerifier(SinglePictureCalls):
         require_environment: Refuse to hand out a result from anywhere else.
         on_event: Called with one `Event` record per step of a call, in the calling thread. An
             exception in it is logged and changes nothing.
+        gates: What stands before each call, entered in this order: budget, breaker, pacing.
+        retries: Whether and when a call that was certainly not paid for is made again; None for
+            never.
         clock: Time, for tests.
 
     Raises:
@@ -56,6 +61,8 @@ class FaceVerifier(SinglePictureCalls):
         keep_demographics: bool = False,
         require_environment: Environment | None = None,
         on_event: Callable[[Event], None] | None = None,
+        gates: Iterable[Gate] = (),
+        retries: Retries | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(backend, Backend):
@@ -86,6 +93,8 @@ class FaceVerifier(SinglePictureCalls):
             required=_environment(require_environment),
             teller=Teller(backend=backend, hook=on_event, clock=self._clock),
             clock=self._clock,
+            gates=_gates(gates),
+            retries=_retries(retries),
         )
         self._closed = False
 
@@ -269,9 +278,11 @@ class FaceVerifier(SinglePictureCalls):
         return reconcile(self._attempts, attempt, deadline_s=deadline_s)
 
     def close(self) -> None:
-        """Give back what the backend holds. May be called more than once."""
+        """Give back what the backend and the gates hold. May be called more than once."""
         self._closed = True
         self._backend.close()
+        for gate in self._attempts.gates:
+            gate.close()
 
     def __enter__(self) -> Self:
         return self
@@ -294,6 +305,20 @@ class FaceVerifier(SinglePictureCalls):
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigurationError("This verifier is closed: open a new one.")
+
+
+def _gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    found = tuple(gates)
+    for gate in found:
+        if not isinstance(gate, Gate):
+            raise ConfigurationError(f"gates must be gates, not {type(gate).__name__}.")
+    return found
+
+
+def _retries(retries: Retries | None) -> Retries | None:
+    if retries is not None and not isinstance(retries, Retries):
+        raise ConfigurationError(f"retries must be Retries, not {type(retries).__name__}.")
+    return retries
 
 
 def _flag(name: str, value: object) -> None:

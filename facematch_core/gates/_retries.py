@@ -1,0 +1,63 @@
+"""Repeating a call that was certainly not paid for."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import attrs
+
+from facematch_core._enums import Billed
+from facematch_core.errors import ConfigurationError, RateLimited, VendorError
+
+from ._gate import Passage
+
+
+def _count(_: object, __: object, value: object) -> None:
+    if type(value) is not int or not 1 <= value <= 10:
+        raise ConfigurationError("retries: times must be a whole number from 1 to 10.")
+
+
+def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ConfigurationError(f"retries: {attribute.name} must be a number of seconds above 0.")
+
+
+@attrs.frozen(kw_only=True)
+class Retries:
+    """Makes a call again if it is certain that the first one cost nothing, and it may help.
+
+    That is so if no byte left, for 429, and for answers that the vendor documents as unpaid. What
+    may have been charged is never repeated. Off unless a verifier is given one.
+
+    Args:
+        times: How often a call is made again, 1-10.
+        first_s: The wait before the first repetition, above 0; doubled each time, and shortened by
+            chance down to a half, so that many clients do not come back at once. A longer wait that
+            the vendor asks for is kept.
+        longest_s: A longer wait than this is not made: the error is raised. Above 0.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    times: int = attrs.field(default=2, validator=_count)
+    first_s: float = attrs.field(default=1.0, validator=_seconds)
+    longest_s: float = attrs.field(default=60.0, validator=_seconds)
+    _chance: random.Random = attrs.field(factory=random.Random, repr=False, eq=False)
+
+    def wait_s(self, error: VendorError, passage: Passage, now: float) -> float | None:
+        """Seconds until the next try; None if there is none.
+
+        Args:
+            error: What ended the try.
+            passage: Which try it was.
+            now: On the verifier's monotonic clock.
+        """
+        if not error.retryable or error.billed is not Billed.NO or passage.number > self.times:
+            return None
+        wait = self.first_s * 2 ** (passage.number - 1) * (0.5 + 0.5 * self._chance.random())
+        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+            wait = max(wait, error.retry_after_s)
+        late = passage.until is not None and now + wait >= passage.until
+        return None if wait > self.longest_s or late else wait
