@@ -32,10 +32,15 @@ ROWS = (
     ("8", "", "passwords", "password.*"),
     ("8", "", "codes", "code.* verify.wrong verify.expired"),
     ("8", "", "five an hour", "rate.register.*"),
-    ("8", "", "reserved domains", "register.reserved.* register.broken"),
+    (
+        "8",
+        "",
+        "reserved domains",
+        "register.reserved.* register.reserved_besides.* register.broken register.broken_page",
+    ),
     ("8", "", "lockout", "login.lockouts login.locked login.forgets"),
     ("8", "", "bad email", "register.bad_email register.taken"),
-    ("8", "", "bad login", "login.wrong login.unverified"),
-    ("8", "", "bad bearer", "bearer.wrong"),
+    ("8", "", "bad login", "login.wrong login.words login.unverified"),
+    ("8", "", "bad bearer", "bearer.wrong bearer.words"),
     ("2", "", "row 20, answers ours", "organizations.* application.*"),
 )

@@ -185,6 +185,7 @@ CHANGED = (
     {"new_status": "Declined", "send_email": "maybe"},
     {"new_status": "Declined", "send_email": True},
     {"new_status": "Declined", "email_address": "nowhere"},
+    {"new_status": "Declined", "comment": "x" * 10_001},
     {"new_status": "Declined", "comment": "looked at"},
     [],
 )
@@ -204,6 +205,7 @@ SCENARIOS = {
         pictured(1, then=later(3600)),
         pictured(1, change=lambda there: there[:-1] + "-"),
         pictured(1, method="POST"),
+        pictured(1, host="evil.example"),
         pictured(9),
         pictured(1, then=forget),
     ),

@@ -143,6 +143,10 @@ SCENARIOS = {
         sent(SINGLE),
         sent(SINGLE, {"webhook_url": HOOK, "capture_method": "mobile"}, method="PATCH"),
         sent(SINGLE, {"webhook_url": "nowhere"}, method="PATCH"),
+        *(
+            sent(SINGLE, {"data_retention_months": months}, method="PATCH")
+            for months in (6, 100, 121)
+        ),
         sent(SINGLE, {"rotate_secret_key": True}, method="PATCH"),
         CALL,
         carried(),

@@ -5,6 +5,9 @@ from facematch_mock_server import MockServer
 with MockServer() as mock:
     mock.url, mock.live_key            # give them to any client, in any language
     mock.control.set_outcome("match", score=12)
+
+with MockServer(vendor=["didit", "deepvue"]) as mock:
+    mock.of("deepvue").control.tokens.revoke()
 """
 
 from importlib import import_module
@@ -25,13 +28,17 @@ if TYPE_CHECKING:
     from .index import IndexedFace, Listing
     from .journal import Entry, SentFile
     from .outcomes import UNSET
-    from .server import MockServer
+    from .server import MockServer, Served
+    from .vendors.deepvue._control import Answers, Tokens
+    from .vendors.deepvue._made_up import SetAnswer
+    from .vendors.deepvue._tokens import IssuedToken
     from .vendors.didit._checkouts import Checkout, CheckoutStatus, Plan
     from .vendors.didit.accounts._mails import Mail
     from .webhooks.control import WebhookDelivery, Webhooks
 
 __all__ = [
     "UNSET",
+    "Answers",
     "Card",
     "Charge",
     "Checkout",
@@ -41,6 +48,7 @@ __all__ = [
     "Entry",
     "Fault",
     "IndexedFace",
+    "IssuedToken",
     "Key",
     "KeyKind",
     "Kind",
@@ -54,10 +62,13 @@ __all__ = [
     "Plan",
     "Review",
     "SentFile",
+    "Served",
     "Session",
+    "SetAnswer",
     "SetOutcome",
     "SheetCard",
     "Stage",
+    "Tokens",
     "Verdict",
     "VirtualClock",
     "WebhookDelivery",
@@ -70,6 +81,7 @@ __all__ = [
 #: Where each public name lives. It is imported when it is first used: the pytest plug-in lies in
 #: this package, and a test run that does not use it pays for nothing.
 _HOMES = {
+    "Answers": "vendors.deepvue._control",
     "UNSET": "outcomes",
     "Card": "cards",
     "Charge": "_ledger",
@@ -80,6 +92,7 @@ _HOMES = {
     "Entry": "journal",
     "Fault": "faults",
     "IndexedFace": "index",
+    "IssuedToken": "vendors.deepvue._tokens",
     "Key": "_keys",
     "KeyKind": "_keys",
     "Kind": "faults",
@@ -93,10 +106,13 @@ _HOMES = {
     "Plan": "vendors.didit._checkouts",
     "Review": "_sessions",
     "SentFile": "journal",
+    "Served": "server",
     "Session": "_sessions",
+    "SetAnswer": "vendors.deepvue._made_up",
     "SetOutcome": "deciding",
     "SheetCard": "cards",
     "Stage": "faults",
+    "Tokens": "vendors.deepvue._control",
     "Verdict": "cards",
     "VirtualClock": "clock",
     "WebhookDelivery": "webhooks.control",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import attrs
 
-from . import _console, _faces, _mailbox
 from ._ledger import Charge
-from ._payments import payment_verbs
 from .claims import Claim
-from .control import Control
+from .control import AREAS, Control
 from .faults import Fault
-from .webhooks._verbs import verbs as webhook_verbs
 
 Body = dict[str, Any]
 Verb = Callable[[Control, str, Body], Any]
@@ -67,10 +66,13 @@ def _text(body: Body, name: str) -> str | None:
 
 
 def _overview(control: Control, _: str, __: Body) -> Any:
+    vendor, vendors = control.behaviours()["vendor"], control.vendors()
+    below = "" if vendor == vendors[0] else f"{vendor}/"
     return {
-        "vendor": control.behaviours()["vendor"],
+        "vendor": vendor,
         "edition": control.behaviours()["edition"],
-        "verbs": [f"{method} /__mock__/{name}" for method, name in VERBS],
+        "vendors": list(vendors),
+        "verbs": [f"{method} /__mock__/{below}{name}" for method, name in verbs_of(control.areas)],
     }
 
 
@@ -138,7 +140,7 @@ def _set_balance(control: Control, _: str, body: Body) -> Any:
 
 
 def _add_key(control: Control, _: str, body: Body) -> Any:
-    _only(body, "kind", "key", "allowed", "expires")
+    _only(body, "kind", "key", "allowed", "expires", "client")
     expires, allowed = _text(body, "expires"), body.get("allowed", True)
     if type(allowed) is not bool:
         raise ValueError("allowed is true or false")
@@ -147,6 +149,7 @@ def _add_key(control: Control, _: str, body: Body) -> Any:
         key=_text(body, "key"),
         allowed=allowed,
         expires=None if expires is None else dt.date.fromisoformat(expires),
+        client=_text(body, "client"),
     )
     return {"key": key}
 
@@ -226,9 +229,26 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("POST", "reset"): _reset,
     ("GET", "claims"): lambda control, _, __: {"claims": [_claim(c) for c in control.claims()]},
     ("GET", "claims/{}"): _explain,
-    **_console.VERBS,
-    **webhook_verbs(plain),
-    **_faces.VERBS,
-    **_mailbox.VERBS,
-    **payment_verbs(plain),
 }
+
+#: Where the verbs of an area are: a table, or what makes one with `plain`.
+_AREA_VERBS = {
+    "console": ("_console", "VERBS"),
+    "webhooks": ("webhooks._verbs", "verbs"),
+    "faces": ("_faces", "VERBS"),
+    "mailbox": ("_mailbox", "VERBS"),
+    "payments": ("_payments", "payment_verbs"),
+    "tokens": ("vendors.deepvue._control", "token_verbs"),
+    "answers": ("vendors.deepvue._control", "answer_verbs"),
+}
+
+
+@functools.cache
+def verbs_of(areas: tuple[str, ...] = tuple(AREAS)) -> Mapping[tuple[str, str], Verb]:
+    """The verbs of every vendor, and those of these areas."""
+    found = dict(VERBS)
+    for area in areas:
+        module, name = _AREA_VERBS[area]
+        table = getattr(import_module(f".{module}", __package__), name)
+        found.update(table(plain) if callable(table) else table)
+    return found

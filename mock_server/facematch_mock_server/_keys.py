@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import hashlib
+from collections.abc import Mapping
 
 import attrs
 
@@ -32,6 +33,7 @@ class Key:
         allowed: Whether it has the right to the call.
         expires: Its last day, UTC; None for never.
         owner: Whose it is: the organization that pays and sees the sessions.
+        client: The id that the vendor wants beside it; None where the key is enough.
     """
 
     kind: KeyKind = attrs.field(converter=KeyKind)
@@ -39,24 +41,33 @@ class Key:
     allowed: bool = True
     expires: dt.date | None = None
     owner: str = FIRST_OWNER
+    client: str | None = None
 
     def expired(self, now: dt.datetime) -> bool:
         """Whether its last day is over."""
         return self.expires is not None and now.date() > self.expires
 
 
+#: A live and a sandbox key that work at once.
+FIRST_KEYS: Mapping[str, Key] = {
+    LIVE_KEY: Key(kind=KeyKind.LIVE),
+    SANDBOX_KEY: Key(kind=KeyKind.SANDBOX),
+}
+
+
 class Keys:
-    """The keys of one world; a live and a sandbox key work at once. Safe across threads.
+    """The keys of one world. Safe across threads.
 
     Args:
         store: Where changes are written down, without the texts of keys.
+        first: Those that work at once, by text.
     """
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(self, store: Store | None = None, first: Mapping[str, Key] = FIRST_KEYS) -> None:
         self._keys = Collection(store or Memory(), "keys", Key)
-        for text, kind in ((LIVE_KEY, KeyKind.LIVE), (SANDBOX_KEY, KeyKind.SANDBOX)):
+        for text, key in first.items():
             if self.find(text) is None:
-                self._keys.put(_name(text), Key(kind=kind))
+                self._keys.put(_name(text), key)
 
     def find(self, text: str) -> Key | None:
         """The key of that text, or None."""

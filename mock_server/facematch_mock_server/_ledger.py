@@ -129,6 +129,18 @@ class Ledgers:
             self._charges.put(f"{self._count:012}", entry)
         return True
 
+    def take_back(self, owner: str, request_id: str) -> None:
+        """The charge of a call that was not answered after all; nothing is done if there is none.
+
+        Later entries keep the balance that they were written with.
+        """
+        with self._lock:
+            for key, entry in reversed(self._charges.items()):
+                if entry.request_id == request_id and entry.owner == owner:
+                    self._charges.remove(key)
+                    self._left.put(owner, _Left(self.balance(owner) + entry.amount))
+                    return
+
 
 class Ledger:
     """The credit of one owner, never below zero. Safe across threads.

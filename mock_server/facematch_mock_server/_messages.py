@@ -20,6 +20,12 @@ def _path_of(head: Head) -> str:
     return unquote(head.target.partition("?")[0])
 
 
+def _without_query(target: str) -> str:
+    # A query may hold the signature of a picture's address, or a name.
+    path, mark, _ = target.partition("?")
+    return repr(path + ("?…" if mark else ""))
+
+
 def _as_they_are(headers: Iterable[tuple[str, str]]) -> Headers:
     return tuple(headers)
 
@@ -30,16 +36,18 @@ class Head:
 
     Attributes:
         method: As sent, upper case for the methods that HTTP defines.
-        target: Path and query, as sent.
+        target: Path and query, as sent; the query is not in `repr`.
         headers: Names in lower case, in the order sent.
         peer: Address of the client, without port.
+        is_inside: Whether it came without a socket, from a program in this process.
         path: The decoded path.
     """
 
     method: str
-    target: str
+    target: str = attrs.field(repr=_without_query)
     headers: Headers = attrs.field(default=(), converter=_lowered, repr=False)
     peer: str = "127.0.0.1"
+    is_inside: bool = attrs.field(default=False, eq=False, repr=False)
     # Worked out once: a request is asked for it ten times.
     path: str = attrs.field(
         init=False, eq=False, repr=False, default=attrs.Factory(_path_of, takes_self=True)

@@ -17,7 +17,7 @@ def own_json(value: Any, depth: int = 0) -> Any:
         ValueError: it cannot stand in JSON, or is nested too deeply.
     """
     if depth > DEEPEST:
-        raise ValueError(f"the body of a fault is nested {DEEPEST} levels deep at most")
+        raise ValueError(f"what a test makes up is nested {DEEPEST} levels deep at most")
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (float, Decimal)) and math.isfinite(float(value)):
@@ -27,6 +27,6 @@ def own_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {name: own_json(one, depth + 1) for name, one in value.items()}
     raise ValueError(
-        "the body of a fault is JSON, with names that are texts and numbers that are finite; "
+        "what a test makes up is JSON, with names that are texts and numbers that are finite; "
         f"a {type(value).__name__} there cannot be sent"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 
 import attrs
 
@@ -78,22 +79,63 @@ class Rates:
             limit = self._limits[scope]
             if limit is None:
                 return None
-            seen = self._seen.setdefault((scope, client), deque())
-            self._seen.move_to_end((scope, client))
-            if len(self._seen) > CLIENTS:
-                self._seen.popitem(last=False)
-            while seen and seen[0] <= now - window_s:
-                seen.popleft()
+            seen = self._of(scope, client, now - window_s)
             refused = len(seen) >= limit
             if not refused or count_refused:
                 seen.append(now)
             while len(seen) > max(limit, 1):
                 seen.popleft()
-            reset = (seen[0] if seen else now) + window_s
-            return Window(
-                refused=refused,
-                limit=limit,
-                remaining=max(0, limit - len(seen)),
-                reset=math.ceil(reset),
-                retry_after=max(1, math.ceil(reset - now)),
-            )
+            return _window(seen, limit, now, window_s, refused=refused)
+
+    def take_all(
+        self, windows: Mapping[str, float], client: str, *, now: float, count_refused: bool = False
+    ) -> tuple[str, Window] | None:
+        """Count one request in several windows; in none of them if one refuses it.
+
+        Args:
+            windows: Their lengths in seconds, by scope.
+            client: Who asks.
+            now: Seconds since 1970.
+            count_refused: Whether a refused request counts all the same.
+
+        Returns:
+            The first scope that refuses it, and where the client stands there; None if none does.
+        """
+        with self._lock:
+            found: list[deque[float]] = []
+            refusal: tuple[str, Window] | None = None
+            for scope, window_s in windows.items():
+                limit = self._limits[scope]
+                if limit is None:
+                    continue
+                seen = self._of(scope, client, now - window_s)
+                found.append(seen)
+                if len(seen) >= limit and refusal is None:
+                    refusal = scope, _window(seen, limit, now, window_s, refused=True)
+            if refusal is None or count_refused:
+                for seen in found:
+                    seen.append(now)
+            return refusal
+
+    def _of(self, scope: str, client: str, since: float) -> deque[float]:
+        """When this client asked, later than `since`; the lock is held."""
+        seen = self._seen.setdefault((scope, client), deque())
+        self._seen.move_to_end((scope, client))
+        if len(self._seen) > CLIENTS:
+            self._seen.popitem(last=False)
+        while seen and seen[0] <= since:
+            seen.popleft()
+        return seen
+
+
+def _window(
+    seen: deque[float], limit: int, now: float, window_s: float, *, refused: bool
+) -> Window:
+    reset = (seen[0] if seen else now) + window_s
+    return Window(
+        refused=refused,
+        limit=limit,
+        remaining=max(0, limit - len(seen)),
+        reset=math.ceil(reset),
+        retry_after=max(1, math.ceil(reset - now)),
+    )

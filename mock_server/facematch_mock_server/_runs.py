@@ -33,6 +33,7 @@ class Runs:
         self._store = store
         self._clock = clock
         self.number = 1
+        self._watches = False
         if not store.keeps:
             return
         kept = Collection(store, "runs", _Kept).find("")
@@ -41,7 +42,7 @@ class Runs:
             clock.resume(kept.now, kept.advanced_s)
 
     def begin(self, *known: dt.datetime) -> None:
-        """Write down how far the clock is moved from here on.
+        """Write down how far the clock is moved from here on. May be called more than once.
 
         Args:
             known: Times that were told already; the clock does not go back behind them.
@@ -49,7 +50,9 @@ class Runs:
         if self._store.keeps:
             for time in known:
                 self._clock.resume(time, 0.0)
-            self._clock.watch(self._write)
+            if not self._watches:
+                self._clock.watch(self._write)
+            self._watches = True
 
     def save(self) -> None:
         """Write this run down."""

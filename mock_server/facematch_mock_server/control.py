@@ -6,14 +6,11 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
-from ._console import Console
-from ._faces import Faces
 from ._keys import Key, KeyKind
 from ._ledger import FIRST_OWNER, Charge, amount
-from ._mailbox import Mailbox
-from ._payments import Payments
 from ._rates import Rates
 from ._reviews import check_review
 from ._sessions import Session
@@ -21,34 +18,96 @@ from .claims import Claim, explain
 from .faults import Fault
 from .journal import Entry
 from .outcomes import UNSET, Likeness, Unset
-from .webhooks.control import Webhooks
 from .world import World
 
 if TYPE_CHECKING:
+    from ._console import Console
+    from ._faces import Faces
+    from ._mailbox import Mailbox
+    from ._payments import Payments
     from .deciding._outcomes import Operation, SetOutcome
+    from .vendors.deepvue._control import Answers, Tokens
+    from .webhooks.control import Webhooks
+
+#: What some vendors have and others have not: the module and the class, loaded with the first use.
+AREAS = {
+    "console": ("_console", "Console"),
+    "webhooks": ("webhooks.control", "Webhooks"),
+    "faces": ("_faces", "Faces"),
+    "mailbox": ("_mailbox", "Mailbox"),
+    "payments": ("_payments", "Payments"),
+    "tokens": ("vendors.deepvue._control", "Tokens"),
+    "answers": ("vendors.deepvue._control", "Answers"),
+}
 
 
 class Control:
-    """The verbs of one world; the control API has the same over HTTP. Safe across threads.
+    """The verbs of one vendor's world; the control API has the same over HTTP. Safe across threads.
+
+    Faults, time, journal and `reset` are those of all vendors of the server; everything else is
+    this vendor's. What this vendor has not got is an AttributeError: of `console` to `payments`
+    Deepvue has none, of `tokens` and `answers` Didit.
 
     Args:
         world: The world.
-
-    Attributes:
-        console: What the vendor's own staff do to sessions.
-        webhooks: Where they go, and what becomes of each.
-        faces: The faces that the vendor knows.
-        mailbox: The codes that registrations wait for.
-        payments: What becomes of payments for credit.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.console = Console(world)
-        self.webhooks = Webhooks(world)
-        self.faces = Faces(world)
-        self.mailbox = Mailbox(world)
-        self.payments = Payments(world)
+        self._made: dict[str, Any] = {}
+
+    # What only some vendors have
+
+    @property
+    def console(self) -> Console:
+        """What the vendor's own staff do to sessions."""
+        return cast("Console", self._area("console"))
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where they go, and what becomes of each."""
+        return cast("Webhooks", self._area("webhooks"))
+
+    @property
+    def faces(self) -> Faces:
+        """The faces that the vendor knows."""
+        return cast("Faces", self._area("faces"))
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The codes that registrations wait for."""
+        return cast("Mailbox", self._area("mailbox"))
+
+    @property
+    def payments(self) -> Payments:
+        """What becomes of payments for credit."""
+        return cast("Payments", self._area("payments"))
+
+    @property
+    def tokens(self) -> Tokens:
+        """The access tokens that were given out."""
+        return cast("Tokens", self._area("tokens"))
+
+    @property
+    def answers(self) -> Answers:
+        """Answers whose fields a test makes up."""
+        return cast("Answers", self._area("answers"))
+
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """The names of those that this vendor has."""
+        return self._world.kind.areas
+
+    def _area(self, name: str) -> Any:
+        if name not in self.areas:
+            raise AttributeError(
+                f"the mock of {self._world.vendor} has no {name}; it has {', '.join(self.areas)}"
+            )
+        if name not in self._made:
+            module, kind = AREAS[name]
+            found = getattr(import_module(f".{module}", __package__), kind)
+            self._made.setdefault(name, found(self._world))
+        return self._made[name]
 
     # Outcomes
 
@@ -185,6 +244,7 @@ class Control:
         key: str | None = None,
         allowed: bool = True,
         expires: dt.date | None = None,
+        client: str | None = None,
     ) -> str:
         """Let a key in, and give its text.
 
@@ -193,12 +253,19 @@ class Control:
             key: Its text; None for a new one.
             allowed: Whether it has the right to the call.
             expires: Its last day, UTC; None for never.
+            client: The client id that belongs to it, of a vendor that has such (Deepvue, where the
+                key is the client secret); None for that of the first key.
 
         Raises:
-            ValueError: another kind, or a text that cannot be a key.
+            ValueError: another kind, a text that cannot be a key, or a client id for a vendor that
+                has none.
         """
         text = secrets.token_urlsafe(24) if key is None else key
-        self._world.keys.add(text, Key(kind=KeyKind(kind), allowed=allowed, expires=expires))
+        first = next(iter(self._world.kind.first_keys.values())).client
+        if client is not None and not (first and client.isprintable() and client.strip()):
+            raise ValueError("client is a text, of a vendor whose keys have a client id")
+        made = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
+        self._world.keys.add(text, made)
         return text
 
     def revoke_key(self, key: str) -> None:
@@ -226,6 +293,10 @@ class Control:
 
     # The world
 
+    def vendors(self) -> tuple[str, ...]:
+        """The vendors of this server, the first one first."""
+        return tuple(world.vendor for world in self._world.ground.worlds)
+
     def behaviours(self) -> dict[str, Any]:
         """Vendor, edition, what was switched, and all that may be; changed by `reset` only."""
         world, kind = self._world, self._world.kind
@@ -241,7 +312,16 @@ class Control:
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again with a fresh world; see `World.reset`."""
+        """Begin again: no session, no charge, no fault, no outcome, an empty journal.
+
+        All vendors of the server begin again; the clock goes on, because time does not go back.
+
+        Args:
+            edition, switches: Others for this vendor; None for the same.
+
+        Raises:
+            ValueError: as for `MockServer`; then nothing was changed.
+        """
         self._world.reset(edition=edition, switches=switches)
 
     def journal(self) -> tuple[Entry, ...]:

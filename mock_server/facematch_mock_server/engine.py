@@ -11,7 +11,7 @@ from .claims import Told
 from .control_http import ControlApi
 from .faults import Fault, Faults, Kind
 from .journal import presentable, short
-from .vendors import VendorBehaviour, vendor_named
+from .vendors import VendorBehaviour
 from .world import MAX_BODY_BYTES, World
 
 #: As `facematch_core.http.MOCK_HEADER`, which would bring requests along.
@@ -21,13 +21,20 @@ CLAIMS_HEADER = "X-Facematch-Claims"
 MAX_CONTROL_BYTES = 1024 * 1024
 
 
+@attrs.frozen
+class _Served:
+    world: World
+    vendor: VendorBehaviour
+
+
 class Engine:
-    """Answers for one world, whatever the front. Safe across threads.
+    """Answers for the worlds of one server, whatever the front. Safe across threads.
 
     Args:
-        world: Its state and behaviour.
+        world: Its state and behaviour; the worlds that were made beside it are answered for, too.
 
     Attributes:
+        world: The first vendor's.
         slow: Whether an answer takes so long that a front should not wait for it on its loop.
     """
 
@@ -35,7 +42,8 @@ class Engine:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._vendor: VendorBehaviour = vendor_named(world.vendor).make(world)
+        self._served = tuple(_Served(one, one.kind.make(one)) for one in world.ground.worlds)
+        self._several = len(self._served) > 1
         self._control = ControlApi(world)
 
     @property
@@ -49,10 +57,8 @@ class Engine:
         An exception of the world's decider is handed on; nothing else is raised.
         """
         # What is answered is written down, whole, before anybody hears of it.
-        with self.world.store.together():
-            response = _marked(self._answer(request))
-        self.world.written()
-        return response
+        with self.world.together():
+            return _marked(self._answer(request))
 
     def refuse_early(self, head: Head) -> Response | None:
         """The 413 for a declared length over the limit, noted in the journal, or None."""
@@ -79,8 +85,9 @@ class Engine:
 
         The call itself is not carried out: that is `handle`, for a fault that was executed.
         """
-        told = self.world.behaviours.told()
-        response = self._fault(fault, request, told)
+        served = self._of(request)
+        told = (self.world if served is None else served.world).behaviours.told()
+        response = self._fault(fault, request, told, served)
         response = attrs.evolve(response, status=fault.status)
         return self._logged(request, told, response, f"fault: {fault.stage} {fault.kind}")
 
@@ -91,11 +98,24 @@ class Engine:
     def _answer(self, request: Request) -> Response:
         if self._control.owns(request):
             return self._control.handle(request)
-        if self._vendor.owns(request):
-            return self._vendor.handle(request)
-        return self._elsewhere(request)
+        served = self._of(request)
+        return self._elsewhere(request) if served is None else served.vendor.handle(request)
 
-    def _fault(self, fault: Fault, request: Request, told: Told) -> Response:
+    def _of(self, head: Head) -> _Served | None:
+        """Whose request it is: by the host, if that is a vendor's own, else by the path."""
+        if self._several:
+            host = (head.header("host") or "").partition(":")[0].lower()
+            for served in self._served:
+                if host in served.world.kind.hosts:
+                    return served
+        for served in self._served:
+            if served.vendor.owns(head):
+                return served
+        return None
+
+    def _fault(
+        self, fault: Fault, request: Request, told: Told, served: _Served | None
+    ) -> Response:
         if fault.kind is Kind.HTML:
             return told.answer("fault.html", status=fault.status)
         if fault.kind is Kind.WRONG_JSON:
@@ -103,8 +123,8 @@ class Engine:
         if fault.kind is Kind.JSON:
             return told.answer("fault.own", fault.body)
         words = None
-        if self._vendor.owns(request):
-            words = self._vendor.in_own_words(fault.status, request, told)
+        if served is not None:
+            words = served.vendor.in_own_words(fault.status, request, told)
         if words is not None:
             return words
         key = "fault.server" if fault.status >= 500 else "fault.other"
@@ -113,9 +133,11 @@ class Engine:
     def _elsewhere(self, request: Request) -> Response:
         from difflib import get_close_matches  # not above: few requests need a hint
 
-        known = (*self._vendor.known_paths(), *self._control.known_paths())
+        known = [path for served in self._served for path in served.vendor.known_paths()]
+        known += self._control.known_paths()
         close = get_close_matches(request.path, known, n=1, cutoff=0.4)
-        hint = f"Did you mean {close[0]}?" if close else f"{self._vendor.title} begins at /v3/."
+        first = self._served[0].vendor
+        hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
         told = self.world.behaviours.told()
         response = told.answer("elsewhere", path=short(request.path, 200), hint=hint)
         return self._logged(request, told, response, hint, mark=False)

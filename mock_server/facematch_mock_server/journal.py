@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
 
 #: How many entries are kept.
 KEPT = 10_000
+#: An address: whatever stands before its host, and behind its path, may be a secret.
+_ADDRESS = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
+)
+_ADDRESSED = r"\g<scheme>\g<rest>"
+#: The first one that fits says what is told of a value that is not shown.
+_KINDS: tuple[tuple[type, str], ...] = (
+    (str, "text of {length} characters"),
+    (bool, "a flag"),
+    (int, "a number"),
+    (float, "a number"),
+    (list, "list of {length}"),
+    (dict, "object of {length}"),
+)
 #: A longer value is cut to so many characters.
 SHORT = 80
 _SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
+
+_PICTURE = re.compile(r"image|picture|photo|selfie", re.IGNORECASE)
 
 
 def short(text: str, length: int = SHORT) -> str:
@@ -24,8 +41,55 @@ def short(text: str, length: int = SHORT) -> str:
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Names and short values; a value whose name sounds secret is masked."""
-    return {short(name): "***" if _SECRET.search(name) else short(value) for name, value in fields}
+    """Names and short values; a value whose name sounds secret is masked, and of an address only
+    what leads to the host is shown."""
+    return {short(name): _value(name, value) for name, value in fields}
+
+
+def described(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
+    """Names with the short values of those that may be shown, and with type and length of others.
+
+    Args:
+        fields: Names, and values as JSON decodes them.
+        shown: The names whose values may be shown, where they are no objects, nor lists of any.
+    """
+    return {
+        short(name): _value(name, _plain(value) if name in shown else _kind(value))
+        for name, value in fields
+    }
+
+
+def flat(values: Mapping[str, Any]) -> str:
+    """A JSON object as short JSON: what is nested in it has type and length only, and what sounds
+    like a secret or a picture is masked."""
+    shown = {
+        name: "***" if _SECRET.search(name) or _PICTURE.search(name) else _leaf(value)
+        for name, value in values.items()
+    }
+    return short(json.dumps(shown, ensure_ascii=False))
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, (list, dict)):
+        return _kind(value)
+    return _ADDRESS.sub(_ADDRESSED, value) if isinstance(value, str) else value
+
+
+def _value(name: str, value: str) -> str:
+    return "***" if _SECRET.search(name) else short(_ADDRESS.sub(_ADDRESSED, value))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+        return ", ".join(map(str, value))
+    return _kind(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _kind(value: Any) -> str:
+    for kind, words in _KINDS:
+        if isinstance(value, kind):
+            return words.format(length=len(value) if isinstance(value, (str, dict, list)) else 0)
+    return "null"
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +119,8 @@ class Entry:
         status: Of the answer; None for what a front did by itself.
         vendor: Whose request it was; None for nobody's.
         key: ``live``, ``sandbox``, ``none``, or ``wrong`` for one that is not known or not valid.
-        fields: Query and form: names and short values, secrets masked.
+        fields: Query, form and JSON body: names with short values, secrets masked; of most texts
+            type and length.
         files: The files that were sent.
         claims: Ids of the claims that the answer rests on.
         note: What else is worth knowing; None for nothing.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from ._keys import LIVE_KEY, SANDBOX_KEY
+import attrs
+
+from ._hosts import is_loopback
+from ._keys import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .clock import VirtualClock
 from .deciding import Deciding
 from .engine import Engine
 from .fronts.server import HttpFront
 from .state import Memory, Store
-from .webhooks._courier import Courier
+from .vendors import choose_each, vendor_named
 from .world import World
 
 if TYPE_CHECKING:
@@ -25,15 +28,63 @@ if TYPE_CHECKING:
 CONTROL_PATH = "/__mock__/"
 
 
+class Served:
+    """One vendor of a server: what a client needs to ask it, and what a test may do to it.
+
+    Args:
+        server: The server.
+        world: The vendor's.
+
+    Attributes:
+        name: Of the vendor.
+        live_key: A key that works at once.
+        sandbox_key: Likewise; None of a vendor without a sandbox.
+        client_id: What belongs to the key; None of a vendor whose keys are enough.
+    """
+
+    def __init__(self, server: MockServer, world: World) -> None:
+        self._server = server
+        self._world = world
+        self.name = world.vendor
+        first = world.kind.first_keys
+        self.live_key = next(text for text, key in first.items() if key.kind is KeyKind.LIVE)
+        sandbox = (text for text, key in first.items() if key.kind is KeyKind.SANDBOX)
+        self.sandbox_key = next(sandbox, None)
+        self.client_id = first[self.live_key].client
+
+    @property
+    def url(self) -> str:
+        """That of the server; RuntimeError if it is not running."""
+        return self._server.url
+
+    @functools.cached_property
+    def control(self) -> Control:
+        """What a test may do to this vendor."""
+        from .control import Control  # not above: it brings what every area of a vendor can do
+
+        return Control(self._world)
+
+    @property
+    def control_url(self) -> str:
+        """Where the control API of this vendor begins."""
+        return f"{self._server.control_url}{self.name}/"
+
+    def __repr__(self) -> str:
+        return f"Served({self.name})"
+
+
 class MockServer:
-    """A mock vendor on this machine. A context manager; one server is one world.
+    """Mock vendors on this machine. A context manager; one server is one world for each of them.
 
     Starting takes about a millisecond, so each test can have its own. Any HTTP client in any
     language can ask it; `adapter` gives the same answers without a socket.
 
     Args:
-        vendor: Whom to imitate: ``didit``.
-        edition: Of the vendor's documents: ``2026-03``, ``2026-07`` or ``2026-11``.
+        vendor: Whom to imitate: ``didit``, ``deepvue``, or several of them on one port, with one
+            clock, one list of faults and one journal. `of` gives each one's keys and control;
+            what has no vendor's name belongs to the first.
+        edition: Of the vendor's documents: ``2026-03``, ``2026-07`` or ``2026-11`` of Didit's. For
+            several vendors: that of the first one that has it, or by name of the vendor.
         engine: What decides a score: ``cards`` (outcomes that were set, test cards, else the
             bytes), or ``local`` for real scores of the local backend instead of the last.
         host: Loopback unless you decide otherwise: whoever reaches it may use it.
@@ -41,8 +92,11 @@ class MockServer:
         clock: Time of its world; None for one that stands still until `control.advance`.
         seed: Of ids and chances; the same seed repeats them. None for others each time.
         control: Whether the control API is served beside the vendor.
-        control_token: What the control API asks for; needed beyond the loopback.
-        switches: Single behaviours apart from the edition; `control.behaviours()` lists them.
+        control_token: What the control API asks for; needed beyond the loopback, unless `control`
+            is False.
+        switches: Single behaviours apart from the edition; `control.behaviours()` lists them. For
+            several vendors: of the first one that has such a switch, or by name of the vendor:
+            ``{"deepvue": {"bad_token": 401}}``.
         store: A file in which sessions, credit, keys and the like are written down before they are
             answered; None for memory alone. One that is there goes on where it ended, also when
             its mock was killed. One server at a time has it, until `stop`.
@@ -50,11 +104,13 @@ class MockServer:
             other ones is held back, to be read from `control.webhooks`.
 
     Attributes:
-        live_key, sandbox_key: Keys that work at once.
-        world, engine: The parts, for fronts of your own.
+        live_key, sandbox_key: Keys that work at once; Deepvue's live key is the client secret of
+            the client ``mock-client``, and it has no sandbox.
+        world, engine: The parts, for fronts of your own; the first vendor's world.
 
     Raises:
-        ValueError: an unknown vendor, edition, engine or switch, or a value that does not fit.
+        ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
+            a value that does not fit.
         OSError: the store is in use, is no store of a mock, or cannot be read and written.
     """
 
@@ -64,8 +120,8 @@ class MockServer:
     def __init__(
         self,
         *,
-        vendor: str = "didit",
-        edition: str | None = None,
+        vendor: str | Sequence[str] = "didit",
+        edition: str | Mapping[str, str] | None = None,
         engine: Literal["cards", "local"] = "cards",
         host: str = "127.0.0.1",
         port: int = 0,
@@ -77,14 +133,25 @@ class MockServer:
         store: str | os.PathLike[str] | None = None,
         deliver_to: Collection[str] = (),
     ) -> None:
+        is_open = not is_loopback(host)
+        if is_open and control and control_token is None:
+            raise ValueError(
+                "beyond the loopback other machines reach the control API: give a control_token, "
+                "or control=False"
+            )
+        names = [vendor] if isinstance(vendor, str) else list(vendor)
+        if not names:
+            raise ValueError("a mock server has at least one vendor")
+        chosen = choose_each([vendor_named(name) for name in names], edition, switches)
+        first = chosen[names[0]]
         self._deciding = Deciding(engine=engine)
         kept = _opened(store)
         try:
             self.world = World(
                 self._deciding,
-                vendor=vendor,
-                edition=edition,
-                switches=switches,
+                vendor=names[0],
+                edition=first.edition,
+                switches=first.switches,
                 clock=clock,
                 seed=seed,
                 control=control,
@@ -92,11 +159,16 @@ class MockServer:
                 store=kept,
                 deliver_to=deliver_to,
             )
+            for name in names[1:]:
+                self.world.beside(name, **attrs.asdict(chosen[name], recurse=False))
         except BaseException:
             kept.close()
             raise
+        self.world.ground.is_open = is_open
         self.engine = Engine(self.world)
-        self._courier = Courier(self.world)
+        worlds = self.world.ground.worlds
+        self._served = {world.vendor: Served(self, world) for world in worlds}
+        self._errands = [w.kind.errand(w) for w in worlds if w.kind.errand is not None]
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
         self.engine.slow = engine == "local"
         self._front = HttpFront(self.engine, host=host, port=port, now=self._now)
@@ -114,13 +186,17 @@ class MockServer:
         self.world.store.check()
         self._deciding.load()
         self._front.start()
-        self._courier.start()
+        self.world.ground.address = self._front.url
+        for errand in self._errands:
+            errand.start()
         return self
 
     def stop(self) -> None:
         """Close the port, every connection and the store at once; the world stays as it is."""
         self._front.stop()
-        self._courier.stop()
+        self.world.ground.address = None
+        for errand in self._errands:
+            errand.stop()
         self._deciding.close()
         self.world.close()
 
@@ -134,12 +210,22 @@ class MockServer:
         """Where it listens; RuntimeError if it is not running."""
         return self._front.port
 
-    @functools.cached_property
-    def control(self) -> Control:
-        """What a test may do to the world."""
-        from .control import Control  # not above: it brings what every area of a vendor can do
+    @property
+    def vendors(self) -> tuple[str, ...]:
+        """The vendors that it imitates, the first one first."""
+        return tuple(self._served)
 
-        return Control(self.world)
+    def of(self, vendor: str) -> Served:
+        """One of the vendors; LookupError if it is not among them."""
+        if vendor not in self._served:
+            known = ", ".join(self._served)
+            raise LookupError(f"this server has no vendor {vendor:.40}; it has {known}")
+        return self._served[vendor]
+
+    @property
+    def control(self) -> Control:
+        """What a test may do to the world of the first vendor, and to what all vendors share."""
+        return self._served[self.world.vendor].control
 
     @property
     def control_url(self) -> str:
@@ -159,7 +245,8 @@ class MockServer:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"MockServer({self.world.vendor}, {self.world.edition})"
+        worlds = self.world.ground.worlds
+        return f"MockServer({', '.join(f'{w.vendor}, {w.edition}' for w in worlds)})"
 
 
 def _opened(store: str | os.PathLike[str] | None) -> Store:

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
+import attrs
+
+from ._ground import Ground
 from ._keys import Keys
 from ._ledger import FIRST_OWNER, Ledger, Ledgers
 from ._rates import Rates
-from ._runs import Runs
 from ._sessions import Sessions
 from .claims import Behaviours
 from .clock import VirtualClock
-from .digests import Digests
 from .faults import Faults
 from .ids import Ids
 from .journal import KEPT, Entry, Journal
 from .protocols import Decider
-from .state import Memory, Store
-from .vendors import vendor_named
+from .state import Section, Store
+from .vendors import VendorKind, vendor_named
 
 #: Two pictures of 5 MiB and the form around them, with room to spare.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
+@attrs.frozen(kw_only=True)
+class _Chosen:
+    """How a world behaves, found good before anything is changed."""
+
+    edition: str
+    switches: Mapping[str, Any]
+    turned: frozenset[str]
+    behaviours: Behaviours
+
+
+def _choose(
+    kind: VendorKind, edition: str | None, switches: Mapping[str, Any], turned: Collection[str]
+) -> _Chosen:
+    edition = edition or kind.default_edition
+    chosen, settings = kind.choose(edition, switches)
+    return _Chosen(
+        edition=edition,
+        switches=dict(switches),
+        turned=frozenset(turned),
+        behaviours=Behaviours(kind.claims, chosen, settings=settings, turned=turned),
+    )
+
+
 class World:
-    """A world of its own: nothing in it is shared with another one. Safe across threads.
+    """One vendor's world of its own. Nothing in it is shared, but for what `beside` says. Safe
+    across threads.
 
     Args:
         decider: Decides what is seen in pictures; None for outcomes, cards, then the bytes.
-        vendor: Whose behaviour it is, ``didit``.
+        vendor: Whose behaviour it is, ``didit`` or ``deepvue``.
         edition: Of the vendor's documents; None for the vendor's default.
         switches: Single behaviours and numbers apart from the edition; `Control.behaviours` lists
             them.
@@ -47,6 +73,7 @@ class World:
     Attributes:
         behaviours: What is in force.
         kind: The vendor and all that may be set of it.
+        ground: What it shares with the worlds `beside` it.
         keys, ledgers, rates, sessions, faults, journal, ids, clock: The state.
         records: What the vendor remembers beyond that; of a class of its own.
         store: Where it is written down.
@@ -77,53 +104,116 @@ class World:
             from .deciding import Deciding  # not above: it loads Pillow
 
             decider = Deciding()
-        if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
-            raise ValueError("a control token has at least 8 characters of ASCII")
-        self.decider = decider
-        self.clock = clock or VirtualClock()
-        self.control = control
-        self.control_token = control_token
-        self.digest = Digests().of if digests else None
-        self.kind = vendor_named(vendor)
-        self.store = store or Memory()
-        self.deliver_to = frozenset(host.lower() for host in deliver_to)
-        self._awaiting: list[Callable[[], None]] = []
-        self._seed = seed
-        self._journal_size = journal_size
-        self._runs = Runs(self.store, self.clock)
-        with self.store.together():
-            self._settle(edition, switches or {}, turned)
-        charges, sessions = self.ledgers.entries()[-1:], self.sessions.all()[-1:]
-        self._runs.begin(*(one.at for one in charges), *(one.created_at for one in sessions))
+        kind = vendor_named(vendor)
+        chosen = _choose(kind, edition, switches or {}, turned)
+        ground = Ground(
+            decider,
+            clock=clock,
+            seed=seed,
+            control=control,
+            control_token=control_token,
+            journal_size=journal_size,
+            digests=digests,
+            store=store,
+            deliver_to=deliver_to,
+        )
+        self._stand_on(ground, kind, chosen, decider)
 
-    def _settle(
+    def beside(
         self,
-        edition: str | None,
-        switches: Mapping[str, Any],
-        turned: Collection[str],
+        vendor: str,
         *,
-        forget: bool = False,
+        edition: str | None = None,
+        switches: Mapping[str, Any] | None = None,
+        turned: Collection[str] = (),
+    ) -> World:
+        """The world of another vendor with the same clock, faults, journal, ids and store.
+
+        Keys, credit, sessions, limits, outcomes and behaviour are its own.
+
+        Raises:
+            ValueError: as for a world, or the vendor has one here already.
+            StoreError: the store cannot be used.
+        """
+        ground = self.ground
+        if any(world.vendor == vendor for world in ground.worlds):
+            raise ValueError(f"the vendor {vendor} is named twice")
+        kind = vendor_named(vendor)
+        chosen = _choose(kind, edition, switches or {}, turned)
+        beside = getattr(ground.decider, "beside", None)
+        world = World.__new__(World)
+        world._stand_on(  # noqa: SLF001 - one of our own
+            ground, kind, chosen, ground.decider if beside is None else beside()
+        )
+        return world
+
+    def _stand_on(
+        self, ground: Ground, kind: VendorKind, chosen: _Chosen, decider: Decider
     ) -> None:
-        kind = self.kind
-        edition = edition or kind.default_edition
-        # First what may be refused: a world is changed whole or not at all.
-        chosen, settings = kind.choose(edition, switches)
-        behaviours = Behaviours(kind.claims, chosen, settings=settings, turned=turned)
-        if forget:
-            self.store.clear()
-        self._runs.save()
-        self.edition = edition
-        self.switches = dict(switches)
-        self.turned = frozenset(turned)
+        self.ground = ground
+        self.kind = kind
+        self.decider = decider
+        self.clock = ground.clock
+        self.digest = ground.digest
+        self.store = Section(ground.store, kind.section) if kind.section else ground.store
+        self._awaiting: list[Callable[[], None]] = []
+        with ground.store.together():
+            if not ground.worlds:
+                ground.runs.save()
+            self._settle(chosen)
+        ground.worlds.append(self)
+        charges, sessions = self.ledgers.entries()[-1:], self.sessions.all()[-1:]
+        ground.runs.begin(*(one.at for one in charges), *(one.created_at for one in sessions))
+
+    def _settle(self, chosen: _Chosen) -> None:
+        kind, behaviours = self.kind, chosen.behaviours
+        self._chosen = chosen
         self.behaviours = behaviours
-        self.ids = Ids(self._seed, run=self._runs.number)
-        self.faults = Faults(self._seed or 0)
-        self.journal = Journal(self._journal_size)
-        self.keys = Keys(self.store)
+        self.keys = Keys(self.store, kind.first_keys)
         self.ledgers = Ledgers(behaviours["credit.start"], self.store)
         self.rates = Rates({scope: behaviours[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions(self.store)
         self.records: Any = kind.records(self.store)
+
+    @property
+    def edition(self) -> str:
+        """Of the vendor's documents."""
+        return self._chosen.edition
+
+    @property
+    def switches(self) -> Mapping[str, Any]:
+        """What was set apart from the edition."""
+        return self._chosen.switches
+
+    @property
+    def faults(self) -> Faults:
+        """The rules of all vendors of the server."""
+        return self.ground.faults
+
+    @property
+    def journal(self) -> Journal:
+        """Of all vendors of the server."""
+        return self.ground.journal
+
+    @property
+    def ids(self) -> Ids:
+        """Of all vendors of the server."""
+        return self.ground.ids
+
+    @property
+    def deliver_to(self) -> frozenset[str]:
+        """Hosts beyond the loopback that webhooks are sent to."""
+        return self.ground.deliver_to
+
+    @property
+    def address(self) -> str | None:
+        """Scheme and host of its server while that runs; None without one."""
+        return self.ground.address
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its server is bound beyond the loopback, so that any name may be its own."""
+        return self.ground.is_open
 
     @property
     def vendor(self) -> str:
@@ -151,41 +241,57 @@ class World:
     ) -> None:
         """Begin again: no session, no charge, no fault, no outcome, an empty journal.
 
-        The clock goes on, because time does not go back. A request under way ends in the state it
-        began in, or the new one.
+        The worlds beside this one begin again, too, as they were settled. The clock goes on,
+        because time does not go back. A request under way ends in the state it began in, or the
+        new one.
 
         Args:
-            edition: Another one; None for the same.
-            switches: Others; None for the same.
+            edition: Another one for this world; None for the same.
+            switches: Others for this world; None for the same.
 
         Raises:
             ValueError: as for the world; then nothing was changed.
         """
-        with self.store.together():
-            self._settle(
-                edition or self.edition,
-                self.switches if switches is None else switches,
-                self.turned,
-                forget=True,
-            )
-        clear = getattr(self.decider, "clear", None)
-        if clear is not None:
-            clear()
+        before, ground = self._chosen, self.ground
+        # First what may be refused: a world is changed whole or not at all.
+        chosen = _choose(
+            self.kind,
+            edition or before.edition,
+            before.switches if switches is None else switches,
+            before.turned,
+        )
+        # The lock is given back before the block ends: no block may wait for another one's end.
+        with ground.store.together(), ground.settling:
+            ground.begin_again()
+            for world in ground.worlds:
+                world._settle(chosen if world is self else world._chosen)  # noqa: SLF001 - as above
+        for world in ground.worlds:
+            clear = getattr(world.decider, "clear", None)
+            if clear is not None:
+                clear()
 
     def when_written(self, awake: Callable[[], None]) -> None:
         """Call `awake` each time that what a request changed was written down."""
         self._awaiting.append(awake)
 
+    def together(self) -> AbstractContextManager[None]:
+        """As `Ground.together`."""
+        return self.ground.together()
+
     def written(self) -> None:
-        """What this thread changed is written down now: what waited for that goes on."""
+        """What this thread changed is written down now: what waited for that goes on.
+
+        Within a block of `together` nothing is written yet, and nothing is done.
+        """
+        if self.ground.is_in_block:
+            return
         self.records.written()
         for awake in self._awaiting:
             awake()
 
     def close(self) -> None:
         """Give the file of the store back; from then on nothing changes. May be called twice."""
-        self._runs.end()
-        self.store.close()
+        self.ground.close()
 
     def log(self, **fields: Any) -> None:
         """Write into the journal; `fields` are those of `Entry` but the time."""

@@ -1,4 +1,4 @@
-"""Sessions, credit and pictures of one account against a plain model, through restarts."""
+"""Sessions, credit, payments and pictures of one account against a model, through restarts."""
 
 import shutil
 import tempfile
@@ -10,7 +10,7 @@ import mock_didit as didit
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from mock_didit import liveness, match, picture, request
+from mock_didit import control, liveness, match, picture, request
 from mock_didit_sessions import DELETE_MANY, NOBODY, listed, sent
 
 from facematch_mock_server.clock import VirtualClock
@@ -41,6 +41,7 @@ class Account(RuleBasedStateMachine):
         self.sessions = {}
         self.deleted = []
         self.addresses = {}
+        self.pages = {}
         self.save("match", 99, "emp-1", saved=True)
         self.save("liveness", 2, None, saved=True)
 
@@ -62,6 +63,8 @@ class Account(RuleBasedStateMachine):
         assert self.clock.now() == self.now
         self.engine = Engine(world)
         self.with_pictures = set()
+        # An address dies with the process that signed it.
+        self.old_addresses = {*getattr(self, "addresses", ())}
 
     def ask(self, request):
         """Status and decoded body."""
@@ -198,6 +201,46 @@ class Account(RuleBasedStateMachine):
         status, page = self.ask(sent("/v3/billing/top-up/", body, method="POST"))
         assert status == 200
         assert set(page) == {"checkout_session_id", "checkout_session_url"}
+        self.pages[page["checkout_session_id"]] = (amount, "open")
+
+    def page_of(self, number):
+        """The id of a page that was made, what it is about, and what became of it; or None."""
+        if not self.pages:
+            return None
+        name = [*self.pages][number % len(self.pages)]
+        return name, *self.pages[name]
+
+    @rule(number=NUMBERS, way=st.sampled_from(["page", "control"]))
+    def settle(self, number, way):
+        """A payment is credited once, however often and in which process it is said."""
+        found = self.page_of(number)
+        if found is None:
+            return
+        name, amount, status = found
+        if way == "page":
+            step = request(f"/__pay__/{name}", method="POST", key=None)
+        else:
+            step = control("payments/settle", {"id": name})
+        answer = self.engine.handle(step)
+        if status == "canceled":
+            assert answer.status in ((200,) if way == "page" else (400,))
+            return
+        assert answer.status == 200
+        if status == "open":
+            self.balance += amount
+        self.pages[name] = (amount, "settled")
+
+    @rule(number=NUMBERS)
+    def cancel(self, number):
+        """Until it was paid."""
+        found = self.page_of(number)
+        if found is None:
+            return
+        name, amount, status = found
+        answered = self.ask(control("payments/cancel", {"id": name}))[0]
+        assert answered == (400 if status == "settled" else 200)
+        if status != "settled":
+            self.pages[name] = (amount, "canceled")
 
     @rule(seconds=st.sampled_from([1, 1800, LIVE_S, 90_000]))
     def later(self, seconds):
@@ -206,13 +249,13 @@ class Account(RuleBasedStateMachine):
 
     @invariant()
     def addresses_are_good_or_dead(self):
-        """One is good for an hour, for a session that is there, and until a restart."""
+        """One is good for an hour, for a session that is there, and in the process that made it."""
         for address, (session_id, since) in list(self.addresses.items()):
             status = self.engine.handle(request(address, method="GET", key=None)).status
             if session_id not in self.sessions:
                 assert status == 404
                 del self.addresses[address]
-            elif self.now.timestamp() >= int(since) + LIVE_S:
+            elif self.now.timestamp() >= int(since) + LIVE_S or address in self.old_addresses:
                 assert status == 403
                 del self.addresses[address]
             else:

@@ -24,6 +24,8 @@ FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()"
 P1 = card_sheet()["p1"].data
 MATCH = "/v3/face-match/"
 USAGE, CONFIGURATION = 2, 4
+#: What a shell says of a command that is not there.
+NO_CURL = 127
 
 
 def environment(**more):
@@ -128,6 +130,50 @@ def test_switches():
         assert "edition 2026-07, echo_fields=false, price_match=0.20," in process.stdout.read()
 
 
+def test_two_vendors():
+    """One port; of each its keys and a command that works as it is pasted."""
+    vendors = ("--vendor", "didit", "--vendor", "deepvue")
+    switches = ("--switch", "deepvue.bad_token=401", "--switch", "expiry=24hrs")
+    editions = ("--edition", "2026-03", "--edition", "deepvue=2026-11")
+    with started(*vendors, *switches, *editions, "--key", "my-own-key-1") as (process, url):
+        assert isinstance(post(url, "my-own-key-1").json()["face_match"]["score"], int)
+        pair = {"client_id": "mock-client", "client_secret": "my-own-key-1"}
+        answer = requests.post(f"{url}/v1/authorize", data=pair, timeout=10)
+        assert answer.json()["expiry"] == "24hrs"
+        headers = {"Authorization": "Bearer x", "x-api-key": "my-own-key-1"}
+        assert requests.post(f"{url}/v1/facematch", headers=headers, timeout=10).status_code == 401
+        process.send_signal(signal.SIGINT)
+        printed = process.stdout.read()
+    assert "didit\nkeys: mock-live-key (live), mock-sandbox-key" in printed
+    assert "edition 2026-11, deepvue.bad_token=401, expiry=24hrs, scores by cards" in printed
+    assert "deepvue\nkeys: client id mock-client, client secret mock-live-key" in printed
+    curls = [line for line in printed.splitlines() if line.strip().startswith("curl")]
+    assert [curl.split()[-1] for curl in curls] == [url + MATCH, url + "/v1/facematch"]
+    assert f"-d client_id=mock-client -d client_secret=mock-live-key {url}/v1/authorize" in curls[1]
+
+
+def test_the_command_to_paste_works(tmp_path):
+    """The one of Deepvue asks for a token and uses it at once."""
+    for name in ("id.jpg", "selfie.jpg"):
+        (tmp_path / name).write_bytes(P1)
+    with started("--vendor", "deepvue") as (process, url):
+        process.send_signal(signal.SIGINT)
+        curl = next(line for line in process.stdout if line.strip().startswith("curl"))
+    with started("--vendor", "deepvue") as (_, again):
+        done = subprocess.run(
+            curl.replace(url, again),
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+            cwd=tmp_path,
+        )
+    if done.returncode == NO_CURL:
+        pytest.skip("there is no curl")
+    assert '"match":true' in done.stdout
+
+
 def test_every_switch_can_be_typed():
     """Each value of each switch, and each kind of number, is read as what it is."""
     kind = vendor_named("didit")
@@ -194,7 +240,12 @@ def test_a_token_guards_control():
     ("arguments", "words"),
     [
         (["--vendor", "nobody"], "nobody"),
+        (["--vendor", "didit", "--vendor", "didit"], "named twice"),
         (["--edition", "2020-01"], "2026-07"),
+        (["--edition", "2026-03", "--edition", "2026-07"], "editions are given for didit"),
+        (["--edition", "acme=1"], "no vendor acme"),
+        (["--switch", "acme.boundary=inclusive"], "no vendor acme"),
+        (["--switch", "didit.plan=none"], "no switch plan"),
         (["--engine", "telepathy"], "telepathy"),
         (["--switch", "boundry=inclusive"], "did you mean boundary?"),
         (["--switch", "horoscope=1"], "there are auth_errors, boundary"),

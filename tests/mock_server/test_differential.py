@@ -4,31 +4,17 @@ Requests are made up: proper forms and broken ones, wrong types, odd names, miss
 kind of key, every edition. Clock and seed are the same in all worlds, so ids and times are too.
 """
 
-import datetime as dt
-import functools
-
 import pytest
-import requests
-import responses
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from mock_didit import LIVENESS, LIVENESS_THRESHOLD, MATCH, MATCH_THRESHOLD
-from rawclient import RawClient
+from mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
 
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
-from facematch_mock_server.fronts import prepared
-from facematch_mock_server.fronts.in_responses import register
+from facematch_mock_server import card_sheet
 
-START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
-BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
-#: Headers that belong to the connection, not to the answer.
-FRONTS = {"date", "server", "connection", "keep-alive", "transfer-encoding", "content-length"}
 EDITIONS = ("2026-03", "2026-07", "2026-11")
 SWITCHES = ({}, {"undecodable": 400}, {"credits_before_validation": True})
 
-CARDS = ("p1", "p2", "no-face", "turned-90", "spoof", "liveness-none", "score-30", "review")
-PICTURES = st.sampled_from([card_sheet()[name].data for name in CARDS])
-CONTENTS = PICTURES | st.sampled_from([b"", b"GIF89a", b"x" * 70_000]) | st.binary(max_size=40)
 KEYS = st.sampled_from(
     ["mock-live-key"] * 5 + ["mock-sandbox-key", "wrong", "", "mock-live-key ", None]
 )
@@ -40,45 +26,8 @@ NAMES = st.sampled_from(
         *ODD_NAMES,
     ]
 )
-FILE_NAMES = st.sampled_from(
-    [
-        "a.jpg",
-        "a.PNG",
-        "a.tif",
-        "a.tiff",
-        "a",
-        ".jpg",
-        "a.jpg.",
-        "ä.png",
-        "x/y\\z.webp",
-        "a&#46;jpg",
-    ]
-) | st.text(max_size=8).map(lambda text: text.replace("\r", "").replace("\n", ""))
-TEXTS = st.sampled_from(
-    [
-        *("true", "False", "yes", "off", "maybe", "", "0", "30", "30.0", "1e2", "100.01", "-0.5"),
-        *("NaN", "inf", "٣", "3 0", '{"gate":"north"}', "[]", "{", '{"a":1e999}', "emp-0042"),
-    ]
-) | st.text(max_size=12)
-
-
-def part(name, content, filename=None):
-    """One part of a form; `filename` makes it a file."""
-    disposition = f'Content-Disposition: form-data; name="{name}"'
-    if filename is not None:
-        disposition += f'; filename="{filename}"\r\nContent-Type: image/png'
-    return disposition.encode(errors="replace") + b"\r\n\r\n" + content
-
-
-def form(parts):
-    """The body that these parts make."""
-    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), one) for one in parts)
-    return lines + f"--{BOUNDARY}--\r\n".encode()
-
-
 fields = st.builds(part, NAMES, TEXTS.map(lambda text: text.encode(errors="replace")))
 files = st.builds(part, NAMES, CONTENTS, FILE_NAMES)
-good_file = functools.partial(part, filename="a.png")
 good_forms = st.builds(
     lambda probe, reference, more: [
         good_file("user_image", probe),
@@ -91,7 +40,6 @@ good_forms = st.builds(
 )
 any_forms = st.lists(fields | files, max_size=5)
 
-TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 TYPES = st.sampled_from(
     [
         *(TYPE.replace("=", '="') + '"', TYPE.upper(), TYPE + "; charset=utf-8"),
@@ -141,76 +89,6 @@ def requests_sent(draw):
         "headers": {name: value for name, value in headers.items() if value is not None},
         "body": body,
     }
-
-
-def prepare(sent, url):
-    """The request as requests would send it; the body is taken as it stands."""
-    made = requests.Request(sent["method"], url + sent["path"], sent["headers"], data=sent["body"])
-    return made.prepare()
-
-
-def as_bytes(sent, url):
-    """The request on the wire."""
-    whole = prepared.request_of(prepare(sent, url))
-    lines = [f"{whole.method} {whole.target} HTTP/1.1", *map(": ".join, whole.headers), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + whole.body
-
-
-def shown(status, headers, body):
-    """What has to be the same."""
-    kept = sorted((name.lower(), text) for name, text in headers if name.lower() not in FRONTS)
-    return status, kept, body
-
-
-class Ways:
-    """Three worlds that are alike, and a way into each."""
-
-    def __init__(self):
-        self.worlds = [MockServer(clock=VirtualClock(START), seed=11) for _ in range(3)]
-        self.url = self.worlds[0].start().url
-        self.port = self.worlds[0].port
-        self.mounted = requests.Session()
-        self.mounted.mount(self.url, self.worlds[1].adapter())
-        self.plain = requests.Session()
-
-    def close(self):
-        self.mounted.close()
-        self.plain.close()
-        self.worlds[0].stop()
-
-    def reset(self, **settings):
-        for world in self.worlds:
-            world.control.reset(**settings)
-
-    def by_socket(self, sent):
-        with RawClient(self.port) as client:
-            client.send(as_bytes(sent, self.url))
-            answer = client.answer(to_head=sent["method"] == "HEAD")
-        return shown(answer.status, answer.headers, answer.body)
-
-    def by_adapter(self, sent):
-        return self._by(self.mounted, sent)
-
-    def by_responses(self, sent):
-        with responses.RequestsMock() as rsps:
-            register(rsps, self.worlds[2].engine, [self.url], now=lambda: START)
-            return self._by(self.plain, sent)
-
-    def _by(self, session, sent):
-        answer = session.send(prepare(sent, self.url), allow_redirects=False, timeout=10)
-        return shown(answer.status_code, answer.raw.headers.items(), answer.content)
-
-    def state(self):
-        """What the requests left behind, in each world."""
-        return [
-            (
-                world.control.charges(),
-                world.control.balance(),
-                world.control.sessions(),
-                world.control.journal(),
-            )
-            for world in self.worlds
-        ]
 
 
 @pytest.fixture(scope="module")

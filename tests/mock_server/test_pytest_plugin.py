@@ -1,9 +1,10 @@
-"""The pytest fixtures `didit_server` and `didit_mock`, as other people's test suites use them."""
+"""The pytest fixtures, `didit_server` and the like, as other people's test suites use them."""
 
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 import requests
@@ -84,6 +85,29 @@ def test_the_library_takes_the_server(didit_server):
         assert verifier.verify(Image.from_bytes(P1), Image.from_bytes(P1)).is_match
 
 
+def compare_with_deepvue(url, mock):
+    """A comparison with Deepvue as a program makes it."""
+    pair = {"client_id": "mock-client", "client_secret": mock.live_key}
+    token = requests.post(f"{url}/v1/authorize", data=pair, timeout=10).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}", "x-api-key": mock.live_key}
+    files = {"file_a": ("a.png", P1), "file_b": ("b.png", P1)}
+    return requests.post(f"{url}/v1/facematch", headers=headers, files=files, timeout=10).json()
+
+
+def test_deepvue_on_a_port(deepvue_server):
+    """A server of Deepvue alone."""
+    assert compare_with_deepvue(deepvue_server.url, deepvue_server)["data"]["match"] is True
+    assert len(deepvue_server.control.charges()) == 1
+
+
+def test_both_vendors_at_their_own_addresses(deepvue_mock, didit_mock):
+    """Without a socket, in one test."""
+    url = "https://production.deepvue.tech"
+    assert compare_with_deepvue(url, deepvue_mock)["data"]["match"] is True
+    assert post(DIDIT, didit_mock).ok
+    assert [len(mock.control.charges()) for mock in (deepvue_mock, didit_mock)] == [1, 1]
+
+
 def test_after_the_test_nothing_is_patched():
     """The tests above used `didit_mock`; this one does not, and has requests as it was."""
     assert requests.Session.get_adapter.__module__ == "requests.sessions"
@@ -149,6 +173,30 @@ def run_suite(tmp_path):
     return run
 
 
+KEPT = []
+
+
+def test_a_mock_in_the_process_ends_with_its_test(didit_mock):
+    """See the next test; here it delivers, from a thread of its own."""
+    KEPT.append(didit_mock)
+    body = {"label": "a", "url": "http://127.0.0.1:9/x", "subscribed_events": ["status.updated"]}
+    headers = {"x-api-key": didit_mock.live_key}
+    made = requests.post(f"{DIDIT}/v3/webhook/destinations/", json=body, headers=headers, timeout=9)
+    assert made.status_code == 201
+    didit_mock.control.webhooks.pause()
+    assert post(DIDIT, didit_mock).ok
+
+
+def test_and_delivers_nothing_afterwards():
+    """Its courier was stopped, whoever still holds it."""
+    mock = KEPT.pop()
+    mock.control.webhooks.resume()
+    mock.control.advance(1)
+    (delivery,) = mock.control.webhooks.deliveries()
+    assert (delivery.state, delivery.attempts) == ("pending", ())
+    assert not any(one.name == "facematch-mock-courier" for one in threading.enumerate())
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_one_world_for_each_test(run_suite, workers):
     """Whatever runs beside it, and with no import or setting of the suite's own."""
@@ -160,7 +208,7 @@ def test_one_world_for_each_test(run_suite, workers):
 def test_the_fixtures_are_listed(run_suite):
     """`pytest --fixtures` tells what they are."""
     done = run_suite("", "--fixtures")
-    for name in ("didit_server", "didit_mock"):
+    for name in ("didit_server", "didit_mock", "deepvue_server", "deepvue_mock"):
         assert name in done.stdout
 
 

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+import types
 import typing
 from decimal import Decimal
 from pathlib import Path
@@ -95,6 +96,50 @@ def test_clients_get_the_documented_answer(mock, client):
         ("user_image", "selfie.png", len(P1)),
         ("ref_image", "id.png", len(P1)),
     ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "mock.lan"])
+def test_beyond_the_loopback_the_control_api_needs_a_token(host):
+    """Or to be switched off: else whoever reaches the server drives it."""
+    with pytest.raises(ValueError, match="give a control_token, or control=False"):
+        MockServer(host=host)
+    for settings in ({"control_token": "long-enough"}, {"control": False}):
+        assert MockServer(host=host, **settings).world.is_open
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_on_the_loopback_it_needs_none(host):
+    """By any of its names."""
+    assert not MockServer(host=host).world.is_open
+
+
+def test_a_rebound_name_reads_no_picture_and_gets_into_no_address(mock):
+    """A page in a browser whose name points here asks under that name."""
+    answer = by_requests(mock, {})
+    decision = f"{mock.url}/v3/session/{answer.json()['request_id']}/decision/"
+    key = {"x-api-key": mock.live_key}
+    headers = {**key, "Host": "evil.example:8080"}
+    told = requests.get(decision, headers=headers, timeout=10).json()
+    address = told["face_matches"][0]["source_image"]
+    assert address.startswith(f"{mock.url}/__media__/")
+    assert requests.get(address, headers=headers, timeout=10).status_code == 403
+    assert requests.get(address, timeout=10).content == P1
+
+
+def test_in_process_any_host_is_its_own():
+    """A program may mount the adapter wherever it likes."""
+    mock = MockServer()
+    with requests.Session() as session:
+        session.mount("https://didit.test", mock.adapter())
+        session.headers["x-api-key"] = mock.live_key
+        files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+        saved = session.post("https://didit.test/v3/face-match/", files=files).json()
+        told = session.get(f"https://didit.test/v3/session/{saved['request_id']}/decision/").json()
+        address = told["face_matches"][0]["source_image"]
+        assert address.startswith("http://didit.test/__media__/")
+        session.mount("http://didit.test", mock.adapter())
+        assert session.get(address).content == P1
+    mock.stop()
 
 
 def test_httpx_streams_a_form_in_chunks(mock):
@@ -350,7 +395,8 @@ def test_what_public_calls_return_is_public():
     found = set()
     # What only type checkers import there.
     known = {name: getattr(_outcomes, name) for name in ("Operation", "SetOutcome")}
-    calls = [verb for name, verb in vars(Control).items() if not name.startswith("_")]
+    calls = [verb for verb in vars(Control).values() if isinstance(verb, types.FunctionType)]
+    calls = [verb for verb in calls if not verb.__name__.startswith("_")]
     for call in (*calls, facematch_mock_server.card_sheet, facematch_mock_server.read_card):
         _records(typing.get_type_hints(call, localns=known)["return"], found)
     assert {"Charge", "SentFile", "SheetCard", "Verdict"} <= {kind.__name__ for kind in found}

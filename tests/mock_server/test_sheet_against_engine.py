@@ -1,5 +1,8 @@
 """The twenty ready cards, posted to the real engine, give what their sheet says."""
 
+import json
+
+import mock_deepvue as deepvue
 import pytest
 import requests
 
@@ -82,3 +85,25 @@ def test_turned_cards_stand_up_when_asked_to(match, turned):
     angles = {"user": block["user_image"]["best_angle"], "ref": block["ref_image"]["best_angle"]}
     assert angles["ref"] == 0
     assert angles["user"] in {90, 270} if turned != 180 else angles["user"] == 180
+
+
+@pytest.fixture(scope="module")
+def ask_deepvue():
+    """Sends a call with a good token, and gives one value of its data, or the message."""
+    engine = MockServer(vendor="deepvue", seed=3).engine
+    token = deepvue.token_of(engine)
+
+    def ask(made, *pictures, key, **more):
+        body = engine.handle(made(*pictures, token=token, **more)).json()
+        return json.dumps(body["data"][key]) if "data" in body else body["message"]
+
+    return ask
+
+
+@pytest.mark.parametrize("name", SHEET)
+def test_deepvue(ask_deepvue, name):
+    """The same card, compared and checked by the other vendor."""
+    card, names = SHEET[name], ("a.png", "b.png")
+    found = ask_deepvue(deepvue.match, card.data, REFERENCE, names=names, key="match")
+    assert found == card.deepvue_match.status
+    assert ask_deepvue(deepvue.liveness, card.data, key="is_live") == card.deepvue_liveness.status

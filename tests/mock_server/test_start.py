@@ -22,6 +22,7 @@ sys.argv = ["facematch", "mock"]
 from facematch_core.cli import main
 main()
 """
+OF_DEEPVUE = STARTED.replace("MockServer()", "MockServer(vendor='deepvue')")
 #: Each takes a millisecond or more, and few runs of a server need it.
 LATER = {
     *("PIL", "requests", "numpy", "difflib", "html", "email.utils", "importlib.metadata"),
@@ -36,6 +37,17 @@ def test_a_start_loads_only_what_answers_need(code):
     loaded = set(ended.stdout.splitlines()[-1].split())
     assert "facematch_mock_server.fronts.server" in loaded
     assert not LATER & loaded
+
+
+@pytest.mark.parametrize(
+    ("code", "other"), [(STARTED, "deepvue"), (OF_DEEPVUE, "didit")], ids=["didit", "deepvue"]
+)
+def test_a_start_loads_no_other_vendor(code, other):
+    """Neither what it does nor what is claimed about it."""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ended.stdout.split())
+    assert "facematch_mock_server.fronts.server" in loaded
+    assert not [name for name in loaded if other in name.split(".")]
 
 
 def test_type_checkers_and_python_find_the_same_names_of_cards():

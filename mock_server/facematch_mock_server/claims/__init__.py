@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ._behaviours import Behaviours, Told
-from ._book import all_claims, claims_page, explain
+from ._book import VENDORS, all_claims, claims_page, explain
 from ._claim import Claim, Known, Origin
 from ._reply import JSON, Reply, encode, response
 
 __all__ = [
     "JSON",
+    "VENDORS",
     "Behaviours",
     "Claim",
     "Known",

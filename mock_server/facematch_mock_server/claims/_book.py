@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from itertools import groupby
 from typing import Any
 
 from ._claim import Claim
 from ._reply import Reply
-from .didit import CLAIMS as DIDIT
 from .mock import CLAIMS as MOCK
 
-_VENDORS = {"didit": ("Didit", DIDIT)}
+#: The vendors by name, as people write them. The claims about one are loaded when they are needed.
+VENDORS = {"didit": "Didit", "deepvue": "Deepvue"}
 _HEAD = """\
 # What the mock imitates of {title}, and how we know
 
@@ -32,10 +33,15 @@ def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
         LookupError: no such vendor.
     """
     if vendor is None:
-        return (*(c for _, claims in _VENDORS.values() for c in claims), *MOCK)
-    if vendor not in _VENDORS:
-        raise LookupError(f"the mock knows no vendor {vendor}; known: {', '.join(_VENDORS)}")
-    return (*_VENDORS[vendor][1], *MOCK)
+        return (*(claim for name in VENDORS for claim in _about(name)), *MOCK)
+    if vendor not in VENDORS:
+        raise LookupError(f"the mock knows no vendor {vendor}; known: {', '.join(VENDORS)}")
+    return (*_about(vendor), *MOCK)
+
+
+def _about(vendor: str) -> tuple[Claim, ...]:
+    claims: tuple[Claim, ...] = import_module(f"{__package__}.{vendor}").CLAIMS
+    return claims
 
 
 def explain(claim_id: str) -> str:
@@ -73,7 +79,7 @@ def claims_page(vendor: str) -> str:
     claims = all_claims(vendor)
     known = [claim.origin.known for claim in claims]
     counts = ", ".join(f"{known.count(kind)} {kind}" for kind in dict.fromkeys(known))
-    head = _HEAD.format(title=_VENDORS[vendor][0], counts=f"{len(claims)} claims: {counts}.")
+    head = _HEAD.format(title=VENDORS[vendor], counts=f"{len(claims)} claims: {counts}.")
     return "\n".join([head, *_sections(claims)])
 
 

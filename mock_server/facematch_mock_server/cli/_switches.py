@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from facematch_mock_server.vendors import NUMBERS, VendorKind
+from facematch_mock_server.vendors import NUMBERS, VendorKind, owner_of
+
+
+def read_editions(kinds: Sequence[VendorKind], words: Iterable[str]) -> dict[str, str]:
+    """Read words like ``2026-07`` and ``deepvue=2026-11``: editions by vendor.
+
+    Raises:
+        ValueError: two for one vendor. Whether there are such is not asked here.
+    """
+    read: dict[str, str] = {}
+    for word in words:
+        vendor, equals, edition = word.partition("=")
+        if not equals:
+            has = (kind.name for kind in kinds if word in kind.editions)
+            vendor, edition = next(has, kinds[0].name), word
+        if vendor in read:
+            raise ValueError(f"two editions are given for {vendor:.60}")
+        read[vendor] = edition
+    return read
+
+
+def read_all_switches(
+    kinds: Sequence[VendorKind], words: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """Read words like ``boundary=inclusive`` and ``deepvue.bad_token=401``: values by vendor.
+
+    Args:
+        kinds: The vendors. A name without a vendor's is for the first one that has it.
+        words: As for `read_switches`.
+
+    Raises:
+        ValueError: as of `read_switches`, or a vendor that is not among them.
+    """
+    typed: dict[str, list[str]] = {kind.name: [] for kind in kinds}
+    for word in words:
+        name, equals, value = word.partition("=")
+        vendor, bare = owner_of(kinds, name)
+        if vendor not in typed:
+            raise ValueError(f"there is no vendor {vendor:.60}; there is {', '.join(typed)}")
+        typed[vendor].append(bare + equals + value)
+    return {kind.name: read_switches(kind, typed[kind.name]) for kind in kinds}
 
 
 def read_switches(kind: VendorKind, words: Iterable[str]) -> dict[str, Any]:

@@ -4,51 +4,55 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import ipaddress
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from facematch_core.errors import ConfigurationError
+from facematch_mock_server._hosts import is_loopback
+
+if TYPE_CHECKING:
+    from facematch_mock_server.server import MockServer
 
 #: What a person needs at once. The first line is the address alone, for programs that start us.
 STARTED = """{url}
-keys: {live} (live), {sandbox} (sandbox: approves everything, costs nothing)
-edition {edition}, scores by {engine}; every answer says that it comes from a mock
-
-  curl -H 'x-api-key: {live}' -F user_image=@selfie.jpg -F ref_image=@id.jpg {url}/v3/face-match/
-
+{vendors}
 control: {control}
 stop with Ctrl-C"""
+VENDOR = """{keys}
+edition {edition}, scores by {engine}; every answer says that it comes from a mock
 
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+  {curl}
+"""
 
 
 @click.group("mock", invoke_without_command=True)
 @click.option(
-    "--vendor", type=click.Choice(["didit"]), default="didit", help="Whom to imitate; didit."
+    "--vendor",
+    "vendors",
+    type=click.Choice(["didit", "deepvue"]),
+    multiple=True,
+    default=["didit"],
+    help="Whom to imitate; didit if left out; repeatable.",
 )
 @click.option(
     "--edition",
+    "editions",
+    multiple=True,
     metavar="EDITION",
-    help="Of the vendor's documents: 2026-03, 2026-07 (default), 2026-11.",
+    help="Of the vendor's documents: 2026-03, 2026-07 (default), 2026-11 of Didit's; with several "
+    "vendors VENDOR=EDITION.",
 )
 @click.option(
     "--switch",
     "switches",
     multiple=True,
     metavar="NAME=VALUE",
-    help="One behaviour apart from the edition, boundary=inclusive say; repeatable.",
+    help="One behaviour apart from the edition, boundary=inclusive or deepvue.bad_token=401 say; "
+    "repeatable.",
 )
 @click.option(
     "--port",
@@ -87,9 +91,9 @@ def _loopback(host: str) -> bool:
 )
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Serve a mock vendor until Ctrl-C.
+    """Serve mock vendors until Ctrl-C, all on one port.
 
-    It answers as Didit's documents say, bills and throttles, and charges nobody.
+    Each answers as its documents say, bills and throttles, and charges nobody.
     """
     if ctx.invoked_subcommand is None:
         serve(**given)
@@ -97,8 +101,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def serve(
     *,
-    vendor: str,
-    edition: str | None,
+    vendors: tuple[str, ...],
+    editions: tuple[str, ...],
     switches: tuple[str, ...],
     port: int,
     host: str,
@@ -117,21 +121,22 @@ def serve(
             from facematch_mock_server.server import MockServer
             from facematch_mock_server.vendors import vendor_named
 
-            from ._switches import read_switches
+            from ._switches import read_all_switches, read_editions
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f'The mock server needs {missing.name}: pip install "facematch-core[mock]".'
         ) from None
-    if not _loopback(host) and not (no_control or control_token):
+    if not is_loopback(host) and not (no_control or control_token):
         raise click.UsageError(
             f"--host {host} lets other machines in: add --no-control, or --control-token TEXT to "
             "guard what a test may do."
         )
     try:
+        kinds = [vendor_named(vendor) for vendor in vendors]
         server = MockServer(
-            vendor=vendor,
-            edition=edition,
-            switches=read_switches(vendor_named(vendor), switches),
+            vendor=vendors,
+            edition=read_editions(kinds, editions),
+            switches=read_all_switches(kinds, switches),
             engine=engine,
             host=host,
             port=port,
@@ -143,7 +148,8 @@ def serve(
             deliver_to=deliver_to,
         )
         for key in keys:
-            server.control.add_key(key=key)
+            for vendor in vendors:
+                server.of(vendor).control.add_key(key=key)
     except ValueError as error:
         raise click.UsageError(_sentence(str(error))) from None
     stopped = threading.Event()
@@ -153,16 +159,30 @@ def serve(
         click.echo(
             STARTED.format(
                 url=server.url,
-                live=server.live_key,
-                sandbox=server.sandbox_key,
-                edition=", ".join((server.world.edition, *switches)),
-                engine=engine,
+                vendors="\n".join(_greetings(server, switches, engine)),
                 control="none" if no_control else server.control_url,
             )
         )
-        if not _loopback(host):
+        if not is_loopback(host):
             click.echo(f"note: {host} is open to other machines; so are the keys above", err=True)
         stopped.wait()
+
+
+def _greetings(server: MockServer, switches: tuple[str, ...], engine: str) -> Iterator[str]:
+    """What is said of each vendor; its name only where there are several."""
+    from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
+
+    worlds = server.world.ground.worlds
+    kinds = [world.kind for world in worlds]
+    for world in worlds:
+        mine = [
+            word for word in switches if owner_of(kinds, word.partition("=")[0])[0] == world.vendor
+        ]
+        keys, curl = (line.format(url=server.url) for line in world.kind.greeting)
+        text = VENDOR.format(
+            keys=keys, curl=curl, edition=", ".join((world.edition, *mine)), engine=engine
+        )
+        yield f"{world.vendor}\n{text}" if len(worlds) > 1 else text
 
 
 @contextlib.contextmanager

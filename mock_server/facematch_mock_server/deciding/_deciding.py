@@ -51,6 +51,13 @@ class Deciding:
         self._waiting = Waiting()
         self._local = _local_engine() if engine == "local" else None
 
+    def beside(self) -> Deciding:
+        """One with outcomes of its own, which knows the same pictures and has the same engine."""
+        other = Deciding.__new__(Deciding)
+        other._salt, other._facts, other._local = self._salt, self._facts, self._local  # noqa: SLF001 - one of our own
+        other._waiting = Waiting()  # noqa: SLF001 - as above
+        return other
+
     # What the test sets
 
     def set_outcome(

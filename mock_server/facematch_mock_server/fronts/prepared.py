@@ -58,6 +58,7 @@ def request_of(prepared: requests.PreparedRequest) -> Request:
         target=prepared.path_url,
         headers=_headers(prepared),
         body=_body(prepared.body),
+        is_inside=True,
     )
 
 

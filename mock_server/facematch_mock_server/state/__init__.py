@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from ._collection import Collection
 from ._records import Memory, Store, StoreError
+from ._section import Section
 
-__all__ = ["Collection", "Memory", "Store", "StoreError"]
+__all__ = ["Collection", "Memory", "Section", "Store", "StoreError"]

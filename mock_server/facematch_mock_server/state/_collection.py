@@ -64,6 +64,11 @@ class Collection(Generic[T]):
         with self._lock:
             return tuple(self._all.values())
 
+    def items(self) -> tuple[tuple[str, T], ...]:
+        """Keys and records in the order they were added."""
+        with self._lock:
+            return tuple(self._all.items())
+
     def last_key(self) -> str | None:
         """The key of the record that was added last, or None."""
         with self._lock:

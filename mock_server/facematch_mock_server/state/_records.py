@@ -2,7 +2,8 @@
 
 What a world remembers stands in memory. A store only takes a copy of each change, as a small JSON
 record, and gives all of them back when a world begins. No picture, no key and no token goes into a
-record.
+record. What the secrets of webhooks are made of does, because they must be the same after a
+restart: whoever can read the file (its owner alone, mode 0600) can sign as the mock does.
 """
 
 from __future__ import annotations
@@ -30,8 +31,15 @@ class Store(Protocol):
         era: Changes with each `clear`.
     """
 
-    keeps: bool
-    era: int
+    @property
+    def keeps(self) -> bool:
+        """As above."""
+        ...
+
+    @property
+    def era(self) -> int:
+        """As above."""
+        ...
 
     def put(self, kind: str, key: str, record: Record | None, *, era: int | None = None) -> None:
         """Write a record down, or take it away if it is None.

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
+from facematch_mock_server._hosts import is_loopback
+
 
 def parsed(url: str) -> SplitResult | None:
     """The parts of an address with a host, ``http`` or ``https``; None for everything else."""
@@ -19,16 +21,6 @@ def parsed(url: str) -> SplitResult | None:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return None
     return parts
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name: no look-up is asked."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_public(host: str) -> bool:

@@ -88,10 +88,22 @@ def again(
     if destination is None:
         raise LookupError("the destination of this delivery is gone")
     now = world.clock.now()
-    fresh = attrs.evolve(delivery, to=to or delivery.to, state=State.PENDING, due=now, retries=0)
+    fresh = once_more(world, outbox, delivery, to=to)
     if told["webhook.resend.fresh"]:
         fresh = attrs.evolve(fresh, timestamp=int(now.timestamp()))
         letter = compose(told, world, fresh, destination)
     else:
-        letter = outbox.letter(delivery.id) or compose(told, world, fresh, destination)
+        letter = outbox.letter(delivery) or compose(told, world, fresh, destination)
     outbox.announce(fresh, letter)
+
+
+def once_more(
+    world: World, outbox: Outbox, delivery: Delivery, *, to: str | None = None
+) -> Delivery:
+    """A delivery begun again; one that still waits goes its own way, beside a copy of it."""
+    fresh = attrs.evolve(
+        delivery, to=to or delivery.to, state=State.PENDING, due=world.clock.now(), retries=0
+    )
+    if delivery.state is State.PENDING and not outbox.is_under_way(delivery.id):
+        return attrs.evolve(fresh, id=world.ids.uuid(), round=0, attempts=())
+    return attrs.evolve(fresh, round=delivery.round + 1)

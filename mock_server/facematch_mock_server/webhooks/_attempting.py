@@ -33,7 +33,7 @@ def attempt(
         send: Carries the letter.
         by_hand: Whether it is handed over within the process, wherever it would go else.
     """
-    told = world.behaviours.told()
+    told, taken = world.behaviours.told(), delivery
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not (destination.enabled or told["webhook.disabled"]):
         _ended(world, outbox, delivery, State.DROPPED)
@@ -60,9 +60,9 @@ def attempt(
         claims=told.claims,
     )
     with world.store.together():
-        outbox.keep(delivery.id, letter)
+        outbox.keep(delivery, letter)
         outbox.settle(
-            delivery.id,
+            taken,
             tried,
             lambda one: attrs.evolve(
                 one,
@@ -77,13 +77,13 @@ def attempt(
 
 def _ended(world: World, outbox: Outbox, delivery: Delivery, state: State) -> None:
     with world.store.together():
-        outbox.settle(delivery.id, None, lambda one: attrs.evolve(one, state=state, due=None))
+        outbox.settle(delivery, None, lambda one: attrs.evolve(one, state=state, due=None))
 
 
 def _letter(
     told: Told, world: World, outbox: Outbox, delivery: Delivery, destination: Destination
 ) -> tuple[Delivery, Letter]:
-    kept, as_it_is = outbox.letter(delivery.id), delivery
+    kept, as_it_is = outbox.letter(delivery), delivery
     if not delivery.attempts:
         # One that waited for another process is sent now, and says so.
         if kept is None:

@@ -51,7 +51,7 @@ def _document(told: Told, world: World, delivery: Delivery) -> dict[str, Any]:
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
-        "created_at": int(delivery.created_at.timestamp()),
+        "created_at": _created_at(told, delivery),
         "application_id": application_id(world, session.owner),
         "environment": told["webhook.environment"],
         "session_id": session.id,
@@ -70,6 +70,12 @@ def _document(told: Told, world: World, delivery: Delivery) -> dict[str, Any]:
         for name in told["webhook.test.without"]:
             del known[name]
     return {name: known[name] for name in told["webhook.body.keys"] if name in known}
+
+
+def _created_at(told: Told, delivery: Delivery) -> int:
+    if told["webhook.created_at.fresh"]:
+        return delivery.timestamp
+    return int(delivery.created_at.timestamp())
 
 
 def _headers(told: Told, delivery: Delivery, secret: str, body: bytes) -> Iterator[tuple[str, str]]:

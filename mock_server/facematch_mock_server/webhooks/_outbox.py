@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import heapq
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from facematch_mock_server.state import Collection, Memory, Store
+from facematch_mock_server.state import Collection, Memory, Store, StoreError
 
 from ._records import Attempt, Delivery, Destination, Letter, State
 from ._tricks import Tricks
@@ -19,18 +20,21 @@ from ._tricks import Tricks
 KEPT = 10_000
 #: How many letters are kept as they were sent. An older one is written anew, if it is wanted.
 KEPT_LETTERS = 1000
+#: How many of the newest attempts of one delivery are remembered.
+KEPT_ATTEMPTS = 100
 
 
 class _Mine(threading.local):
     def __init__(self) -> None:
-        self.announced: list[str] = []
+        #: What was announced, and what was there in its place before.
+        self.announced: list[tuple[Delivery, Delivery | None]] = []
 
 
 class Outbox:
     """The webhooks of one world: destinations, deliveries, and which of them are due.
 
-    What a request announces is due when `release` says that the request is written down. Safe
-    across threads.
+    What a request announces is due when `release` says that the request is written down, and gone
+    when `drop` says that it never will be. Safe across threads.
 
     Args:
         store: Where changes are written down; what was pending there is pending again. Letters are
@@ -38,6 +42,7 @@ class Outbox:
 
     Attributes:
         destinations, deliveries: By id.
+        choosing: Held by whoever looks at all destinations to decide what one of them becomes.
         tricks: What a test does to the next deliveries.
     """
 
@@ -45,8 +50,10 @@ class Outbox:
         store = store or Memory()
         self.destinations = Collection(store, "webhook destinations", Destination)
         self.deliveries = Collection(store, "webhook deliveries", Delivery, limit=KEPT)
+        self.choosing = threading.Lock()
         self.tricks = Tricks()
-        self._letters: OrderedDict[str, Letter] = OrderedDict()
+        #: By id and round.
+        self._letters: OrderedDict[tuple[str, int], Letter] = OrderedDict()
         self._mine = _Mine()
         self._changed = threading.Condition()
         #: When a delivery is due and its place among equals; of one id the entry in `_entries`
@@ -55,6 +62,8 @@ class Outbox:
         self._entries: dict[str, tuple[dt.datetime, int, str]] = {}
         self._place = 0
         self._under_way: set[str] = set()
+        #: Announced by requests that are not written down yet.
+        self._unwritten: set[str] = set()
         self._paused = False
         for delivery in self.deliveries.all():
             if delivery.state is State.PENDING:
@@ -64,9 +73,11 @@ class Outbox:
 
     def announce(self, delivery: Delivery, letter: Letter) -> None:
         """Keep a delivery; it is not due before this thread calls `release`."""
+        self._mine.announced.append((delivery, self.deliveries.find(delivery.id)))
+        with self._changed:
+            self._unwritten.add(delivery.id)
         self.deliveries.put(delivery.id, delivery)
-        self.keep(delivery.id, letter)
-        self._mine.announced.append(delivery.id)
+        self.keep(delivery, letter)
 
     def release(self) -> None:
         """What this thread has announced may be sent now."""
@@ -75,24 +86,44 @@ class Outbox:
             return
         self._mine.announced = []
         with self._changed:
-            for name in mine:
-                delivery = self.deliveries.find(name)
-                if delivery is not None and delivery.state is State.PENDING:
-                    self._enqueue(delivery)
+            self._unwritten.difference_update(one.id for one, _ in mine)
+            for one, _ in mine:
+                self._look(one.id)
             self._changed.notify_all()
 
-    def keep(self, delivery_id: str, letter: Letter) -> None:
-        """Remember a letter as it was sent."""
+    def drop(self) -> None:
+        """What this thread has announced is not to be sent: all is as it was before."""
+        mine, self._mine.announced = self._mine.announced, []
+        # Where nothing can be written any more, nothing is answered, and nothing is sent.
+        with contextlib.suppress(StoreError):
+            for one, before in reversed(mine):
+                self._put_back(one, before)
         with self._changed:
-            self._letters.pop(delivery_id, None)
-            self._letters[delivery_id] = letter
+            self._unwritten.difference_update(one.id for one, _ in mine)
+            for one, _ in mine:
+                self._letters.pop((one.id, one.round), None)
+                self._look(one.id)
+            self._changed.notify_all()
+
+    def _put_back(self, announced: Delivery, before: Delivery | None) -> None:
+        if before is None:
+            self.deliveries.remove(announced.id)
+            return
+        self.deliveries.change(announced.id, lambda one: before if one is announced else one)
+
+    def keep(self, delivery: Delivery, letter: Letter) -> None:
+        """Remember the letter of the present round as it is sent."""
+        name = (delivery.id, delivery.round)
+        with self._changed:
+            self._letters.pop(name, None)
+            self._letters[name] = letter
             while len(self._letters) > KEPT_LETTERS:
                 self._letters.popitem(last=False)
 
-    def letter(self, delivery_id: str) -> Letter | None:
-        """The letter of a delivery, or None if it is not kept."""
+    def letter(self, delivery: Delivery) -> Letter | None:
+        """The letter of the present round of a delivery, or None if it is not kept."""
         with self._changed:
-            return self._letters.get(delivery_id)
+            return self._letters.get((delivery.id, delivery.round))
 
     # What is due
 
@@ -115,32 +146,40 @@ class Outbox:
         """It was not tried after all."""
         with self._changed:
             self._under_way.discard(delivery_id)
-            delivery = self.deliveries.find(delivery_id)
-            if delivery is not None and delivery.state is State.PENDING:
-                self._enqueue(delivery)
+            self._look(delivery_id)
             self._changed.notify_all()
 
+    def is_under_way(self, delivery_id: str) -> bool:
+        """Whether an attempt is made of it right now."""
+        with self._changed:
+            return delivery_id in self._under_way
+
     def settle(
-        self, delivery_id: str, attempt: Attempt | None, change: Callable[[Delivery], Delivery]
+        self, taken: Delivery, attempt: Attempt | None, change: Callable[[Delivery], Delivery]
     ) -> None:
         """Keep what became of it: `change` gives its state and when it is due again.
 
+        If somebody began it again meanwhile, or settled it, only the attempt is kept.
+
         Args:
-            delivery_id: Of the delivery.
+            taken: The delivery as it was when the attempt began.
             attempt: Counted for its destination, too; None if there was none.
             change: What it is now, without the attempt.
         """
+        delivery_id = taken.id
+
+        def settled(one: Delivery) -> Delivery:
+            return _with(change(one) if one.is_as(taken) else one, attempt)
+
         try:
-            done = self.deliveries.change(delivery_id, lambda one: _with(change(one), attempt))
+            done = self.deliveries.change(delivery_id, settled)
             if done is not None and attempt is not None:
                 self.destinations.change(done.destination, lambda one: _counted(one, attempt))
         finally:
             with self._changed:
                 self._entries.pop(delivery_id, None)
                 self._under_way.discard(delivery_id)
-                delivery = self.deliveries.find(delivery_id)
-                if delivery is not None and delivery.state is State.PENDING:
-                    self._enqueue(delivery)
+                self._look(delivery_id)
                 self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
@@ -189,13 +228,28 @@ class Outbox:
                 if first is not None:
                     self._push((first, place, name))
 
+    def _look(self, delivery_id: str) -> None:
+        """Enqueue a delivery if it waits, and what announced it is written down."""
+        delivery = self.deliveries.find(delivery_id)
+        waits = delivery is not None and delivery.state is State.PENDING
+        if delivery is not None and waits and delivery_id not in self._unwritten:
+            self._enqueue(delivery)
+
     def _enqueue(self, delivery: Delivery) -> None:
         self._place += 1
         self._push((delivery.due or delivery.created_at, self._place, delivery.id))
 
     def _push(self, entry: tuple[dt.datetime, int, str]) -> None:
         self._entries[entry[2]] = entry
+        if len(self._entries) > KEPT:
+            # Those that are no longer remembered wait for nothing.
+            gone = [name for name in self._entries if self.deliveries.find(name) is None]
+            for name in gone:
+                del self._entries[name]
         heapq.heappush(self._queue, entry)
+        if len(self._queue) > 2 * len(self._entries) + 100:
+            # Replaced entries that have not come up.
+            self._queue = sorted(self._entries.values())
 
     def _first_due(self) -> dt.datetime | None:
         # An entry that another one replaced is dropped when it comes up.
@@ -211,7 +265,8 @@ class Outbox:
 def _with(delivery: Delivery, attempt: Attempt | None) -> Delivery:
     if attempt is None:
         return delivery
-    return attrs.evolve(delivery, attempts=(*delivery.attempts, attempt))
+    attempts = (*delivery.attempts, attempt)[-KEPT_ATTEMPTS:]
+    return attrs.evolve(delivery, attempts=attempts)
 
 
 def _counted(destination: Destination, attempt: Attempt) -> Destination:

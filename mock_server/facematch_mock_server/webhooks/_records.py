@@ -68,7 +68,8 @@ class Destination:
         kind: Whether it belongs to the live application or to the sandbox beside it.
         single: Whether it is the only one of an edition that knows no more.
         label: A name for people.
-        url: The address; empty for a single one that is not set.
+        url: The address; empty for a single one that is not set. Not in `repr`: a password or a
+            token may stand in it.
         enabled: Whether anything goes there.
         version: Of the body, in the vendor's word.
         subscribed_events: What goes there.
@@ -83,7 +84,7 @@ class Destination:
     kind: KeyKind = attrs.field(default=KeyKind.LIVE, converter=KeyKind)
     single: bool = False
     label: str = ""
-    url: str = ""
+    url: str = attrs.field(default="", repr=False)
     enabled: bool = True
     version: str
     subscribed_events: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ class Destination:
     def secret(self) -> str:
         """What its webhooks are signed with: 43 URL-safe characters, after a prefix if single.
 
-        It is worked out, so that it does not lie in a store as it is sent.
+        It is worked out from `seed`, which a store holds: whoever can read the file can sign.
         """
         digest = hmac.new(self.seed.encode(), self.uuid.encode(), hashlib.sha256).digest()
         text = base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -158,13 +159,14 @@ class Delivery:
         timestamp: When it was sent, or would have been: seconds since 1970.
         state: Where it stands.
         due: When the next attempt is made, UTC; None if there is none.
+        round: How often it was begun again. What comes of an attempt counts for its own round.
         retries: How many attempts of the present round repeated an earlier one.
-        attempts: In order.
+        attempts: The newest 100, in order.
     """
 
     id: str
     destination: str
-    to: str | None = None
+    to: str | None = attrs.field(default=None, repr=False)
     event: str
     event_id: str | None
     session: Session = attrs.field(repr=False)
@@ -174,8 +176,14 @@ class Delivery:
     timestamp: int
     state: State = attrs.field(default=State.PENDING, converter=State)
     due: dt.datetime | None = None
+    round: int = 0
     retries: int = 0
     attempts: tuple[Attempt, ...] = ()
+
+    def is_as(self, taken: Delivery) -> bool:
+        """Whether nobody began it again, or settled it, since `taken` was read."""
+        mine = (self.round, self.retries, self.state)
+        return mine == (taken.round, taken.retries, taken.state)
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ from facematch_mock_server.vendors.didit._records import records_of
 from facematch_mock_server.world import World
 
 from ._addresses import is_sent
-from ._announcing import again, deliver
+from ._announcing import again, deliver, once_more
 from ._attempting import attempt
 from ._letters import compose
 from ._outbox import Outbox
@@ -33,7 +33,7 @@ class WebhookDelivery:
     Attributes:
         id: Of the mock's; the vendor's is `event_id`.
         destination: Id of the destination.
-        url: Where it goes; None if the destination is gone.
+        url: Where it goes; None if the destination is gone. Not in `repr`.
         event: ``status.updated``.
         event_id: None for those that were asked for in the console.
         session_id, status: Of the session, as it was then.
@@ -48,7 +48,7 @@ class WebhookDelivery:
 
     id: str
     destination: str
-    url: str | None
+    url: str | None = attrs.field(repr=False)
     event: str
     event_id: str | None
     session_id: str
@@ -118,19 +118,21 @@ class Webhooks:
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today.
 
+        One that still waits is sent, too, and beside it a copy that is a delivery of its own.
+
         Raises:
             LookupError: there is none of that id, or its destination is gone.
         """
         self._again(self._find(delivery_id))
 
     def duplicate(self, delivery_id: str) -> None:
-        """Send one again as it was, byte for byte; LookupError as `resend`."""
-        delivery = self._find(delivery_id)
-        self._outbox.announce(
-            attrs.evolve(delivery, state=State.PENDING, due=self._world.clock.now(), retries=0),
-            self._letter(delivery),
-        )
-        self._world.written()
+        """Send one again as it was, byte for byte; LookupError as `resend`.
+
+        One that still waits is sent, too, and beside it a copy that is a delivery of its own.
+        """
+        with self._world.together():
+            delivery, outbox = self._find(delivery_id), self._outbox
+            outbox.announce(once_more(self._world, outbox, delivery), self._letter(delivery))
 
     def pause(self) -> None:
         """Let every delivery wait from now on, so that several gather."""
@@ -180,11 +182,10 @@ class Webhooks:
             pictures={},
             result=block,
         )
-        with world.store.together():
+        with world.together():
             made = deliver(
                 world, told, outbox, found, session, origin="http://127.0.0.1", is_test=True
             )
-        world.written()
         return self._seen(made)
 
     # By hand
@@ -242,14 +243,13 @@ class Webhooks:
         return found
 
     def _again(self, delivery: Delivery, to: str | None = None) -> None:
-        with self._world.store.together():
+        with self._world.together():
             again(self._world, self._world.behaviours.told(), self._outbox, delivery, to=to)
-        self._world.written()
 
     def _letter(self, delivery: Delivery) -> Letter:
         """The letter; made anew if it is not kept."""
         destination = self._outbox.destinations.find(delivery.destination)
-        kept = self._outbox.letter(delivery.id)
+        kept = self._outbox.letter(delivery)
         if kept is not None:
             return kept
         if destination is None:

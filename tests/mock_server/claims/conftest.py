@@ -1,5 +1,6 @@
 """A suite of exchanges that every claim takes part in."""
 
+import mock_deepvue as deepvue
 import mock_didit as didit
 import mock_didit_accounts as accounts
 import mock_didit_faces as faces
@@ -105,6 +106,7 @@ SCENARIOS = {
         match(rotate_image="on", save_api_request="no"),
         match(metadata="[]"),
         match(metadata="", vendor_data=""),
+        match(metadata="x" * 50_001, vendor_data="x" * 10_001),
         match(unheard_of="1"),
         files(*GOOD, fields=[(T, "99"), (T, "1")]),
         liveness(**{L: "abc"}),
@@ -189,8 +191,9 @@ def suite():
     """What is answered where nothing is turned: (settings, steps, [(answer, claims)])."""
     return [
         (settings, steps, exchange(steps, settings))
-        for settings in SETTINGS
-        for steps in SCENARIOS.values()
+        for ways, scenarios in ((SETTINGS, SCENARIOS), (deepvue.SETTINGS, deepvue.SCENARIOS))
+        for settings in ways
+        for steps in scenarios.values()
     ]
 
 

@@ -9,7 +9,11 @@ import pytest
 from facematch_mock_server.claims import Behaviours, Known, Reply, all_claims, claims_page, explain
 from facematch_mock_server.claims._claim import otherwise
 from facematch_mock_server.claims._reply import fill
-from facematch_mock_server.claims.didit import EDITIONS, SWITCHES
+from facematch_mock_server.claims.didit import EDITIONS
+from facematch_mock_server.vendors import VENDORS, vendor_named
+
+#: Claims about the single webhook of an early edition.
+_SINGLE = ("answer", "keys", "rotate", "capture", "longest")
 
 
 def test_ids_are_unique():
@@ -17,7 +21,7 @@ def test_ids_are_unique():
     ids = [claim.id for claim in all_claims()]
     assert len(set(ids)) == len(ids)
     for claim in all_claims():
-        assert claim.vendor in {"didit", "mock"}
+        assert claim.vendor in {"didit", "deepvue", "mock"}
         assert claim.id.startswith(f"{claim.vendor}.{claim.key}")
 
 
@@ -44,33 +48,46 @@ def test_each_behaviour_has_one_claim_in_an_edition(edition):
     keys = [claim.key for claim in behaviours.claims]
     assert len(set(keys)) == len(keys)
     if edition == "2026-07":
-        assert {claim.key for claim in all_claims()} - set(keys) == {
+        assert {claim.key for claim in all_claims("didit")} - set(keys) == {
             "auth.words.401",
-            *(key for key in (c.key for c in all_claims()) if "QUALITY" in key or "LUMINAN" in key),
+            *(
+                key
+                for key in (c.key for c in all_claims("didit"))
+                if "QUALITY" in key or "LUMINAN" in key
+            ),
             *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
             *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
             "search.age_text",
             *(
                 c.key
-                for c in all_claims()
+                for c in all_claims("didit")
                 if c.when == ("lists", (True,)) and not c.key.endswith("there")
             ),
-            *(f"webhook.single.{part}" for part in ("answer", "keys", "rotate", "capture")),
+            *(f"webhook.single.{part}" for part in _SINGLE),
             "page.invalid",
             "page.last",
             *(f"delete.{part}" for part in ("body_keys", "faces", "retain", "template", "longest")),
         }
 
 
-def test_every_switch_of_an_edition_can_be_set_or_belongs_to_it():
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_switch_of_an_edition_can_be_set_or_belongs_to_it(vendor):
     """A claim's condition is a switch of every edition, with a value that occurs."""
-    for claim in all_claims():
+    kind = vendor_named(vendor)
+    for claim in kind.claims:
         if claim.when is not None:
             switch, values = claim.when
-            known = {edition[switch] for edition in EDITIONS.values()} | set(
-                SWITCHES.get(switch, ())
-            )
-            assert set(values) <= known, claim.id
+            known = {edition[switch] for edition in kind.editions.values()}
+            assert set(values) <= known | set(kind.switches.get(switch, ())), claim.id
+
+
+@pytest.mark.parametrize("switch", vendor_named("deepvue").switches)
+def test_each_behaviour_has_one_claim_with_each_switch(switch):
+    """Two claims never decide the same, whatever is switched."""
+    for value in vendor_named("deepvue").switches[switch]:
+        behaviours = didit.new_world(vendor="deepvue", switches={switch: value}).behaviours
+        keys = [claim.key for claim in behaviours.claims]
+        assert len(set(keys)) == len(keys)
 
 
 def test_two_claims_on_one_behaviour_are_refused():

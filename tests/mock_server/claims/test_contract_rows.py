@@ -1,18 +1,15 @@
 """Each row of the contract's tables for these calls rests on a claim, and each claim on a row."""
 
 import enum
-import fnmatch
-import re
-from pathlib import Path
 
 import mock_didit_account_rows as account_rows
 import mock_didit_session_rows as session_rows
 import pytest
+from mock_contract import CONTRACTS, first_cells, ids_of
 
-from facematch_mock_server.claims import all_claims
 from facematch_mock_server.claims import didit as about
 
-CONTRACT = Path(__file__).parents[4] / "shared" / "contracts" / "didit.md"
+CONTRACT = CONTRACTS / "didit.md"
 
 
 class Why(enum.Enum):
@@ -34,8 +31,8 @@ ROWS = (
     ("3", "", "pictures are shrunk before they are looked at", Why.SEEN),
     ("3", "", "booleans", "boolean.* number.empty"),
     ("3", "", "numbers", "number.bad integer.bad number.empty"),
-    ("3", "", "metadata is an object", "metadata.bad metadata.empty"),
-    ("3", "", "vendor_data, even empty", "vendor_data.empty"),
+    ("3", "", "metadata is an object", "metadata.bad metadata.empty metadata.longest"),
+    ("3", "", "vendor_data, even empty", "vendor_data.empty vendor_data.longest text.long"),
     ("3", "", "unknown fields", "fields.unknown_ignored"),
     ("3", "", "all errors at once", "fields.together fields.refused"),
     ("3", "", "answers are JSON", "json.content_type"),
@@ -277,7 +274,7 @@ ROWS = (
         "12",
         "",
         "how it is written",
-        "webhook.body.sorted webhook.body.escaped webhook.body.whole",
+        "webhook.body.sorted webhook.body.escaped webhook.body.whole webhook.created_at.fresh",
     ),
     ("12", "X-Timestamp", "time", "webhook.header.timestamp"),
     ("12", "X-Signature", "raw", "webhook.header.raw"),
@@ -305,7 +302,8 @@ ROWS = (
         (
             "destination.required destination.null destination.blank destination.text "
             "destination.label_length destination.label_long destination.url_bad "
-            "destination.url_private destination.flag destination.enabled destination.versions "
+            "destination.url_public destination.url_private destination.there.* destination.flag "
+            "destination.enabled destination.versions "
             "destination.version destination.choice webhook.versions"
         ),
     ),
@@ -336,7 +334,7 @@ ROWS = (
         "the single webhook of March",
         (
             "webhook.single.there webhook.single.gone webhook.single.answer webhook.single.keys "
-            "webhook.single.rotate webhook.single.capture"
+            "webhook.single.rotate webhook.single.capture webhook.single.longest"
         ),
     ),
     # Errors
@@ -443,7 +441,6 @@ ROWS = (
     *session_rows.ROWS,
     *account_rows.ROWS,
 )
-IDS = frozenset(claim.id for claim in all_claims())
 #: The modules whose claims these calls rest on.
 MODULES = (
     *(
@@ -466,27 +463,10 @@ MODULES = (
 COVERED = [row for row in ROWS if not isinstance(row[3], Why)]
 
 
-def ids_of(claims):
-    """The ids that a cell of `ROWS` names, by the word that names them."""
-    words = {word: word if word.startswith("mock.") else f"didit.{word}" for word in claims.split()}
-    return {word: fnmatch.filter(IDS, name) for word, name in words.items()}
-
-
-def first_cells(text):
-    """The first cell of every row of the tables, by section, without marks of Markdown."""
-    parts = re.split(r"^#{2,3} (\d+(?:\.\d+)?)\.? ", text, flags=re.MULTILINE)
-    found = {}
-    for section, body in zip(parts[1::2], parts[2::2], strict=True):
-        tables = re.findall(r"^\|[-|: ]+\|\n((?:\|.*\n?)*)", body, flags=re.MULTILINE)
-        rows = [row for table in tables for row in table.splitlines()]
-        found[section] = [re.sub(r"[`*]", "", row.split("|")[1]).strip() for row in rows]
-    return found
-
-
 @pytest.mark.parametrize("row", COVERED, ids=lambda row: " ".join(row[:3]))
 def test_a_row_rests_on_claims(row):
     """Each word of a row names a claim that there is, no word names one twice."""
-    for word, ids in ids_of(row[3]).items():
+    for word, ids in ids_of("didit", row[3]).items():
         assert ids, f"no claim is called {word}"
         assert "*" not in word or len(ids) > 1, f"{word} is one claim: name it"
 
@@ -499,7 +479,7 @@ def test_no_row_stands_twice():
 
 def test_every_claim_stands_in_a_row():
     """No claim about these calls is without a place in the contract."""
-    named = {one for row in COVERED for ids in ids_of(row[3]).values() for one in ids}
+    named = {one for row in COVERED for ids in ids_of("didit", row[3]).values() for one in ids}
     claims = {claim.id for name in MODULES for claim in getattr(about, name).CLAIMS}
     assert claims - named == set()
 

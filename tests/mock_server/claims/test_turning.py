@@ -19,7 +19,8 @@ def test_turning_a_claim_changes_an_answer(claim, suite, answers):
     """If a claim were false, at least one answer of the suite would be another one."""
     likely = naming(suite, claim.id)
     # Most often one that names it; an order of checks may show where another check answered.
-    for scenario in (*likely, *(one for one in suite if one not in likely)):
+    others = (one for one in suite if one not in likely)
+    for scenario in (*likely, *others):
         in_force = didit.new_world(**scenario[0]).behaviours.claims
         if claim in in_force and changed(scenario, answers, {claim.id}):
             return

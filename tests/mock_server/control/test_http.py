@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import control, match, picture
 
-from facematch_mock_server._control_verbs import VERBS
+from facematch_mock_server._control_verbs import verbs_of
 from facematch_mock_server.deciding import Deciding
 from facematch_mock_server.engine import Engine
+from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world import World
 
 
@@ -19,6 +20,9 @@ from facematch_mock_server.world import World
 def engine():
     """An engine whose world takes outcomes, too."""
     return Engine(World(Deciding(), clock=didit.VirtualClock(didit.START), seed=7))
+
+
+VERBS = verbs_of(vendor_named("didit").areas)
 
 
 def ask(engine, path, body=None, **more):
@@ -32,6 +36,7 @@ def test_the_overview_lists_every_verb(engine):
     status, body = ask(engine, "")
     assert (status, body["edition"]) == (200, "2026-07")
     assert len(body["verbs"]) == len(VERBS)
+    assert (body["vendor"], body["vendors"]) == ("didit", ["didit"])
     assert engine.handle(didit.request("/__mock__", method="GET")).status == 200
 
 

@@ -46,9 +46,8 @@ _REGISTER = (
     ),
     row(
         "register.reserved",
-        _RESERVED,
-        "Addresses in domains that are reserved for tests cannot register; which domains beside "
-        "example.com is ours.",
+        _RESERVED[:1],
+        "Addresses at example.com, reserved for tests, cannot register.",
         SKILLS,
         turned=(),
         when=("reserved_domains", ("refused",)),
@@ -64,10 +63,36 @@ _REGISTER = (
         name="accepted",
     ),
     row(
+        "register.reserved_besides",
+        _RESERVED[1:],
+        "Nor can those in the other domains that are reserved for tests: which Didit means is not "
+        "documented.",
+        OURS,
+        turned=(),
+        when=("reserved_domains", ("refused",)),
+        name="refused",
+    ),
+    row(
+        "register.reserved_besides",
+        (),
+        "With the switch those can register, too.",
+        OURS,
+        turned=_RESERVED[1:],
+        when=("reserved_domains", ("accepted",)),
+        name="accepted",
+    ),
+    row(
         "register.broken",
-        Reply(500, "<html><body><h1>Server Error (500)</h1></body></html>\n"),
-        "They are reported to make the server fail with 500; the page is ours.",
+        Reply(500, "{page}"),
+        "They are reported to make the server fail with 500.",
         SKILLS,
+        turned=Reply(502, "{page}"),
+    ),
+    row(
+        "register.broken_page",
+        "<html><body><h1>Server Error (500)</h1></body></html>\n",
+        "What that 500 says.",
+        OURS,
     ),
 )
 
@@ -97,11 +122,17 @@ _PASSWORDS = (
 _CODES = (
     row("code.length", 6, "A code has six characters.", SKILLS),
     row(
+        "code.letters",
+        True,
+        "They are letters and digits.",
+        SKILLS,
+    ),
+    row(
         "code.alphabet",
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        "They are letters and digits; that the letters are upper case is ours.",
-        SKILLS,
-        turned="0123456789",
+        "The letters are upper case ones of ASCII.",
+        OURS,
+        turned="0123456789abcdefghijklmnopqrstuvwxyz",
     ),
     row(
         "code.lifetime_s",
@@ -177,10 +208,11 @@ _LOGIN = (
     row("token.lifetime_s", 86_400, "An access token is good for a day.", MATCH_SKILL, turned=60),
     row(
         "login.wrong",
-        Reply(401, {"detail": "Invalid email or password."}),
-        "A wrong email or password is 401; the words are ours.",
+        Reply(401),
+        "A wrong email or password is 401.",
         SKILLS,
     ),
+    row("login.words", "Invalid email or password.", "The words for that.", OURS),
     row(
         "login.unverified",
         Reply(403, {"detail": "Verify your email address first."}),
@@ -206,11 +238,11 @@ _LOGIN = (
 _ORGANIZATIONS = (
     row(
         "bearer.wrong",
-        Reply(401, {"detail": "Invalid or expired token."}),
-        "Without a good access token the organizations are 401 (403 was taken as well); the words "
-        "are ours.",
+        Reply(401),
+        "Without a good access token the organizations are 401; 403 was taken as well.",
         OBSERVED_SKILLS,
     ),
+    row("bearer.words", "Invalid or expired token.", "The words for that.", OURS),
     row("organizations.answer", Reply(200), "The organizations are an array, 200.", OURS),
     row(
         "organizations.keys",

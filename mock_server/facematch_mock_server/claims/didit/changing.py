@@ -201,6 +201,13 @@ _WORDS = (
     row("given.null", "This field may not be null.", "The words for null.", FRAMEWORK),
     row("given.text", "Not a valid string.", "The words for no text.", FRAMEWORK),
     row(
+        "given.longest",
+        10_000,
+        "A text has at most 10,000 characters: no source names a limit.",
+        OURS,
+        turned=7,
+    ),
+    row(
         "given.list",
         'Expected a list of items but got type "{kind}".',
         "The words for no array.",
@@ -230,6 +237,13 @@ _REVIEWS = (
         True,
         "A note changes no status, whatever its new_status says.",
         OPENAPI,
+    ),
+    row(
+        "review.most",
+        100,
+        "Of a session the newest 100 reviews are kept: no source names a limit.",
+        OURS,
+        turned=1,
     ),
     row("review.oldest_first", True, "The oldest review comes first.", OURS),
     row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from facematch_mock_server.claims._claim import row, table
 from facematch_mock_server.claims._reply import Reply
 
-from .sources import DESTINATIONS_PAGES, FRAMEWORK, OPENAPI, OURS, SKILLS
+from .sources import FRAMEWORK, OPENAPI, OURS, SKILLS
 
 _SINGLE = "single_webhook"
 _HTTP = "allow_http_webhooks"
@@ -44,14 +44,25 @@ _SUMMARY = (
 )
 
 _ANSWERS = (
-    row("destination.created", Reply(201), "A new destination is answered 201.", OPENAPI),
-    row("destination.list", Reply(200), "Destinations are a plain array.", DESTINATIONS_PAGES),
     row(
-        "destination.oldest_first",
+        "destination.there",
         True,
-        "The oldest destination stands first.",
-        DESTINATIONS_PAGES,
+        "An application has any number of destinations.",
+        OPENAPI,
+        when=(_SINGLE, (False,)),
+        name="later",
     ),
+    row(
+        "destination.there",
+        True,
+        "Destinations are there beside the single webhook, too: no document of that time has them.",
+        OURS,
+        when=(_SINGLE, (True,)),
+        name="early",
+    ),
+    row("destination.created", Reply(201), "A new destination is answered 201.", OPENAPI),
+    row("destination.list", Reply(200), "Destinations are a plain array.", OURS),
+    row("destination.oldest_first", True, "The oldest destination stands first.", OURS),
     row("destination.one", Reply(200), "One destination is answered as it was made.", OPENAPI),
     row("destination.changed", Reply(200), "A change is answered with the whole of it.", OURS),
     row(
@@ -129,11 +140,16 @@ _FIELDS = (
         FRAMEWORK,
     ),
     row(
+        "destination.url_public",
+        True,
+        "An address has https and a public host.",
+        OPENAPI,
+    ),
+    row(
         "destination.url_private",
         "The URL must use https and a public host.",
-        "An address without https, or of a host that is not public, is refused; the words are "
-        "ours.",
-        OPENAPI,
+        "The words for an address without https, or of a host that is not public.",
+        OURS,
     ),
     row(
         "destination.url_near",
@@ -257,6 +273,14 @@ _ONE = (
         "both",
         "capture_method is both before anybody sets it; its values are not documented.",
         OURS,
+        when=(_SINGLE, (True,)),
+    ),
+    row(
+        "webhook.single.longest",
+        120,
+        "data_retention_months is a whole number of months, at most 120; no source names a range.",
+        OURS,
+        turned=12,
         when=(_SINGLE, (True,)),
     ),
 )

@@ -35,9 +35,15 @@ CLAIMS = table(
     ),
     row(
         "auth.other_owner",
-        Reply(403, {"detail": "You do not have permission to perform this action."}),
-        "A session of another organization is 403; the words are ours.",
+        Reply(403),
+        "A session of another organization is 403.",
         OPENAPI,
+    ),
+    row(
+        "auth.words.other_owner",
+        "You do not have permission to perform this action.",
+        "The words for a session of another organization.",
+        OURS,
     ),
     row(
         "session.unknown",

@@ -178,6 +178,26 @@ _TEXTS = (
         OURS,
     ),
     row("metadata.empty", None, "Empty metadata counts as none.", OURS, turned={}),
+    row(
+        "text.long",
+        "Ensure this field has no more than {most} characters.",
+        "The words for a text that is too long.",
+        FRAMEWORK,
+    ),
+    row(
+        "vendor_data.longest",
+        10_000,
+        "vendor_data has at most 10,000 characters: no limit is documented.",
+        OURS,
+        turned=3,
+    ),
+    row(
+        "metadata.longest",
+        50_000,
+        "metadata has at most 50,000 characters: no limit is documented.",
+        OURS,
+        turned=3,
+    ),
     row("vendor_data.empty", None, "Empty vendor_data is echoed as null.", OURS, turned=""),
 )
 

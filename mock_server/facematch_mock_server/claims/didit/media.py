@@ -25,6 +25,20 @@ CLAIMS = table(
     ),
     row("media.picture", Reply(200), "A picture is served as it was sent.", OURS),
     row(
+        "page.headers",
+        (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")),
+        "Pictures and payment pages are not to be kept, nor taken for anything else.",
+        OURS,
+        turned=(),
+    ),
+    row(
+        "media.host",
+        _said(403, "Pictures are read under a name of this server: 127.0.0.1, say."),
+        "While the mock is bound to the loopback, pictures are not served under a host name that "
+        "is neither the loopback's nor Didit's.",
+        OURS,
+    ),
+    row(
         "media.type",
         "application/octet-stream",
         "What is no JPEG, PNG, WebP or TIFF is served as bytes.",
@@ -57,7 +71,8 @@ CLAIMS = table(
     row(
         "media.forgotten",
         _said(404, "The mock no longer has this picture: it keeps pictures in memory only."),
-        "A picture that was pushed out of memory, or was sent before a restart, is 404.",
+        "A picture that was pushed out of memory is 404; one of before a restart has no good "
+        "address any more.",
         OURS,
     ),
 )

@@ -7,7 +7,6 @@ from facematch_mock_server.claims._claim import OURS, Known, Origin
 __all__ = [
     "CAPTURE",
     "COMMUNITY_CLIENT",
-    "DESTINATIONS_PAGES",
     "DJANGO",
     "DJANGO_FORMS",
     "EARLY_LIMITS",
@@ -38,9 +37,6 @@ SKILLS = Origin(Known.DOCUMENTED, "Didit skills repository, 2026-02-13 to 2026-0
 OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client, 2026")
-DESTINATIONS_PAGES = Origin(
-    Known.DOCUMENTED, "docs.didit.me, management API, webhook destinations, undated, 2026"
-)
 NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, API keys and standalone APIs, 2026-11-07")
 WARNINGS_PAGE = Origin(Known.DOCUMENTED, "docs.didit.me, warnings reference, undated, early 2026")
 WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")

@@ -77,6 +77,13 @@ _BODY = (
         "Floats without a fraction are written as integers.",
         WEBHOOK_GUIDE,
     ),
+    row(
+        "webhook.created_at.fresh",
+        True,
+        "created_at is the body's timestamp, in what is sent again, too: Didit's demonstration "
+        "program refuses a body whose created_at is old.",
+        OURS,
+    ),
     row("webhook.environment", "live", "A live application says so.", WEBHOOK_GUIDE),
     row(
         "webhook.workflow",
@@ -163,7 +170,7 @@ _HEADERS = (
         "webhook.v2.escaped",
         False,
         "What is not ASCII stands as it is in the canonical JSON, in UTF-8.",
-        CAPTURE,
+        WEBHOOK_GUIDE,
     ),
     row(
         "webhook.v2.prefix",
@@ -236,8 +243,9 @@ _AGAIN = (
     row(
         "webhook.event_id",
         "delivery",
-        "A retry keeps its event_id.",
-        OPENAPI,
+        "A retry keeps its event_id: one text of Didit's says so, another one that each attempt "
+        "has its own.",
+        OURS,
         turned="attempt",
         when=(_EVENT_ID, (False,)),
         name="kept",
@@ -245,8 +253,8 @@ _AGAIN = (
     row(
         "webhook.event_id",
         "attempt",
-        "Each attempt has an event_id of its own: the other published reading.",
-        WEBHOOK_GUIDE,
+        "Each attempt has an event_id of its own: the other published reading, as a switch.",
+        OURS,
         turned="delivery",
         when=(_EVENT_ID, (True,)),
         name="new",

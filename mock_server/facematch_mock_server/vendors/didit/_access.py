@@ -31,20 +31,25 @@ class Asking(Protocol):
 
 
 def rate(
-    call: Asking, scope: str | None = None, *, window: str = "rate.window_s"
+    call: Asking,
+    scope: str | None = None,
+    *,
+    window: str = "rate.window_s",
+    by_address: bool = False,
 ) -> Response | None:
     """The rate limit; counts the request.
 
     Args:
         scope: Which one; None for that of the method.
         window: The behaviour with its length.
+        by_address: Whether it counts by address, whatever key is shown.
     """
-    told, scope = call.told, scope or _SCOPES.get(call.request.method)
+    told, scope = call.told, scope or scope_of(call.request)
     if scope is None:
         return None
     place = call.world.rates.take(
         scope,
-        _client(told, call.request),
+        _client(told, call.request, by_key=not by_address),
         now=call.now.timestamp(),
         window_s=told.peek(window),
         count_refused=told.peek("rate.refused_count"),
@@ -75,9 +80,14 @@ def _headers(told: Told, window: Window) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(n)) for name, n in zip(told["rate.headers"], values, strict=False))
 
 
-def _client(told: Told, request: Request) -> str:
+def scope_of(request: Request) -> str | None:
+    """The scope that counts requests of this method; None for a method that none counts."""
+    return _SCOPES.get(request.method)
+
+
+def _client(told: Told, request: Request, *, by_key: bool) -> str:
     key = request.header("x-api-key")
-    if key and told.peek("rate.by_key"):
+    if key and by_key and told.peek("rate.by_key"):
         return f"key {key}"
     if told.peek("rate.by_forwarded"):
         forwarded = request.header("x-forwarded-for")
@@ -117,6 +127,11 @@ def denied(
     """The answer to a key that is refused for this reason."""
     said = told["auth.words.401" if told.peek(fault).status == 401 else words]
     return told.answer(fault, {"detail": said}, headers)
+
+
+def methods_of(methods: Iterable[str]) -> list[str]:
+    """The methods of an endpoint as a 405 names them: whoever answers GET answers HEAD."""
+    return [name for one in methods for name in ((one, "HEAD") if one == "GET" else (one,))]
 
 
 def other_method(

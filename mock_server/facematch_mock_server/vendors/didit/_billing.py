@@ -132,5 +132,6 @@ ROUTES = (
         door=Door.KEY,
         methods={"POST": top_up},
         scope="management",
+        shown=("amount_in_dollars",),
     ),
 )

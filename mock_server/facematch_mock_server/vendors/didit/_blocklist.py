@@ -107,6 +107,18 @@ def _row(visit: Visit, face: IndexedFace) -> dict[str, Any]:
 
 ROUTES = (
     Route(pattern="/v3/blocklist/", door=Door.KEY, methods={"GET": entries}),
-    Route(pattern="/v3/blocklist/add/", door=Door.KEY, methods={"POST": add}),
-    Route(pattern="/v3/blocklist/remove/", door=Door.KEY, methods={"POST": remove}),
+    Route(
+        pattern="/v3/blocklist/add/",
+        door=Door.KEY,
+        methods={"POST": add},
+        shown=("session_id", *(f"blocklist_{item}" for item in _ITEMS)),
+        own={404: "blocklist.unknown"},
+    ),
+    Route(
+        pattern="/v3/blocklist/remove/",
+        door=Door.KEY,
+        methods={"POST": remove},
+        shown=("session_id", *(f"unblock_{item}" for item in _ITEMS)),
+        own={404: "blocklist.unknown"},
+    ),
 )

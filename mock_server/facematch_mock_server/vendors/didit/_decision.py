@@ -124,7 +124,7 @@ def _block(told: Told, world: World, session: Session, origin: str) -> dict[str,
     feature = {
         "node_id": node_of(told, session),
         **shape(told, session),
-        **_media.addresses(told, session, origin, world.clock.now()),
+        **_media.addresses(world, told, session, origin),
     }
     return {
         told[f"decision.block.{session.service}"]: [{key: feature.get(key) for key in told[keys]}]

@@ -133,6 +133,12 @@ ROUTES = (
         pattern="/v3/session/{uuid}/delete/",
         door=Door.SESSION,
         methods={"DELETE": delete},
+        shown=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
     ),
-    Route(pattern="/v3/sessions/delete/", door=Door.KEY, methods={"POST": delete_many}),
+    Route(
+        pattern="/v3/sessions/delete/",
+        door=Door.KEY,
+        methods={"POST": delete_many},
+        shown=("session_numbers", "delete_all"),
+    ),
 )

@@ -77,7 +77,7 @@ def address(told: Told, world: World, value: Any) -> str:
     host = parts.hostname or ""
     if is_near(host, world.deliver_to) and told["destination.url_near"]:
         return text
-    if parts.scheme != "https" or not is_public(host):
+    if told["destination.url_public"] and (parts.scheme != "https" or not is_public(host)):
         raise BadFieldError(told["destination.url_private"])
     return text
 

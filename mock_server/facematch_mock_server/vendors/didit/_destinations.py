@@ -92,20 +92,22 @@ def create(visit: Visit) -> Response:
     needed = ["label", "url"]
     if not told["destination.events_left_out"]:
         needed.append("subscribed_events")
-    values, refusal = _read(visit, needed=tuple(needed))
-    if refusal is not None:
-        return refusal
-    defaults = {"enabled": told["destination.enabled"], "version": told["destination.version"]}
-    destination = Destination(
-        uuid=world.ids.uuid(),
-        owner=visit.owner,
-        kind=kind_of(visit),
-        created_at=visit.now,
-        updated_at=visit.now,
-        seed=world.ids.uuid(),
-        **{**defaults, **values},
-    )
-    _outbox(visit).destinations.put(destination.uuid, destination)
+    with _outbox(visit).choosing:
+        # Of two who want one address at once, the second is refused.
+        values, refusal = _read(visit, needed=tuple(needed))
+        if refusal is not None:
+            return refusal
+        defaults = {"enabled": told["destination.enabled"], "version": told["destination.version"]}
+        destination = Destination(
+            uuid=world.ids.uuid(),
+            owner=visit.owner,
+            kind=kind_of(visit),
+            created_at=visit.now,
+            updated_at=visit.now,
+            seed=world.ids.uuid(),
+            **{**defaults, **values},
+        )
+        _outbox(visit).destinations.put(destination.uuid, destination)
     return visit.answer("destination.created", shown(told, destination))
 
 
@@ -137,12 +139,13 @@ def change(visit: Visit) -> Response:
     found = _one(visit)
     if found is None:
         return visit.answer("destination.unknown")
-    values, refusal = _read(visit, besides=found.uuid)
-    if refusal is not None:
-        return refusal
-    changed = _outbox(visit).destinations.change(
-        found.uuid, lambda known: attrs.evolve(known, updated_at=visit.now, **values)
-    )
+    with _outbox(visit).choosing:
+        values, refusal = _read(visit, besides=found.uuid)
+        if refusal is not None:
+            return refusal
+        changed = _outbox(visit).destinations.change(
+            found.uuid, lambda known: attrs.evolve(known, updated_at=visit.now, **values)
+        )
     if changed is None:  # another request deleted it meanwhile
         return visit.answer("destination.unknown")
     return visit.answer("destination.changed", shown(visit.told, changed))
@@ -156,17 +159,24 @@ def delete(visit: Visit) -> Response:
     return visit.answer("destination.deleted")
 
 
+_SHOWN = ("label", "enabled", "webhook_version", "subscribed_events")
+
 ROUTES = (
     Route(
         pattern="/v3/webhook/destinations/",
         door=Door.KEY,
         methods={"GET": every, "POST": create},
         scope="management",
+        served="destination.there",
+        shown=_SHOWN,
     ),
     Route(
         pattern="/v3/webhook/destinations/{uuid}/",
         door=Door.KEY,
         methods={"GET": one, "PATCH": change, "DELETE": delete},
         scope="management",
+        served="destination.there",
+        shown=_SHOWN,
+        own={404: "destination.unknown"},
     ),
 )

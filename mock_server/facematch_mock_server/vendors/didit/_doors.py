@@ -57,7 +57,7 @@ def _key(visit: Visit) -> Response | None:
     if refusal is not None or visit.session is None or visit.key is None:
         return refusal
     if visit.key.owner != visit.session.owner:
-        return visit.answer("auth.other_owner")
+        return visit.answer("auth.other_owner", {"detail": visit.told["auth.words.other_owner"]})
     if visit.key.kind is KeyKind.SANDBOX:
         # It belongs to the live application beside it.
         return visit.answer("session.out_of_reach")
@@ -67,11 +67,7 @@ def _key(visit: Visit) -> Response | None:
 def _method(visit: Visit) -> Response | None:
     if _asked(visit) in visit.route.methods:
         return None
-    allowed = [
-        name
-        for method in visit.route.methods
-        for name in ((method, "HEAD") if method == "GET" else (method,))
-    ]
+    allowed = _access.methods_of(visit.route.methods)
     return _access.other_method(visit.told, visit.request, allowed, visit.headers)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import enum
-import json
-import math
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
 from facematch_mock_server.claims import Told
 from facematch_mock_server.forms import Form, Upload
+
+from ._visit import decoded, is_too_deep
 
 #: Levels of metadata: Python reads deeper ones than it writes.
 _DEEPEST = 200
@@ -29,6 +29,10 @@ class Kind(enum.StrEnum):
     BOOLEAN = enum.auto()
     TEXT = enum.auto()
     OBJECT = enum.auto()
+
+
+#: What the journal may hold as it was sent: no file, and nothing that is nested.
+SHOWN = frozenset({Kind.THRESHOLD, Kind.WHOLE, Kind.CHOICE, Kind.BOOLEAN, Kind.TEXT})
 
 
 @attrs.frozen
@@ -209,8 +213,14 @@ def _read_boolean(told: Told, field: Field, form: Form) -> bool:
 
 def _read_text(told: Told, field: Field, form: Form) -> str | None:
     text = _text(told, field, form)
+    _check_length(told, text, "vendor_data.longest")
     empty: str | None = told["vendor_data.empty"] if text == "" else text
     return empty
+
+
+def _check_length(told: Told, text: str | None, most: str) -> None:
+    if text is not None and len(text) > told.peek(most):
+        raise _Refused(told["text.long"].format(most=told[most]))
 
 
 def _read_object(told: Told, field: Field, form: Form) -> dict[str, Any] | None:
@@ -220,8 +230,9 @@ def _read_object(told: Told, field: Field, form: Form) -> dict[str, Any] | None:
     if text == "":
         empty: dict[str, Any] | None = told["metadata.empty"]
         return empty
+    _check_length(told, text, "metadata.longest")
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = decoded(text)
     except (ValueError, RecursionError):
         raise _Refused(told["metadata.bad"]) from None
     if not isinstance(value, dict) or _too_deep(value, text):
@@ -231,25 +242,7 @@ def _read_object(told: Told, field: Field, form: Form) -> dict[str, Any] | None:
 
 def _too_deep(value: Any, text: str) -> bool:
     """Whether it is nested so deeply that it could not be echoed."""
-    if text.count("{") + text.count("[") <= _DEEPEST:
-        return False
-    level, depth = [value], 0
-    while level and depth <= _DEEPEST:
-        inner = (one.values() if isinstance(one, dict) else one for one in level)
-        level = [one for many in inner for one in many if isinstance(one, (dict, list))]
-        depth += 1
-    return depth > _DEEPEST
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number beyond what can be echoed")
-    return value
+    return text.count("{") + text.count("[") > _DEEPEST and is_too_deep(value, _DEEPEST)
 
 
 _READERS: dict[Kind, Callable[[Told, Field, Form], Any]] = {

@@ -56,6 +56,18 @@ def text(told: Told, value: Any) -> str:
     """A text; numbers are taken for one.
 
     Raises:
+        Refused: it is something else, or too long.
+    """
+    sent = long_text(told, value)
+    if len(sent) > told.peek("given.longest"):
+        raise Refused(told["text.long"].format(most=told["given.longest"]))
+    return sent
+
+
+def long_text(told: Told, value: Any) -> str:
+    """A text of any length.
+
+    Raises:
         Refused: it is something else.
     """
     if value is None:

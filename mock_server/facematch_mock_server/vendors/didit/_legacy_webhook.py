@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from facematch_mock_server.webhooks._outbox import Outbox
 from facematch_mock_server.webhooks._records import Destination
 
 from . import _destination_fields as fields
+from . import _given
 from ._destinations import kind_of
 from ._records import records_of
 from ._visit import Door, Route, Visit
@@ -22,7 +24,6 @@ _FIELDS = {
     "capture_method": "capture_method",
     "data_retention_months": "data_retention_months",
 }
-_READERS = {"webhook_url": fields.address, "webhook_version": fields.version}
 
 
 def settings(visit: Visit) -> Response:
@@ -32,12 +33,12 @@ def settings(visit: Visit) -> Response:
 
 def change(visit: Visit) -> Response:
     """Other values for some of them; perhaps another secret."""
+    if not isinstance(visit.body, dict):
+        return visit.answer("given.object", kind=type(visit.body).__name__)
     found = _found(visit)
     values, faults = _read(visit)
     if faults:
         return visit.answer("destination.refused", faults)
-    if visit.fields.get(visit.told["webhook.single.rotate"]) is True:
-        values["seed"] = visit.world.ids.uuid()
     changed = _outbox(visit).destinations.change(
         found.uuid, lambda known: attrs.evolve(known, updated_at=visit.now, **values)
     )
@@ -52,40 +53,75 @@ def _found(visit: Visit) -> Destination:
     """The single webhook of this application; it is there, with a secret, once somebody asks."""
     told, world, destinations = visit.told, visit.world, _outbox(visit).destinations
     name = f"single {visit.owner} {kind_of(visit)}"
-    found = destinations.find(name)
-    if found is not None:
-        return found
-    made = Destination(
-        uuid=name,
-        owner=visit.owner,
-        kind=kind_of(visit),
-        single=True,
-        version=told["destination.version"],
-        subscribed_events=told["destination.events"],
-        capture_method=told["webhook.single.capture"],
-        created_at=visit.now,
-        updated_at=visit.now,
-        seed=world.ids.uuid(),
-    )
-    destinations.put(name, made)
-    return made
+    # Of two who ask first at once, both are told the same secret.
+    with _outbox(visit).choosing:
+        found = destinations.find(name)
+        if found is not None:
+            return found
+        made = Destination(
+            uuid=name,
+            owner=visit.owner,
+            kind=kind_of(visit),
+            single=True,
+            version=told["destination.version"],
+            subscribed_events=told["destination.events"],
+            capture_method=told["webhook.single.capture"],
+            created_at=visit.now,
+            updated_at=visit.now,
+            seed=world.ids.uuid(),
+        )
+        destinations.put(name, made)
+        return made
 
 
 def _read(visit: Visit) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    told, body, faults = visit.told, visit.fields, dict[str, list[str]]()
-    values: dict[str, Any] = {
-        record: body[name] for name, record in _FIELDS.items() if name in body
-    }
-    if values.get("url", "") is None:
-        values["url"] = ""
-    for name, reader in _READERS.items():
-        record = _FIELDS[name]
-        if values.get(record):
+    """The values by field of the record, and the faults by setting."""
+    body, rotate = visit.fields, visit.told["webhook.single.rotate"]
+    values: dict[str, Any] = {}
+    faults: dict[str, list[str]] = {}
+    for name, reader in {**_READERS, rotate: _rotated}.items():
+        if name in body:
             try:
-                values[record] = reader(told, visit.world, values[record])
+                values[_FIELDS.get(name, "seed")] = reader(visit, body[name])
             except fields.BadFieldError as fault:
                 faults[name] = [str(fault)]
+            except _given.Refused as refused:
+                faults[name] = [refused.words]
+    if values.get("seed", "") is None:
+        del values["seed"]
     return values, faults
+
+
+def _address(visit: Visit, value: Any) -> str:
+    """The address; empty for null, which takes it away."""
+    return "" if value in (None, "") else fields.address(visit.told, visit.world, value)
+
+
+def _version(visit: Visit, value: Any) -> str:
+    return fields.version(visit.told, visit.world, value)
+
+
+def _method(visit: Visit, value: Any) -> str | None:
+    return None if value is None else _given.text(visit.told, value)
+
+
+def _months(visit: Visit, value: Any) -> int | None:
+    if value is None:
+        return None
+    return _given.whole(visit.told, value, highest=visit.told["webhook.single.longest"])
+
+
+def _rotated(visit: Visit, value: Any) -> str | None:
+    """What another secret is made from; None for the same secret."""
+    return visit.world.ids.uuid() if _given.boolean(visit.told, value) else None
+
+
+_READERS: dict[str, Callable[[Visit, Any], Any]] = {
+    "webhook_url": _address,
+    "webhook_version": _version,
+    "capture_method": _method,
+    "data_retention_months": _months,
+}
 
 
 def _answer(visit: Visit, found: Destination) -> Response:
@@ -107,5 +143,6 @@ ROUTES = (
         methods={"GET": settings, "PATCH": change},
         scope="management",
         served="webhook.single",
+        shown=("webhook_version", "capture_method", "data_retention_months"),
     ),
 )

@@ -20,7 +20,7 @@ def entries(visit: Visit) -> Response:
     """What is on a list."""
     listing = _listing(visit)
     if listing is None:
-        return _missing(visit)
+        return visit.answer("lists.unknown")
     faces = [face for face in own_faces(visit) if face.listing is listing]
     return paged(visit, "lists.entries", faces, lambda face: _entry(visit, face))
 
@@ -29,7 +29,7 @@ def upload(visit: Visit) -> Response:
     """A face by its picture."""
     listing = _listing(visit)
     if listing is None:
-        return _missing(visit)
+        return visit.answer("lists.unknown")
     if not isinstance(visit.body, dict):
         return visit.answer("given.object", kind=type(visit.body).__name__)
     picture, comment, errors = _asked_for(visit)
@@ -55,15 +55,11 @@ def upload(visit: Visit) -> Response:
 
 
 def _listing(visit: Visit) -> Listing | None:
-    if not visit.told["lists.there"] or not _access.is_live(visit):
+    if not _access.is_live(visit):
         return None
     wanted = visit.words[0].lower()
     name = records_of(visit.world).list_id
     return next((one for one in Listing if name(visit.owner, one) == wanted), None)
-
-
-def _missing(visit: Visit) -> Response:
-    return visit.answer("lists.unknown" if visit.told.peek("lists.there") else "path.not_found")
 
 
 def _asked_for(visit: Visit) -> tuple[bytes, str | None, dict[str, list[str]]]:
@@ -71,7 +67,7 @@ def _asked_for(visit: Visit) -> tuple[bytes, str | None, dict[str, list[str]]]:
     errors: dict[str, list[str]] = {}
     picture, comment = b"", None
     try:
-        picture = _decoded(visit, _given.text(told, _given.required(told, body, "image")))
+        picture = _decoded(visit, _given.long_text(told, _given.required(told, body, "image")))
     except _given.Refused as refused:
         errors["image"] = [refused.words]
     try:
@@ -107,10 +103,18 @@ def _entry(visit: Visit, face: IndexedFace) -> dict[str, Any]:
 
 
 ROUTES = (
-    Route(pattern="/v3/lists/{uuid}/entries/", door=Door.KEY, methods={"GET": entries}),
+    Route(
+        pattern="/v3/lists/{uuid}/entries/",
+        door=Door.KEY,
+        methods={"GET": entries},
+        served="lists.there",
+        own={404: "lists.unknown"},
+    ),
     Route(
         pattern="/v3/lists/{uuid}/entries/face-upload/",
         door=Door.KEY,
         methods={"POST": upload},
+        served="lists.there",
+        own={404: "lists.unknown"},
     ),
 )

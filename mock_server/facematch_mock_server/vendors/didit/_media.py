@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from facematch_mock_server.claims._reply import response
 from facematch_mock_server.world import World
 
 from ._records import records_of
+from ._visit import is_ours
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
 MEDIA = "/__media__/"
@@ -27,27 +27,27 @@ _KINDS = (
 
 def keep(world: World, session: Session, pictures: Mapping[str, bytes]) -> None:
     """Keep the pictures of a session in memory, by their names in `Session.pictures`."""
-    for name, content in pictures.items():
-        records_of(world).pictures.keep(_kept_as(session, name), content)
+    kept = {_kept_as(session, name): content for name, content in pictures.items()}
+    records_of(world).pictures.keep(session.id, kept)
 
 
-def addresses(told: Told, session: Session, origin: str, now: dt.datetime) -> dict[str, str]:
+def addresses(world: World, told: Told, session: Session, origin: str) -> dict[str, str]:
     """The address of every picture of a session, by name. Whoever has one can read the picture.
 
     Args:
-        told: Says how long an address lives.
+        world: Whose secret signs it, and whose clock says from when on it lives.
+        told: Says how long that is.
         session: The session.
         origin: Scheme and host to begin with.
-        now: From when on it lives.
     """
-    expires = int(now.timestamp()) + told["media.ttl_s"]
+    expires = int(world.clock.timestamp()) + told["media.ttl_s"]
     template: str = told["media.address"]
     return {
         name: template.format(
             origin=origin,
             path=f"{session.id}/{name}",
             expires=expires,
-            signature=_signature(session, name, expires),
+            signature=_signature(world, session, name, expires),
         )
         for name in session.pictures
     }
@@ -55,25 +55,32 @@ def addresses(told: Told, session: Session, origin: str, now: dt.datetime) -> di
 
 def serve(world: World, told: Told, request: Request) -> Response:
     """The picture at an address, or why it is not there."""
+    if not is_ours(world, request):
+        return told.answer("media.host")
     if request.method not in ("GET", "HEAD"):
         return told.answer("media.method", headers=(("Allow", "GET, HEAD"),))
+    content = _found(world, told, request)
+    if isinstance(content, str):
+        return told.answer(content)
+    kind = _kind(content) or told["media.type"]
+    return response(told["media.picture"].status, kind, content, told["page.headers"])
+
+
+def _found(world: World, told: Told, request: Request) -> bytes | str:
+    """The picture, or the behaviour that says why it is not there."""
     session_id, _, name = request.path.removeprefix(MEDIA).partition("/")
     session = world.sessions.find(session_id)
     if session is None or name not in session.pictures:
-        return told.answer("media.unknown")
+        return "media.unknown"
     query = dict(request.query)
     expires = _whole(query.get("expires", ""))
-    wanted = _signature(session, name, expires)
+    wanted = _signature(world, session, name, expires)
     if not hmac.compare_digest(wanted.encode(), query.get("signature", "").encode()):
-        return told.answer("media.unsigned")
+        return "media.unsigned"
     if world.clock.timestamp() >= expires:
         told.note("media.ttl_s")
-        return told.answer("media.expired")
-    content = records_of(world).pictures.find(_kept_as(session, name))
-    if content is None:
-        return told.answer("media.forgotten")
-    kind = _kind(content) or told["media.type"]
-    return response(told["media.picture"].status, kind, content)
+        return "media.expired"
+    return records_of(world).pictures.find(_kept_as(session, name)) or "media.forgotten"
 
 
 def _kept_as(session: Session, name: str) -> str:
@@ -81,10 +88,10 @@ def _kept_as(session: Session, name: str) -> str:
     return session.pictures.get(name) or f"{session.id}/{name}"
 
 
-def _signature(session: Session, name: str, expires: int) -> str:
-    # No secret of its own is needed, or could be written down: the id is random and little known.
+def _signature(world: World, session: Session, name: str, expires: int) -> str:
+    # The secret is that of one run, and so an address dies with it: as the pictures do.
     signed = f"{session.id}/{name}/{expires}"
-    return hmac.new(session.internal_id.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(world.ids.secret, signed.encode(), hashlib.sha256).hexdigest()
 
 
 def _whole(text: str) -> int:

@@ -25,11 +25,13 @@ def pay(visit: Visit) -> Response:
         try:
             checkout = checkouts.settle(visit.world, checkout.id)
         except ValueError as problem:
+            visit.headers = (*visit.headers, *visit.told["page.headers"])
             return visit.answer("payment.refused", problem=_text(str(problem)))
     return _page(visit, checkout)
 
 
 def _page(visit: Visit, checkout: Checkout | None) -> Response:
+    visit.headers = (*visit.headers, *visit.told["page.headers"])
     if checkout is None:
         return visit.answer("payment.unknown")
     return visit.answer(

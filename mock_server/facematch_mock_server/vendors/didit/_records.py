@@ -42,6 +42,10 @@ class DiditRecords:
         """What this thread changed is written down now."""
         self.outbox.release()
 
+    def dropped(self) -> None:
+        """What this thread changed is not written down, and is not announced to anybody."""
+        self.outbox.drop()
+
 
 def records_of(world: World) -> DiditRecords:
     """The records of a world that imitates Didit."""

@@ -44,11 +44,13 @@ def add(visit: Visit) -> Response:
         comment=values.get("comment"),
         created_at=visit.now,
     )
+    most = told["review.most"]
     changes: dict[str, Any] = (
         {} if told["review.only_a_note"] or status is None else {"status": status}
     )
     kept = visit.world.sessions.change(
-        session.id, lambda there: attrs.evolve(there, reviews=(*there.reviews, note), **changes)
+        session.id,
+        lambda there: attrs.evolve(there, reviews=(*there.reviews, note)[-most:], **changes),
     )
     if kept is None:
         return visit.answer("review.unknown")
@@ -79,5 +81,7 @@ ROUTES = (
         pattern="/v3/sessions/{uuid}/reviews/",
         door=Door.KEY,
         methods={"GET": reviews, "POST": add},
+        shown=("new_status",),
+        own={404: "review.unknown"},
     ),
 )

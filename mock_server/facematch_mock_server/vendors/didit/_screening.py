@@ -54,19 +54,33 @@ def screened(call: Call, rules: str) -> Known:
     return Known(near, _risks(call, near, rules))
 
 
+def prepare(call: Call) -> None:
+    """Find out who is to be enrolled: it looks at the picture, and so it may fail."""
+    if _enrols(call):
+        _identity(call)
+
+
 def enrol(call: Call, session: Session | None) -> None:
     """Put the face of a call into the index, if its endpoint does that and the call is kept."""
-    told, name = call.told, call.endpoint.name
-    if not told[f"{name}.enrols"] or not (call.saved or told["index.unsaved"]):
-        return
-    if call.outcome is None or call.outcome.probe.faces:
+    if _enrols(call):
         _enrol(call, session)
+
+
+def prepare_sandbox(call: Call) -> None:
+    """As `prepare`, for a sandbox call."""
+    if _enrols_sandbox(call):
+        _identity(call)
 
 
 def enrol_sandbox(call: Call) -> None:
     """What a sandbox call would enrol."""
-    if call.told.peek(f"{call.endpoint.name}.enrols") and call.told["index.sandbox"]:
+    if _enrols_sandbox(call):
         _enrol(call, None)
+
+
+def _enrols_sandbox(call: Call) -> bool:
+    enrols = call.told.peek(f"{call.endpoint.name}.enrols")
+    return bool(enrols and call.told["index.sandbox"])
 
 
 def status_of(world: World, face: IndexedFace) -> str | None:
@@ -84,6 +98,13 @@ def match_rows(call: Call, near: tuple[Near, ...]) -> list[dict[str, Any]]:
 def kept_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those rows as a session keeps them: an address of a picture is not written down."""
     return [{**row, "match_image_url": None} for row in rows]
+
+
+def _enrols(call: Call) -> bool:
+    told = call.told
+    if not told[f"{call.endpoint.name}.enrols"] or not (call.saved or told["index.unsaved"]):
+        return False
+    return call.outcome is None or bool(call.outcome.probe.faces)
 
 
 def _enrol(call: Call, session: Session | None) -> None:
@@ -234,5 +255,5 @@ def _image(call: Call, face: IndexedFace) -> str | None:
     if not call.saved and call.told["search.path_unsaved"]:
         template: str = call.told["search.storage_path"]
         return template.format(session=session.id, name=_PICTURE)
-    origin = origin_of(call.request)
-    return _media.addresses(call.told, session, origin, call.now)[_PICTURE]
+    origin = origin_of(call.world, call.request)
+    return _media.addresses(call.world, call.told, session, origin)[_PICTURE]

@@ -133,7 +133,7 @@ def _updated(visit: Visit, session: Session, asked: _Asked, *, again: bool) -> S
             comment=asked.comment,
             created_at=visit.now,
         )
-        reviews = (*reviews, review)
+        reviews = (*reviews, review)[-told["review.most"] :]
     if again:
         result = {**result, "status": told["update.resubmitted"]}
     return attrs.evolve(session, status=asked.new_status, reviews=reviews, result=result)
@@ -144,5 +144,6 @@ ROUTES = (
         pattern="/v3/session/{uuid}/update-status/",
         door=Door.SESSION,
         methods={"PATCH": update},
+        shown=("new_status", "send_email", "email_language"),
     ),
 )

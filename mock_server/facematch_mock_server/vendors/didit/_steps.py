@@ -15,6 +15,7 @@ from facematch_mock_server.forms import Form, FormError, read_form
 from . import _access, _media, _screening, _shapes
 from ._call import Call
 from ._fields import read_fields
+from ._records import records_of
 from ._seams import status_updated
 
 
@@ -49,6 +50,7 @@ def sandbox(call: Call) -> Response | None:
         return None
     told, request_id = call.told, call.world.ids.uuid()
     block = call.endpoint.canned(told)
+    _screening.prepare_sandbox(call)
     if told["credit.sandbox"]:
         _charge(call, request_id)
     if told["session.sandbox"]:
@@ -89,14 +91,31 @@ def finish(call: Call) -> Response:
     """The verdict; charged, and kept if the caller wants that."""
     told, endpoint, request_id = call.told, call.endpoint, call.world.ids.uuid()
     block = endpoint.judge(call)
+    # What looks at pictures may fail, so it comes before the charge.
+    _screening.prepare(call)
     if _is_charged(call, block) and not _charge(call, request_id):
         # Another call took the last credit in the meantime.
         return _unpaid(call)
-    kept = told["session.saved" if call.saved else "session.unsaved"]
-    _screening.enrol(call, _keep(call, request_id, block) if kept else None)
-    key = "answer" if endpoint.scored(call.outcome) else "no_pair"
-    body = _envelope(call, request_id, block)
-    return told.answer(f"{endpoint.name}.{key}", body, call.headers)
+    try:
+        kept = told["session.saved" if call.saved else "session.unsaved"]
+        _screening.enrol(call, _keep(call, request_id, block) if kept else None)
+        key = "answer" if endpoint.scored(call.outcome) else "no_pair"
+        body = _envelope(call, request_id, block)
+        return told.answer(f"{endpoint.name}.{key}", body, call.headers)
+    except BaseException:
+        _undo(call, request_id)
+        raise
+
+
+def _undo(call: Call, request_id: str) -> None:
+    """What is not answered 200 costs nothing and leaves nothing behind."""
+    world = call.world
+    world.ledgers.take_back(_ledger(call).owner, request_id)
+    session = world.sessions.remove(request_id)
+    if session is not None:
+        records_of(world).pictures.forget(session.id)
+        for face in records_of(world).faces.of_session(session.id):
+            records_of(world).faces.remove(face.id)
 
 
 def refused(call: Call) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facematch_mock_server._messages import Head, Request, Response
-from facematch_mock_server.claims import Behaviours, Told, encode
-from facematch_mock_server.journal import SentFile, presentable, short
+from facematch_mock_server.claims import Behaviours, Told
+from facematch_mock_server.journal import SentFile, described, flat, presentable, short
 from facematch_mock_server.world import World
 
 from . import _media, _payment_page
 from ._age import AGE
 from ._call import Call
 from ._doors import enter
-from ._fields import defaults
+from ._fields import SHOWN, defaults
 from ._liveness import LIVENESS
 from ._match import MATCH
-from ._own_words import OWN_WORDS
+from ._own_words import Asked, in_own_words
 from ._paths import HEALTHCHECK, HOSTS, LEFT_OUT, is_left_out, lacks_uuid, nearest
 from ._search import SEARCH
 from ._steps import STEPS, finish, in_order, refused
@@ -49,6 +48,7 @@ class Didit:
 
     name = "didit"
     title = "Didit"
+    begins = "/v3/"
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -107,15 +107,21 @@ class Didit:
             status=response.status,
             vendor=self.name,
             key=visit.key_word,
-            fields=presentable((*request.query, *_texts(visit.fields))),
+            fields={
+                **presentable(request.query),
+                **described(visit.fields.items(), found.route.shown),
+            },
             claims=response.claims,
         )
         return response
 
     def in_own_words(self, status: int, request: Request, told: Told) -> Response | None:
         """An answer of that status as Didit words it; None where the words are not known."""
-        words = OWN_WORDS.get(status)
-        return None if words is None else words(told, request, self._world.clock.now())
+        from . import _routes  # not above, as above
+
+        found = None if request.path in _ENDPOINTS else _routes.find(request.path)
+        route = None if found is None or not _is_served(told, found) else found.route
+        return in_own_words(status, Asked(self._world, request, told, route))
 
     def _steps(self, behaviours: Behaviours) -> tuple[str, ...]:
         # A reset gives the world other behaviours.
@@ -137,6 +143,9 @@ class Didit:
         form, request = call.form, call.request
         query = request.query if "?" in request.target else ()
         texts = () if form is None else ((n, v[-1]) for n, v in form.fields.items())
+        shown = [field.name for field in call.endpoint.fields if field.kind in SHOWN]
+        metadata = call.values.get("metadata")
+        flatly = {} if metadata is None else {"metadata": flat(metadata)}
         files = () if form is None else form.files.items()
         self._world.log(
             method=request.method,
@@ -144,7 +153,7 @@ class Didit:
             status=response.status,
             vendor=self.name,
             key=call.key_word,
-            fields=presentable((*query, *texts)),
+            fields={**presentable(query), **described(texts, shown), **flatly},
             files=tuple(
                 SentFile(field=field, name=one.name, size=len(one.content), digest=one.digest)
                 for field, sent in files
@@ -184,10 +193,3 @@ class Didit:
 
 def _is_served(told: Told, found: Found) -> bool:
     return found.route.served is None or bool(told[found.route.served])
-
-
-def _texts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    return (
-        (name, value if isinstance(value, str) else encode(value).decode())
-        for name, value in fields.items()
-    )

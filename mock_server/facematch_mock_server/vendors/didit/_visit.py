@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
+from facematch_mock_server._hosts import host_in, is_loopback
 from facematch_mock_server._keys import Key
 from facematch_mock_server._messages import Headers, Request, Response
 from facematch_mock_server._sessions import Session
@@ -18,6 +20,9 @@ from facematch_mock_server.claims import Told
 from facematch_mock_server.world import World
 
 from ._paths import HOSTS
+
+#: Levels of a body: Python reads deeper ones than it writes, and a store keeps what was read.
+DEEPEST = 100
 
 
 class Door(enum.Enum):
@@ -42,14 +47,21 @@ class Route:
         methods: Who answers which method.
         scope: The rate limit that counts it in place of that of its method; None for that, and
             that counts, too, where this one is not set.
+        throttle: A rate limit that the endpoint itself asks for, beside those; None for none.
         served: The behaviour that says whether the vendor has this path at all; None if it has.
+        shown: The fields of a body whose values the journal may hold; of others it has type and
+            length.
+        own: The behaviour that has the words of a status, where this path has words of its own.
     """
 
     pattern: str
     door: Door
     methods: Mapping[str, Callable[[Visit], Response]]
     scope: str | None = None
+    throttle: str | None = None
     served: str | None = None
+    shown: tuple[str, ...] = ()
+    own: Mapping[int, str] = attrs.field(factory=dict)
     _expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -117,30 +129,79 @@ class Visit:
     @property
     def origin(self) -> str:
         """How the caller reaches this server, for addresses in answers."""
-        return origin_of(self.request)
+        return origin_of(self.world, self.request)
 
     def answer(self, key: str, body: Any = None, **words: object) -> Response:
         """The answer that the claim of `key` gives, with the headers of this visit."""
         return self.told.answer(key, body, self.headers, **words)
 
 
-def origin_of(request: Request) -> str:
-    """Scheme and host under which the caller reached this server."""
+def origin_of(world: World, request: Request) -> str:
+    """Scheme and host under which the caller reached this server, or its own if that is no name
+    of it: an address that is told, and sent in webhooks, must not lead elsewhere."""
+    if not is_ours(world, request):
+        return world.address or "http://127.0.0.1"
     host = request.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
-    scheme = "https" if host.partition(":")[0].lower() in HOSTS else "http"
+    scheme = "https" if host_in(host) in HOSTS else "http"
     return f"{scheme}://{host}"
 
 
+def is_ours(world: World, request: Request) -> bool:
+    """Whether the Host header is a name of this server.
+
+    A page in a browser can have its own name point to the loopback; then it asks under that name.
+    Beyond the loopback, and within the process, a server may have any name.
+    """
+    host = host_in(request.header("host") or "127.0.0.1")
+    if host is None:
+        return False
+    return world.is_open or request.is_inside or host in HOSTS or is_loopback(host)
+
+
 def read_json(body: bytes) -> Any:
-    """The decoded body.
+    """The decoded body; every number in it is finite, and it has at most 100 levels.
 
     Raises:
-        ValueError: it is no JSON; the message is the framework's reason.
+        ValueError: it is no such JSON; the message is the framework's reason.
     """
     try:
-        return json.loads(body.decode())
+        value = decoded(body.decode())
     except UnicodeDecodeError:
         raise ValueError("'utf-8' codec can't decode byte") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if is_too_deep(value, DEEPEST):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def decoded(text: str) -> Any:
+    """The value of JSON; every number in it is finite.
+
+    Raises:
+        ValueError: it is no such JSON.
+        RecursionError: it is nested more deeply than Python reads.
+    """
+    return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+
+
+def is_too_deep(value: Any, deepest: int) -> bool:
+    """Whether decoded JSON has more levels of arrays and objects than `deepest`."""
+    level, depth = [value] if isinstance(value, (dict, list)) else [], 0
+    while level and depth <= deepest:
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for many in inner for one in many if isinstance(one, (dict, list))]
+        depth += 1
+    return depth > deepest
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"Out of range float values are not JSON compliant: {text!r}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("Out of range float values are not JSON compliant")
+    return value

@@ -137,6 +137,28 @@ def test_five_an_hour():
     assert engine.handle(register()).status == 201
 
 
+def test_a_key_opens_no_window_of_its_own():
+    """An address registers five times, whatever it shows."""
+    engine = didit.new_engine()
+    for number in range(6):
+        answer = engine.handle(
+            register(f"p{number}@mailbox.dev", x_api_key=f"key-{number % 2 or number}")
+        )
+        assert answer.status == (429 if number == 5 else 201)
+
+
+def test_accounts_are_bounded(monkeypatch):
+    """The oldest is forgotten first."""
+    from facematch_mock_server.vendors.didit.accounts import _book
+
+    monkeypatch.setattr(_book, "KEPT", 3)
+    engine = didit.new_engine(switches={"register_limit": None})
+    for number in range(5):
+        assert engine.handle(register(f"p{number}@mailbox.dev")).status == 201
+    found = [engine.world.records.accounts.find(f"p{n}@mailbox.dev") for n in range(5)]
+    assert [one is not None for one in found] == [False, False, True, True, True]
+
+
 def test_without_that_limit():
     """For tests that register many."""
     engine = didit.new_engine(switches={"register_limit": None})

@@ -162,13 +162,26 @@ def test_other_mistakes_of_an_upload():
 
 
 def test_a_list_that_is_not_there():
-    """Another id, a sandbox key, an edition before the lists."""
+    """Another id, a sandbox key."""
     engine = carded(**NOVEMBER)
     path = f"/v3/lists/{NOBODY}/entries/"
     assert engine.handle(sent(path)).status == 404
     assert engine.handle(sent(f"{path}face-upload/", {}, method="POST")).status == 404
     assert listed(key=SANDBOX)(engine).status == 404
-    assert listed()(carded()).status == 404
+
+
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07"])
+@pytest.mark.parametrize("key", ["mock-live-key", None, "wrong"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_before_their_edition_there_are_no_lists(edition, key, method):
+    """The router does not know them: HTML for everybody, as for any unknown path."""
+    engine = carded(edition=edition)
+    for tail in ("", "face-upload/"):
+        path = f"/v3/lists/{NOBODY}/entries/{tail}"
+        answer = engine.handle(sent(path, method=method, key=key))
+        other = engine.handle(sent("/v3/no-such-thing/", method=method, key=key))
+        assert (answer.status, answer.body) == (404, other.body)
+        assert answer.header("Content-Type").startswith("text/html")
 
 
 def test_the_list_of_lists_is_not_imitated():

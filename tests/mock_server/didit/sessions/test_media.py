@@ -133,8 +133,8 @@ def test_memory_is_bounded(kept, limit):
     """However much comes, no more is held, and the newest that fits is there."""
     pictures = Pictures(limit)
     model = {}
-    for name, size in kept:
-        pictures.keep(name, bytes(size))
+    for number, (name, size) in enumerate(kept):
+        pictures.keep(str(number), {name: bytes(size)})
         model[name] = model.pop(name, size)
         while sum(model.values()) > limit:
             del model[next(iter(model))]
@@ -142,3 +142,102 @@ def test_memory_is_bounded(kept, limit):
     for name in "abcdef":
         content = pictures.find(name)
         assert (None if content is None else len(content)) == model.get(name)
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 5), st.none() | st.lists(st.sampled_from("abc"), max_size=2)),
+    max_size=30,
+)
+
+
+@given(steps=STEPS, most=st.integers(1, 4))
+def test_a_picture_goes_with_its_last_session(steps, most):
+    """Kept once for all that have it, also when the oldest session is pushed out."""
+    pictures, model = Pictures(10_000, most), {}
+    for session, names in steps:
+        model.pop(session, None)
+        if names is None:
+            pictures.forget(str(session))
+        else:
+            pictures.keep(str(session), {name: name.encode() * 7 for name in names})
+            model[session] = names
+        while len(model) > most:
+            del model[next(iter(model))]
+        wanted = {name for names in model.values() for name in names}
+        assert {name for name in "abc" if pictures.find(name) is not None} == wanted
+        assert pictures.kept_bytes == 7 * len(wanted)
+
+
+def test_a_deleted_session_takes_its_pictures_along(engine):
+    """What another session has with it stays, and can still be read."""
+    pictures = engine.world.records.pictures
+    before = pictures.kept_bytes
+    engine.handle(match(picture(n=20), picture(n=21)))
+    engine.handle(match(picture(n=22), picture(n=21)))
+    number = engine.world.sessions.all()[-2].number
+    delete(number)(engine)
+    kept = len(picture(n=22)) + len(picture(n=21))
+    assert pictures.kept_bytes == before + kept
+    assert pictured(number + 1)(engine).body == picture(n=21)
+    delete(number + 1)(engine)
+    assert pictures.kept_bytes == before
+
+
+def test_an_address_cannot_be_made_from_what_is_told(engine):
+    """The ids of a session sign nothing."""
+    import hashlib
+    import hmac
+
+    session = engine.world.sessions.all()[0]
+    expires = int(engine.world.clock.timestamp()) + 60
+    signed = f"{session.id}/source_image/{expires}"
+    for key in (session.internal_id, session.id, "", "mock-live-key"):
+        signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
+        there = f"/__media__/{session.id}/source_image?expires={expires}&signature={signature}"
+        assert engine.handle(request(there, method="GET", key=None)).status == 403
+
+
+def test_worlds_without_a_seed_sign_differently():
+    """An address of one is none of the other."""
+    import uuid
+
+    first, second = (didit.new_engine(seed=None) for _ in range(2))
+    assert first.world.ids.secret != second.world.ids.secret
+    assert didit.new_engine(seed=7).world.ids.secret == didit.new_engine(seed=7).world.ids.secret
+    assert uuid.UUID(first.world.ids.uuid())
+
+
+FOREIGN = ("evil.example:8080", "127.0.0.1.evil.example", "127.0.0.1:80@evil.example", "a b", "")
+
+
+@pytest.mark.parametrize("host", FOREIGN[:-1])
+def test_a_foreign_host_gets_into_no_address(engine, host):
+    """Nor does it read a picture: a page in a browser can have any name point to the loopback."""
+    engine.world.ground.address = "http://127.0.0.1:4321"
+    url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
+    assert url.startswith("http://127.0.0.1:4321/__media__/")
+    response = pictured(1, host=host)(engine)
+    assert (response.status, list(response.json())) == (403, ["mock"])
+    assert pictured(1)(engine).status == 200
+
+
+@pytest.mark.parametrize("host", ["localhost:80", "[::1]:80", "127.9.9.9", "apx.didit.me"])
+def test_a_name_of_its_own_does(engine, host):
+    """Names of the loopback, and the vendor's."""
+    url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
+    assert f"://{host}/__media__/" in url
+    assert pictured(1, host=host)(engine).status == 200
+
+
+def test_beyond_the_loopback_any_name_may_be_its_own(engine):
+    """Nobody here knows by which it is called."""
+    engine.world.ground.is_open = True
+    url = on(1, host="mock.lan:8080")(engine).json()["face_matches"][0]["source_image"]
+    assert url.startswith("http://mock.lan:8080/__media__/")
+
+
+def test_pictures_are_not_to_be_kept_or_guessed_at(engine):
+    """By browsers and what stands between."""
+    response = pictured(1)(engine)
+    assert response.header("X-Content-Type-Options") == "nosniff"
+    assert response.header("Cache-Control") == "no-store"

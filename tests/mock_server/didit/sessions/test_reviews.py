@@ -32,6 +32,10 @@ def test_a_note(engine, told, body):
     [
         ({"new_status": "Bogus"}, {"new_status": ['"Bogus" is not a valid choice.']}),
         ({"comment": {}}, {"comment": ["Not a valid string."]}),
+        (
+            {"comment": "x" * 10_001},
+            {"comment": ["Ensure this field has no more than 10000 characters."]},
+        ),
         ([], {"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]}),
         (b"{", {"detail": "JSON parse error - "}),
     ],
@@ -72,6 +76,17 @@ def test_the_key_comes_first(engine, told, step, answer):
     """Then a session that is not known, in words of its own."""
     added("FACE_MATCH", {"status": "Approved"}, owner="another", pictures={})(engine)
     assert told(engine, step) == answer
+
+
+def test_the_newest_hundred_are_kept(engine, told):
+    """Notes and updates alike."""
+    for number in range(101):
+        told(engine, reviews(1, {"comment": str(number)}))
+    told(engine, update(1, {"new_status": "Declined", "comment": "last"}))
+    body = told(engine, reviews(1, query="?limit=200"))[1]
+    assert body["count"] == 100
+    comments = [one["comment"] for one in body["results"]]
+    assert comments == [*map(str, range(2, 101)), "last"]
 
 
 def test_a_deleted_session(engine, told):

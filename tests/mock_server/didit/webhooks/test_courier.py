@@ -1,5 +1,7 @@
 """The courier: over sockets, in a thread that is there only while there is something to do."""
 
+import contextlib
+import socket
 import threading
 import time
 
@@ -61,7 +63,7 @@ def test_a_call_arrives(mock, receiver):
     ((path, headers, body),) = receiver.came
     assert path == "/hook"
     event = verify_webhook(body, headers, secret, mock.control.now())
-    assert (event.session_id, event.vendor_data) == (session, "emp-0042")
+    assert (event.session_id, event.caller_ref) == (session, "emp-0042")
     assert (delivery.state, delivery.attempts[0].status) == ("delivered", 200)
     assert delivery.body == body
     assert quiet() == 0
@@ -92,14 +94,48 @@ def test_a_redirect_is_not_followed(mock, receiver):
     assert states(mock) == ["failed"]
 
 
-def test_nobody_there_is_tried_again(mock, receiver):
+@pytest.fixture
+def coming_up(receiver):
+    """Runs a receiver on a port that somebody else keeps free."""
+
+    @contextlib.contextmanager
+    def comes_up(port):
+        class Late(type(receiver)):
+            def server_bind(self):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                self.server_address = ("127.0.0.1", port)
+                super().server_bind()
+
+        with Late() as late:
+            thread = threading.Thread(target=late.serve_forever, args=(0.01,))
+            thread.start()
+            try:
+                yield late
+            finally:
+                late.shutdown()
+                thread.join()
+
+    return comes_up
+
+
+def test_nobody_there_is_tried_again(mock, receiver, coming_up):
     """A receiver that comes up later gets it with a retry."""
-    gone = receiver.url.replace(str(receiver.server_port), "1")
-    listen(mock, gone)
-    call(mock)
-    (delivery,) = mock.control.webhooks.wait()
-    assert delivery.state == "pending"
-    assert "ConnectionRefused" in delivery.attempts[0].problem
+    with socket.socket() as taken:
+        # Nobody else gets the port meanwhile; nobody listens there, and so nobody is reached.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        listen(mock, f"http://127.0.0.1:{taken.getsockname()[1]}/hook")
+        call(mock)
+        (delivery,) = mock.control.webhooks.wait()
+        assert delivery.state == "pending"
+        assert "ConnectionRefused" in delivery.attempts[0].problem
+        assert receiver.came == []
+        with coming_up(taken.getsockname()[1]) as late:
+            mock.control.advance(60)
+            mock.control.webhooks.wait()
+            ((path, _, body),) = late.came
+    assert states(mock) == ["delivered"]
+    assert (path, body) == ("/hook", delivery.body)
 
 
 def test_other_hosts_are_held_back(mock, receiver):

@@ -1,9 +1,12 @@
 """/v3/webhook/destinations/: every answer and every refusal."""
 
+import json
 import re
 
 import mock_didit as didit
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 PATH = "/v3/webhook/destinations/"
 EVENTS = ["status.updated"]
@@ -220,6 +223,29 @@ def test_the_single_webhook(api):
     [
         ({"webhook_url": "x"}, {"webhook_url": ["Enter a valid URL."]}),
         ({"webhook_version": "v9"}, {"webhook_version": ['"v9" is not a valid choice.']}),
+        ({"webhook_version": None}, {"webhook_version": ['"None" is not a valid choice.']}),
+        ({"webhook_url": 0}, {"webhook_url": ["Enter a valid URL."]}),
+        ({"webhook_url": []}, {"webhook_url": ["Not a valid string."]}),
+        ({"webhook_url": False}, {"webhook_url": ["Not a valid string."]}),
+        ({"capture_method": {}}, {"capture_method": ["Not a valid string."]}),
+        ({"capture_method": ["x"]}, {"capture_method": ["Not a valid string."]}),
+        (
+            {"capture_method": "x" * 10_001},
+            {"capture_method": ["Ensure this field has no more than 10000 characters."]},
+        ),
+        (
+            {"data_retention_months": "x"},
+            {"data_retention_months": ["A valid integer is required."]},
+        ),
+        (
+            {"data_retention_months": [1]},
+            {"data_retention_months": ["A valid integer is required."]},
+        ),
+        (
+            {"data_retention_months": 0},
+            {"data_retention_months": ["Ensure this value is greater than or equal to 1."]},
+        ),
+        ({"rotate_secret_key": "maybe"}, {"rotate_secret_key": ["Must be a valid boolean."]}),
     ],
 )
 def test_what_the_single_webhook_refuses(api, change, faults):
@@ -228,6 +254,64 @@ def test_what_the_single_webhook_refuses(api, change, faults):
     before = api(engine, SINGLE)
     assert api(engine, SINGLE, change, method="PATCH") == (400, faults)
     assert api(engine, SINGLE) == before
+
+
+ODD = {
+    "no object": b"[]",
+    "text": b'"x"',
+    "NaN": b'{"capture_method":NaN}',
+    "Infinity": b'{"data_retention_months":-Infinity}',
+    "beyond": b'{"data_retention_months":1e999}',
+    "deep": b'{"capture_method":' + b"[" * 500 + b"]" * 500 + b"}",
+    "deeper": b'{"x":' * 90_000 + b"1" + b"}" * 90_000,
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_body_that_nobody_could_tell_again(api, what):
+    """400, and what is read later is as it was."""
+    engine = didit.new_engine(edition="2026-03")
+    before = api(engine, SINGLE)
+    request = didit.request(SINGLE, ODD[what], "application/json", method="PATCH")
+    assert engine.handle(request).status == 400
+    assert api(engine, SINGLE) == before
+
+
+@given(
+    body=st.dictionaries(
+        st.sampled_from(
+            [
+                "webhook_url",
+                "webhook_version",
+                "capture_method",
+                "data_retention_months",
+                "rotate_secret_key",
+            ]
+        ),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner),
+            max_leaves=5,
+        ),
+        max_size=3,
+    )
+)
+def test_any_settings_are_answered(body):
+    """200 or 400, never a failure, and the settings can be read afterwards."""
+    engine = didit.new_engine(edition="2026-03")
+    data = json.dumps(body).encode()
+    sent = didit.request(SINGLE, data, "application/json", method="PATCH")
+    assert engine.handle(sent).status in (200, 400)
+    assert engine.handle(didit.request(SINGLE, method="GET")).status == 200
+
+
+def test_destinations_of_march_are_a_claim(api):
+    """They are served beside the single webhook, and the answer says that this is ours."""
+    march = didit.new_engine(edition="2026-03")
+    answer = march.handle(didit.request(PATH, method="GET"))
+    assert "didit.destination.there.early" in answer.claims
+    gone = didit.new_engine(edition="2026-03", turned={"didit.destination.there.early"})
+    assert gone.handle(didit.request(PATH, method="GET")).status == 404
 
 
 def test_the_single_webhook_is_of_one_edition(api, engine):

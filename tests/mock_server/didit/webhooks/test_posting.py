@@ -109,7 +109,7 @@ def test_an_answer_counts_when_its_body_breaks(raw):
 def test_another_thread_can_end_the_waiting(raw):
     """By shutting the socket down."""
 
-    found, arrived = [], threading.Event()
+    found, arrived, opened = [], threading.Event(), threading.Event()
 
     def act(client):
         arrived.set()
@@ -118,9 +118,15 @@ def test_another_thread_can_end_the_waiting(raw):
 
     def end():
         arrived.wait(10)
+        opened.wait(10)
         found[0].shutdown(socket.SHUT_RDWR)
 
     ending = threading.Thread(target=end)
     ending.start()
-    assert post(raw(act), LETTER, timeout_s=10, opened=found.append).elapsed_ms < 5000
+
+    def took(connection):
+        found.append(connection)
+        opened.set()
+
+    assert post(raw(act), LETTER, timeout_s=10, opened=took).elapsed_ms < 5000
     ending.join()

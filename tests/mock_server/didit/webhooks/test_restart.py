@@ -1,4 +1,4 @@
-"""A store keeps what waits: another process delivers it, and learns no secret from the file."""
+"""A store keeps what waits: another process delivers it. The file is as secret as its secrets."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_what_was_not_sent_is_sent(opened, new, carry):
     ((_, letter, _),) = carry(again)
     now = again.world.clock.now()
     event = verify_webhook(letter.body, dict(letter.headers), secret, now)
-    assert (event.session_id, event.vendor_data) == (answer["request_id"], "emp-0042")
+    assert (event.session_id, event.caller_ref) == (answer["request_id"], "emp-0042")
     assert event.event_id == before[0].event_id
     assert event.decision["face_matches"][0]["score"] == 87.36
     assert carry(opened()) == []
@@ -87,8 +87,9 @@ def test_what_is_done_is_not_sent_again(opened, new, carry):
     assert sorted(set(states)) == ["delivered", "dropped", "failed", "held"]
 
 
-def test_the_file_has_no_secret_and_no_address_of_a_picture(opened, new, carry, tmp_path):
-    """Nor the signatures of a body."""
+def test_the_file_has_no_address_of_a_picture(opened, new, carry, tmp_path):
+    """Nor signatures of a body, nor a secret as it is sent; but what the secret is made of is
+    there, so nobody but its owner can read the file."""
     engine = opened()
     secret = new(engine, HOOK)["secret_shared_key"]
     engine.handle(didit.match())
@@ -98,6 +99,10 @@ def test_the_file_has_no_secret_and_no_address_of_a_picture(opened, new, carry, 
     assert b"webhook deliveries" in kept
     for text in (secret, "__media__", dict(letter.headers)["X-Signature"]):
         assert text.encode() not in kept
+    (destination,) = engine.world.records.outbox.destinations.all()
+    assert destination.seed.encode() in kept
+    for path in tmp_path.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path.name
 
 
 def test_a_server_sends_what_another_one_left(tmp_path, receiver):

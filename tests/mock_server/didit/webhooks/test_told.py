@@ -41,10 +41,10 @@ def test_a_saved_call_is_told_once(engine, new):
         Secret(made["secret_shared_key"]),
         engine.world.clock.now(),
     )
-    assert (event.type, event.status) == ("status.updated", "Approved")
+    assert (event.type, event.vendor_status) == ("status.updated", "Approved")
     assert event.signature is SignatureVariant.V2
     assert event.session_id == answer["request_id"]
-    assert event.vendor_data == "emp-é"
+    assert event.caller_ref == "emp-é"
     assert event.event_id == delivery.event_id
     assert event.decision["face_matches"][0]["score"] == 87.36
     body = document(delivery)

@@ -14,6 +14,8 @@ from facematch_mock_server.state import Collection, Store
 
 #: How many tokens are remembered; the oldest is forgotten first.
 TOKENS = 10_000
+#: How many of the newest accounts are kept; the keys of an older one stay good.
+KEPT = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +59,7 @@ class Account:
 
 
 class Accounts:
-    """The accounts of one world. Safe across threads.
+    """The newest 10,000 accounts of one world. Safe across threads.
 
     Tokens are in memory only: after a restart everybody logs in again.
 
@@ -66,7 +68,7 @@ class Accounts:
     """
 
     def __init__(self, store: Store) -> None:
-        self._accounts = Collection(store, "accounts", Account)
+        self._accounts = Collection(store, "accounts", Account, limit=KEPT)
         self._lock = threading.Lock()
         self._tokens: OrderedDict[str, tuple[str, dt.datetime]] = OrderedDict()
 

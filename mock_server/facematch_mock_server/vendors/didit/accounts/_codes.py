@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 
 from facematch_mock_server.vendors.didit._records import records_of
 from facematch_mock_server.vendors.didit._visit import Visit
@@ -13,7 +14,9 @@ from ._mails import Mail
 
 def new_code(visit: Visit) -> str:
     """A code, by the ids of the world: the same seed repeats it."""
-    alphabet, length = visit.told["code.alphabet"], visit.told["code.length"]
+    told = visit.told
+    alphabet = told["code.alphabet"] if told["code.letters"] else string.digits
+    length = told["code.length"]
     number = int(visit.world.ids.uuid().replace("-", ""), 16)
     return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(length))
 

@@ -27,7 +27,7 @@ def login(visit: Visit) -> Response:
         return visit.answer("fields.refused", errors)
     account = accounts.find(values["email"])
     if account is None:
-        return visit.answer("login.wrong")
+        return _wrong(visit)
     if account.locked_until is not None and visit.now < account.locked_until:
         told.note("login.lockouts")
         wait = str(whole_s((account.locked_until - visit.now).total_seconds()))
@@ -35,7 +35,7 @@ def login(visit: Visit) -> Response:
         return told.answer("login.locked", headers=headers, wait=wait)
     if not is_same(values["password"], account.password):
         _failed(visit, account)
-        return visit.answer("login.wrong")
+        return _wrong(visit)
     if account.opened is None:
         return visit.answer("login.unverified")
     if told["login.forgets"]:
@@ -44,6 +44,10 @@ def login(visit: Visit) -> Response:
         )
     known = new_tokens(visit, account)
     return visit.answer("login.answer", {name: known[name] for name in told["login.keys"]})
+
+
+def _wrong(visit: Visit) -> Response:
+    return visit.answer("login.wrong", {"detail": visit.told["login.words"]})
 
 
 def locked_s(lockouts: Sequence[tuple[int, int]], failures: int) -> int:
@@ -76,5 +80,7 @@ ROUTES = (
         pattern="/auth/v2/programmatic/login/",
         door=Door.OPEN,
         methods={"POST": login},
+        shown=("email",),
+        own={401: "login.wrong"},
     ),
 )

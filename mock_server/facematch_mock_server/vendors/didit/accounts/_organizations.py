@@ -14,7 +14,7 @@ def mine(visit: Visit) -> Response:
     """The organizations of whoever shows a token."""
     account = shown_by(visit)
     if account is None or account.opened is None:
-        return visit.answer("bearer.wrong")
+        return _refused(visit)
     told = visit.told
     known = {"uuid": account.opened.organization, "name": told["account.organization"]}
     return visit.answer(
@@ -26,7 +26,7 @@ def application(visit: Visit) -> Response:
     """One application; its key is told once, when a mailbox is proved."""
     account = shown_by(visit)
     if account is None or account.opened is None:
-        return visit.answer("bearer.wrong")
+        return _refused(visit)
     opened, told = account.opened, visit.told
     if visit.words != (opened.organization, opened.application):
         return visit.answer("application.unknown")
@@ -40,15 +40,21 @@ def application(visit: Visit) -> Response:
     )
 
 
+def _refused(visit: Visit) -> Response:
+    return visit.answer("bearer.wrong", {"detail": visit.told["bearer.words"]})
+
+
 ROUTES = (
     Route(
         pattern="/auth/v2/organizations/me/",
         door=Door.OPEN,
         methods={"GET": mine},
+        own={401: "bearer.wrong"},
     ),
     Route(
         pattern="/auth/v2/organizations/me/{organization}/applications/{application}/",
         door=Door.OPEN,
         methods={"GET": application},
+        own={401: "bearer.wrong", 404: "application.unknown"},
     ),
 )

@@ -15,7 +15,9 @@ from ._hashing import hashed
 
 def register(visit: Visit) -> Response:
     """The answer; the account can do nothing until its code was shown."""
-    throttled = _access.rate(visit, scope="register", window="rate.register.window_s")
+    throttled = _access.rate(
+        visit, scope="register", window="rate.register.window_s", by_address=True
+    )
     if throttled is not None:
         return throttled
     values, errors = _given.read(visit.told, visit.fields, _FIELDS, required=("email", "password"))
@@ -23,7 +25,7 @@ def register(visit: Visit) -> Response:
         return visit.answer("fields.refused", errors)
     email = values["email"]
     if _rules.is_reserved(visit.told, email):
-        return visit.answer("register.broken")
+        return visit.answer("register.broken", page=visit.told["register.broken_page"])
     code = new_code(visit)
     account = Account(
         email=email,
@@ -47,5 +49,7 @@ ROUTES = (
         pattern="/auth/v2/programmatic/register/",
         door=Door.OPEN,
         methods={"POST": register},
+        throttle="register",
+        shown=("email",),
     ),
 )

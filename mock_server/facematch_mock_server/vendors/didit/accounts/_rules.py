@@ -46,7 +46,8 @@ def password(told: Told, value: Any) -> str:
 def is_reserved(told: Told, address: str) -> bool:
     """Whether the address is in a domain that is reserved for tests."""
     domain = "." + address.rpartition("@")[2].lower()
-    return any(domain.endswith("." + one) for one in told["register.reserved"])
+    reserved = (*told["register.reserved"], *told["register.reserved_besides"])
+    return any(domain.endswith("." + one) for one in reserved)
 
 
 #: Whether a text breaks each rule.

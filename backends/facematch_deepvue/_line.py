@@ -1,0 +1,71 @@
+"""`Line`: one client at one address, its token, and what is asked with its key."""
+
+from __future__ import annotations
+
+import attrs
+
+from facematch_core import Environment, FaceMatchError, Secret, VendorUnavailable
+from facematch_core.http import HttpClient, HttpRequest
+
+from . import _asking, _request
+from ._tokens import Token, Tokens
+from ._wallet import WalletBalance, wallet_balance
+from ._words import NAME
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """The way to Deepvue. Its methods give errors back: their frames hold secrets.
+
+    Attributes:
+        base_url: Without a slash at its end.
+        client_id, client_secret: The client and its key.
+        environment: As declared.
+        client: What sends.
+        tokens: Those of the client.
+    """
+
+    base_url: str
+    client_id: Secret
+    client_secret: Secret
+    environment: Environment
+    client: HttpClient
+    tokens: Tokens
+
+    def signed(
+        self, request: HttpRequest, deadline_s: float | None
+    ) -> HttpRequest | FaceMatchError:
+        """`request` with token and key, after a login if there is no token that lasts."""
+        got = self.tokens.get(self._log_in, self.client.clock, deadline_s)
+        if isinstance(got, Token):
+            return _request.signed(request, got.secret, self.client_id, self.client_secret)
+        return got or VendorUnavailable(
+            f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
+            backend=NAME,
+        )
+
+    def forget(self, request: HttpRequest) -> None:
+        """Not to use the token of `request` again."""
+        self.tokens.forget(request.masked[0])
+
+    def balance(self, deadline_s: float | None) -> WalletBalance | FaceMatchError:
+        """What is left in the wallet."""
+        return _asking.ask(
+            _request.wallet_request(self.base_url, self.client_id, self.client_secret),
+            lambda reply: wallet_balance(reply, self.environment),
+            client=self.client,
+            environment=self.environment,
+            deadline_s=deadline_s,
+            what="The look at the balance",
+        )
+
+    def _log_in(self, deadline_s: float | None) -> Token | FaceMatchError:
+        """A token, or why there is none."""
+        return _asking.ask(
+            _request.authorize_request(self.base_url, self.client_id, self.client_secret),
+            lambda reply: _asking.token(reply, self.client),
+            client=self.client,
+            environment=self.environment,
+            deadline_s=deadline_s,
+            what="The login",
+        )

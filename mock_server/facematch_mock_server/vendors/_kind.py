@@ -1,0 +1,161 @@
+"""A vendor before it has a world: what may be set of it, and what makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from facematch_mock_server._keys import Key
+from facematch_mock_server._ledger import amount
+from facematch_mock_server._messages import Head, Request, Response
+from facematch_mock_server.claims import Claim, Told
+from facematch_mock_server.state import Store
+
+if TYPE_CHECKING:
+    from facematch_mock_server.world import World
+
+
+class VendorBehaviour(Protocol):
+    """One vendor in one world: what the engine asks of it. Safe across threads.
+
+    Attributes:
+        name: ``didit``, say.
+        title: As people write it.
+        begins: How most of its paths begin, for whoever asks for another one.
+    """
+
+    name: str
+    title: str
+    begins: str
+
+    def owns(self, head: Head) -> bool:
+        """Whether this request is for this vendor."""
+        ...
+
+    def handle(self, request: Request) -> Response:
+        """The vendor's answer, written into the journal."""
+        ...
+
+    def known_paths(self) -> tuple[str, ...]:
+        """The paths that the vendor has, to say which one was probably meant."""
+        ...
+
+    def in_own_words(self, status: int, request: Request, told: Told) -> Response | None:
+        """An answer of that status in the vendor's words, or None if they are not known."""
+        ...
+
+
+class Errand(Protocol):
+    """What goes on in a world beside its requests. Safe across threads."""
+
+    def start(self) -> None:
+        """Go on until `stop`; does nothing if it does already."""
+        ...
+
+    def stop(self) -> None:
+        """Come to an end."""
+        ...
+
+
+class Records(Protocol):
+    """What a vendor remembers beyond keys, credit and sessions."""
+
+    def written(self) -> None:
+        """What this thread changed is written down now."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class VendorKind:
+    """A vendor before it has a world.
+
+    Attributes:
+        name: Of the vendor.
+        claims: All that are made about it.
+        editions: Named behaviours by edition.
+        default_edition: The one that is meant without a word.
+        switches: Named behaviours that may be set, with their values.
+        settings: Numbers that may be set: the behaviour, and what kind of number it takes.
+        rate_limits: The behaviour that holds the limit, by scope.
+        hosts: Its own, in lower case: a request that names one of them is for this vendor.
+        first_keys: The keys that work at once, by text.
+        areas: What `Control` has for this vendor and not for every one.
+        section: What its kinds of records begin with in a store.
+        greeting: What the command line says of it once it runs: a line of keys, and one to paste;
+            with ``{url}``.
+        make: Makes the vendor of a world.
+        records: Makes what it remembers beyond keys, credit and sessions, from what the store
+            kept.
+        errand: Makes what goes on beside requests; None for nothing.
+    """
+
+    name: str
+    claims: tuple[Claim, ...]
+    editions: Mapping[str, Mapping[str, Any]]
+    default_edition: str
+    switches: Mapping[str, tuple[Any, ...]]
+    settings: Mapping[str, tuple[str, str]]
+    rate_limits: Mapping[str, str]
+    hosts: frozenset[str]
+    first_keys: Mapping[str, Key]
+    areas: tuple[str, ...] = ()
+    section: str = ""
+    greeting: tuple[str, str]
+    make: Callable[[World], VendorBehaviour]
+    records: Callable[[Store], Records]
+    errand: Callable[[World], Errand] | None = None
+
+    def choose(
+        self, edition: str, switches: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The value of every switch, and the numbers that were set, by behaviour.
+
+        Raises:
+            ValueError: an unknown edition or switch, or a value that does not fit.
+        """
+        if edition not in self.editions:
+            raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
+        chosen, settings = dict(self.editions[edition]), {}
+        for name, value in switches.items():
+            if name in self.settings:
+                key, kind = self.settings[name]
+                settings[key] = NUMBERS[kind](value)
+            elif name not in self.switches:
+                known = ", ".join((*self.switches, *self.settings))
+                raise ValueError(f"there is no switch {name}; there are {known}")
+            elif not any(type(value) is type(one) and value == one for one in self.switches[name]):
+                known = ", ".join(str(one) for one in self.switches[name])
+                raise ValueError(f"the switch {name} takes one of {known}")
+            else:
+                chosen[name] = value
+        return chosen, settings
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("this switch takes a whole number from 1 on")
+    return value
+
+
+def _limit(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError("this switch takes a whole number from 0 on, or nothing for no limit")
+    return value
+
+
+def _score(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise ValueError("this switch takes a number from 0 to 100")
+    return float(value)
+
+
+#: What checks each kind of number that may be set.
+NUMBERS: Mapping[str, Callable[[object], Any]] = {
+    "count": _count,
+    "limit": _limit,
+    "seconds": _count,
+    "amount": amount,
+    "score": _score,
+}

@@ -1,0 +1,163 @@
+"""What the tests of the backend `deepvue` share."""
+
+import io
+import itertools
+import json
+import threading
+
+import pytest
+import requests
+import urllib3
+from fakes import picture
+from requests.adapters import BaseAdapter
+
+from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
+from facematch_core.backend import LivenessCall, MatchCall
+from facematch_core.http import HttpReply
+from facematch_core.testing import ManualClock
+from facematch_deepvue import DeepvueBackend, _tokens
+
+CLIENT_ID = "deepvue-client-91ab"
+CLIENT_SECRET = "deepvue-secret-77f0c2"
+BASE_URL = "https://production.deepvue.tech"
+
+MATCH = {
+    "code": 200,
+    "timestamp": 1710444590759,
+    "transaction_id": "9f3c6f3a1b4d4e2f8c7a5d6e7f8091a2",
+    "sub_code": "SUCCESS",
+    "message": "Face match completed.",
+    "data": {"match": True, "confidence": 98},
+}
+LIVE = {
+    "code": 200,
+    "timestamp": None,
+    "transaction_id": "1b2c3d4e-0000-4000-8000-0123456789ab",
+    "sub_code": "SUCCESS",
+    "message": "Request processed successfully",
+    "data": {"is_live": True, "score": None},
+}
+
+
+class Deepvue(BaseAdapter):
+    """Deepvue in this process: an adapter of requests that answers by path, and keeps requests.
+
+    Attributes:
+        replies: By path, what to answer next: (status, body). The last one stays.
+        life: What a login's answer says beside the token.
+        tokens: Those it gave, in order.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.life = {"expiry": "24hrs"}
+        self.tokens = []
+        self.replies = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self.before_login = lambda: None
+
+    def answers(self, path, *replies):
+        """Set what is answered at `path`, one after the other."""
+        self.replies[path] = list(replies)
+
+    def asked(self, path):
+        """The requests to `path` so far."""
+        return [request for request in self.seen if request.path_url == path]
+
+    def send(self, request, **_):
+        path = request.path_url
+        if path == "/v1/authorize":
+            self.before_login()
+        with self._lock:
+            self.seen.append(request)
+            waiting = self.replies.get(path)
+            if waiting:
+                status, body = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            elif path == "/v1/authorize":
+                self.tokens.append(f"token-{next(self._numbers)}-3c5e7a")
+                status, body = 200, {"access_token": self.tokens[-1], **self.life}
+            elif path == "/v1/liveness-check":
+                status, body = 200, LIVE
+            else:
+                status, body = 200, MATCH
+        if isinstance(body, Exception):
+            raise body
+        response = requests.Response()
+        response.status_code = status
+        response.raw = urllib3.HTTPResponse(
+            body=io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode()),
+            status=status,
+            preload_content=False,
+        )
+        return response
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens_of_other_tests(monkeypatch):
+    """Backends of one client share a token; those of two tests may not."""
+    monkeypatch.setattr(_tokens, "_SHARED", type(_tokens._SHARED)())
+
+
+@pytest.fixture
+def deepvue():
+    """Deepvue in this process."""
+    return Deepvue()
+
+
+@pytest.fixture
+def clock():
+    """Time that the tests move; it is that of the backends of `open_backend`."""
+    return ManualClock()
+
+
+@pytest.fixture
+def open_backend(deepvue, clock):
+    """Opens backends that ask `deepvue`."""
+    opened = []
+
+    def open_it(**settings):
+        own = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        backend = DeepvueBackend(**own | settings)
+        backend.client.mount("https://", deepvue)
+        backend.client.clock = clock
+        opened.append(backend)
+        return backend
+
+    yield open_it
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture(scope="session")
+def make_call():
+    """Makes a call as the verifier does; without a threshold unless one is wanted."""
+
+    def make(operation=Operation.MATCH, threshold=None, **more):
+        if threshold is not None:
+            more["threshold"] = Threshold(threshold, ThresholdRule.AT_LEAST, ThresholdSource.CALLER)
+        if operation is Operation.LIVENESS:
+            return LivenessCall(probe=picture(), **more)
+        return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def parsed(make_call):
+    """The result in `data`, or in the whole `body` of a match, of a backend with some settings."""
+
+    def parse(data=None, *, body=..., threshold=None, **settings):
+        live = "is_live" in (data or {})
+        whole = {**(LIVE if live else MATCH), "data": data} if body is ... else body
+        own = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        backend = DeepvueBackend(**own | settings)
+        reply = HttpReply(status=200, body=json.dumps(whole).encode())
+        call = make_call(Operation.LIVENESS if live else Operation.MATCH, threshold)
+        return backend.parse(call, reply)
+
+    return parse

@@ -1,0 +1,166 @@
+"""Answers other than 200: every status and every kind of body has one error."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_core import Billed
+from facematch_core.errors import (
+    AuthenticationFailed,
+    InsufficientCredit,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+)
+from facematch_core.http import BodyShape, HttpReply
+from facematch_core.testing import ManualClock
+from facematch_deepvue import _errors
+from facematch_deepvue._errors import FREE_TABLES, TABLES, Speaks, error_of
+
+NO, UNKNOWN, YES = Billed.NO, Billed.UNKNOWN, Billed.YES
+NOW = ManualClock().now()
+
+
+def reply(status, body, **headers):
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpReply(status=status, body=text, headers=headers)
+
+
+CASES = [
+    (400, {"detail": "Inactive client_id"}, AuthenticationFailed, NO),
+    (400, {"details": "INACTIVE CLIENT_ID"}, AuthenticationFailed, NO),
+    (400, {"message": "Bad Request"}, RequestRejected, NO),
+    (401, {"detail": "Not authenticated"}, AuthenticationFailed, NO),
+    (401, b"", AuthenticationFailed, NO),
+    (402, {"detail": "?"}, InsufficientCredit, NO),
+    (403, {"detail": "Not a valid token"}, AuthenticationFailed, NO),
+    (403, {"detail": "This is not a valid token, is it"}, PermissionDenied, NO),
+    (404, {"detail": "Not Found"}, RequestRejected, NO),
+    (405, {"detail": "Method Not Allowed"}, RequestRejected, NO),
+    (413, b"<html>", RequestRejected, NO),
+    (415, {}, RequestRejected, NO),
+    (422, {"detail": "Face not detected"}, RequestRejected, NO),
+    (422, b"<html>", OutcomeUnknown, UNKNOWN),
+    (429, {"detail": "Rate limit exceeded. Please retry after some time."}, RateLimited, NO),
+    (500, {"detail": "Internal Server Error"}, OutcomeUnknown, UNKNOWN),
+    (500, {"transaction_id": "t-1", "message": "Internal Server Error"}, OutcomeUnknown, UNKNOWN),
+    (502, b"<html>", OutcomeUnknown, UNKNOWN),
+    (503, {"detail": "Source Unavailable"}, OutcomeUnknown, UNKNOWN),
+    (504, b"", OutcomeUnknown, UNKNOWN),
+    (202, {"transaction_id": "t-1"}, UnexpectedResponse, YES),
+    (307, b"", RequestRejected, NO),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_an_answer_means(open_backend, deepvue, make_call, case):
+    """The class, the bill, and never a repeat of what may have been charged."""
+    status, body, kind, billed = case
+    deepvue.answers("/v1/facematch", (status, body))
+    with pytest.raises(VendorError) as caught:
+        open_backend().match(make_call())
+    error = caught.value
+    assert (type(error), error.billed) == (kind, billed)
+    assert error.status_code == status
+    assert error.retryable is (kind is RateLimited)
+    if kind is OutcomeUnknown:
+        assert not error.reconcilable
+    assert len(deepvue.asked("/v1/facematch")) == (2 if status in (401, 403) and body else 1)
+
+
+@pytest.mark.parametrize("tables", [TABLES, FREE_TABLES])
+def test_the_tables_are_total(tables):
+    """Every status from 100 to 599 with every kind of body, whatever it speaks of."""
+    keys = {(status, shape) for status in range(100, 600) for shape in BodyShape}
+    assert {speaks: set(table) for speaks, table in tables.items()} == dict.fromkeys(Speaks, keys)
+
+
+def test_no_answer_to_a_free_call_is_charged():
+    """Nor is it ever unknown whether it was."""
+    found = {row for table in FREE_TABLES.values() for row in table.values()}
+    assert {row.billed for row in found} == {NO}
+    assert not any(issubclass(row.error, OutcomeUnknown) for row in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "fields"),
+    [
+        ({"detail": "Bad Request", "message": "other"}, "Bad Request", {}),
+        ({"details": "Bad Request"}, "Bad Request", {}),
+        ({"message": "Bad Request", "data": {"message": "other"}}, "Bad Request", {}),
+        ({"data": {"message": "Bad Request"}}, "Bad Request", {}),
+        ({"detail": ["x", {"loc": "a"}], "message": "Bad Request"}, "Bad Request", {}),
+        (
+            {"detail": [{"loc": ["body", "file_a"], "msg": "field required", "input": "AAAA"}]},
+            "body.file_a: field required",
+            {"body.file_a": ("field required",)},
+        ),
+        (
+            {
+                "detail": [
+                    {"loc": ["body", 0], "msg": "one"},
+                    {"loc": ["body", 0], "msg": "two"},
+                    {"msg": "three"},
+                ]
+            },
+            "body.0: one; body.0: two; : three",
+            {"body.0": ("one", "two"), "": ("three",)},
+        ),
+        (b"Bad gateway", "Bad gateway", {}),
+        (b"\xff\xd8\xff\xe0", "", {}),
+        (b"", "", {}),
+        ({"detail": {"a": 1}}, '{"detail": {"a": 1}}', {}),
+    ],
+)
+def test_the_words_of_an_answer(body, said, fields):
+    """The first that is there of detail, details, message and data.message; else the body."""
+    told = reply(422, body)
+    assert _errors.said(told) == (said, fields)
+    error = error_of(told, now=NOW)
+    assert said in str(error)
+    assert "AAAA" not in str(error)
+    if isinstance(error, RequestRejected):
+        assert error.field_errors == fields
+
+
+def test_a_body_that_repeats_everything():
+    """What looks like a key or a picture is masked before it is shortened."""
+    echo = {"echo": "a " * 95 + "key4f7e1c2ab94f7e1c2ab94f7e1c2ab9", "image": "/9j/4AAQ" * 500}
+    text = str(error_of(reply(500, echo), now=NOW))
+    assert "4f7e" not in text
+    assert "/9j" not in text
+
+
+def test_the_id_of_a_refused_call():
+    """The envelope tells one also of errors."""
+    assert error_of(reply(422, {"transaction_id": "t-9"}), now=NOW).request_id == "t-9"
+    assert error_of(reply(422, {"detail": "no"}), now=NOW).request_id is None
+
+
+def test_a_header_that_asks_to_wait():
+    """None is documented; one that comes is kept."""
+    assert error_of(reply(429, {}, **{"Retry-After": "7"}), now=NOW).retry_after_s == 7
+    assert error_of(reply(429, {}), now=NOW).retry_after_s is None
+
+
+@given(
+    status=st.integers(100, 699),
+    body=st.binary(max_size=300)
+    | st.dictionaries(
+        st.sampled_from(["detail", "details", "message", "data", "transaction_id"]),
+        st.none() | st.text() | st.lists(st.dictionaries(st.text(), st.text())) | st.integers(),
+    ),
+    free=st.booleans(),
+)
+def test_any_answer_has_an_error(status, body, free):
+    """Money first: what may have been charged is never retryable."""
+    error = error_of(reply(status, body), now=NOW, tables=FREE_TABLES if free else TABLES)
+    assert error.backend == "deepvue"
+    assert not (error.retryable and error.billed is not NO)
+    assert isinstance(error, OutcomeUnknown) == (error.billed is UNKNOWN)
+    assert len(str(error)) < 700

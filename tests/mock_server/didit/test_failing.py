@@ -1,0 +1,162 @@
+"""What fails half way costs nothing, keeps nothing and tells nobody."""
+
+import mock_didit as didit
+import mock_didit_faces as faces
+import mock_didit_webhooks as webhooks
+import pytest
+
+from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.control import Control
+from facematch_mock_server.engine import Engine
+from facematch_mock_server.index import Identity
+from facematch_mock_server.state._sqlite import SqliteStore
+from facematch_mock_server.vendors.didit import _media, _screening, _seams
+from facematch_mock_server.world import World
+
+
+class BrokenError(Exception):
+    """What a decider raises, or the code of a step."""
+
+
+class Raising(didit.Scripted):
+    """Raises at the question of that name, once it is told to."""
+
+    salt = ""
+    embedding_scores = None
+
+    def __init__(self, name):
+        self.name, self.broken = name, False
+
+    def __getattribute__(self, name):
+        own = super().__getattribute__
+        if name not in ("name", "broken") and name == own("name") and own("broken"):
+            raise BrokenError
+        return own(name)
+
+    def identify(self, picture, *, rotate, digest=None):
+        return Identity(f"sha256:{digest}")
+
+
+CALLS = {
+    "match": didit.match,
+    "liveness": didit.liveness,
+    "search": faces.search,
+    "age": faces.age,
+}
+
+
+@pytest.fixture(params=["memory", "file"])
+def engine_of(request, tmp_path):
+    """Makes an engine with a destination, over memory and over a file."""
+    stores = []
+
+    def make(decider=None):
+        store = None if request.param == "memory" else SqliteStore(tmp_path / "mock.db")
+        stores.append(store)
+        decider = decider or didit.Scripted()
+        engine = Engine(World(decider, store=store, clock=VirtualClock(didit.START), seed=7))
+        assert engine.handle(webhooks.listen()).status == 201
+        assert engine.handle(didit.liveness(didit.picture(n=1))).status == 200
+        return engine
+
+    yield make
+    for store in stores:
+        if store is not None:
+            store.close()
+
+
+def standing(engine):
+    """All that a call leaves behind."""
+    world = engine.world
+    records = world.records
+    return (
+        world.ledger.balance,
+        [(entry.request_id, entry.amount) for entry in world.ledger.entries],
+        [session.id for session in world.sessions.all()],
+        [face.id for face in records.faces.all()],
+        [(one.id, one.state) for one in records.outbox.deliveries.all()],
+        records.outbox.count_due(world.clock.now()),
+        records.pictures.kept_bytes,
+    )
+
+
+STEPS = (
+    (_screening, "prepare"),
+    (_screening, "_enrol"),
+    (_media, "keep"),
+    (_seams, "announce"),
+    (_screening, "enrol"),
+)
+
+
+@pytest.mark.parametrize(("module", "name"), STEPS)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_step_that_raises(engine_of, monkeypatch, call, module, name):
+    """Whatever it is: credit, sessions, faces, letters and pictures are as before."""
+    engine = engine_of()
+    before = standing(engine)
+
+    def broken(*_, **__):
+        raise BrokenError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, broken)
+        try:
+            answer = engine.handle(CALLS[call]())
+        except BrokenError:
+            assert standing(engine) == before
+        else:
+            # A comparison never enrols anybody, so that step is not taken.
+            assert (call, name, answer.status) == ("match", "_enrol", 200)
+    assert engine.handle(CALLS[call]()).status == 200
+    assert standing(engine) != before
+
+
+@pytest.mark.parametrize("name", ["match", "liveness", "identify", "salt", "embedding_scores"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_decider_that_raises(engine_of, call, name):
+    """At each of its questions."""
+    decider = Raising(name)
+    engine = engine_of(decider)
+    before = standing(engine)
+    decider.broken = True
+    try:
+        answer = engine.handle(CALLS[call](didit.picture(n=3)))
+    except BrokenError:
+        assert standing(engine) == before
+    else:
+        assert answer.status == 200
+    decider.broken = False
+    assert engine.handle(CALLS[call](didit.picture(n=3))).status == 200
+
+
+def test_an_update_that_raises_tells_nobody(engine_of, monkeypatch):
+    """What was announced before the failure is never sent."""
+    engine = engine_of()
+    announced = _seams.announce
+
+    def late(*args, **more):
+        announced(*args, **more)
+        raise BrokenError
+
+    before = engine.world.records.outbox.deliveries.all()
+    monkeypatch.setattr(_seams, "announce", late)
+    with pytest.raises(BrokenError):
+        engine.handle(didit.match())
+    monkeypatch.undo()
+    assert engine.world.records.outbox.deliveries.all() == before
+    assert engine.handle(didit.control("clock")).status == 200
+    assert engine.world.records.outbox.deliveries.all() == before
+
+
+def test_sending_again_that_fails_leaves_the_delivery(engine_of, monkeypatch):
+    """As it was, with its attempts."""
+    engine = engine_of()
+    control = Control(engine.world)
+    (before,) = engine.world.records.outbox.deliveries.all()
+    with pytest.raises(BrokenError), engine.world.together():
+        control.webhooks.resend(before.id)
+        control.webhooks.duplicate(before.id)
+        raise BrokenError
+    assert engine.world.records.outbox.deliveries.all() == (before,)
+    assert control.webhooks.due() == 1

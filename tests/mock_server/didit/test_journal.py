@@ -1,0 +1,129 @@
+"""The journal says what was asked, and nothing that somebody could misuse."""
+
+import base64
+import json
+
+import mock_didit as didit
+import mock_didit_accounts as accounts
+import mock_didit_sessions as sessions
+import mock_didit_webhooks as webhooks
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_mock_server.journal import described, presentable
+
+CANARY = "Q2FuYXJ5" * 12
+HOOK = f"https://user:{CANARY}@example.com/hook?token={CANARY}#{CANARY}"
+NESTED = {"data": {"password": CANARY}, "list": [{"secret": CANARY}]}
+UPLOAD = "/v3/lists/{}/entries/face-upload/"
+
+
+def upload(engine):
+    """A picture as base64 in a JSON body."""
+    from facematch_mock_server.index import Listing
+
+    name = engine.world.records.list_id("mock", Listing.BLOCK)
+    image = base64.b64encode(CANARY.encode()).decode()
+    body = {"image": image, "comment": CANARY}
+    return engine.handle(sessions.sent(UPLOAD.format(name), body, method="POST"))
+
+
+def picture_as_text(engine):
+    """A picture that a client put into a text field of the form."""
+    body, kind = didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
+    return engine.handle(didit.request(didit.MATCH, body, kind))
+
+
+REQUESTS = {
+    "a picture in JSON": upload,
+    "a picture in a text": picture_as_text,
+    "nested in metadata": didit.match(metadata=json.dumps({**NESTED, "key": CANARY})),
+    "metadata that is none": didit.match(metadata=CANARY),
+    "nested": sessions.sent(webhooks.PATH, NESTED, method="POST"),
+    "nested in a field that may be shown": sessions.sent(
+        webhooks.PATH, {"label": NESTED, "subscribed_events": [NESTED]}, method="POST"
+    ),
+    "an address": webhooks.listen(HOOK),
+    "the single webhook": webhooks.sent(webhooks.SINGLE, {"webhook_url": HOOK}, method="PATCH"),
+    "a payment": accounts.top_up(75, success_url=HOOK, cancel_url=HOOK),
+    "a registration": accounts.register(password=CANARY),
+    "a login": accounts.login(password=CANARY),
+    "an unknown field": accounts.auth("login", remarks=CANARY, key={"x": CANARY}),
+    "a query": didit.request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
+    "nobody's query": didit.request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
+    "a review": sessions.sent(
+        f"/v3/sessions/{sessions.NOBODY}/reviews/", {"comment": CANARY}, method="POST"
+    ),
+}
+
+
+@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
+@pytest.mark.parametrize("what", REQUESTS)
+def test_a_canary_is_nowhere(what, edition):
+    """Neither whole, nor the beginning of it, nor as base64."""
+    engine = didit.new_engine(edition=edition)
+    step = REQUESTS[what]
+    answer = step(engine) if callable(step) else engine.handle(step)
+    assert answer.status < 500
+    (entry,) = engine.world.journal.entries
+    told = repr(entry) + str(entry.to_dict())
+    assert CANARY[:8] not in told
+    assert base64.b64encode(CANARY.encode())[:8].decode() not in told
+
+
+def test_what_helps_to_read_it_is_there():
+    """Thresholds, flags and words of the vendor's; of the rest type and length."""
+    engine = didit.new_engine()
+    metadata = {"gate": "nörd", "door": {"n": 1}, "api_key": "x", "selfie": "x", "ok": True}
+    engine.handle(
+        didit.match(
+            **{didit.MATCH_THRESHOLD: "41.5"}, vendor_data="emp-0042", metadata=json.dumps(metadata)
+        )
+    )
+    engine.handle(webhooks.listen(enabled=False))
+    form, body = (entry.fields for entry in engine.world.journal.entries)
+    told = form.pop("metadata")
+    assert told.startswith('{"gate": "nörd", "door": "object of 1", "api_key": "***", "selfie":')
+    assert form == {didit.MATCH_THRESHOLD: "41.5", "vendor_data": "emp-0042"}
+    assert body == {
+        "label": "a",
+        "url": "text of 23 characters",
+        "enabled": "False",
+        "subscribed_events": "status.updated",
+    }
+
+
+def test_addresses_are_shown_up_to_their_query():
+    """Without whoever is named before the host."""
+    shown = presentable([("next", "https://a:b@x.example/p?q#f and http://y.example?z")])
+    assert shown == {"next": "https://x.example/p and http://y.example"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(value=JSON)
+def test_anything_has_a_type_and_a_length(value):
+    """Nothing of a value that may not be shown is in its description but how long it is."""
+    (told,) = described([("x", value)], ()).values()
+    words = ("text of", "a flag", "a number", "list of", "object of", "null")
+    assert told.startswith(words)
+    assert len(told) < 40
+
+
+def test_reprs_hold_no_query_and_no_address():
+    """Of requests and of destinations: signatures and tokens stand there."""
+    request = didit.request(f"/v3/sessions/?signature={CANARY}", method="GET")
+    assert CANARY not in repr(request)
+    assert "/v3/sessions/?…" in repr(request)
+    engine = didit.new_engine(deliver_to=["example.com"])
+    engine.handle(webhooks.listen(HOOK))
+    engine.handle(didit.match())
+    outbox = engine.world.records.outbox
+    assert len(outbox.deliveries) == 1
+    assert CANARY not in repr((outbox.destinations.all(), outbox.deliveries.all()))

@@ -1,0 +1,37 @@
+"""Several windows at once: counted in all of them or in none."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_mock_server._rates import Rates
+
+WINDOWS = {"second": 1.0, "minute": 60.0}
+
+
+@given(
+    limits=st.fixed_dictionaries({name: st.none() | st.integers(0, 4) for name in WINDOWS}),
+    waits=st.lists(st.sampled_from([0.0, 0.5, 1.0, 30.0, 61.0]), max_size=25),
+)
+def test_no_window_lets_more_through_than_its_limit(limits, waits):
+    """And a refused request is counted nowhere: what a window has room for is let through."""
+    rates, now, passed = Rates(limits), 1e9, []
+    for wait in waits:
+        now += wait
+        recent = {name: [at for at in passed if at > now - s] for name, s in WINDOWS.items()}
+        full = [n for n in WINDOWS if limits[n] is not None and len(recent[n]) >= limits[n]]
+        refused = rates.take_all(WINDOWS, "client", now=now)
+        assert (refused is not None) == bool(full)
+        if refused is None:
+            passed.append(now)
+        else:
+            assert refused[0] == full[0]
+            assert 1 <= refused[1].retry_after <= WINDOWS[full[0]]
+
+
+def test_clients_are_told_apart():
+    """And refused requests count where that is wanted."""
+    rates = Rates({"second": 1, "minute": None})
+    assert rates.take_all(WINDOWS, "a", now=0) is None
+    assert rates.take_all(WINDOWS, "b", now=0) is None
+    assert rates.take_all(WINDOWS, "a", now=0.6, count_refused=True) is not None
+    assert rates.take_all(WINDOWS, "a", now=1.2) is not None
