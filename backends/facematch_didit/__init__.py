@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._backend import DiditBackend
     from ._words import LIVENESS_SCALE, MATCH_SCALE, SEARCH_SCALE
-    from .account import DiditAccount
+    from .account import (
+        ApiService,
+        DestinationNotFound,
+        DiditAccount,
+        Node,
+        SessionDecision,
+        SessionKind,
+        SessionNotFound,
+        SessionStatus,
+        SessionType,
+    )
     from .webhooks import (
         MemoryReplayStore,
         Refusal,
@@ -26,11 +36,19 @@ __all__ = [
     "LIVENESS_SCALE",
     "MATCH_SCALE",
     "SEARCH_SCALE",
+    "ApiService",
+    "DestinationNotFound",
     "DiditAccount",
     "DiditBackend",
     "MemoryReplayStore",
+    "Node",
     "Refusal",
     "ReplayStore",
+    "SessionDecision",
+    "SessionKind",
+    "SessionNotFound",
+    "SessionStatus",
+    "SessionType",
     "SignatureVariant",
     "SqlReplayStore",
     "WebhookEvent",
@@ -45,7 +63,10 @@ _HOMES = {
     for module, names in {
         "_backend": "DiditBackend",
         "_words": "LIVENESS_SCALE MATCH_SCALE SEARCH_SCALE",
-        "account": "DiditAccount",
+        "account": (
+            "ApiService DestinationNotFound DiditAccount Node SessionDecision SessionKind "
+            "SessionNotFound SessionStatus SessionType"
+        ),
         "webhooks": (
             "MemoryReplayStore Refusal ReplayStore SignatureVariant SqlReplayStore WebhookEvent "
             "WebhookRefused verify_webhook"

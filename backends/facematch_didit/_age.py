@@ -9,7 +9,7 @@ Source: Didit OpenAPI, 2026-07-18; early editions: Didit's skills, early 2026. B
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from facematch_core import (
@@ -19,17 +19,24 @@ from facematch_core import (
     Environment,
     ResultWarning,
     ScaleSource,
-    Severity,
     WarningCode,
 )
 from facematch_core.backend import AgeCall
 
 from ._faces import read_faces
 from ._reading import a_text, an_object, number_or_none, text_or_none
-from ._wire import common, score_of, warnings_of, with_missing_score
-from ._words import APPROVED, CHARGED_LOOKUP, DECLINED, LIVENESS_SCALE, NAME
+from ._verdict import Verdicts
+from ._wire import Faces, common, score_of, warnings_of, with_missing_score
+from ._words import APPROVED, CHARGED_LOOKUP, DECLINED, GRAVE, LIVENESS_SCALE, NAME
 
-_GRAVE = (Severity.ERROR, Severity.UNKNOWN)
+#: The words of a record, which does not tell the minimum age: so nobody is old enough by it.
+ESTIMATE: Verdicts[AgeDecision] = Verdicts(
+    passed=AgeDecision.ESTIMATED,
+    failed=AgeDecision.NOT_LIVE,
+    review=AgeDecision.REVIEW,
+    inconclusive=AgeDecision.INCONCLUSIVE,
+    reasons=frozenset({WarningCode.LOW_LIVENESS, WarningCode.PRESENTATION_ATTACK}),
+)
 
 
 def age_result(call: AgeCall, body: object, environment: Environment) -> AgeResult:
@@ -40,34 +47,46 @@ def age_result(call: AgeCall, body: object, environment: Environment) -> AgeResu
     """
     answer = an_object(body, "the body")
     block = _block(answer)
-    status = a_text(block["status"], "status")
     probe = read_faces(block, "user_image")
-    warnings = warnings_of(block, {"probe": probe})
-    score, age = score_of(block, warnings, LIVENESS_SCALE), _age(block)
     facts = common(call, answer, environment)
     if facts["billed"] is Billed.YES:
         facts["billed_ground"] = CHARGED_LOOKUP
     return AgeResult(
         **facts,
-        decision=decide(
-            status,
-            warnings,
-            scored=score is not None,
-            aged=age is not None,
-            asked=call.minimum_age is not None,
-        ),
-        age=age,
+        **judged(block, {"probe": probe}, asked=call.minimum_age is not None),
         minimum_age=call.minimum_age,
-        method=text_or_none(block.get("method"), "method"),
-        score=score,
-        raw_score=number_or_none(block["score"], "score"),
-        raw_score_name="score",
-        scale_source=None if score is None else ScaleSource.DOCUMENTED,
-        warnings=with_missing_score(block, warnings),
         probe_faces=probe,
-        backend=NAME,
-        vendor_status=status,
     )
+
+
+def judged(block: dict[str, Any], faces: Mapping[str, Faces], *, asked: bool) -> dict[str, Any]:
+    """Decision, age, score and warnings of a block, as calls and the decisions of sessions have it.
+
+    Args:
+        block: With ``status``, ``score`` and ``warnings``.
+        faces: Those that the answer tells, by picture.
+        asked: Whether a minimum age is known to have been asked for.
+
+    Raises:
+        ValueError, LookupError: it is not such a block.
+    """
+    status = a_text(block["status"], "status")
+    warnings = warnings_of(block, faces)
+    score, age = score_of(block, warnings, LIVENESS_SCALE), _age(block)
+    return {
+        "decision": decide(
+            status, warnings, scored=score is not None, aged=age is not None, asked=asked
+        ),
+        "age": age,
+        "method": text_or_none(block.get("method"), "method"),
+        "score": score,
+        "raw_score": number_or_none(block["score"], "score"),
+        "raw_score_name": "score",
+        "scale_source": None if score is None else ScaleSource.DOCUMENTED,
+        "warnings": with_missing_score(block, warnings),
+        "backend": NAME,
+        "vendor_status": status,
+    }
 
 
 def decide(
@@ -84,7 +103,7 @@ def decide(
     """
     told = tuple(warnings)
     codes = {warning.code for warning in told}
-    grave = any(warning.severity in _GRAVE for warning in told)
+    grave = any(warning.severity in GRAVE for warning in told)
     if WarningCode.NO_FACE in codes:
         return AgeDecision.INCONCLUSIVE
     if status == APPROVED:

@@ -29,6 +29,7 @@ from facematch_core.backend import (
     ImageLimits,
     LivenessCall,
     MatchCall,
+    RateWindow,
     SearchCall,
 )
 from facematch_core.errors import VendorError
@@ -71,6 +72,10 @@ LIMITS = ImageLimits(
     formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF}),
     max_bytes=5_000_000,
 )
+
+#: POST, PATCH and DELETE of one key together, so also what a `DiditAccount` writes (Didit OpenAPI,
+#: 2026-07-18, read 2026-11-20).
+RATES = (RateWindow(300, 60.0),)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -127,6 +132,7 @@ class DiditBackend(HttpBackend):
         search_scale=SEARCH_SCALE,
         image_limits=LIMITS,
         billed_operations=frozenset(_FORMS),
+        rate_windows=RATES,
         reports_faces=True,
         media_keys=MEDIA_KEYS,
     )
@@ -163,7 +169,7 @@ class DiditBackend(HttpBackend):
         """The form for `call`.
 
         Raises:
-            UnsupportedOption: `caller_ref` is longer than 255 characters.
+            UnsupportedOption: `caller_ref` is longer than 255 characters, or white space alone.
         """
         form, _ = _FORMS[call.operation]
         return form(call, base_url=self._checked_base_url(), api_key=self.api_key)
@@ -188,12 +194,12 @@ class DiditBackend(HttpBackend):
             attempt_id=call.attempt_id,
         )
 
-    def reconcilable(self, call: Call) -> bool:
+    def reconcilable(self, call: Call | Attempt) -> bool:
         """Whether Didit's records can tell later: if it was asked to keep the call, and does.
 
         Only of the operations whose record is documented: a match and a liveness check.
         """
-        kept = super().reconcilable(call) and self.environment is not Environment.SANDBOX
+        kept = call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
         return kept and call.operation in (Operation.MATCH, Operation.LIVENESS)
 
     def reconcile(self, attempt: Attempt, *, deadline_s: float | None = None) -> Reconciliation:

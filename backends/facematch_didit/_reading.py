@@ -62,6 +62,22 @@ def percentage_or_none(value: object, place: str) -> float | None:
     return number
 
 
+def whole_or_none(value: object, place: str) -> int | None:
+    """A whole number, or None for null and for what is missing."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(value, place, "a whole number")
+    return value
+
+
+def flag_or_none(value: object, place: str) -> bool | None:
+    """True or false, or None for null and for what is missing."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise _wrong(value, place, "true or false")
+
+
 def time_or_none(value: object, place: str) -> datetime | None:
     """A moment in UTC from ISO 8601 with ``Z`` or an offset, or None for null.
 

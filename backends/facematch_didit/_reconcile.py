@@ -9,14 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
 from facematch_core import (
     Attempt,
     Billed,
-    Clock,
     Environment,
     LivenessResult,
     MatchResult,
@@ -25,10 +24,8 @@ from facematch_core import (
     Reconciliation,
 )
 from facematch_core.backend import ATTEMPT_KEY
-from facematch_core.errors import UnexpectedResponse, VendorUnavailable
-from facematch_core.http import HttpClient, HttpReply, HttpRequest
+from facematch_core.errors import UnexpectedResponse
 
-from ._words import NAME
 from .account import (
     ApiService,
     DiditAccount,
@@ -41,11 +38,12 @@ from .account import (
 if TYPE_CHECKING:
     from ._backend import DiditBackend
 
-#: How far the two clocks may be apart, and how long Didit may work on a call that was given up.
+#: How far the two clocks are apart at most, as a rule, and how long Didit may work on a call that
+#: was given up: what is opened first.
 SKEW = timedelta(minutes=10)
 
-#: Rows of lists, and sessions in the window, that are looked at: together less than the 600 calls
-#: that Didit allows in a minute.
+#: Rows of lists, and sessions, that are looked at in all: together less than the 600 calls that
+#: Didit allows in a minute.
 MAX_ROWS = 10_000
 MAX_CANDIDATES = 300
 
@@ -67,23 +65,23 @@ def reconcile(
             f"How Didit's records tell the answer to a call of {attempt.operation} is not "
             "documented: look for the id of the call in Didit's console.",
         )
-    account = _account(backend, deadline_s)
+    account = DiditAccount.of(backend)
+    if deadline_s is not None:
+        account = account.within(deadline_s)
     window = window_of(attempt, backend.connect_timeout_s + backend.read_timeout_s)
-    rows, whole = _rows(account, attempt, window)
-    found: list[SessionDecision] = []
-    unread = 0
-    for row in rows[:MAX_CANDIDATES]:
-        try:
-            decision = account.decision(row.session_id)
-        except SessionNotFound:
-            continue  # deleted since it was listed
-        except UnexpectedResponse:
-            # One that cannot be read may be a stranger's: it must not hide the one that can.
-            unread += 1
-            continue
-        if (decision.metadata or {}).get(ATTEMPT_KEY) == attempt.id:
-            found.append(decision)
-    return _told(attempt, found, whole=whole and len(rows) <= MAX_CANDIDATES, unread=unread)
+    search = _Search(account, attempt, window)
+    search.look(window, caller_ref=_reference(attempt))
+    if search.is_whole and not search.found:
+        # The clock of this machine may be wrong, and Didit's framework may have changed the
+        # reference: whoever is told that there is nothing will pay again.
+        search.look(None, caller_ref=None)
+    return _told(search)
+
+
+def _reference(attempt: Attempt) -> str | None:
+    """The reference to look for. One of white space alone is none to Didit's filter."""
+    reference = attempt.caller_ref
+    return reference if reference and reference.strip() else None
 
 
 Window: TypeAlias = tuple[datetime, datetime]
@@ -97,55 +95,108 @@ def window_of(attempt: Attempt, longest_s: float) -> Window:
     return started - SKEW, started + after
 
 
-def _rows(account: DiditAccount, attempt: Attempt, window: Window) -> tuple[list[SessionRow], bool]:
-    """The sessions that may be it, nearest to the call in time first, and whether that is all."""
-    first, last = window
-    rows = account.sessions(
-        session_type=SessionType.API,
-        api_service=_SERVICES[attempt.operation],
-        caller_ref=attempt.caller_ref,
-        date_from=first.date(),
-        date_to=last.date(),
-    )
-    seen = list(itertools.islice(_within(rows, window), MAX_ROWS + 1))
-    started = attempt.started_at
-    fits = [row for row in seen[:MAX_ROWS] if row is not None]
-    fits.sort(key=lambda row: abs((row.created_at or started) - started))
-    return fits, len(seen) <= MAX_ROWS
+@attrs.define
+class _Search:
+    """One search through the sessions of some days: what was looked at, and what was found.
+
+    Attributes:
+        days: A window; its whole days, in UTC, are listed.
+        found: The records that carry the id of the call.
+        unread: Records that cannot be read.
+        is_whole: Whether each look so far saw all that there is.
+        rows_seen, opened: Rows of lists, and the sessions that were opened.
+    """
+
+    account: DiditAccount
+    attempt: Attempt
+    days: Window
+    found: list[SessionDecision] = attrs.field(factory=list)
+    unread: int = 0
+    is_whole: bool = True
+    rows_seen: int = 0
+    opened: set[str] = attrs.field(factory=set)
+
+    def look(self, window: Window | None, *, caller_ref: str | None) -> None:
+        """Open what was not opened yet: of a window or of the whole days, nearest in time first."""
+        rows = self._rows(window, caller_ref)
+        new = [row for row in rows if row.session_id not in self.opened]
+        left = MAX_CANDIDATES - len(self.opened)
+        self.is_whole = self.is_whole and len(new) <= left
+        for row in new[:left]:
+            self.opened.add(row.session_id)
+            self._open(row)
+
+    def _open(self, row: SessionRow) -> None:
+        try:
+            decision = self.account.decision(row.session_id)
+        except SessionNotFound:
+            return  # deleted since it was listed
+        except UnexpectedResponse:
+            # One that cannot be read may be a stranger's: it must not hide the one that can.
+            self.unread += 1
+            return
+        if (decision.metadata or {}).get(ATTEMPT_KEY) == self.attempt.id:
+            self.found.append(decision)
+
+    def _rows(self, window: Window | None, caller_ref: str | None) -> list[SessionRow]:
+        first, last = self.days
+        rows: Iterator[SessionRow | None] = self.account.sessions(
+            session_type=SessionType.API,
+            api_service=_SERVICES[self.attempt.operation],
+            caller_ref=caller_ref,
+            date_from=first.date(),
+            date_to=last.date(),
+        )
+        if window is not None:
+            rows = _within(rows, window)
+        left = MAX_ROWS - self.rows_seen
+        seen = list(itertools.islice(rows, left + 1))
+        self.is_whole = self.is_whole and len(seen) <= left
+        self.rows_seen += len(seen)
+        started = self.attempt.started_at
+        fits = [row for row in seen[:left] if row is not None]
+        fits.sort(key=lambda row: abs((row.created_at or started) - started))
+        return fits
 
 
-def _within(rows: Iterator[SessionRow], window: Window) -> Iterator[SessionRow | None]:
+def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[SessionRow | None]:
     """Each row that lies in the window, None for one that does not; newest first, so it ends."""
     first, last = window
-    for row in rows:
+    for row in filter(None, rows):
         if row.created_at is not None and row.created_at < first:
             return
         yield row if row.created_at is None or row.created_at <= last else None
 
 
-def _told(
-    attempt: Attempt, found: list[SessionDecision], *, whole: bool, unread: int
-) -> Reconciliation:
+def _told(search: _Search) -> Reconciliation:
+    attempt, found = search.attempt, search.found
     if len(found) > 1:
         return _cannot(attempt, f"{len(found)} of Didit's records carry the id of this call.")
     if found:
         return _found(attempt, found[0])
-    if not whole:
+    if not search.is_whole:
         return _cannot(
             attempt,
-            "Didit has more records of that time than are looked through"
-            + ("." if attempt.caller_ref else ": an attempt with a caller_ref has fewer."),
+            "No record of Didit's that was opened carries the id of this call, but there are more "
+            "of those days than are looked through. It may be one of them, above all if the clock "
+            "of this machine was wrong.",
         )
-    if unread:
-        return _cannot(attempt, f"{unread} of Didit's records of that time cannot be read.")
+    if search.unread:
+        return _cannot(attempt, f"{search.unread} of Didit's records of those days cannot be read.")
+    first, last = (moment.date().isoformat() for moment in search.days)
     return Reconciliation(
         outcome=Reconciled.NOT_YET,
         attempt=attempt,
         reason=(
-            "No record of Didit's carries the id of this call. If that is so minutes after the "
-            "call, it was most likely not carried out, or its record was deleted."
+            f"No record of Didit's of {_days(first, last)} carries the id of this call. If that is "
+            "so minutes after the call, it was most likely not carried out, or its record was "
+            "deleted; unless the clock of this machine had the wrong day then."
         ),
     )
+
+
+def _days(first: str, last: str) -> str:
+    return f"{first} (UTC)" if first == last else f"{first} and {last} (UTC)"
 
 
 def _found(attempt: Attempt, decision: SessionDecision) -> Reconciliation:
@@ -176,41 +227,3 @@ def _found(attempt: Attempt, decision: SessionDecision) -> Reconciliation:
 
 def _cannot(attempt: Attempt, reason: str) -> Reconciliation:
     return Reconciliation(outcome=Reconciled.CANNOT_KNOW, attempt=attempt, reason=reason)
-
-
-def _account(backend: DiditBackend, deadline_s: float | None) -> DiditAccount:
-    if deadline_s is None:
-        return DiditAccount.of(backend)
-    client: Any = _Until(backend.client, deadline_s)
-    return DiditAccount(
-        api_key=backend.api_key,
-        base_url=backend.base_url,
-        allow_base_url=backend.allow_base_url,
-        allow_insecure=backend.allow_insecure,
-        environment=backend.environment,
-        connect_timeout_s=backend.connect_timeout_s,
-        read_timeout_s=backend.read_timeout_s,
-        client=cast(HttpClient, client),
-    )
-
-
-class _Until:
-    """The part of an `HttpClient` that an account needs, of which every call ends by one moment."""
-
-    def __init__(self, client: HttpClient, deadline_s: float) -> None:
-        self._client = client
-        self._deadline_s = deadline_s
-        self._end = client.clock.monotonic() + deadline_s
-        self.clock: Clock = client.clock
-        self.is_doubled = client.is_doubled
-
-    def send(self, request: HttpRequest, *, backend: str, deadline_s: float) -> HttpReply:
-        left = self._end - self.clock.monotonic()
-        if left <= 0:
-            raise VendorUnavailable(
-                f"The deadline of {self._deadline_s:g} s ran out while {NAME}'s records were read.",
-                backend=NAME,
-                billed=Billed.NO,
-                billed_ground="reading records has no price",
-            )
-        return self._client.send(request, backend=backend, deadline_s=min(left, deadline_s))

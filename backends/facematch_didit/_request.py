@@ -103,7 +103,7 @@ def _fields(call: Call) -> dict[str, str]:
     """The form fields that all calls have.
 
     Raises:
-        UnsupportedOption: `caller_ref` is longer than `MAX_CALLER_REF`.
+        UnsupportedOption: `caller_ref` is longer than `MAX_CALLER_REF`, or white space alone.
     """
     fields = {
         "rotate_image": _flag(call.rotate),
@@ -111,6 +111,14 @@ def _fields(call: Call) -> dict[str, str]:
         "save_api_request": _flag(call.retention is Retention.KEEP),
     }
     if call.caller_ref:
+        if not call.caller_ref.strip():
+            # Didit's lists cannot be asked for it, and a framework may drop it.
+            raise UnsupportedOption(
+                "caller_ref is white space alone: leave it out, or write something. Nothing was "
+                "sent.",
+                backend=NAME,
+                option="caller_ref",
+            )
         if len(call.caller_ref) > MAX_CALLER_REF:
             raise UnsupportedOption(
                 f"caller_ref has {len(call.caller_ref)} characters, but at most {MAX_CALLER_REF} "

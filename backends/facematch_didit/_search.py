@@ -7,7 +7,6 @@ Source: Didit OpenAPI, 2026-07-18; early editions: Didit's skills, early 2026. B
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from facematch_core import (
     Billed,
@@ -26,15 +25,22 @@ from facematch_core.http import HttpReply
 
 from ._errors import STATED
 from ._faces import read_faces
-from ._reading import a_list, a_text, an_object, percentage_or_none, text_or_none, time_or_none
+from ._reading import (
+    a_list,
+    a_text,
+    an_object,
+    flag_or_none,
+    percentage_or_none,
+    text_or_none,
+    time_or_none,
+    whole_or_none,
+)
 from ._wire import common, shown, warnings_of
-from ._words import APPROVED, CHARGED_LOOKUP, NAME, SEARCH_SCALE
+from ._words import APPROVED, CHARGED_LOOKUP, GRAVE, NAME, SEARCH_SCALE
 
 #: What Didit answers, with 400 and so without a charge, if the picture has no face. There is no
 #: code for it, so the text is compared as a whole.
 NO_FACE = {"error": "No face detected in the image"}
-
-_GRAVE = (Severity.ERROR, Severity.UNKNOWN)
 
 #: Warnings that say there is a face like it, even if none is listed.
 _LIKE = {WarningCode.DUPLICATE, WarningCode.POSSIBLE_DUPLICATE}
@@ -53,7 +59,7 @@ def search_result(call: SearchCall, body: object, environment: Environment) -> S
     matches = tuple(_found(item) for item in a_list(block["matches"], "matches"))
     warnings = (
         *warnings_of(block, {"probe": probe}),
-        *_miscounted(_whole_or_none(block.get("total_matches"), "total_matches"), len(matches)),
+        *_miscounted(whole_or_none(block.get("total_matches"), "total_matches"), len(matches)),
     )
     best = max((face.score.value for face in matches if face.score is not None), default=None)
     facts = common(call, answer, environment)
@@ -115,7 +121,7 @@ def decide(
     if WarningCode.NO_FACE in codes:
         return SearchDecision.INCONCLUSIVE
     # Documented: Didit declines for a blocklist and nothing else.
-    doubtful = status != APPROVED or any(warning.severity in _GRAVE for warning in told)
+    doubtful = status != APPROVED or any(warning.severity in GRAVE for warning in told)
     if doubtful or WarningCode.POSSIBLY_BLOCKLISTED in codes or None in listed:
         return SearchDecision.REVIEW
     if found:
@@ -129,13 +135,13 @@ def _found(item: object) -> FoundFace:
     return FoundFace(
         score=None if value is None else Score(value, SEARCH_SCALE),
         session_id=text_or_none(told.get("session_id"), "session_id"),
-        session_number=_whole_or_none(told.get("session_number"), "session_number"),
+        session_number=whole_or_none(told.get("session_number"), "session_number"),
         source=text_or_none(told.get("source"), "source"),
         caller_ref=text_or_none(told.get("vendor_data"), "vendor_data"),
         at=time_or_none(told.get("verification_date"), "verification_date"),
         vendor_status=text_or_none(told.get("status"), "status"),
-        is_blocklisted=_flag_or_none(told.get("is_blocklisted"), "is_blocklisted"),
-        is_allowlisted=_flag_or_none(told.get("is_allowlisted"), "is_allowlisted"),
+        is_blocklisted=flag_or_none(told.get("is_blocklisted"), "is_blocklisted"),
+        is_allowlisted=flag_or_none(told.get("is_allowlisted"), "is_allowlisted"),
     )
 
 
@@ -146,15 +152,3 @@ def _miscounted(total: int | None, listed: int) -> Iterable[ResultWarning]:
             severity=Severity.ERROR,
             text=f"Didit counts {total} faces, and lists {listed}.",
         )
-
-
-def _flag_or_none(value: Any, place: str) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise ValueError(f"{place} is {type(value).__name__}, not true or false")
-    return value
-
-
-def _whole_or_none(value: Any, place: str) -> int | None:
-    if value is not None and type(value) is not int:
-        raise ValueError(f"{place} is {type(value).__name__}, not a whole number")
-    return value

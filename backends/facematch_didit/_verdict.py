@@ -12,18 +12,16 @@ from typing import Generic, TypeVar
 import attrs
 
 from facematch_core import (
+    AgeDecision,
     Decision,
     LivenessDecision,
     ResultWarning,
-    Severity,
     WarningCode,
 )
 
-from ._words import APPROVED, DECLINED
+from ._words import APPROVED, DECLINED, GRAVE
 
-D = TypeVar("D", Decision, LivenessDecision)
-
-_GRAVE = (Severity.ERROR, Severity.UNKNOWN)
+D = TypeVar("D", Decision, LivenessDecision, AgeDecision)
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +73,7 @@ def decide(
     """
     told = tuple(warnings)
     codes = {warning.code for warning in told}
-    grave = {warning.code for warning in told if warning.severity in _GRAVE}
+    grave = {warning.code for warning in told if warning.severity in GRAVE}
     if WarningCode.NO_FACE in codes:
         return verdicts.inconclusive
     if status == APPROVED:

@@ -79,6 +79,10 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     }
 )
 
+#: The weights of a warning with which nobody passes: Didit declines because of the first, and what
+#: the other means nobody knows.
+GRAVE = frozenset({Severity.ERROR, Severity.UNKNOWN})
+
 #: Keys whose text is an address of a picture or film, in Didit's records and in the answer to a
 #: face search (Didit OpenAPI, 2026-07-18).
 MEDIA_KEYS = frozenset(

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import attrs
 
-from facematch_core import Environment, Secret
+from facematch_core import Attempt, Environment, Secret
 
 from . import _arguments as given
 from . import _reading, _requests, _waiting
@@ -77,6 +77,7 @@ class DiditAccount(Opened):
             password: At least eight characters: a small and a capital letter, a digit and a
                 special character among them. Didit reports one broken rule at a time.
         """
+        password = given.hidden(password)
         read = functools.partial(_reading.registration, email=email)
         return self._line.read(_requests.register(email, password), read)
 
@@ -88,10 +89,12 @@ class DiditAccount(Opened):
             code: Six letters and digits from the mailbox; good for 15 minutes, by some of Didit's
                 pages 10.
         """
+        code = given.hidden(code)
         return self._line.read(_requests.verify_email(email, code), _reading.verified)
 
     def login(self, email: str, password: Secret | str) -> Tokens:
         """New tokens of a person; five failures close the account for 15 minutes."""
+        password = given.hidden(password)
         return self._line.read(_requests.login(email, password), _reading.tokens)
 
     def resend_code(self, email: str) -> None:
@@ -108,8 +111,8 @@ class DiditAccount(Opened):
         self,
         amount: Decimal | int,
         *,
-        success_url: str | None = None,
-        cancel_url: str | None = None,
+        success_url: Secret | str | None = None,
+        cancel_url: Secret | str | None = None,
     ) -> TopUp:
         """Have a payment page made. Nothing is paid, and the balance stays, until somebody pays.
 
@@ -117,6 +120,7 @@ class DiditAccount(Opened):
             amount: US dollars, at least 50; no float.
             success_url, cancel_url: Where the page leads afterwards; None for Didit's console.
         """
+        success_url, cancel_url = given.hidden(success_url), given.hidden(cancel_url)
         ask = _requests.top_up(amount, success_url, cancel_url)
         return self._line.read(ask, _reading.top_up)
 
@@ -182,25 +186,41 @@ class DiditAccount(Opened):
             name_of=lambda row: row.session_id,
         )
 
-    def decision(self, session_id: Id, *, just_kept: bool = False) -> SessionDecision:
+    def decision(
+        self, session_id: Id, *, attempt: Attempt | None = None, just_kept: bool = False
+    ) -> SessionDecision:
         """A session as it stands, with the results of its calls.
+
+        **Without `attempt` the results are Didit's verdict alone.** Didit's record knows nothing of
+        a `review_threshold`, so what the call told as REVIEW because of it is a pass here. With
+        `attempt` the rules of the call hold, as in `FaceVerifier.reconcile`.
 
         Args:
             session_id: That of a result that was kept.
+            attempt: Of the call that made the session; None for Didit's verdict.
             just_kept: Whether that was a moment ago: a 404 is then asked again twice, within two
                 seconds.
 
         Raises:
             SessionNotFound: it is unknown, deleted, or out of the key's scope.
+            InvalidRequest: an argument; or the session is not that of `attempt`.
         """
         ask = _requests.decision(session_id)
-        if not given.a_flag("just_kept", just_kept):
-            return self._line.read_told(ask, self._decision)
+        attempt = given.an_attempt_or_none("attempt", attempt)
         look = functools.partial(self._line.read_told, ask, self._decision)
-        return _waiting.settled(look, self.client.clock)
+        if given.a_flag("just_kept", just_kept):
+            told = _waiting.settled(look, self.client.clock)
+        else:
+            told = look()
+        return told if attempt is None else told.judged_by(attempt)
 
     def wait_for_review(
-        self, session_id: Id, *, timeout_s: float, poll_s: float = 5.0
+        self,
+        session_id: Id,
+        *,
+        timeout_s: float,
+        poll_s: float = 5.0,
+        attempt: Attempt | None = None,
     ) -> SessionDecision:
         """The session once its status is final, or as it stands when the time is over.
 
@@ -213,17 +233,21 @@ class DiditAccount(Opened):
             timeout_s: Longest wait, at least 0, to which one last call may add its own time.
             poll_s: Seconds between two looks, at least 0.1. Didit allows 600 in a minute, and
                 allowed 100 in early 2026.
+            attempt: As for `decision`: without it no review threshold of yours is applied.
 
         Raises:
             SessionNotFound: there is no such session.
+            InvalidRequest: as for `decision`.
         """
         ask = _requests.decision(session_id)
-        return _waiting.decided(
+        attempt = given.an_attempt_or_none("attempt", attempt)
+        told = _waiting.decided(
             functools.partial(self._line.read_told, ask, self._decision),
             self.client.clock,
             timeout_s=given.seconds("timeout_s", timeout_s, least=0),
             poll_s=given.seconds("poll_s", poll_s, least=0.1),
         )
+        return told if attempt is None else told.judged_by(attempt)
 
     def delete(self, session_id: Id) -> Deleted:
         """Delete a session, its pictures and its faces. No undo; the credit is not given back.

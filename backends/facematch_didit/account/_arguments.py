@@ -6,10 +6,13 @@ import datetime as dt
 import math
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any, TypeVar
 
-from facematch_core import InvalidRequest, Secret
+from facematch_core import Attempt, InvalidRequest, Secret
+
+T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
@@ -37,14 +40,22 @@ def a_text(name: str, value: object) -> str:
     return value
 
 
+def hidden(value: T) -> T | Secret:
+    """A text as a `Secret`, and whatever else it is as it is.
+
+    The frame of a function that raises stays alive with the error, and its arguments with it: so
+    this comes first of all.
+    """
+    return Secret.of(value) if isinstance(value, str) else value
+
+
 def a_secret(name: str, value: object) -> Secret:
-    """A secret that is not empty."""
-    if not isinstance(value, (Secret, str)):
+    """A secret that is not empty; the value comes as `hidden` gives it."""
+    if not isinstance(value, Secret):
         raise InvalidRequest(f"{name} must be a Secret or text, not {type(value).__name__}.")
-    secret = Secret.of(value)
-    if not secret.reveal():
+    if not value.reveal():
         raise InvalidRequest(f"{name} is empty.")
-    return secret
+    return value
 
 
 def a_flag(name: str, value: object) -> bool:
@@ -54,12 +65,19 @@ def a_flag(name: str, value: object) -> bool:
     return value
 
 
-def a_web_address(name: str, value: object) -> str:
-    """An address of the web; it is not repeated in the sentence, for some carry a token."""
-    text = a_text(name, value)
-    if not _WEB.fullmatch(text):
+def an_attempt_or_none(name: str, value: object) -> Attempt | None:
+    """What is remembered of a call, or None."""
+    if value is not None and not isinstance(value, Attempt):
+        raise InvalidRequest(f"{name} must be an Attempt, not {type(value).__name__}.")
+    return value
+
+
+def a_web_address(name: str, value: object) -> Secret:
+    """An address of the web, as a secret, for some carry a token."""
+    address = a_secret(name, value)
+    if not _WEB.fullmatch(address.reveal()):
         raise InvalidRequest(f"{name} must be an address that begins with https:// or http://.")
-    return text
+    return address
 
 
 def a_day(name: str, value: object) -> str:
@@ -76,11 +94,20 @@ def a_count(name: str, value: object) -> int:
     return value
 
 
-def texts(name: str, values: Iterable[str]) -> list[str]:
+def several(name: str, values: object, things: str) -> list[Any]:
+    """What a list, a tuple or another iterable holds; a single text or mapping is none."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise InvalidRequest(
+            f"{name} must be several {things}, not {type(values).__name__}: put them into a list."
+        )
+    return list(values)
+
+
+def texts(name: str, values: object) -> list[str]:
     """Several texts, at least one; a single text is refused, because it is a series of letters."""
     if isinstance(values, str):
         raise InvalidRequest(f"{name} must be several texts, not one: put it into a list.")
-    items = [a_text(f"each of {name}", value) for value in values]
+    items = [a_text(f"each of {name}", value) for value in several(name, values, "texts")]
     if not items:
         raise InvalidRequest(f"{name} is empty.")
     return items
@@ -113,10 +140,10 @@ def dollars(amount: object) -> int | float:
     return int(exact) if exact == exact.to_integral_value() else number
 
 
-def numbers(name: str, values: Iterable[object]) -> list[str]:
+def numbers(name: str, values: object) -> list[str]:
     """Numbers of sessions, at least one, as Didit takes them."""
     found = []
-    for value in values:
+    for value in several(name, values, "whole numbers"):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise InvalidRequest(f"{name} must be whole numbers, none below 0.")
         found.append(str(value))

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from facematch_core import Secret
+from facematch_core.http import BodyShape, HttpReply
 
 from . import _errors
 from ._errors import Tables
@@ -21,14 +22,12 @@ class Purpose:
         tables: What answers other than 2xx mean.
         reads: Whether it only reads.
         advice: What to look at if it changes something and no answer tells whether it did.
-        traceable: Whether that look can tell.
         registers: Whether it goes to the host that registers accounts, without a key.
     """
 
     tables: Tables
     reads: bool = False
     advice: str = ""
-    traceable: bool = True
     registers: bool = False
 
 
@@ -42,6 +41,9 @@ class Ask:
         path: Below the address of its host, with a slash at both ends: Didit redirects others.
         params: The query.
         json: The body; a `Secret` in it is revealed only while it is sent. None for none.
+        repeated: Names in `json` of secrets that a good answer rightly repeats.
+        confirmed: What the answer to a change has to say; empty if its status is enough, and the
+            body may be empty.
     """
 
     purpose: Purpose
@@ -49,11 +51,36 @@ class Ask:
     path: str
     params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     json: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    repeated: frozenset[str] = frozenset()
+    confirmed: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Those in the body."""
-        return tuple(value for value in (self.json or {}).values() if isinstance(value, Secret))
+        return self._secrets_but(frozenset())
+
+    @property
+    def unrepeated(self) -> tuple[Secret, ...]:
+        """Those of them that no good answer tells."""
+        return self._secrets_but(self.repeated)
+
+    def _secrets_but(self, names: frozenset[str]) -> tuple[Secret, ...]:
+        return tuple(
+            value
+            for name, value in (self.json or {}).items()
+            if isinstance(value, Secret) and name not in names
+        )
+
+    def is_confirmed_by(self, reply: HttpReply) -> bool:
+        """Whether an answer 2xx is Didit's own: a gateway may answer so with a page of markup."""
+        if self.purpose.reads:
+            return True
+        if reply.shape is BodyShape.EMPTY:
+            return not self.confirmed
+        if reply.shape is not BodyShape.JSON_OBJECT:
+            return False
+        body = reply.json()
+        return all(body.get(name) == value for name, value in self.confirmed.items())
 
 
 _SESSION = (
@@ -74,7 +101,6 @@ TOP_UP = Purpose(
         "A payment page may have been made; nothing is charged until somebody pays there. Look "
         "for it in Didit's console, and at balance(), before asking for another."
     ),
-    traceable=False,
 )
 UPDATE_STATUS = Purpose(
     tables=_CHANGING_SESSION,
@@ -116,7 +142,6 @@ REGISTER = Purpose(
         "Look for a code in the mailbox, or ask resend_code(). For reserved test domains "
         "(example.com) Didit is reported to answer 500."
     ),
-    traceable=False,
     registers=True,
 )
 VERIFY_EMAIL = Purpose(
@@ -125,18 +150,15 @@ VERIFY_EMAIL = Purpose(
         "The address may be verified by now: log in with login(), or take the key from Didit's "
         "console."
     ),
-    traceable=False,
     registers=True,
 )
 LOGIN = Purpose(
     tables=_errors.REGISTERING,
     advice="Log in again; five failures close the account for 15 minutes.",
-    traceable=False,
     registers=True,
 )
 RESEND_CODE = Purpose(
     tables=_errors.REGISTERING,
     advice="Look into the mailbox; a minute must pass between two codes.",
-    traceable=False,
     registers=True,
 )

@@ -9,28 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from facematch_core import (
-    Billed,
-    Environment,
-    LivenessResult,
-    MatchResult,
-    ResultWarning,
-    Secret,
-    Severity,
-    WarningCode,
-)
+from facematch_core import Billed, Environment, Secret
 from facematch_core.backend import ATTEMPT_KEY
-from facematch_didit import _verdict, _wire
-from facematch_didit._reading import a_list, a_text, an_object, text_or_none, time_or_none
-from facematch_didit._verdict import D, Verdicts
-from facematch_didit._words import LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS
+from facematch_didit._reading import (
+    a_list,
+    an_object,
+    text_or_none,
+    time_or_none,
+    whole_or_none,
+)
+from facematch_didit._words import MEDIA_KEYS
 
 from . import _reading, _words
+from ._blocks import CHECKS, MATCHES, blocks, results
 from ._private import shown
 from ._session import Media, SessionDecision
-from ._words import SessionStatus, Standing
-
-_MATCHES, _CHECKS = "face_matches", "liveness_checks"
 
 #: What `raw` keeps: nothing of documents, phones and addresses of people.
 _KEPT = (
@@ -43,8 +36,8 @@ _KEPT = (
     "features",
     "vendor_data",
     "metadata",
-    _CHECKS,
-    _MATCHES,
+    CHECKS,
+    MATCHES,
     "reviews",
     "created_at",
     "expires_at",
@@ -93,26 +86,17 @@ def session_decision(
         "billed_ground": ground,
     }
     status = _reading.status_of(word)
-    matches, checks = _blocks(answer, _MATCHES), _blocks(answer, _CHECKS)
     return SessionDecision(
-        session_number=_reading.whole_or_none(answer.get("session_number"), "session_number"),
+        session_number=whole_or_none(answer.get("session_number"), "session_number"),
         status=status,
         vendor_status=word,
-        results=(
-            *(
-                MatchResult(**_judged(_verdict.MATCH, block, MATCH_SCALE, status), **common)
-                for block in matches
-            ),
-            *(
-                LivenessResult(
-                    **_wire.seen(block),
-                    **_judged(_verdict.LIVENESS, block, LIVENESS_SCALE, status),
-                    **common,
-                )
-                for block in checks
-            ),
+        results=tuple(results(answer, status, common)),
+        media=tuple(
+            media
+            for name in (MATCHES, CHECKS)
+            for block in blocks(answer, name)
+            for media in _media(block)
         ),
-        media=tuple(media for block in (*matches, *checks) for media in _media(block)),
         reviews=tuple(map(_reading.review, a_list(answer.get("reviews") or [], "reviews"))),
         features=tuple(name for name, _ in _reading.features(answer.get("features"))),
         workflow_id=workflow_id,
@@ -126,52 +110,6 @@ def _billed(environment: Environment, workflow_id: str | None) -> tuple[Billed, 
     if environment is Environment.SANDBOX:
         return _words.IN_SANDBOX
     return _words.IN_WORKFLOW if workflow_id else _words.KEPT_CALL
-
-
-def _blocks(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The blocks of a feature, with what may be missing from one that was not finished."""
-    told = a_list(answer.get(name) or [], name)
-    blocks = [{"score": None, **an_object(block, f"one of {name}")} for block in told]
-    return [{**block, "warnings": block.get("warnings") or []} for block in blocks]
-
-
-def _judged(
-    verdicts: Verdicts[D], block: dict[str, Any], scale: str, session: SessionStatus
-) -> dict[str, Any]:
-    """What `_wire.judged` says of a block, as far as the session lets it stand."""
-    word = a_text(_reading.needed(block, "status"), "status")
-    for warning in a_list(block["warnings"], "warnings"):
-        _reading.text_in(an_object(warning, "a warning"), "risk")
-    said: dict[str, Any] = _wire.judged(verdicts, block, scale, {})
-    said["raw"] = shown(block)
-    decision = standing(verdicts, said["decision"], feature=word, session=session)
-    if decision is verdicts.review and said["decision"] is verdicts.passed:
-        said["warnings"] = (*said["warnings"], _HELD_BACK)
-    return {**said, "decision": decision}
-
-
-_HELD_BACK = ResultWarning(
-    code=WarningCode.OTHER,
-    severity=Severity.WARNING,
-    text="It passed, but the session that it belongs to is not approved, so the pass does not "
-    "count.",
-)
-
-
-def standing(verdicts: Verdicts[D], decision: D, *, feature: str, session: SessionStatus) -> D:
-    """What becomes of `decision`, by the tables of `_words`.
-
-    Args:
-        verdicts: The words of the operation.
-        decision: What status, score and warnings of the feature say by themselves.
-        feature: Didit's word for the feature.
-        session: Where the session stands.
-    """
-    own = _words.FEATURE_STANDINGS.get(feature, Standing.REVIEW)
-    if own is Standing.INCONCLUSIVE:
-        return verdicts.inconclusive
-    counts = own is _words.SESSION_STANDINGS[session] is Standing.COUNTS
-    return decision if counts or decision is not verdicts.passed else verdicts.review
 
 
 def _media(block: dict[str, Any]) -> Iterator[Media]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core import InvalidRequest
+from facematch_core import InvalidRequest, Secret
 
 from . import _arguments as given
 from . import _asks, _reading
@@ -25,6 +25,17 @@ from ._records import WebhookDestination
 _PATH = "/v3/webhook/destinations/"
 VERSIONS = ("v1", "v2", "v3")
 LONGEST_LABEL = 255
+
+#: Our names of the fields, and Didit's.
+_NAMES = {
+    "label": "label",
+    "url": "url",
+    "events": "subscribed_events",
+    "enabled": "enabled",
+    "version": "webhook_version",
+}
+#: The address is a secret to us, because some carry a token, and stands in each answer.
+_REPEATED = frozenset({"url"})
 
 
 @attrs.frozen(eq=False)
@@ -56,7 +67,7 @@ class Destinations:
     def create(
         self,
         label: str,
-        url: str,
+        url: Secret | str,
         events: Iterable[str],
         *,
         enabled: bool = True,
@@ -75,8 +86,18 @@ class Destinations:
         Raises:
             InvalidRequest: an argument; nothing was sent.
         """
+        url = given.hidden(url)
         body = _fields(label=label, url=url, events=events, enabled=enabled, version=version)
-        ask = Ask(method="POST", path=_PATH, purpose=_asks.CREATE_DESTINATION, json=body)
+        for name, theirs in _NAMES.items():
+            if theirs not in body:
+                raise InvalidRequest(f"{name} is None: a new destination needs one.")
+        ask = Ask(
+            method="POST",
+            path=_PATH,
+            purpose=_asks.CREATE_DESTINATION,
+            json=body,
+            repeated=_REPEATED,
+        )
         return self._line.read(ask, _reading.destination)
 
     def update(
@@ -84,7 +105,7 @@ class Destinations:
         destination_id: str | uuid.UUID,
         *,
         label: str | None = None,
-        url: str | None = None,
+        url: Secret | str | None = None,
         events: Iterable[str] | None = None,
         enabled: bool | None = None,
         version: str | None = None,
@@ -96,11 +117,18 @@ class Destinations:
         Raises:
             InvalidRequest: an argument, or none at all; nothing was sent.
         """
+        url = given.hidden(url)
         body = _fields(label=label, url=url, events=events, enabled=enabled, version=version)
         if not body:
             raise InvalidRequest("Name at least one thing to change.")
         path = _one(destination_id)
-        ask = Ask(method="PATCH", path=path, purpose=_asks.UPDATE_DESTINATION, json=body)
+        ask = Ask(
+            method="PATCH",
+            path=path,
+            purpose=_asks.UPDATE_DESTINATION,
+            json=body,
+            repeated=_REPEATED,
+        )
         return self._line.read(ask, _reading.destination)
 
     def delete(self, destination_id: str | uuid.UUID) -> None:
@@ -116,7 +144,7 @@ def _one(destination_id: str | uuid.UUID) -> str:
 def _fields(
     *,
     label: str | None,
-    url: str | None,
+    url: Secret | str | None,
     events: Iterable[str] | None,
     enabled: bool | None,
     version: str | None,
@@ -131,8 +159,8 @@ def _fields(
     fields = {
         "label": label,
         "url": None if url is None else given.a_web_address("url", url),
-        "subscribed_events": None if events is None else given.texts("events", events),
+        "events": None if events is None else given.texts("events", events),
         "enabled": None if enabled is None else given.a_flag("enabled", enabled),
-        "webhook_version": version,
+        "version": version,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return {_NAMES[name]: value for name, value in fields.items() if value is not None}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from facematch_core import Billed
+from facematch_core import Billed, Environment
 from facematch_core.errors import (
     AuthenticationFailed,
     OutcomeUnknown,
@@ -24,6 +24,7 @@ from facematch_core.errors import (
 )
 from facematch_core.http import DEFAULT_ERRORS, BodyShape, ErrorRow, ErrorTable, rows
 from facematch_didit._errors import TABLES, Words
+from facematch_didit._words import NAME
 
 Tables = Mapping[Words, ErrorTable]
 E = TypeVar("E", bound=VendorError)
@@ -100,14 +101,13 @@ _BY_STATUS: ErrorTable = {
 REGISTERING: Tables = MappingProxyType(dict.fromkeys(Words, _BY_STATUS))
 
 
-def unanswered(error: VendorError, *, reads: bool, advice: str, traceable: bool) -> VendorError:
+def unanswered(error: VendorError, *, reads: bool, advice: str) -> VendorError:
     """What a failure of the client means for one of these calls.
 
     Args:
         error: As `HttpClient.send` raises it.
         reads: Whether the call only reads.
         advice: What to look at if it changes something.
-        traceable: Whether such a look can tell what became of it.
     """
     if isinstance(error, UnexpectedResponse):
         told = error.message.partition(" It counts as charged")[0]
@@ -118,18 +118,28 @@ def unanswered(error: VendorError, *, reads: bool, advice: str, traceable: bool)
     if reads:
         told += " Nothing is charged for asking, so ask again."
         return _like(error, VendorUnavailable, told, FREE_TO_ASK)
-    again = _like(error, type(error), f"{told} {advice}", NO_PRICE)
-    again.reconcilable = traceable
-    return again
+    # Not reconcilable: `FaceVerifier.reconcile` looks for calls of a verifier, and this is none.
+    return _like(error, type(error), f"{told} {advice}", NO_PRICE)
 
 
-def changed(error: VendorError, *, advice: str, traceable: bool) -> VendorError:
+def changed(error: VendorError, *, advice: str) -> VendorError:
     """`error`; where it stands for "not known", that, with what to look at."""
     if type(error) is not VendorError:
         return error
-    told = _like(error, OutcomeUnknown, f"{error.message} {advice}", NO_PRICE)
-    told.reconcilable = traceable
-    return told
+    return _like(error, OutcomeUnknown, f"{error.message} {advice}", NO_PRICE)
+
+
+def unconfirmed(status: int, *, advice: str, environment: Environment | None) -> OutcomeUnknown:
+    """What an answer 2xx means that is not Didit's own: a gateway may have given it."""
+    return OutcomeUnknown(
+        f"{NAME} answered {status}, but not in its own form, so whether it was carried out is not "
+        f"known. {advice}",
+        backend=NAME,
+        billed=Billed.NO,
+        billed_ground=NO_PRICE,
+        status_code=status,
+        environment=environment,
+    )
 
 
 def _like(error: VendorError, kind: type[E], message: str, ground: str) -> E:

@@ -75,13 +75,13 @@ def _word(name: str, value: W, kind: type[W]) -> str:
 
 
 def _statuses(status: SessionStatus | Iterable[SessionStatus]) -> str:
-    several = [status] if isinstance(status, str) else list(status)
-    words = [STATUS_WORDS.get(one) for one in several]
-    if not words or None in words:
+    several = [status] if isinstance(status, str) else given.several("status", status, "statuses")
+    known = tuple(STATUS_WORDS)
+    if not several or any(one not in known for one in several):
         raise InvalidRequest(
             "status must be a SessionStatus that Didit has a word for, or several."
         )
-    return ",".join(word for word in words if word)
+    return ",".join(STATUS_WORDS[SessionStatus(one)] for one in several)
 
 
 def _listed(name: str, values: Iterable[str]) -> str:

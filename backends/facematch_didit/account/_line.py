@@ -14,6 +14,7 @@ from facematch_core.errors import (
     RequestRejected,
     UnexpectedResponse,
     VendorError,
+    VendorUnavailable,
 )
 from facematch_core.http import (
     MOCK_HEADER,
@@ -43,6 +44,8 @@ class Line:
         environment: As declared.
         client: What sends.
         deadline_s: Longest time of one call, dribbling answers included.
+        within_s, ends_at: Longest time of all calls together, and the moment, on the client's
+            monotonic clock, at which that is over; None for no end.
     """
 
     base_url: str
@@ -52,6 +55,13 @@ class Line:
     environment: Environment
     client: HttpClient
     deadline_s: float
+    within_s: float | None = None
+    ends_at: float | None = None
+
+    def within(self, within_s: float) -> Line:
+        """The same way, for calls that all end in so many seconds from now."""
+        ends_at = self.client.clock.monotonic() + within_s
+        return attrs.evolve(self, within_s=within_s, ends_at=ends_at)
 
     def send(self, ask: Ask) -> HttpReply:
         """The answer 2xx to `ask`; any other, or none, is an error of the tree."""
@@ -136,13 +146,11 @@ class Line:
     def _outcome(self, ask: Ask) -> HttpReply | BaseException:
         purpose = ask.purpose
         try:
-            reply = self.client.send(self._request(ask), backend=NAME, deadline_s=self.deadline_s)
+            left_s = self._left_s()
+            reply = self.client.send(self._request(ask), backend=NAME, deadline_s=left_s)
         except VendorError as error:
             return _errors.unanswered(
-                error.with_traceback(None),
-                reads=purpose.reads,
-                advice=purpose.advice,
-                traceable=purpose.traceable,
+                error.with_traceback(None), reads=purpose.reads, advice=purpose.advice
             )
         except BaseException as error:  # noqa: BLE001 - raised again by send(); the frames behind it hold the password
             return error.with_traceback(None)
@@ -153,9 +161,29 @@ class Line:
                 "environment.",
                 environment=Environment.PRODUCTION,
             )
-        if 200 <= reply.status < 300:
-            return reply
-        return self._error(attrs.evolve(reply, secrets=(*reply.secrets, *ask.secrets)), purpose)
+        if not 200 <= reply.status < 300:
+            masked = attrs.evolve(reply, secrets=(*reply.secrets, *ask.secrets))
+            return self._error(masked, purpose)
+        if not ask.is_confirmed_by(reply):
+            return _errors.unconfirmed(
+                reply.status, advice=purpose.advice, environment=_told_environment(reply)
+            )
+        return attrs.evolve(reply, secrets=(*reply.secrets, *ask.unrepeated))
+
+    def _left_s(self) -> float:
+        """Longest time of the next call."""
+        if self.ends_at is None:
+            return self.deadline_s
+        left_s = self.ends_at - self.client.clock.monotonic()
+        if left_s <= 0:
+            raise VendorUnavailable(
+                f"The deadline of {self.within_s:g} s ran out before this call: nothing of it was "
+                "sent.",
+                backend=NAME,
+                billed=Billed.NO,
+                billed_ground="nothing was sent",
+            )
+        return min(left_s, self.deadline_s)
 
     def _error(self, reply: HttpReply, purpose: Purpose) -> VendorError:
         error = error_of(reply, now=self.client.clock.now(), tables=purpose.tables)
@@ -167,7 +195,7 @@ class Line:
                 )
                 for name, texts in error.field_errors.items()
             }
-        return _errors.changed(error, advice=purpose.advice, traceable=purpose.traceable)
+        return _errors.changed(error, advice=purpose.advice)
 
 
 def _told_environment(reply: HttpReply) -> Environment | None:

@@ -15,6 +15,7 @@ from facematch_didit import _settings
 from facematch_didit._backend import DiditBackend
 from facematch_didit._settings import HOST
 
+from . import _arguments as given
 from ._line import Line
 
 #: The host that registers accounts, and what its calls have before their path (Didit face-match
@@ -79,6 +80,20 @@ class Opened:
             read_timeout_s=backend.read_timeout_s,
             client=backend.client,
         )
+
+    def within(self, seconds: float) -> Self:
+        """The same account over the same connections, all of whose calls end in so many seconds.
+
+        What does not begin before that is `VendorUnavailable`. Closing it leaves the connections
+        open.
+
+        Raises:
+            InvalidRequest: it is no number of at least 0.
+        """
+        line = self._line.within(given.seconds("seconds", seconds, least=0))
+        account = attrs.evolve(self, client=self.client)
+        object.__setattr__(account, "_line", line)
+        return account
 
     def close(self) -> None:
         """Close the connections, unless they are those of a backend. May be called again."""

@@ -16,9 +16,11 @@ from facematch_didit._reading import (
     a_list,
     a_text,
     an_object,
+    flag_or_none,
     number_or_none,
     text_or_none,
     time_or_none,
+    whole_or_none,
 )
 
 from ._private import shown
@@ -51,14 +53,6 @@ def text_in(body: dict[str, Any], name: str) -> str:
     if not text:
         raise ValueError(f"{name} is empty")
     return text
-
-
-def whole_or_none(value: object, place: str) -> int | None:
-    """A whole number, or None for null and for what is missing."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if value is not None and not whole:
-        raise ValueError(f"{place} is {type(value).__name__}, not a whole number")
-    return value if isinstance(value, int) else None
 
 
 def status_of(word: str) -> SessionStatus:
@@ -110,7 +104,7 @@ def balance(body: Any) -> Balance:
     refill = answer.get("auto_refill_enabled")
     return Balance(
         amount=_amount(needed(answer, "balance"), "balance"),
-        auto_refill=_flag_or_none(refill, "auto_refill_enabled"),
+        auto_refill=flag_or_none(refill, "auto_refill_enabled"),
         auto_refill_amount=_amount_or_none(answer, "auto_refill_amount"),
         auto_refill_threshold=_amount_or_none(answer, "auto_refill_threshold"),
     )
@@ -127,12 +121,6 @@ def _amount(value: object, place: str) -> Decimal:
 def _amount_or_none(answer: dict[str, Any], name: str) -> Decimal | None:
     value = answer.get(name)
     return None if value is None else _amount(value, name)
-
-
-def _flag_or_none(value: object, place: str) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise ValueError(f"{place} is {type(value).__name__}, not true or false")
-    return value
 
 
 def top_up(body: Any) -> TopUp:
@@ -208,7 +196,7 @@ def destination(item: Any) -> WebhookDestination:
         destination_id=text_in(told, "uuid"),
         label=text_or_none(told.get("label"), "label"),
         url=text_in(told, "url"),
-        enabled=_flag_or_none(told.get("enabled"), "enabled"),
+        enabled=flag_or_none(told.get("enabled"), "enabled"),
         version=text_or_none(told.get("webhook_version"), "webhook_version"),
         events=tuple(a_text(event, "an event") for event in events),
         secret=Secret(secret, origin="Didit") if secret else None,

@@ -1,5 +1,7 @@
 """What is asked of Didit around a match: arguments into one `Ask` each. Pure.
 
+Passwords, codes and addresses come as `_arguments.hidden` gives them.
+
 Sources: Didit face-match skill page, early 2026 (registration); Didit OpenAPI, 2026-07-18 (the
 rest); all read on 2026-11-20.
 """
@@ -13,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core import InvalidRequest, Secret
+from facematch_core import InvalidRequest
 
 from . import _arguments as given
 from . import _asks
@@ -38,7 +40,7 @@ class Node:
     feature: str
 
 
-def register(email: str, password: Secret | str) -> Ask:
+def register(email: str, password: object) -> Ask:
     """A new account."""
     body = {
         "email": given.a_text("email", email),
@@ -47,13 +49,13 @@ def register(email: str, password: Secret | str) -> Ask:
     return _registering("register", _asks.REGISTER, body)
 
 
-def verify_email(email: str, code: Secret | str) -> Ask:
+def verify_email(email: str, code: object) -> Ask:
     """The code from the mailbox."""
     body = {"email": given.a_text("email", email), "code": given.a_secret("code", code)}
     return _registering("verify-email", _asks.VERIFY_EMAIL, body)
 
 
-def login(email: str, password: Secret | str) -> Ask:
+def login(email: str, password: object) -> Ask:
     """New tokens."""
     body = {
         "email": given.a_text("email", email),
@@ -77,7 +79,7 @@ def balance() -> Ask:
     return Ask(path="/v3/billing/balance/", purpose=_asks.LOOK)
 
 
-def top_up(amount: Decimal | int, success_url: str | None, cancel_url: str | None) -> Ask:
+def top_up(amount: Decimal | int, success_url: object, cancel_url: object) -> Ask:
     """A payment page."""
     body: dict[str, Any] = {"amount_in_dollars": given.dollars(amount)}
     for name, url in (("success_url", success_url), ("cancel_url", cancel_url)):
@@ -129,20 +131,31 @@ def update_status(
     if given.a_flag("send_email", send_email) and email_address is None:
         raise InvalidRequest("send_email needs an email_address to send to.")
     body: dict[str, Any] = {"new_status": STATUS_WORDS[SessionStatus(new_status)]}
-    nodes = [
-        {
-            "node_id": given.a_text("node_id", node.node_id),
-            "feature": given.a_text("feature", node.feature),
-        }
-        for node in nodes_to_resubmit
-    ]
+    nodes = [_node(node) for node in given.several("nodes_to_resubmit", nodes_to_resubmit, "nodes")]
     if nodes:
         body["nodes_to_resubmit"] = nodes
     if send_email:
         body["send_email"] = True
     body |= _texts(comment=comment, email_address=email_address, email_language=email_language)
-    path = _session(session_id, "update-status")
-    return Ask(method="PATCH", path=path, purpose=_asks.UPDATE_STATUS, json=body)
+    return Ask(
+        method="PATCH",
+        path=_session(session_id, "update-status"),
+        purpose=_asks.UPDATE_STATUS,
+        json=body,
+        # Documented, and the one thing that tells this answer from a gateway's.
+        confirmed={"session_id": given.an_id("session_id", session_id)},
+    )
+
+
+def _node(node: object) -> dict[str, str]:
+    if not isinstance(node, Node):
+        raise InvalidRequest(
+            f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
+        )
+    return {
+        "node_id": given.a_text("node_id", node.node_id),
+        "feature": given.a_text("feature", node.feature),
+    }
 
 
 def reviews(session_id: Id, params: Mapping[str, str]) -> Ask:
@@ -154,7 +167,7 @@ def add_review(session_id: Id, comment: str | None, new_status: SessionStatus | 
     """A note about a session."""
     body = _texts(comment=comment)
     if new_status is not None:
-        if new_status not in STATUS_WORDS:
+        if new_status not in tuple(STATUS_WORDS):
             raise InvalidRequest("new_status must be a SessionStatus that Didit has a word for.")
         body["new_status"] = STATUS_WORDS[SessionStatus(new_status)]
     if not body:

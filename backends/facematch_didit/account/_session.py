@@ -8,7 +8,17 @@ from typing import Any
 
 import attrs
 
-from facematch_core import Environment, LivenessResult, MatchResult, Secret
+from facematch_core import (
+    AgeResult,
+    Attempt,
+    Environment,
+    InvalidRequest,
+    LivenessResult,
+    MatchResult,
+    Secret,
+)
+from facematch_core.backend import ATTEMPT_KEY
+from facematch_didit._words import NAME
 
 from ._records import Review
 from ._words import OPEN, SessionStatus
@@ -39,11 +49,17 @@ class SessionDecision:
     comparison or check. A pass counts only inside an approved session: else it is REVIEW, with a
     warning of ours. And an approved session makes no match of a comparison that failed.
 
+    The results are Didit's verdict. A record does not tell the rules that a call had on this side:
+    a pass that the call itself told as REVIEW, because of its `review_threshold`, is a pass here.
+    `judged_by` applies them.
+
     Attributes:
         session_id, session_number: Its two names; the number is None if not told.
         status, vendor_status: Where it stands, in our word and in Didit's.
-        results: Face matches, then liveness checks, each as the call that made it gives it, except
-            for what a decision does not tell: threshold, faces and time needed.
+        results: Face matches, then liveness checks and estimations of age, each with the verdict
+            that Didit gave to the call. What a decision does not tell is None: threshold, faces and
+            time needed, and the minimum age, so that nobody is told to be old enough. A face search
+            lets nobody in.
         media: Addresses of pictures; empty if Didit tells none (a key may lack the right).
         reviews: Notes of people and programs, as told.
         features: Didit's words for what was done.
@@ -60,7 +76,7 @@ class SessionDecision:
     session_number: int | None = None
     status: SessionStatus
     vendor_status: str
-    results: tuple[MatchResult | LivenessResult, ...] = ()
+    results: tuple[MatchResult | LivenessResult | AgeResult, ...] = ()
     media: tuple[Media, ...] = ()
     reviews: tuple[Review, ...] = ()
     features: tuple[str, ...] = ()
@@ -81,6 +97,30 @@ class SessionDecision:
     def liveness_checks(self) -> tuple[LivenessResult, ...]:
         """The liveness checks among `results`."""
         return tuple(result for result in self.results if isinstance(result, LivenessResult))
+
+    @property
+    def age_estimations(self) -> tuple[AgeResult, ...]:
+        """The estimations of age among `results`."""
+        return tuple(result for result in self.results if isinstance(result, AgeResult))
+
+    def judged_by(self, attempt: Attempt) -> SessionDecision:
+        """This session by the rules of the call that made it, as `FaceVerifier.reconcile` has them.
+
+        Its thresholds are told where the record tells none, and a pass that they or its
+        `review_threshold` do not bear out is REVIEW.
+
+        Args:
+            attempt: Of that call, as the event `Started` or an error carries it.
+
+        Raises:
+            InvalidRequest: the record is that of another call, or of a call without an id of ours.
+        """
+        if attempt.backend != NAME or (self.metadata or {}).get(ATTEMPT_KEY) != attempt.id:
+            raise InvalidRequest(
+                f"The session {self.session_id} does not carry the id of this attempt: it is the "
+                "record of another call."
+            )
+        return attrs.evolve(self, results=tuple(map(attempt.judged, self.results)))
 
     @property
     def is_open(self) -> bool:

@@ -123,6 +123,19 @@ IN_SANDBOX = (
 IN_WORKFLOW = (Billed.UNKNOWN, "it is part of a workflow, whose price its decision does not tell")
 
 
+class Feature(enum.StrEnum):
+    """What was done in a session, in Didit's words, as far as it matters here."""
+
+    FACE_MATCH = "FACE_MATCH"
+    LIVENESS = "LIVENESS"
+    AGE_ESTIMATION = "AGE_ESTIMATION"
+    FACE_SEARCH = "FACE_SEARCH"
+
+
+#: Those that let nobody in: neither says that somebody is who they claim to be.
+LOOKUPS = frozenset({Feature.AGE_ESTIMATION, Feature.FACE_SEARCH})
+
+
 class SessionKind(enum.StrEnum):
     """What a list of sessions is to hold."""
 

@@ -138,7 +138,7 @@ def show(found: WebhookEvent | WebhookRefused, *, saved_at_told: bool) -> None:
             say("  for a delivery that was saved, say when it came: --received-at TIME")
         return
     about = "" if found.session_id is None else f", session {found.session_id}"
-    status = "" if found.status is None else f", status {found.status}"
+    status = "" if found.vendor_status is None else f", status {found.vendor_status}"
     say(f"GENUINE  {found.type}{about}{status}")
     event = "" if found.event_id is None else f", event {found.event_id}"
     say(f"  sent {moment(found.timestamp)} UTC{event}")
@@ -163,7 +163,8 @@ def as_document(found: WebhookEvent | WebhookRefused) -> dict[str, Any]:
         "type": found.type,
         "event_id": found.event_id,
         "session_id": found.session_id,
-        "status": found.status,
+        "status": None if found.status is None else found.status.value,
+        "vendor_status": found.vendor_status,
         "timestamp": iso(found.timestamp),
         "environment": None if found.environment is None else found.environment.value,
         "signature": found.signature.value,

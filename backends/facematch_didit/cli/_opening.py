@@ -75,10 +75,12 @@ def opened(where: Where) -> Iterator[DiditAccount]:
 
     verifier = open_verifier(profile=found.profile, config=found.config, settings=where.settings())
     with verifier:
-        if not isinstance(verifier.backend, DiditBackend):
+        # A verifier made of verifiers has no backend of its own.
+        backend = getattr(verifier, "backend", None)
+        if not isinstance(backend, DiditBackend):
+            of = "several backends" if backend is None else f"the backend {backend.name}"
             raise ConfigurationError(
-                f"The profile {found.profile} is of the backend {verifier.backend.name}: name one "
-                f"of the backend {NAME}."
+                f"The profile {found.profile} is of {of}: name one of the backend {NAME}."
             )
-        with DiditAccount.of(verifier.backend) as account:
+        with DiditAccount.of(backend) as account:
             yield account

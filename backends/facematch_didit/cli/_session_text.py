@@ -6,7 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facematch_core import Environment, LivenessResult, MatchResult, ResultWarning
+from facematch_core import (
+    AgeResult,
+    Environment,
+    LivenessResult,
+    MatchResult,
+    ResultWarning,
+)
 from facematch_didit.account import Media, Review, SessionDecision, SessionRow, SessionStatus
 
 from ._printing import NOTHING, counted, iso, moment, say, table
@@ -17,7 +23,7 @@ PASS, NO, LOOK = 0, 1, 3
 #: Status of a session to exit code; every other is LOOK.
 _STATUS_CODES = {SessionStatus.APPROVED: PASS, SessionStatus.DECLINED: NO}
 
-#: Decision of a result to exit code; every other is LOOK.
+#: Decision of a result to exit code; every other is LOOK. No age and no search lets anybody in.
 _RESULT_CODES = {"match": PASS, "live": PASS, "no_match": NO, "not_live": NO}
 
 _UNREAL = {
@@ -27,10 +33,11 @@ _UNREAL = {
 
 
 def ending(session: SessionDecision) -> int:
-    """The exit code: 0 only if the session is approved, and every result in it a pass."""
+    """The exit code: 0 only if the session is approved, has results, and each is a pass."""
     codes = [_STATUS_CODES.get(session.status, LOOK)]
     if codes == [PASS]:
-        codes += [_RESULT_CODES.get(result.decision.value, LOOK) for result in session.results]
+        results = [_RESULT_CODES.get(result.decision.value, LOOK) for result in session.results]
+        codes += results or [LOOK]
     return next((code for code in (NO, LOOK) if code in codes), PASS)
 
 
@@ -108,11 +115,16 @@ def _media_lines(media: Sequence[Media], *, shown: bool) -> Iterator[str]:
         yield f"pictures are kept: {names} (--show-media prints their addresses)"
 
 
-def _result_lines(result: MatchResult | LivenessResult) -> Iterator[str]:
-    what = "face match" if isinstance(result, MatchResult) else "liveness"
+_WHAT = {MatchResult: "face match", LivenessResult: "liveness", AgeResult: "estimation of age"}
+
+
+def _result_lines(result: MatchResult | LivenessResult | AgeResult) -> Iterator[str]:
+    what = _WHAT[type(result)]
     score = "no score" if result.score is None else f"score {result.score.value:.10g}"
     scale = "" if result.score is None else f" ({result.score.scale})"
     yield f"{what}: {result.decision.value.replace('_', ' ')}, {score}{scale}"
+    if isinstance(result, AgeResult) and result.age is not None:
+        yield f"  age: {result.age:.10g}, against a minimum that is not told"
     for warning in result.warnings:
         yield f"  warning: {_warning(warning)}"
 

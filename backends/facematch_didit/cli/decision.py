@@ -27,7 +27,8 @@ def command(
     """Show how a session stands, and the results of the calls in it.
 
     The exit code is 0 only if it is approved and every result in it is a pass; 1 if it is declined
-    or a result is not a pass; 3 if somebody is still to look.
+    or a result is not a pass; 3 if somebody is still to look, and for a search or an estimation of
+    age. No review threshold of yours is applied: Didit's records do not know it.
     """
     from ._opening import Where, opened
     from ._printing import document, say

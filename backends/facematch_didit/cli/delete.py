@@ -28,20 +28,22 @@ def command(
     yes: bool,
     as_json: bool,
     **where: Any,
-) -> None:
+) -> int:
     """Delete sessions with their pictures and faces.
 
-    There is no undo, and the credit is not given back. Didit can also delete everything at once;
-    that is not offered here.
+    There is no undo, and the credit is not given back. What became of each session is told one by
+    one; the exit code is that of the worst. After an error the rest is not tried. Didit can also
+    delete everything at once; that is not offered here.
     """
-    from . import _asking
+    from . import _asking, _deleting
     from ._opening import Where, opened
     from ._printing import counted, document, say
 
     if bool(session_ids) == bool(numbers):
         raise click.UsageError("Name sessions, by SESSION_ID or by --number, and not by both.")
+    ids = _deleting.checked(session_ids)
     place = Where(**where)
-    named = [*session_ids, *(f"number {number}" for number in numbers)]
+    named = [*ids, *(f"number {number}" for number in numbers)]
     told = f"session {named[0]}" if len(named) == 1 else counted(len(named), "session")
     with opened(place) as account:
         _asking.confirm(
@@ -50,11 +52,15 @@ def command(
         )
         if numbers:
             account.delete_many(numbers)
-        for session_id in session_ids:
-            gone = account.delete(session_id)
-            if not as_json:
-                say(f"deleted: session {gone.session_id}")
+        fates = _deleting.delete_each(account, ids, tell=not as_json)
     if as_json:
-        document({"session_ids": [*session_ids], "session_numbers": [*numbers]})
+        document(
+            {
+                "sessions": [{"session_id": one.session_id, "outcome": one.word} for one in fates],
+                "session_numbers": [*numbers],
+                "error": next((one.error for one in fates if one.error is not None), None),
+            }
+        )
     elif numbers:
         say(f"deleted, as far as there were any: {', '.join(map(str, numbers))}")
+    return _deleting.ending(fates)

@@ -34,7 +34,12 @@ def _now(value: datetime | None) -> datetime:
     return now
 
 
-def _keys(secrets: Secrets) -> tuple[Secret, ...]:
+def keys_of(secrets: Secrets) -> tuple[Secret, ...]:
+    """At least one, none empty, each encodable as UTF-8.
+
+    Raises:
+        ConfigurationError: they are not.
+    """
     each = [secrets] if isinstance(secrets, (str, Secret)) else secrets
     try:
         keys = tuple(Secret.of(secret) for secret in each)
@@ -63,14 +68,14 @@ class Asked:
     """The arguments of `verify_webhook` beside the delivery itself.
 
     Attributes:
-        secrets: At least one, none empty.
+        secrets: As of `keys_of`.
         now: With its zone.
         tolerance_s: 0-86400 seconds.
         accept_prefixed_v2: Whether the other reading of V2 is enough.
         max_bytes: At least 1.
     """
 
-    secrets: tuple[Secret, ...] = attrs.field(converter=_keys)
+    secrets: tuple[Secret, ...]
     now: datetime = attrs.field(converter=_now)
     tolerance_s: float = attrs.field(validator=_window)
     accept_prefixed_v2: bool

@@ -6,26 +6,22 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from facematch_core import Environment
+from facematch_core.backend import ATTEMPT_KEY
 from facematch_didit._reading import a_text, an_object, text_or_none
 
 from ._canonical import folded
+from ._held import ENVIRONMENTS, held
 from ._refused import Refusal, WebhookRefused
 from ._replay import ReplayStore
 from ._signatures import SignatureVariant
 
 if TYPE_CHECKING:
-    from facematch_didit.account import SessionDecision
-
-#: Didit's words for the kind of application that a session belongs to.
-ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
-    {"live": Environment.PRODUCTION, "sandbox": Environment.SANDBOX}
-)
+    from facematch_didit.account import SessionDecision, SessionStatus
 
 
 @attrs.frozen(kw_only=True)
@@ -36,18 +32,21 @@ class WebhookEvent:
         type: What happened: ``status.updated``, ``data.updated`` and others.
         event_id: Didit's name for it, a UUID; None for test deliveries.
         session_id: The session that it is about; None for events about none.
-        status: The session's status in Didit's word (``Approved``, ``In Review``); None for events
-            without. New words may appear: act on those you know.
+        vendor_status: The status in Didit's word (``Approved``, ``In Review``); None for events
+            without. `status` is ours for it.
         timestamp: When it was sent, in UTC, to the second.
         created_at: When it happened, in UTC, to the second; None if the delivery does not say.
-        environment: PRODUCTION or SANDBOX; MOCK if the delivery came from a mock; None if Didit's
-            word is unknown.
+        environment: PRODUCTION or SANDBOX, by the event's own word; MOCK if the delivery came from
+            a mock; None if it has no word, or one that is unknown.
         application_id: The Didit application that it belongs to; None if it does not say.
-        vendor_data: What the call carried as `caller_ref`; not in `repr`.
-        metadata: What the call carried; not in `repr`.
+        caller_ref, metadata: What the call carried, our id of it taken out; None if nothing was;
+            not in `repr`.
+        attempt_id: Our id of the call, which a kept call carries beside the metadata; None if it
+            was not made by this library, or not kept.
         decision: The session as Didit keeps it, decoded; `session` reads it. None if it did not
             come along. Not in `repr`: it has addresses under which anybody sees the pictures.
-        raw: The whole body, decoded, whole numbers as integers; not in `repr` either.
+        raw: The whole body, decoded, whole numbers as integers (floats up to 1e22 of either
+            sign; greater ones stay floats); not in `repr` either.
         signature: Which signature fitted.
         secret_index: Which of the secrets it fitted, from 0.
         is_test: Whether somebody asked for it in Didit's console. It is signed like any other, but
@@ -57,18 +56,33 @@ class WebhookEvent:
     type: str
     event_id: str | None
     session_id: str | None
-    status: str | None
+    vendor_status: str | None
     timestamp: datetime
     created_at: datetime | None
     environment: Environment | None
     application_id: str | None
-    vendor_data: str | None = attrs.field(repr=False)
+    caller_ref: str | None = attrs.field(repr=False)
+    attempt_id: str | None
     metadata: Mapping[str, Any] | None = attrs.field(hash=False, repr=False)
     decision: Mapping[str, Any] | None = attrs.field(hash=False, repr=False)
     raw: Mapping[str, Any] = attrs.field(hash=False, repr=False)
     signature: SignatureVariant
     secret_index: int
     is_test: bool
+
+    @property
+    def status(self) -> SessionStatus | None:
+        """Where the session stands, in our word; None for events without a status.
+
+        OTHER for a word that is no documented status of a session: new ones may appear, and events
+        that are about no session have words of their own.
+        """
+        if self.vendor_status is None:
+            return None
+        # Here, because an account brings a client that whoever only receives may never need.
+        from facematch_didit.account._reading import status_of
+
+        return status_of(self.vendor_status)
 
     @property
     def replay_keys(self) -> tuple[str, ...]:
@@ -78,26 +92,47 @@ class WebhookEvent:
     def session(self, *, declared: Environment = Environment.PRODUCTION) -> SessionDecision | None:
         """`decision` as the results of the calls that made the session; None if none came along.
 
+        They are Didit's verdict: no review threshold of yours is applied, but by
+        `SessionDecision.judged_by`.
+
+        None as well for a test of the console: its decision is made up. The decision is held
+        against the event. If only one of the two is approved, the session is what the other says,
+        and a pass becomes REVIEW. Of two environments the less real one counts: MOCK, SANDBOX,
+        PRODUCTION.
+
         Args:
-            declared: The environment, if neither event nor session tells a word that is known.
+            declared: The environment, if neither event nor decision has a word for it.
 
         Raises:
-            WebhookRefused: it is no decision as documented (`UNREADABLE`).
+            WebhookRefused: it is no decision as documented, is about another session than the
+                event, or its environment or the event's is an unknown word, which may stand for
+                something that is not real (`UNREADABLE`).
         """
-        if self.decision is None:
+        if self.decision is None or self.is_test:
             return None
+        outcome = self._session(declared)
+        if not isinstance(outcome, str):
+            return outcome
+        sentence = f"This version cannot read the decision: {outcome}."
+        raise WebhookRefused(sentence, reason=Refusal.UNREADABLE)
+
+    def _session(self, declared: Environment) -> SessionDecision | str:
+        """The session, or what is wrong with the decision."""
         from facematch_didit.account import session_decision
 
-        mock = self.environment is Environment.MOCK
+        of_mock = self.environment is Environment.MOCK
         try:
-            return session_decision(
-                self.decision,
-                declared=self.environment or declared,
-                told=Environment.MOCK if mock else None,
+            decision = held(
+                self.decision or {},
+                session_id=self.session_id,
+                status=self.vendor_status,
+                environment=self.raw.get("environment"),
+                of_mock=of_mock,
             )
+            told = Environment.MOCK if of_mock else None
+            return session_decision(decision, declared=declared, told=told)
         except ValueError as error:
-            sentence = f"This version cannot read the decision: {error}."
-        raise WebhookRefused(sentence, reason=Refusal.UNREADABLE)
+            return str(error)
 
     def forget(self, seen: ReplayStore) -> None:
         """Take back that it was seen, so that Didit's next try is not passed over.
@@ -113,9 +148,9 @@ def _replay_keys(event: WebhookEvent) -> Iterator[str]:
         yield _digest("event", event.event_id)
     # Whether a repeated delivery keeps its event_id is told in two ways, so this counts as well.
     # The type belongs to it: two kinds of event may tell of one session in one second.
-    if event.session_id is not None and event.status is not None:
+    if event.session_id is not None and event.vendor_status is not None:
         at = int(event.timestamp.timestamp())
-        yield _digest("session", event.type, event.session_id, event.status, at)
+        yield _digest("session", event.type, event.session_id, event.vendor_status, at)
     elif event.event_id is None:
         yield _digest("body", event.raw)
 
@@ -146,25 +181,27 @@ def read_event(
     """
     # What V2 signs: there 1.0 and 1 are the same, so the event must not tell them apart.
     body = folded(document)
-    metadata = _object_or_none(body, "metadata")
+    metadata = _object_or_none(body, "metadata") or {}
+    attempt_id = metadata.get(ATTEMPT_KEY)
     created = body.get("created_at")
     word = text_or_none(body.get("environment"), "environment")
     return WebhookEvent(
         type=a_text(body.get("webhook_type"), "webhook_type"),
         event_id=text_or_none(body.get("event_id"), "event_id"),
         session_id=text_or_none(body.get("session_id"), "session_id"),
-        status=text_or_none(body.get("status"), "status"),
+        vendor_status=text_or_none(body.get("status"), "status"),
         timestamp=_moment(body["timestamp"], "timestamp"),
         created_at=None if created is None else _moment(created, "created_at"),
         environment=Environment.MOCK if of_mock else ENVIRONMENTS.get(word or ""),
         application_id=text_or_none(body.get("application_id"), "application_id"),
-        vendor_data=text_or_none(body.get("vendor_data"), "vendor_data"),
-        metadata=metadata,
+        caller_ref=text_or_none(body.get("vendor_data"), "vendor_data"),
+        attempt_id=attempt_id if isinstance(attempt_id, str) else None,
+        metadata={k: v for k, v in metadata.items() if k != ATTEMPT_KEY} or None,
         decision=_object_or_none(body, "decision"),
         raw=body,
         signature=signature,
         secret_index=secret_index,
-        is_test=asked_for or (metadata or {}).get("test_webhook") is True,
+        is_test=asked_for or metadata.get("test_webhook") is True,
     )
 
 

@@ -6,7 +6,7 @@ import threading
 from datetime import datetime
 from typing import Protocol
 
-from facematch_core import Clock, InvalidRequest, SystemClock
+from facematch_core import InvalidRequest
 
 #: Two keys for each delivery, so 50,000 deliveries; about 20 MB.
 MAX_KEYS = 100_000
@@ -15,13 +15,16 @@ MAX_KEYS = 100_000
 class ReplayStore(Protocol):
     """Remembers keys for some time. Must be safe across threads."""
 
-    def first_seen(self, key: str, until: datetime) -> bool:
+    def first_seen(self, key: str, until: datetime, now: datetime) -> bool:
         """Whether `key` is not remembered. From now on it is, in the same step.
 
         Args:
             key: 64 hex digits.
             until: Up to when it must be remembered, with its zone. Has no effect on a key that is
                 remembered already.
+            now: The time of the delivery, with its zone. A key whose own `until` lies before it is
+                remembered no longer. No other clock may count: a test's stands still, or in the
+                past.
         """
         ...
 
@@ -39,23 +42,20 @@ class MemoryReplayStore:
     Args:
         max_keys: How many keys it holds, at least 2; the oldest goes first. A delivery has up to
             two. Only deliveries whose signature fits get here, so no stranger can fill it.
-        clock: What tells when a key is over.
 
     Raises:
         InvalidRequest: `max_keys` is no such number.
     """
 
-    def __init__(self, *, max_keys: int = MAX_KEYS, clock: Clock | None = None) -> None:
+    def __init__(self, *, max_keys: int = MAX_KEYS) -> None:
         if type(max_keys) is not int or max_keys < 2:
             raise InvalidRequest("max_keys must be a whole number of at least 2.")
         self._max_keys = max_keys
-        self._clock = SystemClock() if clock is None else clock
         self._until: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def first_seen(self, key: str, until: datetime) -> bool:
+    def first_seen(self, key: str, until: datetime, now: datetime) -> bool:
         """As `ReplayStore` says."""
-        now = self._clock.now()
         with self._lock:
             known = self._until.pop(key, None)
             if known is not None and known >= now:

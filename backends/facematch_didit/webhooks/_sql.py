@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from facematch_core import Clock, ConfigurationError, SystemClock
+from facematch_core import ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Executable, Table
@@ -30,13 +30,12 @@ class SqlReplayStore:
 
     Args:
         where: An address as SQLAlchemy reads it (``sqlite:///webhooks.sqlite3``), or an engine.
-        clock: What tells when a key is over.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed, or it is another database.
     """
 
-    def __init__(self, where: str | Engine, *, clock: Clock | None = None) -> None:
+    def __init__(self, where: str | Engine) -> None:
         try:
             import sqlalchemy
         except ImportError:
@@ -47,7 +46,6 @@ class SqlReplayStore:
                 f"SqlReplayStore knows SQLite and PostgreSQL, not {engine.dialect.name:.40}."
             )
         self._engine = engine
-        self._clock = SystemClock() if clock is None else clock
         self._connection: Connection | None = None
         self._table = sqlalchemy.Table(
             TABLE,
@@ -68,16 +66,15 @@ class SqlReplayStore:
         store.__dict__ |= self.__dict__ | {"_connection": connection}
         return store
 
-    def first_seen(self, key: str, until: datetime) -> bool:
+    def first_seen(self, key: str, until: datetime, now: datetime) -> bool:
         """As `ReplayStore` says; also across processes."""
-        now = self._clock.now().timestamp()
         with self._transaction() as connection:
-            remember = self._remember(key, now, until.timestamp())
+            remember = self._remember(key, now.timestamp(), until.timestamp())
             # Of an INSERT it is only kept if asked for. RETURNING is younger than some SQLite.
             done = connection.execute(remember, execution_options={"preserve_rowcount": True})
             first: bool = done.rowcount == 1
             if first:
-                over = self._table.delete().where(self._table.c.until < now)
+                over = self._table.delete().where(self._table.c.until < now.timestamp())
                 connection.execute(over)
         return first
 

@@ -11,7 +11,8 @@ from typing import Any
 from facematch_core import InvalidRequest
 
 from . import _headers
-from ._asked import Asked, Secrets
+from ._asked import Asked, Secrets, keys_of
+from ._bare import tried
 from ._event import WebhookEvent, read_event
 from ._headers import Headers, read_headers
 from ._parsing import json_object
@@ -19,11 +20,14 @@ from ._refused import Refusal, WebhookRefused
 from ._replay import ReplayStore
 from ._signatures import SignatureVariant, fitting, messages
 
-#: Deliveries have some thousand bytes; the core reads no longer answers either.
-MAX_BYTES = 1_048_576
+#: Deliveries have some thousand bytes. Whether V2 fits is known only after the JSON was read, which
+#: takes up to 60 times its bytes of memory, whoever wrote it.
+MAX_BYTES = 262_144
 
-#: How long a delivery is remembered beyond the window in which it could be sent again by a
-#: stranger: Didit's own repetitions carry new timestamps, but come with the same event_id.
+#: How long a delivery is remembered beyond the window in which a stranger could send it again;
+#: ours. One that is sent again from the console has a new timestamp, so the window lets it in at
+#: any time; whether an event_id is kept is told in two ways, and where it is, this catches it. An
+#: automatic retry is assumed to have the same bytes; no document says so.
 REMEMBERED = timedelta(days=1)
 
 
@@ -50,44 +54,64 @@ def verify_webhook(
         secrets: The destination's ``secret_shared_key``; several while it is being changed.
         now: Time of day, with its zone.
         tolerance_s: How far the timestamp may be from `now`, both ends included, 0-86400 seconds.
-            Didit's guide says 300.
+            Didit's guide says 300; its second retry comes about five minutes after the first try.
+            With `seen` a wider window is safe: a delivery is remembered for longer than it.
         seen: Remembers deliveries, so that each is taken once; without it, one that comes twice is
             taken twice.
         accept_prefixed_v2: Whether a V2 signature over the timestamp, a colon and the canonical
             JSON is enough too. Didit's skills repository had it so in early 2026; its guide and
             every delivery known to us sign the canonical JSON alone, and deliveries carry the raw
             signature beside it.
-        max_bytes: Longest body that is looked at, at least 1.
+        max_bytes: Longest body that is looked at, at least 1; 256 KiB by default.
 
     Raises:
         WebhookRefused: it must not be acted on; `reason` says why, `http_status` what to answer.
         ConfigurationError: there is no secret, or an empty one.
         InvalidRequest: another argument is wrong.
+        Exception: what `seen` raises, without a traceback; answer 500 and Didit tries again.
     """
+    keys = tried(keys_of, secrets)
+    # No frame of ours holds the text of a secret while strange code runs (headers, a store).
+    del secrets
+    outcome = (
+        keys
+        if isinstance(keys, BaseException)
+        else tried(
+            _verified,
+            body,
+            headers,
+            seen,
+            secrets=keys,
+            now=now,
+            tolerance_s=tolerance_s,
+            accept_prefixed_v2=accept_prefixed_v2,
+            max_bytes=max_bytes,
+        )
+    )
+    if isinstance(outcome, WebhookEvent):
+        return outcome
+    # The frame of a function that raises stays alive with the error.
+    del body, headers, seen
+    try:
+        raise outcome
+    finally:
+        outcome.__context__ = None
+        del outcome
+
+
+def _verified(
+    body: bytes, headers: Headers, seen: ReplayStore | None, **asked_for: Any
+) -> WebhookEvent:
     if not isinstance(body, bytes):
         raise InvalidRequest(
             f"body must be the bytes as they came, not {type(body).__name__}: what was decoded and "
             "encoded again has another signature."
         )
-    asked = Asked(
-        secrets=secrets,
-        now=now,
-        tolerance_s=tolerance_s,
-        accept_prefixed_v2=accept_prefixed_v2,
-        max_bytes=max_bytes,
-    )
-    try:
-        event = _event(body, headers, asked)
-        if seen is not None:
-            _take(event, seen, asked)
-    except WebhookRefused as error:
-        refused = error.with_traceback(None)
-    else:
-        return event
-    # Reporters of errors write down the locals of frames: these are secrets and personal data.
-    del body, headers, secrets
-    refused.__context__ = None
-    raise refused
+    asked = Asked(**asked_for)
+    event = _event(body, headers, asked)
+    if seen is not None:
+        _take(event, seen, asked)
+    return event
 
 
 def _event(body: bytes, headers: Headers, asked: Asked) -> WebhookEvent:
@@ -180,12 +204,12 @@ def _take(event: WebhookEvent, seen: ReplayStore, asked: Asked) -> None:
     try:
         # In one order, and none after a known one: of two deliveries at once, one is the first.
         for key in event.replay_keys:
-            if not seen.first_seen(key, until):
+            if not seen.first_seen(key, until, asked.now):
                 break
             new.append(key)
         else:
             return
-    except Exception:
+    except BaseException:
         # The store broke down halfway; Didit's next try must not find this one's traces.
         for key in new:
             with contextlib.suppress(Exception):

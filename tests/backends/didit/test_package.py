@@ -9,6 +9,7 @@ import pytest
 
 import facematch_didit
 from facematch_core.http import MOCK_HEADER
+from facematch_didit import account
 from facematch_didit.webhooks import _headers
 
 
@@ -35,6 +36,13 @@ def test_a_name_loads_no_more_than_it_needs(name, unloaded):
     code = f"import sys; from facematch_didit import {name}; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not unloaded & set(ran.stdout.split())
+
+
+def test_the_account_is_in_the_reference():
+    """Each name that its module exports stands on its page."""
+    page = Path(__file__).parents[3] / "docs" / "reference" / "didit-account.md"
+    text = page.read_text()
+    assert not [name for name in account.__all__ if f"facematch_didit.account.{name}\n" not in text]
 
 
 def test_one_name_for_the_header_of_mocks():

@@ -93,17 +93,23 @@ class Records(BaseAdapter):
         if path == "/v3/sessions/":
             start = int(query["offset"])
             following = f"https://didit.example/v3/sessions/?limit=2&offset={start + 2}"
+            ref = query.get("vendor_data")
+            fits = [one for one in self.sessions if ref in (None, one["vendor_data"])]
             rows = [
                 {k: one[k] for k in ("session_id", "status", "created_at", "vendor_data")}
                 | {"features": [{"feature": "FACE_MATCH", "status": "Approved"}]}
-                for one in self.sessions[start : start + 2]
+                for one in fits[start : start + 2]
             ]
-            more = start + 2 < len(self.sessions)
+            more = start + 2 < len(fits)
             return 200, {"count": 9, "next": following if more else None, "results": rows}
         name = path.split("/")[3]
         if name in self.gone:
             return 404, {"detail": "Session not found."}
         return 200, next(one for one in self.sessions if one["session_id"] == name)
+
+    @property
+    def lists(self):
+        return [query for path, query in self.asked if path == "/v3/sessions/"]
 
     @property
     def decisions(self):
@@ -188,6 +194,56 @@ def test_a_record_that_was_deleted_meanwhile_is_passed_over():
     """Between the list and the look somebody deleted it."""
     told = look(Records(session(1), session(2, "other"), gone={uid(1)}))
     assert told.outcome is Reconciled.NOT_YET
+
+
+@pytest.mark.parametrize("off_s", [-7 * 3600, -1200, 1200, 7 * 3600])
+def test_a_wrong_clock_hides_nothing(off_s):
+    """Outside the window, but on the days around: whoever is told "not there" pays again."""
+    others = [session(n, "other", after_s=n) for n in range(3, 6)]
+    records = Records(session(1, after_s=off_s), session(2, "other"), *others)
+    told = look(records)
+    assert (told.outcome, told.result.session_id) == (Reconciled.FOUND, uid(1))
+    assert len(records.decisions) == len(set(records.decisions)) == 5
+
+
+def test_a_reference_that_was_changed_hides_nothing():
+    """A framework may trim it; what the vendor stored is then not what the list is asked for."""
+    records = Records(session(1), session(2, "other", vendor_data="x"))
+    told = look(records, attempt(caller_ref=" emp-0042 "))
+    assert told.outcome is Reconciled.FOUND
+    assert [query.get("vendor_data") for query in records.lists] == [" emp-0042 ", None]
+
+
+def test_a_reference_of_white_space_is_not_asked_for():
+    """No list can be asked for it, and an attempt of an older version may have it."""
+    records = Records(session(1, vendor_data="  "))
+    assert look(records, attempt(caller_ref="  ")).outcome is Reconciled.FOUND
+    assert all("vendor_data" not in query for query in records.lists)
+
+
+def test_not_yet_names_the_days_and_the_clock():
+    """Both looks came to an end, and what they rest on is said."""
+    told = look(Records(session(1, "other", after_s=7200)))
+    assert told.outcome is Reconciled.NOT_YET
+    assert "of 2026-07-02 (UTC)" in told.reason
+    assert "the clock of this machine" in told.reason
+    late = attempt(started_at=AT.replace(hour=23, minute=55))
+    assert "2026-07-02 and 2026-07-03 (UTC)" in look(Records(), late).reason
+
+
+def test_more_than_can_be_looked_through_on_those_days(monkeypatch):
+    """The window is clear, the days are not: nobody is told to pay again."""
+    others = [session(n, "other", after_s=3600 + n) for n in range(2, 7)]
+    monkeypatch.setattr("facematch_didit._reconcile.MAX_CANDIDATES", 3)
+    records = Records(session(1, "other"), *others)
+    told = look(records)
+    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert "the clock of this machine" in told.reason
+    assert len(records.decisions) == 3
+    monkeypatch.undo()
+    monkeypatch.setattr("facematch_didit._reconcile.MAX_ROWS", 4)
+    told = look(Records(session(1, "other"), *others))
+    assert told.outcome is Reconciled.CANNOT_KNOW
 
 
 def test_two_records_are_no_answer():

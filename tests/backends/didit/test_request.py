@@ -132,6 +132,16 @@ def test_caller_ref_of_255_characters(canned, make_call):
     assert adapter.seen == []
 
 
+@pytest.mark.parametrize("blank", [" ", "\t\n", "\u00a0"])
+def test_a_caller_ref_of_white_space(blank, canned, make_call):
+    """The lists cannot be asked for it, so it is refused before it is sent."""
+    backend, adapter = canned()
+    call = make_call()
+    with FaceVerifier(backend) as verifier, pytest.raises(UnsupportedOption, match="white space"):
+        verifier.verify(call.probe, call.reference, caller_ref=blank, retention="keep")
+    assert adapter.seen == []
+
+
 def test_five_megabytes(backend):
     """Five million bytes are the limit; a heavier picture is fitted, or refused if it may not."""
     heavy = noise(1, (1400, 1200), ImageFormat.PNG)

@@ -12,13 +12,16 @@ from requests.adapters import BaseAdapter
 
 import facematch_didit
 from facematch_core import (
+    Billed,
     ConfigurationError,
     Decision,
     Environment,
     EnvironmentMismatch,
+    InvalidRequest,
     RequestRejected,
     Secret,
     VendorError,
+    VendorUnavailable,
 )
 from facematch_core.http import MOCK_HEADER
 from facematch_didit import DiditBackend
@@ -129,27 +132,97 @@ def kept_by(error):
         trace = trace.tb_next
 
 
+HIDDEN = "token-of-mine-58"
+ADDRESS = f"https://shop.example/?t={HIDDEN}"
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+
+#: Every call that is given something which nobody else may see.
+CONFIDING = {
+    "register": lambda a: a.register("a@b.example", HIDDEN),
+    "verify_email": lambda a: a.verify_email("a@b.example", HIDDEN),
+    "login": lambda a: a.login("a@b.example", HIDDEN),
+    "login with a Secret": lambda a: a.login("a@b.example", Secret(HIDDEN)),
+    "top_up": lambda a: a.top_up(50, success_url=ADDRESS),
+    "top_up cancelled": lambda a: a.top_up(50, cancel_url=ADDRESS),
+    "create": lambda a: a.destinations.create("Main", ADDRESS, ["status.updated"]),
+    "update": lambda a: a.destinations.update(ID, url=ADDRESS),
+}
+#: The same with something wrong beside it.
+WRONG = {
+    "register": lambda a: a.register("", HIDDEN),
+    "verify_email": lambda a: a.verify_email("", HIDDEN),
+    "login": lambda a: a.login(7, HIDDEN),
+    "top_up": lambda a: a.top_up(5, success_url=ADDRESS),
+    "no address of the web": lambda a: a.top_up(50, success_url=HIDDEN),
+    "top_up cancelled": lambda a: a.top_up(50, success_url="shop", cancel_url=ADDRESS),
+    "create": lambda a: a.destinations.create("", ADDRESS, ["status.updated"]),
+    "create without events": lambda a: a.destinations.create("Main", ADDRESS, []),
+    "create no address": lambda a: a.destinations.create("Main", HIDDEN, ["status.updated"]),
+    "update": lambda a: a.destinations.update(ID, url=ADDRESS, version="v9"),
+    "update of nothing": lambda a: a.destinations.update("x", url=ADDRESS),
+}
+
+
+@pytest.mark.parametrize("name", CONFIDING)
 @pytest.mark.parametrize(
     "answer",
     [
         (400, {"detail": "No."}),
         (502, b"<html>"),
         (200, b"<html>body-token-91</html>"),
+        (200, {"email": 7, "odd": "body-token-91"}),
         ConnectionResetError(104, "reset"),
         KeyboardInterrupt(),
     ],
 )
-def test_frames_hold_no_secret(answer, scripted):
-    """Nor do the frames of an error hold the password as text, or the body of an answer."""
-    password = Secret(PASSWORD)
+def test_frames_hold_no_secret(name, answer, scripted):
+    """The frames of an error hold no password, code or address as text, nor an answer's body."""
     account, _ = scripted(answer)
     with pytest.raises((VendorError, KeyboardInterrupt)) as caught:
-        account.login("a@b.example", password)
+        CONFIDING[name](account)
     kept = "\n".join(kept_by(caught.value))
-    assert "a@b.example" in kept
-    assert PASSWORD not in kept
+    assert "https://verification.didit.me" in kept, "frames were looked into"
+    assert HIDDEN not in f"{kept} {caught.value}"
     assert "body-token-91" not in kept
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_frames_of_a_refusal_hold_no_secret(name, scripted):
+    """What is refused before it is sent stays out of sight as well."""
+    account, script = scripted((200, {}))
+    with pytest.raises(InvalidRequest) as caught:
+        WRONG[name](account)
+    kept = "\n".join(kept_by(caught.value))
+    assert "https://verification.didit.me" in kept, "frames were looked into"
+    assert HIDDEN not in f"{kept} {caught.value}"
+    assert script.seen == []
+
+
+@pytest.mark.parametrize("name", [*CONFIDING][4:])
+def test_frames_without_a_key_hold_no_secret(name, scripted):
+    """Nor do those of a call that needs a key."""
+    account, _ = scripted((200, {}), api_key=None)
+    with pytest.raises(ConfigurationError) as caught:
+        CONFIDING[name](account)
+    assert HIDDEN not in "\n".join(kept_by(caught.value))
+
+
+@pytest.mark.parametrize("name", ["top_up", "top_up cancelled", "create", "update"])
+def test_an_address_that_is_refused_is_masked(name, scripted):
+    """Didit may repeat it in its refusal."""
+    account, _ = scripted((400, {"url": [f"Not {ADDRESS}."]}))
+    with pytest.raises(RequestRejected) as caught:
+        CONFIDING[name](account)
+    assert HIDDEN not in f"{caught.value} {caught.value.field_errors}"
+
+
+def test_what_a_good_answer_echoes_is_masked(scripted, answers):
+    """A password in a sentence of a registration; but a destination's address is its own."""
+    account, _ = scripted((201, {"email": "a@b.example", "message": f"Hello, {HIDDEN}!"}))
+    assert account.register("a@b.example", HIDDEN).message == "Hello, ***!"
+    account, _ = scripted((201, answers["destination"] | {"url": ADDRESS}))
+    assert account.destinations.create("Main", ADDRESS, ["status.updated"]).url == ADDRESS
 
 
 def test_a_key_that_is_echoed_is_masked(scripted, key):
@@ -214,6 +287,23 @@ def test_the_account_of_a_backend(scripted, key, clock):
         account.balance()
     with pytest.raises(ConfigurationError, match="takes a DiditBackend, not str"):
         DiditAccount.of("didit")
+
+
+def test_a_deadline_for_all_calls(scripted, clock):
+    """What does not begin in time is not begun; the account itself has no end."""
+    account, script = scripted(BALANCE)
+    hurried = account.within(5)
+    hurried.balance()
+    clock.advance(5)
+    with pytest.raises(VendorUnavailable, match="deadline of 5 s ran out") as caught:
+        hurried.balance()
+    assert caught.value.billed is Billed.NO
+    account.balance()
+    hurried.close()
+    account.balance()
+    assert len(script.seen) == 3
+    with pytest.raises(InvalidRequest, match="number of seconds"):
+        account.within(-1)
 
 
 def test_closed(scripted):

@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+import functools
 import json
 
 import attrs
@@ -12,15 +13,23 @@ from hypothesis import strategies as st
 from strategies import json_values
 
 from facematch_core import (
+    AgeDecision,
+    AgeResult,
+    Attempt,
     Billed,
     Decision,
     Environment,
+    InvalidRequest,
     LivenessDecision,
     LivenessResult,
     MatchResult,
+    Operation,
     Retention,
     ScaleSource,
     Score,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
     WarningCode,
 )
 from facematch_core.backend import ATTEMPT_KEY, LivenessCall, MatchCall
@@ -132,6 +141,97 @@ def test_our_id_of_the_call(answers):
     body["metadata"] = {ATTEMPT_KEY: 7}
     (result,) = session_decision(body).results
     assert (result.attempt_id, result.metadata) == (None, None)
+
+
+NINETY = Threshold(90, ThresholdRule.ABOVE, ThresholdSource.CALLER)
+FIFTY = Threshold(50, ThresholdRule.ABOVE, ThresholdSource.CALLER)
+
+
+def attempt(**changes):
+    facts = {"id": "a-1", "operation": Operation.MATCH, "backend": "didit", "kept": True}
+    at = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
+    return Attempt(**{**facts, "started_at": at, "threshold": FIFTY} | changes)
+
+
+def test_the_rules_of_the_call(answers, scripted):
+    """Didit's record knows no review threshold; the attempt does."""
+    body = answers["decision_match"]
+    body["metadata"][ATTEMPT_KEY] = "a-1"
+    strict = attempt(review_threshold=NINETY)
+    account, script = scripted((200, body))
+    for look in (account.decision, functools.partial(account.wait_for_review, timeout_s=0)):
+        bare = look(body["session_id"])
+        assert (bare.results[0].decision, bare.results[0].threshold) == (Decision.MATCH, None)
+        told = look(body["session_id"], attempt=strict)
+        assert told.results[0].decision is Decision.REVIEW
+        assert (told.results[0].threshold, told.results[0].review_threshold) == (FIFTY, NINETY)
+        assert look(body["session_id"], attempt=attempt()).results[0].is_match
+        assert attrs.evolve(told, results=()) == attrs.evolve(bare, results=())
+    assert len(script.seen) == 6
+
+
+@pytest.mark.parametrize(
+    "other",
+    [attempt(id="a-2"), attempt(backend="acme"), attempt(operation=Operation.LIVENESS)],
+    ids=["id", "backend", "operation"],
+)
+def test_the_rules_of_another_call_are_refused(other, answers, scripted):
+    """They would say something about a person whom that call never saw."""
+    body = answers["decision_match"]
+    body["metadata"][ATTEMPT_KEY] = "a-1"
+    account, _ = scripted((200, body))
+    with pytest.raises(InvalidRequest, match="another call"):
+        account.decision(body["session_id"], attempt=other)
+    del body["metadata"][ATTEMPT_KEY]
+    with pytest.raises(InvalidRequest, match="another call"):
+        session_decision(body).judged_by(attempt())
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "risks", "expected"),
+    [
+        ("Approved", (97.0, 29.4), [], AgeDecision.ESTIMATED),
+        ("Approved", (97.0, None), [], AgeDecision.REVIEW),
+        ("Approved", (None, 29.4), [], AgeDecision.REVIEW),
+        ("Approved", (97.0, 29.4), ["SOMETHING_NEW"], AgeDecision.REVIEW),
+        ("Declined", (97.0, 16.5), ["AGE_BELOW_MINIMUM"], AgeDecision.REVIEW),
+        ("Declined", (3.0, 40.0), ["LOW_LIVENESS_SCORE"], AgeDecision.NOT_LIVE),
+        ("Declined", (97.0, 40.0), ["LIVENESS_FACE_ATTACK"], AgeDecision.NOT_LIVE),
+        ("Declined", (None, None), ["NO_FACE_DETECTED"], AgeDecision.INCONCLUSIVE),
+        ("Declined", (97.0, None), ["AGE_NOT_DETECTED"], AgeDecision.INCONCLUSIVE),
+        ("Not Finished", (None, None), [], AgeDecision.INCONCLUSIVE),
+        ("In Review", (97.0, 29.4), [], AgeDecision.REVIEW),
+    ],
+)
+def test_an_estimation_of_age_is_no_liveness_check(status, facts, risks, expected, answers):
+    """Its block is the same, its features are not; the minimum is not told, so nobody is old."""
+    score, age = facts
+    warnings = [{"risk": risk, "log_type": "error"} for risk in risks]
+    body = answers["decision_liveness"] | {"status": "Approved", "features": ["AGE_ESTIMATION"]}
+    body["liveness_checks"][0] |= {"status": status, "score": score, "age_estimation": age}
+    body["liveness_checks"][0]["warnings"] = warnings
+    decision = session_decision(body)
+    (result,) = decision.results
+    assert (decision.age_estimations, decision.liveness_checks) == ((result,), ())
+    assert type(result) is AgeResult
+    assert (result.decision, result.age, result.minimum_age) == (expected, age, None)
+    assert not result.is_old_enough
+    body["status"] = "In Review"
+    assert session_decision(body).results[0].decision is not AgeDecision.ESTIMATED
+
+
+@pytest.mark.parametrize("feature", ["FACE_SEARCH", "AGE_ESTIMATION"])
+@pytest.mark.parametrize("shape", [str, lambda name: {"feature": name, "node_id": "n"}])
+def test_a_search_and_an_age_are_never_a_pass(feature, shape, answers):
+    """Whatever blocks they come with; beside a comparison or a check by name they do no harm."""
+    body = answers["decision_match"] | {"features": [shape(feature)]}
+    good = {"status": "Approved", "score": 99.0, "warnings": [], "age_estimation": 40}
+    body["face_matches"], body["liveness_checks"] = [good], [good]
+    for result in session_decision(body).results:
+        assert result.decision not in (Decision.MATCH, LivenessDecision.LIVE)
+    body["features"] = [shape(feature), "FACE_MATCH", "LIVENESS"]
+    match, check = session_decision(body).results
+    assert (match.decision, check.decision) == (Decision.MATCH, LivenessDecision.LIVE)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,15 @@ def test_made(scripted, answers):
     ]
 
 
+@pytest.mark.parametrize("given", [{"enabled": None}, {"version": None}])
+def test_nothing_of_a_new_one_is_left_to_chance(given, scripted):
+    """None is no value: it would go out as nothing, and Didit would choose."""
+    account, script = scripted((201, {}))
+    with pytest.raises(InvalidRequest, match=r"is None: a new destination needs one\."):
+        account.destinations.create("Main", HOOK, ["status.updated"], **given)
+    assert script.seen == []
+
+
 @pytest.mark.parametrize("paged", [True, False])
 def test_listed(paged, scripted, answers):
     """Pages or a bare array, without secrets."""
@@ -57,7 +66,7 @@ def test_changed(scripted, answers):
 
 
 def test_removed(scripted):
-    """Any 2xx is done."""
+    """Without a word."""
     account, script = scripted((204, b""))
     assert account.destinations.delete(ID) is None
     assert script.sent == [("DELETE", f"{URL}{ID}/", None)]
@@ -70,6 +79,11 @@ def test_removed(scripted):
         (("x" * 256, HOOK, ["status.updated"]), "256 characters"),
         (("Main", "shop.example", ["status.updated"]), "url must be an address"),
         (("Main", HOOK, []), "events is empty"),
+        (("Main", HOOK, ()), "events is empty"),
+        (("Main", HOOK, None), "events is None"),
+        (("Main", HOOK, 5), "several texts"),
+        ((None, HOOK, ["status.updated"]), "label is None"),
+        (("Main", None, ["status.updated"]), "url is None"),
         (("Main", HOOK, "status.updated"), "several texts"),
     ],
 )

@@ -10,7 +10,9 @@ from facematch_core import (
     AuthenticationFailed,
     Billed,
     Environment,
+    FaceVerifier,
     InsufficientCredit,
+    InvalidRequest,
     OutcomeUnknown,
     RateLimited,
     RequestRejected,
@@ -19,6 +21,7 @@ from facematch_core import (
     VendorUnavailable,
 )
 from facematch_core.http import MOCK_HEADER, BodyShape
+from facematch_didit import DiditBackend
 from facematch_didit._errors import Words
 from facematch_didit.account import DestinationNotFound, SessionNotFound, SessionStatus, _asks
 from facematch_didit.account._asks import Purpose
@@ -34,24 +37,23 @@ READS = {
     "list": lambda a: a.destinations.list(),
     "get": lambda a: a.destinations.get(ID),
 }
-#: Calls that change something, a word of the advice, and whether a look can tell.
+#: Calls that change something, and a word of the advice.
 CHANGES = {
-    "top_up": (lambda a: a.top_up(50), "payment page", False),
-    "update_status": (lambda a: a.update_status(ID, SessionStatus.DECLINED), "decision", True),
-    "delete": (lambda a: a.delete(ID), "SessionNotFound", True),
-    "delete_many": (lambda a: a.delete_many([1]), "skipped", True),
-    "add_review": (lambda a: a.add_review(ID, "Seen."), "reviews", True),
+    "top_up": (lambda a: a.top_up(50), "payment page"),
+    "update_status": (lambda a: a.update_status(ID, SessionStatus.DECLINED), "decision"),
+    "delete": (lambda a: a.delete(ID), "SessionNotFound"),
+    "delete_many": (lambda a: a.delete_many([1]), "skipped"),
+    "add_review": (lambda a: a.add_review(ID, "Seen."), "reviews"),
     "create": (
         lambda a: a.destinations.create("Main", "https://shop.example", ["status.updated"]),
         "destinations.list",
-        True,
     ),
-    "update": (lambda a: a.destinations.update(ID, enabled=False), "destinations.get", True),
-    "remove": (lambda a: a.destinations.delete(ID), "DestinationNotFound", True),
-    "register": (lambda a: a.register("a@b.example", "Secret-123"), "mailbox", False),
-    "verify_email": (lambda a: a.verify_email("a@b.example", "A1B2C3"), "login", False),
-    "login": (lambda a: a.login("a@b.example", "Secret-123"), "five failures", False),
-    "resend_code": (lambda a: a.resend_code("a@b.example"), "mailbox", False),
+    "update": (lambda a: a.destinations.update(ID, enabled=False), "destinations.get"),
+    "remove": (lambda a: a.destinations.delete(ID), "DestinationNotFound"),
+    "register": (lambda a: a.register("a@b.example", "Secret-123"), "mailbox"),
+    "verify_email": (lambda a: a.verify_email("a@b.example", "A1B2C3"), "login"),
+    "login": (lambda a: a.login("a@b.example", "Secret-123"), "five failures"),
+    "resend_code": (lambda a: a.resend_code("a@b.example"), "mailbox"),
 }
 #: No usable answer: after the first byte, and from a gateway.
 SILENCE = {
@@ -91,15 +93,70 @@ def test_reading_costs_nothing(name, silence, scripted):
 
 @pytest.mark.parametrize(("name", "silence"), [*itertools.product(CHANGES, SILENCE)])
 def test_what_may_have_been_done_is_unknown(name, silence, scripted):
-    """The sentence says what to look at; nothing is repeated."""
-    call, advice, traceable = CHANGES[name]
+    """The sentence says what to look at; nothing is repeated, and `reconcile` has nothing to do."""
+    call, advice = CHANGES[name]
     account, script = scripted(SILENCE[silence])
     error = caught(call, account)
     assert type(error) is OutcomeUnknown
-    assert (error.billed, error.retryable, error.reconcilable) == (Billed.NO, False, traceable)
+    assert (error.billed, error.retryable, error.reconcilable) == (Billed.NO, False, False)
     assert advice in error.message
     assert "asked to keep" not in error.message
     assert len(script.seen) == 1
+
+
+#: 2xx of a gateway, a login page of a network, or a proxy.
+STRANGE = {
+    "markup": b"<html>Welcome to our network</html>",
+    "text": b"OK",
+    "a list": b"[]",
+    "a number": b"1",
+}
+
+
+@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize(("name", "answer"), [*itertools.product(CHANGES, STRANGE)])
+def test_a_success_in_strange_words_is_unknown(name, answer, status, scripted):
+    """Whoever answers a deletion with a page of markup has not deleted anything."""
+    call, advice = CHANGES[name]
+    account, script = scripted((status, STRANGE[answer]))
+    error = caught(call, account)
+    assert type(error) is OutcomeUnknown
+    assert (error.billed, error.status_code, error.reconcilable) == (Billed.NO, status, False)
+    assert advice in error.message
+    assert "Welcome" not in error.message
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize("name", ["delete", "delete_many", "remove", "resend_code"])
+@pytest.mark.parametrize("answer", [(204, b""), (200, b" "), (200, {}), (200, {"a": 1})])
+def test_a_success_in_didits_words_is_done(name, answer, scripted):
+    """Nothing, or an object: the documents have both."""
+    account, _ = scripted(answer)
+    CHANGES[name][0](account)
+
+
+@pytest.mark.parametrize(
+    "answer", [(204, b""), (200, {}), (200, {"session_id": ID[::-1]}), (200, {"session_id": 7})]
+)
+def test_an_update_is_confirmed_by_its_session(answer, scripted):
+    """The one thing that is documented of the answer has to be there."""
+    call, advice = CHANGES["update_status"]
+    account, _ = scripted(answer)
+    error = caught(call, account)
+    assert type(error) is OutcomeUnknown
+    assert advice in error.message
+    account, _ = scripted((200, {"session_id": ID}))
+    account.update_status(ID.upper(), SessionStatus.DECLINED)
+
+
+def test_no_attempt_to_look_for(scripted):
+    """`reconcile` says of such an error that it is none of a verifier, not what it did not cost."""
+    account, _ = scripted(SILENCE["reset"])
+    error = caught(CHANGES["delete"][0], account)
+    refusal = pytest.raises(InvalidRequest, match="no verifier made the call")
+    with FaceVerifier(DiditBackend(api_key="k")) as verifier, refusal as refused:
+        verifier.reconcile(error)
+    assert "not charged" not in refused.value.message
 
 
 @pytest.mark.parametrize("name", [*READS, *CHANGES])

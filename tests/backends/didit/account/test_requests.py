@@ -186,6 +186,33 @@ REFUSED = {
     "too exact": (lambda a: a.top_up(Decimal("50.00000000000000000001")), "digits"),
     "no address": (lambda a: a.top_up(50, success_url="shop"), "success_url"),
     "nothing to delete": (lambda a: a.delete_many([]), "empty"),
+    "a number for numbers": (lambda a: a.delete_many(118), "several whole numbers"),
+    "nothing for numbers": (lambda a: a.delete_many(None), "several whole numbers"),
+    "a number for statuses": (lambda a: a.sessions(status=5), "several statuses"),
+    "a list of lists for statuses": (lambda a: a.sessions(status=[[]]), "SessionStatus"),
+    "a list for the status of a review": (
+        lambda a: a.add_review(ID, new_status=[]),
+        "new_status",
+    ),
+    "a number for warnings": (lambda a: a.sessions(warning=5), "several texts"),
+    "a mapping for a node": (
+        lambda a: a.update_status(
+            ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=[{"node_id": "n"}]
+        ),
+        "must be a Node, not dict",
+    ),
+    "a node alone": (
+        lambda a: a.update_status(
+            ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=Node(node_id="n", feature="LIVENESS")
+        ),
+        "several nodes",
+    ),
+    "a reference of nothing": (lambda a: a.sessions(caller_ref="  "), "caller_ref is empty"),
+    "an id for an attempt": (lambda a: a.decision(ID, attempt="a-1"), "attempt must be an Attempt"),
+    "an error for an attempt": (
+        lambda a: a.wait_for_review(ID, timeout_s=0, attempt=ValueError()),
+        "attempt must be an Attempt",
+    ),
     "text for numbers": (lambda a: a.delete_many("118"), "whole numbers"),
     "True for a number": (lambda a: a.delete_many([True]), "whole numbers"),
     "a status that none may set": (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from facematch_core import Decision, LivenessDecision
 from facematch_didit import _verdict
 from facematch_didit.account import SessionStatus, session_decision
-from facematch_didit.account._decision import standing
+from facematch_didit.account._blocks import standing
 from facematch_didit.account._words import (
     FEATURE_STANDINGS,
     NEW_STATUSES,

@@ -2,6 +2,10 @@
 
 import pytest
 
+from facematch_core import FaceVerifier, Retention
+from facematch_didit import DiditBackend
+from facematch_mock_server import Fault, Kind, Stage, make_card
+
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 
 
@@ -75,6 +79,20 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
     answer = run("decision", session)
     assert answer.exit_code == code, answer.output
     assert answer.stdout.startswith((status or ("Declined" if code else "Approved")).upper())
+
+
+@pytest.mark.parametrize("call", ["search_faces", "estimate_age"])
+def test_a_search_or_an_age_is_never_zero(run, mock, call):
+    """Both are approved, and neither says that somebody is who they claim to be."""
+    with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
+        result = getattr(verifier, call)(make_card("p1", age=40), retention=Retention.KEEP)
+    answer = run("decision", result.session_id)
+    assert answer.exit_code == 3, answer.output
+    assert answer.stdout.startswith("APPROVED")
+    assert ("estimation of age: estimated" in answer.stdout) is (call == "estimate_age")
+    assert ("age: 40, against a minimum that is not told" in answer.stdout) is (
+        call == "estimate_age"
+    )
 
 
 def test_what_a_decision_tells(run, kept):
@@ -183,9 +201,48 @@ def test_deleting(run, run_json, kept):
     assert answer.exit_code == 0
     assert answer.stdout.count("deleted: session") == 2
     status, document = run_json("delete", "--number", "3", "--yes")
-    assert (status, document) == (0, {"session_ids": [], "session_numbers": [3]})
+    assert (status, document) == (0, {"sessions": [], "session_numbers": [3], "error": None})
     assert [run("decision", gone).exit_code for gone in (one, two, three, four)] == [5, 5, 5, 0]
     assert run("delete", one, "--yes").exit_code == 5
+
+
+def test_each_deletion_is_told(run, run_json, kept):
+    """One that is gone already hides neither what came before it nor what comes after."""
+    one, gone, three = kept(), kept(), kept()
+    assert run("delete", gone, "--yes").exit_code == 0
+    status, document = run_json("delete", one, gone, gone.upper(), three, "--yes")
+    assert status == 5
+    assert [row["outcome"] for row in document["sessions"]] == ["deleted", "not_found", "deleted"]
+    assert [row["session_id"] for row in document["sessions"]] == [one, gone, three]
+    answer = run("delete", one, "--yes")
+    assert (answer.exit_code, answer.stdout) == (5, "")
+    assert f"not found: session {one}" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(stage=Stage.MID_BODY, kind=Kind.RESET), (6, "unknown")),
+        (Fault(stage=Stage.ANSWER, kind=Kind.HTML, status=200), (6, "unknown")),
+        (Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=401), (5, "failed")),
+    ],
+)
+def test_after_an_error_the_rest_is_not_tried(run_json, mock, kept, fault, expected):
+    """What is gone is told, what failed and why, and what was left alone."""
+    sessions = [kept() for _ in range(2)]
+    mock.control.add_fault(fault)
+    status, document = run_json("delete", *sessions, "--yes")
+    assert (status, document["sessions"][0]["outcome"]) == expected
+    assert document["sessions"][1]["outcome"] == "not_tried"
+    assert document["error"]
+    assert run_json("decision", sessions[1])[0] == 0
+
+
+def test_ids_are_looked_at_before_anything_is_deleted(run, kept):
+    """A slip in the second one costs nothing."""
+    session = kept()
+    assert run("delete", session, "nonsense", "--yes").exit_code == 2
+    assert run("decision", session).exit_code == 0
 
 
 def test_deleting_is_asked_about(run, kept, at_terminal):

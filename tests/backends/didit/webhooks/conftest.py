@@ -39,7 +39,9 @@ def canonical(value):
     if isinstance(value, str):
         return text(value)
     if isinstance(value, (int, float)):
-        return repr(int(value) if value == int(value) else value)
+        # Beyond 1e22 writers disagree about whole floats, so they stay what they are.
+        is_whole = isinstance(value, int) or (value == int(value) and abs(value) <= 1e22)
+        return repr(int(value) if is_whole else value)
     if isinstance(value, list):
         return "[" + ",".join(canonical(item) for item in value) + "]"
     return "{" + ",".join(f"{text(key)}:{canonical(value[key])}" for key in sorted(value)) + "}"

@@ -7,27 +7,11 @@ import pickle
 import attrs
 import pytest
 
-from facematch_core import Decision, Environment, Score
-from facematch_didit import MATCH_SCALE
+from facematch_core import Environment
+from facematch_core.backend import ATTEMPT_KEY
+from facematch_didit.account import SessionStatus
 from facematch_didit.webhooks import WebhookRefused
 
-#: The decision of a kept face match (Didit OpenAPI, 2026-07-18).
-DECISION = {
-    "session_id": "7f1d2c3b-4a59-4e68-9777-86a5b4c3d2e1",
-    "session_kind": "user",
-    "status": "Approved",
-    "environment": "live",
-    "workflow_id": None,
-    "features": ["FACE_MATCH"],
-    "vendor_data": "emp-0042",
-    "metadata": {"gate": "north"},
-    "liveness_checks": None,
-    "face_matches": [
-        {"node_id": "feature_face_match_1", "status": "Approved", "score": 87.0, "warnings": []}
-    ],
-    "reviews": [],
-    "created_at": "2026-07-02T09:15:27.104233Z",
-}
 MEDIA = "https://media.example/face/3c9a1f70/source.jpg?X-Amz-Expires=3600"
 
 
@@ -37,12 +21,13 @@ def test_the_vector(delivery):
     assert event.type == "status.updated"
     assert event.event_id == "0d6f5b1e-6c1a-4a1e-9a53-0c6c5a7c1d10"
     assert event.session_id == "7f1d2c3b-4a59-4e68-9777-86a5b4c3d2e1"
-    assert event.status == "Declined"
+    assert (event.status, event.vendor_status) == (SessionStatus.DECLINED, "Declined")
     assert event.timestamp == dt.datetime(2026, 7, 2, 13, 46, 46, tzinfo=dt.UTC)
     assert event.created_at == dt.datetime(2026, 7, 2, 13, 46, 40, tzinfo=dt.UTC)
     assert event.environment is Environment.PRODUCTION
     assert event.application_id == "5b0e7a3c-1111-4c5d-8d1f-2a7c9e4b6f00"
-    assert event.vendor_data == "user-é"
+    assert event.caller_ref == "user-é"
+    assert event.attempt_id is None
     assert event.metadata == {"a": [1.5, True], "b": 2}
     assert event.decision is None
     assert event.raw == json.loads(delivery.vector)
@@ -72,6 +57,38 @@ def test_environments(delivery, word, headers, environment):
     body = delivery.body(environment=word)
     event = delivery.verify(body, delivery.signed(body) | headers)
     assert event.environment is environment
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("In Review", SessionStatus.IN_REVIEW),
+        ("Approved!", SessionStatus.OTHER),
+        ("", SessionStatus.OTHER),
+        (None, None),
+    ],
+)
+def test_statuses(delivery, word, status):
+    """Ours beside Didit's; a word that is not documented has one of ours as well."""
+    event = delivery.verify(delivery.body(status=word))
+    assert (event.status, event.vendor_status) == (status, word)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "attempt_id", "told"),
+    [
+        ({ATTEMPT_KEY: "ours", "gate": "north"}, "ours", {"gate": "north"}),
+        ({ATTEMPT_KEY: "ours"}, "ours", None),
+        ({ATTEMPT_KEY: 7, "gate": "north"}, None, {"gate": "north"}),
+        ({}, None, None),
+        (None, None, None),
+    ],
+)
+def test_what_a_kept_call_carries(delivery, metadata, attempt_id, told):
+    """Our id of it is not one of the caller's entries; the whole is in `raw`."""
+    event = delivery.verify(delivery.body(metadata=metadata))
+    assert (event.attempt_id, event.metadata) == (attempt_id, told)
+    assert event.raw["metadata"] == metadata
 
 
 @pytest.mark.parametrize(
@@ -142,45 +159,3 @@ def test_an_event_can_be_queued(delivery):
     again = pickle.loads(pickle.dumps(event))
     assert again == event
     assert hash(again) == hash(event)
-
-
-@pytest.mark.parametrize(
-    ("headers", "environment"),
-    [({}, Environment.PRODUCTION), ({"X-Facematch-Mock": "1"}, Environment.MOCK)],
-)
-def test_the_decision_as_results(delivery, headers, environment):
-    """The same results as if the decision had been asked for; those of a mock say so."""
-    body = delivery.body(decision=DECISION, status="Approved")
-    session = delivery.verify(body, delivery.signed(body) | headers).session()
-    (match,) = session.matches
-    assert (match.decision, match.score) == (Decision.MATCH, Score(87.0, MATCH_SCALE))
-    assert match.session_id == session.session_id == DECISION["session_id"]
-    assert match.environment is session.environment is environment
-
-
-@pytest.mark.parametrize(
-    ("word", "declared", "environment"),
-    [
-        ("sandbox", Environment.PRODUCTION, Environment.SANDBOX),
-        ("staging", Environment.SANDBOX, Environment.SANDBOX),
-    ],
-)
-def test_the_environment_of_results(delivery, word, declared, environment):
-    """The session's own word, then the event's, then what is declared."""
-    body = delivery.body(decision=DECISION | {"environment": None}, environment=word)
-    assert delivery.verify(body).session(declared=declared).environment is environment
-
-
-def test_without_a_decision_there_are_no_results(delivery):
-    """As for a session that is to be done again."""
-    assert delivery.verify(delivery.body(status="Resubmitted")).session() is None
-
-
-def test_a_decision_that_we_do_not_know(delivery):
-    """The same error as for the delivery, which does not quote it."""
-    event = delivery.verify(delivery.body(decision=DECISION | {"face_matches": "canary"}))
-    with pytest.raises(WebhookRefused, match="cannot read the decision: face_matches") as refused:
-        event.session()
-    assert refused.value.reason == "unreadable"
-    assert "canary" not in str(refused.value)
-    assert refused.value.__context__ is None

@@ -153,7 +153,7 @@ def test_half_of_a_surrogate_pair(delivery):
     body = delivery.body(vendor_data="\ud800", metadata={"\udfff": 1})
     assert "v2" not in _signatures.messages(body, json.loads(body), delivery.sent)
     event = delivery.verify(body, delivery.signed(body, only=["raw"]))
-    assert event.vendor_data == "\ud800"
+    assert event.caller_ref == "\ud800"
     assert event.replay_keys
     assert repr(event)
     with pytest.raises(WebhookRefused) as refused:

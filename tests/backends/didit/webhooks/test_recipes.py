@@ -108,7 +108,7 @@ def test_a_genuine_delivery_is_queued_once(post, recipe, genuine):
     """The second time there is nothing to do, and that is said with 200."""
     assert post(*genuine) == 204
     assert post(*genuine) == 200
-    assert [event.status for event in recipe("jobs").queue] == ["Declined"]
+    assert [event.vendor_status for event in recipe("jobs").queue] == ["Declined"]
 
 
 def test_the_v2_signature_is_enough(post, recipe, delivery, genuine):

@@ -11,32 +11,10 @@ from facematch_didit.webhooks import MemoryReplayStore, Refusal, WebhookRefused
 HOUR = dt.timedelta(hours=1)
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self, now):
-        self.time = now
-
-    def now(self):
-        return self.time
-
-    def monotonic(self):
-        return self.time.timestamp()
-
-    def sleep(self, seconds):
-        self.time += dt.timedelta(seconds=seconds)
-
-
 @pytest.fixture
-def clock(delivery):
-    """At the time of the deliveries."""
-    return Clock(delivery.now)
-
-
-@pytest.fixture
-def store(clock):
-    """A memory on that clock."""
-    return MemoryReplayStore(clock=clock)
+def store():
+    """A memory."""
+    return MemoryReplayStore()
 
 
 def taken(delivery, store, body=None, **more):
@@ -116,10 +94,10 @@ def test_a_store_that_breaks_halfway_remembers_nothing(delivery, store):
     """Its error goes on to the handler; Didit's next try is taken."""
 
     class Broken(MemoryReplayStore):
-        def first_seen(self, key, until):
+        def first_seen(self, key, until, now):
             if len(self):
                 raise OSError("disk full")
-            return super().first_seen(key, until)
+            return super().first_seen(key, until, now)
 
     broken = Broken()
     with pytest.raises(OSError, match="disk full"):
@@ -127,43 +105,59 @@ def test_a_store_that_breaks_halfway_remembers_nothing(delivery, store):
     assert len(broken) == 0
 
 
-def test_remembered_for_longer_than_the_window(delivery, store, clock):
-    """Up to a day later, whatever the window: Didit repeats with the same event_id."""
+def test_remembered_for_longer_than_the_window(delivery, store):
+    """Up to a day later, whatever the window: somebody may send it again by hand."""
     assert taken(delivery, store)
-    clock.sleep(86_400)
-    later = delivery.body(timestamp=delivery.sent + 86_400)
-    assert not taken(delivery, store, later, now=clock.now())
-    clock.sleep(86_400)
-    later = delivery.body(timestamp=delivery.sent + 2 * 86_400)
-    assert taken(delivery, store, later, now=clock.now())
+    for days, is_first in ((1, False), (2, True)):
+        later = delivery.body(timestamp=delivery.sent + days * 86_400)
+        now = delivery.now + dt.timedelta(days=days)
+        assert taken(delivery, store, later, now=now) is is_first
 
 
-def test_keys_expire(store, clock):
+@pytest.mark.parametrize("tolerance_s", [0, 300, 86_400])
+@pytest.mark.parametrize("year", [1970, 2020, 2090])
+def test_the_clock_of_a_test(delivery, store, tolerance_s, year):
+    """Wherever `now` stands, a delivery is taken once as long as the window lets it in."""
+    sent = int(dt.datetime(year, 3, 1, tzinfo=dt.UTC).timestamp())
+    body = delivery.body(timestamp=sent)
+    firsts = [
+        taken(
+            delivery,
+            store,
+            body,
+            now=dt.datetime.fromtimestamp(sent + away, dt.UTC),
+            tolerance_s=tolerance_s,
+        )
+        for away in (-tolerance_s, 0, tolerance_s)
+    ]
+    assert firsts == [True, False, False]
+
+
+def test_keys_expire(delivery, store):
     """At their last moment they are remembered, a moment later not; asking prolongs nothing."""
-    assert store.first_seen("a", clock.now() + HOUR)
-    clock.time += HOUR
-    assert not store.first_seen("a", clock.now() + HOUR)
-    clock.time += dt.timedelta(microseconds=1)
-    assert store.first_seen("a", clock.now() + HOUR)
+    now, until = delivery.now, delivery.now + HOUR
+    assert store.first_seen("a", until, now)
+    assert not store.first_seen("a", until + HOUR, until)
+    assert store.first_seen("a", until + HOUR, until + dt.timedelta(microseconds=1))
 
 
-def test_expired_keys_make_room(store, clock):
+def test_expired_keys_make_room(delivery, store):
     """Without waiting for the bound."""
     for number in range(10):
-        store.first_seen(str(number), clock.now() + HOUR)
-    clock.time += 2 * HOUR
-    store.first_seen("new", clock.now() + HOUR)
+        store.first_seen(str(number), delivery.now + HOUR, delivery.now)
+    store.first_seen("new", delivery.now + 3 * HOUR, delivery.now + 2 * HOUR)
     assert len(store) == 1
 
 
-def test_bounded(clock):
+def test_bounded(delivery):
     """The oldest key goes first, and never the newest."""
-    store = MemoryReplayStore(max_keys=3, clock=clock)
+    store = MemoryReplayStore(max_keys=3)
+    until = delivery.now + HOUR
     for key in "abcd":
-        assert store.first_seen(key, clock.now() + HOUR)
+        assert store.first_seen(key, until, delivery.now)
     assert len(store) == 3
-    assert not store.first_seen("d", clock.now() + HOUR)
-    assert store.first_seen("a", clock.now() + HOUR)
+    assert not store.first_seen("d", until, delivery.now)
+    assert store.first_seen("a", until, delivery.now)
 
 
 @pytest.mark.parametrize("max_keys", [1, 0, -5, True, 2.5, "9"])

@@ -16,16 +16,6 @@ sqlalchemy = pytest.importorskip("sqlalchemy")
 HOUR = dt.timedelta(hours=1)
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self, now):
-        self.time = now
-
-    def now(self):
-        return self.time
-
-
 @pytest.fixture
 def address(tmp_path):
     """A file of SQLite."""
@@ -33,15 +23,9 @@ def address(tmp_path):
 
 
 @pytest.fixture
-def clock(delivery):
-    """At the time of the deliveries."""
-    return Clock(delivery.now)
-
-
-@pytest.fixture
-def store(address, clock):
-    """A store on that file and clock."""
-    opened = SqlReplayStore(address, clock=clock)
+def store(address):
+    """A store on that file."""
+    opened = SqlReplayStore(address)
     yield opened
     opened.close()
 
@@ -55,23 +39,25 @@ def rows(store):
 def test_a_delivery_is_taken_once(delivery, store, address):
     """Also by another process on the same file."""
     delivery.verify(seen=store)
-    other = SqlReplayStore(address, clock=store._clock)
+    other = SqlReplayStore(address)
     for seen in (store, other):
         with pytest.raises(WebhookRefused, match="came before"):
             delivery.verify(seen=seen)
     other.close()
 
 
-def test_keys_expire(store, clock):
+@pytest.mark.parametrize("year", [1970, 2020, 2090])
+def test_keys_expire(store, year):
     """At their last moment they are remembered, a moment later not, and then they are deleted."""
-    assert store.first_seen("a", clock.now() + HOUR)
-    assert store.first_seen("b", clock.now() + 2 * HOUR)
-    clock.time += HOUR
-    assert not store.first_seen("a", clock.now() + HOUR)
-    clock.time += dt.timedelta(milliseconds=1)
-    assert store.first_seen("a", clock.now() + HOUR)
-    clock.time += 3 * HOUR
-    assert store.first_seen("c", clock.now() + HOUR)
+    now = dt.datetime(year, 3, 1, tzinfo=dt.UTC)
+    assert store.first_seen("a", now + HOUR, now)
+    assert store.first_seen("b", now + 2 * HOUR, now)
+    now += HOUR
+    assert not store.first_seen("a", now + HOUR, now)
+    now += dt.timedelta(milliseconds=1)
+    assert store.first_seen("a", now + HOUR, now)
+    now += 3 * HOUR
+    assert store.first_seen("c", now + HOUR, now)
     assert [key for key, _ in rows(store)] == ["c"]
 
 
@@ -107,21 +93,23 @@ def test_within_the_transaction_of_the_handler(delivery, store):
         assert connection.execute(sqlalchemy.text("SELECT count(*) FROM effects")).scalar() == 1
 
 
-def test_of_many_threads_one_is_first(store, clock):
+def test_of_many_threads_one_is_first(delivery, store):
     """One statement both asks and remembers."""
-    until = clock.now() + HOUR
+    now, until = delivery.now, delivery.now + HOUR
     with ThreadPoolExecutor(8) as pool:
         for number in range(10):
             key = str(number)
-            assert sum(pool.map(lambda _, key=key: store.first_seen(key, until), range(8))) == 1
+            firsts = pool.map(lambda _, key=key: store.first_seen(key, until, now), range(8))
+            assert sum(firsts) == 1
 
 
-def test_many_processes(address, clock):
+def test_many_processes(address):
     """They start at once, make the table at once, and agree on who was first."""
     code = (
         "import sys, datetime as dt; from facematch_didit.webhooks import SqlReplayStore;"
-        "store = SqlReplayStore(sys.argv[1]); until = dt.datetime(2100, 1, 1, tzinfo=dt.UTC);"
-        "print(sum(store.first_seen(str(n), until) for n in range(50)))"
+        "store = SqlReplayStore(sys.argv[1]); now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC);"
+        "until = now + dt.timedelta(hours=1);"
+        "print(sum(store.first_seen(str(n), until, now) for n in range(50)))"
     )
     started = [
         subprocess.Popen([sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True)
@@ -150,7 +138,7 @@ def test_the_statement_for_postgresql(store):
     assert "ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE" in text
 
 
-def test_the_rows_of_an_insert_are_counted(store, clock):
+def test_the_rows_of_an_insert_are_counted(delivery, store):
     """Asked for: PostgreSQL's drivers do not tell otherwise, and every delivery would be old."""
     asked = []
 
@@ -160,7 +148,7 @@ def test_the_rows_of_an_insert_are_counted(store, clock):
         if statement.startswith("INSERT"):
             asked.append(context.execution_options.get("preserve_rowcount"))
 
-    assert store.first_seen("a", clock.now() + HOUR)
+    assert store.first_seen("a", delivery.now + HOUR, delivery.now)
     assert asked == [True]
 
 

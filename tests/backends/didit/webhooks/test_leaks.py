@@ -1,0 +1,143 @@
+"""Whatever goes wrong, the error tells nothing of secret, body and headers, nor do its frames."""
+
+import datetime as dt
+import re
+import traceback
+
+import pytest
+
+from facematch_core import ConfigurationError, InvalidRequest, Secret
+from facematch_didit.webhooks import WebhookRefused, verify_webhook
+
+CANARY = "canary-7f1d"
+
+
+class Store:
+    """Fails in a way of its own."""
+
+    def __init__(self, error, *, from_error=None):
+        self.error, self.cause, self.key = error, from_error, None
+
+    def first_seen(self, key, until, now):
+        if self.key is None:
+            self.key = key
+            return True
+        try:
+            raise self.cause or ValueError("inner")
+        except Exception as inner:
+            if self.cause:
+                raise self.error from inner
+            raise self.error  # noqa: B904 - a store that does not say `from` is what is tested
+
+    def forget(self, key):
+        raise OSError("and this neither")
+
+
+class Headers(dict):
+    """Fails when it is read."""
+
+    def items(self):
+        raise RuntimeError("no items")
+
+
+def everything(error):
+    """An error, and what it was raised from or while."""
+    found, waiting = [], [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            waiting += [one.__cause__, one.__context__]
+    return found
+
+
+def held_by_frames(error):
+    """The names and the locals of our frames that an error keeps alive, and its chain."""
+    names, told = [], ""
+    for one in everything(error):
+        told += str(one) + repr(vars(one))
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if "facematch_didit" in frame.f_code.co_filename:
+                names.append(frame.f_code.co_name)
+                told += repr(frame.f_locals)
+    return names, told
+
+
+STORES = [
+    (Store(OSError("disk full")), OSError),
+    (Store(RuntimeError("broken"), from_error=OSError("disk full")), RuntimeError),
+    (Store(KeyboardInterrupt()), KeyboardInterrupt),
+    (object(), AttributeError),
+]
+ARGUMENTS = [
+    ({"now": dt.datetime(2026, 7, 2)}, InvalidRequest),
+    ({"tolerance_s": -1}, InvalidRequest),
+    ({"max_bytes": 0}, InvalidRequest),
+    ({"headers": [("X-Signature", CANARY)]}, InvalidRequest),
+    ({"headers": Headers()}, RuntimeError),
+    ({"headers": {7: CANARY}}, WebhookRefused),
+    ({"body": f'{{"a":"{CANARY}"}}'}, InvalidRequest),
+    ({"secrets": [CANARY, ""]}, ConfigurationError),
+    ({"secrets": [CANARY, None]}, ConfigurationError),
+    ({"secrets": [CANARY, f"{CANARY}\ud800"]}, ConfigurationError),
+    ({"secrets": 7}, ConfigurationError),
+    ({"secrets": (text for text in [CANARY, 1 / 1, ""])}, ConfigurationError),
+    ({"secrets": "another-secret"}, WebhookRefused),
+    ({"secrets": Secret("another-secret"), "body": b"[]"}, WebhookRefused),
+    ({"max_bytes": 1}, WebhookRefused),
+    ({"now": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}, WebhookRefused),
+]
+FIELDS = [{"webhook_type": None}, {"metadata": CANARY}, {"timestamp": CANARY}]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        *ARGUMENTS,
+        *(({"seen": store}, kind) for store, kind in STORES),
+        *(({"fields": fields}, WebhookRefused) for fields in FIELDS),
+    ],
+    # Without the addresses of objects: every worker of a run must find the same names.
+    ids=lambda value: re.sub("0x[0-9a-f]+", "", ascii(value)[:50]),
+)
+def test_an_error_tells_nothing(delivery, given, kind):
+    """Its text, its attributes, and the locals of every frame of ours that it keeps."""
+    arguments = dict(given)
+    body = delivery.body(vendor_data=CANARY, **arguments.pop("fields", {}))
+    headers = delivery.signed(body, at=delivery.sent)
+    asked = {"body": body, "headers": headers, "secrets": delivery.secret, "now": delivery.now}
+    with pytest.raises(kind) as raised:
+        verify_webhook(**asked | arguments)
+    names, told = held_by_frames(raised.value)
+    assert names == ["verify_webhook"]
+    for private in (CANARY, delivery.secret, "another-secret", headers["X-Signature"]):
+        assert private not in told
+    assert raised.value.__context__ is None
+
+
+def test_the_cause_of_a_failing_store_is_told(delivery):
+    """Who looks after it needs to know; only the frames are gone."""
+    store = Store(RuntimeError("broken"), from_error=OSError("disk full"))
+    with pytest.raises(RuntimeError, match="broken") as raised:
+        delivery.verify(seen=store)
+    assert str(raised.value.__cause__) == "disk full"
+    assert raised.value.__cause__.__traceback__ is None
+
+
+def test_a_store_sees_no_secret_above_it(delivery):
+    """While its code runs, no frame of ours holds the text of a secret: a log may show locals."""
+    seen = []
+
+    class Curious:
+        def first_seen(self, key, until, now):
+            for frame, _ in traceback.walk_stack(None):
+                if "facematch_didit" in frame.f_code.co_filename:
+                    seen.append(frame.f_code.co_name)
+                    assert delivery.secret not in repr(frame.f_locals)
+            return True
+
+        def forget(self, key):
+            """Nothing."""
+
+    assert delivery.verify(seen=Curious())
+    assert "verify_webhook" in seen
