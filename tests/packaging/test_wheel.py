@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"facematch_core", "facematch_didit", "facematch_local", "facematch_mock_server"}
+PACKAGES = {
+    "facematch_core",
+    "facematch_deepvue",
+    "facematch_didit",
+    "facematch_local",
+    "facematch_mock_server",
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +98,7 @@ def test_metadata(wheel):
     metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
-    extras = {"all", "heif", "local", "mock", "store", "testing"}
+    extras = {"all", "heif", "local", "mock", "postgres", "store", "testing"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 
@@ -107,7 +113,7 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
     ).splitlines()
     assert all(Path(line).is_relative_to(unpacked) for line in out[:2])
-    assert out[2] == "['didit', 'local']"
+    assert out[2] == "['deepvue', 'didit', 'local']"
 
 
 def test_the_command_works_from_the_wheel(unpacked):

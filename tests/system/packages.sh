@@ -4,6 +4,8 @@
 set -u
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+# Debian keeps the programs of a server off the path.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 command -v node >/dev/null || missing+=(nodejs npm)
 [ ${#missing[@]} -eq 0 ] && exit 0
 

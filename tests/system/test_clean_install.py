@@ -28,9 +28,19 @@ EXTRAS = {
     "store": (
         "from facematch_didit import SqlReplayStore\n"
         "import datetime as dt\n"
-        "store = SqlReplayStore('sqlite://')\n"
-        "until = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)\n"
-        "assert store.first_seen('a', until) and not store.first_seen('a', until)"
+        "store = SqlReplayStore('sqlite:///seen.sqlite3')\n"
+        "now = dt.datetime.now(dt.UTC)\n"
+        "key = ('a', now + dt.timedelta(days=1), now)\n"
+        "assert store.first_seen(*key) and not store.first_seen(*key)"
+    ),
+    "postgres": (
+        "import psycopg\n"
+        "from facematch_core import ConfigurationError\n"
+        "from facematch_core.store import SqlAttempts\n"
+        "try:\n"
+        "    SqlAttempts('postgresql+psycopg:///shop?host=/nowhere')\n"
+        "except ConfigurationError as error:\n"
+        "    assert 'failed (OperationalError)' in error.message, error"
     ),
     "heif": (
         "import io, PIL.Image, pillow_heif\n"
@@ -54,7 +64,7 @@ def test_an_extra_alone(environment, wheel, extra, tmp_path):
         "print([info.name for info in available_backends()])",
         cwd=tmp_path,
     )
-    assert listed.strip() == "['didit', 'local']"
+    assert listed.strip() == "['deepvue', 'didit', 'local']"
 
 
 def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel, tmp_path):

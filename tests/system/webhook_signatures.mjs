@@ -12,11 +12,11 @@ class Written {
   }
 }
 
-/** A number as Python writes it, whole floats as integers. */
+/** A number as Python writes it, whole floats up to 1e22 as integers: no text says so of more. */
 function number(token) {
   if (/^-?\d+$/.test(token)) return BigInt(token).toString();
   const value = Number(token);
-  if (Number.isInteger(value)) return BigInt(value).toString();
+  if (Number.isInteger(value) && Math.abs(value) <= 1e22) return BigInt(value).toString();
   const [digits, exponent] = value.toExponential().split("e");
   if (Number(exponent) >= -4) return String(value);
   return `${digits}e-${exponent.slice(1).padStart(2, "0")}`;
