@@ -14,7 +14,7 @@ from facematch_core._reconcile import Attempt
 from facematch_core._rules import Answer
 from facematch_core.errors import FaceMatchError, OutcomeUnknown
 
-log = logging.getLogger("facematch_core.gates")
+log = logging.getLogger("facematch")
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +47,7 @@ class Ending:
         error: What kept it from a result; None if one came. Another exception than ours (Ctrl-C,
             say) is None, too, with `answered` False.
         answered: Whether there is a result.
+        refused: Whether a later gate refused it: the backend was not asked.
     """
 
     billed: Billed
@@ -54,6 +55,7 @@ class Ending:
     environment: Environment | None = None
     error: FaceMatchError | None = None
     answered: bool = False
+    refused: bool = False
 
     @classmethod
     def of(cls, answer: Answer) -> Ending:
@@ -100,7 +102,7 @@ def enter_all(gates: Iterable[Gate], passage: Passage) -> Leave:
         for gate in gates:
             entered.append(gate.enter(passage))  # noqa: PERF401 - what was entered is left again
     except BaseException as error:
-        _leave(entered, Ending.of_error(error, sent=False))
+        _leave(entered, attrs.evolve(Ending.of_error(error, sent=False), refused=True))
         raise
     return lambda ending: _leave(entered, ending)
 

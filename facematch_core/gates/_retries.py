@@ -8,7 +8,7 @@ import random
 import attrs
 
 from facematch_core._enums import Billed
-from facematch_core.errors import ConfigurationError, RateLimited, VendorError
+from facematch_core.errors import ConfigurationError, OutcomeUnknown, RateLimited, VendorError
 
 from ._gate import Passage
 
@@ -32,10 +32,11 @@ class Retries:
 
     Args:
         times: How often a call is made again, 1-10.
-        first_s: The wait before the first repetition, above 0; doubled each time, and shortened by
-            chance down to a half, so that many clients do not come back at once. A longer wait that
-            the vendor asks for is kept.
-        longest_s: A longer wait than this is not made: the error is raised. Above 0.
+        first_s: The wait before the first repetition, above 0; doubled each time up to `longest_s`,
+            and shortened by chance down to a half, so that many clients do not come back at once. A
+            longer wait that the vendor asks for is kept.
+        longest_s: The longest wait, above 0. If the vendor asks for a longer one, or there is no
+            time for it before the deadline, the error is raised at once.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -44,7 +45,8 @@ class Retries:
     times: int = attrs.field(default=2, validator=_count)
     first_s: float = attrs.field(default=1.0, validator=_seconds)
     longest_s: float = attrs.field(default=60.0, validator=_seconds)
-    _chance: random.Random = attrs.field(factory=random.Random, repr=False, eq=False)
+    #: The system's, because a generator with a state would be the same in every forked process.
+    _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
     def wait_s(self, error: VendorError, passage: Passage, now: float) -> float | None:
         """Seconds until the next try; None if there is none.
@@ -54,9 +56,11 @@ class Retries:
             passage: Which try it was.
             now: On the verifier's monotonic clock.
         """
-        if not error.retryable or error.billed is not Billed.NO or passage.number > self.times:
+        unpaid = error.billed is Billed.NO and not isinstance(error, OutcomeUnknown)
+        if not unpaid or not error.retryable or passage.number > self.times:
             return None
-        wait = self.first_s * 2 ** (passage.number - 1) * (0.5 + 0.5 * self._chance.random())
+        wait = min(self.first_s * 2 ** (passage.number - 1), self.longest_s)
+        wait *= 0.5 + 0.5 * self._chance.random()
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
             wait = max(wait, error.retry_after_s)
         late = passage.until is not None and now + wait >= passage.until

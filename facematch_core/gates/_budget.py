@@ -1,0 +1,263 @@
+"""A limit on what calls may cost, held before the first byte leaves."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from decimal import Decimal
+
+from facematch_core._clock import Clock, SystemClock
+from facematch_core._enums import Billed, Environment, Operation
+from facematch_core.errors import BudgetExceeded, ConfigurationError
+from facematch_core.store import (
+    AttemptStore,
+    BudgetKey,
+    Entry,
+    MemoryAttempts,
+    Owner,
+    Standing,
+    doubt_abandoned,
+)
+from facematch_core.store._records import EXACT, Period
+
+from ._gate import Ending, Gate, Leave, Passage
+
+log = logging.getLogger("facematch")
+
+#: No cap and no price is higher; sums of them are exact in every database.
+MOST = 10**12
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class Budget(Gate):
+    """Refuses a call that could cost more than is allowed. Safe across threads and after a fork.
+
+    Before each try its price is set aside. A try that was charged is spent, one that was certainly
+    not is free again, and one whose charge is not known stays set aside until it is reconciled. So
+    does one whose process ended in the middle. What an operation that costs nothing does is not
+    counted.
+
+    Each environment has a sum of its own, by what the backend is set to: calls of a mock or a
+    sandbox use up nothing of production.
+
+    Args:
+        cap: The most that may be spent: a whole number of calls or, with `currency`, an amount
+            (a Decimal or a whole number, at most six decimal places). From 0 to 10**12.
+        currency: Three capital letters; None to count calls.
+        per: How long it lasts until it begins anew.
+        name: Whose it is: a vendor, a profile. Budgets of one name, unit and period in one store
+            are one budget.
+        price: What one call of each operation costs, in `currency`. The vendor's answers do not
+            tell, so what is counted is this.
+        store: Who remembers; None for a memory of its own, gone with the process.
+        run: With `Period.RUN`, a name for the run, so that several processes or several starts are
+            one; None for each process by itself.
+        clock: Time, for tests.
+
+    Raises:
+        ConfigurationError: an argument is wrong, or an amount has no price.
+    """
+
+    def __init__(
+        self,
+        cap: int | Decimal,
+        *,
+        name: str,
+        currency: str | None = None,
+        per: Period = Period.TOTAL,
+        price: Mapping[Operation, Decimal] | None = None,
+        store: AttemptStore | None = None,
+        run: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._name = _text("name", name)
+        self._currency = _checked_currency(currency)
+        self._cap = _amount("cap", cap, self._currency)
+        self._per = _period(per)
+        self._price = _prices(price, self._currency, name)
+        self._run = None if run is None else _text("run", run)
+        if run is not None and self._per is not Period.RUN:
+            raise ConfigurationError("A budget has a run only with per=Period.RUN.")
+        self._store: AttemptStore = MemoryAttempts() if store is None else store
+        self._clock = clock or SystemClock()
+
+    @property
+    def store(self) -> AttemptStore:
+        """Who remembers."""
+        return self._store
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        return self._name
+
+    def enter(self, passage: Passage) -> Leave:
+        """Set the price of a try aside.
+
+        Raises:
+            BudgetExceeded: there is no room for it.
+            ConfigurationError: the operation has no price, or the store failed.
+        """
+        if not passage.paid:
+            return _nothing
+        entry = Entry(
+            attempt=passage.attempt,
+            number=passage.number,
+            key=self._key(passage),
+            amount=self._price_of(passage.attempt.operation),
+            owner=Owner.here(),
+        )
+        full = self._store.reserve(entry, self._cap)
+        if full is not None:
+            raise self._exceeded(full, entry.amount)
+        return lambda ending: self._settle(entry, ending)
+
+    def close(self) -> None:
+        """Close the connections of the store; whoever shares it opens them again."""
+        self._store.close()
+
+    def __repr__(self) -> str:
+        return f"Budget({self._cap}, name={self._name!r}, per={self._per.name})"
+
+    def _key(self, passage: Passage) -> BudgetKey:
+        window = {
+            Period.DAY: passage.attempt.started_at.astimezone(UTC).date().isoformat(),
+            Period.RUN: self._run or Owner.here().run,
+            Period.TOTAL: "",
+        }[self._per]
+        return BudgetKey(
+            name=self._name,
+            currency=self._currency,
+            environment=passage.environment,
+            period=self._per,
+            window=window,
+        )
+
+    def _price_of(self, operation: Operation) -> Decimal:
+        if self._currency is None:
+            return Decimal(1)
+        if operation not in self._price:
+            raise ConfigurationError(
+                f"The budget {self._name!r} counts {self._currency}, and has no price for "
+                f"{operation}: set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was "
+                "sent."
+            )
+        return self._price[operation]
+
+    def _settle(self, entry: Entry, ending: Ending) -> None:
+        noted = self._store.settle(
+            entry,
+            ending.billed,
+            at=self._clock.now(),
+            error=None if ending.error is None else type(ending.error).__name__,
+            answered_from=ending.environment,
+        )
+        if not noted and ending.billed is Billed.YES:
+            # Only if somebody settled it by hand while it was under way.
+            log.error(
+                "The call %s was charged, but its reservation was settled before: the budget %r "
+                "may count too little.",
+                entry.attempt.id,
+                self._name,
+            )
+
+    def _exceeded(self, full: Standing, amount: Decimal) -> BudgetExceeded:
+        # Told apart only now: looking for processes that are gone takes longer than a call's room.
+        if full.reserved and doubt_abandoned(self._store, self._clock.now(), full.key):
+            full = self._store.standing(full.key) or full
+        key, ends_at = full.key, full.key.ends_at
+        period = "" if key.period is Period.TOTAL else f" per {key.period}"
+        where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
+        when = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
+        of = f"The budget {key.name!r}{where} of {shown(self._cap)} {key.unit}{period}"
+        return BudgetExceeded(
+            f"{of} has no room for {shown(amount)} more ({shown(full.spent)} spent, "
+            f"{shown(full.reserved)} reserved, {shown(full.unknown)} unknown): nothing was "
+            f"sent.{when}",
+            budget=key.name,
+            unit=key.unit,
+            cap=self._cap,
+            spent=full.spent,
+            reserved=full.reserved,
+            unknown=full.unknown,
+            frees_at=ends_at,
+        )
+
+
+def shown(amount: Decimal) -> str:
+    """An amount in plain digits, without zeros that say nothing."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _nothing(_ending: Ending) -> None:
+    pass
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
+        raise ConfigurationError(f"The {what} of a budget must be text of 1 to 200 characters.")
+    return value
+
+
+def _checked_currency(value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and _CURRENCY.fullmatch(value)):
+        raise ConfigurationError(
+            "The currency of a budget must be three capital letters, for example USD, or None to "
+            "count calls."
+        )
+    return value
+
+
+def _period(value: object) -> Period:
+    try:
+        return Period(str(value) if isinstance(value, str) else "")
+    except ValueError:
+        raise ConfigurationError(f"per must be one of {', '.join(Period)}.") from None
+
+
+def _amount(what: str, value: object, currency: str | None) -> Decimal:
+    if currency is None and type(value) is not int:
+        raise ConfigurationError(
+            f"The {what} of a budget must be a whole number of calls, not {type(value).__name__}; "
+            "an amount needs a currency."
+        )
+    if not (isinstance(value, Decimal) or type(value) is int):
+        raise ConfigurationError(
+            f"The {what} of a budget must be a Decimal, not {type(value).__name__}: floats are "
+            'not exact. Write Decimal("0.05").'
+        )
+    amount = Decimal(value)
+    # Written so that NaN is refused as well.
+    if not (amount.is_finite() and 0 <= amount <= MOST):
+        raise ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
+    if amount != amount.quantize(Decimal("0.000001"), context=EXACT):
+        raise ConfigurationError(f"The {what} of a budget has more than six decimal places.")
+    return amount
+
+
+def _prices(
+    given: Mapping[Operation, Decimal] | None, currency: str | None, name: str
+) -> dict[Operation, Decimal]:
+    if currency is None:
+        if given:
+            raise ConfigurationError("A budget has prices only with a currency.")
+        return {}
+    if not given:
+        raise ConfigurationError(
+            f"The budget {name!r} counts {currency} and needs to know what calls cost: set "
+            'price={Operation.MATCH: Decimal("0.05"), …} to what the vendor asks.'
+        )
+    read = {}
+    for operation, price in given.items():
+        try:
+            which = Operation(operation)
+        except ValueError:
+            raise ConfigurationError(
+                f"price has an unknown operation; there are {', '.join(Operation)}."
+            ) from None
+        read[which] = _amount(f"price of {which}", price, currency)
+    return read

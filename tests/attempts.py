@@ -1,0 +1,62 @@
+"""Attempts, passages and stores for the tests of budgets."""
+
+import datetime as dt
+import itertools
+from decimal import Decimal
+
+import attrs
+
+from facematch_core import Attempt, Billed, Environment, Operation
+from facematch_core.gates import Ending, Passage, Period
+from facematch_core.store import BudgetKey, Entry, Owner
+from facematch_core.testing import ManualClock
+
+NOW = ManualClock().now()
+KEY = BudgetKey(name="shop", currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL)
+ONE = Decimal(1)
+_numbers = itertools.count()
+
+
+def attempt(**changes):
+    """A call that nobody has made."""
+    facts = {"id": f"attempt-{next(_numbers)}", "operation": Operation.MATCH, "backend": "fake"}
+    return Attempt(**{**facts, "started_at": NOW, "kept": False} | changes)
+
+
+def entry(key=KEY, amount=ONE, number=1, owner=None, **changes):
+    """One try of a call, as a store is told of it."""
+    return Entry(
+        attempt=attempt(**changes),
+        number=number,
+        key=key,
+        amount=amount,
+        owner=owner or Owner.here(),
+    )
+
+
+def passage(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
+    """One try of a call, as a gate is told of it."""
+    return Passage(
+        attempt=attempt(**changes), number=number, paid=paid, environment=environment, until=None
+    )
+
+
+def ending(billed=Billed.YES, error=None):
+    """How a try ended."""
+    return Ending(billed=billed, sent=True, error=error, answered=error is None)
+
+
+def sums(store, key=KEY):
+    """Spent, reserved and unknown as whole numbers; None if there is no such sum."""
+    found = store.standing(key)
+    return found and tuple(map(int, (found.spent, found.reserved, found.unknown)))
+
+
+def later(**step):
+    """A time after `NOW`."""
+    return NOW + dt.timedelta(**step)
+
+
+def of_nobody():
+    """A process of this machine that has ended."""
+    return attrs.evolve(Owner.here(), run="another one")

@@ -1,0 +1,291 @@
+"""Failovers of real backends against the mock: what the vendors' ledgers say in the end."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billed,
+    Environment,
+    FaceVerifier,
+    Failover,
+    Image,
+    OutcomeUnknown,
+    Retention,
+    VendorUnavailable,
+    open_verifier,
+)
+from facematch_core.gates import Breaker
+from facematch_core.testing import ManualClock
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+from facematch_local import LocalBackend
+from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
+
+PHOTOGRAPHS = Path(__file__).parents[2] / "docs" / "photographs"
+SELFIE, DOCUMENT = (
+    Image.read(PHOTOGRAPHS / f"{name}.jpg") for name in ("grace-hopper", "grace-hopper-card")
+)
+P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=60), make_card("p2")
+DIDIT, DEEPVUE = "/v3/", "/v1/facematch"
+
+
+@pytest.fixture(scope="module")
+def local():
+    """The matcher of this machine, which loads its models once."""
+    backend = LocalBackend()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def mock():
+    """Both vendors in one server: a failover is one process to test."""
+    with MockServer(vendor=["didit", "deepvue"]) as server:
+        yield server
+
+
+@pytest.fixture
+def vendors(mock):
+    """The backends of both, by name."""
+    didit, deepvue = mock.of("didit"), mock.of("deepvue")
+    return {
+        "didit": DiditBackend(api_key=didit.live_key, base_url=mock.url),
+        "deepvue": DeepvueBackend(
+            client_id=deepvue.client_id,
+            client_secret=deepvue.live_key,
+            base_url=mock.url,
+            confidence_scale="percent",
+        ),
+    }
+
+
+@pytest.fixture
+def failover(vendors):
+    """Didit first, then Deepvue."""
+    with Failover([FaceVerifier(backend) for backend in vendors.values()]) as opened:
+        yield opened
+
+
+def charges(mock):
+    """How often each vendor charged."""
+    return [len(mock.of(name).control.charges()) for name in ("didit", "deepvue")]
+
+
+def asked(mock, path):
+    """How many requests to paths that begin so have arrived."""
+    return sum(entry.path.startswith(path) for entry in mock.control.journal())
+
+
+def spoil(mock, vendor, **fault):
+    """A fault of one vendor; without a stage it is an answer."""
+    path = {"didit": DIDIT, "deepvue": DEEPVUE}[vendor]
+    mock.of(vendor).control.add_fault(Fault(**{"path": path} | fault))
+
+
+def test_the_first_one_answers(mock, failover):
+    """And is the only one that charges, whatever its decision."""
+    assert failover.verify(P1, P1_AGAIN).answered_by == "didit"
+    result = failover.verify(P1, P2)
+    assert (result.answered_by, result.decision) == ("didit", "no_match")
+    assert charges(mock) == [2, 0]
+
+
+def no_credit(mock):
+    mock.of("didit").control.set_balance(0)
+
+
+def throttled(mock):
+    spoil(mock, "didit", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
+
+
+def answer_lost(mock):
+    spoil(mock, "didit", stage=Stage.MID_BODY, kind=Kind.RESET)
+
+
+def lost_before_it_was_read(mock):
+    spoil(mock, "didit", stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=False)
+
+
+def gateway(mock):
+    spoil(mock, "didit", stage=Stage.ANSWER, kind=Kind.HTML, status=502)
+
+
+def key_revoked(mock):
+    mock.of("didit").control.revoke_key(mock.of("didit").live_key)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [(no_credit, "InsufficientCredit"), (throttled, "RateLimited")],
+    ids=lambda v: getattr(v, "__name__", None),
+)
+def test_the_second_one_answers(mock, failover, trouble, reason):
+    """Where the vendor itself says that nothing was charged; one charge, on one ledger."""
+    trouble(mock)
+    result = failover.verify(P1, P1_AGAIN)
+    assert (result.answered_by, result.backend, result.is_match) == ("deepvue", "deepvue", True)
+    assert [one.reason for one in result.skipped] == [reason]
+    assert charges(mock) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "charged"),
+    [
+        (answer_lost, OutcomeUnknown, 1),
+        (lost_before_it_was_read, OutcomeUnknown, 0),
+        (gateway, OutcomeUnknown, 0),
+        (key_revoked, AuthenticationFailed, 0),
+    ],
+    ids=lambda v: getattr(v, "__name__", None),
+)
+def test_the_second_one_is_not_asked(mock, failover, trouble, error, charged):
+    """Where the first one may have charged, or its key is wrong."""
+    trouble(mock)
+    with pytest.raises(error) as caught:
+        failover.verify(P1, P1_AGAIN)
+    assert [one.backend for one in caught.value.skipped] == ["didit"]
+    assert charges(mock) == [charged, 0]
+
+
+def test_both_calls_of_verify_live(mock, failover):
+    """Liveness by Didit, then its credit is gone: the comparison is Deepvue's, each paid once."""
+    mock.of("didit").control.set_balance("0.03")
+    result = failover.verify_live(P1, P1_AGAIN)
+    assert (result.liveness.answered_by, result.match.answered_by) == ("didit", "deepvue")
+    assert result.liveness.score.scale != result.match.score.scale
+    assert charges(mock) == [1, 1]
+
+
+def test_a_lost_call_is_found_by_its_failover(mock, failover):
+    """In the records of the vendor that lost it, and charges nothing more."""
+    answer_lost(mock)
+    with pytest.raises(OutcomeUnknown) as caught:
+        failover.verify(P1, P1_AGAIN, retention=Retention.KEEP)
+    told = failover.reconcile(caught.value)
+    assert (told.outcome, told.result.answered_by) == ("found", "didit")
+    assert told.result.is_match
+    assert charges(mock) == [1, 0]
+
+
+def webp(size):
+    """A picture in a format that one of the two does not take."""
+    buffer = io.BytesIO()
+    PillowImage.new("RGB", size, (90, 120, 160)).save(buffer, "WEBP")
+    return Image.from_bytes(buffer.getvalue())
+
+
+def test_a_format_that_one_of_them_takes(mock, vendors):
+    """Without fitting, Deepvue is passed over for WebP before anything is sent to it."""
+    members = [FaceVerifier(vendors[name], fit_images=False) for name in ("deepvue", "didit")]
+    with Failover(members) as failover:
+        result = failover.verify(webp((300, 300)), webp((301, 300)))
+    assert (result.answered_by, result.skipped[0].reason) == ("didit", "InvalidImage")
+    assert charges(mock) == [1, 0]
+    assert asked(mock, DEEPVUE) == 0
+
+
+def test_nobody_can_keep_it(mock, vendors):
+    """Deepvue cannot be asked to keep a call: alone, that is refused; beside Didit, passed over."""
+    members = [FaceVerifier(vendors[name]) for name in ("deepvue", "didit")]
+    with Failover(members) as failover:
+        result = failover.verify(P1, P1_AGAIN, retention=Retention.KEEP, rotate=True)
+    assert (result.answered_by, result.skipped[0].reason) == ("didit", "UnsupportedOption")
+    assert charges(mock) == [1, 0]
+
+
+def test_this_machine_as_the_last_resort(mock, vendors, local):
+    """Nobody listens at the vendor's address: no byte left, and the matcher here answers."""
+    gone = MockServer()
+    gone.start()
+    address = gone.url
+    gone.stop()
+    didit = FaceVerifier(DiditBackend(api_key="k", base_url=address), threshold=50)
+    # Not closed with it: the other tests of this module use the same models.
+    failover = Failover({"didit": didit, "here": FaceVerifier(local, threshold=60)})
+    result = failover.verify(SELFIE, DOCUMENT)
+    assert result.is_match
+    assert (result.answered_by, result.environment) == ("here", Environment.LOCAL)
+    assert (result.threshold.value, result.billed) == (60, Billed.NO)
+    assert result.skipped[0].reason == "VendorUnavailable"
+    with pytest.raises(VendorUnavailable) as caught:
+        failover.check_liveness(SELFIE)
+    assert caught.value.billed is Billed.NO
+    assert [one.reason for one in caught.value.skipped] == [
+        "VendorUnavailable",
+        "UnsupportedCapability",
+    ]
+    didit.close()
+
+
+def test_real_photographs_fall_back_too(mock, vendors, local):
+    """From a vendor without credit to the matcher here; the vendor charges nothing."""
+    mock.of("didit").control.set_balance(0)
+    failover = Failover({"didit": FaceVerifier(vendors["didit"]), "here": FaceVerifier(local)})
+    assert failover.verify(SELFIE, DOCUMENT).answered_by == "here"
+    assert failover.verify(SELFIE, Image.read(PHOTOGRAPHS / "no-face-cat.jpg")).decision == (
+        "inconclusive"
+    )
+    assert charges(mock) == [0, 0]
+
+
+def test_an_open_breaker_saves_the_way(mock, vendors):
+    """After one look at an empty account the vendor is not asked again, until it is topped up."""
+    clock = ManualClock()
+    breaker = Breaker(clock=clock)
+    members = {
+        "didit": FaceVerifier(vendors["didit"], gates=[breaker], clock=clock),
+        "deepvue": FaceVerifier(vendors["deepvue"], clock=clock),
+    }
+    mock.of("didit").control.set_balance(0)
+    with Failover(members, clock=clock) as failover:
+        for _ in range(3):
+            assert failover.verify(P1, P1_AGAIN).answered_by == "deepvue"
+        assert asked(mock, DIDIT) == 1
+        mock.of("didit").control.set_balance(100)
+        breaker.reset()
+        assert failover.verify(P1, P1_AGAIN).answered_by == "didit"
+    assert charges(mock) == [1, 3]
+
+
+def test_a_profile_of_both(mock, tmp_path, monkeypatch):
+    """From the configuration to the second vendor's charge, with gates on the way."""
+    monkeypatch.setenv("DIDIT_KEY", mock.of("didit").live_key)
+    monkeypatch.setenv("DEEPVUE_ID", mock.of("deepvue").client_id)
+    monkeypatch.setenv("DEEPVUE_SECRET", mock.of("deepvue").live_key)
+    path = tmp_path / "facematch.toml"
+    path.write_text(f"""
+        [profiles.shop]
+        backend = "didit"
+        threshold = 50
+        [profiles.shop.settings]
+        api_key = {{ env = "DIDIT_KEY" }}
+        base_url = "{mock.url}"
+        [profiles.shop.budget]
+        calls = 10
+        store = "sqlite:///spent.sqlite3"
+        [profiles.shop.breaker]
+        [profiles.shop.pacing]
+        published = true
+
+        [profiles.backup]
+        backend = "deepvue"
+        threshold = 60
+        [profiles.backup.settings]
+        client_id = {{ env = "DEEPVUE_ID" }}
+        client_secret = {{ env = "DEEPVUE_SECRET" }}
+        base_url = "{mock.url}"
+        confidence_scale = "percent"
+
+        [profiles.ha]
+        members = ["shop", "backup"]
+        """)
+    mock.of("didit").control.set_balance(0)
+    with open_verifier(profile="ha", config=path, require_environment="mock") as verifier:
+        result = verifier.verify(P1, P1_AGAIN)
+    assert (result.answered_by, result.environment) == ("backup", Environment.MOCK)
+    assert (result.threshold.value, result.threshold.source) == (60, "profile")
+    assert charges(mock) == [0, 1]

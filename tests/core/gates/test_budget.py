@@ -1,0 +1,355 @@
+"""A budget before the calls of a verifier."""
+
+import contextlib
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import attrs
+import pytest
+from attempts import KEY, ending, passage, sums
+from fakes import FakeBackend, match_result, picture
+
+from facematch_core import (
+    Billed,
+    BudgetExceeded,
+    ConfigurationError,
+    Environment,
+    FaceVerifier,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.errors import FATAL
+from facematch_core.gates import Budget, Gate, Period, Retries
+from facematch_core.store import MemoryAttempts, Owner
+from facematch_core.testing import ManualClock
+
+A, B = picture(), picture((10, 20, 30))
+PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
+
+
+@pytest.fixture
+def clock():
+    """Time that the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture
+def store():
+    """Where the budgets of a test are remembered."""
+    return MemoryAttempts()
+
+
+@pytest.fixture
+def limited(backend, clock, store):
+    """A verifier with a budget; arguments are those of `Budget`."""
+
+    def make(cap, *more, **given):
+        options = {"name": "shop", "store": store, "clock": clock} | given
+        retries = options.pop("retries", None)
+        gates = (Budget(cap, **options), *more)
+        return FaceVerifier(backend, gates=gates, retries=retries, clock=clock)
+
+    return make
+
+
+def exceeded(verifier, match=None):
+    """The refusal of a comparison."""
+    with pytest.raises(BudgetExceeded, match=match) as caught:
+        verifier.verify(A, B)
+    return caught.value
+
+
+def test_refused_before_the_first_byte(limited, backend, store):
+    """The vendor hears nothing of the call that is one too many."""
+    verifier = limited(2)
+    verifier.verify(A, B)
+    verifier.check_liveness(A)
+    error = exceeded(
+        verifier,
+        r"The budget 'shop' of 2 calls has no room for 1 more \(2 spent, 0 reserved, 0 unknown\): "
+        r"nothing was sent\.$",
+    )
+    assert len(backend.calls) == 2
+    assert sums(store) == (2, 0, 0)
+    assert (error.budget, error.unit, error.cap, error.frees_at) == ("shop", "calls", 2, None)
+    assert (error.spent, error.reserved, error.unknown) == (2, 0, 0)
+
+
+def test_the_refusal_can_be_copied(limited):
+    """With all that it tells."""
+    error = exceeded(limited(0, per=Period.DAY))
+    for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert other.message == error.message
+        assert {name: getattr(other, name) for name in error.carried} == {
+            name: getattr(error, name) for name in error.carried
+        }
+
+
+@pytest.mark.parametrize(
+    ("step", "after"),
+    [
+        (None, (1, 0, 0)),
+        (UnexpectedResponse("Odd."), (1, 0, 0)),
+        (match_result(billed=Billed.NO), (0, 0, 0)),
+        (match_result(billed=Billed.UNKNOWN), (0, 0, 1)),
+        (RateLimited("Slower."), (0, 0, 0)),
+        (VendorUnavailable("Down."), (0, 0, 0)),
+        (OutcomeUnknown("Lost."), (0, 0, 1)),
+        (RuntimeError("a bug"), (0, 0, 1)),
+    ],
+    ids=str,
+)
+def test_settled_by_what_is_known(limited, backend, store, step, after):
+    """Charged, not charged, or not known: as the answer or the error says."""
+    backend.script = [step]
+    verifier = limited(5)
+    with contextlib.suppress(VendorError):
+        verifier.verify(A, B)
+    assert sums(store) == after
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_broken_off(backend, clock, store, sent):
+    """Ctrl-C after the first byte leaves the charge open; before it, nothing."""
+    backend.match = lambda call: stop(call, sent)
+
+    def stop(call, sent):
+        if sent:
+            call.on_sent()
+        raise KeyboardInterrupt
+
+    verifier = FaceVerifier(backend, gates=[Budget(5, name="shop", store=store)], clock=clock)
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B)
+    assert sums(store) == (0, 0, int(sent))
+
+
+def test_the_entry_says_what_happened(limited, backend, store, clock):
+    """What is needed to look for the call, and nothing of the caller's."""
+    backend.script = [OutcomeUnknown("Lost.")]
+    with pytest.raises(OutcomeUnknown) as caught:
+        limited(5).verify(A, B, caller_ref="case-17")
+    (left,) = store.open_entries()
+    assert left.attempt == attrs.evolve(caught.value.attempt, caller_ref=None)
+    assert (left.error, left.ended_at, left.owner) == ("OutcomeUnknown", clock.now(), Owner.here())
+
+
+class Refuses(Gate):
+    """A gate that lets nothing through."""
+
+    def enter(self, passage):
+        raise VendorUnavailable("Closed.")
+
+
+def test_a_later_gate_that_refuses_gives_it_back(limited, backend, store):
+    """Nothing was sent, so nothing stays set aside."""
+    with pytest.raises(VendorUnavailable):
+        limited(1, Refuses()).verify(A, B)
+    assert sums(store) == (0, 0, 0)
+    assert backend.calls == []
+
+
+def test_each_try_is_reserved_alone(limited, backend, store):
+    """A try that was not paid for is free before the next one; together they cost one."""
+    seen = []
+
+    def look(call):
+        seen.append(sums(store))
+        raise RateLimited("Slower.")
+
+    backend.script = [look, look, lambda call: seen.append(sums(store))]
+    limited(1, retries=Retries(times=2)).verify(A, B)
+    assert seen == [(0, 1, 0)] * 3
+    assert sums(store) == (1, 0, 0)
+    assert len(backend.calls) == 3
+
+
+def test_what_costs_nothing_is_not_counted(limited, backend, store):
+    """An operation that its backend declares as free passes a budget of nothing."""
+    backend.capabilities = attrs.evolve(
+        backend.capabilities, billed_operations=frozenset({Operation.LIVENESS})
+    )
+    verifier = limited(0)
+    verifier.verify(A, B)
+    assert store.standings() == ()
+    with pytest.raises(BudgetExceeded):
+        verifier.check_liveness(A)
+
+
+@pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
+def test_environments_are_counted_apart(store, environment):
+    """A mock exercises the budget and uses up nothing of production."""
+    budget = Budget(1, name="shop", store=store)
+    real = passage()
+    budget.enter(passage(environment=environment))(ending())
+    with pytest.raises(BudgetExceeded, match=f"'shop' of {environment} of 1 calls"):
+        budget.enter(passage(environment=environment))
+    budget.enter(real)(ending())
+    with pytest.raises(BudgetExceeded, match="'shop' of 1 calls"):
+        budget.enter(passage())
+
+
+def test_a_day_in_utc(limited, clock):
+    """The day on which an attempt began; the next one begins at midnight."""
+    verifier = limited(1, per=Period.DAY)
+    verifier.verify(A, B)
+    midnight = exceeded(verifier, r"of 1 calls per day .* It begins anew at").frees_at
+    assert (midnight.hour, midnight.utcoffset().total_seconds()) == (0, 0)
+    clock.advance((midnight - clock.now()).total_seconds() - 1)
+    assert exceeded(verifier).frees_at == midnight
+    clock.advance(1)
+    verifier.verify(A, B)
+    assert (exceeded(verifier).frees_at - midnight).days == 1
+
+
+def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
+    """An attempt has one day, however long it takes."""
+    verifier = limited(1, per=Period.DAY, retries=Retries(times=1))
+    clock.advance(86_400 - 0.4 - (clock.now().hour * 3600 + clock.now().minute * 60))
+    day = clock.now().date().isoformat()
+    backend.script = [RateLimited("Slower.", retry_after_s=5)]
+    verifier.verify(A, B)
+    assert clock.now().date().isoformat() != day
+    (one,) = store.standings()
+    assert (one.key.window, one.spent) == (day, 1)
+
+
+def test_runs(store):
+    """Each process is a run of its own, unless runs have a name in common."""
+    first = Budget(1, name="shop", per=Period.RUN, run="tuesday", store=store)
+    again = Budget(1, name="shop", per=Period.RUN, run="tuesday", store=store)
+    other = Budget(1, name="shop", per=Period.RUN, run="friday", store=store)
+    own = Budget(1, name="shop", per=Period.RUN, store=store)
+    first.enter(passage())
+    with pytest.raises(BudgetExceeded, match="of 1 calls per run"):
+        again.enter(passage())
+    other.enter(passage())
+    own.enter(passage())
+    windows = {one.key.window for one in store.standings()}
+    assert windows == {"tuesday", "friday", Owner.here().run}
+
+
+def test_amounts(limited, backend, store):
+    """The price of each operation, added exactly."""
+    verifier = limited(Decimal("0.13"), currency="USD", price=PRICES)
+    verifier.verify(A, B)
+    verifier.check_liveness(A)
+    verifier.verify(A, B)
+    error = exceeded(
+        verifier, r"of 0\.13 USD has no room for 0\.05 more \(0\.13 spent, 0 reserved, 0 unknown\)"
+    )
+    assert (error.unit, error.spent) == ("USD", Decimal("0.13"))
+    assert len(backend.calls) == 3
+
+
+def test_no_price(limited, backend):
+    """What to set, before anything is sent."""
+    prices = {Operation.LIVENESS: Decimal("0.03")}
+    verifier = limited(Decimal(5), currency="USD", price=prices)
+    with pytest.raises(
+        ConfigurationError, match=r"no price for match: set price=\{Operation\.MATCH"
+    ):
+        verifier.verify(A, B)
+    assert backend.calls == []
+
+
+def test_two_budgets_before_one_call(backend, clock, store):
+    """A day and for good, calls and money, the vendor's and the profile's: all must have room."""
+    gates = [
+        Budget(10, name="fake", store=store),
+        Budget(10, name="shop", per=Period.DAY, store=store, clock=clock),
+        Budget(Decimal("0.05"), name="shop", currency="USD", price=PRICES, store=store),
+    ]
+    verifier = FaceVerifier(backend, gates=gates, clock=clock)
+    verifier.verify(A, B)
+    assert exceeded(verifier).unit == "USD"
+    standings = {
+        (one.key.name, one.key.unit): (one.spent, one.reserved) for one in store.standings()
+    }
+    assert standings == {
+        ("fake", "calls"): (1, 0),
+        ("shop", "calls"): (1, 0),
+        ("shop", "USD"): (Decimal("0.05"), 0),
+    }
+
+
+def test_the_same_budget_twice(backend, store):
+    """It would count each call twice."""
+    gates = [Budget(10, name="shop", store=store)] * 2
+    with pytest.raises(ConfigurationError, match="a name or a period of its own"):
+        FaceVerifier(backend, gates=gates).verify(A, B)
+    assert sums(store) == (0, 0, 0)
+
+
+def test_of_64_threads_exactly_the_cap_pass(limited, backend, store):
+    """Whatever each call ends in; those that cost nothing leave their place to others."""
+    odd = [RateLimited("Slower."), VendorUnavailable("Down."), OutcomeUnknown("Lost."), None]
+    backend.script = [odd[number % 4] for number in range(120)]
+    verifier = limited(100)
+
+    def go(_):
+        try:
+            verifier.verify(A, B)
+        except BudgetExceeded:
+            return "refused"
+        except OutcomeUnknown:
+            return "unknown"
+        except (RateLimited, VendorUnavailable):
+            return "free"
+        return "charged"
+
+    with ThreadPoolExecutor(64) as pool:
+        became = list(pool.map(go, range(600)))
+    assert became.count("charged") + became.count("unknown") == 100
+    assert became.count("free") == 60
+    assert sums(store) == (became.count("charged"), 0, became.count("unknown"))
+    assert len(backend.calls) == 160
+
+
+def test_a_batch_ends(limited):
+    """The next pair would be refused as well."""
+    assert issubclass(BudgetExceeded, FATAL)
+    outcomes = list(limited(2).verify_many([(A, B)] * 9, max_workers=1))
+    assert [type(one.error).__name__ for one in outcomes[:3]] == [
+        "NoneType",
+        "NoneType",
+        "BudgetExceeded",
+    ]
+    assert len(outcomes) < 9
+
+
+def test_a_paid_liveness_check_is_told(limited):
+    """The comparison that had no room carries what was already paid."""
+    with pytest.raises(BudgetExceeded) as caught:
+        limited(1).verify_live(A, B)
+    assert caught.value.liveness.is_live
+
+
+class Failing(MemoryAttempts):
+    """A store whose database is gone in the middle."""
+
+    def settle(self, *_args, **_options):
+        raise ConfigurationError("The store of attempts failed.")
+
+
+def test_a_result_survives_a_store_that_fails(backend):
+    """It was paid for; what was set aside stays so, which errs on the safe side."""
+    store = Failing()
+    verifier = FaceVerifier(backend, gates=[Budget(5, name="shop", store=store)])
+    assert verifier.verify(A, B).is_match
+    assert sums(store, KEY) == (0, 1, 0)
+
+
+def test_closing_the_verifier_closes_the_store():
+    """It is opened again by whoever shares it."""
+    closed = []
+    store = MemoryAttempts()
+    store.close = lambda: closed.append(1)
+    FaceVerifier(FakeBackend(), gates=[Budget(5, name="shop", store=store)]).close()
+    assert closed == [1]

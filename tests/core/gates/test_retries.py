@@ -1,0 +1,248 @@
+"""Retries: what is made again, when, and what it never costs."""
+
+import random
+
+import pytest
+from fakes import FakeBackend, picture
+from gate_passages import DOWN, NOTHING, UP, passage
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_core import (
+    Billed,
+    FaceVerifier,
+    Repeated,
+    Sent,
+    Started,
+    Unknown,
+)
+from facematch_core.errors import (
+    BreakerOpen,
+    BudgetExceeded,
+    ConfigurationError,
+    DeadlineExceeded,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.gates import Breaker, Gate, Retries
+from facematch_core.testing import ManualClock
+
+A, B = picture(), picture((20, 30, 40))
+
+
+class Chance(random.Random):
+    """Chance that says what it is told."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def random(self):
+        return self.value
+
+
+def waits(retries, error, numbers=range(1, 12), **about):
+    """The wait after each try, while there is one."""
+    found = (retries.wait_s(error, passage(number, **about), now=100.0) for number in numbers)
+    return [wait for wait in found if wait is not None]
+
+
+@pytest.fixture
+def clock():
+    """Time that nobody really waits for."""
+    return ManualClock()
+
+
+def asked(clock, script, *, retries=None, gates=(), **options):
+    """What a verifier with this script makes of one call: (result or error, events, backend)."""
+    backend, events = FakeBackend(script=script), []
+    verifier = FaceVerifier(
+        backend,
+        retries=retries or Retries(times=3),
+        gates=gates,
+        clock=clock,
+        on_event=events.append,
+    )
+    try:
+        end = verifier.verify(A, B, **options)
+    except (VendorError, BudgetExceeded) as error:
+        end = error
+    return end, events, backend
+
+
+def test_off_by_default(clock):
+    """A verifier repeats nothing unless it is told to."""
+    backend = FakeBackend(script=[VendorUnavailable("no connection")])
+    with FaceVerifier(backend, clock=clock) as verifier, pytest.raises(VendorUnavailable):
+        verifier.verify(A, B)
+    assert (len(backend.calls), clock.slept) == (1, [])
+
+
+def test_waits_double_up_to_the_longest():
+    """Shortened by chance down to a half."""
+    error = VendorUnavailable("no connection")
+    settings = {"times": 6, "first_s": 1.0, "longest_s": 10.0}
+    assert waits(Retries(**settings, chance=Chance(1.0)), error) == [1, 2, 4, 8, 10, 10]
+    assert waits(Retries(**settings, chance=Chance(0.0)), error) == [0.5, 1, 2, 4, 5, 5]
+
+
+def test_the_vendors_word_is_kept():
+    """A longer wait than ours is made, up to the longest; beyond it the caller decides."""
+    retries = Retries(times=2, first_s=1.0, longest_s=60.0, chance=Chance(1.0))
+    assert waits(retries, RateLimited("wait", retry_after_s=60.0)) == [60, 60]
+    assert waits(retries, RateLimited("wait", retry_after_s=0.0)) == [1, 2]
+    assert waits(retries, RateLimited("wait", retry_after_s=60.1)) == []
+
+
+def test_no_wait_beyond_the_deadline():
+    """What could not be sent in time is not waited for."""
+    retries = Retries(first_s=1.0, chance=Chance(1.0))
+    error = VendorUnavailable("no connection")
+    assert waits(retries, error, [1], until=101.5) == [1]
+    assert waits(retries, error, [1], until=101.0) == []
+
+
+#: An ending that says it may be repeated, whatever the class.
+ERRORS = st.builds(
+    lambda cls, billed, retryable: cls("x", billed=billed, retryable=retryable),
+    st.sampled_from(
+        [VendorUnavailable, RateLimited, OutcomeUnknown, UnexpectedResponse, RequestRejected]
+    ),
+    st.sampled_from([None, *Billed]),
+    st.sampled_from([None, True, False]),
+)
+
+
+@given(
+    errors=st.lists(ERRORS, max_size=8),
+    times=st.integers(1, 5),
+    first_s=st.floats(0.01, 10),
+    longest_s=st.floats(0.01, 30),
+    deadline_s=st.one_of(st.none(), st.floats(0.01, 40)),
+)
+def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, longest_s, deadline_s):
+    """Whatever the backend does; the waits are bounded, the deadline is kept, the events tell."""
+    clock = ManualClock()
+    retries = Retries(times=times, first_s=first_s, longest_s=longest_s)
+    end, events, backend = asked(clock, list(errors), retries=retries, deadline_s=deadline_s)
+    made = len(backend.calls)
+    assert 1 <= made <= times + 1
+    for error in errors[: made - 1]:
+        assert error.billed is Billed.NO
+        assert error.retryable
+        assert not isinstance(error, OutcomeUnknown)
+    if made <= len(errors):
+        assert end is errors[made - 1]
+    else:
+        assert end.is_match
+    assert len(clock.slept) == made - 1
+    assert all(0 < wait <= longest_s for wait in clock.slept)
+    if deadline_s is not None:
+        assert sum(clock.slept) < deadline_s
+        for number, call in enumerate(backend.calls):
+            assert call.deadline_s == pytest.approx(deadline_s - sum(clock.slept[:number]))
+    assert len({call.attempt_id for call in backend.calls}) == 1
+    told = [event for event in events if isinstance(event, Repeated)]
+    assert [event.number for event in told] == list(range(2, made + 1))
+    assert [event.wait_s for event in told] == clock.slept
+    assert [event.error for event in told] == [type(e).__name__ for e in errors[: made - 1]]
+    assert sum(isinstance(event, Sent) for event in events) == made
+    assert sum(isinstance(event, Started) for event in events) == 1
+    assert not any(event.counts for event in told)
+
+
+@pytest.mark.parametrize("billed", [None, Billed.NO])
+@pytest.mark.parametrize("cls", [OutcomeUnknown, DeadlineExceeded])
+def test_what_may_be_paid_is_never_made_again(clock, cls, billed):
+    """Even if a backend calls it repeatable, and unpaid."""
+    end, _, backend = asked(clock, [cls("reset", retryable=True, billed=billed)])
+    assert isinstance(end, cls)
+    assert len(backend.calls) == 1
+
+
+def test_every_try_passes_every_gate(clock):
+    """So a budget and a rate count all of them; a refusal by a gate ends it at once."""
+    seen = []
+
+    class Turnstile(Gate):
+        def enter(self, passage):
+            if passage.number == 3:
+                raise BudgetExceeded("enough")
+            seen.append(passage.number)
+            return lambda ending: seen.append(type(ending.error).__name__)
+
+    script = [VendorUnavailable("no connection") for _ in range(4)]
+    end, _, backend = asked(clock, script, gates=[Turnstile()])
+    assert isinstance(end, BudgetExceeded)
+    assert seen == [1, "VendorUnavailable", 2, "VendorUnavailable"]
+    assert len(backend.calls) == 2
+
+
+def test_an_open_breaker_is_not_waited_for(clock):
+    """Whoever asks a vendor that is down hears so after the usual wait, not after half a minute."""
+    breaker = Breaker(failures=2, clock=clock)
+    script = [VendorUnavailable("no connection") for _ in range(4)]
+    end, _, backend = asked(clock, script, gates=[breaker])
+    assert isinstance(end, BreakerOpen)
+    assert len(backend.calls) == 2
+    assert sum(clock.slept) <= 3
+
+
+def test_a_ctrl_c_between_two_tries_leaves_no_open_bill(clock):
+    """The first try was certainly unpaid, and the second was not sent."""
+    events = []
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    clock.sleep = interrupted
+    verifier = FaceVerifier(
+        FakeBackend(script=[RateLimited("wait")]),
+        retries=Retries(),
+        clock=clock,
+        on_event=events.append,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B)
+    assert not any(isinstance(event, Unknown) for event in events)
+    assert [type(event) for event in events] == [Started, Sent, Repeated]
+
+
+def test_the_last_error_hides_none_before(clock):
+    """An error after a repetition has no other one hanging on it: its frames are gone."""
+    end, _, _ = asked(clock, [RateLimited("wait"), RequestRejected("no")])
+    assert isinstance(end, RequestRejected)
+    assert end.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ending.error for ending in [*DOWN.values(), *UP.values(), *NOTHING.values()] if ending.error],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_repeated_at_all(error):
+    """No other error of the tree than these two."""
+    if isinstance(error, VendorError) and waits(Retries(), error):
+        assert isinstance(error, (VendorUnavailable, RateLimited))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"times": 0},
+        {"times": 11},
+        {"times": True},
+        {"first_s": 0},
+        {"first_s": "1"},
+        {"longest_s": float("inf")},
+    ],
+    ids=str,
+)
+def test_settings_are_checked(setting):
+    """One sentence, with the name."""
+    with pytest.raises(ConfigurationError, match=f"retries: {next(iter(setting))} must be"):
+        Retries(**setting)

@@ -1,0 +1,72 @@
+"""Whose an attempt is, and whether its process is gone."""
+
+import os
+import subprocess
+import sys
+
+import attrs
+
+from facematch_core.store import Owner
+
+ASK = "from facematch_core.store import Owner; o = Owner.here(); print(o.host, o.pid, o.run)"
+
+
+def test_this_process_is_there():
+    """And it is one and the same, however often it is asked."""
+    here = Owner.here()
+    assert here == Owner.here()
+    assert here.pid == os.getpid()
+    assert not here.is_gone()
+
+
+def test_a_process_that_has_ended_is_gone():
+    """Its number belongs to nobody."""
+    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
+    host, pid, run = done.stdout.split()
+    assert Owner(host=host, pid=int(pid), run=run).is_gone()
+
+
+def test_a_process_that_lives_is_there():
+    """Another one of this machine, until it ends."""
+    code = f"{ASK}; import sys; sys.stdout.flush(); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        host, pid, run = process.stdout.readline().split()
+        other = Owner(host=host, pid=int(pid), run=run)
+        assert not other.is_gone()
+        assert attrs.evolve(other, run=f"{run}0").is_gone(), "the same number, begun later"
+        process.stdin.close()
+    assert other.is_gone()
+
+
+def test_of_another_machine_nobody_can_tell():
+    """Its numbers mean nothing here."""
+    assert attrs.evolve(Owner.here(), host="another-machine", pid=2**22 + 1).is_gone() is None
+
+
+def test_the_first_process_is_somebody_elses():
+    """One that may not be asked is there."""
+    assert not attrs.evolve(Owner.here(), pid=1, run=_run_of(1)).is_gone()
+
+
+def _run_of(pid):
+    from facematch_core.store._owner import _began
+
+    return f"x@{_began(pid)}"
+
+
+def test_the_child_of_a_fork_is_another_one():
+    """What it reserves is its own."""
+    here, (read, write) = Owner.here(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(write, f"{Owner.here().run} {here.is_gone()}".encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    run, gone = os.read(read, 1000).decode().split()
+    os.close(read)
+    os.close(write)
+    assert run != here.run
+    assert gone == "False"
+    assert Owner.here() == here

@@ -1,0 +1,183 @@
+"""The store in a file: who may read it, what is in it, and what it says when it cannot be used."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+import sqlalchemy
+from attempts import KEY, NOW, ONE, entry, sums
+
+from facematch_core import Billed, ConfigurationError
+from facematch_core.store import SqlAttempts, _sql
+from facematch_core.store._tables import ATTEMPTS, BUDGETS
+
+
+def test_it_outlives_its_store(sql, address):
+    """What one process wrote another one reads."""
+    one = entry()
+    sql.reserve(one, ONE)
+    sql.close()
+    again = SqlAttempts(address)
+    assert again.open_entries() == (one,)
+    assert again.reserve(entry(), ONE) is not None
+    again.close()
+
+
+def test_its_owner_alone_may_read_it(sql, tmp_path):
+    """The file, and those beside it that hold what was written last."""
+    sql.reserve(entry(), ONE)
+    files = list(tmp_path.glob("attempts*"))
+    assert len(files) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_file_that_is_there_keeps_its_mode(tmp_path):
+    """Whoever made it knows who is to read it."""
+    file = tmp_path / "a.sqlite3"
+    file.touch(mode=0o640)
+    SqlAttempts(f"sqlite:///{file}").close()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_readers_and_a_writer_go_side_by_side(sql, tmp_path):
+    """The mode stays with the file."""
+    with sqlite3.connect(tmp_path / "attempts.sqlite3") as file:
+        assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    file.close()
+
+
+def test_what_is_written(sql, tmp_path):
+    """One line per try: facts about the call, and nothing of the caller's."""
+    one = entry(caller_ref="case-17")
+    sql.reserve(one, ONE)
+    sql.settle(one, Billed.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    with sql._database._engine.connect() as connection:
+        (row,) = connection.execute(ATTEMPTS.select()).mappings().all()
+        (total,) = connection.execute(BUDGETS.select()).mappings().all()
+    assert row["attempt_id"] == one.attempt.id
+    assert (row["state"], row["billed"], row["error"]) == ("unknown", "unknown", "OutcomeUnknown")
+    assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
+    assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
+    assert (total["name"], total["unknown"], total["cap"]) == ("shop", 1, 1)
+    assert not any(b"case-17" in file.read_bytes() for file in tmp_path.glob("attempts*"))
+
+
+def test_caller_ref_is_kept_if_asked(address):
+    """It makes looking for a call shorter."""
+    store = SqlAttempts(address, keep_caller_ref=True)
+    store.reserve(entry(caller_ref="case-17"), ONE)
+    assert store.open_entries()[0].attempt.caller_ref == "case-17"
+    store.close()
+
+
+def test_another_version_is_left_alone(sql, address):
+    """One sentence, and the file stays as it is."""
+    with sql._database._engine.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 2"))
+    sql.close()
+    with pytest.raises(ConfigurationError, match="of version 2, and this facematch has version 1"):
+        SqlAttempts(address)
+
+
+def test_an_engine_of_somebody_else(tmp_path):
+    """It is used as it is, beside other tables, and left open."""
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/shop.sqlite3")
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE orders (id INTEGER)"))
+    pool = engine.pool
+    store = SqlAttempts(engine)
+    assert store.reserve(entry(), ONE) is None
+    assert store.reserve(entry(), ONE) is not None
+    store.close()
+    assert engine.pool is pool
+    engine.dispose()
+
+
+def test_a_step_that_fails_leaves_nothing(sql, monkeypatch):
+    """Neither a sum nor an attempt of it is kept."""
+    sql.reserve(entry(), Decimal(5))
+
+    def broken(*_):
+        raise sqlalchemy.exc.OperationalError(
+            "INSERT", {}, sqlite3.OperationalError("disk is full")
+        )
+
+    monkeypatch.setattr(_sql, "_set_aside", lambda *given: REAL(*given) and broken())
+    with pytest.raises(ConfigurationError, match=r"failed \(disk is full\): check") as caught:
+        sql.reserve(entry(), Decimal(5))
+    assert caught.value.__context__ is None
+    monkeypatch.undo()
+    assert sums(sql) == (0, 1, 0)
+
+
+REAL = _sql._set_aside
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "nonsense", "postgresql+nodriver://u:canary@h/d", "sqlite://", "sqlite:///:memory:"],
+)
+def test_addresses_that_cannot_be_used(address):
+    """One sentence that holds no password."""
+    with pytest.raises(ConfigurationError, match="cannot be used") as caught:
+        SqlAttempts(address)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    """The system's own word for it."""
+    with pytest.raises(ConfigurationError, match="No such file or directory"):
+        SqlAttempts(f"sqlite:///{tmp_path}/missing/a.sqlite3")
+
+
+def test_a_file_of_another_kind(tmp_path):
+    """It stays as it was."""
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"\xff\xd8\xff" * 500)
+    with pytest.raises(ConfigurationError, match="file is not a database"):
+        SqlAttempts(f"sqlite:///{file}")
+    assert file.read_bytes() == b"\xff\xd8\xff" * 500
+
+
+def test_other_databases_are_refused():
+    """Whether their statements do the same was never tried."""
+    engine = SimpleNamespace(dialect=SimpleNamespace(name="mysql"))
+    with pytest.raises(ConfigurationError, match="SQLite and PostgreSQL, not mysql"):
+        SqlAttempts(engine)
+
+
+def test_without_sqlalchemy(monkeypatch):
+    """The one line that installs it."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(ConfigurationError, match=r'pip install "facematch-core\[store\]"'):
+        SqlAttempts("sqlite:///a.sqlite3")
+
+
+def test_importing_it_loads_no_sqlalchemy():
+    """Only opening a store does."""
+    code = (
+        "import sys, facematch_core.gates, facematch_core.store; print('sqlalchemy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_reserving_is_one_statement(sql):
+    """To compare and to add cannot come apart."""
+    sql.reserve(entry(), Decimal(5))
+    said = []
+    sqlalchemy.event.listen(
+        sql._database._engine, "before_cursor_execute", lambda *event: said.append(event[2])
+    )
+    sql.reserve(entry(), Decimal(5))
+    begin, update, insert, commit = said
+    assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
+    assert "SET cap=?, reserved=(facematch_budgets.reserved + ?)" in update
+    assert "<= ?" in update
+    assert insert.startswith("INSERT INTO facematch_attempts")
+    assert KEY.name not in update

@@ -1,0 +1,220 @@
+"""What every store of attempts does."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal, localcontext
+
+import attrs
+import pytest
+from attempts import KEY, NOW, ONE, entry, later, of_nobody, sums
+
+from facematch_core import Billed, ConfigurationError, Environment
+from facematch_core.gates import Period
+from facematch_core.store import Owner, State, doubt_abandoned, is_abandoned
+
+USD = attrs.evolve(KEY, currency="USD")
+
+
+def test_reserved_until_settled(store):
+    """What is set aside counts as spent once it was charged."""
+    one = entry()
+    assert store.standing(KEY) is None
+    assert store.reserve(one, Decimal(2)) is None
+    assert sums(store) == (0, 1, 0)
+    assert store.settle(one, Billed.YES, at=NOW)
+    assert sums(store) == (1, 0, 0)
+    assert store.open_entries() == ()
+
+
+@pytest.mark.parametrize(
+    ("billed", "after"),
+    [(Billed.YES, (1, 0, 0)), (Billed.NO, (0, 0, 0)), (Billed.UNKNOWN, (0, 0, 1))],
+)
+def test_three_ways_to_settle(store, billed, after):
+    """Spent, free again, or set aside; to say it twice changes nothing."""
+    one = entry()
+    store.reserve(one, ONE)
+    assert store.settle(one, billed, at=NOW)
+    assert not store.settle(one, billed, at=NOW)
+    assert sums(store) == after
+
+
+@pytest.mark.parametrize(("billed", "after"), [(Billed.YES, (1, 0, 0)), (Billed.NO, (0, 0, 0))])
+def test_unknown_is_settled_later(store, billed, after):
+    """Once, and then for good."""
+    one = entry()
+    store.reserve(one, ONE)
+    store.settle(one, Billed.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    (left,) = store.open_entries()
+    assert (left.state, left.billed, left.error) == (State.UNKNOWN, "unknown", "OutcomeUnknown")
+    assert left.ended_at == NOW
+    assert store.settle(one, billed, at=later(days=2))
+    assert sums(store) == after
+    for again in Billed:
+        assert not store.settle(one, again, at=NOW)
+    assert sums(store) == after
+
+
+def test_what_was_never_reserved_is_not_settled(store):
+    """A sum cannot be made smaller by a mistake."""
+    store.reserve(entry(), ONE)
+    assert not store.settle(entry(), Billed.NO, at=NOW)
+    assert sums(store) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("billed", [None, Billed.YES, Billed.UNKNOWN])
+def test_no_room(store, billed):
+    """Spent, reserved and unknown all take room; a refusal changes nothing and says what stands."""
+    one = entry()
+    store.reserve(one, ONE)
+    if billed:
+        store.settle(one, billed, at=NOW)
+    before = sums(store)
+    full = store.reserve(entry(), ONE)
+    assert (full.spent, full.reserved, full.unknown) == before
+    assert full.free == 0
+    assert sums(store) == before
+    assert store.reserve(entry(), Decimal(2)) is None
+
+
+def test_a_cap_of_nothing(store):
+    """Nothing is spent, and a sum that never was is told as it is."""
+    full = store.reserve(entry(), Decimal(0))
+    assert (full.cap, full.spent, full.reserved, full.unknown) == (0, 0, 0, 0)
+    assert store.open_entries() == ()
+
+
+def test_cap_may_change(store):
+    """Each reservation is held to its own cap; the sums stay."""
+    for _ in range(3):
+        assert store.reserve(entry(), Decimal(3)) is None
+    assert store.reserve(entry(), Decimal(2)) is not None
+    assert store.reserve(entry(), Decimal(4)) is None
+    assert store.standing(KEY).cap == 4
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "other"},
+        {"currency": "USD"},
+        {"environment": Environment.MOCK},
+        {"period": Period.RUN, "window": "a"},
+        {"period": Period.DAY, "window": "2026-11-20"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_sums_are_apart(store, other):
+    """Whatever tells two budgets apart, neither uses up the other's."""
+    key = attrs.evolve(KEY, **other)
+    assert store.reserve(entry(), ONE) is None
+    assert store.reserve(entry(key), ONE) is None
+    assert store.reserve(entry(key), ONE) is not None
+    assert [one.key for one in store.open_entries(key)] == [key]
+    assert {one.key for one in store.standings()} == {KEY, key}
+
+
+def test_amounts_are_exact(store):
+    """A tenth added ten times is one; a millionth is not lost beside a million millions."""
+    tenth = Decimal("0.1")
+    for _ in range(10):
+        one = entry(USD, tenth)
+        assert store.reserve(one, ONE) is None
+        store.settle(one, Billed.YES, at=NOW)
+    assert store.standing(USD).spent == 1
+    assert store.reserve(entry(USD, Decimal("0.000001")), ONE) is not None
+    most = Decimal(10**12)
+    assert store.reserve(entry(USD, most - 1), most) is None
+    assert store.reserve(entry(USD, Decimal("0.000001")), most) is not None
+
+
+def test_a_program_that_rounds_early(store):
+    """Its own way with decimals is not ours."""
+    with localcontext(prec=2):
+        for amount in ("100000.000001", "0.000001"):
+            assert store.reserve(entry(USD, Decimal(amount)), Decimal("100000.000002")) is None
+        full = store.reserve(entry(USD, Decimal("0.000001")), Decimal("100000.000002"))
+        assert full.reserved == Decimal("100000.000002")
+        assert full.free == 0
+
+
+def test_one_try_is_reserved_once(store):
+    """Two budgets that are one would count each call twice."""
+    one = entry()
+    store.reserve(one, Decimal(5))
+    with pytest.raises(ConfigurationError, match="already reserved in the budget 'shop'"):
+        store.reserve(one, Decimal(5))
+    assert sums(store) == (0, 1, 0)
+    assert store.reserve(attrs.evolve(one, number=2), Decimal(5)) is None
+
+
+def test_entries_come_back_as_they_were(store):
+    """Everything that looking for the call later needs; the oldest first."""
+    new = entry(started_at=later(seconds=5), caller_ref="case-17", kept=True)
+    old = entry(number=3)
+    for one in (new, old):
+        store.reserve(one, Decimal(5))
+    bare = attrs.evolve(new, attempt=attrs.evolve(new.attempt, caller_ref=None))
+    assert store.open_entries() == (old, bare)
+
+
+def test_nothing_of_the_caller(store):
+    """Its reference may be personal data."""
+    store.reserve(entry(caller_ref="case-17"), ONE)
+    assert store.open_entries()[0].attempt.caller_ref is None
+
+
+def test_of_64_threads_exactly_the_cap_pass(store):
+    """However many ask at once, and whatever becomes of those that pass."""
+    ways = itertools.cycle([Billed.YES, Billed.UNKNOWN])
+
+    def go(billed):
+        one = entry()
+        if store.reserve(one, Decimal(100)) is not None:
+            return False
+        return store.settle(one, billed, at=NOW)
+
+    with ThreadPoolExecutor(64) as pool:
+        passed = list(pool.map(go, itertools.islice(ways, 300)))
+    spent, reserved, unknown = sums(store)
+    assert sum(passed) == 100
+    assert (spent + unknown, reserved) == (100, 0)
+
+
+def test_what_a_process_left_behind_is_unknown(store):
+    """It may have been sent. What is under way here is left alone."""
+    gone, here = entry(owner=of_nobody()), entry()
+    for one in (gone, here):
+        store.reserve(one, Decimal(2))
+    assert doubt_abandoned(store, NOW, attrs.evolve(KEY, name="other")) == 0
+    assert doubt_abandoned(store, NOW) == 1
+    assert sums(store) == (0, 1, 1)
+    assert doubt_abandoned(store, NOW) == 0
+    assert store.settle(gone, Billed.YES, at=NOW)
+    assert sums(store) == (1, 1, 0)
+
+
+def test_no_call_takes_an_hour(store):
+    """Of a process on another machine nobody can tell whether it is there: time does."""
+    far = entry(owner=Owner(host="another-machine", pid=1, run="x"))
+    store.reserve(far, ONE)
+    assert doubt_abandoned(store, later(minutes=59)) == 0
+    assert doubt_abandoned(store, later(minutes=61)) == 1
+    (left,) = store.open_entries()
+    assert not is_abandoned(left, later(days=1))
+
+
+def test_a_process_that_is_there_may_wait_for_days(store):
+    """Its call waits for a quota of the day: what it has set aside is not doubted."""
+    mine = entry()
+    store.reserve(mine, ONE)
+    assert doubt_abandoned(store, later(days=2)) == 0
+    assert store.settle(mine, Billed.YES, at=later(days=2))
+
+
+def test_it_is_used_again_after_closing(store):
+    """Who shares it need not know who else closes it."""
+    store.reserve(entry(), ONE)
+    store.close()
+    store.close()
+    assert sums(store) == (0, 1, 0)

@@ -1,0 +1,85 @@
+"""Tries of calls, and how they end, for the tests of the gates."""
+
+import datetime as dt
+
+import attrs
+from fakes import match_result
+
+from facematch_core import Attempt, Environment, Operation
+from facematch_core.errors import (
+    AuthenticationFailed,
+    BreakerOpen,
+    BudgetExceeded,
+    DeadlineExceeded,
+    EnvironmentMismatch,
+    InsufficientCredit,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
+from facematch_core.gates import Ending, Passage
+
+ATTEMPT = Attempt(
+    id="a",
+    operation=Operation.MATCH,
+    backend="fake",
+    started_at=dt.datetime(2026, 7, 2, tzinfo=dt.UTC),
+    kept=False,
+)
+
+
+def passage(number=1, until=None):
+    """One try of a call."""
+    return Passage(
+        attempt=ATTEMPT,
+        number=number,
+        paid=True,
+        environment=Environment.PRODUCTION,
+        until=until,
+    )
+
+
+def failed(error, *, sent=True):
+    """How a try ends with an error."""
+    return Ending.of_error(error, sent=sent)
+
+
+def refused(error):
+    """How a try ends that a later gate refuses."""
+    return attrs.evolve(failed(error, sent=False), refused=True)
+
+
+ANSWERED = Ending.of(match_result())
+INTERRUPTED = Ending.of_error(KeyboardInterrupt(), sent=True)
+UNREACHABLE = failed(VendorUnavailable("no connection"), sent=False)
+
+#: What an outage looks like.
+DOWN = {
+    "unreachable": UNREACHABLE,
+    "unavailable": failed(VendorUnavailable("503", status_code=503)),
+    "unknown": failed(OutcomeUnknown("reset")),
+    "deadline": failed(DeadlineExceeded("too late")),
+    "unreadable": failed(UnexpectedResponse("maintenance")),
+}
+#: What only somebody who works can say.
+UP = {
+    "answered": ANSWERED,
+    "rejected": failed(RequestRejected("no")),
+    "bad key": failed(AuthenticationFailed("no")),
+    "not allowed": failed(PermissionDenied("no")),
+}
+#: What says nothing of the vendor.
+NOTHING = {
+    "interrupted": INTERRUPTED,
+    "interrupted before": Ending.of_error(KeyboardInterrupt(), sent=False),
+    "throttled": failed(RateLimited("slowly", retry_after_s=3.0)),
+    "no time left": failed(VendorUnavailable("late", retryable=False), sent=False),
+    "budget": failed(BudgetExceeded("no"), sent=False),
+    "wrong environment": failed(EnvironmentMismatch("no", environment=Environment.MOCK)),
+    "later breaker": refused(BreakerOpen("down")),
+    "later latch": refused(InsufficientCredit("empty")),
+}
+NO_CREDIT = failed(InsufficientCredit("empty"))
