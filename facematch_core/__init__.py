@@ -34,8 +34,9 @@ if TYPE_CHECKING:
         ThresholdSource,
         WarningCode,
     )
-    from ._events import Answered, Charged, Event, Refused, Sent, Started, Unknown
+    from ._events import Answered, Charged, Event, Refused, Repeated, Sent, Started, Unknown
     from ._images import Image, ImageFormat
+    from ._interface import Verifier
     from ._many import PairOutcome
     from ._open import open_verifier
     from ._reconcile import Attempt, Reconciliation
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         AuthenticationFailed,
         BackendNotFound,
         BackendUnusable,
+        BreakerOpen,
         BudgetExceeded,
         ConfigurationError,
         DeadlineExceeded,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
         VendorError,
         VendorUnavailable,
     )
+    from .failover import Failover
 
 __version__ = "0.1.0"
 
@@ -95,6 +98,7 @@ __all__ = [
     "BackendUnusable",
     "Billed",
     "Box",
+    "BreakerOpen",
     "BudgetExceeded",
     "Charged",
     "Clock",
@@ -108,6 +112,7 @@ __all__ = [
     "Face",
     "FaceMatchError",
     "FaceVerifier",
+    "Failover",
     "FoundFace",
     "Image",
     "ImageFormat",
@@ -129,6 +134,7 @@ __all__ = [
     "Reconciled",
     "Reconciliation",
     "Refused",
+    "Repeated",
     "RequestRejected",
     "Result",
     "ResultWarning",
@@ -153,6 +159,7 @@ __all__ = [
     "UnsupportedOption",
     "VendorError",
     "VendorUnavailable",
+    "Verifier",
     "WarningCode",
     "available_backends",
     "open_verifier",
@@ -171,8 +178,9 @@ _HOMES = {
             "Operation Reconciled Retention ScaleSource SearchDecision SearchMode Severity "
             "ThresholdRule ThresholdSource WarningCode"
         ),
-        "_events": "Answered Charged Event Refused Sent Started Unknown",
+        "_events": "Answered Charged Event Refused Repeated Sent Started Unknown",
         "_images": "Image ImageFormat",
+        "_interface": "Verifier",
         "_many": "PairOutcome",
         "_open": "open_verifier",
         "_reconcile": "Attempt Reconciliation",
@@ -186,12 +194,13 @@ _HOMES = {
         "_secrets": "Secret",
         "_verifier": "FaceVerifier",
         "errors": (
-            "FATAL AuthenticationFailed BackendNotFound BackendUnusable BudgetExceeded "
+            "FATAL AuthenticationFailed BackendNotFound BackendUnusable BreakerOpen BudgetExceeded "
             "ConfigurationError DeadlineExceeded EnvironmentMismatch FaceMatchError "
             "IncomparableScores InsufficientCredit InvalidImage InvalidRequest "
             "OutcomeUnknown PermissionDenied RateLimited RequestRejected UnexpectedResponse "
             "UnsupportedCapability UnsupportedOption VendorError VendorUnavailable"
         ),
+        "failover": "Failover",
     }.items()
     for name in names.split()
 }

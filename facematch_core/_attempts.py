@@ -13,7 +13,7 @@ from ._calls import AgeCall, Call, LivenessCall, MatchCall, SearchCall, new_atte
 from ._cards import warn_of_cards
 from ._clock import Clock
 from ._enums import Billed, Environment, Operation, Retention
-from ._events import Sent, Started, Teller
+from ._events import Repeated, Sent, Started, Teller
 from ._images import Image
 from ._reconcile import Attempt
 from ._results import LivenessResult, MatchResult
@@ -59,7 +59,7 @@ class Attempts:
         started = self.clock.monotonic()
         checked = self._check(operation, asked)
         attempt = self._attempt(operation, checked)
-        written = attrs.evolve(attempt, caller_ref=None)
+        written = attempt if attempt.caller_ref is None else attrs.evolve(attempt, caller_ref=None)
         sent: list[bool] = []
 
         def on_sent() -> None:
@@ -122,6 +122,8 @@ class Attempts:
     def check_environment(self) -> None:
         """Refuse to ask where no answer could come from the environment that is wanted."""
         name, environment = self.backend.name, self.backend.environment
+        if environment is not Environment.MOCK and self.required is None:
+            return
         possible = self.backend.environments
         if environment is Environment.MOCK and environment not in possible:
             raise EnvironmentMismatch(
@@ -170,13 +172,17 @@ class Attempts:
                 wait_s = self._wait_s(error, passage)
                 if wait_s is None:
                     raise
+                failed = type(error).__name__
             else:
                 leave(Ending.of(answer))
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
-            self.clock.sleep(wait_s)
+            # What follows, a Ctrl-C while waiting too, begins with nothing sent.
             sent.clear()
             number += 1
+            about: dict[str, Any] = {"number": number, "error": failed, "wait_s": wait_s}
+            self.teller.tell(Repeated, attempt.id, attempt.operation, **about)
+            self.clock.sleep(wait_s)
 
     def _wait_s(self, error: BaseException, passage: Passage) -> float | None:
         """Seconds until the call is made again; None if it is not."""

@@ -21,11 +21,12 @@ def looks_like_card(data: bytes) -> bool:
 
 def warn_of_cards(images: list[Image], backend: Backend) -> None:
     """Log a warning if a test card is about to be sent to where no mock can answer."""
+    if not any(looks_like_card(image.data) for image in images):
+        return
     if backend.environment is Environment.LOCAL or Environment.MOCK in backend.environments:
         return
-    if any(looks_like_card(image.data) for image in images):
-        log.warning(
-            "A test card is sent to the real %s, which sees a drawing: is the address that of the "
-            "mock server?",
-            backend.name,
-        )
+    log.warning(
+        "A test card is sent to the real %s, which sees a drawing: is the address that of the "
+        "mock server?",
+        backend.name,
+    )

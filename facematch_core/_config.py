@@ -11,6 +11,12 @@
 
     [profiles.desk.settings]        # the backend's own settings
     cached_pictures = 200
+
+    [profiles.desk.budget]          # a gate; `_gate_tables` has them all
+    calls = 1000
+
+    [profiles.ha]                   # a failover of other profiles
+    members = ["shop", "desk"]
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ from typing import Any
 import attrs
 
 from ._enums import Environment
+from ._gate_tables import TABLES, GateTables, read_tables
 from ._nearest import nearest
 from ._settings import described
 from .errors import ConfigurationError
@@ -38,7 +45,7 @@ MAX_FILE_BYTES = 1 << 20
 
 _NUMBER, _FLAG, _TEXT = "a number", "true or false", "text"
 
-#: What a profile may say besides `settings`, and as what.
+#: What a profile may say besides `settings` and its gates, and as what.
 PROFILE_KEYS = {
     "backend": _TEXT,
     "threshold": _NUMBER,
@@ -62,6 +69,7 @@ class Profile:
         backend: Name of the backend.
         verifier: Arguments of `FaceVerifier`.
         settings: The backend's settings, as TOML types, not yet checked.
+        gates: The tables that set up gates, checked.
     """
 
     name: str
@@ -70,6 +78,21 @@ class Profile:
     backend: str
     verifier: Mapping[str, Any]
     settings: Mapping[str, Any] = attrs.field(repr=False)
+    gates: GateTables = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class FailoverProfile:
+    """A profile that asks other profiles, one after the other.
+
+    Attributes:
+        name, where: As those of `Profile`.
+        members: Names of the profiles, in their order.
+    """
+
+    name: str
+    where: str
+    members: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -84,15 +107,22 @@ class Config:
 
     path: Path
     default_profile: str | None
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, Profile | FailoverProfile]
 
-    def profile(self, name: str) -> Profile:
+    def profile(self, name: str) -> Profile | FailoverProfile:
         """One profile; `ConfigurationError` if there is none of that name."""
         if name not in self.profiles:
             raise ConfigurationError(
                 f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
             )
         return self.profiles[name]
+
+    def singles(self, name: str) -> tuple[Profile, ...]:
+        """The profile of that name or, of a failover, those of its members, in their order."""
+        profile = self.profile(name)
+        named = profile.members if isinstance(profile, FailoverProfile) else (name,)
+        found = (self.profiles[one] for one in named)
+        return tuple(one for one in found if isinstance(one, Profile))
 
 
 def user_file() -> Path:
@@ -141,11 +171,11 @@ def read(path: Path) -> Config:
             f"{path}: default_profile must name a profile of this file; "
             f"{nearest(default if isinstance(default, str) else '', profiles)}"
         )
-    return Config(
-        path=path,
-        default_profile=default,
-        profiles={name: _profile(path, name, table) for name, table in profiles.items()},
-    )
+    read_profiles = {name: _profile(path, name, table) for name, table in profiles.items()}
+    for profile in read_profiles.values():
+        if isinstance(profile, FailoverProfile):
+            _check_members(profile, read_profiles)
+    return Config(path=path, default_profile=default, profiles=read_profiles)
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -172,16 +202,20 @@ def _parsed(path: Path) -> dict[str, Any]:
     raise ConfigurationError(f"The configuration file {path} is no TOML: {reason}.")
 
 
-def _profile(path: Path, name: str, table: Any) -> Profile:
+def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
     where = f"{path} [profiles.{name[:60]}]"
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
-    _known(table, {*PROFILE_KEYS, "settings"}, where)
+    if "members" in table:
+        return _failover(name, where, table)
+    _known(table, {*PROFILE_KEYS, *TABLES, "settings", "members"}, where)
     settings = table.get("settings", {})
     if not isinstance(settings, dict):
         raise ConfigurationError(f"{where}: settings must be a table, not {described(settings)}.")
     if "backend" not in table:
-        raise ConfigurationError(f"{where} needs backend: the name of a backend.")
+        raise ConfigurationError(
+            f"{where} needs backend, the name of a backend, or members, those of a failover."
+        )
     values = {key: _value(where, key, table[key]) for key in PROFILE_KEYS if key in table}
     return Profile(
         name=name,
@@ -190,7 +224,47 @@ def _profile(path: Path, name: str, table: Any) -> Profile:
         backend=values.pop("backend"),
         verifier=values,
         settings=settings,
+        gates=read_tables(table, where),
     )
+
+
+def _failover(name: str, where: str, table: dict[str, Any]) -> FailoverProfile:
+    members = table["members"]
+    if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
+        raise ConfigurationError(
+            f"{where}: members must be a list of names of profiles, not {described(members)}."
+        )
+    for key in table:
+        if key in {*PROFILE_KEYS, *TABLES, "settings"}:
+            raise ConfigurationError(
+                f"{where}: {key} belongs to a member and not to a failover: write it into the "
+                "profile of each member."
+            )
+    _known(table, {"members"}, where)
+    if not members:
+        raise ConfigurationError(f"{where}: members needs at least one name of a profile.")
+    if len(set(members)) < len(members):
+        raise ConfigurationError(f"{where}: members names a profile twice.")
+    return FailoverProfile(name=name, where=where, members=tuple(members))
+
+
+def _check_members(
+    failover: FailoverProfile, profiles: Mapping[str, Profile | FailoverProfile]
+) -> None:
+    single = {name for name, profile in profiles.items() if isinstance(profile, Profile)}
+    for member in failover.members:
+        if member == failover.name:
+            raise ConfigurationError(f"{failover.where}: members names the failover itself.")
+        if member not in profiles:
+            raise ConfigurationError(
+                f"{failover.where}: members names no profile {member[:60]!r}; "
+                f"{nearest(member, single)}"
+            )
+        if member not in single:
+            raise ConfigurationError(
+                f"{failover.where}: the member {member[:60]!r} is a failover itself: name its "
+                "members instead."
+            )
 
 
 def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -73,6 +73,21 @@ class Sent(Event):
 
 
 @attrs.frozen(kw_only=True)
+class Repeated(Event):
+    """A try failed, was certainly not charged, and is made again.
+
+    Attributes:
+        number: Of the next try, from 2 on.
+        error: Class name of the error of the last one.
+        wait_s: Seconds until then, above 0.
+    """
+
+    number: int
+    error: str
+    wait_s: float
+
+
+@attrs.frozen(kw_only=True)
 class Answered(Event):
     """There is a result.
 
@@ -150,7 +165,9 @@ class Teller:
         environment: Environment | None = None,
         **more: Any,
     ) -> None:
-        """Make one record and hand it on."""
+        """Make one record and hand it on, if anybody listens."""
+        if self.hook is None and not log.isEnabledFor(logging.DEBUG):
+            return
         event = record(
             attempt_id=attempt_id,
             backend=self.backend.name,
@@ -196,4 +213,17 @@ class Teller:
     def broken_off(self, reason: str, attempt: Attempt, elapsed_s: float) -> None:
         """Tell that a call was ended from outside after its request had begun to leave."""
         about: dict[str, Any] = {"error": reason, "elapsed_s": max(0.0, elapsed_s)}
-        self.tell(Unknown, attempt.id, attempt.operation, reconcilable=attempt.kept, **about)
+        about["reconcilable"] = self._can_tell(attempt)
+        self.tell(Unknown, attempt.id, attempt.operation, **about)
+
+    def _can_tell(self, attempt: Attempt) -> bool:
+        """Whether the vendor's records can tell what became of `attempt`: its backend knows."""
+        from .backend import Backend
+
+        if not attempt.kept or type(self.backend).reconcile is Backend.reconcile:
+            return False
+        ask = getattr(self.backend, "reconcilable", None)
+        try:
+            return ask is None or bool(ask(attempt))
+        except Exception:  # noqa: BLE001 - a plug-in's bug must not take the place of a Ctrl-C
+            return False

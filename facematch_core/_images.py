@@ -12,6 +12,7 @@ from ._pictures import _sources
 from ._pictures._formats import MAX_FILE_BYTES, MAX_PIXELS, ImageFormat
 from ._pictures._header import Header
 from ._pictures._limits import ImageLimits
+from ._pictures._prepare import prepare
 from ._pictures._refusal import Refusal
 from ._pictures._sniff import inspect
 from ._pictures._strip import strip
@@ -59,10 +60,12 @@ class Image:
     cache by accident. Its `repr` shows the kind, the size and the beginning of its digest.
     """
 
-    __slots__ = ("_data", "_digest", "_header", "_sent_digest")
+    __slots__ = ("_data", "_digest", "_given", "_header", "_sent_digest")
 
     _data: bytes
     _header: Header
+    # The picture that this one was made from, until its digest is known.
+    _given: Image | None
     _digest: str | None
     _sent_digest: str | None
 
@@ -137,7 +140,7 @@ class Image:
         from ._pictures import _encode
 
         data = _encode.png_of(picture)
-        return cls._checked(strip(data, ImageFormat.PNG, 1))
+        return cls._checked(strip(data, inspect(data)))
 
     @classmethod
     @_tell
@@ -174,12 +177,15 @@ class Image:
             raise Refusal(refusal.why, subject=subject) from None
 
     @classmethod
-    def _checked(cls, data: bytes, digest: str | None = None) -> Image:
+    def _checked(
+        cls, data: bytes, header: Header | None = None, given: Image | None = None
+    ) -> Image:
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
         object.__setattr__(image, "_data", data)
-        object.__setattr__(image, "_header", inspect(data))
-        object.__setattr__(image, "_digest", digest)
+        object.__setattr__(image, "_header", header or inspect(data))
+        object.__setattr__(image, "_given", given)
+        object.__setattr__(image, "_digest", None)
         object.__setattr__(image, "_sent_digest", None)
         return image
 
@@ -233,8 +239,11 @@ class Image:
     @property
     def digest(self) -> str:
         """SHA-256 of the bytes as given, 64 hexadecimal digits. `prepared` does not change it."""
-        digest = self._digest or self.sent_digest
+        # Read once: another thread may be here, too, and let go of it.
+        given = self._given
+        digest = self._digest or (self.sent_digest if given is None else given.digest)
         object.__setattr__(self, "_digest", digest)
+        object.__setattr__(self, "_given", None)
         return digest
 
     @property
@@ -278,15 +287,16 @@ class Image:
 
         Returns:
             A picture within the limits, with the same `digest`; itself if nothing had to change.
+            It holds on to this picture until its `digest` is asked for.
 
         Raises:
             InvalidImage: it is too small, cannot be decoded, cannot be brought within the limits,
                 or had to be encoded anew with `fit` False.
         """
-        from ._pictures import _prepare
-
-        data = _prepare.prepare(self._data, self._header, limits, fit=fit)
-        return self if data == self._data else self._checked(data, self.digest)
+        data, header = prepare(self._data, self._header, limits, fit=fit)
+        if data is self._data or data == self._data:
+            return self
+        return self._checked(data, header, given=self)
 
     # How it behaves
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import attrs
 
-from ._config import Config, Profile, find, read
+from ._config import Config, FailoverProfile, Profile, find, read
+from ._gating import gates_of
 from ._registry import backend_class
 from ._settings import Setting, resolve
 from ._verifier import FaceVerifier
 from .backend import Backend
 from .errors import BackendUnusable, ConfigurationError, FaceMatchError
+from .failover import Failover
+
+#: What a failover cannot be given: it belongs to one member.
+_OF_ONE_MEMBER = (
+    "threshold",
+    "liveness_threshold",
+    "review_threshold",
+    "liveness_review_threshold",
+    "gates",
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -35,15 +47,34 @@ class Plan:
         """A verifier; its arguments go over those of the profile.
 
         Raises:
-            ConfigurationError: the backend refuses its settings, or an argument is wrong.
+            ConfigurationError: the backend refuses its settings, an argument is wrong, or a gate
+                cannot be set up.
         """
         backend = self.open_backend()
-        options = {**(self.profile.verifier if self.profile else {}), **verifier}
         try:
-            return FaceVerifier(backend, **options)
+            return FaceVerifier(backend, **{**self._said(backend, verifier), **verifier})
         except FaceMatchError:
             backend.close()
             raise
+
+    def _said(self, backend: Backend, verifier: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments that the profile stands for; nothing is set up that goes unused."""
+        profile = self.profile
+        if profile is None:
+            return {}
+        tables = profile.gates
+        if "gates" in verifier:
+            tables = {name: table for name, table in tables.items() if name == "retries"}
+        gates = gates_of(
+            tables,
+            profile=profile.name,
+            where=profile.where,
+            folder=profile.folder,
+            backend=backend,
+            settings=self.settings,
+            clock=verifier.get("clock"),
+        )
+        return {**profile.verifier, **gates}
 
     def open_backend(self) -> Backend:
         """The backend alone; `ConfigurationError` if it refuses its settings."""
@@ -61,6 +92,57 @@ class Plan:
         )
 
 
+@attrs.frozen(kw_only=True)
+class FailoverPlan:
+    """What opening a failover would use.
+
+    Attributes:
+        profile: The profile that names the members.
+        members: Their plans by name, in their order.
+    """
+
+    profile: FailoverProfile
+    members: Mapping[str, Plan]
+
+    def open(self, **verifier: Any) -> Failover:
+        """A failover; the arguments go to every member, over those of its profile.
+
+        Raises:
+            ConfigurationError: a member cannot be opened, or an argument belongs to one member.
+        """
+        for name in _OF_ONE_MEMBER:
+            if verifier.get(name) is not None:
+                raise ConfigurationError(
+                    f"{self.profile.where} is a failover, whose members have their own {name}: "
+                    "write it into the profile of each member."
+                )
+        with contextlib.ExitStack() as opened:
+            members = {}
+            for name, planned in self.members.items():
+                members[name] = opened.enter_context(planned.open(**verifier))
+            failover = Failover(members, clock=verifier.get("clock"))
+            opened.pop_all()
+        return failover
+
+
+@overload
+def plan(
+    backend: str,
+    *,
+    profile: None = ...,
+    config: None = ...,
+    settings: Mapping[str, Any] | None = ...,
+    here: bool = ...,
+) -> Plan: ...
+@overload
+def plan(
+    backend: str | None = ...,
+    *,
+    profile: str | None = ...,
+    config: str | os.PathLike[str] | None = ...,
+    settings: Mapping[str, Any] | None = ...,
+    here: bool = ...,
+) -> Plan | FailoverPlan: ...
 def plan(
     backend: str | None = None,
     *,
@@ -68,7 +150,7 @@ def plan(
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     here: bool = False,
-) -> Plan:
+) -> Plan | FailoverPlan:
     """Work out what to open; see `open_verifier` for arguments and errors."""
     if backend is not None and not isinstance(backend, str):
         raise ConfigurationError(
@@ -82,23 +164,39 @@ def plan(
             f"The file {os.fspath(config)!r} holds profiles, and a backend was named: name a "
             "profile instead."
         )
-    chosen = None if backend is not None else _chosen(profile, config, here=here)
-    name = chosen.backend if chosen else str(backend)
-    cls = backend_class(name)
+    if backend is not None:
+        return _resolved(backend, None, settings)
+    found, name = _chosen(profile, config, here=here)
+    chosen = found.profile(name)
+    if isinstance(chosen, Profile):
+        return _resolved(chosen.backend, chosen, settings)
+    if settings:
+        raise ConfigurationError(
+            f"{chosen.where} is a failover: settings belong to one of its members."
+        )
+    members = {one.name: _resolved(one.backend, one, None) for one in found.singles(name)}
+    return FailoverPlan(profile=chosen, members=members)
+
+
+def _resolved(backend: str, profile: Profile | None, settings: Mapping[str, Any] | None) -> Plan:
+    cls = backend_class(backend)
     return Plan(
         backend=cls,
         settings=resolve(
             cls,
             given=settings or {},
-            in_file=chosen.settings if chosen else {},
-            where=chosen.where if chosen else "",
-            folder=chosen.folder if chosen else Path(),
+            in_file=profile.settings if profile else {},
+            where=profile.where if profile else "",
+            folder=profile.folder if profile else Path(),
         ),
-        profile=chosen,
+        profile=profile,
     )
 
 
-def _chosen(profile: str | None, config: str | os.PathLike[str] | None, *, here: bool) -> Profile:
+def _chosen(
+    profile: str | None, config: str | os.PathLike[str] | None, *, here: bool
+) -> tuple[Config, str]:
+    """The configuration, and the name of the profile to use."""
     path = find(config, here=here)
     if path is None:
         raise ConfigurationError(
@@ -109,4 +207,4 @@ def _chosen(profile: str | None, config: str | os.PathLike[str] | None, *, here:
     name = profile if profile is not None else found.default_profile
     if name is None:
         raise ConfigurationError(f"Name a backend or a profile: {path} has no default_profile.")
-    return found.profile(name)
+    return found, name

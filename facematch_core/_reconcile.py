@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 
 from ._age import AgeResult
-from ._enums import Operation, Reconciled
-from ._results import LivenessResult, MatchResult, aware
+from ._enums import Operation, Reconciled, Retention
+from ._results import LivenessResult, MatchResult, Result, aware
 from ._scores import Threshold
 from ._search import SearchResult
 from .errors import InvalidRequest
+
+R = TypeVar("R", bound=Result)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +46,25 @@ class Attempt:
     threshold: Threshold | None = None
     review_threshold: Threshold | None = None
     minimum_age: Threshold | None = None
+
+    @property
+    def retention(self) -> Retention:
+        """What the vendor was asked to keep, as a call has it."""
+        return Retention.KEEP if self.kept else Retention.MINIMAL
+
+    def judged(self, result: R) -> R:
+        """`result` by the rules of this call, as `FaceVerifier.reconcile` tells what it finds.
+
+        The thresholds of the call are told where the result tells none; a pass that they or the
+        `review_threshold` do not bear out becomes REVIEW, and an age that is enough likewise. For
+        results that are read from a vendor's records in another way.
+
+        Raises:
+            InvalidRequest: it does not carry the id of this call, or answers another question.
+        """
+        from ._settling import judged
+
+        return judged(result, self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form (``"schema": 0``), as that of results."""

@@ -16,6 +16,7 @@ from .errors import (
     BackendUnusable,
     FaceMatchError,
     InvalidRequest,
+    OutcomeUnknown,
     VendorError,
 )
 
@@ -48,16 +49,20 @@ def reconcile(attempts: Attempts, given: Any, *, deadline_s: Any) -> Reconciliat
 def _attempt(given: Any) -> Attempt:
     if isinstance(given, VendorError):
         if given.attempt is None:
-            raise InvalidRequest(
-                f"This {type(given).__name__} carries no attempt: the call was not charged, or was "
-                "not made by a verifier. There is nothing to look for."
-            )
+            raise InvalidRequest(f"This {type(given).__name__} carries no attempt: {_why(given)}")
         return given.attempt
     if not isinstance(given, Attempt):
         raise InvalidRequest(
             f"reconcile takes an Attempt or the error that carries it, not {type(given).__name__}."
         )
     return given
+
+
+def _why(error: VendorError) -> str:
+    """Why there is nothing to look for."""
+    if isinstance(error, OutcomeUnknown):
+        return "no verifier made the call. What to look at stands in its own message."
+    return "the call was not charged, or was not made by a verifier. There is nothing to look for."
 
 
 def _ask(attempts: Attempts, attempt: Attempt, limit: float | None) -> Reconciliation:
@@ -81,7 +86,13 @@ def _ask(attempts: Attempts, attempt: Attempt, limit: float | None) -> Reconcili
 
 
 def _fits(told: Reconciliation, attempt: Attempt) -> bool:
-    return told.result is None or type(told.result) is ANSWERS[attempt.operation]
+    """Whether it is about `attempt`: another call's verdict lets a stranger in."""
+    if told.attempt.id != attempt.id:
+        return False
+    result = told.result
+    if result is None:
+        return True
+    return type(result) is ANSWERS[attempt.operation] and result.attempt_id == attempt.id
 
 
 def _settled(attempts: Attempts, attempt: Attempt, result: Answer) -> Answer:

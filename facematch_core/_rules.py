@@ -71,6 +71,8 @@ _OF_MATCH = {
 
 
 def _kind(result: Answer) -> type:
+    if type(result) in PASS:
+        return type(result)
     return next(kind for kind in PASS if isinstance(result, kind))
 
 
@@ -93,7 +95,8 @@ def reviewed(result: Answer, review_threshold: Threshold | None) -> Answer:
     carries a warning of weight ERROR or of a weight that nobody knows: its vendor declines because
     of such a warning, so the answer contradicts itself. Other decisions stay.
     """
-    result = attrs.evolve(result, review_threshold=review_threshold)
+    if result.review_threshold is not review_threshold:
+        result = attrs.evolve(result, review_threshold=review_threshold)
     if not passes(result):
         return result
     low = review_threshold is not None and not review_threshold.passes(
@@ -184,12 +187,12 @@ def _nameless(faces: tuple[Face, ...] | None) -> tuple[Face, ...] | None:
     return tuple(attrs.evolve(face, demographics=None) for face in faces)
 
 
-def without_demographics(result: Answer) -> Answer:
-    """`result` without guesses about age, gender and race in its faces."""
-    result = attrs.evolve(result, probe_faces=_nameless(result.probe_faces))
+def nameless_faces(result: Answer) -> dict[str, Any]:
+    """The fields of `result` that hold faces, without guesses about age, gender and race."""
+    faces = {"probe_faces": _nameless(result.probe_faces)}
     if isinstance(result, MatchResult):
-        return attrs.evolve(result, reference_faces=_nameless(result.reference_faces))
-    return result
+        faces["reference_faces"] = _nameless(result.reference_faces)
+    return faces
 
 
 def ends_early(liveness: LivenessResult) -> bool:

@@ -198,13 +198,18 @@ def _secret(value: Any, key: str, folder: Path) -> Secret | None:
         if kind == "env":
             return Secret.from_environment(place)
         if kind == "file":
-            return Secret.from_file(_located(place, key, folder))
+            return Secret.from_file(located(place, key, folder))
     except ConfigurationError as error:
         raise ConfigurationError(f"{key}: {error.message}") from None
     return None
 
 
-def _located(place: str, key: str, folder: Path) -> Path:
+def located(place: str, key: str, folder: Path) -> Path:
+    """A path of a configuration file, relative to its folder; ``~`` is a home.
+
+    Raises:
+        ConfigurationError: it names the home of somebody who is not known.
+    """
     try:
         return folder / Path(place).expanduser()
     except RuntimeError:
@@ -232,7 +237,7 @@ def _str(value: Any, _key: str, _folder: Path) -> str | None:
 def _path(value: Any, key: str, folder: Path) -> Path | None:
     if not isinstance(value, str) or "\0" in value:
         return None
-    return _located(value, key, folder)
+    return located(value, key, folder)
 
 
 _FROM_FILE: dict[Any, Callable[[Any, str, Path], Any]] = {

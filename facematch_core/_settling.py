@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 
 from . import _rules
 from ._enums import Environment
 from ._private import without_private
+from ._results import Result
 from ._rules import Answer
 from ._scores import Threshold
 from .backend import Backend
-from .errors import UnexpectedResponse
+from .errors import InvalidRequest, UnexpectedResponse
+
+if TYPE_CHECKING:
+    from ._reconcile import Attempt
+
+R = TypeVar("R", bound=Result)
 
 
 @attrs.frozen(kw_only=True)
@@ -71,9 +77,43 @@ def _ruled(result: Answer, backend: Backend, known: Known, *, keep_demographics:
             demographic_keys=() if keep_demographics else can.demographic_keys,
             media_keys=can.media_keys,
         ),
+        **({} if keep_demographics else _rules.nameless_faces(result)),
     )
-    if not keep_demographics:
-        result = _rules.without_demographics(result)
-    result = _rules.borne_out(result, known.threshold)
-    result = _rules.consistent(result, known.minimum_age)
-    return _rules.reviewed(result, known.review_threshold)
+    return _by_the_rules(result, known)
+
+
+def judged(result: R, attempt: Attempt) -> R:
+    """See `Attempt.judged`."""
+    # Not above: that module is made of this one.
+    from ._attempts import ANSWERS
+
+    wanted = ANSWERS[attempt.operation]
+    if type(result) is not wanted:
+        raise InvalidRequest(
+            f"A call of {attempt.operation} answers with a {wanted.__name__}, not with a "
+            f"{type(result).__name__}: this is another call's result."
+        )
+    if result.attempt_id != attempt.id:
+        raise InvalidRequest("The result does not carry the id of this attempt: it is another's.")
+    told = attrs.evolve(
+        result, threshold=attempt.threshold if result.threshold is None else result.threshold
+    )
+    # The rules keep the kind of what they are given.
+    return cast(R, _by_the_rules(cast(Answer, told), attempt))
+
+
+class _Rules(Protocol):
+    """What the rules need to know of a call."""
+
+    @property
+    def threshold(self) -> Threshold | None: ...
+    @property
+    def review_threshold(self) -> Threshold | None: ...
+    @property
+    def minimum_age(self) -> Threshold | None: ...
+
+
+def _by_the_rules(result: Answer, call: _Rules) -> Answer:
+    result = _rules.borne_out(result, call.threshold)
+    result = _rules.consistent(result, call.minimum_age)
+    return _rules.reviewed(result, call.review_threshold)

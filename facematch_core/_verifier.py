@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn, Self, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
-from . import _rules
 from ._asked import Asked, Defaults, Picture, taken
 from ._attempts import Attempts
 from ._clock import Clock, SystemClock
 from ._enums import Environment, Operation, Retention
 from ._events import Event, Teller
 from ._images import Image
-from ._many import PairOutcome, run_pairs
+from ._interface import Verifier
 from ._reconcile import Attempt, Reconciliation
 from ._reconciling import reconcile
-from ._results import LiveMatchResult, LivenessResult, MatchResult
-from ._single import SinglePictureCalls
+from ._results import LiveMatchResult, MatchResult
+from ._rules import Answer
 from .backend import Backend
-from .errors import FATAL, ConfigurationError, FaceMatchError, VendorError
+from .errors import ConfigurationError, VendorError
 from .gates._gate import Gate
 from .gates._retries import Retries
 
 
-class FaceVerifier(SinglePictureCalls):
+class FaceVerifier(Verifier):
     """Asks one backend "is this the same person?" and "is this a live face?".
 
     Safe to share between threads, and usable in a child process after a fork. A context manager.
@@ -96,12 +95,16 @@ class FaceVerifier(SinglePictureCalls):
             gates=_gates(gates),
             retries=_retries(retries),
         )
-        self._closed = False
 
     @property
     def backend(self) -> Backend:
         """Who answers."""
         return self._backend
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What stands before each call, in its order: for `Breaker.reset`, say."""
+        return self._attempts.gates
 
     def verify(
         self,
@@ -199,58 +202,13 @@ class FaceVerifier(SinglePictureCalls):
         of_match = Asked(
             threshold=threshold, review_threshold=review_threshold, deadline_s=deadline_s, **common
         )
-        started = self._clock.monotonic()
-        # Whatever could refuse the second call is asked before the first one is paid.
-        images = self._attempts.refuse(Operation.MATCH, images, of_match)
         of_liveness = Asked(
             threshold=liveness_threshold,
             review_threshold=liveness_review_threshold,
             deadline_s=deadline_s,
             **common,
         )
-        liveness = cast(
-            LivenessResult,
-            self._make(Operation.LIVENESS, images[:1], of_liveness, since=started),
-        )
-        if _rules.ends_early(liveness):
-            return _rules.together(liveness, None)
-        try:
-            match = cast(MatchResult, self._make(Operation.MATCH, images, of_match, since=started))
-        except FaceMatchError as error:
-            error.liveness = liveness
-            raise
-        return _rules.together(liveness, match)
-
-    def verify_many(
-        self,
-        pairs: Iterable[Any],
-        *,
-        max_workers: int = 4,
-        stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Any,
-    ) -> Iterator[PairOutcome]:
-        """Compare many pairs, in bounded memory, and yield the outcomes in order.
-
-        Args:
-            pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
-                ``(probe, reference, key)``; it is read only a little ahead of what is yielded.
-            max_workers: Calls at a time, 1-256.
-            stop_on: Errors that end the run: no further pair is started, those that were started
-                are finished and yielded. By default what would fail for every pair: key, credit,
-                budget, configuration.
-            **options: Those of `verify`, for every pair.
-
-        Yields:
-            One `PairOutcome` per started pair, in the order of `pairs`; an error is an outcome.
-
-        When the caller stops early (``break``, ``close()``), what has not started is cancelled and
-        what has is waited for; those results, which may be paid for, reach only the event hook.
-        `pairs` is read in the caller's thread and must not wait for an outcome.
-
-        Raises:
-            InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
-        """
-        return run_pairs(self.verify, pairs, max_workers=max_workers, stop_on=stop_on, **options)
+        return self._live_match(images, of_liveness, of_match)
 
     def reconcile(
         self, attempt: Attempt | VendorError, *, deadline_s: float | None = None
@@ -284,27 +242,20 @@ class FaceVerifier(SinglePictureCalls):
         for gate in self._attempts.gates:
             gate.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"FaceVerifier({self._backend.name})"
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A FaceVerifier is not pickled: open one in each process.")
-
     def _make(
         self, operation: Operation, images: list[Image], asked: Asked, since: float | None = None
-    ) -> _rules.Answer:
+    ) -> Answer:
         self._check_open()
         return self._attempts.make(operation, images, asked, since=since)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ConfigurationError("This verifier is closed: open a new one.")
+    def _refuse(self, operation: Operation, images: list[Image], asked: Asked) -> list[Image]:
+        return self._attempts.refuse(operation, images, asked)
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
 
 
 def _gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:

@@ -17,6 +17,7 @@ from ._calls import ATTEMPT_KEY, AgeCall, Call, LivenessCall, MatchCall, SearchC
 from ._enums import Environment, Operation, Reconciled, Retention, SearchMode, ThresholdRule
 from ._images import Image, ImageFormat, ImageLimits
 from ._private import without_private
+from ._rates import RateWindow
 from ._reconcile import Attempt, Reconciliation
 from ._results import LivenessResult, MatchResult
 from ._search import SearchResult
@@ -35,6 +36,7 @@ __all__ = [
     "ImageLimits",
     "LivenessCall",
     "MatchCall",
+    "RateWindow",
     "SearchCall",
     "Secret",
     "without_private",
@@ -66,6 +68,8 @@ class Capabilities:
             That of liveness is also that of an estimation of age.
         image_limits: What its vendor takes.
         billed_operations: The operations that cost money.
+        rate_windows: How many calls its vendor takes, as published; empty if nothing is. Where
+            that depends on the plan, the backend may declare it per object.
         reports_faces: Whether results tell where the faces are.
         demographic_keys: Keys of the vendor's body that tell age, gender or race.
         media_keys: Keys of the vendor's body whose values are addresses of pictures.
@@ -87,6 +91,7 @@ class Capabilities:
     search_scale: str | None = None
     image_limits: ImageLimits = attrs.field(factory=ImageLimits)
     billed_operations: frozenset[Operation] = frozenset()
+    rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
     demographic_keys: frozenset[str] = frozenset({"age", "gender", "race"})
     media_keys: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ A mismatch is a result; only what kept us from one is an error.
     ├── UnsupportedOption                   this backend cannot pass it on; nothing was sent
     ├── UnsupportedCapability (NotImplementedError)
     ├── IncomparableScores (TypeError)      two scales in one comparison
-    ├── BudgetExceeded                      refused before the first byte
+    ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
     └── VendorError                         .billed .attempt_id .retryable .request_id .status_code
         ├── RequestRejected                 do not repeat; .field_errors
         ├── AuthenticationFailed            do not repeat
@@ -22,6 +22,7 @@ A mismatch is a result; only what kept us from one is an error.
         ├── InsufficientCredit              do not repeat
         ├── RateLimited                     not executed, may be repeated; .retry_after_s
         ├── VendorUnavailable               no byte left, or an answer documented as unpaid
+        │   └── BreakerOpen                 not asked: it is down; .retry_after_s
         ├── OutcomeUnknown                  may have been executed and charged; .reconcilable
         │   └── DeadlineExceeded (TimeoutError)
         └── UnexpectedResponse              charged, in a shape we do not know: report it to us
@@ -38,8 +39,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._enums import Billed, Environment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
     from ._reconcile import Attempt
-    from ._results import LivenessResult
+    from ._results import LivenessResult, Skipped
 
 
 class FaceMatchError(Exception):
@@ -49,6 +53,8 @@ class FaceMatchError(Exception):
         message: One sentence or two: what, which value, what to do.
         liveness: The liveness result that was already paid when the comparison of `verify_live`
             failed; None otherwise.
+        skipped: Every member of a `Failover` that was tried, in order, with what each said; the
+            one whose error this is stands among them. () outside a failover.
     """
 
     #: For subclasses: names of the arguments that a copy or pickle carries besides the message.
@@ -58,10 +64,12 @@ class FaceMatchError(Exception):
         super().__init__(message)
         self.message = message
         self.liveness: LivenessResult | None = None
+        self.skipped: tuple[Skipped, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = {name: getattr(self, name) for name in self.carried}
-        return _rebuild, (type(self), self.message, arguments), {"liveness": self.liveness}
+        state = {"liveness": self.liveness, "skipped": self.skipped}
+        return _rebuild, (type(self), self.message, arguments), state
 
 
 def _rebuild(cls: type[FaceMatchError], message: str, state: dict[str, Any]) -> FaceMatchError:
@@ -167,7 +175,42 @@ class IncomparableScores(FaceMatchError, TypeError):
 
 
 class BudgetExceeded(FaceMatchError):
-    """The call would go over the budget. Refused before the first byte."""
+    """The call would go over the budget. Refused before the first byte.
+
+    Attributes:
+        budget: Name of the budget.
+        unit: ``calls``, or a currency; the unit of the amounts.
+        cap: The most that may be spent.
+        spent: What was charged, as far as can be known.
+        reserved: What is set aside for calls that are under way; it may become free.
+        unknown: What is set aside for calls whose charge is not known, until they are reconciled.
+        frees_at: When the budget begins anew, UTC; None if it does not by itself.
+
+    All are None in an error that no budget of ours raised.
+    """
+
+    carried = ("budget", "unit", "cap", "spent", "reserved", "unknown", "frees_at")
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str | None = None,
+        unit: str | None = None,
+        cap: Decimal | None = None,
+        spent: Decimal | None = None,
+        reserved: Decimal | None = None,
+        unknown: Decimal | None = None,
+        frees_at: datetime | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.unit = unit
+        self.cap = cap
+        self.spent = spent
+        self.reserved = reserved
+        self.unknown = unknown
+        self.frees_at = frees_at
 
 
 class VendorError(FaceMatchError):
@@ -284,6 +327,21 @@ class VendorUnavailable(VendorError):
 
     _billed = Billed.NO
     _retryable = True
+
+
+class BreakerOpen(VendorUnavailable):
+    """The vendor is down, as earlier calls have shown, and was not asked. Nothing was sent.
+
+    Attributes:
+        retry_after_s: Seconds until it is asked again, at least 0; None while one call is on its
+            way to try it.
+    """
+
+    carried = (*VendorError.carried, "retry_after_s")
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.retry_after_s = retry_after_s
 
 
 class OutcomeUnknown(VendorError):

@@ -26,18 +26,17 @@ Sending, deadlines, errors and what they say about money are here and in the mod
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
-import attrs
 from urllib3.util import parse_url
 
 from ._age import AgeResult
 from ._enums import Environment, Operation, Retention
 from ._http._client import HttpClient
 from ._http._errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
+from ._http._masking import mask_error, masked_result
 from ._http._messages import (
     BodyShape,
     FilePart,
@@ -47,7 +46,6 @@ from ._http._messages import (
 )
 from ._http._url import check_base_url, is_loopback
 from ._http._words import excerpt, without_secrets
-from ._private import MAX_DEPTH
 from ._results import LivenessResult, MatchResult
 from ._rules import Answer
 from ._search import SearchResult
@@ -55,7 +53,6 @@ from .backend import AgeCall, Backend, Call, Image, LivenessCall, MatchCall, Sea
 from .errors import (
     EnvironmentMismatch,
     FaceMatchError,
-    RequestRejected,
     UnexpectedResponse,
     VendorError,
 )
@@ -131,6 +128,33 @@ class HttpBackend(Backend):
         """
         return None
 
+    def sign(
+        self, request: HttpRequest, call: Call, *, deadline_s: float | None = None
+    ) -> HttpRequest:
+        """`request` with the token of a vendor that wants a login first; by default as it is.
+
+        Called before `request` is sent. A login is sent from here, by `client.send` without
+        `on_sent`: the first byte that counts is that of `request`. A token is a `Secret`, alone in
+        `HttpRequest.masked` if a header holds it behind a word.
+
+        Args:
+            request: What `build` made.
+            call: What it is for.
+            deadline_s: Seconds that are left for login and call together; None for no limit.
+
+        Raises:
+            VendorError: the login failed; billed NO, for `request` was not sent.
+        """
+        return request
+
+    def sign_again(self, request: HttpRequest, reply: HttpReply) -> bool:
+        """Whether `reply` refuses the token in `request`, as signed, and a new one may help.
+
+        Then `request` is signed and sent once more, and what comes then stands. Only an answer
+        that is certainly not charged may be taken for such a refusal. By default never.
+        """
+        return False
+
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of another status than 200; by default from `error_table`."""
         return vendor_error(
@@ -199,15 +223,32 @@ class HttpBackend(Backend):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} is not pickled: open one in each process.")
 
+    def _reply(self, call: Call) -> HttpReply:
+        """The reply to `call`: to its first sending, or to the second with a new token."""
+        clock, on_sent = self.client.clock, call.on_sent
+        since = clock.monotonic()
+        built = self.build(call)
+
+        def left_s() -> float | None:
+            return call.deadline_s and call.deadline_s - (clock.monotonic() - since)
+
+        while True:
+            request = self.sign(built, call, deadline_s=left_s())
+            reply = self.client.send(
+                request,
+                backend=self.name,
+                deadline_s=left_s(),
+                on_sent=on_sent,
+                reconcilable=self.reconcilable(call),
+                attempt_id=call.attempt_id,
+            )
+            again = on_sent is not _told_already and self._believes(reply)
+            if not (again and self.sign_again(request, reply)):
+                return reply
+            on_sent = _told_already  # once for a call, however often its bytes leave
+
     def _ask(self, call: Call, kind: type[R]) -> R:
-        reply = self.client.send(
-            self.build(call),
-            backend=self.name,
-            deadline_s=call.deadline_s,
-            on_sent=call.on_sent,
-            reconcilable=self.reconcilable(call),
-            attempt_id=call.attempt_id,
-        )
+        reply = self._reply(call)
         answer = self._believed(self._read(call, reply, kind), call, reply)
         if not isinstance(answer, FaceMatchError):
             return answer
@@ -219,11 +260,14 @@ class HttpBackend(Backend):
             answer.__context__ = None
             del answer
 
+    def _believes(self, reply: HttpReply) -> bool:
+        return self.environment is not Environment.MOCK or _environment(reply) is not None
+
     def _believed(
         self, answer: R | VendorError, call: Call, reply: HttpReply
     ) -> R | VendorError | EnvironmentMismatch:
         """`answer`, unless it should come from a mock and does not say that it does."""
-        if self.environment is not Environment.MOCK or _environment(reply):
+        if self._believes(reply):
             return answer
         return EnvironmentMismatch(
             f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
@@ -239,7 +283,7 @@ class HttpBackend(Backend):
         if reply.status != 200:
             refusal = self._refusal(reply, call)
             if isinstance(refusal, kind):
-                return _told(refusal, reply)
+                return self._told(refusal, reply)
             return self._clean(self._error(reply, call), call, reply)
         try:
             result = self.parse(call, reply)
@@ -249,7 +293,7 @@ class HttpBackend(Backend):
             problem = f"{type(error).__name__} {_where(error.__traceback__)}"
         else:
             if isinstance(result, kind):
-                return _told(result, reply)
+                return self._told(result, reply)
             problem = f"its parse gives {type(result).__name__}, not {kind.__name__}"
         return UnexpectedResponse(
             f"{self.name} answered 200 in a form that cannot be read ({problem}). It counts as "
@@ -260,6 +304,9 @@ class HttpBackend(Backend):
             status_code=reply.status,
             environment=_environment(reply),
         )
+
+    def _told(self, result: R, reply: HttpReply) -> R:
+        return masked_result(result, reply.secrets, _environment(reply))
 
     def _refusal(self, reply: HttpReply, call: Call) -> Answer | None:
         try:
@@ -275,15 +322,7 @@ class HttpBackend(Backend):
 
     def _clean(self, error: VendorError, call: Call, reply: HttpReply) -> VendorError:
         """`error` without traceback and without secrets that the vendor echoed."""
-        error.message = without_secrets(error.message, reply.secrets)
-        error.args = (error.message,)
-        if isinstance(error, RequestRejected):
-            error.field_errors = {
-                without_secrets(name, reply.secrets): tuple(
-                    without_secrets(text, reply.secrets) for text in texts
-                )
-                for name, texts in error.field_errors.items()
-            }
+        mask_error(error, reply.secrets)
         error.environment = error.environment or _environment(reply)
         error.backend = error.backend or self.name
         error.attempt_id = error.attempt_id or call.attempt_id
@@ -291,32 +330,12 @@ class HttpBackend(Backend):
         return error.with_traceback(None)
 
 
+def _told_already() -> None:
+    pass
+
+
 def _environment(reply: HttpReply) -> Environment | None:
     return Environment.MOCK if MOCK_HEADER in reply.headers else None
-
-
-def _told(result: R, reply: HttpReply) -> R:
-    """`result` with what the reply's head tells, and without secrets that its body echoes."""
-
-    def unsaid(value: Any, depth: int = 0) -> Any:
-        if isinstance(value, str):
-            return without_secrets(value, reply.secrets)
-        if isinstance(value, Mapping) and depth < MAX_DEPTH:
-            return {key: unsaid(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
-            return [unsaid(item, depth + 1) for item in value]
-        return value
-
-    warnings = (
-        attrs.evolve(warning, tag=unsaid(warning.tag), text=unsaid(warning.text))
-        for warning in result.warnings
-    )
-    return attrs.evolve(
-        result,
-        environment=_environment(reply) or result.environment,
-        raw=unsaid(result.raw),
-        warnings=tuple(warnings),
-    )
 
 
 def _where(traceback: TracebackType | None) -> str:

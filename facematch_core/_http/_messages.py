@@ -63,7 +63,7 @@ def revealed(value: str | Secret) -> str:
 
 
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return CaseInsensitiveDict(headers)
+    return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
 
 
 def _parts(files: Iterable[FilePart]) -> tuple[FilePart, ...]:
@@ -82,6 +82,8 @@ class HttpRequest:
         fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body, instead of a form; None for none.
+        masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
+            token alone, where a header holds ``Bearer TOKEN``.
 
     Raises:
         ConfigurationError: the address is malformed, or there is a form and a JSON body.
@@ -94,6 +96,7 @@ class HttpRequest:
     fields: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     files: tuple[FilePart, ...] = attrs.field(default=(), converter=_parts, repr=False)
     json: Any = attrs.field(default=None, repr=False)
+    masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.json is not None and (self.fields or self.files):
@@ -101,8 +104,8 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """Every secret that the request carries."""
-        values = (*self.headers.values(), *self.fields.values())
+        """Every secret that the request carries, and those that are to be masked besides."""
+        values = (*self.headers.values(), *self.fields.values(), *self.masked)
         return tuple(value for value in values if isinstance(value, Secret))
 
 

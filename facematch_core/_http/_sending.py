@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from requests.utils import select_proxy
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
@@ -25,6 +25,7 @@ from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidReq
 from ._body import Unreadable, read_body
 from ._exchange import CURRENT, DeadlineRanOut, Exchange
 from ._messages import HttpReply, HttpRequest, revealed
+from ._multipart import multipart
 from ._reasons import links, never_left, reason
 from ._transport import is_network
 from ._url import is_loopback
@@ -84,7 +85,7 @@ def perform(
         status = response.status_code
         reply = HttpReply(
             status=status,
-            headers=dict(response.headers),
+            headers=response.headers,
             body=read_body(response, max_body_bytes, exchange.hold),
             elapsed_s=exchange.elapsed_s,
             secrets=request.secrets,
@@ -139,10 +140,7 @@ def _answer(
     """The head of the answer; its body is still to be read."""
     prepared = _prepared(session, request)
     url = str(prepared.url)
-    settings: Any = session.merge_environment_settings(url, {}, True, verify, None)
-    if is_loopback(str(parse_url(url).host)):
-        # Faces for this machine, a mock above all, may not take a way around over another.
-        settings["proxies"] = {}
+    settings = _settings(url, verify)
     _check_settings(url, settings)
     adapter = session.get_adapter(url)
     if not is_network(adapter):
@@ -151,8 +149,9 @@ def _answer(
     # Not through session.send: it would follow a redirect in thought and read its body.
     try:
         response = adapter.send(prepared, timeout=timeouts_s, **settings)
-    except Exception as error:
-        # A transport that is not ours (a test double) cannot tell whether a byte has left.
+    except BaseException as error:
+        # A transport that is not ours (a test double) cannot tell whether a byte has left; nor is
+        # it known when a Ctrl-C came.
         if not exchange.own and not never_left(error):
             exchange.begin()
         raise
@@ -161,18 +160,13 @@ def _answer(
 
 
 def _prepared(session: requests.Session, request: HttpRequest) -> requests.PreparedRequest:
+    prepared = requests.PreparedRequest()
     try:
-        return session.prepare_request(
-            requests.Request(
-                method=request.method,
-                url=request.url,
-                headers=_revealed(request),
-                params=dict(request.params),
-                data={name: revealed(value) for name, value in request.fields.items()},
-                files=[(f.name, (f.filename, f.data, f.content_type)) for f in request.files],
-                json=request.json,
-            )
-        )
+        # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
+        prepared.prepare_method(request.method)
+        prepared.prepare_url(request.url, dict(request.params) or None)
+        prepared.prepare_headers({**session.headers, **_revealed(request)})
+        _prepare_body(prepared, request)
     except FaceMatchError:
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
@@ -181,6 +175,18 @@ def _prepared(session: requests.Session, request: HttpRequest) -> requests.Prepa
         raise InvalidRequest(  # noqa: B904 - perform() drops the context
             f"The request cannot be put into HTTP ({type(error).__name__}): nothing was sent."
         )
+    return prepared
+
+
+def _prepare_body(prepared: requests.PreparedRequest, request: HttpRequest) -> None:
+    fields = {name: revealed(value) for name, value in request.fields.items()}
+    if request.files and all(isinstance(text, str) for text in fields.values()):
+        body, kind = multipart(fields, request.files)
+        prepared.prepare_body(body, None)
+        prepared.headers.setdefault("Content-Type", kind)
+        return
+    files = [(f.name, (f.filename, f.data, f.content_type)) for f in request.files]
+    prepared.prepare_body(fields, files, request.json)
 
 
 def _revealed(request: HttpRequest) -> dict[str, str]:
@@ -199,11 +205,25 @@ def _revealed(request: HttpRequest) -> dict[str, str]:
     return headers
 
 
+def _settings(url: str, verify: str | None) -> dict[str, Any]:
+    """Proxies and certificates of the environment, as a session of requests takes them."""
+    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    bundles = (verify, *(os.environ.get(name) for name in variables))
+    # Faces for this machine, a mock above all, may not take a way around over another.
+    near = is_loopback(str(parse_url(url).host))
+    return {
+        "stream": True,
+        "verify": next(filter(None, bundles), True),
+        "cert": None,
+        "proxies": {} if near else get_environ_proxies(url),
+    }
+
+
 def _check_settings(url: str, settings: dict[str, Any]) -> None:
     verify = settings["verify"]
     if isinstance(verify, str) and not os.path.exists(verify):  # noqa: PTH110 - a file or a folder, as requests asks
         raise ConfigurationError(f"The CA bundle {verify} does not exist.")
-    proxy = select_proxy(url, settings["proxies"])
+    proxy = settings["proxies"] and select_proxy(url, settings["proxies"])
     if not proxy:
         return
     if proxy.lower().startswith("socks"):

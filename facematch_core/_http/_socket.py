@@ -9,6 +9,12 @@ from typing import Any
 from ._exchange import CURRENT, Exchange
 
 
+def _set_timeout(sock: socket.socket, timeout_s: float) -> None:
+    # Setting it is a system call, during which another thread takes its turn.
+    if sock.gettimeout() != timeout_s:
+        sock.settimeout(timeout_s)
+
+
 class TimedSocket:
     """A connected socket whose every wait ends with the deadline of the current exchange.
 
@@ -38,7 +44,7 @@ class TimedSocket:
             while done < len(view):
                 timeout_s = exchange.wait_s(self._patience_s)
                 self._beginning(exchange)
-                self._sock.settimeout(timeout_s)
+                _set_timeout(self._sock, timeout_s)
                 try:
                     done += self._sock.send(view[done:], flags)
                 except TimeoutError as error:
@@ -92,7 +98,7 @@ class TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         exchange = CURRENT.get()
-        self._sock.settimeout(exchange.wait_s(self._patience_s))
+        _set_timeout(self._sock, exchange.wait_s(self._patience_s))
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError as error:

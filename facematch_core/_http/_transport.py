@@ -162,8 +162,9 @@ class Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        # As if it were https: the way to a proxy may be TLS although the address is not.
-        super().cert_verify(conn, "https:", verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
+        # The way to a proxy may be TLS although the address is not.
+        address = url if conn.proxy is None else "https:"
+        super().cert_verify(conn, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         CURRENT.get().own = True

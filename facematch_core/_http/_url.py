@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Collection
@@ -60,6 +61,7 @@ def check_base_url(
     return url.rstrip("/")
 
 
+@functools.lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address, is this machine."""
     if host == "localhost":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from facematch_core._secrets import Secret
 
@@ -19,9 +20,19 @@ def _masked(word: re.Match[str]) -> str:
 
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
     """`text` with every one of `secrets` masked."""
-    for value in {secret.reveal() for secret in secrets} - {""}:
-        text = text.replace(value, "***")
-    return text
+    return masker(secrets)(text)
+
+
+def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
+    """`without_secrets` for many texts."""
+    values = {secret.reveal() for secret in secrets} - {""}
+
+    def masked(text: str) -> str:
+        for value in values:
+            text = text.replace(value, "***")
+        return text
+
+    return masked
 
 
 def excerpt(reply: HttpReply) -> str:

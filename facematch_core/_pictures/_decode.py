@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ._formats import ImageFormat
 from ._header import Header
+from ._quiet import quiet
 from ._refusal import Refusal
 from ._sniff import check_pixels
 from ._strip import strip
@@ -31,15 +34,17 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
         Refusal: it cannot be decoded, or decoding it needs something that is not installed.
     """
     # Without metadata, Pillow has nothing to warn of or to choke on but the pixels.
-    plain = strip(data, header.format, 1)
+    plain = strip(data, attrs.evolve(header, orientation=1))
     try:
-        picture = _opened(plain, header)
-        profile = picture.info.get("icc_profile")
-        _check_size(picture.size, header)
-        picture.load()
-        rgb = to_rgb(picture)
-        if header.format not in _TURNED:
-            rgb = turned(rgb, header.orientation)
+        # What it logs may be a description or a place, taken from the picture.
+        with quiet():
+            picture = _opened(plain, header)
+            profile = picture.info.get("icc_profile")
+            _check_size(picture.size, header)
+            picture.load()
+            rgb = to_rgb(picture)
+            if header.format not in _TURNED:
+                rgb = turned(rgb, header.orientation)
     except (Refusal, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from ._formats import ImageFormat
@@ -17,6 +19,8 @@ class Header:
         height: As `width`.
         orientation: How to turn the stored picture upright, 1 to 8 as EXIF counts; 1 is upright.
         several: True for an animation or several pages.
+        parts: Where the parts of the file are, as its format counts them, for who takes some out;
+            () if that has to be found out again.
     """
 
     format: ImageFormat
@@ -24,6 +28,7 @@ class Header:
     height: int
     orientation: int = 1
     several: bool = False
+    parts: tuple[Any, ...] = attrs.field(default=(), eq=False, repr=False)
 
     @property
     def upright_size(self) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from . import _tiff
 from ._bytes import parts, unsigned
 from ._formats import ImageFormat
 from ._header import Header
+from ._pieces import Pieces
 from ._refusal import Damaged, EndOfData
 
 MAGIC = b"\xff\xd8\xff"
@@ -31,6 +32,9 @@ _PIXELS = {*range(0xC0, 0xD0), *range(_EOI, 0xE0)}
 
 #: A progressive file has about ten. Each further one lets a decoder pass over all pixels again.
 _MOST_SCANS = 100
+
+#: Real files have some dozens of segments.
+_MOST_PARTS_KEPT = 1000
 
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 #: Inside a scan 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart: neither ends it.
@@ -57,7 +61,9 @@ def header(data: bytes) -> Header:
     size: tuple[int, int] | None = None
     orientation: int | None = None
     scans = 0
+    walked: list[_Segment] = []
     for segment in _segments(data):
+        walked.append(segment)
         if segment.marker in _FRAMES:
             # A second frame could have another size than the one that was checked.
             if size:
@@ -75,23 +81,42 @@ def header(data: bytes) -> Header:
                 orientation = _tiff.orientation(block[len(_EXIF) :])
     if size is None or scans == 0:
         raise Damaged("there is no picture in it")
-    return Header(ImageFormat.JPEG, *size, orientation=orientation or 1)
+    return Header(
+        ImageFormat.JPEG,
+        *size,
+        orientation=orientation or 1,
+        # A file that is made of nothing but segments would take up much.
+        parts=tuple(walked) if len(walked) <= _MOST_PARTS_KEPT else (),
+    )
 
 
-def strip(data: bytes, orientation: int) -> bytes:
+def strip(data: bytes, header: Header) -> bytes:
     """Take out all that is neither pixels nor their colours; the coded pixels stay as they are.
 
     Out go EXIF, XMP, IPTC, comments, thumbnails, further pictures (MPF) and whatever stands
     between segments or after the end marker. In stay JFIF, ICC profile and Adobe's marker, and
     an orientation other than 1 as the only entry of a new EXIF block.
     """
-    pieces = [b"\xff\xd8"]
-    pieces += [piece for segment in _segments(data) if (piece := _kept(data, segment))]
-    if orientation != 1:
+    pieces = Pieces(data)
+    pieces.put(b"\xff\xd8")
+    exif = (
+        b"" if header.orientation == 1 else _segment(_APP1, _EXIF + _tiff.exif(header.orientation))
+    )
+    for segment in header.parts or _segments(data):
+        new = _instead(data, segment)
+        if new == b"":
+            continue
         # JFIF wants to be first, EXIF next to the start: second behind JFIF, else first.
-        has_jfif = pieces[1].startswith(b"\xff\xe0")
-        pieces.insert(2 if has_jfif else 1, _segment(_APP1, _EXIF + _tiff.exif(orientation)))
-    return b"".join(pieces)
+        if segment.marker != _APP0:
+            pieces.put(exif)
+            exif = b""
+        if new is None:
+            pieces.keep(segment.start, segment.end)
+        else:
+            pieces.put(new)
+        pieces.put(exif)
+        exif = b""
+    return pieces.joined()
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
@@ -136,13 +161,13 @@ def _size(data: bytes, segment: _Segment) -> tuple[int, int]:
     return unsigned(data, segment.body + 3, 2), height
 
 
-def _kept(data: bytes, segment: _Segment) -> bytes:
-    """What stays of a segment: all, a part, or nothing."""
+def _instead(data: bytes, segment: _Segment) -> bytes | None:
+    """What takes the place of a segment: nothing, or what stays of it; None if all of it stays."""
     if segment.marker in _PIXELS:
-        return data[segment.start : segment.end]
+        return None
     block = data[segment.body : segment.end]
     if segment.marker == _APP2 and block.startswith(b"ICC_PROFILE\0"):
-        return data[segment.start : segment.end]
+        return None
     if segment.marker == _APP14 and block.startswith(b"Adobe") and len(block) >= 12:
         return _segment(_APP14, block[:12])
     if segment.marker == _APP0 and block.startswith(b"JFIF\0") and len(block) >= 14:

@@ -43,6 +43,8 @@ class ImageLimits:
     Attributes:
         formats: Kinds of file. By default those that nearly every vendor takes.
         max_bytes: Most bytes of one file, at least 1; None if there is no known limit.
+        max_bytes_from: Where that number comes from, for the refusal, if it is not the vendor's
+            (``max_file_bytes, an assumption``); None if it is.
         max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
         min_side_px: Fewest pixels of the shorter side, at least 1. A smaller picture is refused,
             never enlarged.
@@ -55,6 +57,7 @@ class ImageLimits:
     max_bytes: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(_positive)
     )
+    max_bytes_from: str | None = None
     max_pixels: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(_positive)
     )
@@ -81,7 +84,8 @@ class ImageLimits:
         if header.format not in self.formats:
             return f"is {header.format.noun}, but only {self.names} can be sent"
         if self.max_bytes is not None and size > self.max_bytes:
-            return f"has {size} bytes, but only {self.max_bytes} can be sent"
+            ground = f" ({self.max_bytes_from})" if self.max_bytes_from else ""
+            return f"has {size} bytes, but only {self.max_bytes} can be sent{ground}"
         pixels = header.width * header.height
         if self.max_pixels is not None and pixels > self.max_pixels:
             return f"has {pixels} pixels, but only {self.max_pixels} can be sent"

@@ -13,6 +13,7 @@ from . import _tiff
 from ._bytes import parts, unsigned
 from ._formats import ImageFormat
 from ._header import Header
+from ._pieces import Pieces
 from ._refusal import Damaged, EndOfData
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -71,19 +72,20 @@ def header(data: bytes) -> Header:
     return Header(ImageFormat.PNG, width, height, orientation=orientation, several=b"acTL" in names)
 
 
-def strip(data: bytes, orientation: int) -> bytes:
+def strip(data: bytes, header: Header) -> bytes:
     """Take out all that is neither pixels nor their colours; the coded pixels stay as they are.
 
     Out go texts, EXIF, time, every chunk that is not known to matter, and whatever stands after
     the end. An orientation other than 1 stays as the only entry of a new eXIf chunk.
     """
-    pieces = [MAGIC]
+    pieces = Pieces(data)
+    pieces.put(MAGIC)
     for chunk in _chunks(data):
         if _is_kept(data, chunk):
-            pieces.append(data[chunk.start : chunk.end])
-        if chunk.name == b"IHDR" and orientation != 1:
-            pieces.append(_chunk(b"eXIf", _tiff.exif(orientation)))
-    return b"".join(pieces)
+            pieces.keep(chunk.start, chunk.end)
+        if chunk.name == b"IHDR" and header.orientation != 1:
+            pieces.put(_chunk(b"eXIf", _tiff.exif(header.orientation)))
+    return pieces.joined()
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

@@ -63,7 +63,7 @@ def header(data: bytes) -> Header:
     return Header(ImageFormat.WEBP, *size, orientation=orientation)
 
 
-def strip(data: bytes, orientation: int) -> bytes:
+def strip(data: bytes, header: Header) -> bytes:
     """Take out all that is neither pixels nor their colours; the coded pixels stay as they are.
 
     Out go EXIF, XMP, unknown chunks and whatever stands after the frame. An orientation other
@@ -77,11 +77,11 @@ def strip(data: bytes, orientation: int) -> bytes:
         first = data[chunks[0].body : chunks[0].end]
         flags = first[0] & (_ALPHA | _ICC)
         kept |= {b"ALPH", b"ICCP"} if flags & _ICC else {b"ALPH"}
-        flags |= _EXIF if orientation != 1 else 0
+        flags |= _EXIF if header.orientation != 1 else 0
         pieces.append(_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + first[4:10]))
     pieces += [_chunk(c.name, data[c.body : c.end]) for c in chunks if c.name in kept]
-    if orientation != 1:
-        pieces.append(_chunk(b"EXIF", _tiff.exif(orientation)))
+    if header.orientation != 1:
+        pieces.append(_chunk(b"EXIF", _tiff.exif(header.orientation)))
     content = b"WEBP" + b"".join(pieces)
     return b"RIFF" + len(content).to_bytes(4, "little") + content
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from ._opening import Where, opened
 
 if TYPE_CHECKING:
     from facematch_core._images import Image
-    from facematch_core._verifier import FaceVerifier
+    from facematch_core._interface import Verifier
 
     from ._show import Answer
 
@@ -55,30 +55,45 @@ class Asked:
         where = Where(**{name: given[name] for name in ("backend", "profile", "config")})
         return cls(where=where, given=given)
 
-    def options(self, verifier: FaceVerifier) -> dict[str, Any]:
+    def options(self, verifier: Verifier) -> dict[str, Any]:
         """Arguments for a call of `verifier`; what was not given is left out."""
         from facematch_core._enums import Retention
 
-        from ._vendor import vendor_options
-
-        given, backend = self.given, verifier.backend
+        given = self.given
         options = {name: given[name] for name in _PASSED if given.get(name) is not None}
         if given["keep"]:
-            if Retention.KEEP not in backend.capabilities.retention:
-                raise UnsupportedOption(
-                    f"The backend {backend.name} cannot keep a call as a record: leave --keep out.",
-                    backend=backend.name,
-                    option="retention",
-                )
             options["retention"] = Retention.KEEP
         return {
             **options,
             "rotate": given["rotate"],
             "metadata": given["metadata"] or None,
-            "options": vendor_options(backend, given["vendor"]),
+            "options": self._own_options(verifier),
         }
 
-    def check(self, verifier: FaceVerifier, options: Mapping[str, Any]) -> None:
+    def _own_options(self, verifier: Verifier) -> Any:
+        """What only one backend takes, or refuses in the words of a shell."""
+        from facematch_core._enums import Retention
+        from facematch_core._verifier import FaceVerifier
+
+        from ._vendor import vendor_options
+
+        if not isinstance(verifier, FaceVerifier):
+            if self.given["vendor"]:
+                raise click.UsageError(
+                    "-o is an option of one backend, and this profile is a failover: name the "
+                    "profile of one of its members."
+                )
+            return None
+        backend = verifier.backend
+        if self.given["keep"] and Retention.KEEP not in backend.capabilities.retention:
+            raise UnsupportedOption(
+                f"The backend {backend.name} cannot keep a call as a record: leave --keep out.",
+                backend=backend.name,
+                option="retention",
+            )
+        return vendor_options(backend, self.given["vendor"])
+
+    def check(self, verifier: Verifier, options: Mapping[str, Any]) -> None:
         """Refuse now what every comparison would refuse.
 
         Args:
@@ -91,27 +106,14 @@ class Asked:
         from facematch_core import _asked
         from facematch_core._enums import Operation
 
-        profile = self.where.plan().profile
-        known = attrs.fields_dict(_asked.Defaults)
-        said = profile.verifier if profile else {}
-        _asked.check(
-            _asked.Asked(**options),
-            operation=Operation.MATCH,
-            backend=verifier.backend.name,
-            can=verifier.backend.capabilities,
-            defaults=_asked.Defaults(**{name: said[name] for name in said if name in known}),
-        )
+        verifier._refuse(Operation.MATCH, [], _asked.Asked(**options))  # noqa: SLF001 - the command line belongs to the core
 
 
-#: Makes the call.
-Ask = Callable[..., "Answer"]
-
-
-def ask(call: Ask, pictures: Sequence[Path], asked: Asked) -> int:
+def ask(call: str, pictures: Sequence[Path], asked: Asked) -> int:
     """Make one call, print its result, draw it if wished. Returns the exit code.
 
     Args:
-        call: Called with the verifier, the pictures, and the options by name.
+        call: Which method of the verifier, called with the pictures and the options by name.
         pictures: The files.
         asked: The rest.
     """
@@ -128,14 +130,20 @@ def ask(call: Ask, pictures: Sequence[Path], asked: Asked) -> int:
     images = [_read(path) for path in pictures]
     with opened(asked.where) as verifier:
         try:
-            result = call(verifier, *images, **asked.options(verifier))
+            result: Answer = getattr(verifier, call)(*images, **asked.options(verifier))
         except UnsupportedCapability as error:
             raise _without_alternative(error) from None
-        may_rotate = verifier.backend.capabilities.rotate and not asked.given["rotate"]
+        may_rotate = _can_rotate(verifier) and not asked.given["rotate"]
     show(result, as_json=asked.given["as_json"], may_rotate=may_rotate)
     if target is not None:
         _draw(target, result, images)
     return _exit.DECISIONS[result.decision.value]
+
+
+def _can_rotate(verifier: Verifier) -> bool:
+    """Whether the backend, or some member of a failover, can try turned pictures."""
+    members = getattr(verifier, "members", {"": verifier})
+    return any(member.backend.capabilities.rotate for member in members.values())
 
 
 def _read(path: Path) -> Image:

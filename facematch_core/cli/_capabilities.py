@@ -73,6 +73,8 @@ def as_document(entry: Entry) -> dict[str, Any]:
         "score_scale": can and can.score_scale,
         "liveness_scale": can and can.liveness_scale,
         "billed": can and sorted(operation.value for operation in can.billed_operations),
+        "rate_windows": can
+        and [{"limit": rate.limit, "seconds": rate.seconds} for rate in can.rate_windows],
         "reports_faces": can and can.reports_faces,
         "options": can and list(option_names(can.options)),
     }
@@ -111,6 +113,7 @@ def _abilities(can: Capabilities) -> dict[str, str]:
         "scale": can.score_scale or "-",
         "charges for": ", ".join(one for one in Operation if one in can.billed_operations)
         or "nothing",
+        "rates": ", ".join(f"{r.limit} in {number(r.seconds)} s" for r in can.rate_windows) or "-",
         "options": " ".join(option_names(can.options)) or "-",
     }
 

@@ -7,20 +7,26 @@ import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from facematch_core import __version__
-from facematch_core._config import FILE_NAME, VARIABLE, find, read, user_file
+from facematch_core._config import FILE_NAME, VARIABLE, Profile, find, read, user_file
+from facematch_core._gate_tables import GateTables
 from facematch_core._registry import backend_class
 from facematch_core._secrets import Secret
+from facematch_core._verifier import FaceVerifier
 from facematch_core.errors import FaceMatchError
 
-from ._opening import FALLBACK, Where, opened
+from ._opening import FALLBACK, Where, opened, single_plans
 from ._packages import Extra, extras, warnings
 from ._text import clean, console, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 HIDDEN = "(hidden)"
 
@@ -43,9 +49,11 @@ class Findings:
 
     Attributes:
         configuration: Which file is read, for people.
-        backend, profile: What is chosen; None if that cannot be told.
+        backend, profile: What is chosen; None if that cannot be told. A failover has no backend.
+        members: Of a failover, what was found of each of its members.
         settings: The backend's settings; of one that cannot be opened its keys at least.
         verifier: What the profile says beside the settings.
+        gates: What stands before each call, as the profile says it.
         diagnosis: What the backend says of itself.
         problem: Why it cannot be used, or None.
         extras: The optional parts of this distribution.
@@ -55,8 +63,10 @@ class Findings:
     configuration: str
     backend: str | None = None
     profile: str | None = None
+    members: list[Findings] = attrs.field(factory=list)
     settings: list[Line] = attrs.field(factory=list)
     verifier: Mapping[str, Any] = attrs.field(factory=dict)
+    gates: Mapping[str, str] = attrs.field(factory=dict)
     diagnosis: Mapping[str, Any] = attrs.field(factory=dict)
     problem: str | None = None
     extras: tuple[Extra, ...] = ()
@@ -65,26 +75,61 @@ class Findings:
 
 def examined(where: Where) -> Findings:
     """Look at everything that a call would use, and open the backend; nothing is sent."""
-    found = Findings(
-        configuration=_configuration(where), extras=extras(), warnings=tuple(warnings())
-    )
+    found = _chosen(where)
+    found.extras, found.warnings = extras(), tuple(warnings())
+    return found
+
+
+def _chosen(where: Where) -> Findings:
+    found = Findings(configuration=_configuration(where))
     secrets: list[str] = []
     try:
         found.profile = where.profile_name()
-        found.backend = _backend_of(where, found.profile)
+        singles = _singles(where, found.profile)
+        if any(single.name != found.profile for single in singles):
+            _examine_members(found, where, [single.name for single in singles])
+            return found
+        found.backend = _backend_of(where, singles)
         found.settings = _keys(found.backend) if found.backend else []
-        planned = where.plan()
+        (planned,) = single_plans(where.plan())
         values = [(s, s.value) for s in planned.settings]
         secrets = [value.reveal() for _, value in values if isinstance(value, Secret)]
         found.settings = [Line(name=s.name, value=shown(v), origin=s.origin) for s, v in values]
-        found.verifier = planned.profile.verifier if planned.profile else {}
+        if planned.profile:
+            found.verifier = planned.profile.verifier
+            found.gates = _gates(planned.profile.gates)
         with opened(where) as verifier:
-            found.diagnosis = _without(dict(verifier.backend.diagnose()), secrets)
+            diagnosis = verifier.backend.diagnose() if isinstance(verifier, FaceVerifier) else {}
+            found.diagnosis = _without(dict(diagnosis), secrets)
     except FaceMatchError as error:
         found.problem = _without(error.message, secrets)
     except Exception as error:  # noqa: BLE001 - a plug-in that breaks here is what is looked for
         found.problem = f"It fails with {type(error).__name__}: report this to its author."
     return found
+
+
+def _examine_members(found: Findings, where: Where, names: list[str]) -> None:
+    found.members = [_chosen(Where(profile=name, config=where.config)) for name in names]
+    broken = [str(member.profile) for member in found.members if member.problem is not None]
+    if broken:
+        found.problem = f"The failover cannot be opened without its member {broken[0]}."
+        return
+    with opened(where):
+        pass
+
+
+def _gates(tables: GateTables) -> dict[str, str]:
+    """Each table in a line, as the profile says it."""
+    return {
+        name: ", ".join(f"{key} {_told(value)}" for key, value in table.items()) or "with defaults"
+        for name, table in tables.items()
+    }
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {item}" for key, item in value.items())
+    return str(value) if isinstance(value, Decimal) else shown(value)
 
 
 def _configuration(where: Where) -> str:
@@ -98,12 +143,17 @@ def _configuration(where: Where) -> str:
     return f"{path} (${VARIABLE})" if os.environ.get(VARIABLE) else str(path)
 
 
-def _backend_of(where: Where, profile: str | None) -> str | None:
-    """The name of the backend, whether it can be opened or not; None if it cannot be told."""
-    if profile is None:
-        return where.backend or (FALLBACK if where.config is None else None)
+def _singles(where: Where, profile: str | None) -> tuple[Profile, ...]:
+    """The profile that is used, or those of a failover's members; () without one."""
     path = find(where.config, here=True)
-    return None if path is None else read(path).profile(profile).backend
+    return () if path is None or profile is None else read(path).singles(profile)
+
+
+def _backend_of(where: Where, singles: tuple[Profile, ...]) -> str | None:
+    """The name of the backend, whether it can be opened or not; None if it cannot be told."""
+    if singles:
+        return singles[0].backend
+    return where.backend or (FALLBACK if where.config is None else None)
 
 
 def _keys(backend: str) -> list[Line]:
@@ -155,15 +205,23 @@ def as_document(found: Findings) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "configuration": found.configuration,
+        **_chosen_document(found),
+        "members": [_chosen_document(member) for member in found.members],
+        "extras": [extra.as_document() for extra in found.extras],
+        "warnings": list(found.warnings),
+    }
+
+
+def _chosen_document(found: Findings) -> dict[str, Any]:
+    return {
         "profile": found.profile,
         "backend": found.backend,
         "usable": found.problem is None,
         "problem": found.problem,
         "settings": [attrs.asdict(line) for line in found.settings],
         "verifier": dict(found.verifier),
+        "gates": dict(found.gates),
         "diagnosis": dict(found.diagnosis),
-        "extras": [extra.as_document() for extra in found.extras],
-        "warnings": list(found.warnings),
     }
 
 
@@ -176,16 +234,13 @@ def show(found: Findings) -> None:
 
     say(f"facematch {__version__}, Python {platform.python_version()}, {platform.platform()}")
     say(f"configuration: {found.configuration}")
-    profile = f" (profile {found.profile})" if found.profile else ""
-    say(f"backend: {found.backend or 'not known'}{profile}")
-    if found.problem is not None:
-        say(f"  cannot be used: {found.problem}")
-    rows = [(line.name, line.value, line.origin) for line in found.settings]
-    rows += [(name, shown(value), "profile") for name, value in found.verifier.items()]
-    if rows:
-        print_table(to, ("setting", "value", "from"), rows)
-    for name, value in found.diagnosis.items():
-        say(f"  {name}: {value}")
+    if found.members:
+        names = ", ".join(str(member.profile) for member in found.members)
+        say(f"failover: {found.profile}, of {names}")
+    for one in found.members or [found]:
+        _show_chosen(one, to)
+    if found.members and found.problem is not None:
+        say(f"cannot be used: {found.problem}")
     if found.extras:
         print_table(to, ("extra", "state", "packages"), [extra.row() for extra in found.extras])
     for extra in found.extras:
@@ -193,3 +248,17 @@ def show(found: Findings) -> None:
             say(f"  for {extra.name}: {extra.install}")
     for warning in found.warnings:
         say(f"warning: {warning}")
+
+
+def _show_chosen(found: Findings, to: Console) -> None:
+    profile = f" (profile {found.profile})" if found.profile else ""
+    to.out(clean(f"backend: {found.backend or 'not known'}{profile}"))
+    if found.problem is not None:
+        to.out(clean(f"  cannot be used: {found.problem}"))
+    rows = [(line.name, line.value, line.origin) for line in found.settings]
+    rows += [(name, shown(value), "profile") for name, value in found.verifier.items()]
+    rows += [(name, value, "profile") for name, value in found.gates.items()]
+    if rows:
+        print_table(to, ("setting", "value", "from"), rows)
+    for name, value in found.diagnosis.items():
+        to.out(clean(f"  {name}: {value}"))

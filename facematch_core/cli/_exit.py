@@ -106,6 +106,9 @@ def _cost(error: errors.FaceMatchError) -> list[str]:
             f"The liveness check before it was answered: {error.liveness.decision.value}, "
             f"charged: {error.liveness.billed.value}."
         )
+    if error.skipped:
+        members = ", ".join(f"{one.backend} ({one.reason})" for one in error.skipped)
+        words.append(f"Members of the failover that were tried: {members}.")
     return words
 
 
@@ -126,6 +129,11 @@ def as_document(error: BaseException) -> dict[str, Any]:
         document |= {name: getattr(error, name, None) for name in _TOLD}
         if error.liveness is not None:
             document["liveness"] = error.liveness.to_dict()
+        if error.skipped:
+            document["skipped"] = [
+                {"backend": one.backend, "reason": one.reason, "message": one.message}
+                for one in error.skipped
+            ]
     return document
 
 

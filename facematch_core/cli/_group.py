@@ -25,6 +25,7 @@ PLUGINS = "facematch.commands"
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
+    "budget": "Show what is spent, reserved and unknown; settle what is unknown.",
     "backends": "List the backends and what each can do.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
     "demo": "Compare sample photographs on this machine.",

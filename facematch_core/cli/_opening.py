@@ -12,8 +12,8 @@ import click
 from ._options import warn_of_share
 
 if TYPE_CHECKING:
-    from facematch_core._plan import Plan
-    from facematch_core._verifier import FaceVerifier
+    from facematch_core._interface import Verifier
+    from facematch_core._plan import FailoverPlan, Plan
 
 #: What is opened when nobody says what: no account, and nothing leaves the machine.
 FALLBACK = "local"
@@ -54,7 +54,7 @@ class Where:
         path = find(self.config, here=True)
         return None if path is None else read(path).default_profile
 
-    def plan(self) -> Plan:
+    def plan(self) -> Plan | FailoverPlan:
         """What would be opened.
 
         Raises:
@@ -76,17 +76,26 @@ class Where:
         return plan(profile=profile, config=self.config, here=True)
 
 
+def single_plans(planned: Plan | FailoverPlan) -> tuple[Plan, ...]:
+    """The plan itself, or those of a failover's members, in their order."""
+    from facematch_core._plan import Plan
+
+    return (planned,) if isinstance(planned, Plan) else tuple(planned.members.values())
+
+
 @contextlib.contextmanager
-def opened(where: Where) -> Iterator[FaceVerifier]:
+def opened(where: Where) -> Iterator[Verifier]:
     """A verifier, closed at the end.
 
     Raises:
         ConfigurationError: as `Where.plan`, or the backend refuses its settings.
     """
     planned = where.plan()
-    if planned.profile is not None:
-        for name, value in planned.profile.verifier.items():
+    for single in single_plans(planned):
+        if single.profile is None:
+            continue
+        for name, value in single.profile.verifier.items():
             if name.endswith("threshold"):
-                warn_of_share(f"{planned.profile.where}: {name}", value)
+                warn_of_share(f"{single.profile.where}: {name}", value)
     with planned.open() as verifier:
         yield verifier

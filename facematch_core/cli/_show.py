@@ -102,6 +102,7 @@ def _details(result: MatchResult | LivenessResult, *, may_rotate: bool) -> Itera
     if result.skipped:
         members = ", ".join(f"{s.backend} ({s.reason})" for s in result.skipped)
         yield f"answered by {result.answered_by}, not by {members}"
+        yield from (f"{skipped.backend}: {skipped.message}" for skipped in result.skipped)
     ids = {"request": result.request_id, "kept by the vendor as session": result.session_id}
     known = [f"{name} {value}" for name, value in ids.items() if value is not None]
     if known:

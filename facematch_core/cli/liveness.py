@@ -24,8 +24,6 @@ def command(image: Path, **given: Any) -> int:
 
     Not every backend can tell: `facematch backends` lists them.
     """
-    from facematch_core._verifier import FaceVerifier
-
     from ._asking import Asked, ask
 
-    return ask(FaceVerifier.check_liveness, [image], Asked.of(given))
+    return ask("check_liveness", [image], Asked.of(given))

@@ -60,12 +60,9 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
         raise click.UsageError("Name two pictures, PROBE and REFERENCE, or --pairs.")
     if given["liveness_threshold"] is not None and not given["live"]:
         raise click.UsageError("--liveness-threshold goes with --live.")
-    from facematch_core._verifier import FaceVerifier
-
     from ._asking import Asked, ask
 
-    call = FaceVerifier.verify_live if given["live"] else FaceVerifier.verify
-    return ask(call, [probe, reference], Asked.of(given))
+    return ask("verify_live" if given["live"] else "verify", [probe, reference], Asked.of(given))
 
 
 def _batch(probe: Path | None, given: dict[str, Any]) -> int:

@@ -15,9 +15,9 @@ from facematch_core import (
     ConfigurationError,
     Environment,
     FaceMatchError,
-    FaceVerifier,
     Secret,
     ThresholdSource,
+    Verifier,
     open_verifier,
 )
 from facematch_core import _config as config
@@ -267,6 +267,11 @@ words = st.sampled_from(
         "configured",
         "CONFIGURED_KEY",
         "fit_images",
+        "members",
+        "budget",
+        "breaker",
+        "calls",
+        "failures",
     ]
 ) | st.text(string.ascii_letters + "_-. \n\0é", max_size=8)
 toml_values = st.recursive(
@@ -290,6 +295,9 @@ documents = st.dictionaries(words, toml_values, max_size=4) | st.fixed_dictionar
                         "threshold": toml_values,
                         "fit_images": toml_values,
                         "require_environment": words,
+                        "members": st.lists(words, max_size=2),
+                        "budget": st.dictionaries(words, st.integers(), max_size=2),
+                        "breaker": st.dictionaries(words, st.integers(), max_size=1),
                     },
                 )
             }
@@ -305,7 +313,7 @@ def test_any_settings_file_gives_a_verifier_or_an_error_of_our_tree(tmp_path, do
     """Thousands of files, and no traceback among them."""
     path = written(tmp_path, document)
     with contextlib.suppress(FaceMatchError), open_verifier(profile="p", config=path) as verifier:
-        assert isinstance(verifier, FaceVerifier)
+        assert isinstance(verifier, Verifier)
 
 
 @settings(max_examples=500, suppress_health_check=list(HealthCheck))

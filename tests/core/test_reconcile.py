@@ -26,6 +26,7 @@ from facematch_core import (
     RateLimited,
     Reconciled,
     Reconciliation,
+    Retention,
     Score,
     Sent,
     Started,
@@ -102,8 +103,15 @@ def test_an_error_that_is_free_carries_none(error):
     """There is nothing to look for, and looking for it is a mistake that is told."""
     raised = failed(FakeBackend(), error, retention="keep")
     assert raised.attempt is None
-    with pytest.raises(InvalidRequest, match="carries no attempt"):
+    with pytest.raises(InvalidRequest, match="carries no attempt: the call was not charged"):
         FaceVerifier(FakeBackend()).reconcile(raised)
+
+
+def test_an_unknown_outcome_without_an_attempt_is_not_called_free():
+    """It is of a call around a match: what to look at stands in it."""
+    with pytest.raises(InvalidRequest, match="no verifier made the call") as caught:
+        FaceVerifier(FakeBackend()).reconcile(OutcomeUnknown("Was it deleted?"))
+    assert "not charged" not in caught.value.message
 
 
 def test_events_carry_it_without_the_callers_reference():
@@ -130,17 +138,56 @@ def test_a_call_that_is_broken_off_says_whether_it_can_be_found(kept):
         raise KeyboardInterrupt
 
     events = []
-    verifier = FaceVerifier(FakeBackend(script=[interrupt]), on_event=events.append)
+    backend = Records(found(match_result()), script=[interrupt])
+    verifier = FaceVerifier(backend, on_event=events.append)
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(A, B, retention="keep" if kept else "minimal")
     assert type(events[-1]) is Unknown
     assert events[-1].reconcilable is kept is events[0].attempt.kept
 
 
+class Asked(Records):
+    """A backend that knows of itself which calls its vendor's records tell."""
+
+    def __init__(self, answer, **more):
+        super().__init__(found(match_result()), **more)
+        self.answer = answer
+
+    def reconcilable(self, call):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        assert (call.operation, call.retention) == (Operation.MATCH, Retention.KEEP)
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        (FakeBackend, False),
+        (lambda **more: Asked(True, **more), True),
+        (lambda **more: Asked(False, **more), False),
+        (lambda **more: Asked(ValueError("bug"), **more), False),
+    ],
+    ids=["cannot look", "yes", "no", "bug"],
+)
+def test_whether_it_can_be_found_is_for_the_backend_to_say(backend, expected):
+    """Kept is not enough: a vendor may have no records that can be read, or keep nothing."""
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    events = []
+    verifier = FaceVerifier(backend(script=[interrupt]), on_event=events.append)
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B, retention="keep")
+    assert events[-1].reconcilable is expected
+
+
 def test_what_is_found_goes_through_the_rules():
     """Ids, demographics, thresholds, review: as the call's own answer would have."""
     face = Face(demographics=Demographics(age=30.0, gender="guessed"))
     result = match_result(
+        attempt_id="a-1",
         score=Score(80, SCALE),
         billed=Billed.YES,
         metadata={"gate": 1},
@@ -211,7 +258,7 @@ def test_odd_deadlines_and_closed_verifiers_are_refused():
 
 def test_the_environment_is_required_here_as_well():
     """A record of the mock settles no bill of production."""
-    result = match_result(environment=Environment.MOCK)
+    result = match_result(environment=Environment.MOCK, attempt_id="a-1")
     verifier = FaceVerifier(Records(found(result)), require_environment="production")
     with pytest.raises(EnvironmentMismatch):
         verifier.reconcile(attempt())
@@ -231,13 +278,45 @@ def test_a_vendors_refusal_is_raised_with_its_call():
     assert (error.billed, error.backend, error.attempt_id) == (Billed.NO, "fake", "a-1")
 
 
+def about_another(attempt):
+    return found(match_result(attempt_id="a-1"))(attrs.evolve(attempt, id="a-2"))
+
+
 @pytest.mark.parametrize(
-    "told", [lambda _: None, lambda _: 1 / 0, found(liveness_result())], ids=["none", "bug", "kind"]
+    "told",
+    [
+        lambda _: None,
+        lambda _: 1 / 0,
+        found(liveness_result(attempt_id="a-1")),
+        found(match_result(attempt_id="a-2")),
+        found(match_result()),
+        about_another,
+    ],
+    ids=["none", "bug", "kind", "another's record", "nobody's record", "another attempt"],
 )
 def test_a_plug_ins_mistake_is_named(told):
     """Neither its exception nor an answer to another question reaches the caller."""
     with pytest.raises(BackendUnusable, match="report this"):
         FaceVerifier(Records(told)).reconcile(attempt())
+
+
+def test_rules_of_a_call_for_a_record_of_it():
+    """What is read in another way than `reconcile` can be judged as it would."""
+    fifty = Threshold(50, ThresholdRule.AT_LEAST, ThresholdSource.CALLER)
+    ninety = attrs.evolve(fifty, value=90.0)
+    record = match_result(attempt_id="a-1", score=Score(80, SCALE), threshold=None)
+    told = attempt(threshold=fifty).judged(record)
+    assert (told.decision, told.threshold, told.score) == (Decision.MATCH, fifty, record.score)
+    told = attempt(threshold=fifty, review_threshold=ninety).judged(record)
+    assert (told.decision, told.review_threshold) == (Decision.REVIEW, ninety)
+    assert attempt(threshold=ninety).judged(record).decision is Decision.REVIEW
+    for other in (
+        match_result(attempt_id="a-2"),
+        match_result(),
+        liveness_result(attempt_id="a-1"),
+    ):
+        with pytest.raises(InvalidRequest, match="another"):
+            attempt().judged(other)
 
 
 def test_outcome_and_result_go_together():

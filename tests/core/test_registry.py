@@ -7,7 +7,13 @@ import textwrap
 import pytest
 from plugins import BACKEND, Site
 
-from facematch_core import BackendNotFound, BackendUnusable, available_backends, open_verifier
+from facematch_core import (
+    BackendNotFound,
+    BackendUnusable,
+    _registry,
+    available_backends,
+    open_verifier,
+)
 from facematch_core._registry import GROUP, backend_class
 
 MADE = [(GROUP, "made", "Made")]
@@ -67,12 +73,13 @@ def test_one_distribution_seen_twice_is_one(site, tmp_path, monkeypatch):
     assert backend_class("made").name == "made"
 
 
-def test_our_names_are_reserved(site):
+def test_our_names_are_reserved(site, monkeypatch):
     """A stranger's package gets neither the name nor the faces; ours still opens."""
-    module = site.add("evil-local", [(GROUP, "local", "Made"), (GROUP, "deepvue", "Made")])
+    monkeypatch.setattr(_registry, "RESERVED", _registry.RESERVED | {"not-installed"})
+    module = site.add("evil-local", [(GROUP, "local", "Made"), (GROUP, "not-installed", "Made")])
     assert backend_class("local").__module__.startswith("facematch_local")
     with pytest.raises(BackendUnusable, match=r"reserved .*evil-local"):
-        backend_class("deepvue")
+        backend_class("not-installed")
     assert module not in sys.modules
     listed = {(info.name, info.distribution): info.problem for info in available_backends()}
     assert "reserved" in listed["local", "evil-local"]

@@ -11,8 +11,8 @@ import pytest
 
 from facematch_mock_server import _control_verbs, card_sheet
 from facematch_mock_server.claims import claims_page
-from facematch_mock_server.claims.didit import EDITIONS, SETTINGS, SWITCHES
 from facematch_mock_server.faults import POSSIBLE
+from facematch_mock_server.vendors import VENDORS, vendor_named
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference" / "mock.md"
@@ -30,11 +30,13 @@ def verdict(told):
 
 def table_of_cards():
     """The ready cards and what each one gives."""
-    rows = [cells("Card", "What it is", "Score with `p1`", "Face match with `p1`", "Liveness")]
-    rows.append("|" + "---|" * 5)
+    titles = ("Face match with `p1`", "Liveness", "Deepvue: `match` with `p1`", "`is_live`")
+    rows = [cells("Card", "What it is", "Score with `p1`", *titles)]
+    rows.append("|" + "---|" * 7)
     for card in card_sheet().values():
         score = "-" if card.score is None else f"{card.score:.2f}"
-        told = verdict(card.didit_match), verdict(card.didit_liveness)
+        told = [verdict(card.didit_match), verdict(card.didit_liveness)]
+        told += [card.deepvue_match.status, card.deepvue_liveness.status]
         rows.append(cells(f"`{card.name}`", card.says, score, *told))
     return "\n".join(rows)
 
@@ -42,7 +44,7 @@ def table_of_cards():
 def table_of_verbs():
     """Methods and paths of the control API."""
     named = {}
-    for method, path in _control_verbs.VERBS:
+    for method, path in _control_verbs.verbs_of():
         word = {"mailbox/{}": "ADDRESS", "ledger/{}": "OWNER"}.get(path, "CLAIM")
         named.setdefault(path.replace("{}", word), []).append(method)
     return [(f"/__mock__/{path}", methods) for path, methods in named.items()]
@@ -56,21 +58,23 @@ def table_of_faults():
     return "\n".join(rows)
 
 
-def table_of_switches():
-    """The switches and numbers that may be set, and what the editions set."""
-    rows = [cells("Switch", "Values", *(f"`{edition}`" for edition in EDITIONS))]
-    rows.append("|" + "---|" * (2 + len(EDITIONS)))
-    for name, values in SWITCHES.items():
-        chosen = (f"`{behaviours[name]!r}`" for behaviours in EDITIONS.values())
+def table_of_switches(vendor):
+    """The switches and numbers that may be set of a vendor, and what its editions set."""
+    kind = vendor_named(vendor)
+    rows = [cells("Switch", "Values", *(f"`{edition}`" for edition in kind.editions))]
+    rows.append("|" + "---|" * (2 + len(kind.editions)))
+    for name, values in kind.switches.items():
+        chosen = (f"`{behaviours[name]!r}`" for behaviours in kind.editions.values())
         rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values), *chosen))
+    window = "the window" if vendor == "deepvue" else "a minute"
     kinds = {
         "count": "bytes, from 1 on",
-        "limit": "requests in a minute, or None",
+        "limit": f"requests in {window}, or None",
         "seconds": "seconds, from 1 on",
         "score": "0-100",
     }
-    for name, (_, kind) in SETTINGS.items():
-        rows.append(cells(f"`{name}`", kinds.get(kind, "USD"), *("" for _ in EDITIONS)))
+    for name, (_, number) in kind.settings.items():
+        rows.append(cells(f"`{name}`", kinds.get(number, "USD"), *("" for _ in kind.editions)))
     return "\n".join(rows)
 
 
@@ -79,7 +83,8 @@ def table_of_switches():
     [
         ("how-to/force-outcomes.md", "cards", table_of_cards),
         ("reference/mock.md", "faults", table_of_faults),
-        ("reference/mock.md", "switches", table_of_switches),
+        ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
+        ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
     ],
 )
 def test_generated_tables(page, name, table):
@@ -94,12 +99,21 @@ def test_generated_tables(page, name, table):
     assert whole == file.read_text()
 
 
-def test_page_of_claims_is_generated():
-    """reference/mock-claims.md is what `claims_page` gives."""
-    file = DOCS / "reference" / "mock-claims.md"
+@pytest.mark.parametrize(
+    ("vendor", "page"), [("didit", "mock-claims.md"), ("deepvue", "mock-claims-deepvue.md")]
+)
+def test_page_of_claims_is_generated(vendor, page):
+    """The page of a vendor is what `claims_page` gives."""
+    file = DOCS / "reference" / page
     if os.environ.get("UPDATE_DOCS"):
-        file.write_text(claims_page("didit"))
-    assert file.read_text() == claims_page("didit")
+        file.write_text(claims_page(vendor))
+    assert file.read_text() == claims_page(vendor)
+
+
+def test_every_vendor_has_its_page():
+    """The overview of the mock names each of them."""
+    for title in VENDORS.values():
+        assert f"| {title} |" in REFERENCE.read_text()
 
 
 def test_every_verb_of_the_control_api_is_told():

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import facematch_core
+import facematch_deepvue
 import facematch_didit
 import facematch_mock_server
-from facematch_core import _config, backend, http, testing
+from facematch_core import _config, backend, gates, http, testing
 from facematch_core.cli import _exit
 from facematch_core.cli._group import COMMANDS
 
@@ -42,7 +43,16 @@ def test_readme_begins_with_the_two_commands():
 
 @pytest.mark.parametrize(
     "module",
-    [facematch_core, backend, http, testing, facematch_didit, facematch_mock_server],
+    [
+        facematch_core,
+        backend,
+        gates,
+        http,
+        testing,
+        facematch_deepvue,
+        facematch_didit,
+        facematch_mock_server,
+    ],
     ids=lambda m: m.__name__,
 )
 def test_every_public_name_is_in_the_reference(module):

@@ -1,6 +1,6 @@
 """A user's program: never run, only type-checked, against every way of installing the library."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from facematch_core import (
@@ -9,6 +9,7 @@ from facematch_core import (
     Decision,
     FaceMatchError,
     FaceVerifier,
+    Failover,
     Image,
     LiveMatchResult,
     LivenessResult,
@@ -19,6 +20,7 @@ from facematch_core import (
     SearchMode,
     SearchResult,
     VendorError,
+    Verifier,
     available_backends,
     open_verifier,
 )
@@ -52,6 +54,24 @@ def settle(verifier: FaceVerifier, error: VendorError, written: Attempt) -> Reco
 
 def many(verifier: FaceVerifier, pairs: Iterator[tuple[bytes, bytes, str]]) -> list[PairOutcome]:
     return list(verifier.verify_many(pairs, max_workers=2, rotate=True))
+
+
+def either(verifier: Verifier, selfie: bytes, card: bytes) -> MatchResult:
+    return verifier.verify(selfie, card, deadline_s=20)
+
+
+def failover(first: FaceVerifier, second: FaceVerifier, selfie: bytes) -> str | None:
+    with Failover({"shop": first, "backup": second}) as both:
+        result: MatchResult = both.verify(selfie, selfie, thresholds={"shop": 50, "backup": 60.5})
+        live: LivenessResult = both.check_liveness(selfie, review_thresholds={"shop": 90})
+        asked: Mapping[str, FaceVerifier] = both.members
+        return either(both, selfie, selfie).answered_by or str((result, live, asked))
+
+
+def opened(name: str | None) -> Verifier:
+    by_name: FaceVerifier = open_verifier("local", threshold=55)
+    by_profile: Verifier = open_verifier(profile="ha", config="facematch.toml")
+    return open_verifier(name) if by_name.gates else by_profile
 
 
 def told(error: FaceMatchError) -> str:

@@ -11,6 +11,7 @@ from ._doubt import DoubtRules
 from ._lookups import LookupRules
 from ._money import MoneyRules
 from ._privacy import PrivacyRules
+from ._records import RecordRules
 from ._refusals import RefusalRules
 from ._shape import ShapeRules
 from ._sharing import SharingRules
@@ -25,6 +26,7 @@ class BackendContract(
     RefusalRules,
     SharingRules,
     LookupRules,
+    RecordRules,
 ):
     """What every backend keeps, as tests that its author runs unchanged.
 

@@ -132,7 +132,7 @@ def test_plugin_command(run, commands):
 def test_a_bundled_command_cannot_be_replaced(run, plugin):
     """A stranger's command of that name is neither run nor listed."""
     plugin(PLUGIN, {"facematch.commands": {"mock": "hello"}})
-    assert "Serve a mock vendor" in run("mock", "-h").stdout
+    assert "Serve mock vendors" in run("mock", "-h").stdout
     assert "stranger" not in run("-h").stdout
 
 

@@ -7,6 +7,7 @@ import sys
 import PIL.Image
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies_images import (
     CANARY,
     PHOTOGRAPHS,
@@ -24,6 +25,7 @@ from facematch_core._pictures import _fit
 from facematch_core.errors import InvalidImage, InvalidRequest
 
 FACE = Image.read(next(path for path in PHOTOGRAPHS if path.stem == "grace-hopper"))
+_STRIPPED = (ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP)
 PNG_ONLY = ImageLimits(formats=frozenset({ImageFormat.PNG}))
 
 
@@ -251,3 +253,26 @@ def test_limits_by_default():
     assert ImageLimits().formats == {"jpeg", "png", "webp"}
     assert ImageLimits() == ImageLimits(formats=[*ImageLimits().formats])
     assert len({ImageLimits(), ImageLimits(max_bytes=1)}) == 2
+
+
+def test_a_digest_that_nobody_asks_for_is_not_computed(monkeypatch):
+    """Sending needs none, and hashing costs more than all the rest of preparing."""
+    hashed = []
+    sha256 = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda data: hashed.append(data) or sha256(data))
+    image = Image.from_bytes(jpeg_with_secrets(quartered()))
+    sent = image.prepared()
+    assert sent is not image
+    assert not hashed
+    assert sent.digest == image.digest != sent.sent_digest
+    assert len(hashed) == 2
+
+
+@given(pictures(modes=["RGB", "L"]), st.sampled_from(_STRIPPED), st.integers(1, 8))
+def test_what_is_known_of_a_prepared_picture_is_what_its_bytes_say(picture, form, orientation):
+    """It is not read anew, so nothing may have changed but what was taken out."""
+    data = encoded(picture, form, orientation=orientation)
+    sent = Image.from_bytes(data).prepared()
+    anew = Image.from_bytes(sent.data)
+    assert sent._header == anew._header
+    assert anew.prepared() is anew

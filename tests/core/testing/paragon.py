@@ -27,6 +27,8 @@ from facematch_core import (
     Operation,
     OutcomeUnknown,
     RateLimited,
+    Reconciled,
+    Reconciliation,
     RequestRejected,
     ResultWarning,
     Retention,
@@ -82,6 +84,7 @@ class Vendor:
     def __init__(self):
         self.situation, self.score = None, None
         self.seen, self.charged, self.last = 0, 0, {}
+        self.records = {}
         self._lock = threading.Lock()
 
     def connect(self):
@@ -181,12 +184,32 @@ class ParagonBackend(Backend):
             problem = self.refusal(status)
         if problem is None:
             try:
-                return self.result(call, body)
+                result = self.result(call, body)
+                self.keep(call, result)
+                return result
             except (KeyError, TypeError, ValueError):
                 problem = UnexpectedResponse("Paragon answered in another form.", status_code=200)
         # The frame that raises lives on with the error, and the body may echo the key.
         del body
         raise problem
+
+    def keep(self, call, result):
+        """Stands for the vendor's records: what was kept, by our id of the call."""
+        if call.retention is Retention.KEEP:
+            kept = attrs.evolve(result, attempt_id=call.attempt_id)
+            self.vendor.records[call.attempt_id] = kept
+
+    def record(self, attempt):
+        return self.vendor.records.get(attempt.id)
+
+    def reconcile(self, attempt, *, deadline_s=None):
+        record = self.record(attempt)
+        return Reconciliation(
+            outcome=Reconciled.NOT_YET if record is None else Reconciled.FOUND,
+            attempt=attempt,
+            result=record,
+            reason="So Paragon's records say.",
+        )
 
     def request(self, call):
         return {

@@ -1,0 +1,73 @@
+"""What an answer may have repeated of a request's secrets, masked in what is handed out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from facematch_core._enums import Environment
+from facematch_core._private import MAX_DEPTH
+from facematch_core._results import ResultWarning
+from facematch_core._rules import Answer
+from facematch_core._secrets import Secret
+from facematch_core.errors import RequestRejected, VendorError
+
+from ._words import masker, without_secrets
+
+R = TypeVar("R", bound=Answer)
+
+_NUMBERS = frozenset({int, float, bool})
+
+
+def masked_result(
+    result: R, secrets: tuple[Secret, ...], environment: Environment | None = None
+) -> R:
+    """`result` without secrets in the texts that come from its body.
+
+    Args:
+        result: What was read.
+        secrets: Those of the request.
+        environment: Where the answer says that it came from; None to leave what `result` says.
+    """
+    masked = masker(secrets)
+
+    def unsaid(value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return masked(value)
+        # Before the question for a Mapping, which is slow to answer.
+        if type(value) in _NUMBERS or value is None:
+            return value
+        if isinstance(value, (dict, Mapping)) and depth < MAX_DEPTH:
+            return {key: unsaid(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
+            return [unsaid(item, depth + 1) for item in value]
+        return value
+
+    def silenced(warning: ResultWarning) -> ResultWarning:
+        said = warning.tag, warning.text
+        tag, text = unsaid(warning.tag), unsaid(warning.text)
+        return warning if (tag, text) == said else attrs.evolve(warning, tag=tag, text=text)
+
+    return attrs.evolve(
+        result,
+        environment=environment or result.environment,
+        request_id=unsaid(result.request_id),
+        vendor_status=unsaid(result.vendor_status),
+        raw=unsaid(result.raw),
+        warnings=tuple(silenced(warning) for warning in result.warnings),
+    )
+
+
+def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
+    """Take secrets out of the message of `error`, and of the vendor's texts by field."""
+    error.message = without_secrets(error.message, secrets)
+    error.args = (error.message,)
+    if error.request_id is not None:
+        error.request_id = without_secrets(error.request_id, secrets)
+    if isinstance(error, RequestRejected):
+        error.field_errors = {
+            without_secrets(name, secrets): tuple(without_secrets(text, secrets) for text in texts)
+            for name, texts in error.field_errors.items()
+        }

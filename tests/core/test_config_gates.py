@@ -1,0 +1,350 @@
+"""Gates in the configuration: what each table takes, what it sets up, and what is shared."""
+
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+
+import attrs
+import pytest
+import tomli_w
+from fakes import ALL, FakeBackend, picture
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from facematch_core import (
+    Billed,
+    BudgetExceeded,
+    ConfigurationError,
+    FaceMatchError,
+    Operation,
+    Secret,
+    VendorUnavailable,
+    _gating,
+    open_verifier,
+)
+from facematch_core import _plan as opening
+from facematch_core._gate_tables import TABLES, read_tables
+from facematch_core.gates import Breaker, Budget, Pacing, RateWindow, Retries
+from facematch_core.store import MemoryAttempts, SqlAttempts
+from facematch_core.testing import ManualClock
+
+A, B = picture(), picture((10, 20, 30))
+CANARY = "sk-canary-4c1d"
+
+
+@attrs.define(kw_only=True, eq=False)
+class Keyed(FakeBackend):
+    """A backend with an account: an address and a key."""
+
+    api_key: Secret
+    base_url: str = "https://api.example"
+
+    name = "keyed"
+    capabilities = attrs.evolve(ALL, rate_windows=(RateWindow(300, 60.0), RateWindow(9, 1.0)))
+
+    def __attrs_post_init__(self):
+        FakeBackend.__init__(self)
+
+
+class Plain(FakeBackend):
+    """A backend whose vendor publishes no rates."""
+
+    name = "plain"
+
+
+@pytest.fixture(autouse=True)
+def _backends(monkeypatch):
+    classes = {"keyed": Keyed, "plain": Plain}
+    monkeypatch.setattr(opening, "backend_class", classes.__getitem__)
+    monkeypatch.setattr(_gating, "_shared", {})
+    monkeypatch.setenv("FIRST_KEY", CANARY)
+    monkeypatch.setenv("SECOND_KEY", "another")
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Opens a profile of a file that holds these; everything is closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(profiles, name="shop", **verifier):
+            path = tmp_path / "facematch.toml"
+            path.write_text(tomli_w.dumps({"profiles": profiles}))
+            return stack.enter_context(open_verifier(profile=name, config=path, **verifier))
+
+        yield make
+
+
+def profile(backend="plain", key=None, **tables):
+    """One profile; with a key if its backend wants one."""
+    own = {"settings": {"api_key": {"env": key}}} if key else {}
+    return {"backend": backend, **own, **tables}
+
+
+def test_a_profile_without_tables_has_no_gates(opened):
+    """And repeats nothing."""
+    assert opened({"shop": profile()}).gates == ()
+
+
+def test_every_gate_in_its_order(opened):
+    """Budget, breaker, pacing, however the file orders them; retries around them."""
+    tables = {"pacing": {"per_second": 5}, "retries": {}, "breaker": {}, "budget": {"calls": 7}}
+    verifier = opened({"shop": profile(**tables)})
+    assert [type(gate) for gate in verifier.gates] == [Budget, Breaker, Pacing]
+    assert isinstance(verifier._attempts.retries, Retries)
+
+
+def test_a_budget_of_calls(opened):
+    """It ends, with the profile's name, before anything is sent; what was opened anew counts on."""
+    profiles = {"shop": profile(budget={"calls": 2, "per": "day"})}
+    opened(profiles).verify(A, B)
+    verifier = opened(profiles)
+    verifier.verify(A, B)
+    with pytest.raises(BudgetExceeded) as caught:
+        verifier.verify(A, B)
+    assert (caught.value.budget, caught.value.unit, caught.value.cap) == (
+        "profile shop",
+        "calls",
+        2,
+    )
+    assert len(verifier.backend.calls) == 1
+    assert caught.value.frees_at is not None
+
+
+def test_a_budget_of_money(opened):
+    """Exact: an amount is text or whole, never a binary fraction."""
+    budget = {"amount": "0.10", "currency": "EUR", "price": {"match": "0.05", "liveness": "0.03"}}
+    verifier = opened({"shop": profile(budget=budget)})
+    verifier.verify_live(A, B)
+    with pytest.raises(BudgetExceeded) as caught:
+        verifier.verify(A, B)
+    assert (caught.value.spent, caught.value.unit) == (Decimal("0.08"), "EUR")
+
+
+@pytest.mark.parametrize(("of", "left"), [("vendor", 0), ("profile", 1)])
+def test_whose_budget(opened, of, left):
+    """Profiles of one vendor spend from one budget, if both say so."""
+    profiles = {name: profile(budget={"calls": 1, "of": of}) for name in ("shop", "desk")}
+    opened(profiles, "shop").verify(A, B)
+    desk = opened(profiles, "desk")
+    with contextlib.suppress(BudgetExceeded):
+        desk.verify(A, B)
+    assert len(desk.backend.calls) == left
+
+
+def test_a_store_lies_beside_the_configuration(opened, tmp_path, monkeypatch):
+    """A relative file is no matter of the current folder, now or later; it is opened once."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    budget = {"calls": 1, "store": "sqlite:///spent.sqlite3"}
+    profiles = {name: profile(budget=budget) for name in ("shop", "desk")}
+    (store,) = {opened(profiles, name).gates[0].store for name in profiles}
+    assert isinstance(store, SqlAttempts)
+    assert (tmp_path / "spent.sqlite3").is_file()
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["env", "file"])
+def test_an_address_with_a_password_is_named(opened, tmp_path, monkeypatch, place):
+    """As a key is; the address itself never shows."""
+    address = f"sqlite:///{tmp_path}/named.sqlite3"
+    monkeypatch.setenv("STORE", address)
+    (tmp_path / "store.txt").write_text(f"{address}\n")
+    named = {"env": "STORE"} if place == "env" else {"file": "store.txt"}
+    verifier = opened({"shop": profile(budget={"calls": 1, "store": named})})
+    assert isinstance(verifier.gates[0].store, SqlAttempts)
+    assert (tmp_path / "named.sqlite3").is_file()
+    bad = {"calls": 1, "store": {"env": "NO_SUCH_STORE"}}
+    with pytest.raises(ConfigurationError, match=r"\[profiles.shop\].*NO_SUCH_STORE is not set"):
+        opened({"shop": profile(budget=bad)})
+
+
+def test_the_memory_of_all_budgets_without_a_store_is_one(opened):
+    """It belongs to the process."""
+    profiles = {name: profile(budget={"calls": 3}) for name in ("shop", "desk")}
+    (store,) = {opened(profiles, name).gates[0].store for name in profiles}
+    assert isinstance(store, MemoryAttempts)
+
+
+@pytest.mark.parametrize(
+    ("second", "shared"),
+    [
+        ({"key": "FIRST_KEY"}, True),
+        ({"key": "SECOND_KEY"}, False),
+        ({"key": "FIRST_KEY", "breaker": {"failures": 2}, "pacing": {"per_second": 1}}, False),
+    ],
+    ids=str,
+)
+def test_one_breaker_and_one_pacing_per_account(opened, second, shared):
+    """Of the same vendor, address and key, with the same words."""
+    first = {"key": "FIRST_KEY", "breaker": {}, "pacing": {"published": True}}
+    profiles = {
+        "shop": profile("keyed", **first),
+        "desk": profile("keyed", **{**first, **second}),
+    }
+    of_shop, of_desk = (opened(profiles, name).gates for name in ("shop", "desk"))
+    assert [one is other for one, other in zip(of_shop, of_desk, strict=True)] == [shared] * 2
+    assert opened(profiles).gates == of_shop
+
+
+def test_another_address_is_another_vendor(opened):
+    """A mock that is down says nothing of the real one."""
+    profiles = {name: profile("keyed", "FIRST_KEY", breaker={}) for name in ("shop", "mock")}
+    profiles["mock"]["settings"]["base_url"] = "http://127.0.0.1:9"
+    assert opened(profiles, "shop").gates[0] is not opened(profiles, "mock").gates[0]
+
+
+def test_the_clock_of_the_verifier_is_that_of_its_gates(opened):
+    """A test that moves time moves all of it, and no other test's."""
+    clock = ManualClock()
+    profiles = {"shop": profile(breaker={"failures": 1, "open_s": 30}, pacing={"per_minute": 1})}
+    verifier = opened(profiles, clock=clock)
+    verifier.backend.script.append(VendorUnavailable("down"))
+    for sentence in ("down", "plain is down: nothing was sent"):
+        with pytest.raises(VendorUnavailable, match=sentence) as caught:
+            verifier.verify(A, B)
+        assert caught.value.billed is Billed.NO
+    clock.advance(31)
+    assert verifier.verify(A, B).is_match
+    assert sum(clock.slept) > 20
+    assert opened(profiles, clock=ManualClock()).gates[0] is not verifier.gates[0]
+
+
+def test_published_rates(opened):
+    """The vendor's own windows; without any, the sentence says what to write."""
+    verifier = opened(
+        {"shop": profile("keyed", "FIRST_KEY", pacing={"published": True, "max_wait_s": 0})}
+    )
+    (pacing,) = verifier.gates
+    assert pacing.windows == Keyed.capabilities.rate_windows
+    assert pacing.max_wait_s == 0
+    with pytest.raises(ConfigurationError, match="backend plain are published: set per_second"):
+        opened({"shop": profile(pacing={"published": True})})
+
+
+def test_named_rates(opened):
+    """Each is a window of its own."""
+    table = {"per_second": 2, "per_minute": 60, "per_day": 1000}
+    (pacing,) = opened({"shop": profile(pacing=table)}).gates
+    assert [(w.limit, w.seconds) for w in pacing.windows] == [(2, 1), (60, 60), (1000, 86400)]
+
+
+def test_arguments_go_over_the_tables(opened):
+    """Nothing is set up that goes unused; retries are an argument of their own."""
+    mine, patient = Breaker(), Retries(times=9)
+    profiles = {"shop": profile(budget={"calls": 1, "store": "sqlite:///x.db"}, retries={})}
+    verifier = opened(profiles, gates=[mine])
+    assert verifier.gates == (mine,)
+    assert verifier._attempts.retries == Retries()
+    assert _gating._shared == {}
+    assert opened(profiles, retries=patient)._attempts.retries is patient
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ({"budget": {}}, "needs calls or amount"),
+        ({"budget": {"calls": 1, "amount": 1}}, "not both"),
+        ({"budget": {"calls": "100"}}, "calls must be a whole number from 0 on, not str of length"),
+        ({"budget": {"calls": True}}, "not bool"),
+        ({"budget": {"calls": -1}}, "calls must be"),
+        ({"budget": {"calls": 1.0}}, "not float"),
+        ({"budget": {"call": 1}}, "did you mean calls"),
+        ({"budget": {"calls": 1, "currency": "USD"}}, "currency goes with amount"),
+        ({"budget": {"amount": 5, "currency": "USD"}}, "amount needs price"),
+        ({"budget": {"amount": 5, "price": {"match": 1}}}, "amount needs currency"),
+        ({"budget": {"amount": 0.5}}, r'written as text \("50.00"\)'),
+        ({"budget": {"amount": "50,00"}}, "not str of length 5"),
+        ({"budget": {"amount": "1.1234567"}}, "amount must be"),
+        ({"budget": {"amount": 5, "currency": "usd"}}, "three capital letters"),
+        ({"budget": {"amount": 5, "currency": "USD", "price": {"macth": 1}}}, "a table from match"),
+        ({"budget": {"amount": 5, "currency": "USD", "price": {"match": 0.1}}}, "price must be"),
+        ({"budget": {"calls": 1, "per": "week"}}, '"day" or "run" or "total"'),
+        ({"budget": {"calls": 1, "of": "account"}}, '"profile" or "vendor"'),
+        ({"budget": {"calls": 1, "store": 5}}, "store must be an address"),
+        ({"budget": {"calls": 1, "store": {"value": "x"}}}, "store must be an address"),
+        ({"budget": {"calls": 1, "store": f"postgresql://me:{CANARY}@db/x"}}, "a password"),
+        ({"budget": {"calls": 1, "store": f"postgresql://db/x?password={CANARY}"}}, "a password"),
+        ({"budget": {"calls": 1, "store": f"mysql://{CANARY}/x"}}, "address of the store|SQLite"),
+        ({"budget": {"calls": 1, "store": "sqlite:///:memory:"}}, "in memory"),
+        ({"budget": {"calls": 1, "store": "sqlite:///~nobody-at-all/x"}}, "home of a user"),
+        ({"budget": [1]}, "budget must be a table, not list of length 1"),
+        ({"breaker": {"failures": 0}}, "failures must be a whole number from 1 on"),
+        ({"breaker": {"within_s": 0}}, "a number of seconds above 0"),
+        ({"breaker": {"open_s": float("inf")}}, "a number of seconds above 0"),
+        ({"breaker": {"open_s": float("nan")}}, "a number of seconds above 0"),
+        ({"breaker": {"opens": 5}}, "did you mean open_s"),
+        ({"pacing": {}}, "needs published = true, or one of per_second"),
+        ({"pacing": {"published": False}}, "needs published = true"),
+        ({"pacing": {"published": True, "per_day": 5}}, "not both"),
+        ({"pacing": {"published": "true"}}, "true or false, not str of length 4"),
+        ({"pacing": {"per_second": 0.5}}, "a whole number from 1 on, not float"),
+        ({"pacing": {"per_second": 1, "max_wait_s": -1}}, "from 0 on"),
+        ({"retries": {"times": 11}}, "from 1 to 10"),
+        ({"retries": {"first": 1}}, "did you mean first_s"),
+    ],
+    ids=str,
+)
+def test_wrong_tables(opened, tables, says):
+    """File, profile, table and key are named; the value is not."""
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        opened({"shop": profile(**tables)})
+    message = str(caught.value)
+    assert "[profiles.shop]" in message
+    assert CANARY not in message
+    assert "\n" not in message
+
+
+def test_the_amounts_a_file_takes_are_those_of_a_budget(opened):
+    """From the least to the most."""
+    for amount in ("0", 0, "0.000001", "999999999999.999999", 10**12):
+        budget = {"amount": amount, "currency": "USD", "price": {"match": amount}}
+        assert opened({"shop": profile(budget=budget)}).gates
+
+
+def test_every_key_is_told():
+    """Each table and each of its keys stands in the reference."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text()
+    for name, kinds in TABLES.items():
+        assert f"`[profiles.NAME.{name}]`" in page
+        section = page.partition(f"`[profiles.NAME.{name}]`, ")[2].partition("`[profiles.NAME")[0]
+        assert not [key for key in kinds if f"`{key}`" not in section]
+
+
+anything = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+near = st.one_of(
+    st.integers(-1, 12),
+    st.sampled_from([True, "day", "vendor", "USD", "5.00", 0.5, {"match": "1"}, {"env": "X"}]),
+)
+
+
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.fixed_dictionaries({}, optional=dict.fromkeys(kinds, near | anything))
+            for name, kinds in TABLES.items()
+        },
+    )
+)
+def test_any_tables_are_read_or_refused(tables):
+    """What is read is what the gates take; nothing else comes through."""
+    try:
+        read = read_tables(tables, "here")
+    except ConfigurationError:
+        return
+    assert set(read) == set(tables)
+    Breaker(**read.get("breaker", {}))
+    Retries(**read.get("retries", {}))
+    budget = read.get("budget", {})
+    if "calls" in budget:
+        Budget(budget["calls"], name="x")
+    elif budget:
+        assert set(budget["price"]) <= set(Operation)
+        with contextlib.suppress(FaceMatchError):
+            Budget(budget["amount"], name="x", currency=budget["currency"], price=budget["price"])
