@@ -21,7 +21,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 test: $(VENV)/.dev  ## the test suite (no system package needed)
 	@$(PYTEST) -n 2 --dist worksteal -m "not long and not system and not live"
 
-test-system: $(VENV)/.dev  ## what needs chromium, node or another Python; installs them with apt
+test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL or another Python; installs them with apt
 	@tests/system/packages.sh
 	@$(PYTEST) -m system tests/system
 

@@ -1,0 +1,51 @@
+"""A server that reads and throws away what comes, and always gives the same answer.
+
+python benchmarks/_canned_server.py FILE
+
+FILE holds the whole answer, head and body, as it goes over the wire. Prints its port, and serves
+until its standard input ends. Nothing of ours is imported.
+"""
+
+import asyncio
+import re
+import sys
+import threading
+from pathlib import Path
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+
+
+class Canned(asyncio.BufferedProtocol):
+    """One connection: counts the bytes of each request, and looks at nothing but its length."""
+
+    answer = b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.room = memoryview(bytearray(1024 * 1024))
+        self.head, self.left = b"", 0
+
+    def get_buffer(self, sizehint):
+        return self.room
+
+    def buffer_updated(self, nbytes):
+        if self.left:
+            self.left -= nbytes
+        else:
+            self.head += self.room[:nbytes]
+            head, found, rest = self.head.partition(b"\r\n\r\n")
+            if not found:
+                return
+            length = _LENGTH.search(head + b"\r\n")
+            self.head, self.left = b"", int(length[1]) - len(rest)
+        if not self.left:
+            self.transport.write(self.answer)
+
+
+if __name__ == "__main__":
+    Canned.answer = Path(sys.argv[1]).read_bytes()
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(loop.create_server(Canned, "127.0.0.1", 0))
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdin.read()

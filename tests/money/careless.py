@@ -1,0 +1,36 @@
+"""Clients that lose money, each in one way: what the machine has to find."""
+
+import attrs
+from money.books import Books
+from money.process import Process
+
+from facematch_core import Billed
+from facematch_core.gates import Retries
+
+
+class Stubborn(Retries):
+    """Repeats whatever failed."""
+
+    def wait_s(self, error, passage, now):
+        return 1.0 if passage.number <= self.times else None
+
+
+class Repeating(Books):
+    """A client that makes a call again whose answer was lost."""
+
+    def retries(self):
+        return Stubborn(times=1)
+
+
+@attrs.define
+class Hopeful(Process):
+    """Takes a call for free whose charge is not known."""
+
+    def settle(self, entry, billed, **about):
+        return super().settle(entry, Billed.NO if billed is Billed.UNKNOWN else billed, **about)
+
+
+class Forgetting(Books):
+    """A client whose budget forgets what is unknown."""
+
+    make_process = Hopeful

@@ -1,0 +1,178 @@
+"""The way to the mock within the process: it tells of the first byte as a socket does, and breaks.
+
+An adapter that stands in for requests' own cannot be asked whether a byte has left. This one says
+it itself, so that what is seen here is what is seen over a socket.
+"""
+
+import datetime as dt
+import http.client
+import io
+import threading
+
+import attrs
+import requests
+from requests.adapters import BaseAdapter
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
+
+from facematch_core._http._exchange import CURRENT
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+from facematch_mock_server import MockServer
+from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.fronts.adapter import MockAdapter
+
+START = dt.datetime(2026, 11, 20, 8, tzinfo=dt.UTC)
+#: The calls that cost money, by vendor; and the one that Deepvue wants first.
+PAID = {
+    "didit": ("/v3/face-match/", "/v3/passive-liveness/"),
+    "deepvue": ("/v1/facematch", "/v2/facematch", "/v1/liveness-check"),
+}
+LOGIN = "/v1/authorize"
+#: How long a client waits for a real socket that stays silent.
+IMPATIENT_S = 0.25
+
+
+class WorldClock:
+    """The client's clock, which is the mock's."""
+
+    def __init__(self, world):
+        self._world = world
+        self._start = world.now()
+        #: Called with "sleeping" before each wait.
+        self.at = lambda moment: None
+
+    def now(self):
+        return self._world.now()
+
+    def monotonic(self):
+        return (self._world.now() - self._start).total_seconds()
+
+    def sleep(self, seconds):
+        self.at("sleeping")
+        self._world.advance(seconds)
+
+
+@attrs.define
+class Line(BaseAdapter):
+    """Carries requests to a mock.
+
+    Attributes:
+        mock: The adapter of the mock.
+        garbled: How many further answers 200 from a path that begins so cannot be read, by path.
+        cut: How many further connections to a path that begins so are not made at all, by path.
+        at: Called with "before", "sent" and "executed" and the path, at those moments.
+        sent: The paths of all requests whose first byte has left.
+    """
+
+    mock: MockAdapter
+    cut: dict = attrs.field(factory=dict)
+    garbled: dict = attrs.field(factory=dict)
+    at: object = lambda moment, path: None
+    sent: list = attrs.field(factory=list)
+    _lock: object = attrs.field(factory=threading.Lock)
+
+    def send(self, request, **settings):
+        path = request.path_url.partition("?")[0]
+        self.at("before", path)
+        if self._counts(self.cut, path):
+            refused = NewConnectionError(None, "nobody listens")
+            raise requests.ConnectionError(MaxRetryError(None, path, refused), request=request)
+        CURRENT.get().begin()
+        self.sent.append(path)
+        self.at("sent", path)
+        response = self.mock.send(request, **settings)
+        self.at("executed", path)
+        if not response.headers:
+            # A head that broke off: http.client takes it for a whole one, our own transport not.
+            broken = ProtocolError("Connection broken.", http.client.IncompleteRead(b""))
+            raise requests.ConnectionError(broken, request=request)
+        if response.status_code == 200 and self._counts(self.garbled, path):
+            response.raw = io.BytesIO(b"<html>Please stand by.</html>")
+        return response
+
+    def _counts(self, rules, path):
+        with self._lock:
+            for beginning, left in rules.items():
+                if left and path.startswith(beginning):
+                    rules[beginning] = left - 1
+                    return True
+        return False
+
+    def paid(self, vendor):
+        """How many requests of paid calls were sent to a vendor."""
+        return sum(path.startswith(PAID[vendor]) for path in self.sent)
+
+    def close(self):
+        """Nothing is open."""
+
+
+class World:
+    """Two mock vendors, one clock for them and for their client, and the line between.
+
+    Args:
+        edition: Of Didit's documents.
+        version: Of Deepvue's face match.
+        switches: Of the mock, by vendor.
+        seed: Of the mock.
+        socket: Whether there is a server, asked over the loopback; else all is in this process.
+    """
+
+    def __init__(self, *, edition="2026-07", version="v1", switches=None, seed=1, socket=False):
+        self.version = version
+        self.socket = socket
+        virtual = VirtualClock(START)
+        self.mock = MockServer(
+            vendor=["didit", "deepvue"],
+            edition={"didit": edition},
+            clock=virtual,
+            seed=seed,
+            switches=switches,
+        )
+        for vendor in PAID:
+            for kind in ("match", "liveness"):
+                self.mock.of(vendor).control.set_outcome(kind, score=95, times=None)
+        self.clock = WorldClock(virtual)
+        self._backends = []
+        if socket:
+            self.mock.start()
+        adapter = MockAdapter(self.mock.engine, now=virtual.now, sleep=virtual.advance)
+        self.line = Line(adapter)
+
+    def backend(self, vendor):
+        """A new backend, as a new process has it."""
+        keys = self.mock.of(vendor)
+        where = {"base_url": self.mock.url, "read_timeout_s": IMPATIENT_S} if self.socket else {}
+        if vendor == "didit":
+            made = DiditBackend(api_key=keys.live_key, **where)
+        else:
+            made = DeepvueBackend(
+                client_id=keys.client_id,
+                client_secret=keys.live_key,
+                api_version=self.version,
+                confidence_scale="percent",
+                liveness_score_scale="percent",
+                **where,
+            )
+        made.client.clock = self.clock
+        if not self.socket:
+            made.client.mount("https://", self.line)
+        self._backends.append(made)
+        return made
+
+    def close(self):
+        """Close every backend: backends of one client share its token, from world to world."""
+        while self._backends:
+            self._backends.pop().close()
+
+    def end(self):
+        """Close the server, too."""
+        self.close()
+        self.mock.stop()
+
+    def control(self, vendor):
+        """What a test may do to a vendor."""
+        return self.mock.of(vendor).control
+
+    def charges(self, vendor):
+        """The vendor's own books."""
+        return self.control(vendor).charges()

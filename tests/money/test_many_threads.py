@@ -1,0 +1,238 @@
+"""64 threads and one budget, one login, one probe: what the mock's books and journal say."""
+
+import collections
+import random
+import threading
+import time
+
+import pytest
+from fakes import picture
+from gate_clocks import Hurried, Shared
+from money.lines import LOGIN, PAID, World
+
+from facematch_core import BudgetExceeded, Environment, FaceVerifier
+from facematch_core.errors import BreakerOpen, VendorError
+from facematch_core.gates import Breaker, BreakerState, Budget, Pacing, Period, RateWindow, Retries
+from facematch_core.store import BudgetKey, MemoryAttempts, SqlAttempts
+from facematch_mock_server import Fault
+
+PROBE, REFERENCE = picture(), picture((20, 30, 40))
+THREADS, CAP = 64, 100
+VENDORS = sorted(PAID)
+#: What may break, and how often. Only with those of the second list an end is unknown.
+KNOWN = [("answer", "status", {"status": 429}), ("answer", "status", {"status": 413})]
+LOST = [
+    ("mid_body", "reset", {}),
+    ("after_upload", "reset", {"executed": True}),
+    ("after_upload", "truncate", {"executed": False}),
+    ("answer", "html", {"status": 502, "executed": True}),
+    ("answer", "html", {"status": 504}),
+]
+
+
+@pytest.fixture
+def world():
+    """Two vendors and a line to them."""
+    made = World(seed=3)
+    yield made
+    made.close()
+
+
+def in_threads(*works):
+    """Run each in a thread of its own, all at once; what went wrong in them is raised."""
+    failed = []
+    together = threading.Barrier(len(works))
+
+    def run(work):
+        try:
+            together.wait(30)
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=[work]) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    if failed:
+        raise failed[0]
+
+
+def spend(verifier):
+    """Make calls until there is certainly no room for another one."""
+    while True:
+        try:
+            verifier.verify(PROBE, REFERENCE)
+        except BudgetExceeded as error:
+            if not error.reserved:
+                return
+            # What others have set aside may become free again.
+            time.sleep(0)
+        except VendorError:
+            continue
+
+
+def break_often(world, vendor, seed, breakages):
+    """Let each of these strike some calls for good, by seeded chance."""
+    dice = random.Random(seed)
+    for stage, kind, more in breakages:
+        chance = dice.uniform(0.02, 0.2)
+        for path in PAID[vendor]:
+            fault = Fault(stage=stage, kind=kind, chance=chance, times=None, path=path, **more)
+            world.control(vendor).add_fault(fault)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("lost", [False, True], ids=["known", "lost"])
+@pytest.mark.parametrize(
+    ("on_disk", "seed"), [(False, 0), (False, 1), (False, 2), (True, 3)], ids=str
+)
+def test_64_threads_spend_100_calls(  # noqa: PLR0917 - fixtures and parameters
+    world, tmp_path, vendor, lost, on_disk, seed
+):
+    """The vendor charges 100 times at the most; exactly so often where nothing is unknown."""
+    break_often(world, vendor, seed, KNOWN + LOST if lost else KNOWN)
+    store = SqlAttempts(f"sqlite:///{tmp_path}/a.sqlite3") if on_disk else MemoryAttempts()
+    budget = Budget(CAP, name=vendor, store=store, clock=world.clock)
+    verifier = FaceVerifier(
+        world.backend(vendor),
+        gates=[budget],
+        retries=Retries(times=1) if seed % 2 else None,
+        clock=world.clock,
+    )
+    in_threads(*[lambda: spend(verifier)] * THREADS)
+    standing = store.standing(
+        BudgetKey(
+            name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
+        )
+    )
+    charges = len(world.charges(vendor))
+    assert (standing.reserved, standing.spent + standing.unknown) == (0, CAP)
+    assert standing.spent <= charges <= CAP
+    if lost:
+        assert standing.unknown
+    else:
+        assert (standing.unknown, charges) == (0, CAP)
+    assert world.line.paid(vendor) >= CAP
+    store.close()
+
+
+#: For each vendor: the mock's limits, and the windows that a client is told.
+RATES = {
+    "didit": ({"write_limit": 5}, [RateWindow(5, 60.0)]),
+    "deepvue": (
+        {"second_limit": 1, "minute_limit": 9},
+        [RateWindow(1, 1.0), RateWindow(9, 60.0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", [Shared, Hurried])
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_16_threads_keep_the_vendors_rate(vendor, kind):
+    """In the mock's own windows there is never a call too many, and none is refused."""
+    limits, windows = RATES[vendor]
+    world = World(switches={vendor: limits})
+    clock = kind(moved=world.mock.control.advance)
+    pacing = Pacing(windows, max_wait_s=1e9, clock=clock)
+    verifier = FaceVerifier(world.backend(vendor), gates=[pacing], clock=clock)
+    clock.run(*[lambda: [verifier.verify(PROBE, REFERENCE) for _ in range(2)]] * 16)
+    entries = [e for e in world.control(vendor).journal() if e.path.startswith(PAID[vendor])]
+    assert [entry.status for entry in entries] == [200] * 32
+    for window in windows:
+        assert most_within([entry.at for entry in entries], window.seconds) <= window.limit
+    world.close()
+
+
+def most_within(times, seconds):
+    """The most of these moments that lie within so many seconds."""
+    held, most = collections.deque(), 0
+    for moment in sorted(times):
+        held.append(moment)
+        while (moment - held[0]).total_seconds() >= seconds:
+            held.popleft()
+        most = max(most, len(held))
+    return most
+
+
+@pytest.mark.parametrize("state", ["none", "over", "revoked"])
+def test_64_threads_log_in_once(world, state):
+    """Whether there is no token, or it is over, or Deepvue took it back under everybody."""
+    verifier = FaceVerifier(world.backend("deepvue"), clock=world.clock)
+    tokens = world.control("deepvue").tokens
+    if state != "none":
+        verifier.verify(PROBE, REFERENCE)
+    if state == "over":
+        world.mock.control.advance(86_400)
+    before, asked = tokens.asked, world.line.sent.count(LOGIN)
+    if state == "revoked":
+        hold_refused(world, tokens)
+    in_threads(*[lambda: verifier.verify(PROBE, REFERENCE)] * THREADS)
+    assert tokens.asked == before + 1
+    assert world.line.sent.count(LOGIN) == asked + 1
+    assert len(world.charges("deepvue")) == THREADS + (state != "none")
+
+
+def hold_refused(world, tokens):
+    """Take the token back, once every thread is on its way with it."""
+    together = threading.Barrier(THREADS, action=tokens.revoke)
+    first = threading.local()
+
+    def at(moment, path):
+        if moment == "sent" and path in PAID["deepvue"] and not getattr(first, "over", False):
+            first.over = True
+            together.wait(30)
+
+    world.line.at = at
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_closed_calls_run_side_by_side(world, vendor):
+    """All 64 are at the vendor at one time: each waits there for all others."""
+    together = threading.Barrier(THREADS)
+    verifier = FaceVerifier(
+        world.backend(vendor), gates=[Breaker(clock=world.clock)], clock=world.clock
+    )
+    verifier.verify(PROBE, REFERENCE)
+    world.line.at = lambda moment, path: together.wait(30) if moment == "sent" else None
+    in_threads(*[lambda: verifier.verify(PROBE, REFERENCE)] * THREADS)
+    assert len(world.charges(vendor)) == THREADS + 1
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["up", "down"])
+def test_64_threads_make_one_probe(world, works):
+    """While it is on its way all others are refused; then 64 run side by side, or none does."""
+    breaker = Breaker(failures=1, open_s=30, clock=world.clock)
+    verifier = FaceVerifier(world.backend("didit"), gates=[breaker], clock=world.clock)
+    lost = Fault(stage="mid_body", kind="reset", path=PAID["didit"][0])
+    world.control("didit").add_fault(lost)
+    with pytest.raises(VendorError):
+        verifier.verify(PROBE, REFERENCE)
+    world.mock.control.advance(31)
+    assert breaker.state is BreakerState.HALF_OPEN
+    if not works:
+        world.control("didit").add_fault(lost)
+    refused, probe_may_end = [], threading.Event()
+    world.line.at = lambda moment, path: moment == "sent" and probe_may_end.wait(30)
+
+    def ask():
+        try:
+            verifier.verify(PROBE, REFERENCE)
+        except BreakerOpen as error:
+            refused.append(error)
+            if len(refused) == THREADS - 1:
+                probe_may_end.set()
+        except VendorError:
+            assert not works
+
+    in_threads(*[ask] * THREADS)
+    assert len(refused) == THREADS - 1
+    assert world.line.paid("didit") == 2
+    assert len(world.charges("didit")) == 2
+    assert breaker.state is (BreakerState.CLOSED if works else BreakerState.OPEN)
+    if works:
+        together = threading.Barrier(THREADS)
+        world.line.at = lambda moment, path: together.wait(30) if moment == "sent" else None
+        in_threads(*[lambda: verifier.verify(PROBE, REFERENCE)] * THREADS)

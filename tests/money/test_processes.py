@@ -1,0 +1,136 @@
+"""Real processes, real sockets, one store in a file: four that spend, and one that is killed."""
+
+import datetime as dt
+import signal
+import threading
+
+import pytest
+from money import client
+
+from facematch_core import Environment, FaceVerifier
+from facematch_core.cli._budget import Found
+from facematch_core.cli._budget_settling import look
+from facematch_core.gates import Period
+from facematch_core.store import BudgetKey, SqlAttempts
+from facematch_didit import DiditBackend
+from facematch_mock_server import Fault, MockServer
+
+KEY = BudgetKey(
+    name=client.NAME, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
+)
+MATCH = "/v3/face-match/"
+
+
+@pytest.fixture
+def mock():
+    """A vendor that takes any number of calls."""
+    with MockServer(seed=11, switches={"write_limit": 100_000}) as server:
+        yield server
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Of the store."""
+    return f"sqlite:///{tmp_path}/attempts.sqlite3"
+
+
+def standing(address):
+    """What the store says."""
+    store = SqlAttempts(address)
+    found = store.standing(KEY)
+    store.close()
+    return found
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["known", "lost"])
+def test_four_processes_spend_100_calls(mock, address, lost):
+    """The vendor charges 100 times at the most; exactly so often where nothing is unknown."""
+    mock.control.add_fault(
+        Fault(stage="answer", kind="status", status=429, chance=0.1, times=None, path=MATCH)
+    )
+    if lost:
+        for executed in (False, True):
+            mock.control.add_fault(
+                Fault(
+                    stage="after_upload",
+                    kind="reset",
+                    executed=executed,
+                    chance=0.1,
+                    times=None,
+                    path=MATCH,
+                )
+            )
+    started = [client.start(mock, address, "spend") for _ in range(4)]
+    try:
+        for process in started:
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=120)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert said == ["done\n"] * 4
+    found, charges = standing(address), len(mock.control.charges())
+    assert (found.reserved, found.spent + found.unknown) == (0, client.CAP)
+    assert found.spent <= charges <= client.CAP
+    assert bool(found.unknown) is lost
+    if not lost:
+        assert charges == client.CAP
+
+
+def killed(mock, address, event):
+    """A client that is killed while it stands at an event; None: while it waits for its answer."""
+    process = client.start(mock, address, "ask", event or "")
+    try:
+        if event:
+            assert process.stdout.readline() == "here\n"
+        else:
+            for _ in range(3000):
+                if mock.control.charges():
+                    break
+                threading.Event().wait(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("event", "charges", "left", "outcome"),
+    [
+        ("Started", 0, None, None),
+        ("Sent", 0, "reserved", "not_yet"),
+        (None, 1, "reserved", "settled"),
+        ("Answered", 1, "spent", None),
+    ],
+    ids=["started", "sent", "waiting", "answered"],
+)
+def test_a_client_is_killed(  # noqa: PLR0917 - fixtures and parameters
+    mock, address, event, charges, left, outcome
+):
+    """What it has set aside stays so, and the vendor's records tell what became of it."""
+    if event is None:
+        late = {"stage": "after_upload", "kind": "delay", "executed": True, "seconds": 3600}
+        mock.control.add_fault(Fault(**late, path=MATCH))
+    killed(mock, address, event)
+    assert len(mock.control.charges()) == charges
+    store = SqlAttempts(address)
+    found = store.standing(KEY)
+    kept = () if found is None else (found.spent, found.reserved, found.unknown)
+    assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[left]
+    now = dt.datetime.now(dt.UTC)
+    with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
+        looked = look(Found.of([store], now), verifier, now)
+    assert [one.outcome for one in looked] == ([outcome] if outcome else [])
+    assert all(one.entry.attempt.id and one.reason for one in looked)
+    found = store.standing(KEY)
+    if found is not None:
+        # What the vendor has not is still set aside: a person frees it when it is surely late.
+        assert (found.spent, found.reserved) == (charges, 0)
+        assert found.unknown == int(outcome == "not_yet")
+    store.close()

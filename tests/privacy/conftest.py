@@ -1,0 +1,41 @@
+"""One mock of both vendors, whose keys are canaries."""
+
+import logging
+
+import canaries
+import pytest
+import traces
+import watched
+
+from facematch_mock_server import MockServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    """One server of both vendors; `world` begins it anew for each test."""
+    with MockServer(vendor=["didit", "deepvue"], seed=5) as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(server):
+    """The server with nothing set, where the canaries are good keys."""
+    server.control.reset()
+    server.of("didit").control.add_key(key=canaries.API_KEY)
+    deepvue = server.of("deepvue").control
+    deepvue.add_key(key=canaries.CLIENT_SECRET, client=canaries.CLIENT_ID)
+    return server
+
+
+@pytest.fixture
+def said(caplog, capfd):
+    """Makes a call as `watched.watch` does; its texts include the log and what was printed."""
+    caplog.set_level(logging.DEBUG)
+
+    def call(verifier, events, *arguments, **options):
+        ended, texts = watched.watch(verifier, events, *arguments, **options)
+        out = capfd.readouterr()
+        texts |= traces.of_text("output", out.out + out.err)
+        return ended, texts | traces.of_log(caplog.records)
+
+    return call

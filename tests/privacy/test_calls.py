@@ -1,0 +1,275 @@
+"""No key, token, picture or media address in anything that a call leaves behind, however it ends.
+
+Searched: logs of every library at DEBUG, errors with the local variables of their frames, results
+and their JSON, events, `repr` of what is open, and what was printed.
+"""
+
+import canaries
+import pytest
+import traces
+from rawserver import refused
+from watched import KEPT, VENDORS, WITH_REF, echo, hits, tokens
+
+from facematch_core import Environment, FaceVerifier, Secret, errors
+from facematch_core._http import _sending
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+from facematch_mock_server import Fault, Kind, Stage
+from facematch_mock_server.faults import POSSIBLE
+
+#: Seconds that nothing is waited for, and that a call waits at most where nothing comes.
+NEVER_S, DEADLINE_S = 3600.0, 0.15
+
+#: Statuses that a careless vendor answers with.
+STATUSES = (200, 302, 400, 401, 402, 403, 404, 413, 418, 422, 429, 500, 502, 503)
+
+#: Every stage and kind on the wire, and every status with a body that repeats what was sent.
+FAULTS = [
+    (stage, kind, seconds, 502)
+    for stage, kinds in POSSIBLE.items()
+    if stage is not Stage.ANSWER
+    for kind in sorted(kinds)
+    for seconds in ((0.0, NEVER_S) if kind in (Kind.DELAY, Kind.DRIBBLE) else (0.0,))
+] + [
+    (Stage.ANSWER, kind, 0.0, status)
+    for kind, statuses in {
+        Kind.JSON: STATUSES,
+        Kind.HTML: (200, 403, 502),
+        Kind.WRONG_JSON: (200, 400),
+        Kind.STATUS: (401, 429, 503),
+    }.items()
+    for status in statuses
+]
+CALLS = [(vendor, name) for vendor in VENDORS.values() for name in vendor.calls]
+
+
+@pytest.fixture
+def ask(world, said):
+    """Opens a backend, makes a call, and looks for canaries: how it ended, and the hits."""
+    opened = []
+
+    def make(vendor, name="verify", *, url=None, require=None, **options):
+        events = []
+        backend = vendor.backend(url or world.url)
+        verifier = FaceVerifier(backend, on_event=events.append, require_environment=require)
+        opened.append(verifier)
+        ended, texts = said(verifier, events, name, **options)
+        return ended, hits(texts, backend=backend, limits=vendor.limits())
+
+    yield make
+    for verifier in opened:
+        verifier.close()
+
+
+def name_of(value):
+    return getattr(value, "name", str(value))
+
+
+@pytest.mark.parametrize(("vendor", "name"), CALLS, ids=name_of)
+@pytest.mark.parametrize("same", [True, False], ids=["pass", "decline"])
+def test_a_call_that_is_answered(world, ask, vendor, name, same):
+    """Of each kind, with a verdict for and against, with a caller's data, kept if it can be."""
+    control = world.of(vendor.name).control
+    for kind in ("match", "liveness"):
+        control.set_outcome(kind, score=99 if same else 3, times=None)
+    ended, found = ask(vendor, name, **WITH_REF, **(KEPT if vendor.keeps else {}))
+    assert not isinstance(ended, Exception)
+    assert found == {}
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
+@pytest.mark.parametrize("name", ["verify", "check_liveness"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault)))
+def test_a_call_that_meets_a_fault(world, ask, vendor, name, fault):
+    """At every stage, of every kind; with answers that repeat everything that was sent."""
+    stage, kind, seconds, status = fault
+    body = echo(vendor) if kind is Kind.JSON else None
+    # What strikes a connection knows no path yet; then it is Deepvue's login that is struck.
+    path = None if stage is Stage.CONNECT else vendor.paths[name != "verify"]
+    rule = Fault(
+        stage=stage, kind=kind, seconds=seconds, status=status, body=body, times=None, path=path
+    )
+    world.control.add_fault(rule)
+    deadline_s = DEADLINE_S if seconds else 10.0
+    ended, found = ask(vendor, name, deadline_s=deadline_s, **WITH_REF)
+    assert isinstance(ended, Exception) or kind in (Kind.DELAY, Kind.DRIBBLE)
+    assert found == {}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault)))
+def test_a_login_that_meets_a_fault(world, ask, fault):
+    """Deepvue's login carries the key in its body."""
+    stage, kind, seconds, status = fault
+    vendor = VENDORS["deepvue"]
+    body = echo(vendor) if kind is Kind.JSON else None
+    path = None if stage is Stage.CONNECT else "/v1/authorize"
+    world.control.add_fault(
+        Fault(stage=stage, kind=kind, seconds=seconds, status=status, body=body, path=path)
+    )
+    _, found = ask(vendor, deadline_s=DEADLINE_S if seconds else 10.0)
+    assert found == {}
+
+
+@pytest.mark.parametrize(("vendor", "name"), CALLS, ids=name_of)
+@pytest.mark.parametrize("number", [1, 2])
+def test_ctrl_c(ask, monkeypatch, vendor, name, number):
+    """In the middle of the first or second answer, a login's or a call's."""
+    read, seen = _sending.read_body, []
+
+    def interrupted(*arguments):
+        seen.append(1)
+        if len(seen) == number:
+            raise KeyboardInterrupt
+        return read(*arguments)
+
+    monkeypatch.setattr(_sending, "read_body", interrupted)
+    ended, found = ask(vendor, name)
+    assert isinstance(ended, KeyboardInterrupt) is (len(seen) == number)
+    assert seen
+    assert found == {}
+
+
+#: What is refused: the class of the error, and what to ask of a vendor.
+REFUSALS = {
+    "a threshold out of range": (errors.InvalidRequest, lambda v: {"threshold": 150}),
+    "an option that cannot be passed on": (errors.UnsupportedOption, lambda v: v.too_much),
+    "a broken picture": (
+        errors.InvalidImage,
+        lambda v: {"given": (canaries.probe().data[:-900], canaries.reference())},
+    ),
+    "a picture as text": (
+        errors.InvalidImage,
+        lambda v: {"given": (canaries.API_KEY, canaries.reference())},
+    ),
+    "another environment": (
+        errors.EnvironmentMismatch,
+        lambda v: {"require": Environment.PRODUCTION},
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_call_that_is_refused(ask, vendor, refusal):
+    """Before it is sent, or when its answer is not wanted."""
+    error, options = REFUSALS[refusal]
+    ended, found = ask(vendor, **WITH_REF | options(vendor))
+    assert type(ended) is error
+    assert found == {}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_vendor_that_repeats_the_token(world, said, status):
+    """It was given out by the login before; the vendor's answer has it in every field."""
+    vendor, events = VENDORS["deepvue"], []
+    backend = vendor.backend(world.url)
+    with FaceVerifier(backend, on_event=events.append) as verifier:
+        said(verifier, events)
+        (token,) = tokens(backend)["token"]
+        echoed = {name: f"{token.decode()} {text}" for name, text in echo(vendor).items()}
+        world.control.add_fault(
+            Fault(
+                stage=Stage.ANSWER,
+                kind=Kind.JSON,
+                status=status,
+                body=echoed,
+                path="/v1/facematch",
+                times=None,
+            )
+        )
+        ended, texts = said(verifier, events)
+        assert isinstance(ended, errors.VendorError)
+        assert canaries.leaks(texts, {"token": (token,)}) == {}
+        assert hits(texts, backend=backend) == {}
+
+
+#: The errors of a call that a vendor's answer, or its silence, can bring about.
+MET = {
+    errors.AuthenticationFailed,
+    errors.DeadlineExceeded,
+    errors.InsufficientCredit,
+    errors.OutcomeUnknown,
+    errors.PermissionDenied,
+    errors.RateLimited,
+    errors.RequestRejected,
+    errors.UnexpectedResponse,
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
+def test_every_error_is_met(world, ask, vendor):
+    """The faults of this suite end in every error that a call over a network can end in."""
+    ended = set()
+    for stage, kind, seconds, status in FAULTS:
+        if stage is not Stage.ANSWER and (stage, kind) != (Stage.AFTER_UPLOAD, Kind.DELAY):
+            continue
+        body = echo(vendor) if kind is Kind.JSON else None
+        world.control.add_fault(
+            Fault(
+                stage=stage,
+                kind=kind,
+                seconds=seconds,
+                status=status,
+                body=body,
+                path=vendor.paths[0],
+                times=None,
+            )
+        )
+        ended.add(type(ask(vendor, deadline_s=DEADLINE_S if seconds else 10.0)[0]))
+        world.control.clear_faults()
+    assert {error for error in MET if not any(issubclass(end, error) for end in ended)} == set()
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
+def test_nobody_answers(ask, vendor):
+    """A closed port."""
+    with refused() as port:
+        ended, found = ask(vendor, url=f"http://127.0.0.1:{port}")
+    assert type(ended) is errors.VendorUnavailable
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "settings"),
+    [
+        ("didit", {"base_url": f"https://{canaries.API_KEY}@example.org"}),
+        ("didit", {"environment": canaries.API_KEY}),
+        ("didit", {"api_key": canaries.API_KEY.encode()}),
+        ("deepvue", {"client_secret": [canaries.CLIENT_SECRET]}),
+        ("deepvue", {"api_version": canaries.CLIENT_SECRET}),
+        ("deepvue", {"plan": canaries.CLIENT_ID}),
+    ],
+)
+def test_a_wrong_setting(vendor, settings):
+    """What it says and carries, also where somebody put the key into the wrong place."""
+    kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
+    with pytest.raises(errors.ConfigurationError) as caught:
+        kinds[vendor](**VENDORS[vendor].keys | settings)
+    texts = traces.of_error(caught.value)
+    # A constructor that was given a key as plain text has it in its frame, as its caller has.
+    assert texts.pop("error, frames")
+    assert hits(texts) == {}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "settings"),
+    [
+        ("didit", {"read_timeout_s": -1}),
+        ("didit", {"base_url": "https://example.org"}),
+        ("deepvue", {"max_file_bytes": 0}),
+        ("deepvue", {"plan": "none"}),
+    ],
+)
+def test_a_wrong_setting_beside_a_secret(vendor, settings):
+    """A key that was given as a `Secret` is not in the frames, either."""
+    kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
+    keys = {name: Secret(text) for name, text in VENDORS[vendor].keys.items()}
+    with pytest.raises(errors.ConfigurationError) as caught:
+        kinds[vendor](**keys | settings)
+    assert hits(traces.of_error(caught.value)) == {}
+
+
+def test_what_pillow_logs(ask, caplog):
+    """The metadata of a picture is in no log of a library that we use, either."""
+    ask(VENDORS["didit"])
+    assert canaries.leaks(traces.of_log(caplog.records), canaries.canaries()) == {}

@@ -1,0 +1,219 @@
+"""What is written to disk or told by the mock holds no canary: files, pages, pictures, stores."""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import canaries
+import pytest
+import requests
+import traces
+from click.testing import CliRunner
+from PIL import Image as Pillow
+from watched import CALLERS, KEPT, VENDORS, WITH_REF, echo, hits, tokens, watch
+
+from facematch_core import FaceVerifier
+from facematch_core.cli._cases import PACKAGED
+from facematch_core.cli._group import facematch
+from facematch_didit import DiditAccount
+from facematch_didit.webhooks import SqlReplayStore, WebhookRefused, verify_webhook
+from facematch_local import LocalBackend
+from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
+from facematch_mock_server._control_verbs import verbs_of
+
+EMAIL = "canary@mailbox.net"
+EVENTS = ["status.updated"]
+ANSWER = {"stage": Stage.ANSWER, "kind": Kind.JSON}
+
+
+@pytest.fixture
+def folder(world, tmp_path, monkeypatch):
+    """A project with both vendors, whose keys come from the environment, and two pictures."""
+    keys = {
+        "DIDIT_API_KEY": canaries.API_KEY,
+        "DEEPVUE_CLIENT_ID": canaries.CLIENT_ID,
+        "DEEPVUE_CLIENT_SECRET": canaries.CLIENT_SECRET,
+    }
+    for name, key in keys.items():
+        monkeypatch.setenv(name, key)
+    monkeypatch.chdir(tmp_path)
+    profiles = [
+        f'[profiles.{name}]\nbackend = "{name}"\n[profiles.{name}.settings]\n'
+        f'base_url = "{world.url}"\n'
+        for name in VENDORS
+    ]
+    Path("facematch.toml").write_text("".join(profiles))
+    Path("probe.tiff").write_bytes(canaries.probe().data)
+    Path("reference.png").write_bytes(canaries.reference().data)
+    Path("pairs.csv").write_text("probe,reference\n" + "probe.tiff,reference.png\n" * 4)
+    return tmp_path
+
+
+def run(*words):
+    """What a command prints, and its exit code."""
+    answer = CliRunner().invoke(facematch, list(words))
+    assert answer.exception is None or isinstance(answer.exception, SystemExit)
+    return traces.of_text(words[0], answer.output), answer.exit_code
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=lambda vendor: vendor.name)
+def test_lines_of_a_batch(world, folder, vendor):
+    """Results and errors of `verify --pairs`, of a vendor that repeats what it got."""
+    for status in (422, 500, 200):
+        rule = Fault(**ANSWER, status=status, body=echo(vendor), path=vendor.paths[0])
+        world.control.add_fault(rule)
+    words = ("--profile", vendor.name, "--out", "out.jsonl", "--workers", "1")
+    texts, code = run("verify", "--pairs", "pairs.csv", *words)
+    written = Path("out.jsonl").read_text()
+    outcomes = [json.loads(line) for line in written.splitlines()]
+    assert [one["error"] is not None for one in outcomes] == [True, True, True, False]
+    assert code
+    assert hits(texts | traces.of_text("JSONL", written)) == {}
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=lambda vendor: vendor.name)
+def test_commands(folder, vendor):
+    """What is printed, as text and as JSON, and a drawn result with all that is not pixels."""
+    texts = {}
+    for words in (
+        ("verify", "probe.tiff", "reference.png", "--picture", "drawn.png"),
+        ("verify", "probe.tiff", "reference.png", "--json"),
+        ("liveness", "probe.tiff", "--json"),
+        ("doctor",),
+        ("backends",),
+    ):
+        where = () if words[0] == "backends" else ("--profile", vendor.name)
+        told, _ = run(*words, *where)
+        texts |= {f"{words[0]} {len(texts)}": text for text in told.values()}
+    drawn = traces.of_png(Path("drawn.png").read_bytes())
+    assert hits(texts | drawn) == {}
+
+
+def test_cards():
+    """The metadata of test cards tell the card, and nothing of who made it."""
+    assert hits(traces.of_png(make_card("p1", quality=60))) == {}
+
+
+def test_the_page_of_the_demo(folder):
+    """The pictures are drawn anew: neither their files nor their metadata are in the page."""
+    names = ("grace-hopper.jpg", "eileen-collins.jpg")
+    secrets = {}
+    for name in names:
+        shutil.copy(PACKAGED / name, folder)
+        tags = Pillow.Exif()
+        tags[270] = canaries.HIDDEN
+        with Pillow.open(folder / name) as opened:
+            opened.save(folder / name, "JPEG", exif=tags, quality=95)
+        data = (folder / name).read_bytes()
+        assert canaries.HIDDEN.encode() in data
+        secrets[name] = tuple(data[at : at + 12] for at in range(5000, len(data) - 12, 5000))
+    Path("pairs.csv").write_text(
+        f"probe,reference,expected,note\n{','.join(names)},different,two\n"
+    )
+    texts, code = run("demo", "--photographs", ".", "--out", "report.html")
+    assert code == 0
+    texts |= traces.of_text("HTML", Path("report.html").read_text())
+    assert len(texts["HTML"]) > 10_000
+    assert hits(texts) == {}
+    assert canaries.leaks(texts, secrets) == {}
+
+
+def test_the_local_backend(said):
+    """An answer, a face that is not there, a broken picture, and Ctrl-C in the engine."""
+    photo = PACKAGED / "grace-hopper.jpg"
+    events, backend = [], LocalBackend()
+    with FaceVerifier(backend, on_event=events.append) as verifier:
+        for given in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
+            _, texts = said(verifier, events, given=given, **WITH_REF)
+            assert hits(texts) == {}
+            data = photo.read_bytes()
+            assert canaries.leaks(texts, {"photo": (data[5000:5012], data[9000:9012])}) == {}
+
+
+def interrupted(*_, **__):
+    """Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_local_backend(said, monkeypatch):
+    """While a picture is looked at."""
+    events, backend = [], LocalBackend()
+    monkeypatch.setattr(backend, "_found", interrupted)
+    with FaceVerifier(backend, on_event=events.append) as verifier:
+        ended, texts = said(verifier, events)
+    assert isinstance(ended, KeyboardInterrupt)
+    assert hits(texts) == {}
+
+
+def test_the_mock(tmp_path):
+    """Its file, its journal and what its control API answers, after everything was given to it.
+
+    One thing is told on purpose: whoever drives a mock may ask it for the secret of a webhook
+    destination, to sign deliveries of their own.
+    """
+    path = tmp_path / "mock.db"
+    with MockServer(vendor=list(VENDORS), store=path, seed=5) as mock:
+        mock.control.add_key(key=canaries.API_KEY)
+        deepvue = mock.of("deepvue").control
+        deepvue.add_key(key=canaries.CLIENT_SECRET, client=canaries.CLIENT_ID)
+        secrets = canaries.canaries()
+        for vendor in VENDORS.values():
+            with FaceVerifier(vendor.backend(mock.url)) as verifier:
+                for name in vendor.calls:
+                    watch(verifier, [], name, **KEPT if vendor.keeps else {})
+                secrets |= tokens(verifier.backend)
+        with DiditAccount(api_key=canaries.API_KEY, base_url=mock.url) as account:
+            account.register(EMAIL, canaries.PASSWORD)
+            row = account.destinations.create("canary", "https://example.org/hook", EVENTS)
+            secrets["secret of a destination"] = (row.secret.reveal().encode(),)
+            kept = account.decision(next(iter(account.sessions())).session_id)
+            signature = kept.media[0].address.reveal().rpartition("=")[2]
+            secrets["signature of a media address"] = (signature.encode(),)
+            texts = traces.of_objects(account, row, kept)
+        for vendor in VENDORS:
+            control = mock.of(vendor).control
+            for method, verb in verbs_of(control.areas):
+                if method == "GET" and "{}" not in verb:
+                    url = mock.of(vendor).control_url + verb
+                    answer = requests.get(url, timeout=10)
+                    assert answer.status_code == 200
+                    texts[f"{vendor}/{verb}"] = answer.text
+        texts |= traces.of_text("journal", repr(mock.control.journal()))
+        texts |= traces.of_objects(mock, mock.world, mock.control, mock.engine)
+    texts |= traces.of_sqlite(path)
+    # The id of a client is a name, which the list of keys tells.
+    secrets.pop("client id")
+    found = canaries.leaks(texts, secrets)
+    assert set(found) == {("didit/webhooks/destinations", "secret of a destination")}
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["taken", "refused"])
+def test_the_store_of_webhooks(tmp_path, caplog, good):
+    """What a receiver remembers is digests; what it refuses is told without secret and body."""
+    caplog.set_level(logging.DEBUG)
+    at = dt.datetime(2026, 7, 2, tzinfo=dt.UTC)
+    fields = {"metadata": canaries.METADATA, "vendor_data": canaries.CALLER_REF}
+    document = {"timestamp": int(at.timestamp()), "webhook_type": "status.updated", **fields}
+    body = json.dumps(document | {"decision": {"source_image": canaries.MEDIA}}).encode()
+    key = canaries.WEBHOOK_SECRET if good else "another secret"
+    signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"X-Signature": signature, "X-Timestamp": str(document["timestamp"])}
+    path = tmp_path / "seen.sqlite3"
+    store = SqlReplayStore(f"sqlite:///{path}")
+    refused = []
+    for _ in range(2):
+        try:
+            event = verify_webhook(body, headers, canaries.WEBHOOK_SECRET, at, seen=store)
+        except WebhookRefused as error:
+            refused.append(traces.of_error(error))
+        else:
+            texts = traces.of_objects(event)
+    assert len(refused) == 2 - good
+    store.close()
+    texts = (texts if good else {}) | refused[-1] | traces.of_log(caplog.records)
+    secrets = canaries.canaries() | CALLERS | {"signature": (signature.encode(),)}
+    assert canaries.leaks(texts | traces.of_sqlite(path), secrets) == {}
