@@ -79,6 +79,9 @@ class Attempts:
                 error.attempt_id = error.attempt_id or attempt.id
                 error.backend = error.backend or self.backend.name
                 error.attempt = None if error.billed is Billed.NO else attempt
+            elif isinstance(error, EnvironmentMismatch) and error.billed is not Billed.NO:
+                error.attempt_id = error.attempt_id or attempt.id
+                error.attempt = attempt
             self.teller.failed(error, attempt.id, operation, self.clock.monotonic() - started)
             raise
         except BaseException as error:
@@ -88,7 +91,7 @@ class Attempts:
                 self.teller.broken_off(type(error).__name__, attempt, elapsed)
             raise
         self.teller.answered(result, operation)
-        self.require(result)
+        self.require(result, attempt)
         return result
 
     def _attempt(self, operation: Operation, checked: Checked) -> Attempt:
@@ -208,8 +211,10 @@ class Attempts:
         answer: object
         try:
             answer = _ASK[call.operation](self.backend, call)
-        except (VendorError, EnvironmentMismatch):
-            raise
+        except (VendorError, EnvironmentMismatch) as error:
+            if not sent or not _unfounded(error):
+                raise
+            what = f"failed with {type(error).__name__} after it began to send, and no ground"
         except FaceMatchError as error:
             if not sent:
                 raise
@@ -249,7 +254,7 @@ class Attempts:
         )
         return settled(result, self.backend, known, keep_demographics=self.keep_demographics)
 
-    def require(self, result: Answer) -> None:
+    def require(self, result: Answer, attempt: Attempt | None = None) -> None:
         """Refuse to hand out a result from another environment than the required one."""
         if self.required is not None and result.environment is not self.required:
             raise EnvironmentMismatch(
@@ -258,7 +263,18 @@ class Attempts:
                 environment=result.environment,
                 billed=result.billed,
                 attempt_id=result.attempt_id,
+                attempt=None if result.billed is Billed.NO else attempt,
             )
+
+
+def _unfounded(error: FaceMatchError) -> bool:
+    """Whether `error` says "not charged" of a call that has begun to leave, and not why."""
+    return (
+        isinstance(error, VendorUnavailable)
+        and error.billed is Billed.NO
+        and error.status_code is None
+        and error.billed_ground is None
+    )
 
 
 def _as_data(

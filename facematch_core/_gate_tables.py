@@ -40,8 +40,10 @@ GateTables = Mapping[str, Mapping[str, Any]]
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _MOST = 10**12
 
-#: Name and password in an address, or a password among its options.
-_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]+@|[?&]password=", re.IGNORECASE)
+#: Name and password in an address, whatever the password is made of, or one among its options.
+_PASSWORD = re.compile(
+    r"^[^:/]+://[^/@:]*:[^@]+@|[?&][^=&]*(?:password|passwd|passphrase|pwd)[^=&]*=", re.IGNORECASE
+)
 
 
 @attrs.frozen

@@ -57,7 +57,8 @@ def gates_of(
         clock: That of the verifier; None for the machine's.
 
     Raises:
-        ConfigurationError: a store cannot be used, or the vendor publishes no rates.
+        ConfigurationError: a store cannot be used, the vendor publishes no rates, or another
+            profile of this process asks the same account by another breaker or other rates.
     """
     if not tables:
         return {}
@@ -67,9 +68,9 @@ def gates_of(
         if "budget" in tables:
             gates.append(_budget(tables["budget"], profile, folder, backend, clock))
         if "breaker" in tables:
-            gates.append(_breaker(tables["breaker"], account, backend, clock))
+            gates.append(_breaker(tables["breaker"], account, profile, backend, clock))
         if "pacing" in tables:
-            gates.append(_pacing(tables["pacing"], account, backend, clock))
+            gates.append(_pacing(tables["pacing"], account, profile, backend, clock))
         retries = _retries(tables["retries"]) if "retries" in tables else None
     except ConfigurationError as error:
         message = f"{where}: {error.message}"
@@ -84,7 +85,8 @@ def _account(backend: Backend, settings: Iterable[Setting]) -> Hashable:
     for setting in sorted(settings, key=lambda one: one.name):
         if isinstance(setting.value, Secret):
             digest.update(f"{setting.name}\0{setting.value.reveal()}\0".encode())
-    return backend.name, str(getattr(backend, "base_url", "")), digest.hexdigest()
+    address = str(getattr(backend, "base_url", "")).rstrip("/")
+    return backend.name, address, digest.hexdigest()
 
 
 def _once(key: Hashable, make: Callable[[], T]) -> T:
@@ -93,23 +95,41 @@ def _once(key: Hashable, make: Callable[[], T]) -> T:
     return _shared.setdefault(key, make()) if found is None else found
 
 
-def _values(table: Mapping[str, Any]) -> Hashable:
-    return tuple(sorted(table.items()))
+def _agree(what: str, account: Hashable, profile: str, says: Hashable) -> None:
+    """Refuse a second opinion: two breakers or rates side by side would keep to neither."""
+    first, said = _once((what, account, "says"), lambda: (profile, says))
+    if said != says:
+        raise ConfigurationError(
+            f"{what}: the profile {first} was opened in this process, asks the same account and "
+            f"says something else: write the same {what} table in both. A changed file is read by "
+            "a new process."
+        )
 
 
 def _breaker(
-    table: Mapping[str, Any], account: Hashable, backend: Backend, clock: Clock | None
+    table: Mapping[str, Any],
+    account: Hashable,
+    profile: str,
+    backend: Backend,
+    clock: Clock | None,
 ) -> Breaker:
     from .gates import Breaker
 
-    key = ("breaker", account, _values(table))
-    return _once(key, lambda: Breaker(**table, name=backend.name, clock=clock))
+    made = Breaker(**table, name=backend.name, clock=clock)
+    says = made.failures, made.within_s, made.open_s, made.longest_open_s
+    _agree("breaker", account, profile, says)
+    return _once(("breaker", account), lambda: made)
 
 
 def _pacing(
-    table: Mapping[str, Any], account: Hashable, backend: Backend, clock: Clock | None
+    table: Mapping[str, Any],
+    account: Hashable,
+    profile: str,
+    backend: Backend,
+    clock: Clock | None,
 ) -> Pacing:
     from .gates import Pacing, RateWindow
+    from .gates._pacing import sharing
 
     windows = [
         RateWindow(table[name], seconds) for name, seconds in WINDOWS_S.items() if name in table
@@ -121,8 +141,14 @@ def _pacing(
             f"{', '.join(WINDOWS_S)} instead."
         )
     wait = {key: value for key, value in table.items() if key == "max_wait_s"}
-    key = ("pacing", account, tuple(windows), _values(wait))
-    return _once(key, lambda: Pacing(windows, **wait, name=backend.name, clock=clock))
+    made = Pacing(windows, **wait, name=backend.name, clock=clock)
+    _agree("pacing", account, profile, frozenset(windows))
+    shared = _once(("pacing", account), lambda: made)
+    if shared.max_wait_s == made.max_wait_s:
+        return shared
+    # How long a call may wait is the profile's own affair; the room is not.
+    key = ("pacing", account, made.max_wait_s)
+    return _once(key, lambda: sharing(shared, made.max_wait_s))
 
 
 def _retries(table: Mapping[str, Any]) -> Retries:

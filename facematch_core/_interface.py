@@ -14,7 +14,7 @@ from ._many import PairOutcome, run_pairs
 from ._reconcile import Attempt, Reconciliation
 from ._results import LiveMatchResult, LivenessResult, MatchResult
 from ._single import SinglePictureCalls
-from .errors import FATAL, ConfigurationError, FaceMatchError, VendorError
+from .errors import FATAL, ConfigurationError, EnvironmentMismatch, FaceMatchError, VendorError
 
 
 class Verifier(SinglePictureCalls):
@@ -95,7 +95,10 @@ class Verifier(SinglePictureCalls):
 
     @abc.abstractmethod
     def reconcile(
-        self, attempt: Attempt | VendorError, *, deadline_s: float | None = None
+        self,
+        attempt: Attempt | VendorError | EnvironmentMismatch,
+        *,
+        deadline_s: float | None = None,
     ) -> Reconciliation:
         """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
 

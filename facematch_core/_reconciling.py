@@ -14,6 +14,7 @@ from ._rules import Answer
 from ._settling import Known, settled
 from .errors import (
     BackendUnusable,
+    EnvironmentMismatch,
     FaceMatchError,
     InvalidRequest,
     OutcomeUnknown,
@@ -42,12 +43,12 @@ def reconcile(attempts: Attempts, given: Any, *, deadline_s: Any) -> Reconciliat
     if told.result is None:
         return attrs.evolve(told, attempt=attempt)
     result = _settled(attempts, attempt, told.result)
-    attempts.require(result)
+    attempts.require(result, attempt)
     return attrs.evolve(told, attempt=attempt, result=result)
 
 
 def _attempt(given: Any) -> Attempt:
-    if isinstance(given, VendorError):
+    if isinstance(given, (VendorError, EnvironmentMismatch)):
         if given.attempt is None:
             raise InvalidRequest(f"This {type(given).__name__} carries no attempt: {_why(given)}")
         return given.attempt
@@ -58,7 +59,7 @@ def _attempt(given: Any) -> Attempt:
     return given
 
 
-def _why(error: VendorError) -> str:
+def _why(error: FaceMatchError) -> str:
     """Why there is nothing to look for."""
     if isinstance(error, OutcomeUnknown):
         return "no verifier made the call. What to look at stands in its own message."

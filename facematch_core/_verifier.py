@@ -17,7 +17,7 @@ from ._reconciling import reconcile
 from ._results import LiveMatchResult, MatchResult
 from ._rules import Answer
 from .backend import Backend
-from .errors import ConfigurationError, VendorError
+from .errors import ConfigurationError, EnvironmentMismatch, VendorError
 from .gates._gate import Gate
 from .gates._retries import Retries
 
@@ -211,7 +211,10 @@ class FaceVerifier(Verifier):
         return self._live_match(images, of_liveness, of_match)
 
     def reconcile(
-        self, attempt: Attempt | VendorError, *, deadline_s: float | None = None
+        self,
+        attempt: Attempt | VendorError | EnvironmentMismatch,
+        *,
+        deadline_s: float | None = None,
     ) -> Reconciliation:
         """Look for a call whose outcome is not known in the vendor's records. Charges nothing.
 
@@ -220,7 +223,7 @@ class FaceVerifier(Verifier):
 
         Args:
             attempt: Of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
-                or `UnexpectedResponse`).
+                `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
             deadline_s: Seconds for the whole search, above 0; None for the backend's time-outs.
 
         Returns:

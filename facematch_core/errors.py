@@ -95,9 +95,11 @@ class EnvironmentMismatch(ConfigurationError):
         environment: Where the answer came from, or what the backend is set to.
         billed: NO if it was noticed before sending; else what the answer said.
         attempt_id: Ours, of the call that was answered; None if nothing was sent.
+        attempt: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
+            None if it was not charged, and until the verifier fills it in.
     """
 
-    carried = ("environment", "billed", "attempt_id")
+    carried = ("environment", "billed", "attempt_id", "attempt")
 
     def __init__(
         self,
@@ -106,11 +108,13 @@ class EnvironmentMismatch(ConfigurationError):
         environment: Environment,
         billed: Billed = Billed.NO,
         attempt_id: str | None = None,
+        attempt: Attempt | None = None,
     ) -> None:
         super().__init__(message)
         self.environment = environment
         self.billed = billed
         self.attempt_id = attempt_id
+        self.attempt = attempt
 
 
 class InvalidImage(FaceMatchError, ValueError):

@@ -23,7 +23,7 @@ from ._reconcile import Attempt, Reconciliation
 from ._results import LiveMatchResult, LivenessResult, MatchResult
 from ._rules import Answer
 from ._verifier import FaceVerifier
-from .errors import FaceMatchError, VendorError
+from .errors import EnvironmentMismatch, FaceMatchError, VendorError
 
 #: Thresholds by the name of the member.
 PerMember = Mapping[str, float]
@@ -246,7 +246,10 @@ class Failover(Verifier):
         return cast(AgeResult, self._of_one(Operation.AGE, found, asked))
 
     def reconcile(
-        self, attempt: Attempt | VendorError, *, deadline_s: float | None = None
+        self,
+        attempt: Attempt | VendorError | EnvironmentMismatch,
+        *,
+        deadline_s: float | None = None,
     ) -> Reconciliation:
         """Look for a call in the records of every member that asks the attempt's vendor.
 
@@ -257,7 +260,7 @@ class Failover(Verifier):
         only if no other one has the call.
         """
         self._check_open()
-        made_by = getattr(attempt, "backend", None)
+        made_by = getattr(getattr(attempt, "attempt", None) or attempt, "backend", None)
         same = [member for member in self._members if member.verifier.backend.name == made_by]
         # If there is none, the first member says what is wrong.
         return look(same or self._members[:1], attempt, deadline_s=deadline_s, now=self._now)

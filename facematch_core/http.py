@@ -33,7 +33,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 from urllib3.util import parse_url
 
 from ._age import AgeResult
-from ._enums import Environment, Operation, Retention
+from ._enums import Billed, Environment, Operation, Retention
 from ._http._client import HttpClient
 from ._http._errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
 from ._http._masking import mask_error, masked_result
@@ -55,6 +55,7 @@ from .errors import (
     FaceMatchError,
     UnexpectedResponse,
     VendorError,
+    VendorUnavailable,
 )
 
 __all__ = [
@@ -233,7 +234,13 @@ class HttpBackend(Backend):
             return call.deadline_s and call.deadline_s - (clock.monotonic() - since)
 
         while True:
-            request = self.sign(built, call, deadline_s=left_s())
+            try:
+                request = self.sign(built, call, deadline_s=left_s())
+            except VendorUnavailable as error:
+                if on_sent is _told_already and error.billed is Billed.NO:
+                    # Bytes have left, so a verifier asks why nothing is charged.
+                    error.billed_ground = error.billed_ground or _REFUSED_FIRST
+                raise
             reply = self.client.send(
                 request,
                 backend=self.name,
@@ -328,6 +335,9 @@ class HttpBackend(Backend):
         error.attempt_id = error.attempt_id or call.attempt_id
         error.status_code = error.status_code or reply.status
         return error.with_traceback(None)
+
+
+_REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
 
 
 def _told_already() -> None:

@@ -26,6 +26,7 @@ from facematch_core import (
     SearchMode,
     SearchResult,
     ThresholdRule,
+    VendorUnavailable,
 )
 from facematch_core.backend import Backend, Capabilities
 
@@ -98,7 +99,9 @@ class FakeBackend(Backend):
         with self._lock:
             self.calls.append(call)
             step = self.script.pop(0) if self.script else None
-        call.on_sent()
+        # What is unavailable, and not on any ground, was never reached.
+        if not isinstance(step, VendorUnavailable) or step.status_code or step.billed_ground:
+            call.on_sent()
         if isinstance(step, Exception):
             raise step
         if callable(step):

@@ -55,7 +55,7 @@ class DeepvueBackend(HttpBackend):
 
     A call logs in when it needs to: a token lasts a day at most, is kept in memory alone, and is
     fetched once for all threads. If Deepvue refuses it (401, 403), the call logs in once more and
-    is repeated once; such a refusal is not charged.
+    is repeated once; such a refusal is taken as not charged: Deepvue says nothing.
 
     Args:
         client_id: The client. May come from ``DEEPVUE_CLIENT_ID``.
@@ -194,11 +194,12 @@ class DeepvueBackend(HttpBackend):
             del signed
 
     def sign_again(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """After a 401 or 403 in Deepvue's own form, which is not charged."""
-        refused = reply.status in (401, 403) and reply.shape is BodyShape.JSON_OBJECT
-        if refused:
-            self._line.forget(request)
-        return refused
+        """After a 401, or a 403 in Deepvue's own form; both are taken as not charged."""
+        if reply.status not in (401, 403):
+            return False
+        self._line.forget(request)
+        # A 403 in another form is a gateway's, but the next call may find out cheaply.
+        return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 
     def parse(
         self, call: MatchCall | LivenessCall, reply: HttpReply

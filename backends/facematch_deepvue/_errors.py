@@ -27,6 +27,7 @@ import attrs
 
 from facematch_core import Billed
 from facematch_core.errors import (
+    DeadlineExceeded,
     OutcomeUnknown,
     RequestRejected,
     UnexpectedResponse,
@@ -39,12 +40,11 @@ from facematch_core.http import (
     ErrorRow,
     ErrorTable,
     HttpReply,
-    excerpt,
     rows,
     vendor_error,
-    without_secrets,
 )
 
+from ._repeating import masked, masked_fields, transaction_id
 from ._words import ABOUT_CREDENTIALS, NAME, NOT_A_FACE_CALL
 
 
@@ -103,9 +103,15 @@ def _free(row: ErrorRow) -> ErrorRow:
     return attrs.evolve(row, billed=Billed.NO, ground=NOT_A_FACE_CALL)
 
 
+# Nothing is lost that was paid for, so any redirect is a wrong address, and no outage.
+_ELSEWHERE = rows(range(300, 400), DEFAULT_ERRORS[307, BodyShape.JSON_OBJECT])
+
 #: The same of a login and of a look at the balance, which charge nothing and change nothing.
 FREE_TABLES: Mapping[Speaks, ErrorTable] = MappingProxyType(
-    {speaks: {key: _free(row) for key, row in table.items()} for speaks, table in TABLES.items()}
+    {
+        speaks: {key: _free(row) for key, row in {**table, **_ELSEWHERE}.items()}
+        for speaks, table in TABLES.items()
+    }
 )
 
 
@@ -130,22 +136,17 @@ def error_of(
         spoken, table, backend=NAME, now=now, request_id=transaction_id(_object(reply)), **about
     )
     if isinstance(error, RequestRejected):
-        error.field_errors = {
-            without_secrets(name, reply.secrets): tuple(
-                without_secrets(one, reply.secrets) for one in texts
-            )
-            for name, texts in fields.items()
-        }
+        error.field_errors = masked_fields(fields, reply)
     return error
 
 
 def telling(error: NoVerdict, reply: HttpReply) -> NoVerdict:
     """`error` with Deepvue's codes and words in its message, masked and shortened."""
-    error.sub_code = _masked(error.sub_code, reply)
-    error.error_code = _masked(error.error_code, reply)
+    error.sub_code = masked(error.sub_code, reply)
+    error.error_code = masked(error.error_code, reply)
     codes = {"sub_code": error.sub_code, "error_code": error.error_code}
     told = ", ".join(f"{name} {code}" for name, code in codes.items() if code)
-    words = _masked(said(reply)[0], reply)
+    words = masked(said(reply)[0], reply)
     if told:
         error.message += f" It tells {told}."
     if words:
@@ -154,31 +155,23 @@ def telling(error: NoVerdict, reply: HttpReply) -> NoVerdict:
     return error
 
 
-def _masked(text: str | None, reply: HttpReply) -> str | None:
-    """A text of the vendor's as the core repeats one; None if there is none."""
-    if not text:
-        return None
-    return excerpt(attrs.evolve(reply, body=json.dumps({"detail": text}).encode())) or None
-
-
 def unanswered(error: VendorError) -> VendorError:
     """What a failure to send or to read means for a login or a look at the balance."""
     kind = UnexpectedResponse if isinstance(error, UnexpectedResponse) else VendorUnavailable
     told = error.message.partition(" It may have been executed")[0]
+    # The caller's impatience says nothing of the vendor: neither repeated nor counted by a breaker.
+    hasty = isinstance(error, DeadlineExceeded) or (
+        isinstance(error, VendorUnavailable) and not error.retryable
+    )
     return kind(
         told.partition(" It counts as charged")[0],
         backend=NAME,
         billed=Billed.NO,
         billed_ground=NOT_A_FACE_CALL,
+        retryable=False if hasty else None,
         status_code=error.status_code,
         environment=error.environment,
     )
-
-
-def transaction_id(body: Mapping[str, Any]) -> str | None:
-    """Deepvue's id of a call, whose form is not documented; None if it is not there."""
-    told = body.get("transaction_id")
-    return told if isinstance(told, str) and 0 < len(told) <= 100 else None
 
 
 def said(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
@@ -206,7 +199,7 @@ def _faults(items: list[Any]) -> Iterator[tuple[str, str]]:
         if isinstance(item, dict) and isinstance(item.get("msg"), str):
             loc = item.get("loc")
             steps = loc if isinstance(loc, list) else [loc]
-            yield ".".join(str(s) for s in steps if isinstance(s, (str, int)))[:100], item["msg"]
+            yield ".".join(str(s) for s in steps if isinstance(s, (str, int))), item["msg"]
 
 
 def _object(reply: HttpReply) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Line:
         return got or VendorUnavailable(
             f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
             backend=NAME,
+            retryable=False,
         )
 
     def forget(self, request: HttpRequest) -> None:

@@ -143,6 +143,32 @@ _SHARED: weakref.WeakValueDictionary[tuple[str, Secret, Secret], Tokens] = (
 )
 
 
+class _Turn:
+    """The lock of `_SHARED`. A child process made by fork begins with a free one.
+
+    Another thread may have held it when the process was copied, and does not exist in the copy.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def renew(self) -> None:
+        """Take a lock that nobody holds."""
+        self.lock = threading.Lock()
+
+
+_TURN = _Turn()
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_TURN.renew)
+
+
 def tokens_of(base_url: str, client_id: Secret, client_secret: Secret) -> Tokens:
     """The tokens of a client at an address, of all backends that are open for it."""
-    return _SHARED.setdefault((base_url, client_id, client_secret), Tokens())
+    key = (base_url, client_id, client_secret)
+    # The setdefault of a dictionary of weak references is several steps.
+    with _TURN.lock:
+        tokens = _SHARED.get(key)
+        if tokens is None:
+            tokens = _SHARED[key] = Tokens()
+        return tokens

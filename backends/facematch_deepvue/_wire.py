@@ -31,8 +31,9 @@ from facematch_core import (
 from facematch_core.backend import Call, LivenessCall, MatchCall, without_private
 
 from . import _verdict
-from ._errors import NoVerdict, transaction_id
+from ._errors import NoVerdict
 from ._reading import a_flag, an_object, milliseconds_or_none, number_or_none
+from ._repeating import transaction_id, without_long_words
 from ._words import CHARGED, LIVENESS_SCALE, NAME, SCALES, SUCCESS, ApiVersion, Meaning, Scale
 
 
@@ -132,13 +133,17 @@ def _opened(body: object) -> tuple[dict[str, Any], dict[str, Any]]:
     code = answer.get("code")
     if code is not None and (isinstance(code, bool) or code != 200):
         raise _no_verdict(answer, "another code than 200")
-    if answer.get("sub_code") not in (None, SUCCESS):
+    # It may be missing, as on the page of the general format; null is there, and no success.
+    if answer.get("sub_code", SUCCESS) != SUCCESS:
         raise _no_verdict(answer, "another sub_code than SUCCESS")
     if not answer.get("data"):
         raise _no_verdict(answer, "no data")
     data = an_object(answer["data"], "data")
     if data.get("error_code") is not None:
         raise _no_verdict(answer, "an error_code")
+    # Documented for the balance alone; whatever says it beside a verdict contradicts it.
+    if answer.get("success") is False or data.get("success") is False:
+        raise _no_verdict(answer, "success false")
     return answer, data
 
 
@@ -224,5 +229,5 @@ def _common(call: Call, answer: dict[str, Any], reading: Reading) -> dict[str, A
         "billed": Billed.YES,
         "billed_ground": CHARGED,
         "environment": reading.environment,
-        "raw": without_private(answer),
+        "raw": without_long_words(without_private(answer)),
     }

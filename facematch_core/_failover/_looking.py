@@ -10,7 +10,7 @@ import attrs
 from facematch_core._asked import deadline
 from facematch_core._enums import Reconciled
 from facematch_core._reconcile import Attempt, Reconciliation
-from facematch_core.errors import VendorError
+from facematch_core.errors import EnvironmentMismatch, VendorError
 
 from ._members import Member
 
@@ -20,7 +20,7 @@ _MOMENT_S = 1e-3
 
 def look(
     members: Iterable[Member],
-    attempt: Attempt | VendorError,
+    attempt: Attempt | VendorError | EnvironmentMismatch,
     *,
     deadline_s: float | None,
     now: Callable[[], float],

@@ -114,7 +114,8 @@ class HttpClient:
         Raises:
             ConfigurationError: the client is closed, or an address, a header or a proxy is wrong.
             InvalidRequest: the request cannot be put into HTTP.
-            VendorUnavailable: no byte of the request has left.
+            VendorUnavailable: no byte of the request has left; not `retryable` if that is because
+                `deadline_s` ran out.
             DeadlineExceeded: `deadline_s` ran out after the first byte.
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
@@ -220,6 +221,8 @@ def _error(
         why = "the deadline ran out" if failure.expired else failure.reason
         return VendorUnavailable(
             f"{backend} could not be reached: {why}. Nothing was sent.",
+            # The caller's impatience says nothing of the vendor: no breaker may count it.
+            retryable=not failure.expired,
             billed=Billed.NO,
             billed_ground="no byte of the request has left",
             **about,

@@ -40,7 +40,7 @@ def masked_result(
         if type(value) in _NUMBERS or value is None:
             return value
         if isinstance(value, (dict, Mapping)) and depth < MAX_DEPTH:
-            return {key: unsaid(item, depth + 1) for key, item in value.items()}
+            return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
         if isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
             return [unsaid(item, depth + 1) for item in value]
         return value

@@ -129,12 +129,8 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
 
 @command.command("settle", short_help="Say yourself whether an attempt was charged.")
 @click.argument("attempt_id", metavar="ATTEMPT")
-@click.option(
-    "--charged/--not-charged",
-    "charged",
-    default=None,
-    help="Whether the vendor's invoice has it. One of the two is needed.",
-)
+@click.option("--charged", is_flag=True, help="The vendor's invoice has it.")
+@click.option("--not-charged", "free", is_flag=True, help="It has not. One of the two is needed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_place
 @_options.as_json
@@ -142,8 +138,10 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
 def settle(
     context: click.Context,
     /,
+    *,
     attempt_id: str,
-    charged: bool | None,
+    charged: bool,
+    free: bool,
     yes: bool,
     as_json: bool,
     **own: Any,
@@ -160,8 +158,8 @@ def settle(
     from ._budget_text import entry_document
     from ._opening import Where
 
-    if charged is None:
-        raise click.UsageError("Say --charged or --not-charged.")
+    if charged is free:
+        raise click.UsageError("Say --charged or --not-charged, one of the two.")
     given = _given(context, own)
     store = given.pop("store")
     now = SystemClock().now()

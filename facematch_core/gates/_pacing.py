@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import math
 import weakref
 from collections.abc import Iterable
@@ -74,6 +75,15 @@ class _Window:
 
 
 @attrs.define(eq=False)
+class _Queue:
+    """What the calls of one key have in common, besides the windows."""
+
+    #: Who waits or is on the way, in the order in which they came.
+    line: list[weakref.ref[Mark]] = attrs.field(factory=list)
+    held_until: float = -math.inf
+
+
+@attrs.define(eq=False)
 class Pacing(Gate):
     """Holds calls back until the vendor's windows have room for them, first come, first served.
 
@@ -114,9 +124,7 @@ class Pacing(Gate):
     )
     _guard: Guard = attrs.field(init=False, factory=Guard, repr=False)
     _kept: tuple[_Window, ...] = attrs.field(init=False, repr=False)
-    #: Who waits or is on the way, in the order in which they came.
-    _line: list[weakref.ref[Mark]] = attrs.field(init=False, factory=list, repr=False)
-    _held_until: float = attrs.field(init=False, default=-math.inf, repr=False)
+    _queue: _Queue = attrs.field(init=False, factory=_Queue, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._kept = tuple(_Window(window) for window in self.windows)
@@ -130,7 +138,7 @@ class Pacing(Gate):
         mark = Mark()
         came = self.clock.monotonic()
         with self._guard.lock:
-            self._line.append(weakref.ref(mark))
+            self._queue.line.append(weakref.ref(mark))
         try:
             while (wait_s := self._wait_s(mark, came, passage)) > 0:
                 self.clock.sleep(max(wait_s, SHORTEST_S))
@@ -146,7 +154,7 @@ class Pacing(Gate):
             now = self.clock.monotonic()
             before = self._before(mark, now)
             opens_at = max(
-                self._held_until, *(window.opens_at(before, now) for window in self._kept)
+                self._queue.held_until, *(window.opens_at(before, now) for window in self._kept)
             )
         if opens_at <= now:
             return 0.0
@@ -159,7 +167,7 @@ class Pacing(Gate):
         """How many stand before `mark` in the line; who has vanished leaves it."""
         line: list[weakref.ref[Mark]] = []
         place = 0
-        for reference in self._line:
+        for reference in self._queue.line:
             other = reference()
             if other is mark:
                 place = len(line)
@@ -168,11 +176,11 @@ class Pacing(Gate):
             else:
                 # Broken off somewhere, or of the process before the fork: it may have been sent.
                 self._note(now)
-        self._line = line
+        self._queue.line = line
         return place
 
     def _remove(self, mark: Mark) -> None:
-        self._line = [reference for reference in self._line if reference() is not mark]
+        self._queue.line = [reference for reference in self._queue.line if reference() is not mark]
 
     def _note(self, now: float) -> None:
         for window in self._kept:
@@ -186,7 +194,7 @@ class Pacing(Gate):
             self._remove(mark)
             error = ending.error
             if isinstance(error, RateLimited) and not ending.refused and error.retry_after_s:
-                self._held_until = max(self._held_until, now + error.retry_after_s)
+                self._queue.held_until = max(self._queue.held_until, now + error.retry_after_s)
 
     def _refusal(self, passage: Passage, wait_s: float, *, late: bool) -> RateLimited:
         than = "the call's deadline" if late else f"max_wait_s ({self.max_wait_s:g} s)"
@@ -202,3 +210,10 @@ class Pacing(Gate):
 
 def _told(windows: tuple[RateWindow, ...]) -> str:
     return ", ".join(f"{window.limit} in {window.seconds:g} s" for window in windows)
+
+
+def sharing(pacing: Pacing, max_wait_s: float) -> Pacing:
+    """`pacing` with another patience: windows, line and what holds everybody back are the same."""
+    other = copy.copy(pacing)
+    other.max_wait_s = max_wait_s
+    return other

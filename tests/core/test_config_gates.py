@@ -17,6 +17,7 @@ from facematch_core import (
     ConfigurationError,
     FaceMatchError,
     Operation,
+    RateLimited,
     Secret,
     VendorUnavailable,
     _gating,
@@ -159,6 +160,16 @@ def test_an_address_with_a_password_is_named(opened, tmp_path, monkeypatch, plac
         opened({"shop": profile(budget=bad)})
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["sqlite:///C:/Users/me@work/spent.sqlite3", "postgresql://db:5432/x", "postgresql://me@db/x"],
+)
+def test_an_address_without_a_password_may_stand_in_the_file(address):
+    """A path, a port and a name are no secrets."""
+    table = {"budget": {"calls": 1, "store": address}}
+    assert read_tables(table, "here")["budget"]["store"] == address
+
+
 def test_the_memory_of_all_budgets_without_a_store_is_one(opened):
     """It belongs to the process."""
     profiles = {name: profile(budget={"calls": 3}) for name in ("shop", "desk")}
@@ -171,12 +182,14 @@ def test_the_memory_of_all_budgets_without_a_store_is_one(opened):
     [
         ({"key": "FIRST_KEY"}, True),
         ({"key": "SECOND_KEY"}, False),
-        ({"key": "FIRST_KEY", "breaker": {"failures": 2}, "pacing": {"per_second": 1}}, False),
+        ({"breaker": {"failures": 5, "open_s": 30}}, True),
+        ({"pacing": {"per_second": 9, "per_minute": 300}}, True),
+        ({"pacing": {"published": True, "max_wait_s": 60}}, True),
     ],
     ids=str,
 )
 def test_one_breaker_and_one_pacing_per_account(opened, second, shared):
-    """Of the same vendor, address and key, with the same words."""
+    """Of the same vendor, address and key, in whatever words the same is said."""
     first = {"key": "FIRST_KEY", "breaker": {}, "pacing": {"published": True}}
     profiles = {
         "shop": profile("keyed", **first),
@@ -185,6 +198,56 @@ def test_one_breaker_and_one_pacing_per_account(opened, second, shared):
     of_shop, of_desk = (opened(profiles, name).gates for name in ("shop", "desk"))
     assert [one is other for one, other in zip(of_shop, of_desk, strict=True)] == [shared] * 2
     assert opened(profiles).gates == of_shop
+
+
+def test_an_address_is_the_same_with_a_slash_at_its_end(opened):
+    """As it is for the calls."""
+    profiles = {name: profile("keyed", "FIRST_KEY", breaker={}) for name in ("shop", "desk")}
+    profiles["desk"]["settings"]["base_url"] = "https://api.example/"
+    assert opened(profiles, "shop").gates == opened(profiles, "desk").gates
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "second"),
+    [
+        ("breaker", {}, {"failures": 2}),
+        ("breaker", {"open_s": 5}, {"open_s": 6}),
+        ("pacing", {"published": True}, {"per_second": 1}),
+        ("pacing", {"per_second": 2}, {"per_second": 2, "per_day": 9}),
+    ],
+)
+def test_two_opinions_on_one_account_are_refused(opened, table, first, second):
+    """Two rates side by side add up to more than the vendor allows; another key has its own."""
+    profiles = {
+        "shop": profile("keyed", "FIRST_KEY", **{table: first}),
+        "desk": profile("keyed", "FIRST_KEY", **{table: second}),
+        "other": profile("keyed", "SECOND_KEY", **{table: second}),
+    }
+    opened(profiles, "shop")
+    opened(profiles, "other")
+    says = rf"\[profiles.desk\].*{table}: the profile shop .* the same {table} table in both"
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        opened(profiles, "desk")
+    assert CANARY not in str(caught.value)
+
+
+def test_patience_is_each_profiles_own(opened):
+    """Both spend the same room; who waits how long for it differs."""
+    clock = ManualClock()
+    profiles = {
+        "shop": profile(pacing={"per_minute": 1}),
+        "desk": profile(pacing={"per_minute": 1, "max_wait_s": 0}),
+    }
+    shop, desk = (opened(profiles, name, clock=clock) for name in profiles)
+    assert (shop.gates[0].max_wait_s, desk.gates[0].max_wait_s) == (60, 0)
+    shop.verify(A, B)
+    with pytest.raises(RateLimited, match="nothing was sent"):
+        desk.verify(A, B)
+    clock.advance(61)
+    desk.verify(A, B)
+    with pytest.raises(RateLimited):
+        shop.verify(A, B, deadline_s=1)
+    assert opened(profiles, "desk", clock=clock).gates == desk.gates
 
 
 def test_another_address_is_another_vendor(opened):
@@ -199,7 +262,7 @@ def test_the_clock_of_the_verifier_is_that_of_its_gates(opened):
     clock = ManualClock()
     profiles = {"shop": profile(breaker={"failures": 1, "open_s": 30}, pacing={"per_minute": 1})}
     verifier = opened(profiles, clock=clock)
-    verifier.backend.script.append(VendorUnavailable("down"))
+    verifier.backend.script.append(VendorUnavailable("down", status_code=503))
     for sentence in ("down", "plain is down: nothing was sent"):
         with pytest.raises(VendorUnavailable, match=sentence) as caught:
             verifier.verify(A, B)
@@ -265,6 +328,13 @@ def test_arguments_go_over_the_tables(opened):
         ({"budget": {"calls": 1, "store": {"value": "x"}}}, "store must be an address"),
         ({"budget": {"calls": 1, "store": f"postgresql://me:{CANARY}@db/x"}}, "a password"),
         ({"budget": {"calls": 1, "store": f"postgresql://db/x?password={CANARY}"}}, "a password"),
+        ({"budget": {"calls": 1, "store": f"postgresql://me:{CANARY}/x@db/x"}}, "a password"),
+        ({"budget": {"calls": 1, "store": f"postgresql://me:{CANARY} x@db/x"}}, "a password"),
+        (
+            {"budget": {"calls": 1, "store": f"postgresql://db/x?sslpassword={CANARY}"}},
+            "a password",
+        ),
+        ({"budget": {"calls": 1, "store": f"mysql://db/x?user=a&passwd={CANARY}"}}, "a password"),
         ({"budget": {"calls": 1, "store": f"mysql://{CANARY}/x"}}, "address of the store|SQLite"),
         ({"budget": {"calls": 1, "store": "sqlite:///:memory:"}}, "in memory"),
         ({"budget": {"calls": 1, "store": "sqlite:///~nobody-at-all/x"}}, "home of a user"),

@@ -20,6 +20,7 @@ from facematch_core import (
     EnvironmentMismatch,
     Face,
     FaceVerifier,
+    Failover,
     InvalidRequest,
     Operation,
     OutcomeUnknown,
@@ -53,6 +54,26 @@ class Records(FakeBackend):
     def reconcile(self, attempt, *, deadline_s=None):
         self.asked.append((attempt, deadline_s))
         return self.told(attempt)
+
+
+def test_a_paid_answer_from_elsewhere_can_be_looked_up():
+    """Its error goes to `reconcile` as it is, of a verifier and of a failover."""
+    said = EnvironmentMismatch("No.", environment=Environment.MOCK, billed=Billed.UNKNOWN)
+    backend = Records(
+        lambda attempt: Reconciliation(
+            outcome=Reconciled.NOT_YET, attempt=attempt, reason="Not there."
+        ),
+        script=[said],
+    )
+    verifier = FaceVerifier(backend)
+    with pytest.raises(EnvironmentMismatch) as caught:
+        verifier.verify(A, B, retention=Retention.KEEP)
+    other = FakeBackend()
+    other.name = "other"
+    members = {"other": FaceVerifier(other), "made": verifier}
+    for one in (verifier, Failover(members)):
+        assert one.reconcile(caught.value).attempt == caught.value.attempt
+    assert len(backend.asked) == 2
 
 
 def found(result):

@@ -42,6 +42,7 @@ from facematch_core import (
     Unknown,
     UnsupportedCapability,
     UnsupportedOption,
+    VendorError,
     VendorUnavailable,
 )
 from facematch_core.backend import ImageLimits
@@ -307,6 +308,31 @@ def test_a_plug_ins_bug_on_a_billed_call_is_an_unknown_outcome():
         assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("grounds", "kind"),
+    [
+        ({}, OutcomeUnknown),
+        ({"status_code": 503}, VendorUnavailable),
+        ({"billed_ground": "the vendor says so"}, VendorUnavailable),
+    ],
+    ids=str,
+)
+def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
+    """Without one the bill is open, so neither a retry nor another member pays a second time."""
+
+    class Hasty(FakeBackend):
+        def match(self, call):
+            call.on_sent()
+            raise VendorUnavailable("gone", **grounds)
+
+    with pytest.raises(VendorError) as caught:
+        FaceVerifier(Hasty()).verify(A, B)
+    error = caught.value
+    assert type(error) is kind
+    assert (error.attempt is None) is (error.billed is Billed.NO)
+    assert error.__context__ is None
+
+
 def test_a_plug_ins_bug_before_anything_left_is_its_own():
     """A backend that bills nothing and sent nothing is simply unusable."""
 
@@ -329,6 +355,17 @@ def test_required_environment_before_and_after():
         FaceVerifier(mock, require_environment=Environment.PRODUCTION).verify(A, B)
     assert caught.value.billed is Billed.YES
     assert caught.value.environment is Environment.MOCK
+    assert caught.value.attempt.id == caught.value.attempt_id
+    assert pickle.loads(pickle.dumps(caught.value)).attempt == caught.value.attempt
+
+
+@pytest.mark.parametrize("billed", list(Billed))
+def test_a_backends_own_mismatch_carries_the_attempt_if_it_may_be_charged(billed):
+    """So that it can be looked up; without a charge there is nothing to look for."""
+    said = EnvironmentMismatch("No mock.", environment=Environment.PRODUCTION, billed=billed)
+    with pytest.raises(EnvironmentMismatch) as caught:
+        FaceVerifier(FakeBackend(script=[said])).verify(A, B)
+    assert (caught.value.attempt is None) is (billed is Billed.NO)
 
 
 def test_demographics_only_if_asked_for():

@@ -10,6 +10,13 @@ import watched
 from facematch_mock_server import MockServer
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _drawn():
+    """The pictures are made before anything is watched: Pillow logs what the tests write."""
+    canaries.probe()
+    canaries.reference()
+
+
 @pytest.fixture(scope="module")
 def server():
     """One server of both vendors; `world` begins it anew for each test."""

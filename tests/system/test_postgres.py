@@ -134,16 +134,21 @@ def test_any_order_of_steps(server):
         """Over a database of its own."""
 
         def make_store(self):
-            self.address = made(server)
-            return SqlAttempts(self.address)
+            self.address, self.stores = made(server), []
+            return self.opened()
+
+        def opened(self):
+            self.stores.append(SqlAttempts(self.address))
+            return self.stores[-1]
 
         def reopened(self):
             self.store.close()
-            return SqlAttempts(self.address)
+            return self.opened()
 
         def teardown(self):
-            if hasattr(self, "store"):
-                self.store.close()
+            # A call from before a reopening settles in its own store, which opens again for it.
+            for store in getattr(self, "stores", ()):
+                store.close()
 
     case = PostgresMachine.TestCase
     case.settings = settings(max_examples=20, stateful_step_count=25)

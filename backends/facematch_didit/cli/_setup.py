@@ -128,9 +128,9 @@ class Setup:
 
         def once() -> str:
             nonlocal email
-            email = self.email or _asking.ask(
-                "E-mail address", default=email or None, instead=_INSTEAD
-            )
+            # One that was given and refused is asked for again.
+            given = None if email else self.email
+            email = given or _asking.ask("E-mail address", default=email or None, instead=_INSTEAD)
             return account.register(email, _new_password()).email
 
         address = _tried(once)

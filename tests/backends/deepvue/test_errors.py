@@ -38,7 +38,9 @@ CASES = [
     (401, {"detail": "Not authenticated"}, AuthenticationFailed, NO),
     (401, b"", AuthenticationFailed, NO),
     (402, {"detail": "?"}, InsufficientCredit, NO),
+    (401, b"<html>", AuthenticationFailed, NO),
     (403, {"detail": "Not a valid token"}, AuthenticationFailed, NO),
+    (403, b"<html>", PermissionDenied, NO),
     (403, {"detail": "This is not a valid token, is it"}, PermissionDenied, NO),
     (404, {"detail": "Not Found"}, RequestRejected, NO),
     (405, {"detail": "Method Not Allowed"}, RequestRejected, NO),
@@ -70,7 +72,9 @@ def test_what_an_answer_means(open_backend, deepvue, make_call, case):
     assert error.retryable is (kind is RateLimited)
     if kind is OutcomeUnknown:
         assert not error.reconcilable
-    assert len(deepvue.asked("/v1/facematch")) == (2 if status in (401, 403) and body else 1)
+    own_words = isinstance(body, dict)
+    again = status == 401 or (status == 403 and own_words)
+    assert len(deepvue.asked("/v1/facematch")) == (2 if again else 1)
 
 
 @pytest.mark.parametrize("tables", [TABLES, FREE_TABLES])
@@ -134,6 +138,44 @@ def test_a_body_that_repeats_everything():
     text = str(error_of(reply(500, echo), now=NOW))
     assert "4f7e" not in text
     assert "/9j" not in text
+
+
+PIECE = "/9j/4AAQSkZJRgABAQAAAQ" * 8
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": [{"loc": ["body", "image"], "msg": f"bad value {PIECE}"}]},
+        {"detail": [{"loc": ["body", PIECE], "msg": "bad"}]},
+        {"detail": [{"loc": ["body", "a" * 90, PIECE], "msg": PIECE}]},
+        {"transaction_id": PIECE[:64], "detail": "bad"},
+        {"transaction_id": PIECE.replace("/", "")[:90], "message": PIECE},
+    ],
+)
+def test_no_piece_of_an_echoed_picture(body):
+    """Neither the message nor an attribute of the error repeats what was sent."""
+    error = error_of(reply(422, body), now=NOW)
+    told = repr(vars(error)) + str(error)
+    assert isinstance(error, RequestRejected)
+    assert "4AAQ" not in told
+    assert error.request_id is None
+
+
+def test_fields_whose_names_were_masked():
+    """They share an entry, and none of their texts is lost; each is short and on one line."""
+    names = ("x1" * 20, "y2" * 20)
+    faults = [{"loc": [name], "msg": f"no\n{name} " + "ab " * 200} for name in names]
+    fields = error_of(reply(422, {"detail": faults}), now=NOW).field_errors
+    assert list(fields) == ["***"]
+    assert [text[:9] for text in fields["***"]] == ["no *** ab"] * 2
+    assert all(len(text) <= 200 for text in fields["***"])
+
+
+@pytest.mark.parametrize("told", ["a" * 64, "0b5c0d0e-1111-4222-8333-444455556666"])
+def test_an_id_looks_like_one(told):
+    """Up to 64 letters, digits and dashes: that is more than any page shows."""
+    assert error_of(reply(422, {"transaction_id": told}), now=NOW).request_id == told
 
 
 def test_the_id_of_a_refused_call():

@@ -117,11 +117,26 @@ def test_refused_twice_is_refused(open_backend, deepvue, make_call, reply, error
 
 @pytest.mark.parametrize("body", [b"<html>Forbidden</html>", b"", b"[]"])
 def test_the_refusal_of_a_gateway_is_none_of_the_token(open_backend, deepvue, make_call, body):
-    """It is no answer in Deepvue's words, and a new token would not help."""
+    """It is not sent again, for a new token would hardly help; but the next call fetches one."""
     deepvue.answers(MATCH, (403, body))
+    backend = open_backend()
     with pytest.raises(PermissionDenied):
-        open_backend().match(make_call())
-    assert len(deepvue.asked(LOGIN)) == 1
+        backend.match(make_call())
+    assert len(deepvue.asked(MATCH)) == len(deepvue.asked(LOGIN)) == 1
+    deepvue.answers(MATCH, (200, {"data": {"match": True}}))
+    assert backend.match(make_call()).is_match
+    assert len(deepvue.asked(LOGIN)) == 2
+
+
+@pytest.mark.parametrize("body", [b"<html>Unauthorized</html>", b"", b"[]"])
+def test_a_401_of_any_form_is_of_the_token(open_backend, deepvue, make_call, body):
+    """A token that was withdrawn is never kept, whoever says so."""
+    backend = open_backend()
+    backend.match(make_call())
+    deepvue.answers(MATCH, (401, body), (200, {"data": {"match": True}}))
+    assert backend.match(make_call()).is_match
+    assert len(deepvue.asked(LOGIN)) == 2
+    assert token_of(deepvue.asked(MATCH)[-1]) == deepvue.tokens[1]
 
 
 FAILURES = [
@@ -135,7 +150,9 @@ FAILURES = [
     (500, {"detail": "Internal Server Error"}, VendorUnavailable),
     (502, b"<html>Bad Gateway</html>", VendorUnavailable),
     (503, b"", VendorUnavailable),
-    (302, b"", VendorUnavailable),
+    (302, b"", RequestRejected),
+    (303, b"<html>", RequestRejected),
+    (308, {}, RequestRejected),
     (204, b"", UnexpectedResponse),
     (200, b"no json", UnexpectedResponse),
     (200, {}, UnexpectedResponse),
@@ -286,8 +303,9 @@ def test_a_short_deadline_is_ones_own(open_backend, deepvue, make_call):
     with ThreadPoolExecutor(1) as pool:
         patient = pool.submit(backend.match, make_call())
         assert entered.wait(30)
-        with pytest.raises(VendorUnavailable, match="deadline"):
+        with pytest.raises(VendorUnavailable, match="deadline") as caught:
             backend.match(make_call(deadline_s=0.05))
+        assert not caught.value.retryable
         go.set()
         assert patient.result(timeout=30).is_match
     assert len(deepvue.asked(LOGIN)) == 1

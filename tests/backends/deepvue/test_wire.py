@@ -72,7 +72,7 @@ def test_an_odd_time_costs_no_result(parsed, timestamp):
     assert result.created_at is None
 
 
-@pytest.mark.parametrize("told", [None, 7, "", "x" * 101, ["a"]])
+@pytest.mark.parametrize("told", [None, 7, "", "x" * 65, "a b", "/9j/4AAQ", "a\n", ["a"]])
 def test_an_odd_id_costs_no_result(parsed, told):
     """Nor does this."""
     assert parsed(body={"transaction_id": told, "data": GOOD}).request_id is None
@@ -112,6 +112,9 @@ def test_a_verdict_that_cannot_be_read(open_backend, deepvue, make_call, data):
         ({"sub_code": "success", "data": GOOD}, ("success", None)),
         ({"code": 422, "data": GOOD}, (None, None)),
         ({"code": "200", "data": GOOD}, (None, None)),
+        ({"sub_code": None, "data": GOOD}, (None, None)),
+        ({"success": False, "data": GOOD}, (None, None)),
+        ({"sub_code": "SUCCESS", "data": {**GOOD, "success": False}}, ("SUCCESS", None)),
         ({"sub_code": "SUCCESS", "data": None}, ("SUCCESS", None)),
         ({"sub_code": "SUCCESS", "data": {}}, ("SUCCESS", None)),
         ({"sub_code": "SUCCESS"}, ("SUCCESS", None)),
@@ -140,6 +143,25 @@ def test_words_inside_the_data(open_backend, deepvue, make_call):
     deepvue.answers("/v1/facematch", (200, {"data": data}))
     with pytest.raises(NoVerdict, match=r"bad image \*\*\*"):
         open_backend().match(make_call())
+
+
+def test_no_picture_in_what_is_kept_of_an_answer(parsed):
+    """A word of 64 characters or more is masked, in keys and at any depth; others are kept."""
+    piece = "/9j/4AAQSkZJRgABAQAAAQ" * 8
+    body = {
+        "transaction_id": piece[:80],
+        "message": f"data:image/jpeg;base64,{piece} was read",
+        "data": {**GOOD, piece: 1, "seen": [{"image": piece, "kept": "k" * 63}, piece[:64]]},
+    }
+    result = parsed(body=body)
+    assert "4AAQ" not in str(result.to_dict())
+    assert result.is_match
+    assert result.raw["message"] == "*** was read"
+    assert result.raw["data"] == {
+        **GOOD,
+        "***": 1,
+        "seen": [{"image": "***", "kept": "k" * 63}, "***"],
+    }
 
 
 def test_reference_and_metadata_stay_here(open_backend, deepvue):

@@ -375,7 +375,8 @@ def test_settle_asks_first(run, unknown, store, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["x"], "Say --charged or --not-charged."),
+        (["x"], "Say --charged or --not-charged, one of the two."),
+        (["x", "--charged", "--not-charged"], "Say --charged or --not-charged, one of the two."),
         ([], "Missing argument 'ATTEMPT'"),
         (["x", "--charged", "--yes"], "No attempt 'x' is reserved or unknown here"),
     ],

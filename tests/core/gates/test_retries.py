@@ -108,7 +108,9 @@ def test_no_wait_beyond_the_deadline():
 
 #: An ending that says it may be repeated, whatever the class.
 ERRORS = st.builds(
-    lambda cls, billed, retryable: cls("x", billed=billed, retryable=retryable),
+    lambda cls, billed, retryable: cls(
+        "x", billed=billed, billed_ground="the script says so", retryable=retryable
+    ),
     st.sampled_from(
         [VendorUnavailable, RateLimited, OutcomeUnknown, UnexpectedResponse, RequestRejected]
     ),

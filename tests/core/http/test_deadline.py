@@ -64,6 +64,7 @@ def test_a_deadline_that_has_passed_sends_nothing(ask):
         assert server.connections == []
     assert type(outcome.error) is VendorUnavailable
     assert "deadline" in outcome.error.message
+    assert outcome.error.retryable is False
     assert (outcome.error.billed, outcome.sent) == (Billed.NO, 0)
 
 
@@ -73,6 +74,7 @@ def test_a_deadline_within_the_handshake_sends_nothing(client, request_to, ask):
         outcome = ask(f"https://localhost:{server.port}/", deadline_s=0.3)
     assert type(outcome.error) is VendorUnavailable
     assert "deadline" in outcome.error.message
+    assert outcome.error.retryable is False
     assert outcome.sent == 0
 
 
@@ -91,14 +93,16 @@ def test_a_deadline_within_connecting_sends_nothing(ask):
         assert time.monotonic() - begun < 10
     assert type(outcome.error) is VendorUnavailable
     assert "deadline" in outcome.error.message
+    assert outcome.error.retryable is False
     assert outcome.sent == 0
 
 
 def test_the_time_out_of_connecting_is_no_deadline(request_to):
     """The same without a deadline: `connect_timeout_s` ends the handshake."""
     client = HttpClient(connect_timeout_s=0.2)
-    with RawServer([stopped]) as server, pytest.raises(VendorUnavailable, match="too long"):
+    with RawServer([stopped]) as server, pytest.raises(VendorUnavailable, match="too long") as e:
         client.send(request_to(f"https://localhost:{server.port}/"), backend="acme")
+    assert e.value.retryable is True
     client.close()
 
 

@@ -11,6 +11,7 @@ from facematch_core import (
     Decision,
     Environment,
     EnvironmentMismatch,
+    FaceVerifier,
     MatchResult,
     OutcomeUnknown,
     PermissionDenied,
@@ -136,6 +137,23 @@ def test_a_login_that_fails(served):
     with pytest.raises(VendorUnavailable, match="No token"):
         backend.match(match_call(on_sent=lambda: sent.append(1)))
     assert (sent, server.connections) == ([], [])
+
+
+def test_a_second_login_that_fails(served):
+    """The first sending was refused unpaid and nothing followed it: no unknown outcome."""
+
+    def login():
+        if logins:
+            raise VendorUnavailable("No token.", backend="acme")
+        logins.append(1)
+
+    logins = []
+    backend, server = served(REFUSED, SAME, login=login)
+    with pytest.raises(VendorUnavailable, match="No token") as caught:
+        FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+    assert caught.value.billed is Billed.NO
+    assert "refused" in caught.value.billed_ground
+    assert tokens_seen(server) == [TOKENS[0]]
 
 
 def test_the_deadline_is_one(served):
