@@ -141,8 +141,16 @@ def _print(error: BaseException) -> None:
     click.echo(json.dumps({"error": as_document(error)}, indent=2))
 
 
+#: A group that was given no verb; before click 8.2 it is no error.
+_NO_VERB: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 def report(error: BaseException, *, as_json: bool) -> int:
     """Tell an error: one sentence on stderr and, if asked, JSON on stdout. Returns its code."""
+    if isinstance(error, _NO_VERB):
+        # Its message is the whole help, which is no sentence.
+        click.echo(error.format_message(), err=True)
+        return code_of(error)
     if as_json:
         _print(error)
     elif isinstance(error, click.UsageError) and error.ctx is not None:

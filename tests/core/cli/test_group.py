@@ -76,6 +76,15 @@ def test_version(run):
     assert run("--version").stdout == f"facematch {facematch_core.__version__}\n"
 
 
+@pytest.mark.parametrize("group", ["cards", "didit"])
+def test_a_group_without_a_verb_shows_its_help_once(run, group):
+    """And nothing is called an error."""
+    answer = run(group)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr.count("Usage:") == 1
+    assert "error" not in answer.stderr
+
+
 def test_unknown_command(run):
     """An unknown command gets the nearest one, and code 2."""
     answer = run("verfy")
