@@ -19,7 +19,7 @@ from ._reconcile import Attempt
 from ._results import LivenessResult, MatchResult
 from ._rules import Answer
 from ._search import SearchResult
-from ._settling import Known, settled
+from ._settling import settled
 from .backend import Backend
 from .errors import (
     BackendUnusable,
@@ -243,16 +243,14 @@ class Attempts:
     def _settled(
         self, result: Answer, checked: Checked, attempt: Attempt, elapsed_s: float
     ) -> Answer:
-        known = Known(
-            attempt_id=attempt.id,
-            caller_ref=checked.caller_ref,
+        return settled(
+            result,
+            self.backend,
+            attempt,
             metadata=checked.metadata,
-            threshold=checked.threshold,
-            review_threshold=checked.review_threshold,
-            minimum_age=attempt.minimum_age,
             elapsed_s=elapsed_s,
+            keep_demographics=self.keep_demographics,
         )
-        return settled(result, self.backend, known, keep_demographics=self.keep_demographics)
 
     def require(self, result: Answer, attempt: Attempt | None = None) -> None:
         """Refuse to hand out a result from another environment than the required one."""

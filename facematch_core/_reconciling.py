@@ -11,7 +11,7 @@ from ._attempts import ANSWERS, Attempts
 from ._enums import Reconciled
 from ._reconcile import Attempt, Reconciliation
 from ._rules import Answer
-from ._settling import Known, settled
+from ._settling import settled
 from .errors import (
     BackendUnusable,
     EnvironmentMismatch,
@@ -97,13 +97,13 @@ def _fits(told: Reconciliation, attempt: Attempt) -> bool:
 
 
 def _settled(attempts: Attempts, attempt: Attempt, result: Answer) -> Answer:
-    known = Known(
-        attempt_id=attempt.id,
-        caller_ref=attempt.caller_ref if attempt.caller_ref is not None else result.caller_ref,
+    if attempt.caller_ref is None:
+        attempt = attrs.evolve(attempt, caller_ref=result.caller_ref)
+    return settled(
+        result,
+        attempts.backend,
+        attempt,
         metadata=result.metadata,
-        threshold=attempt.threshold,
-        review_threshold=attempt.review_threshold,
-        minimum_age=attempt.minimum_age,
         elapsed_s=(attempts.clock.now() - attempt.started_at).total_seconds(),
+        keep_demographics=attempts.keep_demographics,
     )
-    return settled(result, attempts.backend, known, keep_demographics=attempts.keep_demographics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -12,7 +12,6 @@ from ._enums import Environment
 from ._private import without_private
 from ._results import Result
 from ._rules import Answer
-from ._scores import Threshold
 from .backend import Backend
 from .errors import InvalidRequest, UnexpectedResponse
 
@@ -22,34 +21,31 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Result)
 
 
-@attrs.frozen(kw_only=True)
-class Known:
-    """What this side knows of the call that a result answers.
+def settled(
+    result: Answer,
+    backend: Backend,
+    attempt: Attempt,
+    *,
+    metadata: Mapping[str, Any] | None,
+    elapsed_s: float,
+    keep_demographics: bool,
+) -> Answer:
+    """`result` with what this side knows of its call, by the rules that all backends share.
 
-    Attributes:
-        attempt_id: Our id of it.
-        caller_ref, metadata: As the caller gave them.
-        threshold, review_threshold, minimum_age: As the call had them.
-        elapsed_s: Seconds since it began; below 0 if the clock went back.
-    """
-
-    attempt_id: str
-    caller_ref: str | None = attrs.field(repr=False)
-    metadata: Mapping[str, Any] | None = attrs.field(repr=False)
-    threshold: Threshold | None
-    review_threshold: Threshold | None
-    minimum_age: Threshold | None
-    elapsed_s: float
-
-
-def settled(result: Answer, backend: Backend, known: Known, *, keep_demographics: bool) -> Answer:
-    """`result` with what this side knows, by the rules that all backends share.
+    Args:
+        result: As the backend gave it.
+        backend: Who answered.
+        attempt: The call.
+        metadata: As the caller gave it.
+        elapsed_s: Seconds since the call began; below 0 if the clock went back.
+        keep_demographics: Whether guesses about people stay.
 
     Raises:
         UnexpectedResponse: the rules cannot be applied to it.
     """
+    about = {"metadata": metadata, "elapsed_s": max(0.0, elapsed_s)}
     try:
-        return _ruled(result, backend, known, keep_demographics=keep_demographics)
+        return _ruled(result, backend, attempt, about, keep_demographics=keep_demographics)
     except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
         what = type(error).__name__
     raise UnexpectedResponse(
@@ -60,16 +56,21 @@ def settled(result: Answer, backend: Backend, known: Known, *, keep_demographics
     )
 
 
-def _ruled(result: Answer, backend: Backend, known: Known, *, keep_demographics: bool) -> Answer:
+def _ruled(
+    result: Answer,
+    backend: Backend,
+    attempt: Attempt,
+    about: Mapping[str, Any],
+    *,
+    keep_demographics: bool,
+) -> Answer:
     can = backend.capabilities
     told = result.environment is not Environment.PRODUCTION
     result = attrs.evolve(
         result,
-        attempt_id=result.attempt_id or known.attempt_id,
-        caller_ref=known.caller_ref,
-        metadata=known.metadata,
-        elapsed_s=max(0.0, known.elapsed_s),
-        threshold=known.threshold if result.threshold is None else result.threshold,
+        attempt_id=result.attempt_id or attempt.id,
+        caller_ref=attempt.caller_ref,
+        threshold=attempt.threshold if result.threshold is None else result.threshold,
         # PRODUCTION is what a result says that knows nothing better.
         environment=result.environment if told else backend.environment,
         raw=without_private(
@@ -77,9 +78,10 @@ def _ruled(result: Answer, backend: Backend, known: Known, *, keep_demographics:
             demographic_keys=() if keep_demographics else can.demographic_keys,
             media_keys=can.media_keys,
         ),
+        **about,
         **({} if keep_demographics else _rules.nameless_faces(result)),
     )
-    return _by_the_rules(result, known)
+    return _by_the_rules(result, attempt)
 
 
 def judged(result: R, attempt: Attempt) -> R:
@@ -102,18 +104,7 @@ def judged(result: R, attempt: Attempt) -> R:
     return cast(R, _by_the_rules(cast(Answer, told), attempt))
 
 
-class _Rules(Protocol):
-    """What the rules need to know of a call."""
-
-    @property
-    def threshold(self) -> Threshold | None: ...
-    @property
-    def review_threshold(self) -> Threshold | None: ...
-    @property
-    def minimum_age(self) -> Threshold | None: ...
-
-
-def _by_the_rules(result: Answer, call: _Rules) -> Answer:
-    result = _rules.borne_out(result, call.threshold)
-    result = _rules.consistent(result, call.minimum_age)
-    return _rules.reviewed(result, call.review_threshold)
+def _by_the_rules(result: Answer, attempt: Attempt) -> Answer:
+    result = _rules.borne_out(result, attempt.threshold)
+    result = _rules.consistent(result, attempt.minimum_age)
+    return _rules.reviewed(result, attempt.review_threshold)
