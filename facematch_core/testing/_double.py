@@ -25,6 +25,9 @@ class VendorDouble(abc.ABC):
 
     Attributes:
         situations: What it can produce.
+        absent: Situations that cannot be met at this vendor at all, each with the reason ("Acme
+            documents no search"): a rule about one does not apply. What is in neither list has
+            not been tested, and the card says so.
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
         limits: What pictures the vendor itself takes, as its documents say; None to take the
             backend's own word for it.
@@ -35,6 +38,7 @@ class VendorDouble(abc.ABC):
     """
 
     situations: frozenset[Situation]
+    absent: Mapping[Situation, str] = {}
     secrets: Sequence[str] = ()
     limits: ImageLimits | None = None
     unknown_status: ClassVar[str] = "Pending Moonrise"

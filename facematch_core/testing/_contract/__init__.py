@@ -59,25 +59,29 @@ class Rule:
         name: Name of the test.
         title: What is asked, in a sentence.
         reason: Why it matters.
+        pure: Whether it runs without a double, too.
     """
 
     number: str
     name: str
     title: str
     reason: str
+    pure: bool = False
 
 
 def rules() -> tuple[Rule, ...]:
     """All rules, by number."""
     found = []
     for name in sorted(name for name in dir(BackendContract) if name.startswith("test_r")):
-        title, _, reason = (inspect.getdoc(getattr(BackendContract, name)) or "").partition("\n\n")
+        rule = getattr(BackendContract, name)
+        title, _, reason = (inspect.getdoc(rule) or "").partition("\n\n")
         found.append(
             Rule(
                 number=name.split("_")[1].upper(),
                 name=name,
                 title=" ".join(title.split()),
                 reason=" ".join(reason.split()),
+                pure=getattr(rule, "asks_nothing", False),
             )
         )
     return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import pytest
@@ -33,6 +33,20 @@ from facematch_core.testing._double import VendorDouble
 from facematch_core.testing._situations import GOOD, OPERATION_OF, TOLD, Situation
 
 from ._outcome import Outcome, Result
+
+#: How the reason of a rule that did not run begins. `conformance` reads it.
+NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
+
+
+def not_tested(reason: str) -> NoReturn:
+    """Leave a rule open: it could be tested with a double that can do more."""
+    pytest.skip(NOT_TESTED + reason)
+
+
+def does_not_apply(reason: str) -> NoReturn:
+    """Leave a rule out: this backend declares, or its vendor knows, nothing that it speaks of."""
+    pytest.skip(DOES_NOT_APPLY + reason)
+
 
 #: A score in the middle of the scale, with more digits than a careless vendor keeps.
 MIDDLE = 61.23
@@ -98,11 +112,13 @@ class Bench:
 
     def need(self, *situations: Situation) -> None:
         """Skip the rule, and say why, unless the double can produce all of `situations`."""
-        missing = [s.name for s in situations if s not in self.double.situations]
+        missing = [s for s in situations if s not in self.double.situations]
+        for situation in missing:
+            if reason := self.double.absent.get(situation):
+                does_not_apply(reason)
         if missing:
-            pytest.skip(
-                f"Not tested: {type(self.double).__name__} cannot produce {' or '.join(missing)}."
-            )
+            names = " or ".join(situation.name for situation in missing)
+            not_tested(f"{type(self.double).__name__} cannot produce {names}.")
 
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips if there is none."""
@@ -111,7 +127,7 @@ class Bench:
             self.need(situation)
             return self.operations
         if only not in self.operations:
-            pytest.skip(f"Not tested: {self.backend.name} declares no {only} call.")
+            does_not_apply(f"{self.backend.name} declares no {only} call.")
         self.need(situation)
         return [only]
 
@@ -204,10 +220,10 @@ class Bench:
     def edges(self) -> list[Operation]:
         """The operations whose threshold has an edge that can be known; skips if there is none."""
         if self.can.threshold_rule is ThresholdRule.VENDOR:
-            pytest.skip(f"Not tested: {self.backend.name} leaves the threshold rule to its vendor.")
+            does_not_apply(f"{self.backend.name} leaves the threshold rule to its vendor.")
         scaled = [operation for operation in self.operations if self.scale(operation)]
         if not scaled:
-            pytest.skip(f"Not tested: {self.backend.name} declares no scale of scores.")
+            does_not_apply(f"{self.backend.name} declares no scale of scores.")
         return scaled
 
 

@@ -18,7 +18,7 @@ from facematch_core import (
 )
 from facematch_core.testing._situations import GOOD, Situation
 
-from ._bench import MIDDLE, Bench
+from ._bench import MIDDLE, Bench, does_not_apply
 from ._outcome import PASS
 from ._rules import Rules
 
@@ -46,9 +46,7 @@ class RefusalRules(Rules):
         strict = bench.open_verifier(fit_images=False)
         beyond = bench.double.refused_pictures(bench.can.image_limits)
         if not beyond:
-            pytest.skip(
-                f"Not tested: {bench.backend.name} declares no limit that a picture of ours breaks."
-            )
+            does_not_apply(f"{bench.backend.name} declares no limit that a picture of ours breaks.")
         for operation in bench.operations:
             probe, reference = bench.double.pictures_for(GOOD[operation])
             for picture in beyond.values():

@@ -1,10 +1,9 @@
 """One contract class per saboteur; collected by `test_teeth.py` alone, in a run of its own."""
 
 import pytest
-from core.testing.paragon import ParagonDouble
-from core.testing.saboteurs import SABOTEURS
 
 from facematch_core.testing import BackendContract
+from facematch_core.testing._saboteurs import SABOTEURS, ParagonDouble
 
 
 def _contract(backend_class):
@@ -16,5 +15,5 @@ def _contract(backend_class):
     return type(f"Test{backend_class.__name__}", (BackendContract,), {"double": double})
 
 
-for _name, (_, _backend) in SABOTEURS.items():
-    globals()[f"Test{_name}"] = _contract(_backend)
+for _name, _saboteur in SABOTEURS.items():
+    globals()[f"Test{_name}"] = _contract(_saboteur.backend)

@@ -1,9 +1,9 @@
 """The contract against a backend that keeps every rule: all pass, none is skipped."""
 
 import pytest
-from core.testing.paragon import ParagonDouble
 
 from facematch_core.testing import BackendContract
+from facematch_core.testing._saboteurs import ParagonDouble
 
 
 class TestContract(BackendContract):

@@ -3,13 +3,13 @@
 from typing import ClassVar
 
 import pytest
-from core.testing.paragon import ParagonBackend, ParagonDouble
-from core.testing.saboteurs import can
 from fakes import picture
 
 from facematch_core import Operation, ThresholdRule
 from facematch_core.testing import BackendContract, Situation
 from facematch_core.testing._contract._bench import Bench
+from facematch_core.testing._saboteurs import ParagonBackend, ParagonDouble
+from facematch_core.testing._saboteurs._registry import can
 from facematch_core.testing._situations import required
 
 
@@ -76,7 +76,7 @@ def test_an_undeclared_operation_is_named():
     bench = Bench(ParagonDouble(MatchOnly))
     with pytest.raises(pytest.skip.Exception) as skipped:
         BackendContract().test_r18_one_call_is_one_request(bench, Situation.LIVE)
-    assert str(skipped.value) == "Not tested: paragon declares no liveness call."
+    assert str(skipped.value) == "Does not apply: paragon declares no liveness call."
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_edge_that_nobody_knows_is_named(changes, why):
 
     with pytest.raises(pytest.skip.Exception) as skipped:
         BackendContract().test_r07_threshold_edge(Bench(ParagonDouble(Edgeless)))
-    assert str(skipped.value) == f"Not tested: paragon {why}."
+    assert str(skipped.value) == f"Does not apply: paragon {why}."
 
 
 def test_an_option_that_nobody_can_see_fails():

@@ -4,9 +4,9 @@ import statistics
 from pathlib import Path
 
 import pytest
-from core.testing.saboteurs import SABOTEURS
 
 from facematch_core.testing import rules
+from facematch_core.testing._saboteurs import SABOTEURS
 
 
 class _Collector:
@@ -54,8 +54,7 @@ def run():
 @pytest.mark.parametrize("name", SABOTEURS)
 def test_saboteur_is_caught(run, name):
     """The rule that names the fault fails."""
-    rule, _ = SABOTEURS[name]
-    assert rule in run.failed.get(name, set())
+    assert SABOTEURS[name].rule in run.failed.get(name, set())
 
 
 def test_the_finding_is_narrow(run):
@@ -67,4 +66,4 @@ def test_the_finding_is_narrow(run):
 
 def test_every_rule_catches_somebody():
     """No rule is there for show."""
-    assert {rule for rule, _ in SABOTEURS.values()} == {rule.number for rule in rules()}
+    assert {saboteur.rule for saboteur in SABOTEURS.values()} == {rule.number for rule in rules()}

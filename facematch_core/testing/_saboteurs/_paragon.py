@@ -4,6 +4,8 @@ In memory and without a socket, so that the contract can be run against it many 
 are small on purpose: each saboteur replaces one.
 """
 
+from __future__ import annotations
+
 import threading
 from typing import ClassVar
 
@@ -46,7 +48,9 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.backend import Backend, Capabilities, ImageLimits
-from facematch_core.testing import Situation, VendorDouble, noise
+from facematch_core.testing._double import VendorDouble
+from facematch_core.testing._pictures import noise
+from facematch_core.testing._situations import Situation
 
 KEY = "paragon-key-5d41402abc4b2a76"
 LIMITS = ImageLimits(
