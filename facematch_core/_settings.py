@@ -66,7 +66,7 @@ def resolve(
     Raises:
         ConfigurationError: an unknown setting, a wrong type, or a needed one that is missing.
     """
-    fields = _fields(cls)
+    fields = fields_of(cls)
     place_of = f"{where}: " if where else ""
     for source, place in ((given, "argument"), (in_file, where)):
         for name in source:
@@ -86,7 +86,7 @@ def resolve(
             value = _from_file(in_file[name], wanted, key, folder)
             origin = value.origin if isinstance(value, Secret) else where
         elif variable and environ.get(variable):
-            value, origin = _from_text(environ[variable], wanted, variable), f"${variable}"
+            value, origin = _from_text(environ[variable], wanted, f"${variable}"), f"${variable}"
         elif default is not attrs.NOTHING:
             value, origin = default, "default"
         else:
@@ -96,7 +96,8 @@ def resolve(
     return tuple(settings)
 
 
-def _fields(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
+def fields_of(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
+    """The settings of a backend, by name: the declared type, and the default or `attrs.NOTHING`."""
     if not attrs.has(cls):
         return {}
     hints = typing.get_type_hints(cls)
@@ -253,11 +254,34 @@ _FROM_FILE: dict[Any, Callable[[Any, str, Path], Any]] = {
 BOOLEANS = {"true": True, "false": False}
 
 
-def _from_text(text: str, wanted: Any, variable: str) -> Any:
-    """A setting from an environment variable, where everything is text."""
+def from_words(cls: type[Backend], words: Mapping[str, str], option: str) -> dict[str, Any]:
+    """The settings of a backend from a command line, where everything is text.
+
+    Args:
+        cls: The backend's class.
+        words: Name to text.
+        option: The option that they were given with, for messages.
+
+    Raises:
+        ConfigurationError: an unknown setting, or a text that is none of its kind.
+    """
+    fields = fields_of(cls)
+    for name in words:
+        if name not in fields:
+            raise ConfigurationError(
+                f"{option}: the backend {cls.name} has no setting {name[:60]!r}; "
+                f"{nearest(name, fields)}"
+            )
+    return {
+        name: _from_text(text, fields[name][0], f"{option} {name}") for name, text in words.items()
+    }
+
+
+def _from_text(text: str, wanted: Any, key: str) -> Any:
+    """A setting from an environment variable or a command line, where everything is text."""
     choices = choices_of(wanted)
     if Secret in choices:
-        return Secret(text, origin=f"${variable}")
+        return Secret(text, origin=key)
     value: Any = text
     try:
         if bool in choices:
@@ -269,5 +293,5 @@ def _from_text(text: str, wanted: Any, variable: str) -> Any:
     except (KeyError, ValueError):
         value = None
     if value is None:
-        raise _wrong(f"${variable}", wanted, text)
-    return _from_file(value, wanted, f"${variable}", Path.cwd())
+        raise _wrong(key, wanted, text)
+    return _from_file(value, wanted, key, Path.cwd())

@@ -278,6 +278,7 @@ class RequestRejected(VendorError):
 
     Attributes:
         field_errors: The vendor's own texts per field, for vendors that tell them; else empty.
+            Those of an answer over HTTP are masked and shortened, as the message is.
     """
 
     _billed = Billed.NO

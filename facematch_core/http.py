@@ -84,6 +84,13 @@ MOCK_HEADER = "X-Facematch-Mock"
 
 R = TypeVar("R", MatchResult, LivenessResult, SearchResult, AgeResult)
 
+_KINDS: dict[Operation, Any] = {
+    Operation.MATCH: MatchResult,
+    Operation.LIVENESS: LivenessResult,
+    Operation.SEARCH: SearchResult,
+    Operation.AGE: AgeResult,
+}
+
 
 def picture(name: str, image: Image) -> FilePart:
     """`image` as the file of the form field `name`, under a name that tells nothing."""
@@ -254,9 +261,21 @@ class HttpBackend(Backend):
                 return reply
             on_sent = _told_already  # once for a call, however often its bytes leave
 
+    def read_reply(self, call: Call, reply: HttpReply) -> Answer | FaceMatchError:
+        """What `reply` means for `call`: the result, or the error that the call would raise.
+
+        Nothing is sent and nobody is asked, so that any reply can be tried: what would a 502 with
+        a page of markup be, or a 200 with a text in the place of the score?
+
+        Args:
+            call: What was asked.
+            reply: What might be answered; its `secrets` are masked as those of a request are.
+        """
+        return self._meaning(call, reply, _KINDS[call.operation])
+
     def _ask(self, call: Call, kind: type[R]) -> R:
         reply = self._reply(call)
-        answer = self._believed(self._read(call, reply, kind), call, reply)
+        answer = self._meaning(call, reply, kind)
         if not isinstance(answer, FaceMatchError):
             return answer
         # The frame of a function that raises stays alive with the error.
@@ -266,6 +285,11 @@ class HttpBackend(Backend):
         finally:
             answer.__context__ = None
             del answer
+
+    def _meaning(
+        self, call: Call, reply: HttpReply, kind: type[R]
+    ) -> R | VendorError | EnvironmentMismatch:
+        return self._believed(self._read(call, reply, kind), call, reply)
 
     def _believes(self, reply: HttpReply) -> bool:
         return self.environment is not Environment.MOCK or _environment(reply) is not None

@@ -15,7 +15,8 @@ from PIL import PngImagePlugin
 
 from facematch_core import Image, ImageFormat
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import find_leaks, noise, picture_samples
+from facematch_core.testing import noise, picture_samples
+from facematch_core.testing._forms import found_in, layers
 
 API_KEY = "canary-key-5e3f9a77c1"
 CLIENT_ID = "canary-client-19d0e8b2"
@@ -111,28 +112,10 @@ def leaks(texts, secrets):
         texts: By name, bytes or text.
         secrets: By name, pieces of each.
     """
-    hay = {place: _layers(text) for place, text in texts.items()}
+    hay = {place: tuple(layers(text)) for place, text in texts.items()}
     return {
         (place, name): forms
         for name, parts in secrets.items()
-        for place, layers in hay.items()
-        if (forms := sorted({form for part in parts for form in _forms(part, layers)}))
+        for place, told in hay.items()
+        if (forms := sorted({form for part in parts for form in found_in(part, told)}))
     }
-
-
-def _layers(text):
-    """A text, and what was written inside of quotation marks in it, once and twice."""
-    layers = [text.encode(errors="surrogateescape") if isinstance(text, str) else text]
-    while len(layers) < 4 and b"\\\\" in layers[-1]:
-        layers.append(layers[-1].replace(b"\\\\", b"\\"))
-    return [*layers, layers[-1].replace(b"\\'", b"'")]
-
-
-def _forms(part, layers):
-    """The forms of `find_leaks`, and what `repr` makes of bytes that were taken for text."""
-    shown = repr(part.decode("latin-1"))[1:-1]
-    quoted = {shown, shown.replace("\\'", "'"), shown.replace("\\'", "'").replace("'", "\\'")}
-    written = {one.encode(code) for one in quoted for code in ("utf-8", "latin-1")}
-    if any(one in layer for one in written for layer in layers):
-        return {*find_leaks(part, *layers), "repr of text"}
-    return find_leaks(part, *layers)

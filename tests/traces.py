@@ -5,11 +5,12 @@ import json
 import logging
 import pickle
 import sqlite3
-import traceback
 import zlib
 from pathlib import Path
 
 import attrs
+
+from facematch_core.testing._leaks import chain, frames, shown
 
 TESTS = str(Path(__file__).parent)
 
@@ -20,38 +21,16 @@ def of_error(error):
     So for the error, and for what it was raised from or while. A test's own frames hold what a
     caller holds; they are left out.
     """
-    chain = _chain(error)
+    told = chain(error)
     texts = {
-        "error": "\n".join(f"{one}\n{_shown(one)}\n{_shown(vars(one))}" for one in chain),
-        "error, frames": "\n".join(line for one in chain for line in _frames(one)),
+        "error": "\n".join(f"{one}\n{shown(one)}\n{shown(vars(one))}" for one in told),
+        "error, frames": "\n".join(
+            text for one in told for file, text in frames(one) if not file.startswith(TESTS)
+        ),
     }
     if isinstance(error, Exception):
         texts["error, pickled"] = pickle.dumps(error)
     return texts
-
-
-def _chain(error):
-    found, waiting = [], [error]
-    while waiting:
-        one = waiting.pop()
-        if one is not None and one not in found:
-            found.append(one)
-            waiting += [one.__cause__, one.__context__]
-    return found
-
-
-def _frames(error):
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if not frame.f_code.co_filename.startswith(TESTS):
-            yield from (f"{name} = {_shown(value)}" for name, value in frame.f_locals.items())
-
-
-def _shown(value):
-    """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
-        return f"<{type(error).__name__}>"
 
 
 def of_result(result):

@@ -14,7 +14,7 @@ from facematch_core._rules import Answer
 from facematch_core._secrets import Secret
 from facematch_core.errors import RequestRejected, VendorError
 
-from ._words import masker, without_secrets
+from ._words import fit, masker, without_secrets
 
 R = TypeVar("R", bound=Answer)
 
@@ -61,13 +61,18 @@ def masked_result(
 
 
 def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
-    """Take secrets out of the message of `error`, and of the vendor's texts by field."""
+    """Take secrets out of the message of `error`, and all that `excerpt` would out of its fields.
+
+    A vendor that says what is wrong with a picture may quote it.
+    """
     error.message = without_secrets(error.message, secrets)
     error.args = (error.message,)
     if error.request_id is not None:
         error.request_id = without_secrets(error.request_id, secrets)
     if isinstance(error, RequestRejected):
-        error.field_errors = {
-            without_secrets(name, secrets): tuple(without_secrets(text, secrets) for text in texts)
-            for name, texts in error.field_errors.items()
-        }
+        fields: dict[str, tuple[str, ...]] = {}
+        for name, texts in error.field_errors.items():
+            # Names that are alike by now share an entry.
+            place = fit(name, secrets)
+            fields[place] = (*fields.get(place, ()), *(fit(text, secrets) for text in texts))
+        error.field_errors = fields

@@ -51,7 +51,13 @@ def excerpt(reply: HttpReply) -> str:
     for name in ("detail", "error", "message"):
         said = body.get(name)
         if isinstance(said, str) and said.strip():
-            said = _LONG_WORD.sub(_masked, without_secrets(said, reply.secrets))
-            printable = "".join(c if c.isprintable() else " " for c in said)
-            return " ".join(printable.split())[:200].rstrip()
+            return fit(said, reply.secrets)
     return ""
+
+
+def fit(said: str, secrets: tuple[Secret, ...]) -> str:
+    """A text of the vendor's as `excerpt` repeats one: masked, printable, up to 200 characters."""
+    said = _LONG_WORD.sub(_masked, without_secrets(said, secrets))
+    if not said.isprintable():
+        said = "".join(c if c.isprintable() else " " for c in said)
+    return " ".join(said.split())[:200].rstrip()

@@ -16,6 +16,9 @@ It needs pytest: ``pip install "facematch-core[testing]"``. Nothing else of face
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 try:
     import pytest
 except ModuleNotFoundError as missing:
@@ -26,31 +29,50 @@ except ModuleNotFoundError as missing:
         '`pip install "facematch-core[testing]"`.'
     ) from None
 
-# Before they are imported: without it a failing rule would only say AssertionError.
-pytest.register_assert_rewrite(f"{__name__}._contract")
+from ._card import Card
+from ._clock import ManualClock
+from ._conformance import conformance
+from ._double import VendorDouble
+from ._http_double import HttpDouble
+from ._http_messages import DoubleReply, DoubleRequest
+from ._leaks import find_leaks, picture_samples, told_by
+from ._photographs import photograph
+from ._pictures import noise, pictures_beyond
+from ._self_test import SelfTest, self_test
+from ._situations import Situation
 
-from ._clock import ManualClock  # noqa: E402 - see above
-from ._contract import BackendContract, Rule, rules  # noqa: E402 - see above
-from ._double import VendorDouble  # noqa: E402 - see above
-from ._http_double import HttpDouble  # noqa: E402 - see above
-from ._http_messages import DoubleReply, DoubleRequest  # noqa: E402 - see above
-from ._leaks import find_leaks, picture_samples, told_by  # noqa: E402 - see above
-from ._pictures import noise, pictures_beyond  # noqa: E402 - see above
-from ._situations import Situation  # noqa: E402 - see above
+if TYPE_CHECKING:
+    from ._contract import BackendContract, Rule, rules
 
 __all__ = [
     "BackendContract",
+    "Card",
     "DoubleReply",
     "DoubleRequest",
     "HttpDouble",
     "ManualClock",
     "Rule",
+    "SelfTest",
     "Situation",
     "VendorDouble",
+    "conformance",
     "find_leaks",
     "noise",
+    "photograph",
     "picture_samples",
     "pictures_beyond",
     "rules",
+    "self_test",
     "told_by",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The rules, imported when they are used: by then pytest runs and rewrites their assertions.
+
+    Without that a failing rule would only say AssertionError.
+    """
+    if name not in ("BackendContract", "Rule", "rules"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    pytest.register_assert_rewrite(f"{__name__}._contract")
+    return getattr(importlib.import_module("._contract", __name__), name)

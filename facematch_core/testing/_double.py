@@ -107,8 +107,10 @@ class VendorDouble(abc.ABC):
         """What the vendor understood of the last call, in the words of `FaceVerifier.verify`.
 
         Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref`` and
-        ``metadata``; one that the double cannot tell is left out. A backend that declares to pass
-        something on is held to it here. By default nothing can be told.
+        ``metadata``, and of the pictures ``probe`` and ``reference``: the bytes of their files as
+        the vendor got them, decoded where they travel as base64, and no ``reference`` of a call
+        about one picture. One that the double cannot tell is left out. A backend that declares to
+        pass something on is held to it here. By default nothing can be told.
         """
         return {}
 

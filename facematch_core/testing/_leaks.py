@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import logging
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from urllib.parse import quote, quote_plus
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from facematch_core import Image
+
+from ._forms import found_in, layers
 
 #: Fewer bytes than this occur by chance, in base64 above all.
 SHORTEST = 6
@@ -23,8 +22,9 @@ _SAMPLE, _SAMPLES = 12, 5
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     """Tell in which form `secret` stands in any of `texts`.
 
-    Looked for: as it is, as `repr` and JSON write it, in hexadecimal, in base64 of both alphabets
-    wherever it begins in a longer text, and escaped for a URL.
+    Looked for: as it is, as `repr`, `ascii` and JSON write it (bytes, and bytes that were taken for
+    text; also inside of a text that was written so again), in hexadecimal, in base64 of both
+    alphabets wherever it begins in a longer text, and escaped for a URL.
 
     Args:
         secret: At least 6 bytes.
@@ -39,62 +39,7 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < SHORTEST:
         raise ValueError(f"A secret of {len(raw)} bytes is too short: take {SHORTEST} or more.")
-    forms = _forms(raw)
-    # As bytes: surrogates stand for bytes that were no text, as in file names and arguments.
-    hay = [text.encode(errors="surrogatepass") if isinstance(text, str) else text for text in texts]
-    return tuple(
-        name for name, written in forms.items() if any(w in text for w in written for text in hay)
-    )
-
-
-def _forms(raw: bytes) -> dict[str, set[bytes]]:
-    as_latin = raw.decode("latin-1")
-    texts = {as_latin}
-    with suppress(UnicodeDecodeError):
-        texts.add(raw.decode())
-    hexadecimal, spaced = raw.hex(), raw.hex(" ")
-    forms = {
-        "as it is": {raw, *(text.encode() for text in texts)},
-        # The quotation mark is escaped or not, as the rest of the longer text has it.
-        "repr": {
-            form
-            for text in (repr(raw)[2:-1], *(ascii(text)[1:-1] for text in texts))
-            for form in (text.encode(), text.replace("\\'", "'").replace("'", "\\'").encode())
-        },
-        "JSON": {
-            json.dumps(text, ensure_ascii=plain)[1:-1].encode()
-            for text in texts
-            for plain in (True, False)
-        },
-        "hexadecimal": {
-            text.encode() for form in (hexadecimal, spaced) for text in (form, form.upper())
-        },
-        "base64": set(_base64(raw)),
-        "URL": {
-            text.encode()
-            for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw))
-            for text in (escaped, _lower_escapes(escaped))
-        },
-    }
-    # Text without anything to escape looks the same in several forms; it is named once.
-    for name in ("repr", "JSON", "URL"):
-        forms[name] -= forms["as it is"]
-    return forms
-
-
-def _lower_escapes(escaped: str) -> str:
-    parts = escaped.split("%")
-    return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
-
-
-def _base64(raw: bytes) -> Iterator[bytes]:
-    """The characters that `raw` alone decides, for each place it can have in a group of three."""
-    for before in range(3):
-        padded = bytes(before) + raw
-        first = (before * 8 + 5) // 6
-        last = len(padded) * 8 // 6
-        yield base64.b64encode(padded)[first:last]
-        yield base64.urlsafe_b64encode(padded)[first:last]
+    return found_in(raw, [layer for text in texts for layer in layers(text)])
 
 
 def picture_samples(image: Image) -> tuple[bytes, ...]:
@@ -110,9 +55,57 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
 
 
 def told_by(error: BaseException) -> str:
-    """Everything an error tracker could collect of `error`: texts, attributes, frames, locals."""
-    frames = traceback.TracebackException.from_exception(error, capture_locals=True)
-    return "\n".join([str(error), repr(error), repr(vars(error)), *frames.format()])
+    """Everything an error tracker could collect of `error`: texts, attributes, frames, locals.
+
+    So for what it was raised from, or while, and for the members of a group.
+    """
+    errors = chain(error)
+    texts = [text for one in errors for text in (shown(one, str), shown(one), shown(vars(one)))]
+    return "\n".join([*texts, *(text for one in errors for _, text in frames(one))])
+
+
+def chain(error: BaseException) -> tuple[BaseException, ...]:
+    """`error`, its causes and contexts (also those that are not shown), members of groups."""
+    found: dict[int, BaseException] = {}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in found:
+            continue
+        found[id(one)] = one
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return tuple(found.values())
+
+
+def frames(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Every frame of its own traceback: the file, and place, line and local variables as text."""
+    found = error.__traceback__
+    for told, (frame, _) in zip(traceback.extract_tb(found), traceback.walk_tb(found), strict=True):
+        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
+        place = f'  File "{told.filename}", line {told.lineno}, in {told.name}\n    {told.line}'
+        yield told.filename, "\n".join([place, *values])
+
+
+def shown(value: object, how: Callable[[object], str] = repr) -> str:
+    """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
+    try:
+        return how(value)
+    except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
+        return f"<{type(error).__name__}>"
+
+
+class _Whole(logging.Formatter):
+    """A record with its arguments and whatever else it carries, as a log in JSON has it."""
+
+    #: What every record has, and what any formatter adds to it.
+    _usual = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {key: value for key, value in vars(record).items() if key not in self._usual}
+        told = super().format(record)
+        return f"{told} {shown(extra)}" if extra else told
 
 
 @contextmanager
@@ -120,7 +113,7 @@ def captured_log() -> Iterator[io.StringIO]:
     """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
-    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s"))
+    handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
     root = logging.getLogger()
     loggers = [root, *(logging.getLogger(name) for name in list(root.manager.loggerDict))]
     levels = [logger.level for logger in loggers]

@@ -58,19 +58,23 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
         limits: What the vendor takes.
 
     Returns:
-        For each limit one picture beyond it (``format``, ``bytes``, ``pixels``, ``side``); none for
-        a limit that is not set, or that the core's own comes before.
+        For each limit one picture a little beyond it (``bytes``, ``pixels``, ``side``), and one of
+        each kind that is not taken (``format bmp``, for example); none for a limit that is not set,
+        or that the core's own comes before.
     """
-    beyond = {}
     allowed = next((kind for kind in _WRITABLE if kind in limits.formats), None)
-    refused = next((kind for kind in reversed(_WRITABLE) if kind not in limits.formats), None)
     side = max(64, limits.min_side_px)
-    if refused is not None:
-        beyond["format"] = noise(0, (side, side), refused)
+    beyond = {
+        f"format {kind.value}": noise(0, (side, side), kind)
+        for kind in _WRITABLE
+        if kind not in limits.formats
+    }
     if allowed is None:
         return beyond
     if limits.max_bytes is not None and limits.max_bytes < _MOST_BYTES // 2:
-        beyond["bytes"] = _heavier(limits.max_bytes, side, allowed)
+        # Uncompressed it is as large as it is meant to be.
+        plain = ImageFormat.PNG if ImageFormat.PNG in limits.formats else allowed
+        beyond["bytes"] = _heavier(limits.max_bytes, side, plain)
     if limits.max_pixels is not None and limits.max_pixels < _MOST_PIXELS // 2:
         longer = max(side, math.isqrt(limits.max_pixels) + 1)
         beyond["pixels"] = _plain((longer, longer), allowed)
@@ -80,11 +84,11 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
 
 
 def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
-    """Noise, which does not shrink, grown until its file is larger than that."""
-    # Three bytes a pixel in PNG; the other kinds take a few more rounds.
+    """Noise, which does not shrink, grown until its file is a little larger than that."""
+    # Three bytes a pixel in PNG; of the other kinds the first one tells how many it takes.
     side = max(side, math.isqrt(size_bytes // 3) + 1)
     while (picture := noise(0, (side, side), kind)).size_bytes <= size_bytes:
-        side = side * 3 // 2
+        side = math.isqrt(side * side * size_bytes // picture.size_bytes) + 1 + side // 100
     return picture
 
 

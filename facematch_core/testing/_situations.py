@@ -18,15 +18,18 @@ class Situation(enum.StrEnum):
     # Answers about people
 
     #: Both pictures show one person: a match at the default threshold, with a score well above it.
+    #: Where the vendor checks liveness as well, the probe passes a check, too.
     SAME_PERSON = "same_person"
-    #: The pictures show two people: no match at the default threshold.
+    #: The pictures show two people: no match at the default threshold. What a check of the probe
+    #: says is left open.
     DIFFERENT_PEOPLE = "different_people"
-    #: The probe shows a live face.
+    #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
     LIVE = "live"
-    #: The probe shows a photograph, a screen or a mask.
+    #: The probe shows a photograph, a screen or a mask. What a comparison says is left open.
     SPOOF = "spoof"
     #: Exactly the score that `prepare` is given, decided by the vendor's own rule at the threshold
-    #: it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
+    #: it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE. Where an
+    #: estimation of age looks for life as well, it is the score of that.
     SCORE = "score"
 
     # Answers that are easily misread
@@ -44,7 +47,8 @@ class Situation(enum.StrEnum):
     #: A high score, and the verdict `VendorDouble.unknown_status`, which no document names.
     UNKNOWN_STATUS = "unknown_status"
     #: As SAME_PERSON or LIVE, with the warning `VendorDouble.unknown_warning`, which no document
-    #: names, of the vendor's gravest weight or of a weight that no document names either.
+    #: names, of the vendor's gravest weight or of a weight that no document names either; best
+    #: twice, once of each.
     UNKNOWN_WARNING = "unknown_warning"
     #: As SAME_PERSON or LIVE, with the guesses `VendorDouble.demographics` in the answer.
     DEMOGRAPHICS = "demographics"
@@ -91,6 +95,9 @@ BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situatio
 
 #: What an answer looks like of the operations that are no yes or no about one person.
 TOLD = {Operation.SEARCH: Situation.FACE_FOUND, Operation.AGE: Situation.AGE_TOLD}
+
+#: What each operation is best answered with.
+BEST = GOOD | TOLD
 
 #: Situations that only one operation can meet.
 OPERATION_OF = {

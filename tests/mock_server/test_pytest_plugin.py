@@ -225,6 +225,20 @@ def test_without_the_extra_a_fixture_says_what_to_install(run_suite, tmp_path):
     assert "Traceback" not in done.stdout
 
 
+def test_a_suite_that_uses_no_fixture_loads_nothing(run_suite):
+    """Pytest finds the plug-in by itself, and it is all that is loaded of us."""
+    code = """
+        import sys
+
+        def test_plain():
+            ours = {name for name in sys.modules if name.startswith("facematch")}
+            assert ours == {"facematch_mock_server", "facematch_mock_server.pytest_plugin"}
+            assert not {"requests", "PIL", "numpy", "h11", "stevedore"} & set(sys.modules)
+    """
+    done = run_suite(code)
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_plugin_costs_a_suite_nothing():
     """Beside pytest it loads two small modules, and nothing that they would need."""
     code = """

@@ -27,6 +27,7 @@ OF_DEEPVUE = STARTED.replace("MockServer()", "MockServer(vendor='deepvue')")
 LATER = {
     *("PIL", "requests", "numpy", "difflib", "html", "email.utils", "importlib.metadata"),
     *("importlib.resources", "facematch_mock_server.cards._sheet", "facematch_local"),
+    *("facematch_mock_server.doubles", "facematch_core.testing", "pytest"),
 }
 
 

@@ -6,15 +6,21 @@ import inspect
 
 import attrs
 
+from ._arriving import ArrivingRules
 from ._decisions import DecisionRules
 from ._doubt import DoubtRules
 from ._lookups import LookupRules
+from ._mapping import MappingRules
 from ._money import MoneyRules
 from ._privacy import PrivacyRules
 from ._records import RecordRules
 from ._refusals import RefusalRules
+from ._series import SeriesRules
+from ._settings import SettingRules
 from ._shape import ShapeRules
 from ._sharing import SharingRules
+from ._telling import TellingRules
+from ._together import TogetherRules
 
 
 class BackendContract(
@@ -27,6 +33,12 @@ class BackendContract(
     SharingRules,
     LookupRules,
     RecordRules,
+    TogetherRules,
+    SeriesRules,
+    MappingRules,
+    SettingRules,
+    ArrivingRules,
+    TellingRules,
 ):
     """What every backend keeps, as tests that its author runs unchanged.
 

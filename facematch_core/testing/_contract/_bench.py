@@ -30,7 +30,14 @@ from facematch_core.backend import (
     Secret,
 )
 from facematch_core.testing._double import VendorDouble
-from facematch_core.testing._situations import GOOD, OPERATION_OF, TOLD, Situation
+from facematch_core.testing._situations import (
+    BEST,
+    FAILURES,
+    GOOD,
+    OPERATION_OF,
+    TOLD,
+    Situation,
+)
 
 from ._outcome import Outcome, Result
 
@@ -50,6 +57,12 @@ def does_not_apply(reason: str) -> NoReturn:
 
 #: A score in the middle of the scale, with more digits than a careless vendor keeps.
 MIDDLE = 61.23
+
+#: What every operation can meet, also one that is no question about one person.
+_FOR_ALL = (*FAILURES, Situation.SLOW)
+
+#: Seconds that a call may take in SLOW, whose double never answers by itself.
+DEADLINE_S = 0.25
 
 
 class Bench:
@@ -96,6 +109,11 @@ class Bench:
         """The other declared operations."""
         return [operation for operation in TOLD if operation in self.can.operations]
 
+    @property
+    def declared(self) -> list[Operation]:
+        """All of them."""
+        return [*self.operations, *self.lookups]
+
     def secrets(self) -> list[tuple[str, str]]:
         """Name and text of every `Secret` among the backend's attributes."""
         backend = type(self.backend)
@@ -122,21 +140,25 @@ class Bench:
 
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips if there is none."""
-        only = OPERATION_OF.get(situation)
-        if only is None:
-            self.need(situation)
-            return self.operations
-        if only not in self.operations:
+        meet = self._meet(situation)
+        if not meet:
+            only = OPERATION_OF.get(situation)
             does_not_apply(f"{self.backend.name} declares no {only} call.")
         self.need(situation)
-        return [only]
+        return meet
+
+    def _meet(self, situation: Situation) -> list[Operation]:
+        only = OPERATION_OF.get(situation)
+        if only is not None:
+            return [only] if only in self.can.operations else []
+        # An answer about a person is one to a question about a person; failing is for all.
+        return self.declared if situation in _FOR_ALL else self.operations
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
         """Those of `situations` that the double can produce, each with every operation it fits."""
         for situation in situations:
-            for operation in self.operations:
-                fits = OPERATION_OF.get(situation, operation) is operation
-                if fits and situation in self.double.situations:
+            if situation in self.double.situations:
+                for operation in self._meet(situation):
                     yield operation, situation
 
     def ask(
@@ -151,6 +173,7 @@ class Bench:
     ) -> Outcome:
         """Prepare the double and make one call, as an application would."""
         self.double.prepare(situation, score=score)
+        _in_time(situation, options)
         events: list[Event] = []
         verifier = verifier or FaceVerifier(self.backend, on_event=events.append)
         pictures = images or self.double.pictures_for(situation)
@@ -170,6 +193,7 @@ class Bench:
         self.double.prepare(situation, score=score)
         limits = self.can.image_limits
         probe, reference = (p.prepared(limits) for p in self.double.pictures_for(situation))
+        _in_time(situation, fields)
         fields["threshold"] = self.threshold(operation, threshold)
         if operation is Operation.MATCH:
             fields["reference"] = reference
@@ -208,7 +232,7 @@ class Bench:
         """
         if Situation.SCORE in self.double.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
-        situation = GOOD[operation]
+        situation = BEST[operation]
         score = self.ask(operation, situation).answer.score
         assert score is not None, f"{operation}: a pass carries no score, but a scale is declared"
         assert 1 <= score.value <= 99, (
@@ -222,9 +246,19 @@ class Bench:
         if self.can.threshold_rule is ThresholdRule.VENDOR:
             does_not_apply(f"{self.backend.name} leaves the threshold rule to its vendor.")
         scaled = [operation for operation in self.operations if self.scale(operation)]
+        if Operation.AGE in self.lookups and self.scale(Operation.AGE):
+            answer = self.ask(Operation.AGE, TOLD[Operation.AGE]).result
+            # Not every vendor looks for life where it estimates an age.
+            if answer is not None and answer.score is not None:
+                scaled.append(Operation.AGE)
         if not scaled:
             does_not_apply(f"{self.backend.name} declares no scale of scores.")
         return scaled
+
+
+def _in_time(situation: Situation, options: dict[str, Any]) -> None:
+    if situation is Situation.SLOW:
+        options.setdefault("deadline_s", DEADLINE_S)
 
 
 def call(

@@ -7,8 +7,11 @@ import json
 from facematch_core import AgeResult, Billed, Operation, SearchDecision, SearchResult
 from facematch_core.testing._situations import TOLD
 
-from ._bench import Bench
+from ._bench import Bench, does_not_apply
 from ._rules import Rules
+
+#: Years; nobody has been older.
+OLDEST = 125
 
 _KIND = {Operation.SEARCH: SearchResult, Operation.AGE: AgeResult}
 
@@ -22,6 +25,8 @@ class LookupRules(Rules):
         Each is one request, booked as it says, and survives the way through JSON: a list of
         strangers' sessions that cannot be read back is a breach without a use.
         """
+        if not bench.lookups:
+            does_not_apply(f"{bench.backend.name} declares no search and no estimation of age.")
         for operation in bench.lookups:
             situation = TOLD[operation]
             for ask in (bench.ask_directly, bench.ask):
@@ -39,6 +44,7 @@ class LookupRules(Rules):
                     self._tells_whom(result, bench)
                 elif isinstance(result, AgeResult):
                     assert result.age is not None, "an estimation of age without an age"
+                    assert 0 <= result.age <= OLDEST, f"an age of {result.age:g} years"
 
     def _tells_whom(self, result: SearchResult, bench: Bench) -> None:
         assert result.decision is SearchDecision.FOUND, "somebody is kept, and on no blocklist"

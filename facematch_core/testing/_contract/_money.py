@@ -14,6 +14,7 @@ from facematch_core import (
     Charged,
     DeadlineExceeded,
     InsufficientCredit,
+    Operation,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
@@ -24,10 +25,10 @@ from facematch_core import (
     VendorError,
     VendorUnavailable,
 )
-from facematch_core.testing._situations import ANSWERS, FAILURES, GOOD, Situation
+from facematch_core.testing._situations import ANSWERS, BAD, BEST, FAILURES, GOOD, Situation
 
-from ._bench import Bench
-from ._outcome import PASS, Outcome
+from ._bench import DEADLINE_S, Bench
+from ._outcome import FAIL, PASS, Outcome, Result
 from ._rules import Rules
 
 
@@ -65,8 +66,8 @@ EXPECTED = {
     Situation.UNREADABLE_200: Expected((UnexpectedResponse,), _YES, False),
 }
 
-#: Seconds that a call may take at most; the double of SLOW never answers by itself.
-DEADLINE_S = 0.25
+#: How often a call may miss its time before it is the backend's fault, and not the machine's.
+TRIES = 3
 
 
 def _books_agree(billed: Billed, outcome: Outcome) -> None:
@@ -116,6 +117,8 @@ class MoneyRules(Rules):
                 assert error.status_code is None or 100 <= error.status_code <= 599
                 assert str(error).strip(), "an error without a sentence"
                 _books_agree(error.billed, outcome)
+                # Neither was asked to keep anything.
+                assert not getattr(error, "reconcilable", False), "told as one that can be found"
                 if isinstance(error, RateLimited) and error.retry_after_s is not None:
                     assert math.isfinite(error.retry_after_s)
                     assert error.retry_after_s >= 0
@@ -141,14 +144,33 @@ class MoneyRules(Rules):
 
         A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
         """
-        for operation in bench.operations_for(Situation.SLOW):
-            started = time.monotonic()
-            outcome = bench.ask(operation, Situation.SLOW, deadline_s=DEADLINE_S)
-            assert time.monotonic() - started < 20 * DEADLINE_S
+        bench.need(Situation.SLOW)
+        for operation in bench.declared:
+            before = self._gives_up(bench, operation).request_id
+            if operation in bench.operations:
+                # An answer that came too late says the opposite.
+                other = bench.ask(operation, BAD[operation]).answer
+                assert other.decision is FAIL[operation], "the answer of the call before"
+            later = bench.ask(operation, BEST[operation]).answer
+            assert later.decision is PASS.get(operation, later.decision)
+            assert before is None or later.request_id != before, "the answer of the call before"
+
+    def _gives_up(self, bench: Bench, operation: Operation) -> Result:
+        """Run out of time; what was answered just before that, while the vendor answered."""
+        for _ in range(TRIES):
+            at = time.monotonic()
+            good = bench.ask(operation, BEST[operation]).answer
+            usual_s, at = time.monotonic() - at, time.monotonic()
+            outcome = bench.ask(operation, Situation.SLOW)
+            taken_s = time.monotonic() - at
             assert isinstance(outcome.error, DeadlineExceeded), outcome.told
             assert outcome.error.billed is Billed.UNKNOWN
             assert not outcome.error.retryable
-            assert bench.ask(operation, GOOD[operation]).answer.decision is PASS[operation]
+            assert outcome.requests <= 1, f"{outcome.requests} requests for one call"
+            # Twice may be what is waited for in turn: an answer, and its end.
+            if taken_s < 3 * DEADLINE_S + 10 * usual_s:
+                return good
+        raise AssertionError(f"a call with {DEADLINE_S} s to go ended after {taken_s:.2f} s")
 
     def test_r20_first_byte_is_told_once(self, bench: Bench) -> None:
         """`on_sent` is called once if bytes may have left, and never if none have.
@@ -156,9 +178,9 @@ class MoneyRules(Rules):
         It is what a budget keeps its reservation by when the program is killed in between.
         """
         sent: list[bool] = []
-        for operation in bench.operations:
+        for operation in bench.declared:
             sent.clear()
-            bench.ask_directly(operation, GOOD[operation], on_sent=lambda: sent.append(True))
+            bench.ask_directly(operation, BEST[operation], on_sent=lambda: sent.append(True))
             assert len(sent) == 1 or (not sent and operation not in bench.can.billed_operations)
         for operation, situation in bench.cases((Situation.UNREACHABLE, Situation.LOST_ANSWER)):
             events = [type(event) for event in bench.ask(operation, situation).events]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from facematch_core import (
+    AgeDecision,
     AgeResult,
     Decision,
     Event,
@@ -21,10 +24,27 @@ Result = MatchResult | LivenessResult | SearchResult | AgeResult
 #: The decision that lets somebody in, and the one that does not, per operation.
 PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}
 FAIL = {Operation.MATCH: Decision.NO_MATCH, Operation.LIVENESS: LivenessDecision.NOT_LIVE}
-REVIEW = {Operation.MATCH: Decision.REVIEW, Operation.LIVENESS: LivenessDecision.REVIEW}
+REVIEW = {
+    Operation.MATCH: Decision.REVIEW,
+    Operation.LIVENESS: LivenessDecision.REVIEW,
+    Operation.AGE: AgeDecision.REVIEW,
+}
 INCONCLUSIVE = {
     Operation.MATCH: Decision.INCONCLUSIVE,
     Operation.LIVENESS: LivenessDecision.INCONCLUSIVE,
+}
+
+#: What a score on either side of the threshold may become, per operation that has one. The score
+#: of an estimation of age is that of liveness, so it never makes anybody too young.
+ABOVE: dict[Operation, set[Any]] = {
+    Operation.MATCH: {Decision.MATCH},
+    Operation.LIVENESS: {LivenessDecision.LIVE},
+    Operation.AGE: {AgeDecision.OLD_ENOUGH, AgeDecision.ESTIMATED},
+}
+BELOW: dict[Operation, set[Any]] = {
+    Operation.MATCH: {Decision.NO_MATCH, Decision.REVIEW},
+    Operation.LIVENESS: {LivenessDecision.NOT_LIVE, LivenessDecision.REVIEW},
+    Operation.AGE: {AgeDecision.NOT_LIVE, AgeDecision.REVIEW},
 }
 
 

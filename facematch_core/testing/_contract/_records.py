@@ -17,13 +17,11 @@ from facematch_core import (
     VendorError,
 )
 from facematch_core.backend import Backend
-from facematch_core.testing._situations import GOOD, TOLD
+from facematch_core.testing._situations import BEST
 
 from ._bench import Bench, does_not_apply
 from ._outcome import Result
 from ._rules import Rules
-
-_SITUATIONS = GOOD | TOLD
 
 
 class RecordRules(Rules):
@@ -39,24 +37,23 @@ class RecordRules(Rules):
             does_not_apply(f"{bench.backend.name} cannot look into its vendor's records.")
         if Retention.KEEP not in bench.can.retention:
             does_not_apply(f"{bench.backend.name} keeps nothing that could be found.")
-        for operation in (*bench.operations, *bench.lookups):
+        for operation in bench.declared:
             for _ in range(2):  # so that the newest record is not the only one
-                result = bench.ask(
-                    operation, _SITUATIONS[operation], retention=Retention.KEEP
-                ).answer
-            made = _attempt(bench, operation, result)
-            told = _look(bench, made)
+                result = bench.ask(operation, BEST[operation], retention=Retention.KEEP).answer
+            made = attempt_of(bench, operation, result)
+            told = look(bench, made)
             if told is not None:
                 assert told.attempt.id == made.id, "an answer about another call"
                 if told.outcome is Reconciled.FOUND:
                     assert type(told.result) is type(result)
                     assert told.result.attempt_id == made.id, "the record of another call"
-            told = _look(bench, attrs.evolve(made, id=str(uuid.uuid4())))
+            told = look(bench, attrs.evolve(made, id=str(uuid.uuid4())))
             if told is not None:
                 assert told.outcome is not Reconciled.FOUND, "found what nobody sent"
 
 
-def _attempt(bench: Bench, operation: Operation, result: Result) -> Attempt:
+def attempt_of(bench: Bench, operation: Operation, result: Result) -> Attempt:
+    """What one would look for to find the call that gave `result`, if it was kept."""
     return Attempt(
         id=str(result.attempt_id),
         operation=operation,
@@ -66,7 +63,7 @@ def _attempt(bench: Bench, operation: Operation, result: Result) -> Attempt:
     )
 
 
-def _look(bench: Bench, attempt: Attempt) -> Reconciliation | None:
+def look(bench: Bench, attempt: Attempt) -> Reconciliation | None:
     """What the backend says; None if the double cannot tell what its vendor's records hold."""
     try:
         return bench.backend.reconcile(attempt)

@@ -26,6 +26,10 @@ from ._rules import Rules
 
 _KIND = {Operation.MATCH: MatchResult, Operation.LIVENESS: LivenessResult}
 
+#: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
+#: would move.
+SCORES = (0.0, 0.87, 1.0, 12.5, 50.1, 49.996, 61.23, 99.99, 99.99999, 100.0)
+
 
 class ShapeRules(Rules):
     """What a result says, and that it means what it says."""
@@ -85,10 +89,11 @@ class ShapeRules(Rules):
         for operation in bench.operations:
             if bench.scale(operation) is None:
                 continue
-            for value in (0.0, 0.87, 1.0, 12.5, 61.23, 99.99, 100.0):
+            for value in SCORES:
                 result = bench.ask(operation, Situation.SCORE, score=value).answer
                 assert result.score is not None, f"the vendor said {value}, the result says None"
-                assert result.score.value == pytest.approx(value, abs=0.005)
+                # A fraction that was made a percentage moves by less.
+                assert result.score.value == pytest.approx(value, rel=1e-12, abs=1e-12)
 
     def test_r04_json_form_is_complete(self, bench: Bench) -> None:
         """A result survives the way through JSON unchanged.

@@ -1,18 +1,22 @@
-"""R28-R30: many threads, other processes, and the end."""
+"""R28-R30, R35: many threads, other processes, and the end."""
 
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from facematch_core import Billed, ConfigurationError, Operation, ThresholdRule
 from facematch_core.testing._situations import ANSWERS, FAILURES, GOOD, Situation
 
-from ._bench import Bench, call
+from ._bench import Bench, call, does_not_apply
+from ._fork import can_fork, forked
+from ._midway import Midway
 from ._outcome import FAIL, PASS, REVIEW, Result
 from ._rules import Rules
 
@@ -20,6 +24,10 @@ T = TypeVar("T")
 
 #: Threads that start at the same moment, and how often each of them asks.
 THREADS, CALLS = 8, 4
+
+#: Seconds that a forked child may take: at least, per second of its parent's first call, and for an
+#: engine on this machine, which may have to be loaded again.
+CHILD_S, CHILD_PER_S, CHILD_ENGINE_S = 5.0, 30.0, 90.0
 
 
 def _together(asks: Sequence[Callable[[], Result]]) -> list[list[Result]]:
@@ -50,6 +58,34 @@ def _apart(
 def _through_pickle(value: T) -> T:
     again: T = pickle.loads(pickle.dumps(value))  # noqa: S301 - what was pickled just now
     return again
+
+
+def _several(ask: Callable[[], Result]) -> list[tuple[Any, ...]]:
+    """Decision, attempt id and threshold of `CALLS` answers: what a forked child tells of them."""
+    answers = [ask() for _ in range(CALLS)]
+    return [(a.decision, a.attempt_id, a.threshold and a.threshold.value) for a in answers]
+
+
+def _on_both_sides(
+    bench: Bench, ours: Callable[[], Result], theirs: Callable[[], Result], midway: Midway
+) -> tuple[list[Result], list[tuple[Any, ...]]]:
+    """The answers of this process, and what its child tells: forked in the middle of a call."""
+    started = time.monotonic()
+    results = [ours()]
+    patience_s = max(CHILD_S, CHILD_PER_S * (time.monotonic() - started))
+    if not bench.can.billed_operations:
+        patience_s = max(CHILD_ENGINE_S, patience_s)
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(midway.make, ours)
+        try:
+            midway.wait(bench, made)
+            with forked(functools.partial(_several, theirs)) as child:
+                midway.go_on()
+                results += [ours() for _ in range(CALLS)]
+                told = child.answer(patience_s)
+        finally:
+            midway.go_on()
+    return [*results, made.result(), ours()], told
 
 
 class SharingRules(Rules):
@@ -98,7 +134,7 @@ class SharingRules(Rules):
             for again in (_through_pickle(result), copy.deepcopy(result)):
                 assert again == result
                 assert again.raw == result.raw
-        for operation, situation in bench.cases(FAILURES):
+        for operation, situation in bench.cases((*FAILURES, Situation.SLOW)):
             error = bench.ask(operation, situation).error
             assert error is not None, f"{situation.name} gave a result"
             for same in (_through_pickle(error), copy.copy(error)):
@@ -128,3 +164,40 @@ class SharingRules(Rules):
             assert bench.ask(operation, situation).answer.decision is PASS[operation]
             reopened = bench.ask(operation, situation, verifier=again)
             assert reopened.answer.decision is PASS[operation]
+        # Nobody is left who could have kept open what is shared.
+        bench.close()
+        for operation in bench.operations:
+            reopened = bench.ask(operation, GOOD[operation], verifier=bench.open_verifier())
+            assert reopened.answer.decision is PASS[operation], "closed for good"
+
+    def test_r35_fork_keeps_answers_apart(self, bench: Bench) -> None:
+        """After a fork, parent and child get each their own answers.
+
+        A web server opens the verifier once and forks its workers. One that waits for a lock whose
+        holder stayed behind waits for ever; two on one connection read each other's visitors.
+        """
+        if not can_fork():
+            does_not_apply("A process that uses threads is not forked on this system.")
+        for operation in bench.operations:
+            situation, score, (passing, failing) = _apart(bench, operation)
+            midway = Midway()
+            verifier = bench.open_verifier(on_event=midway)
+            bench.double.prepare(situation, score=score)
+            pictures = bench.double.pictures_for(situation)
+            ours = call(verifier, operation, pictures, {"threshold": passing})
+            theirs = call(verifier, operation, pictures, {"threshold": failing})
+            before = bench.double.requests_seen
+            results, told = _on_both_sides(bench, ours, theirs, midway)
+            for result in results:
+                assert result.decision is PASS[operation], "an answer of the child's"
+            fails = (FAIL[operation], REVIEW[operation])
+            wanted = (PASS[operation],) if failing is None else fails
+            for decision, _, threshold in told:
+                assert decision in wanted, "the child has an answer of its parent's"
+                assert failing is None or threshold == failing
+            ids = {result.attempt_id for result in results}
+            ids |= {attempt_id for _, attempt_id, _ in told}
+            assert len(ids) == len(results) + len(told), "parent and child share an attempt id"
+            # A double in this process has a copy in the child, and does not see its calls.
+            seen = bench.double.requests_seen - before
+            assert seen in (len(results), len(ids)), f"{seen} requests for {len(ids)} calls"

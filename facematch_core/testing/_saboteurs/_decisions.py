@@ -45,7 +45,15 @@ class ForgetsTheThreshold(ParagonBackend):
     """The vendor is always sent the default."""
 
     def threshold(self, call):
-        return self.capabilities.default_for(call.operation)
+        return self.capabilities.default_for(call.operation) or 0.0
+
+
+@caught_by("R08")
+class AgesWithoutALook(ParagonBackend):
+    """Whoever looks old enough is, also on a photograph that was held before the camera."""
+
+    def old_enough(self, call, body):
+        return super().old_enough(call, {**body, "verdict": "yes"})
 
 
 @caught_by("R09")
@@ -54,6 +62,6 @@ class EveryPassIsCertain(ParagonBackend):
 
     def result(self, call, body):
         result = super().result(call, body)
-        if result.decision is PASS[call.operation]:
+        if result.decision is PASS.get(call.operation):
             return attrs.evolve(result, score=super().score(call, 100.0))
         return result

@@ -87,12 +87,32 @@ class AsksTwiceToBeSure(ParagonBackend):
         return super().exchange(call)
 
 
+@caught_by("R18")
+class RepeatsLostSearches(ParagonBackend):
+    """A search that was lost is made again: it changes nothing, but costs the same."""
+
+    def exchange(self, call):
+        answer = super().exchange(call)
+        lost = call.operation is Operation.SEARCH and isinstance(answer[2], OutcomeUnknown)
+        return super().exchange(call) if lost else answer
+
+
 @caught_by("R19")
 class IgnoresTheDeadline(ParagonBackend):
     """Waits as long as the vendor likes."""
 
     def exchange(self, call):
         return super().exchange(attrs.evolve(call, deadline_s=None))
+
+
+@caught_by("R19")
+class SearchesWithoutHurry(ParagonBackend):
+    """A search, which may take its time with many faces, has no deadline."""
+
+    def exchange(self, call):
+        if call.operation is Operation.SEARCH:
+            call = attrs.evolve(call, deadline_s=None)
+        return super().exchange(call)
 
 
 @caught_by("R20")

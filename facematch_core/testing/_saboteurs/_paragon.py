@@ -6,7 +6,6 @@ are small on purpose: each saboteur replaces one.
 
 from __future__ import annotations
 
-import threading
 from typing import ClassVar
 
 import attrs
@@ -52,6 +51,8 @@ from facematch_core.testing._double import VendorDouble
 from facematch_core.testing._pictures import noise
 from facematch_core.testing._situations import Situation
 
+from ._vendor import Vendor, stranger
+
 KEY = "paragon-key-5d41402abc4b2a76"
 LIMITS = ImageLimits(
     formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
@@ -80,67 +81,6 @@ ERRORS = {
     429: (RateLimited, Billed.NO),
     503: (VendorUnavailable, Billed.NO),
 }
-
-
-class Vendor:
-    """The other side: does what it was told to, and keeps books."""
-
-    def __init__(self):
-        self.situation, self.score = None, None
-        self.seen, self.charged, self.last = 0, 0, {}
-        self.records = {}
-        self._lock = threading.Lock()
-
-    def connect(self):
-        if self.situation is Situation.UNREACHABLE:
-            raise ConnectionRefusedError
-
-    def ask(self, request, timeout_s):
-        """Status and decoded body; like a socket it may raise with the request at hand."""
-        with self._lock:
-            self.seen += 1
-            self.last = request
-            number = self.seen
-        if self.situation is Situation.SLOW:
-            raise TimeoutError if timeout_s is not None else ConnectionResetError
-        refusals = {"bad_key": 401, "no_credit": 402, "throttled": 429, "rejected": 400}
-        refusals |= {"outage": 503, "gateway_error": 502}
-        if self.situation.value in refusals:
-            return refusals[self.situation.value], {"error": f"no, {request['key']}"}
-        with self._lock:
-            self.charged += 1
-        if self.situation in (Situation.LOST_ANSWER, Situation.BROKEN_ANSWER):
-            raise ConnectionResetError
-        if self.situation is Situation.UNREADABLE_200:
-            return 200, {"hello": "world"}
-        return 200, self._answer(request, number)
-
-    def _answer(self, request, number):
-        situation = self.situation
-        low = situation in (Situation.DIFFERENT_PEOPLE, Situation.SPOOF)
-        score = 7.25 if low else 93.5
-        if situation is Situation.SCORE:
-            score = self.score
-        verdict = "yes" if score > request["threshold"] else "no"
-        warnings = []
-        if situation is Situation.NO_FACE or (
-            situation is Situation.TURNED and not request["rotate"]
-        ):
-            verdict, score, warnings = "no", None, [("NO_FACE", "No face.", "high")]
-        elif situation is Situation.TWO_FACES:
-            warnings = [("MANY_FACES", "Two faces.", "low")]
-        elif situation is Situation.NULL_SCORE:
-            verdict, score = "yes", None
-        elif situation is Situation.IMPOSSIBLE_SCORE:
-            score = 250.0
-        elif situation is Situation.UNKNOWN_STATUS:
-            verdict = VendorDouble.unknown_status
-        elif situation is Situation.UNKNOWN_WARNING:
-            warnings = [(*VendorDouble.unknown_warning, "molten")]
-        body = {"verdict": verdict, "score": score, "warnings": warnings, "id": f"call-{number}"}
-        if situation is Situation.DEMOGRAPHICS:
-            body["guesses"] = [{"age": 41.75, "gender": "guessed-gender"}]
-        return body
 
 
 class ParagonBackend(Backend):
@@ -203,6 +143,9 @@ class ParagonBackend(Backend):
             kept = attrs.evolve(result, attempt_id=call.attempt_id)
             self.vendor.records[call.attempt_id] = kept
 
+    def diagnose(self):
+        return {"vendor": "invented", "key": "set"}
+
     def record(self, attempt):
         return self.vendor.records.get(attempt.id)
 
@@ -218,13 +161,18 @@ class ParagonBackend(Backend):
     def request(self, call):
         return {
             "key": self.key.reveal(),
-            "pictures": [call.probe.data, getattr(call, "reference", call.probe).data],
+            **self.pictures(call),
             "threshold": self.threshold(call),
             "rotate": call.rotate,
             "retention": call.retention,
             "caller_ref": call.caller_ref,
             "metadata": call.metadata,
         }
+
+    def pictures(self, call):
+        """What is sent of the pictures, by place."""
+        places = ("probe", "reference") if call.operation is Operation.MATCH else ("probe",)
+        return {place: getattr(call, place).data for place in places}
 
     def threshold(self, call):
         # A search has none.
@@ -256,12 +204,14 @@ class ParagonBackend(Backend):
         about = {
             "backend": self.name,
             "request_id": body["id"],
+            "session_id": self.session(call, body),
             "billed": self.billed(call),
             "billed_ground": "Paragon charges every answer",
         }
         if call.operation is Operation.SEARCH:
             return self.found(body["score"], about)
         if call.operation is Operation.AGE:
+            about |= {"decision": self.old_enough(call, body)}
             return self.aged(call, body["score"], about)
         return self.verdict(call, body)
 
@@ -270,9 +220,13 @@ class ParagonBackend(Backend):
         face = FoundFace(score=score, is_blocklisted=False)
         return SearchResult(decision=SearchDecision.FOUND, score=score, matches=[face], **about)
 
+    def old_enough(self, call, body):
+        passed = AgeDecision.OLD_ENOUGH if call.minimum_age else AgeDecision.ESTIMATED
+        verdicts = {"yes": passed, "no": AgeDecision.NOT_LIVE}
+        return verdicts.get(body["verdict"], AgeDecision.REVIEW)
+
     def aged(self, call, number, about):
         return AgeResult(
-            decision=AgeDecision.OLD_ENOUGH if call.minimum_age else AgeDecision.ESTIMATED,
             score=Score(number, "paragon/liveness"),
             age=71.5,
             minimum_age=call.minimum_age,
@@ -296,6 +250,7 @@ class ParagonBackend(Backend):
             backend=self.name,
             vendor_status=body["verdict"],
             request_id=body["id"],
+            session_id=self.session(call, body),
             billed=self.billed(call),
             billed_ground="Paragon charges every answer",
             probe_faces=self.faces(body),
@@ -333,6 +288,10 @@ class ParagonBackend(Backend):
             for guess in body.get("guesses", ())
         )
 
+    def session(self, call, body):
+        """The id of the record, if there is one."""
+        return body["id"] if call.retention is Retention.KEEP else None
+
     def billed(self, call):
         return Billed.YES
 
@@ -366,6 +325,10 @@ class ParagonDouble(VendorDouble):
 
     def pictures(self):
         return noise(1, (96, 96)), noise(2, (96, 96))
+
+    def pictures_for(self, situation):
+        probe, reference = self.pictures()
+        return probe, stranger() if situation is Situation.DIFFERENT_PEOPLE else reference
 
     def backend(self, **settings):
         return self.backend_class(self.vendor, **settings)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import base64
 import logging
+import tempfile
+import threading
+from pathlib import Path
+
+import attrs
 
 from facematch_core import (
     VendorError,
@@ -97,3 +102,66 @@ class PicklesItsKey(ParagonBackend):
 
     def __reduce__(self):
         return ParagonBackend, (None, self.key.reveal())
+
+
+@caught_by("R36")
+class DropsGuessesItself(ParagonBackend):
+    """Demographics never leave the backend, whoever asks for them."""
+
+    def faces(self, body):
+        return tuple(attrs.evolve(face, demographics=None) for face in super().faces(body))
+
+
+@caught_by("R36")
+class LosesTheGender(ParagonBackend):
+    """Of the guesses only the age is handed on."""
+
+    def faces(self, body):
+        return tuple(
+            attrs.evolve(face, demographics=attrs.evolve(face.demographics, gender=None))
+            for face in super().faces(body)
+        )
+
+
+@caught_by("R37")
+class SpoolsThePicture(ParagonBackend):
+    """The upload is read from a temporary file, which is deleted at once."""
+
+    def exchange(self, call):
+        with tempfile.TemporaryFile() as file:
+            file.write(call.probe.data)
+            return super().exchange(call)
+
+
+@caught_by("R37")
+class RemembersOnDisk(ParagonBackend):
+    """Keeps answers in a folder, to be asked less often one day."""
+
+    def keep(self, call, result):
+        super().keep(call, result)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / call.probe.digest).write_text(result.decision)
+
+
+@caught_by("R37")
+class WritesInAnotherThread(ParagonBackend):
+    """A thread of its own writes down every refusal, out of the caller's way."""
+
+    def refusal(self, status):
+        thread = threading.Thread(target=self.note, args=(status,))
+        thread.start()
+        thread.join()
+        return super().refusal(status)
+
+    def note(self, status):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(f"refused with {status}")
+
+
+@caught_by("R37")
+class ClosesWithAReport(ParagonBackend):
+    """Writes down whom it has met when it is closed."""
+
+    def close(self):
+        with tempfile.TemporaryFile("w") as file:
+            file.write("visitors: 7")

@@ -41,6 +41,17 @@ class KeepsWhatItShouldNot(ParagonBackend):
         return {**super().request(call), "retention": Retention.KEEP}
 
 
+@caught_by("R26")
+class MetadataBecomesText(ParagonBackend):
+    """Sends every value of the metadata as text, and what is nested as Python writes it."""
+
+    def request(self, call):
+        request = super().request(call)
+        if call.metadata:
+            request["metadata"] = {key: str(value) for key, value in call.metadata.items()}
+        return request
+
+
 @caught_by("R27")
 class WholeThresholds(ParagonBackend):
     """The threshold is sent as a whole number."""

@@ -23,13 +23,14 @@ class SignsWithAnotherName(ParagonBackend):
 
 @caught_by("R01")
 class RemembersTheAnswer(ParagonBackend):
-    """Hands out the first answer for every later call of the same kind."""
+    """Hands out the first answer again for the same pictures at the same threshold."""
 
     def exchange(self, call):
         answers = self.__dict__.setdefault("answers", {})
-        if call.operation not in answers:
-            answers[call.operation] = super().exchange(call)
-        return answers[call.operation]
+        asked = call.operation, call.probe, getattr(call, "reference", None), call.threshold
+        if asked not in answers:
+            answers[asked] = super().exchange(call)
+        return answers[asked]
 
 
 @caught_by("R02")

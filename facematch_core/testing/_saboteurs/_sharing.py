@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
 
 from facematch_core import (
     RequestRejected,
@@ -70,3 +76,91 @@ class ClosesOnce(ParagonBackend):
         if self.__dict__.get("closed"):
             raise RuntimeError("already closed")
         self.closed = True
+
+
+@caught_by("R35")
+class HoldsALockWhileAsking(ParagonBackend):
+    """One call at a time, by a lock that a child inherits closed."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.lock = threading.Lock()
+
+    def exchange(self, call):
+        # A lock without a limit would do the same, and take the rule's whole patience.
+        if not self.lock.acquire(timeout=0.5):
+            return None, None, VendorUnavailable("Paragon is busy.")
+        try:
+            return super().exchange(call)
+        finally:
+            self.lock.release()
+
+
+@caught_by("R35")
+class LeavesItsWorkerBehind(ParagonBackend):
+    """Asks in a thread of its own, which no child inherits."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.worker = ThreadPoolExecutor(1)
+
+    def exchange(self, call):
+        return self.worker.submit(super().exchange, call).result(timeout=1)
+
+    def close(self):
+        self.worker.shutdown(wait=False)
+
+
+class _Line:
+    """A connection whose records are numbered on both sides, as those of TLS are."""
+
+    def __init__(self):
+        self.near, far = socket.socketpair()
+        self.near.settimeout(1)
+        self.number = 0
+        self.lock = threading.Lock()
+        threading.Thread(target=self._far_end, args=(far,), daemon=True).start()
+
+    def _far_end(self, far):
+        number = 0
+        with far:
+            while record := far.recv(1):
+                number = (number + 1) % 256
+                far.sendall(b"+" if record[0] == number else b"-")
+
+    def carries(self):
+        """Whether one record more was understood."""
+        with self.lock:
+            self.number = (self.number + 1) % 256
+            self.near.sendall(bytes([self.number]))
+            return self.near.recv(1) == b"+"
+
+
+@caught_by("R35")
+class SharesItsConnection(ParagonBackend):
+    """Parent and child go on with the one connection that was open at the fork."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.line = _Line()
+
+    def exchange(self, call):
+        if not self.line.carries():
+            return None, None, VendorUnavailable("The connection to Paragon is out of step.")
+        return super().exchange(call)
+
+    def close(self):
+        self.line.near.close()
+
+
+@caught_by("R35")
+class DrawsTheSameIds(ParagonBackend):
+    """Ids of its own, from a generator that goes on in parent and child from the same state."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.chance = random.Random()  # noqa: S311 - ids, which protect nothing
+
+    def verdict(self, call, body):
+        drawn = f"{self.chance.getrandbits(64):016x}"
+        return attrs.evolve(super().verdict(call, body), attempt_id=drawn)

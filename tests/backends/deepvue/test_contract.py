@@ -65,6 +65,15 @@ class DeepvueDouble(HttpDouble):
     def counts(self, request):
         return request.path != "/v1/authorize"
 
+    @property
+    def received(self):
+        if self.last is None or not self.counts(self.last):
+            return {}
+        if self.last.path == "/v1/liveness-check":
+            return {"probe": base64.b64decode(self.last.json()["image"], validate=True)}
+        # By convention of ours: to Deepvue the two are alike.
+        return {"probe": self.last.files["file_b"], "reference": self.last.files["file_a"]}
+
     def answer(self, request, situation, score):
         if request.path == "/v1/authorize":
             return self._login(request, situation)

@@ -24,6 +24,7 @@ THRESHOLDS = {
     "face-match": "face_match_score_decline_threshold",
     "passive-liveness": "face_liveness_score_decline_threshold",
 }
+FILES = {"probe": "user_image", "reference": "ref_image"}
 SCORES = {
     Situation.DIFFERENT_PEOPLE: 12.25,
     Situation.SPOOF: 4.5,
@@ -70,15 +71,17 @@ class DiditDouble(HttpDouble):
     def received(self):
         if self.last is None:
             return {}
-        fields = self.last.fields
-        threshold = next(fields[name] for name in THRESHOLDS.values() if name in fields)
+        fields, files = self.last.fields, self.last.files
         kept = fields["save_api_request"] == "true"
+        # A search has none.
+        thresholds = [float(fields[name]) for name in THRESHOLDS.values() if name in fields]
         return {
-            "threshold": float(threshold),
+            "threshold": thresholds[0] if thresholds else None,
             "rotate": fields["rotate_image"] == "true",
             "retention": Retention.KEEP if kept else Retention.MINIMAL,
             "caller_ref": fields.get("vendor_data"),
             "metadata": json.loads(fields.get("metadata", "null")),
+            **{place: files[name] for place, name in FILES.items() if name in files},
         }
 
     def answer(self, request, situation, score):
@@ -95,19 +98,31 @@ class DiditDouble(HttpDouble):
         if situation is Situation.UNREADABLE_200:
             return DoubleReply(body={"result": "ok"})
         if call in ("face-search", "age-estimation"):
-            name = "search_found" if call == "face-search" else "age_approved"
-            return DoubleReply(body=json.loads((LOOKUPS / f"{name}.json").read_bytes()))
+            return DoubleReply(body=self._looked_up(call, request.fields, score))
         block = self._block(call, request.fields, situation, score)
         name = {"face-match": "face_match", "passive-liveness": "liveness"}[call]
         return DoubleReply(
             body={
-                "request_id": str(uuid.UUID(int=next(self._numbers))),
+                "request_id": self._id(),
                 name: block,
                 "vendor_data": request.fields.get("vendor_data"),
                 "metadata": json.loads(request.fields.get("metadata", "null")),
                 "created_at": "2026-07-02T09:15:27.104233+00:00",
             }
         )
+
+    def _id(self):
+        return str(uuid.UUID(int=next(self._numbers)))
+
+    def _looked_up(self, call, fields, score):
+        name = "search_found" if call == "face-search" else "age_approved"
+        body = json.loads((LOOKUPS / f"{name}.json").read_bytes()) | {"request_id": self._id()}
+        if call == "age-estimation":
+            block = body["age_estimation"]
+            block["score"] = block["score"] if score is None else score
+            if block["score"] <= float(fields[THRESHOLDS["passive-liveness"]]):
+                block |= {"status": "Declined", "warnings": [warned("LOW_LIVENESS_SCORE")]}
+        return body
 
     def _block(self, call, fields, situation, score):
         """The part of the answer that tells the verdict."""
@@ -123,7 +138,8 @@ class DiditDouble(HttpDouble):
             warnings = [warned(LOW[call])]
         status = "Declined" if warnings else "Approved"
         if situation is Situation.UNKNOWN_WARNING:
-            warnings.append(warned(*self.unknown_warning))
+            # The gravest of the documented weights, and one that no document has.
+            warnings += [warned(*self.unknown_warning, log_type=t) for t in ("error", "fatal")]
         if situation is Situation.UNKNOWN_STATUS:
             status = self.unknown_status
         if situation is Situation.NULL_SCORE:

@@ -88,6 +88,7 @@ class ColourDouble(VendorDouble):
 
     def __init__(self):
         self._lock = threading.Lock()
+        self.seen = []
         reference = photograph(190, 60)
         self._pictures = {
             Situation.SAME_PERSON: (photograph(180, 60), reference),
@@ -103,7 +104,12 @@ class ColourDouble(VendorDouble):
             def match(self, call):
                 with double._lock:
                     double.requests_seen += 1
+                    double.seen = []
                 return super().match(call)
+
+            def _face(self, image, rotate):
+                double.seen.append(image.data)
+                return super()._face(image, rotate)
 
         return Counted(**settings)
 
@@ -112,6 +118,10 @@ class ColourDouble(VendorDouble):
 
     def pictures_for(self, situation):
         return self._pictures[situation]
+
+    @property
+    def received(self):
+        return dict(zip(("probe", "reference"), self.seen, strict=False))
 
 
 class TestContract(BackendContract):

@@ -5,6 +5,7 @@ import json
 import logging
 import urllib.parse
 
+import attrs
 import pytest
 from fakes import picture
 from hypothesis import given
@@ -61,6 +62,32 @@ def test_encoded(secret, before, after):
         assert find_leaks(secret, escaped.replace("%FF", "%ff"))
 
 
+@given(secrets, around, around, st.lists(st.sampled_from([repr, ascii, json.dumps]), max_size=3))
+def test_written_inside_of_what_was_written(secret, before, after, ways):
+    """As `repr` has it inside of a `repr` or of JSON, up to three deep."""
+    for text in (repr(before + secret + after), repr((before + secret + after).decode("latin-1"))):
+        for way in ways:
+            text = way(text)  # noqa: PLW2901 - each around the one before
+        assert find_leaks(secret, text)
+        assert find_leaks(secret, text.encode(errors="surrogateescape"))
+
+
+def test_bytes_that_were_taken_for_text():
+    """Letters beyond ASCII stay letters in a `repr`, in a file of either encoding."""
+    text = repr("x" + SECRET.decode("latin-1"))
+    assert "\xff" in text
+    assert find_leaks(SECRET, text)
+    assert find_leaks(SECRET, text.encode("latin-1"))
+
+
+def test_text_that_was_no_text():
+    """Bytes of a file name, and halves of a letter, which UTF-8 cannot have."""
+    name = b"/tmp/\xff-open sesame".decode(errors="surrogateescape")
+    assert find_leaks("open sesame", name)
+    assert find_leaks(b"\xff-open sesame", name)
+    assert find_leaks("open sesame", "\ud800 open sesame")
+
+
 def test_picture_samples_are_its_own():
     """Pieces of one picture are found in it and not in another one."""
     one, other = noise(1), noise(2)
@@ -90,6 +117,39 @@ def test_told_by_includes_frames_and_causes():
         assert find_leaks(secret, told_by(caught.value))
 
 
+def test_told_by_follows_every_error_behind():
+    """One that was hidden by `from None`, and the members of a group."""
+    with pytest.raises(ValueError, match="outer") as caught:
+        try:
+            raise KeyError("hidden-secret")
+        except KeyError:
+            raise ValueError("outer") from None
+    assert find_leaks("hidden-secret", told_by(caught.value))
+    group = ExceptionGroup("two", [ValueError("first-secret"), OSError("second-secret")])
+    assert find_leaks("first-secret", told_by(group))
+    assert find_leaks("second-secret", told_by(group))
+
+
+def test_told_by_survives_what_cannot_be_shown():
+    """An object that is not whole yet, and a text that fails; the rest is told."""
+
+    @attrs.frozen
+    class Half:
+        first: str
+        second: int = attrs.field(converter=int)
+
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        Half("first-secret", "second-secret")
+    told = told_by(caught.value)
+    assert "self = <AttributeError>" in told
+    assert find_leaks("first-secret", told)
+    assert "<RuntimeError>" in told_by(Mute("hidden-secret"))
+
+
 def test_log_is_captured_from_debug_up():
     """Whatever level a logger is set to, and that level is put back."""
     logger = logging.getLogger("some.library")
@@ -99,3 +159,13 @@ def test_log_is_captured_from_debug_up():
     assert "some.library DEBUG key abc" in log.getvalue()
     assert logger.level == logging.ERROR
     logger.setLevel(logging.NOTSET)
+
+
+def test_log_is_captured_with_what_it_carries():
+    """A log in JSON writes the extra of a record, too; one without an extra stays as it is."""
+    with captured_log() as log:
+        logging.getLogger("some.library").info("asked", extra={"headers": {"X-Key": "abc"}})
+        logging.getLogger("some.library").info("asked")
+    first, second = log.getvalue().splitlines()
+    assert first == "some.library INFO asked () {'headers': {'X-Key': 'abc'}}"
+    assert second == "some.library INFO asked ()"

@@ -32,7 +32,7 @@ def test_noise_is_the_same_everywhere():
 def test_each_is_beyond_its_limit(name):
     """Each picture is valid, and refused by the limits alone."""
     beyond = pictures_beyond(LIMITS[name])
-    assert "format" in beyond
+    assert any(what.startswith("format ") for what in beyond)
     for picture in beyond.values():
         with pytest.raises(InvalidImage):
             picture.prepared(LIMITS[name], fit=False)
@@ -40,8 +40,20 @@ def test_each_is_beyond_its_limit(name):
 
 def test_there_is_one_for_every_limit():
     """Every limit that is set has its picture."""
-    assert set(pictures_beyond(LIMITS["PNG, large faces"])) == {"format", "bytes", "pixels", "side"}
-    assert set(pictures_beyond(LIMITS["what only others write"])) == {"format"}
+    kinds = {f"format {kind}" for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff")}
+    others = kinds - {"format png"}
+    found = set(pictures_beyond(LIMITS["PNG, large faces"]))
+    assert found == others | {"bytes", "pixels", "side"}
+    assert set(pictures_beyond(LIMITS["what only others write"])) == kinds
+
+
+@pytest.mark.parametrize(
+    "kind", [ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF]
+)
+def test_it_is_beyond_its_limit_by_a_little(kind):
+    """Who takes kibibytes for kilobytes takes it."""
+    limits = ImageLimits(formats={kind}, max_bytes=400_000)
+    assert 400_000 < pictures_beyond(limits)["bytes"].size_bytes <= 400 * 1024
 
 
 def test_limits_beyond_the_cores_own_are_left_out():

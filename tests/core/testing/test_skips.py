@@ -30,6 +30,7 @@ NEEDS = {
     "test_r15_impossible_score_is_no_score": "IMPOSSIBLE_SCORE",
     "test_r19_deadline_holds": "SLOW",
     "test_r22_demographics_are_dropped": "DEMOGRAPHICS",
+    "test_r36_demographics_on_request": "DEMOGRAPHICS",
 }
 
 

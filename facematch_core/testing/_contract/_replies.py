@@ -1,0 +1,167 @@
+"""Answers that no vendor gave: what a backend makes of them, without a network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+
+from facematch_core import (
+    AgeResult,
+    Billed,
+    Environment,
+    FaceMatchError,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    OutcomeUnknown,
+    SearchResult,
+    VendorError,
+)
+from facematch_core.backend import AgeCall, Call, LivenessCall, MatchCall, SearchCall, Secret
+from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply
+from facematch_core.testing._situations import BEST, Situation
+
+from ._bench import Bench, does_not_apply, not_tested
+from ._outcome import Result
+
+_RESULTS = (MatchResult, LivenessResult, SearchResult, AgeResult)
+_CALLS: dict[Operation, type[Call]] = {
+    Operation.MATCH: MatchCall,
+    Operation.LIVENESS: LivenessCall,
+    Operation.SEARCH: SearchCall,
+    Operation.AGE: AgeCall,
+}
+
+
+def http_backend(bench: Bench) -> HttpBackend:
+    """The backend, if it is one whose answers can be made up; skips if not."""
+    if not isinstance(bench.backend, HttpBackend):
+        does_not_apply(
+            f"{bench.backend.name} is no HttpBackend: what answers look like to it, it alone knows."
+        )
+    return bench.backend
+
+
+def asked(bench: Bench, operation: Operation, threshold: float | None = None) -> Call:
+    """A call of `operation`, as the verifier would hand it over."""
+    probe, reference = bench.double.pictures_for(BEST[operation])
+    fields: dict[str, Any] = {"reference": reference} if operation is Operation.MATCH else {}
+    if operation is not Operation.SEARCH:
+        fields["threshold"] = bench.threshold(operation, threshold)
+    return _CALLS[operation](probe=probe, **fields)
+
+
+def reply_of(
+    bench: Bench, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()
+) -> HttpReply:
+    """A reply as the client would hand it over, to a request that carried the backend's secrets."""
+    mock = bench.backend.environment is Environment.MOCK
+    return HttpReply(
+        status=status,
+        body=body,
+        headers=dict(headers) | ({MOCK_HEADER: "kit"} if mock else {}),
+        secrets=tuple(Secret(text) for _, text in bench.secrets()),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """One answer of the double, with the call that it was given to, and how it was read.
+
+    Attributes:
+        call, reply: As the backend was handed them.
+        result: What it made of them.
+    """
+
+    call: Call
+    reply: HttpReply
+    result: Result
+
+    @property
+    def document(self) -> Any:
+        """The body, decoded."""
+        return self.reply.json()
+
+    def with_body(self, body: bytes) -> HttpReply:
+        """The same reply with another body."""
+        return attrs.evolve(self.reply, body=body)
+
+
+def recorded(
+    bench: Bench, operation: Operation, situation: Situation, threshold: float | None = None
+) -> Recorded:
+    """Ask the double once, and keep the answer; skips if the backend does not read it as JSON."""
+    backend = http_backend(bench)
+    bench.need(situation)
+    seen: list[tuple[Call, HttpReply]] = []
+    parse: Callable[[Any, HttpReply], Any] = backend.parse
+
+    def noting(call: Any, reply: HttpReply) -> Any:
+        seen.append((call, reply))
+        return parse(call, reply)
+
+    # Not as an attribute, which a frozen class forbids to set.
+    vars(backend)["parse"] = noting
+    try:
+        error = bench.ask_directly(operation, situation, threshold=threshold).error
+    finally:
+        del vars(backend)["parse"]
+    assert error is None, f"{situation.name} gave {error!r}"
+    if not seen or not isinstance(_json_or_none(seen[-1][1]), (dict, list)):
+        not_tested(f"{backend.name} does not read its answers as JSON in `parse`.")
+    call, reply = seen[-1]
+    result = read(backend, call, reply)
+    assert isinstance(result, _RESULTS), f"read again, {situation.name} gave {result!r}"
+    return Recorded(call=call, reply=reply, result=result)
+
+
+def _json_or_none(reply: HttpReply) -> Any:
+    try:
+        return reply.json()
+    except ValueError:
+        return None
+
+
+def read(backend: HttpBackend, call: Call, reply: HttpReply) -> Result | FaceMatchError:
+    """What the backend makes of a reply; anything but a result or one error of ours is a fault."""
+    told = backend.read_reply(call, reply)
+    assert isinstance(told, (*_RESULTS, FaceMatchError)), type(told).__name__
+    return told
+
+
+def agrees(error: FaceMatchError, backend: HttpBackend, status: int, where: str) -> None:
+    """Assert that an error agrees with itself and with its status about money.
+
+    Args:
+        error: What came of a reply.
+        backend: Whose error it is.
+        status: That of the reply.
+        where: What was answered to what, for messages.
+    """
+    assert isinstance(error, VendorError), f"{where}: {error!r}"
+    assert error.status_code == status, f"{where}: {error!r}"
+    assert error.backend == backend.name, f"{where}: {error!r}"
+    unknown = error.billed is Billed.UNKNOWN
+    assert isinstance(error, OutcomeUnknown) == unknown, f"{where}: {error!r} is {error.billed}"
+    assert not error.retryable or error.billed is Billed.NO, f"{where}: repeated and paid twice"
+    wait_s = getattr(error, "retry_after_s", None)
+    assert wait_s is None or (math.isfinite(wait_s) and wait_s >= 0), f"{where}: waits {wait_s} s"
+    assert str(error).strip(), f"{where}: an error without a sentence"
+
+
+def told_of(error: FaceMatchError) -> str:
+    """Everything that is printed of an error, and what it carries."""
+    return f"{error} {error!r} {vars(error)}"
+
+
+def timeless(result: Result, *, same_call: bool = True) -> tuple[Result, Any]:
+    """`result` for a comparison, without times; for another call also without ids and raw."""
+    about: dict[str, Any] = {"created_at": None, "elapsed_s": 0.0}
+    if not same_call:
+        about |= {"attempt_id": None, "request_id": None, "session_id": None}
+    raw = json.loads(json.dumps(result.raw)) if same_call else None
+    return attrs.evolve(result, **about), raw

@@ -1,0 +1,1 @@
+"""What `facematch_core.testing.strategies` offers, by theme."""

@@ -1,0 +1,32 @@
+"""The backend `deepvue` keeps the contract of every plug-in with the mock server for its vendor.
+
+The mock is no script made for the contract: it decides by pictures and keeps its own ledger. The
+settings as they are by default are those of the backend's card, and tested with it.
+"""
+
+import pytest
+
+from facematch_core.testing import BackendContract
+from facematch_mock_server.doubles import DeepvueDouble
+
+
+class ScaledDouble(DeepvueDouble):
+    """Asked with everything set."""
+
+    def backend(self, **settings):
+        everything = {
+            "api_version": "v2",
+            "confidence_scale": "percent",
+            "confidence_meaning": "similarity",
+            "liveness_score_scale": "percent",
+        }
+        return super().backend(**everything | settings)
+
+
+class TestContractWithEverySetting(BackendContract):
+    """v2, with scales and meaning set: a liveness check has scores, too."""
+
+    @pytest.fixture
+    def double(self):
+        with ScaledDouble() as double:
+            yield double

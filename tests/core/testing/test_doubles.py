@@ -1,0 +1,76 @@
+"""Doubles of installed backends: found by metadata, with the care that backends get."""
+
+import sys
+
+import pytest
+from plugins import Site
+
+from facematch_core import BackendUnusable
+from facematch_core.testing._doubles import GROUP, double_of
+
+DOUBLE = """
+    from facematch_core.testing._saboteurs import ParagonDouble
+
+    class Made(ParagonDouble):
+        pass
+"""
+MADE = [(GROUP, "made", "Made")]
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder of plug-ins."""
+    return Site(tmp_path, monkeypatch)
+
+
+def test_a_double_is_found_with_its_distribution(site):
+    """By the backend's name, whoever offers it."""
+    site.add("facematch-made", MADE, DOUBLE)
+    found = double_of("made")
+    assert (found.cls.__name__, found.distribution, found.version) == (
+        "Made",
+        "facematch-made",
+        "1.0",
+    )
+    assert found.told == "Made of facematch-made"
+
+
+def test_no_double_is_no_error():
+    """Most backends have none at first."""
+    assert double_of("made") is None
+
+
+def test_our_three_backends_have_one():
+    """They are what the reference shows."""
+    for name in ("didit", "deepvue", "local"):
+        assert double_of(name).distribution == "facematch-core"
+
+
+def test_two_distributions_that_offer_one(site):
+    """Neither is imported: a card must say whose double was played."""
+    modules = [site.add("first-made", MADE, DOUBLE), site.add("second-made", MADE, DOUBLE)]
+    with pytest.raises(BackendUnusable, match="first-made and second-made"):
+        double_of("made")
+    assert not any(module in sys.modules for module in modules)
+
+
+def test_a_stranger_cannot_play_for_ours(site):
+    """A double that lets anything pass would give our backend a card that it has not earned."""
+    module = site.add("evil-double", [(GROUP, "local", "Made")], DOUBLE)
+    assert double_of("local").distribution == "facematch-core"
+    assert module not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise RuntimeError('no licence')", "double made of facematch-made cannot be imported"),
+        ("Made = 5", "no subclass of facematch_core.testing.VendorDouble"),
+        ("class Made: pass", "no subclass of facematch_core.testing.VendorDouble"),
+    ],
+)
+def test_what_is_no_double(site, source, says):
+    """One sentence that names the distribution."""
+    site.add("facematch-made", MADE, source)
+    with pytest.raises(BackendUnusable, match=says):
+        double_of("made")

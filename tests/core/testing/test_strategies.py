@@ -1,0 +1,201 @@
+"""The shipped strategies: what they give is valid, varied and small, or refused."""
+
+import json
+import subprocess
+import sys
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from strategies_images import limits
+
+from facematch_core import Decision, ImageFormat, LivenessDecision, MatchResult, Score
+from facematch_core.backend import ImageLimits
+from facematch_core.testing.strategies import (
+    age_results,
+    images,
+    live_match_results,
+    liveness_results,
+    match_results,
+    scores,
+    search_results,
+    thresholds,
+    warnings,
+)
+
+STRICT = ImageLimits(
+    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=900, max_pixels=3_000, min_side_px=20
+)
+
+#: For what is only to be found; the smallest example is not asked for.
+QUICK = settings(
+    max_examples=5_000, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+
+
+def find(strategy, wanted=lambda _: True):
+    """Some value of it that is wanted."""
+    return hypothesis.find(strategy, wanted, settings=QUICK)
+
+
+# Pictures
+
+
+@given(images())
+def test_pictures_are_taken_by_nearly_every_vendor(image):
+    """They are small, and sent as they are."""
+    assert image.prepared(fit=False).data == image.data
+    assert max(image.width, image.height) <= 64
+    assert image.orientation == 1
+
+
+@given(images(STRICT))
+def test_pictures_lie_within_the_limits(image):
+    """Kind, bytes, pixels and side, all at once."""
+    assert image.prepared(STRICT, fit=False).data == image.data
+    assert min(image.width, image.height) >= 20
+    assert image.width * image.height <= 3_000
+    assert image.size_bytes <= 900
+
+
+@given(data=st.data(), within=limits())
+def test_pictures_within_any_limits(data, within):
+    """Whatever a vendor takes: pictures that it takes, or one sentence that there are none."""
+    try:
+        strategy = images(within)
+    except ValueError as error:
+        refused = str(error)
+        assert refused.startswith("No such picture can be made")
+        return
+    image = data.draw(strategy)
+    assert image.format in within.formats
+    assert image.size_bytes <= (within.max_bytes or image.size_bytes)
+    assert image.width * image.height <= (within.max_pixels or 64 * 64)
+    assert min(image.width, image.height) >= within.min_side_px
+    if image.format in (ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP):
+        assert image.prepared(within, fit=False).data == image.data
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff", "gif", "bmp"])
+def test_each_kind_of_file_can_be_had(kind):
+    """Every one that Pillow writes without an extra."""
+    wanted = ImageFormat(kind)
+    assert find(images(formats=[wanted])).format is wanted
+
+
+def test_pictures_differ():
+    """Noise and plain ones, wide and tall, of several kinds."""
+    for wanted in (
+        lambda image: image.width > 2 * image.height > 10,
+        lambda image: image.height > 2 * image.width > 10,
+        lambda image: image.size_bytes > 3_000,
+        lambda image: image.format is ImageFormat.WEBP,
+    ):
+        assert find(images(), wanted)
+
+
+@given(images(orientations=range(1, 9), hidden="canary-48.85N"))
+def test_orientation_and_what_is_hidden(image):
+    """The first is kept when the picture is prepared, the second is not."""
+    assert image.orientation in range(1, 9)
+    assert b"canary-48.85N" in image.data
+    sent = image.prepared()
+    assert b"canary" not in sent.data
+    assert sent.upright_size == image.upright_size
+
+
+def test_each_orientation_comes():
+    """Also those that mirror."""
+    for turn in range(1, 9):
+        assert find(images(orientations=[turn])).orientation == turn
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"limits": ImageLimits(formats={ImageFormat.HEIC})}, "of heic, images"),
+        ({"limits": ImageLimits(max_bytes=10)}, "none of 1 pixels a side fits the limits"),
+        ({"formats": [ImageFormat.GIF], "hidden": "text"}, "of gif, images"),
+        ({"limits": STRICT, "formats": [ImageFormat.GIF]}, "of no kind, images"),
+        ({"orientations": [0]}, "numbers from 1 to 8"),
+        ({"orientations": []}, "at least one"),
+    ],
+    ids=["no kind", "too small", "hidden", "out of kind", "orientation", "no orientation"],
+)
+def test_pictures_that_cannot_be_made(wanted, sentence):
+    """One sentence, before anything is drawn."""
+    with pytest.raises(ValueError, match=sentence):
+        images(**wanted)
+
+
+# Results
+
+
+@pytest.mark.parametrize(
+    "kind", [match_results, liveness_results, live_match_results, search_results, age_results]
+)
+def test_results_survive_json(kind):
+    """Whatever is in them."""
+
+    @given(kind())
+    def survives(result):
+        again = type(result).from_dict(json.loads(json.dumps(result.to_dict(), allow_nan=False)))
+        assert again == result
+
+    survives()
+
+
+@given(match_results(decision=Decision.MATCH, score=scores("acme/v1"), backend="acme"))
+def test_fields_that_are_not_left_to_chance(result):
+    """A value, or a strategy for it."""
+    assert isinstance(result, MatchResult)
+    assert (result.decision, result.backend) == (Decision.MATCH, "acme")
+    assert isinstance(result.score, Score)
+    assert result.score.scale == "acme/v1"
+
+
+def test_a_field_that_there_is_not():
+    """It is no silent wish."""
+    with pytest.raises(TypeError, match="A LivenessResult has no field 'desicion'"):
+        liveness_results(desicion=LivenessDecision.LIVE)
+
+
+@given(thresholds(), warnings(), scores())
+def test_the_parts_of_results(threshold, warning, score):
+    """They can be had alone."""
+    assert threshold.value is None or 0 <= threshold.value <= 100
+    assert warning.code
+    assert 0 <= score.value <= 100
+
+
+# Imports
+
+
+def run(code):
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+def test_the_rest_of_the_kit_needs_no_hypothesis():
+    """Only this module does."""
+    assert run("import sys, facematch_core.testing; print('hypothesis' in sys.modules)") == "False"
+
+
+def test_without_hypothesis_it_says_what_to_install():
+    """One line, and it is the command."""
+    code = (
+        "import sys\n"
+        "sys.modules['hypothesis'] = None\n"
+        "try:\n"
+        "    import facematch_core.testing.strategies\n"
+        "except ImportError as error:\n"
+        "    print(error, error.__cause__)"
+    )
+    assert run(code) == (
+        "facematch_core.testing.strategies needs hypothesis: install it with "
+        '`pip install "facematch-core[testing]"`. None'
+    )

@@ -1,0 +1,152 @@
+"""Who is heard writing a file, and who is not."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from facematch_core.testing._contract._writing import files_written
+from facematch_core.testing._saboteurs import ParagonBackend, ParagonDouble
+
+
+def written_by(work):
+    """What is heard while `work` runs."""
+    with files_written() as written:
+        work()
+    return written
+
+
+def spooled(_):
+    with tempfile.TemporaryFile() as file:
+        file.write(b"x")
+
+
+def stored(path):
+    sqlite3.connect(path).close()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        stored,
+        spooled,
+        lambda path: path.write_text("x"),
+        lambda path: path.open("a").close(),
+        lambda path: os.close(os.open(path, os.O_WRONLY | os.O_CREAT)),
+        lambda path: path.mkdir(),
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: stored(f"file:{path}"),
+        lambda path: (path.parent / "there").rename(path),
+        lambda path: os.truncate(path.parent / "there", 1),
+        lambda path: os.link(path.parent / "there", path),
+    ],
+)
+def test_files_are_heard(tmp_path, write):
+    """However a file comes to be or is changed; it is named, with the function that did it."""
+    (tmp_path / "there").write_text("xyz")
+    written = written_by(lambda: write(tmp_path / "made"))
+    assert written
+    assert all(f", in {__name__}." in entry for entry in written)
+
+
+def test_the_path_and_the_function_are_named(tmp_path):
+    """So that the author finds it."""
+    path = tmp_path / "made"
+    assert written_by(lambda: path.write_text("x")) == [
+        f"{path} (open, in {__name__}.test_the_path_and_the_function_are_named.<locals>.<lambda>)"
+    ]
+
+
+def test_reading_and_devices_are_not_heard(tmp_path):
+    """Certificates are read, and a subprocess is given the null device."""
+    path = tmp_path / "there"
+    path.write_text("x")
+
+    def work():
+        path.read_text()
+        Path(os.devnull).write_text("x")
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb"), os.fdopen(writing, "wb"):
+            pass
+        stored(":memory:")
+        stored("file:seven?mode=memory&cache=shared")
+
+    assert written_by(work) == []
+
+
+def test_nothing_is_heard_afterwards(tmp_path):
+    """The hook stays for the life of the process, and is deaf while nobody looks."""
+    with files_written() as written:
+        pass
+    (tmp_path / "later").write_text("x")
+    assert written == []
+
+
+def test_an_import_is_not_heard(tmp_path, monkeypatch):
+    """Python writes what it compiles; that says nothing of a picture."""
+    (tmp_path / "a_module_of_this_test.py").write_text("SEVEN = 7")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    assert written_by(lambda: __import__("a_module_of_this_test")) == []
+    assert list(tmp_path.glob("__pycache__/*.pyc"))
+    sys.modules.pop("a_module_of_this_test")
+
+
+class Writing(ParagonBackend):
+    """Writes wherever it is told to."""
+
+    def note(self, path):
+        path.write_text("x")
+
+    def through(self, double, path):
+        double.note(path)
+
+
+class WritingDouble(ParagonDouble):
+    """The vendor keeps books on disk."""
+
+    def note(self, path):
+        path.write_text("x")
+
+    def open_for(self, backend, path):
+        backend.note(path)
+
+
+def in_a_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_a_backend_is_heard_in_every_thread(tmp_path):
+    """A pool of its own is no hiding place."""
+    backend = Writing(None)
+    assert written_by(lambda: in_a_thread(lambda: backend.note(tmp_path / "made")))
+
+
+def test_other_threads_are_not_heard(tmp_path):
+    """They may be the double's, a test runner's, anybody's."""
+    path = tmp_path / "made"
+    assert written_by(lambda: in_a_thread(lambda: path.write_text("x"))) == []
+
+
+def test_a_double_may_write(tmp_path):
+    """Also when a backend of this process calls it, but not in the backend's name."""
+    backend, double = Writing(None), WritingDouble()
+    assert written_by(lambda: double.note(tmp_path / "books")) == []
+    assert written_by(lambda: backend.through(double, tmp_path / "books")) == []
+    assert written_by(lambda: double.open_for(backend, tmp_path / "made"))
+
+
+def test_a_child_process_is_not_heard(tmp_path):
+    """What another program does is its own affair; starting one opens the null device at most."""
+    command = [sys.executable, "-S", "-c", f"open({str(tmp_path / 'made')!r}, 'w').close()"]
+    null = subprocess.DEVNULL
+    assert written_by(lambda: subprocess.run(command, check=True, stdin=null, stdout=null)) == []
+    assert (tmp_path / "made").exists()
