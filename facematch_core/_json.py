@@ -46,6 +46,7 @@ MINIMAL = (
     "session_id",
 )
 
+A = TypeVar("A")
 T = TypeVar("T", MatchResult, LivenessResult, LiveMatchResult, SearchResult, AgeResult, Attempt)
 
 
@@ -112,7 +113,7 @@ def _object(value: object) -> dict[str, Any]:
 
 def to_dict(result: Result | LiveMatchResult | Attempt, *, minimal: bool = False) -> dict[str, Any]:
     """`result` as a document of plain JSON values, its schema version, kind and decision first."""
-    document: dict[str, Any] = _converter().unstructure(result)
+    document = written(result)
     if minimal:
         document = _minimal(document)
     first: dict[str, Any] = {"schema": SCHEMA, "kind": KINDS[type(result)]}
@@ -149,6 +150,17 @@ def from_dict(cls: type[T], document: Mapping[str, Any]) -> T:
             f"A document of kind {document.get('kind')!r:.40} is no {cls.__name__}: read it with "
             "the class that its kind names."
         )
+    return read_as(cls, document)
+
+
+def written(thing: Any) -> dict[str, Any]:
+    """An attrs object of ours as plain JSON values."""
+    document: dict[str, Any] = _converter().unstructure(thing)
+    return document
+
+
+def read_as(cls: type[A], document: Mapping[str, Any]) -> A:
+    """Read what `written` wrote; `InvalidRequest` names the fields that are wrong or missing."""
     try:
         return _converter().structure(document, cls)
     except FaceMatchError:

@@ -23,6 +23,8 @@ LOOK: Final = 3
 CONFIGURATION: Final = 4
 VENDOR: Final = 5
 UNKNOWN: Final = 6
+BROKEN: Final = 7
+DRIFT: Final = 8
 BUG: Final = 70
 STOPPED: Final = 130
 PIPE: Final = 141
@@ -30,12 +32,14 @@ PIPE: Final = 141
 #: Exit code to meaning, as `facematch --help` shows it.
 MEANING: dict[int, str] = {
     OK: "match, live, verified; or all that was asked is done",
-    NO: "no match, or not live",
+    NO: "no match, or not live; or a gate that fails",
     USAGE: "wrong usage, or a file that was named and cannot be used",
-    LOOK: "review or inconclusive: a person should look",
+    LOOK: "review, inconclusive, or a rule or a gate left open: a person should look",
     CONFIGURATION: "configuration, a missing package, or writing failed (disk full)",
     VENDOR: "the vendor or the network failed, or the budget is spent",
     UNKNOWN: "outcome unknown: the call may have been charged",
+    BROKEN: "a rule of the contract is broken",
+    DRIFT: "the vendor no longer does what its documents say",
     BUG: "a bug in facematch or in a plug-in",
     STOPPED: "stopped by Ctrl-C",
     PIPE: "whoever read the output has ended",
@@ -51,6 +55,9 @@ DECISIONS: dict[str, int] = {
     "review": LOOK,
     "inconclusive": LOOK,
 }
+
+#: Verdict of a card to exit code.
+CARDS: dict[str, int] = {"conforms": OK, "open": LOOK, "fails": BROKEN}
 
 #: Error to exit code; the first line that fits counts.
 ERRORS: tuple[tuple[type[BaseException], int], ...] = (

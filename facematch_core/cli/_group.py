@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 #: The entry-point group of plug-ins that add commands.
 PLUGINS = "facematch.commands"
 
-#: Our own commands: name to what the list says of it. Each is `command` of the module so named.
+#: Our own commands: name to what the list says of it. Each is `command` of the module so named, a
+#: hyphen being an underscore there.
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
+    "compare": "Which vendor, at which threshold, and how sure: study, run, report, gate.",
     "budget": "Show what is spent, reserved and unknown; settle what is unknown.",
     "backends": "List the backends and what each can do.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
     "demo": "Compare sample photographs on this machine.",
+    "conformance": "Prove that an installed backend keeps the contract; print its card.",
+    "new-backend": "Write a small, complete plug-in repository that passes its own tests.",
 }
 
 #: Commands that the other packages of this distribution bring, by the module whose `command` they
@@ -50,7 +54,7 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command, imported now; one that fails to import becomes one that says why."""
         if cmd_name in COMMANDS:
-            return _own(f"{__package__}.{cmd_name}")
+            return _own(f"{__package__}.{cmd_name.replace('-', '_')}")
         if cmd_name in BUNDLED:
             # What cannot be imported is left to the entry point, which tells why.
             with contextlib.suppress(ImportError):

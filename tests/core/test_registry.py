@@ -10,7 +10,7 @@ from plugins import BACKEND, Site
 from facematch_core import (
     BackendNotFound,
     BackendUnusable,
-    _registry,
+    _points,
     available_backends,
     open_verifier,
 )
@@ -75,7 +75,7 @@ def test_one_distribution_seen_twice_is_one(site, tmp_path, monkeypatch):
 
 def test_our_names_are_reserved(site, monkeypatch):
     """A stranger's package gets neither the name nor the faces; ours still opens."""
-    monkeypatch.setattr(_registry, "RESERVED", _registry.RESERVED | {"not-installed"})
+    monkeypatch.setattr(_points, "RESERVED", _points.RESERVED | {"not-installed"})
     module = site.add("evil-local", [(GROUP, "local", "Made"), (GROUP, "not-installed", "Made")])
     assert backend_class("local").__module__.startswith("facematch_local")
     with pytest.raises(BackendUnusable, match=r"reserved .*evil-local"):

@@ -5,7 +5,8 @@ In README.md and docs/:
 - ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
   is what it prints.
 - ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...``,
-  ``pytest ...`` and ``echo $?``. A line ``...`` stands for any lines.
+  ``pytest ...``, ``python -m pip install ...`` of a folder and ``echo $?``. A line ``...`` stands
+  for any lines.
 - ``toml`` blocks with profiles are read as a configuration file.
 - A block with a title is written to a file of that name. Under docs/examples/ it is that file.
 - ``<!-- not run: reason -->`` above a block keeps it from being run or read.
@@ -14,6 +15,7 @@ In README.md and docs/:
 """
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -48,6 +50,7 @@ VOLATILE = (
     (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
     (re.compile(r"\bin \d+\.\d+s\b"), "in Ns"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"\bPython 3\.\d+\.\d+, \d{4}-\d\d-\d\d"), "Python VERSION, DATE"),
     (re.compile(r"\b\d+(?=  +(?:right|WRONG))"), "MS"),
     (re.compile(r"\b(\d+\.\d{3})\d{3,}"), r"\1"),
     (re.compile(r"(?<=\S)  +"), " "),
@@ -74,16 +77,52 @@ def same(shown: str, printed: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, parts)), settled(printed), re.DOTALL) is not None
 
 
-def pytest_run(arguments: list[str]) -> tuple[str, int]:
-    """What pytest prints of the tests in the current folder, and what it ends with."""
+def process(*words: str) -> tuple[str, int]:
+    """What a program prints, and what it ends with."""
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "PYTEST_"}
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        words,
+        env=inherited | {"COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,
     )
     return ran.stdout + ran.stderr, ran.returncode
+
+
+def command_line(*words: str) -> tuple[str, int]:
+    """The same of `facematch`, in this process."""
+    ran = CliRunner().invoke(facematch, words, env={"COLUMNS": "100"})
+    return ran.output, ran.exit_code
+
+
+def pytest_run(*arguments: str) -> tuple[str, int]:
+    """The same of pytest."""
+    return process(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+
+
+def pip_install(_editable: str, place: str) -> tuple[str, int]:
+    """Install a repository so that it can be edited, without a network and away from ours."""
+    folder, site = Path(place.removesuffix("[testing]")).resolve(), Path(".site").resolve()
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
+    told = process(
+        *(sys.executable, "-m", "pip", "install", *quiet, "--no-build-isolation"),
+        *("--target", str(site), str(folder)),
+    )
+    sys.path[:0] = [str(folder / "src"), str(site)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    return told
+
+
+#: How the commands of a console block begin, and what runs the rest of them. A card is made in a
+#: process of its own: the backend may have been edited since it was imported here.
+COMMANDS = {
+    ("facematch", "conformance"): functools.partial(process, "facematch", "conformance"),
+    ("facematch",): command_line,
+    ("pytest",): pytest_run,
+    ("python", "-m", "pytest"): pytest_run,
+    ("python", "-m", "pip", "install"): pip_install,
+}
 
 
 def console(text: str) -> str:
@@ -92,11 +131,9 @@ def console(text: str) -> str:
     for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
         command, _, shown = step.partition("\n")
         words = shlex.split(command.removeprefix("$ "))
-        if words[0] == "facematch":
-            ran = CliRunner().invoke(facematch, words[1:], env={"COLUMNS": "100"})
-            printed, code = ran.output, ran.exit_code
-        elif words[0] == "pytest":
-            printed, code = pytest_run(words[1:])
+        begins = [start for start in COMMANDS if tuple(words[: len(start)]) == start]
+        if begins:
+            printed, code = COMMANDS[begins[0]](*words[len(begins[0]) :])
         else:
             assert words == ["echo", "$?"], f"not run here, so not a console block: {command}"
             printed = f"{code}\n"
@@ -145,6 +182,7 @@ def _folder(tmp_path, monkeypatch):
     shutil.copy(DOCS / "reference" / "result.schema.json", tmp_path)
     # As in the shell of somebody who has installed it: `facematch` is found by its name.
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.chdir(tmp_path)
     for folder in ("src", "tests"):
         monkeypatch.syspath_prepend(tmp_path / folder)

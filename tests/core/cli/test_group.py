@@ -25,7 +25,10 @@ LIGHT = """
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], [], ["--version"], ["verify", "-h"], ["demo", "-h"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], [], ["--version"], ["verify", "-h"], ["demo", "-h"], ["new-backend", "-h"]],
+)
 def test_help_is_light(words):
     """Help imports neither requests nor Pillow, numpy, rich or stevedore."""
     import subprocess
@@ -59,7 +62,8 @@ def test_nothing_is_not_a_match(run):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_list_says_what_the_command_says(name):
     """The list, which imports nothing, agrees with the commands themselves."""
-    command = importlib.import_module(f"facematch_core.cli.{name}").command
+    module = f"facematch_core.cli.{name.replace('-', '_')}"
+    command = importlib.import_module(module).command
     assert command.name == name
     assert command.short_help == COMMANDS[name]
 

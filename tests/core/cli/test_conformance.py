@@ -1,0 +1,327 @@
+"""`facematch conformance`: the card for people and for programs, and its exit codes."""
+
+import datetime as dt
+import importlib.util
+import json
+
+import pytest
+from rich.console import Console
+
+from facematch_core import testing
+from facematch_core.cli import _conformance_text, _exit
+from facematch_core.cli._conformance_text import card_lines, numbers, show_card, show_self_test
+from facematch_core.testing import Card, SelfTest, _self_test
+from facematch_core.testing._card import CapabilityLine, CardVerdict, RuleLine
+from facematch_core.testing._running import Status
+
+MADE = """
+    import attrs
+    from facematch_core import ConfigurationError
+    from facematch_core.testing._saboteurs._http_paragon import HttpParagon, HttpParagonDouble
+
+    def whole(_, attribute, value):
+        if type(value) is not int:
+            raise ConfigurationError(f"{attribute.name} must be a whole number.")
+
+    @attrs.frozen(kw_only=True)
+    class Good(HttpParagon):
+        name = "good"
+        level: int = attrs.field(default=1, validator=whole)
+
+    @attrs.frozen(kw_only=True)
+    class Bad(Good):
+        name = "bad"
+
+        def decision(self, call, body, score):
+            return super().decision(call, {**body, "verdict": "yes"}, score)
+
+    class Double(HttpParagonDouble):
+        def __init__(self):
+            super().__init__(Good)
+
+    class BadDouble(HttpParagonDouble):
+        def __init__(self):
+            super().__init__(Bad)
+"""
+
+
+@pytest.fixture
+def strangers(plugin):
+    """One backend that keeps the contract, and one that does not."""
+    groups = {
+        "facematch.backends": {"good": "Good", "bad": "Bad"},
+        "facematch.doubles": {"good": "Double", "bad": "BadDouble"},
+    }
+    return plugin(MADE, groups)
+
+
+@pytest.fixture
+def alone(plugin):
+    """A backend without a double."""
+    return plugin(MADE, {"facematch.backends": {"good": "Good"}})
+
+
+def test_a_backend_that_conforms(run, strangers):
+    """The verdict stands first, then how many rules, who with whom, and what is proved."""
+    told = run("conformance", "good")
+    assert told.exit_code == 0
+    lines = told.stdout.splitlines()
+    number = len(testing.rules())
+    assert lines[0] == "CONFORMS  good keeps every rule that applies to it."
+    assert lines[1] == f"  {number} rules: {number} passed"
+    assert lines[2] == "  good of stranger 2.5, played by Double of stranger 2.5"
+    assert "Declared and proved: match, liveness" in told.stdout
+    assert len(lines) <= 10
+    assert told.stderr == ""
+
+
+def test_a_backend_that_fails(run, strangers):
+    """The broken rules are named in the first line, and told in words below."""
+    told = run("conformance", "bad")
+    assert told.exit_code == _exit.BROKEN == 7
+    assert told.stdout.startswith("FAILS  bad breaks ")
+    assert "R06" in told.stdout.splitlines()[0]
+    assert "R06 One person matches, two people do not" in " ".join(told.stdout.split())
+
+
+def test_without_a_double(run, alone):
+    """Open, with one line for all rules that wait for a double."""
+    told = run("conformance", "good")
+    assert told.exit_code == _exit.LOOK == 3
+    assert told.stdout.startswith("OPEN  good breaks no rule, but not all of it was tested.")
+    words = " ".join(told.stdout.split())
+    assert words.count("no double is installed: entry-point group facematch.doubles") == 1
+    assert "good of stranger 2.5, without a double" in words
+
+
+def test_every_rule(run, alone):
+    """`--all` has a line for each, passed or not."""
+    told = " ".join(run("conformance", "good", "--all").stdout.split())
+    for rule in testing.rules():
+        assert f"{rule.number} " in told
+        assert rule.title in told
+    assert "R46 passed: A setting that does not exist" in told
+
+
+def test_json_and_file(run_json, strangers, tmp_path):
+    """The card for programs, printed and written; a newer one takes the place of an older one."""
+    (tmp_path / "good.json").write_text('{"kind": "card", "verdict": "fails"}')
+    code, document = run_json("conformance", "good", "--out", "good.json")
+    assert code == 0
+    written = (tmp_path / "good.json").read_text()
+    assert json.loads(written) == document
+    assert Card.from_dict(document).verdict == "conforms"
+    assert str(tmp_path) not in written
+
+
+def test_missing_folders_are_created(run, alone, tmp_path):
+    """As for every file that a command writes; where it is, is said."""
+    told = run("conformance", "good", "--out", "cards/good.json")
+    assert "The card as JSON: cards/good.json" in told.stdout
+    assert Card.from_dict(json.loads((tmp_path / "cards" / "good.json").read_text())).double is None
+
+
+@pytest.mark.parametrize("content", [b"my notes", b'{"kind": "match"}', b"[" * 100_000, b"[]"])
+def test_another_file_is_left_alone(run, alone, tmp_path, content):
+    """Whatever is no card was not written by us; nothing is run before that is known."""
+    (tmp_path / "card.json").write_bytes(content)
+    told = run("conformance", "good", "--out", "card.json")
+    assert told.exit_code == 2
+    assert "is no card of facematch" in told.stderr
+    assert (tmp_path / "card.json").read_bytes() == content
+
+
+def test_a_folder_is_no_file(run, tmp_path):
+    """Said before anything is run."""
+    (tmp_path / "cards").mkdir()
+    told = run("conformance", "local", "--out", "cards")
+    assert (told.exit_code, told.stdout) == (2, "")
+
+
+def test_settings(run, strangers):
+    """They are typed by the backend's class; the card tells their names."""
+    told = run("conformance", "good", "--set", "level=3")
+    assert told.exit_code == 0
+    assert "set: level" in told.stdout
+    for word, says in (
+        ("levle=3", "--set: the backend good has no setting 'levle'; did you mean level?"),
+        ("level=high", "--set level must be a whole number, not str of length 4."),
+    ):
+        told = run("conformance", "good", "--set", word)
+        assert told.exit_code == 4
+        assert says in told.stderr
+    assert run("conformance", "good", "--set", "level").exit_code == 2
+
+
+def test_unknown_backend(run):
+    """The usual sentence and code."""
+    told = run("conformance", "didid")
+    assert told.exit_code == 4
+    assert told.stderr == "error: No backend is called 'didid': did you mean didit?\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "Name the backend to try"),
+        (("local", "--self-test"), "--self-test stands alone"),
+        (("--self-test", "--set", "a=b"), "--self-test stands alone"),
+        (("--self-test", "--out", "x.json"), "--self-test stands alone"),
+    ],
+)
+def test_wrong_usage(run, words, says):
+    """One sentence."""
+    told = run("conformance", *words)
+    assert told.exit_code == 2
+    assert says in told.stderr
+
+
+def test_without_pytest(run, monkeypatch):
+    """One sentence, with the line that installs it."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "pytest" else find(name)
+    )
+    told = run("conformance", "local")
+    assert told.exit_code == 4
+    assert told.stderr == (
+        "error: facematch conformance needs pytest, which is not installed: "
+        '`pip install "facematch-core[testing]"` brings it.\n'
+    )
+
+
+CAUGHT = _self_test.Sabotage(name="A", rule="R01", fault="Says a.", failed=("R01",), passed=40)
+FREE = _self_test.Sabotage(name="B", rule="R02", fault="Says b.", failed=("R05",), passed=40)
+
+
+@pytest.mark.parametrize(
+    ("sabotages", "code", "says"),
+    [
+        ((CAUGHT,), 0, "1 saboteur, 1 caught, each by the rule that names its fault."),
+        ((CAUGHT, FREE), 7, "2 saboteurs, 1 caught.\n"),
+    ],
+)
+def test_self_test(run, monkeypatch, sabotages, code, says):
+    """How many were caught, and who was not."""
+    found = SelfTest(paragons={"Paragon": ()}, idle=(), sabotages=sabotages)
+    monkeypatch.setattr(testing, "self_test", lambda **_: found)
+    told = run("conformance", "--self-test")
+    assert told.exit_code == code
+    assert says in told.stdout
+    assert "Paragon, which is right in everything, keeps every rule that applies." in told.stdout
+    assert ("B survives R02: Says b.; failed there: R05" in told.stdout) == (code == 7)
+
+
+def test_self_test_as_json(run_json, monkeypatch):
+    """The same for programs."""
+    found = SelfTest(paragons={"Paragon": ("R03",)}, idle=("R09",), sabotages=(CAUGHT,))
+    monkeypatch.setattr(testing, "self_test", lambda **_: found)
+    code, document = run_json("conformance", "--self-test")
+    assert (code, document["passed"]) == (7, False)
+    assert document["saboteurs"][0]["caught"] is True
+    show_self_test(found)
+
+
+@pytest.mark.parametrize(("words", "everything"), [((), False), (("--all",), True)])
+def test_self_test_with_every_rule(run, monkeypatch, words, everything):
+    """`--all` is handed on."""
+    told = []
+    found = SelfTest(paragons={}, idle=(), sabotages=())
+    monkeypatch.setattr(testing, "self_test", lambda **how: told.append(how) or found)
+    assert run("conformance", "--self-test", *words).exit_code == 0
+    assert [how["everything"] for how in told] == [everything]
+
+
+def test_self_test_tells_what_nobody_keeps(capsys):
+    """A rule that no paragon passes, and a paragon that breaks one."""
+    show_self_test(SelfTest(paragons={"Paragon": ("R03",)}, idle=("R09",), sabotages=()))
+    told = capsys.readouterr().out
+    assert told.startswith("FAILS  0 saboteurs, 0 caught")
+    assert "Paragon, which is right in everything, does not pass R03." in told
+    assert "Passed by nobody: R09." in told
+
+
+def line(number, status=Status.PASSED, *reasons, **more):
+    """A rule of a card."""
+    title = f"Title of {number}."
+    return RuleLine(number=number, title=title, status=status, reasons=reasons, **more)
+
+
+def card(*rules, **more):
+    """A card."""
+    made = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
+    told = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": made}
+    return Card(**{"rules": rules, **told, **more})
+
+
+def test_rules_with_one_reason_share_a_line(capsys):
+    """And no line is as long as a list of all."""
+    reason = "Acme cannot do it."
+    show_card(
+        card(
+            line("R01"),
+            *(line(f"R{n:02}", Status.OPEN, reason) for n in (2, 3, 4, 7)),
+            line("R05", Status.DOES_NOT_APPLY, "a: no a here.", "b: no b here."),
+            line("R06", Status.OPEN),
+        )
+    )
+    told = capsys.readouterr().out
+    assert "  R02-R04, R07: Acme cannot do it.\n" in told
+    assert "  R05: a: no a here.\n    b: no b here.\n" in told
+    assert "  R06: no reason was given\n" in told
+    assert "7 rules: 1 passed, 5 not tested, 1 do not apply" in told
+
+
+def test_what_is_not_proved_is_said(capsys):
+    """In a line of its own."""
+    lines = [
+        CapabilityLine(name=name, declared="yes", proved=name == "match", rules=("R06",))
+        for name in ("match", "rotate")
+    ]
+    show_card(card(line("R06"), capabilities=tuple(lines)))
+    told = capsys.readouterr().out
+    assert told.startswith("OPEN  ")
+    assert "  Declared and proved: match\n  Declared, not proved: rotate\n" in told
+
+
+def test_terminal_is_not_steered(capsys):
+    """What a double says may hold anything."""
+    show_card(card(line("R01", Status.FAILED, "bad \x1b[2J word")))
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_every_verdict_has_its_word_and_code():
+    """The tables are total, and each code is explained in the help."""
+    verdicts = {verdict.value for verdict in CardVerdict}
+    assert set(_exit.CARDS) == set(_conformance_text.VERDICTS) == verdicts
+    assert set(_exit.CARDS.values()) <= set(_exit.MEANING)
+    assert set(_conformance_text.WORDS) == set(Status)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [((), ""), ((3,), "R03"), ((1, 2), "R01-R02"), ((1, 3, 4, 5, 9), "R01, R03-R05, R09")],
+)
+def test_numbers(given, told):
+    """Neighbours are told by their ends."""
+    assert numbers(line(f"R{n:02}") for n in given) == told
+
+
+def test_progress_on_a_terminal(run, alone, monkeypatch):
+    """It is drawn on stderr, and gone when the card comes."""
+    drawn = Console(stderr=True, force_terminal=True, width=80)
+    plain = _conformance_text.console
+    monkeypatch.setattr(
+        "facematch_core.cli._text.console", lambda *, err=False: drawn if err else plain()
+    )
+    told = run("conformance", "good")
+    assert told.exit_code == 3
+    assert "rules" in told.stderr
+    assert told.stdout.startswith("OPEN")
+
+
+def test_card_lines_are_few():
+    """Ten seconds are a handful of lines."""
+    rules = [line(f"R{n:02}", cases=3, passed=3) for n in range(1, 48)]
+    assert len(list(card_lines(card(*rules)))) == 4
+    assert len(list(card_lines(card(*rules), everything=True))) > 50
