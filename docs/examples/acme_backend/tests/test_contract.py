@@ -1,11 +1,11 @@
-"""The rules that every backend keeps, against Acme's double."""
+"""The rules that every backend keeps, against the double."""
 
 from collections.abc import Iterator
 
 import pytest
-from acme_double import AcmeDouble
-
 from facematch_core.testing import BackendContract
+
+from facematch_acme._double import AcmeDouble
 
 
 class TestContract(BackendContract):

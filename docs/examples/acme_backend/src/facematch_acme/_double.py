@@ -1,0 +1,86 @@
+"""Acme, played on this machine, as its documents tell it.
+
+For tests alone, and for `facematch conformance`, which finds it by its entry point. Nothing else
+imports this module: it needs ``facematch-acme[testing]``.
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.testing import DoubleReply, DoubleRequest, HttpDouble, Situation
+
+from ._backend import AcmeBackend
+
+KEY = "an-example-of-a-key-4f7e1c2ab9"
+
+#: What each refusal says.
+REFUSALS = {
+    Situation.NO_CREDIT: (402, "The account is empty."),
+    Situation.REJECTED: (422, "The field probe is missing."),
+    Situation.THROTTLED: (429, "Too many calls."),
+    Situation.OUTAGE: (500, "Something went wrong."),
+}
+
+#: How alike two faces are, where it is not the usual 93.5.
+SIMILARITIES = {Situation.DIFFERENT_PEOPLE: 12.25, Situation.IMPOSSIBLE_SCORE: 250.0}
+
+#: What stands in an answer instead of the usual.
+INSTEAD: dict[Situation, dict[str, Any]] = {
+    Situation.NO_FACE: {"verdict": "unsure", "similarity": None},
+    Situation.NULL_SCORE: {"verdict": "same", "similarity": None},
+    Situation.UNKNOWN_STATUS: {"verdict": HttpDouble.unknown_status},
+}
+
+
+class AcmeDouble(HttpDouble):
+    """Answers over a port of this machine; `prepare` says how."""
+
+    situations = HttpDouble.FAULTS | {
+        Situation.SAME_PERSON,
+        Situation.SCORE,
+        Situation.UNREADABLE_200,
+        Situation.BAD_KEY,
+        *REFUSALS,
+        *SIMILARITIES,
+        *INSTEAD,
+    }
+    absent: Mapping[Situation, str] = {
+        Situation.TWO_FACES: "Acme does not count the faces in a picture.",
+        Situation.UNKNOWN_WARNING: "Acme sends no warnings.",
+        Situation.DEMOGRAPHICS: "Acme guesses nothing about people.",
+    }
+    secrets = (KEY,)
+    limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=1_000_000)
+    _numbers = itertools.count(1)
+
+    def backend(self, **settings: Any) -> AcmeBackend:
+        usual: dict[str, Any] = {"api_key": KEY, "base_url": self.url}
+        return AcmeBackend(**usual | settings)
+
+    @property
+    def received(self) -> dict[str, Any]:
+        if self.last is None:
+            return {}
+        return {"threshold": float(self.last.fields["threshold"]), **self.last.files}
+
+    def answer(
+        self, request: DoubleRequest, situation: Situation, score: float | None
+    ) -> DoubleReply:
+        if request.path != "/compare":
+            return DoubleReply(status=404, body={"error": "There is nothing here."})
+        if request.headers["X-Api-Key"] != KEY or situation is Situation.BAD_KEY:
+            # As careless as real vendors are.
+            return DoubleReply(status=401, body={"error": f"Unknown key {KEY}."})
+        if set(request.files) != {"probe", "reference"}:
+            situation = Situation.REJECTED
+        if situation in REFUSALS:
+            status, told = REFUSALS[situation]
+            return DoubleReply(status=status, body={"error": told})
+        if situation is Situation.UNREADABLE_200:
+            return DoubleReply(body={"result": "ok"})
+        similarity = SIMILARITIES.get(situation, 93.5) if score is None else score
+        verdict = "same" if similarity >= float(request.fields["threshold"]) else "different"
+        body = {"verdict": verdict, "similarity": similarity, "id": f"cmp_{next(self._numbers)}"}
+        return DoubleReply(body=body | INSTEAD.get(situation, {}))

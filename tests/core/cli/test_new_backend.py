@@ -1,0 +1,244 @@
+"""`facematch new-backend`: what it writes is whole, clean and somebody's own; what exists stays."""
+
+import ast
+import errno
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from facematch_core.cli import _new_backend_files
+from facematch_core.cli._new_backend_files import FILES, files_for
+from facematch_core.cli._new_backend_names import LONGEST, Names
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "docs" / "examples" / "acme_backend"
+BIN = Path(sys.executable).parent
+
+#: What tools leave behind.
+CACHE = {"__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+
+#: Names of every form, the shortest and the longest among them.
+TYPED = ["acme", "a", "my-vendor", "deepface_server", "m2", "x9" * 3 + "-" + "w" * (LONGEST - 7)]
+
+
+def written(folder):
+    """Path to text of every file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.is_file() and not CACHE & set(path.parts)
+    }
+
+
+def tool(*words, cwd, **environment):
+    """Run one of our tools in a folder; what it prints, and whether it is content."""
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_writes_a_repository_and_says_what_comes_next(run, tmp_path, monkeypatch):
+    """The three commands are typed so that they work from where one stands."""
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    answer = run("new-backend", "my-vendor")
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith("facematch-my-vendor is written: 10 files.")
+    assert [line.strip() for line in answer.stdout.splitlines()[-3:]] == [
+        "python -m pip install -e './facematch-my-vendor[testing]'",
+        "python -m pytest facematch-my-vendor",
+        "facematch conformance my_vendor",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["facematch-my-vendor"]
+    assert set(written(tmp_path / "facematch-my-vendor")) >= {
+        "src/facematch_my_vendor/_wire.py",
+        "src/facematch_my_vendor/py.typed",
+        "tests/test_contract.py",
+    }
+
+
+def test_next_where_the_shell_does_not_find_us(run, monkeypatch):
+    """Then it would find another Python as well, in which there is no facematch."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.argv", [".venv/bin/facematch", "new-backend"])
+    install, tests, card = run("new-backend", "acme").stdout.splitlines()[-3:]
+    assert install.startswith(f"  {sys.executable} -m pip ")
+    assert tests.startswith(f"  {sys.executable} -m pytest ")
+    assert card == "  .venv/bin/facematch conformance acme"
+
+
+def test_into_makes_missing_folders(run, tmp_path, monkeypatch):
+    """And names the place in full where it is one."""
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    place = tmp_path / "a place" / "of mine"
+    answer = run("new-backend", "acme", "--into", place)
+    assert f"install -e '{place}/facematch-acme[testing]'" in answer.stdout
+    assert (place / "facematch-acme" / "pyproject.toml").is_file()
+    assert place.stat().st_mode == (place / "facematch-acme").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("Acme", "did you mean acme?"),
+        ("My Vendor GmbH & Co", "did you mean my-vendor-gmbh-co?"),
+        ("2fast", "did you mean fast?"),
+        ("a--b", "did you mean a-b?"),
+        ("a-", "did you mean a?"),
+        ("x" * (LONGEST + 1), f"at most {LONGEST} characters"),
+        ("../etc", "did you mean etc?"),
+        ("", "not ''."),
+        ("\x1b[31m", "did you mean m?"),
+        ("ß", "not 'ß'."),
+        ("facematch-acme", "NAME is the vendor's alone: acme"),
+        ("local", "The name local is reserved for facematch-core."),
+        ("didit", "such as my-didit."),
+        ("deepvue", "reserved"),
+        ("core", "A package facematch_core is installed already."),
+        ("mock-server", "A package facematch_mock_server is installed already."),
+    ],
+)
+def test_names_that_are_none_or_taken(run, tmp_path, typed, says):
+    """One sentence with what to type instead, exit code 2, and nothing is written."""
+    answer = run("new-backend", "--", typed)
+    assert answer.exit_code == 2
+    assert says in answer.stderr.splitlines()[-1]
+    assert "\x1b" not in answer.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("typed", ["my-vendor", "my_vendor"])
+def test_name_of_an_installed_backend(run, plugin, tmp_path, typed):
+    """Two backends of one name could neither be opened."""
+    plugin("", {"facematch.backends": {"my-vendor": "X"}}, name="facematch-mine")
+    answer = run("new-backend", typed)
+    assert answer.exit_code == 2
+    assert "A backend my-vendor is installed already, by facematch-mine." in answer.stderr
+    assert not (tmp_path / "facematch-my-vendor").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link to nothing"])
+def test_what_exists_is_left_alone(run, tmp_path, kind):
+    """Whatever it is: somebody's work may be in it."""
+    target = tmp_path / "facematch-acme"
+    if kind == "folder":
+        target.mkdir()
+    elif kind == "file":
+        target.write_text("mine")
+    else:
+        target.symlink_to(tmp_path / "nowhere")
+    answer = run("new-backend", "acme")
+    assert answer.exit_code == 2
+    assert "facematch-acme exists" in answer.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["facematch-acme"]
+    assert kind != "folder" or not list(target.iterdir())
+    assert kind != "file" or target.read_text() == "mine"
+
+
+def test_place_that_cannot_be_written(run, tmp_path):
+    """A file where a folder should be: wrong usage, told in one sentence."""
+    (tmp_path / "file").write_text("mine")
+    answer = run("new-backend", "acme", "--into", "file/below")
+    assert answer.exit_code == 2
+    assert "error: --into: file/below/facematch-acme cannot be written" in answer.stderr
+
+
+def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
+    """Half a repository would be taken for a whole one."""
+    whole = Path.write_text
+
+    def full(path, text, **options):
+        if path.name == "test_wire.py":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return whole(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    answer = run("new-backend", "acme")
+    assert answer.exit_code == 4
+    assert answer.stderr == "error: No space left on device: facematch-acme.\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_template_is_used():
+    """And none is missing."""
+    there = {path.name for path in _new_backend_files._TEMPLATES.iterdir()}
+    assert set(FILES.values()) == there
+
+
+def test_the_example_of_the_documentation_is_what_is_written():
+    """Template, example and how-to page say the same; UPDATE_DOCS=1 writes the example anew."""
+    files = files_for(Names("acme"))
+    if os.environ.get("UPDATE_DOCS"):
+        for name, text in files.items():
+            (EXAMPLE / name).write_text(text, encoding="utf-8")
+    assert written(EXAMPLE) == files
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
+    """Python reads them, ruff has no wish about them, and the entry points lead somewhere."""
+    run("new-backend", typed)
+    (repository,) = tmp_path.iterdir()
+    files = written(repository)
+    for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        content, said = tool(BIN / "ruff", *check, ".", cwd=repository)
+        assert content, said
+    project = tomllib.loads(files["pyproject.toml"])["project"]
+    assert project["name"] == repository.name
+    for points in project["entry-points"].values():
+        ((name, target),) = points.items()
+        assert name == typed.replace("-", "_")
+        module, _, class_ = target.partition(":")
+        path = f"src/{module.replace('.', '/')}"
+        tree = ast.parse(files.get(f"{path}.py") or files[f"{path}/__init__.py"])
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.alias)]
+        assert class_ in {node.name for node in nodes}
+
+
+def test_type_checker_agrees():
+    """mypy, strict, over the package and its tests."""
+    content, said = tool(
+        BIN / "mypy",
+        f"--cache-dir={os.devnull}",
+        cwd=EXAMPLE,
+        MYPYPATH=os.pathsep.join(["src", str(ROOT)]),
+    )
+    assert content, said
+
+
+def test_it_passes_its_own_tests_at_once(run, tmp_path):
+    """Each rule passes or does not apply: nothing is open."""
+    run("new-backend", "my-vendor")
+    passes, said = tool(
+        *(sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"),
+        cwd=tmp_path / "facematch-my-vendor",
+        PYTHONPATH=os.pathsep.join(["src", str(ROOT)]),
+    )
+    assert passes, said
+    assert "Does not apply: My Vendor sends no warnings." in said
+    assert "Not tested" not in said
+
+
+def test_the_core_alone_is_enough(tmp_path):
+    """Neither pytest nor an extra is needed to write the files."""
+    code = (
+        "import sys\n"
+        "for name in ('pytest', 'hypothesis', 'responses', 'h11', 'numpy', 'sqlalchemy'):\n"
+        "    sys.modules[name] = None\n"
+        "sys.argv = ['facematch', 'new-backend', 'acme']\n"
+        "from facematch_core.cli import main\n"
+        "main()\n"
+    )
+    fine, said = tool(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+    assert fine, said
+    assert (tmp_path / "facematch-acme" / "tests" / "test_contract.py").is_file()
