@@ -1,64 +1,13 @@
 """The example plug-in, built, installed and used as a stranger would."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-import facematch_core
-
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "acme_backend"
-CORE = Path(facematch_core.__file__).parents[1]
-
-
-class Installed:
-    """The example in a folder of its own, and Python as it finds it there."""
-
-    def __init__(self, folder):
-        self.site, self.repository = folder / "site", folder / "repository"
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder / "home"),
-            # stevedore's cache on disk, and whatever pip keeps.
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PYTHONPATH": os.pathsep.join([str(self.site), str(CORE)]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        shutil.copytree(EXAMPLE, self.repository, ignore=shutil.ignore_patterns("__pycache__"))
-        pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-        self.python(*pip, "--no-build-isolation", "--target", self.site, self.repository)
-
-    def python(self, *arguments, fails=False, **more):
-        """What a run prints; in the example's repository, against the installed copy."""
-        # Without -P the repository itself would come first on the path.
-        done = subprocess.run(
-            [sys.executable, "-P", *map(str, arguments)],
-            cwd=self.repository,
-            env=self._environment | more,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert (done.returncode != 0) == fails, done.stdout
-        return done.stdout
-
-    def script(self, text, **more):
-        """What a script prints as JSON."""
-        return json.loads(self.python("-c", text, **more))
+from examples.installed import Installed
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """Built and installed once."""
-    return Installed(tmp_path_factory.mktemp("acme"))
+    return Installed("acme_backend", tmp_path_factory.mktemp("acme"))
 
 
 def test_contract_passes(installed):

@@ -98,7 +98,7 @@ def test_metadata(wheel):
     metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
-    extras = {"all", "heif", "local", "mock", "postgres", "store", "testing"}
+    extras = {"all", "cluster", "compare", "heif", "local", "mock", "postgres", "store", "testing"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 

@@ -1,0 +1,182 @@
+"""What to ask, and with which settings. The answer is read in `_wire`."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import attrs
+from facematch_core import (
+    ConfigurationError,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    Secret,
+    ThresholdRule,
+    VendorError,
+)
+from facematch_core.backend import (
+    Call,
+    Capabilities,
+    Image,
+    ImageFormat,
+    ImageLimits,
+    MatchCall,
+)
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest, check_base_url
+
+from . import _refusals, _wire
+
+#: Where the token may come from: the variable by which the server itself is told.
+VARIABLE = "DEEPFACE_AUTH_TOKEN"
+
+#: Who reads which answer, by status and operation.
+READERS: dict[tuple[int, Operation], Callable[..., MatchResult | LivenessResult]] = {
+    (200, Operation.MATCH): _wire.match_result,
+    (200, Operation.LIVENESS): _wire.liveness_result,
+    (400, Operation.MATCH): _refusals.refused_match,
+    (400, Operation.LIVENESS): _refusals.refused_liveness,
+}
+
+
+def _secret(token: Secret | str | None) -> Secret | None:
+    return None if token is None else Secret.of(token)
+
+
+def _not_empty(_: object, attribute: "attrs.Attribute[Any]", token: Secret | None) -> None:
+    if token is not None and not token.reveal():
+        raise ConfigurationError(f"{attribute.name} is empty: leave it out, or set {VARIABLE}.")
+
+
+def _name(_: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{attribute.name} must be a text that is not empty.")
+
+
+def _flag(_: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{attribute.name} must be True or False.")
+
+
+@attrs.frozen(kw_only=True)
+class DeepfaceOptions:
+    """What only a DeepFace server can do in a comparison.
+
+    Attributes:
+        anti_spoofing: Whether a comparison also looks for photographs of photographs. A spoof
+            ends it as `INCONCLUSIVE`. Of a scanned document as the reference that may be said as
+            well: whether the server looks at both pictures is not known.
+    """
+
+    anti_spoofing: bool = attrs.field(default=False, validator=_flag)
+
+
+@attrs.frozen(kw_only=True)
+class DeepfaceBackend(HttpBackend):
+    """Compares two faces on a DeepFace server.
+
+    Attributes:
+        model_name: Which model compares. There is no default: each has its own weights, whose
+            licence is not that of DeepFace.
+        detector_backend: Which detector finds the faces.
+        distance_metric: How the distance of two faces is measured.
+        enforce_detection: Whether a picture in which no face is found is refused. If not, the
+            server compares whatever it sees, so that a match is a `REVIEW`.
+        token: What the server was given as `VARIABLE`; None if it was given none.
+        base_url: Where the server listens; beyond this machine it needs `allow_base_url`.
+        allow_base_url: Whether another machine may receive the token and the faces.
+        allow_insecure: Whether they may travel there without TLS.
+    """
+
+    name = _wire.NAME
+    environment_variables: ClassVar[dict[str, str]] = {"token": VARIABLE}
+    error_table = _wire.ERRORS
+    capabilities = Capabilities(
+        operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+        threshold_rule=ThresholdRule.AT_LEAST,
+        default_threshold=_wire.CUT,
+        options=DeepfaceOptions,
+        image_limits=ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}),
+    )
+
+    model_name: str = attrs.field(validator=_name)
+    detector_backend: str = attrs.field(default="opencv", validator=_name)
+    distance_metric: str = attrs.field(default="cosine", validator=_name)
+    enforce_detection: bool = attrs.field(default=True, validator=_flag)
+    token: Secret | None = attrs.field(default=None, converter=_secret, validator=_not_empty)
+    base_url: str = "http://127.0.0.1:5005"
+    allow_base_url: bool = attrs.field(default=False, validator=_flag)
+    allow_insecure: bool = attrs.field(default=False, validator=_flag)
+
+    def __attrs_post_init__(self) -> None:
+        self._address()  # refused now, not by the first call
+        # Each model and metric has a scale of its own, so each backend has its own declaration.
+        vars(self)["capabilities"] = attrs.evolve(
+            type(self).capabilities, score_scale=self._asked.scale
+        )
+
+    @property
+    def _asked(self) -> _wire.Asked:
+        return _wire.Asked(
+            model=self.model_name, metric=self.distance_metric, enforced=self.enforce_detection
+        )
+
+    def _address(self) -> str:
+        return check_base_url(
+            self.base_url,
+            allowed_hosts=self.allowed_hosts,
+            allow_base_url=self.allow_base_url,
+            allow_insecure=self.allow_insecure,
+        )
+
+    def build(self, call: Call) -> HttpRequest:
+        """The request for `call`: JSON, since the server takes any text in a form for true."""
+        options = call.options or DeepfaceOptions()
+        live = not isinstance(call, MatchCall)
+        return HttpRequest(
+            url=f"{self._address()}/verify",
+            headers=self._headers(),
+            masked=() if self.token is None else (self.token,),
+            json={
+                "img1": data_uri(call.probe),
+                # A check for a live face compares the picture with itself.
+                "img2": data_uri(call.reference if isinstance(call, MatchCall) else call.probe),
+                "model_name": self.model_name,
+                "detector_backend": self.detector_backend,
+                "distance_metric": self.distance_metric,
+                "enforce_detection": live or self.enforce_detection,
+                "anti_spoofing": live or options.anti_spoofing,
+            },
+        )
+
+    def _headers(self) -> dict[str, str | Secret]:
+        if self.token is None:
+            return {}
+        return {"Authorization": Secret(f"Bearer {self.token.reveal()}")}
+
+    def parse(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult:
+        """The result in an answer 200, or in a 400 that is about the faces."""
+        return READERS[reply.status, call.operation](call, reply.json(), self._asked)
+
+    def parse_refusal(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult | None:
+        """The result in a 400 that is about the faces."""
+        if reply.status != 400:
+            return None
+        _refusals.cause(reply.json())  # an exception if it is about something else
+        return self.parse(call, reply)
+
+    def error(self, reply: HttpReply, call: Call) -> VendorError:
+        """The error for any other answer, without the server's traceback."""
+        try:
+            shown = _refusals.without_traceback(reply.json())
+        except (ValueError, AttributeError):
+            return super().error(reply, call)
+        if "exception" in shown:
+            # The core quotes what stands under "error".
+            shown["error"] = shown.pop("exception")
+        return super().error(attrs.evolve(reply, body=json.dumps(shown).encode()), call)
+
+
+def data_uri(image: Image) -> str:
+    """The bytes of a picture, never a path or an address: the server would read those itself."""
+    return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
