@@ -131,7 +131,7 @@ def _opened(body: object) -> tuple[dict[str, Any], dict[str, Any]]:
     """A body that says it is a success, and its `data`."""
     answer = an_object(body, "the body")
     code = answer.get("code")
-    if code is not None and (isinstance(code, bool) or code != 200):
+    if code is not None and code != 200:
         raise _no_verdict(answer, "another code than 200")
     # It may be missing, as on the page of the general format; null is there, and no success.
     if answer.get("sub_code", SUCCESS) != SUCCESS:

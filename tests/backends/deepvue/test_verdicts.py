@@ -125,6 +125,42 @@ def test_every_row_of_a_liveness_check(parsed, row):
     assert result.raw_score == told
 
 
+DENIED = "Deepvue says that the faces do not match."
+REACHED = "Deepvue says no, although the score 97.5 reaches the threshold 60."
+BELOW = "Deepvue says yes, but the score 59.5 is below the threshold 60."
+UNSCORED = "Deepvue says yes without a score that could be held against a threshold."
+
+
+#: Settings, match, confidence, threshold; then what is told.
+TOLD = [
+    (SIMILAR, False, 12, None, [DENIED]),
+    (SIMILAR, False, 12, 60, [DENIED]),
+    (SIMILAR, False, None, None, [DENIED]),
+    (SIMILAR, False, None, 60, [DENIED]),
+    (SIMILAR, False, 97.5, 60, [DENIED, REACHED]),
+    (SET, True, 59.5, 60, [BELOW]),
+    (SET, True, None, 60, [UNSCORED]),
+]
+
+
+@pytest.mark.parametrize("row", TOLD, ids=named)
+def test_what_is_told_beside_a_decision(parsed, row):
+    """In order, each with the numbers that it speaks of."""
+    settings, match, told, threshold, texts = row
+    result = parsed({"match": match, "confidence": told}, threshold=threshold, **settings)
+    assert [warning.text for warning in result.warnings] == texts
+    assert {warning.severity for warning in result.warnings} == {Severity.WARNING}
+
+
+def test_a_verdict_alone_is_no_fault(parsed):
+    """Without a threshold it is told what decided, as information."""
+    (told,) = parsed({"match": True, "confidence": 98}, **SET).warnings
+    assert (told.code, told.severity) == (NO_THRESHOLD, Severity.INFORMATION)
+    assert told.text.startswith("No threshold was set")
+    (denied,) = parsed({"is_live": False, "score": None}).warnings
+    assert denied.text == "Deepvue says that the face is not live."
+
+
 def test_the_table_is_whole():
     """Every yes or no stands to every threshold in one way."""
     assert set(_verdict.TABLE) == {(yes, held) for yes in (True, False) for held in _verdict.Held}
@@ -153,6 +189,26 @@ def test_whose_threshold(parsed):
         ThresholdRule.VENDOR,
         ThresholdSource.VENDOR,
     )
+
+
+def test_every_doubt_says_what_it_is(parsed):
+    """Each in a sentence, with its weight: an assumption is information, the rest a warning."""
+    told = [
+        parsed({"match": True, "confidence": 98}, threshold=60),
+        parsed({"match": False, "confidence": 98}),
+        parsed({"match": True, "confidence": "0.5"}, threshold=0, **SET),
+    ]
+    doubts = {w.code: (w.severity, w.text) for result in told for w in result.warnings}
+    expected = {
+        WarningCode.SCALE_ASSUMED: (Severity.INFORMATION, "percent is assumed"),
+        LOW: (Severity.WARNING, "the faces do not match"),
+        NOT_SIMILAR: (Severity.WARNING, "that in the mismatch"),
+        WarningCode.OTHER: (Severity.WARNING, "0.5 is read as percent"),
+    }
+    assert set(doubts) == set(expected)
+    for code, (severity, words) in expected.items():
+        assert doubts[code][0] is severity
+        assert words in doubts[code][1]
 
 
 NUMBERS = st.one_of(st.none(), st.floats(-10, 110), st.integers(-10, 110))

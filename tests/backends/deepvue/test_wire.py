@@ -4,10 +4,21 @@ import copy
 import pickle
 from datetime import UTC, datetime
 
+import attrs
 import pytest
 from fakes import picture
 
-from facematch_core import Billed, Environment, FaceVerifier
+from facematch_core import (
+    Billed,
+    Environment,
+    FaceVerifier,
+    LivenessDecision,
+    ScaleSource,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
 from facematch_core.errors import UnexpectedResponse
 from facematch_deepvue import NoVerdict
 
@@ -30,6 +41,41 @@ def test_what_a_comparison_tells(open_backend, make_call):
     assert result.environment is Environment.PRODUCTION
     assert result.session_id is None
     assert (result.probe_faces, result.reference_faces) == (None, None)
+
+
+def test_what_a_liveness_check_tells(parsed):
+    """The same, under the name of its own number and on a scale of its own."""
+    result = parsed({"is_live": True, "score": 91}, liveness_score_scale="percent")
+    assert result.decision is LivenessDecision.LIVE
+    assert str(result.score) == "91 (deepvue/liveness-check)"
+    assert (result.raw_score, result.raw_score_name) == (91, "score")
+    # The scale of this number is never assumed: without the setting there is no score.
+    assert result.scale_source is ScaleSource.CONFIGURED
+    assert parsed({"is_live": True, "score": 91}).scale_source is None
+    assert result.request_id == "1b2c3d4e-0000-4000-8000-0123456789ab"
+
+
+def test_a_liveness_score_as_text(parsed):
+    """It is read, and told; at its place a number is documented."""
+    result = parsed({"is_live": True, "score": "91"}, liveness_score_scale="percent", threshold=50)
+    assert result.score.value == 91
+    (doubt,) = result.warnings
+    assert doubt.code is WarningCode.OTHER
+    assert doubt.text == "Deepvue sends score as text instead of a number."
+
+
+def test_the_call_of_a_result(open_backend, make_call):
+    """A result is that of one attempt; a threshold without a value leaves Deepvue's own."""
+    own = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.PROFILE)
+    result = open_backend().match(make_call(attempt_id="attempt-7"))
+    assert result.attempt_id == "attempt-7"
+    call = attrs.evolve(make_call(), threshold=own)
+    threshold = open_backend().match(call).threshold
+    assert (threshold.value, threshold.rule, threshold.source) == (
+        None,
+        ThresholdRule.VENDOR,
+        ThresholdSource.VENDOR,
+    )
 
 
 def test_an_answer_of_v2(open_backend, deepvue, make_call):
@@ -86,6 +132,7 @@ def test_an_odd_id_costs_no_result(parsed, told):
         {"confidence": 98},
         {"match": True, "confidence": 101},
         {"match": True, "confidence": -1},
+        {"match": True, "confidence": -0.01},
         {"match": True, "confidence": True},
         {"match": False, "confidence": 101},
         {"match": True, "confidence": "98%"},
@@ -120,6 +167,8 @@ def test_a_verdict_that_cannot_be_read(open_backend, deepvue, make_call, data):
         ({"sub_code": "SUCCESS"}, ("SUCCESS", None)),
         ({"data": {**GOOD, "error_code": "FACE_1"}}, (None, "FACE_1")),
         ({"data": {**GOOD, "error_code": 12}}, (None, "12")),
+        ({"data": {**GOOD, "error_code": ["FACE_1"]}}, (None, None)),
+        ({"sub_code": {"word": "SUCCESS"}, "data": GOOD}, (None, None)),
     ],
 )
 def test_a_failure_inside_a_success(open_backend, deepvue, make_call, body, codes):
@@ -135,6 +184,16 @@ def test_a_failure_inside_a_success(open_backend, deepvue, make_call, body, code
     assert (error.billed, error.request_id, error.status_code) == (Billed.YES, "abc-1", 200)
     for same in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(same), vars(same)) == (type(error), vars(error))
+
+
+def test_a_failure_read_alone(parsed):
+    """The error is whole before the client adds what it knows of the call."""
+    with pytest.raises(NoVerdict, match="another sub_code than SUCCESS") as caught:
+        parsed(body={"transaction_id": "abc-1", "sub_code": "NO_RECORDS_FOUND", "data": GOOD})
+    error = caught.value
+    assert (error.backend, error.request_id) == ("deepvue", "abc-1")
+    assert error.billed is Billed.YES
+    assert "does not say" in error.billed_ground
 
 
 def test_words_inside_the_data(open_backend, deepvue, make_call):

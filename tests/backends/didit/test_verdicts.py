@@ -117,7 +117,27 @@ def test_an_approval_without_a_score(name, edited, parsed):
     """No score passes no threshold; the result says what is missing."""
     result = parsed(edited(name, status="Approved", score=None, warnings=[]))
     assert (result.decision.value, result.score, result.raw_score) == ("review", None, None)
-    assert [warning.code for warning in result.warnings] == [WarningCode.SCORE_UNAVAILABLE]
+    (ours,) = result.warnings
+    assert (ours.code, ours.severity) == (WarningCode.SCORE_UNAVAILABLE, Severity.ERROR)
+    assert (ours.tag, ours.text) == (None, "Didit approved without a score.")
+
+
+@pytest.mark.parametrize("status", ["", "Declined", "In Review", "approved"])
+def test_only_an_approval_must_have_a_score(status, edited, parsed):
+    """Of other statuses nothing is said about it."""
+    result = parsed(edited("match_approved", status=status, score=None, warnings=[]))
+    assert result.warnings == ()
+
+
+def test_a_missing_score_is_told_beside_what_didit_tells(edited, parsed):
+    """Didit's warnings first, and none of them is lost."""
+    told = [risk("DUPLICATED_FACE", "information"), risk("LOW_FACE_LUMINANCE", "warning")]
+    body = edited("liveness_declined", status="Approved", score=None, warnings=told)
+    assert [warning.code for warning in parsed(body).warnings] == [
+        WarningCode.DUPLICATE,
+        WarningCode.TOO_DARK,
+        WarningCode.SCORE_UNAVAILABLE,
+    ]
 
 
 def test_a_decline_without_a_score(edited, parsed):
@@ -137,6 +157,14 @@ def test_two_faces_are_told(answers, edited, parsed):
     assert (ours.code, ours.severity) == (WarningCode.MULTIPLE_FACES, Severity.WARNING)
     assert ours.tag is None
     assert ours.text == "The probe shows 2 faces; Didit takes the largest."
+    (ours,) = parsed(edited("match_approved", ref_image=two)).warnings
+    assert ours.text == "The reference shows 2 faces; Didit takes the largest."
+    (ours,) = parsed(edited("liveness_declined", user_image=two, warnings=[])).warnings
+    assert ours.text == "The probe shows 2 faces; Didit takes the largest."
+    others = [risk("LOW_FACE_MATCH_SIMILARITY"), risk("NEW"), risk("LOW_FACE_LUMINANCE")]
+    for other in others:
+        *_, last = parsed(edited("match_approved", user_image=two, warnings=[other])).warnings
+        assert last.code is WarningCode.MULTIPLE_FACES
     told = [risk("MULTIPLE_FACES_DETECTED", "warning")]
     result = parsed(edited("liveness_declined", status="Approved", user_image=two, warnings=told))
     assert [warning.tag for warning in result.warnings] == ["MULTIPLE_FACES_DETECTED"]
