@@ -118,7 +118,8 @@ class Backend(abc.ABC):
         environment_variables: Setting to environment variable, for settings that may come from
             the environment (keys, above all).
         allowed_hosts: Hosts that `base_url` may name without ``allow_base_url``; empty if the
-            backend sends nothing.
+            backend sends nothing, or to a server of the caller's own: beyond this machine that
+            needs ``allow_base_url``.
     """
 
     api_version: ClassVar[int] = API_VERSION

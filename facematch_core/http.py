@@ -125,7 +125,8 @@ class HttpBackend(Backend):
         """The result in a reply of status 200.
 
         A `VendorError` that it raises is handed on. Any other exception means that the reply is
-        not what was expected: the caller gets `UnexpectedResponse`, without the body.
+        not what was expected: the caller gets `UnexpectedResponse`, without the body, billed YES;
+        NO for an operation that is not among the `billed_operations`.
         """
 
     def parse_refusal(self, call: Any, reply: HttpReply) -> Answer | None:
@@ -326,11 +327,14 @@ class HttpBackend(Backend):
             if isinstance(result, kind):
                 return self._told(result, reply)
             problem = f"its parse gives {type(result).__name__}, not {kind.__name__}"
+        paid = call.operation in self.capabilities.billed_operations
+        counts, ground = _CHARGED if paid else _FREE
         return UnexpectedResponse(
-            f"{self.name} answered 200 in a form that cannot be read ({problem}). It counts as "
-            "charged; please report it.",
+            f"{self.name} answered 200 in a form that cannot be read ({problem}). {counts}; please "
+            "report it.",
             backend=self.name,
-            billed_ground="a 200 answer is taken as charged",
+            billed=Billed.YES if paid else Billed.NO,
+            billed_ground=ground,
             attempt_id=call.attempt_id,
             status_code=reply.status,
             environment=_environment(reply),
@@ -360,6 +364,10 @@ class HttpBackend(Backend):
         error.status_code = error.status_code or reply.status
         return error.with_traceback(None)
 
+
+#: Whether an answer 200 that cannot be read was charged: in a message, and as the ground.
+_CHARGED = ("It counts as charged", "a 200 answer is taken as charged")
+_FREE = ("It is not charged", "the vendor charges nothing for it")
 
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
 

@@ -36,11 +36,13 @@ def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
 
 
 def excerpt(reply: HttpReply) -> str:
-    """What the vendor says in ``detail``, ``error`` or ``message``, fit for an error message.
+    """What the vendor says in one of four usual keys, fit for an error message.
+
+    They are ``detail``, ``error``, ``message`` and ``exception``; the first that is text.
 
     Returns:
         Up to 200 printable characters, the request's secrets and anything that looks like a key
-        masked; empty if the body is no JSON object or none of the three is text.
+        masked; empty if the body is no JSON object or none of the four is text.
     """
     try:
         body = reply.json()
@@ -48,7 +50,7 @@ def excerpt(reply: HttpReply) -> str:
         return ""
     if not isinstance(body, dict):
         return ""
-    for name in ("detail", "error", "message"):
+    for name in ("detail", "error", "message", "exception"):
         said = body.get(name)
         if isinstance(said, str) and said.strip():
             return fit(said, reply.secrets)

@@ -102,15 +102,25 @@ class VendorDouble(abc.ABC):
         """Some options of the type that the backend declares, or of a subtype."""
         return declared()
 
+    def other_options(self, declared: type) -> Sequence[Any]:
+        """Further ones, each of which the vendor must hear as something else than `options`.
+
+        Best one for each thing that can be chosen, so that none of them can be forgotten. Without
+        any it is not proved that the vendor hears of them, and the card stays open.
+        """
+        return ()
+
     @property
     def received(self) -> Mapping[str, Any]:
         """What the vendor understood of the last call, in the words of `FaceVerifier.verify`.
 
-        Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref`` and
-        ``metadata``, and of the pictures ``probe`` and ``reference``: the bytes of their files as
-        the vendor got them, decoded where they travel as base64, and no ``reference`` of a call
-        about one picture. One that the double cannot tell is left out. A backend that declares to
-        pass something on is held to it here. By default nothing can be told.
+        Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref``,
+        ``metadata`` and ``options``, and of the pictures ``probe`` and ``reference``: the bytes of
+        their files as the vendor got them, decoded where they travel as base64, and no
+        ``reference`` of a call about one picture. ``options`` is what arrived of them, in any form
+        that differs between `options` and each of `other_options`: the fields of a form, say. One
+        that the double cannot tell is left out. A backend that declares to pass something on is
+        held to it here. By default nothing can be told.
         """
         return {}
 

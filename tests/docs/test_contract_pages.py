@@ -1,4 +1,4 @@
-"""The pages of the contract: cards of our own backends, saboteurs, and the list of rules.
+"""The pages of the contract: cards of our own backends, saboteurs, rules, and what errors say.
 
 ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated pages.
 """
@@ -12,7 +12,9 @@ import attrs
 
 from facematch_core.cli._conformance_text import show_card
 from facematch_core.testing import BackendContract, conformance, rules
+from facematch_core.testing._contract._money import EXPECTED
 from facematch_core.testing._saboteurs import SABOTEURS
+from facematch_core.testing._situations import FAILURES
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -83,6 +85,42 @@ def test_page_of_saboteurs_is_generated():
         told = "<br>".join(f"`{one.name}`: {cell(one.fault)}" for one in caught)
         page += f"| {rule.number} | {cell(rule.title)} | {told} |\n"
     generated("saboteurs.md", page)
+
+
+#: What may be repeated.
+REPEATED = {True: "yes", False: "no", None: "any"}
+
+
+def words(values):
+    """Several that may be, in a cell."""
+    return " or ".join(values)
+
+
+def test_table_of_errors_is_generated():
+    """Each situation that fails, with what it must become."""
+    table = "| Situation | Error | `billed` | `retryable` | Requests |\n|---|---|---|---|---|\n"
+    for situation, wanted in EXPECTED.items():
+        billed = words(f"`{one.name}`" for one in wanted.billed)
+        if wanted.billed_free:
+            free = words(f"`{one.name}`" for one in wanted.billed_free)
+            billed += f"; {free} too of an operation that is not declared as billed"
+        cells = (
+            f"`{situation.name}`",
+            words(f"`{error.__name__}`" for error in wanted.errors),
+            billed,
+            REPEATED[wanted.retryable],
+            words(map(str, wanted.requests)),
+        )
+        table += f"| {' | '.join(cells)} |\n"
+    marks = re.compile(r"(<!-- generated: errors -->\n).*?(<!-- end -->)", re.DOTALL)
+    page = (REFERENCE / "testing.md").read_text()
+    assert len(marks.findall(page)) == 1
+    generated("testing.md", marks.sub(lambda mark: f"{mark[1]}\n{table}\n{mark[2]}", page))
+
+
+def test_every_failure_is_in_the_table():
+    """None is left without an error."""
+    assert set(EXPECTED) == set(FAILURES)
 
 
 def test_every_theme_is_in_the_reference():

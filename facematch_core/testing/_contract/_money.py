@@ -38,15 +38,21 @@ class Expected:
 
     Attributes:
         errors: Any of these classes.
-        billed: Any of these.
+        billed: Any of these; see `charges`.
         retryable: Exactly this; None if it depends on the vendor's documents.
         requests: How many requests the vendor may have seen.
+        billed_free: Any of these as well, of an operation that is not declared as billed.
     """
 
     errors: tuple[type[VendorError], ...]
     billed: tuple[Billed, ...]
     retryable: bool | None
     requests: tuple[int, ...] = (1,)
+    billed_free: tuple[Billed, ...] = ()
+
+    def charges(self, *, free: bool) -> tuple[Billed, ...]:
+        """What it may be told to have cost."""
+        return self.billed + (self.billed_free if free else ())
 
 
 _NO, _UNKNOWN, _YES = (Billed.NO,), (Billed.UNKNOWN,), (Billed.YES,)
@@ -63,8 +69,15 @@ EXPECTED = {
     Situation.GATEWAY_ERROR: Expected((OutcomeUnknown,), _UNKNOWN, False),
     # Some vendors say that their own faults are free.
     Situation.OUTAGE: Expected((VendorUnavailable, OutcomeUnknown), (*_NO, *_UNKNOWN), None),
-    Situation.UNREADABLE_200: Expected((UnexpectedResponse,), _YES, False),
+    Situation.UNREADABLE_200: Expected((UnexpectedResponse,), _YES, False, billed_free=_NO),
 }
+
+
+def unreadable_costs(bench: Bench, operation: Operation) -> tuple[Billed, ...]:
+    """What an answer 200 that cannot be read may be told to have cost."""
+    free = operation not in bench.can.billed_operations
+    return EXPECTED[Situation.UNREADABLE_200].charges(free=free)
+
 
 #: How often a call may miss its time before it is the backend's fault, and not the machine's.
 TRIES = 3
@@ -110,7 +123,8 @@ class MoneyRules(Rules):
                 error = outcome.error
                 assert isinstance(error, wanted.errors), f"{outcome.result or error!r}"
                 assert isinstance(error, VendorError)
-                assert error.billed in wanted.billed
+                free = operation not in bench.can.billed_operations
+                assert error.billed in wanted.charges(free=free)
                 assert wanted.retryable in (None, error.retryable)
                 assert isinstance(error, OutcomeUnknown) == (error.billed is Billed.UNKNOWN)
                 assert not error.retryable or error.billed is Billed.NO

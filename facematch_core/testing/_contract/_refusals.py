@@ -18,7 +18,7 @@ from facematch_core import (
 )
 from facematch_core.testing._situations import BEST, GOOD, Situation
 
-from ._bench import MIDDLE, Bench, does_not_apply
+from ._bench import MIDDLE, Bench, does_not_apply, not_tested
 from ._outcome import PASS
 from ._rules import Rules
 
@@ -37,6 +37,32 @@ def _refused(
     assert outcome.requests == 0, f"{options}: refused, but sent"
     assert outcome.charges == 0
     return outcome.error
+
+
+def _own_options_arrive(bench: Bench, declared: type) -> None:
+    """Assert that the vendor hears of the backend's own options, as far as the double can tell."""
+    double = bench.double
+    first, *others = double.options(declared), *double.other_options(declared)
+
+    def heard(options: Any) -> list[Any]:
+        told = []
+        for operation in bench.declared:
+            assert bench.ask(operation, BEST[operation], options=options).error is None
+            told.append(double.received.get("options", _UNTOLD))
+        return told
+
+    usual, *unusual = heard(first), *map(heard, others)
+    if not others or all(told is _UNTOLD for every in (usual, *unusual) for told in every):
+        not_tested(
+            f"Whether the vendor hears of {declared.__name__}: {type(double).__name__} gives no "
+            "`other_options`, or does not tell `options` in `received`."
+        )
+    # A choice may be one of some operations only, but not of none.
+    for options, told in zip(others, unusual, strict=True):
+        assert told != usual, f"{options} was accepted, but arrived as {first} did"
+
+
+_UNTOLD = object()
 
 
 class RefusalRules(Rules):
@@ -96,11 +122,10 @@ class RefusalRules(Rules):
                     continue
                 assert option in received, f"declared, but the double cannot tell: {option}"
                 assert received[option] == value, f"{option} was accepted, but did not arrive"
-            if bench.can.options is not None:
-                options = bench.double.options(bench.can.options)
-                assert bench.ask(operation, BEST[operation], options=options).error is None
             if bench.can.rotate:
                 self._rotates(bench, operation)
+        if bench.can.options is not None:
+            _own_options_arrive(bench, bench.can.options)
 
     def _rotates(self, bench: Bench, operation: Operation) -> None:
         turned = Situation.TURNED in bench.double.situations and operation in PASS

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -28,6 +29,8 @@ from facematch_core.testing._situations import BEST, Situation
 from ._bench import Bench, does_not_apply, not_tested
 from ._outcome import Result
 
+#: The methods of a backend that make results of answers.
+_READERS = ("parse", "parse_refusal")
 _RESULTS = (MatchResult, LivenessResult, SearchResult, AgeResult)
 _CALLS: dict[Operation, type[Call]] = {
     Operation.MATCH: MatchCall,
@@ -94,29 +97,49 @@ class Recorded:
 def recorded(
     bench: Bench, operation: Operation, situation: Situation, threshold: float | None = None
 ) -> Recorded:
-    """Ask the double once, and keep the answer; skips if the backend does not read it as JSON."""
+    """Ask the double once, and keep the answer; skips if it is not seen, or is no JSON."""
     backend = http_backend(bench)
     bench.need(situation)
-    seen: list[tuple[Call, HttpReply]] = []
-    parse: Callable[[Any, HttpReply], Any] = backend.parse
-
-    def noting(call: Any, reply: HttpReply) -> Any:
-        seen.append((call, reply))
-        return parse(call, reply)
-
-    # Not as an attribute, which a frozen class forbids to set.
-    vars(backend)["parse"] = noting
-    try:
+    with _noted(backend) as seen:
         error = bench.ask_directly(operation, situation, threshold=threshold).error
-    finally:
-        del vars(backend)["parse"]
     assert error is None, f"{situation.name} gave {error!r}"
-    if not seen or not isinstance(_json_or_none(seen[-1][1]), (dict, list)):
-        not_tested(f"{backend.name} does not read its answers as JSON in `parse`.")
+    if not seen:
+        not_tested(
+            f"{backend.name} makes its result of {situation.name} without `parse` and "
+            "`parse_refusal`, so that the answer is not seen."
+        )
     call, reply = seen[-1]
+    if not isinstance(_json_or_none(reply), (dict, list)):
+        not_tested(
+            f"What {backend.name} is answered in {situation.name} is no JSON object and no list."
+        )
     result = read(backend, call, reply)
     assert isinstance(result, _RESULTS), f"read again, {situation.name} gave {result!r}"
     return Recorded(call=call, reply=reply, result=result)
+
+
+@contextlib.contextmanager
+def _noted(backend: HttpBackend) -> Iterator[list[tuple[Call, HttpReply]]]:
+    """What the backend reads in the meantime, whatever the status of the answer."""
+    seen: list[tuple[Call, HttpReply]] = []
+
+    def noting(name: str) -> None:
+        reading = getattr(backend, name)
+
+        def read_and_noted(call: Any, reply: HttpReply) -> Any:
+            seen.append((call, reply))
+            return reading(call, reply)
+
+        # Not as an attribute, which a frozen class forbids to set.
+        vars(backend)[name] = read_and_noted
+
+    for name in _READERS:
+        noting(name)
+    try:
+        yield seen
+    finally:
+        for name in _READERS:
+            del vars(backend)[name]
 
 
 def _json_or_none(reply: HttpReply) -> Any:

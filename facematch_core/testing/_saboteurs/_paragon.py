@@ -167,6 +167,7 @@ class ParagonBackend(Backend):
             "retention": call.retention,
             "caller_ref": call.caller_ref,
             "metadata": call.metadata,
+            "options": call.options,
         }
 
     def pictures(self, call):
@@ -332,6 +333,9 @@ class ParagonDouble(VendorDouble):
 
     def backend(self, **settings):
         return self.backend_class(self.vendor, **settings)
+
+    def other_options(self, declared):
+        return [ParagonOptions(note="+")]
 
     def prepare(self, situation, *, score=None):
         self.vendor.situation, self.vendor.score = situation, score

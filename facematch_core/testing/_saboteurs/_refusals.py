@@ -52,6 +52,14 @@ class MetadataBecomesText(ParagonBackend):
         return request
 
 
+@caught_by("R26")
+class DropsItsOptions(ParagonBackend):
+    """Options of its own are declared, accepted and forgotten."""
+
+    def request(self, call):
+        return {**super().request(call), "options": None}
+
+
 @caught_by("R27")
 class WholeThresholds(ParagonBackend):
     """The threshold is sent as a whole number."""

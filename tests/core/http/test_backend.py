@@ -16,6 +16,7 @@ from facematch_core import (
     FaceVerifier,
     InvalidRequest,
     MatchResult,
+    Operation,
     OutcomeUnknown,
     RequestRejected,
     Retention,
@@ -100,6 +101,25 @@ def test_a_200_that_cannot_be_read_is_charged(asked, body, what):
     assert (error.__context__, error.__cause__) == (None, None)
     assert "canary" not in error.message
     assert ".py, line " in error.message
+
+
+def test_a_200_that_cannot_be_read_of_a_free_call_is_not(acme, asked):
+    """Of the operations that are not declared as billed, and of no other."""
+
+    class HalfFree(type(acme("http://127.0.0.1:1"))):
+        capabilities = attrs.evolve(
+            type(acme("http://127.0.0.1:1")).capabilities,
+            billed_operations=frozenset({Operation.MATCH}),
+        )
+
+    with pytest.raises(UnexpectedResponse, match="not charged") as caught:
+        asked(200, b"{}", cls=HalfFree, call=LivenessCall(probe=picture()))
+    error = caught.value
+    assert (error.billed, error.retryable) == (Billed.NO, False)
+    assert error.billed_ground == "the vendor charges nothing for it"
+    with pytest.raises(UnexpectedResponse, match="counts as charged") as caught:
+        asked(200, b"{}", cls=HalfFree)
+    assert caught.value.billed is Billed.YES
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,8 @@ def test_a_date_is_counted_from_now(at, hours):
         ({"detail": " ", "error": {"a": 1}}, ""),
         ({"other": "x"}, ""),
         (["detail"], ""),
+        ({"exception": "img2 is missing"}, "img2 is missing"),
+        ({"exception": "second", "error": "first"}, "first"),
         ({"detail": "x " * 500}, ("x " * 100)[:200]),
         ({"detail": "a\x00\u202eb"}, "a b"),
         ({"detail": "key sk-0123456789abcdefghij is wrong"}, "key *** is wrong"),
@@ -201,7 +203,7 @@ def test_a_date_is_counted_from_now(at, hours):
     ],
 )
 def test_an_excerpt_is_short_printable_and_free_of_keys(body, words):
-    """The first of three usual fields, if it is text."""
+    """The first of four usual fields, if it is text."""
     assert excerpt(reply(json.dumps(body).encode())) == words.strip()
 
 
@@ -212,7 +214,10 @@ def test_an_excerpt_masks_what_was_sent():
     assert excerpt(reply(b"not JSON")) == ""
 
 
-@given(st.dictionaries(st.sampled_from(["detail", "error", "message"]), st.text()), st.text())
+@given(
+    st.dictionaries(st.sampled_from(["detail", "error", "message", "exception"]), st.text()),
+    st.text(),
+)
 def test_any_excerpt_is_short_and_printable(body, secret):
     """However odd the vendor's words."""
     words = excerpt(reply(json.dumps(body).encode(), secrets=(Secret(secret),)))

@@ -1,21 +1,25 @@
 """R38-R41 and R46 where they cannot be tested, and where they nearly apply."""
 
+import json
+
 import attrs
 import pytest
 
 from facematch_core import ResultWarning, WarningCode
 from facematch_core._registry import backend_class
-from facematch_core.testing import BackendContract, rules
+from facematch_core.testing import BackendContract, Situation, rules
 from facematch_core.testing._contract._bench import Bench
 from facematch_core.testing._opening import Alone
 from facematch_core.testing._saboteurs import ParagonDouble
 from facematch_core.testing._saboteurs._http_paragon import HttpParagon, HttpParagonDouble
 from facematch_core.testing._saboteurs._mapping import DigitsAreANumber
 from facematch_core.testing._saboteurs._registry import can
+from facematch_core.testing._saboteurs._vendor import Vendor
 
 R38 = BackendContract.test_r38_every_answer_has_one_error
 R39 = BackendContract.test_r39_what_is_no_number_is_no_score
 R40 = BackendContract.test_r40_any_body_is_read_or_refused
+R41 = BackendContract.test_r41_same_answer_same_result
 
 
 class TestHttpContract(BackendContract):
@@ -63,6 +67,95 @@ def test_a_score_that_is_not_found_is_an_open_rule():
 
     told = skipped(R39, HttpParagonDouble(Computed))
     assert told == "Not tested: The score of paragon stands nowhere in its answers."
+
+
+class Refuses(HttpParagon):
+    """Its vendor answers about a picture without a face with a 400."""
+
+    def parse_refusal(self, call, reply):
+        body = self.body(reply)
+        return self.result(call, body) if reply.status == 400 and "verdict" in body else None
+
+
+class RefusingDouble(HttpParagonDouble):
+    """That vendor."""
+
+    def __init__(self, backend_class=Refuses):
+        super().__init__(backend_class)
+        self.vendor = Refusing()
+
+
+class Refusing(Vendor):
+    """What it says is an answer, and charged."""
+
+    def ask(self, request, timeout_s):
+        status, body = super().ask(request, timeout_s)
+        return (400 if self.situation is Situation.NO_FACE else status), body
+
+
+class RemembersRefusals(Refuses):
+    """Every refusal comes from another edition of the model."""
+
+    def parse_refusal(self, call, reply):
+        self.count = vars(self).get("count", 0) + 1
+        result = super().parse_refusal(call, reply)
+        return None if result is None else attrs.evolve(result, model=f"paragon-{self.count}")
+
+
+def test_a_result_in_a_refusal_is_read_again():
+    """By R40 and R41 as any other; nothing is left open."""
+    for rule in (R40, R41):
+        rule(BackendContract(), Bench(RefusingDouble()))
+    with pytest.raises(AssertionError, match="paragon-"):
+        R41(BackendContract(), Bench(RefusingDouble(RemembersRefusals)))
+
+
+def test_a_result_by_another_way_is_named():
+    """What was answered then, the kit cannot know."""
+
+    class Direct(HttpParagon):
+        def _read(self, call, reply, kind):
+            return self.result(call, self.body(reply))
+
+    assert skipped(R41, HttpParagonDouble(Direct)) == (
+        "Not tested: paragon makes its result of SAME_PERSON without `parse` and `parse_refusal`, "
+        "so that the answer is not seen."
+    )
+
+
+class Words(HttpParagon):
+    """Reads an answer that is a text."""
+
+    def body(self, reply):
+        return json.loads(super().body(reply))
+
+
+def test_an_answer_that_is_no_document_is_named():
+    """A text, or XML: nothing in it can be changed at a place."""
+
+    class WordsDouble(HttpParagonDouble):
+        def backend(self, **settings):
+            backend = super().backend(**settings)
+            backend.client.vendor = Wordy(self.vendor)
+            return backend
+
+    assert skipped(R41, WordsDouble(Words)) == (
+        "Not tested: What paragon is answered in SAME_PERSON is no JSON object and no list."
+    )
+
+
+class Wordy:
+    """The vendor, whose answers are texts."""
+
+    def __init__(self, vendor):
+        self.vendor = vendor
+
+    def connect(self):
+        self.vendor.connect()
+
+    def ask(self, request, timeout_s):
+        status, body = self.vendor.ask(request, timeout_s)
+        return status, json.dumps(body)
 
 
 def test_digits_may_be_read_with_a_warning():

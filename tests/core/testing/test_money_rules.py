@@ -1,13 +1,15 @@
-"""The rule of the deadline: a machine that stalls once is no fault of the backend's."""
+"""The rule of the deadline, where a machine stalls; and what holds of a vendor that is free."""
 
 import time
 
 import pytest
 
-from facematch_core import DeadlineExceeded
-from facematch_core.testing import BackendContract
+from facematch_core import Billed, DeadlineExceeded, UnexpectedResponse
+from facematch_core.testing import BackendContract, Situation
 from facematch_core.testing._contract._bench import DEADLINE_S, Bench
 from facematch_core.testing._saboteurs import ParagonBackend, ParagonDouble
+from facematch_core.testing._saboteurs._http_paragon import HttpParagon, HttpParagonDouble
+from facematch_core.testing._saboteurs._registry import can
 
 #: Seconds that are clearly too late.
 LATE_S = 4 * DEADLINE_S
@@ -48,3 +50,48 @@ def test_what_is_always_late_is_told():
     """With the seconds that it took."""
     with pytest.raises(AssertionError, match=r"a call with 0\.25 s to go ended after 1\.\d\d s"):
         judge(AlwaysLate)
+
+
+class Free(HttpParagon):
+    """Its vendor charges nothing."""
+
+    capabilities = can(billed_operations=frozenset())
+
+    def billed(self, call):
+        return Billed.NO
+
+
+class FreeDouble(HttpParagonDouble):
+    """That vendor: it keeps no books."""
+
+    charges = 0
+
+
+def unreadable(backend, double):
+    """Run the rules that meet an answer 200 which cannot be read."""
+    rules = BackendContract()
+    bench = Bench(double(backend))
+    rules.test_r15_impossible_score_is_no_score(bench)
+    rules.test_r17_failures_are_told_apart(bench, Situation.UNREADABLE_200)
+    rules.test_r39_what_is_no_number_is_no_score(bench)
+    rules.test_r40_any_body_is_read_or_refused(bench)
+    bench.close()
+
+
+def test_what_cannot_be_read_of_a_free_vendor_is_free():
+    """The core says so by itself, and the rules take it."""
+    unreadable(Free, FreeDouble)
+
+
+def test_what_cannot_be_read_of_a_billed_vendor_is_not():
+    """Whoever says so is caught, by the declaration and not by the books alone."""
+
+    class Sparing(HttpParagon):
+        def parse(self, call, reply):
+            try:
+                return super().parse(call, reply)
+            except (KeyError, TypeError, ValueError):
+                raise UnexpectedResponse("Odd.", billed=Billed.NO) from None
+
+    with pytest.raises(AssertionError, match="billed"):
+        unreadable(Sparing, FreeDouble)

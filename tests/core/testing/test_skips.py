@@ -109,6 +109,57 @@ def test_an_option_that_nobody_can_see_fails():
         BackendContract().test_r26_declared_options_arrive(Bench(Blind()))
 
 
+@pytest.mark.parametrize("blind", [True, False], ids=["not told", "no others"])
+def test_own_options_that_nobody_can_see_are_an_open_rule(blind):
+    """Unlike what every backend has: which of them arrive, a double may not be able to tell."""
+
+    class Blind(ParagonDouble):
+        @property
+        def received(self):
+            told = dict(super().received)
+            if blind:
+                del told["options"]
+            return told
+
+        def other_options(self, declared):
+            return super().other_options(declared) if blind else ()
+
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        BackendContract().test_r26_declared_options_arrive(Bench(Blind()))
+    assert str(skipped.value) == (
+        "Not tested: Whether the vendor hears of ParagonOptions: Blind gives no `other_options`, "
+        "or does not tell `options` in `received`."
+    )
+
+
+class Named(ParagonBackend):
+    """Sends its options to some calls only, and leaves them out where they are the usual ones."""
+
+    told = frozenset(Operation) - {Operation.SEARCH}
+
+    def request(self, call):
+        request = super().request(call)
+        if request["options"] == self.capabilities.options() or call.operation not in self.told:
+            del request["options"]
+        return request
+
+
+def test_own_options_may_be_of_one_operation():
+    """And be told by being there at all."""
+    BackendContract().test_r26_declared_options_arrive(Bench(ParagonDouble(Named)))
+
+
+def test_each_of_the_other_options_must_arrive():
+    """One that does not is enough."""
+
+    class Choosy(ParagonDouble):
+        def other_options(self, declared):
+            return [*super().other_options(declared), declared()]
+
+    with pytest.raises(AssertionError, match="was accepted, but arrived as ParagonOptions"):
+        BackendContract().test_r26_declared_options_arrive(Bench(Choosy()))
+
+
 def test_plain_pictures_are_refused():
     """Pictures that could not be recognised in a log would prove nothing."""
 

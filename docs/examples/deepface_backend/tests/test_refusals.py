@@ -20,10 +20,8 @@ from hypothesis import strategies as st
 
 from facematch_deepface import DeepfaceBackend, DeepfaceOptions, _refusals
 from facematch_deepface._double import DeepfaceDouble, raised
-from facematch_deepface._wire import Asked
 
 CALL = MatchCall(probe=noise(), reference=noise(1))
-ASKED = Asked(model="SFace", metric="cosine")
 
 #: What only a traceback has: the name of a file of the server.
 FILE = "_double.py"
@@ -45,7 +43,7 @@ def test_the_double_raises_a_real_traceback() -> None:
 def test_the_picture_without_a_face_is_named(told: str, place: str | None) -> None:
     """Where the server tells which one it is; where it does not, neither do we."""
     body = {"error": raised(told, "Face could not be detected")}
-    result = _refusals.refused_match(CALL, body, ASKED)
+    result = _refusals.refused_match(CALL, body)
     assert result.warnings[0].code is WarningCode.NO_FACE
     assert result.warnings[0].tag == "Face could not be detected"
     assert (result.probe_faces == ()) == (place == "probe")

@@ -30,12 +30,14 @@ from . import _refusals, _wire
 #: Where the token may come from: the variable by which the server itself is told.
 VARIABLE = "DEEPFACE_AUTH_TOKEN"
 
-#: Who reads which answer, by status and operation.
-READERS: dict[tuple[int, Operation], Callable[..., MatchResult | LivenessResult]] = {
-    (200, Operation.MATCH): _wire.match_result,
-    (200, Operation.LIVENESS): _wire.liveness_result,
-    (400, Operation.MATCH): _refusals.refused_match,
-    (400, Operation.LIVENESS): _refusals.refused_liveness,
+#: Who reads an answer 200, and who a 400.
+READERS: dict[Operation, Callable[..., MatchResult | LivenessResult]] = {
+    Operation.MATCH: _wire.match_result,
+    Operation.LIVENESS: _wire.liveness_result,
+}
+REFUSED: dict[Operation, Callable[..., MatchResult | LivenessResult]] = {
+    Operation.MATCH: _refusals.refused_match,
+    Operation.LIVENESS: _refusals.refused_liveness,
 }
 
 
@@ -155,15 +157,14 @@ class DeepfaceBackend(HttpBackend):
         return {"Authorization": Secret(f"Bearer {self.token.reveal()}")}
 
     def parse(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult:
-        """The result in an answer 200, or in a 400 that is about the faces."""
-        return READERS[reply.status, call.operation](call, reply.json(), self._asked)
+        """The result in an answer 200."""
+        return READERS[call.operation](call, reply.json(), self._asked)
 
     def parse_refusal(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult | None:
         """The result in a 400 that is about the faces."""
         if reply.status != 400:
             return None
-        _refusals.cause(reply.json())  # an exception if it is about something else
-        return self.parse(call, reply)
+        return REFUSED[call.operation](call, reply.json())
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for any other answer, without the server's traceback."""
@@ -171,9 +172,6 @@ class DeepfaceBackend(HttpBackend):
             shown = _refusals.without_traceback(reply.json())
         except (ValueError, AttributeError):
             return super().error(reply, call)
-        if "exception" in shown:
-            # The core quotes what stands under "error".
-            shown["error"] = shown.pop("exception")
         return super().error(attrs.evolve(reply, body=json.dumps(shown).encode()), call)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import DoubleReply, DoubleRequest, HttpDouble, Situation
 
-from ._backend import DeepfaceBackend
+from ._backend import DeepfaceBackend, DeepfaceOptions
 
 TOKEN = "an-example-of-a-token-93c1f07ad2"
 MODEL, METRIC, DETECTOR = "Facenet512", "cosine", "opencv"
@@ -84,8 +84,12 @@ class DeepfaceDouble(HttpDouble):
             return {}
         asked = self.last.json()
         probe, reference = decoded(asked["img1"]), decoded(asked["img2"])
+        told = {"probe": probe, "options": {"anti_spoofing": asked["anti_spoofing"]}}
         # A picture that is compared with itself is there once.
-        return {"probe": probe} if probe == reference else {"probe": probe, "reference": reference}
+        return told if probe == reference else told | {"reference": reference}
+
+    def other_options(self, declared: type) -> list[DeepfaceOptions]:
+        return [DeepfaceOptions(anti_spoofing=True)]
 
     def answer(
         self, request: DoubleRequest, situation: Situation, score: float | None
@@ -104,8 +108,8 @@ class DeepfaceDouble(HttpDouble):
             if bool(asked[flag]):
                 return free(400, {"error": raised(told, cause)})
         if situation is Situation.UNREADABLE_200:
-            # No DeepFace server says that. Whoever does may charge, so the core counts it.
-            return DoubleReply(body={"result": "ok"})
+            # No DeepFace server says that.
+            return free(200, {"result": "ok"})
         return free(200, compared(asked, situation, score))
 
 

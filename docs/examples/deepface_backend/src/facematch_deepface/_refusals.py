@@ -19,7 +19,7 @@ from facematch_core import (
 )
 from facematch_core.backend import LivenessCall, MatchCall
 
-from ._wire import FREE, NAME, Asked, text
+from ._wire import FREE, NAME, text
 
 #: What may stand anywhere in the text, and what it is a warning of.
 CAUSES = {
@@ -40,8 +40,12 @@ PLACES = {"img1_path": "probe", "img2_path": "reference"}
 TRACEBACK = "Traceback (most recent call last)"
 
 
-def refused_match(call: MatchCall, body: Any, asked: Asked) -> MatchResult:
-    """The result in a 400 that has a `cause`: nothing was compared."""
+def refused_match(call: MatchCall, body: Any) -> MatchResult:
+    """The result in a 400 that has a `cause`: nothing was compared.
+
+    Raises:
+        Exception: of any kind, if it is about something else.
+    """
     code, place = cause(body), place_in(body)
     blank = code is WarningCode.NO_FACE
     return MatchResult(
@@ -56,8 +60,12 @@ def refused_match(call: MatchCall, body: Any, asked: Asked) -> MatchResult:
     )
 
 
-def refused_liveness(call: LivenessCall, body: Any, asked: Asked) -> LivenessResult:
-    """The result in a 400 that has a `cause`, of the one picture of a liveness check."""
+def refused_liveness(call: LivenessCall, body: Any) -> LivenessResult:
+    """The result in a 400 that has a `cause`, of the one picture of a liveness check.
+
+    Raises:
+        Exception: of any kind, if it is about something else.
+    """
     code = cause(body)
     spoof = code is WarningCode.PRESENTATION_ATTACK
     return LivenessResult(
