@@ -1,0 +1,46 @@
+"""The statistics of a comparison: pure functions on arrays, each with its definition and source."""
+
+from ._binomial import exact_interval, exact_upper, trials_for
+from ._bootstrap import Scored, bootstrap_fnmr_at_fmr, draw
+from ._clusters import Design, bounds, design_of, interval, upper_bound, worth_of
+from ._det import DetCurve, det_curve, eer
+from ._paired import McNemar, holm, mcnemar, paired_difference
+from ._rates import RatesAt, Trials, rates_at, trials_at
+from ._table import DECISIONS, NO_DECISION, Grouping, ScoreTable
+from ._thresholds import ThresholdChoice, threshold_for_fmr
+from ._values import Interval, Method, Rate
+
+__all__ = [
+    "DECISIONS",
+    "NO_DECISION",
+    "Design",
+    "DetCurve",
+    "Grouping",
+    "Interval",
+    "McNemar",
+    "Method",
+    "Rate",
+    "RatesAt",
+    "ScoreTable",
+    "Scored",
+    "ThresholdChoice",
+    "Trials",
+    "bootstrap_fnmr_at_fmr",
+    "bounds",
+    "design_of",
+    "det_curve",
+    "draw",
+    "eer",
+    "exact_interval",
+    "exact_upper",
+    "holm",
+    "interval",
+    "mcnemar",
+    "paired_difference",
+    "rates_at",
+    "threshold_for_fmr",
+    "trials_at",
+    "trials_for",
+    "upper_bound",
+    "worth_of",
+]

@@ -1,0 +1,266 @@
+"""Drawing pairs, and dividing people: nobody twice, nobody on both sides, and always the same."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_core import InvalidRequest
+from facematch_core.comparison.study import Study, draw_pairs, split_by_subject
+
+people = st.dictionaries(
+    st.sampled_from("abcdefgh"), st.integers(0, 4), min_size=2, max_size=8
+).map(lambda each: {who: [Path(who, str(n)) for n in range(count)] for who, count in each.items()})
+
+
+def possible(pictures):
+    """How many pairs of each kind there are."""
+    each = [len(files) for files in pictures.values()]
+    mated = sum(number * (number - 1) // 2 for number in each)
+    return mated, (sum(each) ** 2 - sum(number**2 for number in each)) // 2
+
+
+@given(pictures=people, seed=st.integers(0, 99), data=st.data())
+def test_as_many_as_asked_and_none_twice(pictures, seed, data):
+    """Any number up to all there are; every pair says the truth about its people."""
+    most_mated, most_others = possible(pictures)
+    if not most_mated + most_others:
+        return
+    mated = data.draw(st.integers(0, most_mated))
+    others = data.draw(st.integers(0 if mated else 1, most_others)) if most_others else 0
+    if not mated + others:
+        return
+    study = draw_pairs(pictures, mated=mated, non_mated=others, seed=seed)
+    assert study.mated.tolist() == [True] * mated + [False] * others
+    assert len({frozenset((pair.probe, pair.reference)) for pair in study.pairs}) == mated + others
+    for pair in study.pairs:
+        assert pair.probe.parent.name == pair.probe_subject
+        assert pair.reference.parent.name == pair.reference_subject
+        assert pair.mated is (pair.probe_subject == pair.reference_subject)
+        assert pair.probe != pair.reference
+    for kind, number in (
+        (({"mated": most_mated + 1}), most_mated),
+        (
+            {"mated": 0, "non_mated": most_others + 1},
+            most_others,
+        ),
+    ):
+        with pytest.raises(InvalidRequest, match=f"make {number}"):
+            draw_pairs(pictures, seed=seed, **kind)
+
+
+@given(pictures=people, seed=st.integers(0, 99))
+def test_the_order_of_names_does_not_count(pictures, seed):
+    """The same seed and pictures draw the same pairs, however they are listed."""
+    mated, others = possible(pictures)
+    if not others:
+        return
+    wanted = {"mated": mated, "non_mated": (others + 2) // 3, "seed": seed}
+    backwards = {who: files[::-1] for who, files in reversed(pictures.items())}
+    assert draw_pairs(pictures, **wanted).pairs == draw_pairs(backwards, **wanted).pairs
+
+
+def test_seeds_draw_differently():
+    """Another seed, another study."""
+    pictures = {who: [Path(who, str(n)) for n in range(4)] for who in "abcdef"}
+    drawn = {draw_pairs(pictures, mated=5, non_mated=9, seed=seed).pairs for seed in range(5)}
+    assert len(drawn) == 5
+
+
+def test_everybody_comes_up_before_one_comes_up_again():
+    """Among mated pairs, and as the first of non-mated ones, as far as photographs allow."""
+    pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(6)] for n in range(40)}
+    study = draw_pairs(pictures, mated=60, non_mated=100, seed=3)
+    turns = Counter(pair.probe_subject for pair in study.pairs[:60])
+    assert len(turns) == 40
+    assert set(turns.values()) == {1, 2}
+    firsts = Counter(pair.probe_subject for pair in study.pairs[60:])
+    assert set(firsts.values()) == {2, 3}
+    either = Counter(
+        who for pair in study.pairs[60:] for who in (pair.probe_subject, pair.reference_subject)
+    )
+    assert len(either) == 40
+    assert max(either.values()) <= 12
+
+
+@given(
+    groups=st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz"), min_size=2),
+    seed=st.integers(0, 9),
+    part=st.integers(1, 10),
+)
+def test_within_groups(groups, seed, part):
+    """Both people of a non-mated pair are of one group; who has none is in none of them."""
+    pictures = {who: [Path(who, str(n)) for n in range(2)] for who in "abcdefgh"}
+    sizes = Counter(groups.values())
+    there = 4 * sum(size * (size - 1) // 2 for size in sizes.values())
+    wanted = there * part // 10
+    study = draw_pairs(
+        pictures, non_mated=wanted, within="kind", groups={"kind": groups}, seed=seed
+    )
+    others = [pair for pair in study.pairs if not pair.mated]
+    assert len(others) == wanted
+    assert all(groups[pair.probe_subject] == groups[pair.reference_subject] for pair in others)
+    assert study.groups == {"kind": groups}
+    with pytest.raises(InvalidRequest, match=f"make {there}"):
+        draw_pairs(pictures, non_mated=there + 1, within="kind", groups={"kind": groups}, seed=seed)
+
+
+def test_groups_are_of_those_who_were_drawn():
+    """Whoever is in no pair, and columns of nobody who is, are left out."""
+    pictures = {who: [Path(who, "1"), Path(who, "2")] for who in "ab"} | {"c": [Path("c", "1")]}
+    study = draw_pairs(
+        pictures, non_mated=0, groups={"sex": {"a": "f", "c": "m"}, "skin": {"c": "dark"}}
+    )
+    assert study.groups == {"sex": {"a": "f"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"mated": -1}, "The number of mated pairs must be at least 0"),
+        ({"non_mated": -1}, "The number of non-mated pairs must be at least 0"),
+        ({"mated": 0, "non_mated": 0}, "No pair at all is wanted"),
+        ({"mated": 0}, "No pair at all is wanted"),
+        ({"within": "sex"}, "There is no column of groups 'sex'; there are: none"),
+        ({"pictures": {"a": [Path("1")], "b": [Path("2")]}}, "0 mated pairs are wanted"),
+        ({"pictures": {"a": [Path("1"), Path("1")]}}, "'1' stands there twice, of 'a' and of 'a'"),
+        ({"pictures": {"a": [Path("1")], "b": [Path("1")]}}, "stands there twice, of 'a' and of"),
+    ],
+)
+def test_what_cannot_be_drawn(wrong, told):
+    """One sentence tells why."""
+    pictures = {who: [Path(who, "1"), Path(who, "2")] for who in "ab"}
+    with pytest.raises(InvalidRequest) as caught:
+        draw_pairs(**{"pictures": pictures} | wrong)
+    assert told in str(caught.value)
+
+
+def test_non_mated_pairs_alone():
+    """People with one photograph each make pairs of two, if that is what is wanted."""
+    study = draw_pairs({"a": [Path("1")], "b": [Path("2")]}, mated=0, non_mated=1)
+    assert isinstance(study, Study)
+    assert study.mated.tolist() == [False]
+
+
+# Dividing
+
+
+pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60)
+
+
+@given(pairs=pairs, seed=st.integers(0, 99), share=st.floats(0.01, 0.99))
+def test_nobody_stands_on_both_sides(pairs, seed, share):
+    """A pair belongs to one side if both of its people do, and else to none."""
+    first, second = np.array(pairs, np.int64).T
+    development, test = split_by_subject(first, second, seed=seed, share=share)
+    sides = [set(first[side].tolist()) | set(second[side].tolist()) for side in (development, test)]
+    assert not sides[0] & sides[1]
+    assert not (development & test).any()
+    neither = ~development & ~test
+    assert (first[neither] != second[neither]).all()
+    everybody = len(set(first.tolist()) | set(second.tolist()))
+    wanted = round(share * everybody)
+    assert len(sides[0]) <= wanted
+    # Up to a tenth of the people may be moved over, and then no pair is lost.
+    assert len(sides[1]) <= everybody - wanted + (0.1 * everybody if not neither.any() else 0)
+
+
+@given(pairs=pairs, seed=st.integers(0, 99), mixed=st.randoms(use_true_random=False))
+def test_the_order_of_pairs_does_not_count(pairs, seed, mixed):
+    """The same people and seed are divided the same way."""
+    first, second = np.array(pairs, np.int64).T
+    order = list(range(len(pairs)))
+    mixed.shuffle(order)
+    for side, again in zip(
+        split_by_subject(first, second, seed=seed),
+        split_by_subject(second[order], first[order], seed=seed),
+        strict=True,
+    ):
+        assert np.array_equal(side[order], again)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sizes"),
+    [
+        # Twenty strangers with a friend each: whoever is drawn, no pair is lost.
+        ([(2 * n, 2 * n + 1) for n in range(20)], (20, 20)),
+        # Two circles, and one that fits beside the smaller of them only.
+        ([(0, n) for n in range(1, 12)] + [(20, n) for n in range(21, 29)], (9, 12)),
+        ([(0, n) for n in range(1, 10)] + [(20, n) for n in range(21, 30)], (10, 10)),
+    ],
+)
+def test_who_is_in_pairs_together_stays_together(pairs, sizes):
+    """Where that makes about halves, by any seed, no pair is lost."""
+    first, second = np.array(pairs, np.int64).T
+    for seed in range(5):
+        development, test = split_by_subject(first, second, seed=seed)
+        assert (development | test).all()
+        told = tuple(len({*first[side], *second[side]}) for side in (development, test))
+        assert told == sizes
+
+
+def test_one_large_circle_is_cut():
+    """Else there would be no halves; the small ones cannot make up for it."""
+    pairs = [(n, n + 1) for n in range(79)] + [(100, 101)]
+    first, second = np.array(pairs, np.int64).T
+    development, test = split_by_subject(first, second)
+    assert 0 < (~development & ~test).sum() < 60
+    assert development.any()
+    assert test.any()
+
+
+@given(
+    each=st.lists(st.integers(1, 4), min_size=12, max_size=40),
+    seed=st.integers(0, 99),
+    other=st.integers(0, 99),
+)
+def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
+    """Whatever seed divides them; each half judges about half of the pairs."""
+    pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(k)] for n, k in enumerate(each)}
+    mated = sum(k * (k - 1) // 2 for k in sorted(each)[: len(each) // 2])
+    study = draw_pairs(pictures, mated=mated, non_mated=len(each), seed=seed, split=True)
+    assert study.mated.tolist() == [True] * mated + [False] * len(each)
+    development, test = split_by_subject(*study.subject_numbers, seed=other)
+    assert (development | test).all()
+    assert development.any()
+    assert test.any()
+
+
+def test_halves_are_alike():
+    """Of groups and of numbers of photographs each has its half, and the pairs come in turn."""
+    pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(2 + n % 4)] for n in range(80)}
+    sex = {f"p{n}": "fm"[n % 3 > 0] for n in range(80)}
+    drawn = {"within": "sex", "groups": {"sex": sex}, "split": True}
+    study = draw_pairs(pictures, mated=100, non_mated=2000, **drawn)
+    sides = split_by_subject(*study.subject_numbers)
+    for side in sides:
+        assert study.mated[side].sum() == pytest.approx(50, abs=5)
+        assert side.sum() == pytest.approx(1050, abs=50)
+        told = [sex[study.pairs[at].probe_subject] for at in np.flatnonzero(side)]
+        assert 0.25 < told.count("f") / len(told) < 0.42
+    assert 20 <= sides[0][:50].sum() <= 30
+
+
+def test_a_half_may_have_too_few():
+    """It says that it is of half of the people."""
+    pictures = {who: [Path(who, str(n)) for n in range(2)] for who in "abcd"}
+    with pytest.raises(InvalidRequest, match="3 mated pairs of one half of the people are wanted"):
+        draw_pairs(pictures, mated=6, split=True)
+    with pytest.raises(InvalidRequest, match=r"5 non-mated pairs of one half .* make 4"):
+        draw_pairs(pictures, non_mated=10, split=True)
+    assert len(draw_pairs(pictures, non_mated=8, split=True).pairs) == 12
+
+
+def test_shares_and_seeds():
+    """About so many people for development; another seed divides differently."""
+    people = np.arange(1000)
+    development, test = split_by_subject(people, people, share=0.3)
+    assert (development.sum(), test.sum()) == (300, 700)
+    other, _ = split_by_subject(people, people, share=0.3, seed=1)
+    assert not np.array_equal(development, other)
+    for share in (0, 1, -0.5, float("nan")):
+        with pytest.raises(InvalidRequest, match="between 0 and 1"):
+            split_by_subject(people, people, share=share)
