@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._age import AgeResult
     from ._asked import Picture
+    from ._calibration import Calibration, CalibrationPoint
     from ._clock import Clock, SystemClock
     from ._enums import (
         Advice,
@@ -100,6 +101,8 @@ __all__ = [
     "Box",
     "BreakerOpen",
     "BudgetExceeded",
+    "Calibration",
+    "CalibrationPoint",
     "Charged",
     "Clock",
     "ConfigurationError",
@@ -172,6 +175,7 @@ _HOMES = {
     for module, names in {
         "_age": "AgeResult",
         "_asked": "Picture",
+        "_calibration": "Calibration CalibrationPoint",
         "_clock": "Clock SystemClock",
         "_enums": (
             "Advice AgeDecision Billed Decision Environment LiveMatchDecision LivenessDecision "

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from ._calibration import Calibration
 from ._calls import ATTEMPT_KEY
 from ._enums import Operation, Retention, SearchMode, ThresholdRule, ThresholdSource
 from ._images import Image
@@ -31,6 +32,9 @@ Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
 #: Pictures that a caller handed over, or what is wrong with one of them.
 Taken: TypeAlias = tuple[list[Image], InvalidImage | None]
 
+#: Who sets the threshold of one call alone.
+_OF_ONE_CALL = (ThresholdSource.CALLER, ThresholdSource.CALIBRATION)
+
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
 
@@ -51,6 +55,7 @@ class Defaults:
     Attributes:
         threshold, liveness_threshold: Where a pass begins.
         review_threshold, liveness_review_threshold: Up to which score a pass needs a person.
+        calibration: Thresholds by false match rate; None if there are none.
     """
 
     threshold: float | None = attrs.field(default=None, validator=_percentage_or_none)
@@ -59,6 +64,7 @@ class Defaults:
     liveness_review_threshold: float | None = attrs.field(
         default=None, validator=_percentage_or_none
     )
+    calibration: Calibration | None = None
 
     def __attrs_post_init__(self) -> None:
         for operation in Operation:
@@ -84,6 +90,7 @@ class Asked:
 
     threshold: Any = None
     review_threshold: Any = None
+    max_fmr: Any = None
     rotate: Any = False
     retention: Any = Retention.MINIMAL
     caller_ref: Any = None
@@ -145,7 +152,10 @@ def check(
             backend=backend,
             capability=operation,
         )
-    threshold = _threshold(asked.threshold, operation, can, defaults)
+    if asked.max_fmr is None:
+        threshold = _threshold(asked.threshold, operation, can, defaults)
+    else:
+        threshold = _calibrated(asked, operation, backend, can, defaults)
     return Checked(
         threshold=threshold,
         review_threshold=_review(asked.review_threshold, threshold, operation, defaults),
@@ -173,6 +183,26 @@ def _threshold(
     return None
 
 
+def _calibrated(
+    asked: Asked, operation: Operation, backend: str, can: Capabilities, defaults: Defaults
+) -> Threshold:
+    """The threshold for `max_fmr`, which the calibration of the verifier has."""
+    if operation is not Operation.MATCH:
+        raise InvalidRequest(
+            f"max_fmr is for comparisons of two faces, and this is a call of {operation}: give a "
+            "threshold."
+        )
+    if asked.threshold is not None:
+        raise InvalidRequest("threshold and max_fmr both say where a match begins: give one.")
+    if defaults.calibration is None:
+        raise ConfigurationError(
+            f"max_fmr needs a calibration of {backend}, and this verifier has none: "
+            "`facematch compare threshold` writes one, and calibration= or the profile names it."
+        )
+    value = defaults.calibration.threshold_for(asked.max_fmr)
+    return Threshold(value, can.threshold_rule, ThresholdSource.CALIBRATION)
+
+
 def _review(
     asked: Any, threshold: Threshold | None, operation: Operation, defaults: Defaults
 ) -> Threshold | None:
@@ -182,8 +212,8 @@ def _review(
     source = ThresholdSource.PROFILE if asked is None else ThresholdSource.CALLER
     value = percentage("review_threshold", profile if asked is None else asked)
     if threshold is not None and threshold.value is not None and value <= threshold.value:
-        if asked is None and threshold.source is ThresholdSource.CALLER:
-            # The caller alone is now stricter than the profile's review: nothing is left to review.
+        if asked is None and threshold.source in _OF_ONE_CALL:
+            # The call alone is now stricter than the profile's review: nothing is left to review.
             return None
         raise InvalidRequest(
             f"review_threshold must lie above threshold ({threshold.value:g}), not at {value:g}."

@@ -7,12 +7,13 @@ from typing import Any
 
 import attrs
 
+from . import _rules
 from ._age import AgeResult
 from ._asked import PICTURES, Asked, Checked, Defaults, check
 from ._calls import AgeCall, Call, LivenessCall, MatchCall, SearchCall, new_attempt_id
 from ._cards import warn_of_cards
 from ._clock import Clock
-from ._enums import Billed, Environment, Operation, Retention
+from ._enums import Billed, Environment, Operation, Retention, ThresholdSource
 from ._events import Repeated, Sent, Started, Teller
 from ._images import Image
 from ._reconcile import Attempt
@@ -114,6 +115,9 @@ class Attempts:
 
     def _check(self, operation: Operation, asked: Asked) -> Checked:
         self.check_environment()
+        if asked.max_fmr is not None and self.defaults.calibration is not None:
+            # It fitted when the verifier was opened, which may be long ago.
+            self.defaults.calibration.check(self.backend, self.clock.now())
         return check(
             asked,
             operation=operation,
@@ -243,7 +247,7 @@ class Attempts:
     def _settled(
         self, result: Answer, checked: Checked, attempt: Attempt, elapsed_s: float
     ) -> Answer:
-        return settled(
+        result = settled(
             result,
             self.backend,
             attempt,
@@ -251,6 +255,19 @@ class Attempts:
             elapsed_s=elapsed_s,
             keep_demographics=self.keep_demographics,
         )
+        return self.doubted(result, attempt)
+
+    def doubted(self, result: Answer, attempt: Attempt) -> Answer:
+        """A pass as REVIEW if a calibration set its threshold, and for other answers than this."""
+        calibration, threshold = self.defaults.calibration, attempt.threshold
+        if (
+            calibration is None
+            or threshold is None
+            or threshold.source is not ThresholdSource.CALIBRATION
+        ):
+            return result
+        scale = None if result.score is None else result.score.scale
+        return _rules.doubted(result, calibration.doubt_of(scale, result.model))
 
     def require(self, result: Answer, attempt: Attempt | None = None) -> None:
         """Refuse to hand out a result from another environment than the required one."""

@@ -31,7 +31,7 @@ import attrs
 from ._enums import Environment
 from ._gate_tables import TABLES, GateTables, read_tables
 from ._nearest import nearest
-from ._settings import described
+from ._settings import described, located
 from .errors import ConfigurationError
 
 #: The file name in a folder of configuration.
@@ -43,7 +43,7 @@ VARIABLE = "FACEMATCH_CONFIG"
 #: A configuration is small; more is a mistake.
 MAX_FILE_BYTES = 1 << 20
 
-_NUMBER, _FLAG, _TEXT = "a number", "true or false", "text"
+_NUMBER, _FLAG, _TEXT, _FILE = "a number", "true or false", "text", "the name of a file"
 
 #: What a profile may say besides `settings` and its gates, and as what.
 PROFILE_KEYS = {
@@ -52,6 +52,7 @@ PROFILE_KEYS = {
     "liveness_threshold": _NUMBER,
     "review_threshold": _NUMBER,
     "liveness_review_threshold": _NUMBER,
+    "calibration": _FILE,
     "fit_images": _FLAG,
     "keep_demographics": _FLAG,
     "require_environment": _TEXT,
@@ -216,7 +217,9 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
         raise ConfigurationError(
             f"{where} needs backend, the name of a backend, or members, those of a failover."
         )
-    values = {key: _value(where, key, table[key]) for key in PROFILE_KEYS if key in table}
+    values = {
+        key: _value(where, key, table[key], path.parent) for key in PROFILE_KEYS if key in table
+    }
     return Profile(
         name=name,
         where=where,
@@ -273,10 +276,16 @@ def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
             raise ConfigurationError(f"{where}: unknown key {key[:60]!r}; {nearest(key, known)}")
 
 
-def _value(where: str, key: str, value: Any) -> Any:
+def _value(where: str, key: str, value: Any, folder: Path) -> Any:
     wanted = PROFILE_KEYS[key]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = {_NUMBER: is_number, _FLAG: isinstance(value, bool), _TEXT: isinstance(value, str)}
+    is_text = isinstance(value, str)
+    fits = {
+        _NUMBER: is_number,
+        _FLAG: isinstance(value, bool),
+        _TEXT: is_text,
+        _FILE: is_text and "\0" not in value,
+    }
     if not fits[wanted]:
         raise ConfigurationError(f"{where}: {key} must be {wanted}, not {described(value)}.")
     if wanted is _NUMBER and not 0 <= value <= 100:
@@ -286,4 +295,7 @@ def _value(where: str, key: str, value: Any) -> Any:
         if value not in words:
             raise ConfigurationError(f"{where}: {key} must be one of {', '.join(words)}.")
         return words[value]
+    if wanted is _FILE:
+        # As text: `facematch doctor` shows it.
+        return str(located(value, f"{where}: {key}", folder))
     return value

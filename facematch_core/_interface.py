@@ -21,7 +21,8 @@ class Verifier(SinglePictureCalls):
     """What `FaceVerifier` and `Failover` have in common, and what `open_verifier` opens.
 
     A program that works with both takes a `Verifier`. Thresholds are the one difference: a
-    `FaceVerifier` takes one number, a `Failover` a number per member.
+    `FaceVerifier` takes one number, a `Failover` a number per member. `max_fmr` is one number for
+    both, where every backend is calibrated.
     """
 
     _closed = False
@@ -34,6 +35,7 @@ class Verifier(SinglePictureCalls):
         *,
         threshold: float | None = None,
         review_threshold: float | None = None,
+        max_fmr: float | None = None,
         rotate: bool = False,
         retention: Retention = Retention.MINIMAL,
         caller_ref: str | None = None,
@@ -51,6 +53,7 @@ class Verifier(SinglePictureCalls):
         *,
         threshold: float | None = None,
         review_threshold: float | None = None,
+        max_fmr: float | None = None,
         liveness_threshold: float | None = None,
         liveness_review_threshold: float | None = None,
         rotate: bool = False,

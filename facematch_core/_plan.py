@@ -25,6 +25,7 @@ _OF_ONE_MEMBER = (
     "liveness_threshold",
     "review_threshold",
     "liveness_review_threshold",
+    "calibration",
     "gates",
 )
 

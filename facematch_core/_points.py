@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The distribution that these names are reserved for: a stranger's package must not receive the
 #: keys and faces that were meant for them.
 OWN = "facematch-core"
-RESERVED = frozenset({"local", "didit", "deepvue"})
+RESERVED = frozenset({"local", "didit", "deepvue", "simulated"})
 
 
 @attrs.frozen

@@ -42,7 +42,7 @@ def reconcile(attempts: Attempts, given: Any, *, deadline_s: Any) -> Reconciliat
     told = _ask(attempts, attempt, limit)
     if told.result is None:
         return attrs.evolve(told, attempt=attempt)
-    result = _settled(attempts, attempt, told.result)
+    result = attempts.doubted(_settled(attempts, attempt, told.result), attempt)
     attempts.require(result, attempt)
     return attrs.evolve(told, attempt=attempt, result=result)
 

@@ -135,6 +135,18 @@ def borne_out(result: Answer, *asked: Threshold | None) -> Answer:
     return for_review(result, ResultWarning(code=code, severity=Severity.ERROR, text=text))
 
 
+def doubted(result: Answer, doubt: str | None) -> Answer:
+    """Turn a pass into REVIEW if its threshold was not made for such an answer.
+
+    Args:
+        doubt: Why not, in a sentence; None for no doubt.
+    """
+    if doubt is None or not passes(result):
+        return result
+    code = WarningCode.THRESHOLD_CONFLICT
+    return for_review(result, ResultWarning(code=code, severity=Severity.ERROR, text=doubt))
+
+
 def consistent(result: Answer, minimum_age: Threshold | None = None) -> Answer:
     """Turn a search that found nobody, or an age that is enough, into REVIEW if it denies itself.
 

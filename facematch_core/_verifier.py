@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from ._asked import Asked, Defaults, Picture, taken
 from ._attempts import Attempts
+from ._calibration import Calibration, calibration_of
 from ._clock import Clock, SystemClock
 from ._enums import Environment, Operation, Retention
 from ._events import Event, Teller
@@ -33,6 +35,8 @@ class FaceVerifier(Verifier):
             that set none; None for the backend's documented default.
         review_threshold, liveness_review_threshold: Up to which score, 0-100, a pass becomes
             REVIEW; None for no review.
+        calibration: Thresholds by false match rate, for calls with `max_fmr`: a `Calibration` of
+            this backend, or the name of its file.
         fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
             refused here instead.
         keep_demographics: Keep the vendor's guesses of age, gender and race in results.
@@ -56,6 +60,7 @@ class FaceVerifier(Verifier):
         liveness_threshold: float | None = None,
         review_threshold: float | None = None,
         liveness_review_threshold: float | None = None,
+        calibration: Calibration | str | os.PathLike[str] | None = None,
         fit_images: bool = True,
         keep_demographics: bool = False,
         require_environment: Environment | None = None,
@@ -86,6 +91,7 @@ class FaceVerifier(Verifier):
                 liveness_threshold=liveness_threshold,
                 review_threshold=review_threshold,
                 liveness_review_threshold=liveness_review_threshold,
+                calibration=_calibration(calibration, backend, self._clock),
             ),
             fit_images=fit_images,
             keep_demographics=keep_demographics,
@@ -113,6 +119,7 @@ class FaceVerifier(Verifier):
         *,
         threshold: float | None = None,
         review_threshold: float | None = None,
+        max_fmr: float | None = None,
         rotate: bool = False,
         retention: Retention = Retention.MINIMAL,
         caller_ref: str | None = None,
@@ -128,6 +135,9 @@ class FaceVerifier(Verifier):
             threshold: Where a match begins, 0-100 on this backend's scale.
             review_threshold: Above `threshold`, up to 100: a match whose score is not above it
                 becomes `REVIEW`.
+            max_fmr: Instead of `threshold`: the highest false match rate, above 0, at most 1, that
+                the verifier's `calibration` has a threshold for. It means the same for every
+                vendor.
             rotate: Also try the pictures turned by 90, 180 and 270 degrees.
             retention: What the vendor is asked to keep of the call.
             caller_ref: Your own reference, up to 255 characters for most vendors.
@@ -150,6 +160,7 @@ class FaceVerifier(Verifier):
         asked = Asked(
             threshold=threshold,
             review_threshold=review_threshold,
+            max_fmr=max_fmr,
             rotate=rotate,
             retention=retention,
             caller_ref=caller_ref,
@@ -166,6 +177,7 @@ class FaceVerifier(Verifier):
         *,
         threshold: float | None = None,
         review_threshold: float | None = None,
+        max_fmr: float | None = None,
         liveness_threshold: float | None = None,
         liveness_review_threshold: float | None = None,
         rotate: bool = False,
@@ -182,6 +194,7 @@ class FaceVerifier(Verifier):
         the paid liveness result is its `liveness` attribute.
 
         Args:
+            max_fmr: For the comparison; liveness has thresholds alone.
             liveness_threshold, liveness_review_threshold: Like `threshold` and `review_threshold`,
                 for the liveness score.
             deadline_s: Seconds for both calls together.
@@ -200,7 +213,11 @@ class FaceVerifier(Verifier):
             "options": options,
         }
         of_match = Asked(
-            threshold=threshold, review_threshold=review_threshold, deadline_s=deadline_s, **common
+            threshold=threshold,
+            review_threshold=review_threshold,
+            max_fmr=max_fmr,
+            deadline_s=deadline_s,
+            **common,
         )
         of_liveness = Asked(
             threshold=liveness_threshold,
@@ -259,6 +276,13 @@ class FaceVerifier(Verifier):
 
     def _now(self) -> float:
         return self._clock.monotonic()
+
+
+def _calibration(given: object, backend: Backend, clock: Clock) -> Calibration | None:
+    found = calibration_of(given)
+    if found is not None:
+        found.check(backend, clock.now())
+    return found
 
 
 def _gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:

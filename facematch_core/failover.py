@@ -43,9 +43,10 @@ class Failover(Verifier):
     repetition may help is raised, else the last one.
 
     Thresholds are per member, because two scales do not compare: those of its profile, or
-    ``thresholds={"shop": 60}`` for one call. Everything else of a call goes to each member as it
-    is. `deadline_s` covers all members together. Each member has its own gates and retries, and
-    tells its own events, with an attempt id per member.
+    ``thresholds={"shop": 60}`` for one call. A false match rate does compare: ``max_fmr=1e-3`` is
+    one number for all members, each of which has a calibration. Everything else of a call goes to
+    each member as it is. `deadline_s` covers all members together. Each member has its own gates
+    and retries, and tells its own events, with an attempt id per member.
 
     Safe to share between threads, and usable in a child process after a fork. A context manager.
 
@@ -81,6 +82,7 @@ class Failover(Verifier):
         review_thresholds: PerMember | None = None,
         threshold: float | None = None,
         review_threshold: float | None = None,
+        max_fmr: float | None = None,
         rotate: bool = False,
         retention: Retention = Retention.MINIMAL,
         caller_ref: str | None = None,
@@ -95,6 +97,9 @@ class Failover(Verifier):
                 member that is not named has its own.
             review_thresholds: Likewise, up to where a match becomes `REVIEW`.
             threshold, review_threshold: Refused.
+            max_fmr: Instead of `thresholds`: the highest false match rate, above 0, at most 1. Each
+                member has its own threshold for it, by its own calibration; one without a
+                calibration is a mistake.
             options: Of one vendor: other members are passed over.
             deadline_s: Seconds for all members together.
 
@@ -107,6 +112,7 @@ class Failover(Verifier):
         asked = Asked(
             threshold=self._each("threshold", threshold, thresholds),
             review_threshold=self._each("review_threshold", review_threshold, review_thresholds),
+            max_fmr=max_fmr,
             rotate=rotate,
             retention=retention,
             caller_ref=caller_ref,
@@ -160,6 +166,7 @@ class Failover(Verifier):
         liveness_review_thresholds: PerMember | None = None,
         threshold: float | None = None,
         review_threshold: float | None = None,
+        max_fmr: float | None = None,
         liveness_threshold: float | None = None,
         liveness_review_threshold: float | None = None,
         rotate: bool = False,
@@ -176,6 +183,7 @@ class Failover(Verifier):
         liveness check is paid.
 
         Args:
+            max_fmr: For the comparison; liveness has thresholds alone.
             liveness_thresholds, liveness_review_thresholds: Like `thresholds` and
                 `review_thresholds`, for the liveness scores.
             liveness_threshold, liveness_review_threshold: Refused.
@@ -191,6 +199,7 @@ class Failover(Verifier):
         of_match = Asked(
             threshold=each("threshold", threshold, thresholds),
             review_threshold=each("review_threshold", review_threshold, review_thresholds),
+            max_fmr=max_fmr,
             rotate=rotate,
             retention=retention,
             caller_ref=caller_ref,
@@ -200,6 +209,7 @@ class Failover(Verifier):
         )
         of_liveness = attrs.evolve(
             of_match,
+            max_fmr=None,
             threshold=each("liveness_threshold", liveness_threshold, liveness_thresholds),
             review_threshold=each(
                 "liveness_review_threshold", liveness_review_threshold, liveness_review_thresholds

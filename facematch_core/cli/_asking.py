@@ -33,6 +33,7 @@ _PASSED = (
     "threshold",
     "review_threshold",
     "liveness_threshold",
+    "max_fmr",
     "caller_ref",
 )
 

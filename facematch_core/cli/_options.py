@@ -42,6 +42,22 @@ def percentage(context: click.Context, option: click.Parameter, typed: str | Non
     return value
 
 
+def rate(_context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
+    """Read a rate: a number above 0 and at most 1."""
+    if typed is None:
+        return None
+    try:
+        value = float(typed)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise click.UsageError(
+            f"{option.opts[0]} must be a rate above 0 and at most 1, such as 1e-3, not "
+            f"{typed[:60]!r}."
+        )
+    return value
+
+
 def warn_of_share(name: str, value: float) -> None:
     """Say on stderr that a threshold above 0 and up to 1 is hardly what was meant."""
     if 0 < value <= 1:

@@ -23,6 +23,13 @@ _BATCH = ("out", "workers")
     metavar="0-100",
     help="With --live: where LIVE begins, on the scale of that score.",
 )
+@click.option(
+    "--max-fmr",
+    callback=_options.rate,
+    metavar="RATE",
+    help="Instead of --threshold: the highest false match rate, such as 1e-3, by the calibration "
+    "of the profile.",
+)
 @_options.where
 @_options.call
 @_options.picture

@@ -42,6 +42,21 @@ EXTRAS = {
         "except ConfigurationError as error:\n"
         "    assert 'failed (OperationalError)' in error.message, error"
     ),
+    "compare": (
+        "import numpy as np\n"
+        "from facematch_core import ThresholdRule\n"
+        "from facematch_core.comparison import Answers, evaluate, report_html\n"
+        "from facematch_core.comparison.metrics import ScoreTable\n"
+        "people = np.arange(8)\n"
+        "mated = people < 4\n"
+        "everything = np.ones(8, bool)\n"
+        "table = ScoreTable(name='a', rule=ThresholdRule.ABOVE, mated=mated, acquired=everything,\n"
+        "    scores=np.where(mated, 80.0, 20.0), answered=everything,\n"
+        "    decisions=mated.astype(np.int8), probe_subjects=people,\n"
+        "    reference_subjects=np.where(mated, people, people + 10))\n"
+        "assert '<html' in report_html(evaluate([Answers.of_scores(table)]))"
+    ),
+    "cluster": "import dask, distributed, onnxruntime, matplotlib",
     "heif": (
         "import io, PIL.Image, pillow_heif\n"
         "from facematch_core import Image\n"
@@ -64,7 +79,7 @@ def test_an_extra_alone(environment, wheel, extra, tmp_path):
         "print([info.name for info in available_backends()])",
         cwd=tmp_path,
     )
-    assert listed.strip() == "['deepvue', 'didit', 'local']"
+    assert listed.strip() == "['deepvue', 'didit', 'local', 'simulated']"
 
 
 def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 from facematch_core import (
     AgeResult,
     Attempt,
+    Calibration,
     Decision,
     FaceMatchError,
     FaceVerifier,
@@ -72,6 +73,14 @@ def opened(name: str | None) -> Verifier:
     by_name: FaceVerifier = open_verifier("local", threshold=55)
     by_profile: Verifier = open_verifier(profile="ha", config="facematch.toml")
     return open_verifier(name) if by_name.gates else by_profile
+
+
+def calibrated(verifier: Verifier, selfie: bytes, written: Mapping[str, object]) -> float:
+    one = FaceVerifier(LocalBackend(), calibration=Path("local.calibration.json"))
+    made: Calibration = Calibration.from_dict(written)
+    results: list[MatchResult] = [v.verify(selfie, selfie, max_fmr=1e-3) for v in (verifier, one)]
+    both: LiveMatchResult = verifier.verify_live(selfie, selfie, max_fmr=1e-4)
+    return made.threshold_for(1e-3) if results and both.is_verified else made.points[0].upper
 
 
 def told(error: FaceMatchError) -> str:

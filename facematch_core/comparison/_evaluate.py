@@ -1,0 +1,259 @@
+"""From answers to an evaluation: every number of the report is made here, of others' functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import numpy as np
+
+from facematch_core import __version__
+from facematch_core._clock import SystemClock
+from facematch_core._enums import ThresholdRule
+from facematch_core.errors import InvalidRequest
+
+from ._answers import Answers
+from ._curves import curve_of, histogram_of
+from ._document import Contender, Evaluation, OperatingPoint, Part, StudySummary
+from ._grouping import cells_of
+from ._limits import limits_of
+from ._pairing import paired_of
+from ._service import service_of
+from .metrics import Grouping, Rate, ScoreTable, threshold_for_fmr, trials_at
+from .metrics import interval as interval_of
+from .study import split_by_subject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Below this, more comparisons would be needed than anybody makes.
+LEAST_FMR: Final = 1e-9
+
+#: What a threshold was chosen on.
+DEVELOPMENT, TEST, DEFAULT = "development", "test", "default"
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What an evaluation is asked for.
+
+    Attributes:
+        required_fmr: The FMR that contenders are compared at: at least 1e-9, below 1.
+        confidence: Of every interval: above 0, below 1.
+        split: Whether thresholds are chosen on one half of the people and judged on the other.
+        seed: Of the division.
+    """
+
+    required_fmr: float = 1e-3
+    confidence: float = 0.95
+    split: bool = True
+    seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if not LEAST_FMR <= self.required_fmr < 1:
+            raise InvalidRequest(
+                f"The required FMR must be at least {LEAST_FMR:g} and below 1, and is "
+                f"{self.required_fmr}."
+            )
+        if not 0 < self.confidence < 1:
+            raise InvalidRequest(
+                f"The confidence must lie between 0 and 1, and is {self.confidence}."
+            )
+
+
+def evaluate(
+    answers: Sequence[Answers],
+    asked: Asked | None = None,
+    *,
+    name: str = "study",
+    digest: str | None = None,
+    made_at: datetime | None = None,
+) -> Evaluation:
+    """Judge contenders on the pairs that they were all asked about.
+
+    Thresholds are chosen on one part of the people and judged on the other. Rates have intervals
+    that take into account that pairs share people.
+
+    Args:
+        answers: Of each contender, in the order of the report; all of the same pairs.
+        asked: What for; None for the defaults.
+        name: What the study is called.
+        digest: Of its pairs and pictures; None if there are none.
+        made_at: When; None for now.
+
+    Raises:
+        InvalidRequest: there is no contender, two have one name, or their pairs differ.
+    """
+    asked = asked or Asked()
+    _check(answers)
+    first = answers[0].table
+    development, test = _divided(first, asked)
+    contenders = tuple(_contender(one, asked, development, test) for one in answers)
+    summary = StudySummary(
+        name=name,
+        digest=digest,
+        whole=part_of(first),
+        development=None if development is None else part_of(first.take(development)),
+        test=part_of(first.take(test)),
+        groups={column: _groups(first, group) for column, group in first.groups.items()},
+    )
+    evaluation = Evaluation(
+        study=summary,
+        required_fmr=asked.required_fmr,
+        confidence=asked.confidence,
+        contenders=contenders,
+        paired=paired_of(
+            [one.table.take(test) for one in answers],
+            [one.at_required.threshold if one.at_required else None for one in contenders],
+            asked.confidence,
+        ),
+        limits=(),
+        made_at=made_at or SystemClock().now(),
+        version=__version__,
+    )
+    return attrs.evolve(evaluation, limits=limits_of(evaluation))
+
+
+def part_of(table: ScoreTable) -> Part:
+    """How many pairs and people there are."""
+    mated = int(np.count_nonzero(table.mated))
+    people = np.concatenate([table.probe_subjects, table.reference_subjects])
+    return Part(
+        pairs=len(table),
+        mated=mated,
+        non_mated=len(table) - mated,
+        subjects=len(np.unique(people)),
+    )
+
+
+def _check(answers: Sequence[Answers]) -> None:
+    if not answers:
+        raise InvalidRequest("There is no contender to judge.")
+    names = [one.table.name for one in answers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidRequest(f"Two contenders are called {twice[0]}: give each its own name.")
+    first = answers[0].table
+    for one in answers[1:]:
+        for column in ("mated", "probe_subjects", "reference_subjects"):
+            if not np.array_equal(getattr(first, column), getattr(one.table, column)):
+                raise InvalidRequest(
+                    f"{first.name} and {one.table.name} were not asked about the same pairs: only "
+                    "answers to one study can be compared."
+                )
+
+
+def _divided(table: ScoreTable, asked: Asked) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
+    """The pairs of the development part, if there is one, and those of the test."""
+    everything = np.ones(len(table), bool)
+    if not asked.split:
+        return None, everything
+    development, test = split_by_subject(
+        table.probe_subjects, table.reference_subjects, seed=asked.seed
+    )
+    # A part without both kinds of pairs could neither choose nor judge.
+    for part in (development, test):
+        if not (table.mated[part].any() and (~table.mated[part]).any()):
+            return None, everything
+    return development, test
+
+
+def _groups(table: ScoreTable, group: Grouping) -> dict[str, Part]:
+    within = group.within
+    return {label: part_of(table.take(within == place)) for place, label in enumerate(group.labels)}
+
+
+def _contender(
+    one: Answers,
+    asked: Asked,
+    development: NDArray[np.bool_] | None,
+    test: NDArray[np.bool_],
+) -> Contender:
+    table = one.table
+    judged = table.take(test)
+    chosen_from = judged if development is None else table.take(development)
+    is_scored, why_not = _scored(table, chosen_from, judged)
+    required = None
+    if why_not is None:
+        choice = threshold_for_fmr(
+            chosen_from, asked.required_fmr, confidence=(1 + asked.confidence) / 2
+        )
+        why_not = choice.why_not
+        if choice.threshold is not None:
+            required = _point(judged, choice.threshold, asked.confidence)
+            required = attrs.evolve(
+                required,
+                chosen_on=TEST if development is None else DEVELOPMENT,
+                dev_fmr=_rate(chosen_from, "fmr", choice.threshold, asked.confidence),
+            )
+    default = None
+    if (judged.decisions >= 0).any():
+        default = attrs.evolve(
+            _point(judged, None, asked.confidence), threshold=table.threshold, chosen_on=DEFAULT
+        )
+    at = required.threshold if required else None
+    return Contender(
+        name=table.name,
+        backend=one.backend,
+        model=one.model,
+        scale=table.scale,
+        environment=one.environment,
+        kind="scores" if is_scored else "decisions",
+        at_required=required,
+        at_default=default,
+        why_not=None if required else why_not,
+        curve=curve_of(judged, asked.confidence) if is_scored else None,
+        histogram=histogram_of(judged) if is_scored else None,
+        groups=tuple(
+            cell
+            for column in table.groups
+            for cell in cells_of(judged, column, at, asked.confidence)
+        )
+        if required or default
+        else (),
+        service=service_of(one, asked.confidence),
+        privacy=one.privacy,
+    )
+
+
+def _scored(
+    table: ScoreTable, chosen_from: ScoreTable, judged: ScoreTable
+) -> tuple[bool, str | None]:
+    """Whether a contender tells every score; and why no threshold of it can be chosen, or None."""
+    if not table.acquired.any():
+        return True, "It compared no pair."
+    if not table.is_scored:
+        return False, "It tells decisions only, so that no threshold can be chosen."
+    if table.rule is ThresholdRule.VENDOR:
+        return False, "How it compares a score with a threshold is not known."
+    for part, what in ((chosen_from, "thresholds are chosen on"), (judged, "are judged")):
+        if not part.acquired.any():
+            return True, f"It compared no pair of those that {what}."
+    return True, None
+
+
+def _point(table: ScoreTable, threshold: float | None, confidence: float) -> OperatingPoint:
+    return OperatingPoint(
+        threshold=threshold,
+        rule=table.rule,
+        chosen_on=TEST,
+        **{
+            name: _rate(table, name, threshold, confidence)
+            for name in ("fmr", "fnmr", "far", "frr")
+        },
+    )
+
+
+def _rate(table: ScoreTable, name: str, threshold: float | None, confidence: float) -> Rate:
+    """One rate with its interval."""
+    trials = trials_at(table, threshold)[name]
+    rate = trials.rate(table)
+    if not rate.trials:
+        return rate
+    probe, reference = table.probe_subjects[trials.rows], table.reference_subjects[trials.rows]
+    second = None if name in ("fnmr", "frr") else reference
+    return attrs.evolve(
+        rate, interval=interval_of(trials.errors, probe, second, confidence=confidence)
+    )

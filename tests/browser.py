@@ -1,0 +1,166 @@
+"""A real Chromium, spoken to over a pipe: what it logs, asks for, shows and tells a reader."""
+
+import base64
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+SECONDS = 60
+
+
+class Browser:
+    """One Chromium with one tab. Speaks the DevTools protocol: a JSON text and a zero byte each.
+
+    Args:
+        program: Path of Chromium.
+        profile: A folder for what it keeps.
+    """
+
+    def __init__(self, program, profile):
+        to_read, to_write = os.pipe(), os.pipe()
+        os.set_inheritable(to_read[0], True)
+        os.set_inheritable(to_write[1], True)
+        # Chromium reads from 3 and writes to 4.
+        self._pid = os.posix_spawn(
+            program,
+            [program, *QUIET, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, to_read[0], 1003),
+                (os.POSIX_SPAWN_DUP2, to_write[1], 1004),
+                (os.POSIX_SPAWN_DUP2, 1003, 3),
+                (os.POSIX_SPAWN_DUP2, 1004, 4),
+                (os.POSIX_SPAWN_CLOSE, 1003),
+                (os.POSIX_SPAWN_CLOSE, 1004),
+            ],
+            setpgroup=0,
+        )
+        os.close(to_read[0])
+        os.close(to_write[1])
+        self._out, self._in = to_read[1], to_write[0]
+        self._number, self._rest, self.events = 0, b"", []
+        self._session = None
+        tab = self.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.send("Target.attachToTarget", targetId=tab, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+            self.send(f"{domain}.enable")
+
+    def close(self):
+        """End it and everything that it started."""
+        with contextlib.suppress(OSError):
+            os.killpg(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._out)
+        os.close(self._in)
+
+    def send(self, method, **parameters):
+        """Ask for something; gives the answer, and keeps the events that come before it."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            got = self._next()
+            if got.get("id") == self._number:
+                assert "error" not in got, got["error"]
+                return got["result"]
+            self.events.append(got)
+
+    def _next(self):
+        ending = time.monotonic() + SECONDS
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._in], [], [], max(0, ending - time.monotonic()))
+            assert ready, "Chromium says nothing"
+            piece = os.read(self._in, 1 << 20)
+            assert piece, "Chromium has ended"
+            self._rest += piece
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
+
+    def open(self, path, *, width=1000, height=1200, scheme="light", media="screen"):
+        """Open a file in a window of that size, and wait until it is loaded."""
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        self.send(
+            "Emulation.setEmulatedMedia",
+            media=media,
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
+        self.events.clear()
+        self.send("Page.navigate", url=path.as_uri())
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._next())
+
+    def value(self, expression):
+        """What an expression of JavaScript is."""
+        got = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in got, got
+        return got["result"].get("value")
+
+    def messages(self):
+        """Everything that was written to the console or the log since the page was opened."""
+        kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+        return [event["params"] for event in self.events if event.get("method") in kinds]
+
+    def requests(self):
+        """The addresses that were asked for since the page was opened."""
+        return [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
+
+    def press(self, key, code=None):
+        """Press a key and let it go."""
+        number = {"Tab": 9, "Enter": 13, "ArrowRight": 39}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.send(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=code or key,
+                windowsVirtualKeyCode=number,
+                **(text if kind == "keyDown" else {}),
+            )
+
+    def screenshot(self, path, *, full=True):
+        """Write a PNG of the page, whole or as far as the window shows it."""
+        got = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=full)
+        path.write_bytes(base64.b64decode(got["data"]))
+
+    def print(self, path):
+        """Write the page as a PDF, on A4."""
+        got = self.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+        path.write_bytes(base64.b64decode(got["data"]))
+
+    def tree(self):
+        """What a screen reader is told: role, name and number of each node that it sees."""
+        nodes = self.send("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"]
+        ]

@@ -1,0 +1,229 @@
+"""From answers to an evaluation: what is judged where, and what counts as what."""
+
+import datetime as dt
+
+import attrs
+import numpy as np
+import pytest
+from core.comparison.tables import LOST, answers, changed, crowd, decided, real, unanswered
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_core import Environment, InvalidRequest, ThresholdRule, __version__
+from facematch_core.comparison._evaluate import Asked, evaluate, part_of
+from facematch_core.comparison.metrics import Method, exact_interval, rates_at
+from facematch_core.comparison.study import split_by_subject
+
+NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+WHOLE = Asked(required_fmr=0.25, split=False)
+
+
+def test_a_small_case_by_hand():
+    """Ten pairs of ten people: every number can be counted."""
+    one = answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
+    said = evaluate([one], WHOLE, name="hand", digest="d", made_at=NOW)
+    assert (said.study.name, said.study.digest, said.made_at) == ("hand", "d", NOW)
+    assert said.version == __version__
+    assert (said.study.whole, said.study.development) == (said.study.test, None)
+    assert attrs.astuple(said.study.whole) == (10, 5, 5, 15)
+    (found,) = said.contenders
+    at = found.at_required
+    # One of five may pass at 0.25: the lowest score above 40 that somebody has.
+    assert (at.threshold, at.rule, at.chosen_on) == (60, ThresholdRule.AT_LEAST, "test")
+    assert (at.fmr.errors, at.fmr.trials) == (1, 5)
+    assert (at.fnmr.errors, at.fnmr.trials) == (1, 4)
+    assert (at.frr.errors, at.frr.trials) == (2, 5)
+    assert (at.far.errors, at.far.trials) == (1, 5)
+    assert at.frr.interval == exact_interval(2, 5)
+    assert at.dev_fmr == at.fmr
+    default = found.at_default
+    assert (default.threshold, default.chosen_on, default.dev_fmr) == (50, "default", None)
+    assert (default.frr.errors, default.fmr.errors) == (2, 1)
+    assert (found.kind, found.scale, found.why_not) == ("scores", "fake/v1", None)
+
+
+def test_thresholds_are_chosen_on_other_people():
+    """Development and test share nobody, and the rates are those of the test alone."""
+    one = crowd()
+    said = evaluate([one], Asked(required_fmr=1e-2, seed=4))
+    table = one.table
+    development, test = split_by_subject(table.probe_subjects, table.reference_subjects, seed=4)
+    assert said.study.development == part_of(table.take(development))
+    assert said.study.test == part_of(table.take(test))
+    at = said.contenders[0].at_required
+    assert at.chosen_on == "development"
+    told = rates_at(table.take(test), at.threshold)
+    for name in ("fmr", "fnmr", "far", "frr"):
+        assert attrs.evolve(getattr(at, name), interval=None) == getattr(told, name)
+        assert getattr(at, name).interval.confidence == 0.95
+    chosen = rates_at(table.take(development), at.threshold).fmr
+    assert chosen.value <= 1e-2
+    assert attrs.evolve(at.dev_fmr, interval=None) == chosen
+
+
+def test_pairs_that_share_people_get_other_intervals():
+    """Everybody is in five mated pairs, so the interval is no exact one."""
+    at = evaluate([crowd(mean=55)], Asked(required_fmr=1e-2)).contenders[0].at_required
+    assert at.frr.interval.method is Method.CLUSTERED
+    assert at.frr.interval != exact_interval(at.frr.errors, at.frr.trials)
+
+
+def test_a_seed_divides_people_otherwise():
+    """And the same seed always the same way."""
+    said = [evaluate([crowd()], Asked(seed=seed), made_at=NOW) for seed in (1, 1, 2)]
+    assert said[0] == said[1]
+    assert said[0].study.test != said[2].study.test
+
+
+def test_what_cannot_be_divided_is_not():
+    """A part without both kinds of pairs could neither choose nor judge."""
+    said = evaluate([answers([90], [10])], Asked(required_fmr=0.5))
+    assert said.study.development is None
+    assert said.contenders[0].at_required.chosen_on == "test"
+
+
+def test_a_vendor_with_decisions_only_is_one_point():
+    """No curve, no threshold, and its decisions are judged."""
+    found = evaluate([decided(crowd())], Asked()).contenders[0]
+    assert (found.kind, found.curve, found.histogram, found.at_required) == (
+        "decisions",
+        None,
+        None,
+        None,
+    )
+    assert found.why_not == "It tells decisions only, so that no threshold can be chosen."
+    scored = evaluate([crowd()], Asked()).contenders[0]
+    assert found.at_default.frr == scored.at_default.frr
+
+
+def test_a_score_for_matches_only_is_no_score():
+    """Not even where, by chance, the part that is judged has them all."""
+    one = answers([90, 80, 70, 60], [40, 30, 20, 10], threshold=None)
+    scores = one.table.scores.copy()
+    scores[-1] = np.nan
+    found = evaluate([changed(one, scores=scores)], WHOLE).contenders[0]
+    assert (found.kind, found.at_required) == ("decisions", None)
+
+
+def test_a_rule_that_nobody_knows_allows_no_threshold():
+    """Scores or not."""
+    one = changed(answers([90, 80], [40, 30]), rule=ThresholdRule.VENDOR)
+    found = evaluate([one], WHOLE).contenders[0]
+    assert found.kind == "decisions"
+    assert found.why_not == "How it compares a score with a threshold is not known."
+
+
+def test_who_compared_nothing_says_so():
+    """Not that it tells decisions only, which nobody knows."""
+    one = answers([LOST, LOST], [LOST])
+    found = evaluate([one], WHOLE).contenders[0]
+    assert (found.kind, found.at_required, found.curve) == ("scores", None, None)
+    assert found.why_not == "It compared no pair."
+    assert (found.at_default.frr.errors, found.at_default.frr.trials) == (2, 2)
+    assert found.at_default.fnmr.value is None
+
+
+@pytest.mark.parametrize(("part", "told"), [(0, "thresholds are chosen on"), (1, "are judged")])
+def test_a_run_that_came_to_one_part_only(part, told):
+    """Broken off in the middle, it may have answered nothing of a whole part."""
+    one = crowd(people=40)
+    parts = split_by_subject(one.table.probe_subjects, one.table.reference_subjects)
+    found = evaluate([unanswered(one, parts[part])], Asked()).contenders[0]
+    assert (found.kind, found.at_required) == ("scores", None)
+    assert found.why_not == f"It compared no pair of those that {told}."
+
+
+def test_no_threshold_keeps_to_the_rate():
+    """Where two people have the highest score, that is the reason."""
+    found = evaluate([answers([90], [95, 20])], Asked(required_fmr=0.1, split=False)).contenders[0]
+    assert found.at_required is None
+    assert found.why_not == "Different people have the highest score there is (95)."
+
+
+def test_what_was_not_answered_counts_in_no_rate():
+    """It is told of the service instead."""
+    one = unanswered(answers([90, 80, 70], [40, 30, 20]), [0, 5])
+    found = evaluate([one], WHOLE).contenders[0]
+    assert (found.at_required.frr.trials, found.at_required.fmr.trials) == (2, 2)
+    assert (found.service.answered.errors, found.service.calls) == (2, 6)
+
+
+def test_what_answers_tell_is_passed_on():
+    """Backend, model, environment and the privacy line."""
+    one = attrs.evolve(real(answers([90], [10])), privacy="Nothing left this machine.")
+    found = evaluate([one], WHOLE).contenders[0]
+    assert (found.backend, found.model, found.privacy) == (
+        "fake",
+        "m1",
+        "Nothing left this machine.",
+    )
+    assert found.environment is Environment.PRODUCTION
+
+
+def test_groups_are_counted_and_judged():
+    """Pairs of two groups belong to neither."""
+    said = evaluate([crowd(grouped=True)], Asked(required_fmr=1e-2))
+    even, odd = said.study.groups["number"].values()
+    assert (even.mated, odd.mated) == (500, 500)
+    assert even.non_mated + odd.non_mated < said.study.whole.non_mated
+    assert [cell.group for cell in said.contenders[0].groups] == ["even", "odd"]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=20),
+    st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=20),
+    st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST]),
+    st.floats(0.01, 0.99),
+)
+def test_any_answers_are_judged(mated, others, rule, wanted):
+    """Ties, failures, nothing acquired: an evaluation, whose rates are those of counting."""
+    one = answers(mated, others, rule=rule)
+    found = evaluate([one], Asked(required_fmr=wanted, split=False)).contenders[0]
+    assert (found.at_required is None) is (found.why_not is not None)
+    if found.at_required is not None:
+        at = found.at_required.threshold
+        passes = [
+            s is not None and (s > at if rule is ThresholdRule.ABOVE else s >= at) for s in mated
+        ]
+        assert found.at_required.frr.errors == passes.count(False)
+        assert found.at_required.fmr.value <= wanted
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (list, "There is no contender to judge"),
+        (lambda: [crowd(), crowd()], "Two contenders are called a"),
+        (lambda: [crowd(), crowd("b", people=50)], "a and b were not asked about the same pairs"),
+        (
+            lambda: [answers([1], [2]), answers([1, 1], [], "b")],
+            "a and b were not asked about the same pairs",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(made, told):
+    """One sentence."""
+    with pytest.raises(InvalidRequest, match=told):
+        evaluate(made())
+
+
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        ({"required_fmr": 0}, "required FMR must be at least 1e-09"),
+        ({"required_fmr": 1}, "and below 1, and is 1"),
+        ({"required_fmr": float("nan")}, "required FMR must be at least"),
+        ({"confidence": 1}, "confidence must lie between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(given_, told):
+    """Before anything is counted."""
+    with pytest.raises(InvalidRequest, match=told):
+        Asked(**given_)
+
+
+def test_answers_have_one_value_per_pair():
+    """A column of another length is refused."""
+    one = answers([90], [10])
+    with pytest.raises(InvalidRequest, match=r"elapsed_s of a has the shape \(3,\)"):
+        attrs.evolve(one, elapsed_s=np.zeros(3))

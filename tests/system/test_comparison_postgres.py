@@ -1,0 +1,158 @@
+"""A run on a real PostgreSQL server: several processes on one study, killed and not."""
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import threading
+
+import postgres_server
+import pytest
+from core.comparison.running.studies import entered, states
+from core.comparison.running.test_kills import check, finish
+from core.comparison.running.test_machine import Machine
+from core.comparison.running.vendors import World
+from hypothesis import settings
+
+from facematch_core.comparison.running import Journal, PairState, read_answers
+
+_numbers = itertools.count()
+
+
+def _missing(what):
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing in CI")
+    pytest.skip(f"{what} is not installed: PostgreSQL is NOT TESTED")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server of our own."""
+    if postgres_server.find("initdb") is None:
+        _missing("the server of PostgreSQL")
+    if importlib.util.find_spec("psycopg") is None:
+        _missing("psycopg")
+    with postgres_server.server() as started:
+        yield started
+
+
+def made(server):
+    """The address of a new database."""
+    import sqlalchemy
+
+    name = f"study_{next(_numbers)}"
+    engine = sqlalchemy.create_engine(server.address(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return server.address(name)
+
+
+def wait_for(world, calls):
+    """Until so many calls were charged."""
+    for _ in range(12000):
+        if world.calls() >= calls:
+            return
+        threading.Event().wait(0.005)
+    pytest.fail("the run does not go on")
+
+
+def test_three_processes_on_one_study(tmp_path, server):
+    """They start at once, make the tables at once, and ask about each pair once."""
+    with World(tmp_path, store=made(server)) as world, contextlib.ExitStack() as stack:
+        runners = [stack.enter_context(world.runner()) for _ in range(3)]
+        for runner in runners:
+            runner.begin(workers=2)
+        # Each may end while another one still has a pair; none failed.
+        assert [runner.ended() for runner in runners] == [0, 0, 0]
+        assert check(world) == 0
+        journal = Journal(world.store)
+        answers = read_answers(journal, journal.study())
+        assert [one.table.answered.all() for one in answers] == [True, True]
+        journal.close()
+
+
+def test_three_processes_of_which_one_is_killed(tmp_path, server):
+    """The others go on, and whatever it had is settled by the next start."""
+    with World(tmp_path, store=made(server)) as world, contextlib.ExitStack() as stack:
+        runners = [stack.enter_context(world.runner()) for _ in range(3)]
+        for runner in runners:
+            runner.begin(workers=2)
+        wait_for(world, 120)
+        runners[0].kill()
+        assert {runner.ended() for runner in runners[1:]} <= {0, 1}
+        finish(world, runners[1])
+        check(world)
+
+
+def test_killed_at_many_steps(tmp_path, server):
+    """As on a file, each start a few steps later than the one before."""
+    with World(tmp_path, pairs=40, store=made(server)) as world, world.runner() as runner:
+        moment = 0
+        while runner.run(workers=2, die_at=(moment := moment + 10)) != 0:
+            pass
+        finish(world, runner)
+        check(world)
+
+
+def test_claims_do_not_wait_for_each_other(server):
+    """What one transaction is about to take, another one passes over."""
+    journal = Journal(made(server))
+    contender = entered(journal, 6)
+    held = threading.Event()
+    over = threading.Event()
+
+    def hold(connection):
+        connection.exec_driver_sql(
+            "SELECT pair FROM facematch_comparisons WHERE pair < 2 FOR UPDATE"
+        ).all()
+        held.set()
+        assert over.wait(30)
+
+    thread = threading.Thread(target=journal._database.run, args=[hold])
+    thread.start()
+    assert held.wait(30)
+    assert [one.pair for one in journal.claim(contender.number, 3)] == [2, 3, 4]
+    over.set()
+    thread.join()
+    assert [one.pair for one in journal.claim(contender.number, 9)] == [0, 1, 5]
+    assert states(journal, contender) == [PairState.CLAIMED] * 6
+    journal.close()
+
+
+def test_any_order_of_steps(server):
+    """The state machine of the journal in a file."""
+
+    class PostgresMachine(Machine):
+        """Over a database of its own."""
+
+        def opened(self):
+            if not hasattr(self, "journals"):
+                self.address, self.journals = made(server), []
+            self.journals.append(Journal(self.address, clock=self.clock))
+            return self.journals[-1]
+
+        def teardown(self):
+            for journal in getattr(self, "journals", ()):
+                journal.close()
+
+    case = PostgresMachine.TestCase
+    case.settings = settings(max_examples=15, stateful_step_count=25)
+    case().runTest()
+
+
+def test_a_server_that_goes_away(tmp_path, server):
+    """One sentence, without the address; the journal goes on when it is back."""
+    from facematch_core import ConfigurationError
+
+    journal = Journal(made(server))
+    contender = entered(journal, 2)
+    server.stop()
+    try:
+        with pytest.raises(ConfigurationError, match=r"failed \(\w+\)") as caught:
+            journal.claim(contender.number)
+    finally:
+        server.start()
+    assert str(server.folder) not in str(caught.value)
+    assert len(journal.claim(contender.number)) == 1
+    journal.close()
