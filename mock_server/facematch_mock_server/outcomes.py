@@ -65,7 +65,7 @@ class MatchOutcome:
         probe, reference: The pictures.
         score: 0-100, not rounded; None if no pair of faces could be scored.
         review: Whether a person is to look (only vendors and editions that know it say so).
-        by: What decided: ``control``, ``card``, ``local`` or ``bytes``.
+        by: What decided: ``control``, ``card``, ``bytes``, or the engine's backend by its name.
     """
 
     probe: SeenPicture

@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
@@ -22,6 +22,7 @@ from .world import World
 
 if TYPE_CHECKING:
     from .control import Control
+    from .deciding._deciding import EngineChoice
     from .fronts.adapter import MockAdapter
 
 #: Where the control API begins.
@@ -86,7 +87,9 @@ class MockServer:
         edition: Of the vendor's documents: ``2026-03``, ``2026-07`` or ``2026-11`` of Didit's. For
             several vendors: that of the first one that has it, or by name of the vendor.
         engine: What decides a score: ``cards`` (outcomes that were set, test cards, else the
-            bytes), or ``local`` for real scores of the local backend instead of the last.
+            bytes); ``local`` for real scores of the local backend instead of the last;
+            ``simulated`` for scores with known error rates, of cards as well; or what opens a
+            verifier of such a backend, called without arguments.
         host: Loopback unless you decide otherwise: whoever reaches it may use it.
         port: 0 for any free one.
         clock: Time of its world; None for one that stands still until `control.advance`.
@@ -122,7 +125,7 @@ class MockServer:
         *,
         vendor: str | Sequence[str] = "didit",
         edition: str | Mapping[str, str] | None = None,
-        engine: Literal["cards", "local"] = "cards",
+        engine: EngineChoice = "cards",
         host: str = "127.0.0.1",
         port: int = 0,
         clock: VirtualClock | None = None,
@@ -170,7 +173,7 @@ class MockServer:
         self._served = {world.vendor: Served(self, world) for world in worlds}
         self._errands = [w.kind.errand(w) for w in worlds if w.kind.errand is not None]
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
-        self.engine.slow = engine == "local"
+        self.engine.slow = engine != "cards"
         self._front = HttpFront(self.engine, host=host, port=port, now=self._now)
 
     def _now(self) -> dt.datetime:
@@ -181,7 +184,7 @@ class MockServer:
 
         Raises:
             OSError: the address cannot be bound, or it has a store and was stopped before.
-            ConfigurationError: the local engine is wanted and cannot be loaded.
+            ConfigurationError: an engine is wanted that cannot be loaded.
         """
         self.world.store.check()
         self._deciding.load()

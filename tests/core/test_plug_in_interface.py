@@ -33,6 +33,7 @@ from facematch_core import (
 from facematch_core._points import RESERVED
 from facematch_core._registry import GROUP, backend_class
 from facematch_core.cli._group import PLUGINS
+from facematch_core.comparison.simulation._people import GROUP as READERS
 from facematch_core.testing._doubles import GROUP as DOUBLES
 from facematch_core.testing._situations import required
 
@@ -198,9 +199,9 @@ def test_data_is_made_by_keywords(kind):
 
 
 def test_entry_points_are_those_of_the_page():
-    """The groups that the core reads are the three of the page, and ours are in each."""
+    """The groups that the core reads are those of the page, and ours are in each."""
     told = re.findall(r"^\| `(facematch\.\w+)` \|", PAGE, re.MULTILINE)
-    assert told == [GROUP, DOUBLES, PLUGINS]
+    assert told == [GROUP, DOUBLES, PLUGINS, READERS]
     assert set(told) == {group for group in PROJECT["entry-points"] if "." in group}
     for group in (GROUP, DOUBLES):
         assert set(PROJECT["entry-points"][group]) == RESERVED

@@ -113,7 +113,7 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
     ).splitlines()
     assert all(Path(line).is_relative_to(unpacked) for line in out[:2])
-    assert out[2] == "['deepvue', 'didit', 'local']"
+    assert out[2] == "['deepvue', 'didit', 'local', 'simulated']"
 
 
 def test_the_command_works_from_the_wheel(unpacked):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -15,6 +17,7 @@ from facematch_core.errors import ConfigurationError
 from facematch_mock_server._hosts import is_loopback
 
 if TYPE_CHECKING:
+    from facematch_core import FaceVerifier
     from facematch_mock_server.server import MockServer
 
 #: What a person needs at once. The first line is the address alone, for programs that start us.
@@ -69,9 +72,16 @@ edition {edition}, scores by {engine}; every answer says that it comes from a mo
 )
 @click.option(
     "--engine",
-    type=click.Choice(["cards", "local"]),
+    type=click.Choice(["cards", "local", "simulated"]),
     default="cards",
-    help="What decides a score: test cards and bytes, or the real local engine.",
+    metavar="ENGINE",
+    help="What decides a score: cards (test cards, else the bytes; default), local (the real local "
+    "engine), simulated (made up, with known error rates).",
+)
+@click.option(
+    "--engine-profile",
+    metavar="NAME",
+    help="Instead of --engine: a profile of a backend on this machine.",
 )
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="One more live key; repeatable.")
 @click.option("--no-control", is_flag=True, help="Serve the vendor alone.")
@@ -106,7 +116,8 @@ def serve(
     switches: tuple[str, ...],
     port: int,
     host: str,
-    engine: Literal["cards", "local"],
+    engine: Literal["cards", "local", "simulated"],
+    engine_profile: str | None,
     keys: tuple[str, ...],
     no_control: bool,
     control_token: str | None,
@@ -137,7 +148,7 @@ def serve(
             vendor=vendors,
             edition=read_editions(kinds, editions),
             switches=read_all_switches(kinds, switches),
-            engine=engine,
+            engine=engine if engine_profile is None else _opener(engine_profile),
             host=host,
             port=port,
             clock=VirtualClock(running=True),
@@ -159,13 +170,34 @@ def serve(
         click.echo(
             STARTED.format(
                 url=server.url,
-                vendors="\n".join(_greetings(server, switches, engine)),
+                vendors="\n".join(_greetings(server, switches, engine_profile or engine)),
                 control="none" if no_control else server.control_url,
             )
         )
         if not is_loopback(host):
             click.echo(f"note: {host} is open to other machines; so are the keys above", err=True)
         stopped.wait()
+
+
+def _opener(profile: str) -> Callable[[], FaceVerifier]:
+    """What opens a profile as an engine."""
+
+    def opened() -> FaceVerifier:
+        from facematch_core import FaceVerifier, open_verifier  # not above: as in `serve`
+
+        # As every command finds it: what the variable names, this folder's, or the user's own.
+        here = "facematch.toml"
+        found = "FACEMATCH_CONFIG" not in os.environ and Path(here).is_file()
+        verifier = open_verifier(profile=profile, config=here if found else None)
+        if isinstance(verifier, FaceVerifier):
+            return verifier
+        verifier.close()
+        raise ConfigurationError(
+            f"The profile {profile[:60]!r} is a failover, and an engine is one backend: name one "
+            "of its members."
+        )
+
+    return opened
 
 
 def _greetings(server: MockServer, switches: tuple[str, ...], engine: str) -> Iterator[str]:

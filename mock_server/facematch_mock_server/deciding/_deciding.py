@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from facematch_core import Image, InvalidImage
 from facematch_mock_server.index import Identity, likeness
@@ -16,9 +17,14 @@ from ._outcomes import UNSET, Operation, SetOutcome, Unset, Waiting
 from ._seeing import likely_liveness, liveness_of_card, seen
 
 if TYPE_CHECKING:
+    from facematch_core import FaceVerifier
+
     from ._local import LocalEngine
 
-EngineName = Literal["cards", "local"]
+EngineName = Literal["cards", "local", "simulated"]
+
+#: What decides a score: by name, or what opens a verifier that does.
+EngineChoice: TypeAlias = "EngineName | Callable[[], FaceVerifier]"
 
 
 class Deciding:
@@ -27,10 +33,12 @@ class Deciding:
     In this order: outcomes set by the test; test cards; real scores of the backend local, if
     `engine` says so; else the bytes: the same ones score 100, different ones 2-20, fixed by the
     pair. A picture with a side under 64 pixels has no face. All of this is ours, no vendor's.
+    The engine ``simulated`` comes before the cards: it makes scores of them with errors.
 
     Args:
-        engine: ``cards``, or ``local`` for real scores and real faces of pictures that are no
-            cards. The backend local checks no liveness: there the bytes decide.
+        engine: ``cards``; or ``local`` for real scores and real faces of pictures that are no
+            cards; or ``simulated`` for scores with known error rates; or what opens a verifier of
+            such a backend, with settings. No engine checks liveness: there the bytes decide.
         salt: Another one gives the pairs other scores.
         cached_pictures: Of how many pictures it is remembered what they are, at least 1; a few
             hundred bytes each, the pictures are not kept.
@@ -40,21 +48,21 @@ class Deciding:
     """
 
     def __init__(
-        self, *, engine: EngineName = "cards", salt: str = "", cached_pictures: int = 2000
+        self, *, engine: EngineChoice = "cards", salt: str = "", cached_pictures: int = 2000
     ) -> None:
-        if engine not in get_args(EngineName):
-            raise ValueError(f"engine is cards or local, not {engine!r:.40}")
+        if not callable(engine) and engine not in get_args(EngineName):
+            raise ValueError(f"engine is cards, local or simulated, not {engine!r:.40}")
         if type(cached_pictures) is not int or cached_pictures < 1:
             raise ValueError("cached_pictures is a whole number from 1 on")
         self._salt = salt
         self._facts = FactsCache(cached_pictures)
         self._waiting = Waiting()
-        self._local = _local_engine() if engine == "local" else None
+        self._engine = None if engine == "cards" else _engine_of(engine)
 
     def beside(self) -> Deciding:
         """One with outcomes of its own, which knows the same pictures and has the same engine."""
         other = Deciding.__new__(Deciding)
-        other._salt, other._facts, other._local = self._salt, self._facts, self._local  # noqa: SLF001 - one of our own
+        other._salt, other._facts, other._engine = self._salt, self._facts, self._engine  # noqa: SLF001 - one of our own
         other._waiting = Waiting()  # noqa: SLF001 - as above
         return other
 
@@ -148,8 +156,8 @@ class Deciding:
         wanted = self._waiting.take("match", (one.digest for one in facts))
         found = None
         # A score that was set needs no engine.
-        if self._local is not None and (wanted is None or wanted.score is UNSET):
-            found = self._by_engine(self._local, probe, reference, facts, rotate=rotate)
+        if self._engine is not None and (wanted is None or wanted.score is UNSET):
+            found = self._by_engine(self._engine, probe, reference, facts, rotate=rotate)
         if found is None:
             found = self._by_facts(*facts, rotate=rotate)
         return found if wanted is None else applied_to_match(wanted, found, *facts)
@@ -166,10 +174,10 @@ class Deciding:
     def identify(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> Identity:
         """Who is in a picture, for an index of faces; the arguments are those of `match`."""
         facts = self._facts.of(picture, digest)
-        known = _named(facts)
-        if self._local is None or facts.card is not None or facts.size is None:
+        known, engine = _named(facts), self._engine
+        if engine is None or facts.card is not None or facts.size is None or not engine.embeds:
             return known
-        return Identity(known.name, embedding=self._local.embedding(picture, rotate=rotate))
+        return Identity(known.name, embedding=engine.embedding(picture, rotate=rotate))
 
     @property
     def salt(self) -> str:
@@ -182,28 +190,28 @@ class Deciding:
         Raises:
             LookupError: there is no engine that makes embeddings.
         """
-        if self._local is None:
+        if self._engine is None or not self._engine.embeds:
             raise LookupError("only the engine local compares embeddings")
-        return self._local.scores(probes, references)
+        return self._engine.scores(probes, references)
 
     def load(self) -> None:
-        """Open the backend local now, if it is the engine, rather than with the first pair.
+        """Open the backend of the engine now, if it has one, rather than with the first pair.
 
         Raises:
             BackendNotFound, BackendUnusable, ConfigurationError: it cannot be used here.
         """
-        if self._local is not None:
-            self._local.load()
+        if self._engine is not None:
+            self._engine.load()
 
     def close(self) -> None:
-        """Give back what the backend local holds. May be called more than once."""
-        if self._local is not None:
-            self._local.close()
+        """Give back what the backend of the engine holds. May be called more than once."""
+        if self._engine is not None:
+            self._engine.close()
 
     def _looked(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
-        found = None
-        if self._local is not None and facts.card is None and facts.size is not None:
-            found = self._local.look(picture, facts, rotate=rotate)
+        found, engine = None, self._engine
+        if engine is not None and facts.card is None and facts.size is not None:
+            found = engine.look(picture, facts, rotate=rotate)
         return seen(facts, rotate=rotate) if found is None else found
 
     def _by_engine(
@@ -215,7 +223,9 @@ class Deciding:
         *,
         rotate: bool,
     ) -> MatchOutcome | None:
-        if any(one.card is not None or one.size is None for one in facts):
+        if any(one.size is None for one in facts):
+            return None
+        if any(one.card is not None for one in facts) and not engine.reads_cards:
             return None
         return engine.compare(probe, reference, facts, rotate=rotate)
 
@@ -235,11 +245,11 @@ class Deciding:
         return likeness(_named(probe), _named(reference), self._salt)
 
 
-def _local_engine() -> LocalEngine:
+def _engine_of(engine: str | Callable[[], FaceVerifier]) -> LocalEngine:
     # Not above: it brings the whole interface along, and most mocks start without it.
     from ._local import LocalEngine
 
-    return LocalEngine()
+    return LocalEngine(engine)
 
 
 def _named(facts: Facts) -> Identity:

@@ -1,14 +1,22 @@
-"""Real scores: the backend local, opened when it is first needed."""
+"""Scores of a backend on this machine, opened when it is first needed: real ones of `local`."""
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from facematch_core import Face, FaceVerifier, InvalidImage, open_verifier
+from facematch_core import (
+    ConfigurationError,
+    Environment,
+    Face,
+    FaceVerifier,
+    InvalidImage,
+    open_verifier,
+)
 from facematch_mock_server.outcomes import MatchOutcome, SeenFace, SeenPicture
 
 from ._facts import Facts
@@ -16,9 +24,14 @@ from ._seeing import likely_face
 
 
 class LocalEngine:
-    """The backend local as a judge of pairs. Safe across threads."""
+    """A backend on this machine as a judge of pairs. Safe across threads.
 
-    def __init__(self) -> None:
+    Args:
+        backend: Its name; or what opens a verifier of it, called without arguments.
+    """
+
+    def __init__(self, backend: str | Callable[[], FaceVerifier] = "local") -> None:
+        self._backend_or_opener = backend
         self._lock = threading.Lock()
         self._verifier: FaceVerifier | None = None
 
@@ -26,11 +39,12 @@ class LocalEngine:
         """Open it, unless it is open.
 
         Raises:
-            BackendNotFound, BackendUnusable, ConfigurationError: it cannot be used here.
+            BackendNotFound, BackendUnusable, ConfigurationError: it cannot be used here, or it
+                asks somebody else: a mock charges nobody and sends nothing.
         """
         with self._lock:
             if self._verifier is None:
-                self._verifier = open_verifier("local")
+                self._verifier = _opened(self._backend_or_opener)
             return self._verifier
 
     def close(self) -> None:
@@ -40,6 +54,16 @@ class LocalEngine:
         if verifier is not None:
             verifier.close()
 
+    @property
+    def reads_cards(self) -> bool:
+        """Whether test cards are for it, too: what is made up needs no real face."""
+        return self.load().backend.environment is Environment.MOCK
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it makes embeddings."""
+        return hasattr(self.load().backend, "embeddings")
+
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
@@ -48,15 +72,18 @@ class LocalEngine:
         Args:
             facts: Of the probe and of the reference, for ages and genders: it tells none.
         """
+        verifier = self.load()
         try:
-            result = self.load().verify(probe, reference, rotate=rotate)
+            result = verifier.verify(
+                probe, reference, rotate=rotate and verifier.backend.capabilities.rotate
+            )
         except InvalidImage:
             return None
         return MatchOutcome(
             probe=_seen(result.probe_faces or (), facts[0]),
             reference=_seen(result.reference_faces or (), facts[1]),
             score=None if result.score is None else result.score.value,
-            by="local",
+            by=result.backend,
         )
 
     def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
@@ -88,6 +115,18 @@ class LocalEngine:
     def _backend(self) -> Any:
         # By name: the mock imports no backend, so it knows no class of theirs.
         return self.load().backend
+
+
+def _opened(backend: str | Callable[[], FaceVerifier]) -> FaceVerifier:
+    verifier = open_verifier(backend) if isinstance(backend, str) else backend()
+    where = verifier.backend.environment
+    if where in (Environment.LOCAL, Environment.MOCK):
+        return verifier
+    verifier.close()
+    raise ConfigurationError(
+        f"The engine of a mock must run on this machine, and {verifier.backend.name} answers from "
+        f"{where}."
+    )
 
 
 def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
-from fakes import picture
+from fakes import FakeBackend, picture
 from mock_didit import liveness
 from mock_didit_faces import carded, risks, search, told
 
+from facematch_core import Environment
 from facematch_mock_server.cards import make_card
 from facematch_mock_server.deciding import Deciding, _local
 
@@ -132,6 +133,8 @@ def test_opened_when_needed(monkeypatch):
     opened = []
 
     class Verifier:
+        backend = FakeBackend(environment=Environment.LOCAL)
+
         def verify(self, probe, reference, *, rotate):
             raise _local.InvalidImage("The picture cannot be decoded.")
 

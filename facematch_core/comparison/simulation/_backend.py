@@ -1,0 +1,253 @@
+"""`SimulatedBackend`: a matcher with known error rates that any program can ask."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, ClassVar, Final
+
+import attrs
+
+from facematch_core._clock import SystemClock
+from facematch_core._enums import (
+    Billed,
+    Decision,
+    Environment,
+    ScaleSource,
+    Severity,
+    ThresholdRule,
+    WarningCode,
+)
+from facematch_core._results import Face, MatchResult, ResultWarning
+from facematch_core._scores import Score
+from facematch_core.backend import Backend, Capabilities, MatchCall
+from facematch_core.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    UnsupportedOption,
+    VendorUnavailable,
+)
+
+from ._people import People, Seen, card_readers, people_in
+from ._vendor import SimulatedVendor
+
+_NORMAL: Final = NormalDist()
+_GROUND: Final = "runs on this machine"
+
+
+def _can(vendor: SimulatedVendor) -> Capabilities:
+    told = not vendor.decisions_only
+    return Capabilities(
+        threshold_rule=vendor.rule if told else ThresholdRule.VENDOR,
+        default_threshold=vendor.threshold if told else None,
+        score_scale=vendor.scale,
+        reports_faces=True,
+    )
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class SimulatedBackend(Backend):
+    """Makes scores up, with error rates that are known, for trying and testing comparisons.
+
+    It looks at no face: it knows people by a table of digests (`truth`, `people`), and from test
+    cards. A picture that it does not know shows somebody of its own. The same pictures and settings
+    give the same answer, whatever the order: also an outage stays one. Its environment is MOCK.
+
+    Args:
+        model: Names the scale and, with `seed`, the noise: 1 or more characters.
+        fmr, fnmr, rule, goats, wolves, common, fta, outage, decimals, decisions_only, latency_s: As
+            of `SimulatedVendor`; `rule` is ABOVE or AT_LEAST. It takes its latency, too.
+        default_threshold: Its own threshold: above 0, below 100.
+        seed: Another one gives other scores. What is `common` to vendors does not depend on it.
+        truth: A study (a file of pairs, or a folder with one for each person) that says who is in
+            which picture.
+        people: The same as data: SHA-256 of a picture's bytes, in hex, to the person, or to None
+            if it shows no face.
+
+    Raises:
+        ConfigurationError: a value is out of range, or the study cannot be read.
+    """
+
+    model: str = "v1"
+    fmr: float = 1e-3
+    fnmr: float = 1e-2
+    default_threshold: float = 50.0
+    rule: ThresholdRule = ThresholdRule.AT_LEAST
+    goats: float = 0.0
+    wolves: float = 0.0
+    common: float = 0.0
+    fta: float = 0.0
+    outage: float = 0.0
+    decimals: int | None = 2
+    decisions_only: bool = False
+    latency_s: float | None = None
+    seed: int = 0
+    truth: Path | None = None
+    people: Mapping[str, str | None] | None = attrs.field(default=None, repr=False)
+    vendor: SimulatedVendor = attrs.field(init=False, repr=False)
+    _people: People = attrs.field(init=False, repr=False)
+    _clock: SystemClock = attrs.field(init=False, repr=False, factory=SystemClock)
+
+    name: ClassVar[str] = "simulated"
+    capabilities: ClassVar[Capabilities] = _can(SimulatedVendor(name="v1"))
+
+    def __attrs_post_init__(self) -> None:
+        for name, holds, words in _KINDS:
+            if not holds(getattr(self, name)):
+                raise ConfigurationError(f"{name} must be {words}.")
+        own = {name: getattr(self, name) for name in _SHARED}
+        try:
+            self.vendor = SimulatedVendor(name=self.model, threshold=self.default_threshold, **own)
+            known, same = people_in(self.truth) if self.truth is not None else ({}, {})
+        except InvalidRequest as error:
+            problem = error.message
+        else:
+            self._people = People({**known, **(self.people or {})}, same, card_readers())
+            vars(self)["capabilities"] = _can(self.vendor)
+            return
+        raise ConfigurationError(problem)
+
+    @property
+    def environment(self) -> Environment:
+        """Always MOCK."""
+        return Environment.MOCK
+
+    def match(self, call: MatchCall) -> MatchResult:
+        """Make a score up.
+
+        Raises:
+            UnsupportedOption: a threshold, where it tells decisions only.
+            VendorUnavailable: an outage, or the time was up.
+        """
+        if self.decisions_only and call.threshold is not None:
+            raise UnsupportedOption(
+                "This simulated vendor tells decisions by a threshold of its own.",
+                backend=self.name,
+                option="threshold",
+            )
+        probe, reference = self._people.seen(call.probe), self._people.seen(call.reference)
+        pair = sorted((probe.picture, reference.picture))
+        self._take_time(call.deadline_s, pair)
+        if self._chance("outage", *pair) < self.vendor.outage:
+            raise VendorUnavailable(
+                "This simulated vendor has an outage for these two pictures.",
+                retryable=False,
+                billed_ground=_GROUND,
+            )
+        faces = [self._faces(seen) for seen in (probe, reference)]
+        score = self._score(probe, reference, pair) if all(faces) else None
+        return MatchResult(
+            decision=self._decision(call, score),
+            score=None if score is None or self.decisions_only else Score(score, self._scale),
+            scale_source=None if score is None or self.decisions_only else ScaleSource.DOCUMENTED,
+            threshold=call.threshold,
+            warnings=_warnings(faces),
+            backend=self.name,
+            model=self.model,
+            billed=Billed.NO,
+            billed_ground=_GROUND,
+            environment=Environment.MOCK,
+            probe_faces=(Face(),) * faces[0],
+            reference_faces=(Face(),) * faces[1],
+        )
+
+    @property
+    def _scale(self) -> str:
+        return self.vendor.scale or ""
+
+    def _decision(self, call: MatchCall, score: float | None) -> Decision:
+        if score is None:
+            return Decision.INCONCLUSIVE
+        passes = call.threshold.passes(score) if call.threshold else self.vendor.passes(score)
+        return Decision.MATCH if passes else Decision.NO_MATCH
+
+    def _faces(self, seen: Seen) -> int:
+        return 0 if self._chance("fta", seen.picture) < self.vendor.fta else seen.faces
+
+    def _score(self, probe: Seen, reference: Seen, pair: list[str]) -> float:
+        is_mated = probe.person == reference.person
+        of_pair, of_person = self.vendor.parts(is_mated=is_mated)
+        kind = "goat" if is_mated else "wolf"
+        latent = self.vendor.mean(is_mated=is_mated, group=None)
+        latent += of_pair * self._noise("pair", *pair)
+        for person in sorted({probe.person, reference.person}):
+            latent += of_person * self._noise(kind, person)
+        return self.vendor.rounded(float(self.vendor.curve(math.exp, latent)))
+
+    def _noise(self, *words: str) -> float:
+        """A normal variable that these words fix, in part for all vendors alike."""
+        shared = _NORMAL.inv_cdf(_fraction("common", *words))
+        own = _NORMAL.inv_cdf(self._chance(*words))
+        return math.sqrt(self.common) * shared + math.sqrt(1 - self.common) * own
+
+    def _chance(self, *words: str) -> float:
+        return _fraction(self.model, str(self.seed), *words)
+
+    def _take_time(self, deadline_s: float | None, pair: list[str]) -> None:
+        if not self.latency_s:
+            return
+        spread = 0.5 * _NORMAL.inv_cdf(self._chance("latency", *pair))
+        seconds = self.latency_s * math.exp(spread)
+        self._clock.sleep(seconds if deadline_s is None else min(seconds, deadline_s))
+        if deadline_s is not None and seconds >= deadline_s:
+            raise VendorUnavailable(
+                "The deadline ran out before the answer was there: give more time.",
+                retryable=False,
+                billed_ground=_GROUND,
+            )
+
+
+#: Settings that are those of `SimulatedVendor` under the same name.
+_SHARED: Final = (
+    "fmr",
+    "fnmr",
+    "rule",
+    "goats",
+    "wolves",
+    "common",
+    "fta",
+    "outage",
+    "decimals",
+    "decisions_only",
+    "latency_s",
+)
+
+
+#: Settings that `SimulatedVendor` does not know or not check; what each must be.
+_KINDS: Final[tuple[tuple[str, Callable[[Any], bool], str], ...]] = (
+    ("model", lambda value: isinstance(value, str) and value != "", "text, and not empty"),
+    (
+        "rule",
+        lambda value: value in (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST),
+        "above or at_least",
+    ),
+    ("seed", lambda value: type(value) is int, "a whole number"),
+    ("truth", lambda value: value is None or isinstance(value, Path), "a path"),
+    ("people", lambda value: value is None or isinstance(value, Mapping), "a table of digests"),
+)
+
+
+def _fraction(*words: str) -> float:
+    """A number above 0 and below 1 that these words fix; it looks drawn by chance."""
+    digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
+    return (int.from_bytes(digest, "big") + 0.5) / 2**48
+
+
+def _warnings(faces: list[int]) -> tuple[ResultWarning, ...]:
+    found = []
+    for picture, number in zip(("probe", "reference"), faces, strict=True):
+        if not number:
+            found.append(
+                ResultWarning(
+                    code=WarningCode.NO_FACE,
+                    severity=Severity.ERROR,
+                    text=f"No face was found in the {picture}.",
+                )
+            )
+        elif number > 1:
+            text = f"The {picture} shows {number} faces; the first one was compared."
+            found.append(ResultWarning(code=WarningCode.MULTIPLE_FACES, text=text))
+    return tuple(found)

@@ -1,0 +1,73 @@
+"""`facematch mock --engine-profile`: a profile of a backend on this machine decides the scores."""
+
+import pytest
+from click.testing import CliRunner
+from fakes import picture
+from plugins import Site
+
+from facematch_core.cli._group import facematch
+from facematch_mock_server import MockServer
+from facematch_mock_server.cli.mock import _opener
+
+BACKEND = """
+    from facematch_core import Decision, Environment, MatchResult, Score
+    from facematch_core.backend import Backend
+
+    class Made(Backend):
+        name = "made"
+        environment = Environment.{environment}
+        def match(self, call):
+            return MatchResult(decision=Decision.MATCH, score=Score(77, "made"), backend="made")
+"""
+
+PROFILES = """
+[profiles.engine]
+backend = "made"
+
+[profiles.several]
+members = ["engine"]
+"""
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Installs the backend `made`, with a configuration in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "facematch.toml").write_text(PROFILES)
+
+    def install(environment):
+        Site(tmp_path / "site", monkeypatch).add(
+            "made",
+            [("facematch.backends", "made", "Made")],
+            source=BACKEND.format(environment=environment),
+        )
+
+    return install
+
+
+def test_a_profile_decides(made):
+    """Its backend gives the scores, and says so."""
+    made("LOCAL")
+    seen = picture("teal", (100, 120), "PNG").data
+    with MockServer(engine=_opener("engine")) as server:
+        found = server.world.decider.match(seen, seen, rotate=True)
+        nothing = server.world.decider.match(b"one", seen, rotate=False)
+    assert (found.by, found.score) == ("made", 77)
+    assert nothing.by == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("profile", "sentence"),
+    [
+        ("engine", "must run on this machine, and made answers from production"),
+        ("several", "The profile 'several' is a failover"),
+        ("none", "'none'"),
+    ],
+)
+def test_a_profile_that_cannot(made, profile, sentence):
+    """Told in one sentence when the mock starts, with the exit code of configurations."""
+    made("PRODUCTION")
+    done = CliRunner().invoke(facematch, ["mock", "--engine-profile", profile])
+    assert done.exit_code == 4, done.output
+    assert sentence in done.stderr
+    assert "Traceback" not in done.output
