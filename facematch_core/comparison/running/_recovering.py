@@ -1,0 +1,164 @@
+"""What processes that are gone left behind, and what a budget knows of it. Imports SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from sqlalchemy import select
+
+from facematch_core._enums import Billed
+from facematch_core.store import Owner, State
+from facematch_core.store._store import LONGEST_CALL
+
+from ._records import Claim, Outcome, PairState
+from ._tables import COMPARISONS, EMPTY, outcome_row, text_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, RowMapping
+
+_ROW = COMPARISONS.c
+
+#: As many parameters as any database takes in one statement, and fewer.
+_SOME: Final = 500
+
+
+@attrs.frozen(kw_only=True)
+class Recovered:
+    """What was found.
+
+    Attributes:
+        taken: Pairs for which nothing was sent, and which are this process's own by now.
+        not_sent: Their calls, as far as they had come to one.
+        unknown: How many pairs may have been sent.
+    """
+
+    taken: tuple[Claim, ...] = ()
+    not_sent: tuple[str, ...] = ()
+    unknown: int = 0
+
+
+def recover(connection: Connection, contender: int, here: Owner, now: datetime) -> Recovered:
+    """Take over what processes that are gone had claimed; what they had asked is unknown.
+
+    What is taken over is not free yet: budgets are to be told of its calls first, and if this
+    process ends before, the next one finds them again. Where it cannot be told whether a process is
+    gone, time decides. Should it still be there, it finds its claim taken before it sends, and does
+    not; an answer that comes is still taken.
+    """
+    begun = COMPARISONS.select().where(
+        _ROW.contender == contender,
+        _ROW.state.in_([PairState.CLAIMED.value, PairState.ASKED.value]),
+        _ROW.run != here.run,
+    )
+    gone: dict[Owner, bool | None] = {}
+    taken: list[Claim] = []
+    not_sent: list[str] = []
+    unknown = 0
+    mine = {"host": here.host, "pid": here.pid, "run": here.run}
+    for row in connection.execute(begun).mappings().all():
+        owner = Owner(host=row["host"], pid=row["pid"], run=row["run"])
+        if owner not in gone:
+            gone[owner] = owner.is_gone()
+        if not _is_abandoned(gone[owner], row, now):
+            continue
+        was_asked = row["state"] == PairState.ASKED.value
+        here_still = (
+            _ROW.contender == contender,
+            _ROW.pair == row["pair"],
+            _ROW.run == row["run"],
+            _ROW.state == row["state"],
+        )
+        change = COMPARISONS.update().where(*here_still).values(_LEFT if was_asked else mine)
+        if connection.execute(change).rowcount != 1:
+            continue
+        if was_asked:
+            unknown += 1
+            continue
+        taken.append(Claim(contender=contender, pair=row["pair"], owner=here))
+        if row["attempt_id"] is not None:
+            not_sent.append(row["attempt_id"])
+    return Recovered(taken=tuple(taken), not_sent=tuple(not_sent), unknown=unknown)
+
+
+_FREE: Final = {**EMPTY, "state": PairState.FREE.value}
+_LEFT: Final = {"state": PairState.UNKNOWN.value, "billed": Billed.UNKNOWN.value}
+
+
+def _is_abandoned(is_gone: bool | None, row: RowMapping, now: datetime) -> bool:
+    if is_gone is not None:
+        return is_gone
+    return now - datetime.fromisoformat(row["started_at"]) > LONGEST_CALL
+
+
+def settled(
+    connection: Connection, contender: int, attempt_id: str, billed: Billed, now: datetime
+) -> bool:
+    """Say of a pair without an answer whether it was charged; False if there is no such pair.
+
+    One that was not charged may be asked again.
+    """
+    lost = {
+        "state": PairState.LOST.value,
+        "billed": Billed.YES.value,
+        "ended_at": text_of(now),
+    }
+    this = COMPARISONS.update().where(
+        _ROW.contender == contender,
+        _ROW.state == PairState.UNKNOWN.value,
+        _ROW.attempt_id == attempt_id,
+    )
+    values = _FREE if billed is Billed.NO else lost
+    return connection.execute(this.values(values)).rowcount == 1
+
+
+def told_by_budgets(connection: Connection, attempt_ids: Sequence[str]) -> dict[str, Billed]:
+    """What the budgets of a database know of calls; one of which they know nothing is left out.
+
+    A call of several tries was charged if one was, and was not if all of them were not; as long as
+    one of them is open, nothing is known.
+    """
+    from sqlalchemy import inspect
+
+    from facematch_core.store._tables import ATTEMPTS
+
+    if not attempt_ids or not inspect(connection).has_table(ATTEMPTS.name):
+        return {}
+    tries: dict[str, list[tuple[str, str | None]]] = {}
+    for some in _parts(attempt_ids):
+        query = select(ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
+        for one in connection.execute(query.where(ATTEMPTS.c.attempt_id.in_(some))):
+            tries.setdefault(one.attempt_id, []).append((one.state, one.billed))
+    return {
+        attempt_id: together(
+            Billed(billed) if state == State.SETTLED and billed else Billed.UNKNOWN
+            for state, billed in all_of
+        )
+        for attempt_id, all_of in tries.items()
+    }
+
+
+def together(told: Iterable[Billed]) -> Billed:
+    """What several say of one call."""
+    said = set(told)
+    return next((word for word in (Billed.UNKNOWN, Billed.YES) if word in said), Billed.NO)
+
+
+def _parts(items: Sequence[str]) -> Iterator[Iterable[str]]:
+    for start in range(0, len(items), _SOME):
+        yield items[start : start + _SOME]
+
+
+def found(
+    connection: Connection, contender: int, pair: int, outcome: Outcome, now: datetime
+) -> bool:
+    """Write an answer that a look at the vendor's records brought; False if it is not needed."""
+    this = COMPARISONS.update().where(
+        _ROW.contender == contender,
+        _ROW.pair == pair,
+        _ROW.attempt_id == outcome.attempt_id,
+        _ROW.state.in_([PairState.UNKNOWN.value, PairState.LOST.value]),
+    )
+    return connection.execute(this.values(outcome_row(outcome, now))).rowcount == 1

@@ -1,0 +1,113 @@
+"""`facematch compare plan`: what a claim needs, as a table and as JSON."""
+
+import pytest
+
+
+def test_a_plan_for_people(run):
+    """Claims, needs and costs, then what less money shows."""
+    answer = run(
+        *("compare", "plan", "--fmr", "1e-4", "--fnmr", "0.01"),
+        *("--price", "didit=0.05", "--price", "other=1", "--currency", "EUR"),
+    )
+    assert answer.exit_code == 0, answer.output
+    lines = answer.stdout.splitlines()
+    assert lines[:3] == [
+        "To show, with 95 % confidence (one-sided),",
+        "  an FMR of at most 0.0001 (1 in 10,000) and",
+        "  an FNMR of at most 0.01 (1 in 100):",
+    ]
+    assert lines[4].split("  ")[0] == "errors of each kind"
+    assert lines[4].endswith("didit, EUR  other, EUR")
+    floor = ["none", "299", "29,956", "598", "59,912", "60,510", "3,025.50", "60,510"]
+    assert lines[5].split() == floor
+    assert lines[8].startswith("up to 10")
+    assert "What less money shows at best, without one error:" in lines
+    assert "with\n`compare draw --split` half is judged" in answer.stdout
+    assert lines[-6].split() == ["didit", "1,512.75", "299", "29,956", "0.0002", "0.02"]
+    assert lines[-1].split() == ["other", "3,025.50", "29", "2,996", "0.002", "0.19"]
+
+
+def test_a_plan_that_judges_everybody(run):
+    """For thresholds that are judged on the pairs that chose them."""
+    answer = run("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.01", "--no-split")
+    assert answer.stdout.splitlines()[4:6] == [
+        "errors of each kind  mated  non-mated  in all",
+        "none                 299    2,995      3,294",
+    ]
+    assert "draw" not in answer.stdout
+
+
+def test_without_a_price(run):
+    """The numbers of comparisons alone."""
+    answer = run("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.05", "--confidence", "0.9")
+    assert answer.exit_code == 0
+    assert "with 90 % confidence" in answer.stdout
+    assert "What less money" not in answer.stdout
+    assert "USD" not in answer.stdout
+
+
+def test_budgets(run):
+    """Those that were named, also when they buy nothing of a kind."""
+    answer = run(
+        *("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.01", "--price", "a=0.05"),
+        *("--budget", "100", "--budget", "0.05"),
+    )
+    lines = answer.stdout.splitlines()
+    assert lines[-2].split() == ["a", "100", "181", "1,819", "0.0033", "0.033"]
+    assert lines[-1].split() == ["a", "0.05", "0", "1", "nothing", "nothing"]
+
+
+def test_a_plan_as_json(run_json):
+    """Amounts are text, so that they stay exact."""
+    code, told = run_json(
+        *("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.01", "--price", "a=0.10"),
+        *("--budget", "100"),
+    )
+    assert code == 0
+    assert {name: told[name] for name in ("fmr", "fnmr", "confidence", "split", "currency")} == {
+        "fmr": 0.001,
+        "fnmr": 0.01,
+        "confidence": 0.95,
+        "split": True,
+        "currency": "USD",
+    }
+    assert told["needs"][0] == {
+        "errors": 0,
+        "mated": 299,
+        "non_mated": 2995,
+        "draw_mated": 598,
+        "draw_non_mated": 5990,
+        "cost": {"a": "658.8"},
+    }
+    (less,) = told["less"]
+    assert (less["vendor"], less["budget"], less["mated"], less["non_mated"]) == (
+        "a",
+        "100",
+        90,
+        910,
+    )
+    assert less["fmr"] == pytest.approx(0.006562, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--fmr", "0"), "--fmr must be a rate above 0 and at most 1"),
+        (("--fmr", "much"), "--fmr must be a rate above 0 and at most 1"),
+        (("--fnmr", "1"), "A rate to be shown lies between 0 and 1"),
+        (("--price", "didit"), "'didit' is not name=value"),
+        (("--price", "didit=free"), "--price didit must be an amount from 0 on, such as 0.05"),
+        (("--price", "didit=-1"), "--price didit must be an amount from 0 on"),
+        (("--budget", "inf"), "--budget must be an amount from 0 on"),
+        (("--budget", "0"), "A budget must be above 0."),
+        (("--currency", "dollars"), "--currency must be three capital letters"),
+        (("--confidence", "95"), "--confidence must be a rate above 0 and at most 1"),
+    ],
+)
+def test_wrong_words(run, words, sentence):
+    """Exit code 2 and one sentence that names the option."""
+    given = dict([("--fmr", "1e-3"), ("--fnmr", "0.01"), words])
+    answer = run("compare", "plan", *(word for two in given.items() for word in two))
+    assert answer.exit_code == 2
+    assert sentence in answer.stderr
+    assert answer.stdout == ""

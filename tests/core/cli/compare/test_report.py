@@ -1,0 +1,110 @@
+"""`facematch compare report`: a page, a document, and what is refused."""
+
+import json
+
+import pytest
+from core.comparison.report.samples import Pairs
+from core.comparison.running.studies import entered
+
+from facematch_core import Environment
+from facematch_core.cli import _group
+from facematch_core.comparison._json import from_document
+from facematch_core.comparison._scores_csv import write_scores
+from facematch_core.comparison.report import report_html
+from facematch_core.comparison.running import Journal
+
+
+@pytest.fixture(autouse=True)
+def _compare(monkeypatch):
+    """The command."""
+    monkeypatch.setitem(_group.COMMANDS, "compare", "compare")
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """A file of scores of two contenders, one of them a mock."""
+    pairs = Pairs(40, 200, 400)
+    path = tmp_path / "autumn.csv"
+    one = pairs.answers("one", environment=Environment.MOCK)
+    write_scores(path, [one, pairs.answers("decides", seed=2, scored=False)])
+    return path
+
+
+def test_page_and_document_say_the_same(run, scores, tmp_path):
+    """Both are written, and the page is that of the document."""
+    answer = run(
+        *("compare", "report", "--scores", scores, "--fmr", "0.01"),
+        *("--out", "made/report.html", "--json", "report.json"),
+    )
+    assert answer.exit_code == 0, answer.output
+    evaluation = from_document(json.loads((tmp_path / "report.json").read_text()))
+    assert (tmp_path / "made" / "report.html").read_text() == report_html(evaluation)
+    assert evaluation.study.name == "autumn"
+    assert evaluation.required_fmr == 0.01
+    assert [one.name for one in evaluation.contenders] == ["one", "decides"]
+    lines = answer.stdout.splitlines()
+    assert lines[0].startswith("one: ")
+    assert lines[0].endswith("held to an FMR of 1 %")
+    assert lines[1] == f"decides: {evaluation.contenders[1].why_not}"
+    assert lines[2:] == ["written to made/report.html", "written to report.json"]
+
+
+def test_options_reach_the_evaluation(run, scores, tmp_path):
+    """Confidence, division and its seed."""
+    words = ("compare", "report", "--scores", scores, "--json")
+    assert run(*words, "a.json", "--confidence", "0.9", "--no-split").exit_code == 0
+    undivided = json.loads((tmp_path / "a.json").read_text())
+    assert undivided["confidence"] == 0.9
+    assert undivided["study"]["development"] is None
+    thresholds = set()
+    for seed in range(4):
+        assert run(*words, "b.json", "--seed", seed, "--fmr", "0.05", "--force").exit_code == 0
+        document = json.loads((tmp_path / "b.json").read_text())
+        thresholds.add(document["contenders"][0]["at_required"]["threshold"])
+    assert len(thresholds) > 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "Name a file with --out"),
+        (["--out", "x", "--json", "x"], "name the same file"),
+        (["--out", "there.html"], "--force"),
+        (["--out", "x", "--fmr", "0"], "--fmr must be a rate"),
+        (["--out", "x", "--confidence", "1"], "--confidence"),
+        (["--out", "x", "--store", "s"], "--scores goes without"),
+    ],
+)
+def test_what_is_refused(run, scores, tmp_path, words, sentence):
+    """Before anything is read, in one sentence; no file is made."""
+    (tmp_path / "there.html").write_text("mine")
+    before = sorted(tmp_path.iterdir())
+    answer = run("compare", "report", "--scores", scores, *words)
+    assert answer.exit_code == 2
+    assert sentence in answer.stderr
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "there.html").read_text() == "mine"
+
+
+def test_a_store_that_is_not_there(run, tmp_path):
+    """A name that is mistyped makes no store."""
+    answer = run("compare", "report", "--store", "nothing.sqlite3", "--out", "x.html")
+    assert answer.exit_code == 2
+    assert "nothing.sqlite3" in answer.stderr
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_store(run, tmp_path):
+    """What `compare run` has written so far, also before the first answer."""
+    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
+    entered(journal, pairs=20)
+    journal.close()
+    words = ("compare", "report", "--store", "study.sqlite3", "--out", "x.html", "--json", "x.json")
+    answer = run(*words)
+    assert answer.exit_code == 0, answer.output
+    document = json.loads((tmp_path / "x.json").read_text())
+    assert document["study"]["name"] == "people"
+    assert document["study"]["digest"] == "0" * 64
+    (contender,) = document["contenders"]
+    assert contender["service"]["not_answered"] == {"not asked": 20}
+    assert "not asked" in (tmp_path / "x.html").read_text()

@@ -1,0 +1,304 @@
+"""`facematch compare run`: what it shows, asks, and ends with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from core.comparison.running.studies import write_study
+from fakes import FakeBackend, match_result
+
+from facematch_core import Billed, Decision, Environment, OutcomeUnknown
+from facematch_core.cli import _budget_settling, _group
+from facematch_core.comparison.running import Journal
+from facematch_core.errors import AuthenticationFailed, RateLimited
+
+
+@pytest.fixture(autouse=True)
+def _command(monkeypatch):
+    monkeypatch.setitem(_group.COMMANDS, "compare", "Which vendor?")
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A file of six pairs."""
+    study = write_study(tmp_path / "pictures")
+    lines = ["probe,reference,same,probe_subject,reference_subject"]
+    lines += [
+        f"{pair.probe},{pair.reference},{int(pair.mated)},{pair.probe_subject},{pair.reference_subject}"
+        for pair in study.pairs
+    ]
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody who can be asked."""
+    stdin = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(_budget_settling, "sys", SimpleNamespace(stdin=stdin))
+
+
+def test_it_asks_every_pair_once(run, pairs, scripted):
+    """And says how it stands; the same command again asks nothing."""
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--store", "mine.db")
+    first = run(*words)
+    assert first.exit_code == 0, first.output
+    assert first.stdout.splitlines() == [
+        "contender  answered  failed  unknown  lost  not acquired  left  charged",
+        "fake       6         0       0        0     0             0     6",
+        "written to mine.db",
+    ]
+    assert "pairs: 6 pairs, 3 mated and 3 non-mated" in first.stderr
+    assert "6 of 6" in first.stderr
+    again = run(*words[:-3], "--store", "mine.db")
+    assert again.exit_code == 0
+    assert len(scripted.calls) == 6
+
+
+def test_money_is_asked_for_first(run, pairs, scripted, terminal):
+    """With the sum; no is no."""
+    words = ("compare", "run", pairs, "--backend", "fake", "--price", "fake=0.05")
+    refused = run(*words, input="n\n")
+    assert (refused.exit_code, scripted.calls) == (130, [])
+    assert "fake       fake     production  minimal    6 of 6      0.3 USD" in refused.stderr
+    assert "in all 0.3 USD at most" in refused.stderr
+    assert "Make 6 calls that may be charged? [y/N]:" in refused.stderr
+    granted = run(*words, input="y\n")
+    assert (granted.exit_code, len(scripted.calls)) == (0, 6)
+
+
+def test_without_a_terminal_nobody_can_be_asked(run, pairs, scripted):
+    """Then --yes must say it."""
+    answer = run("compare", "run", pairs, "--backend", "fake")
+    assert answer.exit_code == 2
+    assert "--yes says yes" in answer.stderr
+    assert scripted.calls == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "price", "told"),
+    [
+        (Environment.MOCK, "1", "nothing; 6 EUR if it were real"),
+        (Environment.SANDBOX, None, "nothing"),
+    ],
+)
+def test_a_mock_costs_nothing(  # noqa: PLR0917 - fixtures and parameters
+    run, pairs, scripted, environment, price, told
+):
+    """And is not asked for."""
+    scripted._environment = environment
+    prices = ("--price", f"fake={price}", "--currency", "EUR") if price else ()
+    answer = run("compare", "run", pairs, "--backend", "fake", *prices)
+    assert (answer.exit_code, len(scripted.calls)) == (0, 6)
+    assert f"  {told}\n" in answer.stderr
+    assert "in all" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OutcomeUnknown("Lost."), 6, "facematch compare unknown --store study.sqlite3"),
+        (RateLimited("Slower."), 5, "1 call left: the same command goes on from here"),
+        (AuthenticationFailed("No."), 5, "6 calls left: the same command goes on from here"),
+    ],
+    ids=["unknown", "failed", "fatal"],
+)
+def test_what_it_ends_with(  # noqa: PLR0917 - fixtures and parameters
+    run, pairs, scripted, error, code, words
+):
+    """What is unknown weighs most; the next step is told."""
+
+    def fail(_call):
+        raise error
+
+    scripted.script = [fail]
+    answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
+    assert answer.exit_code == code
+    assert words in answer.stdout
+    if isinstance(error, AuthenticationFailed):
+        assert "error: fake: No. This call was not charged." in answer.stderr
+
+
+def test_ctrl_c_finishes_what_is_under_way(run, pairs, scripted):
+    """The rest is asked by the same command."""
+
+    def interrupt(_call):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    scripted.script = [None, interrupt]
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
+    stopped = run(*words, "--json", "page.json")
+    assert stopped.exit_code == 130
+    assert len(scripted.calls) < 6
+    assert "judged" not in stopped.output
+    assert run(*words).exit_code == 0
+    assert len(scripted.calls) == 6
+
+
+def test_the_answers_are_judged(run, pairs, scripted, tmp_path):
+    """Into a document and a page, as they stand in the store."""
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--name", "Ours")
+    outs = ("--json", "made/all.json", "--out", "made/all.html")
+    answer = run(*words, *outs)
+    assert answer.exit_code == 0, answer.output
+    told = json.loads((tmp_path / "made/all.json").read_text())
+    assert (told["kind"], told["study"]["name"]) == ("comparison", "Ours")
+    assert told["study"]["whole"]["pairs"] == 6
+    assert "Ours" in (tmp_path / "made/all.html").read_text()
+    again = run(*words, *outs)
+    assert again.exit_code == 2
+    assert "exists: name another file with --out, or overwrite it with --force" in again.stderr
+    assert run(*words, *outs, "--force").exit_code == 0
+    assert len(scripted.calls) == 6
+
+
+def test_pairs_of_a_folder(run, tmp_path, scripted, pairs):
+    """One folder for each person; how many pairs, and by which seed."""
+    for person in ("anna", "bert"):
+        (tmp_path / "people" / person).mkdir(parents=True)
+    for number, picture in enumerate(sorted((tmp_path / "pictures").iterdir())[:6]):
+        folder = tmp_path / "people" / ("anna" if number % 2 else "bert")
+        picture.rename(folder / f"{number}.jpg")
+    words = ("--mated", "2", "--non-mated", "3", "--seed", "5")
+    answer = run("compare", "run", "people", *words, "--backend", "fake", "--yes")
+    assert answer.exit_code == 0, answer.output
+    assert "people: 5 pairs, 2 mated and 3 non-mated" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Name at least one contender"),
+        (("--backend", "fake", "--backend", "fake"), "'fake' is named twice"),
+        (("--backend", "fake", "--price", "fake=cheap"), "write an amount from 0 on"),
+        (("--backend", "fake", "--price", "fake=-1"), "write an amount from 0 on"),
+        (("--backend", "fake", "--price", "fake=1", "--currency", "euro"), "three capital letters"),
+        (("--backend", "fake", "--price", "other=1"), "price names 'other'"),
+        (("--backend", "fake", "--keep", "other"), "keep names 'other'"),
+        (("--backend", "fake", "--mated", "3"), "--non-mated and --split go with a folder"),
+        (("--backend", "fake", "--split"), "--non-mated and --split go with a folder"),
+        (("--backend", "fake", "--out", "page", "--json", "page"), "name the same file"),
+        (("--backend", "fake", "--workers", "0"), "--workers must be"),
+        (("--backend", "fake", "--config", "x.toml"), "--config holds profiles: name one"),
+    ],
+)
+def test_wrong_usage(run, pairs, scripted, words, said):
+    """One sentence, and nothing is asked."""
+    answer = run("compare", "run", pairs, *words)
+    assert answer.exit_code == 2
+    assert said in answer.stderr
+    assert scripted.calls == []
+
+
+def test_a_study_with_faults(run, pairs, scripted):
+    """Every one with its line, before anything is asked."""
+    pairs.write_text(pairs.read_text().replace("pictures", "nowhere", 1))
+    answer = run("compare", "run", pairs, "--backend", "fake", "--yes")
+    assert answer.exit_code == 2
+    assert "line 2" in answer.stderr
+    assert scripted.calls == []
+
+
+def test_a_threshold_that_changed(run, pairs, scripted, tmp_path):
+    """The answers of before would not belong to those of now."""
+    (tmp_path / "facematch.toml").write_text('[profiles.p]\nbackend = "fake"\nthreshold = 50\n')
+    assert run("compare", "run", pairs, "--profile", "p", "--yes").exit_code == 0
+    (tmp_path / "facematch.toml").write_text('[profiles.p]\nbackend = "fake"\nthreshold = 0.6\n')
+    answer = run("compare", "run", pairs, "--profile", "p", "--yes")
+    assert answer.exit_code == 2
+    assert "threshold 50.0 in this study, and is now set to 0.6" in answer.stderr
+    assert "warning:" in answer.stderr
+    assert len(scripted.calls) == 6
+
+
+def test_a_failover_is_no_contender(run, pairs, scripted, tmp_path):
+    """Its members are."""
+    one = '[profiles.{0}]\nbackend = "fake"\n'
+    both = '[profiles.both]\nmembers = ["a", "b"]\n'
+    (tmp_path / "facematch.toml").write_text(one.format("a") + one.format("b") + both)
+    answer = run("compare", "run", pairs, "--profile", "both", "--yes")
+    assert answer.exit_code == 2
+    assert "name its members" in answer.stderr
+    answer = run("compare", "run", pairs, "--profile", "a", "--profile", "b", "--yes")
+    assert answer.exit_code == 0
+
+
+def test_a_store_that_cannot_be_used(run, pairs, scripted, tmp_path):
+    """One sentence."""
+    (tmp_path / "no.db").write_bytes(b"not a database, but long enough to be looked at" * 30)
+    answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--store", "no.db")
+    assert answer.exit_code == 4
+    assert "The store of attempts failed (file is not a database)" in answer.stderr
+
+
+def test_the_store_is_readable_by_its_owner_alone(run, pairs, scripted, tmp_path):
+    """As that of attempts."""
+    run("compare", "run", pairs, "--backend", "fake", "--yes")
+    assert (tmp_path / "study.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_not_acquired_is_told(run, pairs, scripted):
+    """An answer all the same."""
+    scripted.script = [match_result(Decision.INCONCLUSIVE, billed=Billed.YES)]
+    answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
+    assert "fake       6         0       0        0     1             0     6" in answer.stdout
+
+
+def test_pairs_of_another_process(run, pairs, scripted, tmp_path):
+    """They are neither asked nor left."""
+    scripted.script = [AuthenticationFailed("No.")]
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes")
+    run(*words, "--workers", "1")
+    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
+    (claim,) = journal.claim(1)
+    journal._database.run(
+        lambda file: file.exec_driver_sql(
+            "UPDATE facematch_comparisons SET host = 'elsewhere', run = 'r' "
+            f"WHERE pair = {claim.pair}"
+        )
+    )
+    journal.close()
+    answer = run(*words)
+    assert answer.exit_code == 0
+    assert "fake       5         0       0        0     0             0     5" in answer.stdout
+    assert "1 pair with another process; of one that ended on another machine" in answer.stdout
+
+
+def test_two_contenders_and_a_price_from_a_budget(run, pairs, scripted, tmp_path):
+    """The profile's budget counts by it, and so does the report."""
+    (tmp_path / "facematch.toml").write_text(
+        '[profiles.a]\nbackend = "fake"\n[profiles.a.budget]\namount = "1.00"\n'
+        'currency = "USD"\nprice = { match = "0.05" }\nstore = "sqlite:///study.sqlite3"\n'
+        '[profiles.b]\nbackend = "fake"\n'
+    )
+    answer = run("compare", "run", pairs, "--profile", "a", "--profile", "b", "--yes")
+    assert answer.exit_code == 0, answer.output
+    assert "0.3 USD" in answer.stderr
+    assert "not told" in answer.stderr
+    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
+    a, b = journal.contenders(journal.study().digest)
+    assert (str(a.price), a.currency, b.price) == ("0.05", "USD", None)
+    store = journal.attempts()
+    assert int(store.standings()[0].spent * 100) == 30
+    store.close()
+    journal.close()
+
+
+def test_help_loads_no_vendor_and_the_core_none_of_it():
+    """`import facematch_core` and `facematch --help` stay as light as they were."""
+    code = (
+        "import sys\n"
+        "import facematch_core.cli, facematch_core\n"
+        "assert not {'numpy', 'sqlalchemy', 'facematch_core.comparison'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_scripted_backend_is_the_one(scripted):
+    """What the tests above count calls of."""
+    assert isinstance(scripted, FakeBackend)

@@ -1,0 +1,234 @@
+"""`facematch compare unknown`: what may have been charged, and what became of it."""
+
+from types import SimpleNamespace
+
+import pytest
+from core.comparison.running.studies import Recorded, opener, states, write_study
+from fakes import match_result
+
+from facematch_core import Billed, OutcomeUnknown, Score, _plan
+from facematch_core.cli import _budget_settling, _group
+from facematch_core.comparison.running import Journal, run_study
+from facematch_core.errors import RateLimited, UnexpectedResponse
+from facematch_core.store import SqlAttempts
+
+BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"\n'
+
+
+@pytest.fixture(autouse=True)
+def _command(monkeypatch):
+    monkeypatch.setitem(_group.COMMANDS, "compare", "Which vendor?")
+
+
+@pytest.fixture
+def vendor(monkeypatch):
+    """Whom the profile asks; its records can be looked at."""
+    backend = Recorded()
+
+    class Opened(Recorded):
+        def __new__(cls):
+            return backend
+
+        def __init__(self):
+            pass
+
+    monkeypatch.setattr(_plan, "backend_class", lambda _name: Opened)
+    return backend
+
+
+@pytest.fixture
+def lost(tmp_path, vendor):
+    """Run a study in which calls end in these errors; the attempts of the unknown ones."""
+    (tmp_path / "facematch.toml").write_text('[profiles.fake]\nbackend = "fake"\n' + BUDGET)
+    study = write_study(tmp_path / "pictures")
+    attempts = SqlAttempts(f"sqlite:///{tmp_path}/study.sqlite3")
+
+    def ran(*errors, keep=()):
+        from facematch_core.gates import Budget
+
+        def failing(error):
+            def fail(_call):
+                raise error
+
+            return fail
+
+        vendor.script = [failing(error) for error in errors]
+        contender = opener(vendor, gates=[Budget(100, name="profile fake", store=attempts)])
+        journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
+        run_study(study, {"fake": contender}, journal, workers=1, keep=keep)
+        (one,) = journal.contenders(journal.study().digest)
+        left = journal.left(one)
+        journal.close()
+        return left
+
+    yield ran
+    attempts.close()
+
+
+def spent(tmp_path):
+    """What the budget says: spent, reserved and unknown."""
+    store = SqlAttempts(f"sqlite:///{tmp_path}/study.sqlite3")
+    (one,) = store.standings()
+    store.close()
+    return int(one.spent), int(one.reserved), int(one.unknown)
+
+
+def stands(tmp_path):
+    """State of each pair."""
+    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
+    (one,) = journal.contenders(journal.study().digest)
+    found = states(journal, one)
+    journal.close()
+    return found
+
+
+def test_nothing_is_unknown(run, lost):
+    """One line."""
+    lost()
+    answer = run("compare", "unknown")
+    assert (answer.exit_code, answer.stdout) == (0, "nothing is unknown\n")
+
+
+def test_they_are_listed(run, lost):
+    """With what is known of each, and what to do."""
+    one, other = lost(OutcomeUnknown("Lost."), UnexpectedResponse("Odd."), keep=["fake"])
+    answer = run("compare", "unknown")
+    assert answer.exit_code == 0
+    header, first, second, hint, command = answer.stdout.splitlines()
+    assert header.split() == [
+        *("attempt", "contender", "pair", "state", "asked", "(UTC)"),
+        *("at", "the", "vendor", "error"),
+    ]
+    assert first.split()[:4] == [one.attempt.id, "fake", "1", "unknown"]
+    assert first.endswith("kept           OutcomeUnknown")
+    assert second.split()[:4] == [other.attempt.id, "fake", "2", "lost"]
+    assert hint == "1 call unknown: compare with the vendor's invoice, then"
+    assert command == (
+        "facematch compare unknown --store study.sqlite3 --settle ATTEMPT --charged "
+        "(or --not-charged)"
+    )
+
+
+def test_a_document_for_programs(run_json, lost):
+    """The same."""
+    (one,) = lost(OutcomeUnknown("Lost."))
+    code, told = run_json("compare", "unknown", "--study", "people")
+    assert code == 0
+    assert told == {
+        "open": [
+            {
+                "contender": "fake",
+                "pair": 0,
+                "state": "unknown",
+                "attempt_id": one.attempt.id,
+                "error": "OutcomeUnknown",
+                "since": one.since.isoformat(),
+                "kept": False,
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize(("word", "after"), [("--charged", "lost"), ("--not-charged", "free")])
+def test_settled_by_hand(run, lost, tmp_path, word, after):
+    """For good, in the journal and in the budget; what was not charged is asked again."""
+    (one,) = lost(OutcomeUnknown("Lost."))
+    assert spent(tmp_path) == (5, 0, 1)
+    answer = run("compare", "unknown", "--settle", one.attempt.id, word, "--yes")
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout == f"{one.attempt.id}: {word.strip('-').replace('-', ' ')}\n"
+    assert answer.stderr == ""
+    assert stands(tmp_path)[0] == after
+    assert spent(tmp_path) == (6 if after == "lost" else 5, 0, 0)
+    again = run("compare", "unknown", "--settle", one.attempt.id, word, "--yes")
+    assert again.exit_code == 2
+    said = "settled already" if after == "lost" else "is unknown here"
+    assert said in again.stderr
+
+
+def test_settling_asks_first(run, lost, tmp_path, monkeypatch):
+    """Without a terminal nothing is done; a no at one ends it."""
+    (one,) = lost(OutcomeUnknown("Lost."))
+    words = ("compare", "unknown", "--settle", one.attempt.id, "--charged")
+    assert "--yes says yes" in run(*words).stderr
+    stdin = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(_budget_settling, "sys", SimpleNamespace(stdin=stdin))
+    refused = run(*words, input="n\n")
+    assert refused.exit_code == 130
+    assert f"Settle attempt {one.attempt.id} of fake as charged, for good?" in refused.stderr
+    assert stands(tmp_path)[0] == "unknown"
+    assert run(*words, input="y\n").exit_code == 0
+
+
+def test_settled_as_a_document(run_json, lost):
+    """What it was, and what was said of it."""
+    (one,) = lost(OutcomeUnknown("Lost."))
+    words = ("compare", "unknown", "--settle", one.attempt.id, "--not-charged", "--yes")
+    code, told = run_json(*words)
+    assert (code, told["attempt_id"], told["charged"]) == (0, one.attempt.id, False)
+
+
+def test_a_contender_that_cannot_be_opened_here(run, lost, tmp_path, vendor):
+    """The journal and the budgets in its database know; another one is named."""
+    (one,) = lost(OutcomeUnknown("Lost."))
+    (tmp_path / "facematch.toml").write_text("[profiles.fake]\nbackend = 5\n")
+    words = ("compare", "unknown", "--settle", one.attempt.id, "--charged", "--yes")
+    answer = run(*words)
+    assert answer.exit_code == 0
+    assert "warning: fake cannot be opened here" in answer.stderr
+    assert spent(tmp_path) == (6, 0, 0)
+
+
+def test_reconciled(run, lost, vendor, tmp_path):
+    """What the vendor's records have is answered; the rest stays, with the reason."""
+    one, other = lost(OutcomeUnknown("Lost."), OutcomeUnknown("Lost."), keep=["fake"])
+    found = match_result(score=Score(77.0, "fake/v1"), billed=Billed.YES, attempt_id=one.attempt.id)
+    vendor.records[one.attempt.id] = found
+    answer = run("compare", "unknown", "--reconcile")
+    assert answer.exit_code == 3
+    assert f"{one.attempt.id}  found    There." in answer.stdout
+    assert f"{other.attempt.id}  not_yet  Not yet." in answer.stdout
+    assert "1 call unknown" in answer.stdout
+    assert stands(tmp_path)[:2] == ["answered", "unknown"]
+    assert spent(tmp_path) == (5, 0, 1)
+    vendor.records[other.attempt.id] = match_result(
+        score=Score(7.0, "fake/v1"), billed=Billed.YES, attempt_id=other.attempt.id
+    )
+    code = run("compare", "unknown", "--reconcile").exit_code
+    assert (code, stands(tmp_path)) == (0, ["answered"] * 6)
+
+
+def test_reconciled_as_a_document(run_json, lost, vendor):
+    """An error while looking is an outcome, too."""
+    (one,) = lost(OutcomeUnknown("Lost."), keep=["fake"])
+
+    def fail(_attempt, **_more):
+        raise RateLimited("Slower.")
+
+    vendor.reconcile = fail
+    code, told = run_json("compare", "unknown", "--reconcile")
+    assert code == 5
+    assert [(row["attempt_id"], row["outcome"], row["reason"]) for row in told["looked"]] == [
+        (one.attempt.id, "error", "Slower.")
+    ]
+    assert len(told["open"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--charged",), "go with --settle ATTEMPT"),
+        (("--settle", "x"), "Say --charged or --not-charged"),
+        (("--settle", "x", "--charged", "--not-charged"), "Say --charged or --not-charged"),
+        (("--settle", "x", "--charged", "--reconcile"), "Either --reconcile or --settle"),
+        (("--settle", "x", "--charged"), "No attempt 'x' is unknown here"),
+        (("--study", "nothing"), "no such study; there are: people"),
+        (("--store", "nothing.db"), "there is no file 'nothing.db'"),
+    ],
+)
+def test_wrong_usage(run, lost, words, said):
+    """One sentence."""
+    lost()
+    answer = run("compare", "unknown", *words)
+    assert answer.exit_code == 2
+    assert said in answer.stderr

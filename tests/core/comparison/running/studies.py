@@ -1,0 +1,143 @@
+"""Studies and journals for the tests of runs."""
+
+import datetime as dt
+import functools
+
+from fakes import FakeBackend, match_result, picture
+
+from facematch_core import Billed, FaceVerifier, Reconciled, Reconciliation, Score
+from facematch_core.comparison.running import StoredContender, StoredStudy, run_study
+from facematch_core.comparison.study import Study, StudyPair
+from facematch_core.testing import ManualClock
+
+NOW = ManualClock().now()
+
+#: As a contender of the scripted backend is asked.
+SETTINGS = {
+    "backend": "fake",
+    "environment": "production",
+    "threshold": 50.0,
+    "rule": "at_least",
+    "review_threshold": None,
+    "kept": False,
+    "privacy": "Nothing is known.",
+}
+
+
+@functools.cache
+def _bytes(number):
+    return picture((number % 256, number // 256, 77)).data
+
+
+def write_study(folder, pairs=6, groups=None):
+    """A study of small pictures, every second pair mated, no picture twice."""
+    folder.mkdir(exist_ok=True)
+    made = []
+    for number in range(pairs):
+        paths = [folder / f"Anna-{number}-{side}.jpg" for side in "ab"]
+        for side, path in enumerate(paths):
+            path.write_bytes(_bytes(2 * number + side))
+        mated = number % 2 == 0
+        made.append(
+            StudyPair(
+                probe=paths[0],
+                reference=paths[1],
+                mated=mated,
+                probe_subject=f"Anna {number}",
+                reference_subject=f"Anna {number}" if mated else f"Bertha {number}",
+            )
+        )
+    return Study(name="people", pairs=tuple(made), groups=groups or {})
+
+
+def stored_study(pairs=6, name="people", digest="0" * 64):
+    """A study as a journal keeps it, without pictures."""
+    content = {
+        "mated": [number % 2 for number in range(pairs)],
+        "probe": list(range(pairs)),
+        "reference": list(range(pairs)),
+        "groups": {},
+    }
+    return StoredStudy(digest=digest, name=name, pairs=pairs, made_at=NOW, content=content)
+
+
+def entered(journal, pairs=6, name="fake", **settings):
+    """A contender of a new study, entered."""
+    study = journal.enter_study(stored_study(pairs))
+    contender = StoredContender(
+        number=0,
+        study="",
+        name=name,
+        settings=SETTINGS | settings,
+        scale=None,
+        answered_from=None,
+        price=None,
+        currency=None,
+    )
+    return journal.enter_contender(study, contender)
+
+
+def opener(backend=None, **verifier):
+    """What opens a contender over a scripted backend, which is its attribute."""
+
+    def opened(on_event):
+        return FaceVerifier(opened.backend, on_event=on_event, **verifier)
+
+    opened.backend = backend or FakeBackend()
+    return opened
+
+
+def states(journal, contender):
+    """State of each pair, in the order of the study."""
+    return [row.state for row in journal.rows(contender.number)]
+
+
+def later(**step):
+    """A time after `NOW`."""
+    return NOW + dt.timedelta(**step)
+
+
+def stored(journal):
+    """The one contender of the one study."""
+    return journal.contenders(journal.study().digest)[0]
+
+
+def answer(**more):
+    """A step of a script: an answer that is charged."""
+
+    def step(_call):
+        facts = {"score": Score(80.0, "fake/v1"), "billed": Billed.YES}
+        return match_result(**facts | more)
+
+    return step
+
+
+def failing(error):
+    """A step of a script that is sent, and fails."""
+
+    def step(_call):
+        raise error
+
+    return step
+
+
+def once(journal, study, contender, **more):
+    """A run with one contender and one worker; its part of the summary."""
+    more = {"workers": 1, **more}
+    return run_study(study, {"fake": contender}, journal, **more).contenders[0]
+
+
+class Recorded(FakeBackend):
+    """Keeps records, which can be looked at."""
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.records = {}
+
+    def reconcile(self, attempt, *, deadline_s=None):
+        found = self.records.get(attempt.id)
+        if found is None:
+            return Reconciliation(outcome=Reconciled.NOT_YET, attempt=attempt, reason="Not yet.")
+        return Reconciliation(
+            outcome=Reconciled.FOUND, attempt=attempt, reason="There.", result=found
+        )

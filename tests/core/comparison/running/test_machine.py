@@ -1,0 +1,345 @@
+"""The journal against a plain list: whatever happens to the processes, in whatever order."""
+
+import itertools
+import tempfile
+
+import attrs
+from attempts import attempt
+from core.comparison.running.studies import entered
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from facematch_core import Billed, Decision, Environment
+from facematch_core.comparison.running import Journal, PairState
+from facematch_core.comparison.running._records import Claim, Outcome
+from facematch_core.store import Owner
+from facematch_core.testing import ManualClock
+
+PAIRS = 5
+#: Ends of a call, with what may be charged for it.
+ENDS = {
+    PairState.ANSWERED: Billed.YES,
+    PairState.FAILED: Billed.NO,
+    PairState.UNKNOWN: Billed.UNKNOWN,
+    PairState.LOST: Billed.YES,
+    PairState.FREE: Billed.NO,
+}
+
+
+@attrs.define(eq=False)
+class Process:
+    """One client process, as the list knows it.
+
+    Attributes:
+        owner: How the journal sees it; one of another machine cannot be asked whether it lives.
+        lives: Whether it does anything any more.
+        far: Whether it is of another machine.
+    """
+
+    owner: Owner
+    far: bool
+    lives: bool = True
+
+
+@attrs.define(eq=False)
+class Pair:
+    """One pair, as the list knows it.
+
+    Attributes:
+        state: As the journal should have it.
+        claim, process: Whose it is.
+        attempt_id: Of its call.
+        since: Seconds on the clock when it was claimed or asked.
+        sent: How many calls of it may have been charged and were not declared free.
+    """
+
+    state: PairState = PairState.FREE
+    claim: object = None
+    process: object = None
+    attempt_id: str | None = None
+    since: float = 0.0
+    sent: int = 0
+
+
+class Machine(RuleBasedStateMachine):
+    """`journal` and the plain list `pairs` agree after each step."""
+
+    def opened(self):
+        """The journal, as another process finds it."""
+        raise NotImplementedError
+
+    @initialize()
+    def begin(self):
+        """Every pair is free, and there are two processes here and one elsewhere."""
+        self.clock = ManualClock()
+        self.journal = self.opened()
+        self.contender = entered(self.journal, PAIRS)
+        self.pairs = [Pair() for _ in range(PAIRS)]
+        self.numbers = itertools.count(1)
+        self.processes = [self.born(far=far) for far in (False, False, True)]
+        self.failed_at = {}
+
+    def born(self, *, far):
+        number = next(self.numbers)
+        host = f"elsewhere-{number}" if far else Owner.here().host
+        # A number that no process of this machine can have.
+        owner = Owner(host=host, pid=2**22 + number, run=f"run {number}@")
+        return Process(owner, far)
+
+    def alive(self):
+        return st.sampled_from([one for one in self.processes if one.lives])
+
+    def begun(self, *wanted):
+        return [
+            (number, pair)
+            for number, pair in enumerate(self.pairs)
+            if pair.claim is not None and pair.process.lives and pair.state in wanted
+        ]
+
+    @rule(data=st.data(), count=st.integers(1, 3), first=st.integers(0, PAIRS))
+    def claim(self, data, count, first):
+        """A process takes the first free pairs, and no other."""
+        process = data.draw(self.alive())
+        claims = self.claimed(process, count, first)
+        free = [n for n, pair in enumerate(self.pairs) if pair.state == "free" and n >= first]
+        assert [one.pair for one in claims] == free[:count]
+        for one in claims:
+            self.pairs[one.pair] = attrs.evolve(
+                self.pairs[one.pair],
+                state=PairState.CLAIMED,
+                claim=one,
+                process=process,
+                attempt_id=None,
+                since=self.clock.monotonic(),
+            )
+
+    def claimed(self, process, count, first):
+        here = Owner.here
+        Owner.here = staticmethod(lambda: process.owner)
+        try:
+            return self.journal.claim(self.contender.number, count, first=first)
+        finally:
+            Owner.here = here
+
+    @precondition(lambda self: self.begun(PairState.CLAIMED))
+    @rule(data=st.data(), asks=st.booleans())
+    def call(self, data, asks):
+        """A call begins, and perhaps its first byte leaves."""
+        _, pair = data.draw(st.sampled_from(self.begun(PairState.CLAIMED)))
+        made = attempt(id=f"attempt {next(self.numbers)}", kept=True)
+        assert self.journal.begin(pair.claim, made)
+        pair.attempt_id = made.id
+        if asks:
+            assert self.journal.ask(pair.claim)
+            pair.state, pair.since = PairState.ASKED, self.clock.monotonic()
+            pair.sent += 1
+
+    @precondition(lambda self: self.begun(PairState.ASKED))
+    @rule(data=st.data())
+    def repeat(self, data):
+        """A try was not charged; the next one has not begun to leave."""
+        _, pair = data.draw(st.sampled_from(self.begun(PairState.ASKED)))
+        assert self.journal.hold(pair.claim)
+        pair.state = PairState.CLAIMED
+        pair.sent -= 1
+
+    @precondition(lambda self: self.begun(PairState.CLAIMED, PairState.ASKED))
+    @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
+    def end(self, data, state):
+        """A call ends."""
+        number, pair = data.draw(st.sampled_from(self.begun(PairState.CLAIMED, PairState.ASKED)))
+        if ENDS[state] is not Billed.NO and pair.state is PairState.CLAIMED:
+            state = PairState.FAILED
+        assert self.journal.end([(pair.claim, ended(state, pair.attempt_id))]) == [True]
+        if ENDS[state] is Billed.NO:
+            pair.sent = 0
+        pair.state, pair.claim = state, None
+        self.failed_at[number] = self.clock.now()
+
+    @precondition(lambda self: self.begun(PairState.CLAIMED))
+    @rule(data=st.data())
+    def release(self, data):
+        """A process gives back what it has not asked."""
+        _, pair = data.draw(st.sampled_from(self.begun(PairState.CLAIMED)))
+        assert self.journal.release([pair.claim]) == 1
+        pair.state, pair.claim = PairState.FREE, None
+
+    @rule(data=st.data())
+    def die(self, data):
+        """A process ends in the middle, and another one is born."""
+        process = data.draw(self.alive())
+        process.lives = False
+        self.processes.append(self.born(far=process.far))
+
+    @rule(hours=st.sampled_from([0.25, 0.75, 2]))
+    def time_passes(self, hours):
+        """No call takes longer than an hour."""
+        self.clock.advance(hours * 3600)
+
+    @rule()
+    def restart(self):
+        """What is gone is recovered, and what failed is free again."""
+        self.journal = self.opened()
+        recovered = self.journal.recover(self.contender.number)
+        freed, unknown, not_sent = 0, 0, set()
+        for pair in self.pairs:
+            if pair.state not in (PairState.CLAIMED, PairState.ASKED):
+                continue
+            # Numbers of no process are gone; of another machine only time can tell.
+            late = self.clock.monotonic() - pair.since > 3600
+            if pair.process.far and not late:
+                continue
+            if pair.state is PairState.ASKED:
+                pair.state, unknown = PairState.UNKNOWN, unknown + 1
+            else:
+                pair.state, freed = PairState.FREE, freed + 1
+                not_sent |= {pair.attempt_id} - {None}
+        assert (len(recovered.taken), recovered.unknown) == (freed, unknown)
+        assert set(recovered.not_sent) == not_sent
+        assert self.journal.release(recovered.taken) == freed
+        self.journal.release_failed(self.contender.number, self.clock.now())
+        for pair in self.pairs:
+            if pair.state is PairState.FAILED:
+                pair.state = PairState.FREE
+
+    def taken_away(self, *wanted):
+        return [
+            pair
+            for pair in self.pairs
+            if pair.claim is not None and pair.process.lives and pair.state in wanted
+        ]
+
+    @precondition(lambda self: self.taken_away(PairState.FREE))
+    @rule(data=st.data())
+    def wake_up(self, data):
+        """Whose claim was taken meanwhile does not send, and changes nothing."""
+        pair = data.draw(st.sampled_from(self.taken_away(PairState.FREE)))
+        assert not self.journal.begin(pair.claim, attempt(id="too late"))
+        assert not self.journal.ask(pair.claim)
+        assert self.journal.end([(pair.claim, ended(PairState.FAILED, "too late"))]) == [False]
+        pair.claim = None
+
+    @precondition(lambda self: self.taken_away(PairState.UNKNOWN))
+    @rule(data=st.data())
+    def answer_late(self, data):
+        """An answer that comes after all is taken."""
+        pair = data.draw(st.sampled_from(self.taken_away(PairState.UNKNOWN)))
+        late = ended(PairState.ANSWERED, pair.attempt_id)
+        assert self.journal.end([(pair.claim, late)]) == [True]
+        pair.state, pair.claim = PairState.ANSWERED, None
+
+    @precondition(lambda self: any(pair.state == "unknown" for pair in self.pairs))
+    @rule(data=st.data(), charged=st.booleans())
+    def settle(self, data, charged):
+        """Somebody says what became of it, once."""
+        pair = data.draw(st.sampled_from([p for p in self.pairs if p.state == "unknown"]))
+        billed = Billed.YES if charged else Billed.NO
+        said = self.contender.number, pair.attempt_id, billed
+        assert self.journal.settle(*said)
+        assert not self.journal.settle(*said)
+        pair.state = PairState.LOST if charged else PairState.FREE
+        pair.claim = None
+        pair.sent = int(charged)
+
+    @precondition(lambda self: any(p.state in ("unknown", "lost") for p in self.pairs))
+    @rule(data=st.data())
+    def find(self, data):
+        """The vendor's records have it."""
+        left = self.journal.left(self.contender)
+        one = data.draw(st.sampled_from(left))
+        pair = self.pairs[one.pair]
+        answer = ended(PairState.ANSWERED, pair.attempt_id)
+        assert self.journal.found(one, answer)
+        assert not self.journal.found(one, answer)
+        pair.state, pair.claim = PairState.ANSWERED, None
+
+    @invariant()
+    def agree(self):
+        """Each pair is where the list has it, and was paid for once at the most."""
+        rows = self.journal.rows(self.contender.number)
+        assert [row.state for row in rows] == [pair.state for pair in self.pairs]
+        left = {one.pair: one for one in self.journal.left(self.contender)}
+        assert set(left) == {
+            n for n, pair in enumerate(self.pairs) if pair.state in ("unknown", "lost")
+        }
+        for number, one in left.items():
+            assert one.attempt.id == self.pairs[number].attempt_id
+        standing = self.journal.standing(self.contender.number)
+        assert standing.pairs == PAIRS
+        assert standing.left == sum(pair.state in ("free", "failed") for pair in self.pairs)
+        assert all(pair.sent <= 1 for pair in self.pairs)
+        free = [pair for pair in self.pairs if pair.state == "free"]
+        assert all(pair.sent == 0 for pair in free)
+
+
+def ended(state, attempt_id):
+    """What a call ended in."""
+    answered = state is PairState.ANSWERED
+    return Outcome(
+        state=state,
+        billed=ENDS[state],
+        decision=Decision.MATCH if answered else None,
+        score=80.0 if answered else None,
+        environment=Environment.PRODUCTION if answered else None,
+        error=None if answered else "AnError",
+        attempt_id=attempt_id,
+    )
+
+
+class SqliteMachine(Machine):
+    """In a file."""
+
+    def opened(self):
+        """The file of before."""
+        if not hasattr(self, "folder"):
+            self.folder = tempfile.TemporaryDirectory()
+            self.journals = []
+        self.journals.append(
+            Journal(f"sqlite:///{self.folder.name}/study.sqlite3", clock=self.clock)
+        )
+        return self.journals[-1]
+
+    def teardown(self):
+        """Close and take away."""
+        if hasattr(self, "folder"):
+            for journal in self.journals:
+                journal.close()
+            self.folder.cleanup()
+
+
+TestSqlite = SqliteMachine.TestCase
+# A file is slower than a memory.
+TestSqlite.settings = settings(max_examples=settings().max_examples // 8, stateful_step_count=30)
+
+
+def test_a_claim_is_only_its_own(journal):
+    """Another process cannot move what it did not claim."""
+    contender = entered(journal)
+    (mine,) = journal.claim(contender.number)
+    other = Claim(
+        contender=mine.contender, pair=mine.pair, owner=attrs.evolve(Owner.here(), run="other")
+    )
+    assert not journal.begin(other, attempt())
+    assert journal.begin(mine, attempt())
+
+
+def test_an_answer_that_comes_after_all_counts(journal, monkeypatch):
+    """Its process was thought gone; whose pair was asked anew meanwhile is too late."""
+    contender = entered(journal)
+    late, later = journal.claim(contender.number, 2)
+    calls = [attempt(), attempt()]
+    for claim, call in zip((late, later), calls, strict=True):
+        assert journal.begin(claim, call)
+        assert journal.ask(claim)
+    mine = Owner.here()
+    other = attrs.evolve(mine, run="other")
+    monkeypatch.setattr(Owner, "here", staticmethod(lambda: other))
+    assert journal.recover(contender.number).unknown == 2
+    assert journal.settle(contender.number, calls[1].id, Billed.NO)
+    (again,) = journal.claim(contender.number, first=1)
+    assert again.pair == later.pair
+    answers = [ended(PairState.ANSWERED, call.id) for call in calls]
+    assert journal.end(list(zip((late, later), answers, strict=True))) == [True, False]
+    rows = journal.rows(contender.number)
+    assert [row.state for row in rows[:2]] == ["answered", "claimed"]

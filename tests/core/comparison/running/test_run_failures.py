@@ -1,0 +1,185 @@
+"""What a failed call means for its pair, and what ends a contender's part of a run."""
+
+import pytest
+from core.comparison.running.studies import (
+    answer,
+    failing,
+    once,
+    opener,
+    states,
+    stored,
+    write_study,
+)
+from fakes import FakeBackend
+
+from facematch_core import (
+    Billed,
+    Decision,
+    Environment,
+    Score,
+)
+from facematch_core.comparison.running import read_answers, run_study
+from facematch_core.comparison.running._records import PairState
+from facematch_core.comparison.running._turn import MOST_FAILURES
+from facematch_core.errors import (
+    AuthenticationFailed,
+    BudgetExceeded,
+    EnvironmentMismatch,
+    InsufficientCredit,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
+from facematch_core.gates import Breaker, Budget
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "reason"),
+    [
+        (failing(OutcomeUnknown("Lost.")), "unknown", "OutcomeUnknown"),
+        (failing(UnexpectedResponse("Odd.")), "lost", "UnexpectedResponse"),
+        (failing(RateLimited("Slower.")), "failed", "RateLimited"),
+        (VendorUnavailable("Not there."), "failed", "VendorUnavailable"),
+        (failing(RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
+        (failing(RuntimeError("A bug.")), "unknown", "OutcomeUnknown"),
+    ],
+    ids=["unknown", "unexpected", "limited", "unavailable", "rejected", "bug"],
+)
+def test_a_pair_that_is_not_answered_says_why(journal, study, step, state, reason):
+    """Only what was certainly not charged is asked again, by the next start."""
+    contender = opener(FakeBackend(script=[None, step]))
+    once(journal, study, contender)
+    assert states(journal, stored(journal)) == ["answered", state, *["answered"] * 4]
+    (found,) = read_answers(journal, journal.study())
+    assert found.not_answered == {reason: 1}
+    assert found.table.answered.sum() == found.table.acquired.sum() == 5
+    again = once(journal, study, contender)
+    assert again.asked == (state == "failed")
+    assert states(journal, stored(journal))[1] == ("answered" if state == "failed" else state)
+
+
+def test_failures_to_acquire_are_answers(journal, study):
+    """A picture that cannot be used, one that the vendor refuses, and one without a face."""
+    study.pairs[1].probe.write_bytes(b"no picture")
+    script = [
+        None,
+        failing(RequestRejected("Face not detected.", status_code=422)),
+        answer(decision=Decision.INCONCLUSIVE, score=None),
+    ]
+    backend = FakeBackend(script=script)
+    summary = once(journal, study, opener(backend))
+    (found,) = read_answers(journal, journal.study())
+    assert found.table.answered.all()
+    assert found.table.acquired.tolist() == [True, False, False, False, True, True]
+    assert found.table.decisions.tolist() == [1, -1, -1, 3, 1, 1]
+    assert found.billed.tolist() == [1, 0, 0, 1, 1, 1]
+    assert (summary.standing.not_acquired, len(backend.calls)) == (3, 5)
+
+
+def test_a_vendor_that_refuses_everything_is_asked_in_a_wrong_way(journal, study):
+    """Nothing is taken for a failure to acquire, and all pairs stay free."""
+    refusal = failing(RequestRejected("What is this?", status_code=400))
+    contender = opener(FakeBackend(script=[refusal] * 100))
+    summary = once(journal, study, contender)
+    assert "gave no answer to 20 calls in a row" in summary.error.message
+    assert len(contender.backend.calls) == MOST_FAILURES
+    assert states(journal, stored(journal)) == ["free"] * 6
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthenticationFailed("The key is wrong.", status_code=401),
+        InsufficientCredit("Top it up.", status_code=403),
+        EnvironmentMismatch("Elsewhere.", environment=Environment.MOCK),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_would_meet_every_pair_ends_one_contender_alone(journal, study, error):
+    """Its pairs stay free, and the others go on."""
+    wrong = opener(FakeBackend(script=[None, error]))
+    summary = run_study(study, {"wrong": wrong, "right": opener()}, journal, workers=1)
+    one, other = summary.contenders
+    assert (type(one.error), other.error) == (type(error), None)
+    assert one.error.__traceback__ is None
+    assert (one.standing.left, other.standing.left) == (5, 0)
+    again = run_study(study, {"wrong": wrong}, journal)
+    assert again.is_complete
+
+
+def test_a_budget_ends_one_contender_alone(journal, study):
+    """What it has room for is asked, and the rest when there is more."""
+    contender = opener(gates=[Budget(2, name="shop")])
+    summary = once(journal, study, contender)
+    assert type(summary.error) is BudgetExceeded
+    assert states(journal, stored(journal)) == ["answered", "answered", *["free"] * 4]
+    assert once(journal, study, opener(contender.backend)).standing.left == 0
+    assert len(contender.backend.calls) == 6
+
+
+def test_an_answer_from_elsewhere_is_paid_and_lost(journal, study):
+    """It ends the contender, and is not asked again."""
+    wrong = EnvironmentMismatch(
+        "From a mock.", environment=Environment.MOCK, billed=Billed.YES, attempt_id="an id"
+    )
+    summary = once(journal, study, opener(FakeBackend(script=[failing(wrong)])))
+    assert type(summary.error) is EnvironmentMismatch
+    assert states(journal, stored(journal))[0] == "lost"
+
+
+def test_a_vendor_that_is_down_is_left_alone(journal, tmp_path):
+    """After so many failures in a row, each of which might cost money."""
+    study = write_study(tmp_path / "many", 40)
+    for error, kind, state in (
+        (VendorUnavailable("Not there."), VendorUnavailable, "failed"),
+        (failing(OutcomeUnknown("Lost.")), OutcomeUnknown, "unknown"),
+    ):
+        contender = opener(FakeBackend(script=[None, *[error] * 100]))
+        summary = run_study(study, {state: contender}, journal, workers=1).contenders[0]
+        assert type(summary.error) is kind
+        assert f"no answer to {MOST_FAILURES} calls in a row" in summary.error.message
+        assert len(contender.backend.calls) == MOST_FAILURES + 1
+        assert summary.standing.states[state] == MOST_FAILURES
+
+
+def test_an_open_breaker_is_waited_for(journal, study, clock):
+    """The pairs that it refuses stay free, and are asked when the vendor is back."""
+    backend = FakeBackend(script=[None, *[failing(OutcomeUnknown("Lost."))] * 2])
+    breaker = Breaker(failures=2, open_s=30, name="fake", clock=clock)
+    contender = opener(backend, gates=[breaker], clock=clock)
+    before = clock.monotonic()
+    summary = once(journal, study, contender, clock=clock)
+    assert summary.error is None
+    assert summary.standing.states == {PairState.ANSWERED: 4, PairState.UNKNOWN: 2}
+    assert clock.monotonic() - before >= 29
+
+
+def test_answers_on_another_scale_end_the_contender(journal, study):
+    """They do not compare with those before, whichever process had them."""
+    contender = opener(FakeBackend(script=[None, answer(score=Score(0.9, "fake/v2"))]))
+    summary = once(journal, study, contender)
+    assert type(summary.error) is UnexpectedResponse
+    assert "on the scale fake/v2, and before on fake/v1" in summary.error.message
+    assert states(journal, stored(journal)) == ["answered", "lost", *["free"] * 4]
+    (found,) = read_answers(journal, journal.study())
+    assert (found.table.scale, found.table.scores[0]) == ("fake/v1", 80.0)
+
+
+def test_answers_from_elsewhere_end_the_contender(journal, study):
+    """A mock's answers never stand among a vendor's."""
+    run_study(type(study)(name="one", pairs=study.pairs[:1]), {"fake": opener()}, journal)
+    once(journal, study, opener())
+    contender = opener(FakeBackend(script=[None, answer(environment=Environment.MOCK)]))
+    summary = run_study(study, {"other": contender}, journal, workers=1).contenders[0]
+    assert "from mock, and before from production" in summary.error.message
+
+
+def test_failures_that_are_not_in_a_row_end_nothing(journal, tmp_path):
+    """An answer between them shows that the vendor is there."""
+    study = write_study(tmp_path / "many", 40)
+    gone = [VendorUnavailable("Not there.")] * (MOST_FAILURES - 1)
+    summary = once(journal, study, opener(FakeBackend(script=[*gone, None, *gone])))
+    assert summary.error is None
+    assert summary.standing.states["failed"] == len(gone) * 2
