@@ -26,14 +26,15 @@ def split_by_subject(
     """Divide people, and with them pairs. A pair of one from each side belongs to neither.
 
     People who are in pairs with each other, directly or through others, stay together if about the
-    wanted share comes of it: then no pair is lost. Pairs that were drawn for it (`draw_pairs` with
-    ``split``) always are such. Else everybody is drawn alone, and of non-mated pairs half is lost.
+    wanted share comes of it: then no pair is lost. Pairs of more than a handful of people that were
+    drawn for it (`draw_pairs` with ``split``) are such. Else everybody is drawn alone, and of
+    non-mated pairs half is lost.
 
     Args:
         first, second: int64, (N,): the people of each pair.
         seed: The same seed and people give the same division, whatever the order of the pairs.
-        share: Of the people, for development: above 0, below 1; at most so many, and at most a
-            tenth of all fewer.
+        share: Of the people, for development: above 0, below 1; at most so many, and at most one,
+            or a tenth of all, fewer.
 
     Returns:
         bool, (N,), twice: the pairs for development, and those for the test.
@@ -74,7 +75,7 @@ def _together(
     # At random; should one large circle spoil that, the large ones first.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
         taken, number = _filled(order.tolist(), sizes.tolist(), wanted)
-        if number >= wanted - SLACK * size and number:
+        if number and number >= wanted - max(1, SLACK * size):
             return people[np.isin(circle_of, taken)]
     return None
 
