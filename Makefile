@@ -56,6 +56,6 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 300 MB to download)."
+	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 400 MB to download)."
 	@$(PIP) --editable ".[all]" --group dev
 	@touch $@ $(VENV)/.demo

@@ -52,11 +52,18 @@ class Owner:
         except OSError:
             # Somebody else's, so it exists.
             pass
-        began = _began(self.pid)
-        return None if began is None else not self.run.endswith(f"@{began}")
+        fields = _stat(self.pid)
+        if fields is None:
+            return None
+        # One that has ended stays listed until its parent asks, which some parents never do.
+        return fields[0] in _ENDED or not self.run.endswith(f"@{fields[_BEGAN]}")
 
 
 _known: dict[int, Owner] = {}
+
+#: States of a process that has ended, and the place of when it began.
+_ENDED = ("Z", "X")
+_BEGAN = 19
 
 
 def _run(pid: int) -> str:
@@ -65,10 +72,16 @@ def _run(pid: int) -> str:
 
 def _began(pid: int) -> str | None:
     """When a process began, in ticks since the machine did; None where nothing tells."""
+    fields = _stat(pid)
+    return None if fields is None else fields[_BEGAN]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What the system tells of a process, its state first; None where nothing tells."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     # Its name, in brackets, may hold anything: the rest is counted from the last bracket.
     fields = stat.rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else None
+    return fields if len(fields) > _BEGAN else None

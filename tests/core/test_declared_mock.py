@@ -19,7 +19,9 @@ from facematch_core import (
     Environment,
     FaceVerifier,
     MatchResult,
+    Operation,
 )
+from facematch_core.backend import Capabilities
 from facematch_core.errors import FATAL, EnvironmentMismatch
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpRequest
 from facematch_mock_server import make_card
@@ -35,6 +37,7 @@ class Vendor(HttpBackend):
     """A vendor with a host of its own, and a setting that says what stands there."""
 
     name = "vendor"
+    capabilities = Capabilities(billed_operations=frozenset({Operation.MATCH}))
     allowed_hosts = frozenset({"vendor.example"})
     base_url: str = "https://vendor.example"
     environment: Environment = Environment.MOCK

@@ -22,6 +22,7 @@ from facematch_core import (
     Image,
     InvalidRequest,
     MatchResult,
+    Operation,
     OutcomeUnknown,
     Score,
     Sent,
@@ -37,6 +38,7 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_core._private import MAX_DEPTH, without_private
+from facematch_core.backend import Capabilities
 from facematch_core.errors import ConfigurationError, EnvironmentMismatch
 from facematch_core.http import HttpBackend, HttpRequest
 
@@ -202,6 +204,7 @@ class Vendor(HttpBackend):
 
     base_url: str
     name = "vendor"
+    capabilities = Capabilities(billed_operations=frozenset({Operation.MATCH}))
 
     def build(self, call):
         return HttpRequest(url=self.base_url, fields={"a": "b"})

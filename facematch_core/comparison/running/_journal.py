@@ -227,6 +227,13 @@ class Journal:
             "found", lambda file: found(file, left.contender, left.pair, outcome, now)
         )
 
+    def looked(self, left: Left) -> None:
+        """Note that a call was looked for in the vendor's records in vain."""
+        from ._recovering import looked
+
+        now = self._clock.now()
+        self._step("looked", lambda file: looked(file, left, now))
+
     def told_by_budgets(self, attempt_ids: Sequence[str]) -> dict[str, Billed]:
         """What budgets in this database know of calls; those that they do not know are left out."""
         from ._recovering import told_by_budgets

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from facematch_core._enums import Billed, Decision, Environment
 from facematch_core._reconcile import Attempt
 from facematch_core.store import Owner
+
+#: A record of a call that is missing after this time will not come any more.
+SURELY_LATE: Final = timedelta(minutes=15)
 
 
 class PairState(enum.StrEnum):
@@ -91,6 +94,7 @@ class Left:
         attempt: The call; None if it was not written down.
         error: Class name of the error that it ended in; None if its process is gone.
         since: When it was asked, UTC.
+        looked_at: When it was last looked for in the vendor's records in vain, UTC; None if never.
     """
 
     contender: int
@@ -100,6 +104,18 @@ class Left:
     attempt: Attempt | None
     error: str | None
     since: datetime
+    looked_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether to look for it without being told: at once, and once more when it is late.
+
+        To look for a call that was never made means to look through the records of a whole day.
+        """
+        if self.attempt is None or not self.attempt.kept:
+            return False
+        if self.looked_at is None:
+            return True
+        return self.looked_at - self.since < SURELY_LATE <= now - self.since
 
 
 @attrs.frozen(kw_only=True)

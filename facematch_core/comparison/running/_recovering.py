@@ -13,7 +13,7 @@ from facematch_core._enums import Billed
 from facematch_core.store import Owner, State
 from facematch_core.store._store import LONGEST_CALL
 
-from ._records import Claim, Outcome, PairState
+from ._records import Claim, Left, Outcome, PairState
 from ._tables import COMPARISONS, EMPTY, outcome_row, text_of
 
 if TYPE_CHECKING:
@@ -162,3 +162,13 @@ def found(
         _ROW.state.in_([PairState.UNKNOWN.value, PairState.LOST.value]),
     )
     return connection.execute(this.values(outcome_row(outcome, now))).rowcount == 1
+
+
+def looked(connection: Connection, left: Left, now: datetime) -> None:
+    """Note that a call was looked for in vain."""
+    this = COMPARISONS.update().where(
+        _ROW.contender == left.contender,
+        _ROW.pair == left.pair,
+        _ROW.attempt_id == (left.attempt and left.attempt.id),
+    )
+    connection.execute(this.values(looked_at=text_of(now)))

@@ -6,7 +6,7 @@ has the call, and the next start comes to it again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -107,7 +107,7 @@ def reconcile_left(
     stores: Sequence[AttemptStore],
     now: datetime,
     *,
-    but: Collection[str] = (),
+    only_due: bool = False,
 ) -> tuple[Looked, ...]:
     """Look for every call without an answer in the vendor's records. Charges nothing.
 
@@ -119,12 +119,12 @@ def reconcile_left(
         verifier: Who looks.
         stores: Budgets, which are told of what is found.
         now: The time of day, UTC.
-        but: Attempts that are not looked for.
+        only_due: Not what was looked for lately, nor often enough; see `Left.is_due`.
     """
     looked: list[Looked] = []
     over = ""
     for left in journal.left(contender):
-        if left.attempt is not None and left.attempt.id in but:
+        if only_due and not left.is_due(now):
             continue
         if over or left.attempt is None:
             reason = over or "Its call was not written down."
@@ -144,6 +144,8 @@ def reconcile_left(
             if told.result.billed is not Billed.UNKNOWN:
                 tell_budgets(stores, [left.attempt.id], told.result.billed, now)
             journal.found(left, of_result(told.result, elapsed_s=None))
+        else:
+            journal.looked(left)
         outcome = told.outcome
         if told.outcome is Reconciled.FOUND and not isinstance(told.result, MatchResult):
             outcome = Reconciled.CANNOT_KNOW

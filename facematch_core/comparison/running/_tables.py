@@ -80,6 +80,7 @@ COMPARISONS: Final = Table(
     # Times are UTC and text that sorts: SQLite has no times with a zone.
     Column("started_at", String(40)),
     Column("ended_at", String(40)),
+    Column("looked_at", String(40)),
     Column("elapsed_s", Double),
     Column("decision", String(20)),
     Column("score", Double),
@@ -140,6 +141,7 @@ def left_of(row: RowMapping, name: str) -> Left:
         attempt=row["attempt"] and Attempt.from_dict(json.loads(row["attempt"])),
         error=row["error"],
         since=datetime.fromisoformat(row["started_at"]),
+        looked_at=row["looked_at"] and datetime.fromisoformat(row["looked_at"]),
     )
 
 

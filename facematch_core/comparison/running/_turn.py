@@ -86,7 +86,6 @@ class Turn:
         self._lock = threading.Lock()
         self._first = 0
         self._in_a_row = 0
-        self._looked_for: set[str] = set()
         self.asked = 0
         self.error: FaceMatchError | None = None
 
@@ -107,13 +106,6 @@ class Turn:
     def look_back(self) -> None:
         """Settle what can be of calls without an answer: by budgets, then by vendors' records."""
         hear_budgets(self.journal, self.stored, self.contender.budgets)
-        kept = {
-            one.attempt.id
-            for one in self.journal.left(self.stored)
-            if one.attempt is not None and one.attempt.kept
-        }
-        if kept <= self._looked_for:
-            return
         contender = self.contender
         reconcile_left(
             self.journal,
@@ -121,9 +113,8 @@ class Turn:
             contender.verifier,
             contender.budgets,
             self._clock.now(),
-            but=self._looked_for,
+            only_due=True,
         )
-        self._looked_for |= kept
 
     def recover(self) -> int:
         """Take back what processes that are gone had claimed; how many pairs are free again."""

@@ -40,6 +40,16 @@ def test_a_process_that_lives_is_there():
     assert other.is_gone()
 
 
+def test_a_process_that_nobody_waited_for_is_gone():
+    """It has ended, though the system lists it until its parent asks."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ASK], stdout=subprocess.PIPE, text=True
+    ) as process:
+        host, pid, run = process.stdout.read().split()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert Owner(host=host, pid=int(pid), run=run).is_gone()
+
+
 def test_of_another_machine_nobody_can_tell():
     """Its numbers mean nothing here."""
     assert attrs.evolve(Owner.here(), host="another-machine", pid=2**22 + 1).is_gone() is None

@@ -20,6 +20,7 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_core.backend import Backend
+from facematch_core.comparison import _worker
 from facematch_core.comparison._evaluate import Asked, evaluate
 from facematch_core.comparison._json import to_document
 from facematch_core.comparison.running import (
@@ -28,6 +29,7 @@ from facematch_core.comparison.running import (
     StudyRun,
     _cluster,
     _embedding,
+    _sending,
     read_answers,
 )
 from facematch_core.comparison.study import draw_pairs
@@ -174,7 +176,7 @@ def test_the_report_is_that_of_one_process(cluster, tmp_path):
         journal = Journal(f"sqlite:///{tmp_path}/{place}.sqlite3")
         openers = {"local": partial(open_verifier, "local")}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(*watched(_cluster._There if embedders else _embedding._Here))
+            patch.setattr(*watched(_sending.There if embedders else _embedding._Here))
             found = answers_of(study, openers, journal, workers=2, embedders=embedders)
         journal.close()
         # A clock differs, and who is asked of what: nothing else may.
@@ -191,7 +193,7 @@ def test_the_report_is_that_of_one_process(cluster, tmp_path):
 
 def test_a_worker_that_is_killed_changes_nothing(cluster, study, journal, tmp_path, monkeypatch):
     """In the middle of a picture: another one embeds it, and the answers are the same."""
-    monkeypatch.setattr(_cluster, "PICTURES", 1)
+    monkeypatch.setattr(_sending, "PICTURES", 1)
     fallen = tmp_path / "fallen"
     openers = {"tiny": tiny(kill_once=fallen)}
     before = set(cluster.workers)
@@ -206,7 +208,7 @@ def test_a_worker_that_is_killed_changes_nothing(cluster, study, journal, tmp_pa
 @pytest.mark.long
 def test_pictures_that_kill_every_worker_end_the_run(cluster, study, journal, monkeypatch):
     """It says so, and what was not answered is free."""
-    monkeypatch.setattr(_cluster, "PICTURES", 1)
+    monkeypatch.setattr(_sending, "PICTURES", 1)
     with StudyRun(study, {"tiny": tiny(kill=True)}, journal) as run:
         (one,) = run.run(embedders={"tiny": cluster}).contenders
     assert type(one.error) is ConfigurationError
@@ -220,7 +222,7 @@ def test_a_scheduler_that_goes_ends_the_run(study, journal, monkeypatch):
     """It says so, and the same start without it goes on."""
     from distributed import LocalCluster
 
-    monkeypatch.setattr(_cluster, "PICTURES", 1)
+    monkeypatch.setattr(_sending, "PICTURES", 1)
     with LocalCluster(
         n_workers=1, processes=False, host="127.0.0.1", protocol="tcp", dashboard_address=None
     ) as dask:
@@ -246,7 +248,7 @@ def test_without_workers_nobody_waits_for_ever(study, journal, monkeypatch):
     """After a while it says that there is none."""
     from distributed import LocalCluster
 
-    monkeypatch.setattr(_cluster, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(_sending, "PATIENCE_S", 1.0)
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as dask,
         Cluster(dask.scheduler_address) as cluster,
@@ -254,6 +256,18 @@ def test_without_workers_nobody_waits_for_ever(study, journal, monkeypatch):
     ):
         (one,) = run.run(embedders={"tiny": cluster}).contenders
     assert "has no worker for 1 seconds" in one.error.message
+
+
+def test_a_large_picture_is_no_warning(cluster):
+    """Dask would warn of a task of so many bytes."""
+    with open_verifier("tiny") as verifier:
+        recipe = _sending.recipe_of(verifier.backend, "large")
+    parcel = _worker.Parcel(recipe=recipe, pictures=(b"x" * (12 << 20),), key=bytes(32))
+    cluster._tokens.add("large")
+    future = cluster.send(parcel)
+    while not cluster.ended([future]):
+        pass
+    assert cluster.reply(future).shape == (1, 1)
 
 
 def test_a_stop_leaves_the_rest_free(cluster, study, journal):
@@ -348,7 +362,7 @@ def test_a_secret_is_not_sent():
         licence: Secret
 
     with pytest.raises(ConfigurationError, match="has a secret, licence, which is not sent"):
-        _cluster.recipe_of(Keyed(licence=Secret("abc")), "t")
+        _sending.recipe_of(Keyed(licence=Secret("abc")), "t")
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch):

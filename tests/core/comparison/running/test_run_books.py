@@ -258,8 +258,8 @@ def test_a_call_of_which_one_book_knows_nothing_yet_is_not_settled(journal, stud
     there.close()
 
 
-def test_a_call_is_looked_for_once_in_a_run(journal, study):
-    """By the reference that it was given, and once more by the next start."""
+def test_a_call_is_looked_for_at_once_and_when_it_is_late(journal, study, clock):
+    """By the reference that it was given; not with every start."""
     looked = []
 
     class Looking(Recorded):
@@ -269,9 +269,12 @@ def test_a_call_is_looked_for_once_in_a_run(journal, study):
 
     lose = failing(OutcomeUnknown("Lost."))
     backend = Looking(script=[lose, lose], sends_caller_ref=True)
-    once(journal, study, opener(backend), keep=["fake"])
+    more = {"keep": ["fake"], "clock": clock}
+    once(journal, study, opener(backend), **more)
     digest = journal.study().digest[:16]
     assert looked == [f"facematch-{digest}-0", f"facematch-{digest}-1"]
     assert [call.caller_ref for call in backend.calls[:2]] == looked
-    once(journal, study, opener(backend), keep=["fake"])
-    assert len(looked) == 4
+    for minutes, times in ((0, 2), (14, 2), (1, 4), (0, 4), (600, 4)):
+        clock.advance(minutes * 60)
+        once(journal, study, opener(backend), **more)
+        assert len(looked) == times

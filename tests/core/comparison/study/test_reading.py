@@ -4,6 +4,7 @@ import pytest
 
 from facematch_core import InvalidRequest
 from facematch_core.comparison.study import (
+    draw_pairs,
     photographs,
     read_groups,
     read_lfw_pairs,
@@ -60,6 +61,12 @@ def test_a_study_of_a_folder(people, monkeypatch):
     assert study.name == "faces"
     assert study.mated.tolist() == [True, True, False, False, False]
     assert study.pairs == read_study(people, mated=2, non_mated=3, seed=5).pairs
+    halves = {"mated": 1, "non_mated": 2, "split": True}
+    (people / "Dan").mkdir()
+    for name in "12":
+        (people / "Dan" / f"{name}.png").touch()
+    drawn = draw_pairs(photographs(people), **halves)
+    assert read_study(people, **halves).pairs == drawn.pairs
     monkeypatch.chdir(people)
     from pathlib import Path
 
@@ -137,7 +144,7 @@ def test_what_is_no_study(people, tmp_path):
     told = refused(read_study, tmp_path / "pairs.csv", pictures=people)
     assert told == "A folder of pictures goes with a .txt file of pairs only."
     assert refused(read_study, people, pictures=people) == told
-    for number in ({"mated": 3}, {"non_mated": 0}):
+    for number in ({"mated": 3}, {"non_mated": 0}, {"split": True}):
         assert "says which pairs there are" in refused(read_study, tmp_path / "pairs.csv", **number)
 
 
