@@ -19,12 +19,26 @@ if TYPE_CHECKING:
     from ._scores_csv import read_scores, write_scores
     from .gate import Verdict, judge, read_profile
     from .report import report_html, write_report
-    from .running import Journal, StudyRun, read_answers, run_study
-    from .simulation import SimulatedVendor, simulate
+    from .running import (
+        Journal,
+        PairState,
+        Price,
+        RunSummary,
+        Standing,
+        StudyRun,
+        read_answers,
+        run_study,
+    )
+    from .simulation import SimulatedVendor, simulate, simulate_study
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
 
 #: Public name to the module that has it; each is imported when it is first used.
 _NAMES = {
+    "simulate_study": "simulation",
+    "Standing": "running",
+    "RunSummary": "running",
+    "Price": "running",
+    "PairState": "running",
     "calibrate": "_calibrating",
     "simulate": "simulation",
     "SimulatedVendor": "simulation",
@@ -60,7 +74,11 @@ __all__ = [
     "Asked",
     "Evaluation",
     "Journal",
+    "PairState",
+    "Price",
+    "RunSummary",
     "SimulatedVendor",
+    "Standing",
     "Study",
     "StudyPair",
     "StudyPlan",
@@ -80,6 +98,7 @@ __all__ = [
     "report_html",
     "run_study",
     "simulate",
+    "simulate_study",
     "split_by_subject",
     "to_document",
     "write_report",
