@@ -184,11 +184,16 @@ def _make_private(file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_S * 1000}")
-    # What was handed to the system outlives the process; a power cut may take the last writes.
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_S * 1000}")
+        # What was handed to the system outlives the process; a power cut may take the last writes.
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.close()
+    except BaseException:
+        # Nobody else knows of it yet.
+        connection.close()
+        raise
 
 
 def _reason(error: Exception) -> str:

@@ -30,7 +30,17 @@ def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
     if python is None:
         pytest.skip("no Python newer than the one of the test suite is on this machine")
     environment = make_environment(python)
-    tools = ("pytest-xdist", "jsonschema", "tomli-w", "trustme")
+    tools = (
+        "jsonschema",
+        "mypy",
+        "pytest-xdist",
+        "ruff",
+        "scikit-learn",
+        "statsmodels",
+        "tomli-w",
+        "trustme",
+        "types-requests",
+    )
     environment.install(f"{wheel}[all]", *tools, pinned=False)
     suite = ("tests/backends/local", "tests/core")
     shutil.copytree(ROOT / "tests", tmp_path / "tree" / "tests")
