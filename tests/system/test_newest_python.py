@@ -32,14 +32,12 @@ def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
     environment = make_environment(python)
     tools = (
         "jsonschema",
-        "mypy",
         "pytest-xdist",
         "ruff",
         "scikit-learn",
         "statsmodels",
         "tomli-w",
         "trustme",
-        "types-requests",
     )
     environment.install(f"{wheel}[all]", *tools, pinned=False)
     suite = ("tests/backends/local", "tests/core")

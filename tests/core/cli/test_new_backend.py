@@ -207,6 +207,8 @@ def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
 
 def test_type_checker_agrees():
     """mypy, strict, over the package and its tests."""
+    if not (BIN / "mypy").exists():
+        pytest.skip("mypy is not installed beside this Python")
     content, said = tool(
         BIN / "mypy",
         f"--cache-dir={os.devnull}",

@@ -109,10 +109,11 @@ def test_it_lies_beside_a_store_of_attempts(address):
     store = SqlAttempts(address)
     journal = Journal(address)
     entered(journal)
-    assert journal.attempts() is not None
+    beside = journal.attempts()
+    assert beside is not None
     again = SqlAttempts(address)
     assert again.standings() == ()
-    for one in (store, journal, again):
+    for one in (store, journal, beside, again):
         one.close()
     other = address.replace("study", "other")
     journal = Journal(other)
