@@ -14,6 +14,7 @@ import pytest
 from fakes import FakeBackend
 
 from facematch_core import FaceVerifier
+from facematch_deepvue import _tokens
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile(
@@ -47,6 +48,16 @@ def _own_home(tmp_path, monkeypatch):
     """No test reads the configuration of whoever runs it."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens_of_other_tests(monkeypatch):
+    """Backends of one client share a token; those of two tests may not.
+
+    Each mock makes the same client from the same seed, and a test that failed, or whose backend
+    waits for the garbage collector, would hand a token to the next that this one's mock refuses.
+    """
+    monkeypatch.setattr(_tokens, "_SHARED", type(_tokens._SHARED)())
 
 
 @pytest.fixture

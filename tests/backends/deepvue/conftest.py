@@ -15,7 +15,7 @@ from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
 from facematch_core.backend import LivenessCall, MatchCall
 from facematch_core.http import HttpReply
 from facematch_core.testing import ManualClock
-from facematch_deepvue import DeepvueBackend, _tokens
+from facematch_deepvue import DeepvueBackend
 
 CLIENT_ID = "deepvue-client-91ab"
 CLIENT_SECRET = "deepvue-secret-77f0c2"
@@ -95,12 +95,6 @@ class Deepvue(BaseAdapter):
 
     def close(self):
         pass
-
-
-@pytest.fixture(autouse=True)
-def _no_tokens_of_other_tests(monkeypatch):
-    """Backends of one client share a token; those of two tests may not."""
-    monkeypatch.setattr(_tokens, "_SHARED", type(_tokens._SHARED)())
 
 
 @pytest.fixture
