@@ -8,8 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ._document import Curve, Histogram
-from .metrics import ScoreTable, det_curve, eer, trials_at
-from .metrics import interval as interval_of
+from .metrics import Rates, ScoreTable, det_curve, eer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,16 +20,16 @@ POINTS: Final = 120
 BINS: Final = 50
 
 
-def curve_of(table: ScoreTable, confidence: float) -> Curve | None:
+def curve_of(rates: Rates) -> Curve | None:
     """The DET curve of a contender that tells scores, failures to acquire among the refusals.
 
     Args:
-        table: What it answered.
-        confidence: Of the interval at each point, each for itself.
+        rates: Of what it answered; the interval at each point is for that point alone.
 
     Returns:
         None without a mated or without a non-mated score.
     """
+    table = rates.table
     acquired, answered = table.acquired, table.answered
     mated, others = table.scores[acquired & table.mated], table.scores[acquired & ~table.mated]
     if not len(mated) or not len(others):
@@ -44,7 +43,7 @@ def curve_of(table: ScoreTable, confidence: float) -> Curve | None:
     # The last lets nobody in, at a threshold that cannot be set.
     rows = _thinned(whole.fmr[:-1], whole.fnmr[:-1])
     thresholds = whole.thresholds[rows]
-    ends = np.array([_ends(table, float(threshold), confidence) for threshold in thresholds])
+    ends = np.array([_ends(rates, float(threshold)) for threshold in thresholds])
     return Curve(
         thresholds=_floats(thresholds),
         fmr=_floats(whole.fmr[rows]),
@@ -53,7 +52,7 @@ def curve_of(table: ScoreTable, confidence: float) -> Curve | None:
         fmr_high=_floats(ends[:, 1]),
         frr_low=_floats(ends[:, 2]),
         frr_high=_floats(ends[:, 3]),
-        confidence=confidence,
+        confidence=rates.confidence,
         eer=eer(whole),
     )
 
@@ -90,17 +89,9 @@ def _thinned(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.
     return np.unique(np.minimum(np.searchsorted(along, wanted), len(fmr) - 1))
 
 
-def _ends(table: ScoreTable, threshold: float, confidence: float) -> tuple[float, ...]:
-    trials = trials_at(table, threshold)
-    ends: list[float] = []
-    for name in ("fmr", "frr"):
-        rows = trials[name].rows
-        second = None if name == "frr" else table.reference_subjects[rows]
-        found = interval_of(
-            trials[name].errors, table.probe_subjects[rows], second, confidence=confidence
-        )
-        ends += [found.low, found.high]
-    return tuple(ends)
+def _ends(rates: Rates, threshold: float) -> tuple[float, ...]:
+    found = [rates.at(name, threshold).interval for name in ("fmr", "frr")]
+    return tuple(end for one in found if one for end in (one.low, one.high))
 
 
 def _floats(values: NDArray[np.float64]) -> tuple[float, ...]:

@@ -21,8 +21,7 @@ from ._grouping import cells_of
 from ._limits import limits_of
 from ._pairing import paired_of
 from ._service import service_of
-from .metrics import Grouping, Rate, ScoreTable, threshold_for_fmr, trials_at
-from .metrics import interval as interval_of
+from .metrics import Grouping, Rates, ScoreTable, threshold_for_fmr
 from .study import split_by_subject
 
 if TYPE_CHECKING:
@@ -174,6 +173,7 @@ def _contender(
     table = one.table
     judged = table.take(test)
     chosen_from = judged if development is None else table.take(development)
+    rates = Rates(judged, asked.confidence)
     is_scored, why_not = _scored(table, chosen_from, judged)
     required = None
     if why_not is None:
@@ -182,17 +182,15 @@ def _contender(
         )
         why_not = choice.why_not
         if choice.threshold is not None:
-            required = _point(judged, choice.threshold, asked.confidence)
+            required = _point(rates, choice.threshold)
             required = attrs.evolve(
                 required,
                 chosen_on=TEST if development is None else DEVELOPMENT,
-                dev_fmr=_rate(chosen_from, "fmr", choice.threshold, asked.confidence),
+                dev_fmr=Rates(chosen_from, asked.confidence).at("fmr", choice.threshold),
             )
     default = None
     if (judged.decisions >= 0).any():
-        default = attrs.evolve(
-            _point(judged, None, asked.confidence), threshold=table.threshold, chosen_on=DEFAULT
-        )
+        default = attrs.evolve(_point(rates, None), threshold=table.threshold, chosen_on=DEFAULT)
     at = required.threshold if required else None
     return Contender(
         name=table.name,
@@ -204,7 +202,7 @@ def _contender(
         at_required=required,
         at_default=default,
         why_not=None if required else why_not,
-        curve=curve_of(judged, asked.confidence) if is_scored else None,
+        curve=curve_of(rates) if is_scored else None,
         histogram=histogram_of(judged) if is_scored else None,
         groups=tuple(
             cell
@@ -234,26 +232,10 @@ def _scored(
     return True, None
 
 
-def _point(table: ScoreTable, threshold: float | None, confidence: float) -> OperatingPoint:
+def _point(rates: Rates, threshold: float | None) -> OperatingPoint:
     return OperatingPoint(
         threshold=threshold,
-        rule=table.rule,
+        rule=rates.table.rule,
         chosen_on=TEST,
-        **{
-            name: _rate(table, name, threshold, confidence)
-            for name in ("fmr", "fnmr", "far", "frr")
-        },
-    )
-
-
-def _rate(table: ScoreTable, name: str, threshold: float | None, confidence: float) -> Rate:
-    """One rate with its interval."""
-    trials = trials_at(table, threshold)[name]
-    rate = trials.rate(table)
-    if not rate.trials:
-        return rate
-    probe, reference = table.probe_subjects[trials.rows], table.reference_subjects[trials.rows]
-    second = None if name in ("fnmr", "frr") else reference
-    return attrs.evolve(
-        rate, interval=interval_of(trials.errors, probe, second, confidence=confidence)
+        **{name: rates.at(name, threshold) for name in ("fmr", "fnmr", "far", "frr")},
     )

@@ -14,8 +14,7 @@ import attrs
 import numpy as np
 
 from ._document import GroupCell
-from .metrics import Rate, ScoreTable, trials_at
-from .metrics import interval as interval_of
+from .metrics import Rate, Rates, ScoreTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,46 +34,20 @@ def cells_of(
         threshold: One for all groups; None for the contender's own decisions.
         confidence: Of the intervals.
     """
-    within = table.groups[column].within
-    trials = trials_at(table, threshold)
+    group = table.groups[column]
 
-    def rate(name: str, place: int) -> Rate:
-        kept = within[trials[name].rows] == place
-        rows, errors = trials[name].rows[kept], trials[name].errors[kept]
-        return _rate(table, rows, errors, name, confidence)
+    def cell(place: int, label: str) -> GroupCell:
+        among = group.within == place
+        rates = Rates(table, confidence, among)
+        return GroupCell(
+            column=column,
+            group=label,
+            fmr=rates.at("fmr", threshold),
+            frr=rates.at("frr", threshold),
+            too_few=_too_few(table, among),
+        )
 
-    return _with_ratios(
-        [
-            GroupCell(
-                column=column,
-                group=label,
-                fmr=rate("fmr", place),
-                frr=rate("frr", place),
-                too_few=_too_few(table, within == place),
-            )
-            for place, label in enumerate(table.groups[column].labels)
-        ]
-    )
-
-
-def _rate(
-    table: ScoreTable,
-    rows: NDArray[np.int64],
-    errors: NDArray[np.bool_],
-    name: str,
-    confidence: float,
-) -> Rate:
-    probe, reference = table.probe_subjects[rows], table.reference_subjects[rows]
-    found = None
-    if len(rows):
-        second = None if name == "frr" else reference
-        found = interval_of(errors, probe, second, confidence=confidence)
-    return Rate(
-        errors=int(np.count_nonzero(errors)),
-        trials=len(rows),
-        subjects=len(np.unique(np.concatenate([probe, reference]))),
-        interval=found,
-    )
+    return _with_ratios([cell(place, label) for place, label in enumerate(group.labels)])
 
 
 def _too_few(table: ScoreTable, rows: NDArray[np.bool_]) -> str | None:

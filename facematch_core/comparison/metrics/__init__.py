@@ -5,7 +5,8 @@ from ._bootstrap import Scored, bootstrap_fnmr_at_fmr, draw
 from ._clusters import Design, bounds, design_of, interval, upper_bound, worth_of
 from ._det import DetCurve, det_curve, eer
 from ._paired import McNemar, holm, mcnemar, paired_difference
-from ._rates import RatesAt, Trials, rates_at, trials_at
+from ._rates import Rates, RatesAt, rates_at
+from ._sharing import Sharing
 from ._table import DECISIONS, NO_DECISION, Grouping, ScoreTable
 from ._thresholds import ThresholdChoice, threshold_for_fmr
 from ._values import Interval, Method, Rate
@@ -20,11 +21,12 @@ __all__ = [
     "McNemar",
     "Method",
     "Rate",
+    "Rates",
     "RatesAt",
     "ScoreTable",
     "Scored",
+    "Sharing",
     "ThresholdChoice",
-    "Trials",
     "bootstrap_fnmr_at_fmr",
     "bounds",
     "design_of",
@@ -39,7 +41,6 @@ __all__ = [
     "paired_difference",
     "rates_at",
     "threshold_for_fmr",
-    "trials_at",
     "trials_for",
     "upper_bound",
     "worth_of",

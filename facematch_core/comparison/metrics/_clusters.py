@@ -21,6 +21,7 @@ from scipy.stats import norm, t
 from facematch_core.errors import InvalidRequest
 
 from ._binomial import beta_ends, jeffreys_ends
+from ._sharing import Sharing
 from ._values import Interval, Method, Rate
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ CARE_NON_MATED: Final = 0.25
 #: Then they are taken to gather so much: the correlation of two pairs that share a person.
 ASSUMED_MATED: Final = 0.05
 ASSUMED_NON_MATED: Final = 0.005
+
+#: Of sums of errors, which are far larger unless they are 0.
+ROUNDING: Final = 1e-9
 
 
 @attrs.frozen(kw_only=True)
@@ -61,18 +65,12 @@ class Design:
     method: Method
 
 
-def interval(
-    errors: NDArray[np.bool_],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64] | None,
-    confidence: float = 0.95,
-) -> Interval:
+def interval(errors: NDArray[np.bool_], sharing: Sharing, confidence: float = 0.95) -> Interval:
     """The interval for a rate of errors among pairs that share people.
 
     Args:
         errors: bool, (T,), at least one.
-        first: int64, (T,): the person of a mated pair, or one person of a non-mated one.
-        second: int64, (T,): the other person; None for mated pairs.
+        sharing: Who stands behind each of the T pairs.
         confidence: Two-sided, between 0 and 1.
 
     Raises:
@@ -80,7 +78,7 @@ def interval(
     """
     if not 0 < confidence < 1:
         raise InvalidRequest(f"A confidence lies between 0 and 1; {confidence} was given.")
-    design = design_of(errors, first, second)
+    design = design_of(errors, sharing)
     low, high = _ends(float(np.mean(errors)), design, confidence)
     return Interval(
         low=low,
@@ -93,17 +91,12 @@ def interval(
     )
 
 
-def upper_bound(
-    errors: NDArray[np.bool_],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64] | None,
-    confidence: float = 0.95,
-) -> float:
+def upper_bound(errors: NDArray[np.bool_], sharing: Sharing, confidence: float = 0.95) -> float:
     """The rate, 0-1, that the true one stays below with `confidence`, one-sided; above 0.5.
 
     Otherwise as `interval`.
     """
-    return interval(errors, first, second, 2 * confidence - 1).high
+    return interval(errors, sharing, 2 * confidence - 1).high
 
 
 def bounds(rate: Rate, confidence: float = 0.95) -> tuple[float, float]:
@@ -149,33 +142,26 @@ def _two_sided(confidence: float) -> float:
     return 2 * confidence - 1
 
 
-def design_of(
-    errors: NDArray[np.bool_], first: NDArray[np.int64], second: NDArray[np.int64] | None
-) -> Design:
+def design_of(errors: NDArray[np.bool_], sharing: Sharing) -> Design:
     """How much pairs that share people tell; arguments and errors as of `interval`."""
-    if not len(errors):
+    count, people = sharing.trials, sharing.people
+    if not count:
         raise InvalidRequest("There is no pair: a rate needs one at least.")
-    people, places = np.unique(
-        first if second is None else np.concatenate([first, second]), return_inverse=True
-    )
-    ends = places.reshape(1 if second is None else 2, len(errors))
-    count = len(people)
-    share = _sharing(ends, count)
-    if share <= 1:
+    if sharing.share <= 1:
         return Design(
-            effective=float(len(errors)), people=count, freedom=None, care=1, method=Method.EXACT
+            effective=float(count), people=people, freedom=None, care=1, method=Method.EXACT
         )
     wrong = int(np.count_nonzero(errors))
-    told = min(wrong, len(errors) - wrong) >= ENOUGH_ERRORS and count >= ENOUGH_PEOPLE
-    effect, freedom = _effect(errors, ends, count)
+    told = min(wrong, count - wrong) >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
+    effect, freedom = _effect(errors, sharing)
     if not told:
-        assumed = ASSUMED_MATED if second is None else ASSUMED_NON_MATED
-        effect = max(effect, 1 + (share - 1) * assumed)
+        assumed = ASSUMED_MATED if sharing.is_mated else ASSUMED_NON_MATED
+        effect = max(effect, 1 + (sharing.share - 1) * assumed)
     return Design(
-        effective=max(1.0, len(errors) / max(1.0, effect)),
-        people=count,
+        effective=max(1.0, count / max(1.0, effect)),
+        people=people,
         freedom=freedom,
-        care=1 if not told else CARE_MATED if second is None else CARE_NON_MATED,
+        care=1 if not told else CARE_MATED if sharing.is_mated else CARE_NON_MATED,
         method=Method.CLUSTERED if told else Method.CONSERVATIVE,
     )
 
@@ -196,30 +182,21 @@ def _worth(design: Design, confidence: float) -> float:
     return design.effective * float((norm.ppf(tail) / t.ppf(tail, design.freedom)) ** 2)
 
 
-def _sharing(ends: NDArray[np.int64], people: int) -> float:
-    """With how many pairs, itself included, the average pair shares a person."""
-    each = np.bincount(ends.ravel(), minlength=people).astype(np.float64)
-    return float((each**2).sum() / ends.shape[1]) - (len(ends) - 1)
-
-
-def _effect(errors: NDArray[np.bool_], ends: NDArray[np.int64], people: int) -> tuple[float, float]:
+def _effect(errors: NDArray[np.bool_], sharing: Sharing) -> tuple[float, float]:
     """The variance of the rate over that of independent pairs, and its degrees of freedom."""
-    count, freedom = len(errors), float(max(people - 1, 1))
+    people = sharing.people
+    freedom = float(max(people - 1, 1))
     rate = float(np.mean(errors))
     if rate in (0.0, 1.0):
         return 1.0, freedom
-    off = errors - rate
-    at_each = np.zeros(people)
-    for end in ends:
-        at_each += np.bincount(end, off, people)
-    squares = at_each**2
+    squares = sharing.at_people(errors) ** 2
     together = float(squares.sum())
-    if len(ends) == 2:
+    if not sharing.is_mated:
         # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
-        freedom = min(freedom, max(together**2 / float((squares**2).sum()), 2.0))
+        # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
+        if together > ROUNDING:
+            freedom = min(freedom, max(together**2 / float((squares**2).sum()), 2.0))
         # Pairs of the same two people were counted once at each of them.
-        both = ends.min(axis=0) * people + ends.max(axis=0)
-        _, places = np.unique(both, return_inverse=True)
-        together -= float((np.bincount(places, off) ** 2).sum())
+        together -= float((sharing.at_twos(errors) ** 2).sum())
     correction = people / max(people - 1, 1)
-    return together * correction / (count * rate * (1 - rate)), freedom
+    return together * correction / (sharing.trials * rate * (1 - rate)), freedom

@@ -11,7 +11,7 @@ import numpy as np
 from facematch_core._enums import ThresholdRule
 from facematch_core.errors import InvalidRequest
 
-from ._clusters import upper_bound
+from ._rates import Rates
 from ._values import Rate
 
 if TYPE_CHECKING:
@@ -79,10 +79,17 @@ def threshold_for_fmr(
     if not len(others):
         return attrs.evolve(none, why_not="No pair of different people was compared.")
     scores = np.unique(acquired.scores)
+    rates = Rates(acquired, 2 * confidence - 1)
 
     def judged(allowed: int) -> ThresholdChoice | None:
         threshold = _letting_in(others, allowed, scores, table.rule)
-        return None if threshold is None else _judged(acquired, none, threshold)
+        if threshold is None:
+            return None
+        fmr = rates.at("fmr", threshold)
+        upper = None if fmr.interval is None else fmr.interval.high
+        return attrs.evolve(
+            none, threshold=threshold, fmr=attrs.evolve(fmr, interval=None), upper=upper
+        )
 
     allowed = int(np.floor(max_fmr * len(others) * (1 + 1e-12)))
     best = judged(allowed)
@@ -129,19 +136,6 @@ def _check_range(name: str, value: float, *, most: float) -> None:
 
 def _upper(choice: ThresholdChoice) -> float:
     return 1.0 if choice.upper is None else choice.upper
-
-
-def _judged(table: ScoreTable, none: ThresholdChoice, threshold: float) -> ThresholdChoice:
-    others = ~table.mated
-    errors = table.passed(threshold)[others]
-    people = table.probe_subjects[others], table.reference_subjects[others]
-    rate = Rate(
-        errors=int(errors.sum()),
-        trials=len(errors),
-        subjects=len(np.unique(np.concatenate(people))),
-    )
-    upper = upper_bound(errors, *people, confidence=none.confidence)
-    return attrs.evolve(none, threshold=threshold, fmr=rate, upper=upper)
 
 
 def _letting_in(

@@ -4,7 +4,7 @@ import attrs
 import numpy as np
 from scipy.stats import norm
 
-from facematch_core.comparison.metrics import exact_interval, interval, mcnemar
+from facematch_core.comparison.metrics import Sharing, exact_interval, interval, mcnemar
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +68,8 @@ def holds(scenario, chance):
     if scenario.kind == "independent":
         found = exact_interval(int(chance.binomial(scenario.pairs, scenario.rate)), scenario.pairs)
     else:
-        found = interval(*_study(scenario, chance))
+        errors, first, second = _study(scenario, chance)
+        found = interval(errors, Sharing(first, second))
     return found.low <= scenario.rate <= found.high
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from facematch_core import ThresholdRule
 from facematch_core.comparison._curves import BINS, POINTS, curve_of, histogram_of
-from facematch_core.comparison.metrics import det_curve, eer, rates_at
+from facematch_core.comparison.metrics import Rates, det_curve, eer, rates_at
 
 SCORES = st.lists(st.one_of(st.none(), st.integers(0, 20)), min_size=1, max_size=25)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -18,7 +18,7 @@ RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 def test_each_point_is_what_counting_says(mated, others, rule):
     """FMR of what was compared, FRR of what was answered."""
     table = answers(mated, others, rule=rule).table
-    curve = curve_of(table, 0.9)
+    curve = curve_of(Rates(table, 0.9))
     if curve is None:
         assert set(mated) == {LOST} or set(others) == {LOST}
         return
@@ -34,7 +34,7 @@ def test_each_point_is_what_counting_says(mated, others, rule):
 @given(SCORES, SCORES, RULES)
 def test_a_curve_goes_one_way(mated, others, rule):
     """Thresholds and FRR rise, FMR falls; all of them are numbers."""
-    curve = curve_of(answers(mated, others, rule=rule).table, 0.95)
+    curve = curve_of(Rates(answers(mated, others, rule=rule).table))
     if curve is not None:
         assert np.all(np.diff(curve.thresholds) > 0)
         assert np.all(np.diff(curve.frr) > 0)
@@ -46,7 +46,7 @@ def test_thinned_but_whole():
     """Of thousands of vertices few are left; both ends stay, and so does the equal error rate."""
     table = crowd(people=400, mean=45, rule=ThresholdRule.AT_LEAST).table
     whole = det_curve(table.scores[table.mated], table.scores[~table.mated], rule=table.rule)
-    curve = curve_of(table, 0.95)
+    curve = curve_of(Rates(table))
     assert len(whole.thresholds) > 10 * POINTS
     assert POINTS / 2 < len(curve.thresholds) <= POINTS
     assert curve.thresholds[0] == whole.thresholds[0]
@@ -59,7 +59,7 @@ def test_thinned_evenly():
     """No step of the curve is much longer than the others on normal-deviate axes."""
     from scipy.special import ndtri
 
-    curve = curve_of(crowd(people=400, mean=45).table, 0.95)
+    curve = curve_of(Rates(crowd(people=400, mean=45).table))
     x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (curve.fmr, curve.frr))
     steps = np.hypot(np.diff(x), np.diff(y))
     # A step of the data itself can be long: nobody scores between two people.
@@ -92,6 +92,6 @@ def test_edges_of_a_histogram(scores, edges):
 def test_no_scores_no_histogram():
     """Nor a curve."""
     table = answers([LOST], [LOST]).table
-    assert (histogram_of(table), curve_of(table, 0.95)) == (None, None)
+    assert (histogram_of(table), curve_of(Rates(table))) == (None, None)
     one_kind = changed(answers([90], []), threshold=None).table
-    assert curve_of(one_kind, 0.95) is None
+    assert curve_of(Rates(one_kind)) is None
