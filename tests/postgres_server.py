@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import itertools
 import os
 import pwd
 import shutil
@@ -33,6 +34,7 @@ class Server:
 
     def __init__(self, folder):
         self.folder = folder
+        self._numbers = itertools.count()
         self._user = _other_user()
         if self._user is not None:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
@@ -74,6 +76,17 @@ class Server:
     def address(self, database="postgres"):
         """For SQLAlchemy."""
         return f"postgresql+psycopg://facematch@/{database}?host={self.folder}"
+
+    def new_database(self, more=""):
+        """The address of a new, empty one; `more` of its making."""
+        import sqlalchemy
+
+        name = f"shop_{next(self._numbers)}"
+        engine = sqlalchemy.create_engine(self.address(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} {more}")
+        engine.dispose()
+        return self.address(name)
 
 
 @contextlib.contextmanager

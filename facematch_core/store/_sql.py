@@ -128,11 +128,12 @@ class SqlAttempts:
 
         from ._tables import ATTEMPTS, attempt_row
 
-        if not _set_aside(connection, entry, cap) and (
-            not _begun(connection, entry.key, cap) or not _set_aside(connection, entry, cap)
-        ):
-            found = _standing(connection, entry.key)
-            return found or Standing(key=entry.key, cap=cap)
+        if not _set_aside(connection, entry, cap):
+            # There was no room, or no sum; and since then somebody else may have begun it.
+            _begin(connection, entry.key, cap)
+            if not _set_aside(connection, entry, cap):
+                found = _standing(connection, entry.key)
+                return found or Standing(key=entry.key, cap=cap)
         row = attempt_row(entry, keep_caller_ref=self._keep_caller_ref)
         try:
             connection.execute(ATTEMPTS.insert().values(row))
@@ -159,18 +160,15 @@ def _set_aside(connection: Connection, entry: Entry, cap: Decimal) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-def _begun(connection: Connection, key: BudgetKey, cap: Decimal) -> bool:
-    """Whether the sum may be new; it is there afterwards."""
+def _begin(connection: Connection, key: BudgetKey, cap: Decimal) -> None:
+    """Begin the sum at nothing, if it is not there."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     from ._tables import BUDGETS, budget_row
 
-    if _standing(connection, key) is not None:
-        return False
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(BUDGETS).values(budget_row(key, cap)).on_conflict_do_nothing()
     connection.execute(statement)
-    return True
 
 
 def _settle(

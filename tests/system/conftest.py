@@ -1,5 +1,6 @@
 """What the system tests share: a wheel, fresh environments, and programs that may be missing."""
 
+import importlib.util
 import itertools
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import postgres_server
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -83,19 +85,28 @@ def environment(make_environment):
     return make_environment()
 
 
+def missing(what):
+    """Skip the test; in CI, where everything is to be there, it fails."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing in CI")
+    pytest.skip(f"{what} is not installed: NOT TESTED")
+
+
 @pytest.fixture(scope="session")
 def find_program():
     """The path of a program; skips where it is missing, but fails in CI."""
+    return lambda name: shutil.which(name) or missing(name)
 
-    def find(name):
-        path = shutil.which(name)
-        if path is None and os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is missing in CI")
-        if path is None:
-            pytest.skip(f"{name} is not installed")
-        return path
 
-    return find
+@pytest.fixture(scope="session")
+def server():
+    """A server of PostgreSQL, of our own."""
+    if postgres_server.find("initdb") is None:
+        missing("the server of PostgreSQL")
+    if importlib.util.find_spec("psycopg") is None:
+        missing("psycopg")
+    with postgres_server.server() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

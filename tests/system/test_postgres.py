@@ -1,12 +1,8 @@
 """`SqlAttempts` on a real PostgreSQL server: as every store, and for several processes."""
 
 import contextlib
-import importlib.util
-import itertools
-import os
 
 import attrs
-import postgres_server
 import pytest
 import store_processes as processes
 from attempts import KEY, NOW, ONE, entry, sums
@@ -17,44 +13,13 @@ from core.store.test_stores import *  # noqa: F403 - every test of it, and each 
 from hypothesis import settings
 
 from facematch_core import Billed, ConfigurationError
-from facematch_core.store import SqlAttempts, doubt_abandoned
-
-_numbers = itertools.count()
-
-
-def _missing(what):
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing in CI")
-    pytest.skip(f"{what} is not installed: PostgreSQL is NOT TESTED")
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A server of our own."""
-    if postgres_server.find("initdb") is None:
-        _missing("the server of PostgreSQL")
-    if importlib.util.find_spec("psycopg") is None:
-        _missing("psycopg")
-    with postgres_server.server() as started:
-        yield started
+from facematch_core.store import SqlAttempts, _sql, doubt_abandoned
 
 
 @pytest.fixture
 def address(server):
     """A new database."""
-    return made(server)
-
-
-def made(server, more=""):
-    """The address of a new database."""
-    import sqlalchemy
-
-    name = f"shop_{next(_numbers)}"
-    engine = sqlalchemy.create_engine(server.address(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} {more}")
-    engine.dispose()
-    return server.address(name)
+    return server.new_database()
 
 
 @pytest.fixture
@@ -73,6 +38,24 @@ def test_four_processes_are_held_to_one_cap(address):
     with contextlib.closing(SqlAttempts(address)) as store:
         spent, reserved, unknown = sums(store)
     assert (spent + unknown, reserved) == (processes.CAP, 0)
+
+
+def test_a_budget_that_somebody_else_begins_in_between(store, address, monkeypatch):
+    """Not there for one statement, there for the next: both have their place in it."""
+    with contextlib.closing(SqlAttempts(address)) as other:
+        set_aside = _sql._set_aside
+
+        def interrupted(connection, *args):
+            done = set_aside(connection, *args)
+            if not done:
+                monkeypatch.setattr(_sql, "_set_aside", set_aside)
+                assert other.reserve(entry(), ONE + ONE) is None
+            return done
+
+        monkeypatch.setattr(_sql, "_set_aside", interrupted)
+        assert store.reserve(entry(), ONE + ONE) is None
+    assert _sql._set_aside is set_aside
+    assert sums(store) == (0, 2, 0)
 
 
 def test_a_process_that_is_killed_keeps_what_it_reserved(store, address):
@@ -112,7 +95,7 @@ def test_a_server_that_comes_back(server, store):
 
 def test_a_database_without_an_encoding(server):
     """Text is text there, too."""
-    address = made(server, "ENCODING 'SQL_ASCII' TEMPLATE template0")
+    address = server.new_database("ENCODING 'SQL_ASCII' TEMPLATE template0")
     with contextlib.closing(SqlAttempts(address)) as store:
         one = entry(attrs.evolve(KEY, name="Läden"))
         assert store.reserve(one, ONE) is None
@@ -134,7 +117,7 @@ def test_any_order_of_steps(server):
         """Over a database of its own."""
 
         def make_store(self):
-            self.address, self.stores = made(server), []
+            self.address, self.stores = server.new_database(), []
             return self.opened()
 
         def opened(self):

@@ -6,19 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import QUIET
 
 ROOT = Path(__file__).parents[2]
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from ._records import PairState, StoredContender, StoredStudy
 from ._tables import COMPARISONS, CONTENDERS, STUDIES, contender_of, study_of, text_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import ColumnElement, Connection, RowMapping, Table
 
 
 def enter_study(connection: Connection, study: StoredStudy) -> StoredStudy:
@@ -63,7 +63,7 @@ def enter_contender(
     }
     is_new = _insert(connection, CONTENDERS, row)
     this = (CONTENDERS.c.study == study.digest, CONTENDERS.c.name == contender.name)
-    known = contender_of(connection.execute(CONTENDERS.select().where(*this)).mappings().one())
+    known = contender_of(_locked(connection, *this))
     if is_new:
         _enter_pairs(connection, known.number, study.pairs)
     _check_settings(known, contender.settings)
@@ -105,10 +105,15 @@ def fix_origin(
 def tell_privacy(connection: Connection, number: int, text: str) -> None:
     """Note what became of a contender's pictures."""
     this = CONTENDERS.c.number == number
-    known = contender_of(connection.execute(CONTENDERS.select().where(this)).mappings().one())
+    known = contender_of(_locked(connection, this))
     if known.settings["privacy"] != text:
         settings = json.dumps({**known.settings, "privacy": text}, sort_keys=True)
         connection.execute(CONTENDERS.update().where(this).values(settings=settings))
+
+
+def _locked(connection: Connection, *this: ColumnElement[bool]) -> RowMapping:
+    """A contender's row, which no other process changes before this step has ended."""
+    return connection.execute(CONTENDERS.select().where(*this).with_for_update()).mappings().one()
 
 
 def _insert(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:

@@ -25,6 +25,8 @@ from facematch_didit import DiditBackend
 
 #: What a child that dies ends with: nothing is flushed, closed or told.
 DEAD = 9
+#: What a child ends with that failed at nothing, while another one has not ended.
+LEFT = 3
 CAP = 100_000
 
 
@@ -107,16 +109,17 @@ def openers(told, attempts):
 
 
 def run(told, workers, die_at):
-    """Run the study; 1 if something was left or ended early."""
+    """Run the study; 1 if a contender ended early, `LEFT` if another process still has a pair."""
     life = Life(die_at)
     study = read_pairs_csv(Path(told["study"]))
     attempts = MortalAttempts(told["store"], life)
     journal = MortalJournal(told["store"], life)
     summary = run_study(study, openers(told, attempts), journal, workers=workers, keep=["didit"])
-    ended = all(one.error is None and not one.standing.left for one in summary.contenders)
     journal.close()
     attempts.close()
-    return 0 if ended else 1
+    if any(one.error for one in summary.contenders):
+        return 1
+    return LEFT if any(one.standing.left for one in summary.contenders) else 0
 
 
 def warm_up(told):
