@@ -32,6 +32,7 @@ from ._enums import Environment
 from ._gate_tables import TABLES, GateTables, read_tables
 from ._nearest import nearest
 from ._settings import described, located
+from ._toml import parsed
 from .errors import ConfigurationError
 
 #: The file name in a folder of configuration.
@@ -39,9 +40,6 @@ FILE_NAME = "facematch.toml"
 
 #: Names the file; read before the user's own folder.
 VARIABLE = "FACEMATCH_CONFIG"
-
-#: A configuration is small; more is a mistake.
-MAX_FILE_BYTES = 1 << 20
 
 _NUMBER, _FLAG, _TEXT, _FILE = "a number", "true or false", "text", "the name of a file"
 
@@ -161,7 +159,7 @@ def read(path: Path) -> Config:
     Raises:
         ConfigurationError: it cannot be read, or says something that is not known.
     """
-    document = _parsed(path)
+    document = parsed(path, "configuration file", ConfigurationError)
     _known(document, {"default_profile", "profiles"}, str(path))
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict):
@@ -177,30 +175,6 @@ def read(path: Path) -> Config:
         if isinstance(profile, FailoverProfile):
             _check_members(profile, read_profiles)
     return Config(path=path, default_profile=default, profiles=read_profiles)
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigurationError(
-            f"The configuration file {str(path)!r} cannot be read: {reason}."
-        ) from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ConfigurationError(f"The configuration file {path} is over {MAX_FILE_BYTES} bytes.")
-    import tomllib
-
-    try:
-        return tomllib.loads(content.decode())
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
-    except tomllib.TOMLDecodeError as error:
-        reason = str(error).rstrip(".")
-    except (ValueError, RecursionError) as error:
-        reason = type(error).__name__
-    raise ConfigurationError(f"The configuration file {path} is no TOML: {reason}.")
 
 
 def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:

@@ -83,12 +83,11 @@ def single_plans(planned: Plan | FailoverPlan) -> tuple[Plan, ...]:
     return (planned,) if isinstance(planned, Plan) else tuple(planned.members.values())
 
 
-@contextlib.contextmanager
-def opened(where: Where) -> Iterator[Verifier]:
-    """A verifier, closed at the end.
+def warned_plan(where: Where) -> Plan | FailoverPlan:
+    """The plan, after a warning of each threshold of its profiles that looks like a share.
 
     Raises:
-        ConfigurationError: as `Where.plan`, or the backend refuses its settings.
+        ConfigurationError: as `Where.plan`.
     """
     planned = where.plan()
     for single in single_plans(planned):
@@ -97,5 +96,15 @@ def opened(where: Where) -> Iterator[Verifier]:
         for name, value in single.profile.verifier.items():
             if name.endswith("threshold"):
                 warn_of_share(f"{single.profile.where}: {name}", value)
-    with planned.open() as verifier:
+    return planned
+
+
+@contextlib.contextmanager
+def opened(where: Where) -> Iterator[Verifier]:
+    """A verifier, closed at the end.
+
+    Raises:
+        ConfigurationError: as `Where.plan`, or the backend refuses its settings.
+    """
+    with warned_plan(where).open() as verifier:
         yield verifier

@@ -22,6 +22,7 @@ from facematch_core import (
 )
 from facematch_core import _config as config
 from facematch_core import _plan as opening
+from facematch_core._toml import MAX_FILE_BYTES
 
 CANARY = "sk-canary-9d2e"
 
@@ -199,7 +200,7 @@ def test_wrong_files(tmp_path, document, says):
 def test_files_that_cannot_be_read(tmp_path):
     """Missing, a folder, not text, too large."""
     (tmp_path / "binary.toml").write_bytes(b"\xff\xff")
-    (tmp_path / "large.toml").write_bytes(b"#" * (config.MAX_FILE_BYTES + 1))
+    (tmp_path / "large.toml").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     for path in (tmp_path / "nothing", tmp_path, tmp_path / "binary.toml", tmp_path / "large.toml"):
         with pytest.raises(ConfigurationError):
             open_verifier(profile="p", config=path)

@@ -3,9 +3,49 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
 
 import click
+
+from facematch_core.cli import _options
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def price_options(help_: str) -> Callable[[Command], Command]:
+    """--price and --currency, which give `prices`, still as text, and `currency`.
+
+    Args:
+        help_: Of --price.
+    """
+
+    def decorated(command: Command) -> Command:
+        currency = click.option(
+            "--currency", default="USD", metavar="CCC", help="Of the prices; USD by default."
+        )
+        price = click.option(
+            "--price",
+            "prices",
+            multiple=True,
+            callback=_options.words,
+            metavar="NAME=AMOUNT",
+            help=help_,
+        )
+        return price(currency(command))
+
+    return decorated
+
+
+def prices_of(given: Mapping[str, str], currency: str) -> dict[str, Decimal]:
+    """Name to price, of what was given as text.
+
+    Raises:
+        click.UsageError: a price is no amount, or the currency is none.
+    """
+    _check_currency(currency)
+    return {name: amount(f"--price {name[:60]}", text) for name, text in given.items()}
 
 
 def amount(option: str, text: str) -> Decimal:
@@ -29,7 +69,7 @@ def amount(option: str, text: str) -> Decimal:
     return value
 
 
-def check_currency(text: str) -> None:
+def _check_currency(text: str) -> None:
     """Refuse what is no code of a currency.
 
     Raises:

@@ -1,19 +1,13 @@
-"""From --profile, --backend and --price to contenders."""
+"""From --profile and --backend to contenders."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 
-from facematch_core.cli._opening import Where, single_plans
-from facematch_core.cli._options import warn_of_share
-
-if TYPE_CHECKING:
-    from facematch_core.comparison.running import Price
+from facematch_core.cli._opening import Where, warned_plan
 
 
 def openers_of(
@@ -47,14 +41,7 @@ def opener_of(where: Where) -> Callable[..., Any]:
     Raises:
         ConfigurationError: as `Where.plan`.
     """
-    planned = where.plan()
-    for single in single_plans(planned):
-        if single.profile is None:
-            continue
-        for name, value in single.profile.verifier.items():
-            if name.endswith("threshold"):
-                warn_of_share(f"{single.profile.where}: {name}", value)
-    return planned.open
+    return warned_plan(where).open
 
 
 def opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
@@ -69,27 +56,3 @@ def opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
     if path is not None and name in read(path).profiles:
         return opener_of(Where(profile=name, config=config))
     return opener_of(Where(backend=name))
-
-
-def prices_of(given: Mapping[str, str], currency: str) -> dict[str, Price]:
-    """Name to price, of what was given as text.
-
-    Raises:
-        click.UsageError: a price is no amount, or the currency is none.
-    """
-    from facematch_core.comparison.running import Price
-
-    if not re.fullmatch("[A-Z]{3}", currency):
-        raise click.UsageError("--currency must be three capital letters, for example USD.")
-    prices = {}
-    for name, text in given.items():
-        try:
-            amount = Decimal(text)
-        except InvalidOperation:
-            amount = Decimal(-1)
-        if not amount.is_finite() or amount < 0:
-            raise click.UsageError(
-                f"--price {name[:60]}={text[:40]}: write an amount from 0 on, for example 0.05."
-            )
-        prices[name] = Price(amount=amount, currency=currency)
-    return prices

@@ -14,7 +14,7 @@ from facematch_core.cli._text import console, print_table
 from facematch_core.comparison._plan import Less, Need, StudyPlan, plan_study
 from facematch_core.gates._budget import shown
 
-from ._amounts import amount, check_currency
+from ._amounts import amount, price_options, prices_of
 
 
 @click.command("plan", short_help="How many comparisons a claim needs, and what they cost.")
@@ -32,15 +32,7 @@ from ._amounts import amount, check_currency
     metavar="RATE",
     help="The FNMR that is to be shown, such as 0.01: one person taken for two.",
 )
-@click.option(
-    "--price",
-    "prices",
-    multiple=True,
-    callback=_options.words,
-    metavar="NAME=AMOUNT",
-    help="What one comparison of a vendor costs; may be repeated.",
-)
-@click.option("--currency", default="USD", metavar="CCC", help="Of the prices; USD by default.")
+@price_options("What one comparison of a vendor costs; may be repeated.")
 @click.option(
     "--budget",
     "budgets",
@@ -82,11 +74,10 @@ def command(
     drawn as are judged. The numbers hold for pairs that are independent of each other. Pairs that
     share a person are worth less; the report of a study says how much less its own were.
     """
-    check_currency(currency)
     made = plan_study(
         fmr=fmr,
         fnmr=fnmr,
-        prices={name: amount(f"--price {name[:60]}", text) for name, text in prices.items()},
+        prices=prices_of(prices, currency),
         budgets=[amount("--budget", text) for text in budgets],
         confidence=confidence,
         split=not no_split,

@@ -14,11 +14,12 @@ from facematch_core.cli._budget_settling import confirm
 from facematch_core.cli._files import check_target
 from facematch_core.cli._stopping import Stopping
 from facematch_core.cli._text import clean
-from facematch_core.comparison.running import Cluster, Journal, StudyRun
+from facematch_core.comparison.running import Cluster, Journal, Price, StudyRun
 from facematch_core.comparison.study import Study, read_study
 
 from . import _run_text
-from ._contenders import openers_of, prices_of
+from ._amounts import price_options, prices_of
+from ._contenders import openers_of
 from ._elsewhere import embedders_at
 from ._journals import journal_at, store_option
 
@@ -81,15 +82,7 @@ WORKERS = 4
     help="Ask this contender's vendor to keep each call as a record, pictures included, so that a "
     "lost answer can be looked for. May be repeated.",
 )
-@click.option(
-    "--price",
-    "prices",
-    multiple=True,
-    callback=_options.words,
-    metavar="NAME=AMOUNT",
-    help="What one comparison of a contender costs; by default as its budget counts.",
-)
-@click.option("--currency", default="USD", metavar="CCC", help="Of --price; USD by default.")
+@price_options("What one comparison of a contender costs; by default as its budget counts.")
 @click.option(
     "--out",
     type=_options.FILE,
@@ -121,7 +114,11 @@ def command(*, source: Path, store: str, **given: Any) -> int:
     """
     _check_targets(given)
     openers = openers_of(given["profiles"], given["backends"], given["config"])
-    prices = prices_of(given["prices"], given["currency"])
+    currency = given["currency"]
+    prices = {
+        name: Price(amount=amount, currency=currency)
+        for name, amount in prices_of(given["prices"], currency).items()
+    }
     study = _study(source, given)
     with (
         journal_at(store, is_new=True) as journal,

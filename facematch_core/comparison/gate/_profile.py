@@ -19,10 +19,8 @@ import attrs
 
 from facematch_core._nearest import nearest
 from facematch_core._settings import described
+from facematch_core._toml import parsed
 from facematch_core.errors import InvalidRequest
-
-#: A profile is small; more is a mistake.
-MAX_FILE_BYTES: Final = 1 << 20
 
 #: Where ours are.
 _FOLDER: Final = Path(__file__).parent / "profiles"
@@ -95,36 +93,14 @@ def read_profile(name_or_path: str | Path) -> GateProfile:
     """
     text = str(name_or_path)
     if text in built_in():
-        return _profile(text, text, _parsed(_FOLDER / f"{text}.toml"))
+        return _profile(text, text, parsed(_FOLDER / f"{text}.toml", "profile", InvalidRequest))
     if isinstance(name_or_path, str) and _NAME.fullmatch(text):
         raise InvalidRequest(
             f"There is no profile {text[:60]!r} of requirements; {nearest(text, built_in())} "
             "Of your own, name the file, which ends in .toml."
         )
     path = Path(name_or_path)
-    return _profile(path.stem, str(path), _parsed(path))
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise InvalidRequest(f"The profile {str(path)!r} cannot be read: {reason}.") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise InvalidRequest(f"The profile {path} is over {MAX_FILE_BYTES} bytes.")
-    import tomllib
-
-    try:
-        return tomllib.loads(content.decode())
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
-    except tomllib.TOMLDecodeError as error:
-        reason = str(error).rstrip(".")
-    except (ValueError, RecursionError) as error:
-        reason = type(error).__name__
-    raise InvalidRequest(f"The profile {path} is no TOML: {reason}.")
+    return _profile(path.stem, str(path), parsed(path, "profile", InvalidRequest))
 
 
 def _profile(name: str, where: str, table: Mapping[str, Any]) -> GateProfile:

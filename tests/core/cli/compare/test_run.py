@@ -181,8 +181,8 @@ def test_pairs_of_a_folder(run, tmp_path, scripted, pairs):
     [
         ((), "Name at least one contender"),
         (("--backend", "fake", "--backend", "fake"), "'fake' is named twice"),
-        (("--backend", "fake", "--price", "fake=cheap"), "write an amount from 0 on"),
-        (("--backend", "fake", "--price", "fake=-1"), "write an amount from 0 on"),
+        (("--backend", "fake", "--price", "fake=cheap"), "must be an amount from 0 on"),
+        (("--backend", "fake", "--price", "fake=-1"), "must be an amount from 0 on"),
         (("--backend", "fake", "--price", "fake=1", "--currency", "euro"), "three capital letters"),
         (("--backend", "fake", "--price", "other=1"), "price names 'other'"),
         (("--backend", "fake", "--keep", "other"), "keep names 'other'"),
