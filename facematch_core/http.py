@@ -26,9 +26,7 @@ Sending, deadlines, errors and what they say about money are here and in the mod
 from __future__ import annotations
 
 import abc
-from pathlib import PurePath
-from types import TracebackType
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
 from urllib3.util import parse_url
 
@@ -36,7 +34,6 @@ from ._age import AgeResult
 from ._enums import Billed, Environment, Operation, Retention
 from ._http._client import HttpClient
 from ._http._errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
-from ._http._masking import mask_error, masked_result
 from ._http._messages import (
     BodyShape,
     FilePart,
@@ -44,6 +41,7 @@ from ._http._messages import (
     HttpRequest,
     retry_after_s,
 )
+from ._http._reading import KINDS, MOCK_HEADER, R, default_error, is_believed, meaning
 from ._http._url import check_base_url, is_loopback
 from ._http._words import excerpt, without_secrets
 from ._results import LivenessResult, MatchResult
@@ -51,9 +49,7 @@ from ._rules import Answer
 from ._search import SearchResult
 from .backend import AgeCall, Backend, Call, Image, LivenessCall, MatchCall, SearchCall
 from .errors import (
-    EnvironmentMismatch,
     FaceMatchError,
-    UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
@@ -78,18 +74,6 @@ __all__ = [
     "vendor_error",
     "without_secrets",
 ]
-
-#: Every answer of a mock server carries this header, and no vendor's does.
-MOCK_HEADER = "X-Facematch-Mock"
-
-R = TypeVar("R", MatchResult, LivenessResult, SearchResult, AgeResult)
-
-_KINDS: dict[Operation, Any] = {
-    Operation.MATCH: MatchResult,
-    Operation.LIVENESS: LivenessResult,
-    Operation.SEARCH: SearchResult,
-    Operation.AGE: AgeResult,
-}
 
 
 def picture(name: str, image: Image) -> FilePart:
@@ -166,14 +150,7 @@ class HttpBackend(Backend):
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of another status than 200; by default from `error_table`."""
-        return vendor_error(
-            reply,
-            self.error_table,
-            backend=self.name,
-            now=self.client.clock.now(),
-            reconcilable=self.reconcilable(call),
-            attempt_id=call.attempt_id,
-        )
+        return default_error(self, reply, call)
 
     def reconcilable(self, call: Call) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""
@@ -257,7 +234,7 @@ class HttpBackend(Backend):
                 reconcilable=self.reconcilable(call),
                 attempt_id=call.attempt_id,
             )
-            again = on_sent is not _told_already and self._believes(reply)
+            again = on_sent is not _told_already and is_believed(self, reply)
             if not (again and self.sign_again(request, reply)):
                 return reply
             on_sent = _told_already  # once for a call, however often its bytes leave
@@ -272,11 +249,11 @@ class HttpBackend(Backend):
             call: What was asked.
             reply: What might be answered; its `secrets` are masked as those of a request are.
         """
-        return self._meaning(call, reply, _KINDS[call.operation])
+        return meaning(self, call, reply, KINDS[call.operation])
 
     def _ask(self, call: Call, kind: type[R]) -> R:
         reply = self._reply(call)
-        answer = self._meaning(call, reply, kind)
+        answer = meaning(self, call, reply, kind)
         if not isinstance(answer, FaceMatchError):
             return answer
         # The frame of a function that raises stays alive with the error.
@@ -287,104 +264,9 @@ class HttpBackend(Backend):
             answer.__context__ = None
             del answer
 
-    def _meaning(
-        self, call: Call, reply: HttpReply, kind: type[R]
-    ) -> R | VendorError | EnvironmentMismatch:
-        return self._believed(self._read(call, reply, kind), call, reply)
-
-    def _believes(self, reply: HttpReply) -> bool:
-        return self.environment is not Environment.MOCK or _environment(reply) is not None
-
-    def _believed(
-        self, answer: R | VendorError, call: Call, reply: HttpReply
-    ) -> R | VendorError | EnvironmentMismatch:
-        """`answer`, unless it should come from a mock and does not say that it does."""
-        if self._believes(reply):
-            return answer
-        return EnvironmentMismatch(
-            f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
-            "say that it is a mock, and may be the real vendor: check the address and the "
-            "environment.",
-            environment=Environment.PRODUCTION,
-            billed=answer.billed,
-            attempt_id=call.attempt_id,
-        )
-
-    def _read(self, call: Call, reply: HttpReply, kind: type[R]) -> R | VendorError:
-        """The result, or the error to raise, new and without a traceback."""
-        if reply.status != 200:
-            refusal = self._refusal(reply, call)
-            if isinstance(refusal, kind):
-                return self._told(refusal, reply)
-            return self._clean(self._error(reply, call), call, reply)
-        try:
-            result = self.parse(call, reply)
-        except VendorError as error:
-            return self._clean(error, call, reply)
-        except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that, whatever a plug-in trips over
-            problem = f"{type(error).__name__} {_where(error.__traceback__)}"
-        else:
-            if isinstance(result, kind):
-                return self._told(result, reply)
-            problem = f"its parse gives {type(result).__name__}, not {kind.__name__}"
-        paid = call.operation in self.capabilities.billed_operations
-        counts, ground = _CHARGED if paid else _FREE
-        return UnexpectedResponse(
-            f"{self.name} answered 200 in a form that cannot be read ({problem}). {counts}; please "
-            "report it.",
-            backend=self.name,
-            billed=Billed.YES if paid else Billed.NO,
-            billed_ground=ground,
-            attempt_id=call.attempt_id,
-            status_code=reply.status,
-            environment=_environment(reply),
-        )
-
-    def _told(self, result: R, reply: HttpReply) -> R:
-        return masked_result(result, reply.secrets, _environment(reply))
-
-    def _refusal(self, reply: HttpReply, call: Call) -> Answer | None:
-        try:
-            return self.parse_refusal(call, reply)
-        except Exception:  # noqa: BLE001 - as in _error: the status decides then
-            return None
-
-    def _error(self, reply: HttpReply, call: Call) -> VendorError:
-        try:
-            return self.error(reply, call)
-        except Exception:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            return HttpBackend.error(self, reply, call)
-
-    def _clean(self, error: VendorError, call: Call, reply: HttpReply) -> VendorError:
-        """`error` without traceback and without secrets that the vendor echoed."""
-        mask_error(error, reply.secrets)
-        error.environment = error.environment or _environment(reply)
-        error.backend = error.backend or self.name
-        error.attempt_id = error.attempt_id or call.attempt_id
-        error.status_code = error.status_code or reply.status
-        return error.with_traceback(None)
-
-
-#: Whether an answer 200 that cannot be read was charged: in a message, and as the ground.
-_CHARGED = ("It counts as charged", "a 200 answer is taken as charged")
-_FREE = ("It is not charged", "the vendor charges nothing for it")
 
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
 
 
 def _told_already() -> None:
     pass
-
-
-def _environment(reply: HttpReply) -> Environment | None:
-    return Environment.MOCK if MOCK_HEADER in reply.headers else None
-
-
-def _where(traceback: TracebackType | None) -> str:
-    """File and line of the innermost frame: of the plug-in's code, never of the data."""
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "at an unknown place"
-    file = PurePath(traceback.tb_frame.f_code.co_filename).name
-    return f"in {file}, line {traceback.tb_lineno}"
