@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 
 import pytest
 import requests
@@ -173,28 +172,39 @@ def run_suite(tmp_path):
     return run
 
 
+AFTERWARDS = """
+import os, pathlib, threading
+import requests
+
+CARD = pathlib.Path(os.environ["CARD"]).read_bytes()
+FILES = {"user_image": ("a.png", CARD), "ref_image": ("b.png", CARD)}
+DIDIT = "https://verification.didit.me/v3/"
 KEPT = []
 
-
-def test_a_mock_in_the_process_ends_with_its_test(didit_mock):
-    """See the next test; here it delivers, from a thread of its own."""
+def test_it_delivers(didit_mock):
     KEPT.append(didit_mock)
     body = {"label": "a", "url": "http://127.0.0.1:9/x", "subscribed_events": ["status.updated"]}
     headers = {"x-api-key": didit_mock.live_key}
-    made = requests.post(f"{DIDIT}/v3/webhook/destinations/", json=body, headers=headers, timeout=9)
+    made = requests.post(DIDIT + "webhook/destinations/", json=body, headers=headers, timeout=9)
     assert made.status_code == 201
     didit_mock.control.webhooks.pause()
-    assert post(DIDIT, didit_mock).ok
+    assert requests.post(DIDIT + "face-match/", files=FILES, headers=headers, timeout=9).ok
 
-
-def test_and_delivers_nothing_afterwards():
-    """Its courier was stopped, whoever still holds it."""
-    mock = KEPT.pop()
+def test_not_any_more():
+    (mock,) = KEPT
     mock.control.webhooks.resume()
     mock.control.advance(1)
     (delivery,) = mock.control.webhooks.deliveries()
     assert (delivery.state, delivery.attempts) == ("pending", ())
     assert not any(one.name == "facematch-mock-courier" for one in threading.enumerate())
+"""
+
+
+def test_a_mock_in_the_process_ends_with_its_test(run_suite):
+    """It delivers from a thread of its own, which is stopped, whoever still holds the mock."""
+    done = run_suite(AFTERWARDS)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
