@@ -12,6 +12,8 @@ from facematch_core import (
     DeadlineExceeded,
     FaceVerifier,
     Failover,
+    ImageFormat,
+    InvalidImage,
     InvalidRequest,
     LivenessDecision,
     Operation,
@@ -21,6 +23,7 @@ from facematch_core import (
     UnsupportedCapability,
     errors,
 )
+from facematch_core.backend import ImageLimits
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -71,6 +74,18 @@ def test_liveness_is_not_paid_if_nobody_can_compare():
         failover(first, second).verify_live(A, B)
     assert first.calls == second.calls == []
     assert [s.backend for s in caught.value.skipped] == ["a", "b"]
+
+
+def test_liveness_is_not_paid_if_nobody_takes_the_reference():
+    """Nor is it refused if one of the members takes it."""
+    narrow = {"image_limits": ImageLimits(formats={ImageFormat.HEIC})}
+    first, second = FakeBackend(**narrow), FakeBackend(**narrow)
+    with pytest.raises(InvalidImage) as caught:
+        failover(first, second).verify_live(A, B)
+    assert first.calls == second.calls == []
+    assert [s.backend for s in caught.value.skipped] == ["a", "b"]
+    wide = FakeBackend()
+    assert failover(first, wide).verify_live(A, B).match.answered_by == "b"
 
 
 def test_a_paid_liveness_check_is_kept():

@@ -9,7 +9,7 @@ from fakes import match_result
 from facematch_core import Billed, OutcomeUnknown, Score, _plan
 from facematch_core.cli import _budget_settling, _group
 from facematch_core.comparison.running import Journal, run_study
-from facematch_core.errors import RateLimited, UnexpectedResponse
+from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
 from facematch_core.store import SqlAttempts
 
 BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"\n'
@@ -211,6 +211,37 @@ def test_reconciled_as_a_document(run_json, lost, vendor):
     assert [(row["attempt_id"], row["outcome"], row["reason"]) for row in told["looked"]] == [
         (one.attempt.id, "error", "Slower.")
     ]
+    assert len(told["open"]) == 1
+
+
+def test_after_an_error_that_would_meet_all_nobody_else_is_looked_for(run_json, lost, vendor):
+    """A key that is not accepted is tried once."""
+    lost(OutcomeUnknown("Lost."), OutcomeUnknown("Lost."), keep=["fake"])
+    asked = []
+
+    def fail(attempt, **_more):
+        asked.append(attempt)
+        raise AuthenticationFailed("Another key.")
+
+    vendor.reconcile = fail
+    code, told = run_json("compare", "unknown", "--reconcile")
+    assert (code, len(asked)) == (5, 1)
+    assert [(row["outcome"], row["reason"]) for row in told["looked"]] == [
+        ("error", "Another key."),
+        ("skipped", "Not looked for, after the error before it."),
+    ]
+    assert len(told["open"]) == 2
+
+
+def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, tmp_path, vendor):
+    """A profile that cannot be opened here is an outcome of each of its calls."""
+    (one,) = lost(OutcomeUnknown("Lost."), keep=["fake"])
+    (tmp_path / "facematch.toml").write_text("[profiles.fake]\nbackend = 5\n")
+    code, told = run_json("compare", "unknown", "--reconcile")
+    (row,) = told["looked"]
+    assert (row["attempt_id"], row["outcome"]) == (one.attempt.id, "error")
+    assert "backend must be text" in row["reason"]
+    assert code != 0
     assert len(told["open"]) == 1
 
 

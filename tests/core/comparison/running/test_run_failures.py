@@ -24,6 +24,7 @@ from facematch_core.comparison.running._turn import MOST_FAILURES
 from facematch_core.errors import (
     AuthenticationFailed,
     BudgetExceeded,
+    ConfigurationError,
     EnvironmentMismatch,
     InsufficientCredit,
     OutcomeUnknown,
@@ -183,3 +184,27 @@ def test_failures_that_are_not_in_a_row_end_nothing(journal, tmp_path):
     summary = once(journal, study, opener(FakeBackend(script=[*gone, None, *gone])))
     assert summary.error is None
     assert summary.standing.states["failed"] == len(gone) * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda path: path.unlink(), "cannot be read any more (No such file or directory)"),
+        (lambda path: path.write_bytes(b"GIF89a"), "is another one than when the study began"),
+    ],
+    ids=["gone", "changed"],
+)
+def test_a_picture_that_is_not_what_it_was_ends_the_contender(journal, study, change, says):
+    """Nobody is asked about another picture under the name of the first; the rest stays free."""
+    third = study.pairs[2].probe
+
+    def answered_then_changed(call):
+        if third.exists() and third.read_bytes()[:3] != b"GIF":
+            change(third)
+        return answer()(call)
+
+    contender = opener(FakeBackend(script=[answered_then_changed] * 6))
+    ended = once(journal, study, contender)
+    assert (ended.asked, type(ended.error)) == (2, ConfigurationError)
+    assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
+    assert states(journal, stored(journal)) == ["answered"] * 2 + ["free"] * 4
