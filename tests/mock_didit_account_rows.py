@@ -1,4 +1,4 @@
-"""Rows of the contract about credit and accounts, as `test_contract_rows` takes them."""
+"""Rows of the contract about credit and accounts, as `mock_didit_rows` has them."""
 
 ROWS = (
     # Billing

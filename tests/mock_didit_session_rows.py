@@ -1,4 +1,4 @@
-"""The contract's rows about sessions, as `tests/mock_server/claims/test_contract_rows.py` has them.
+"""The contract's rows about sessions, as `mock_didit_rows` has them.
 
 Section, first cell (empty for a sentence), what it says, claims of Didit by id.
 """
