@@ -14,7 +14,8 @@ class Owner:
     """One process.
 
     Attributes:
-        host: Name of its machine or container.
+        host: Name of its machine, and which of its spaces of process numbers: a container has one
+            of its own, though it may have the machine's name.
         pid: Its number there.
         run: An id of this one process, which no later one with the same number has.
     """
@@ -27,13 +28,14 @@ class Owner:
     def here(cls) -> Owner:
         """This process; another one in the child of a fork."""
         pid = os.getpid()
-        if pid not in _known:
-            import socket  # not above: a program without a budget needs none
+        # One step at a time: of two threads that both make one, both get the same.
+        return _known.get(pid) or _known.setdefault(pid, cls._made(pid))
 
-            # What a parent was called says nothing here.
-            _known.clear()
-            _known[pid] = cls(host=socket.gethostname()[:200], pid=pid, run=_run(pid))
-        return _known[pid]
+    @classmethod
+    def _made(cls, pid: int) -> Owner:
+        import socket  # not above: a program without a budget needs none
+
+        return cls(host=f"{socket.gethostname()[:200]}{_space()}", pid=pid, run=_run(pid))
 
     def is_gone(self) -> bool | None:
         """Whether it has ended; None if that cannot be told, as of another machine."""
@@ -52,18 +54,31 @@ class Owner:
         except OSError:
             # Somebody else's, so it exists.
             pass
-        fields = _stat(self.pid)
-        if fields is None:
+        fields, began = _stat(self.pid), self.run.rpartition("@")[2]
+        if fields is None or not began:
             return None
         # One that has ended stays listed until its parent asks, which some parents never do.
-        return fields[0] in _ENDED or not self.run.endswith(f"@{fields[_BEGAN]}")
+        return fields[0] in _ENDED or began != fields[_BEGAN]
 
 
 _known: dict[int, Owner] = {}
 
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    # What a parent was called says nothing, and its number may come again.
+    os.register_at_fork(after_in_child=_known.clear)
+
 #: States of a process that has ended, and the place of when it began.
 _ENDED = ("Z", "X")
 _BEGAN = 19
+
+
+def _space() -> str:
+    """Which processes this one sees by their numbers; empty where nothing tells."""
+    try:
+        # pid:[4026531836]
+        return f"/{Path('/proc/self/ns/pid').readlink().name.strip('pid:[]')}"
+    except OSError:
+        return ""
 
 
 def _run(pid: int) -> str:
@@ -79,7 +94,8 @@ def _began(pid: int) -> str | None:
 def _stat(pid: int) -> list[str] | None:
     """What the system tells of a process, its state first; None where nothing tells."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        # A name is cut after 15 bytes, which may be in the middle of a letter.
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     # Its name, in brackets, may hold anything: the rest is counted from the last bracket.

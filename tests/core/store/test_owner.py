@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import attrs
+import pytest
 
 from facematch_core.store import Owner
 
+SPACE, NAME = Path("/proc/self/ns/pid"), Path("/proc/self/comm")
 ASK = "from facematch_core.store import Owner; o = Owner.here(); print(o.host, o.pid, o.run)"
 
 
@@ -80,3 +83,82 @@ def test_the_child_of_a_fork_is_another_one():
     assert run != here.run
     assert gone == "False"
     assert Owner.here() == here
+
+
+def test_threads_that_ask_at_once_are_told_the_same():
+    """The first calls of a process may come from several threads."""
+    code = """
+import threading
+from facematch_core.store import Owner, _owner
+
+made, all_there = _owner.Owner._made, threading.Barrier(8)
+
+def slowly(pid):
+    found = made(pid)
+    all_there.wait()
+    return found
+
+_owner.Owner._made = slowly
+told = []
+threads = [threading.Thread(target=lambda: told.append(Owner.here())) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(told), len(set(told)), Owner.here() in told)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["8", "1", "True"]
+
+
+def test_a_grandchild_is_not_its_grandparent():
+    """Even with the number of a process before it, whose name the child would know."""
+    code = """
+import os
+from facematch_core.store import Owner, _owner
+
+Owner.here()
+if os.fork() == 0:
+    print(len(_owner._known), flush=True)
+    os._exit(0)
+os.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
+@pytest.mark.skipif(not SPACE.exists(), reason="the system tells no spaces")
+def test_of_another_container_nobody_can_tell():
+    """It may have this machine's name; its numbers mean nothing here."""
+    here = Owner.here()
+    name, space = here.host.rsplit("/", 1)
+    assert space.isdigit()
+    other = attrs.evolve(here, host=f"{name}/{int(space) + 1}", pid=2**22 + 1)
+    assert other.is_gone() is None
+
+
+def test_a_process_of_which_nobody_knows_when_it_began():
+    """Where nothing told it then, nothing can be said now, except that its number is gone."""
+    here = Owner.here()
+    assert attrs.evolve(here, pid=os.getppid(), run="x@").is_gone() is None
+    assert attrs.evolve(here, pid=2**22 + 1, run="x@").is_gone()
+
+
+@pytest.mark.skipif(not NAME.exists(), reason="the system tells no names")
+def test_a_name_that_is_cut_in_a_letter():
+    """The system cuts the names of processes after 15 bytes."""
+    code = f"""
+import sys
+open("/proc/self/comm", "wb").write(("x" * 14 + chr(228)).encode()[:15])
+{ASK}
+sys.stdout.flush()
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        host, pid, run = process.stdout.readline().split()
+        other = Owner(host=host, pid=int(pid), run=run)
+        assert other.is_gone() is False
+        process.stdin.close()
+    assert other.is_gone()
