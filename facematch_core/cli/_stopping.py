@@ -12,10 +12,16 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 _TELLING = b"\nstopping: waiting for the calls that have begun (again: stop at once)\n"
+_AT_ONCE = b"\nstopped: calls that had begun may be charged, and their answers are not heard\n"
+#: A progress bar hides the cursor of a terminal.
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopping:
     """While it is entered, the first SIGINT or SIGTERM ends the batch instead of the process.
+
+    The second one ends the process, without waiting for anything: what was answered is on disk, and
+    what was under way is found as after ``kill -9``.
 
     Attributes:
         signal: The signal that came; 0 as long as none did.
@@ -38,10 +44,11 @@ class Stopping:
         self._before.clear()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
-        # From now on a second one does what it always did.
-        self.__exit__()
         # A handler may not use a stream that the interrupted code is just writing to.
+        if self.signal:
+            os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + _AT_ONCE)
+            os._exit(128 + number)
+        self.signal = number
         os.write(2, _TELLING)
 
     def until_stopped(self, items: Iterable[T]) -> Iterator[T]:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -311,16 +313,39 @@ def test_interrupted_as_json(number, run_json, pairs, scripted):
     assert document["stopped_by"] == number.name
 
 
-def test_second_signal_is_the_usual_one():
-    """After the first Ctrl-C the handlers are those from before."""
+def test_the_first_signal_ends_the_batch_alone():
+    """Afterwards the handlers are those from before."""
     before = signal.getsignal(signal.SIGINT)
     with Stopping() as stopping:
         assert signal.getsignal(signal.SIGINT) != before
         signal.raise_signal(signal.SIGINT)
         assert stopping.signal == signal.SIGINT
-        assert signal.getsignal(signal.SIGINT) == before
         assert list(stopping.until_stopped([1, 2])) == []
     assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+def test_the_second_signal_ends_the_process(number):
+    """At once, whatever is under way in a thread, and without a traceback."""
+    code = f"""
+import signal, threading
+from facematch_core.cli._stopping import Stopping
+
+with Stopping():
+    threading.Thread(target=threading.Event().wait).start()
+    signal.raise_signal({int(number)})
+    print("waits", flush=True)
+    signal.raise_signal({int(number)})
+    print("never")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (128 + number, "waits\n")
+    assert [line.partition(":")[0] for line in done.stderr.split("\n") if line] == [
+        "stopping",
+        "stopped",
+    ]
 
 
 def test_in_another_thread():
