@@ -84,6 +84,8 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        from sqlalchemy.exc import DBAPIError
+
         if self._alone is None:
             with self._engine.connect() as connection:
                 connection.execution_options(isolation_level="READ COMMITTED")
@@ -97,7 +99,9 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                # SQLite may have done it by itself (disk full): the first error is the one to tell.
+                with contextlib.suppress(DBAPIError):
+                    connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
 

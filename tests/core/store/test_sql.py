@@ -181,3 +181,16 @@ def test_reserving_is_one_statement(sql):
     assert "<= ?" in update
     assert insert.startswith("INSERT INTO facematch_attempts")
     assert KEY.name not in update
+
+
+def test_a_full_disk_is_told_as_that(sql):
+    """SQLite takes the step back by itself; what comes of taking it back again is not told."""
+    database = sql._database
+    database.run(lambda file: file.exec_driver_sql("CREATE TABLE filler (x)"))
+    (pages,) = database.run(lambda file: file.exec_driver_sql("PRAGMA page_count").one())
+    database.run(lambda file: file.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}"))
+    with pytest.raises(ConfigurationError, match=r"failed \(database or disk is full\)"):
+        database.run(
+            lambda file: file.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(1000000))")
+        )
+    assert database.run(lambda file: file.exec_driver_sql("SELECT * FROM filler").all()) == []
