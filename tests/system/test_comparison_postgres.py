@@ -1,9 +1,12 @@
 """A run on a real PostgreSQL server: several processes on one study, killed and not."""
 
 import contextlib
+import itertools
 import threading
 
 import pytest
+import sqlalchemy
+from attempts import of_nobody, passage
 from core.comparison.running.runner import LEFT
 from core.comparison.running.studies import entered, states
 from core.comparison.running.test_kills import check, finish
@@ -12,6 +15,10 @@ from core.comparison.running.vendors import World
 from hypothesis import settings
 
 from facematch_core.comparison.running import Journal, PairState, read_answers
+from facematch_core.comparison.running._settling import take_back
+from facematch_core.gates import Budget
+from facematch_core.store import Owner, SqlAttempts
+from facematch_core.testing import ManualClock
 
 
 def wait_for(world, calls):
@@ -121,4 +128,74 @@ def test_a_server_that_goes_away(tmp_path, server):
         server.start()
     assert str(server.folder) not in str(caught.value)
     assert len(journal.claim(contender.number)) == 1
+    journal.close()
+
+
+def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
+    """Its process is gone by then: the budgets are told of this call, too, by the next search."""
+    address = server.new_database()
+    journal, dying, store = Journal(address), Journal(address), SqlAttempts(address)
+    contender = entered(journal, 1)
+    nobody, begun = of_nobody(), passage()
+    with monkeypatch.context() as patched:
+        patched.setattr(Owner, "here", staticmethod(lambda: nobody))
+        (claim,) = dying.claim(contender.number)
+    gone = Owner.is_gone
+
+    def its_last_moment(owner):
+        if owner == nobody and not store.open_entries():
+            assert dying.begin(claim, begun.attempt)
+            Budget(9, name="shop", store=store).enter(begun)
+        return gone(owner)
+
+    monkeypatch.setattr(Owner, "is_gone", its_last_moment)
+    now = ManualClock().now()
+    assert take_back(journal, contender, [store], now) == 0
+    assert states(journal, contender) == [PairState.CLAIMED]
+    assert take_back(journal, contender, [store], now) == 1
+    assert states(journal, contender) == [PairState.FREE]
+    assert store.open_entries() == ()
+    for one in (journal, dying, store):
+        one.close()
+
+
+def test_two_that_take_back_the_same_do_not_wait_for_each_other(server, monkeypatch):
+    """Whatever way the database finds the rows in, each takes them in one order."""
+    address = server.new_database()
+    journal = Journal(address)
+    contender = entered(journal, 40)
+    nobody = of_nobody()
+    with monkeypatch.context() as patched:
+        patched.setattr(Owner, "here", staticmethod(lambda: nobody))
+        for first in reversed(range(40)):  # so that the rows lie backwards
+            journal.claim(contender.number, 1, first=first)
+    both_at_work = threading.Barrier(2)
+    found = []
+
+    def work(plan):
+        engine = sqlalchemy.create_engine(
+            address, connect_args={"options": f"-c enable_bitmapscan=off -c {plan}=off"}
+        )
+        updates = itertools.count()
+
+        @sqlalchemy.event.listens_for(engine, "after_cursor_execute")
+        def after(_connection, _cursor, statement, *_):
+            if statement.startswith("UPDATE") and next(updates) == 0:
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    both_at_work.wait(2)
+
+        with contextlib.closing(Journal(engine)) as one:
+            found.append(take_back(one, contender, [], ManualClock().now()))
+        engine.dispose()
+
+    threads = [
+        threading.Thread(target=work, args=[plan])
+        for plan in ("enable_seqscan", "enable_indexscan")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [0, 40]
+    assert states(journal, contender) == [PairState.FREE] * 40
     journal.close()

@@ -49,8 +49,11 @@ class OpenOnes:
         """What processes that are gone had asked counts as unknown from now on."""
         for one in self._contenders:
             recovered = self._journal.recover(one.number)
-            self._tell(one, list(recovered.not_sent), Billed.NO)
-            self._journal.release(recovered.taken)
+            try:
+                self._tell(one, list(recovered.not_sent), Billed.NO)
+                self._journal.release(recovered.taken)
+            finally:
+                self._journal.let_go(recovered.taken)
             hear_budgets(self._journal, one)
 
     def left(self) -> list[Left]:

@@ -110,9 +110,10 @@ def ask_by_embeddings(turn: Turn, workers: int, elsewhere: EmbedderOf | None) ->
             _embed(turn, embedder, claims, known)
             ended = judge.outcomes(claims, known)
         finally:
-            turn.write(ended)
-            done = {claim for claim, _ in ended}
-            turn.release(claim for claim in claims if claim not in done)
+            try:
+                turn.write(ended)
+            finally:
+                turn.give_up(claims, begun={claim for claim, _ in ended})
     ask_pairs(turn, workers)
 
 

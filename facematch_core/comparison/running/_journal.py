@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +16,7 @@ from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.store import Owner, SqlAttempts
 from facematch_core.store._database import Database
 
+from ._live import LIVE
 from ._records import (
     Claim,
     Left,
@@ -30,6 +33,20 @@ if TYPE_CHECKING:
     from ._recovering import Recovered
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def _new_token() -> Iterator[str]:
+    """Of claims that are about to be made; live before anybody can see them."""
+    token = uuid.uuid4().hex
+    LIVE.add(token)
+    try:
+        yield token
+    except BaseException:
+        # If they were made all the same, nobody knows of them.
+        LIVE.discard(token)
+        raise
+
 
 #: Any number that no two programs mean different things by: "facc" in ASCII.
 _MAKING = 0x66616363
@@ -131,13 +148,18 @@ class Journal:
     # One pair
 
     def claim(self, contender: int, count: int = 1, *, first: int = 0) -> list[Claim]:
-        """Take up to `count` free pairs from `first` on, for this process alone."""
+        """Take up to `count` free pairs from `first` on, for whoever has these claims alone.
+
+        What is not ended or released is to be let go of: see `let_go`.
+        """
         from ._steps import claim
 
         mine: dict[str, Any] = {"owner": Owner.here(), "at": self._clock.now()}
-        return self._step(
-            "claim", lambda file: claim(file, contender, count=count, first=first, **mine)
-        )
+        with _new_token() as token:
+            return self._step(
+                "claim",
+                lambda file: claim(file, contender, count=count, first=first, token=token, **mine),
+            )
 
     def begin(self, claim: Claim, attempt: Attempt) -> bool:
         """Note which call a claim became, before anything is set aside for it.
@@ -168,24 +190,39 @@ class Journal:
             "end", lambda file: [end(file, claim, outcome, now) for claim, outcome in outcomes]
         )
 
-    def release(self, claims: Iterable[Claim]) -> int:
-        """Give back what was claimed and not asked; how many there were."""
+    def release(self, claims: Iterable[Claim], *, held_back: bool = False) -> int:
+        """Give back what was claimed and not asked; how many there were.
+
+        Args:
+            claims: Which.
+            held_back: Whether their calls were about to be made, and certainly were not.
+        """
         from ._steps import release
 
         given = list(claims)
-        return self._step("release", lambda file: release(file, given)) if given else 0
+        if not given:
+            return 0
+        return self._step("release", lambda file: release(file, given, held_back=held_back))
+
+    def let_go(self, claims: Iterable[Claim]) -> None:
+        """Nothing more is done with these claims: what is not ended, the next search takes back."""
+        LIVE.difference_update([one.token for one in claims])
 
     # What is left behind
 
     def recover(self, contender: int) -> Recovered:
         """Take over what processes that are gone had claimed; what they asked is unknown.
 
-        Tell the budgets of it, then `release` it.
+        So is what this process has let go of. Tell the budgets of it, then `release` it and let go.
         """
         from ._recovering import recover
 
         here, now = Owner.here(), self._clock.now()
-        return self._step("recover", lambda file: recover(file, contender, here, now))
+        with _new_token() as token:
+            return self._step(
+                "recover",
+                lambda file: recover(file, contender, here=here, token=token, now=now),
+            )
 
     def release_failed(self, contender: int, before: datetime) -> int:
         """What failed before a time, and was certainly not charged, may be asked again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from ._records import Claim, Outcome
 from ._turn import Turn
 
 #: Pairs that a thread takes at a time where nothing is charged and nothing leaves the machine; a
@@ -27,15 +28,18 @@ def _work(turn: Turn) -> None:
         claims = turn.claim(count)
         if not claims and not turn.recover():
             return
-        ended = []
+        ended: list[tuple[Claim, Outcome]] = []
+        begun: set[Claim] = set()
         try:
             for claim in claims:
                 if turn.is_over:
                     break
+                begun.add(claim)
                 outcome = turn.ask(claim)
                 if outcome is not None:
                     ended.append((claim, outcome))
         finally:
-            turn.write(ended)
-            ended_ones = {claim for claim, _ in ended}
-            turn.release(claim for claim in claims if claim not in ended_ones)
+            try:
+                turn.write(ended)
+            finally:
+                turn.give_up(claims, begun)

@@ -12,7 +12,6 @@ import attrs
 
 from facematch_core._enums import Billed, Decision, Environment
 from facematch_core._reconcile import Attempt
-from facematch_core.store import Owner
 
 #: A record of a call that is missing after this time will not come any more.
 SURELY_LATE: Final = timedelta(minutes=15)
@@ -39,17 +38,18 @@ class PairState(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """One pair that this process may ask one contender about.
+    """One pair that whoever has this may ask one contender about.
 
     Attributes:
         contender: Its number in the journal.
         pair: Place of the pair in the study, from 0.
-        owner: This process.
+        token: Of this claim alone. A process that lost a pair and claimed it again has two claims,
+            of which the first is worth nothing.
     """
 
     contender: int
     pair: int
-    owner: Owner
+    token: str
 
 
 @attrs.frozen(kw_only=True)

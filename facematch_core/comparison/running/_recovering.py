@@ -13,6 +13,7 @@ from facematch_core._enums import Billed
 from facematch_core.store import Owner, State
 from facematch_core.store._store import LONGEST_CALL
 
+from ._live import LIVE
 from ._records import Claim, Left, Outcome, PairState
 from ._tables import COMPARISONS, EMPTY, outcome_row, text_of
 
@@ -40,44 +41,52 @@ class Recovered:
     unknown: int = 0
 
 
-def recover(connection: Connection, contender: int, here: Owner, now: datetime) -> Recovered:
-    """Take over what processes that are gone had claimed; what they had asked is unknown.
+def recover(
+    connection: Connection, contender: int, *, here: Owner, token: str, now: datetime
+) -> Recovered:
+    """Take over what was claimed by who is gone; what they had asked is unknown.
 
     What is taken over is not free yet: budgets are to be told of its calls first, and if this
     process ends before, the next one finds them again. Where it cannot be told whether a process is
     gone, time decides. Should it still be there, it finds its claim taken before it sends, and does
     not; an answer that comes is still taken.
     """
-    begun = COMPARISONS.select().where(
-        _ROW.contender == contender,
-        _ROW.state.in_([PairState.CLAIMED.value, PairState.ASKED.value]),
-        _ROW.run != here.run,
+    begun = (
+        COMPARISONS.select()
+        .where(
+            _ROW.contender == contender,
+            _ROW.state.in_([PairState.CLAIMED.value, PairState.ASKED.value]),
+        )
+        # In one order, for everybody: else two of them could wait for each other.
+        .order_by(_ROW.pair)
     )
     gone: dict[Owner, bool | None] = {}
     taken: list[Claim] = []
     not_sent: list[str] = []
     unknown = 0
-    mine = {"host": here.host, "pid": here.pid, "run": here.run}
+    mine = {"host": here.host, "pid": here.pid, "run": here.run, "claim": token}
     for row in connection.execute(begun).mappings().all():
         owner = Owner(host=row["host"], pid=row["pid"], run=row["run"])
         if owner not in gone:
             gone[owner] = owner.is_gone()
-        if not _is_abandoned(gone[owner], row, now):
+        if not _is_abandoned(gone[owner], row, here, now):
             continue
         was_asked = row["state"] == PairState.ASKED.value
-        here_still = (
+        as_read = (
             _ROW.contender == contender,
             _ROW.pair == row["pair"],
-            _ROW.run == row["run"],
+            _ROW.claim == row["claim"],
             _ROW.state == row["state"],
+            # Whoever is gone now may have begun a call after the row was read.
+            _ROW.attempt_id.is_not_distinct_from(row["attempt_id"]),
         )
-        change = COMPARISONS.update().where(*here_still).values(_LEFT if was_asked else mine)
+        change = COMPARISONS.update().where(*as_read).values(_LEFT if was_asked else mine)
         if connection.execute(change).rowcount != 1:
             continue
         if was_asked:
             unknown += 1
             continue
-        taken.append(Claim(contender=contender, pair=row["pair"], owner=here))
+        taken.append(Claim(contender=contender, pair=row["pair"], token=token))
         if row["attempt_id"] is not None:
             not_sent.append(row["attempt_id"])
     return Recovered(taken=tuple(taken), not_sent=tuple(not_sent), unknown=unknown)
@@ -87,7 +96,9 @@ _FREE: Final = {**EMPTY, "state": PairState.FREE.value}
 _LEFT: Final = {"state": PairState.UNKNOWN.value, "billed": Billed.UNKNOWN.value}
 
 
-def _is_abandoned(is_gone: bool | None, row: RowMapping, now: datetime) -> bool:
+def _is_abandoned(is_gone: bool | None, row: RowMapping, here: Owner, now: datetime) -> bool:
+    if row["run"] == here.run:
+        return row["claim"] not in LIVE
     if is_gone is not None:
         return is_gone
     return now - datetime.fromisoformat(row["started_at"]) > LONGEST_CALL

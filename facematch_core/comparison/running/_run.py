@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -176,17 +176,7 @@ class StudyRun:
             )
             for turn in turns
         ]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        except BaseException:
-            # What is under way may be paid for: it is waited for.
-            over.set()
-            for thread in threads:
-                thread.join()
-            raise
+        _carry_out(threads, over)
         for failure in failures:
             raise failure
         return self._summary(turns, was_stopped=is_stopped())
@@ -282,6 +272,22 @@ def _take(
         turn.end_with(error)
     except BaseException as error:  # noqa: BLE001 - raised by the caller of the run, after the others
         failures.append(error)
+
+
+def _carry_out(threads: Sequence[threading.Thread], over: threading.Event) -> None:
+    """Start threads, and wait for them; after an error, or Ctrl-C, for those that have begun."""
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        # What is under way may be paid for: it is waited for.
+        over.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        raise
 
 
 def _nothing(_name: str, _state: PairState) -> None:

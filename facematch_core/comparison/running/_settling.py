@@ -67,8 +67,11 @@ def take_back(
 ) -> int:
     """Free what processes that are gone had claimed and not asked; how many pairs that were."""
     recovered = journal.recover(contender.number)
-    tell_budgets(stores, recovered.not_sent, Billed.NO, now)
-    return journal.release(recovered.taken)
+    try:
+        tell_budgets(stores, recovered.not_sent, Billed.NO, now)
+        return journal.release(recovered.taken)
+    finally:
+        journal.let_go(recovered.taken)
 
 
 def hear_budgets(

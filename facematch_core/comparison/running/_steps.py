@@ -1,7 +1,8 @@
 """Each step of one pair, as statements in one transaction. Imports SQLAlchemy.
 
-A row changes only from the state in which this process left it: what somebody else has taken over
-meanwhile is theirs. Statements are made once, which is half of the time of a step.
+A row changes only by the claim that has it, and from the state in which that left it: what somebody
+else has taken over meanwhile is theirs, be it another thread of this process. Statements are made
+once, which is half of the time of a step.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ _FREE: Final = {**EMPTY, "state": PairState.FREE.value}
 
 
 def claim(
-    connection: Connection, contender: int, *, count: int, first: int, owner: Owner, at: datetime
+    connection: Connection,
+    contender: int,
+    *,
+    count: int,
+    first: int,
+    owner: Owner,
+    token: str,
+    at: datetime,
 ) -> list[Claim]:
     """Take up to so many free pairs from `first` on; none if there is none."""
     given = {"of_contender": contender, "first": first, "count": count}
@@ -38,12 +46,13 @@ def claim(
         "host": owner.host,
         "pid": owner.pid,
         "run": owner.run,
+        "claim": token,
         "started_at": text_of(at),
     }
     if pairs:
         these = [{"of_contender": contender, "of_pair": pair, **taken} for pair in pairs]
         connection.execute(_taking(tuple(taken)), these)
-    return [Claim(contender=contender, pair=pair, owner=owner) for pair in pairs]
+    return [Claim(contender=contender, pair=pair, token=token) for pair in pairs]
 
 
 def move(connection: Connection, mine: Claim, *, out_of: PairState, **values: Any) -> bool:
@@ -55,16 +64,29 @@ def move(connection: Connection, mine: Claim, *, out_of: PairState, **values: An
 def end(connection: Connection, mine: Claim, outcome: Outcome, at: datetime) -> bool:
     """Write what a pair ended in; False if the row is somebody else's by now.
 
-    An answer that comes after its call was given up as unknown still counts: the row has its id.
+    An answer that comes after its call was given up still counts: the row has its id. Written a
+    second time, because nothing told of the first, it is there already.
     """
     values = outcome_row(outcome, at)
     given = {**_this(mine), "of_attempt": outcome.attempt_id, **values}
-    return connection.execute(_ending(tuple(values)), given).rowcount == 1
+    is_answer = outcome.state is PairState.ANSWERED
+    if connection.execute(_ending(tuple(values), is_answer), given).rowcount == 1:
+        return True
+    there = {**_this(mine), "of_attempt": outcome.attempt_id, "ended_in": outcome.state.value}
+    return connection.execute(_ended(), there).first() is not None
 
 
-def release(connection: Connection, claims: Iterable[Claim]) -> int:
-    """Give back what was claimed and not asked; how many there were."""
-    return sum(move(connection, one, out_of=PairState.CLAIMED, **_FREE) for one in claims)
+def release(connection: Connection, claims: Iterable[Claim], *, held_back: bool) -> int:
+    """Give back what was claimed and not asked; how many there were.
+
+    Args:
+        held_back: That of a call that was about to be made and was not, too: it may be noted as
+            asked.
+    """
+    states = (PairState.CLAIMED, PairState.ASKED) if held_back else (PairState.CLAIMED,)
+    return sum(
+        any(move(connection, one, out_of=state, **_FREE) for state in states) for one in claims
+    )
 
 
 def release_failed(connection: Connection, contender: int, before: datetime) -> int:
@@ -78,7 +100,7 @@ def release_failed(connection: Connection, contender: int, before: datetime) -> 
 
 
 def _this(mine: Claim) -> dict[str, Any]:
-    return {"of_contender": mine.contender, "of_pair": mine.pair, "of_run": mine.owner.run}
+    return {"of_contender": mine.contender, "of_pair": mine.pair, "of_claim": mine.token}
 
 
 _PLACE: Final[tuple[ColumnElement[bool], ...]] = (
@@ -115,13 +137,25 @@ def _taking(columns: tuple[str, ...]) -> Update:
 
 @functools.cache
 def _moving(columns: tuple[str, ...]) -> Update:
-    mine = _ROW.run == bindparam("of_run")
+    mine = _ROW.claim == bindparam("of_claim")
     return _changing(columns, mine, _ROW.state == bindparam("out_of"))
 
 
 @functools.cache
-def _ending(columns: tuple[str, ...]) -> Update:
+def _ending(columns: tuple[str, ...], is_answer: bool) -> Update:
     begun = _ROW.state.in_([PairState.CLAIMED.value, PairState.ASKED.value])
-    mine = and_(_ROW.run == bindparam("of_run"), begun)
-    late = and_(_ROW.attempt_id == bindparam("of_attempt"), _ROW.state == PairState.UNKNOWN.value)
+    mine = and_(_ROW.claim == bindparam("of_claim"), begun)
+    # A charge that a budget told of may be known before the answer is.
+    given_up = [PairState.UNKNOWN.value, *([PairState.LOST.value] if is_answer else ())]
+    late = and_(_ROW.attempt_id == bindparam("of_attempt"), _ROW.state.in_(given_up))
     return _changing(columns, or_(mine, late))
+
+
+@functools.cache
+def _ended() -> Select[Any]:
+    return select(_ROW.pair).where(
+        *_PLACE,
+        _ROW.claim == bindparam("of_claim"),
+        _ROW.attempt_id == bindparam("of_attempt"),
+        _ROW.state == bindparam("ended_in"),
+    )

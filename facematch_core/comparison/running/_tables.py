@@ -30,7 +30,7 @@ from facematch_core._reconcile import Attempt
 from ._records import Left, Outcome, PairState, StoredContender, StoredStudy
 
 #: Of these tables and of what is in them; a journal of another one is left alone.
-VERSION: Final = 1
+VERSION: Final = 2
 
 METADATA: Final = MetaData()
 
@@ -75,6 +75,7 @@ COMPARISONS: Final = Table(
     Column("host", Text),
     Column("pid", Integer),
     Column("run", Text),
+    Column("claim", String(32)),
     Column("attempt_id", String(64)),
     Column("attempt", Text),
     # Times are UTC and text that sorts: SQLite has no times with a zone.

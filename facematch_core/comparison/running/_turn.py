@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from facematch_core._clock import Clock
 from facematch_core._enums import Billed
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ._journal import Journal
 
 log = logging.getLogger("facematch")
+
+T = TypeVar("T")
 
 #: Called with the contender's name and the state, in any thread, when a pair has come to an end.
 Progress: TypeAlias = Callable[[str, PairState], None]
@@ -133,7 +135,7 @@ class Turn:
         return []
 
     def ask(self, claim: Claim) -> Outcome | None:
-        """One pair, asked once; None if it was not asked, and is to be given back."""
+        """One pair, asked once; None if it was not asked, and is given back."""
         contender, pair = self.contender, self.study.pairs[claim.pair]
         about = contender.hook.about(claim) if contender.is_careful else contextlib.nullcontext()
         options: dict[str, Any] = {"retention": contender.retention}
@@ -146,7 +148,7 @@ class Turn:
         except FaceMatchError as error:
             return self._failed(error)
         except HeldBack as held:
-            self._held_back(held)
+            self._held_back(claim, held)
             return None
         self._in_a_row = 0
         return of_result(result, elapsed_s=result.elapsed_s)
@@ -170,19 +172,14 @@ class Turn:
 
     def write(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         """Write down what pairs ended in, and tell it."""
-        kept = []
-        for claim, outcome in outcomes:
-            fitting, error = self._origin.checked(outcome)
-            if error is not None:
-                self.end_with(error)
-            kept.append((claim, fitting))
+        kept = [(claim, self._fitting(outcome)) for claim, outcome in outcomes]
         if not kept:
             return
-        noted = self._written(kept)
-        for (claim, outcome), is_noted in zip(kept, noted, strict=True):
-            if not is_noted:
+        noted = self._persistently(lambda: self.journal.end(kept))
+        for (claim, outcome), is_noted in zip(kept, noted or [True] * len(kept), strict=True):
+            if not is_noted and outcome.billed is not Billed.NO:
                 log.error(
-                    "Pair %d of %s ended as %s, but was settled before: its answer is lost.",
+                    "Pair %d of %s ended as %s, but was settled before: what came of it is lost.",
                     claim.pair,
                     self.stored.name,
                     outcome.state,
@@ -193,10 +190,23 @@ class Turn:
                 self.asked += 1
             self._progress(self.stored.name, outcome.state)
 
-    def release(self, claims: Iterable[Claim]) -> None:
-        """Give back what was not asked."""
-        with contextlib.suppress(FaceMatchError):
-            self.journal.release(claims)
+    def _fitting(self, outcome: Outcome) -> Outcome:
+        """What is kept of an outcome, as far as the journal can say which answers fit."""
+        checked = self._persistently(lambda: self._origin.checked(outcome))
+        if checked is None:
+            return outcome
+        fitting, error = checked
+        if error is not None:
+            self.end_with(error)
+        return fitting
+
+    def give_up(self, claims: Sequence[Claim], begun: Container[Claim]) -> None:
+        """Do nothing more with claims: those that were not begun are free again."""
+        try:
+            with contextlib.suppress(FaceMatchError):
+                self.journal.release(claim for claim in claims if claim not in begun)
+        finally:
+            self.journal.let_go(claims)
 
     def _failed(self, error: FaceMatchError) -> Outcome:
         outcome = of_error(error, has_answered=self._origin.is_known)
@@ -214,25 +224,28 @@ class Turn:
             self._wait(error.retry_after_s or 1.0)
         return outcome
 
-    def _held_back(self, held: HeldBack) -> None:
+    def _held_back(self, claim: Claim, held: HeldBack) -> None:
         if held.error is not None:
             self.end_with(held.error)
+        # If the budgets cannot be told, the pair stays claimed: the next search tells them.
         with contextlib.suppress(FaceMatchError):
             # The gates were told that a byte may have left; it has not.
             not_sent, now = [held.attempt_id], self._clock.now()
             tell_budgets(self.contender.budgets, not_sent, Billed.NO, now)
+            self.journal.release([claim], held_back=True)
 
-    def _written(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> list[bool]:
+    def _persistently(self, step: Callable[[], T]) -> T | None:
+        """What a step of the journal gives; None if it failed each time, which ends the turn."""
         failure: FaceMatchError
         for wait_s in (*_AGAIN_S, None):
             try:
-                return self.journal.end(outcomes)
+                return step()
             except ConfigurationError as error:
                 failure = error
             if wait_s is not None:
                 self._clock.sleep(wait_s)
         self.end_with(failure)
-        return [True] * len(outcomes)
+        return None
 
     def _wait(self, seconds: float) -> None:
         """Wait, but not when the run is to end."""

@@ -127,8 +127,8 @@ def test_it_lies_beside_a_store_of_attempts(address):
 def test_another_version_is_left_alone(journal, address):
     """One sentence, and nothing is changed."""
     with journal._database._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE facematch_comparison_store SET version = 2")
-    with pytest.raises(ConfigurationError, match="comparisons of this store are of version 2"):
+        connection.exec_driver_sql("UPDATE facematch_comparison_store SET version = 3")
+    with pytest.raises(ConfigurationError, match="comparisons of this store are of version 3"):
         Journal(address)
 
 

@@ -17,6 +17,7 @@ from facematch_core.store import Owner
 from facematch_core.testing import ManualClock
 
 PAIRS = 5
+BEGUN = (PairState.CLAIMED, PairState.ASKED)
 #: Ends of a call, with what may be charged for it.
 ENDS = {
     PairState.ANSWERED: Billed.YES,
@@ -35,11 +36,13 @@ class Process:
         owner: How the journal sees it; one of another machine cannot be asked whether it lives.
         lives: Whether it does anything any more.
         far: Whether it is of another machine.
+        ours: Whether it is this process, which looks for what the others left.
     """
 
     owner: Owner
     far: bool
     lives: bool = True
+    ours: bool = False
 
 
 @attrs.define(eq=False)
@@ -51,6 +54,7 @@ class Pair:
         claim, process: Whose it is.
         attempt_id: Of its call.
         since: Seconds on the clock when it was claimed or asked.
+        is_left: Whether a thread of this process failed and does nothing more with it.
         sent: How many calls of it may have been charged and were not declared free.
     """
 
@@ -59,7 +63,15 @@ class Pair:
     process: object = None
     attempt_id: str | None = None
     since: float = 0.0
+    is_left: bool = False
     sent: int = 0
+
+    @property
+    def is_gone(self):
+        """Whether its process is, as far as that can be told; None where only time can."""
+        if self.process.ours:
+            return self.is_left
+        return None if self.process.far else True
 
 
 class Machine(RuleBasedStateMachine):
@@ -71,13 +83,16 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        """Every pair is free, and there are two processes here and one elsewhere."""
+        """Every pair is free; there are two processes here, one elsewhere, and this one."""
         self.clock = ManualClock()
         self.journal = self.opened()
         self.contender = entered(self.journal, PAIRS)
         self.pairs = [Pair() for _ in range(PAIRS)]
         self.numbers = itertools.count(1)
         self.processes = [self.born(far=far) for far in (False, False, True)]
+        self.processes.append(Process(Owner.here(), far=False, ours=True))
+        #: Claims that were taken from processes that live, each with its call.
+        self.stale = []
         self.failed_at = {}
 
     def born(self, *, far):
@@ -112,6 +127,7 @@ class Machine(RuleBasedStateMachine):
                 process=process,
                 attempt_id=None,
                 since=self.clock.monotonic(),
+                is_left=False,
             )
 
     def claimed(self, process, count, first):
@@ -144,11 +160,11 @@ class Machine(RuleBasedStateMachine):
         pair.state = PairState.CLAIMED
         pair.sent -= 1
 
-    @precondition(lambda self: self.begun(PairState.CLAIMED, PairState.ASKED))
+    @precondition(lambda self: self.begun(*BEGUN))
     @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
     def end(self, data, state):
         """A call ends."""
-        number, pair = data.draw(st.sampled_from(self.begun(PairState.CLAIMED, PairState.ASKED)))
+        number, pair = data.draw(st.sampled_from(self.begun(*BEGUN)))
         if ENDS[state] is not Billed.NO and pair.state is PairState.CLAIMED:
             state = PairState.FAILED
         assert self.journal.end([(pair.claim, ended(state, pair.attempt_id))]) == [True]
@@ -168,9 +184,22 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def die(self, data):
         """A process ends in the middle, and another one is born."""
-        process = data.draw(self.alive())
+        process = data.draw(self.alive().filter(lambda one: not one.ours))
         process.lives = False
         self.processes.append(self.born(far=process.far))
+
+    @precondition(lambda self: any(pair.process.ours for _, pair in self.begun(*BEGUN)))
+    @rule(data=st.data())
+    def leave(self, data):
+        """A thread of this process fails, and leaves what it was at."""
+        ours = [pair for _, pair in self.begun(*BEGUN) if pair.process.ours]
+        pair = data.draw(st.sampled_from(ours))
+        pair.is_left = True
+        # Claims that were made together are left together.
+        self.journal.let_go([pair.claim])
+        for other in self.pairs:
+            if other.claim is not None and other.claim.token == pair.claim.token:
+                other.is_left = True
 
     @rule(hours=st.sampled_from([0.25, 0.75, 2]))
     def time_passes(self, hours):
@@ -184,49 +213,62 @@ class Machine(RuleBasedStateMachine):
         recovered = self.journal.recover(self.contender.number)
         freed, unknown, not_sent = 0, 0, set()
         for pair in self.pairs:
-            if pair.state not in (PairState.CLAIMED, PairState.ASKED):
+            if pair.state not in BEGUN:
                 continue
             # Numbers of no process are gone; of another machine only time can tell.
             late = self.clock.monotonic() - pair.since > 3600
-            if pair.process.far and not late:
+            if not (late if pair.is_gone is None else pair.is_gone):
                 continue
             if pair.state is PairState.ASKED:
                 pair.state, unknown = PairState.UNKNOWN, unknown + 1
             else:
+                self.take_away(pair)
                 pair.state, freed = PairState.FREE, freed + 1
                 not_sent |= {pair.attempt_id} - {None}
         assert (len(recovered.taken), recovered.unknown) == (freed, unknown)
         assert set(recovered.not_sent) == not_sent
         assert self.journal.release(recovered.taken) == freed
+        self.journal.let_go(recovered.taken)
         self.journal.release_failed(self.contender.number, self.clock.now())
         for pair in self.pairs:
             if pair.state is PairState.FAILED:
                 pair.state = PairState.FREE
 
-    def taken_away(self, *wanted):
+    def take_away(self, pair):
+        """A pair is free, though the process that had it may not know."""
+        if pair.claim is not None and pair.process.lives:
+            self.stale.append((pair.claim, pair.attempt_id))
+        pair.claim = None
+
+    @precondition(lambda self: self.stale)
+    @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
+    def wake_up(self, data, state):
+        """Whose claim was taken meanwhile sends nothing and changes nothing, whoever has it now."""
+        claim, attempt_id = data.draw(st.sampled_from(self.stale))
+        self.stale.remove((claim, attempt_id))
+        assert not self.journal.begin(claim, attempt(id="too late"))
+        assert not self.journal.ask(claim)
+        assert not self.journal.hold(claim)
+        assert self.journal.release([claim], held_back=True) == 0
+        assert self.journal.end([(claim, ended(state, attempt_id or "too late"))]) == [False]
+
+    def given_up(self):
+        wanted = (PairState.UNKNOWN, PairState.LOST)
         return [
             pair
             for pair in self.pairs
             if pair.claim is not None and pair.process.lives and pair.state in wanted
         ]
 
-    @precondition(lambda self: self.taken_away(PairState.FREE))
-    @rule(data=st.data())
-    def wake_up(self, data):
-        """Whose claim was taken meanwhile does not send, and changes nothing."""
-        pair = data.draw(st.sampled_from(self.taken_away(PairState.FREE)))
-        assert not self.journal.begin(pair.claim, attempt(id="too late"))
-        assert not self.journal.ask(pair.claim)
-        assert self.journal.end([(pair.claim, ended(PairState.FAILED, "too late"))]) == [False]
-        pair.claim = None
-
-    @precondition(lambda self: self.taken_away(PairState.UNKNOWN))
+    @precondition(lambda self: self.given_up())
     @rule(data=st.data())
     def answer_late(self, data):
         """An answer that comes after all is taken."""
-        pair = data.draw(st.sampled_from(self.taken_away(PairState.UNKNOWN)))
+        pair = data.draw(st.sampled_from(self.given_up()))
         late = ended(PairState.ANSWERED, pair.attempt_id)
-        assert self.journal.end([(pair.claim, late)]) == [True]
+        # Nobody told that it was written: it is written again.
+        for _ in range(2):
+            assert self.journal.end([(pair.claim, late)]) == [True]
         pair.state, pair.claim = PairState.ANSWERED, None
 
     @precondition(lambda self: any(pair.state == "unknown" for pair in self.pairs))
@@ -239,7 +281,8 @@ class Machine(RuleBasedStateMachine):
         assert self.journal.settle(*said)
         assert not self.journal.settle(*said)
         pair.state = PairState.LOST if charged else PairState.FREE
-        pair.claim = None
+        if not charged:
+            self.take_away(pair)
         pair.sent = int(charged)
 
     @precondition(lambda self: any(p.state in ("unknown", "lost") for p in self.pairs))
@@ -317,9 +360,7 @@ def test_a_claim_is_only_its_own(journal):
     """Another process cannot move what it did not claim."""
     contender = entered(journal)
     (mine,) = journal.claim(contender.number)
-    other = Claim(
-        contender=mine.contender, pair=mine.pair, owner=attrs.evolve(Owner.here(), run="other")
-    )
+    other = Claim(contender=mine.contender, pair=mine.pair, token="other")
     assert not journal.begin(other, attempt())
     assert journal.begin(mine, attempt())
 

@@ -113,7 +113,8 @@ def test_a_claim_that_was_taken_over_is_not_asked(journal, study):
             stolen.append(claim)
             journal._database.run(
                 lambda file: file.exec_driver_sql(
-                    "UPDATE facematch_comparisons SET run = 'other', host = 'elsewhere' "
+                    "UPDATE facematch_comparisons SET run = 'other', host = 'elsewhere', "
+                    "claim = 'other' "
                     f"WHERE pair = {claim.pair}"
                 )
             )
