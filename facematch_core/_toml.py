@@ -30,7 +30,8 @@ def parsed(path: Path, what: str, refusal: type[FaceMatchError]) -> dict[str, An
     import tomllib
 
     try:
-        return tomllib.loads(content.decode())
+        # Some editors begin a file with a mark of the order of bytes.
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         reason = "it is not UTF-8 text"
     except tomllib.TOMLDecodeError as error:

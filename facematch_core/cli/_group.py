@@ -112,7 +112,22 @@ class Group(click.Group):
             return run()
         # Looked up in the words themselves: reading the options properly may be what fails.
         words = sys.argv[1:] if args is None else list(args)
-        sys.exit(_exit.ended(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
+        as_json = "--json" in words and self._is_flag("--json", words)
+        sys.exit(_exit.ended(run, debug=words[:1] == ["--debug"], as_json=as_json))
+
+    def _is_flag(self, option: str, words: Sequence[str]) -> bool:
+        """Whether an option stands alone with the command that the words name, as it mostly does.
+
+        With some commands it names a file.
+        """
+        command: click.Command | None = self
+        for word in words:
+            if not isinstance(command, click.Group):
+                break
+            if not word.startswith("-"):
+                command = command.get_command(click.Context(command), word)
+        known = [] if command is None else command.params
+        return all(getattr(one, "is_flag", True) for one in known if option in one.opts)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; whoever reads the help may end before we do."""

@@ -48,9 +48,11 @@ def calibrate(
 
     Raises:
         InvalidRequest: the contender tells decisions only, or not where its answers come from, or
-            too few pairs were compared for one of the rates.
+            its scores do not lie between 0 and 100, or all of them at 1 or below, or too few pairs
+            were compared for one of the rates.
     """
     backend, scale, environment = _origin(one, allow_mock=allow_mock)
+    _check_scores(one)
     made_at = made_at or SystemClock().now()
     return Calibration(
         backend=backend,
@@ -89,6 +91,23 @@ def _origin(one: Answers, *, allow_mock: bool) -> tuple[str, str, Environment]:
             "vendor. --allow-mock writes one that only such a verifier takes."
         )
     return one.backend, table.scale, one.environment
+
+
+def _check_scores(one: Answers) -> None:
+    """A verifier's scores and thresholds lie between 0 and 100; a file of scores may be others'."""
+    told = one.table.scores[one.table.acquired]
+    low, high = float(told.min()), float(told.max())
+    if low < 0 or high > 100:
+        raise InvalidRequest(
+            f"The scores of {one.table.name} lie between {low:g} and {high:g}: a calibration is "
+            "for a verifier, whose scores lie between 0 and 100."
+        )
+    if high <= 1:
+        raise InvalidRequest(
+            f"The scores of {one.table.name} lie between {low:g} and {high:g}, which looks like "
+            "shares: a calibration is for a verifier, whose scores lie between 0 and 100. "
+            "Multiply them by 100 if that is what they are."
+        )
 
 
 def _point(one: Answers, max_fmr: float, *, bounded: bool, confidence: float) -> CalibrationPoint:

@@ -151,7 +151,8 @@ class Service:
         cost: What was charged, as far as is known, in `currency`; None if there is no price.
         price: Of one comparison; None if nobody said.
         currency: Three letters, or None.
-        cost_per_verified: `cost` of the mated pairs over how many of them were let in; None if no
+        cost_per_verified: `cost` of the mated pairs over how many of them were let in at the
+            threshold of the run; None if no
             one was, or there is no price.
     """
 

@@ -107,6 +107,7 @@ def evaluate(
             [one.table.take(test) for one in answers],
             [one.at_required.threshold if one.at_required else None for one in contenders],
             asked.confidence,
+            beyond={one.name for one in contenders if _is_beyond(one, asked.required_fmr)},
         ),
         limits=(),
         made_at=made_at or SystemClock().now(),
@@ -125,6 +126,12 @@ def part_of(table: ScoreTable) -> Part:
         non_mated=len(table) - mated,
         subjects=len(np.unique(people)),
     )
+
+
+def _is_beyond(one: Contender, required_fmr: float) -> bool:
+    """Whether more is let in than should be at the threshold for it, by more than chance."""
+    found = one.at_required and one.at_required.fmr.interval
+    return bool(found and found.low > required_fmr)
 
 
 def _check(answers: Sequence[Answers]) -> None:

@@ -115,14 +115,15 @@ def _of_the_point(evaluation: Evaluation, one: Contender, at: OperatingPoint) ->
     if high > evaluation.required_fmr:
         yield _limit(
             "fmr_not_bounded",
-            f"That {one.name} stays below an FMR of {evaluation.required_fmr:g}: at its threshold "
-            f"the true FMR may be as high as {high:.2g}.",
+            f"That {one.name} stays below an FMR of {100 * evaluation.required_fmr:g} %: at its "
+            f"threshold the true FMR is shown to be below {100 * high:.2g} %, and no lower "
+            f"({100 * evaluation.confidence:g} %, one-sided).",
             one.name,
         )
     if at.frr.errors < FEW_ERRORS:
         yield _limit(
             "few_errors",
-            f"The FNMR of {one.name} to a digit: it rests on {at.frr.errors} "
+            f"The FRR of {one.name} to a digit: it rests on {at.frr.errors} "
             f"{'error' if at.frr.errors == 1 else 'errors'}.",
             one.name,
         )

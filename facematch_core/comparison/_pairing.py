@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def paired_of(
-    tables: Sequence[ScoreTable], thresholds: Sequence[float | None], confidence: float
+    tables: Sequence[ScoreTable],
+    thresholds: Sequence[float | None],
+    confidence: float,
+    *,
+    beyond: Container[str] = (),
 ) -> tuple[Paired, ...]:
     """The refusals of mated pairs by every two contenders.
 
@@ -25,6 +29,8 @@ def paired_of(
         thresholds: Of each, for the required FMR; None for one that has none: it is compared with
             nobody, for at another FMR the one that lets more in looks better.
         confidence: Of the intervals, and of the verdicts over all pairs of contenders together.
+        beyond: Names of contenders that are shown to let in more than the required FMR at their
+            threshold for it: their refusals look better than they are.
     """
     found = [
         _pair(tables[a], tables[b], thresholds[a], thresholds[b], confidence)
@@ -33,7 +39,8 @@ def paired_of(
     tested = [one.p_value for one in found if one.p_value is not None]
     adjusted = iter(holm(tested))
     return tuple(
-        one if one.p_value is None else _judged(one, next(adjusted), confidence) for one in found
+        one if one.p_value is None else _judged(one, next(adjusted), confidence, beyond)
+        for one in found
     )
 
 
@@ -87,7 +94,7 @@ def _refused(table: ScoreTable, threshold: float | None, rows: NDArray[Any]) -> 
     return refused
 
 
-def _judged(one: Paired, p_adjusted: float, confidence: float) -> Paired:
+def _judged(one: Paired, p_adjusted: float, confidence: float, beyond: Container[str]) -> Paired:
     real = p_adjusted < 1 - confidence
     counts = (
         f"Of {one.pairs:,} mated pairs, {one.first} alone refused {one.only_first:,} and "
@@ -98,4 +105,9 @@ def _judged(one: Paired, p_adjusted: float, confidence: float) -> Paired:
         verdict = f"the difference is more than chance, in favour of {fewer}"
     else:
         verdict = "that may be chance"
+    flattered = [name for name in (one.first, one.second) if name in beyond]
+    if flattered:
+        who = " and ".join(flattered)
+        lets, this = ("lets", "it") if len(flattered) == 1 else ("let", "them")
+        verdict += f"; but {who} {lets} in more than the required FMR, which flatters {this}"
     return attrs.evolve(one, p_adjusted=p_adjusted, is_real=real, sentence=f"{counts}: {verdict}.")

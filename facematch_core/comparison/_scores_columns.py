@@ -14,6 +14,8 @@ import numpy as np
 
 from facematch_core.errors import InvalidRequest
 
+from ._unreadable import unreadable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -147,10 +149,7 @@ def read_columns(
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = _filled(csv.reader(file, strict=True), numbers, kind)
     except (OSError, ValueError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        if isinstance(error, csv.Error):
-            why = str(error)
-        raise InvalidRequest(f"The file {path} cannot be read as CSV in UTF-8: {why}.") from None
+        raise unreadable(path, error) from None
     if table is None or not len(table):
         raise InvalidRequest(f"The file {path} has no lines below a header such as {example}.")
     return table

@@ -153,8 +153,8 @@ def _of_contenders(table: Table, names: list[str], contender: NDArray[np.int64])
         yield _at(
             table,
             at,
-            f"the pair {pairs[pair[at]][:60]!r} of {names[contender[at]][:60]!r} as in line "
-            f"{table.lines[first[place[at]]]}",
+            f"the pair {pairs[pair[at]][:60]!r} of {names[contender[at]][:60]!r} is there twice: "
+            f"it is in line {table.lines[first[place[at]]]}",
         )
     begins = _firsts(pair)
     for who, name in enumerate(names):

@@ -184,7 +184,7 @@ def _make_private(file: str) -> None:
         reason = getattr(error, "strerror", None) or type(error).__name__
     else:
         return
-    raise ConfigurationError(f"The file of the store cannot be made: {reason}.")
+    raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -73,9 +73,8 @@ _BEGAN = 19
 
 
 def _space() -> str:
-    """Which processes this one sees by their numbers; empty where nothing tells."""
+    """Which processes this one sees, by a number of its own; empty where nothing tells."""
     try:
-        # pid:[4026531836]
         return f"/{Path('/proc/self/ns/pid').readlink().name.strip('pid:[]')}"
     except OSError:
         return ""

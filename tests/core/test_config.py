@@ -90,6 +90,13 @@ def test_a_profile_opens_a_verifier(tmp_path):
     assert open_verifier(config=path).backend.level == 3
 
 
+def test_an_editor_that_begins_a_file_with_a_mark(tmp_path):
+    """Of the order of bytes: it is passed over, once."""
+    path = written(tmp_path, "\ufeffdefault_profile = 'p'\n[profiles.p]\nbackend = 'configured'\n")
+    with open_verifier(config=path, settings={"api_key": "a key"}) as verifier:
+        assert verifier.backend.name == "configured"
+
+
 def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_path, monkeypatch):
     """And doctor can tell where each setting came from."""
     monkeypatch.setenv("CONFIGURED_LEVEL", "7")
@@ -185,7 +192,7 @@ def test_wrong_settings(tmp_path, settings, says):
         ("[profiles.p]\nbackend = 3", "text, not int"),
         ("default_profile = 'q'\n[profiles.p]\nbackend = 'a'", "did you mean|known: p"),
         ("[profiles.q]\nbackend = 'a'", "no profile 'p'"),
-        ("\ufeff[profiles.p]", "no TOML"),
+        ("\ufeff\ufeff[profiles.p]", "no TOML"),
         ("a = [" * 2000, "no TOML"),
     ],
     ids=lambda v: str(v)[:40],

@@ -138,7 +138,7 @@ def document(left: Left) -> dict[str, Any]:
     """The JSON form of a call without an answer."""
     return {
         "contender": left.name,
-        "pair": left.pair,
+        "pair": left.pair + 1,
         "state": left.state.value,
         "attempt_id": left.attempt and left.attempt.id,
         "error": left.error,

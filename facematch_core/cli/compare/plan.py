@@ -74,6 +74,8 @@ def command(
     drawn as are judged. The numbers hold for pairs that are independent of each other. Pairs that
     share a person are worth less; the report of a study says how much less its own were.
     """
+    if budgets and not prices:
+        raise click.UsageError("--budget needs prices: say --price NAME=AMOUNT for each vendor.")
     made = plan_study(
         fmr=fmr,
         fnmr=fnmr,
@@ -125,7 +127,8 @@ def _show(made: StudyPlan, currency: str) -> None:
         )
         for one in made.less
     ]
-    header = ["vendor", currency, "mated", "non-mated", "FMR at most", "FNMR at most"]
+    kinds = ["draw: mated", "draw: non-mated"] if made.split else ["mated", "non-mated"]
+    header = ["vendor", currency, *kinds, "FMR at most", "FNMR at most"]
     print_table(to, header, rows)
 
 

@@ -104,6 +104,18 @@ def _headline(one: Contender, evaluation: Evaluation) -> str:
     low, high = frr.interval.low, frr.interval.high
     told = [percent(rate, high - low) for rate in (frr.value, low, high)]
     return (
-        f"{one.name}: {told[0]} % of genuine people refused ({told[1]} % to {told[2]} %), held to "
-        f"an FMR of {setting(evaluation.required_fmr)} %"
+        f"{one.name}: {told[0]} % of genuine people refused ({told[1]} % to {told[2]} %) at its "
+        f"threshold for an FMR of {setting(evaluation.required_fmr)} %{_beyond(one, evaluation)}"
     )
+
+
+def _beyond(one: Contender, evaluation: Evaluation) -> str:
+    """What is said where a contender lets in more than it should, by more than chance."""
+    from facematch_core.comparison.report._numbers import percent
+
+    fmr = one.at_required and one.at_required.fmr
+    if not fmr or not fmr.interval or fmr.interval.low <= evaluation.required_fmr:
+        return ""
+    width = fmr.interval.high - fmr.interval.low
+    told = [percent(rate, width) for rate in (fmr.value or 0, fmr.interval.low, fmr.interval.high)]
+    return f", where it lets in {told[0]} % of others ({told[1]} % to {told[2]} %): more than that"

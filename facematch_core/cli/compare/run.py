@@ -66,7 +66,7 @@ WORKERS = 4
     help="Of a .txt study: the folder of people, if it is another one than the file's.",
 )
 @click.option(
-    "--mated", type=click.IntRange(1), metavar="N", help="Of a folder: mated pairs to draw."
+    "--mated", type=click.IntRange(0), metavar="N", help="Of a folder: mated pairs to draw."
 )
 @click.option(
     "--non-mated", type=click.IntRange(0), metavar="N", help="Of a folder: non-mated ones."

@@ -49,7 +49,8 @@ def judge(
         if one.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
                 f"{one.name} answered from a {one.environment}, which says nothing about the "
-                "vendor's matcher: judge answers of the vendor itself."
+                "vendor's matcher: judge answers of the vendor itself, or say --allow-mock to "
+                "try the gate."
             )
     verdicts = tuple(_judged(one, evaluation, profile) for one in chosen)
     outcomes = {verdict.outcome for verdict in verdicts}
@@ -121,7 +122,7 @@ def _point(one: Contender, profile: GateProfile) -> OperatingPoint | None:
 def _rates(at: OperatingPoint, whole: Part, profile: GateProfile) -> tuple[RateVerdict, ...]:
     return (
         _rate("fmr", at.fmr, profile.max_fmr, profile.confidence, whole.non_mated),
-        _rate("fnmr", at.frr, profile.max_fnmr, profile.confidence, whole.mated),
+        _rate("frr", at.frr, profile.max_fnmr, profile.confidence, whole.mated),
     )
 
 

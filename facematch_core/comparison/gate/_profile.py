@@ -74,7 +74,8 @@ class GateProfile:
     @property
     def evaluation_confidence(self) -> float:
         """Two-sided, for `evaluate`: its intervals then end at the bounds of this profile."""
-        return 2 * self.confidence - 1
+        # 0.9, and not 0.8999999999999999.
+        return round(2 * self.confidence - 1, 12)
 
 
 def built_in() -> tuple[str, ...]:

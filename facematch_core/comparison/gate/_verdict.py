@@ -29,7 +29,8 @@ class RateVerdict:
     """One rate beside its limit.
 
     Attributes:
-        name: ``fmr``, or ``fnmr``, in which failures to acquire are errors.
+        name: ``fmr``, or ``frr``: the FNMR with failures to acquire among the errors, which is what
+            a profile's `max_fnmr` limits.
         limit: What it may be at most, 0-1.
         rate: What was seen.
         low, high: What the true rate lies above, and below, each with the confidence of the
@@ -59,7 +60,7 @@ class ContenderVerdict:
             the pairs it is judged on; FAIL if one is beyond, and no other threshold would do.
         threshold: The one that is judged; None for the vendor's own, or if there is none.
         chosen_on: As in `OperatingPoint`; None if there is no threshold to judge.
-        rates: FMR and FNMR; empty if there is no threshold to judge.
+        rates: FMR and FRR; empty if there is no threshold to judge.
         more: More comparisons of both kinds; None if none are needed or no number would do.
         cost: What they cost, in `currency`; None if that is not known.
         currency: Three letters, or None.

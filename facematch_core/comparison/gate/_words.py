@@ -11,7 +11,7 @@ from facematch_core.comparison._document import Contender, OperatingPoint
 from ._profile import GateProfile
 from ._verdict import Outcome, RateVerdict
 
-_KINDS: Final = {"fmr": "non-mated", "fnmr": "mated"}
+_KINDS: Final = {"fmr": "non-mated", "frr": "mated"}
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +35,9 @@ class Found:
 def sentence_of(one: Contender, profile: GateProfile, found: Found) -> str:
     """One to three sentences, with the numbers."""
     if found.at is None:
-        what = one.why_not or "It has no threshold that could be judged."
+        what = one.why_not or (
+            "It was asked with no threshold that is known: there is none to judge."
+        )
         rest = " No other one would do." if found.outcome is Outcome.FAIL else ""
         return f"{one.name}: {what}{rest}"
     first = f"{_where(one, found.at)}: {' and '.join(map(_rate, found.rates))}."
@@ -93,8 +95,8 @@ def _endless(rate: RateVerdict) -> str:
             "number of comparisons that anybody would make shows a pass."
         )
     return (
-        f"The {rate.name.upper()} that was seen, {value:.2g}, is itself not below the limit, so "
-        "that no number of comparisons like these would show a pass: it leans to FAIL."
+        f"The {rate.name.upper()} that was seen, {value:.2g}, is itself not below the limit: it "
+        "leans to FAIL. If it is the true one, no number of comparisons shows a pass."
     )
 
 

@@ -152,8 +152,12 @@ def design_of(errors: NDArray[np.bool_], sharing: Sharing) -> Design:
             effective=float(count), people=people, freedom=None, care=1, method=Method.EXACT
         )
     wrong = int(np.count_nonzero(errors))
-    told = min(wrong, count - wrong) >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
+    has_errors = min(wrong, count - wrong) >= ENOUGH_ERRORS
+    told = has_errors and people >= ENOUGH_PEOPLE
     effect, freedom = _effect(errors, sharing)
+    if not has_errors:
+        # What is assumed has no spread of its own; else one error would be worse than two.
+        freedom = float(max(people - 1, 1))
     if not told:
         assumed = ASSUMED_MATED if sharing.is_mated else ASSUMED_NON_MATED
         effect = max(effect, 1 + (sharing.share - 1) * assumed)

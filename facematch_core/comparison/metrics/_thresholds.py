@@ -95,7 +95,9 @@ def threshold_for_fmr(
     best = judged(allowed)
     if best is None:
         return attrs.evolve(
-            none, why_not=f"Different people have the highest score there is ({others[0]:g})."
+            none,
+            why_not=f"Two different people have the highest score of all pairs ({others[0]:g}): no "
+            "threshold keeps them out and lets anybody in.",
         )
     if bounded and _upper(best) > max_fmr:
         return _bounded(judged, allowed, none, len(others))

@@ -124,7 +124,16 @@ def group_rows(document: Node) -> list[tuple[Node, list[Node | None]]]:
 
 
 def best(document: Node) -> Node | None:
-    """The contender that refuses fewer than every other one, each by more than chance; or None."""
+    """The contender that refuses fewer than every other one, each by more than chance; or None.
+
+    One that lets in more than the required FMR is not named: it refuses fewer because of that.
+    """
+    required = document["required_fmr"]
+    beyond = {
+        one["name"].raw
+        for one in document["contenders"]
+        if one["at_required"] and keeping(one["at_required"]["fmr"], required)[0] == "bad"
+    }
     real = [pair for pair in document["paired"] if pair["is_real"].raw and pair["difference"].raw]
     won = {_by_fewer(pair) for pair in real}
     names = [one["name"] for one in document["contenders"]]
@@ -133,6 +142,7 @@ def best(document: Node) -> Node | None:
             one
             for one in names
             if len(names) > 1
+            and one.raw not in beyond
             and {(one.raw, other.raw) for other in names if other is not one} <= won
         ),
         None,

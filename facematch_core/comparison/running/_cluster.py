@@ -64,6 +64,7 @@ class Cluster:
         except ModuleNotFoundError as error:
             raise ConfigurationError(MISSING.format(name=error.name)) from None
         self.address = address
+        _check_certificates(address)
         self._tokens: set[str] = set()
         try:
             self._client: Any = Client(  # type: ignore[no-untyped-call]  # Dask's own
@@ -202,6 +203,21 @@ class Cluster:
         raise ConfigurationError(
             f"The Dask scheduler at {self.address} is gone ({reason}). What is not answered stays "
             "free: the same command goes on from there."
+        )
+
+
+def _check_certificates(address: str) -> None:
+    """Dask would say of certificates that are missing that a connection failed, and wait."""
+    if not address.startswith("tls://"):
+        return
+    from distributed.security import Security
+
+    known: Any = Security()  # type: ignore[no-untyped-call]  # Dask's own
+    if known.get_connection_args("client")["ssl_context"] is None:
+        raise ConfigurationError(
+            f"{address[:200]} needs certificates: set distributed.comm.tls.ca-file, "
+            "distributed.comm.tls.client.cert and distributed.comm.tls.client.key in Dask's own "
+            "configuration (~/.config/dask/distributed.yaml)."
         )
 
 

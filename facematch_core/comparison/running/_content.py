@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facematch_core._images import Image
 from facematch_core.comparison.metrics import Grouping
 from facematch_core.comparison.study import Study
-from facematch_core.errors import InvalidRequest
+from facematch_core.comparison.study._faults import refuse
+from facematch_core.errors import InvalidImage
 
 from ._records import StoredStudy
 
@@ -23,19 +25,18 @@ if TYPE_CHECKING:
 def digests_of(study: Study) -> dict[Path, str]:
     """SHA-256, in hex, of the bytes of every picture.
 
+    A file that is no picture would count against whoever is asked, as a face that was not found.
+
     Raises:
-        InvalidRequest: one cannot be read.
+        InvalidRequest: some cannot be read, or are no pictures by their first bytes.
     """
-    digests = {}
+    digests, faults = {}, []
     for path in study.pictures:
         try:
-            with path.open("rb") as file:
-                digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InvalidRequest(
-                f"The picture {path} cannot be read: {error.strerror or type(error).__name__}. "
-                "Nothing was sent."
-            ) from None
+            digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
+        except InvalidImage as error:
+            faults.append(error.message)
+    refuse(study.name, faults)
     return digests
 
 

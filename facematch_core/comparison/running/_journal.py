@@ -123,7 +123,8 @@ class Journal:
             return chosen[0]
         there = ", ".join(one.name for one in found) or "none"
         what = "has several studies" if chosen else "has no such study"
-        raise InvalidRequest(f"This store {what}; there are: {there}.")
+        hint = " Name one (--study)." if found else ""
+        raise InvalidRequest(f"This store {what}; there are: {there}.{hint}")
 
     def contenders(self, digest: str) -> tuple[StoredContender, ...]:
         """The contenders of a study, in the order in which they came."""

@@ -180,7 +180,7 @@ class Turn:
             if not is_noted and outcome.billed is not Billed.NO:
                 log.error(
                     "Pair %d of %s ended as %s, but was settled before: what came of it is lost.",
-                    claim.pair,
+                    claim.pair + 1,
                     self.stored.name,
                     outcome.state,
                 )

@@ -139,8 +139,13 @@ def _of_one(
 ) -> list[StudyPair]:
     """So many mated pairs; None for all."""
     same = list(_mated(pictures, chance))
+    if wanted is None and not same:
+        raise InvalidRequest(
+            f"No person{what} has two photographs, so there is no mated pair. Without mated pairs "
+            "only different people are compared: ask for 0 of them (--mated 0)."
+        )
     number = len(same) if wanted is None else wanted
-    if number > len(same) or (wanted is None and not same):
+    if number > len(same):
         raise InvalidRequest(
             f"{number} mated pairs{what} are wanted, and the photographs make {len(same)}: a mated "
             "pair needs two photographs of one person."

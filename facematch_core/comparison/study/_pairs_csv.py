@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from facematch_core.comparison._unreadable import unreadable
 from facematch_core.errors import InvalidRequest
 
 from ._faults import checked, refuse
@@ -86,10 +87,7 @@ def read_rows(
                 if any(map(str.strip, cells))
             ]
     except (OSError, ValueError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        if isinstance(error, csv.Error):
-            why = str(error)
-        raise InvalidRequest(f"The file {path} cannot be read as CSV in UTF-8: {why}.") from None
+        raise unreadable(path, error) from None
     if len(lines) < 2:
         raise InvalidRequest(
             f"The file {path} has no {what}: its first line names {','.join(needed)}, and each "

@@ -30,10 +30,11 @@ def test_twenty_pairs_say_plainly_what_they_cannot_show():
     assert found["few_people"].startswith("30 people were judged.")
     assert found["not_divided"].startswith("Thresholds were chosen on the pairs that they are")
     assert found["fmr_not_bounded", "a"].endswith(
-        f"the true FMR may be as high as {exact_upper(0, 10):.2g}."
+        f"the true FMR is shown to be below {100 * exact_upper(0, 10):.2g} %, and no lower "
+        "(95 %, one-sided)."
     )
     assert exact_upper(0, 10) == pytest.approx(0.2589, abs=1e-4)
-    assert found["few_errors", "a"] == "The FNMR of a to a digit: it rests on 0 errors."
+    assert found["few_errors", "a"] == "The FRR of a to a digit: it rests on 0 errors."
     assert {"no_groups", "impostors", "one_contender"} < set(found)
     assert found["unknown_origin", "a"]
 
@@ -79,7 +80,8 @@ def test_no_threshold():
     """The reason is told."""
     found = told([answers([90], [95, 20])], required_fmr=0.1, split=False)
     assert found["no_threshold", "a"] == (
-        "How a does at an FMR of 0.1. Different people have the highest score there is (95)."
+        "How a does at an FMR of 0.1. Two different people have the highest score of all pairs "
+        "(95): no threshold keeps them out and lets anybody in."
     )
 
 

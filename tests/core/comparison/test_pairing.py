@@ -117,3 +117,21 @@ def test_one_contender_is_compared_with_nobody():
     """Nor are none."""
     assert paired_of([answers([90], [10]).table], [50], 0.95) == ()
     assert paired_of([], [], 0.95) == ()
+
+
+@pytest.mark.parametrize(
+    ("beyond", "ending"),
+    [
+        (
+            ("b",),
+            "that may be chance; but b lets in more than the required FMR, which flatters it.",
+        ),
+        (("a", "b"), "; but a and b let in more than the required FMR, which flatters them."),
+        (("c",), "that may be chance."),
+    ],
+)
+def test_who_lets_in_more_than_should_be_is_said_to(beyond, ending):
+    """Its refusals look better than they are."""
+    tables = [answers([90, 20], [10], name).table for name in "ab"]
+    (found,) = paired_of(tables, [50.0, 50.0], 0.95, beyond=beyond)
+    assert found.sentence.endswith(ending)

@@ -159,7 +159,7 @@ def test_faults_between_lines(read):
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
     ) == [
-        "  line 3: the pair '1' of 'a' as in line 2",
+        "  line 3: the pair '1' of 'a' is there twice: it is in line 2",
         "  line 3: rule of 'a' is 'at_least', and 'above' in line 2",
         "  line 4: the pair '2' has no line for 'b'; all contenders need the same pairs",
         "  line 4: 'A' is in the group 'm' of sex, and above in 'f'",
@@ -173,8 +173,8 @@ def test_faults_between_lines(read):
     [
         ("", "no lines below a header such as contender,pair,same"),
         (f"{HEAD}\n\n", "no lines below a header"),
-        (b"\xff\xfe", "cannot be read as CSV in UTF-8: UnicodeDecodeError"),
-        (f'{HEAD}\n"a', "cannot be read as CSV in UTF-8: unexpected end of data"),
+        (b"\xff\xfe", "is not UTF-8 text: save it as CSV in UTF-8"),
+        (f'{HEAD}\n"a', "is no CSV: unexpected end of data"),
         (f"{HEAD.replace(',', ';')}\na;1", "the column pair is missing (columns are parted by"),
         (f"{HEAD.removesuffix(',score')}\na,1,1,A,A", "there is neither a column score nor"),
         (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' stands there twice"),

@@ -131,7 +131,7 @@ def test_addresses_that_cannot_be_used(address):
 
 def test_a_folder_that_is_not_there(tmp_path):
     """The system's own word for it."""
-    with pytest.raises(ConfigurationError, match="No such file or directory"):
+    with pytest.raises(ConfigurationError, match=r"missing/a.sqlite3', cannot .*: No such file or"):
         SqlAttempts(f"sqlite:///{tmp_path}/missing/a.sqlite3")
 
 

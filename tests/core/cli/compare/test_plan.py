@@ -98,15 +98,16 @@ def test_a_plan_as_json(run_json):
         (("--price", "didit"), "'didit' is not name=value"),
         (("--price", "didit=free"), "--price didit must be an amount from 0 on, such as 0.05"),
         (("--price", "didit=-1"), "--price didit must be an amount from 0 on"),
-        (("--budget", "inf"), "--budget must be an amount from 0 on"),
-        (("--budget", "0"), "A budget must be above 0."),
+        (("--price", "a=1", "--budget", "inf"), "--budget must be an amount from 0 on"),
+        (("--price", "a=1", "--budget", "0"), "A budget must be above 0."),
+        (("--budget", "5"), "--budget needs prices: say --price NAME=AMOUNT"),
         (("--currency", "dollars"), "--currency must be three capital letters"),
         (("--confidence", "95"), "--confidence must be a rate above 0 and at most 1"),
     ],
 )
 def test_wrong_words(run, words, sentence):
     """Exit code 2 and one sentence that names the option."""
-    given = dict([("--fmr", "1e-3"), ("--fnmr", "0.01"), words])
+    given = {"--fmr": "1e-3", "--fnmr": "0.01"} | dict(zip(words[::2], words[1::2], strict=True))
     answer = run("compare", "plan", *(word for two in given.items() for word in two))
     assert answer.exit_code == 2
     assert sentence in answer.stderr

@@ -5,6 +5,7 @@ import json
 import pytest
 from core.comparison.report.samples import Pairs
 from core.comparison.running.studies import entered
+from core.comparison.tables import changed, crowd
 
 from facematch_core import Environment
 from facematch_core.cli import _group
@@ -12,6 +13,7 @@ from facematch_core.comparison._json import from_document
 from facematch_core.comparison._scores_csv import write_scores
 from facematch_core.comparison.report import report_html
 from facematch_core.comparison.running import Journal
+from facematch_core.comparison.study import split_by_subject
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +46,7 @@ def test_page_and_document_say_the_same(run, scores, tmp_path):
     assert [one.name for one in evaluation.contenders] == ["one", "decides"]
     lines = answer.stdout.splitlines()
     assert lines[0].startswith("one: ")
-    assert lines[0].endswith("held to an FMR of 1 %")
+    assert lines[0].endswith("at its threshold for an FMR of 1 %")
     assert lines[1] == f"decides: {evaluation.contenders[1].why_not}"
     assert lines[2:] == ["written to made/report.html", "written to report.json"]
 
@@ -108,3 +110,28 @@ def test_a_store(run, tmp_path):
     (contender,) = document["contenders"]
     assert contender["service"]["not_answered"] == {"not asked": 20}
     assert "not asked" in (tmp_path / "x.html").read_text()
+
+
+def test_json_names_a_file_here_and_asks_for_no_document(run, scores):
+    """An error is a sentence for people, once; where the option stands alone it is a document."""
+    answer = run("compare", "report", "--scores", "nothing.csv", "--json", "report.json")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "nothing.csv" in answer.stderr
+    other = run("compare", "gate", "--scores", "nothing.csv", "--profile", "sp800-63a", "--json")
+    assert json.loads(other.stdout)["error"]["class"] == "InvalidRequest"
+
+
+def test_who_lets_in_more_than_should_be_is_told_with_it(run, tmp_path):
+    """The half of the people that chose a threshold was luckier than the one that is judged."""
+    one = crowd(people=80, others=60, seed=1)
+    scores = one.table.scores.copy()
+    _, test = split_by_subject(one.table.probe_subjects, one.table.reference_subjects)
+    scores[test & ~one.table.mated] += 25
+    write_scores(tmp_path / "odd.csv", [changed(one, scores=scores.clip(0, 100))])
+    answer = run("compare", "report", "--scores", "odd.csv", "--fmr", "0.01", "--json", "a.json")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads((tmp_path / "a.json").read_text())["contenders"][0]["at_required"]["fmr"]
+    assert told["interval"]["low"] > 0.01
+    first = answer.stdout.splitlines()[0]
+    assert " at its threshold for an FMR of 1 %, where it lets in " in first
+    assert first.endswith("): more than that")

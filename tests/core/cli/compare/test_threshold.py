@@ -99,8 +99,19 @@ def without(one, **unknown):
         (crowd(), "do not tell backend and environment"),
         (changed(real(crowd()), scale=None), "do not tell scale"),
         (changed(real(crowd()), rule=ThresholdRule.VENDOR), "ABOVE or AT_LEAST"),
-        (real(answers([90], [95] * 20)), "Different people have the highest score there is (95)"),
+        (
+            real(answers([90], [95] * 20)),
+            "Two different people have the highest score of all pairs (95)",
+        ),
         (real(answers([90], [])), "No pair of different people was compared"),
+        (
+            real(answers([0.9] * 3, [0.2] * 20)),
+            "The scores of a lie between 0.2 and 0.9, which looks like shares",
+        ),
+        (
+            real(answers([900] * 3, [-2] * 20)),
+            "The scores of a lie between -2 and 900: a calibration is for a verifier",
+        ),
         (
             without(real(crowd()), environment=Environment.MOCK),
             "a answered from a mock: such a threshold says nothing about the vendor",

@@ -118,7 +118,7 @@ def test_a_document_for_programs(run_json, lost):
         "open": [
             {
                 "contender": "fake",
-                "pair": 0,
+                "pair": 1,
                 "state": "unknown",
                 "attempt_id": one.attempt.id,
                 "error": "OutcomeUnknown",

@@ -39,7 +39,7 @@ def test_pass():
     found = one(crowd(mean=85, others=60))
     assert found.outcome is Outcome.PASS
     fmr, fnmr = found.rates
-    assert (fmr.name, fnmr.name) == ("fmr", "fnmr")
+    assert (fmr.name, fnmr.name) == ("fmr", "frr")
     assert fmr.high <= 0.01
     assert fnmr.high <= 0.05
     assert (found.chosen_on, found.more, found.cost, found.leans_to_fail) == (
@@ -50,7 +50,7 @@ def test_pass():
     )
     assert found.sentence == (
         f"a at the threshold {found.threshold:g}: the FMR is below {fmr.high:.2g} (limit 0.01) and "
-        f"the FNMR is below {fnmr.high:.2g} (limit 0.05)."
+        f"the FRR is below {fnmr.high:.2g} (limit 0.05)."
     )
 
 
@@ -148,8 +148,8 @@ def test_no_number_of_pairs_would_do():
     assert (found.outcome, found.more, found.cost) == (Outcome.INCONCLUSIVE, None, None)
     assert found.leans_to_fail
     assert found.sentence.endswith(
-        "The FNMR that was seen, 0.075, is itself not below the limit, so that no number of "
-        "comparisons like these would show a pass: it leans to FAIL."
+        "The FRR that was seen, 0.075, is itself not below the limit: it leans to FAIL. If it is "
+        "the true one, no number of comparisons shows a pass."
     )
 
 
@@ -196,7 +196,8 @@ def test_no_threshold_at_all():
     found = one(swapped)
     assert found.outcome is Outcome.FAIL
     assert found.sentence == (
-        "a: Different people have the highest score there is (90). No other one would do."
+        "a: Two different people have the highest score of all pairs (90): no threshold keeps "
+        "them out and lets anybody in. No other one would do."
     )
 
 

@@ -59,12 +59,21 @@ def test_a_difference_in_words(low, high, sentence):
 def test_the_best_beats_everybody_by_more_than_chance():
     """Two of three are not enough, nor is a difference that may be chance."""
 
-    def compared(*real):
+    def compared(*real, beyond=()):
         names = ("a", "b", "c")
         pairs = [(0, 1, 0.02), (0, 2, 0.03), (1, 2, 0.01)]
         return Node(
             {
-                "contenders": [{"name": name} for name in names],
+                "required_fmr": 0.01,
+                "contenders": [
+                    {
+                        "name": name,
+                        "at_required": {
+                            "fmr": {"interval": {"low": 0.02 if name in beyond else 0, "high": 0.1}}
+                        },
+                    }
+                    for name in names
+                ],
                 "paired": [
                     {
                         "first": names[one],
@@ -81,6 +90,9 @@ def test_the_best_beats_everybody_by_more_than_chance():
     assert _words.best(compared(1, 2)).raw == "c"
     assert _words.best(compared(0, 1)) is None
     assert _words.best(compared()) is None
+    # Who lets in more than should be refuses fewer because of that.
+    assert _words.best(compared(0, 1, 2, beyond="c")) is None
+    assert _words.best(compared(0, 1, 2, beyond="a")).raw == "c"
 
 
 def test_a_winner_is_named_where_the_data_names_one():

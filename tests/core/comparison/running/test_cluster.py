@@ -45,12 +45,16 @@ import os, signal
 from pathlib import Path
 import attrs, numpy as np
 from facematch_core import Decision, Environment, Image, MatchResult, Score, ThresholdRule
-from facematch_core.backend import Backend, Capabilities
+from facematch_core.backend import Backend, Capabilities, ImageLimits
 
 @attrs.frozen(kw_only=True)
 class Tiny(Backend):
     name = "tiny"
-    capabilities = Capabilities(threshold_rule=ThresholdRule.AT_LEAST, default_threshold=50.0)
+    capabilities = Capabilities(
+        threshold_rule=ThresholdRule.AT_LEAST,
+        default_threshold=50.0,
+        image_limits=ImageLimits(min_side_px=20),
+    )
     kill_once: Path | None = None
     kill: bool = False
 
@@ -382,6 +386,13 @@ def test_a_wrong_address_is_told(monkeypatch, address):
     monkeypatch.setattr(_cluster, "CONNECT_S", 0.5)
     with pytest.raises(ConfigurationError, match="No Dask scheduler can be used at"):
         Cluster(address)
+
+
+def test_without_certificates_nobody_waits():
+    """One sentence that says what to set; Dask would try for half a minute."""
+    with pytest.raises(ConfigurationError, match=r"tls\.ca-file") as caught:
+        Cluster("tls://127.0.0.1:9")
+    assert "tls://127.0.0.1:9 needs certificates" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from facematch_core import (
     ThresholdRule,
     open_verifier,
 )
+from facematch_core.backend import ImageLimits
 from facematch_core.comparison.running import Embedder, StudyRun, _run, read_answers, run_study
 from facematch_core.comparison.study import Study, StudyPair
 from facematch_core.gates import Pacing, RateWindow
@@ -33,7 +34,8 @@ class Engine(FakeBackend):
     """Embeds a picture as its mean colour; blue ones have no face."""
 
     def __init__(self, **can):
-        can = {"billed_operations": frozenset(), **can}
+        limits = ImageLimits(min_side_px=20)
+        can = {"billed_operations": frozenset(), "image_limits": limits, **can}
         super().__init__(environment=Environment.LOCAL, **can)
         self.embedded = []
         self.shift = 0.0
@@ -68,7 +70,7 @@ class Engine(FakeBackend):
 
 
 def painted(folder):
-    """Pictures of several colours, one of them blue, one no picture, in every pair."""
+    """Pictures of several colours, a blue one, one too small for the engine, in every pair."""
     from fakes import picture
 
     folder.mkdir()
@@ -78,7 +80,7 @@ def painted(folder):
         paths.append(folder / f"{number}.png")
         paths[-1].write_bytes(picture(colour, kind="PNG").data)
     paths.append(folder / "odd.png")
-    paths[-1].write_bytes(b"no picture")
+    paths[-1].write_bytes(picture(size=(8, 8), kind="PNG").data)
     pairs = [
         StudyPair(
             probe=one,

@@ -52,7 +52,7 @@ def test_a_study_must_be_named_where_there_are_several(journal):
     journal.enter_study(stored_study())
     others = stored_study(digest="1" * 64, name="others")
     journal.enter_study(attrs.evolve(others, made_at=later(days=1)))
-    with pytest.raises(InvalidRequest, match="several studies; there are: people, others"):
+    with pytest.raises(InvalidRequest, match=r"there are: people, others. Name one \(--study\)\."):
         journal.study()
     with pytest.raises(InvalidRequest, match="no such study; there are: people, others"):
         journal.study("nobody")

@@ -90,7 +90,7 @@ def test_a_picture_that_changes_during_a_run_is_not_sent(journal, study):
     assert len(contender.backend.calls) == 3
     assert states(journal, stored(journal)) == [*["answered"] * 3, *["free"] * 3]
     study.pairs[3].reference.unlink()
-    with pytest.raises(InvalidRequest, match="cannot be read"):
+    with pytest.raises(InvalidRequest, match=r"Anna-3-b.jpg' does not exist"):
         once(journal, study, contender)
 
 

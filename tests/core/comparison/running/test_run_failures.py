@@ -10,14 +10,16 @@ from core.comparison.running.studies import (
     stored,
     write_study,
 )
-from fakes import FakeBackend
+from fakes import FakeBackend, picture
 
 from facematch_core import (
     Billed,
     Decision,
     Environment,
+    InvalidRequest,
     Score,
 )
+from facematch_core.backend import ImageLimits
 from facematch_core.comparison.running import read_answers, run_study
 from facematch_core.comparison.running._records import PairState
 from facematch_core.comparison.running._turn import MOST_FAILURES
@@ -62,14 +64,15 @@ def test_a_pair_that_is_not_answered_says_why(journal, study, step, state, reaso
 
 
 def test_failures_to_acquire_are_answers(journal, study):
-    """A picture that cannot be used, one that the vendor refuses, and one without a face."""
-    study.pairs[1].probe.write_bytes(b"no picture")
+    """A picture that is not sent, one that the vendor refuses, and one without a face."""
+    study.pairs[1].probe.write_bytes(picture(size=(8, 8)).data)
     script = [
         None,
         failing(RequestRejected("Face not detected.", status_code=422)),
         answer(decision=Decision.INCONCLUSIVE, score=None),
     ]
-    backend = FakeBackend(script=script)
+    limits = ImageLimits(min_side_px=20)
+    backend = FakeBackend(script=script, image_limits=limits)
     summary = once(journal, study, opener(backend))
     (found,) = read_answers(journal, journal.study())
     assert found.table.answered.all()
@@ -208,3 +211,16 @@ def test_a_picture_that_is_not_what_it_was_ends_the_contender(journal, study, ch
     assert (ended.asked, type(ended.error)) == (2, ConfigurationError)
     assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
     assert states(journal, stored(journal)) == ["answered"] * 2 + ["free"] * 4
+
+
+def test_files_that_are_no_pictures_are_told_before_anything_is_asked(journal, study):
+    """Each of them, half a photograph too: they would count against whoever is asked."""
+    study.pairs[1].probe.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    whole = study.pairs[4].reference.read_bytes()
+    study.pairs[4].reference.write_bytes(whole[: len(whole) // 2])
+    contender = opener(FakeBackend())
+    with pytest.raises(InvalidRequest, match="people has 2 problems; nothing was sent") as caught:
+        once(journal, study, contender)
+    assert f"{str(study.pairs[1].probe)!r} looks like plain text" in str(caught.value)
+    assert "is a JPEG that is cut off" in str(caught.value)
+    assert contender.backend.calls == []

@@ -161,8 +161,8 @@ def test_a_person_in_two_groups(read):
     [
         ("", "has no pair: its first line names probe,reference,same"),
         (f"{HEAD}\n\n,,,,\n", "has no pair"),
-        (b"\xff\xfe", "cannot be read as CSV in UTF-8: UnicodeDecodeError"),
-        (f'{HEAD}\n"a', "cannot be read as CSV in UTF-8: unexpected end of data"),
+        (b"\xff\xfe", "is not UTF-8 text: save it as CSV in UTF-8"),
+        (f'{HEAD}\n"a', "is no CSV: unexpected end of data"),
         ("probe;reference\na;b\n", "line 1: the column probe is missing (columns are parted by"),
         (f"{HEAD},same\na,b,1,c,d,1\n", "line 1: the column 'same' stands there twice"),
     ],
