@@ -33,11 +33,12 @@ def checked(source: Path | str, study: Study) -> Study:
             picture with itself, or is said to be of other people than its names say; or a picture
             shows two people.
     """
-    refuse(source, _faults(study.pairs))
+    refuse(source, faults_of(study.pairs))
     return study
 
 
-def _faults(pairs: Sequence[StudyPair]) -> Iterator[str]:
+def faults_of(pairs: Sequence[StudyPair]) -> Iterator[str]:
+    """What speaks against pairs, each with its place; see `checked`."""
     if not pairs:
         yield "there is no pair"
         return

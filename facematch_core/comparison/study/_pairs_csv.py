@@ -10,7 +10,7 @@ from typing import Final
 from facematch_core.comparison._unreadable import unreadable
 from facematch_core.errors import InvalidRequest
 
-from ._faults import checked, refuse
+from ._faults import faults_of, refuse
 from ._study import Study, StudyPair
 
 #: Columns that a file of pairs must have.
@@ -39,11 +39,14 @@ def read_pairs_csv(path: Path) -> Study:
     """
     header, rows = read_rows(path, NEEDED, "pair")
     refuse(path, header_faults(header, NEEDED))
-    refuse(path, _of_cells(header, rows))
+    faults = list(_of_cells(header, rows))
+    broken = {line for line, _ in faults}
     pairs = []
     groups: dict[str, dict[str, str]] = {}
     clashes: list[str] = []
     for line, cells in rows:
+        if line in broken:
+            continue
         row = dict(zip(header, cells, strict=False))
         pairs.append(
             StudyPair(
@@ -62,8 +65,10 @@ def read_pairs_csv(path: Path) -> Study:
                     f"line {line}: {subject[:60]!r} is in the group {group[:60]!r} of {column}, "
                     f"and above in {known[:60]!r}"
                 )
-    refuse(path, clashes)
-    return checked(path, Study(name=path.stem, pairs=tuple(pairs), groups=groups))
+    # All of it at once, whatever kind it is of.
+    told = [f"line {line}: {what}" for line, what in faults] + clashes
+    refuse(path, [*told, *(faults_of(pairs) if pairs or not told else ())])
+    return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
 
 
 def read_rows(
@@ -109,17 +114,17 @@ def header_faults(header: list[str], needed: Sequence[str]) -> Iterator[str]:
             yield f"line 1: the column {name[:60]!r} stands there twice"
 
 
-def _of_cells(header: list[str], rows: list[tuple[int, list[str]]]) -> Iterator[str]:
+def _of_cells(header: list[str], rows: list[tuple[int, list[str]]]) -> Iterator[tuple[int, str]]:
     for line, cells in rows:
         if len(cells) > len(header):
-            yield f"line {line}: {len(cells)} cells under {len(header)} columns"
+            yield line, f"{len(cells)} cells under {len(header)} columns"
         row = dict(zip(header, cells, strict=False))
         for name in NEEDED:
             if not row.get(name):
-                yield f"line {line}: {name} is empty"
+                yield line, f"{name} is empty"
         said = row.get("same", "")
         if said and said.lower() not in SAME:
-            yield f"line {line}: same is {said[:40]!r}; write 1 for one person and 0 for two"
+            yield line, f"same is {said[:40]!r}; write 1 for one person and 0 for two"
 
 
 def _groups_in(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

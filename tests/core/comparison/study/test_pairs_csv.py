@@ -148,6 +148,23 @@ def test_every_fault_of_the_pairs(read, folder):
     ]
 
 
+def test_faults_of_every_kind_are_told_at_once(read, folder):
+    """Cells, groups, pairs and files: nobody mends one only to hear of the next."""
+    assert refusals(
+        read,
+        f"{HEAD},group_sex\n"
+        "a1.jpg,a2.jpg,perhaps,Ada,Ada,f\n"
+        "a1.jpg,b1.jpg,0,Ada,Bob,m\n"
+        "b1.jpg,b1.jpg,1,Bob,Bob,f\n"
+        "none.jpg,b2.jpg,0,Dan,Bob,m\n",
+    ) == [
+        "line 2: same is 'perhaps'; write 1 for one person and 0 for two",
+        "line 4: 'Bob' is in the group 'f' of sex, and above in 'm'",
+        "line 4: a picture is compared with itself",
+        f"line 5: there is no file '{folder / 'none.jpg'}'",
+    ]
+
+
 def test_a_person_in_two_groups(read):
     """The line and both groups are told."""
     assert refusals(
