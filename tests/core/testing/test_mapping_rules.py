@@ -114,8 +114,8 @@ def test_a_result_by_another_way_is_named():
     """What was answered then, the kit cannot know."""
 
     class Direct(HttpParagon):
-        def _read(self, call, reply, kind):
-            return self.result(call, self.body(reply))
+        def match(self, call):
+            return self.result(call, self.body(self._reply(call)))
 
     assert skipped(R41, HttpParagonDouble(Direct)) == (
         "Not tested: paragon makes its result of SAME_PERSON without `parse` and `parse_refusal`, "
