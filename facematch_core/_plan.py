@@ -84,7 +84,7 @@ class Plan:
             return self.backend(**values)
         except FaceMatchError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             what = type(error).__name__
         # Outside the except block: the exception may hold a key.
         raise BackendUnusable(

@@ -68,7 +68,7 @@ class Group:
         """
         try:
             return _through_stevedore(self.name, point) if alone else point.load()
-        except Exception as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
             reason = f"{type(error).__name__}: {error}"[:300]
         raise BackendUnusable(
             f"The {self.thing} {point.name} of {distribution(point)} cannot be imported ({reason})."

@@ -47,7 +47,7 @@ def _inspected(info: BackendInfo) -> Entry:
             plan(info.name).open_backend().close()
     except FaceMatchError as error:
         problem = error.message
-    except Exception as error:  # noqa: BLE001 - one broken plug-in must not hide the others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - one broken plug-in must not hide the others
         problem = f"It fails with {type(error).__name__}: report this to its author."
     return Entry(info=info, capabilities=capabilities, problem=problem)
 

@@ -103,7 +103,7 @@ def _chosen(where: Where) -> Findings:
             found.diagnosis = _without(dict(diagnosis), secrets)
     except FaceMatchError as error:
         found.problem = _without(error.message, secrets)
-    except Exception as error:  # noqa: BLE001 - a plug-in that breaks here is what is looked for
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in that breaks here is what is looked for
         found.problem = f"It fails with {type(error).__name__}: report this to its author."
     return found
 

@@ -181,7 +181,8 @@ def ended(call: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
             _print(KeyboardInterrupt())
         click.echo("stopped", err=True)
         return STOPPED
-    except Exception as error:  # noqa: BLE001 - whatever it is: people get a sentence, not a traceback
+    # A plug-in that leaves by sys.exit() has not said that anybody may be let in.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is: people get a sentence, not a traceback
         if debug and not isinstance(error, click.ClickException):
             click.echo(clean("".join(traceback.format_exception(error))), err=True, nl=False)
         return report(error, as_json=as_json)

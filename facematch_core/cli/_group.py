@@ -171,7 +171,7 @@ def _loaded(name: str, points: Sequence[EntryPoint]) -> click.Command:
         return _broken(name, f"it is offered twice, {_offered(points)}: uninstall one")
     try:
         loaded = points[0].load()
-    except Exception as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
         return _broken(name, f"{_offered(points)}: {type(error).__name__}: {error}"[:300])
     if not isinstance(loaded, click.Command):
         return _broken(name, f"{_offered(points)}: {points[0].value} is no click command")

@@ -133,7 +133,7 @@ def _tried(
             opened.close()
     except FaceMatchError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a double raises is its own fault
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a double raises is its own fault
         reason = masked.text(f"{type(error).__name__}: {error}")[:300]
     else:
         if isinstance(opened, cls):

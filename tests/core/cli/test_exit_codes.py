@@ -1,11 +1,13 @@
 """Every exit code, and what is said with it."""
 
 import json
+import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 from fakes import SCALE, liveness_result, match_result
+from plugins import Site
 
 from facematch_core import (
     Billed,
@@ -17,7 +19,7 @@ from facematch_core import (
     Score,
     errors,
 )
-from facematch_core.cli import _exit
+from facematch_core.cli import _exit, _group
 from facematch_core.cli._group import facematch
 
 CODES = {
@@ -189,3 +191,41 @@ def test_terminal_is_not_steered(run, photos, scripted):
     answer = run("verify", *photos)
     assert "\x1b" not in answer.stderr
     assert "\r" not in answer.stderr
+
+
+@pytest.mark.parametrize("given", [(), (0,), (3,), ("bye",)])
+def test_a_plug_in_that_leaves_lets_nobody_in(run, photos, scripted, given):
+    """``sys.exit()`` in it is a bug like any other: it says nothing of a match."""
+
+    def leave(_call):
+        sys.exit(*given)
+
+    scripted.script = [leave]
+    answer = run("verify", *photos)
+    assert answer.exit_code == 6
+    assert "failed with SystemExit, and the call may have been charged" in answer.stderr
+
+
+def test_a_command_that_leaves_lets_nobody_in(monkeypatch):
+    """Not even one that says that all is well."""
+    command = click.Command("leaves", callback=lambda: sys.exit(0))
+    monkeypatch.setattr(_group, "_plugins", lambda: {"leaves": ["a point"]})
+    monkeypatch.setattr(_group, "_loaded", lambda _name, _points: command)
+    answer = CliRunner().invoke(facematch, ["leaves"])
+    assert answer.exit_code == 70
+    assert "SystemExit was not expected here: a bug" in answer.stderr
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_import_that_leaves_harms_no_other_backend(run, tmp_path, monkeypatch, photos, code):
+    """It is told in one sentence, and the others are listed."""
+    site = Site(tmp_path / "site", monkeypatch)
+    leaving = f"raise SystemExit({code})"
+    site.add("leaver", [("facematch.backends", "leaver", "Made")], source=leaving)
+    answer = run("backends")
+    assert answer.exit_code == 0
+    assert "local" in answer.stdout
+    assert "cannot be imported (SystemExit" in answer.stdout + answer.stderr
+    asked = run("verify", *photos, "--backend", "leaver")
+    assert asked.exit_code == 4
+    assert "The backend leaver of leaver cannot be imported (SystemExit" in asked.stderr
