@@ -19,9 +19,10 @@ from ._curves import curve_of, histogram_of
 from ._document import Contender, Evaluation, OperatingPoint, Part, StudySummary
 from ._grouping import cells_of
 from ._limits import limits_of
-from ._pairing import paired_of
+from ._pairing import Held, paired_of
 from ._service import service_of
-from .metrics import Grouping, Rates, ScoreTable, threshold_for_fmr
+from .metrics import Grouping, Rates, ScoreTable, spread_of_frr, threshold_for_fmr
+from .metrics._clusters import ENOUGH_ERRORS
 from .study import split_by_subject
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def evaluate(
     _check(answers)
     first = answers[0].table
     development, test = _divided(first, asked)
-    contenders = tuple(_contender(one, asked, development, test) for one in answers)
+    judged = [_judged(one, asked, development, test) for one in answers]
+    contenders = tuple(one for one, _ in judged)
     summary = StudySummary(
         name=name,
         digest=digest,
@@ -104,10 +106,11 @@ def evaluate(
         confidence=asked.confidence,
         contenders=contenders,
         paired=paired_of(
-            [one.table.take(test) for one in answers],
-            [one.at_required.threshold if one.at_required else None for one in contenders],
+            [
+                _held(one.table.take(test), contender, spread, asked.required_fmr)
+                for one, (contender, spread) in zip(answers, judged, strict=True)
+            ],
             asked.confidence,
-            beyond={one.name for one in contenders if _is_beyond(one, asked.required_fmr)},
         ),
         limits=(),
         made_at=made_at or SystemClock().now(),
@@ -128,10 +131,18 @@ def part_of(table: ScoreTable) -> Part:
     )
 
 
-def _is_beyond(one: Contender, required_fmr: float) -> bool:
-    """Whether more is let in than should be at the threshold for it, by more than chance."""
-    found = one.at_required and one.at_required.fmr.interval
-    return bool(found and found.low > required_fmr)
+def _held(table: ScoreTable, one: Contender, spread: float, required_fmr: float) -> Held:
+    """A contender as it is compared with others."""
+    at = one.at_required
+    if at is None:
+        return Held(table=table, threshold=None)
+    return Held(
+        table=table,
+        threshold=at.threshold,
+        spread=spread,
+        is_beyond=at.fmr.interval is not None and at.fmr.interval.low > required_fmr,
+        is_unsure=at.dev_fmr is not None and at.dev_fmr.errors < ENOUGH_ERRORS,
+    )
 
 
 def _check(answers: Sequence[Answers]) -> None:
@@ -171,24 +182,26 @@ def _groups(table: ScoreTable, group: Grouping) -> dict[str, Part]:
     return {label: part_of(table.take(within == place)) for place, label in enumerate(group.labels)}
 
 
-def _contender(
+def _judged(
     one: Answers,
     asked: Asked,
     development: NDArray[np.bool_] | None,
     test: NDArray[np.bool_],
-) -> Contender:
+) -> tuple[Contender, float]:
+    """A contender, and how far its FRR spreads because its threshold is an estimate."""
     table = one.table
     judged = table.take(test)
     chosen_from = judged if development is None else table.take(development)
     rates = Rates(judged, asked.confidence)
     is_scored, why_not = _scored(table, chosen_from, judged)
-    required = None
+    required, spread = None, 0.0
     if why_not is None:
         choice = threshold_for_fmr(
             chosen_from, asked.required_fmr, confidence=(1 + asked.confidence) / 2
         )
         why_not = choice.why_not
         if choice.threshold is not None:
+            spread = spread_of_frr(chosen_from, judged, choice)
             required = _point(rates, choice.threshold)
             required = attrs.evolve(
                 required,
@@ -199,27 +212,30 @@ def _contender(
     if (judged.decisions >= 0).any():
         default = attrs.evolve(_point(rates, None), threshold=table.threshold, chosen_on=DEFAULT)
     at = required.threshold if required else None
-    return Contender(
-        name=table.name,
-        backend=one.backend,
-        model=one.model,
-        scale=table.scale,
-        environment=one.environment,
-        kind="scores" if is_scored else "decisions",
-        at_required=required,
-        at_default=default,
-        why_not=None if required else why_not,
-        curve=curve_of(rates) if is_scored else None,
-        histogram=histogram_of(judged) if is_scored else None,
-        groups=tuple(
-            cell
-            for column in table.groups
-            for cell in cells_of(judged, column, at, asked.confidence)
-        )
-        if required or default
-        else (),
-        service=service_of(one, asked.confidence),
-        privacy=one.privacy,
+    return (
+        Contender(
+            name=table.name,
+            backend=one.backend,
+            model=one.model,
+            scale=table.scale,
+            environment=one.environment,
+            kind="scores" if is_scored else "decisions",
+            at_required=required,
+            at_default=default,
+            why_not=None if required else why_not,
+            curve=curve_of(rates) if is_scored else None,
+            histogram=histogram_of(judged) if is_scored else None,
+            groups=tuple(
+                cell
+                for column in table.groups
+                for cell in cells_of(judged, column, at, asked.confidence)
+            )
+            if required or default
+            else (),
+            service=service_of(one, asked.confidence),
+            privacy=one.privacy,
+        ),
+        spread,
     )
 
 

@@ -14,6 +14,9 @@ from .metrics import bounds, trials_for
 FEW_PEOPLE: Final = 50
 
 #: Below so many errors an interval is mostly its own width.
+#: A one-sided bound that is more likely wrong than right bounds nothing.
+LEAST_SURE: Final = 0.51
+
 FEW_ERRORS: Final = 10
 
 
@@ -111,13 +114,14 @@ def _of_one(evaluation: Evaluation, one: Contender) -> Iterator[Limit]:
 
 def _of_the_point(evaluation: Evaluation, one: Contender, at: OperatingPoint) -> Iterator[Limit]:
     # One-sided, as the floors are: who buys that many pairs without an error has shown it.
-    high = bounds(at.fmr, evaluation.confidence)[1] if at.fmr.trials else 1.0
+    sure = max(evaluation.confidence, LEAST_SURE)
+    high = bounds(at.fmr, sure)[1] if at.fmr.trials else 1.0
     if high > evaluation.required_fmr:
         yield _limit(
             "fmr_not_bounded",
             f"That {one.name} stays below an FMR of {100 * evaluation.required_fmr:g} %: at its "
             f"threshold the true FMR is shown to be below {100 * high:.2g} %, and no lower "
-            f"({100 * evaluation.confidence:g} %, one-sided).",
+            f"({100 * sure:g} %, one-sided).",
             one.name,
         )
     if at.frr.errors < FEW_ERRORS:

@@ -4,11 +4,11 @@ from ._binomial import exact_interval, exact_upper, trials_for
 from ._bootstrap import Scored, bootstrap_fnmr_at_fmr, draw
 from ._clusters import Design, bounds, design_of, interval, upper_bound, worth_of
 from ._det import DetCurve, det_curve, eer
-from ._paired import McNemar, holm, mcnemar, paired_difference
+from ._paired import McNemar, holm, mcnemar, paired_difference, with_spread
 from ._rates import Rates, RatesAt, rates_at
 from ._sharing import Sharing
 from ._table import DECISIONS, NO_DECISION, Grouping, ScoreTable
-from ._thresholds import ThresholdChoice, threshold_for_fmr
+from ._thresholds import ThresholdChoice, spread_of_frr, threshold_for_fmr
 from ._values import Interval, Method, Rate
 
 __all__ = [
@@ -40,8 +40,10 @@ __all__ = [
     "mcnemar",
     "paired_difference",
     "rates_at",
+    "spread_of_frr",
     "threshold_for_fmr",
     "trials_for",
     "upper_bound",
+    "with_spread",
     "worth_of",
 ]

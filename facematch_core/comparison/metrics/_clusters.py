@@ -27,8 +27,9 @@ from ._values import Interval, Method, Rate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Below these, how errors gather at people cannot be seen in the errors themselves.
-ENOUGH_ERRORS: Final = 5
+#: Below these, how errors gather at people cannot be seen in the errors themselves. From the first
+#: number of errors to the second, what is assumed of it counts less and less.
+ENOUGH_ERRORS, MANY_ERRORS = 5, 10
 ENOUGH_PEOPLE: Final = 50
 
 #: How far the ends lie from Jeffreys' towards Clopper and Pearson's; all the way if too little is
@@ -51,8 +52,8 @@ class Design:
     Attributes:
         effective: How many independent pairs would tell as much; at most all, at least 1.
         people: How many people stand behind the pairs.
-        freedom: Degrees of freedom of the estimated variance, at least 1; None if nothing was
-            estimated.
+        freedom, sure_freedom: Degrees of freedom of the estimated variance, at least 1, for an
+            interval and for a bound; None if nothing was estimated.
         care: How far the ends lie from Jeffreys' towards Clopper and Pearson's, 0-1.
         method: `EXACT` if nobody is in two pairs, else whether the errors tell (`CLUSTERED`) or an
             assumption stands in for them (`CONSERVATIVE`).
@@ -61,6 +62,7 @@ class Design:
     effective: float
     people: int
     freedom: float | None
+    sure_freedom: float | None
     care: float
     method: Method
 
@@ -87,6 +89,7 @@ def interval(errors: NDArray[np.bool_], sharing: Sharing, confidence: float = 0.
         method=design.method,
         effective=design.effective,
         freedom=design.freedom,
+        sure_freedom=design.sure_freedom,
         care=design.care,
     )
 
@@ -94,13 +97,18 @@ def interval(errors: NDArray[np.bool_], sharing: Sharing, confidence: float = 0.
 def upper_bound(errors: NDArray[np.bool_], sharing: Sharing, confidence: float = 0.95) -> float:
     """The rate, 0-1, that the true one stays below with `confidence`, one-sided; above 0.5.
 
-    Otherwise as `interval`.
+    The careful one, as of `bounds`; otherwise as `interval`.
     """
-    return interval(errors, sharing, 2 * confidence - 1).high
+    design = design_of(errors, sharing)
+    design = attrs.evolve(design, freedom=design.sure_freedom, care=1)
+    return _ends(float(np.mean(errors)), design, _two_sided(confidence))[1]
 
 
 def bounds(rate: Rate, confidence: float = 0.95) -> tuple[float, float]:
     """The rates, 0-1, that the true one lies above and below, each with `confidence`, one-sided.
+
+    Both are the careful ones, as of Clopper and Pearson: an interval that is right on the average
+    misses more often on one side than on the other.
 
     Args:
         rate: With its interval.
@@ -128,8 +136,9 @@ def _told(rate: Rate) -> tuple[float, Design]:
     return value, Design(
         effective=found.effective,
         people=people,
-        freedom=found.freedom,
-        care=found.care,
+        freedom=found.sure_freedom,
+        sure_freedom=found.sure_freedom,
+        care=1,
         method=found.method,
     )
 
@@ -149,22 +158,30 @@ def design_of(errors: NDArray[np.bool_], sharing: Sharing) -> Design:
         raise InvalidRequest("There is no pair: a rate needs one at least.")
     if sharing.share <= 1:
         return Design(
-            effective=float(count), people=people, freedom=None, care=1, method=Method.EXACT
+            effective=float(count),
+            people=people,
+            freedom=None,
+            sure_freedom=None,
+            care=1,
+            method=Method.EXACT,
         )
     wrong = int(np.count_nonzero(errors))
     has_errors = min(wrong, count - wrong) >= ENOUGH_ERRORS
     told = has_errors and people >= ENOUGH_PEOPLE
-    effect, freedom = _effect(errors, sharing)
+    every = float(max(people - 1, 1))
+    effect, sure_freedom = _effect(errors, sharing)
     if not has_errors:
         # What is assumed has no spread of its own; else one error would be worse than two.
-        freedom = float(max(people - 1, 1))
-    if not told:
-        assumed = ASSUMED_MATED if sharing.is_mated else ASSUMED_NON_MATED
-        effect = max(effect, 1 + (sharing.share - 1) * assumed)
+        sure_freedom = every
+    assumed = ASSUMED_MATED if sharing.is_mated else ASSUMED_NON_MATED
+    if told:
+        assumed *= max(0.0, (MANY_ERRORS - wrong) / (MANY_ERRORS - ENOUGH_ERRORS))
+    effect = max(effect, 1 + (sharing.share - 1) * assumed)
     return Design(
         effective=max(1.0, count / max(1.0, effect)),
         people=people,
-        freedom=freedom,
+        freedom=every if sharing.is_mated else sure_freedom,
+        sure_freedom=sure_freedom,
         care=1 if not told else CARE_MATED if sharing.is_mated else CARE_NON_MATED,
         method=Method.CLUSTERED if told else Method.CONSERVATIVE,
     )
@@ -195,11 +212,11 @@ def _effect(errors: NDArray[np.bool_], sharing: Sharing) -> tuple[float, float]:
         return 1.0, freedom
     squares = sharing.at_people(errors) ** 2
     together = float(squares.sum())
+    # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
+    # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
+    if together > ROUNDING:
+        freedom = min(freedom, max(together**2 / float((squares**2).sum()), 2.0))
     if not sharing.is_mated:
-        # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
-        # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
-        if together > ROUNDING:
-            freedom = min(freedom, max(together**2 / float((squares**2).sum()), 2.0))
         # Pairs of the same two people were counted once at each of them.
         together -= float((sharing.at_twos(errors) ** 2).sum())
     correction = people / max(people - 1, 1)

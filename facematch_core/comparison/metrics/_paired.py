@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from scipy.stats import binom, chi2, t
+from scipy.stats import binom, chi2, norm, t
 
 from facematch_core.errors import InvalidRequest
 
@@ -105,6 +106,32 @@ def paired_difference(
         high=min(1.0, middle + wide),
         confidence=confidence,
         method=Method.CLUSTERED,
+    )
+
+
+def with_spread(
+    interval: Interval, difference: float, p_value: float, spread: float
+) -> tuple[Interval, float]:
+    """An interval and a p-value that take into account that thresholds, too, are estimates.
+
+    Args:
+        interval: Of `paired_difference`, at fixed thresholds.
+        difference: What was seen, -1 to 1.
+        p_value: At fixed thresholds, 0-1.
+        spread: Standard deviation of the difference that comes of the thresholds, 0-1.
+
+    Returns:
+        Both, no narrower and no smaller than before.
+    """
+    if not spread:
+        return interval, p_value
+    sigma = float(norm.ppf((1 + interval.confidence) / 2))
+    middle, half = (interval.high + interval.low) / 2, (interval.high - interval.low) / 2
+    wide = math.hypot(half, sigma * spread)
+    error = math.hypot(half / sigma, spread)
+    return (
+        attrs.evolve(interval, low=max(-1.0, middle - wide), high=min(1.0, middle + wide)),
+        max(p_value, 2 * float(norm.sf(abs(difference) / error))),
     )
 
 

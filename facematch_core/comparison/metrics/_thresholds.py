@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
+from scipy.stats import norm
 
 from facematch_core._enums import ThresholdRule
 from facematch_core.errors import InvalidRequest
 
+from ._clusters import bounds
 from ._rates import Rates
 from ._values import Rate
 
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._table import ScoreTable
+
+
+#: Decimal places of scores that a vendor can be expected to be set to.
+DECIMALS: Final = 6
+
+#: How many numbers of errors are tried where the bound, too, is to be low enough.
+TRIED: Final = 400
 
 
 @attrs.frozen(kw_only=True)
@@ -50,11 +60,12 @@ def threshold_for_fmr(
 ) -> ThresholdChoice:
     """The lowest threshold whose FMR is at most `max_fmr` on these pairs.
 
-    The lowest, because it refuses the fewest of those who should pass. It is always a score that
-    somebody has (with AT_LEAST the next higher one), so it can be set at a vendor that rounds.
+    The lowest, because it refuses the fewest of those who should pass. With ABOVE it is a score
+    that somebody has, with AT_LEAST one step higher: of the last decimal place of the scores, so
+    that it can be set at a vendor that rounds.
 
     Args:
-        table: What a contender answered; its mated pairs play no part but to name scores.
+        table: What a contender answered; its mated pairs play no part but to tell decimal places.
         max_fmr: Above 0, at most 1.
         confidence: Of the upper bound, one-sided; above 0, below 1.
         bounded: Ask more: that the upper bound, too, is at most `max_fmr`.
@@ -79,14 +90,15 @@ def threshold_for_fmr(
     if not len(others):
         return attrs.evolve(none, why_not="No pair of different people was compared.")
     scores = np.unique(acquired.scores)
-    rates = Rates(acquired, 2 * confidence - 1)
+    rates = Rates(acquired)
+    step = _step_of(scores)
 
     def judged(allowed: int) -> ThresholdChoice | None:
-        threshold = _letting_in(others, allowed, scores, table.rule)
+        threshold = _letting_in(others, allowed, scores, step, table.rule)
         if threshold is None:
             return None
         fmr = rates.at("fmr", threshold)
-        upper = None if fmr.interval is None else fmr.interval.high
+        upper = bounds(fmr, confidence)[1]
         return attrs.evolve(
             none, threshold=threshold, fmr=attrs.evolve(fmr, interval=None), upper=upper
         )
@@ -104,6 +116,32 @@ def threshold_for_fmr(
     return best
 
 
+def spread_of_frr(chosen_from: ScoreTable, judged: ScoreTable, choice: ThresholdChoice) -> float:
+    """How far the FRR at a threshold spreads because the threshold is an estimate.
+
+    The threshold is moved to where the FMR on the pairs that chose it is at either end of its
+    95 % interval; what the FRR changes by in between is four standard deviations, nearly.
+
+    Args:
+        chosen_from: The pairs that `choice` is of.
+        judged: The pairs whose FRR is told.
+        choice: With a threshold.
+
+    Returns:
+        Standard deviation, 0-1; 0 without a mated pair that was judged.
+    """
+    found = Rates(chosen_from).at("fmr", choice.threshold).interval
+    others = np.sort(chosen_from.scores[chosen_from.acquired & ~chosen_from.mated])
+    mated = judged.scores[judged.mated & judged.acquired]
+    if found is None or not len(mated):
+        return 0.0
+    last = len(others) - 1
+    ends = [others[min(last, int(len(others) * (1 - rate)))] for rate in (found.low, found.high)]
+    apart = float(np.mean(mated < ends[0]) - np.mean(mated < ends[1]))
+    answered = int(np.count_nonzero(judged.mated & judged.answered))
+    return max(0.0, apart) / (2 * float(norm.ppf(0.975))) * len(mated) / answered
+
+
 def _bounded(
     judged: Callable[[int], ThresholdChoice | None],
     allowed: int,
@@ -111,24 +149,22 @@ def _bounded(
     trials: int,
 ) -> ThresholdChoice:
     """The choice with the most errors, below `allowed`, whose upper bound is low enough."""
-    best = judged(0)
-    if best is None or _upper(best) > none.max_fmr:
-        bound = "" if best is None else f" Without an error, the bound is {_upper(best):.2g}."
-        return attrs.evolve(
-            none,
-            why_not=f"No threshold bounds the FMR by {none.max_fmr:g} on {trials} non-mated "
-            f"pairs: more of them are needed.{bound}",
-        )
-    # More errors, a higher bound: the last that is low enough is found by halving.
-    fine, too_many = 0, allowed
-    while too_many - fine > 1:
-        middle = (fine + too_many) // 2
-        tried = judged(middle)
-        if tried is None or _upper(tried) > none.max_fmr:
-            too_many = middle
-        else:
-            fine, best = middle, tried
-    return best
+    # As a rule more errors make a higher bound, but how they gather counts, too: from the most that
+    # are allowed down, all of a few, else some that are ever closer to none.
+    counts = np.arange(allowed + 1)
+    if len(counts) > TRIED:
+        counts = np.unique(np.geomspace(1, allowed + 1, TRIED).astype(np.int64) - 1)
+    for count in counts[::-1]:
+        tried = judged(int(count))
+        if tried is not None and _upper(tried) <= none.max_fmr:
+            return tried
+    least = judged(0)
+    bound = "" if least is None else f" Without an error, the bound is {_upper(least):.2g}."
+    return attrs.evolve(
+        none,
+        why_not=f"No threshold bounds the FMR by {none.max_fmr:g} on {trials} non-mated pairs: "
+        f"more of them are needed.{bound}",
+    )
 
 
 def _check_range(name: str, value: float, *, most: float) -> None:
@@ -140,10 +176,19 @@ def _upper(choice: ThresholdChoice) -> float:
     return 1.0 if choice.upper is None else choice.upper
 
 
+def _step_of(scores: NDArray[np.float64]) -> float | None:
+    """The step between scores of so many decimal places; None if they have many."""
+    for places in range(DECIMALS + 1):
+        if np.array_equal(scores, scores.round(places)):
+            return float(10.0**-places)
+    return None
+
+
 def _letting_in(
     others: NDArray[np.float64],
     allowed: int,
     scores: NDArray[np.float64],
+    step: float | None,
     rule: ThresholdRule,
 ) -> float | None:
     """The lowest threshold that lets at most `allowed` of `others` (falling) in."""
@@ -157,4 +202,8 @@ def _letting_in(
     if above:
         return float(refused)
     higher = np.searchsorted(scores, refused, side="right")
-    return None if higher == len(scores) else float(scores[higher])
+    if higher == len(scores):
+        return None
+    next_one = float(np.nextafter(refused, np.inf) if step is None else refused + step)
+    places = 0 if step is None else round(-math.log10(step))
+    return min(float(scores[higher]), next_one if step is None else round(next_one, places))

@@ -29,6 +29,8 @@ class Interval:
         effective: How many independent pairs would tell as much about a rate; None for a
             difference.
         freedom: Degrees of freedom of the variance that tells it; None if it was not estimated.
+        sure_freedom: The same, fewer where a few people bring most of the errors: for bounds, which
+            are one-sided and stay on the careful side.
         care: How far the ends lie from those that are right on the average towards those that are
             never wrong, 0-1.
     """
@@ -39,6 +41,7 @@ class Interval:
     method: Method
     effective: float | None = None
     freedom: float | None = None
+    sure_freedom: float | None = None
     care: float = 1
 
 

@@ -87,6 +87,8 @@ def difference(paired: Node) -> Markup:
     first, second = _figures.said(paired["first"]), _figures.said(paired["second"])
     base = _numbers.base_of(max(abs(low.raw), abs(high.raw)))
     of = Markup("Of {:,} genuine people, {} refuses ")
+    # Whether it is real is asked of all contenders together, or of more than this interval.
+    chance = Markup("") if paired["is_real"].raw else Markup(" That may be chance.")
     if low.raw > 0:
         return (of + Markup("{} to {} more than {}.")).format(
             base,
@@ -94,7 +96,7 @@ def difference(paired: Node) -> Markup:
             _figures.of_many(low, base, up=False),
             _figures.of_many(high, base, up=True),
             second,
-        )
+        ) + chance
     if high.raw < 0:
         return (of + Markup("{} to {} fewer than {}.")).format(
             base,
@@ -102,7 +104,7 @@ def difference(paired: Node) -> Markup:
             _figures.fewer(high, base, up=False),
             _figures.fewer(low, base, up=True),
             second,
-        )
+        ) + chance
     return (of + Markup("between {} fewer and {} more than {}: it may be no difference.")).format(
         base,
         first,

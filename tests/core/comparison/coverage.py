@@ -4,7 +4,16 @@ import attrs
 import numpy as np
 from scipy.stats import norm
 
-from facematch_core.comparison.metrics import Sharing, exact_interval, interval, mcnemar
+from facematch_core.comparison._evaluate import Asked, evaluate
+from facematch_core.comparison.metrics import (
+    Sharing,
+    exact_interval,
+    exact_upper,
+    interval,
+    mcnemar,
+    upper_bound,
+)
+from facematch_core.comparison.simulation import SimulatedVendor, simulate, simulate_study
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +80,39 @@ def holds(scenario, chance):
         errors, first, second = _study(scenario, chance)
         found = interval(errors, Sharing(first, second))
     return found.low <= scenario.rate <= found.high
+
+
+def is_bounded(scenario, chance):
+    """Whether the 95 % upper bound of one simulated study lies above the true rate."""
+    if scenario.kind == "independent":
+        wrong = int(chance.binomial(scenario.pairs, scenario.rate))
+        return exact_upper(wrong, scenario.pairs) > scenario.rate
+    errors, first, second = _study(scenario, chance)
+    return upper_bound(errors, Sharing(first, second)) > scenario.rate
+
+
+def bounded(scenario, studies, seed):
+    """How often it does, 0-1."""
+    chance = np.random.default_rng(seed)
+    return sum(is_bounded(scenario, chance) for _ in range(studies)) / studies
+
+
+def false_alarms_at_fmr(studies, seed):
+    """How often two vendors that err alike are told apart, at thresholds that are chosen, 0-1."""
+    found = 0
+    for number in range(seed, seed + studies):
+        study = simulate_study(people=200, mated=2_000, non_mated=2_000, seed=number)
+        answers = [
+            simulate(
+                SimulatedVendor(name=name, fmr=0.01, fnmr=0.03, goats=0.1, wolves=0.1, common=0.5),
+                study,
+                seed=number,
+            )
+            for name in "ab"
+        ]
+        (pair,) = evaluate(answers, Asked(required_fmr=0.01, seed=number)).paired
+        found += pair.is_real
+    return found / studies
 
 
 def coverage(scenario, studies, seed):

@@ -28,8 +28,8 @@ def test_a_small_case_by_hand():
     assert attrs.astuple(said.study.whole) == (10, 5, 5, 15)
     (found,) = said.contenders
     at = found.at_required
-    # One of five may pass at 0.25: the lowest score above 40 that somebody has.
-    assert (at.threshold, at.rule, at.chosen_on) == (60, ThresholdRule.AT_LEAST, "test")
+    # One of five may pass at 0.25: the lowest whole number above 40.
+    assert (at.threshold, at.rule, at.chosen_on) == (41, ThresholdRule.AT_LEAST, "test")
     assert (at.fmr.errors, at.fmr.trials) == (1, 5)
     assert (at.fnmr.errors, at.fnmr.trials) == (1, 4)
     assert (at.frr.errors, at.frr.trials) == (2, 5)

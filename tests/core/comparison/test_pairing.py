@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 from core.comparison.tables import LOST, answers, changed, crowd, unanswered
 
-from facematch_core.comparison._pairing import paired_of
+from facematch_core.comparison._pairing import Held, paired_of
 from facematch_core.comparison.metrics import holm, mcnemar
 
 
 def pair(first, second, thresholds=(50, 50), confidence=0.95):
-    (found,) = paired_of([first.table, second.table], thresholds, confidence)
+    (found,) = paired_of(held([first.table, second.table], thresholds), confidence)
     return found
+
+
+def held(tables, thresholds, **more):
+    """Contenders at thresholds that were given."""
+    return [
+        Held(table=table, threshold=threshold, **more)
+        for table, threshold in zip(tables, thresholds, strict=True)
+    ]
 
 
 def test_a_small_case_by_hand():
@@ -99,7 +107,7 @@ def test_several_questions_are_paid_for():
     """Of three, every two are compared; Holm's correction is over those that were tested."""
     scores = {"a": [90] * 60, "b": [20] * 7 + [90] * 53, "c": [90] * 54 + [20] * 6, "d": [90] * 60}
     tables = [answers(given, [10], name).table for name, given in scores.items()]
-    found = paired_of(tables, [50, 50, 50, None], 0.95)
+    found = paired_of(held(tables, [50, 50, 50, None]), 0.95)
     assert [(one.first, one.second) for one in found] == [
         ("a", "b"),
         ("a", "c"),
@@ -115,8 +123,8 @@ def test_several_questions_are_paid_for():
 
 def test_one_contender_is_compared_with_nobody():
     """Nor are none."""
-    assert paired_of([answers([90], [10]).table], [50], 0.95) == ()
-    assert paired_of([], [], 0.95) == ()
+    assert paired_of(held([answers([90], [10]).table], [50]), 0.95) == ()
+    assert paired_of([], 0.95) == ()
 
 
 @pytest.mark.parametrize(
@@ -132,6 +140,39 @@ def test_one_contender_is_compared_with_nobody():
 )
 def test_who_lets_in_more_than_should_be_is_said_to(beyond, ending):
     """Its refusals look better than they are."""
-    tables = [answers([90, 20], [10], name).table for name in "ab"]
-    (found,) = paired_of(tables, [50.0, 50.0], 0.95, beyond=beyond)
+    two = [
+        Held(table=answers([90, 20], [10], name).table, threshold=50.0, is_beyond=name in beyond)
+        for name in "ab"
+    ]
+    (found,) = paired_of(two, 0.95)
     assert found.sentence.endswith(ending)
+
+
+def test_a_threshold_is_an_estimate_too():
+    """What its spread explains is no difference between vendors."""
+    tables = [answers([90] * 100, [10], "first").table]
+    tables.append(answers([20] * 20 + [90] * 80, [10], "second").table)
+    (plain,) = paired_of(held(tables, [50, 50]), 0.95)
+    (some,) = paired_of(held(tables, [50, 50], spread=0.02), 0.95)
+    (much,) = paired_of(held(tables, [50, 50], spread=0.2), 0.95)
+    assert plain.is_real
+    assert some.is_real
+    assert not much.is_real
+    assert plain.p_value < some.p_value < 0.05 < much.p_value
+    for narrow, wide in ((plain, some), (some, much)):
+        assert wide.interval.low < narrow.interval.low < narrow.interval.high < wide.interval.high
+    assert (plain.difference, plain.only_second) == (some.difference, some.only_second)
+
+
+def test_a_threshold_that_rests_on_next_to_nothing_proves_nothing():
+    """It says why, and only where there was something to prove."""
+    tables = [answers([90] * 100, [10], "first").table]
+    tables.append(answers([20] * 20 + [90] * 80, [10], "second").table)
+    (found,) = paired_of(held(tables, [50, 50], is_unsure=True), 0.95)
+    assert not found.is_real
+    assert found.sentence.endswith(
+        "that may be chance, for the threshold of first and that of second was chosen with fewer "
+        "than 5 false matches, and may lie far off."
+    )
+    (same,) = paired_of(held([tables[0], tables[0]], [50, 50], is_unsure=True), 0.95)
+    assert same.sentence.endswith("that may be chance.")

@@ -8,7 +8,13 @@ from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
 
 from facematch_core import InvalidRequest
-from facematch_core.comparison.metrics import Method, holm, mcnemar, paired_difference
+from facematch_core.comparison.metrics import (
+    Method,
+    holm,
+    mcnemar,
+    paired_difference,
+    with_spread,
+)
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
 
@@ -94,3 +100,20 @@ def test_what_cannot_be_compared():
         paired_difference(two[:0], two[:0], np.zeros(0, int))
     with pytest.raises(InvalidRequest, match="at least one pair, and a person for each"):
         paired_difference(two, two, np.zeros(1, int))
+
+
+@given(ERRORS, st.floats(0, 0.5))
+def test_a_spread_of_thresholds_only_adds_doubt(pairs, spread):
+    """Wider, and no surer; without one nothing changes."""
+    first, second, whose = columns(pairs)
+    interval, p_value = (
+        paired_difference(first, second, whose),
+        mcnemar(first, second, whose).p_value,
+    )
+    seen = (int(first.sum()) - int(second.sum())) / len(first)
+    wide, less_sure = with_spread(interval, seen, p_value, spread)
+    assert -1 <= wide.low <= interval.low + 1e-12
+    assert interval.high - 1e-12 <= wide.high <= 1
+    assert p_value <= less_sure <= 1
+    if not spread:
+        assert (wide, less_sure) == (interval, p_value)

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison.metrics import exact_upper, rates_at, threshold_for_fmr
+from facematch_core.comparison.metrics import (
+    exact_upper,
+    rates_at,
+    spread_of_frr,
+    threshold_for_fmr,
+)
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -21,7 +26,8 @@ WANTED = st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9, 1.0])
 def tried(table, wanted):
     """The lowest threshold that will do, of all scores and of what lies just below the lowest."""
     scores = np.unique(table.scores[table.acquired])
-    candidates = [float(one) for one in scores]
+    # Whole numbers, so that a vendor that rounds to them can be set to each of these.
+    candidates = [float(one) for one in range(int(scores[0]), int(scores[-1]) + 1)]
     if table.rule is ThresholdRule.ABOVE:
         candidates.insert(0, float(np.nextafter(scores[0], -np.inf)))
     fine = [one for one in candidates if rates_at(table, one).fmr.value <= wanted]
@@ -121,3 +127,14 @@ def test_what_cannot_be_asked():
         threshold_for_fmr(answers([LOST], [LOST]).table, 0.1)
     with pytest.raises(InvalidRequest, match="A threshold needs a known rule"):
         threshold_for_fmr(answers([80], [20], rule=ThresholdRule.VENDOR).table, 0.1)
+
+
+def test_more_pairs_know_the_threshold_better():
+    """And so the FRR at it; who is never refused has nothing to spread."""
+    few, many = (crowd(people=people, mean=55, seed=3).table for people in (60, 600))
+    spreads = [spread_of_frr(one, one, threshold_for_fmr(one, 0.02)) for one in (few, many)]
+    assert 0 < spreads[1] < spreads[0] < 0.2
+    sure = answers([99] * 50, list(range(50))).table
+    assert spread_of_frr(sure, sure, threshold_for_fmr(sure, 0.1)) == 0
+    nobody = answers([LOST], list(range(50))).table
+    assert spread_of_frr(sure, nobody, threshold_for_fmr(sure, 0.1)) == 0

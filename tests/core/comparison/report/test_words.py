@@ -51,9 +51,13 @@ def test_a_rate_in_words(low, high, sentence):
 )
 def test_a_difference_in_words(low, high, sentence):
     """More, fewer, or both."""
-    pair = Node({"first": "a", "second": "b", "interval": {"low": low, "high": high}})
     whole = f"Of 1,000 genuine people, a refuses {sentence}"
-    assert text(_words.difference(pair)) == whole
+    for is_real in (True, False):
+        ends = {"low": low, "high": high}
+        pair = {"first": "a", "second": "b", "interval": ends, "is_real": is_real}
+        # Whether it is real is asked of more than this interval.
+        doubt = "" if is_real or low < 0 < high else " That may be chance."
+        assert text(_words.difference(Node(pair))) == whole + doubt
 
 
 def test_the_best_beats_everybody_by_more_than_chance():
