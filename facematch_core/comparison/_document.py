@@ -124,8 +124,8 @@ class GroupCell:
         column, group: Which.
         fmr: Of non-mated pairs within the group.
         frr: Of mated pairs of the group, failures among the errors.
-        fmr_ratio, frr_ratio: To the geometric mean over the groups of the column; None where a
-            rate is 0 or a cell is too small.
+        fmr_ratio, frr_ratio: To the geometric mean over the groups of the column; None where the
+            rate of any of them is 0, or this cell is too small.
         too_few: Why nothing is concluded of this cell, in a sentence; None if it is large enough.
     """
 

@@ -209,7 +209,9 @@ def _judged(
                 dev_fmr=Rates(chosen_from, asked.confidence).at("fmr", choice.threshold),
             )
     default = None
-    if (judged.decisions >= 0).any():
+    # Where it decided only some, the others would count as refused, and its FMR would look better.
+    decided = judged.decisions >= 0
+    if decided.any() and decided[judged.acquired].all():
         default = attrs.evolve(_point(rates, None), threshold=table.threshold, chosen_on=DEFAULT)
     at = required.threshold if required else None
     return (

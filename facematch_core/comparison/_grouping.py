@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
-import numpy as np
 
 from ._document import GroupCell
 from .metrics import Rate, Rates, ScoreTable
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Fewer people than this say more about themselves than about their group.
 FEW_PEOPLE: Final = 10
@@ -37,23 +33,16 @@ def cells_of(
     group = table.groups[column]
 
     def cell(place: int, label: str) -> GroupCell:
-        among = group.within == place
-        rates = Rates(table, confidence, among)
-        return GroupCell(
-            column=column,
-            group=label,
-            fmr=rates.at("fmr", threshold),
-            frr=rates.at("frr", threshold),
-            too_few=_too_few(table, among),
-        )
+        rates = Rates(table, confidence, group.within == place)
+        fmr, frr = rates.at("fmr", threshold), rates.at("frr", threshold)
+        return GroupCell(column=column, group=label, fmr=fmr, frr=frr, too_few=_too_few(fmr, frr))
 
     return _with_ratios([cell(place, label) for place, label in enumerate(group.labels)])
 
 
-def _too_few(table: ScoreTable, rows: NDArray[np.bool_]) -> str | None:
-    answered = rows & table.answered
-    people = np.concatenate([table.probe_subjects[answered], table.reference_subjects[answered]])
-    count = len(np.unique(people))
+def _too_few(*rates: Rate) -> str | None:
+    """Why nothing is concluded: each rate that is told needs people of its own."""
+    count = min((rate.subjects or 0 for rate in rates if rate.trials), default=0)
     if count >= FEW_PEOPLE:
         return None
     people_word = "person" if count == 1 else "people"
@@ -78,9 +67,10 @@ def _with_ratios(cells: Sequence[GroupCell]) -> tuple[GroupCell, ...]:
 
 
 def _geometric_mean(rates: Sequence[Rate]) -> float | None:
-    """None with fewer than two rates; a rate of 0 has no logarithm and is left out."""
-    values = [rate.value for rate in rates if rate.value]
-    if len(values) < 2:
+    """None with fewer than two rates, or where one is 0: it has no logarithm, and to leave it out
+    would hide the largest difference of all."""
+    values = [rate.value for rate in rates if rate.value is not None]
+    if len(values) < 2 or not all(values):
         return None
     return math.exp(sum(map(math.log, values)) / len(values))
 

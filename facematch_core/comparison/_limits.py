@@ -8,6 +8,7 @@ from typing import Final
 from facematch_core._enums import Environment
 
 from ._document import Contender, Evaluation, Limit, OperatingPoint
+from ._rounding import upper
 from .metrics import bounds, trials_for
 
 #: With fewer people than this, how people differ cannot be told from how this handful differs.
@@ -116,11 +117,12 @@ def _of_the_point(evaluation: Evaluation, one: Contender, at: OperatingPoint) ->
     # One-sided, as the floors are: who buys that many pairs without an error has shown it.
     sure = max(evaluation.confidence, LEAST_SURE)
     high = bounds(at.fmr, sure)[1] if at.fmr.trials else 1.0
-    if high > evaluation.required_fmr:
+    wanted = evaluation.required_fmr
+    if high > wanted:
         yield _limit(
             "fmr_not_bounded",
-            f"That {one.name} stays below an FMR of {100 * evaluation.required_fmr:g} %: at its "
-            f"threshold the true FMR is shown to be below {100 * high:.2g} %, and no lower "
+            f"That {one.name} stays below an FMR of {100 * wanted:g} %: at its threshold the true "
+            f"FMR is shown to be below {upper(100 * high, 100 * wanted)} %, and no lower "
             f"({100 * sure:g} %, one-sided).",
             one.name,
         )

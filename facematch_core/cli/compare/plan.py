@@ -105,7 +105,8 @@ def _show(made: StudyPlan, currency: str) -> None:
     print_table(to, header, [_row(need, split=made.split) for need in made.needs])
     to.out(
         "\nThe first line is the floor: one error of a kind, and that claim is not shown. Take a "
-        "lower line,\nunless the vendor is far better than the claim. All pairs of different "
+        "lower line:\na threshold is chosen on other people, so that even a perfect vendor is seen "
+        "with an error in about\nhalf of the studies on the first line. All pairs of different "
         "people, as far as possible."
     )
     if made.split:

@@ -18,7 +18,7 @@ from ._sources import Source, answers_from, source_options
 
 if TYPE_CHECKING:
     from facematch_core._calibration import Calibration, CalibrationPoint
-    from facematch_core.comparison._answers import Answers
+from facematch_core.comparison._answers import Answers
 
 
 def _rates(
@@ -116,8 +116,10 @@ def _show(calibration: Calibration, out: Path) -> None:
 
 
 def _line(calibration: Calibration, point: CalibrationPoint) -> str:
+    from facematch_core.comparison._rounding import upper
+
     return (
         f"FMR {point.max_fmr:g}: threshold {number(point.threshold)} ({calibration.scale}); "
         f"{point.errors:,} of {point.trials:,} pairs of different people pass, so the true FMR is "
-        f"below {point.upper:.2g} with {calibration.confidence:.0%} confidence"
+        f"below {upper(point.upper, point.max_fmr)} with {calibration.confidence:.0%} confidence"
     )

@@ -34,8 +34,8 @@ def judge(
             that a vendor sells.
 
     Raises:
-        InvalidRequest: the evaluation was made for another FMR, a contender is not in it, or one
-            answered from a mock or a sandbox.
+        InvalidRequest: the evaluation was made for another FMR or with narrower intervals, a
+            contender is not in it, or one answered from a mock or a sandbox.
     """
     chosen = _chosen(evaluation, contenders)
     wanted = profile.required_fmr
@@ -44,6 +44,12 @@ def judge(
             f"This comparison chose thresholds for an FMR of {evaluation.required_fmr:g}, and the "
             f"profile {profile.name} judges those for {wanted:g}: judge the answers themselves, or "
             "a report for that FMR."
+        )
+    if evaluation.confidence < profile.evaluation_confidence - 1e-9:
+        raise InvalidRequest(
+            f"This comparison has intervals of {100 * evaluation.confidence:g} %, and the profile "
+            f"{profile.name} needs {100 * profile.evaluation_confidence:g} % or more to say that "
+            "no other threshold would do: judge the answers themselves."
         )
     for one in chosen:
         if one.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:

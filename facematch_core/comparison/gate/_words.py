@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from facematch_core.comparison._document import Contender, OperatingPoint
+from facematch_core.comparison._rounding import lower, upper
 
 from ._profile import GateProfile
 from ._verdict import Outcome, RateVerdict
@@ -47,7 +48,7 @@ def sentence_of(one: Contender, profile: GateProfile, found: Found) -> str:
 def _where(one: Contender, at: OperatingPoint) -> str:
     if at.threshold is None:
         return f"{one.name} at its own threshold"
-    return f"{one.name} at the threshold {at.threshold:g}"
+    return f"{one.name} at the threshold {at.threshold:.10g}"
 
 
 def _rate(rate: RateVerdict) -> str:
@@ -55,12 +56,11 @@ def _rate(rate: RateVerdict) -> str:
     if rate.low is None or rate.high is None:
         return f"nothing of the {name} was seen (limit {rate.limit:g})"
     if rate.outcome is Outcome.PASS:
-        return f"the {name} is below {rate.high:.2g} (limit {rate.limit:g})"
+        return f"the {name} is below {upper(rate.high, rate.limit)} (limit {rate.limit:g})"
     if rate.outcome is Outcome.FAIL:
-        return f"the {name} is above {rate.low:.2g} (limit {rate.limit:g})"
-    return (
-        f"the {name} may be anything from {rate.low:.2g} to {rate.high:.2g} (limit {rate.limit:g})"
-    )
+        return f"the {name} is above {lower(rate.low, rate.limit)} (limit {rate.limit:g})"
+    low, high = lower(rate.low, rate.limit), upper(rate.high, rate.limit)
+    return f"the {name} may be anything from {low} to {high} (limit {rate.limit:g})"
 
 
 def _rest(one: Contender, profile: GateProfile, found: Found) -> list[str]:
@@ -106,7 +106,8 @@ def _more(one: Contender, profile: GateProfile, found: Found) -> str:
     )
     return (
         f"About {kinds} comparisons of new people, {_money(one, found)}, would show a pass with "
-        f"{profile.confidence:.0%} confidence if the rates stay as they are."
+        f"{profile.confidence:.0%} confidence if the same rates are seen again; of such studies "
+        "about every second one sees more, so take half as many again."
     )
 
 

@@ -7,6 +7,7 @@ from core.comparison.tables import LOST, answers, changed, crowd, decided, real,
 
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 from facematch_core.comparison._evaluate import Asked, evaluate
+from facematch_core.comparison._rounding import upper
 from facematch_core.comparison.gate import At, GateProfile, Outcome, judge
 from facematch_core.comparison.metrics import bounds, trials_for
 
@@ -49,8 +50,8 @@ def test_pass():
         False,
     )
     assert found.sentence == (
-        f"a at the threshold {found.threshold:g}: the FMR is below {fmr.high:.2g} (limit 0.01) and "
-        f"the FRR is below {fnmr.high:.2g} (limit 0.05)."
+        f"a at the threshold {found.threshold:g}: the FMR is below {upper(fmr.high)} "
+        f"(limit 0.01) and the FRR is below {upper(fnmr.high)} (limit 0.05)."
     )
 
 
@@ -109,7 +110,8 @@ def test_n_more_comparisons_about_so_much_money():
     assert (found.more, found.cost, found.currency) == (118, 5.9, "USD")
     assert found.sentence.endswith(
         "About 99 more non-mated and 19 more mated comparisons of new people, about 5.90 USD, "
-        "would show a pass with 95% confidence if the rates stay as they are."
+        "would show a pass with 95% confidence if the same rates are seen again; of such "
+        "studies about every second one sees more, so take half as many again."
     )
 
 
