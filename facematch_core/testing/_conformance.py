@@ -50,8 +50,10 @@ def conformance(
     Raises:
         BackendNotFound, BackendUnusable: there is no such backend, or it or its double cannot be
             imported or opened.
-        ConfigurationError: the backend refuses its settings, or needs one that is no secret.
+        ConfigurationError: the backend refuses its settings, or needs one that is no secret; or
+            Python was told to leave assertions out.
     """
+    refuse_without_assertions()
     found = _found(backend)
     playing = FoundDouble(cls=double) if double is not None else double_of(found.cls.name)
     given = dict(settings or {})
@@ -87,6 +89,15 @@ class _Found:
     cls: type[Backend]
     distribution: str | None = None
     version: str | None = None
+
+
+def refuse_without_assertions() -> None:
+    """Raise `ConfigurationError` where the rules would pass whatever they see."""
+    if not __debug__:
+        raise ConfigurationError(
+            "The rules are assertions, which Python leaves out with -O and PYTHONOPTIMIZE: run it "
+            "without them."
+        )
 
 
 def _found(backend: object) -> _Found:

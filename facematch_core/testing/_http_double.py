@@ -104,14 +104,22 @@ class HttpDouble(VendorDouble):
                 self.charges += situation is not Situation.SLOW
             return _fault(situation, released)
         try:
-            reply = self.answer(request, situation, score)
+            reply = _as_reply(self.answer(request, situation, score))
+            charged = reply.status == 200 if reply.charged is None else reply.charged
+            written = reply.written()
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
+            error.add_note(f"{type(self).__name__}.answer failed for {situation.name}")
             self._problem = error
             return None
-        charged = reply.status == 200 if reply.charged is None else reply.charged
         with self._lock:
             self.charges += counted and charged
-        return reply.written()
+        return written
+
+
+def _as_reply(answer: object) -> DoubleReply:
+    if isinstance(answer, DoubleReply):
+        return answer
+    raise TypeError(f"it gave {type(answer).__name__}, and not a DoubleReply")
 
 
 def _fault(situation: Situation, released: threading.Event) -> bytes | None:

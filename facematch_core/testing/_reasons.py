@@ -67,7 +67,9 @@ def _told(caught: pytest.ExceptionInfo[BaseException]) -> str:
     if isinstance(error, pytest.fail.Exception):
         return text
     if not isinstance(error, AssertionError):
-        return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        # Where it was, of what a double raised: its author looks for it.
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        return (f"{type(error).__name__}: {text}" if text else type(error).__name__) + notes
     if not text:
         # pytest met this module too late to rewrite its assertions.
         return str(caught.traceback[-1].statement)

@@ -87,8 +87,10 @@ def self_test(*, everything: bool = False, progress: Progress | None = None) -> 
             else its fault trips.
         progress: Told now and then how much is done, and of how much.
     """
+    from ._conformance import refuse_without_assertions
     from ._contract import rules
 
+    refuse_without_assertions()
     right, wrong = paragons(), saboteurs()
     names = [*right, *wrong]
     found = _everything(names, progress) if everything else _part(names, progress, aimed=True)

@@ -121,7 +121,7 @@ class MoneyRules(Rules):
             told = bench.ask(operation, situation)
             for outcome in (own, told):
                 error = outcome.error
-                assert isinstance(error, wanted.errors), f"{outcome.result or error!r}"
+                assert isinstance(error, wanted.errors), f"{situation.name} gave {outcome.told}"
                 assert isinstance(error, VendorError)
                 free = operation not in bench.can.billed_operations
                 assert error.billed in wanted.charges(free=free)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -33,10 +34,22 @@ def _refused(
     """Assert that a call ends in `error`, and that the vendor has not heard of it."""
     situation = GOOD.get(operation) if operation in bench.operations else None
     outcome = bench.ask(operation, situation or GOOD[bench.operations[0]], **options)
-    assert isinstance(outcome.error, error), f"{options}: {outcome.told}"
-    assert outcome.requests == 0, f"{options}: refused, but sent"
+    assert isinstance(outcome.error, error), f"{_shown(options)}: {outcome.told}"
+    assert outcome.requests == 0, f"{_shown(options)}: refused, but sent"
     assert outcome.charges == 0
     return outcome.error
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    """What was asked, for messages: of pictures their sizes."""
+    told = [f"{name}={value}" for name, value in options.items() if name not in _UNSHOWN]
+    if "images" in options:
+        sizes = " and ".join(f"{image.size_bytes} bytes" for image in options["images"])
+        told.append(f"pictures of {sizes}")
+    return ", ".join(told)
+
+
+_UNSHOWN = ("verifier", "images")
 
 
 def _own_options_arrive(bench: Bench, declared: type) -> None:

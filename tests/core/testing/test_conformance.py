@@ -1,6 +1,8 @@
 """From a backend's name, or its class, to its card."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from plugins import Site
@@ -199,3 +201,12 @@ def test_what_is_no_backend():
         conformance("didid")
     with pytest.raises(ConfigurationError, match=r"not HttpParagon: give it type\(backend\)"):
         conformance(HttpParagon(api_key="paragon-key-1234"))
+
+
+def test_without_assertions_nothing_is_proved():
+    """``python -O`` leaves them out: said, instead of rules that see nothing."""
+    code = "from facematch_core.testing import conformance; conformance('local')"
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "The rules are assertions, which Python leaves out with -O" in done.stderr

@@ -9,6 +9,7 @@ import urllib.parse
 import pytest
 
 from facematch_core.testing import DoubleReply, HttpDouble, Situation
+from facematch_core.testing._reasons import Masked, in_one_line
 
 
 class Echo(HttpDouble):
@@ -170,3 +171,26 @@ def test_it_wants_to_be_prepared():
         ask(double)
     with pytest.raises(RuntimeError, match="with statement"):
         _ = double.url
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
+        (dict, "TypeError: it gave dict, and not a DoubleReply"),
+    ],
+    ids=["raises", "another type"],
+)
+def test_a_fault_of_the_double_is_told_as_its_own(answer, says):
+    """With its name and what was played, where the rules read it."""
+
+    class Faulty(Echo):
+        def answer(self, request, situation, score):
+            return answer()
+
+    with pytest.raises(Exception) as caught, Faulty() as double:
+        double.prepare(Situation.SAME_PERSON)
+        with pytest.raises(http.client.RemoteDisconnected):
+            ask(double)
+    told = in_one_line(caught, Masked(()))
+    assert told == f"{says} (Faulty.answer failed for SAME_PERSON)"

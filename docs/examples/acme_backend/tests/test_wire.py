@@ -26,6 +26,20 @@ def test_only_same_and_a_score_is_a_match(body: dict[str, object]) -> None:
     assert result.score is None or result.score.value == body["similarity"]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "decision"),
+    [
+        ("same", Decision.MATCH),
+        ("different", Decision.NO_MATCH),
+        ("unsure", Decision.REVIEW),
+    ],
+)
+def test_each_word_of_the_vendor(verdict: str, decision: Decision) -> None:
+    """As its documents say: a word that asks for a person is no match, and no refusal."""
+    result = _wire.match_result({"verdict": verdict, "similarity": 93.5, "id": "cmp_1"})
+    assert result.decision is decision
+
+
 @pytest.mark.parametrize("missing", ["verdict", "similarity", "id"])
 def test_what_is_missing_is_not_made_up(missing: str) -> None:
     """A result that rests on a default would be ours, not the vendor's."""
