@@ -15,6 +15,9 @@ _QUOTED = 3
 #: What Python and JSON write for one character.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
 
+#: What a URL has for one byte.
+_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+
 #: `repr` leaves letters beyond ASCII as they are, and escapes what cannot be printed.
 _SHOWN: tuple[Callable[[str], str], ...] = (repr, ascii)
 
@@ -28,14 +31,25 @@ def found_in(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
 
 
 def layers(text: bytes | str) -> Iterator[bytes]:
-    """A text as bytes, and what was written inside of quotation marks in it, up to three deep."""
+    """A text as bytes, and what was written inside of quotation marks in it, up to three deep.
+
+    What is escaped for a URL is told in large letters, too: the small ones may be mixed with them.
+    """
     told = _as_bytes(text) if isinstance(text, str) else text
-    yield told
+    yield from _in_large_letters(told)
     for _ in range(_QUOTED):
         inner = _ESCAPED.sub(_character, told)
         if inner == told:
             return
-        yield (told := inner)
+        told = inner
+        yield from _in_large_letters(told)
+
+
+def _in_large_letters(told: bytes) -> Iterator[bytes]:
+    yield told
+    large = _PERCENT.sub(lambda escaped: escaped[0].upper(), told)
+    if large != told:
+        yield large
 
 
 def _character(escaped: re.Match[bytes]) -> bytes:
@@ -76,11 +90,7 @@ def _forms(raw: bytes) -> dict[str, set[bytes]]:
             text.encode() for form in (hexadecimal, spaced) for text in (form, form.upper())
         },
         "base64": set(_base64(raw)),
-        "URL": {
-            text.encode()
-            for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw))
-            for text in (escaped, _lower_escapes(escaped))
-        },
+        "URL": {escaped.encode() for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw))},
     }
     # Text without anything to escape looks the same in several forms; it is named once.
     for name in ("repr", "JSON", "URL"):
@@ -99,11 +109,6 @@ def _encoded(text: str) -> Iterator[bytes]:
     yield text.encode()
     with suppress(UnicodeEncodeError):
         yield text.encode("latin-1")
-
-
-def _lower_escapes(escaped: str) -> str:
-    parts = escaped.split("%")
-    return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:

@@ -289,7 +289,8 @@ def test_the_rate_is_never_exceeded_whenever_the_vendor_counts(windows, threads,
             assert one_more - first >= seconds
     if longest_s == 0:
         # First come, first served, and no slower than the windows ask for.
-        in_order = sorted(started, key=lambda times: (times[1], times[0]))
+        # Who waits looks again some milliseconds late: those are one moment.
+        in_order = sorted(started, key=lambda times: (round(times[1], 2), times[0]))
         assert in_order == sorted(started)
         slowest = max((4 * threads - 1) // n * (s + MARGIN_S) for n, s in windows)
         assert counted[-1] <= slowest + sum(s for _, s in windows) + 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
@@ -79,6 +79,7 @@ def test_more_people_know_more():
     assert many.low > 0
 
 
+@settings(max_examples=25)  # statsmodels takes a tenth of a second each time
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_that_of_statsmodels(p_values):
     """In the order given."""
