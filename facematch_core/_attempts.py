@@ -224,7 +224,7 @@ class Attempts:
                 raise
             # A refusal says "nothing was sent", and that is no longer true.
             what = f"failed with {type(error).__name__}"
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             what = f"failed with {type(error).__name__}"
         else:
             # Not a subclass either: the JSON form is that of the class itself.

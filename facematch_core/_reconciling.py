@@ -76,7 +76,7 @@ def _ask(attempts: Attempts, attempt: Attempt, limit: float | None) -> Reconcili
             error.attempt_id = error.attempt_id or attempt.id
             error.backend = error.backend or backend.name
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+    except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
         what = f"failed with {type(error).__name__}"
     else:
         if isinstance(told, Reconciliation) and _fits(told, attempt):

@@ -46,7 +46,7 @@ def settled(
     about = {"metadata": metadata, "elapsed_s": max(0.0, elapsed_s)}
     try:
         return _ruled(result, backend, attempt, about, keep_demographics=keep_demographics)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
+    except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
         what = type(error).__name__
     raise UnexpectedResponse(
         f"The result of {backend.name} cannot be used ({what}): report this to its author.",

@@ -82,7 +82,7 @@ def _read(backend: HttpBackend, call: Call, reply: HttpReply, kind: type[R]) -> 
         result = backend.parse(call, reply)
     except VendorError as error:
         return _clean(error, backend, call, reply)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is paid for: the caller must learn that, whatever a plug-in trips over
+    except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that, whatever a plug-in trips over
         problem = f"{type(error).__name__} {_where(error.__traceback__)}"
     else:
         if isinstance(result, kind):
@@ -109,14 +109,14 @@ def _told(result: R, reply: HttpReply) -> R:
 def _refusal(backend: HttpBackend, reply: HttpReply, call: Call) -> Answer | None:
     try:
         return backend.parse_refusal(call, reply)
-    except (Exception, SystemExit):  # noqa: BLE001 - as in _error: the status decides then
+    except Exception:  # noqa: BLE001 - as in _error: the status decides then
         return None
 
 
 def _error(backend: HttpBackend, reply: HttpReply, call: Call) -> VendorError:
     try:
         return backend.error(reply, call)
-    except (Exception, SystemExit):  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
+    except Exception:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
         return default_error(backend, reply, call)
 
 

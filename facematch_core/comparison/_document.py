@@ -144,9 +144,11 @@ class Service:
 
     Attributes:
         calls: Pairs that were to be asked.
-        answered: Of them, how many were answered; its errors are those that were not.
+        answered: Of them, how many were answered; its errors are those that were not. Without an
+            interval: an outage takes many calls at once.
         not_answered: Name of the error, or ``unknown``, ``not asked``, to how many.
-        acquisition: Failures to acquire among the answered.
+        acquisition: Failures to acquire among the answered. Without an interval: a picture fails in
+            all of its pairs.
         latency_s: Percentile (``50``, ``90``, ``95``, ``99``) to seconds; empty if not measured.
         cost: What was charged, as far as is known, in `currency`; None if there is no price.
         price: Of one comparison; None if nobody said.

@@ -234,7 +234,7 @@ def _judged(
             )
             if required or default
             else (),
-            service=service_of(one, asked.confidence),
+            service=service_of(one),
             privacy=one.privacy,
         ),
         spread,

@@ -10,17 +10,18 @@ from facematch_core._enums import Billed, Decision
 
 from ._answers import BILLED, Answers
 from ._document import Service
-from .metrics import DECISIONS, Rate, ScoreTable, exact_interval
+from .metrics import DECISIONS, Rate, ScoreTable
 
 #: The percentiles that are told.
 PERCENTILES: Final = (50, 90, 95, 99)
 
 
-def service_of(one: Answers, confidence: float) -> Service:
+def service_of(one: Answers) -> Service:
     """How one contender behaved over all pairs of a study.
 
     Percentiles are by the nearest rank, so that each is a time that was measured. What a pair
-    costs counts if it was charged or may have been.
+    costs counts if it was charged or may have been. What was not answered or not acquired is
+    counted, without an interval: a picture fails in all of its pairs, an outage takes many of them.
     """
     table = one.table
     answered = int(np.count_nonzero(table.answered))
@@ -28,9 +29,9 @@ def service_of(one: Answers, confidence: float) -> Service:
     cost, per_verified = _costs(one)
     return Service(
         calls=len(table),
-        answered=_rate(len(table) - answered, len(table), confidence),
+        answered=Rate(errors=len(table) - answered, trials=len(table)),
         not_answered=dict(one.not_answered),
-        acquisition=_rate(answered - int(table.acquired.sum()), answered, confidence),
+        acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
         latency_s={
             str(percent): float(took[max(0, -(-len(took) * percent // 100) - 1)])
             for percent in PERCENTILES
@@ -58,8 +59,3 @@ def _costs(one: Answers) -> tuple[float | None, float | None]:
     let_in = verified(one.table)
     for_mated = one.price * int((charged & one.table.mated).sum())
     return cost, round(for_mated / let_in, 6) if let_in else None
-
-
-def _rate(errors: int, trials: int, confidence: float) -> Rate:
-    interval = exact_interval(errors, trials, confidence=confidence) if trials else None
-    return Rate(errors=errors, trials=trials, interval=interval)

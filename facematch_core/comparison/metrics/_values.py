@@ -53,7 +53,7 @@ class Rate:
         errors: How often it did.
         trials: How often it could have.
         subjects: How many people stand behind the trials; None if that is not known.
-        interval: For the true rate; None without a trial.
+        interval: For the true rate; None without a trial, and for what is only counted.
     """
 
     errors: int
