@@ -67,7 +67,7 @@ def threshold_for_fmr(
     Args:
         table: What a contender answered; its mated pairs play no part but to tell decimal places.
         max_fmr: Above 0, at most 1.
-        confidence: Of the upper bound, one-sided; above 0, below 1.
+        confidence: Of the upper bound, one-sided; above 0.5, below 1.
         bounded: Ask more: that the upper bound, too, is at most `max_fmr`.
 
     Raises:
