@@ -77,6 +77,11 @@ class OperatingPoint:
     frr: Rate
     dev_fmr: Rate | None = None
 
+    def is_beyond(self, fmr: float) -> bool:
+        """Whether it is shown to let in more than `fmr`."""
+        found = self.fmr.interval
+        return found is not None and found.low > fmr
+
 
 @attrs.frozen(kw_only=True)
 class Curve:

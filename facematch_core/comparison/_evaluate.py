@@ -140,7 +140,7 @@ def _held(table: ScoreTable, one: Contender, spread: float, required_fmr: float)
         table=table,
         threshold=at.threshold,
         spread=spread,
-        is_beyond=at.fmr.interval is not None and at.fmr.interval.low > required_fmr,
+        is_beyond=at.is_beyond(required_fmr),
         is_unsure=at.dev_fmr is not None and at.dev_fmr.errors < ENOUGH_ERRORS,
     )
 

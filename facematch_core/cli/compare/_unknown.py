@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from facematch_core.cli import _exit
 from facematch_core.cli._text import clean, console, counted, print_table
 from facematch_core.comparison.running import Left, Looked, PairState, StoredContender
 from facematch_core.comparison.running._settling import (
+    free_again,
     hear_budgets,
     reconcile_left,
     tell_budgets,
@@ -48,12 +50,7 @@ class OpenOnes:
     def recover(self) -> None:
         """What processes that are gone had asked counts as unknown from now on."""
         for one in self._contenders:
-            recovered = self._journal.recover(one.number)
-            try:
-                self._tell(one, list(recovered.not_sent), Billed.NO)
-                self._journal.release(recovered.taken)
-            finally:
-                self._journal.let_go(recovered.taken)
+            free_again(self._journal, one, partial(self._tell, one, billed=Billed.NO))
             hear_budgets(self._journal, one)
 
     def left(self) -> list[Left]:
@@ -103,7 +100,7 @@ class OpenOnes:
         self._tell(contender, [left.attempt.id], billed)
         self._journal.settle(contender.number, left.attempt.id, billed)
 
-    def _tell(self, contender: StoredContender, attempt_ids: list[str], billed: Billed) -> None:
+    def _tell(self, contender: StoredContender, attempt_ids: Sequence[str], billed: Billed) -> None:
         """Tell the budgets in this database, and those of the contender's profile."""
         if not attempt_ids:
             return

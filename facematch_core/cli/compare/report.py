@@ -16,6 +16,7 @@ from ._sources import answers_from, source_options
 
 if TYPE_CHECKING:
     from facematch_core.comparison._document import Contender, Evaluation
+    from facematch_core.comparison.metrics import Rate
 
 
 @click.command("report", short_help="Judge the answers: one page and one JSON document.")
@@ -94,28 +95,29 @@ def _evaluation(given: dict[str, Any]) -> Evaluation:
 
 
 def _headline(one: Contender, evaluation: Evaluation) -> str:
-    from facematch_core.comparison.report._numbers import percent, setting
+    from facematch_core.comparison.report._numbers import setting
 
-    if one.at_required is None:
+    at = one.at_required
+    if at is None:
         return f"{one.name}: {one.why_not}"
-    frr = one.at_required.frr
-    if frr.value is None or frr.interval is None:
+    refused = _percents(at.frr)
+    if refused is None:
         return f"{one.name}: no mated pair was answered."
-    low, high = frr.interval.low, frr.interval.high
-    told = [percent(rate, high - low) for rate in (frr.value, low, high)]
-    return (
-        f"{one.name}: {told[0]} % of genuine people refused ({told[1]} % to {told[2]} %) at its "
-        f"threshold for an FMR of {setting(evaluation.required_fmr)} %{_beyond(one, evaluation)}"
-    )
+    text = (
+        "{}: {} % of genuine people refused ({} % to {} %) at its threshold for an FMR of {} %"
+    ).format(one.name, *refused, setting(evaluation.required_fmr))
+    let_in = _percents(at.fmr)
+    if let_in is not None and at.is_beyond(evaluation.required_fmr):
+        text += ", where it lets in {} % of others ({} % to {} %): more than that".format(*let_in)
+    return text
 
 
-def _beyond(one: Contender, evaluation: Evaluation) -> str:
-    """What is said where a contender lets in more than it should, by more than chance."""
+def _percents(rate: Rate) -> tuple[str, str, str] | None:
+    """A rate and the ends of its interval, in percent; None without a trial."""
     from facematch_core.comparison.report._numbers import percent
 
-    fmr = one.at_required and one.at_required.fmr
-    if not fmr or not fmr.interval or fmr.interval.low <= evaluation.required_fmr:
-        return ""
-    width = fmr.interval.high - fmr.interval.low
-    told = [percent(rate, width) for rate in (fmr.value or 0, fmr.interval.low, fmr.interval.high)]
-    return f", where it lets in {told[0]} % of others ({told[1]} % to {told[2]} %): more than that"
+    if rate.value is None or rate.interval is None:
+        return None
+    low, high = rate.interval.low, rate.interval.high
+    value, least, most = (percent(one, high - low) for one in (rate.value, low, high))
+    return value, least, most

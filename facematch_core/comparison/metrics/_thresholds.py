@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -91,10 +90,10 @@ def threshold_for_fmr(
         return attrs.evolve(none, why_not="No pair of different people was compared.")
     scores = np.unique(acquired.scores)
     rates = Rates(acquired)
-    step = _step_of(scores)
+    places = _places_of(scores)
 
     def judged(allowed: int) -> ThresholdChoice | None:
-        threshold = _letting_in(others, allowed, scores, step, table.rule)
+        threshold = _letting_in(others, allowed, scores, places, table.rule)
         if threshold is None:
             return None
         fmr = rates.at("fmr", threshold)
@@ -176,19 +175,17 @@ def _upper(choice: ThresholdChoice) -> float:
     return 1.0 if choice.upper is None else choice.upper
 
 
-def _step_of(scores: NDArray[np.float64]) -> float | None:
-    """The step between scores of so many decimal places; None if they have many."""
-    for places in range(DECIMALS + 1):
-        if np.array_equal(scores, scores.round(places)):
-            return float(10.0**-places)
-    return None
+def _places_of(scores: NDArray[np.float64]) -> int | None:
+    """How many decimal places scores have; None if they have many."""
+    every = range(DECIMALS + 1)
+    return next((n for n in every if np.array_equal(scores, scores.round(n))), None)
 
 
 def _letting_in(
     others: NDArray[np.float64],
     allowed: int,
     scores: NDArray[np.float64],
-    step: float | None,
+    places: int | None,
     rule: ThresholdRule,
 ) -> float | None:
     """The lowest threshold that lets at most `allowed` of `others` (falling) in."""
@@ -204,6 +201,6 @@ def _letting_in(
     higher = np.searchsorted(scores, refused, side="right")
     if higher == len(scores):
         return None
-    next_one = float(np.nextafter(refused, np.inf) if step is None else refused + step)
-    places = 0 if step is None else round(-math.log10(step))
-    return min(float(scores[higher]), next_one if step is None else round(next_one, places))
+    if places is None:
+        return float(np.nextafter(refused, np.inf))
+    return min(float(scores[higher]), round(float(refused) + 10.0**-places, places))

@@ -28,7 +28,7 @@ def digests_of(study: Study) -> dict[Path, str]:
     A file that is no picture would count against whoever is asked, as a face that was not found.
 
     Raises:
-        InvalidRequest: some cannot be read, or are no pictures by their first bytes.
+        InvalidRequest: some cannot be read, or are no whole pictures.
     """
     digests, faults = {}, []
     for path in study.pictures:

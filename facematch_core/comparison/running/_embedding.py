@@ -110,10 +110,7 @@ def ask_by_embeddings(turn: Turn, workers: int, elsewhere: EmbedderOf | None) ->
             _embed(turn, embedder, claims, known)
             ended = judge.outcomes(claims, known)
         finally:
-            try:
-                turn.write(ended)
-            finally:
-                turn.give_up(claims, begun={claim for claim, _ in ended})
+            turn.finish(claims, ended, begun={claim for claim, _ in ended})
     ask_pairs(turn, workers)
 
 

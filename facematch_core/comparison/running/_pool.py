@@ -39,7 +39,4 @@ def _work(turn: Turn) -> None:
                 if outcome is not None:
                     ended.append((claim, outcome))
         finally:
-            try:
-                turn.write(ended)
-            finally:
-                turn.give_up(claims, begun)
+            turn.finish(claims, ended, begun)

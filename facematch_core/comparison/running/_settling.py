@@ -6,7 +6,7 @@ has the call, and the next start comes to it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -66,9 +66,16 @@ def take_back(
     journal: Journal, contender: StoredContender, stores: Iterable[AttemptStore], now: datetime
 ) -> int:
     """Free what processes that are gone had claimed and not asked; how many pairs that were."""
+    return free_again(journal, contender, lambda ids: tell_budgets(stores, ids, Billed.NO, now))
+
+
+def free_again(
+    journal: Journal, contender: StoredContender, tell: Callable[[Sequence[str]], object]
+) -> int:
+    """As `take_back`; `tell` is given the calls that were not sent, before the pairs are free."""
     recovered = journal.recover(contender.number)
     try:
-        tell_budgets(stores, recovered.not_sent, Billed.NO, now)
+        tell(recovered.not_sent)
         return journal.release(recovered.taken)
     finally:
         journal.let_go(recovered.taken)

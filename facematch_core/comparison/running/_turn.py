@@ -170,6 +170,25 @@ class Turn:
             why = "is another one than when the study began"
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
+    def finish(
+        self,
+        claims: Sequence[Claim],
+        outcomes: Sequence[tuple[Claim, Outcome]],
+        begun: Container[Claim],
+    ) -> None:
+        """Write down what pairs ended in, and do nothing more with any of these claims.
+
+        Those that were not begun are free again.
+        """
+        try:
+            self.write(outcomes)
+        finally:
+            try:
+                with contextlib.suppress(FaceMatchError):
+                    self.journal.release(claim for claim in claims if claim not in begun)
+            finally:
+                self.journal.let_go(claims)
+
     def write(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         """Write down what pairs ended in, and tell it."""
         kept = [(claim, self._fitting(outcome)) for claim, outcome in outcomes]
@@ -199,14 +218,6 @@ class Turn:
         if error is not None:
             self.end_with(error)
         return fitting
-
-    def give_up(self, claims: Sequence[Claim], begun: Container[Claim]) -> None:
-        """Do nothing more with claims: those that were not begun are free again."""
-        try:
-            with contextlib.suppress(FaceMatchError):
-                self.journal.release(claim for claim in claims if claim not in begun)
-        finally:
-            self.journal.let_go(claims)
 
     def _failed(self, error: FaceMatchError) -> Outcome:
         outcome = of_error(error, has_answered=self._origin.is_known)
