@@ -12,63 +12,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._age import AgeResult
-    from ._asked import Picture
-    from ._calibration import Calibration, CalibrationPoint
-    from ._clock import Clock, SystemClock
-    from ._enums import (
-        Advice,
-        AgeDecision,
-        Billed,
-        Decision,
-        Environment,
-        LiveMatchDecision,
-        LivenessDecision,
-        Operation,
-        Reconciled,
-        Retention,
-        ScaleSource,
-        SearchDecision,
-        SearchMode,
-        Severity,
-        ThresholdRule,
-        ThresholdSource,
-        WarningCode,
-    )
-    from ._events import Answered, Charged, Event, Refused, Repeated, Sent, Started, Unknown
+    from ._basics import Clock, Secret, SystemClock
     from ._images import Image, ImageFormat
-    from ._interface import Verifier
-    from ._many import PairOutcome
-    from ._open import open_verifier
-    from ._reconcile import Attempt, Reconciliation
-    from ._registry import BackendInfo, available_backends
-    from ._results import (
-        Box,
-        Demographics,
-        Face,
-        LiveMatchResult,
-        LivenessResult,
-        MatchResult,
-        Result,
-        ResultWarning,
-        Skipped,
-    )
-    from ._scores import Score, Threshold
-    from ._search import FoundFace, SearchResult
-    from ._secrets import Secret
-    from ._verifier import FaceVerifier
+    from ._policy import judge
+    from .calibration import Calibration, CalibrationPoint
+    from .config import open_verifier
     from .errors import (
         FATAL,
         AuthenticationFailed,
-        BackendNotFound,
-        BackendUnusable,
+        BackendUnavailable,
         BreakerOpen,
         BudgetExceeded,
         ConfigurationError,
         DeadlineExceeded,
         EnvironmentMismatch,
         FaceMatchError,
-        IncomparableScores,
         InsufficientCredit,
         InvalidImage,
         InvalidRequest,
@@ -76,33 +34,65 @@ if TYPE_CHECKING:
         PermissionDenied,
         RateLimited,
         RequestRejected,
+        ScaleWarning,
         UnexpectedResponse,
-        UnsupportedCapability,
-        UnsupportedOption,
+        Unsupported,
         VendorError,
         VendorUnavailable,
     )
+    from .events import CallEvent, EventKind
     from .failover import Failover
+    from .models import (
+        Advice,
+        Billing,
+        Box,
+        CallRecord,
+        Charged,
+        Decision,
+        Demographics,
+        Environment,
+        Face,
+        Ids,
+        LiveMatchDecision,
+        LiveMatchResult,
+        LivenessDecision,
+        LivenessResult,
+        MatchResult,
+        Operation,
+        Reconciled,
+        Reconciliation,
+        Result,
+        ResultWarning,
+        Retention,
+        Route,
+        ScaleSource,
+        Score,
+        Severity,
+        Skipped,
+        Threshold,
+        ThresholdRule,
+        ThresholdSource,
+        WarningCode,
+    )
+    from .plugins import BackendInfo, available_backends
+    from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "FATAL",
     "Advice",
-    "AgeDecision",
-    "AgeResult",
-    "Answered",
-    "Attempt",
     "AuthenticationFailed",
     "BackendInfo",
-    "BackendNotFound",
-    "BackendUnusable",
-    "Billed",
+    "BackendUnavailable",
+    "Billing",
     "Box",
     "BreakerOpen",
     "BudgetExceeded",
     "Calibration",
     "CalibrationPoint",
+    "CallEvent",
+    "CallRecord",
     "Charged",
     "Clock",
     "ConfigurationError",
@@ -111,15 +101,14 @@ __all__ = [
     "Demographics",
     "Environment",
     "EnvironmentMismatch",
-    "Event",
+    "EventKind",
     "Face",
     "FaceMatchError",
     "FaceVerifier",
     "Failover",
-    "FoundFace",
+    "Ids",
     "Image",
     "ImageFormat",
-    "IncomparableScores",
     "InsufficientCredit",
     "InvalidImage",
     "InvalidRequest",
@@ -136,86 +125,57 @@ __all__ = [
     "RateLimited",
     "Reconciled",
     "Reconciliation",
-    "Refused",
-    "Repeated",
     "RequestRejected",
     "Result",
     "ResultWarning",
     "Retention",
+    "Route",
     "ScaleSource",
+    "ScaleWarning",
     "Score",
-    "SearchDecision",
-    "SearchMode",
-    "SearchResult",
     "Secret",
-    "Sent",
     "Severity",
     "Skipped",
-    "Started",
     "SystemClock",
     "Threshold",
     "ThresholdRule",
     "ThresholdSource",
     "UnexpectedResponse",
-    "Unknown",
-    "UnsupportedCapability",
-    "UnsupportedOption",
+    "Unsupported",
     "VendorError",
     "VendorUnavailable",
     "Verifier",
     "WarningCode",
     "available_backends",
+    "judge",
     "open_verifier",
 ]
 
-#: Where each public name lives. A name is imported when it is first used: a program that needs one
-#: class, or the command line asked for its help, does not pay for all the others.
-_HOMES = {
-    name: module
-    for module, names in {
-        "_age": "AgeResult",
-        "_asked": "Picture",
-        "_calibration": "Calibration CalibrationPoint",
-        "_clock": "Clock SystemClock",
-        "_enums": (
-            "Advice AgeDecision Billed Decision Environment LiveMatchDecision LivenessDecision "
-            "Operation Reconciled Retention ScaleSource SearchDecision SearchMode Severity "
-            "ThresholdRule ThresholdSource WarningCode"
-        ),
-        "_events": "Answered Charged Event Refused Repeated Sent Started Unknown",
-        "_images": "Image ImageFormat",
-        "_interface": "Verifier",
-        "_many": "PairOutcome",
-        "_open": "open_verifier",
-        "_reconcile": "Attempt Reconciliation",
-        "_registry": "BackendInfo available_backends",
-        "_results": (
-            "Box Demographics Face LiveMatchResult LivenessResult MatchResult Result "
-            "ResultWarning Skipped"
-        ),
-        "_scores": "Score Threshold",
-        "_search": "FoundFace SearchResult",
-        "_secrets": "Secret",
-        "_verifier": "FaceVerifier",
-        "errors": (
-            "FATAL AuthenticationFailed BackendNotFound BackendUnusable BreakerOpen BudgetExceeded "
-            "ConfigurationError DeadlineExceeded EnvironmentMismatch FaceMatchError "
-            "IncomparableScores InsufficientCredit InvalidImage InvalidRequest "
-            "OutcomeUnknown PermissionDenied RateLimited RequestRejected UnexpectedResponse "
-            "UnsupportedCapability UnsupportedOption VendorError VendorUnavailable"
-        ),
-        "failover": "Failover",
-    }.items()
-    for name in names.split()
-}
+#: Where the public names live, lowest layer first. A module is imported when a name is first asked
+#: for: the command line, asked for its help, does not pay for all of them.
+_MODULES = (
+    "models",
+    "errors",
+    "_basics",
+    "_images",
+    "calibration",
+    "events",
+    "_policy",
+    "verifier",
+    "failover",
+    "plugins",
+    "config",
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+    if name in __all__:
+        for module in _MODULES:
+            value = getattr(import_module(f".{module}", __name__), name, None)
+            if value is not None:
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,18 +4,14 @@ A mismatch is a result; only what kept us from one is an error.
 
 ::
 
-    FaceMatchError
+    FaceMatchError                          .route in a failover, .liveness in verify_live
     ├── ConfigurationError (ValueError)     names file, profile and key, never a value
-    │   ├── BackendNotFound (LookupError)
-    │   ├── BackendUnusable                 found, but it cannot be loaded or opened
-    │   └── EnvironmentMismatch             another environment than the required one
+    │   └── BackendUnavailable (LookupError)  no such plug-in, or it cannot be loaded or opened
     ├── InvalidImage (ValueError)           refused before anything was sent
     ├── InvalidRequest (ValueError)         an argument that no backend can take; nothing was sent
-    ├── UnsupportedOption                   this backend cannot pass it on; nothing was sent
-    ├── UnsupportedCapability (NotImplementedError)
-    ├── IncomparableScores (TypeError)      two scales in one comparison
+    ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
     ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
-    └── VendorError                         .billed .attempt_id .retryable .request_id .status_code
+    └── VendorError                         .billing .ids .retryable .status_code .call
         ├── RequestRejected                 do not repeat; .field_errors
         ├── AuthenticationFailed            do not repeat
         ├── PermissionDenied                do not repeat
@@ -25,7 +21,11 @@ A mismatch is a result; only what kept us from one is an error.
         │   └── BreakerOpen                 not asked: it is down; .retry_after_s
         ├── OutcomeUnknown                  may have been executed and charged; .reconcilable
         │   └── DeadlineExceeded (TimeoutError)
+        ├── EnvironmentMismatch             another environment than the wanted one; .result
         └── UnexpectedResponse              charged, in a shape we do not know: report it to us
+
+    UserWarning
+    └── ScaleWarning                        a threshold that looks like a fraction, on a 0-100 scale
 
 Act on the class and the attributes, never on the message. No message holds a key, a token or
 picture bytes. Every error can be pickled and copied.
@@ -34,16 +34,27 @@ picture bytes. Every error can be pickled and copied.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
 
-from ._enums import Billed, Environment
+from .models import (
+    Answer,
+    Billing,
+    CallRecord,
+    Charged,
+    Environment,
+    Ids,
+    LivenessResult,
+    Route,
+)
 
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
 
-    from ._reconcile import Attempt
-    from ._results import LivenessResult, Skipped
+class ScaleWarning(UserWarning):
+    """A threshold above 0 and up to 1, where 0-100 is meant: nearly everybody would pass.
+
+    Write ``Threshold(0.5)`` if the small number is meant.
+    """
 
 
 class FaceMatchError(Exception):
@@ -53,8 +64,8 @@ class FaceMatchError(Exception):
         message: One sentence or two: what, which value, what to do.
         liveness: The liveness result that was already paid when the comparison of `verify_live`
             failed; None otherwise.
-        skipped: Every member of a `Failover` that was tried, in order, with what each said; the
-            one whose error this is stands among them. () outside a failover.
+        route: Every member of a `Failover` that was tried, in order, with what each said; the one
+            whose error this is stands among them. None outside a failover.
     """
 
     #: For subclasses: names of the arguments that a copy or pickle carries besides the message.
@@ -64,11 +75,11 @@ class FaceMatchError(Exception):
         super().__init__(message)
         self.message = message
         self.liveness: LivenessResult | None = None
-        self.skipped: tuple[Skipped, ...] = ()
+        self.route: Route | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = {name: getattr(self, name) for name in self.carried}
-        state = {"liveness": self.liveness, "skipped": self.skipped}
+        state = {"liveness": self.liveness, "route": self.route}
         return _rebuild, (type(self), self.message, arguments), state
 
 
@@ -80,41 +91,8 @@ class ConfigurationError(FaceMatchError, ValueError):
     """A setting is missing, unknown or wrong. Nothing was sent."""
 
 
-class BackendNotFound(ConfigurationError, LookupError):
-    """No installed plug-in carries this name."""
-
-
-class BackendUnusable(ConfigurationError):
-    """A plug-in carries this name, but it cannot be used as it is."""
-
-
-class EnvironmentMismatch(ConfigurationError):
-    """The environment is not the one that `require_environment` asks for.
-
-    Attributes:
-        environment: Where the answer came from, or what the backend is set to.
-        billed: NO if it was noticed before sending; else what the answer said.
-        attempt_id: Ours, of the call that was answered; None if nothing was sent.
-        attempt: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
-            None if it was not charged, and until the verifier fills it in.
-    """
-
-    carried = ("environment", "billed", "attempt_id", "attempt")
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        environment: Environment,
-        billed: Billed = Billed.NO,
-        attempt_id: str | None = None,
-        attempt: Attempt | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.environment = environment
-        self.billed = billed
-        self.attempt_id = attempt_id
-        self.attempt = attempt
+class BackendUnavailable(ConfigurationError, LookupError):
+    """No installed plug-in carries this name, or one does that cannot be used as it is."""
 
 
 class InvalidImage(FaceMatchError, ValueError):
@@ -142,40 +120,21 @@ class InvalidRequest(FaceMatchError, ValueError):
     """An argument that no backend could take (a threshold of NaN, say). Nothing was sent."""
 
 
-class UnsupportedOption(FaceMatchError):
-    """This backend has no way to pass the option on, and it is never dropped silently.
+class Unsupported(FaceMatchError, NotImplementedError):
+    """This backend cannot do what was asked, and nothing is dropped silently. Nothing was sent.
 
     Attributes:
         backend: Name of the backend.
-        option: Name of the option as the caller wrote it.
+        what: The operation that it lacks, or the option that it cannot pass on, as the caller
+            wrote it.
     """
 
-    carried = ("backend", "option")
+    carried = ("backend", "what")
 
-    def __init__(self, message: str, *, backend: str, option: str) -> None:
+    def __init__(self, message: str, *, backend: str, what: str) -> None:
         super().__init__(message)
         self.backend = backend
-        self.option = option
-
-
-class UnsupportedCapability(FaceMatchError, NotImplementedError):
-    """This backend cannot do what was asked (liveness, say).
-
-    Attributes:
-        backend: Name of the backend.
-        capability: What it lacks.
-    """
-
-    carried = ("backend", "capability")
-
-    def __init__(self, message: str, *, backend: str, capability: str) -> None:
-        super().__init__(message)
-        self.backend = backend
-        self.capability = capability
-
-
-class IncomparableScores(FaceMatchError, TypeError):
-    """Two scores of different scales were compared or subtracted."""
+        self.what = what
 
 
 class BudgetExceeded(FaceMatchError):
@@ -218,33 +177,30 @@ class BudgetExceeded(FaceMatchError):
 
 
 class VendorError(FaceMatchError):
-    """The vendor was called (or could not be reached) and gave no result.
+    """The vendor was called (or could not be reached) and gave no result that can be used.
 
     Attributes:
         backend: Name of the backend; None only until the verifier fills it in.
-        billed: Whether the vendor charged, as far as can be known.
-        billed_ground: Why we say so, in a few words.
-        attempt_id: Our own id of this call; None only until the verifier fills it in.
+        billing: Whether the vendor charged, as far as can be known, and how we know.
+        ids: Our id of this call (`ids.call`; None only until the verifier fills it in) and the
+            vendor's (`ids.vendor`), if it gave one.
         retryable: True only if repeating is certain not to pay twice and may help.
-        request_id: The vendor's id of the call, if it told one.
         status_code: HTTP status, 100-599; None if there was no answer.
         environment: Where the answer came from, if it says so (a mock does); None otherwise.
-        attempt: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
+        call: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
             None if it was not charged, and until the verifier fills it in.
     """
 
     carried: ClassVar[tuple[str, ...]] = (
         "backend",
-        "billed",
-        "billed_ground",
-        "attempt_id",
+        "billing",
+        "ids",
         "retryable",
-        "request_id",
         "status_code",
         "environment",
-        "attempt",
+        "call",
     )
-    _billed: ClassVar[Billed] = Billed.UNKNOWN
+    _charged: ClassVar[Charged] = Charged.UNKNOWN
     _retryable: ClassVar[bool] = False
 
     def __init__(
@@ -252,25 +208,21 @@ class VendorError(FaceMatchError):
         message: str,
         *,
         backend: str | None = None,
-        billed: Billed | None = None,
-        billed_ground: str | None = None,
-        attempt_id: str | None = None,
+        billing: Billing | None = None,
+        ids: Ids | None = None,
         retryable: bool | None = None,
-        request_id: str | None = None,
         status_code: int | None = None,
         environment: Environment | None = None,
-        attempt: Attempt | None = None,
+        call: CallRecord | None = None,
     ) -> None:
         super().__init__(message)
-        self.environment = environment
-        self.attempt = attempt
         self.backend = backend
-        self.billed = self._billed if billed is None else billed
-        self.billed_ground = billed_ground
-        self.attempt_id = attempt_id
+        self.billing = Billing(self._charged) if billing is None else billing
+        self.ids = Ids() if ids is None else ids
         self.retryable = self._retryable if retryable is None else retryable
-        self.request_id = request_id
         self.status_code = status_code
+        self.environment = environment
+        self.call = call
 
 
 class RequestRejected(VendorError):
@@ -281,7 +233,7 @@ class RequestRejected(VendorError):
             Those of an answer over HTTP are masked and shortened, as the message is.
     """
 
-    _billed = Billed.NO
+    _charged = Charged.NO
     carried = (*VendorError.carried, "field_errors")
 
     def __init__(
@@ -296,19 +248,19 @@ class RequestRejected(VendorError):
 class AuthenticationFailed(VendorError):
     """The key or token is missing, wrong, revoked or expired."""
 
-    _billed = Billed.NO
+    _charged = Charged.NO
 
 
 class PermissionDenied(VendorError):
     """The key is known, but it may not do this."""
 
-    _billed = Billed.NO
+    _charged = Charged.NO
 
 
 class InsufficientCredit(VendorError):
     """The account has no credit left. Stop the batch; a person must top it up."""
 
-    _billed = Billed.NO
+    _charged = Charged.NO
 
 
 class RateLimited(VendorError):
@@ -318,7 +270,7 @@ class RateLimited(VendorError):
         retry_after_s: Seconds to wait as the vendor says, at least 0; None if it does not say.
     """
 
-    _billed = Billed.NO
+    _charged = Charged.NO
     _retryable = True
     carried = (*VendorError.carried, "retry_after_s")
 
@@ -330,7 +282,7 @@ class RateLimited(VendorError):
 class VendorUnavailable(VendorError):
     """No byte of the request left this machine, or the answer is documented as unpaid."""
 
-    _billed = Billed.NO
+    _charged = Charged.NO
     _retryable = True
 
 
@@ -357,7 +309,7 @@ class OutcomeUnknown(VendorError):
             records can tell; False if nothing was kept.
     """
 
-    _billed = Billed.UNKNOWN
+    _charged = Charged.UNKNOWN
     carried = (*VendorError.carried, "reconcilable")
 
     def __init__(self, message: str, *, reconcilable: bool = False, **rest: Any) -> None:
@@ -369,10 +321,26 @@ class DeadlineExceeded(OutcomeUnknown, TimeoutError):
     """`deadline_s` ran out after the request had begun to leave."""
 
 
+class EnvironmentMismatch(VendorError):
+    """The answer is of another environment than the one that is set or required.
+
+    Attributes:
+        result: The answer, for a person to look at; None if nothing was sent or it gave none.
+
+    `environment` says where the answer came from; `billing` is NO if nothing was sent.
+    """
+
+    carried = (*VendorError.carried, "result")
+
+    def __init__(self, message: str, *, result: Answer | None = None, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.result = result
+
+
 class UnexpectedResponse(VendorError):
     """The vendor answered with success in a shape we cannot read. Taken as charged."""
 
-    _billed = Billed.YES
+    _charged = Charged.YES
 
 
 #: What ends a whole batch: the same thing would happen to every further pair.
@@ -382,7 +350,7 @@ FATAL: tuple[type[FaceMatchError], ...] = (
     InsufficientCredit,
     BudgetExceeded,
     ConfigurationError,
-    UnsupportedCapability,
-    UnsupportedOption,
+    EnvironmentMismatch,
+    Unsupported,
     InvalidRequest,
 )

@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
-from ._age import AgeResult
-from ._asked import Asked, Picture, deadline, taken
-from ._clock import Clock, SystemClock
-from ._enums import Operation, Retention
-from ._failover._looking import look
-from ._failover._members import Member, members_of, per_member
-from ._failover._rules import CANNOT
-from ._failover._told import Told
+from ._basics import Clock, SystemClock, nearest
 from ._images import Image
-from ._interface import Verifier
-from ._reconcile import Attempt, Reconciliation
-from ._results import LiveMatchResult, LivenessResult, MatchResult
-from ._rules import Answer
-from ._verifier import FaceVerifier
-from .errors import EnvironmentMismatch, FaceMatchError, VendorError
+from ._pipeline import CallOptions, deadline
+from .errors import (
+    ConfigurationError,
+    FaceMatchError,
+    InsufficientCredit,
+    InvalidImage,
+    InvalidRequest,
+    RateLimited,
+    Unsupported,
+    VendorError,
+    VendorUnavailable,
+)
+from .models import (
+    Answer,
+    CallRecord,
+    Charged,
+    Operation,
+    Reconciled,
+    Reconciliation,
+    Route,
+    Skipped,
+)
+from .verifier import FaceVerifier, Verifier
 
-#: Thresholds by the name of the member.
-PerMember = Mapping[str, float]
+log = logging.getLogger("facematch")
+
+#: What the next member is asked after: an outage (an open breaker says the same), throttling, no
+#: credit. Not a spent budget, which is the owner's decision and no fault of the vendor's: another
+#: vendor's bill is not what was meant by it. Not a bad key or a rejected request either: those are
+#: mistakes, and another member would hide them.
+_GOES_ON = (VendorUnavailable, RateLimited, InsufficientCredit)
+
+#: What says that this member cannot take this call. All of these come before anything is sent.
+_CANNOT = (InvalidImage, Unsupported)
+
+#: What is left to a member for a search when the time is up: it then says so itself.
+_MOMENT_S = 1e-3
 
 
 class Failover(Verifier):
@@ -38,17 +60,18 @@ class Failover(Verifier):
     every mistake in the configuration: they are raised.
 
     A member that cannot take the call (the picture's format or size, an option, the operation) is
-    passed over before anything is sent to it. Results tell `answered_by` and `skipped`; errors tell
-    `skipped`, with every member that was tried. If no member answers, the last error after which a
-    repetition may help is raised, else the last one.
+    passed over before anything is sent to it. `route` of a result says who answered and who was
+    skipped; that of an error names every member that was tried. If no member answers, the last
+    error after which a repetition may help is raised, else the last one.
 
     Thresholds are per member, because two scales do not compare: those of its profile, or
-    ``thresholds={"shop": 60}`` for one call. A false match rate does compare: ``max_fmr=1e-3`` is
-    one number for all members, each of which has a calibration. Everything else of a call goes to
-    each member as it is. `deadline_s` covers all members together. Each member has its own gates
-    and retries, and tells its own events, with an attempt id per member.
+    ``threshold={"shop": 60}`` for one call; a member that is not named has its own. A false match
+    rate does compare: ``max_fmr=1e-3`` is one number for all members, each of which has a
+    calibration. `options` are of one vendor: other members are passed over. Everything else of a
+    call goes to each member as it is. `deadline_s` covers all members together. Each member has
+    its own policies and retry, and reports its own events, with a call id per member.
 
-    Safe to share between threads, and usable in a child process after a fork. A context manager.
+    Safe to share between threads. Open it after a fork, not before. A context manager.
 
     Args:
         members: Verifiers by name, in the order in which they are asked; or a list of verifiers,
@@ -65,284 +88,222 @@ class Failover(Verifier):
         *,
         clock: Clock | None = None,
     ) -> None:
-        self._members = members_of(members)
+        self._members = _members(members)
         self._clock = clock or SystemClock()
 
     @property
     def members(self) -> Mapping[str, FaceVerifier]:
         """The members by name, in their order."""
-        return MappingProxyType({member.name: member.verifier for member in self._members})
-
-    def verify(
-        self,
-        probe: Picture,
-        reference: Picture,
-        *,
-        thresholds: PerMember | None = None,
-        review_thresholds: PerMember | None = None,
-        threshold: float | None = None,
-        review_threshold: float | None = None,
-        max_fmr: float | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-    ) -> MatchResult:
-        """Compare two faces.
-
-        Args:
-            thresholds: Where a match begins, 0-100, by the name of the member, on its scale. A
-                member that is not named has its own.
-            review_thresholds: Likewise, up to where a match becomes `REVIEW`.
-            threshold, review_threshold: Refused.
-            max_fmr: Instead of `thresholds`: the highest false match rate, above 0, at most 1. Each
-                member has its own threshold for it, by its own calibration; one without a
-                calibration is a mistake.
-            options: Of one vendor: other members are passed over.
-            deadline_s: Seconds for all members together.
-
-        The other arguments, and the errors, are those of `FaceVerifier.verify`.
-        """
-        images, wrong = taken(probe, reference)
-        del probe, reference
-        if wrong:
-            raise wrong
-        asked = Asked(
-            threshold=self._each("threshold", threshold, thresholds),
-            review_threshold=self._each("review_threshold", review_threshold, review_thresholds),
-            max_fmr=max_fmr,
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline_s=deadline_s,
-        )
-        return cast(MatchResult, self._make(Operation.MATCH, images, asked))
-
-    def check_liveness(
-        self,
-        probe: Picture,
-        *,
-        thresholds: PerMember | None = None,
-        review_thresholds: PerMember | None = None,
-        threshold: float | None = None,
-        review_threshold: float | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-    ) -> LivenessResult:
-        """Check one picture for a live face (passive liveness).
-
-        Arguments and errors are those of `verify`, on the scales of the members' liveness scores.
-        """
-        found = taken(probe)
-        del probe
-        asked = Asked(
-            threshold=self._each("threshold", threshold, thresholds),
-            review_threshold=self._each("review_threshold", review_threshold, review_thresholds),
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline_s=deadline_s,
-        )
-        return cast(LivenessResult, self._of_one(Operation.LIVENESS, found, asked))
-
-    def verify_live(
-        self,
-        probe: Picture,
-        reference: Picture,
-        *,
-        thresholds: PerMember | None = None,
-        review_thresholds: PerMember | None = None,
-        liveness_thresholds: PerMember | None = None,
-        liveness_review_thresholds: PerMember | None = None,
-        threshold: float | None = None,
-        review_threshold: float | None = None,
-        max_fmr: float | None = None,
-        liveness_threshold: float | None = None,
-        liveness_review_threshold: float | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-    ) -> LiveMatchResult:
-        """Check the probe for a live face and, unless that ends it, compare it with the reference.
-
-        Each of the two calls finds its own member, so two vendors may be asked and paid; both parts
-        of the result tell which. That some member can take the comparison is checked before the
-        liveness check is paid.
-
-        Args:
-            max_fmr: For the comparison; liveness has thresholds alone.
-            liveness_thresholds, liveness_review_thresholds: Like `thresholds` and
-                `review_thresholds`, for the liveness scores.
-            liveness_threshold, liveness_review_threshold: Refused.
-            deadline_s: Seconds for both calls and all members together.
-
-        The other arguments and the errors are those of `verify`; see `FaceVerifier.verify_live`.
-        """
-        images, wrong = taken(probe, reference)
-        del probe, reference
-        if wrong:
-            raise wrong
-        each = self._each
-        of_match = Asked(
-            threshold=each("threshold", threshold, thresholds),
-            review_threshold=each("review_threshold", review_threshold, review_thresholds),
-            max_fmr=max_fmr,
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline_s=deadline_s,
-        )
-        of_liveness = attrs.evolve(
-            of_match,
-            max_fmr=None,
-            threshold=each("liveness_threshold", liveness_threshold, liveness_thresholds),
-            review_threshold=each(
-                "liveness_review_threshold", liveness_review_threshold, liveness_review_thresholds
-            ),
-        )
-        return self._live_match(images, of_liveness, of_match)
-
-    def estimate_age(
-        self,
-        probe: Picture,
-        *,
-        minimum_age: int | None = None,
-        thresholds: PerMember | None = None,
-        review_thresholds: PerMember | None = None,
-        threshold: float | None = None,
-        review_threshold: float | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-    ) -> AgeResult:
-        """Estimate how old the person in one picture looks; see `FaceVerifier.estimate_age`.
-
-        Args:
-            minimum_age: One for all members: it is in years, which do compare.
-            thresholds, review_thresholds: Those of liveness, by the name of the member.
-            threshold, review_threshold: Refused.
-        """
-        found = taken(probe)
-        del probe
-        asked = Asked(
-            minimum_age=minimum_age,
-            threshold=self._each("threshold", threshold, thresholds),
-            review_threshold=self._each("review_threshold", review_threshold, review_thresholds),
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline_s=deadline_s,
-        )
-        return cast(AgeResult, self._of_one(Operation.AGE, found, asked))
+        return MappingProxyType(self._members)
 
     def reconcile(
-        self,
-        attempt: Attempt | VendorError | EnvironmentMismatch,
-        *,
-        deadline_s: float | None = None,
+        self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call in the records of every member that asks the attempt's vendor.
+        """Look for a call in the records of every member that asks the call's vendor.
 
-        An attempt does not say which account it was made with, so that all of them are looked into
-        until one has it. `NOT_YET` only if none of them has it, and all could tell.
+        A record of a call does not say which account it was made with, so all of them are looked
+        into until one has it. `NOT_YET` only if none of them has it, and all could tell.
 
         Arguments and errors are those of `FaceVerifier.reconcile`. An error of one member is raised
         only if no other one has the call.
         """
         self._check_open()
-        made_by = getattr(getattr(attempt, "attempt", None) or attempt, "backend", None)
-        same = [member for member in self._members if member.verifier.backend.name == made_by]
+        made_by = getattr(getattr(call, "call", None) or call, "backend", None)
+        same = {name: one for name, one in self._members.items() if one.backend.name == made_by}
+        started, limit = self._now(), deadline(deadline_s)
+        best: Reconciliation | None = None
+        failed: VendorError | None = None
         # If there is none, the first member says what is wrong.
-        return look(same or self._members[:1], attempt, deadline_s=deadline_s, now=self._now)
+        for name, member in (same or dict([next(iter(self._members.items()))])).items():
+            left = None if limit is None else max(limit - (self._now() - started), _MOMENT_S)
+            try:
+                found = member.reconcile(call, deadline_s=left)
+            except VendorError as error:
+                failed = error.with_traceback(None)
+                continue
+            if found.result is not None:
+                answer = attrs.evolve(found.result, route=Route(answered_by=name))
+                return attrs.evolve(found, result=answer)
+            # One that cannot tell may be the one that made it.
+            if best is None or found.outcome is Reconciled.CANNOT_KNOW:
+                best = found
+        if failed is not None:
+            raise failed
+        assert best is not None  # noqa: S101 - there is a member, and it answered or failed
+        return best
 
     def close(self) -> None:
         """Close every member. May be called more than once."""
         self._closed = True
         with contextlib.ExitStack() as stack:
-            for member in self._members:
-                stack.callback(member.verifier.close)
+            for member in self._members.values():
+                stack.callback(member.close)
 
     def __repr__(self) -> str:
-        return f"Failover({', '.join(member.name for member in self._members)})"
+        return f"Failover({', '.join(self._members)})"
 
-    def _each(self, option: str, number: object, given: object) -> Mapping[str, Any] | None:
-        return per_member(option, number, given, self._members)
-
-    def _make(
-        self, operation: Operation, images: list[Image], asked: Asked, since: float | None = None
+    def _call(
+        self,
+        operation: Operation,
+        images: list[Image],
+        options: CallOptions,
+        *,
+        since: float | None = None,
     ) -> Answer:
         self._check_open()
-        started, limit = self._now() if since is None else since, deadline(asked.deadline_s)
-        told = Told()
-        for member in self._able(operation, asked, told):
+        started, limit = self._now() if since is None else since, deadline(options.deadline_s)
+        log_ = _RouteLog()
+        for name, member, own in self._able(operation, options, log_):
             elapsed = self._now() - started
-            if told.asked and limit is not None and elapsed >= limit:
+            if log_.asked and limit is not None and elapsed >= limit:
                 break
             try:
-                answer = member.make(operation, images, asked, elapsed)
+                # A member's call begins, on its own clock, when the failover's did.
+                answer = member._call(operation, images, own, since=member._now() - elapsed)  # noqa: SLF001 - it is a verifier, too
             except FaceMatchError as error:
-                told.add(member, error)
+                log_.add(name, error)
             else:
-                return told.answered(member, answer)
-        raise told.failure()
+                return attrs.evolve(answer, route=Route(answered_by=name, skipped=log_.skipped))
+        raise log_.failure()
 
-    def _refuse(self, operation: Operation, images: list[Image], asked: Asked) -> list[Image]:
-        told = Told()
-        for member in self._able(operation, asked, told):
+    def _refuse(
+        self,
+        operation: Operation,
+        images: list[Image],
+        options: CallOptions,
+        *,
+        after: tuple[Operation, ...] = (),
+    ) -> list[Image]:
+        self._check_open()
+        log_ = _RouteLog()
+        for name, member, own in self._able(operation, options, log_):
             try:
-                member.refuse(operation, images, asked)
+                member._refuse(operation, images, own, after=after)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
-                told.add(member, error)
+                log_.add(name, error)
             else:
                 # As they were given: each member prepares them for its own vendor.
                 return images
-        raise told.failure()
+        raise log_.failure()
 
-    def _able(self, operation: Operation, asked: Asked, told: Told) -> Iterator[Member]:
-        """The members that can pass these options on; what the others say goes into `told`.
+    def _able(
+        self, operation: Operation, options: CallOptions, log_: _RouteLog
+    ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
+        """The members that can pass these options on, each with its own thresholds.
 
         All are checked before the first is asked: a mistake in the configuration of the last one
         would else come to light on the day on which it is needed.
         """
-        self._each("threshold", _number(asked.threshold), None)
-        self._each("review_threshold", _number(asked.review_threshold), None)
-        refusals: list[FaceMatchError | None] = []
-        for member in self._members:
+        thresholds = self._each(f"{options.prefix}threshold", options.threshold)
+        reviews = self._each(f"{options.prefix}review_threshold", options.review_threshold)
+        able: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
+        for name, member in self._members.items():
+            own = attrs.evolve(
+                options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
+            )
             try:
-                member.refuse(operation, [], asked)
-            except CANNOT as error:
-                refusals.append(error)
+                member._refuse(operation, [], own)  # noqa: SLF001 - likewise
+            except _CANNOT as error:
+                able.append((name, member, own, error))
             else:
-                refusals.append(None)
-        for member, refusal in zip(self._members, refusals, strict=True):
+                able.append((name, member, own, None))
+        for name, member, own, refusal in able:
             if refusal is None:
-                yield member
+                yield name, member, own
             else:
-                told.add(member, refusal)
+                log_.add(name, refusal)
+
+    def _each(self, option: str, given: object) -> Mapping[str, Any]:
+        """Thresholds by the member's name; empty for each member's own."""
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise InvalidRequest(
+                f"A failover takes no single {option}, because the scales of its members do not "
+                f"compare: set it in each member's profile, or give one number per member: "
+                f"{option}={{{', '.join(f'{name!r}: …' for name in self._members)}}}."
+            )
+        for name in given:
+            if name not in self._members:
+                raise InvalidRequest(
+                    f"{option} names no member {str(name)[:60]!r}; "
+                    f"{nearest(str(name), self._members)}"
+                )
+        return given
 
     def _now(self) -> float:
         return self._clock.monotonic()
 
 
-def _number(threshold: object) -> object:
-    return None if isinstance(threshold, Mapping) else threshold
+@attrs.define
+class _RouteLog:
+    """The members that did not answer one call, in order.
+
+    Attributes:
+        skipped: What each said.
+        asked: Whether one of them was really asked: the others could not take the call.
+        error: What is raised if no member answers.
+    """
+
+    skipped: tuple[Skipped, ...] = ()
+    asked: bool = False
+    error: FaceMatchError | None = None
+
+    def add(self, member: str, error: FaceMatchError) -> None:
+        """Note that a member did not answer; an error that ends the call is raised."""
+        reason = type(error).__name__
+        self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
+        unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
+        if not isinstance(error, _CANNOT) and not (unpaid and isinstance(error, _GOES_ON)):
+            error.route = Route(skipped=self.skipped)
+            raise error
+        log.info("The member %s did not answer: %s.", member, reason)
+        self.asked = self.asked or isinstance(error, VendorError)
+        # Its frames hold the pictures, and this frame: it would keep them for long.
+        error = error.with_traceback(None)
+        # That a member cannot take the call says least: it will never be able to. An error after
+        # which a repetition may help goes before one after which it will not. Of equals the last
+        # one counts; of members that cannot, the first, which is the one that was wanted.
+        weight = _weight(error)
+        if self.error is None or (weight and weight >= _weight(self.error)):
+            self.error = error
+
+    def failure(self) -> FaceMatchError:
+        """What to raise: no member answered."""
+        assert self.error is not None  # noqa: S101 - a failover has a member
+        self.error.route = Route(skipped=self.skipped)
+        return self.error
+
+
+def _weight(error: FaceMatchError) -> int:
+    return 1 + error.retryable if isinstance(error, VendorError) else 0
+
+
+def _members(given: Any) -> dict[str, FaceVerifier]:
+    """The members that a caller named; `ConfigurationError` if they are not ones."""
+    if isinstance(given, Mapping):
+        named = list(given.items())
+    elif isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise ConfigurationError(
+            f"Failover takes verifiers by name, or a list of them, not one {type(given).__name__}."
+        )
+    else:
+        named = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in given]
+    if not named:
+        raise ConfigurationError("A failover needs at least one member.")
+    for name, verifier in named:
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError("The name of a failover's member must be text, not empty.")
+        if not isinstance(verifier, FaceVerifier):
+            raise ConfigurationError(
+                f"The member {name[:60]!r} of a failover must be a FaceVerifier, not "
+                f"{type(verifier).__name__}: a failover of failovers is not offered."
+            )
+    if len({id(verifier) for _, verifier in named}) < len(named):
+        raise ConfigurationError("A failover names the same verifier twice: name each once.")
+    if len({name for name, _ in named}) < len(named):
+        raise ConfigurationError(
+            "Two members of a failover ask the same backend: name them, as in "
+            'Failover({"shop": ..., "backup": ...}).'
+        )
+    return dict(named)

@@ -17,7 +17,7 @@ A backend of a few lines::
         def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
             same = {True: Decision.MATCH, False: Decision.NO_MATCH}
             return MatchResult(
-                decision=same[reply.json()["same"]], backend=self.name, billed=Billed.YES
+                decision=same[reply.json()["same"]], backend=self.name, billed=Charged.YES
             )
 
 Sending, deadlines, errors and what they say about money are here and in the modules behind, once.
@@ -30,8 +30,6 @@ from typing import Any, ClassVar, NoReturn
 
 from urllib3.util import parse_url
 
-from ._age import AgeResult
-from ._enums import Billed, Environment, Operation, Retention
 from ._http._client import HttpClient
 from ._http._errors import DEFAULT_ERRORS, ErrorRow, ErrorTable, rows, vendor_error
 from ._http._messages import (
@@ -41,17 +39,26 @@ from ._http._messages import (
     HttpRequest,
     retry_after_s,
 )
-from ._http._reading import KINDS, MOCK_HEADER, R, default_error, is_believed, meaning
+from ._http._reading import KINDS, MOCK_HEADER, K, default_error, is_believed, meaning
 from ._http._url import check_base_url, is_loopback
 from ._http._words import excerpt, without_secrets
-from ._results import LivenessResult, MatchResult
-from ._rules import Answer
-from ._search import SearchResult
-from .backend import AgeCall, Backend, Call, Image, LivenessCall, MatchCall, SearchCall
+from .backend import Backend, Call, Image, LivenessCall, MatchCall
 from .errors import (
     FaceMatchError,
     VendorError,
     VendorUnavailable,
+)
+from .models import (
+    Answer,
+    Billing,
+    CallRecord,
+    Charged,
+    Environment,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    Result,
+    Retention,
 )
 
 __all__ = [
@@ -98,6 +105,7 @@ class HttpBackend(Backend):
         error_table: What answers other than 200 mean; total for statuses 100-599.
     """
 
+    reports_sent: ClassVar[bool] = True
     error_table: ClassVar[ErrorTable] = DEFAULT_ERRORS
 
     @abc.abstractmethod
@@ -105,7 +113,7 @@ class HttpBackend(Backend):
         """The request for `call`: a `MatchCall`, or that of another declared operation."""
 
     @abc.abstractmethod
-    def parse(self, call: Any, reply: HttpReply) -> Answer:
+    def parse(self, call: Any, reply: HttpReply) -> Result:
         """The result in a reply of status 200.
 
         A `VendorError` that it raises is handed on. Any other exception means that the reply is
@@ -113,7 +121,7 @@ class HttpBackend(Backend):
         NO for an operation that is not among the `billed_operations`.
         """
 
-    def parse_refusal(self, call: Any, reply: HttpReply) -> Answer | None:
+    def parse_refusal(self, call: Any, reply: HttpReply) -> Result | None:
         """The result in a reply of another status, for a vendor that puts an answer there.
 
         For example "no face in the picture" as a 400. By default None: then it is an error, as it
@@ -152,7 +160,7 @@ class HttpBackend(Backend):
         """The error for a reply of another status than 200; by default from `error_table`."""
         return default_error(self, reply, call)
 
-    def reconcilable(self, call: Call) -> bool:
+    def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""
         return call.retention is Retention.KEEP
 
@@ -172,35 +180,27 @@ class HttpBackend(Backend):
 
     @property
     def environments(self) -> frozenset[Environment]:
-        """Also MOCK, where a mock may answer: on this machine, or by a double in this process.
+        """Where its answers can come from, as far as that is certain before it is asked.
 
-        Set to MOCK it is MOCK alone; but at the vendor's own host, over the network, PRODUCTION.
+        What it is set to; MOCK at the vendor's own host over the network is PRODUCTION. Set to
+        nothing, MOCK where a mock may answer: on this machine, or by a double in this process.
         """
         url = f"{getattr(self, 'base_url', '')}/"
         host = str(parse_url(url).host)
         near = is_loopback(host) or self.client.is_doubled(url)
-        if self.environment is not Environment.MOCK:
-            return frozenset({self.environment} | ({Environment.MOCK} if near else set()))
-        real = host in self.allowed_hosts and not near
-        return frozenset({Environment.PRODUCTION if real else Environment.MOCK})
+        if self.environment is None:
+            return frozenset({Environment.MOCK} if near else ())
+        if self.environment is Environment.MOCK and host in self.allowed_hosts and not near:
+            return frozenset({Environment.PRODUCTION})
+        return frozenset({self.environment})
 
     def match(self, call: MatchCall) -> MatchResult:
-        return self._ask(call, MatchResult)
+        return self.ask(call, MatchResult)
 
     def check_liveness(self, call: LivenessCall) -> LivenessResult:
         if Operation.LIVENESS not in self.capabilities.operations:
             return super().check_liveness(call)
-        return self._ask(call, LivenessResult)
-
-    def search_faces(self, call: SearchCall) -> SearchResult:
-        if Operation.SEARCH not in self.capabilities.operations:
-            return super().search_faces(call)
-        return self._ask(call, SearchResult)
-
-    def estimate_age(self, call: AgeCall) -> AgeResult:
-        if Operation.AGE not in self.capabilities.operations:
-            return super().estimate_age(call)
-        return self._ask(call, AgeResult)
+        return self.ask(call, LivenessResult)
 
     def close(self) -> None:
         """Close all connections. A call after that is a `ConfigurationError`."""
@@ -222,9 +222,9 @@ class HttpBackend(Backend):
             try:
                 request = self.sign(built, call, deadline_s=left_s())
             except VendorUnavailable as error:
-                if on_sent is _told_already and error.billed is Billed.NO:
+                if on_sent is _told_already and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
-                    error.billed_ground = error.billed_ground or _REFUSED_FIRST
+                    error.billing = Billing(Charged.NO, error.billing.ground or _REFUSED_FIRST)
                 raise
             reply = self.client.send(
                 request,
@@ -232,7 +232,7 @@ class HttpBackend(Backend):
                 deadline_s=left_s(),
                 on_sent=on_sent,
                 reconcilable=self.reconcilable(call),
-                attempt_id=call.attempt_id,
+                call_id=call.call_id,
             )
             again = on_sent is not _told_already and is_believed(self, reply)
             if not (again and self.sign_again(request, reply)):
@@ -251,7 +251,15 @@ class HttpBackend(Backend):
         """
         return meaning(self, call, reply, KINDS[call.operation])
 
-    def _ask(self, call: Call, kind: type[R]) -> R:
+    def ask(self, call: Call, kind: type[K]) -> K:
+        """Send one call of this backend, and read its answer as a result of this kind.
+
+        `match` and `check_liveness` are made of it; so are further operations that a vendor has
+        and the core does not know, with a `Call` and a `Result` of their own.
+
+        Raises:
+            VendorError: there is no result; `billing` says whether it was charged.
+        """
         reply = self._reply(call)
         answer = meaning(self, call, reply, kind)
         if not isinstance(answer, FaceMatchError):

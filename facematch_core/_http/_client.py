@@ -14,8 +14,8 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.exceptions import InvalidSchema
 
-from facematch_core._clock import Clock, SystemClock
-from facematch_core._enums import Billed
+from facematch_core import Billing
+from facematch_core._basics import Clock, SystemClock
 from facematch_core.errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -24,6 +24,7 @@ from facematch_core.errors import (
     VendorError,
     VendorUnavailable,
 )
+from facematch_core.models import Charged, Ids
 
 from ._exchange import Exchange
 from ._messages import HttpReply, HttpRequest
@@ -93,7 +94,7 @@ class HttpClient:
         deadline_s: float | None = None,
         on_sent: Callable[[], None] = _nothing,
         reconcilable: bool = False,
-        attempt_id: str | None = None,
+        call_id: str | None = None,
     ) -> HttpReply:
         """Send one request, once.
 
@@ -106,7 +107,7 @@ class HttpClient:
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
             reconcilable: Whether the vendor was asked to keep the call.
-            attempt_id: Our id of the call, for errors.
+            call_id: Our id of the call, for errors.
 
         Returns:
             Any complete answer, whatever its status. Redirects are answers.
@@ -143,7 +144,7 @@ class HttpClient:
         if outcome.refusal is not None:
             raise outcome.refusal
         error = outcome.raised or _error(
-            outcome, backend=backend, reconcilable=reconcilable, attempt_id=attempt_id
+            outcome, backend=backend, reconcilable=reconcilable, call_id=call_id
         )
         try:
             raise error from None
@@ -209,12 +210,12 @@ def _above_zero(name: str, value: float) -> float:
 
 
 def _error(
-    failure: Failure, *, backend: str, reconcilable: bool, attempt_id: str | None
+    failure: Failure, *, backend: str, reconcilable: bool, call_id: str | None
 ) -> VendorError:
     """What a failure means for the caller and for the bill."""
     about: dict[str, Any] = {
         "backend": backend,
-        "attempt_id": attempt_id,
+        "ids": Ids(call=call_id),
         "status_code": failure.status,
     }
     if not failure.sent:
@@ -223,15 +224,13 @@ def _error(
             f"{backend} could not be reached: {why}. Nothing was sent.",
             # The caller's impatience says nothing of the vendor: no breaker may count it.
             retryable=not failure.expired,
-            billed=Billed.NO,
-            billed_ground="no byte of the request has left",
+            billing=Billing(Charged.NO, "no byte of the request has left"),
             **about,
         )
     if failure.unreadable and failure.status == 200:
         return UnexpectedResponse(
             f"{backend} answered 200, but {failure.reason}. It counts as charged.",
-            billed=Billed.YES,
-            billed_ground="a 200 answer is taken as charged",
+            billing=Billing(Charged.YES, "a 200 answer is taken as charged"),
             **about,
         )
     cls = DeadlineExceeded if failure.expired else OutcomeUnknown
@@ -239,8 +238,7 @@ def _error(
     return cls(
         f"The request was sent to {backend}, but no usable answer came: {why}. It may have been "
         f"executed and charged. {records_hint(reconcilable=reconcilable)}",
-        billed=Billed.UNKNOWN,
-        billed_ground="no complete answer after the first byte had left",
+        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
         reconcilable=reconcilable,
         **about,
     )

@@ -24,7 +24,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core._enums import Billed
+from facematch_core import Billing
 from facematch_core.errors import (
     AuthenticationFailed,
     InsufficientCredit,
@@ -35,6 +35,7 @@ from facematch_core.errors import (
     UnexpectedResponse,
     VendorError,
 )
+from facematch_core.models import Charged
 
 from ._messages import BodyShape, HttpReply, retry_after_s
 from ._reasons import records_hint
@@ -47,7 +48,7 @@ class ErrorRow:
 
     Attributes:
         error: The class to raise.
-        billed: Whether the vendor charged.
+        charged: Whether the vendor charged.
         ground: Why we say so, in a few words.
         text: What it means for the reader, after "NAME answered STATUS: ".
         retryable: Whether a repeat is certain not to pay twice and may help; None for the usual of
@@ -55,7 +56,7 @@ class ErrorRow:
     """
 
     error: type[VendorError]
-    billed: Billed
+    charged: Charged
     ground: str
     text: str
     retryable: bool | None = None
@@ -78,11 +79,11 @@ _REDIRECT = "redirects are never followed; correct the address (base_url)"
 
 
 def _refusal(text: str, error: type[VendorError] = RequestRejected) -> ErrorRow:
-    return ErrorRow(error, Billed.NO, _4XX, text)
+    return ErrorRow(error, Charged.NO, _4XX, text)
 
 
 _UNKNOWN_5XX = ErrorRow(
-    OutcomeUnknown, Billed.UNKNOWN, "a 5xx answer", "it may have executed and charged the call"
+    OutcomeUnknown, Charged.UNKNOWN, "a 5xx answer", "it may have executed and charged the call"
 )
 
 _BY_CLASS: ErrorTable = {
@@ -90,7 +91,7 @@ _BY_CLASS: ErrorTable = {
         range(100, 200),
         ErrorRow(
             OutcomeUnknown,
-            Billed.UNKNOWN,
+            Charged.UNKNOWN,
             "no final answer",
             "no final answer came; the call may have been executed and charged",
         ),
@@ -99,20 +100,20 @@ _BY_CLASS: ErrorTable = {
         range(200, 300),
         ErrorRow(
             UnexpectedResponse,
-            Billed.YES,
+            Charged.YES,
             "a 2xx answer is taken as charged",
             "success in a form that this backend does not know; please report it",
         ),
     ),
     **rows(
         range(300, 400),
-        ErrorRow(OutcomeUnknown, Billed.UNKNOWN, "a redirect after the call", _REDIRECT),
+        ErrorRow(OutcomeUnknown, Charged.UNKNOWN, "a redirect after the call", _REDIRECT),
     ),
     **rows(
         range(400, 500),
         ErrorRow(
             OutcomeUnknown,
-            Billed.UNKNOWN,
+            Charged.UNKNOWN,
             "a 4xx answer that is not in the vendor's own form",
             "this is not the vendor's own form, so the call may have been executed and charged",
         ),
@@ -128,7 +129,7 @@ _OWN_WORDS: ErrorTable = rows(
 _WHATEVER_THE_BODY: ErrorTable = {
     **rows(
         (301, 307, 308),
-        ErrorRow(RequestRejected, Billed.NO, "a redirect; not executed here", _REDIRECT),
+        ErrorRow(RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT),
     ),
     **rows((401,), _refusal("the key or token is not accepted", AuthenticationFailed)),
     **rows((402,), _refusal("the account has no credit", InsufficientCredit)),
@@ -144,7 +145,7 @@ _WHATEVER_THE_BODY: ErrorTable = {
         (408, 460, 499),
         ErrorRow(
             OutcomeUnknown,
-            Billed.UNKNOWN,
+            Charged.UNKNOWN,
             "given up half way by the server or a gateway",
             "it gave up waiting; the call may have been executed and charged",
         ),
@@ -172,7 +173,7 @@ def vendor_error(
         backend: Name of the backend.
         now: Time of day, with its zone, for `RateLimited.retry_after_s`.
         reconcilable: Whether the vendor was asked to keep the call.
-        **more: Further arguments of the error: ``attempt_id``, ``request_id``, ``field_errors``.
+        **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
     row = table.get((reply.status, reply.shape), _UNKNOWN_5XX)
     said = excerpt(reply)
@@ -187,8 +188,7 @@ def vendor_error(
     return row.error(
         message,
         backend=backend,
-        billed=row.billed,
-        billed_ground=row.ground,
+        billing=Billing(row.charged, row.ground),
         retryable=row.retryable,
         status_code=reply.status,
         **more,

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from facematch_core._clock import Clock
+    from facematch_core._basics import Clock
 
 
 class DeadlineRanOut(TimeoutError):

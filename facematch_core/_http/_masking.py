@@ -7,16 +7,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from facematch_core._enums import Environment
-from facematch_core._private import MAX_DEPTH
-from facematch_core._results import ResultWarning
-from facematch_core._rules import Answer
-from facematch_core._secrets import Secret
+from facematch_core._basics import Secret
+from facematch_core.backend import MAX_DEPTH
 from facematch_core.errors import RequestRejected, VendorError
+from facematch_core.models import Environment, Result, ResultWarning
 
 from ._words import fit, masker, without_secrets
 
-R = TypeVar("R", bound=Answer)
+R = TypeVar("R", bound=Result)
 
 _NUMBERS = frozenset({int, float, bool})
 
@@ -53,7 +51,7 @@ def masked_result(
     return attrs.evolve(
         result,
         environment=environment or result.environment,
-        request_id=unsaid(result.request_id),
+        ids=attrs.evolve(result.ids, vendor=unsaid(result.ids.vendor)),
         vendor_status=unsaid(result.vendor_status),
         raw=unsaid(result.raw),
         warnings=tuple(silenced(warning) for warning in result.warnings),
@@ -67,8 +65,8 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
     """
     error.message = without_secrets(error.message, secrets)
     error.args = (error.message,)
-    if error.request_id is not None:
-        error.request_id = without_secrets(error.request_id, secrets)
+    if error.ids.vendor is not None:
+        error.ids = attrs.evolve(error.ids, vendor=without_secrets(error.ids.vendor, secrets))
     if isinstance(error, RequestRejected):
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import attrs
 from requests.structures import CaseInsensitiveDict
 
-from facematch_core._secrets import Secret
+from facematch_core._basics import Secret
 from facematch_core.errors import ConfigurationError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -6,12 +6,18 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from facematch_core._age import AgeResult
-from facematch_core._enums import Billed, Environment, Operation
-from facematch_core._results import LivenessResult, MatchResult
-from facematch_core._rules import Answer
-from facematch_core._search import SearchResult
+import attrs
+
+from facematch_core import Billing, Ids
 from facematch_core.errors import EnvironmentMismatch, UnexpectedResponse, VendorError
+from facematch_core.models import (
+    Charged,
+    Environment,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    Result,
+)
 
 from ._errors import vendor_error
 from ._masking import mask_error, masked_result
@@ -24,14 +30,12 @@ if TYPE_CHECKING:
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
-R = TypeVar("R", MatchResult, LivenessResult, SearchResult, AgeResult)
+K = TypeVar("K", bound=Result)
 
 #: What a call of each operation gives.
 KINDS: dict[Operation, Any] = {
     Operation.MATCH: MatchResult,
     Operation.LIVENESS: LivenessResult,
-    Operation.SEARCH: SearchResult,
-    Operation.AGE: AgeResult,
 }
 
 #: Whether an answer 200 that cannot be read was charged: in a message, and as the ground.
@@ -40,8 +44,8 @@ _FREE = ("It is not charged", "the vendor charges nothing for it")
 
 
 def meaning(
-    backend: HttpBackend, call: Call, reply: HttpReply, kind: type[R]
-) -> R | VendorError | EnvironmentMismatch:
+    backend: HttpBackend, call: Call, reply: HttpReply, kind: type[K]
+) -> K | VendorError | EnvironmentMismatch:
     """The result of this kind, or the error to raise, new and without a traceback."""
     answer = _read(backend, call, reply, kind)
     if is_believed(backend, reply):
@@ -50,8 +54,9 @@ def meaning(
         f"The backend {backend.name} is set to mock, but what answered ({reply.status}) does not "
         "say that it is a mock, and may be the real vendor: check the address and the environment.",
         environment=Environment.PRODUCTION,
-        billed=answer.billed,
-        attempt_id=call.attempt_id,
+        billing=answer.billing,
+        ids=Ids(call=call.call_id),
+        result=answer if isinstance(answer, (MatchResult, LivenessResult)) else None,
     )
 
 
@@ -68,11 +73,11 @@ def default_error(backend: HttpBackend, reply: HttpReply, call: Call) -> VendorE
         backend=backend.name,
         now=backend.client.clock.now(),
         reconcilable=backend.reconcilable(call),
-        attempt_id=call.attempt_id,
+        ids=Ids(call=call.call_id),
     )
 
 
-def _read(backend: HttpBackend, call: Call, reply: HttpReply, kind: type[R]) -> R | VendorError:
+def _read(backend: HttpBackend, call: Call, reply: HttpReply, kind: type[K]) -> K | VendorError:
     if reply.status != 200:
         refusal = _refusal(backend, reply, call)
         if isinstance(refusal, kind):
@@ -94,19 +99,18 @@ def _read(backend: HttpBackend, call: Call, reply: HttpReply, kind: type[R]) -> 
         f"{backend.name} answered 200 in a form that cannot be read ({problem}). {counts}; please "
         "report it.",
         backend=backend.name,
-        billed=Billed.YES if paid else Billed.NO,
-        billed_ground=ground,
-        attempt_id=call.attempt_id,
+        billing=Billing(Charged.YES if paid else Charged.NO, ground),
+        ids=Ids(call=call.call_id),
         status_code=reply.status,
         environment=_environment(reply),
     )
 
 
-def _told(result: R, reply: HttpReply) -> R:
+def _told(result: K, reply: HttpReply) -> K:
     return masked_result(result, reply.secrets, _environment(reply))
 
 
-def _refusal(backend: HttpBackend, reply: HttpReply, call: Call) -> Answer | None:
+def _refusal(backend: HttpBackend, reply: HttpReply, call: Call) -> Result | None:
     try:
         return backend.parse_refusal(call, reply)
     except Exception:  # noqa: BLE001 - as in _error: the status decides then
@@ -125,7 +129,7 @@ def _clean(error: VendorError, backend: HttpBackend, call: Call, reply: HttpRepl
     mask_error(error, reply.secrets)
     error.environment = error.environment or _environment(reply)
     error.backend = error.backend or backend.name
-    error.attempt_id = error.attempt_id or call.attempt_id
+    error.ids = attrs.evolve(error.ids, call=error.ids.call or call.call_id)
     error.status_code = error.status_code or reply.status
     return error.with_traceback(None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from facematch_core._secrets import Secret
+from facematch_core._basics import Secret
 
 from ._messages import HttpReply
 

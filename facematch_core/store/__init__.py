@@ -1,18 +1,18 @@
 """Where attempts are remembered: what each may have cost, and what became of it."""
 
-from ._memory import MemoryAttempts
+from ._memory import MemoryStore
 from ._owner import Owner
 from ._records import BudgetKey, Entry, Standing, State
-from ._sql import SqlAttempts
-from ._store import AttemptStore, doubt_abandoned, is_abandoned
+from ._sql import SqlStore
+from ._store import CallStore, doubt_abandoned, is_abandoned
 
 __all__ = [
-    "AttemptStore",
     "BudgetKey",
+    "CallStore",
     "Entry",
-    "MemoryAttempts",
+    "MemoryStore",
     "Owner",
-    "SqlAttempts",
+    "SqlStore",
     "Standing",
     "State",
     "doubt_abandoned",

@@ -21,8 +21,8 @@ T = TypeVar("T")
 DIALECTS = ("sqlite", "postgresql")
 
 MISSING = (
-    'SqlAttempts needs SQLAlchemy: pip install "facematch-core[store]" (with PostgreSQL '
-    '"facematch-core[postgres]"), or use MemoryAttempts.'
+    'SqlStore needs SQLAlchemy: pip install "facematch-core[store]" (with PostgreSQL '
+    '"facematch-core[postgres]"), or use MemoryStore.'
 )
 
 #: What a driver is told on connecting: without it psycopg gives bytes for text where a database has
@@ -52,7 +52,7 @@ class Database:
         self._engine: Engine = _open(where) if isinstance(where, str) else where
         if self._engine.dialect.name not in DIALECTS:
             raise ConfigurationError(
-                f"SqlAttempts knows SQLite and PostgreSQL, not {self._engine.dialect.name:.40}."
+                f"SqlStore knows SQLite and PostgreSQL, not {self._engine.dialect.name:.40}."
             )
         # SQLite lets one writer in at a time; threads wait better for a lock than for the file.
         self._alone: threading.Lock | None = threading.Lock() if self.is_sqlite else None

@@ -1,4 +1,4 @@
-"""`MemoryAttempts`: budgets of one process, gone with it."""
+"""`MemoryStore`: budgets of one process, gone with it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core._enums import Billed, Environment
 from facematch_core.errors import ConfigurationError
+from facematch_core.models import Charged, Environment
 
 from ._records import EXACT, BudgetKey, Entry, Standing, State
 
 _Id: TypeAlias = tuple[str, int, BudgetKey]
 
 #: What a settled amount becomes a part of; NO is a part of nothing any more.
-_WHERE = {Billed.YES: "spent", Billed.UNKNOWN: "unknown"}
+_WHERE = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
-class MemoryAttempts:
+class MemoryStore:
     """Remembers for this process, until it ends. What is settled is kept as sums alone.
 
     Safe across threads. The child of a fork counts on for itself from what stood; what other
@@ -36,7 +36,7 @@ class MemoryAttempts:
         _all.add(self)
 
     def reserve(self, entry: Entry, cap: Decimal) -> Standing | None:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         with self._lock:
             if _id(entry) in self._open:
                 raise ConfigurationError(twice(entry))
@@ -52,13 +52,13 @@ class MemoryAttempts:
     def settle(
         self,
         entry: Entry,
-        billed: Billed,
+        billed: Charged,
         *,
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
     ) -> bool:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         with self._lock:
             known = self._open.get(_id(entry))
             if known is None or known.billed is billed:
@@ -66,7 +66,7 @@ class MemoryAttempts:
             self._standings[entry.key] = _moved(
                 self._standings[entry.key], known.amount, known.state.value, _WHERE.get(billed)
             )
-            if billed is not Billed.UNKNOWN:
+            if billed is not Charged.UNKNOWN:
                 del self._open[_id(entry)]
                 return True
             self._open[_id(entry)] = attrs.evolve(
@@ -80,17 +80,17 @@ class MemoryAttempts:
             return True
 
     def standing(self, key: BudgetKey) -> Standing | None:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         with self._lock:
             return self._standings.get(key)
 
     def standings(self) -> tuple[Standing, ...]:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         with self._lock:
             return tuple(sorted(self._standings.values(), key=lambda one: by_name(one.key)))
 
     def open_entries(self, key: BudgetKey | None = None) -> tuple[Entry, ...]:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         with self._lock:
             found = [one for one in self._open.values() if key in (None, one.key)]
         return tuple(sorted(found, key=by_age))
@@ -130,7 +130,7 @@ def _moved(standing: Standing, amount: Decimal, out_of: str | None, into: str | 
     return attrs.evolve(standing, **changes)
 
 
-_all: weakref.WeakSet[MemoryAttempts] = weakref.WeakSet()
+_all: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 
 def _renew_locks() -> None:

@@ -9,8 +9,7 @@ from typing import Final
 
 import attrs
 
-from facematch_core._enums import Billed, Environment
-from facematch_core._reconcile import Attempt
+from facematch_core.models import CallRecord, Charged, Environment
 
 from ._owner import Owner
 
@@ -118,13 +117,13 @@ class Entry:
         answered_from: Where the answer came from; None if nothing told.
     """
 
-    attempt: Attempt
+    attempt: CallRecord
     number: int
     key: BudgetKey
     amount: Decimal
     owner: Owner
     state: State = State.RESERVED
-    billed: Billed | None = None
+    billed: Charged | None = None
     error: str | None = None
     ended_at: datetime | None = None
     answered_from: Environment | None = None

@@ -1,4 +1,4 @@
-"""`SqlAttempts`: attempts and sums in a database that processes and machines share."""
+"""`SqlStore`: attempts and sums in a database that processes and machines share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from facematch_core._enums import Billed, Environment
 from facematch_core.errors import ConfigurationError
+from facematch_core.models import Charged, Environment
 
 from ._database import Database
 from ._memory import twice
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 #: Any number that no two programs mean different things by: "facm" in ASCII.
 _MAKING = 0x6661636D
 
-_STATES = {Billed.YES: State.SETTLED, Billed.NO: State.SETTLED, Billed.UNKNOWN: State.UNKNOWN}
-_INTO = {Billed.YES: "spent", Billed.UNKNOWN: "unknown"}
+_STATES = {Charged.YES: State.SETTLED, Charged.NO: State.SETTLED, Charged.UNKNOWN: State.UNKNOWN}
+_INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
-class SqlAttempts:
+class SqlStore:
     """Remembers in SQLite or PostgreSQL, in tables that it makes if they are not there.
 
     Safe across threads, processes and, with PostgreSQL, machines; usable in the child of a fork.
@@ -60,19 +60,19 @@ class SqlAttempts:
             )
 
     def reserve(self, entry: Entry, cap: Decimal) -> Standing | None:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         return self._database.run(lambda connection: self._reserve(connection, entry, cap))
 
     def settle(
         self,
         entry: Entry,
-        billed: Billed,
+        billed: Charged,
         *,
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
     ) -> bool:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         changes = {
             "state": _STATES[billed].value,
             "billed": billed.value,
@@ -83,11 +83,11 @@ class SqlAttempts:
         return self._database.run(lambda connection: _settle(connection, entry, billed, changes))
 
     def standing(self, key: BudgetKey) -> Standing | None:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         return self._database.run(lambda connection: _standing(connection, key))
 
     def standings(self) -> tuple[Standing, ...]:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         from ._memory import by_name
         from ._tables import BUDGETS, standing_of
 
@@ -95,7 +95,7 @@ class SqlAttempts:
         return tuple(sorted(map(standing_of, rows), key=lambda one: by_name(one.key)))
 
     def open_entries(self, key: BudgetKey | None = None) -> tuple[Entry, ...]:
-        """As `AttemptStore` says."""
+        """As `CallStore` says."""
         from ._memory import by_age
         from ._tables import ATTEMPTS, entry_of, name_of
 
@@ -172,7 +172,7 @@ def _begin(connection: Connection, key: BudgetKey, cap: Decimal) -> None:
 
 
 def _settle(
-    connection: Connection, entry: Entry, billed: Billed, changes: dict[str, str | None]
+    connection: Connection, entry: Entry, billed: Charged, changes: dict[str, str | None]
 ) -> bool:
     from ._tables import ATTEMPTS, BUDGETS, name_of
 

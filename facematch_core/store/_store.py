@@ -1,4 +1,4 @@
-"""`AttemptStore`: what a budget asks of whatever remembers for it."""
+"""`CallStore`: what a budget asks of whatever remembers for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from facematch_core._enums import Billed, Environment
+from facematch_core.models import Charged, Environment
 
 from ._records import BudgetKey, Entry, Standing, State
 
@@ -14,7 +14,7 @@ from ._records import BudgetKey, Entry, Standing, State
 LONGEST_CALL = timedelta(hours=1)
 
 
-class AttemptStore(Protocol):
+class CallStore(Protocol):
     """Remembers attempts and sums. Safe across threads and after a fork.
 
     Raises:
@@ -38,7 +38,7 @@ class AttemptStore(Protocol):
     def settle(
         self,
         entry: Entry,
-        billed: Billed,
+        billed: Charged,
         *,
         at: datetime,
         error: str | None = None,
@@ -79,7 +79,7 @@ def is_abandoned(entry: Entry, now: datetime) -> bool:
     return now - entry.attempt.started_at > LONGEST_CALL if gone is None else gone
 
 
-def doubt_abandoned(store: AttemptStore, now: datetime, key: BudgetKey | None = None) -> int:
+def doubt_abandoned(store: CallStore, now: datetime, key: BudgetKey | None = None) -> int:
     """Count what was left behind as unknown: it may have been sent. How many there were.
 
     Args:
@@ -88,4 +88,4 @@ def doubt_abandoned(store: AttemptStore, now: datetime, key: BudgetKey | None = 
         key: Of one sum only; None for all.
     """
     left = [entry for entry in store.open_entries(key) if is_abandoned(entry, now)]
-    return sum(store.settle(entry, Billed.UNKNOWN, at=now) for entry in left)
+    return sum(store.settle(entry, Charged.UNKNOWN, at=now) for entry in left)

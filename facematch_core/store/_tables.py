@@ -20,8 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-from facematch_core._enums import Billed, Environment
-from facematch_core._reconcile import Attempt
+from facematch_core.models import CallRecord, Charged, Environment
 
 from ._owner import Owner
 from ._records import EXACT, BudgetKey, Entry, Period, Standing, State
@@ -150,13 +149,13 @@ def attempt_row(entry: Entry, *, keep_caller_ref: bool) -> dict[str, Any]:
 def entry_of(row: RowMapping) -> Entry:
     """A row of `ATTEMPTS` as a record."""
     return Entry(
-        attempt=Attempt.from_dict(json.loads(row["attempt"])),
+        attempt=CallRecord.from_dict(json.loads(row["attempt"])),
         number=row["try_number"],
         key=key_of(row["budget"]),
         amount=as_amount(row["amount"], row["currency"]),
         owner=Owner(host=row["host"], pid=row["pid"], run=row["run"]),
         state=State(row["state"]),
-        billed=row["billed"] and Billed(row["billed"]),
+        billed=row["billed"] and Charged(row["billed"]),
         error=row["error"],
         ended_at=row["ended_at"] and datetime.fromisoformat(row["ended_at"]),
         answered_from=row["answered_from"] and Environment(row["answered_from"]),

@@ -7,10 +7,10 @@ import random
 
 import attrs
 
-from facematch_core._enums import Billed
 from facematch_core.errors import ConfigurationError, OutcomeUnknown, RateLimited, VendorError
+from facematch_core.models import Charged
 
-from ._gate import Passage
+from ._gate import AttemptContext
 
 
 def _count(_: object, __: object, value: object) -> None:
@@ -24,7 +24,7 @@ def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> Non
 
 
 @attrs.frozen(kw_only=True)
-class Retries:
+class Retry:
     """Makes a call again if it is certain that the first one cost nothing, and it may help.
 
     That is so if no byte left, for 429, and for answers that the vendor documents as unpaid. What
@@ -48,20 +48,20 @@ class Retries:
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
-    def wait_s(self, error: VendorError, passage: Passage, now: float) -> float | None:
+    def wait_s(self, error: VendorError, context: AttemptContext, now: float) -> float | None:
         """Seconds until the next try; None if there is none.
 
         Args:
             error: What ended the try.
-            passage: Which try it was.
+            context: Which try it was.
             now: On the verifier's monotonic clock.
         """
-        unpaid = error.billed is Billed.NO and not isinstance(error, OutcomeUnknown)
-        if not unpaid or not error.retryable or passage.number > self.times:
+        unpaid = error.billing.charged is Charged.NO and not isinstance(error, OutcomeUnknown)
+        if not unpaid or not error.retryable or context.number > self.times:
             return None
-        wait = min(self.first_s * 2 ** (passage.number - 1), self.longest_s)
+        wait = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait *= 0.5 + 0.5 * self._chance.random()
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
             wait = max(wait, error.retry_after_s)
-        late = passage.until is not None and now + wait >= passage.until
+        late = context.until is not None and now + wait >= context.until
         return None if wait > self.longest_s or late else wait

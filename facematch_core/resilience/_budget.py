@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
 
-from facematch_core._clock import Clock, SystemClock
-from facematch_core._enums import Billed, Environment, Operation
+from facematch_core._basics import Clock, SystemClock
 from facematch_core.errors import BudgetExceeded, ConfigurationError
+from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import (
-    AttemptStore,
     BudgetKey,
+    CallStore,
     Entry,
-    MemoryAttempts,
+    MemoryStore,
     Owner,
     Standing,
     doubt_abandoned,
 )
 from facematch_core.store._records import EXACT, Period
 
-from ._gate import Ending, Gate, Leave, Passage
+from ._gate import AttemptContext, Leave, Outcome, Policy
 
 log = logging.getLogger("facematch")
 
@@ -32,7 +32,7 @@ MOST = 10**12
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-class Budget(Gate):
+class Budget(Policy):
     """Refuses a call that could cost more than is allowed. Safe across threads and after a fork.
 
     Before each try its price is set aside. A try that was charged is spent, one that was certainly
@@ -69,7 +69,7 @@ class Budget(Gate):
         currency: str | None = None,
         per: Period = Period.TOTAL,
         price: Mapping[Operation, Decimal] | None = None,
-        store: AttemptStore | None = None,
+        store: CallStore | None = None,
         run: str | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -81,11 +81,11 @@ class Budget(Gate):
         self._run = None if run is None else _text("run", run)
         if run is not None and self._per is not Period.RUN:
             raise ConfigurationError("A budget has a run only with per=Period.RUN.")
-        self._store: AttemptStore = MemoryAttempts() if store is None else store
+        self._store: CallStore = MemoryStore() if store is None else store
         self._clock = clock or SystemClock()
 
     @property
-    def store(self) -> AttemptStore:
+    def store(self) -> CallStore:
         """Who remembers."""
         return self._store
 
@@ -94,26 +94,43 @@ class Budget(Gate):
         """Whose it is."""
         return self._name
 
-    def enter(self, passage: Passage) -> Leave:
+    def enter(self, context: AttemptContext) -> Leave:
         """Set the price of a try aside.
 
         Raises:
             BudgetExceeded: there is no room for it.
             ConfigurationError: the operation has no price, or the store failed.
         """
-        if not passage.paid:
+        if not context.paid:
             return _nothing
         entry = Entry(
-            attempt=passage.attempt,
-            number=passage.number,
-            key=self._key(passage),
-            amount=self._price_of(passage.attempt.operation),
+            attempt=context.call,
+            number=context.number,
+            key=self._key(context),
+            amount=self._price_of(context.call.operation),
             owner=Owner.here(),
         )
         full = self._store.reserve(entry, self._cap)
         if full is not None:
             raise self._exceeded(full, entry.amount)
         return lambda ending: self._settle(entry, ending)
+
+    def check(self, contexts: Sequence[AttemptContext]) -> None:
+        """Refuse calls that would not all fit, made one after the other. Nothing is set aside.
+
+        Raises:
+            BudgetExceeded: there is no room for them.
+            ConfigurationError: an operation has no price, or the store failed.
+        """
+        paid = [context for context in contexts if context.paid]
+        if not paid:
+            return
+        amount = sum((self._price_of(one.call.operation) for one in paid), Decimal(0))
+        key = self._key(paid[-1])
+        standing = self._store.standing(key)
+        used = Decimal(0) if standing is None else standing.used
+        if EXACT.add(used, amount) > self._cap:
+            raise self._exceeded(standing or Standing(key=key, cap=self._cap), amount)
 
     def close(self) -> None:
         """Close the connections of the store; whoever shares it opens them again."""
@@ -122,16 +139,16 @@ class Budget(Gate):
     def __repr__(self) -> str:
         return f"Budget({self._cap}, name={self._name!r}, per={self._per.name})"
 
-    def _key(self, passage: Passage) -> BudgetKey:
+    def _key(self, context: AttemptContext) -> BudgetKey:
         window = {
-            Period.DAY: passage.attempt.started_at.astimezone(UTC).date().isoformat(),
+            Period.DAY: context.call.started_at.astimezone(UTC).date().isoformat(),
             Period.RUN: self._run or Owner.here().run,
             Period.TOTAL: "",
         }[self._per]
         return BudgetKey(
             name=self._name,
             currency=self._currency,
-            environment=passage.environment,
+            environment=context.environment,
             period=self._per,
             window=window,
         )
@@ -147,15 +164,15 @@ class Budget(Gate):
             )
         return self._price[operation]
 
-    def _settle(self, entry: Entry, ending: Ending) -> None:
+    def _settle(self, entry: Entry, ending: Outcome) -> None:
         noted = self._store.settle(
             entry,
-            ending.billed,
+            ending.charged,
             at=self._clock.now(),
             error=None if ending.error is None else type(ending.error).__name__,
             answered_from=ending.environment,
         )
-        if not noted and ending.billed is Billed.YES:
+        if not noted and ending.charged is Charged.YES:
             # Only if somebody settled it by hand while it was under way.
             log.error(
                 "The call %s was charged, but its reservation was settled before: the budget %r "
@@ -193,7 +210,7 @@ def shown(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _nothing(_ending: Ending) -> None:
+def _nothing(_ending: Outcome) -> None:
     pass
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 
-from facematch_core._clock import Clock, SystemClock
+from facematch_core._basics import Clock, SystemClock
 
 
 def or_system(clock: Clock | None) -> Clock:

@@ -7,16 +7,16 @@ import copy
 import math
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core._clock import Clock
-from facematch_core._enums import Billed
-from facematch_core._rates import RateWindow
+from facematch_core import Billing
+from facematch_core._basics import Clock, RateWindow
 from facematch_core.errors import ConfigurationError, RateLimited
+from facematch_core.models import Charged
 
-from ._gate import Ending, Gate, Leave, Passage
+from ._gate import AttemptContext, Leave, Outcome, Policy
 from ._guard import Guard, Mark, or_system
 
 #: The vendor's clock is not ours: a window is taken to be this much longer.
@@ -84,7 +84,7 @@ class _Queue:
 
 
 @attrs.define(eq=False)
-class Pacing(Gate):
+class RateLimiter(Policy):
     """Holds calls back until the vendor's windows have room for them, first come, first served.
 
     A call takes its place in every window when it comes, and leaves it when the window's time has
@@ -93,7 +93,8 @@ class Pacing(Gate):
     and answers that take a second, every other second is used. Refused calls count; what never
     left this machine does not. Two requests of one call (a new login, say) count as one.
 
-    A `RateLimited` answer that says how long to wait holds everybody back until then.
+    A `RateLimited` answer that says how long to wait holds everybody back until then, but for
+    `max_hold_s` at the most: one absurd number must not close the vendor for this process.
 
     A call that would have to wait longer than `max_wait_s`, or beyond its deadline, is refused at
     once with `RateLimited`, whose `retry_after_s` says when there may be room. While it waits, no
@@ -106,12 +107,15 @@ class Pacing(Gate):
         windows: The rates, all of them to be kept. A backend's published ones are its
             ``capabilities.rate_windows``.
         max_wait_s: The longest wait of one call, from 0 on.
+        max_hold_s: The longest time that a vendor's own word holds calls back, from 0 on.
         name: Of the vendor, for messages; None for the name of the backend.
         clock: Time, for tests; the verifier's.
 
     Raises:
         ConfigurationError: there is no window, or a value is out of range.
     """
+
+    waits: ClassVar[bool] = True
 
     windows: tuple[RateWindow, ...] = attrs.field(converter=_windows)
     max_wait_s: float = attrs.field(default=60.0, validator=_seconds, kw_only=True)
@@ -122,6 +126,8 @@ class Pacing(Gate):
         kw_only=True,
         repr=False,
     )
+    #: The longest time for which a vendor's own "come back later" holds everybody back, above 0.
+    max_hold_s: float = attrs.field(default=900.0, validator=_seconds, kw_only=True)
     _guard: Guard = attrs.field(init=False, factory=Guard, repr=False)
     _kept: tuple[_Window, ...] = attrs.field(init=False, repr=False)
     _queue: _Queue = attrs.field(init=False, factory=_Queue, repr=False)
@@ -129,7 +135,19 @@ class Pacing(Gate):
     def __attrs_post_init__(self) -> None:
         self._kept = tuple(_Window(window) for window in self.windows)
 
-    def enter(self, passage: Passage) -> Leave:
+    def adopt(self, other: RateLimiter) -> None:
+        """Go on with what `other`, of the same account and clock, has let through.
+
+        For rates that change while a program runs. Of calls that `other` no longer counted nothing
+        is known.
+        """
+        with other._guard.lock:
+            longest = max((window.ended for window in other._kept), key=len)
+            for window in self._kept:
+                window.ended = collections.deque([*longest][-window.rate.limit :])
+            self._queue.held_until = other._queue.held_until
+
+    def enter(self, context: AttemptContext) -> Leave:
         """Let a call through when there is room for it.
 
         Raises:
@@ -140,15 +158,15 @@ class Pacing(Gate):
         with self._guard.lock:
             self._queue.line.append(weakref.ref(mark))
         try:
-            while (wait_s := self._wait_s(mark, came, passage)) > 0:
-                self.clock.sleep(max(wait_s, SHORTEST_S))
+            while (wait_s := self._wait_s(mark, came, context)) > 0:
+                (context.sleep or self.clock.sleep)(max(wait_s, SHORTEST_S))
         except BaseException:
             with self._guard.lock:
                 self._remove(mark)
             raise
         return lambda ending: self._leave(mark, ending)
 
-    def _wait_s(self, mark: Mark, came: float, passage: Passage) -> float:
+    def _wait_s(self, mark: Mark, came: float, context: AttemptContext) -> float:
         """Seconds until there may be room, 0 if there is; `RateLimited` if that is too late."""
         with self._guard.lock:
             now = self.clock.monotonic()
@@ -158,9 +176,9 @@ class Pacing(Gate):
             )
         if opens_at <= now:
             return 0.0
-        late = passage.until is not None and opens_at >= passage.until
+        late = context.until is not None and opens_at >= context.until
         if late or opens_at - came > self.max_wait_s:
-            raise self._refusal(passage, opens_at - now, late=late)
+            raise self._refusal(context, opens_at - now, late=late)
         return opens_at - now
 
     def _before(self, mark: Mark, now: float) -> int:
@@ -186,7 +204,7 @@ class Pacing(Gate):
         for window in self._kept:
             window.note(now)
 
-    def _leave(self, mark: Mark, ending: Ending) -> None:
+    def _leave(self, mark: Mark, ending: Outcome) -> None:
         with self._guard.lock:
             now = self.clock.monotonic()
             if ending.sent:
@@ -194,17 +212,18 @@ class Pacing(Gate):
             self._remove(mark)
             error = ending.error
             if isinstance(error, RateLimited) and not ending.refused and error.retry_after_s:
-                self._queue.held_until = max(self._queue.held_until, now + error.retry_after_s)
+                self._queue.held_until = max(
+                    self._queue.held_until, now + min(error.retry_after_s, self.max_hold_s)
+                )
 
-    def _refusal(self, passage: Passage, wait_s: float, *, late: bool) -> RateLimited:
+    def _refusal(self, context: AttemptContext, wait_s: float, *, late: bool) -> RateLimited:
         than = "the call's deadline" if late else f"max_wait_s ({self.max_wait_s:g} s)"
         return RateLimited(
-            f"{self.name or passage.attempt.backend} has no room for another call in the next "
+            f"{self.name or context.call.backend} has no room for another call in the next "
             f"{wait_s:.3g} s, by its rates ({_told(self.windows)}) or its own word. That is beyond "
             f"{than}: nothing was sent.",
             retry_after_s=wait_s,
-            billed=Billed.NO,
-            billed_ground="held back by pacing; nothing was sent",
+            billing=Billing(Charged.NO, "held back by pacing; nothing was sent"),
         )
 
 
@@ -212,7 +231,7 @@ def _told(windows: tuple[RateWindow, ...]) -> str:
     return ", ".join(f"{window.limit} in {window.seconds:g} s" for window in windows)
 
 
-def sharing(pacing: Pacing, max_wait_s: float) -> Pacing:
+def sharing(pacing: RateLimiter, max_wait_s: float) -> RateLimiter:
     """`pacing` with another patience: windows, line and what holds everybody back are the same."""
     other = copy.copy(pacing)
     other.max_wait_s = max_wait_s

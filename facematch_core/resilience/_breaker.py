@@ -6,15 +6,17 @@ import collections
 import enum
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
-from facematch_core._clock import Clock
-from facematch_core._enums import Billed
+from facematch_core import Billing
+from facematch_core._basics import Clock
 from facematch_core.errors import (
     BreakerOpen,
     ConfigurationError,
+    DeadlineExceeded,
+    EnvironmentMismatch,
     InsufficientCredit,
     OutcomeUnknown,
     RateLimited,
@@ -22,8 +24,9 @@ from facematch_core.errors import (
     VendorError,
     VendorUnavailable,
 )
+from facematch_core.models import Charged
 
-from ._gate import Ending, Gate, Leave, Passage, log
+from ._gate import AttemptContext, Leave, Outcome, Policy, log
 from ._guard import Guard, Mark, or_system
 
 UNSENT = "refused by a breaker; nothing was sent"
@@ -38,7 +41,7 @@ class BreakerState(enum.StrEnum):
     OPEN = "open"
     #: One call, to see; nobody else until it has ended.
     HALF_OPEN = "half_open"
-    #: Nobody, until `Breaker.reset`.
+    #: Nobody, until `CircuitBreaker.reset`.
     NO_CREDIT = "no_credit"
 
 
@@ -55,6 +58,9 @@ class _Seen(enum.Enum):
 #: be some gateway's; an answer that cannot be read is paid for and useless, such as a page of
 #: maintenance that says 200.
 _SAYS: tuple[tuple[type[VendorError], _Seen], ...] = (
+    # The caller's own deadline says that the caller was in a hurry.
+    (DeadlineExceeded, _Seen.NOTHING),
+    (EnvironmentMismatch, _Seen.NOTHING),
     (InsufficientCredit, _Seen.NO_CREDIT),
     (RateLimited, _Seen.NOTHING),
     (VendorUnavailable, _Seen.DOWN),
@@ -64,7 +70,7 @@ _SAYS: tuple[tuple[type[VendorError], _Seen], ...] = (
 )
 
 
-def _seen(ending: Ending) -> _Seen:
+def _seen(ending: Outcome) -> _Seen:
     if ending.answered:
         return _Seen.UP
     if ending.refused:
@@ -87,7 +93,7 @@ def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> Non
 
 
 @attrs.define(kw_only=True, eq=False)
-class Breaker(Gate):
+class CircuitBreaker(Policy):
     """Stops asking a vendor that is down, and tries one call now and then until it answers again.
 
     While closed it holds nobody up: calls run side by side. After `failures` failures in a row,
@@ -134,6 +140,7 @@ class Breaker(Gate):
     _opened_for: float = attrs.field(init=False, default=0.0, repr=False)
     _no_credit: bool = attrs.field(init=False, default=False, repr=False)
     _probe: weakref.ref[Mark] | None = attrs.field(init=False, default=None, repr=False)
+    _probing_try: tuple[str, int] | None = attrs.field(init=False, default=None, repr=False)
     #: Counts openings and closings: what began before one says nothing of the time after it.
     _turns: int = attrs.field(init=False, default=0, repr=False)
     _resets: int = attrs.field(init=False, default=0, repr=False)
@@ -162,7 +169,17 @@ class Breaker(Gate):
             self._no_credit = False
             self._resets += 1
 
-    def enter(self, passage: Passage) -> Leave:
+    def adopt(self, other: CircuitBreaker) -> None:
+        """Go on with what `other`, of the same account and clock, has seen of the vendor.
+
+        For limits that change while a program runs: a vendor that is down is not asked anew.
+        """
+        with other._guard.lock:
+            self._failed_at = collections.deque(other._failed_at)
+            self._opens_at, self._opened_for = other._opens_at, other._opened_for
+            self._no_credit = other._no_credit
+
+    def enter(self, context: AttemptContext) -> Leave:
         """Let a call through, or refuse it at once.
 
         Raises:
@@ -177,25 +194,54 @@ class Breaker(Gate):
             if state is BreakerState.HALF_OPEN and not self._probing():
                 probe = Mark()
                 self._probe = weakref.ref(probe)
+                self._probing_try = context.call.id, context.number
             elif state is not BreakerState.CLOSED:
-                refused = self._refusal(state, passage, now)
+                refused = self._refusal(state, context, now)
             begun = (self._turns, self._resets)
         if refused is not None:
             raise refused
         return self._leaving(begun, probe)
 
+    def recheck(self, context: AttemptContext) -> None:
+        """Refuse a try that waited, if the breaker has opened meanwhile.
+
+        Raises:
+            BreakerOpen, InsufficientCredit: as by `enter`.
+        """
+        now = self.clock.monotonic()
+        with self._guard.lock:
+            state = self._state(now)
+            own = self._probing_try == (context.call.id, context.number)
+            if state is BreakerState.CLOSED or (state is BreakerState.HALF_OPEN and own):
+                return
+            refused = self._refusal(state, context, now)
+        raise refused
+
+    def check(self, contexts: Sequence[AttemptContext]) -> None:
+        """Refuse now what `enter` would refuse; while one call tries the vendor, nobody is.
+
+        Raises:
+            BreakerOpen, InsufficientCredit: as by `enter`.
+        """
+        now = self.clock.monotonic()
+        with self._guard.lock:
+            state = self._state(now)
+            if state in (BreakerState.CLOSED, BreakerState.HALF_OPEN):
+                return
+            refused = self._refusal(state, contexts[-1], now)
+        raise refused
+
     def _probing(self) -> bool:
         mark = None if self._probe is None else self._probe()
         return mark is not None and mark.here
 
-    def _refusal(self, state: BreakerState, passage: Passage, now: float) -> VendorError:
-        name = self.name or passage.attempt.backend
+    def _refusal(self, state: BreakerState, context: AttemptContext, now: float) -> VendorError:
+        name = self.name or context.call.backend
         if state is BreakerState.NO_CREDIT:
             return InsufficientCredit(
                 f"The account at {name} had no credit when it was last asked: nothing was sent. "
                 "Top it up, then call reset() of the breaker.",
-                billed=Billed.NO,
-                billed_ground=UNSENT,
+                billing=Billing(Charged.NO, UNSENT),
             )
         if state is BreakerState.HALF_OPEN:
             when, after_s = "as soon as the call that tries it is answered", None
@@ -205,12 +251,11 @@ class Breaker(Gate):
         return BreakerOpen(
             f"{name} is down: nothing was sent. It is asked again {when}.",
             retry_after_s=after_s,
-            billed=Billed.NO,
-            billed_ground=UNSENT,
+            billing=Billing(Charged.NO, UNSENT),
         )
 
-    def _leaving(self, begun: tuple[int, int], probe: Mark | None) -> Callable[[Ending], None]:
-        def leave(ending: Ending) -> None:
+    def _leaving(self, begun: tuple[int, int], probe: Mark | None) -> Callable[[Outcome], None]:
+        def leave(ending: Outcome) -> None:
             seen = _seen(ending)
             now = self.clock.monotonic()
             with self._guard.lock:

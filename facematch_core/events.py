@@ -1,0 +1,202 @@
+"""What a verifier reports to its `on_event` hook: one `CallEvent` per step of a call.
+
+Every call begins with STARTED, and ends with one or two of the others unless its program is
+interrupted before anything was sent::
+
+    STARTED → SENT → ANSWERED → CHARGED or UNKNOWN (nothing more if it was free)
+                   → CHARGED, REFUSED or UNKNOWN   (an error: by what is known of the charge)
+            → REFUSED                              (nothing was sent)
+
+RETRYING stands between two tries of one call.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+import attrs
+
+from ._basics import Clock
+from .backend import Backend
+from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
+from .models import Answer, Billing, CallRecord, Charged, Environment, Operation
+
+__all__ = ["CallEvent", "EventKind"]
+
+#: The one logger of the core. Events are written at DEBUG, a failing hook at ERROR.
+log = logging.getLogger("facematch")
+
+
+class EventKind(enum.StrEnum):
+    """Which step of a call an event reports."""
+
+    #: A call has begun; nothing has left yet.
+    STARTED = "started"
+    #: The first byte may leave this machine now.
+    SENT = "sent"
+    #: A try failed, was certainly not charged, and is made again.
+    RETRYING = "retrying"
+    #: There is a result.
+    ANSWERED = "answered"
+    #: The vendor charged for the call, as far as can be known.
+    CHARGED = "charged"
+    #: The call ended without a result and was not charged.
+    REFUSED = "refused"
+    #: The call is over, and whether it was charged is not known.
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen(kw_only=True)
+class CallEvent:
+    """One step of a call. Holds no picture, no key and nothing of the caller's.
+
+    Attributes:
+        kind: Which step.
+        call_id: Our id of the call; all events of one call share it.
+        backend: Name of the backend.
+        operation: What was asked.
+        environment: What the answer said, else what the backend is set to; None if nobody knows.
+        at: Time of day, UTC.
+        call: STARTED and SENT: what to give to `FaceVerifier.reconcile` if no other event of the
+            call follows, without `caller_ref`. Else None.
+        attempt: RETRYING: number of the next try, from 2 on. Else None.
+        wait_s: RETRYING: seconds until then, above 0. Else None.
+        decision: ANSWERED: the decision, as text. Else None.
+        error: Class name of the error, where there is one. Else None.
+        ground: CHARGED: how we know; None if nobody said. Else None.
+        reconcilable: UNKNOWN: whether a look at the vendor's records can tell. Else None.
+        elapsed_s: Seconds since STARTED, at least 0, in all but STARTED, SENT and RETRYING.
+    """
+
+    kind: EventKind
+    call_id: str
+    backend: str
+    operation: Operation
+    environment: Environment | None
+    at: datetime
+    call: CallRecord | None = None
+    attempt: int | None = None
+    wait_s: float | None = None
+    decision: str | None = None
+    error: str | None = None
+    ground: str | None = None
+    reconcilable: bool | None = None
+    elapsed_s: float | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether this may be counted as real: an answer or a charge, not of a test environment."""
+        real = self.environment in (None, Environment.PRODUCTION)
+        return real and self.kind in (EventKind.ANSWERED, EventKind.CHARGED, EventKind.UNKNOWN)
+
+
+@attrs.frozen
+class EventEmitter:
+    """Hands the events of one verifier to its hook and to the log."""
+
+    backend: Backend
+    hook: Callable[[CallEvent], None] | None
+    clock: Clock
+
+    def emit(
+        self,
+        kind: EventKind,
+        record: CallRecord,
+        environment: Environment | None = None,
+        **more: object,
+    ) -> None:
+        """Make one event and hand it on, if anybody listens."""
+        if self.hook is None and not log.isEnabledFor(logging.DEBUG):
+            return
+        event = CallEvent(
+            kind=kind,
+            call_id=record.id,
+            backend=self.backend.name,
+            operation=record.operation,
+            environment=environment or self.backend.environment,
+            at=self.clock.now(),
+            **more,  # type: ignore[arg-type]  # the fields of one kind, from this module alone
+        )
+        log.debug("%s", event)
+        if self.hook is None:
+            return
+        try:
+            self.hook(event)
+        except Exception as error:  # noqa: BLE001 - a paid result must survive a broken hook
+            log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
+
+    def answered(self, result: Answer, call: CallRecord) -> None:
+        """Report a result and what it cost."""
+        took = result.elapsed_s
+        decision = result.decision.value
+        self.emit(EventKind.ANSWERED, call, result.environment, decision=decision, elapsed_s=took)
+        if result.billing.charged is not Charged.NO:
+            self._charge(
+                result.billing,
+                call,
+                result.environment,
+                error=None,
+                reconcilable=result.ids.session is not None,
+                elapsed_s=took,
+            )
+
+    def failed(self, error: FaceMatchError, call: CallRecord, elapsed_s: float) -> None:
+        """Report an error and what it cost; of an answer from elsewhere the answer as well."""
+        if isinstance(error, EnvironmentMismatch) and error.result is not None:
+            answer = attrs.evolve(error.result, environment=error.environment)
+            self.answered(answer, call)
+            return
+        if isinstance(error, VendorError):
+            billing, environment = error.billing, error.environment
+        else:
+            billing, environment = Billing(Charged.NO), None
+        self._charge(
+            billing,
+            call,
+            environment,
+            error=type(error).__name__,
+            reconcilable=isinstance(error, OutcomeUnknown) and error.reconcilable,
+            elapsed_s=elapsed_s,
+        )
+
+    def broken_off(
+        self, error: BaseException, call: CallRecord, elapsed_s: float, *, sent: bool
+    ) -> None:
+        """Report that a call was ended from outside: by Ctrl-C, say."""
+        self._charge(
+            Billing(Charged.UNKNOWN if sent else Charged.NO),
+            call,
+            None,
+            error=type(error).__name__,
+            reconcilable=sent and self._can_reconcile(call),
+            elapsed_s=elapsed_s,
+        )
+
+    def _charge(
+        self,
+        billing: Billing,
+        call: CallRecord,
+        environment: Environment | None,
+        *,
+        error: str | None,
+        reconcilable: bool,
+        elapsed_s: float,
+    ) -> None:
+        about: dict[str, object] = {"error": error, "elapsed_s": max(0.0, elapsed_s)}
+        if billing.charged is Charged.YES:
+            self.emit(EventKind.CHARGED, call, environment, ground=billing.ground, **about)
+        elif billing.charged is Charged.UNKNOWN:
+            self.emit(EventKind.UNKNOWN, call, environment, reconcilable=reconcilable, **about)
+        else:
+            self.emit(EventKind.REFUSED, call, environment, **about)
+
+    def _can_reconcile(self, call: CallRecord) -> bool:
+        if not call.kept or type(self.backend).reconcile is Backend.reconcile:
+            return False
+        try:
+            return bool(self.backend.reconcilable(call))
+        except Exception:  # noqa: BLE001 - a plug-in's bug must not take the place of a Ctrl-C
+            return False

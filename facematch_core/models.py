@@ -1,0 +1,959 @@
+"""What calls answer, in the same terms for every vendor: plain values and nothing that acts.
+
+In this order: the words (enums), a score and its threshold, what was noticed and seen, what a call
+cost and is called, the results, and the record of a call. A value out of its range raises
+`ValueError` or `TypeError`. Nothing here imports another module of facematch.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import functools
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+A = TypeVar("A")
+
+#: Version of the JSON form of results and records.
+SCHEMA = 1
+
+
+class Decision(enum.StrEnum):
+    """What a comparison of two faces says."""
+
+    MATCH = "match"
+    NO_MATCH = "no_match"
+    #: A person should look: the vendor said so, or said something unknown, or the score lies
+    #: between the two thresholds.
+    REVIEW = "review"
+    #: No pair of faces could be scored. Says nothing about the people.
+    INCONCLUSIVE = "inconclusive"
+
+
+class LivenessDecision(enum.StrEnum):
+    """What a passive liveness check says of one picture."""
+
+    LIVE = "live"
+    NOT_LIVE = "not_live"
+    #: A person should look, for example because the vendor declined, but not for liveness.
+    REVIEW = "review"
+    #: No face could be judged.
+    INCONCLUSIVE = "inconclusive"
+
+
+class LiveMatchDecision(enum.StrEnum):
+    """What liveness and comparison say together."""
+
+    #: Live, and a match.
+    VERIFIED = "verified"
+    #: Not live. The comparison was not asked for, so it was not paid for.
+    NOT_LIVE = "not_live"
+    NO_MATCH = "no_match"
+    REVIEW = "review"
+    INCONCLUSIVE = "inconclusive"
+
+
+class WarningCode(enum.StrEnum):
+    """What a warning is about; `OTHER` for what no code names."""
+
+    LOW_SIMILARITY = "low_similarity"
+    NO_FACE = "no_face"
+    MULTIPLE_FACES = "multiple_faces"
+    LOW_LIVENESS = "low_liveness"
+    PRESENTATION_ATTACK = "presentation_attack"
+    BLOCKLISTED = "blocklisted"
+    POSSIBLY_BLOCKLISTED = "possibly_blocklisted"
+    DUPLICATE = "duplicate"
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+    LOW_QUALITY = "low_quality"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    UNDERAGE = "underage"
+    AGE_UNKNOWN = "age_unknown"
+    SCORE_UNAVAILABLE = "score_unavailable"
+    SCORE_NOT_SIMILARITY = "score_not_similarity"
+    SCALE_ASSUMED = "scale_assumed"
+    THRESHOLD_UNKNOWN = "threshold_unknown"
+    THRESHOLD_CONFLICT = "threshold_conflict"
+    OTHER = "other"
+
+
+class Severity(enum.StrEnum):
+    """How much a warning weighs in its vendor's own words."""
+
+    INFORMATION = "information"
+    WARNING = "warning"
+    #: The vendor declines because of it.
+    ERROR = "error"
+    #: The vendor used a word we do not know; treated like `ERROR`.
+    UNKNOWN = "unknown"
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether no pass with such a warning stands: a person should look."""
+        return self in (Severity.ERROR, Severity.UNKNOWN)
+
+
+class Advice(enum.StrEnum):
+    """What an application can tell its user to do about a warning."""
+
+    RETAKE_PHOTO = "retake_photo"
+    BETTER_LIGHT = "better_light"
+    ONE_FACE_ONLY = "one_face_only"
+    #: For the application, not for its user.
+    POSSIBLE_FRAUD = "possible_fraud"
+    REVIEW = "review"
+
+
+#: Advice per code; a code without a line has none (None).
+ADVICE: dict[WarningCode, Advice] = {
+    WarningCode.NO_FACE: Advice.RETAKE_PHOTO,
+    WarningCode.MULTIPLE_FACES: Advice.ONE_FACE_ONLY,
+    WarningCode.LOW_LIVENESS: Advice.RETAKE_PHOTO,
+    WarningCode.PRESENTATION_ATTACK: Advice.POSSIBLE_FRAUD,
+    WarningCode.BLOCKLISTED: Advice.POSSIBLE_FRAUD,
+    WarningCode.POSSIBLY_BLOCKLISTED: Advice.POSSIBLE_FRAUD,
+    WarningCode.DUPLICATE: Advice.REVIEW,
+    WarningCode.POSSIBLE_DUPLICATE: Advice.REVIEW,
+    WarningCode.LOW_QUALITY: Advice.BETTER_LIGHT,
+    WarningCode.TOO_DARK: Advice.BETTER_LIGHT,
+    WarningCode.TOO_BRIGHT: Advice.BETTER_LIGHT,
+    WarningCode.UNDERAGE: Advice.REVIEW,
+    WarningCode.AGE_UNKNOWN: Advice.REVIEW,
+}
+
+
+class Charged(enum.StrEnum):
+    """Whether the vendor charged for a call, as far as can be known on this side."""
+
+    YES = "yes"
+    NO = "no"
+    #: It may have been executed and charged. Never repeated without being asked to.
+    UNKNOWN = "unknown"
+
+
+class Environment(enum.StrEnum):
+    """What kind of answer a result is."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+    MOCK = "mock"
+    LOCAL = "local"
+
+
+class Retention(enum.StrEnum):
+    """What the vendor is asked to keep of a call."""
+
+    #: Nothing, as far as the vendor lets a caller say so.
+    MINIMAL = "minimal"
+    #: The call, pictures included, as a record that can be read later.
+    KEEP = "keep"
+
+
+class ThresholdRule(enum.StrEnum):
+    """How a score is compared with a threshold."""
+
+    #: Passes if score > threshold.
+    ABOVE = "above"
+    #: Passes if score >= threshold.
+    AT_LEAST = "at_least"
+    #: The vendor's rule or value is not known to us: only its verdict counts.
+    VENDOR = "vendor"
+
+
+class ThresholdSource(enum.StrEnum):
+    """Who set a threshold."""
+
+    CALLER = "caller"
+    PROFILE = "profile"
+    #: The backend's documented default.
+    DEFAULT = "default"
+    #: The vendor's own, not chosen on this side.
+    VENDOR = "vendor"
+    #: A threshold file made by a comparison.
+    CALIBRATION = "calibration"
+
+
+class ScaleSource(enum.StrEnum):
+    """How we know what the vendor's number means."""
+
+    DOCUMENTED = "documented"
+    #: Told by the configuration.
+    CONFIGURED = "configured"
+    #: Neither: the default of a setting was used.
+    ASSUMED = "assumed"
+
+
+class Operation(enum.StrEnum):
+    """What a call asks for."""
+
+    #: Whether two pictures show one person.
+    MATCH = "match"
+    #: Whether one picture shows a live face.
+    LIVENESS = "liveness"
+    #: Which of the faces that the vendor keeps are like the one in a picture.
+    SEARCH = "search"
+    #: How old the person in a picture looks.
+    AGE = "age"
+
+
+class Reconciled(enum.StrEnum):
+    """What a look at a vendor's records says of a call whose outcome was unknown."""
+
+    #: It was carried out and charged, and here is its result.
+    FOUND = "found"
+    #: It is not in the records, or not yet.
+    NOT_YET = "not_yet"
+    #: The records cannot tell.
+    CANNOT_KNOW = "cannot_know"
+
+
+# Checks and converters of fields: one typed function each, as type checkers follow no generic ones.
+
+
+def percentage(name: str, value: object) -> float:
+    """`value` as a float if it is a number from 0 to 100.
+
+    Raises:
+        TypeError: it is a bool or no number.
+        ValueError: it is NaN, infinite or outside 0-100.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
+    # False for NaN, and no conversion: an int may be too large for a float.
+    if not 0 <= value <= 100:
+        raise ValueError(f"{name} must lie between 0 and 100.")
+    return float(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _a_percentage(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    percentage(attribute.name, value)
+
+
+def _a_finite_number(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not (_is_number(value) and math.isfinite(value)):
+        raise ValueError(f"{attribute.name} must be a finite number or None.")
+
+
+def aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
+    """A validator: a time that says its offset from UTC, or None."""
+    if value is not None and value.utcoffset() is None:
+        raise ValueError(f"{attribute.name} must say its offset from UTC.")
+
+
+def _as_float(value: float) -> float:
+    # Anything but an int stays as it is, for the validator to judge: float("5") is no score.
+    return float(value) if type(value) is int else value
+
+
+def _as_float_or_none(value: float | None) -> float | None:
+    return None if value is None else _as_float(value)
+
+
+def _warnings(items: Iterable[ResultWarning]) -> tuple[ResultWarning, ...]:
+    return tuple(items)
+
+
+def _skips(items: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    return tuple(items)
+
+
+def _faces(items: Iterable[Face] | None) -> tuple[Face, ...] | None:
+    return None if items is None else tuple(items)
+
+
+def _points(items: Mapping[str, Iterable[float]] | None) -> dict[str, tuple[float, ...]] | None:
+    return None if items is None else {name: tuple(point) for name, point in items.items()}
+
+
+# A score and its threshold.
+
+
+@attrs.frozen(order=False)
+class Score:
+    """How alike two faces are (or how live one is), on a named scale.
+
+    Two scores of one scale compare and subtract. Across scales `==` is False, and `<` and `-`
+    raise `TypeError`: 90 of one vendor is not 90 of another.
+
+    Attributes:
+        value: 0 to 100, higher is more alike (more live). It is no probability.
+        scale: Vendor and model or method, for example ``local/dlib-resnet-v1``.
+        raw: The vendor's own number, on the vendor's own scale; None if it is `value` itself or
+            the vendor gave none. Not compared.
+        raw_name: What the vendor calls that number; None without one. Not compared.
+        source: How we know what the number means; None if nothing was said about it. Not compared.
+    """
+
+    value: float = attrs.field(validator=_a_percentage, converter=_as_float)
+    scale: str = attrs.field(validator=attrs.validators.min_len(1))
+    raw: float | None = attrs.field(
+        default=None, validator=_a_finite_number, eq=False, repr=False, kw_only=True
+    )
+    raw_name: str | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
+    source: ScaleSource | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return f"{self.value:g} ({self.scale})"
+
+    def _same_scale(self, other: Score) -> None:
+        if self.scale != other.scale:
+            raise TypeError(
+                f"Scores of {self.scale} and {other.scale} do not compare: "
+                "give each backend its own threshold."
+            )
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Score):
+            return NotImplemented
+        self._same_scale(other)
+        return self.value < other.value
+
+    def __le__(self, other: object) -> bool:
+        if not isinstance(other, Score):
+            return NotImplemented
+        self._same_scale(other)
+        return self.value <= other.value
+
+    def __gt__(self, other: object) -> bool:
+        return NotImplemented if not isinstance(other, Score) else other < self
+
+    def __ge__(self, other: object) -> bool:
+        return NotImplemented if not isinstance(other, Score) else other <= self
+
+    def __sub__(self, other: object) -> float:
+        if not isinstance(other, Score):
+            return NotImplemented
+        self._same_scale(other)
+        return self.value - other.value
+
+
+@attrs.frozen
+class Threshold:
+    """Where a pass begins, on the scale of the backend that used it.
+
+    As an argument of a call ``Threshold(0.5)`` says that this small number is meant; rule and
+    source are then those of the call.
+
+    Attributes:
+        value: 0 to 100; None if the vendor does not tell its own.
+        rule: How a score is compared with it.
+        source: Who set it.
+    """
+
+    value: float | None = attrs.field(
+        validator=attrs.validators.optional(_a_percentage), converter=_as_float_or_none
+    )
+    rule: ThresholdRule = ThresholdRule.VENDOR
+    source: ThresholdSource = ThresholdSource.CALLER
+
+    def __attrs_post_init__(self) -> None:
+        if self.value is None and self.rule is not ThresholdRule.VENDOR:
+            raise ValueError(f"A threshold with the rule {self.rule} needs a value.")
+
+    def passes(self, score: float | None) -> bool | None:
+        """Whether `score` (0-100) passes; None if the rule or the score is not known."""
+        if score is None or self.value is None or self.rule is ThresholdRule.VENDOR:
+            return None
+        if self.rule is ThresholdRule.ABOVE:
+            return score > self.value
+        return score >= self.value
+
+
+# What was noticed and seen.
+
+
+@attrs.frozen(kw_only=True)
+class ResultWarning:
+    """Something the vendor (or the local engine) noticed.
+
+    Attributes:
+        code: What it is about, in our words; `OTHER` if no code names it.
+        severity: How much it weighs, in the vendor's words.
+        tag: The vendor's own tag, untouched; None for a warning of ours.
+        text: The vendor's own text, untouched, or our sentence. Prose: never branch on it.
+        advice: What the application can tell its user; None if there is nothing to do.
+    """
+
+    code: WarningCode
+    severity: Severity = Severity.WARNING
+    tag: str | None = None
+    text: str | None = None
+    advice: Advice | None = attrs.field(
+        default=attrs.Factory(lambda self: ADVICE.get(self.code), takes_self=True)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Box:
+    """Where a face is.
+
+    Attributes:
+        left, top, right, bottom: Edges; in pixels, or 0-1 of the picture's sides, as `unit` says.
+            The origin is the upper left corner of the upright picture.
+        unit: ``px`` or ``ratio``.
+        of_width, of_height: Size in pixels of the picture that the edges refer to (a vendor may
+            shrink or turn what it was sent); None if the vendor does not tell it.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    unit: str = attrs.field(default="px", validator=attrs.validators.in_(("px", "ratio")))
+    of_width: int | None = None
+    of_height: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Demographics:
+    """A vendor's guesses about a person. They never change a decision; dropped by default.
+
+    Attributes:
+        age: Years; None if not known.
+        gender, race: The vendor's own word; None if not known.
+    """
+
+    age: float | None = None
+    gender: str | None = None
+    race: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Face:
+    """One face that the vendor found in a picture.
+
+    Attributes:
+        box: Where it is; None if the vendor does not say.
+        confidence: How sure the detector is that this is a face, on the vendor's own scale (Didit:
+            0-1; local: dlib's detection score, no fixed range). Says nothing about who it is.
+        rotation: Degrees (0, 90, 180, 270) by which the picture was turned clockwise to find it;
+            None if the vendor does not say.
+        similarity: How alike this face and the one of the other picture are, for a vendor that
+            scores each face; None otherwise.
+        compared: Whether this is the face that the result is about; None if the vendor does not
+            say.
+        landmarks: Points of the face by the vendor's own names, each ``(x, y)`` in the unit of
+            `box`; None if the vendor gives none.
+        pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``); None likewise.
+        quality: The vendor's own measures by its own names; None likewise.
+        demographics: None unless the verifier was opened with ``keep_demographics=True``.
+    """
+
+    box: Box | None = None
+    confidence: float | None = None
+    rotation: int | None = None
+    similarity: Score | None = None
+    compared: bool | None = None
+    landmarks: Mapping[str, tuple[float, ...]] | None = attrs.field(
+        default=None, converter=_points, hash=False, repr=False
+    )
+    pose: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
+    quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
+    demographics: Demographics | None = None
+
+
+# What a call cost, what it is called, and who answered it.
+
+#: How many charges there are where nobody counted them.
+_CHARGES: dict[Charged, int | None] = {Charged.YES: 1, Charged.NO: 0, Charged.UNKNOWN: None}
+
+
+def _usual_charges(billing: Billing) -> int | None:
+    return _CHARGES[billing.charged]
+
+
+@attrs.frozen
+class Billing:
+    """What a call cost, as far as can be known on this side.
+
+    Attributes:
+        charged: Whether the vendor charged.
+        ground: How we know, in a few words; None if nobody said.
+        charges: How many charges there were: 0 for NO, 1 or more for YES; None if not known.
+    """
+
+    charged: Charged = Charged.UNKNOWN
+    ground: str | None = None
+    charges: int | None = attrs.field(default=attrs.Factory(_usual_charges, takes_self=True))
+
+    def __attrs_post_init__(self) -> None:
+        known = self.charges is not None and self.charged is not Charged.UNKNOWN
+        if known and (self.charged is Charged.YES) is not bool(self.charges):
+            raise ValueError(f"{self.charges} charges do not go with charged={self.charged}.")
+
+
+@attrs.frozen(kw_only=True)
+class Ids:
+    """What one call is called.
+
+    Attributes:
+        call: Our id of the call, a UUID; None only until the verifier fills it in.
+        vendor: The vendor's id of the call; None if it gives none.
+        session: The vendor's id of the record that was kept; None when nothing was kept.
+        caller: The caller's own reference, as given; not in `repr`.
+    """
+
+    call: str | None = None
+    vendor: str | None = None
+    session: str | None = None
+    caller: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Skipped:
+    """A member of a failover that did not answer.
+
+    Attributes:
+        backend: Its name.
+        reason: Class name of the error, for example ``RateLimited``.
+        message: The error's sentence.
+    """
+
+    backend: str
+    reason: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """The way of one call through a failover.
+
+    Attributes:
+        answered_by: Name of the member that answered; None if none did.
+        skipped: The members that were tried before it, in order; of an error, all that were tried.
+    """
+
+    answered_by: str | None = None
+    skipped: tuple[Skipped, ...] = attrs.field(default=(), converter=_skips)
+
+
+# Results.
+
+
+class Document:
+    """What can be written as a JSON document and read again; ``docs/reference/result-json.md``."""
+
+    #: The word that tells what a document holds.
+    kind: ClassVar[str] = ""
+
+    def to_dict(self, *, minimal: bool = False) -> dict[str, Any]:
+        """The JSON form (``"schema": 1``), described by ``docs/reference/result.schema.json``.
+
+        Args:
+            minimal: Only decision, score, threshold, environment, backend and ids: what a database
+                should keep.
+        """
+        document = written(self)
+        if minimal:
+            document = _minimal(document)
+        first: dict[str, Any] = {"schema": SCHEMA, "kind": self.kind}
+        if "decision" in document:
+            first["decision"] = document["decision"]
+        return first | document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote. Unknown keys are ignored: a later version may add them.
+
+        Raises:
+            ValueError: another schema or kind, a missing key, or a value out of its range; the
+                message names the fields, never a value.
+        """
+        if not isinstance(document, Mapping):
+            raise ValueError(f"A result document must be an object, not {type(document).__name__}.")  # noqa: TRY004 - one kind of error for whatever stands in a file
+        if document.get("schema") != SCHEMA:
+            raise ValueError(
+                f"This version reads result documents of schema {SCHEMA}, not "
+                f"{document.get('schema')!r:.40}: read it with the version of facematch that wrote "
+                "it (schema 0 is that of facematch 0.1)."
+            )
+        if document.get("kind") != cls.kind:
+            raise ValueError(
+                f"A document of kind {document.get('kind')!r:.40} is no {cls.__name__}: read it "
+                "with the class that its kind names."
+            )
+        return read_as(cls, document)
+
+
+@attrs.frozen(kw_only=True)
+class Result(Document):
+    """What all calls answer in the same way.
+
+    Attributes:
+        score: 0-100 on a named scale; None when the vendor gave none (never 0 instead).
+        threshold: Where a pass began; None if the vendor names none and none was set.
+        review_threshold: A pass whose score was not above it became REVIEW; None if not set.
+        warnings: In the vendor's order.
+        vendor_status: The vendor's own status word, untouched; None if it has none.
+        backend: Name of the backend that answered.
+        model: Model or version of the vendor's engine; None if it does not say.
+        environment: Where the answer came from: what the answer itself says, else what the backend
+            is set to; None where nobody knows.
+        probe_faces: Faces found in the probe, in the vendor's order; None if the vendor does not
+            say, () if it found none.
+        billing: What the call cost.
+        ids: What the call is called, by us, the vendor and the caller.
+        route: Who answered and who did not; None outside a failover.
+        metadata: As the caller gave it, sent to the vendor or not; not in `repr`.
+        created_at: When the vendor answered by its own clock, UTC; None if it does not say.
+        elapsed_s: Seconds from the call to the result, preparation included; at least 0.
+        raw: The decoded body without pictures, secrets and demographics; not in `repr`.
+    """
+
+    score: Score | None = None
+    threshold: Threshold | None = None
+    review_threshold: Threshold | None = None
+    warnings: tuple[ResultWarning, ...] = attrs.field(default=(), converter=_warnings)
+    vendor_status: str | None = None
+    backend: str
+    model: str | None = None
+    environment: Environment | None = None
+    probe_faces: tuple[Face, ...] | None = attrs.field(default=None, converter=_faces)
+    billing: Billing = attrs.field(factory=Billing)
+    ids: Ids = attrs.field(factory=Ids)
+    route: Route | None = None
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
+    created_at: dt.datetime | None = attrs.field(default=None, validator=aware)
+    elapsed_s: float = 0.0
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    def __bool__(self) -> NoReturn:
+        raise _no_truth(self)
+
+    def __str__(self) -> str:
+        """One line of at most 100 characters."""
+        said = [f"{getattr(self, 'decision', type(self).__name__)}"]
+        said[0] += "" if self.score is None else f" {self.score}"
+        if self.threshold is not None and self.threshold.value is not None:
+            said.append(f"threshold {self.threshold.value:g}")
+        if self.environment not in (None, Environment.PRODUCTION):
+            said.append(f"from {self.environment}")
+        said += [f"{warning.code}" for warning in self.warnings]
+        return _one_line(", ".join(said))
+
+
+@attrs.frozen(kw_only=True)
+class MatchResult(Result):
+    """One comparison of two faces.
+
+    Attributes:
+        decision: The verdict; `INCONCLUSIVE` when no pair of faces could be scored.
+        reference_faces: Like `probe_faces`, for the reference.
+    """
+
+    kind = "match"
+
+    decision: Decision
+    reference_faces: tuple[Face, ...] | None = attrs.field(default=None, converter=_faces)
+
+    @property
+    def is_match(self) -> bool:
+        """True only for `Decision.MATCH`."""
+        return self.decision is Decision.MATCH
+
+
+@attrs.frozen(kw_only=True)
+class LivenessResult(Result):
+    """One passive liveness check of one picture.
+
+    Attributes:
+        decision: The verdict; `INCONCLUSIVE` when no face could be judged.
+        method: How it was checked, in the vendor's word (``PASSIVE``); None if it does not say.
+        quality: Quality of the face picture, 0-100, higher is better; None if it does not say.
+        luminance: Brightness of the face, 0-100, higher is brighter; None if it does not say.
+    """
+
+    kind = "liveness"
+
+    decision: LivenessDecision
+    method: str | None = None
+    quality: float | None = None
+    luminance: float | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """True only for `LivenessDecision.LIVE`."""
+        return self.decision is LivenessDecision.LIVE
+
+
+#: What the core itself asks a backend for.
+Answer = MatchResult | LivenessResult
+
+#: The worse of two decisions is the one that stands later.
+_FROM_BEST_TO_WORST = (
+    LiveMatchDecision.VERIFIED,
+    LiveMatchDecision.REVIEW,
+    LiveMatchDecision.INCONCLUSIVE,
+    LiveMatchDecision.NO_MATCH,
+    LiveMatchDecision.NOT_LIVE,
+)
+
+_OF_LIVENESS = {
+    LivenessDecision.LIVE: LiveMatchDecision.VERIFIED,
+    LivenessDecision.REVIEW: LiveMatchDecision.REVIEW,
+    LivenessDecision.INCONCLUSIVE: LiveMatchDecision.INCONCLUSIVE,
+    LivenessDecision.NOT_LIVE: LiveMatchDecision.NOT_LIVE,
+}
+
+_OF_MATCH = {
+    Decision.MATCH: LiveMatchDecision.VERIFIED,
+    Decision.REVIEW: LiveMatchDecision.REVIEW,
+    Decision.INCONCLUSIVE: LiveMatchDecision.INCONCLUSIVE,
+    Decision.NO_MATCH: LiveMatchDecision.NO_MATCH,
+}
+
+
+@attrs.frozen(kw_only=True)
+class LiveMatchResult(Document):
+    """Liveness of the probe and, if that did not end it, its comparison with the reference.
+
+    Attributes:
+        decision: `VERIFIED` only if live and a match; `NOT_LIVE` if not live; else the worse of
+            the two.
+        liveness: The liveness check, always made first.
+        match: The comparison; None if it was not asked for (and so not paid for) because the
+            probe is not live or has no face that could be judged.
+
+    Raises:
+        ValueError: the decision does not follow from the two.
+    """
+
+    kind = "live_match"
+
+    decision: LiveMatchDecision
+    liveness: LivenessResult
+    match: MatchResult | None = None
+
+    @classmethod
+    def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
+        """Both answers as one: VERIFIED only if live and a match, else the worse of the two."""
+        return cls(decision=_worse(liveness, match), liveness=liveness, match=match)
+
+    def __attrs_post_init__(self) -> None:
+        if self.decision is not _worse(self.liveness, self.match):
+            raise ValueError(
+                f"{self.decision} does not follow from {self.liveness.decision} and "
+                f"{'no comparison' if self.match is None else self.match.decision}."
+            )
+
+    @property
+    def is_verified(self) -> bool:
+        """True only for `LiveMatchDecision.VERIFIED`."""
+        return self.decision is LiveMatchDecision.VERIFIED
+
+    def __bool__(self) -> NoReturn:
+        raise _no_truth(self)
+
+    def __str__(self) -> str:
+        """One line of at most 100 characters."""
+        match = "not asked" if self.match is None else str(self.match)
+        return _one_line(f"{self.decision}: liveness {self.liveness}; match {match}")
+
+
+def ends_early(liveness: LivenessResult) -> bool:
+    """Whether no comparison could still verify this person, so that none is paid for."""
+    return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
+
+
+def _worse(liveness: object, match: object) -> LiveMatchDecision:
+    # Words of several kinds are equal as text, so the kinds are looked at: an estimation of age is
+    # no liveness check, and never becomes part of whether two pictures show one person.
+    if type(liveness) is not LivenessResult or not (match is None or type(match) is MatchResult):
+        raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
+    decisions = [_OF_LIVENESS[liveness.decision]]
+    if match is not None:
+        decisions.append(_OF_MATCH[match.decision])
+    elif not ends_early(liveness):
+        raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE are possible.")
+    return max(decisions, key=_FROM_BEST_TO_WORST.index)
+
+
+def _no_truth(result: object) -> TypeError:
+    return TypeError(
+        f"A {type(result).__name__} has no truth value: REVIEW and INCONCLUSIVE are not yes or no. "
+        "Ask for .is_match, .is_live, .is_verified or .decision."
+    )
+
+
+def _one_line(text: str) -> str:
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= 100 else f"{text[:99].rstrip()}…"
+
+
+# The record of a call.
+
+
+@attrs.frozen(kw_only=True)
+class CallRecord(Document):
+    """What has to be remembered of one call to find it in the vendor's records later.
+
+    It is `call` of an error, and of the events STARTED and SENT: write those down and it outlives
+    a crash. Holds no picture and no key.
+
+    Attributes:
+        id: Our id of the call, a UUID; it is in the vendor's records if the call was kept.
+        operation: What was asked.
+        backend: Name of the backend.
+        started_at: When the call began, UTC, by this machine's clock.
+        kept: Whether the vendor was asked to keep the call. If not, nothing can be found.
+        caller_ref: As the caller gave it, or None; makes the search shorter. None in events, which
+            hold nothing of the caller's. Not in `repr`.
+        threshold, review_threshold: Those of the call, so that what is found is judged as its
+            answer would have been.
+    """
+
+    kind = "call"
+
+    id: str
+    operation: Operation
+    backend: str
+    started_at: dt.datetime = attrs.field(validator=aware)
+    kept: bool
+    caller_ref: str | None = attrs.field(default=None, repr=False)
+    threshold: Threshold | None = None
+    review_threshold: Threshold | None = None
+
+    @property
+    def retention(self) -> Retention:
+        """What the vendor was asked to keep, as a call has it."""
+        return Retention.KEEP if self.kept else Retention.MINIMAL
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote, or what 0.1 wrote of an attempt; else `ValueError`."""
+        given: Any = document
+        if isinstance(given, Mapping) and (given.get("schema"), given.get("kind")) == (
+            0,
+            "attempt",
+        ):
+            document = {**given, "schema": SCHEMA, "kind": cls.kind}
+        return super().from_dict(document)
+
+
+@attrs.frozen(kw_only=True)
+class Reconciliation:
+    """What the vendor's records say of one call.
+
+    Attributes:
+        outcome: `FOUND` only with a result.
+        call: What was looked for.
+        reason: A sentence for people: why, and what to do.
+        result: What the call would have answered; None unless it was found.
+
+    Raises:
+        ValueError: an outcome and a result that do not go together.
+    """
+
+    outcome: Reconciled
+    call: CallRecord
+    reason: str
+    result: Answer | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.outcome is Reconciled.FOUND) is (self.result is None):
+            raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("A Reconciliation has no truth value: ask for .outcome or .result.")
+
+
+# JSON. cattrs is loaded late: reading and writing documents is not part of `import facematch_core`.
+
+
+@functools.cache
+def _converter() -> Converter:
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=False)
+    converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
+    converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
+    converter.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
+    converter.register_structure_hook(enum.StrEnum, lambda word, wanted: wanted(word))
+    for kind, fits in _STRICT.items():
+        converter.register_structure_hook(kind, functools.partial(_strictly, fits))
+    # Generic types are no classes, so they are found by asking.
+    converter.register_structure_hook_func(
+        lambda wanted: wanted == Mapping[str, Any], functools.partial(_strictly, _AN_OBJECT)
+    )
+    return converter
+
+
+_AN_OBJECT = (Mapping, dict)
+
+#: What JSON has for each type, and what makes the value of it: a text is never read as a number.
+_STRICT: dict[type, tuple[Any, Any]] = {
+    float: ((int, float), float),
+    int: (int, int),
+    str: (str, str),
+    bool: (bool, bool),
+}
+
+
+def _strictly(fits: tuple[Any, Any], value: object, wanted: Any) -> Any:
+    kinds, make = fits
+    if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
+        raise TypeError("a value of another type")
+    return make(value)
+
+
+def _utc(text: object) -> dt.datetime:
+    if not isinstance(text, str):
+        raise TypeError("a value of another type")
+    at = dt.datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return at.astimezone(dt.UTC)
+
+
+def written(value: Any) -> dict[str, Any]:
+    """An attrs object of ours as plain JSON values."""
+    document: dict[str, Any] = _converter().unstructure(value)
+    return document
+
+
+def read_as(cls: type[A], document: Mapping[str, Any]) -> A:
+    """Read what `written` wrote; `ValueError` names the fields that are wrong or missing."""
+    try:
+        return _converter().structure(document, cls)
+    except Exception as error:  # noqa: BLE001 - cattrs groups any kind of exception
+        # The group names every faulty field; values may be personal data.
+        problem = _fields(error)
+    raise ValueError(f"Not a {cls.__name__} document: {problem}.")
+
+
+def _fields(error: BaseException) -> str:
+    from cattrs import transform_error
+
+    paths = sorted({line.rsplit("@ ", 1)[-1] for line in transform_error(error)})
+    return "wrong or missing: " + ", ".join(paths[:5])
+
+
+#: What `to_dict(minimal=True)` keeps of one answer. Without its threshold a score says little, and
+#: without its environment an answer of a mock looks like a real one.
+_MINIMAL = ("decision", "score", "threshold", "environment", "backend", "ids")
+
+
+def _minimal(document: dict[str, Any]) -> dict[str, Any]:
+    if "liveness" in document:
+        return {
+            "decision": document["decision"],
+            "liveness": _minimal(document["liveness"]),
+            "match": None if document["match"] is None else _minimal(document["match"]),
+        }
+    if "decision" not in document:
+        return document
+    return {key: document[key] for key in _MINIMAL} | {
+        "ids": {name: document["ids"][name] for name in ("call", "vendor", "session")}
+    }

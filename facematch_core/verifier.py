@@ -1,0 +1,701 @@
+"""`FaceVerifier`: what callers hold. One backend, asked under rules that all vendors share.
+
+`Verifier` is what it has in common with `Failover`: the signatures of the calls, once.
+"""
+
+from __future__ import annotations
+
+import abc
+import collections
+import inspect
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NoReturn, Self, TypeAlias, cast
+
+import attrs
+
+from ._basics import Clock, SystemClock
+from ._cancellation import CANCELLATION
+from ._images import Image
+from ._pipeline import CallOptions, Defaults, Pipeline, deadline, load_images
+from ._policy import ANSWERS, ResultPolicy
+from .backend import Backend
+from .calibration import Calibration, calibration_of
+from .errors import (
+    FATAL,
+    BackendUnavailable,
+    ConfigurationError,
+    FaceMatchError,
+    InvalidRequest,
+    OutcomeUnknown,
+    VendorError,
+)
+from .events import CallEvent, EventEmitter
+from .models import (
+    Answer,
+    CallRecord,
+    Decision,
+    Environment,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    Reconciled,
+    Reconciliation,
+    Retention,
+    Threshold,
+    ends_early,
+)
+from .resilience import Policy, Retry
+
+#: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say
+#: what it is.
+Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
+
+#: One threshold, 0-100, or for a failover one per member by its name.
+AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float]
+
+
+@attrs.frozen(kw_only=True)
+class PairOutcome:
+    """What became of one pair: a result or an error, never both.
+
+    Ask ``outcome.error is None``; a result has no truth value.
+
+    Attributes:
+        index: Position in the input, from 0.
+        key: The caller's own key of the pair; None if it gave none.
+        result: The comparison, or None.
+        error: What kept us from one, or None.
+    """
+
+    index: int
+    key: Hashable | None = None
+    result: MatchResult | None = None
+    error: FaceMatchError | None = None
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision of the result; None for an error."""
+        # `self.result and ...` would ask the result for a truth value, which it has not.
+        return None if self.result is None else self.result.decision
+
+
+class Verifier(abc.ABC):
+    """What `FaceVerifier` and `Failover` have in common, and what `open_verifier` opens.
+
+    A program that works with both takes a `Verifier`. Thresholds are the one difference: a
+    `FaceVerifier` takes one number, a `Failover` one per member, as ``{"shop": 60}``. `max_fmr` is
+    one number for both, where every backend is calibrated.
+    """
+
+    _closed = False
+
+    def verify(
+        self,
+        probe: Picture,
+        reference: Picture,
+        *,
+        threshold: AnyThreshold | None = None,
+        review_threshold: AnyThreshold | None = None,
+        max_fmr: float | None = None,
+        rotate: bool = False,
+        retention: Retention = Retention.MINIMAL,
+        caller_ref: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> MatchResult:
+        """Compare two faces.
+
+        Args:
+            probe: The live or candidate face: `Image`, bytes or a path object.
+            reference: The face to compare with, for example from an identity document.
+            threshold: Where a match begins, 0-100 on this backend's scale.
+            review_threshold: Above `threshold`, up to 100: a match whose score is not above it
+                becomes `REVIEW`.
+            max_fmr: Instead of `threshold`: the highest false match rate, above 0, at most 1, that
+                the verifier's `calibration` has a threshold for. It means the same for every
+                vendor.
+            rotate: Also try the pictures turned by 90, 180 and 270 degrees.
+            retention: What the vendor is asked to keep of the call.
+            caller_ref: Your own reference, up to 255 characters for most vendors.
+            metadata: Your own JSON object.
+            options: The backend's own typed options.
+            deadline_s: Seconds for the whole call, above 0; None for the backend's time-outs.
+
+        Returns:
+            A result. A mismatch is a result, not an error.
+
+        Raises:
+            InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
+            BudgetExceeded: there is no room for it in a budget; nothing was sent.
+            VendorError: no result; `billing` says whether it was charged.
+
+        Warns:
+            ScaleWarning: a threshold above 0 and up to 1, where 0-100 is meant.
+        """
+        images, refused = load_images(probe, reference)
+        del probe, reference
+        if refused is not None:
+            raise refused
+        return cast(
+            MatchResult,
+            self._call(
+                Operation.MATCH,
+                images,
+                CallOptions(
+                    threshold=threshold,
+                    review_threshold=review_threshold,
+                    max_fmr=max_fmr,
+                    rotate=rotate,
+                    retention=retention,
+                    caller_ref=caller_ref,
+                    metadata=metadata,
+                    options=options,
+                    deadline_s=deadline_s,
+                ),
+            ),
+        )
+
+    def check_liveness(
+        self,
+        probe: Picture,
+        *,
+        threshold: AnyThreshold | None = None,
+        review_threshold: AnyThreshold | None = None,
+        rotate: bool = False,
+        retention: Retention = Retention.MINIMAL,
+        caller_ref: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> LivenessResult:
+        """Check one picture for a live face (passive liveness).
+
+        Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
+        """
+        images, refused = load_images(probe)
+        del probe
+        if refused is not None:
+            raise refused
+        return cast(
+            LivenessResult,
+            self._call(
+                Operation.LIVENESS,
+                images,
+                CallOptions(
+                    threshold=threshold,
+                    review_threshold=review_threshold,
+                    rotate=rotate,
+                    retention=retention,
+                    caller_ref=caller_ref,
+                    metadata=metadata,
+                    options=options,
+                    deadline_s=deadline_s,
+                ),
+            ),
+        )
+
+    def verify_live(
+        self,
+        probe: Picture,
+        reference: Picture,
+        *,
+        threshold: AnyThreshold | None = None,
+        review_threshold: AnyThreshold | None = None,
+        max_fmr: float | None = None,
+        liveness_threshold: AnyThreshold | None = None,
+        liveness_review_threshold: AnyThreshold | None = None,
+        rotate: bool = False,
+        retention: Retention = Retention.MINIMAL,
+        caller_ref: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> LiveMatchResult:
+        """Check the probe for a live face and, unless that ends it, compare it with the reference.
+
+        Two calls, two charges. The comparison is not asked for, so not paid for, when the probe is
+        not live or has no face. Whatever could refuse the comparison (a picture, an option, a
+        budget without room for both) refuses before the liveness check is paid. If the comparison
+        fails all the same, its error is raised and the paid liveness result is the error's
+        `liveness`. In a failover each of the two calls finds its own member.
+
+        Args:
+            max_fmr: For the comparison; liveness has thresholds alone.
+            liveness_threshold, liveness_review_threshold: Like `threshold` and `review_threshold`,
+                for the liveness score.
+            deadline_s: Seconds for both calls together.
+
+        The other arguments and the errors are those of `verify`.
+        """
+        images, refused = load_images(probe, reference)
+        del probe, reference
+        if refused is not None:
+            raise refused
+        of_match = CallOptions(
+            threshold=threshold,
+            review_threshold=review_threshold,
+            max_fmr=max_fmr,
+            rotate=rotate,
+            retention=retention,
+            caller_ref=caller_ref,
+            metadata=metadata,
+            options=options,
+            deadline_s=deadline_s,
+        )
+        of_liveness = attrs.evolve(
+            of_match,
+            threshold=liveness_threshold,
+            review_threshold=liveness_review_threshold,
+            max_fmr=None,
+            prefix="liveness_",
+        )
+        started = self._now()
+        images = self._refuse(Operation.MATCH, images, of_match, after=(Operation.LIVENESS,))
+        answer = self._call(Operation.LIVENESS, images[:1], of_liveness, since=started)
+        liveness = cast(LivenessResult, answer)
+        if ends_early(liveness):
+            return LiveMatchResult.of(liveness, None)
+        try:
+            answer = self._call(Operation.MATCH, images, of_match, since=started)
+        except FaceMatchError as error:
+            error.liveness = liveness
+            raise
+        return LiveMatchResult.of(liveness, cast(MatchResult, answer))
+
+    def verify_many(
+        self,
+        pairs: Iterable[Any],
+        *,
+        max_workers: int = 4,
+        stop_on: tuple[type[FaceMatchError], ...] = FATAL,
+        **options: Any,
+    ) -> Iterator[PairOutcome]:
+        """Compare many pairs, in bounded memory, and yield the outcomes in order.
+
+        Args:
+            pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
+                ``(probe, reference, key)``; it is read only a little ahead of what is yielded.
+            max_workers: Calls at a time, 1-256.
+            stop_on: Errors that end the run: no further pair is started, those that were started
+                are finished and yielded. By default what would fail for every pair: key, credit,
+                budget, configuration.
+            **options: Those of `verify`, for every pair.
+
+        Yields:
+            One `PairOutcome` per started pair, in the order of `pairs`; an error is an outcome.
+
+        When the caller stops early (``break``, ``close()``), what has not started is cancelled and
+        what has is waited for; those results, which may be paid for, reach only the event hook.
+        `pairs` is read in the caller's thread and must not wait for an outcome.
+
+        Raises:
+            InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
+        """
+        if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
+            raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
+        given: Any = stop_on
+        errors = given if isinstance(given, tuple) else (given,)
+        if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in errors):
+            raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
+        unknown = sorted(set(options) - set(inspect.signature(self.verify).parameters))
+        if unknown:
+            raise InvalidRequest(f"verify has no option {unknown[0]}.")
+        try:
+            source = iter(pairs)
+        except TypeError:
+            raise InvalidRequest(
+                f"pairs must be something to iterate over, not {type(pairs).__name__}."
+            ) from None
+        return _Batch(self.verify, source, max_workers, errors, options).outcomes()
+
+    @abc.abstractmethod
+    def reconcile(
+        self, call: CallRecord | VendorError, *, deadline_s: float | None = None
+    ) -> Reconciliation:
+        """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Give back what is held. May be called more than once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"A {type(self).__name__} is not pickled: open one in each process.")
+
+    @abc.abstractmethod
+    def _call(
+        self,
+        operation: Operation,
+        images: list[Image],
+        options: CallOptions,
+        *,
+        since: float | None = None,
+    ) -> Answer:
+        """One call, prepared, sent and judged; `since` is when its deadline began."""
+
+    @abc.abstractmethod
+    def _refuse(
+        self,
+        operation: Operation,
+        images: list[Image],
+        options: CallOptions,
+        *,
+        after: tuple[Operation, ...] = (),
+    ) -> list[Image]:
+        """Raise what `_call` would raise before it sends anything; else the pictures to use."""
+
+    @abc.abstractmethod
+    def _now(self) -> float:
+        """Seconds on the clock that deadlines are counted on."""
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("This verifier is closed: open a new one.")
+
+
+class FaceVerifier(Verifier):
+    """Asks one backend "is this the same person?" and "is this a live face?".
+
+    Safe to share between threads. Open it after a fork, not before. A context manager.
+
+    Args:
+        backend: Who answers.
+        threshold, liveness_threshold: Where a pass begins, 0-100 on the backend's scale, for calls
+            that set none; None for the backend's documented default.
+        review_threshold, liveness_review_threshold: Up to which score, 0-100, a pass becomes
+            REVIEW; None for no review.
+        calibration: Thresholds by false match rate, for calls with `max_fmr`: a `Calibration` of
+            this backend, or the name of its file.
+        fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
+            refused here instead.
+        keep_demographics: Keep the vendor's guesses of age, gender and race in results.
+        require_environment: Refuse to hand out a result from anywhere else, or from where nobody
+            knows.
+        on_event: Called with one `CallEvent` per step of a call, in the calling thread. An
+            exception in it is logged and changes nothing.
+        policies: What each try must pass before it is sent, in this order: `Budget`,
+            `CircuitBreaker`, `RateLimiter`.
+        retry: Whether and when a call that was certainly not paid for is made again; None for
+            never.
+        clock: Time, for tests.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    def __init__(  # noqa: C901 - each argument is judged where it is named
+        self,
+        backend: Backend,
+        *,
+        threshold: float | Threshold | None = None,
+        liveness_threshold: float | Threshold | None = None,
+        review_threshold: float | Threshold | None = None,
+        liveness_review_threshold: float | Threshold | None = None,
+        calibration: Calibration | str | os.PathLike[str] | None = None,
+        fit_images: bool = True,
+        keep_demographics: bool = False,
+        require_environment: Environment | None = None,
+        on_event: Callable[[CallEvent], None] | None = None,
+        policies: Iterable[Policy] = (),
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not isinstance(backend, Backend):
+            raise ConfigurationError(
+                "FaceVerifier takes a Backend such as LocalBackend(); for a name use "
+                f'open_verifier("local"). This is: {type(backend).__name__}.'
+            )
+        if not isinstance(getattr(backend, "name", None), str):
+            raise ConfigurationError(
+                f"The backend {type(backend).__name__} has no name: its class must set one."
+            )
+        for name, flag in (("fit_images", fit_images), ("keep_demographics", keep_demographics)):
+            if not isinstance(flag, bool):
+                raise ConfigurationError(
+                    f"{name} must be True or False, not {type(flag).__name__}."
+                )
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError("on_event must be a function that takes one event.")
+        if require_environment not in (None, *Environment):
+            raise ConfigurationError(
+                f"require_environment must be one of {', '.join(Environment)}."
+            )
+        if retry is not None and not isinstance(retry, Retry):
+            raise ConfigurationError(f"retry must be a Retry, not {type(retry).__name__}.")
+        self._policies = tuple(policies)
+        for policy in self._policies:
+            if not isinstance(policy, Policy):
+                raise ConfigurationError(
+                    f"policies must hold policies, not {type(policy).__name__}."
+                )
+        self._backend = backend
+        self._clock = clock or SystemClock()
+        found = calibration_of(calibration)
+        if found is not None:
+            found.check(backend, self._clock.now())
+        self._pipeline = Pipeline(
+            backend=backend,
+            defaults=Defaults.of_arguments(
+                found,
+                threshold=threshold,
+                liveness_threshold=liveness_threshold,
+                review_threshold=review_threshold,
+                liveness_review_threshold=liveness_review_threshold,
+            ),
+            policy=ResultPolicy(
+                backend=backend,
+                calibration=found,
+                keep_demographics=keep_demographics,
+                required=require_environment and Environment(require_environment),
+            ),
+            policies=self._policies,
+            retry=retry,
+            fit_images=fit_images,
+            events=EventEmitter(backend, on_event, self._clock),
+            clock=self._clock,
+        )
+
+    @property
+    def backend(self) -> Backend:
+        """Who answers."""
+        return self._backend
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """What each try must pass, in its order: for `CircuitBreaker.reset`, say."""
+        return self._policies
+
+    def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
+        """The threshold and the review threshold of a call that sets none; None: has none."""
+        return self._pipeline.thresholds(operation, CallOptions())
+
+    def reconcile(
+        self, call: CallRecord | VendorError, *, deadline_s: float | None = None
+    ) -> Reconciliation:
+        """Look for a call whose outcome is not known in the vendor's records. Charges nothing.
+
+        Only calls with ``retention=Retention.KEEP`` can be found. A record counts as the call's
+        only if it carries its id; time and `caller_ref` merely shorten the search.
+
+        Args:
+            call: Of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
+                `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
+            deadline_s: Seconds for the whole search, above 0; None for the backend's time-outs.
+
+        Returns:
+            `FOUND` with the result, under the same rules as the call's answer; `NOT_YET` if it is
+            not in the records; `CANNOT_KNOW` if they cannot tell.
+
+        Raises:
+            InvalidRequest: there is nothing to look for: it was certainly not charged, or it is
+                another backend's.
+            VendorError: the records could not be read. Not charged.
+        """
+        self._check_open()
+        record, limit, backend = _record(call), deadline(deadline_s), self._backend
+        if record.backend != backend.name:
+            raise InvalidRequest(
+                f"The call was made by the backend {record.backend!r:.60}, and this verifier asks "
+                f"{backend.name}: use one that asks the same vendor."
+            )
+        if not record.kept:
+            return Reconciliation(
+                outcome=Reconciled.CANNOT_KNOW,
+                call=record,
+                reason="The vendor was asked to keep nothing of this call, so its records cannot "
+                "tell.",
+            )
+        policy = self._pipeline.policy
+        policy.check_environment()
+        found = self._found(record, limit)
+        if found.result is None:
+            return attrs.evolve(found, call=record)
+        if record.caller_ref is None:
+            record = attrs.evolve(record, caller_ref=found.result.ids.caller)
+        result = policy.apply(
+            found.result,
+            record,
+            metadata=found.result.metadata,
+            elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
+        )
+        return attrs.evolve(found, call=record, result=result)
+
+    def _found(self, record: CallRecord, limit: float | None) -> Reconciliation:
+        """The backend's answer; whatever else it raises becomes an error of our tree."""
+        backend = self._backend
+        try:
+            found: object = backend.reconcile(record, deadline_s=limit)
+        except FaceMatchError as error:
+            if isinstance(error, VendorError):
+                error.ids = attrs.evolve(error.ids, call=record.id)
+                error.backend = error.backend or backend.name
+            raise
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+            what = f"failed with {type(error).__name__}"
+        else:
+            if isinstance(found, Reconciliation) and _is_about(found, record):
+                return found
+            what = f"answered with {type(found).__name__} that does not fit the call"
+        # Outside the except block: the plug-in's exception may hold a key.
+        raise BackendUnavailable(f"The backend {backend.name} {what}: report this to its author.")
+
+    def close(self) -> None:
+        """Give back what the backend and the policies hold. May be called more than once."""
+        self._closed = True
+        self._backend.close()
+        for policy in self._policies:
+            policy.close()
+
+    def __repr__(self) -> str:
+        return f"FaceVerifier({self._backend.name})"
+
+    def _call(
+        self,
+        operation: Operation,
+        images: list[Image],
+        options: CallOptions,
+        *,
+        since: float | None = None,
+    ) -> Answer:
+        self._check_open()
+        return self._pipeline.run(operation, images, options, since=since)
+
+    def _refuse(
+        self,
+        operation: Operation,
+        images: list[Image],
+        options: CallOptions,
+        *,
+        after: tuple[Operation, ...] = (),
+    ) -> list[Image]:
+        self._check_open()
+        return self._pipeline.refuse(operation, images, options, after=after)
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+
+def _record(given: object) -> CallRecord:
+    """The record of the call to look for."""
+    if isinstance(given, CallRecord):
+        return given
+    if not isinstance(given, VendorError):
+        raise InvalidRequest(
+            "reconcile takes a CallRecord or the error that carries it, not "
+            f"{type(given).__name__}."
+        )
+    if given.call is not None:
+        return given.call
+    if isinstance(given, OutcomeUnknown):
+        why = "no verifier made the call. What to look at stands in its own message."
+    else:
+        why = "the call was not charged, or was not made by a verifier. There is nothing to find."
+    raise InvalidRequest(f"This {type(given).__name__} carries no call: {why}")
+
+
+def _is_about(found: Reconciliation, record: CallRecord) -> bool:
+    """Whether it is about this call: another call's verdict lets a stranger in."""
+    if found.call.id != record.id:
+        return False
+    result = found.result
+    return result is None or (
+        type(result) is ANSWERS[record.operation] and result.ids.call == record.id
+    )
+
+
+#: More threads than this never help: the vendor's rate or this machine's cores end first.
+MAX_WORKERS = 256
+
+
+class _Batch:
+    """One run of `verify_many`: what is under way, and whether to start more."""
+
+    def __init__(
+        self,
+        verify: Callable[..., MatchResult],
+        pairs: Iterator[Any],
+        max_workers: int,
+        stop_on: tuple[type[FaceMatchError], ...],
+        options: dict[str, Any],
+    ) -> None:
+        self._verify, self._options = verify, options
+        self._pairs, self._stop_on = enumerate(pairs), stop_on
+        self._ahead = 2 * max_workers
+        self._pool = ThreadPoolExecutor(max_workers, thread_name_prefix="facematch")
+        self._waiting: collections.deque[Future[PairOutcome | None]] = collections.deque()
+        self._stop = threading.Event()
+        #: What the pairs or a plug-in failed with; raised after what is paid for was yielded.
+        self._failures: list[Exception] = []
+        # A thread of the pool begins without it.
+        self._cancellation = CANCELLATION.get()
+
+    def outcomes(self) -> Iterator[PairOutcome]:
+        """The outcomes in order; then whatever the pairs or a plug-in failed with is raised."""
+        try:
+            while True:
+                while self._has_room() and (item := self._next_pair()):
+                    self._waiting.append(self._pool.submit(self._one, *item))
+                if not self._waiting:
+                    break
+                outcome = self._waiting.popleft().result()
+                if outcome is not None:
+                    yield outcome
+        finally:
+            self._stop.set()
+            # What runs may be paid for: it is waited for, never abandoned half way.
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        for failure in self._failures:
+            raise failure
+
+    def _has_room(self) -> bool:
+        # A finished head is handed out before anything more is read or started.
+        finished = bool(self._waiting) and self._waiting[0].done()
+        return len(self._waiting) < self._ahead and not self._stop.is_set() and not finished
+
+    def _next_pair(self) -> tuple[int, Any] | None:
+        try:
+            return next(self._pairs, None)
+        except Exception as error:  # noqa: BLE001 - raised when what was started is yielded
+            self._failures.append(error)
+            self._pairs = enumerate(())
+            return None
+
+    def _one(self, index: int, pair: Any) -> PairOutcome | None:
+        """The outcome of one pair; None if it was not begun or failed without a name."""
+        if self._stop.is_set():
+            return None
+        CANCELLATION.set(self._cancellation)
+        key = None
+        try:
+            match pair:
+                case (probe, reference):
+                    pass
+                case (probe, reference, key):
+                    pass
+                case _:
+                    raise InvalidRequest(  # noqa: TRY301 - it becomes the outcome of this pair
+                        "A pair must be (probe, reference) or (probe, reference, key), "
+                        f"not {type(pair).__name__}."
+                    )
+            result = self._verify(probe, reference, **self._options)
+        except FaceMatchError as error:
+            # The frames below hold the pictures, and an outcome lives long.
+            error.__cause__ = error.__context__ = None
+            if isinstance(error, self._stop_on):
+                self._stop.set()
+            return PairOutcome(index=index, key=key, error=error.with_traceback(None))
+        except Exception as error:  # noqa: BLE001 - raised above, after what is paid for
+            self._failures.append(error)
+            self._stop.set()
+            return None
+        return PairOutcome(index=index, key=key, result=result)
