@@ -1,0 +1,271 @@
+"""`Calibration`: which threshold of one vendor keeps to which false match rate, from a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from ._basics import read_small, strict_converter
+from .backend import Backend
+from .errors import ConfigurationError, InvalidRequest
+from .models import Environment, ThresholdRule, aware, percentage
+
+#: Version of the form; that of facematch 0.1, which is the same, was 0.
+SCHEMA: Final = 1
+
+#: The word that tells what a document holds.
+KIND: Final = "calibration"
+
+#: Answers of these say nothing about a vendor, and a threshold from them belongs there.
+_NOT_REAL: Final = (Environment.MOCK, Environment.SANDBOX)
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= 1
+
+
+def _rate(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not _is_rate(value):
+        raise InvalidRequest(f"{attribute.name} must be a number above 0 and at most 1.")
+
+
+def _percentage(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    try:
+        percentage(attribute.name, value)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(str(error)) from None
+
+
+def _aware(point: Any, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
+    try:
+        aware(point, attribute, value)
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+@attrs.frozen(kw_only=True)
+class CalibrationPoint:
+    """One threshold, and what it was chosen by.
+
+    Attributes:
+        max_fmr: The false match rate that was asked for, above 0, at most 1.
+        threshold: 0-100, on the scale of the calibration.
+        errors: Pairs of two people that pass at it.
+        trials: Pairs of two people that were compared.
+        upper: Below this the true rate lies, 0-1, with the confidence of the calibration; above
+            `max_fmr` unless it `is_bounded`.
+        is_bounded: Whether `upper`, and not only what was seen, was to be at most `max_fmr`.
+    """
+
+    max_fmr: float = attrs.field(validator=_rate)
+    threshold: float = attrs.field(validator=_percentage)
+    errors: int
+    trials: int
+    upper: float = attrs.field(validator=_rate)
+    is_bounded: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.errors <= self.trials or self.trials < 1:
+            raise InvalidRequest(
+                f"There cannot be {self.errors} errors in {self.trials} pairs of two people."
+            )
+
+
+def _points(points: Iterable[CalibrationPoint]) -> tuple[CalibrationPoint, ...]:
+    return tuple(sorted(points, key=lambda point: -point.max_fmr))
+
+
+@attrs.frozen(kw_only=True)
+class Calibration:
+    """Thresholds of one vendor by the false match rate (FMR) that they keep to.
+
+    ``facematch compare threshold`` writes one. With it, ``verify(max_fmr=1e-3)`` means the same for
+    every vendor, which no threshold does. It holds for people and pictures like those of the study
+    that it is from.
+
+    Attributes:
+        backend: Name of the backend that answered.
+        scale: Of its scores.
+        model: As its results said; None if they did not.
+        rule: How it compares a score with a threshold: ABOVE or AT_LEAST.
+        environment: Where the answers came from. Those of a mock or a sandbox say nothing about a
+            vendor, and are refused anywhere else.
+        study: Name of the study.
+        study_digest: SHA-256 of its pairs and pictures, in hex; None for a file of scores.
+        chosen_on: Which pairs thresholds were chosen on, in words.
+        confidence: Of `CalibrationPoint.upper`, one-sided, above 0.5, below 1.
+        made_at: When, with its offset from UTC.
+        expires_at: From when on it is refused; None for never.
+        points: Thresholds, the highest FMR first; a lower FMR has no lower threshold.
+
+    Raises:
+        InvalidRequest: a value is out of its range, or two points contradict each other.
+    """
+
+    backend: str
+    scale: str
+    model: str | None = None
+    rule: ThresholdRule
+    environment: Environment
+    study: str
+    study_digest: str | None = None
+    chosen_on: str
+    confidence: float
+    made_at: datetime = attrs.field(validator=_aware)
+    expires_at: datetime | None = attrs.field(default=None, validator=_aware)
+    points: tuple[CalibrationPoint, ...] = attrs.field(converter=_points)
+
+    def __attrs_post_init__(self) -> None:
+        if self.rule is ThresholdRule.VENDOR:
+            raise InvalidRequest("A calibration needs a known rule: ABOVE or AT_LEAST.")
+        if not 0.5 < self.confidence < 1:
+            raise InvalidRequest("The confidence of a calibration lies between 0.5 and 1.")
+        if not self.points:
+            raise InvalidRequest("A calibration needs at least one threshold.")
+        for point, stricter in zip(self.points, self.points[1:], strict=False):
+            if math.isclose(point.max_fmr, stricter.max_fmr):
+                raise InvalidRequest(f"Two thresholds are for an FMR of {point.max_fmr:g}.")
+            if stricter.threshold < point.threshold:
+                raise InvalidRequest(
+                    f"The threshold for an FMR of {stricter.max_fmr:g} is lower than the one for "
+                    f"{point.max_fmr:g}, so one of them is wrong."
+                )
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Calibration:
+        """Read a file.
+
+        Raises:
+            ConfigurationError: it cannot be read, or is no calibration.
+        """
+        content = read_small(Path(path), "calibration")
+        try:
+            return cls.from_dict(json.loads(content))
+        except InvalidRequest as error:
+            reason = f"cannot be used: {error.message}"
+        except (ValueError, RecursionError):
+            reason = "is no JSON."
+        raise ConfigurationError(f"The calibration {os.fspath(path)!r} {reason}")
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Calibration:
+        """Read what `to_dict` wrote; `InvalidRequest` if it is something else."""
+        given: Any = document
+        if not isinstance(given, Mapping) or given.get("kind") != KIND:
+            raise InvalidRequest("It is no calibration: `facematch compare threshold` writes one.")
+        if document.get("schema") not in (0, SCHEMA) or isinstance(document.get("schema"), bool):
+            raise InvalidRequest(
+                f"It has the schema {document.get('schema')!r:.40}, and this facematch reads "
+                f"{SCHEMA}: use the facematch that wrote it."
+            )
+        converter = strict_converter()
+        converter.register_structure_hook(datetime, _moment)
+        try:
+            return converter.structure(document, cls)
+        except InvalidRequest:
+            raise
+        except Exception as error:  # noqa: BLE001 - cattrs groups whatever the fields raise
+            from cattrs import transform_error
+
+            places = sorted({line.rsplit("@ ", 1)[-1] for line in transform_error(error)})
+        raise InvalidRequest(
+            f"Not a Calibration document: wrong or missing: {', '.join(places[:5])}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form (``"schema": 1``)."""
+        converter = strict_converter()
+        converter.register_unstructure_hook(datetime, datetime.isoformat)
+        return {"schema": SCHEMA, "kind": KIND, **converter.unstructure(self)}
+
+    def threshold_for(self, max_fmr: float) -> float:
+        """The threshold, 0-100, for one of the rates that it has.
+
+        Raises:
+            InvalidRequest: it has none for this one. Nothing is guessed between two of them.
+        """
+        if not _is_rate(max_fmr):
+            raise InvalidRequest(
+                "max_fmr must be a rate above 0 and at most 1, for example 1e-3 for one false "
+                "match in a thousand pairs of two people."
+            )
+        for point in self.points:
+            if math.isclose(point.max_fmr, max_fmr):
+                return point.threshold
+        known = ", ".join(f"{point.max_fmr:g}" for point in self.points)
+        raise InvalidRequest(
+            f"The calibration of {self.backend} has no threshold for an FMR of {max_fmr:g}; it has "
+            f"those for {known}."
+        )
+
+    def check(self, backend: Backend, now: datetime) -> None:
+        """Refuse a backend that it was not made for, or a day on which it is too old.
+
+        Raises:
+            ConfigurationError: in one sentence, why.
+        """
+        can = backend.capabilities
+        for what, ours, theirs in (
+            ("the backend", self.backend, backend.name),
+            ("scores on the scale", self.scale, can.score_scale),
+            ("the rule", self.rule, can.threshold_rule),
+        ):
+            if ours != theirs:
+                raise ConfigurationError(
+                    f"The calibration is for {what} {ours}, and this verifier has "
+                    f"{theirs or 'none'}: calibrate {backend.name} itself."
+                )
+        if self.environment in _NOT_REAL and backend.environment is not self.environment:
+            raise ConfigurationError(
+                f"The calibration is from answers of a {self.environment}, and this verifier is "
+                f"set to {backend.environment}: calibrate with answers of the vendor itself."
+            )
+        if self.expires_at is not None and now >= self.expires_at:
+            raise ConfigurationError(
+                f"The calibration of {self.backend} expired on {self.expires_at:%Y-%m-%d}: make a "
+                "new one."
+            )
+
+    def doubt_of(self, scale: str | None, model: str | None) -> str | None:
+        """Why an answer is not one that it speaks of, in a sentence; None if it is.
+
+        Args:
+            scale: Of the answer's score; None without a score.
+            model: As the answer says; None if it does not.
+        """
+        for what, ours, theirs in (
+            ("scores on the scale", self.scale, scale),
+            ("the model", self.model, model),
+        ):
+            if None not in (ours, theirs) and ours != theirs:
+                return f"The calibration is for {what} {ours}, and the answer is of {theirs}."
+        return None
+
+
+def _moment(text: Any, _: object) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return at.astimezone(UTC)
+
+
+def calibration_of(given: object) -> Calibration | None:
+    """What a verifier was given: a calibration, the name of its file, or None.
+
+    Raises:
+        ConfigurationError: it is something else, or the file cannot be used.
+    """
+    if given is None or isinstance(given, Calibration):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        return Calibration.read(given)
+    raise ConfigurationError(
+        f"calibration must be a Calibration or the name of its file, not {type(given).__name__}."
+    )

@@ -1,0 +1,967 @@
+"""Configuration: from a name, or a profile of a file, to an open verifier.
+
+::
+
+    default_profile = "desk"
+
+    [profiles.desk]
+    backend = "local"
+    threshold = 55
+    review_threshold = 70
+
+    [profiles.desk.settings]        # the backend's own settings
+    cached_pictures = 200
+
+    [profiles.desk.budget]          # a policy; `POLICY_TABLES` has them all
+    calls = 1000
+
+    [profiles.ha]                   # a failover of other profiles
+    members = ["shop", "desk"]
+
+The chapter goes from the whole to its parts: opening and planning; the file, found once and read
+once; which file is trusted; policies from tables. A backend's settings are a chapter of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shlex
+import tempfile
+import weakref
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final, overload
+from urllib.parse import urlsplit
+
+import attrs
+import platformdirs
+
+from ._basics import Secret, described, log, nearest, parse_toml, read_small
+from .backend import Backend
+from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
+from .failover import Failover
+from .models import Environment, Operation
+from .plugins import backend_class, verifier_arguments
+from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+from .resilience._pacing import sharing
+from .settings import (
+    Rule,
+    Setting,
+    check_keys,
+    choices_of,
+    declared_settings,
+    located,
+    read_table,
+    resolve_settings,
+)
+from .store import CallStore, MemoryStore, SqlStore
+from .verifier import FaceVerifier, Verifier
+
+#: The file name in a folder of configuration.
+FILE_NAME: Final = "facematch.toml"
+
+#: Names the file; read before the user's own folder.
+VARIABLE: Final = "FACEMATCH_CONFIG"
+
+#: What `FaceVerifier` calls its policies and its retry.
+_POLICIES, _RETRY = "policies", "retry"
+
+#: What a failover cannot be given: it belongs to one member.
+_OF_ONE_MEMBER: Final = (
+    *("threshold", "liveness_threshold", "review_threshold", "liveness_review_threshold"),
+    *("calibration", _POLICIES),
+)
+
+
+# --- Opening ------------------------------------------------------------------------------------
+
+
+@overload
+def open_verifier(backend: str, **keywords: Any) -> FaceVerifier: ...
+@overload
+def open_verifier(
+    backend: str | None = ...,
+    *,
+    profile: str | None = ...,
+    config: str | os.PathLike[str] | None = ...,
+    **keywords: Any,
+) -> Verifier: ...
+def open_verifier(
+    backend: str | None = None,
+    *,
+    profile: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **keywords: Any,
+) -> Verifier:
+    """Open a verifier by the name of a backend or of a profile.
+
+    A backend's name opens a `FaceVerifier`. A profile opens one too, or a `Failover` if it names
+    `members`: ask for `Verifier` where either will do.
+
+    Args:
+        backend: A name that `available_backends` lists, for example ``local``.
+        profile: Instead: a profile of the configuration file.
+        config: The file; None for ``$FACEMATCH_CONFIG`` or the user's configuration folder. No
+            file is read when a backend is named.
+        **keywords: Arguments of `FaceVerifier`, over those of the profile; any other is a setting
+            of the backend, over those of the profile and the environment. For a failover the
+            arguments go to every member, without thresholds and policies, which are a member's
+            own; it takes no settings.
+
+    Raises:
+        BackendUnavailable, BackendUnavailable: the plug-in.
+        ConfigurationError: a file, a profile, a setting or an argument; the message tells which.
+    """
+    verifier = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+    return plan(backend, profile=profile, config=config, settings=keywords).open(**verifier)
+
+
+def plan(
+    backend: str | None = None,
+    *,
+    profile: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    here: bool = False,
+) -> Plan | FailoverPlan:
+    """Work out what to open, and open nothing.
+
+    `Plan.of` does so for a backend alone, `Config.plan` for a file that was read.
+
+    Args:
+        backend, profile, config: As for `open_verifier`, which has the errors, too.
+        settings: Settings of the backend, over those of the profile and the environment.
+        here: As for `load`.
+    """
+    given: Any = backend
+    if given is not None and not isinstance(given, str):
+        raise ConfigurationError(
+            f"open_verifier takes the name of a backend, not {type(given).__name__}: give a "
+            "Backend to FaceVerifier."
+        )
+    if backend is not None and profile is not None:
+        raise ConfigurationError("Name a backend or a profile, not both.")
+    if backend is not None and config is not None:
+        raise ConfigurationError(
+            f"The file {os.fspath(config)!r} holds profiles, and a backend was named: name a "
+            "profile instead."
+        )
+    if backend is not None:
+        return Plan.of(backend, settings)
+    found = load(config, here=here)
+    if found is None:
+        raise ConfigurationError(
+            'Name a backend, for example "local", or write a configuration file with profiles '
+            "(there is none)."
+        )
+    return found.plan(profile, settings=settings)
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What opening would use, before anything is opened.
+
+    Attributes:
+        backend: The backend's class.
+        settings: Its settings, each with its origin.
+        profile: The profile they come from, or None.
+    """
+
+    backend: type[Backend]
+    settings: tuple[Setting, ...]
+    profile: Profile | None = None
+
+    @classmethod
+    def of(
+        cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
+    ) -> Plan:
+        """The plan for a backend and, maybe, a profile; the errors are those of `open_verifier`."""
+        found = backend_class(backend)
+        if profile is not None:
+            _check_reach(profile, found)
+        resolved = resolve_settings(
+            found,
+            given=settings or {},
+            in_file=profile.settings if profile else {},
+            where=profile.where if profile else "",
+            folder=profile.folder if profile else Path(),
+        )
+        return cls(backend=found, settings=resolved, profile=profile)
+
+    @property
+    def foreign_host(self) -> str | None:
+        """The host that receives keys and faces, if it is neither the vendor's nor this machine."""
+        from .http import is_loopback  # not above: a local engine needs no HTTP
+
+        for setting in self.settings:
+            if setting.name == "base_url" and setting.origin != "default":
+                with contextlib.suppress(ValueError):  # no address, as the backend will say
+                    host = urlsplit(str(setting.value)).hostname
+                    if host and host not in self.backend.allowed_hosts and not is_loopback(host):
+                        return host
+        return None
+
+    def open(self, *, create_stores: bool = True, **verifier: Any) -> FaceVerifier:
+        """A verifier; its arguments go over those of the profile.
+
+        Args:
+            create_stores: Whether a store that is a file may be created; if not, a memory stands
+                in for one that is not there. For who wants to look and not to call.
+            **verifier: Arguments of `FaceVerifier`.
+
+        Raises:
+            ConfigurationError: the backend refuses its settings, an argument is wrong, or a policy
+                cannot be set up.
+        """
+        backend = self.open_backend()
+        try:
+            if self.profile is None:
+                return FaceVerifier(backend, **verifier)
+            tables = self.profile.policies
+            if _POLICIES in verifier:  # nothing is set up that goes unused
+                tables = {name: table for name, table in tables.items() if name == "retry"}
+            policies = _PolicyMaker(
+                self, self.profile, backend, verifier.get("clock"), create_stores
+            )
+            arguments = {**self.profile.verifier, **policies.make(tables), **verifier}
+            opened = _SharingVerifier(backend, **arguments)
+        except BaseException:
+            backend.close()
+            raise
+        opened.share(policies.shared)
+        return opened
+
+    def open_backend(self) -> Backend:
+        """The backend alone; `ConfigurationError` if it refuses its settings."""
+        values = {s.name: s.value for s in self.settings if s.origin != "default"}
+        try:
+            return self.backend(**values)
+        except FaceMatchError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+            what = type(error).__name__
+        # Outside the except block: the exception may hold a key.
+        raise BackendUnavailable(
+            f"The backend {self.backend.name} failed with {what} when it was opened: check its "
+            "settings with `facematch doctor`, or report this to its author."
+        )
+
+
+@attrs.frozen(kw_only=True)
+class FailoverPlan:
+    """What opening a failover would use.
+
+    Attributes:
+        profile: The profile that names the members.
+        members: Their plans by name, in their order.
+    """
+
+    profile: FailoverProfile
+    members: Mapping[str, Plan]
+
+    def open(self, *, create_stores: bool = True, **verifier: Any) -> Failover:
+        """A failover; the arguments, those of `Plan.open`, go to every member.
+
+        Raises:
+            ConfigurationError: a member cannot be opened, or an argument belongs to one member.
+        """
+        for name in _OF_ONE_MEMBER:
+            if verifier.get(name) is not None:
+                raise ConfigurationError(
+                    f"{self.profile.where} is a failover, whose members have their own {name}: "
+                    "write it into the profile of each member."
+                )
+        with contextlib.ExitStack() as opened:
+            members = {
+                name: opened.enter_context(planned.open(create_stores=create_stores, **verifier))
+                for name, planned in self.members.items()
+            }
+            failover = Failover(members, clock=verifier.get("clock"))
+            opened.pop_all()
+        return failover
+
+
+# --- The file -----------------------------------------------------------------------------------
+
+
+def _one_of(*words: str) -> Any:
+    return Annotated[str, Rule(" or ".join(f'"{word}"' for word in words), words.__contains__)]
+
+
+def _at_least(least: int, most: int = 2**53) -> Any:
+    words = f"a whole number from {least} " + ("on" if most == 2**53 else f"to {most}")
+    return Annotated[int, Rule(words, lambda n: least <= n <= most)]
+
+
+_PERCENTAGE = Annotated[int | float, Rule("a number between 0 and 100", lambda n: 0 <= n <= 100)]
+_SECONDS = Annotated[float, Rule("a number of seconds above 0", lambda s: s > 0)]
+_WAIT = Annotated[float, Rule("a number of seconds from 0 on", lambda s: s >= 0)]
+_MONEY: Final = 'an amount from 0 on, written as text ("50.00") or a whole number'
+_PRICES = Annotated[
+    dict[Operation, Decimal], Rule(f"a table from {', '.join(Operation)} to {_MONEY}", bool)
+]
+_CURRENCY = Annotated[
+    str, Rule('three capital letters ("USD")', lambda word: re.fullmatch("[A-Z]{3}", word))
+]
+_PLACE = Annotated[
+    str | dict[str, str],
+    Rule(
+        'an address, { env = "NAME" } or { file = "path" }',
+        lambda at: at and (isinstance(at, str) or set(at) in ({"env"}, {"file"})),
+    ),
+]
+
+#: What a profile may say besides `settings` and its policies.
+PROFILE_KEYS: Final[dict[str, Any]] = {
+    "backend": str,
+    "threshold": _PERCENTAGE,
+    "liveness_threshold": _PERCENTAGE,
+    "review_threshold": _PERCENTAGE,
+    "liveness_review_threshold": _PERCENTAGE,
+    "calibration": Annotated[Path, Rule("the name of a file")],
+    "fit_images": bool,
+    "keep_demographics": bool,
+    "require_environment": Environment,
+}
+
+#: The tables of a profile that set up its policies, and what each of their keys takes.
+POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
+    "budget": {
+        "calls": _at_least(0),
+        "amount": Annotated[Decimal, Rule(_MONEY)],
+        "currency": _CURRENCY,
+        "price": _PRICES,
+        "per": _one_of("day", "run", "total"),
+        "of": _one_of("profile", "vendor"),
+        "store": _PLACE,
+    },
+    "circuit_breaker": {
+        "failures": _at_least(1),
+        "within_s": _SECONDS,
+        "open_s": _SECONDS,
+        "longest_open_s": _SECONDS,
+    },
+    "rate_limit": {
+        "per_second": _at_least(1),
+        "per_minute": _at_least(1),
+        "per_day": _at_least(1),
+        "published": bool,
+        "max_wait_s": _WAIT,
+    },
+    "retry": {"times": _at_least(1, 10), "first_s": _SECONDS, "longest_s": _SECONDS},
+}
+
+#: What tables were called before 0.2.
+_RENAMED: Final = {"breaker": "circuit_breaker", "pacing": "rate_limit", "retries": "retry"}
+
+#: The windows that can be named, in seconds.
+_WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
+
+#: Name and password in an address, whatever the password is made of, or one among its options.
+_PASSWORD: Final = re.compile(
+    r"^[^:/]+://[^/@:]*:[^@]+@|[?&][^=&]*(?:password|passwd|passphrase|pwd)[^=&]*=", re.IGNORECASE
+)
+
+#: A file of SQLite; one in memory is refused by the store.
+_SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
+
+
+@attrs.frozen(kw_only=True)
+class Profile:
+    """One named way to open a verifier.
+
+    Attributes:
+        name: Its name.
+        where: File and profile, for messages.
+        folder: Folder of the file.
+        backend: Name of the backend.
+        verifier: Arguments of `FaceVerifier`.
+        settings: The backend's settings, as TOML types, not yet checked.
+        policies: The tables that set up policies, checked.
+        distrust: Why the file may do little, and what to do about it; None if it may do all.
+    """
+
+    name: str
+    where: str
+    folder: Path
+    backend: str
+    verifier: Mapping[str, Any]
+    settings: Mapping[str, Any] = attrs.field(repr=False)
+    policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    distrust: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FailoverProfile:
+    """A profile that asks other profiles, one after the other.
+
+    Attributes:
+        name, where: As those of `Profile`.
+        members: Names of the profiles, in their order.
+    """
+
+    name: str
+    where: str
+    members: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """A configuration file, read.
+
+    Attributes:
+        path: Where it was found.
+        default_profile: The profile to use when none is named, or None.
+        profiles: By name.
+        distrust: As that of `Profile`.
+    """
+
+    path: Path
+    default_profile: str | None
+    profiles: Mapping[str, Profile | FailoverProfile]
+    distrust: str | None = None
+
+    def profile(self, name: str) -> Profile | FailoverProfile:
+        """One profile; `ConfigurationError` if there is none of that name."""
+        if name not in self.profiles:
+            raise ConfigurationError(
+                f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
+            )
+        return self.profiles[name]
+
+    def singles(self, name: str) -> tuple[Profile, ...]:
+        """The profile of that name or, of a failover, those of its members, in their order."""
+        profile = self.profile(name)
+        named = profile.members if isinstance(profile, FailoverProfile) else (name,)
+        found = (self.profiles[one] for one in named)
+        return tuple(one for one in found if isinstance(one, Profile))
+
+    def plan(
+        self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
+    ) -> Plan | FailoverPlan:
+        """What a profile, or the default profile, opens; errors as those of `open_verifier`."""
+        name = self.default_profile if profile is None else profile
+        if name is None:
+            raise ConfigurationError(
+                f"Name a backend or a profile: {self.path} has no default_profile."
+            )
+        chosen = self.profile(name)
+        if isinstance(chosen, Profile):
+            return Plan.of(chosen.backend, settings, chosen)
+        for one in settings or {}:
+            raise ConfigurationError(
+                f"{chosen.where} is a failover, and {one[:60]!r} is no argument of a verifier: "
+                "settings belong to one of its members."
+            )
+        members = {one.name: Plan.of(one.backend, None, one) for one in self.singles(name)}
+        return FailoverPlan(profile=chosen, members=members)
+
+
+def user_file() -> Path:
+    """The file in the user's own configuration folder, whether it exists or not."""
+    # Roaming: on Windows the folder that 0.1 used.
+    return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
+
+
+def find_config(path: str | os.PathLike[str] | None = None, *, here: bool = False) -> Path | None:
+    """The file to read: the one that is named, else the first that exists, or None.
+
+    Args:
+        path: Named by the caller.
+        here: Look into the current folder as well, as the command line does. A library that did so
+            would read what a stranger left there.
+    """
+    if path is not None:
+        return Path(path)
+    if os.environ.get(VARIABLE):
+        return Path(os.environ[VARIABLE])
+    places = [Path(FILE_NAME)] if here else []
+    return next((place for place in [*places, user_file()] if place.is_file()), None)
+
+
+def load(path: str | os.PathLike[str] | None = None, *, here: bool = False) -> Config | None:
+    """Find the file and read it, each once; None if there is none.
+
+    A file that was merely found in the current folder may do little until it is trusted
+    (`Config.distrust`).
+
+    Args:
+        path, here: As for `find_config`.
+
+    Raises:
+        ConfigurationError: it cannot be read, or says something that is not known.
+    """
+    place = find_config(path, here=here)
+    if place is None:
+        return None
+    is_named = path is not None or bool(os.environ.get(VARIABLE))
+    return _read(place, is_found=not is_named and place == Path(FILE_NAME))
+
+
+def read_config(path: str | os.PathLike[str]) -> Config:
+    """Read a file that somebody named; the errors are those of `load`."""
+    return _read(Path(path), is_found=False)
+
+
+def _read(path: Path, *, is_found: bool) -> Config:
+    content = read_small(path, "configuration file")
+    document = parse_toml(content, path, "configuration file")
+    check_keys(document, {"default_profile", "profiles"}, str(path))
+    tables = document.get("profiles", {})
+    if not isinstance(tables, dict):
+        raise ConfigurationError(f"{path}: profiles must be a table, not {described(tables)}.")
+    default = document.get("default_profile")
+    if default is not None and (not isinstance(default, str) or default not in tables):
+        raise ConfigurationError(
+            f"{path}: default_profile must name a profile of this file; "
+            f"{nearest(default if isinstance(default, str) else '', tables)}"
+        )
+    distrust = _distrust(path, content, is_found=is_found)
+    profiles = {name: _profile(path, name, table, distrust) for name, table in tables.items()}
+    for profile in profiles.values():
+        if isinstance(profile, FailoverProfile):
+            _check_members(profile, profiles)
+    return Config(path=path, default_profile=default, profiles=profiles, distrust=distrust)
+
+
+def _profile(path: Path, name: str, table: Any, distrust: str | None) -> Profile | FailoverProfile:
+    where = f"{path} [profiles.{name[:60]}]"
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
+    for old, new in _RENAMED.items():
+        if old in table:
+            raise ConfigurationError(f"{where}: the table {old} is called {new} now: rename it.")
+    of_one = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
+    if "members" in table:
+        return _failover(name, where, table, of_one)
+    check_keys(table, {*of_one, "members"}, where)
+    settings = table.get("settings", {})
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"{where}: settings must be a table, not {described(settings)}.")
+    if "backend" not in table:
+        raise ConfigurationError(
+            f"{where} needs backend, the name of a backend, or members, those of a failover."
+        )
+    folder = path.parent
+    own = {key: value for key, value in table.items() if key in PROFILE_KEYS}
+    values = read_table(own, PROFILE_KEYS, where, folder)
+    if "calibration" in values:
+        values["calibration"] = str(values["calibration"])
+    policies = {
+        key: read_table(table[key], kinds, f"{where} {key}", folder)
+        for key, kinds in POLICY_TABLES.items()
+        if key in table
+    }
+    _check_budget(policies.get("budget"), f"{where} budget")
+    _check_rates(policies.get("rate_limit"), f"{where} rate_limit")
+    return Profile(
+        name=name,
+        where=where,
+        folder=folder,
+        backend=values.pop("backend"),
+        verifier=values,
+        settings=settings,
+        policies=policies,
+        distrust=distrust,
+    )
+
+
+def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) -> FailoverProfile:
+    members = table["members"]
+    if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
+        raise ConfigurationError(
+            f"{where}: members must be a list of names of profiles, not {described(members)}."
+        )
+    for key in table:
+        if key in of_one:
+            raise ConfigurationError(
+                f"{where}: {key} belongs to a member and not to a failover: write it into the "
+                "profile of each member."
+            )
+    check_keys(table, {"members"}, where)
+    if not members:
+        raise ConfigurationError(f"{where}: members needs at least one name of a profile.")
+    if len(set(members)) < len(members):
+        raise ConfigurationError(f"{where}: members names a profile twice.")
+    return FailoverProfile(name=name, where=where, members=tuple(members))
+
+
+def _check_members(
+    failover: FailoverProfile, profiles: Mapping[str, Profile | FailoverProfile]
+) -> None:
+    single = {name for name, profile in profiles.items() if isinstance(profile, Profile)}
+    for member in failover.members:
+        if member == failover.name:
+            problem = "members names the failover itself."
+        elif member not in profiles:
+            problem = f"members names no profile {member[:60]!r}; {nearest(member, single)}"
+        elif member not in single:
+            problem = f"the member {member[:60]!r} is a failover itself: name its members instead."
+        else:
+            continue
+        raise ConfigurationError(f"{failover.where}: {problem}")
+
+
+def _check_budget(table: Mapping[str, Any] | None, where: str) -> None:
+    if table is None:
+        return
+    if ("calls" in table) is ("amount" in table):
+        raise ConfigurationError(f"{where} needs calls or amount, and not both.")
+    for key in ("currency", "price"):
+        if "calls" in table and key in table:
+            raise ConfigurationError(f"{where}: {key} goes with amount, not with calls.")
+        if "amount" in table and key not in table:
+            raise ConfigurationError(
+                f"{where}: amount needs {key}: the vendor's answers do not tell what a call costs."
+            )
+    if isinstance(table.get("store"), str) and _PASSWORD.search(table["store"]):
+        raise ConfigurationError(
+            f"{where}: store holds a password, which must not stand in the file: write "
+            '{ env = "NAME" } or { file = "path" }.'
+        )
+
+
+def _check_rates(table: Mapping[str, Any] | None, where: str) -> None:
+    if table is None:
+        return
+    named = [key for key in _WINDOWS_S if key in table]
+    if table.get("published", False) is bool(named):
+        raise ConfigurationError(
+            f"{where} needs published = true, or one of {', '.join(_WINDOWS_S)}, and not both."
+        )
+
+
+# --- Trust --------------------------------------------------------------------------------------
+
+
+def is_trusted(path: str | os.PathLike[str]) -> bool:
+    """Whether a file, as it is now, may do all that a configuration can, wherever it was found.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    content = read_small(Path(path), "configuration file")
+    return _distrust(Path(path), content, is_found=True) is None
+
+
+def trust(path: str | os.PathLike[str]) -> Path:
+    """Trust a file until it changes: its absolute path, which is returned, and digest are recorded.
+
+    Raises:
+        ConfigurationError: it is no configuration, or others than its owner may change it.
+    """
+    file = Path(path)
+    content = read_small(file, "configuration file")
+    parse_toml(content, file, "configuration file")
+    exposed = _exposed(file)
+    if exposed is not None:
+        raise ConfigurationError(f"{file} {exposed[0]}, so it is not trusted: {exposed[1]} first.")
+    _record({**trusted_files(), str(file.resolve()): hashlib.sha256(content).hexdigest()})
+    return file.resolve()
+
+
+def distrust(path: str | os.PathLike[str]) -> bool:
+    """Take trust back; whether there was any."""
+    known = trusted_files()
+    was = known.pop(str(Path(path).resolve()), None)
+    if was is not None:
+        _record(known)
+    return was is not None
+
+
+def trusted_files() -> dict[str, str]:
+    """The files that were ever trusted: absolute path to the digest (SHA-256) of that moment."""
+    try:
+        known = json.loads(_trust_store().read_bytes())
+    except (OSError, ValueError):  # there is none; one that is broken trusts nobody
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _trust_store() -> Path:
+    return platformdirs.user_state_path("facematch", appauthor=False) / "trusted.json"
+
+
+def _record(known: Mapping[str, str]) -> None:
+    place = _trust_store()
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A file of this kind is made with mode 0600. Renamed: nobody reads a half of it.
+        with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False) as file:
+            json.dump(known, file, indent=1)
+        Path(file.name).replace(place)
+    except OSError as error:
+        raise ConfigurationError(
+            f"What is trusted cannot be written to {place}: {error.strerror}."
+        ) from None
+
+
+def _distrust(path: Path, content: bytes, *, is_found: bool) -> str | None:
+    """Why a file may do little, with what to do about it; None if it may do all.
+
+    Args:
+        path: The file.
+        content: What was read from it.
+        is_found: Whether it lay in the current folder and nobody named it.
+    """
+    command = f"read it, then run `facematch trust {shlex.quote(str(path))}`."
+    exposed = _exposed(path)
+    if exposed is not None:
+        why, mend = exposed
+        if is_found:
+            return f"{why}: {mend}, {command}"
+        log.warning("The configuration file %s %s: %s.", path, why, mend)
+    if not is_found:
+        return None
+    known = trusted_files().get(str(path.resolve()))
+    if known is None:
+        return f"was found in the current folder and is not trusted: {command}"
+    if known != hashlib.sha256(content).hexdigest():
+        return f"has changed since it was trusted: {command}"
+    return None
+
+
+def _exposed(path: Path) -> tuple[str, str] | None:
+    """Who else may change a file, and what to do about it; None if only we (and root) may."""
+    if os.name != "posix":
+        return None
+    status = path.stat()
+    if status.st_uid not in (0, os.getuid()):
+        return "belongs to another user", "make a copy of your own"
+    # Many systems give every user a group of their own, and let it write.
+    if status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != os.getgid()):
+        mend = f"`chmod go-w {shlex.quote(str(path))}`"
+        return f"may be changed by others (mode {status.st_mode & 0o777:o})", mend
+    return None
+
+
+def _check_reach(profile: Profile, cls: type[Backend]) -> None:
+    """Refuse what a file that is not trusted may not do: it may be a stranger's."""
+    if profile.distrust is None:
+        return
+    for key, what in _reaches(profile, cls):
+        raise ConfigurationError(f"{profile.where}: {key} {what}, and the file {profile.distrust}")
+
+
+def _reaches(profile: Profile, cls: type[Backend]) -> Iterator[tuple[str, str]]:
+    """What of a profile reaches beyond vendor, machine and folder: the key, and in words how."""
+    folder = profile.folder
+    for key, (wanted, _) in declared_settings(cls).items():
+        value = profile.settings.get(key)
+        if key.startswith("allow_") and value not in (None, False):
+            yield key, "lifts a safeguard"
+        elif isinstance(value, dict) and value not in _own_variables(cls):
+            yield key, "is read from elsewhere than the backend's own environment variables"
+        elif isinstance(value, str):
+            if (key == "base_url" or "://" in value) and not _is_near(value, cls):
+                yield key, "leads to another host than the vendor's own and this machine"
+            if Path in choices_of(wanted) and not _is_inside(located(value, key, folder), folder):
+                yield key, "lies outside the folder of the file"
+    if not _is_inside(Path(profile.verifier.get("calibration", folder)), folder):
+        yield "calibration", "lies outside the folder of the file"
+    budget = profile.policies.get("budget", {})
+    if "store" in budget:
+        match = _SQLITE.fullmatch(budget["store"]) if isinstance(budget["store"], str) else None
+        file = located(match["file"], "store", folder) if match and not match["more"] else None
+        if file is None or not _is_inside(file, folder):
+            yield "store", "is no file of SQLite in the folder of the file"
+
+
+def _own_variables(cls: type[Backend]) -> list[dict[str, str]]:
+    return [{"env": variable} for variable in cls.environment_variables.values()]
+
+
+def _is_near(address: str, cls: type[Backend]) -> bool:
+    from .http import check_base_url  # not above: a local engine needs no HTTP
+
+    try:
+        check_base_url(address, allowed_hosts=cls.allowed_hosts, allow_insecure=True)
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _is_inside(place: Path, folder: Path) -> bool:
+    try:
+        return place.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a circle of links, say, or a NUL
+        return False
+
+
+# --- Policies -----------------------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class _Shared:
+    """A policy that all verifiers of one account share, and which of them are open.
+
+    Breakers and rate limiters learn from every call of an account, so what they know lives as long
+    as the process. What the profiles say about them counts as long as a verifier is open.
+    """
+
+    profile: str
+    policy: Any
+    says: Hashable
+    users: weakref.WeakSet[FaceVerifier] = attrs.field(factory=weakref.WeakSet)
+    #: The same room for profiles of another patience.
+    patient: dict[float, RateLimiter] = attrs.field(factory=dict)
+
+
+#: By kind and account.
+_SHARED: dict[Hashable, _Shared] = {}
+
+#: Stores that are in use, by address; and the memory of all budgets that name none.
+_STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
+_MEMORY: dict[str, MemoryStore] = {}
+
+#: Keeps the digests of keys useless outside this process.
+_SALT: Final = os.urandom(16)
+
+
+class _SharingVerifier(FaceVerifier):
+    """One whose policies are shared: what its profile says of them counts until it is closed."""
+
+    _shared: Sequence[_Shared] = ()
+
+    def share(self, shared: Sequence[_Shared]) -> None:
+        self._shared = shared
+        for one in shared:
+            one.users.add(self)
+
+    def close(self) -> None:
+        super().close()
+        for one in self._shared:
+            one.users.discard(self)
+
+
+@attrs.define
+class _PolicyMaker:
+    """Makes what the tables of a profile stand for. All that is known of policies is known here."""
+
+    plan: Plan
+    profile: Profile
+    backend: Backend
+    clock: Any
+    create_stores: bool
+    #: What others of this account may use, too.
+    shared: list[_Shared] = attrs.field(factory=list)
+
+    def make(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """The arguments of `FaceVerifier` that tables stand for.
+
+        Raises:
+            ConfigurationError: a store cannot be used, the vendor publishes no rates, or an open
+                verifier asks the same account by another breaker or other rates.
+        """
+        makers = {
+            "budget": self._budget,
+            "circuit_breaker": self._breaker,
+            "rate_limit": self._limit,
+        }
+        try:
+            policies = tuple(make(tables[name]) for name, make in makers.items() if name in tables)
+            retry = Retry(**tables["retry"]) if "retry" in tables else None
+        except ConfigurationError as error:
+            message = f"{self.profile.where}: {error.message}"
+        else:
+            return {_POLICIES: policies, _RETRY: retry} if tables else {}
+        raise ConfigurationError(message)
+
+    def _budget(self, table: Mapping[str, Any]) -> Budget:
+        of_vendor = table.get("of") == "vendor"
+        store: CallStore = _MEMORY.setdefault("", MemoryStore())
+        if "store" in table:
+            address = _address(table["store"], self.profile.folder)
+            store = _store(address, create=self.create_stores)
+        return Budget(
+            table["calls"] if "calls" in table else table["amount"],
+            name=f"vendor {self.backend.name}" if of_vendor else f"profile {self.profile.name}",
+            currency=table.get("currency"),
+            per=Period(table.get("per", "total")),
+            price=table.get("price"),
+            store=store,
+            clock=self.clock,
+        )
+
+    def _breaker(self, table: Mapping[str, Any]) -> CircuitBreaker:
+        made = CircuitBreaker(**table, name=self.backend.name, clock=self.clock)
+        says = made.failures, made.within_s, made.open_s, made.longest_open_s
+        breaker: CircuitBreaker = self._share("circuit_breaker", made, says).policy
+        return breaker
+
+    def _limit(self, table: Mapping[str, Any]) -> RateLimiter:
+        named = [RateWindow(table[name], s) for name, s in _WINDOWS_S.items() if name in table]
+        windows = named or list(self.backend.capabilities.rate_windows)
+        if not windows:
+            raise ConfigurationError(
+                f"rate_limit: no rates of the backend {self.backend.name} are published: set "
+                f"{', '.join(_WINDOWS_S)} instead."
+            )
+        wait = {key: value for key, value in table.items() if key == "max_wait_s"}
+        made = RateLimiter(windows, **wait, name=self.backend.name, clock=self.clock)
+        shared = self._share("rate_limit", made, frozenset(windows))
+        limiter: RateLimiter = shared.policy
+        if limiter.max_wait_s == made.max_wait_s:
+            return limiter
+        # How long a call may wait is the profile's own affair; the room is not.
+        return shared.patient.setdefault(made.max_wait_s, sharing(limiter, made.max_wait_s))
+
+    def _share(self, table: str, made: Any, says: Hashable) -> _Shared:
+        """What verifiers of this account share: found, or made. Two opinions at once are refused.
+
+        Two breakers or rates side by side would keep to neither. There is no lock, which a fork
+        could leave closed for good: `setdefault` alone decides who was first.
+        """
+        digest = hashlib.blake2b(key=_SALT)
+        for setting in sorted(self.plan.settings, key=lambda one: one.name):
+            if isinstance(setting.value, Secret):
+                digest.update(f"{setting.name}\0{setting.value.reveal()}\0".encode())
+        address = str(getattr(self.backend, "base_url", "")).rstrip("/")
+        time = None if self.clock is None else id(self.clock)
+        account = table, self.backend.name, address, digest.hexdigest(), time
+        mine = _Shared(profile=self.profile.name, policy=made, says=says)
+        shared = _SHARED.setdefault(account, mine)
+        if shared.says != says:
+            if len(shared.users):
+                raise ConfigurationError(
+                    f"{table}: the profile {shared.profile} is open in this process, asks the same "
+                    f"account and says something else: write the same {table} table in both. A "
+                    "changed file counts once all of them are closed."
+                )
+            made.adopt(shared.policy)
+            shared = _SHARED[account] = mine
+        self.shared.append(shared)
+        return shared
+
+
+def _address(place: str | Mapping[str, str], folder: Path) -> str:
+    """The address of a store; a relative file lies beside the configuration."""
+    if isinstance(place, str):
+        text = place
+    elif "env" in place:
+        text = Secret.from_environment(place["env"]).reveal()
+    else:
+        text = Secret.from_file(located(place["file"], "store", folder)).reveal()
+    match = _SQLITE.fullmatch(text)
+    if match is None:
+        return text
+    # Not as it is now: the program may go to another folder.
+    file = located(match["file"], "store", folder).absolute()
+    return f"{match['kind']}{file}{match['more']}"
+
+
+def _store(address: str, *, create: bool) -> CallStore:
+    match = _SQLITE.fullmatch(address)
+    if not create and match is not None and not Path(match["file"]).exists():
+        if Path(match["file"]).parent.is_dir():
+            return MemoryStore()
+        raise ConfigurationError("The folder of the store is not there: make it.")
+    store = _STORES.get(address)
+    if store is None:
+        store = _STORES[address] = SqlStore(address)
+    return store
