@@ -1,4 +1,4 @@
-"""The backend `didit`: face match, passive liveness, face search and estimation of age of Didit.
+"""The backend `didit`: face match and passive liveness of Didit, and its account.
 
 Its answers mean what Didit's documents of three editions say (early 2026, July 2026, November
 2026); which one the vendor speaks is not asked and need not be known.
@@ -8,8 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._backend import DiditBackend
-    from ._words import LIVENESS_SCALE, MATCH_SCALE, SEARCH_SCALE
     from .account import (
         ApiService,
         DestinationNotFound,
@@ -21,6 +19,15 @@ if TYPE_CHECKING:
         SessionStatus,
         SessionType,
     )
+    from .backend import DiditBackend
+    from .lookups import (
+        AgeDecision,
+        AgeResult,
+        FoundFace,
+        SearchDecision,
+        SearchMode,
+        SearchResult,
+    )
     from .webhooks import (
         MemoryReplayStore,
         Refusal,
@@ -31,19 +38,26 @@ if TYPE_CHECKING:
         WebhookRefused,
         verify_webhook,
     )
+    from .words import LIVENESS_SCALE, MATCH_SCALE, SEARCH_SCALE
 
 __all__ = [
     "LIVENESS_SCALE",
     "MATCH_SCALE",
     "SEARCH_SCALE",
+    "AgeDecision",
+    "AgeResult",
     "ApiService",
     "DestinationNotFound",
     "DiditAccount",
     "DiditBackend",
+    "FoundFace",
     "MemoryReplayStore",
     "Node",
     "Refusal",
     "ReplayStore",
+    "SearchDecision",
+    "SearchMode",
+    "SearchResult",
     "SessionDecision",
     "SessionKind",
     "SessionNotFound",
@@ -61,12 +75,13 @@ __all__ = [
 _HOMES = {
     name: module
     for module, names in {
-        "_backend": "DiditBackend",
-        "_words": "LIVENESS_SCALE MATCH_SCALE SEARCH_SCALE",
+        "backend": "DiditBackend",
+        "words": "LIVENESS_SCALE MATCH_SCALE SEARCH_SCALE",
         "account": (
             "ApiService DestinationNotFound DiditAccount Node SessionDecision SessionKind "
             "SessionNotFound SessionStatus SessionType"
         ),
+        "lookups": "AgeDecision AgeResult FoundFace SearchDecision SearchMode SearchResult",
         "webhooks": (
             "MemoryReplayStore Refusal ReplayStore SignatureVariant SqlReplayStore WebhookEvent "
             "WebhookRefused verify_webhook"

@@ -8,24 +8,28 @@
             print(row.session_id, account.decision(row.session_id).results)
 """
 
-from ._account import DiditAccount
-from ._decision import session_decision
-from ._destinations import Destinations
-from ._errors import DestinationNotFound, SessionNotFound
-from ._records import (
+from .account import DiditAccount
+from .destinations import Destinations
+from .line import DestinationNotFound, SessionNotFound
+from .reading import session_decision
+from .records import (
+    ApiService,
     Balance,
     Deleted,
+    Media,
+    Node,
     Registration,
     Review,
+    SessionDecision,
+    SessionKind,
     SessionRow,
+    SessionStatus,
+    SessionType,
     Tokens,
     TopUp,
     VerifiedAccount,
     WebhookDestination,
 )
-from ._requests import Node
-from ._session import Media, SessionDecision
-from ._words import ApiService, SessionKind, SessionStatus, SessionType
 
 __all__ = [
     "ApiService",

@@ -9,7 +9,7 @@ import attrs
 
 from facematch_core import OutcomeUnknown, VendorError
 from facematch_didit.account import SessionNotFound
-from facematch_didit.account._arguments import an_id
+from facematch_didit.account.arguments import an_id
 
 from ._printing import say
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from facematch_core import ConfigurationError, Secret
-from facematch_didit._words import NAME
+from facematch_didit.words import NAME
 
 from ._places import chosen
 
@@ -70,11 +70,12 @@ def opened(where: Where) -> Iterator[DiditAccount]:
         with DiditAccount(api_key=key, **where.settings()) as account:
             yield account
         return
-    from facematch_core import open_verifier
+    from facematch_core.config import plan
     from facematch_didit import DiditBackend
 
-    verifier = open_verifier(profile=found.profile, config=found.config, settings=where.settings())
-    with verifier:
+    # Not by the path that was found: a file that nobody named may do less.
+    planned = plan(profile=found.profile, config=where.config, settings=where.settings(), here=True)
+    with planned.open() as verifier:
         # A verifier made of verifiers has no backend of its own.
         backend = getattr(verifier, "backend", None)
         if not isinstance(backend, DiditBackend):

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import click
 
 from facematch_core import ConfigurationError
-from facematch_didit._words import NAME
+from facematch_core.config import user_file
+from facematch_didit.words import NAME
 
 FILE_NAME = "facematch.toml"
 VARIABLE = "FACEMATCH_CONFIG"
@@ -25,7 +25,7 @@ VARIABLE = "FACEMATCH_CONFIG"
 
 def folder() -> Path:
     """The user's own folder of configuration, whether it exists or not."""
-    return Path(click.get_app_dir("facematch"))
+    return user_file().parent
 
 
 def configuration(named: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:

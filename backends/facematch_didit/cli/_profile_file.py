@@ -13,7 +13,7 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError
-from facematch_didit._words import NAME
+from facematch_didit.words import NAME
 
 #: What a profile may be called here: a bare key of TOML, and the name of a file.
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")

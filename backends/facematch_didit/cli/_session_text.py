@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facematch_core import (
-    AgeResult,
     Environment,
     LivenessResult,
     MatchResult,
     ResultWarning,
 )
 from facematch_didit.account import Media, Review, SessionDecision, SessionRow, SessionStatus
+from facematch_didit.lookups import AgeResult
 
 from ._printing import NOTHING, counted, iso, moment, say, table
 
@@ -82,7 +82,7 @@ def rows_document(rows: Sequence[SessionRow], *, more: bool) -> dict[str, Any]:
 def show_decision(session: SessionDecision, *, show_media: bool) -> None:
     """A session as lines."""
     number = "" if session.session_number is None else f" (number {session.session_number})"
-    unreal = _UNREAL.get(session.environment, "")
+    unreal = "" if session.environment is None else _UNREAL.get(session.environment, "")
     say(f"{session.vendor_status.upper()}  session {session.session_id}{number}{unreal}")
     for line in _details(session, show_media=show_media):
         say(f"  {line}")
@@ -160,7 +160,7 @@ def decision_document(session: SessionDecision, *, show_media: bool) -> dict[str
         "status": session.status.value,
         "vendor_status": session.vendor_status,
         "is_open": session.is_open,
-        "environment": session.environment.value,
+        "environment": None if session.environment is None else session.environment.value,
         "workflow_id": session.workflow_id,
         "caller_ref": session.caller_ref,
         "metadata": None if session.metadata is None else dict(session.metadata),

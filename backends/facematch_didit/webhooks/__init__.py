@@ -7,12 +7,10 @@ January 2026 and a delivery captured in May 2026, where that page is silent; the
 the V2 signature: Didit skills repository, early 2026. All were read on 2026-11-20.
 """
 
-from ._event import WebhookEvent
-from ._refused import Refusal, WebhookRefused
-from ._replay import MemoryReplayStore, ReplayStore
-from ._signatures import SignatureVariant
-from ._sql import SqlReplayStore
-from ._verify import verify_webhook
+from .delivery import Refusal, SignatureVariant, WebhookRefused
+from .event import WebhookEvent
+from .replay import MemoryReplayStore, ReplayStore, SqlReplayStore
+from .verify import verify_webhook
 
 __all__ = [
     "MemoryReplayStore",

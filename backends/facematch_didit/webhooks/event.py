@@ -6,22 +6,26 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from facematch_core import Environment
-from facematch_core.backend import ATTEMPT_KEY
-from facematch_didit._reading import a_text, an_object, text_or_none
+from facematch_core.backend import CALL_ID_KEY
+from facematch_didit.words import APPROVED, a_text, an_object, text_or_none
 
-from ._canonical import folded
-from ._held import ENVIRONMENTS, held
-from ._refused import Refusal, WebhookRefused
-from ._replay import ReplayStore
-from ._signatures import SignatureVariant
+from .delivery import Refusal, SignatureVariant, WebhookRefused, folded
+from .replay import ReplayStore
 
 if TYPE_CHECKING:
     from facematch_didit.account import SessionDecision, SessionStatus
+
+
+#: Didit's words for the kind of application that a session belongs to, the least real one first.
+ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
+    {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +45,7 @@ class WebhookEvent:
         application_id: The Didit application that it belongs to; None if it does not say.
         caller_ref, metadata: What the call carried, our id of it taken out; None if nothing was;
             not in `repr`.
-        attempt_id: Our id of the call, which a kept call carries beside the metadata; None if it
+        call_id: Our id of the call, which a kept call carries beside the metadata; None if it
             was not made by this library, or not kept.
         decision: The session as Didit keeps it, decoded; `session` reads it. None if it did not
             come along. Not in `repr`: it has addresses under which anybody sees the pictures.
@@ -62,7 +66,7 @@ class WebhookEvent:
     environment: Environment | None
     application_id: str | None
     caller_ref: str | None = attrs.field(repr=False)
-    attempt_id: str | None
+    call_id: str | None
     metadata: Mapping[str, Any] | None = attrs.field(hash=False, repr=False)
     decision: Mapping[str, Any] | None = attrs.field(hash=False, repr=False)
     raw: Mapping[str, Any] = attrs.field(hash=False, repr=False)
@@ -79,25 +83,25 @@ class WebhookEvent:
         """
         if self.vendor_status is None:
             return None
-        # Here, because an account brings a client that whoever only receives may never need.
-        from facematch_didit.account._reading import status_of
+        # Here, because an account brings a client, which whoever only receives does not need.
+        from facematch_didit.account.records import STATUSES, SessionStatus
 
-        return status_of(self.vendor_status)
+        return STATUSES.get(self.vendor_status, SessionStatus.OTHER)
 
     @property
     def replay_keys(self) -> tuple[str, ...]:
-        """Under which keys a `ReplayStore` knows it, if any: digests that tell nothing."""
+        """Under which keys a `ReplayStore` knows it, if any: digests that say nothing."""
         return tuple(_replay_keys(self))
 
-    def session(self, *, declared: Environment = Environment.PRODUCTION) -> SessionDecision | None:
+    def session(self, *, declared: Environment | None = None) -> SessionDecision | None:
         """`decision` as the results of the calls that made the session; None if none came along.
 
         They are Didit's verdict: no review threshold of yours is applied, but by
         `SessionDecision.judged_by`.
 
-        None as well for a test of the console: its decision is made up. The decision is held
-        against the event. If only one of the two is approved, the session is what the other says,
-        and a pass becomes REVIEW. Of two environments the less real one counts: MOCK, SANDBOX,
+        None as well for a test of the console: its decision is made up. The decision is compared
+        with the event. If only one of the two is approved, the session is what the other says, and
+        a pass becomes REVIEW. Of two environments the less real one counts: MOCK, SANDBOX,
         PRODUCTION.
 
         Args:
@@ -116,21 +120,21 @@ class WebhookEvent:
         sentence = f"This version cannot read the decision: {outcome}."
         raise WebhookRefused(sentence, reason=Refusal.UNREADABLE)
 
-    def _session(self, declared: Environment) -> SessionDecision | str:
+    def _session(self, declared: Environment | None) -> SessionDecision | str:
         """The session, or what is wrong with the decision."""
         from facematch_didit.account import session_decision
 
         of_mock = self.environment is Environment.MOCK
         try:
-            decision = held(
+            decision = _agreed(
                 self.decision or {},
                 session_id=self.session_id,
                 status=self.vendor_status,
                 environment=self.raw.get("environment"),
                 of_mock=of_mock,
             )
-            told = Environment.MOCK if of_mock else None
-            return session_decision(decision, declared=declared, told=told)
+            said = Environment.MOCK if of_mock else None
+            return session_decision(decision, declared=declared, said=said)
         except ValueError as error:
             return str(error)
 
@@ -143,11 +147,49 @@ class WebhookEvent:
             seen.forget(key)
 
 
+# Decision and event both speak of one session. Where they differ the documents do not say which is
+# right (a delivery may be older than the decision in it, or the other way round), so the less good
+# word counts.
+
+
+def _agreed(
+    decision: Mapping[str, Any],
+    *,
+    session_id: str | None,
+    status: str | None,
+    environment: object,
+    of_mock: bool,
+) -> dict[str, Any]:
+    """`decision` with the status and the environment that count.
+
+    Args:
+        decision: As it came, decoded.
+        session_id, status, environment: What the event says, in Didit's words.
+        of_mock: Whether the delivery came from a mock: then no word makes it real.
+
+    Raises:
+        ValueError: it is about another session, or one of the two names an environment that is
+            not documented: it may be one in which nothing is real.
+    """
+    if decision.get("session_id") != session_id:
+        raise ValueError("its session_id is not the event's")
+    given = (decision.get("environment"), environment)
+    words = {text_or_none(word, "environment") for word in given} - {None}
+    if not of_mock and not words <= ENVIRONMENTS.keys():
+        raise ValueError("its environment is a word that is not known")
+    own = decision.get("status")
+    return {
+        **decision,
+        "status": status if own == APPROVED and status is not None else own,
+        "environment": next((word for word in ENVIRONMENTS if word in words), None),
+    }
+
+
 def _replay_keys(event: WebhookEvent) -> Iterator[str]:
     if event.event_id is not None:
         yield _digest("event", event.event_id)
-    # Whether a repeated delivery keeps its event_id is told in two ways, so this counts as well.
-    # The type belongs to it: two kinds of event may tell of one session in one second.
+    # Whether a repeated delivery keeps its event_id is documented in two ways, so this counts as
+    # well. The type belongs to it: two kinds of event may be about one session in one second.
     if event.session_id is not None and event.vendor_status is not None:
         at = int(event.timestamp.timestamp())
         yield _digest("session", event.type, event.session_id, event.vendor_status, at)
@@ -182,7 +224,7 @@ def read_event(
     # What V2 signs: there 1.0 and 1 are the same, so the event must not tell them apart.
     body = folded(document)
     metadata = _object_or_none(body, "metadata") or {}
-    attempt_id = metadata.get(ATTEMPT_KEY)
+    call_id = metadata.get(CALL_ID_KEY)
     created = body.get("created_at")
     word = text_or_none(body.get("environment"), "environment")
     return WebhookEvent(
@@ -195,8 +237,8 @@ def read_event(
         environment=Environment.MOCK if of_mock else ENVIRONMENTS.get(word or ""),
         application_id=text_or_none(body.get("application_id"), "application_id"),
         caller_ref=text_or_none(body.get("vendor_data"), "vendor_data"),
-        attempt_id=attempt_id if isinstance(attempt_id, str) else None,
-        metadata={k: v for k, v in metadata.items() if k != ATTEMPT_KEY} or None,
+        call_id=call_id if isinstance(call_id, str) else None,
+        metadata={k: v for k, v in metadata.items() if k != CALL_ID_KEY} or None,
         decision=_object_or_none(body, "decision"),
         raw=body,
         signature=signature,
@@ -212,7 +254,7 @@ def _object_or_none(body: Mapping[str, Any], name: str) -> dict[str, Any] | None
 
 def _moment(value: object, name: str) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is {type(value).__name__}, not a whole number")  # noqa: TRY004 - of a stranger, as in _reading
+        raise ValueError(f"{name} is {type(value).__name__}, not a whole number")  # noqa: TRY004 - of a stranger, as in `words`
     try:
         return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""Looking for a kept call in Didit's records, by the attempt id that it carries in its metadata.
+"""Looking for a kept call in Didit's records, by our id of it that it carries in its metadata.
 
 Only reading calls, none of which has a price. Lists and decisions: Didit OpenAPI, 2026-07-18, read
 2026-11-20; how wide and how long to look is ours.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
 from facematch_core import (
-    Attempt,
-    Billed,
+    Billing,
+    CallRecord,
+    Charged,
     Environment,
     LivenessResult,
     MatchResult,
@@ -23,8 +24,9 @@ from facematch_core import (
     Reconciled,
     Reconciliation,
 )
-from facematch_core.backend import ATTEMPT_KEY
+from facematch_core.backend import CALL_ID_KEY
 from facematch_core.errors import UnexpectedResponse
+from facematch_core.http import HttpBackend
 
 from .account import (
     ApiService,
@@ -34,9 +36,6 @@ from .account import (
     SessionRow,
     SessionType,
 )
-
-if TYPE_CHECKING:
-    from ._backend import DiditBackend
 
 #: How far the two clocks are apart at most, as a rule, and how long Didit may work on a call that
 #: was given up: what is opened first.
@@ -53,43 +52,47 @@ _SERVICES = {
 }
 
 
+#: Longest search where the caller sets no end. Most take seconds, and one that reads all that it
+#: may read takes a minute under Didit's limits.
+DEADLINE_S = 300.0
+
+
 def reconcile(
-    backend: DiditBackend, attempt: Attempt, *, deadline_s: float | None
+    backend: HttpBackend, call: CallRecord, *, deadline_s: float | None = None
 ) -> Reconciliation:
-    """See `Backend.reconcile`."""
-    if backend.environment is Environment.SANDBOX:
-        return _cannot(attempt, "Didit keeps nothing of a call with a sandbox key.")
-    if attempt.operation not in _SERVICES:
+    """Look for `call` of a `DiditBackend`; see `Backend.reconcile`."""
+    account = DiditAccount.of(backend)
+    if account.environment is Environment.SANDBOX:
+        return _cannot(call, "Didit keeps nothing of a call with a sandbox key.")
+    if call.operation not in _SERVICES:
         return _cannot(
-            attempt,
-            f"How Didit's records tell the answer to a call of {attempt.operation} is not "
+            call,
+            f"How the answer to a call of {call.operation} stands in Didit's records is not "
             "documented: look for the id of the call in Didit's console.",
         )
-    account = DiditAccount.of(backend)
-    if deadline_s is not None:
-        account = account.within(deadline_s)
-    window = window_of(attempt, backend.connect_timeout_s + backend.read_timeout_s)
-    search = _Search(account, attempt, window)
-    search.look(window, caller_ref=_reference(attempt))
+    account = account.within(DEADLINE_S if deadline_s is None else deadline_s)
+    window = window_of(call, account.connect_timeout_s + account.read_timeout_s)
+    search = _Search(account, call, window)
+    search.look(window, caller_ref=_reference(call))
     if search.is_whole and not search.found:
         # The clock of this machine may be wrong, and Didit's framework may have changed the
-        # reference: whoever is told that there is nothing will pay again.
+        # reference: whoever hears that there is nothing will pay again.
         search.look(None, caller_ref=None)
-    return _told(search)
+    return _as_reconciliation(search)
 
 
-def _reference(attempt: Attempt) -> str | None:
+def _reference(call: CallRecord) -> str | None:
     """The reference to look for. One of white space alone is none to Didit's filter."""
-    reference = attempt.caller_ref
+    reference = call.caller_ref
     return reference if reference and reference.strip() else None
 
 
 Window: TypeAlias = tuple[datetime, datetime]
 
 
-def window_of(attempt: Attempt, longest_s: float) -> Window:
-    """When the record of `attempt` may have been made, by Didit's clock; in UTC."""
-    started = attempt.started_at.astimezone(UTC)
+def window_of(call: CallRecord, longest_s: float) -> Window:
+    """When the record of `call` may have been made, by Didit's clock; in UTC."""
+    started = call.started_at.astimezone(UTC)
     # A time-out that nobody waits for ends the window at the end of time.
     after = SKEW + timedelta(seconds=min(longest_s, 86_400.0))
     return started - SKEW, started + after
@@ -108,7 +111,7 @@ class _Search:
     """
 
     account: DiditAccount
-    attempt: Attempt
+    call: CallRecord
     days: Window
     found: list[SessionDecision] = attrs.field(factory=list)
     unread: int = 0
@@ -135,14 +138,14 @@ class _Search:
             # One that cannot be read may be a stranger's: it must not hide the one that can.
             self.unread += 1
             return
-        if (decision.metadata or {}).get(ATTEMPT_KEY) == self.attempt.id:
+        if (decision.metadata or {}).get(CALL_ID_KEY) == self.call.id:
             self.found.append(decision)
 
     def _rows(self, window: Window | None, caller_ref: str | None) -> list[SessionRow]:
         first, last = self.days
         rows: Iterator[SessionRow | None] = self.account.sessions(
             session_type=SessionType.API,
-            api_service=_SERVICES[self.attempt.operation],
+            api_service=_SERVICES[self.call.operation],
             caller_ref=caller_ref,
             date_from=first.date(),
             date_to=last.date(),
@@ -153,7 +156,7 @@ class _Search:
         seen = list(itertools.islice(rows, left + 1))
         self.is_whole = self.is_whole and len(seen) <= left
         self.rows_seen += len(seen)
-        started = self.attempt.started_at
+        started = self.call.started_at
         fits = [row for row in seen[:left] if row is not None]
         fits.sort(key=lambda row: abs((row.created_at or started) - started))
         return fits
@@ -168,25 +171,25 @@ def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[Sessi
         yield row if row.created_at is None or row.created_at <= last else None
 
 
-def _told(search: _Search) -> Reconciliation:
-    attempt, found = search.attempt, search.found
+def _as_reconciliation(search: _Search) -> Reconciliation:
+    call, found = search.call, search.found
     if len(found) > 1:
-        return _cannot(attempt, f"{len(found)} of Didit's records carry the id of this call.")
+        return _cannot(call, f"{len(found)} of Didit's records carry the id of this call.")
     if found:
-        return _found(attempt, found[0])
+        return _found(call, found[0])
     if not search.is_whole:
         return _cannot(
-            attempt,
+            call,
             "No record of Didit's that was opened carries the id of this call, but there are more "
             "of those days than are looked through. It may be one of them, above all if the clock "
             "of this machine was wrong.",
         )
     if search.unread:
-        return _cannot(attempt, f"{search.unread} of Didit's records of those days cannot be read.")
+        return _cannot(call, f"{search.unread} of Didit's records of those days cannot be read.")
     first, last = (moment.date().isoformat() for moment in search.days)
     return Reconciliation(
         outcome=Reconciled.NOT_YET,
-        attempt=attempt,
+        call=call,
         reason=(
             f"No record of Didit's of {_days(first, last)} carries the id of this call. If that is "
             "so minutes after the call, it was most likely not carried out, or its record was "
@@ -199,31 +202,32 @@ def _days(first: str, last: str) -> str:
     return f"{first} (UTC)" if first == last else f"{first} and {last} (UTC)"
 
 
-def _found(attempt: Attempt, decision: SessionDecision) -> Reconciliation:
+def _found(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     results: tuple[MatchResult | LivenessResult, ...] = (
-        decision.matches if attempt.operation is Operation.MATCH else decision.liveness_checks
+        decision.matches if call.operation is Operation.MATCH else decision.liveness_checks
     )
     if len(results) != 1:
         return _cannot(
-            attempt, f"Didit's record {decision.session_id} tells {len(results)} results, not one."
+            call, f"Didit's record {decision.session_id} has {len(results)} results, not one."
         )
-    own = {key: value for key, value in (decision.metadata or {}).items() if key != ATTEMPT_KEY}
+    own = {key: value for key, value in (decision.metadata or {}).items() if key != CALL_ID_KEY}
     result = attrs.evolve(
         results[0],
-        session_id=decision.session_id,
-        request_id=decision.session_id,
-        attempt_id=attempt.id,
+        ids=attrs.evolve(
+            results[0].ids, call=call.id, vendor=decision.session_id, session=decision.session_id
+        ),
         metadata=own or None,
-        billed=Billed.YES,
-        billed_ground="a kept record of it is in Didit's list, and each answer 200 is charged",
+        billing=Billing(
+            Charged.YES, "a kept record of it is in Didit's list, and each answer 200 is charged"
+        ),
     )
     return Reconciliation(
         outcome=Reconciled.FOUND,
-        attempt=attempt,
+        call=call,
         result=result,
         reason=f"Didit's record {decision.session_id} carries the id of this call.",
     )
 
 
-def _cannot(attempt: Attempt, reason: str) -> Reconciliation:
-    return Reconciliation(outcome=Reconciled.CANNOT_KNOW, attempt=attempt, reason=reason)
+def _cannot(call: CallRecord, reason: str) -> Reconciliation:
+    return Reconciliation(outcome=Reconciled.CANNOT_KNOW, call=call, reason=reason)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from facematch_core import InvalidRequest
+import attrs
 
-from . import _headers
-from ._asked import Asked, Secrets, keys_of
-from ._bare import tried
-from ._event import WebhookEvent, read_event
-from ._headers import Headers, read_headers
-from ._parsing import json_object
-from ._refused import Refusal, WebhookRefused
-from ._replay import ReplayStore
-from ._signatures import SignatureVariant, fitting, messages
+from facematch_core import ConfigurationError, InvalidRequest, Secret, SystemClock
+
+from . import delivery
+from .delivery import (
+    Headers,
+    Refusal,
+    SignatureVariant,
+    WebhookRefused,
+    fitting,
+    json_object,
+    messages,
+    read_headers,
+)
+from .event import WebhookEvent, read_event
+from .replay import ReplayStore
+
+Secrets = Secret | str | Iterable[Secret | str]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Deliveries have some thousand bytes. Whether V2 fits is known only after the JSON was read, which
 #: takes up to 60 times its bytes of memory, whoever wrote it.
@@ -26,8 +37,8 @@ MAX_BYTES = 262_144
 
 #: How long a delivery is remembered beyond the window in which a stranger could send it again;
 #: ours. One that is sent again from the console has a new timestamp, so the window lets it in at
-#: any time; whether an event_id is kept is told in two ways, and where it is, this catches it. An
-#: automatic retry is assumed to have the same bytes; no document says so.
+#: any time; whether an event_id is kept is documented in two ways, and where it is, this catches
+#: it. An automatic retry is assumed to have the same bytes; no document says so.
 REMEMBERED = timedelta(days=1)
 
 
@@ -70,13 +81,13 @@ def verify_webhook(
         InvalidRequest: another argument is wrong.
         Exception: what `seen` raises, without a traceback; answer 500 and Didit tries again.
     """
-    keys = tried(keys_of, secrets)
+    keys = _tried(_keys_of, secrets)
     # No frame of ours holds the text of a secret while strange code runs (headers, a store).
     del secrets
     outcome = (
         keys
         if isinstance(keys, BaseException)
-        else tried(
+        else _tried(
             _verified,
             body,
             headers,
@@ -100,41 +111,41 @@ def verify_webhook(
 
 
 def _verified(
-    body: bytes, headers: Headers, seen: ReplayStore | None, **asked_for: Any
+    body: bytes, headers: Headers, seen: ReplayStore | None, **arguments: Any
 ) -> WebhookEvent:
     if not isinstance(body, bytes):
         raise InvalidRequest(
             f"body must be the bytes as they came, not {type(body).__name__}: what was decoded and "
             "encoded again has another signature."
         )
-    asked = Asked(**asked_for)
-    event = _event(body, headers, asked)
+    expected = _Expected(**arguments)
+    event = _event(body, headers, expected)
     if seen is not None:
-        _take(event, seen, asked)
+        _take(event, seen, expected)
     return event
 
 
-def _event(body: bytes, headers: Headers, asked: Asked) -> WebhookEvent:
+def _event(body: bytes, headers: Headers, expected: _Expected) -> WebhookEvent:
     """The event, as far as one delivery alone can tell; cheap tests of a stranger's come first."""
-    if len(body) > asked.max_bytes:
-        sentence = f"The body has {len(body)} bytes; at most {asked.max_bytes} are read."
+    if len(body) > expected.max_bytes:
+        sentence = f"The body has {len(body)} bytes; at most {expected.max_bytes} are read."
         raise WebhookRefused(sentence, reason=Refusal.TOO_LARGE)
     known = read_headers(headers)
     _check_signed(known)
-    timestamp = _timestamp(known, asked)
+    timestamp = _timestamp(known, expected)
     try:
         document = json_object(body)
     except ValueError as error:
         raise WebhookRefused(f"The body {error}.", reason=Refusal.MALFORMED) from None
     _check_timestamp(document, timestamp)
-    fits = fitting(known, messages(body, document, timestamp), asked.secrets)
+    fits = fitting(known, messages(body, document, timestamp), expected.secrets)
     if fits is None:
         raise WebhookRefused(
-            f"No signature fits the body with any of {len(asked.secrets)} secrets: compare them "
+            f"No signature fits the body with any of {len(expected.secrets)} secrets: compare them "
             "with the destination's, and hand over the body as it came.",
             reason=Refusal.WRONG_SIGNATURE,
         )
-    if fits[0] is SignatureVariant.V2_PREFIXED and not asked.accept_prefixed_v2:
+    if fits[0] is SignatureVariant.V2_PREFIXED and not expected.accept_prefixed_v2:
         raise WebhookRefused(
             "X-Signature-V2 signs the timestamp as well, as Didit's skills repository had it in "
             "early 2026, and no other signature fits: accept_prefixed_v2=True takes it.",
@@ -145,8 +156,8 @@ def _event(body: bytes, headers: Headers, asked: Asked) -> WebhookEvent:
             document,
             signature=fits[0],
             secret_index=fits[1],
-            asked_for=known.get(_headers.TEST, "").lower() == "true",
-            of_mock=_headers.MOCK in known,
+            asked_for=known.get(delivery.TEST, "").lower() == "true",
+            of_mock=delivery.MOCK in known,
         )
     except ValueError as error:
         raise WebhookRefused(
@@ -156,9 +167,9 @@ def _event(body: bytes, headers: Headers, asked: Asked) -> WebhookEvent:
 
 
 def _check_signed(known: Mapping[str, str]) -> None:
-    if _headers.SIGNATURE in known or _headers.SIGNATURE_V2 in known:
+    if delivery.SIGNATURE in known or delivery.SIGNATURE_V2 in known:
         return
-    if _headers.SIGNATURE_SIMPLE in known:
+    if delivery.SIGNATURE_SIMPLE in known:
         raise WebhookRefused(
             "Only X-Signature-Simple came, which does not cover the decision: let X-Signature-V2 "
             "or X-Signature through.",
@@ -169,17 +180,17 @@ def _check_signed(known: Mapping[str, str]) -> None:
     )
 
 
-def _timestamp(known: Mapping[str, str], asked: Asked) -> int:
+def _timestamp(known: Mapping[str, str], expected: _Expected) -> int:
     """The header's, in seconds since 1970, if it lies in the window."""
-    text = known.get(_headers.TIMESTAMP, "")
+    text = known.get(delivery.TIMESTAMP, "")
     if not re.fullmatch(r"[0-9]{1,12}", text):
         sentence = "X-Timestamp is missing or is no whole number of seconds."
         raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-    away = int(text) - asked.now.timestamp()
-    if abs(away) > asked.tolerance_s:
+    away = int(text) - expected.now.timestamp()
+    if abs(away) > expected.tolerance_s:
         sentence = (
             f"It was sent {abs(away):.0f} s {'ahead of' if away > 0 else 'before'} the clock here; "
-            f"at most {asked.tolerance_s:g} s are accepted."
+            f"at most {expected.tolerance_s:g} s are accepted."
         )
         raise WebhookRefused(sentence, reason=Refusal.STALE)
     return int(text)
@@ -197,14 +208,14 @@ def _check_timestamp(document: Mapping[str, Any], timestamp: int) -> None:
         )
 
 
-def _take(event: WebhookEvent, seen: ReplayStore, asked: Asked) -> None:
+def _take(event: WebhookEvent, seen: ReplayStore, expected: _Expected) -> None:
     """Remember every key of `event`; refuse it if one is remembered already."""
-    until = asked.now + timedelta(seconds=2 * asked.tolerance_s) + REMEMBERED
+    until = expected.now + timedelta(seconds=2 * expected.tolerance_s) + REMEMBERED
     new: list[str] = []
     try:
         # In one order, and none after a known one: of two deliveries at once, one is the first.
         for key in event.replay_keys:
-            if not seen.first_seen(key, until, asked.now):
+            if not seen.first_seen(key, until, expected.now):
                 break
             new.append(key)
         else:
@@ -216,3 +227,99 @@ def _take(event: WebhookEvent, seen: ReplayStore, asked: Asked) -> None:
                 seen.forget(key)
         raise
     raise WebhookRefused("This delivery came before.", reason=Refusal.REPLAYED)
+
+
+# What the receiver expects of a delivery, checked: faults here are its own, not a stranger's.
+
+
+def _between(value: object, name: str, least: float, most: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not least <= float(value) <= most:  # type: ignore[arg-type]  # a number, by `number`
+        raise InvalidRequest(f"{name} must be a number from {least:g} to {most:g}.")
+
+
+def _window(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+    _between(value, attribute.name, 0, 86_400)
+
+
+def _size(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+    _between(value, attribute.name, 1, math.inf)
+
+
+def _now(value: datetime | None) -> datetime:
+    now: object = SystemClock().now() if value is None else value
+    if not (isinstance(now, datetime) and now.tzinfo):
+        raise InvalidRequest("now must be a datetime with its zone: datetime.now(UTC).")
+    return now
+
+
+def _keys_of(secrets: Secrets) -> tuple[Secret, ...]:
+    """At least one, none empty, each encodable as UTF-8.
+
+    Raises:
+        ConfigurationError: they are not.
+    """
+    each = [secrets] if isinstance(secrets, (str, Secret)) else secrets
+    try:
+        keys = tuple(Secret.of(secret) for secret in each)
+    except TypeError:
+        keys = ()
+    if not keys or not all(key.reveal() for key in keys):
+        raise ConfigurationError(
+            "secrets must be the webhook destination's secret_shared_key, or several; without one "
+            "no delivery can be distinguished from a stranger's."
+        )
+    if not all(_encodes(key) for key in keys):
+        raise ConfigurationError("A webhook secret must be text that UTF-8 can write.")
+    return keys
+
+
+def _encodes(key: Secret) -> bool:
+    try:
+        key.reveal().encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@attrs.frozen(kw_only=True)
+class _Expected:
+    """The arguments of `verify_webhook` beside the delivery itself.
+
+    Attributes:
+        secrets: At least one.
+        now: With its zone.
+        tolerance_s: 0-86400 seconds.
+        accept_prefixed_v2: Whether the other reading of V2 is enough.
+        max_bytes: At least 1.
+    """
+
+    secrets: tuple[Secret, ...]
+    now: datetime = attrs.field(converter=_now)
+    tolerance_s: float = attrs.field(validator=_window)
+    accept_prefixed_v2: bool
+    max_bytes: float = attrs.field(validator=_size)
+
+
+# Errors without their frames: reporters write down locals, here secrets and personal data.
+
+
+def _tried(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | BaseException:
+    """What `make` gives or raises: the latter without a frame, for the caller to raise."""
+    try:
+        return make(*arguments, **named)
+    except BaseException as error:  # noqa: BLE001 - raised again by the caller, whose frame holds nothing by then
+        return _bare(error)
+
+
+def _bare(error: BaseException) -> BaseException:
+    """`error` without its traceback; nor has what it was raised from, or while, any."""
+    known: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in known:
+            known.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
+    return error

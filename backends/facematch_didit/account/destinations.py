@@ -1,6 +1,6 @@
 """`Destinations`: where Didit reports what happens to sessions.
 
-Didit OpenAPI, 2026-07-18, read 2026-11-20: ``/v3/webhook/destinations/``. The one destination of
+``/v3/webhook/destinations/`` (Didit OpenAPI, 2026-07-18, read 2026-11-20). The one destination of
 early 2026 (``/v3/webhook/``) is not offered.
 """
 
@@ -15,16 +15,14 @@ import attrs
 
 from facematch_core import InvalidRequest, Secret
 
-from . import _arguments as given
-from . import _asks, _reading
-from ._asks import Ask
-from ._line import Line
-from ._pages import pages
-from ._records import WebhookDestination
+from . import arguments as given
+from . import reading
+from .line import Ask, DestinationNotFound, Line, pages
+from .records import WebhookDestination
 
-_PATH = "/v3/webhook/destinations/"
-VERSIONS = ("v1", "v2", "v3")
-LONGEST_LABEL = 255
+_DESTINATIONS = "/v3/webhook/destinations/"
+_VERSIONS = ("v1", "v2", "v3")
+_LONGEST_LABEL = 255
 
 #: Our names of the fields, and Didit's.
 _NAMES = {
@@ -52,8 +50,8 @@ class Destinations:
         """All of them, without their secrets."""
         found = pages(
             self._line,
-            lambda query: Ask(path=_PATH, params=query, purpose=_asks.LOOK),
-            _reading.destination,
+            lambda query: Ask(path=_DESTINATIONS, params=query),
+            reading.destination,
             first={},
             name_of=lambda destination: destination.destination_id,
         )
@@ -61,8 +59,8 @@ class Destinations:
 
     def get(self, destination_id: str | uuid.UUID) -> WebhookDestination:
         """One of them."""
-        ask = Ask(path=_one(destination_id), purpose=_asks.LOOK_AT_DESTINATION)
-        return self._line.read(ask, _reading.destination)
+        ask = Ask(path=_one(destination_id), missing=DestinationNotFound)
+        return self._line.read(ask, reading.destination)
 
     def create(
         self,
@@ -73,7 +71,7 @@ class Destinations:
         enabled: bool = True,
         version: str = "v3",
     ) -> WebhookDestination:
-        """Have `events` reported to `url`; the answer tells the secret that they are signed with.
+        """Have `events` reported to `url`; the answer has the secret that they are signed with.
 
         Args:
             label: Name for people, up to 255 characters.
@@ -93,12 +91,13 @@ class Destinations:
                 raise InvalidRequest(f"{name} is None: a new destination needs one.")
         ask = Ask(
             method="POST",
-            path=_PATH,
-            purpose=_asks.CREATE_DESTINATION,
+            path=_DESTINATIONS,
             json=body,
+            advice="Look at destinations.list(): it may be there. Its secret is in the answer of "
+            "destinations.get(), if anywhere; else delete and create it anew.",
             repeated=_REPEATED,
         )
-        return self._line.read(ask, _reading.destination)
+        return self._line.read(ask, reading.destination)
 
     def update(
         self,
@@ -125,20 +124,26 @@ class Destinations:
         ask = Ask(
             method="PATCH",
             path=path,
-            purpose=_asks.UPDATE_DESTINATION,
             json=body,
+            missing=DestinationNotFound,
+            advice="Look at destinations.get(). Asking again with the same values does no harm.",
             repeated=_REPEATED,
         )
-        return self._line.read(ask, _reading.destination)
+        return self._line.read(ask, reading.destination)
 
     def delete(self, destination_id: str | uuid.UUID) -> None:
         """Have nothing reported there any more."""
-        path = _one(destination_id)
-        self._line.send(Ask(method="DELETE", path=path, purpose=_asks.DELETE_DESTINATION))
+        ask = Ask(
+            method="DELETE",
+            path=_one(destination_id),
+            missing=DestinationNotFound,
+            advice="Ask again: DestinationNotFound then means that it was done.",
+        )
+        self._line.send(ask)
 
 
 def _one(destination_id: str | uuid.UUID) -> str:
-    return f"{_PATH}{given.an_id('destination_id', destination_id)}/"
+    return f"{_DESTINATIONS}{given.an_id('destination_id', destination_id)}/"
 
 
 def _fields(
@@ -150,12 +155,12 @@ def _fields(
     version: str | None,
 ) -> dict[str, Any]:
     """What is given, checked, under Didit's names."""
-    if label is not None and len(given.a_text("label", label)) > LONGEST_LABEL:
+    if label is not None and len(given.a_text("label", label)) > _LONGEST_LABEL:
         raise InvalidRequest(
-            f"label has {len(label)} characters, but Didit takes at most {LONGEST_LABEL}."
+            f"label has {len(label)} characters, but Didit takes at most {_LONGEST_LABEL}."
         )
-    if version is not None and version not in VERSIONS:
-        raise InvalidRequest(f"version must be one of {', '.join(VERSIONS)}.")
+    if version is not None and version not in _VERSIONS:
+        raise InvalidRequest(f"version must be one of {', '.join(_VERSIONS)}.")
     fields = {
         "label": label,
         "url": None if url is None else given.a_web_address("url", url),

@@ -1,0 +1,341 @@
+"""A delivery of a stranger: refusals, its headers, its JSON, and whose signature fits. Pure.
+
+Nothing that comes in makes it crash. What no writer of JSON produces is refused, because two
+readers could take it for two things: a key that stands twice, NaN, a number beyond every float,
+bytes that are no UTF-8.
+"""
+
+from __future__ import annotations
+
+import enum
+import hmac
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn, Protocol
+
+from facematch_core import Secret
+from facematch_core.errors import FaceMatchError, InvalidRequest
+
+
+class Refusal(enum.StrEnum):
+    """Why a delivery is refused."""
+
+    #: No signature came with it, or none with any text.
+    MISSING_SIGNATURE = "missing_signature"
+    #: Only X-Signature-Simple came with it, which does not cover the decision.
+    SIMPLE_ONLY = "simple_only"
+    #: No signature fits any of the secrets.
+    WRONG_SIGNATURE = "wrong_signature"
+    #: Only the other reading of the V2 signature fits: ``accept_prefixed_v2`` would accept it.
+    PREFIXED_V2 = "prefixed_v2"
+    #: Sent too long ago, or too far ahead of the clock.
+    STALE = "stale"
+    #: X-Timestamp says another second than the body.
+    WRONG_TIMESTAMP = "wrong_timestamp"
+    #: A header or the body is not what any sender of webhooks writes.
+    MALFORMED = "malformed"
+    #: The body has more bytes than were allowed.
+    TOO_LARGE = "too_large"
+    #: Signed with the secret, but in a shape that this version does not know: report it to us.
+    UNREADABLE = "unreadable"
+    #: Genuine, but it came before. No attack: answer 200 and do nothing.
+    REPLAYED = "replayed"
+
+
+#: What to answer. Didit sends again after 5xx and 404 and takes any other 4xx as final
+#: (docs.didit.me, /integration/webhooks, November 2026), so nothing refused is sent again for it.
+STATUSES: Mapping[Refusal, int] = MappingProxyType(
+    {
+        Refusal.MISSING_SIGNATURE: 401,
+        Refusal.SIMPLE_ONLY: 401,
+        Refusal.WRONG_SIGNATURE: 401,
+        Refusal.PREFIXED_V2: 401,
+        Refusal.STALE: 401,
+        Refusal.WRONG_TIMESTAMP: 401,
+        Refusal.MALFORMED: 400,
+        Refusal.TOO_LARGE: 413,
+        Refusal.UNREADABLE: 422,
+        Refusal.REPLAYED: 200,
+    }
+)
+
+
+class WebhookRefused(FaceMatchError, ValueError):
+    """A delivery that must not be acted on. The message holds no secret and nothing of the body.
+
+    Attributes:
+        reason: Why; act on this.
+        http_status: What to answer: 200 for one that came before, 400-499 for all others.
+    """
+
+    carried: ClassVar[tuple[str, ...]] = ("reason",)
+
+    def __init__(self, message: str, *, reason: Refusal) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @property
+    def http_status(self) -> int:
+        return STATUSES[self.reason]
+
+
+# Headers, in whatever form a framework hands them over.
+
+TIMESTAMP = "x-timestamp"
+SIGNATURE = "x-signature"
+SIGNATURE_V2 = "x-signature-v2"
+SIGNATURE_SIMPLE = "x-signature-simple"
+#: On deliveries that somebody asked for in Didit's console.
+TEST = "x-didit-test-webhook"
+#: As `facematch_core.http.MOCK_HEADER`, which would load a client that nobody needs here.
+MOCK = "x-facematch-mock"
+
+_WANTED = frozenset({TIMESTAMP, SIGNATURE, SIGNATURE_V2, SIGNATURE_SIMPLE, TEST, MOCK})
+
+
+class Headers(Protocol):
+    """Names and texts: any mapping, and what looks like one (werkzeug's `Headers`)."""
+
+    def items(self) -> Iterable[tuple[str | bytes, object]]: ...
+
+
+def read_headers(headers: Headers) -> dict[str, str]:
+    """What is of use here, by names in lower case; those without any text are left out.
+
+    Names count without regard to case. ``HTTP_X_SIGNATURE`` is taken for ``X-Signature``, as WSGI
+    and Django's ``request.META`` write it, and bytes for Latin-1, as ASGI does.
+
+    Raises:
+        InvalidRequest: `headers` is no mapping.
+        WebhookRefused: a header has two texts, or none that is text.
+    """
+    try:
+        pairs = list(headers.items())
+    except AttributeError:
+        raise InvalidRequest(
+            f"headers must be a mapping of names to texts, not {type(headers).__name__}; "
+            "dict(scope['headers']) makes one of ASGI's."
+        ) from None
+    found: dict[str, str] = {}
+    for key, value in pairs:
+        name = _name(key)
+        if name not in _WANTED:
+            continue
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        if not isinstance(text, str):
+            sentence = f"The header {name} is {type(value).__name__}, not a text."
+            raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
+        if found.setdefault(name, text.strip()) != text.strip():
+            sentence = f"The header {name} came twice, with two texts."
+            raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
+    return {name: text for name, text in found.items() if text}
+
+
+def _name(key: str | bytes) -> str:
+    text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
+    return text.lower().replace("_", "-").removeprefix("http-")
+
+
+# From the bytes to a JSON object.
+
+#: Deeper than this no delivery is: Python's own limit depends on the caller's stack.
+MAX_DEPTH = 100
+
+#: More digits than the greatest float has. Python reads digits in quadratic time.
+MAX_DIGITS = 400
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`.
+
+    Raises:
+        ValueError: there is none. The sentence says what is wrong, and quotes nothing.
+    """
+    try:
+        document = json.loads(
+            body.decode(),
+            object_pairs_hook=_unique,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_constant,
+        )
+    except _Refused as refused:
+        reason = str(refused)
+    except UnicodeDecodeError:
+        reason = "is not UTF-8"
+    except RecursionError:
+        reason = f"is nested more than {MAX_DEPTH} deep"
+    except ValueError:
+        reason = "is not JSON"
+    else:
+        if not isinstance(document, dict):
+            reason = f"is a JSON {type(document).__name__}, not an object"
+        elif _is_deep(document):
+            reason = f"is nested more than {MAX_DEPTH} deep"
+        else:
+            return document
+    # Outside of the except clauses: the exceptions of the decoders hold the body.
+    raise ValueError(reason)
+
+
+class _Refused(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Refused("has an object with the same key twice")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise _Refused(f"has a number of more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _Refused("has a number that is too large")
+    return number
+
+
+def _constant(_: str) -> NoReturn:
+    raise _Refused("has a number that is none")
+
+
+def _is_deep(document: Any) -> bool:
+    # By levels, not by recursion.
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+# The canonical JSON that the V2 signature signs, as Didit's server, a Python program, writes it:
+# whole floats as integers, keys in the order of their code points, ``,`` and ``:`` without spaces,
+# everything beyond ASCII as UTF-8. A program in JavaScript writes some numbers otherwise (``1e-7``
+# for ``1e-07``); where that matters the raw signature decides.
+#
+# A whole float beyond `MOST` stays as it is, ``1e+23``: writers do not agree on those, and one of
+# six bytes would become an integer of 309 digits. Didit's own bodies have their integers written
+# out already, and those are read as they stand.
+
+#: The greatest power of ten that a float holds exactly.
+MOST = 1e22
+
+
+def folded(value: Any) -> Any:
+    """A copy of a decoded JSON value in which every whole float up to `MOST` is an integer.
+
+    Args:
+        value: Objects and arrays at most some hundreds deep; numbers are finite.
+    """
+    if isinstance(value, dict):
+        return {key: folded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [folded(item) for item in value]
+    if isinstance(value, float) and abs(value) <= MOST and value.is_integer():
+        return int(value)
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """The canonical JSON of a decoded value.
+
+    Raises:
+        ValueError: it has none, because a text holds half of a surrogate pair, which UTF-8 cannot
+            write, or a number is not finite.
+    """
+    text = json.dumps(
+        folded(value),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+    return text.encode()
+
+
+# Which signature fits which secret: HMAC-SHA256 in lower-case hex; the key is the destination's
+# ``secret_shared_key`` as UTF-8 text.
+
+
+class SignatureVariant(enum.StrEnum):
+    """What was signed. Each of them covers the whole body."""
+
+    #: X-Signature-V2: the canonical JSON of the body. Survives proxies that write JSON anew.
+    V2 = "v2"
+    #: X-Signature: the bytes of the body.
+    RAW = "raw"
+    #: X-Signature-V2 in the reading of Didit's skills repository, early 2026: the timestamp and a
+    #: colon before the canonical JSON.
+    V2_PREFIXED = "v2_prefixed"
+
+
+#: In the order in which they are tried.
+_HEADER_OF: Mapping[SignatureVariant, str] = MappingProxyType(
+    {
+        SignatureVariant.V2: SIGNATURE_V2,
+        SignatureVariant.RAW: SIGNATURE,
+        SignatureVariant.V2_PREFIXED: SIGNATURE_V2,
+    }
+)
+
+
+def messages(
+    body: bytes, document: Mapping[str, Any], timestamp: int
+) -> dict[SignatureVariant, bytes]:
+    """What each variant signs; those that cannot sign this body are missing.
+
+    Args:
+        body: As received.
+        document: The same, decoded.
+        timestamp: The body's own, in seconds since 1970.
+    """
+    found = {SignatureVariant.RAW: body}
+    try:
+        form = canonical(document)
+    except ValueError:
+        return found
+    return found | {
+        SignatureVariant.V2: form,
+        SignatureVariant.V2_PREFIXED: b"%d:%s" % (timestamp, form),
+    }
+
+
+def signature(secret: str, message: bytes) -> str:
+    """The signature of `message`: 64 hex digits."""
+    return hmac.digest(secret.encode(), message, "sha256").hex()
+
+
+def fitting(
+    headers: Mapping[str, str], signed: Mapping[SignatureVariant, bytes], secrets: Sequence[Secret]
+) -> tuple[SignatureVariant, int] | None:
+    """The first variant that fits, and the index of the secret that it fits; None if none does.
+
+    Args:
+        headers: As of `read_headers`.
+        signed: As of `messages`.
+        secrets: Encodable as UTF-8.
+    """
+    for variant, header in _HEADER_OF.items():
+        if header not in headers or variant not in signed:
+            continue
+        given = headers[header].encode("utf-8", "surrogatepass")
+        for index, secret in enumerate(secrets):
+            wanted = signature(secret.reveal(), signed[variant]).encode()
+            if hmac.compare_digest(wanted, given):
+                return variant, index
+    return None

@@ -1,0 +1,674 @@
+"""Didit's calls about faces on the wire: settings, forms, answers, verdicts, errors.
+
+In this order: where to ask and with what key; a call into a form; an answer 200 into a result; how
+status, score and warnings become a decision; what any other answer means.
+
+Answers are read as the documents of three editions have them: whole numbers for floats, warnings
+of four or six keys, with and without echoes, times that end in ``Z`` or ``+00:00``. Sources: Didit
+face-match and passive-liveness skill pages, early 2026; Didit API reference, Face Match, June 2026;
+Didit OpenAPI, 2026-07-18 (all other calls). All were read on 2026-11-20.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from facematch_core import (
+    Billing,
+    Box,
+    Charged,
+    ConfigurationError,
+    Decision,
+    Demographics,
+    Environment,
+    Face,
+    Ids,
+    ImageFormat,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    ResultWarning,
+    Retention,
+    ScaleSource,
+    Score,
+    Secret,
+    Severity,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
+from facematch_core.backend import (
+    CALL_ID_KEY,
+    Call,
+    ImageLimits,
+    LivenessCall,
+    MatchCall,
+    RateWindow,
+    without_private,
+)
+from facematch_core.errors import (
+    AuthenticationFailed,
+    InsufficientCredit,
+    RateLimited,
+    RequestRejected,
+    Unsupported,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.http import (
+    DEFAULT_ERRORS,
+    BodyShape,
+    ErrorRow,
+    HttpReply,
+    HttpRequest,
+    check_base_url,
+    picture,
+    vendor_error,
+)
+
+from .words import (
+    APPROVED,
+    CHARGED,
+    DECLINED,
+    DEFAULT_THRESHOLD,
+    FREE_IN_SANDBOX,
+    HOST,
+    LIVENESS_SCALE,
+    MATCH_SCALE,
+    MEDIA_KEYS,
+    NAME,
+    PERSONAL_KEYS,
+    SEVERITIES,
+    WARNING_CODES,
+    a_list,
+    a_number,
+    a_text,
+    an_object,
+    number_or_none,
+    percentage_or_none,
+    text_or_none,
+    time_or_none,
+)
+
+Faces = tuple[Face, ...] | None
+
+#: Didit judges a file by its ending: tiff, jpg, jpeg, png, webp. It says "5 MB", which may mean
+#: 5,242,880 bytes; 5,000,000 are safe (Didit API reference, Face Match, June 2026).
+LIMITS = ImageLimits(
+    formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF}),
+    max_bytes=5_000_000,
+)
+
+#: POST, PATCH and DELETE of one key together, so also what a `DiditAccount` writes (Didit OpenAPI,
+#: 2026-07-18).
+RATES = (RateWindow(300, 60.0),)
+
+
+# Where to ask, and with what key: the settings that a backend and an account have in common.
+
+
+def not_empty(_: object, __: object, key: Secret) -> None:
+    """Refuse a key without a character."""
+    if not key.reveal():
+        raise ConfigurationError("api_key is empty: set the environment variable DIDIT_API_KEY.")
+
+
+def _secret_or_none(key: Secret | str | None) -> Secret | None:
+    return None if key is None else Secret.of(key)
+
+
+def flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
+    """Refuse what merely counts as true or false."""
+    # What merely counts as true could be the text "false".
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{attribute.name} must be True or False.")
+
+
+def _declared(value: Environment | str | None) -> Environment | None:
+    # The two kinds of keys that Didit gives out, and no Didit at all.
+    for environment in (None, Environment.PRODUCTION, Environment.SANDBOX, Environment.MOCK):
+        if value == environment:
+            return environment
+    raise ConfigurationError(
+        "environment must be Environment.PRODUCTION or Environment.SANDBOX, which says what kind "
+        "of key api_key is, Environment.MOCK, if base_url leads to a mock, or None."
+    )
+
+
+def _seconds(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Connection:
+    """Settings of a `DiditBackend` and of a `DiditAccount`, which say what they mean."""
+
+    #: None for an account that is only to be opened.
+    api_key: Secret | None = attrs.field(
+        default=None, converter=_secret_or_none, validator=attrs.validators.optional(not_empty)
+    )
+    base_url: str = f"https://{HOST}"
+    allow_base_url: bool = attrs.field(default=False, validator=flag)
+    allow_insecure: bool = attrs.field(default=False, validator=flag)
+    environment: Environment | None = attrs.field(default=None, converter=_declared)
+    connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds)
+    read_timeout_s: float = attrs.field(default=60.0, validator=_seconds)
+
+    def checked(self, url: str, host: str = HOST) -> str:
+        """`url` without a slash at its end, if key and faces may go there.
+
+        Raises:
+            ConfigurationError: they may not.
+        """
+        return check_base_url(
+            url,
+            allowed_hosts={host},
+            allow_base_url=self.allow_base_url,
+            allow_insecure=self.allow_insecure,
+        )
+
+
+# A call into a form.
+
+#: Longest `caller_ref` in characters. Didit documents no limit for `vendor_data`; this one is ours.
+MAX_CALLER_REF = 255
+
+
+def match_request(call: MatchCall, *, base_url: str, api_key: Secret) -> HttpRequest:
+    """The form of a face match; the errors are those of `face_request`."""
+    own = {"face_match_score_decline_threshold": threshold_text(call)}
+    request = face_request(call, "/v3/face-match/", own, base_url=base_url, api_key=api_key)
+    return attrs.evolve(request, files=[*request.files, picture("ref_image", call.reference)])
+
+
+def liveness_request(call: LivenessCall, *, base_url: str, api_key: Secret) -> HttpRequest:
+    """The form of a passive liveness check; the errors are those of `face_request`."""
+    own = {"face_liveness_score_decline_threshold": threshold_text(call)}
+    return face_request(call, "/v3/passive-liveness/", own, base_url=base_url, api_key=api_key)
+
+
+def face_request(
+    call: Call, path: str, own: Mapping[str, str], *, base_url: str, api_key: Secret
+) -> HttpRequest:
+    """The form of any call about a face, with the probe.
+
+    Args:
+        call: What is asked.
+        path: Where to, below `base_url`.
+        own: The fields that only this kind of call has.
+        base_url, api_key: Where to, and who pays.
+
+    Raises:
+        Unsupported: `caller_ref` is longer than `MAX_CALLER_REF`, or white space alone.
+    """
+    fields = {
+        **own,
+        "rotate_image": "true" if call.rotate else "false",
+        # Left out, Didit keeps the pictures.
+        "save_api_request": "true" if call.retention is Retention.KEEP else "false",
+    }
+    if call.caller_ref:
+        if not call.caller_ref.strip():
+            # Didit's lists cannot be asked for it, and a framework may drop it.
+            raise Unsupported(
+                "caller_ref is white space alone: leave it out, or write something. Nothing was "
+                "sent.",
+                backend=NAME,
+                what="caller_ref",
+            )
+        if len(call.caller_ref) > MAX_CALLER_REF:
+            raise Unsupported(
+                f"caller_ref has {len(call.caller_ref)} characters, but at most {MAX_CALLER_REF} "
+                "are sent to Didit (as vendor_data): shorten it. Nothing was sent.",
+                backend=NAME,
+                what="caller_ref",
+            )
+        fields["vendor_data"] = call.caller_ref
+    metadata = dict(call.metadata or {})
+    if call.retention is Retention.KEEP:
+        # In the metadata, because vendor_data is the caller's, and has a meaning for Didit's index.
+        metadata[CALL_ID_KEY] = call.call_id
+    if metadata:
+        fields["metadata"] = json.dumps(metadata, allow_nan=False)
+    return HttpRequest(
+        url=base_url + path,
+        headers={"x-api-key": api_key},
+        fields=fields,
+        files=[picture("user_image", call.probe)],
+    )
+
+
+def threshold_of(call: Call) -> Threshold:
+    """Where a pass of `call` begins: above the caller's value, or above Didit's own default."""
+    if call.threshold is None or call.threshold.value is None:
+        return Threshold(DEFAULT_THRESHOLD, ThresholdRule.ABOVE, ThresholdSource.DEFAULT)
+    return call.threshold
+
+
+def threshold_text(call: Call) -> str:
+    """The threshold of `call` in a form: in full, and without a fraction if it is whole.
+
+    Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
+    """
+    value = threshold_of(call).value or 0.0
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+
+
+# An answer 200 into a result.
+
+
+def match_result(call: MatchCall, body: object, declared: Environment | None) -> MatchResult:
+    """The result in the body of a face match.
+
+    Args:
+        call: The call that was made.
+        body: Decoded JSON.
+        declared: What the key is set to be; SANDBOX is not charged.
+
+    Raises:
+        ValueError, LookupError: it is not a face match as documented.
+    """
+    answer = an_object(body, "the body")
+    block = an_object(answer["face_match"], "face_match")
+    probe, reference = read_faces(block, "user_image"), read_faces(block, "ref_image")
+    return MatchResult(
+        probe_faces=probe,
+        reference_faces=reference,
+        **verdict(MATCH, block, MATCH_SCALE, {"probe": probe, "reference": reference}),
+        **of_call(call, answer, declared),
+    )
+
+
+def liveness_result(
+    call: LivenessCall, body: object, declared: Environment | None
+) -> LivenessResult:
+    """The result in the body of a passive liveness check; otherwise as `match_result`."""
+    answer = an_object(body, "the body")
+    block = an_object(answer["liveness"], "liveness")
+    probe = read_faces(block, "user_image")
+    return LivenessResult(
+        probe_faces=probe,
+        **of_liveness(block),
+        **verdict(LIVENESS, block, LIVENESS_SCALE, {"probe": probe}),
+        **of_call(call, answer, declared),
+    )
+
+
+def of_liveness(block: dict[str, Any]) -> dict[str, Any]:
+    """The fields that only a liveness check has."""
+    return {
+        "method": text_or_none(block.get("method"), "method"),
+        "quality": percentage_or_none(block.get("face_quality"), "face_quality"),
+        "luminance": percentage_or_none(block.get("face_luminance"), "face_luminance"),
+    }
+
+
+def of_call(
+    call: Call, answer: dict[str, Any], declared: Environment | None, ground: str = CHARGED
+) -> dict[str, Any]:
+    """The fields of a result that are about the call; `ground` says why it was charged."""
+    sandbox = declared is Environment.SANDBOX
+    kept = call.retention is Retention.KEEP and not sandbox
+    request_id = text_or_none(answer.get("request_id"), "request_id")
+    return {
+        "threshold": threshold_of(call),
+        # The id of a call that was not kept leads nowhere: asking for it gives 404.
+        "ids": Ids(call=call.call_id, vendor=request_id, session=request_id if kept else None),
+        "created_at": time_or_none(answer.get("created_at"), "created_at"),
+        "billing": Billing(
+            Charged.NO if sandbox else Charged.YES, FREE_IN_SANDBOX if sandbox else ground
+        ),
+        "raw": shown(answer),
+    }
+
+
+def shown(answer: dict[str, Any]) -> dict[str, Any]:
+    """A body without addresses of pictures, and without names of people who were found."""
+    # The core takes demographics out, unless they are to be kept.
+    raw: dict[str, Any] = without_private(
+        answer, demographic_keys=PERSONAL_KEYS, media_keys=MEDIA_KEYS
+    )
+    return raw
+
+
+#: `best_angle`; null for a face that was looked for in vain.
+_ANGLES = (None, 0, 90, 180, 270)
+
+
+def read_faces(block: dict[str, Any], name: str) -> Faces:
+    """The faces that were found in the picture `name`; None if the answer does not say.
+
+    Boxes are in pixels of the picture as Didit turned and shrunk it, whose size it does not say.
+
+    Raises:
+        ValueError: they are in an unknown form.
+    """
+    if block.get(name) is None:
+        return None
+    found = an_object(block[name], name)
+    if found.get("entities") is None:
+        return None
+    angle = number_or_none(found.get("best_angle"), name)
+    if angle not in _ANGLES:
+        raise ValueError(f"best_angle of {name} is not a quarter turn")
+    rotation = None if angle is None else int(angle)
+    return tuple(
+        _face(an_object(entity, name), rotation, name) for entity in a_list(found["entities"], name)
+    )
+
+
+def _face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
+    box = None
+    if entity.get("bbox") is not None:
+        left, top, right, bottom = (a_number(edge, name) for edge in a_list(entity["bbox"], name))
+        box = Box(left=left, top=top, right=right, bottom=bottom, unit="px")
+    guesses = Demographics(
+        age=_guessed_age(entity.get("age"), name),
+        gender=text_or_none(entity.get("gender"), name),
+        race=text_or_none(entity.get("race"), name),
+    )
+    return Face(
+        box=box,
+        confidence=number_or_none(entity.get("confidence"), name),
+        rotation=rotation,
+        demographics=None if guesses == Demographics() else guesses,
+    )
+
+
+def _guessed_age(value: object, name: str) -> float | None:
+    """Years. Early in 2026 a face search had them as text (Didit's skills, read 2026-11-20)."""
+    if not isinstance(value, str):
+        return number_or_none(value, name)
+    try:
+        years = float(value)
+    except ValueError:
+        # It is a guess that decides nothing: an odd form of it is not worth a paid answer.
+        return None
+    return years if math.isfinite(years) else None
+
+
+# Status, score and warnings into a decision. Didit decides: its status counts, and the score is
+# never compared here (whether Didit compares it before or after rounding is not documented). What
+# is added is doubt.
+
+D = TypeVar("D", bound=enum.StrEnum)
+
+
+@attrs.frozen(kw_only=True)
+class Verdicts(Generic[D]):
+    """The decisions of one kind of call.
+
+    Attributes:
+        passed, failed, review, inconclusive: Its words.
+        reasons: What it declines for; any other reason is no claim about the face.
+        certain: Those of `reasons` that hold without a score.
+    """
+
+    passed: D
+    failed: D
+    review: D
+    inconclusive: D
+    reasons: frozenset[WarningCode]
+    certain: frozenset[WarningCode] = frozenset()
+
+
+MATCH: Verdicts[Decision] = Verdicts(
+    passed=Decision.MATCH,
+    failed=Decision.NO_MATCH,
+    review=Decision.REVIEW,
+    inconclusive=Decision.INCONCLUSIVE,
+    reasons=frozenset({WarningCode.LOW_SIMILARITY}),
+)
+
+LIVENESS: Verdicts[LivenessDecision] = Verdicts(
+    passed=LivenessDecision.LIVE,
+    failed=LivenessDecision.NOT_LIVE,
+    review=LivenessDecision.REVIEW,
+    inconclusive=LivenessDecision.INCONCLUSIVE,
+    reasons=frozenset({WarningCode.LOW_LIVENESS, WarningCode.PRESENTATION_ATTACK}),
+    certain=frozenset({WarningCode.PRESENTATION_ATTACK}),
+)
+
+
+def decide(
+    verdicts: Verdicts[D], *, status: str, scored: bool, warnings: Iterable[ResultWarning]
+) -> D:
+    """The decision that an answer amounts to.
+
+    Args:
+        verdicts: The words of the call.
+        status: Didit's word.
+        scored: Whether there is a score.
+        warnings: All of them.
+    """
+    given = tuple(warnings)
+    codes = {warning.code for warning in given}
+    grave = {warning.code for warning in given if warning.severity.is_grave}
+    if WarningCode.NO_FACE in codes:
+        return verdicts.inconclusive
+    if status == APPROVED:
+        # Documented: a grave warning declines, and an approval has a score. So this is neither.
+        return verdicts.passed if scored and not grave else verdicts.review
+    if status == DECLINED:
+        if grave and not codes & verdicts.reasons:
+            return verdicts.review
+        # Without a number nothing was measured, and "low" would be said of nothing.
+        return verdicts.failed if scored or codes & verdicts.certain else verdicts.inconclusive
+    return verdicts.review
+
+
+def verdict(
+    verdicts: Verdicts[D], block: dict[str, Any], scale: str, faces: Mapping[str, Faces]
+) -> dict[str, Any]:
+    """Decision, score and warnings of a block, as calls and the decisions of sessions have it.
+
+    Args:
+        verdicts: The words of the call.
+        block: With ``status``, ``score`` and ``warnings``.
+        scale: That of the score.
+        faces: Those that the answer names, by picture.
+
+    Raises:
+        ValueError, LookupError: it is not such a block.
+    """
+    status, warnings, score = measured(block, scale, faces)
+    decision = decide(verdicts, status=status, scored=score is not None, warnings=warnings)
+    return {"decision": decision, **as_fields(block, status, warnings, score)}
+
+
+def measured(
+    block: dict[str, Any], scale: str, faces: Mapping[str, Faces]
+) -> tuple[str, tuple[ResultWarning, ...], Score | None]:
+    """Status, warnings and score of a block; the score is None without a face.
+
+    (Didit's is then null if it keeps the call, and else 0.)
+    """
+    status = a_text(block["status"], "status")
+    warnings = warnings_of(block, faces)
+    value = percentage_or_none(block["score"], "score")
+    if value is None or any(warning.code is WarningCode.NO_FACE for warning in warnings):
+        return status, warnings, None
+    score = Score(value, scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
+    return status, warnings, score
+
+
+def as_fields(
+    block: dict[str, Any], status: str, warnings: tuple[ResultWarning, ...], score: Score | None
+) -> dict[str, Any]:
+    """What was measured as fields of a result, with a warning of ours for a pass without score."""
+    if status == APPROVED and block["score"] is None:
+        missing = ResultWarning(
+            code=WarningCode.SCORE_UNAVAILABLE,
+            severity=Severity.ERROR,
+            text="Didit approved without a score.",
+        )
+        warnings = (*warnings, missing)
+    return {"score": score, "warnings": warnings, "backend": NAME, "vendor_status": status}
+
+
+def warnings_of(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[ResultWarning, ...]:
+    """Didit's warnings in their order, then ours about faces, if Didit has none about them."""
+    found = [_warning(item) for item in a_list(block["warnings"], "warnings")]
+    if all(warning.code is not WarningCode.MULTIPLE_FACES for warning in found):
+        # Face match sends no warning of its own about them.
+        found += _crowds(faces)
+    return tuple(found)
+
+
+def _warning(item: object) -> ResultWarning:
+    warning = an_object(item, "a warning")
+    tag = a_text(warning["risk"], "risk")
+    weight = text_or_none(warning.get("log_type"), "log_type")
+    return ResultWarning(
+        code=WARNING_CODES.get(tag, WarningCode.OTHER),
+        severity=SEVERITIES.get(weight or "", Severity.UNKNOWN),
+        tag=tag,
+        text=text_or_none(warning.get("long_description"), "long_description")
+        or text_or_none(warning.get("short_description"), "short_description"),
+    )
+
+
+def _crowds(faces: Mapping[str, Faces]) -> Iterator[ResultWarning]:
+    for name, found in faces.items():
+        if found is not None and len(found) > 1:
+            yield ResultWarning(
+                code=WarningCode.MULTIPLE_FACES,
+                severity=Severity.WARNING,
+                text=f"The {name} shows {len(found)} faces; Didit takes the largest.",
+            )
+
+
+# What any other answer means, the same for every edition: the editions differ only in whether a bad
+# key is 401 or 403, and both are here.
+#
+# Didit never sends a code, only one of four forms of words (read on 2026-11-20):
+#
+# - ``{"error": text}``: no credit (403), a picture that cannot be used (400);
+# - ``{"detail": text}``: key and rights (401, 403), method, media type, rate limit (429);
+# - ``{field: [text]}``: everything that is wrong with the fields of a form (400);
+# - ``[text]``: the same without a field, of other calls than these.
+#
+# Didit charges one credit for each answer 200, so none for others. We rely on that for those forms,
+# because then it is Didit who speaks. A page of markup, an empty answer or another form is some
+# gateway's, and means what it means for every vendor. An answer that breaks off is none: the core
+# raises `OutcomeUnknown` before it gets here.
+
+STATED = "only answers 200 are charged (Didit API reference, Face Match, June 2026)"
+
+
+class Form(enum.Enum):
+    """In which form of words an answer speaks."""
+
+    ERROR = enum.auto()
+    DETAIL = enum.auto()
+    FIELDS = enum.auto()
+    LIST = enum.auto()
+    #: None of Didit's.
+    OTHER = enum.auto()
+
+
+#: What an answer means: by its status, its form of words and the shape of its body.
+Meaning = Callable[[int, Form, BodyShape], ErrorRow]
+
+_FAULT = ErrorRow(VendorUnavailable, Charged.NO, STATED, "the vendor reports a fault of its own")
+_NO_CREDIT = ErrorRow(
+    InsufficientCredit, Charged.NO, STATED, "the account has no credit; a person must top it up"
+)
+_BAD_KEY = ErrorRow(
+    AuthenticationFailed, Charged.NO, STATED, "the key is not accepted, or may not do this"
+)
+
+
+def meaning(status: int, form: Form, shape: BodyShape) -> ErrorRow:
+    """What an answer other than 200 means for a call about faces."""
+    usual = DEFAULT_ERRORS[status if 100 <= status < 600 else 500, shape]
+    if form is Form.OTHER:
+        return usual
+    if status == 403 and form is Form.ERROR:
+        return _NO_CREDIT
+    if status == 403 and form is Form.DETAIL:
+        return _BAD_KEY
+    # Where Didit itself reports a fault, in words whose form is not documented for it. Not 502, 504
+    # and 520 and more: those are words of a gateway that lost sight of a call that may go on.
+    if 500 <= status < 520 and status not in (502, 504) and form in (Form.ERROR, Form.DETAIL):
+        return _FAULT
+    if 400 <= status < 500 and usual.charged is Charged.NO:
+        # The usual error, on a better ground than the usual.
+        return attrs.evolve(usual, ground=STATED)
+    return usual
+
+
+def error_of(
+    reply: HttpReply, *, now: datetime, meaning: Meaning = meaning, **about: Any
+) -> VendorError:
+    """The error for an answer that gives no result.
+
+    Args:
+        reply: The answer.
+        now: Time of day, with its zone.
+        meaning: What answers mean; for all calls but those about faces another one.
+        **about: Further arguments of `vendor_error`: ``reconcilable``, ``ids``.
+    """
+    form, fields = read_words(reply)
+    if fields:
+        # In the form of which the core repeats the text, masked and shortened.
+        texts = "; ".join(f"{name}: {' '.join(said)}" for name, said in fields.items())
+        reply_read = attrs.evolve(reply, body=json.dumps({"detail": texts}).encode())
+    else:
+        reply_read = reply
+    shape = reply_read.shape
+    table = {(reply.status, shape): meaning(reply.status, form, shape)}
+    error = vendor_error(reply_read, table, backend=NAME, now=now, **about)
+    if isinstance(error, RequestRejected):
+        error.field_errors = fields
+    if isinstance(error, RateLimited) and error.retry_after_s is None:
+        error.retry_after_s = _reset_s(reply, now)
+    return error
+
+
+#: The name under which Didit's framework has what belongs to no field.
+_NO_FIELD = "non_field_errors"
+
+
+def read_words(reply: HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]]:
+    """In which form `reply` speaks, and its texts by field (for the forms that have fields)."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return Form.OTHER, {}
+    if isinstance(body, dict):
+        for name, form in (("error", Form.ERROR), ("detail", Form.DETAIL)):
+            if isinstance(body.get(name), str):
+                return form, {}
+        fields = {name: _texts(value) for name, value in body.items()}
+        return (Form.FIELDS, fields) if body and all(fields.values()) else (Form.OTHER, {})
+    texts = _texts(body) if isinstance(body, list) else ()
+    return (Form.LIST, {_NO_FIELD: texts}) if texts else (Form.OTHER, {})
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A text or a list of texts; () for anything else."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return ()
+    return tuple(texts)
+
+
+def _reset_s(reply: HttpReply, now: datetime) -> float | None:
+    """Seconds until the window of the quota headers ends, at least 0; None if they do not say."""
+    text = reply.headers.get("X-RateLimit-Reset", "").strip()
+    # Seconds since 1970: with more digits it would be something else.
+    if not re.fullmatch(r"[0-9]{1,10}", text):
+        return None
+    return max(0.0, int(text) - now.timestamp())

@@ -1,0 +1,188 @@
+"""Didit's words and numbers and what they mean here, and how values are read from its JSON.
+
+Each word has the page that says so; all pages were read on 2026-11-20. The readers raise
+`ValueError` for a value of another type than documented; the sentence names the place, not the
+value. Nothing here loads an HTTP client: whoever only receives webhooks needs none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from facematch_core import Severity, WarningCode
+
+NAME = "didit"
+
+#: Where keys and faces go.
+HOST = "verification.didit.me"
+
+#: What the scores of the calls are called here. They do not compare with each other. An estimation
+#: of age has the liveness score of the same method, field and default as passive liveness.
+MATCH_SCALE = "didit/face-match"
+LIVENESS_SCALE = "didit/passive-liveness"
+SEARCH_SCALE = "didit/face-search"
+
+#: Default of both calls, 0-100. Didit API reference, Face Match, June 2026; Didit OpenAPI,
+#: 2026-07-18, for passive liveness.
+DEFAULT_THRESHOLD = 30.0
+
+#: From which age somebody is old enough, in years, unless the caller says otherwise. Didit OpenAPI,
+#: 2026-07-18.
+DEFAULT_MINIMUM_AGE = 18
+
+#: The two statuses that the documents of July 2026 name. "In Review" (Didit face-match skill page,
+#: early 2026) and any other word mean that a person should look.
+APPROVED = "Approved"
+DECLINED = "Declined"
+
+#: Didit API reference, Face Match, June 2026: one credit for each answer 200.
+CHARGED = (
+    "one credit for each answer 200, whatever the verdict (Didit API reference, Face Match, "
+    "June 2026)"
+)
+
+#: The same of a face search and of an estimation of age. Didit OpenAPI, 2026-07-18.
+CHARGED_LOOKUP = "one credit for each answer 200, whatever it says (Didit OpenAPI, 2026-07-18)"
+
+#: Didit API reference, Face Match, June 2026: no billing with a sandbox key.
+FREE_IN_SANDBOX = (
+    "sandbox keys are not billed (Didit API reference, Face Match, June 2026); that this is one is "
+    "the setting `environment`"
+)
+
+#: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18; the three about quality
+#: and light: Didit passive-liveness skill page, early 2026; age: Didit OpenAPI, 2026-07-18.
+WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
+    {
+        "LOW_FACE_MATCH_SIMILARITY": WarningCode.LOW_SIMILARITY,
+        # No face in one of the pictures. A picture that was not sent is a 400.
+        "NO_REFERENCE_IMAGE": WarningCode.NO_FACE,
+        "NO_FACE_DETECTED": WarningCode.NO_FACE,
+        "MULTIPLE_FACES_DETECTED": WarningCode.MULTIPLE_FACES,
+        "LOW_LIVENESS_SCORE": WarningCode.LOW_LIVENESS,
+        "LIVENESS_FACE_ATTACK": WarningCode.PRESENTATION_ATTACK,
+        "FACE_IN_BLOCKLIST": WarningCode.BLOCKLISTED,
+        "POSSIBLE_FACE_IN_BLOCKLIST": WarningCode.POSSIBLY_BLOCKLISTED,
+        "DUPLICATED_FACE": WarningCode.DUPLICATE,
+        "POSSIBLE_DUPLICATED_FACE": WarningCode.POSSIBLE_DUPLICATE,
+        "LOW_FACE_QUALITY": WarningCode.LOW_QUALITY,
+        "LOW_FACE_LUMINANCE": WarningCode.TOO_DARK,
+        "HIGH_FACE_LUMINANCE": WarningCode.TOO_BRIGHT,
+        "AGE_BELOW_MINIMUM": WarningCode.UNDERAGE,
+        "AGE_NOT_DETECTED": WarningCode.AGE_UNKNOWN,
+    }
+)
+
+#: `log_type` of a warning: "error" declines, the others never do by themselves (Didit OpenAPI,
+#: 2026-07-18).
+SEVERITIES: Mapping[str, Severity] = MappingProxyType(
+    {
+        "error": Severity.ERROR,
+        "warning": Severity.WARNING,
+        "information": Severity.INFORMATION,
+    }
+)
+
+#: Keys whose text is an address of a picture or film, in Didit's records and in the answer to a
+#: face search (Didit OpenAPI, 2026-07-18).
+MEDIA_KEYS = frozenset(
+    {"source_image", "target_image", "reference_image", "video_url", "match_image_url"}
+)
+
+#: Keys of what Didit says of other people whose faces it found: names and documents. It is never
+#: kept (Didit OpenAPI, 2026-07-18).
+PERSONAL_KEYS = frozenset({"user_details"})
+
+
+# Values out of a decoded JSON body.
+
+
+def an_object(value: object, place: str) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise _wrong(value, place, "an object")
+    return value
+
+
+def a_list(value: object, place: str) -> list[Any]:
+    """A JSON array."""
+    if not isinstance(value, list):
+        raise _wrong(value, place, "an array")
+    return value
+
+
+def a_text(value: object, place: str) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise _wrong(value, place, "a text")
+    return value
+
+
+def text_or_none(value: object, place: str) -> str | None:
+    """A text, or None for null and for what is missing."""
+    return None if value is None else a_text(value, place)
+
+
+def a_number(value: object, place: str) -> float:
+    """A finite number; whole numbers may come for floats."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(value, place, "a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{place} is not a finite number")
+    return number
+
+
+def number_or_none(value: object, place: str) -> float | None:
+    """A finite number, or None for null and for what is missing."""
+    return None if value is None else a_number(value, place)
+
+
+def percentage_or_none(value: object, place: str) -> float | None:
+    """A number from 0 to 100, or None for null and for what is missing."""
+    number = number_or_none(value, place)
+    if number is not None and not 0 <= number <= 100:
+        raise ValueError(f"{place} is not from 0 to 100")
+    return number
+
+
+def whole_or_none(value: object, place: str) -> int | None:
+    """A whole number, or None for null and for what is missing."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(value, place, "a whole number")
+    return value
+
+
+def flag_or_none(value: object, place: str) -> bool | None:
+    """True or false, or None for null and for what is missing."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise _wrong(value, place, "true or false")
+
+
+def time_or_none(value: object, place: str) -> datetime | None:
+    """A moment in UTC from ISO 8601 with ``Z`` or an offset, or None for null.
+
+    Didit's times are UTC, so one without either is taken as that.
+    """
+    text = text_or_none(value, place)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{place} is not a time") from None
+
+
+def _wrong(value: object, place: str, wanted: str) -> ValueError:
+    return ValueError(f"{place} is {type(value).__name__}, not {wanted}")
