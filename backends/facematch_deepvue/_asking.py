@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from facematch_core import Billed, Environment, EnvironmentMismatch, FaceMatchError, Secret
+from facematch_core import (
+    Billing,
+    Charged,
+    Environment,
+    EnvironmentMismatch,
+    FaceMatchError,
+    Secret,
+)
 from facematch_core.errors import UnexpectedResponse, VendorError
 from facematch_core.http import MOCK_HEADER, HttpClient, HttpReply, HttpRequest
 
@@ -25,7 +32,7 @@ def ask(
     read: Callable[[HttpReply], T],
     *,
     client: HttpClient,
-    environment: Environment,
+    environment: Environment | None,
     deadline_s: float | None,
     what: str,
 ) -> T | FaceMatchError:
@@ -82,8 +89,7 @@ def _unreadable(problem: str) -> UnexpectedResponse:
     return UnexpectedResponse(
         f"{NAME} answered 200 in a form that cannot be read ({problem}). Please report it.",
         backend=NAME,
-        billed=Billed.NO,
-        billed_ground=NOT_A_FACE_CALL,
+        billing=Billing(Charged.NO, NOT_A_FACE_CALL),
     )
 
 
@@ -92,4 +98,5 @@ def _no_mock(status: int, what: str) -> EnvironmentMismatch:
         f"{what} failed: the backend {NAME} is set to mock, but what answered ({status}) does not "
         "say that it is a mock, and may be the real vendor: check the address and the environment.",
         environment=Environment.PRODUCTION,
+        billing=Billing(Charged.NO, NOT_A_FACE_CALL),
     )

@@ -8,8 +8,11 @@ from typing import ClassVar
 import attrs
 
 from facematch_core import (
+    Billing,
+    Charged,
     Environment,
     EnvironmentMismatch,
+    Ids,
     LivenessResult,
     MatchResult,
     Secret,
@@ -64,8 +67,8 @@ class DeepvueBackend(HttpBackend):
         allow_base_url: Whether another host than Deepvue's and this machine may receive key and
             faces.
         allow_insecure: Whether they may travel without TLS beyond this machine.
-        environment: What the address is of: PRODUCTION, SANDBOX for a test host, or MOCK, if only
-            a mock may answer. Trial keys are used at the same address as others.
+        environment: What the address is of, if you know: PRODUCTION, SANDBOX for a test host, or
+            MOCK, if only a mock may answer. Trial keys are used at the same address as others.
         api_version: Which face match, ``v1`` or ``v2``; told as `version`. Their scores do not
             compare.
         confidence_scale: That of `confidence`: ``percent``, ``fraction``, or ``unknown`` for no
@@ -109,9 +112,7 @@ class DeepvueBackend(HttpBackend):
     base_url: str = f"https://{HOST}"
     allow_base_url: bool = attrs.field(default=False, validator=_settings.flag)
     allow_insecure: bool = attrs.field(default=False, validator=_settings.flag)
-    environment: Environment = attrs.field(
-        default=Environment.PRODUCTION, converter=_settings.declared
-    )
+    environment: Environment | None = attrs.field(default=None, converter=_settings.declared)
     # Not named as it is set: `api_version` of a backend is that of the plug-in interface.
     version: ApiVersion = attrs.field(
         default=ApiVersion.V1,
@@ -180,13 +181,13 @@ class DeepvueBackend(HttpBackend):
 
         Raises:
             AuthenticationFailed: Deepvue does not accept client and key.
-            VendorError: it gives no token for another reason. Billed NO in any case.
+            VendorError: it gives no token for another reason. Charged NO in any case.
         """
         signed = self._line.signed(request, deadline_s)
         if isinstance(signed, HttpRequest):
             return signed
         if isinstance(signed, VendorError):
-            signed.attempt_id = call.attempt_id
+            signed.ids = attrs.evolve(signed.ids, call=call.call_id)
         try:
             raise signed from None
         finally:
@@ -220,7 +221,7 @@ class DeepvueBackend(HttpBackend):
             reply,
             now=self.client.clock.now(),
             reconcilable=self.reconcilable(call),
-            attempt_id=call.attempt_id,
+            ids=Ids(call=call.call_id),
         )
 
     def wallet_balance(self, *, deadline_s: float | None = None) -> WalletBalance:
@@ -238,6 +239,7 @@ class DeepvueBackend(HttpBackend):
                 f"The backend {NAME} is set to mock, but its address is the real vendor's: nothing "
                 "was sent. Set base_url to the address of the mock.",
                 environment=Environment.PRODUCTION,
+                billing=Billing(Charged.NO, "nothing was sent"),
             )
         got = self._line.balance(deadline_s)
         if isinstance(got, WalletBalance):
@@ -273,7 +275,6 @@ class DeepvueBackend(HttpBackend):
             assumed=self.confidence_scale is None,
             meaning=self.confidence_meaning,
             liveness_scale=self.liveness_score_scale,
-            environment=self.environment,
         )
 
     def _note_assumption(self, result: MatchResult) -> None:

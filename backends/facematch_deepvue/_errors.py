@@ -25,7 +25,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core import Billed
+from facematch_core import Billing, Charged
 from facematch_core.errors import (
     DeadlineExceeded,
     OutcomeUnknown,
@@ -99,8 +99,8 @@ TABLES: Mapping[Speaks, ErrorTable] = MappingProxyType(
 def _free(row: ErrorRow) -> ErrorRow:
     if issubclass(row.error, OutcomeUnknown):
         text = "no answer that can be used"
-        return ErrorRow(VendorUnavailable, Billed.NO, NOT_A_FACE_CALL, text)
-    return attrs.evolve(row, billed=Billed.NO, ground=NOT_A_FACE_CALL)
+        return ErrorRow(VendorUnavailable, Charged.NO, NOT_A_FACE_CALL, text)
+    return attrs.evolve(row, charged=Charged.NO, ground=NOT_A_FACE_CALL)
 
 
 # Nothing is lost that was paid for, so any redirect is a wrong address, and no outage.
@@ -124,7 +124,7 @@ def error_of(
         reply: The answer.
         now: Time of day, with its zone.
         tables: A total table for everything that it may speak of.
-        **about: Further arguments of `vendor_error`: ``reconcilable``, ``attempt_id``.
+        **about: Further arguments of `vendor_error`: ``reconcilable``, ``ids``.
     """
     text, fields = said(reply)
     known = text.strip().lower() in ABOUT_CREDENTIALS
@@ -132,9 +132,8 @@ def error_of(
     # In the form of which the core repeats the text, masked and shortened.
     spoken = attrs.evolve(reply, body=json.dumps({"detail": text}).encode())
     table = {} if row is None else {(reply.status, BodyShape.JSON_OBJECT): row}
-    error = vendor_error(
-        spoken, table, backend=NAME, now=now, request_id=transaction_id(_object(reply)), **about
-    )
+    error = vendor_error(spoken, table, backend=NAME, now=now, **about)
+    error.ids = attrs.evolve(error.ids, vendor=transaction_id(_object(reply)))
     if isinstance(error, RequestRejected):
         error.field_errors = masked_fields(fields, reply)
     return error
@@ -166,8 +165,7 @@ def unanswered(error: VendorError) -> VendorError:
     return kind(
         told.partition(" It counts as charged")[0],
         backend=NAME,
-        billed=Billed.NO,
-        billed_ground=NOT_A_FACE_CALL,
+        billing=Billing(Charged.NO, NOT_A_FACE_CALL),
         retryable=False if hasty else None,
         status_code=error.status_code,
         environment=error.environment,

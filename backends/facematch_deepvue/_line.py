@@ -28,7 +28,7 @@ class Line:
     base_url: str
     client_id: Secret
     client_secret: Secret
-    environment: Environment
+    environment: Environment | None
     client: HttpClient
     tokens: Tokens
 

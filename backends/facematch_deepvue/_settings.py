@@ -54,9 +54,9 @@ def file_size(_: object, attribute: attrs.Attribute[Any], value: object) -> None
         raise ConfigurationError(f"{attribute.name} must be a whole number of bytes, at least 1.")
 
 
-def declared(value: Environment | str) -> Environment:
+def declared(value: Environment | str | None) -> Environment | None:
     """The environment that the address may be declared to be of."""
-    for environment in (Environment.PRODUCTION, Environment.SANDBOX, Environment.MOCK):
+    for environment in (None, Environment.PRODUCTION, Environment.SANDBOX, Environment.MOCK):
         if value == environment:
             return environment
     raise ConfigurationError(

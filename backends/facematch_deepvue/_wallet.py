@@ -19,14 +19,14 @@ class WalletBalance:
 
     Attributes:
         amount: Deepvue's `current_balance`. In which unit, no page says.
-        environment: Where the answer came from.
+        environment: Where the answer came from; None if nobody knows.
     """
 
     amount: Decimal
-    environment: Environment
+    environment: Environment | None
 
 
-def wallet_balance(reply: HttpReply, declared: Environment) -> WalletBalance:
+def wallet_balance(reply: HttpReply, declared: Environment | None) -> WalletBalance:
     """The balance in an answer 200; `ValueError` if there is none."""
     body = an_object(reply.json(), "the body")
     if body.get("success") not in (None, True):

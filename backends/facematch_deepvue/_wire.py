@@ -15,8 +15,9 @@ from typing import Any
 import attrs
 
 from facematch_core import (
-    Billed,
-    Environment,
+    Billing,
+    Charged,
+    Ids,
     LivenessResult,
     MatchResult,
     ResultWarning,
@@ -47,7 +48,6 @@ class Reading:
         assumed: Whether nobody has set it.
         meaning: What `confidence` is the confidence in.
         liveness_scale: That of `score`.
-        environment: As declared.
     """
 
     version: ApiVersion
@@ -55,7 +55,6 @@ class Reading:
     assumed: bool
     meaning: Meaning
     liveness_scale: Scale
-    environment: Environment
 
 
 def match_result(call: MatchCall, body: object, reading: Reading) -> MatchResult:
@@ -71,7 +70,15 @@ def match_result(call: MatchCall, body: object, reading: Reading) -> MatchResult
     raw = number_or_none(told, "confidence")
     value = percent(raw, reading.confidence_scale, "confidence")
     similar = match or reading.meaning is Meaning.SIMILARITY
-    score = Score(value, SCALES[reading.version]) if value is not None and similar else None
+    score = None
+    if value is not None and similar:
+        score = Score(
+            value,
+            SCALES[reading.version],
+            raw=raw,
+            raw_name="confidence",
+            source=ScaleSource.ASSUMED if reading.assumed else ScaleSource.CONFIGURED,
+        )
     decision, warnings = _verdict.decide(
         _verdict.MATCH,
         says_yes=match,
@@ -81,12 +88,9 @@ def match_result(call: MatchCall, body: object, reading: Reading) -> MatchResult
     return MatchResult(
         decision=decision,
         score=score,
-        raw_score=raw,
-        raw_score_name="confidence",
-        scale_source=_source(score, assumed=reading.assumed),
         warnings=(*warnings, *_doubts(told, raw, score, reading, similar=similar)),
         model=reading.version.value,
-        **_common(call, answer, reading),
+        **_common(call, answer),
     )
 
 
@@ -97,18 +101,19 @@ def liveness_result(call: LivenessCall, body: object, reading: Reading) -> Liven
     told = data.get("score")
     raw = number_or_none(told, "score")
     value = percent(raw, reading.liveness_scale, "score")
-    score = None if value is None else Score(value, LIVENESS_SCALE)
+    score = None
+    if value is not None:
+        score = Score(
+            value, LIVENESS_SCALE, raw=raw, raw_name="score", source=ScaleSource.CONFIGURED
+        )
     decision, warnings = _verdict.decide(
         _verdict.LIVENESS, says_yes=live, score=value, threshold=call.threshold
     )
     return LivenessResult(
         decision=decision,
         score=score,
-        raw_score=raw,
-        raw_score_name="score",
-        scale_source=_source(score, assumed=False),
         warnings=(*warnings, *_as_text("score", told)),
-        **_common(call, answer, reading),
+        **_common(call, answer),
     )
 
 
@@ -152,9 +157,8 @@ def _no_verdict(answer: Mapping[str, Any], what: str) -> NoVerdict:
     return NoVerdict(
         f"{NAME} answered 200 with {what}, so without a verdict. It counts as charged.",
         backend=NAME,
-        billed=Billed.YES,
-        billed_ground=CHARGED,
-        request_id=transaction_id(answer),
+        billing=Billing(Charged.YES, CHARGED),
+        ids=Ids(vendor=transaction_id(answer)),
         sub_code=_code(answer.get("sub_code")),
         error_code=_code(data.get("error_code")) if isinstance(data, dict) else None,
     )
@@ -163,12 +167,6 @@ def _no_verdict(answer: Mapping[str, Any], what: str) -> NoVerdict:
 def _code(value: object) -> str | None:
     """A code as text; None if there is none."""
     return None if value is None or isinstance(value, (dict, list)) else str(value)
-
-
-def _source(score: Score | None, *, assumed: bool) -> ScaleSource | None:
-    if score is None:
-        return None
-    return ScaleSource.ASSUMED if assumed else ScaleSource.CONFIGURED
 
 
 def _doubts(
@@ -214,7 +212,7 @@ def _doubt(code: WarningCode, text: str, severity: Severity = Severity.WARNING) 
     return ResultWarning(code=code, severity=severity, text=text)
 
 
-def _common(call: Call, answer: dict[str, Any], reading: Reading) -> dict[str, Any]:
+def _common(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
     """What both kinds of result say of the call in the same way."""
     unset = call.threshold is None or call.threshold.value is None
     # Deepvue's own threshold and rule are not told.
@@ -223,11 +221,8 @@ def _common(call: Call, answer: dict[str, Any], reading: Reading) -> dict[str, A
         "backend": NAME,
         "threshold": own if unset else call.threshold,
         "vendor_status": answer.get("sub_code"),
-        "request_id": transaction_id(answer),
-        "attempt_id": call.attempt_id,
+        "ids": Ids(vendor=transaction_id(answer)),
         "created_at": milliseconds_or_none(answer.get("timestamp")),
-        "billed": Billed.YES,
-        "billed_ground": CHARGED,
-        "environment": reading.environment,
+        "billing": Billing(Charged.YES, CHARGED),
         "raw": without_long_words(without_private(answer)),
     }

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core import (
-    BackendUnusable,
+    BackendUnavailable,
+    Billing,
+    Charged,
     ConfigurationError,
     Environment,
     Image,
@@ -66,7 +68,7 @@ class LocalBackend(Backend):
     (at least); 60 is strict: fewer false matches, about five times as many false non-matches.
 
     Nothing leaves the machine, nothing is written to disk. A picture that stands in many pairs is
-    embedded once. There is no liveness check: `UnsupportedCapability`.
+    embedded once. There is no liveness check: `Unsupported`.
 
     Args:
         cached_pictures: How many pictures are remembered, 0-1,000,000; about 2 kB each. Embeddings
@@ -74,7 +76,7 @@ class LocalBackend(Backend):
 
     Raises:
         ConfigurationError: `cached_pictures` is out of range.
-        BackendUnusable: the extra ``local`` is not installed.
+        BackendUnavailable: the extra ``local`` is not installed.
     """
 
     cached_pictures: int = 1000
@@ -98,7 +100,7 @@ class LocalBackend(Backend):
             raise ConfigurationError("cached_pictures must be a whole number from 0 to 1,000,000.")
         missing = [dist for module, dist in NEEDED.items() if not importlib.util.find_spec(module)]
         if missing:
-            raise BackendUnusable(INSTALL.format(missing=", ".join(missing)))
+            raise BackendUnavailable(INSTALL.format(missing=", ".join(missing)))
         self._cache = FoundCache(self.cached_pictures)
 
     @property
@@ -251,7 +253,7 @@ class LocalBackend(Backend):
         raise refused or VendorUnavailable(
             "The deadline ran out before the pictures were compared: give more time.",
             retryable=False,
-            billed_ground=_mapping.GROUND,
+            billing=Billing(Charged.NO, _mapping.GROUND),
         )
 
     def _until(self, call: MatchCall) -> float | None:

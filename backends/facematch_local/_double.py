@@ -30,8 +30,6 @@ _NO_SUCH_CALL = "The engine only compares faces."
 _ABSENT = {
     Situation.LIVE: _NO_SUCH_CALL,
     Situation.SPOOF: _NO_SUCH_CALL,
-    Situation.FACE_FOUND: _NO_SUCH_CALL,
-    Situation.AGE_TOLD: _NO_SUCH_CALL,
     Situation.SCORE: "The pictures decide the score: nobody else can set it.",
     Situation.NULL_SCORE: _NO_ANSWER,
     Situation.IMPOSSIBLE_SCORE: _NO_ANSWER,

@@ -7,8 +7,9 @@ import math
 import attrs
 
 from facematch_core import (
-    Billed,
+    Billing,
     Box,
+    Charged,
     Decision,
     Environment,
     Face,
@@ -107,21 +108,25 @@ def match_result(
         call: What was asked; its threshold is always set, the backend has a default.
         distance: Euclidean distance of the two embeddings; None if a picture has no face.
     """
-    score = None if distance is None else Score(score_from_distance(distance), SCALE)
+    score = None
+    if distance is not None:
+        score = Score(
+            score_from_distance(distance),
+            SCALE,
+            raw=distance,
+            raw_name="euclidean distance",
+            source=ScaleSource.DOCUMENTED,
+        )
     passes = call.threshold.passes(score.value) if call.threshold and score else None
     decision = {True: Decision.MATCH, False: Decision.NO_MATCH, None: Decision.INCONCLUSIVE}
     return MatchResult(
         decision=decision[passes],
         score=score,
-        raw_score=distance,
-        raw_score_name=None if distance is None else "euclidean distance",
-        scale_source=None if distance is None else ScaleSource.DOCUMENTED,
         threshold=call.threshold,
         warnings=warnings_of(probe, "probe") + warnings_of(reference, "reference"),
         backend="local",
         model=MODEL,
-        billed=Billed.NO,
-        billed_ground=GROUND,
+        billing=Billing(Charged.NO, GROUND),
         environment=Environment.LOCAL,
         probe_faces=faces_of(probe),
         reference_faces=faces_of(reference),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -32,6 +30,16 @@ edition {edition}, scores by {engine}; every answer says that it comes from a mo
 """
 
 
+def _editions(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Completes --edition: those of the vendors that are named, each with its vendor's name too."""
+    from facematch_mock_server.vendors import vendor_named
+
+    kinds = [vendor_named(name) for name in context.params.get("vendors") or ("didit",)]
+    words = [edition for kind in kinds for edition in kind.editions]
+    words += [f"{kind.name}={edition}" for kind in kinds for edition in kind.editions]
+    return [word for word in words if word.startswith(typed)]
+
+
 @click.group("mock", invoke_without_command=True)
 @click.option(
     "--vendor",
@@ -39,36 +47,38 @@ edition {edition}, scores by {engine}; every answer says that it comes from a mo
     type=click.Choice(["didit", "deepvue"]),
     multiple=True,
     default=["didit"],
-    help="Whom to imitate; didit if left out; repeatable.",
+    is_eager=True,
+    help="Vendor to imitate; didit by default; repeatable.",
 )
 @click.option(
     "--edition",
     "editions",
     multiple=True,
     metavar="EDITION",
-    help="Of the vendor's documents: 2026-03, 2026-07 (default), 2026-11 of Didit's; with several "
-    "vendors VENDOR=EDITION.",
+    shell_complete=_editions,
+    help="Edition of the vendor's documents: 2026-03, 2026-07 (default), 2026-11 of Didit's; with "
+    "several vendors VENDOR=EDITION.",
 )
 @click.option(
     "--switch",
     "switches",
     multiple=True,
     metavar="NAME=VALUE",
-    help="One behaviour apart from the edition, boundary=inclusive or deepvue.bad_token=401 say; "
-    "repeatable.",
+    help="One behaviour that differs from the edition, such as boundary=inclusive or "
+    "deepvue.bad_token=401; repeatable.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
     default=0,
-    help="0, the default: a free one.",
+    help="Port to listen on; a free one by default.",
 )
 @click.option(
     "--host",
     metavar="ADDRESS",
     default="127.0.0.1",
-    help="Where to listen; on the loopback by default.",
+    help="Address to listen on; this machine only by default.",
 )
 @click.option(
     "--engine",
@@ -84,20 +94,28 @@ edition {edition}, scores by {engine}; every answer says that it comes from a mo
     help="Instead of --engine: a profile of a backend on this machine.",
 )
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="One more live key; repeatable.")
-@click.option("--no-control", is_flag=True, help="Serve the vendor alone.")
-@click.option("--control-token", metavar="TEXT", help="Ask for it; needed beyond this machine.")
-@click.option("--seed", type=int, metavar="NUMBER", help="Repeat ids and chances.")
+@click.option(
+    "--no-control", is_flag=True, help="Serve the vendors alone, without the control interface."
+)
+@click.option(
+    "--control-token",
+    metavar="TEXT",
+    help="Token that control requests must carry; needed beyond this machine.",
+)
+@click.option(
+    "--seed", type=int, metavar="NUMBER", help="Make ids and random outcomes the same in every run."
+)
 @click.option(
     "--store",
     metavar="FILE",
-    help="Keep sessions, credit and keys there; the next mock on it goes on from them.",
+    help="Keep sessions, credit and keys in this file; the next mock goes on from them.",
 )
 @click.option(
     "--deliver-to",
     "deliver_to",
     multiple=True,
     metavar="HOST",
-    help="Send webhooks to this host, too, and not to the loopback alone; repeatable.",
+    help="Also send webhooks to this host, not only to this machine; repeatable.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
@@ -183,12 +201,11 @@ def _opener(profile: str) -> Callable[[], FaceVerifier]:
     """What opens a profile as an engine."""
 
     def opened() -> FaceVerifier:
-        from facematch_core import FaceVerifier, open_verifier  # not above: as in `serve`
+        from facematch_core import FaceVerifier  # not above: as in `serve`
+        from facematch_core.config import plan
 
         # As every command finds it: what the variable names, this folder's, or the user's own.
-        here = "facematch.toml"
-        found = "FACEMATCH_CONFIG" not in os.environ and Path(here).is_file()
-        verifier = open_verifier(profile=profile, config=here if found else None)
+        verifier = plan(profile=profile, here=True).open()
         if isinstance(verifier, FaceVerifier):
             return verifier
         verifier.close()

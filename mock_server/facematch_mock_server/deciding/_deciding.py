@@ -198,7 +198,7 @@ class Deciding:
         """Open the backend of the engine now, if it has one, rather than with the first pair.
 
         Raises:
-            BackendNotFound, BackendUnusable, ConfigurationError: it cannot be used here.
+            BackendUnavailable, BackendUnavailable, ConfigurationError: it cannot be used here.
         """
         if self._engine is not None:
             self._engine.load()

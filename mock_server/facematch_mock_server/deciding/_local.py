@@ -39,8 +39,8 @@ class LocalEngine:
         """Open it, unless it is open.
 
         Raises:
-            BackendNotFound, BackendUnusable, ConfigurationError: it cannot be used here, or it
-                asks somebody else: a mock charges nobody and sends nothing.
+            BackendUnavailable, ConfigurationError: it cannot be used here, or it asks somebody
+                else: a mock charges nobody and sends nothing.
         """
         with self._lock:
             if self._verifier is None:

@@ -33,8 +33,6 @@ _ABSENT = {
     Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
     Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
     Situation.DEMOGRAPHICS: "Deepvue's answer has no guesses of age, gender or race.",
-    Situation.FACE_FOUND: "Deepvue documents no search.",
-    Situation.AGE_TOLD: "Deepvue documents no estimation of age.",
 }
 
 

@@ -78,8 +78,6 @@ class DiditDouble(MockDouble):
         control.set_limit("write", 0 if situation is Situation.THROTTLED else None)
         if situation is Situation.NO_CREDIT:
             control.set_balance(0)
-        if situation is Situation.FACE_FOUND:
-            control.faces.enrol(person="p1")
         if situation is Situation.SCORE:
             for kind in ("match", "liveness"):
                 control.set_outcome(kind, score=score, times=None)

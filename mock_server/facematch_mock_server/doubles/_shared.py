@@ -47,7 +47,6 @@ _SHEET = {
 }
 _DRAWN: Mapping[Situation, Mapping[str, Any]] = {
     Situation.DEMOGRAPHICS: {"age": AGE, "gender": GENDER},
-    Situation.AGE_TOLD: {"age": 71},
 }
 
 
@@ -106,7 +105,7 @@ class MockDouble(VendorDouble):
         if not self._port:
             raise RuntimeError("The double is closed: use it in a with statement.")
         own = {**self.keys(), "base_url": f"http://{_HOST}:{self._port}"}
-        return open_verifier(self.vendor, settings=own | settings).backend
+        return open_verifier(self.vendor, **own | settings).backend
 
     def prepare(self, situation: Situation, *, score: float | None = None) -> None:
         # Prepared for the same once more, the vendor still knows its records.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import secrets
 import sys
 import time
@@ -16,7 +15,8 @@ from urllib.parse import urlsplit
 import attrs
 import click
 
-from facematch_core import Environment, Secret, open_verifier
+from facematch_core import Environment, Secret
+from facematch_core.config import plan
 from facematch_core.http import is_loopback
 from facematch_mock_server._keys import LIVE_KEY, SANDBOX_KEY
 from facematch_mock_server.vendors import vendor_named
@@ -28,9 +28,6 @@ from ._playing import Player
 from ._reporting import Report, price_of, report_of
 from ._script import Chain, Script
 from ._telling import notice
-
-#: As `facematch -h` has them.
-_FILE_NAME, _VARIABLE = "facematch.toml", "FACEMATCH_CONFIG"
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +68,7 @@ def ask(script: Script, **options: Any) -> Report:
     """
     wanted = Wanted(**options)
     edition = _edition(script, wanted.edition)
-    with open_verifier(**_opening(script, wanted)) as verifier:
+    with plan(**_opening(script, wanted), here=True).open() as verifier:
         backend: Any = getattr(verifier, "backend", None)
         if getattr(backend, "name", None) != script.vendor:
             raise click.UsageError(
@@ -137,26 +134,18 @@ def _edition(script: Script, wanted: str | None) -> str:
 
 
 def _opening(script: Script, wanted: Wanted) -> dict[str, Any]:
-    """The arguments of `open_verifier`."""
+    """The arguments of `plan`."""
     settings: dict[str, Any] = {}
     if wanted.base_url is not None:
         settings["base_url"] = wanted.base_url
     if wanted.profile is not None:
-        config = wanted.config or _here()
-        return {"profile": wanted.profile, "config": config, "settings": settings}
+        return {"profile": wanted.profile, "config": wanted.config, "settings": settings}
     if wanted.config is not None:
         raise click.UsageError("--config goes with --profile.")
     if wanted.base_url is not None and is_loopback(urlsplit(wanted.base_url).hostname or ""):
         # A mock gets the key that every mock knows, never the one in the environment.
         settings["api_key"] = Secret(SANDBOX_KEY if wanted.sandbox else LIVE_KEY)
     return {"backend": script.vendor, "settings": settings}
-
-
-def _here() -> str | None:
-    """The configuration file of this folder, as for every command; None to look elsewhere."""
-    if os.environ.get(_VARIABLE) or not Path(_FILE_NAME).is_file():
-        return None
-    return _FILE_NAME
 
 
 def _chains(script: Script, wanted: Wanted) -> list[Chain]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from facematch_core import Billed, ConfigurationError, VendorError
+from facematch_core import Charged, ConfigurationError, VendorError
 from facematch_core.http import MOCK_HEADER, HttpReply, HttpRequest, retry_after_s
 
 from ._playing import Unanswered
@@ -103,7 +103,7 @@ class LiveTarget:
                 request, backend=self._script.vendor, deadline_s=_DEADLINE_S, reconcilable=False
             )
         except VendorError as error:
-            words, paid = error.message, error.billed is not Billed.NO
+            words, paid = error.message, error.billing.charged is not Charged.NO
         raise Unanswered(words, may_be_paid=paid)
 
 

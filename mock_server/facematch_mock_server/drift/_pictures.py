@@ -32,7 +32,7 @@ class Pictures:
     """Everything that is sent as a file.
 
     Attributes:
-        files: Ending and bytes of each.
+        files: Outcome and bytes of each.
         sizes: Width and height of those in which boxes are looked at.
     """
 

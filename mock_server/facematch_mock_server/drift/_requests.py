@@ -85,7 +85,7 @@ def to_vendor(
         key: What it shows; None for nothing.
         header: Where that stands.
         base_url: Without a slash at its end.
-        pictures: Ending and bytes of each picture.
+        pictures: Outcome and bytes of each picture.
     """
     from facematch_core.http import FilePart, HttpRequest  # not above: it brings requests along
 
