@@ -6,33 +6,36 @@ Pure: pictures and a result in, a picture out. Nothing depends on colour alone.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facematch_core._results import LiveMatchResult, LivenessResult, MatchResult
+from facematch_core.models import Box, Face, LiveMatchResult, LivenessResult, MatchResult
 
-from ._panels import as_found, panel
-from ._text import clean, number
-from ._verdicts import VERDICTS, Mark, Verdict, limits
-
-if TYPE_CHECKING:
-    from facematch_core._results import Box, Face
-
-    from ._show import Answer
-
-    #: Title, photograph as its face was found, boxes.
-    Photo = tuple[str, Image.Image, list[Box]]
+from ._results import VERDICTS, Answer, Verdict, limits, score_words
+from .common import clean
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1b1b1b", "#5a5a5a", "#d9d9d9"
 
+#: The colour of a decision, dark enough to be read on white.
+PAINT = {"green": "#1a7f37", "red": "#b3261e", "yellow": "#8a5a00"}
+
+#: The box of the face that was compared, and those of the others, which are thinner too; around
+#: every line an edge, so that it is seen on bright and on dark ground.
+HIGHLIGHT, OTHER, EDGE = "#ffd400", "#ffffff", "#1b1b1b"
+
 #: Pixels. A report shows the drawing at half this size on a telephone, so the letters are large.
 MARGIN = 24
-PHOTO_HEIGHT, PHOTO_WIDTH = 420, 560
-LEAST_HEIGHT = 160
+PHOTO_HEIGHT, PHOTO_WIDTH, LEAST_HEIGHT = 420, 560, 160
 HEADLINE, TEXT = 38, 23
 HEADLINE_HEIGHT, BAR_HEIGHT = 70, 88
+
+_CLOCKWISE = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
 
 
 def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = None) -> Image.Image:
@@ -42,15 +45,28 @@ def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = Non
         result: Any kind of result.
         probe, reference: The photographs, upright; no reference for a liveness check.
     """
-    photos = [_photo("probe", probe, _first(result).probe_faces)]
+    parts: list[tuple[str, MatchResult | LivenessResult]]
+    if not isinstance(result, LiveMatchResult):
+        parts = [("", result)]
+    else:
+        parts = [("liveness: ", result.liveness)]
+        parts += [] if result.match is None else [("match: ", result.match)]
+    photos = [("probe", probe, parts[0][1].probe_faces)]
     if reference is not None:
-        photos.append(_photo("reference", reference, _reference_faces(result)))
-    parts = _parts(result)
-    top = _photographs(photos)
-    size = (top.width, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * len(parts))
-    sheet = Image.new("RGB", size, PAPER)
+        last = parts[-1][1]
+        faces = last.reference_faces if isinstance(last, MatchResult) else None
+        photos.append(("reference", reference, faces))
+    top = _row(photos)
+    sheet = Image.new(
+        "RGB", (top.width, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * len(parts)), PAPER
+    )
     sheet.paste(top, (0, 0))
-    _headline(sheet, top.height, VERDICTS[result.decision.value])
+    verdict = VERDICTS[result.decision.value]
+    _mark(sheet, (MARGIN, top.height), 46, verdict)
+    end = _write(
+        sheet, (MARGIN + 62, top.height + 1), verdict.word, HEADLINE, PAINT[verdict.colour], bold=1
+    )
+    _write(sheet, (end + 20, top.height + 13), verdict.says, TEXT, INK)
     for index, (title, part) in enumerate(parts):
         _bar(sheet, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * index, title, part)
     return sheet
@@ -63,92 +79,130 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _first(result: Answer) -> MatchResult | LivenessResult:
-    return result.liveness if isinstance(result, LiveMatchResult) else result
+def as_found(picture: Image.Image, faces: Sequence[Face] | None) -> tuple[Image.Image, list[Box]]:
+    """A photograph turned as its largest face was found, and the boxes that hold for it then.
+
+    Args:
+        picture: Upright as its EXIF says.
+        faces: None if the backend does not tell.
+    """
+    known = [(face.box, face.rotation or 0) for face in faces or () if face.box is not None]
+
+    def extent(item: tuple[Box, int]) -> float:
+        box = item[0]
+        area = (box.right - box.left) * (box.bottom - box.top)
+        return area if math.isfinite(area) else 0.0
+
+    turn = max(known, key=extent)[1] if known else 0
+    if turn in _CLOCKWISE:
+        picture = picture.transpose(_CLOCKWISE[turn])
+    # A face that was found in another turn has its box in a picture that lies otherwise.
+    return picture, [box for box, rotation in known if rotation == turn]
 
 
-def _reference_faces(result: Answer) -> tuple[Face, ...] | None:
-    match = result.match if isinstance(result, LiveMatchResult) else result
-    return match.reference_faces if isinstance(match, MatchResult) else None
+def panel(
+    picture: Image.Image, boxes: Sequence[Box], *, height: int, max_width: int
+) -> Image.Image:
+    """A photograph with its faces marked; boxes that cannot be placed are left out.
+
+    Args:
+        picture: As `as_found` gives it, like the boxes.
+        height: Of the panel in pixels; less only if it would be wider than `max_width`.
+        max_width: In pixels.
+    """
+    factor = min(height / picture.height, max_width / picture.width)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    drawn = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(drawn)
+    all_placed = (place(box, picture.size, size) for box in boxes)
+    placed = sorted(filter(None, all_placed), key=lambda at: (at[2] - at[0]) * (at[3] - at[1]))
+    for left, top, right, bottom in placed:
+        largest = (left, top, right, bottom) == placed[-1]
+        colour, thick = (HIGHLIGHT, 5) if largest else (OTHER, 2)
+        draw.rectangle((left, top, right, bottom), outline=EDGE, width=thick + 2)
+        if left + 1 < right - 1 and top + 1 < bottom - 1:
+            inner = (left + 1, top + 1, right - 1, bottom - 1)
+            draw.rectangle(inner, outline=colour, width=thick)
+    return drawn
 
 
-def _parts(result: Answer) -> list[tuple[str, MatchResult | LivenessResult]]:
-    if not isinstance(result, LiveMatchResult):
-        return [("", result)]
-    parts: list[tuple[str, MatchResult | LivenessResult]] = [("liveness: ", result.liveness)]
-    return [*parts, ("match: ", result.match)] if result.match is not None else parts
+def place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of a box in the drawn picture; None if it lies nowhere in it.
+
+    Args:
+        box: In pixels or as a ratio, of a picture that may have been shrunk before it was sent.
+        of: Size of the photograph, for a box that does not tell what it refers to.
+        size: Size of the drawn picture.
+    """
+    ratio = box.unit == "ratio"
+    width = 1.0 if ratio else box.of_width or of[0]
+    height = 1.0 if ratio else box.of_height or of[1]
+    across, down = size[0] / width, size[1] / height
+    edges = (box.left * across, box.top * down, box.right * across, box.bottom * down)
+    if not all(map(math.isfinite, edges)):
+        return None
+    left, top, right, bottom = map(round, edges)
+    left, top = max(0, left), max(0, top)
+    right, bottom = min(size[0], right) - 1, min(size[1], bottom) - 1
+    return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def _photo(title: str, picture: Image.Image, faces: tuple[Face, ...] | None) -> Photo:
-    if faces is not None:
-        found = {0: "no face found", 1: "1 face"}.get(len(faces), f"{len(faces)} faces")
-        title = f"{title}: {found}"
-    return (title, *as_found(picture, faces))
-
-
-def _photographs(photos: Sequence[Photo]) -> Image.Image:
+def _row(photos: Sequence[tuple[str, Image.Image, tuple[Face, ...] | None]]) -> Image.Image:
     """The photographs in a row, equally high, each under its title and wide enough for it."""
-    fitting = (PHOTO_WIDTH * picture.height // picture.width for _, picture, _ in photos)
+    turned = [as_found(picture, faces) for _, picture, faces in photos]
+    fitting = (PHOTO_WIDTH * picture.height // picture.width for picture, _ in turned)
     height = max(min(PHOTO_HEIGHT, *fitting), LEAST_HEIGHT)
-    drawn = [panel(p, boxes, height=height, max_width=PHOTO_WIDTH) for _, p, boxes in photos]
+    drawn = [panel(*one, height=height, max_width=PHOTO_WIDTH) for one in turned]
     cells = [max(picture.width, 340) for picture in drawn]
     width = sum(cells) + MARGIN * (len(cells) + 1)
     row = Image.new("RGB", (max(width, 720), height + 3 * MARGIN), PAPER)
     left = MARGIN + (row.width - width) // 2
-    for (title, _, _), picture, cell in zip(photos, drawn, cells, strict=True):
+    for (title, _, faces), picture, cell in zip(photos, drawn, cells, strict=True):
         at = left + (cell - picture.width) // 2
+        if faces is not None:
+            found = {0: "no face found", 1: "1 face"}.get(len(faces), f"{len(faces)} faces")
+            title = f"{title}: {found}"  # noqa: PLW2901 - the same title, longer
         _write(row, (at, MARGIN - 8), title, TEXT, FAINT)
         row.paste(picture, (at, 2 * MARGIN + 4))
         left += cell + MARGIN
     return row
 
 
-def _headline(sheet: Image.Image, top: int, verdict: Verdict) -> None:
-    _mark(sheet, (MARGIN, top), 46, verdict)
-    end = _write(sheet, (MARGIN + 62, top + 1), verdict.word, HEADLINE, verdict.colour, bold=True)
-    _write(sheet, (end + 20, top + 13), verdict.says, TEXT, INK)
-
-
 def _mark(sheet: Image.Image, at: tuple[int, int], size: int, verdict: Verdict) -> None:
-    """A disc with a sign, drawn: the built-in font has no such letters."""
+    """A disc with a sign, for those who do not see the colour; the built-in font has no such."""
     fine = 4 * size
     disc = Image.new("RGB", (fine, fine), PAPER)
     draw = ImageDraw.Draw(disc)
-    draw.ellipse((0, 0, fine - 1, fine - 1), fill=verdict.colour)
-
-    def line(*points: tuple[float, float]) -> None:
+    draw.ellipse((0, 0, fine - 1, fine - 1), fill=PAINT[verdict.colour])
+    strokes: dict[str, list[tuple[tuple[float, float], ...]]] = {
+        "green": [((0.26, 0.53), (0.43, 0.70), (0.74, 0.33))],
+        "red": [((0.31, 0.31), (0.69, 0.69)), ((0.69, 0.31), (0.31, 0.69))],
+    }
+    for points in strokes.get(verdict.colour, []):
         pixels = [(x * fine, y * fine) for x, y in points]
         draw.line(pixels, fill=PAPER, width=fine // 8, joint="curve")
-
-    if verdict.mark is Mark.CHECK:
-        line((0.26, 0.53), (0.43, 0.70), (0.74, 0.33))
-    elif verdict.mark is Mark.CROSS:
-        line((0.31, 0.31), (0.69, 0.69))
-        line((0.69, 0.31), (0.31, 0.69))
-    else:
-        middle, font = (fine / 2, fine / 2), _font(fine * 0.75)
-        draw.text(middle, "?", fill=PAPER, font=font, anchor="mm", stroke_width=3)
+    if verdict.colour not in strokes:
+        font = ImageFont.load_default(size=fine * 0.75)
+        draw.text((fine / 2, fine / 2), "?", fill=PAPER, font=font, anchor="mm", stroke_width=3)
     # Drawn large and shrunk, its edge is smooth.
     sheet.paste(disc.resize((size, size), Image.Resampling.LANCZOS), at)
 
 
 def _bar(sheet: Image.Image, top: int, title: str, result: MatchResult | LivenessResult) -> None:
     """Score and threshold on a line from 0 to 100, with the words above it."""
-    scored = "no score" if result.score is None else f"score {number(result.score.value)}"
     scale = "" if result.score is None else f", {result.score.scale}"
-    verdict = VERDICTS[result.decision.value]
-    words = f"{title}{scored}, {limits(result)}{scale}"
+    words = f"{title}{score_words(result)}, {limits(result)}{scale}"
     _write(sheet, (MARGIN, top), words, TEXT, INK)
     draw = ImageDraw.Draw(sheet)
-    left, right = MARGIN, sheet.width - MARGIN
-    upper, lower = top + 42, top + 58
+    left, right, upper, lower = MARGIN, sheet.width - MARGIN, top + 42, top + 58
 
     def across(value: float) -> float:
         return left + (right - left) * value / 100
 
     draw.rectangle((left, upper, right, lower), fill=TRACK)
     if result.score is not None:
-        draw.rectangle((left, upper, across(result.score.value), lower), fill=verdict.colour)
+        colour = PAINT[VERDICTS[result.decision.value].colour]
+        draw.rectangle((left, upper, across(result.score.value), lower), fill=colour)
     for limit in (result.threshold, result.review_threshold):
         if limit is not None and limit.value is not None:
             at = across(limit.value)
@@ -157,26 +211,13 @@ def _bar(sheet: Image.Image, top: int, title: str, result: MatchResult | Livenes
 
 
 def _write(
-    sheet: Image.Image,
-    at: tuple[int, int],
-    text: str,
-    size: int,
-    colour: str,
-    *,
-    bold: bool = False,
+    sheet: Image.Image, at: tuple[int, int], text: str, size: int, colour: str, *, bold: int = 0
 ) -> int:
     """Write a line, smaller if the sheet is narrow. Returns where it ends."""
-    draw = ImageDraw.Draw(sheet)
-    text = clean(text)
-    stroke = int(bold)
-    room = sheet.width - MARGIN - at[0]
-    font = _font(size)
-    while size > 10 and draw.textlength(text, font) > room:
+    draw, text = ImageDraw.Draw(sheet), clean(text)
+    font = ImageFont.load_default(size=size)
+    while size > 10 and draw.textlength(text, font) > sheet.width - MARGIN - at[0]:
         size -= 1
-        font = _font(size)
-    draw.text(at, text, fill=colour, font=font, stroke_width=stroke, stroke_fill=colour)
-    return at[0] + round(draw.textlength(text, font)) + stroke
-
-
-def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
+        font = ImageFont.load_default(size=size)
+    draw.text(at, text, fill=colour, font=font, stroke_width=bold, stroke_fill=colour)
+    return at[0] + round(draw.textlength(text, font)) + bold

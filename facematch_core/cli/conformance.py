@@ -1,11 +1,11 @@
-"""`facematch conformance`: whether a backend keeps the contract, and whether the rules bite."""
+"""`facematch conformance`: whether a backend keeps the contract, as a card."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,112 +13,100 @@ import click
 
 from facematch_core.errors import ConfigurationError
 
-from . import _exit, _options
+from . import common
+from .common import Exit, counted, say
 
 if TYPE_CHECKING:
+    from facematch_core.testing import Card
+    from facematch_core.testing._card import RuleLine
     from facematch_core.testing._running import Progress
+
+#: Verdict of a card to its word, colour, meaning and exit code.
+VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
+    "conforms": ("CONFORMS", "green", "keeps every rule that applies to it", Exit.OK),
+    "open": ("OPEN", "yellow", "breaks no rule, but not all of it was tested", Exit.LOOK),
+    "fails": ("FAILS", "red", "breaks", Exit.BROKEN),
+}
+
+#: How many rules there are of each status, in words.
+WORDS = {
+    "passed": "passed",
+    "failed": "failed",
+    "open": "not tested",
+    "does_not_apply": "do not apply",
+}
 
 
 @click.command(
     "conformance",
     short_help="Prove that an installed backend keeps the contract; print its card.",
 )
-@click.argument("name", required=False)
-@click.option("--out", type=_options.FILE, metavar="CARD.json", help="Write the card as JSON.")
+@click.argument("name", shell_complete=common.backend_names)
+@click.option("--out", type=common.FILE, metavar="CARD.json", help="Write the card as JSON.")
 @click.option(
     "--set",
     "settings",
     multiple=True,
-    callback=_options.words,
+    callback=common.name_values,
     metavar="KEY=VALUE",
-    help="A setting of the backend; may be repeated. No real key is needed.",
+    help="A setting of the backend; repeatable. No real key is needed.",
 )
-@click.option(
-    "--all",
-    "everything",
-    is_flag=True,
-    help="Show every rule, not the exceptions only; with --self-test: try every rule on each.",
-)
-@click.option("--self-test", is_flag=True, help="Instead: try the rules on backends with a fault.")
-@_options.as_json
+@click.option("--all", "everything", is_flag=True, help="Show every rule, not only the exceptions.")
+@common.as_json
 def command(
-    *,
-    name: str | None,
-    out: Path | None,
-    settings: dict[str, str],
-    everything: bool,
-    self_test: bool,
-    as_json: bool,
+    *, name: str, out: Path | None, settings: dict[str, str], everything: bool, as_json: bool
 ) -> int:
     """Run every rule of the contract over the backend NAME, and print its card.
 
-    Nothing is sent: the vendor is played by the double that is installed for the backend. The exit
-    code is 0 if every rule that applies was kept, 3 if some were not tested, 7 if one is broken.
+    Nothing is sent: the double that is installed for the backend plays the vendor. The exit code is
+    0 if every rule that applies was kept, 3 if some were not tested, 7 if one is broken.
     """
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(
             "facematch conformance needs pytest, which is not installed: "
             '`pip install "facematch-core[testing]"` brings it.'
         )
-    if self_test:
-        if name is not None or out is not None or settings:
-            raise click.UsageError("--self-test stands alone: it tries the rules, not a backend.")
-        return _tried(everything=everything, as_json=as_json)
-    if name is None:
-        raise click.UsageError(
-            "Name the backend to try; `facematch backends` lists those that are installed."
-        )
-    return _carded(name, out, settings, everything=everything, as_json=as_json)
-
-
-def _carded(
-    name: str, out: Path | None, words: dict[str, str], *, everything: bool, as_json: bool
-) -> int:
-    from facematch_core._registry import backend_class
-    from facematch_core._settings import from_words
+    from facematch_core.plugins import backend_class
+    from facematch_core.settings import settings_from_text
     from facematch_core.testing import conformance
 
-    from ._conformance_files import check_card, write_card
-    from ._conformance_text import show_card
-
     if out is not None:
-        check_card(out)
-    settings = from_words(backend_class(name), words, "--set")
-    with _progress("rules") as progress:
-        card = conformance(name, settings=settings, progress=progress)
+        _check_card(out)
+    values = settings_from_text(backend_class(name), settings, "--set")
+    with _progress() as progress:
+        card = conformance(name, settings=values, progress=progress)
     if out is not None:
-        write_card(out, card)
+        common.write_json(out, card.to_dict())
     if as_json:
-        click.echo(json.dumps(card.to_dict(), indent=2))
+        common.print_json(card.to_dict())
     else:
         show_card(card, everything=everything)
         if out is not None:
-            click.echo(f"The card as JSON: {click.format_filename(out)}")
-    return _exit.CARDS[card.verdict.value]
+            say(f"The card as JSON: {out}")
+    return VERDICTS[card.verdict.value][3]
 
 
-def _tried(*, everything: bool, as_json: bool) -> int:
-    from facematch_core.testing import self_test
-
-    from ._conformance_text import show_self_test
-
-    with _progress("rules on saboteurs") as progress:
-        found = self_test(everything=everything, progress=progress)
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2))
-    else:
-        show_self_test(found)
-    return _exit.OK if found.passed else _exit.BROKEN
+def _check_card(out: Path) -> None:
+    """Refuse a file that could not be written, or that is something else than a card."""
+    common.form_of("--out", out, ".json")
+    common.check_target("--out", out, force=True)
+    if not out.exists():
+        return
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        document = json.loads(out.read_bytes())
+        if isinstance(document, dict) and document.get("kind") == "card":
+            return
+    raise click.UsageError(
+        f"{out} exists and is no card of facematch: name another file with --out."
+    )
 
 
 @contextlib.contextmanager
-def _progress(of: str) -> Iterator[Progress | None]:
+def _progress() -> Iterator[Progress | None]:
     """A bar on stderr, if that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
-    from ._text import console
-
-    to = console(err=True)
+    to = common.console(err=True)
     if not to.is_terminal:
         yield None
         return
@@ -126,7 +114,7 @@ def _progress(of: str) -> Iterator[Progress | None]:
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
-        of,
+        "rules",
         console=to,
         transient=True,
         auto_refresh=False,
@@ -134,7 +122,7 @@ def _progress(of: str) -> Iterator[Progress | None]:
         redirect_stderr=False,
     )
     with bar:
-        task = bar.add_task(of, total=None)
+        task = bar.add_task("", total=None)
 
         def advance(done: int, total: int) -> None:
             # At most a hundred times: drawing takes longer than most cases.
@@ -142,3 +130,88 @@ def _progress(of: str) -> Iterator[Progress | None]:
             bar.update(task, completed=done, total=total, refresh=drawn)
 
         yield advance
+
+
+# --- The card in words ----------------------------------------------------------------------------
+
+
+def show_card(card: Card, *, everything: bool = False) -> None:
+    """Print a card: the verdict first, then what did not pass, in words.
+
+    Args:
+        card: The card.
+        everything: Also each rule that passed, and each capability.
+    """
+    by_status = {word: [rule for rule in card.rules if rule.status.value == word] for word in WORDS}
+    failed = by_status["failed"]
+    word, colour, says, _ = VERDICTS[card.verdict.value]
+    broken = f" {counted(len(failed), 'rule')}: {numbers(failed)}" if failed else ""
+    say(f"  {card.backend} {says}{broken}.", word=word, colour=colour)
+    counts = [f"{len(rules)} {WORDS[status]}" for status, rules in by_status.items() if rules]
+    say(f"  {counted(len(card.rules), 'rule')}: {', '.join(counts)}")
+    double = f"played by {card.double}{_of(card.double_distribution, card.double_version)}"
+    made = [
+        f"{card.backend}{_of(card.distribution, card.version)}",
+        double if card.double else "without a double",
+        *([f"set: {', '.join(card.settings)}"] if card.settings else []),
+    ]
+    say(f"  {', '.join(made)}")
+    python, day = card.python_version, f"{card.made_at:%Y-%m-%d}"
+    say(f"  rules of facematch-core {card.core_version}, Python {python}, {day}")
+    for title, proved in (("Declared and proved", True), ("Declared, not proved", False)):
+        names = [one.name for one in card.capabilities if one.proved is proved]
+        if names:
+            say(f"  {title}: {', '.join(names)}")
+    if failed:
+        say()
+        say(word="Failed", colour="red")
+        for rule in failed:
+            say(f"  {rule.number}  {rule.title}")
+            for reason in rule.reasons:
+                say(f"       {reason}")
+    _together("Not tested", "yellow", by_status["open"])
+    _together("Do not apply", "", by_status["does_not_apply"])
+    if not everything:
+        return
+    say()
+    say(word="Every rule")
+    for rule in card.rules:
+        cases = f", {rule.passed} of {rule.cases} cases" if rule.cases > 1 else ""
+        status = WORDS[rule.status.value].replace("do not", "does not")
+        say(f"  {rule.number}  {status}{cases}: {rule.title}")
+    say()
+    say(word="Everything declared")
+    for one in card.capabilities:
+        proved_ = "proved" if one.proved else "not proved"
+        say(f"  {one.name}: {one.declared}; {proved_} by {', '.join(one.rules)}")
+
+
+def numbers(rules: Iterable[RuleLine]) -> str:
+    """``R01-R04, R07``."""
+    runs: list[list[RuleLine]] = []
+    for rule in rules:
+        if runs and int(rule.number[1:]) == int(runs[-1][-1].number[1:]) + 1:
+            runs[-1].append(rule)
+        else:
+            runs.append([rule])
+    ends = ((run[0].number, run[-1].number) for run in runs)
+    return ", ".join(first if first == last else f"{first}-{last}" for first, last in ends)
+
+
+def _of(distribution: str | None, version: str | None) -> str:
+    return f" of {distribution} {version or ''}".rstrip() if distribution else ""
+
+
+def _together(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
+    """Rules with their reasons; those with the same reasons share them."""
+    if rules:
+        say()
+        say(word=title, colour=colour)
+    by_reason: dict[tuple[str, ...], list[RuleLine]] = {}
+    for rule in rules:
+        by_reason.setdefault(rule.reasons, []).append(rule)
+    for reasons, group in by_reason.items():
+        first, *rest = reasons or ("no reason was given",)
+        say(f"  {numbers(group)}: {first}")
+        for reason in rest:
+            say(f"    {reason}")

@@ -1,30 +1,64 @@
-"""`facematch demo`: what it is like, without an account."""
+"""`facematch demo`: what it is like, without an account: pairs with a known truth, as they are.
+
+The report is one page without scripts and requests, with the pictures inside.
+"""
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
+import html
+import io
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from . import _options
+from facematch_core import __version__
+
+from . import common
+from .common import Exit, clean, counted, say
+
+if TYPE_CHECKING:
+    from facematch_core._images import Image
+    from facematch_core.models import MatchResult
+
+#: The photographs that come with every installation: public domain and CC0.
+PACKAGED = Path(__file__).parent / "photographs"
+
+MANIFEST = "pairs.csv"
+
+#: What a newcomer wants next: words after the command, and what they are for.
+NEXT = {
+    "verify selfie.jpg id.jpg --picture drawn.png": "your own two photographs",
+    "verify selfie.jpg id.jpg --json": "the same for a program",
+    "doctor": "what is set up, what is missing",
+}
+
+KNOWN_LIMIT = "WRONG (known limit)"
 
 
 @click.command("demo", short_help="Compare sample photographs on this machine.")
 @click.option(
     "--photographs",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="DIR",
     help="A folder with pairs.csv (probe,reference,expected,note); by default ours.",
 )
 @click.option(
     "--out",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="REPORT.html",
     help="Write one page with the drawn pairs.",
 )
 @click.option(
     "--copy-photographs",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="FOLDER",
     help="Only copy our four photographs into a folder.",
 )
@@ -36,10 +70,223 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     """
     if copy_photographs is not None:
         if photographs is not None or out is not None:
-            raise click.UsageError("--copy-photographs stands alone: it compares nothing.")
-        from ._copying import copied
+            raise click.UsageError("--copy-photographs compares nothing: give it alone.")
+        _copy(copy_photographs)
+        return Exit.OK
+    if out is not None:
+        _check_report(out)
+    folder = photographs or PACKAGED
+    cases = _compared(folder)
+    _print(cases, folder)
+    # Typed by its name, or by its path if the shell does not find it.
+    typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
+    if out is not None:
+        page = _page(cases, [f"{typed} {words}" for words in NEXT])
+        common.write(out, page.encode())
+        say(f"The pairs, drawn: {out}")
+    say()
+    say("Next:")
+    width = max(map(len, NEXT))
+    for words, purpose in NEXT.items():
+        common.say_command(f"  {typed} {words:{width}}   {purpose}")
+    return Exit.OK if all(case.as_expected for case in cases) else Exit.LOOK
 
-        return copied(copy_photographs)
-    from ._demo import run
 
-    return run(photographs, out)
+def _copy(folder: Path) -> None:
+    """Copy our photographs into a folder, all or none, and say which."""
+    option, pictures = "--copy-photographs", sorted(PACKAGED.glob("*.jpg"))
+    common.check_target(option, folder / pictures[0].name, force=True)
+    there = [picture.name for picture in pictures if (folder / picture.name).exists()]
+    if there:
+        raise click.UsageError(
+            f"{folder / there[0]} exists: name another folder with {option}; nothing was copied."
+        )
+    for picture in pictures:
+        common.write(folder / picture.name, picture.read_bytes())
+        say(str(folder / picture.name))
+
+
+# --- The pairs ------------------------------------------------------------------------------------
+
+
+#: What a pair may be expected to be: what is true of it, and the decision that is right. A limit is
+#: a pair of different people whom the engine takes for one: shown, not hidden.
+EXPECTED = {
+    "same": ("same", "match"),
+    "different": ("different", "no_match"),
+    "no face": ("no face", "inconclusive"),
+    "limit": ("different", "no_match"),
+}
+
+
+class Case(NamedTuple):
+    """One pair, and what came of it.
+
+    Attributes:
+        row: Its line of the manifest: probe, reference, expected, note.
+        pictures: Probe and reference.
+        result: The comparison.
+        elapsed_ms: What it took, in milliseconds.
+    """
+
+    row: Mapping[str, str]
+    pictures: tuple[Image, ...]
+    result: MatchResult
+    elapsed_ms: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is true."""
+        return self.result.decision.value == EXPECTED[self.row["expected"]][1]
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the answer is the one that was written down, right or wrong."""
+        limit = self.row["expected"] == "limit"
+        return self.result.decision.value == "match" if limit else self.right
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What it shows, what is true, decision, score, milliseconds, and what to make of it."""
+        from ._results import VERDICTS
+
+        score, remark = self.result.score, "right" if self.right else "WRONG (unexpected)"
+        return (
+            self.row["note"],
+            EXPECTED[self.row["expected"]][0],
+            VERDICTS[self.result.decision.value].word,
+            "-" if score is None else common.number(score.value),
+            f"{self.elapsed_ms:.0f}",
+            KNOWN_LIMIT if self.row["expected"] == "limit" and self.as_expected else remark,
+        )
+
+
+def _compared(folder: Path) -> list[Case]:
+    """Compare the pairs of a folder.
+
+    Raises:
+        InvalidRequest: its manifest; every faulty line is named.
+        InvalidImage: a photograph.
+    """
+    from facematch_core._images import Image
+    from facematch_core.config import Plan
+    from facematch_core.verifier import FaceVerifier
+
+    backend = Plan.of("local", {"cached_pictures": 0}).open_backend()
+    with FaceVerifier(backend) as verifier:
+        path, words = folder / MANIFEST, ", ".join(EXPECTED)
+        rows = common.read_csv(path, needed=("probe", "reference", "expected", "note"))
+        wrong = (row.line for row in rows if row.cells["expected"] not in EXPECTED)
+        common.refuse(path, (f"line {line}: expected must be one of {words}" for line in wrong))
+        sides = ("probe", "reference")
+        names = {row.cells[side] for row in rows for side in sides}
+        pictures = {name: Image.read(folder / name) for name in sorted(names)}
+        cases = []
+        # The first one twice: it loads the models, so that no pair is timed with it.
+        for row in [rows[0], *rows]:
+            pair = tuple(pictures[row.cells[side]] for side in sides)
+            started = time.perf_counter()
+            result = verifier.verify(*pair)
+            cases.append(Case(row.cells, pair, result, 1000 * (time.perf_counter() - started)))
+    return cases[1:]
+
+
+def _print(cases: Sequence[Case], folder: Path) -> None:
+    common.print_table(
+        ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
+        [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
+        prose=("shows",),
+        spare=("ms", "score", "pair"),
+    )
+    origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
+    say()
+    say(f"{counted(len(cases), 'pair')} {origin}, compared on this machine.")
+    limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
+    if limits:
+        be, it = ("is", "it") if limits == 1 else ("are", "them")
+        say(
+            f"{limits} of them {be} shown because the engine gets {it} wrong: close relatives and "
+            "chance likenesses can pass.",
+            hang=0,
+        )
+    surprises = sum(not case.as_expected for case in cases)
+    if surprises:
+        say(f"{surprises} did not come out as {MANIFEST} expects.")
+
+
+# --- The page -------------------------------------------------------------------------------------
+
+#: Said of a pair that the engine is known to get wrong.
+_LIMIT = "Different people whom this engine takes for one: a known limit, shown and not hidden."
+
+
+def _template() -> str:
+    return (Path(__file__).parent / "report.html").read_text(encoding="utf-8")
+
+
+def _check_report(out: Path) -> None:
+    """A report of ours may be overwritten, as `make demo` does; nothing else."""
+    common.form_of("--out", out, ".html", ".htm")
+    common.check_target("--out", out, force=True)
+    # How every report begins, whatever it holds.
+    beginning = _template().partition("$")[0].encode()
+    if out.exists() and not (out.is_file() and out.read_bytes().startswith(beginning)):
+        raise click.UsageError(
+            f"{out} exists and is no report of facematch: name another file with --out."
+        )
+
+
+def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
+    """The report: at least one pair, and what to do next, as it can be typed."""
+    from ._results import limits
+
+    result = cases[0].result
+    wrong = sum(not case.right for case in cases)
+    scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
+    return Template(_template()).substitute(
+        pairs=counted(len(cases), "pair"),
+        answers=counted(len(cases), "answer"),
+        commands=html.escape("\n".join(commands)),
+        verdict="all came out right" if wrong == 0 else f"{wrong} came out wrong, and are marked",
+        rows="\n".join(_row(index, case) for index, case in enumerate(cases, 1)),
+        sections="\n".join(_section(index, case) for index, case in enumerate(cases, 1)),
+        made=html.escape(
+            f"facematch {__version__}, backend {result.backend}, scale {scale}, "
+            f"{limits(result)}, made {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+        ),
+    )
+
+
+def _remark(case: Case) -> str:
+    kind, sign = ("right", "&#10003;") if case.right else ("wrong", "&#10007;")
+    return f'<span class="{kind}">{sign}&nbsp;{case.cells[-1]}</span>'
+
+
+def _row(index: int, case: Case) -> str:
+    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
+    head = f'<th scope="row"><a href="#pair-{index}">{index}</a></th>'
+    return f"<tr>{head}{cells}<td>{_remark(case)}</td></tr>"
+
+
+def _section(index: int, case: Case) -> str:
+    from ._drawing import draw
+    from ._results import limits, warning_words
+
+    note, truth, word, score, elapsed_ms, remark = case.cells
+    names = f"{case.row['probe']} and {case.row['reference']}"
+    drawn, jpeg = draw(case.result, *(picture.to_pil() for picture in case.pictures)), io.BytesIO()
+    drawn.save(jpeg, "JPEG", quality=85, optimize=True)
+    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    shows = f"{names} side by side, boxes around the faces. {word}, score {score}."
+    facts = [
+        f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}",
+        *([_LIMIT] if remark == KNOWN_LIMIT else []),
+        *map(warning_words, case.result.warnings),
+    ]
+    return (
+        f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
+        f'<img src="{source}" width="{drawn.width}" height="{drawn.height}" '
+        f'alt="{html.escape(shows)}">'
+        f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
+        f'<p class="files">{html.escape(names)}, {elapsed_ms} ms</p></section>'
+    )

@@ -1,29 +1,281 @@
-"""`facematch doctor`: every setting, where it comes from, and what is missing."""
+"""`facematch doctor`: every setting, where it comes from, and what is missing. Never a secret.
+
+It creates no file and asks no server: stores are named and not opened.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import contextlib
+import enum
+import os
+import platform
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import _exit, _options
+from facematch_core import __version__
+from facematch_core._basics import Secret
+from facematch_core.errors import FaceMatchError
+
+from . import common
+from .common import Exit, Target, say
+
+if TYPE_CHECKING:
+    from facematch_core.config import Plan
+
+HIDDEN = "(hidden)"
+
+#: Name and password in an address.
+_USERINFO = re.compile(r"//[^/@\s]+@")
+
+#: Whose extras are listed.
+OWN = "facematch-core"
+
+#: Distributions that bring the same module. One of the two is enough, and both at once break it.
+TWINS = {"dlib-bin": "dlib"}
 
 
 @click.command("doctor", short_help="Show every setting, where it comes from, and what is missing.")
-@_options.where
-@_options.as_json
-def command(as_json: bool, **where: Any) -> int:
+@common.target
+@common.as_json
+def command(as_json: bool, **given: Any) -> int:
     """Show what would be used and where each setting comes from. Keys are never shown.
 
-    Nothing is sent. The exit code is 4 if the chosen backend cannot be used as it is.
+    Nothing is sent, and no file is created. The exit code is 4 if the chosen backend cannot be used
+    as it is.
     """
-    from ._doctor import as_document, examined, show
-    from ._opening import Where
-
-    findings = examined(Where(**where))
+    where = Target.of(given)
+    found = {
+        "facematch": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "configuration": _configuration(where),
+        **_examined(where),
+        "extras": list(extras()),
+        "warnings": list(_twins()),
+    }
     if as_json:
-        click.echo(json.dumps(as_document(findings), indent=2))
+        common.print_json(found)
     else:
-        show(findings)
-    return _exit.OK if findings.problem is None else _exit.CONFIGURATION
+        _show(found)
+    return Exit.OK if found["usable"] else Exit.CONFIGURATION
+
+
+# --- What is chosen -------------------------------------------------------------------------------
+
+
+def _examined(where: Target) -> dict[str, Any]:
+    """Everything that a call would use, as JSON; the backend is opened.
+
+    Of a backend that cannot be opened, the settings tell at least whether its keys are set. A
+    failover has members and no backend of its own.
+    """
+    found: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
+    found |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
+    found["members"], secrets = [], list[str]()
+    try:
+        found["profile"] = where.profile_name()
+        members = where.members()
+        names = [name for name, _ in members]
+        if names and names != [found["profile"]]:
+            each = (_examined(Target(profile=name, config=where.config)) for name in names)
+            found["members"] = list(each)
+            for one in found["members"]:
+                if not one["usable"]:
+                    member = one["profile"]
+                    found["problem"] = f"The failover cannot be opened without its member {member}."
+                    return found
+            return found | {"usable": True}
+        fallback = None if where.config else common.FALLBACK
+        found["backend"] = members[0][1] if members else where.backend or fallback
+        found["settings"] = _keys(found["backend"])
+        (planned,) = common.single_plans(where.plan())
+        values = [(one.name, one.value, one.origin) for one in planned.settings]
+        secrets += [value.reveal() for _, value, _ in values if isinstance(value, Secret)]
+        found["settings"] = [_setting(name, shown(value), origin) for name, value, origin in values]
+        found["hosts"] = [*common.foreign_hosts(planned)]
+        if planned.profile:
+            found["verifier"] = dict(planned.profile.verifier)
+            tables = planned.profile.policies
+            found["policies"] = {name: _told(table) for name, table in tables.items()}
+        found["diagnosis"] = _without(dict(_tried(planned)), secrets)
+        found["usable"] = True
+    except FaceMatchError as error:
+        found["problem"] = _without(error.message, secrets)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in that breaks here is what is looked for
+        found["problem"] = f"It fails with {type(error).__name__}: report this to its author."
+    return found
+
+
+def _setting(name: str, value: str, origin: str) -> dict[str, str]:
+    return {"name": name, "value": value, "origin": origin}
+
+
+def _keys(backend: str | None) -> list[dict[str, str]]:
+    """The settings that may come from the environment: whether each is set, never to what."""
+    from facematch_core.plugins import backend_class
+
+    variables = backend_class(backend).environment_variables if backend else {}
+    return [
+        _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
+        for name, v in variables.items()
+    ]
+
+
+def _tried(planned: Plan) -> Mapping[str, Any]:
+    """What the backend says of itself, once a verifier took it with all that the profile says.
+
+    A store is looked up and not opened: that would make its file, or ask its server.
+    """
+    with planned.open(create_stores=False) as verifier:
+        return verifier.backend.diagnose()
+
+
+def shown(value: object) -> str:
+    """A setting for people; of a secret only that it is set."""
+    if isinstance(value, Secret):
+        return f"set (from {value.origin})"
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    if isinstance(value, int | float | str | Path):
+        return _USERINFO.sub(f"//{HIDDEN}@", str(value))
+    return f"a {type(value).__name__}"
+
+
+def _told(table: Mapping[str, Any]) -> str:
+    """A table of a profile in a line, as the profile says it."""
+
+    def told(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return " ".join(f"{key} {item}" for key, item in value.items())
+        return str(value) if isinstance(value, Decimal) else shown(value)
+
+    return ", ".join(f"{key} {told(value)}" for key, value in table.items()) or "with defaults"
+
+
+def _without(value: Any, secrets: Iterable[str]) -> Any:
+    """`value` as JSON without these texts: a plug-in's author may not have been careful."""
+    if isinstance(value, Mapping):
+        return {_without(str(k), secrets): _without(v, secrets) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(item, secrets) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = shown(value)
+    for secret in filter(None, secrets):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+# --- What is installed ----------------------------------------------------------------------------
+
+
+def _configuration(where: Target) -> str:
+    """Which file is read, for people."""
+    from facematch_core.config import FILE_NAME, VARIABLE, find_config, user_file
+
+    if where.backend is not None:
+        return "not read: a backend is named"
+    path = find_config(where.config, here=True)
+    if path is None:
+        return f"none (looked for ./{FILE_NAME} and {user_file()})"
+    if where.config is not None:
+        return f"{path} (--config)"
+    return f"{path} (${VARIABLE})" if os.environ.get(VARIABLE) else str(path)
+
+
+def extras() -> Iterator[dict[str, Any]]:
+    """The optional parts of this distribution; none if it runs without being installed."""
+    found: dict[str, dict[str, str | None]] = {}
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for requirement in metadata.requires(OWN) or []:
+            name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+            extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
+            # `all` names what the others name.
+            if name and extra and extra[1] != "all":
+                version, twin = _version(name[0]), TWINS.get(name[0])
+                if version is None and twin and (other := _version(twin)):
+                    version = f"({twin} {other} instead)"
+                found.setdefault(extra[1], {})[name[0]] = version
+    for title, packages in found.items():
+        yield {
+            "name": title,
+            "present": None not in packages.values(),
+            "packages": packages,
+            "install": f'pip install "{OWN}[{title}]"',
+        }
+
+
+def _version(name: str) -> str | None:
+    """The version of a distribution; None if it is not installed."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(name)
+    return None
+
+
+def _twins() -> Iterator[str]:
+    """What is installed and should not be."""
+    for name, twin in TWINS.items():
+        if _version(name) and _version(twin):
+            yield (
+                f"{twin} and {name} are both installed and bring the same module, never both: "
+                f"pip uninstall {twin} {name}, then install one of them again."
+            )
+
+
+# --- In words -------------------------------------------------------------------------------------
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    say(f"facematch {found['facematch']}, Python {found['python']}, {found['platform']}")
+    say(f"configuration: {found['configuration']}")
+    members = found["members"]
+    if members:
+        names = ", ".join(member["profile"] for member in members)
+        say(f"failover: {found['profile']}, of {names}")
+    for one in members or [found]:
+        _show_one(one)
+    if members and not found["usable"]:
+        say(f"cannot be used: {found['problem']}")
+    rows = [
+        (
+            extra["name"],
+            "present" if extra["present"] else "missing",
+            ", ".join(
+                f"{name} {version or 'missing'}" for name, version in extra["packages"].items()
+            ),
+        )
+        for extra in found["extras"]
+    ]
+    if rows:
+        common.print_table(("extra", "state", "packages"), rows, prose=("packages",))
+    for extra in found["extras"]:
+        if not extra["present"]:
+            say(f"  for {extra['name']}: {extra['install']}")
+    for warning in found["warnings"]:
+        say(f"warning: {warning}")
+
+
+def _show_one(one: Mapping[str, Any]) -> None:
+    profile = f" (profile {one['profile']})" if one["profile"] else ""
+    say(f"backend: {one['backend'] or 'not known'}{profile}")
+    if one["problem"] is not None:
+        say(f"  cannot be used: {one['problem']}")
+    for host in one["hosts"]:
+        say(f"  note: {host}")
+    rows = [(line["name"], line["value"], line["origin"]) for line in one["settings"]]
+    rows += [(name, shown(value), "profile") for name, value in one["verifier"].items()]
+    rows += [(name, value, "profile") for name, value in one["policies"].items()]
+    if rows:
+        common.print_table(("setting", "value", "from"), rows, prose=("value", "from"))
+    for name, value in one["diagnosis"].items():
+        say(f"  {name}: {value}")

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from . import _options
+from . import common
+from .verify import ask
 
 
 @click.command("liveness", short_help="Check one photograph for a live face.")
-@click.argument("image", type=click.Path(), callback=_options.picture_file)
-@_options.where
-@_options.call
-@_options.picture
+@click.argument("image", type=click.Path(), callback=common.picture_file)
+@common.target
+@common.call
+@common.picture
 @click.option("--force", is_flag=True, help="Overwrite the file of --picture.")
 def command(image: Path, **given: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
@@ -22,8 +23,6 @@ def command(image: Path, **given: Any) -> int:
     \b
     facematch liveness selfie.jpg --profile mine --threshold 80
 
-    Not every backend can tell: `facematch backends` lists them.
+    Not every backend can tell: `facematch backends` lists what each can do.
     """
-    from ._asking import Asked, ask
-
-    return ask("check_liveness", [image], Asked.of(given))
+    return ask("check_liveness", [image], given)

@@ -1,53 +1,78 @@
-"""`facematch verify`: is this the same person?"""
+"""`facematch verify`: is this the same person? One pair, or every pair of a file."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import attrs
 import click
 
-from . import _options
+from facematch_core.errors import (
+    FATAL,
+    ConfigurationError,
+    FaceMatchError,
+    InvalidImage,
+    InvalidRequest,
+    Unsupported,
+)
+from facematch_core.models import Charged, Operation, Retention, Threshold
 
-#: Options that mean something for a batch alone.
-_BATCH = ("out", "workers")
+from . import common
+from .common import Exit, clean, counted, say
+
+if TYPE_CHECKING:
+    from facematch_core.backend import Backend
+    from facematch_core.verifier import PairOutcome, Verifier
+
+    from ._results import Answer
+
+#: Calls at a time unless told otherwise.
+WORKERS = 4
 
 
 @click.command("verify", short_help="Compare two photographs, or many pairs of them.")
-@click.argument("probe", type=click.Path(), callback=_options.picture_file, required=False)
-@click.argument("reference", type=click.Path(), callback=_options.picture_file, required=False)
-@click.option("--live", is_flag=True, help="First check PROBE for a live face (a second call).")
+@click.argument("probe", type=click.Path(), callback=common.picture_file, required=False)
+@click.argument("reference", type=click.Path(), callback=common.picture_file, required=False)
+@click.option("--live", is_flag=True, help="First check PROBE for a live face: one more call.")
 @click.option(
     "--liveness-threshold",
-    callback=_options.percentage,
+    callback=common.percentage,
     metavar="0-100",
-    help="With --live: where LIVE begins, on the scale of that score.",
+    help="With --live: score where a live face begins.",
 )
 @click.option(
     "--max-fmr",
-    callback=_options.rate,
+    callback=common.rate,
     metavar="RATE",
-    help="Instead of --threshold: the highest false match rate, such as 1e-3, by the calibration "
-    "of the profile.",
+    help="Instead of --threshold: the highest false match rate to accept, such as 1e-3. The "
+    "profile must name a calibration.",
 )
-@_options.where
-@_options.call
-@_options.picture
+@common.target
+@common.call
+@common.picture
 @click.option(
     "--pairs",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="CSV",
-    help="Compare every pair of a file with the columns probe,reference[,key].",
+    help="Compare every pair in this file; its columns are probe,reference[,key].",
 )
 @click.option(
-    "--out", type=_options.FILE, metavar="JSONL", help="With --pairs: a line per pair goes here."
+    "--out",
+    type=common.FILE,
+    metavar="FILE",
+    help="With --pairs: write the results to this file, .jsonl or .csv.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file of --picture or --out.")
 @click.option(
     "--workers",
-    callback=_options.workers,
+    callback=common.workers,
     metavar="1-256",
-    help="With --pairs: calls at a time; 4 by default.",
+    help=f"With --pairs: how many calls to make at a time; {WORKERS} by default.",
 )
 def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
     """Is it the same person in PROBE (the selfie) and REFERENCE (the document)?
@@ -56,35 +81,428 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
     facematch verify selfie.jpg id.jpg --threshold 50 --rotate
     facematch verify --pairs pairs.csv --out results.jsonl
 
-    A mismatch is no error: the exit code is 1, as `facematch -h` lists them.
+    A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
     """
     if given["pairs"] is not None:
-        return _batch(probe, given)
-    lone = [f"--{name}" for name in _BATCH if given[name]]
-    if lone:
-        raise click.UsageError(f"{lone[0]} goes with --pairs.")
+        alone = {
+            "PROBE and REFERENCE": probe,
+            "--live": given["live"],
+            "--liveness-threshold": given["liveness_threshold"],
+            "--picture": given["picture"],
+        }
+        for name, value in alone.items():
+            if value:
+                raise click.UsageError(f"{name} cannot go with --pairs.")
+        if given["out"] is None:
+            raise click.UsageError("--pairs needs --out: the file for the results.")
+        return _batch(given)
+    for name in ("out", "workers"):
+        if given[name]:
+            raise click.UsageError(f"--{name} goes with --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Name two pictures, PROBE and REFERENCE, or --pairs.")
     if given["liveness_threshold"] is not None and not given["live"]:
         raise click.UsageError("--liveness-threshold goes with --live.")
-    from ._asking import Asked, ask
-
-    return ask("verify_live" if given["live"] else "verify", [probe, reference], Asked.of(given))
+    return ask("verify_live" if given["live"] else "verify", [probe, reference], given)
 
 
-def _batch(probe: Path | None, given: dict[str, Any]) -> int:
-    alone = {
-        "PROBE and REFERENCE": probe,
-        "--live": given["live"],
-        "--liveness-threshold": given["liveness_threshold"],
-        "--picture": given["picture"],
+# --- One call -------------------------------------------------------------------------------------
+
+
+def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
+    """Make one call, print its result, draw it if wished.
+
+    Args:
+        call: Which method of the verifier.
+        pictures: The files.
+        given: The options of the command, as click read them.
+    """
+    target: Path | None = given["picture"]
+    if target is not None:
+        # Before anything is sent: what was paid for is also to be drawn.
+        if target.suffix.lower() != ".png":
+            raise click.UsageError(f"--picture writes PNG: name it {target.stem}.png.")
+        common.check_target("--picture", target, force=given["force"])
+        if any(target.exists() and path.exists() and target.samefile(path) for path in pictures):
+            raise click.UsageError("--picture would overwrite a picture that it is drawn from.")
+    elif given["force"]:
+        raise click.UsageError("--force overwrites a file: name one with --picture.")
+    images = [_read(path) for path in pictures]
+    with common.open_target(common.Target.of(given)) as verifier:
+        try:
+            result: Answer = getattr(verifier, call)(*images, **_call_options(verifier, given))
+        except Unsupported as error:
+            raise _without_alternative(error) from None
+        backends = [one.backend for one in common.members_of(verifier)]
+        may_rotate = not given["rotate"] and any(b.capabilities.rotate for b in backends)
+    if given["as_json"]:
+        common.print_json(result.to_dict())
+    else:
+        from ._results import show
+
+        show(result, may_rotate=may_rotate)
+    if target is not None:
+        from ._drawing import draw, png
+
+        common.write(target, png(draw(result, *(image.to_pil() for image in images))))
+    return common.DECISIONS[result.decision.value]
+
+
+def _read(path: Path) -> Any:
+    from facematch_core._images import Image
+
+    try:
+        return Image.read(path)
+    except InvalidImage as error:
+        message = error.message
+    # Raised out here, without the words for Python programs: a traceback has one message.
+    for advice, instead in (
+        ("use Image.from_base64", "decode it first"),
+        ("give the bytes of the picture itself", "name the file of a picture"),
+    ):
+        message = message.replace(advice, instead)
+    raise InvalidImage(message)
+
+
+def _call_options(verifier: Verifier, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for a call of `verifier`; what was not given is left out."""
+    passed = ("threshold", "review_threshold", "liveness_threshold", "max_fmr", "caller_ref")
+    options = {
+        # As a Threshold: the command line has warned of a fraction in its own words.
+        name: Threshold(given[name]) if name.endswith("threshold") else given[name]
+        for name in passed
+        if given.get(name) is not None
     }
-    for name, value in alone.items():
-        if value:
-            raise click.UsageError(f"{name} cannot go with --pairs.")
-    if given["out"] is None:
-        raise click.UsageError("--pairs needs --out: the file for the results.")
-    from ._asking import Asked
-    from ._batch import run
+    if given["keep"]:
+        options["retention"] = Retention.KEEP
+    return {
+        **options,
+        "rotate": given["rotate"],
+        "metadata": given["metadata"] or None,
+        "options": _own_options(verifier, given),
+    }
 
-    return run(Asked.of(given))
+
+def _own_options(verifier: Verifier, given: Mapping[str, Any]) -> Any:
+    """What only one backend takes, or refuses in the words of a shell."""
+    backend = getattr(verifier, "backend", None)
+    if backend is None:
+        if given["vendor"]:
+            raise click.UsageError(
+                "-o is an option of one backend, and this profile is a failover: name the profile "
+                "of one of its members."
+            )
+        return None
+    if given["keep"] and Retention.KEEP not in backend.capabilities.retention:
+        raise Unsupported(
+            f"The backend {backend.name} cannot keep a call as a record: leave --keep out.",
+            backend=backend.name,
+            what="retention",
+        )
+    return vendor_options(backend, given["vendor"])
+
+
+def _without_alternative(error: Unsupported) -> Unsupported:
+    """The same error; it says so if it lacks a call that no installed backend has."""
+    if error.what not in tuple(Operation):
+        return error
+    from facematch_core.plugins import available_backends, backend_class
+
+    for info in available_backends():
+        with contextlib.suppress(FaceMatchError):
+            if info.problem is None and any(
+                operation.value == error.what
+                for operation in backend_class(info.name).capabilities.operations
+            ):
+                return error
+    return Unsupported(
+        f"The backend {error.backend} has no {error.what} call, and no backend that is "
+        "installed has one.",
+        backend=error.backend,
+        what=error.what,
+    )
+
+
+def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
+    """The options of one backend, from text.
+
+    Returns:
+        An instance of its class of options; None if nothing was given. For a backend without
+        options `given` itself, which the core refuses in its own words.
+
+    Raises:
+        Unsupported: the backend has no option of that name.
+        InvalidRequest: a value of another type, or one that the backend refuses.
+    """
+    import typing
+
+    from facematch_core._basics import nearest
+    from facematch_core.settings import from_text
+
+    cls = backend.capabilities.options
+    if not given or cls is None:
+        return given or None
+    names, hints = common.option_names(cls), typing.get_type_hints(cls)
+    for name in given:
+        if name not in names:
+            raise Unsupported(
+                f"The backend {backend.name} has no option {name[:60]!r}; {nearest(name, names)}",
+                backend=backend.name,
+                what=name,
+            )
+    try:
+        return cls(
+            **{name: from_text(text, hints[name], f"-o {name}") for name, text in given.items()}
+        )
+    except ConfigurationError as error:
+        raise InvalidRequest(error.message) from None
+    except (TypeError, ValueError) as error:
+        # The first argument only: validators of attrs add the field and the class to it.
+        raise InvalidRequest(f"The options do not fit: {next(iter(error.args), error)}") from None
+
+
+# --- Many pairs -----------------------------------------------------------------------------------
+
+#: What a line of .csv tells of a result, and of an error.
+_COLUMNS = (
+    *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
+    *("charged", "warnings", "error", "message"),
+)
+
+
+def _batch(given: Mapping[str, Any]) -> int:
+    """Compare every pair of a file.
+
+    Returns:
+        0 if every pair was answered, whatever the answer; else the highest code among the errors of
+        single pairs; 128 and the signal if it was stopped.
+    """
+    target, source = given["out"], given["pairs"]
+    form = common.form_of("--out", target, ".jsonl", ".ndjson", ".csv")
+    common.check_target("--out", target, force=given["force"])
+    if target.exists() and source.exists() and target.samefile(source):
+        raise click.UsageError("--out would overwrite the file of --pairs.")
+    pairs = _read_pairs(source)
+    with (
+        common.open_target(common.Target.of(given)) as verifier,
+        common.Stopping() as stopping,
+    ):
+        options = _call_options(verifier, given)
+        # Before the file is created: wrong usage leaves nothing behind.
+        _check_options(verifier, options)
+        outcomes = verifier.verify_many(
+            ((*pair.paths, pair.key) for pair in stopping.until_stopped(pairs)),
+            max_workers=given["workers"] or WORKERS,
+            **options,
+        )
+        with common.named(target), _created(target, force=given["force"]) as file:
+            summary = _written(outcomes, pairs, file, form)
+        summary.signal = stopping.signal
+    if given["as_json"]:
+        common.print_json({**summary.to_dict(), "out": str(target)})
+    else:
+        summary.show(target)
+    summary.show_errors(target)
+    return 128 + stopping.signal if stopping.signal else summary.code
+
+
+class Pair(NamedTuple):
+    """One pair of a file: its line, from 1, its names and key as they stand there, its pictures."""
+
+    line: int
+    probe: str
+    reference: str
+    key: str | None
+    paths: tuple[Path, Path]
+
+
+def _read_pairs(path: Path) -> list[Pair]:
+    """Read a file of pairs; `InvalidRequest` names every fault, pictures that are missing too."""
+    sides = ("probe", "reference")
+    pairs, problems = [], []
+    for row in common.read_csv(path, needed=sides, known=("key",)):
+        names = tuple(row.cells[side] for side in sides)
+        paths = (path.parent / names[0], path.parent / names[1])
+        key = row.cells.get("key") or None
+        pairs.append(Pair(line=row.line, probe=names[0], reference=names[1], key=key, paths=paths))
+        for side, name, picture in zip(sides, names, paths, strict=True):
+            if not _is_file(picture):
+                problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
+    common.refuse(path, problems)
+    return pairs
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or no name at all
+        return False
+
+
+def _check_options(verifier: Verifier, options: Mapping[str, Any]) -> None:
+    """Refuse now what every comparison would refuse."""
+    from facematch_core._pipeline import CallOptions
+
+    verifier._refuse(Operation.MATCH, [], CallOptions(**options))  # noqa: SLF001 - the command line belongs to the core
+
+
+def _created(target: Path, *, force: bool) -> IO[str]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("w" if force else "x", encoding="utf-8", newline="")
+    except OSError as error:
+        raise common.refused("--out", target, error) from None
+
+
+def _written(
+    outcomes: Iterator[PairOutcome], pairs: Sequence[Pair], file: IO[str], form: str
+) -> Summary:
+    import csv
+
+    summary = Summary(pairs=len(pairs))
+    table = csv.DictWriter(file, _COLUMNS) if form == ".csv" else None
+    if table is not None:
+        table.writeheader()
+    with common.progress("compared") as progress:
+        task = progress.add_task("", total=len(pairs))
+        for outcome in outcomes:
+            pair = pairs[outcome.index]
+            if table is not None:
+                row = _cells(pair, outcome)
+                table.writerow({name: common.cell(value) for name, value in row.items()})
+            else:
+                file.write(json.dumps(_line(pair, outcome)) + "\n")
+            # Line by line: whatever ends this process, what was paid for is on disk.
+            file.flush()
+            summary.add(pair.line, outcome)
+            progress.advance(task)
+    return summary
+
+
+def _line(pair: Pair, outcome: PairOutcome) -> dict[str, Any]:
+    return {
+        "index": outcome.index,
+        "line": pair.line,
+        "key": pair.key,
+        "probe": pair.probe,
+        "reference": pair.reference,
+        "result": None if outcome.result is None else outcome.result.to_dict(),
+        "error": None if outcome.error is None else common.error_document(outcome.error),
+    }
+
+
+def _cells(pair: Pair, outcome: PairOutcome) -> dict[str, object]:
+    row: dict[str, object] = {
+        "line": pair.line,
+        "key": pair.key,
+        "probe": pair.probe,
+        "reference": pair.reference,
+    }
+    result, error = outcome.result, outcome.error
+    if result is not None:
+        score, threshold = result.score, result.threshold
+        row |= {
+            "decision": result.decision.value,
+            "score": None if score is None else score.value,
+            "scale": None if score is None else score.scale,
+            "threshold": None if threshold is None else threshold.value,
+            "charged": result.billing.charged.value,
+            "warnings": "; ".join(warning.code.value for warning in result.warnings),
+        }
+    if error is not None:
+        charged = common.charged(error).value
+        row |= {"charged": charged, "error": type(error).__name__, "message": clean(error.message)}
+    return row
+
+
+@attrs.define(kw_only=True)
+class Summary:
+    """Counts over the outcomes of a batch of so many pairs.
+
+    Attributes:
+        decisions, errors: How many per decision and per class of error.
+        charged: How many calls per what is known of their charge.
+        seconds: What each answer took.
+        first: Class of error to the line and the error where it came first.
+        fatal: The error that ended the batch, or None.
+        signal: The signal that ended it; 0 if none did.
+        code: The exit code.
+    """
+
+    pairs: int
+    decisions: Counter[str] = attrs.field(factory=Counter)
+    errors: Counter[str] = attrs.field(factory=Counter)
+    charged: Counter[Charged] = attrs.field(factory=Counter)
+    seconds: list[float] = attrs.field(factory=list)
+    first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
+    fatal: FaceMatchError | None = None
+    signal: int = 0
+    code: Exit = Exit.OK
+
+    def add(self, line: int, outcome: PairOutcome) -> None:
+        """Count one outcome, whose pair is on this line of the file."""
+        if outcome.result is not None:
+            self.decisions[outcome.result.decision.value] += 1
+            self.charged[outcome.result.billing.charged] += 1
+            self.seconds.append(outcome.result.elapsed_s)
+        if outcome.error is not None:
+            kind = type(outcome.error).__name__
+            self.errors[kind] += 1
+            self.charged[common.charged(outcome.error)] += 1
+            self.first.setdefault(kind, (line, outcome.error))
+            self.code = max(self.code, common.code_of(outcome.error))
+            if isinstance(outcome.error, FATAL):
+                self.fatal = self.fatal or outcome.error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        import signal
+
+        stopped: Any = None if self.fatal is None else common.error_document(self.fatal)
+        return {
+            "pairs": self.pairs,
+            "answered": self.decisions.total(),
+            "not_asked": self._not_asked,
+            "decisions": dict(self.decisions),
+            "errors": dict(self.errors),
+            "charged": self.charged[Charged.YES],
+            "charge_unknown": self.charged[Charged.UNKNOWN],
+            "median_s": self._median,
+            "stopped_by": signal.Signals(self.signal).name if self.signal else stopped,
+        }
+
+    @property
+    def _not_asked(self) -> int:
+        return self.pairs - self.decisions.total() - self.errors.total()
+
+    @property
+    def _median(self) -> float | None:
+        import statistics
+
+        return statistics.median(self.seconds) if self.seconds else None
+
+    def show(self, target: Path) -> None:
+        """Print it to stdout."""
+        answered, failed = self.decisions.total(), self.errors.total()
+        left = f", {self._not_asked} not asked" if self._not_asked else ""
+        say(f"{counted(self.pairs, 'pair')}: {answered} answered, {failed} failed{left}")
+        charges = Counter({"charged": self.charged[Charged.YES]})
+        if self.charged[Charged.UNKNOWN]:
+            charges["perhaps charged"] = self.charged[Charged.UNKNOWN]
+        for counts in (self.decisions.most_common(), self.errors.most_common(), charges.items()):
+            if counts:
+                words = (f"{name.replace('_', ' ')} {count}" for name, count in counts)
+                say(f"  {', '.join(words)}")
+        if self._median is not None:
+            say(f"  {self._median:.3f} s in the median")
+        say(f"  written to {target}")
+
+    def show_errors(self, target: Path) -> None:
+        """Print to stderr what went wrong: each class of error where it came first."""
+        for kind, (line, error) in self.first.items():
+            others = self.errors[kind] - 1
+            again = f" (and {others} more {kind}: see {target})" if others else ""
+            say(f"error: line {line}: {common.sentence(error)}{again}", err=True)
+        if self.fatal is not None:
+            kind = type(self.fatal).__name__
+            say(f"stopped early: {kind} would meet every further pair", err=True)

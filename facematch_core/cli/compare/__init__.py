@@ -5,11 +5,9 @@ One module for each command, imported when it is used.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import click
 
+from facematch_core.cli._app import LazyGroup
 from facematch_core.errors import ConfigurationError
 
 #: Name of a command to what the list says of it; each is `command` of the module so named.
@@ -28,40 +26,28 @@ COMMANDS = {
 NEEDED = ("numpy", "scipy", "sqlalchemy", "matplotlib", "jinja2")
 
 
-class CompareGroup(click.Group):
-    """A group that imports a command only to run it, and says what is missing for it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of their use."""
-        return [*COMMANDS]
+class CompareGroup(LazyGroup):
+    """Says what is missing for a command."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command, imported now; None if there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
         try:
-            found: Any = importlib.import_module(f"{__package__}.{cmd_name}").command
+            return super().get_command(ctx, cmd_name)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in NEEDED:
                 raise
-        else:
-            command: click.Command = found
-            return command
         raise ConfigurationError(
             f"facematch compare needs {missing}, which is not installed: "
             'pip install "facematch-core[compare]".'
         )
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl([*COMMANDS.items()])
-
 
 @click.group(
     "compare",
     cls=CompareGroup,
+    package=__name__,
+    table=COMMANDS,
     short_help="Which vendor, at which threshold, and how sure: study, run, report, gate.",
 )
 def command() -> None:

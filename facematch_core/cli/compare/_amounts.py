@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facematch_core.cli import _options
+from facematch_core.cli import common
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,13 +23,16 @@ def price_options(help_: str) -> Callable[[Command], Command]:
 
     def decorated(command: Command) -> Command:
         currency = click.option(
-            "--currency", default="USD", metavar="CCC", help="Of the prices; USD by default."
+            "--currency",
+            default="USD",
+            metavar="CCC",
+            help="Currency of the prices; USD by default.",
         )
         price = click.option(
             "--price",
             "prices",
             multiple=True,
-            callback=_options.words,
+            callback=common.name_values,
             metavar="NAME=AMOUNT",
             help=help_,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facematch_core.cli._opening import Where, warned_plan
+from facematch_core.cli.common import Target
 
 
 def openers_of(
@@ -19,8 +19,8 @@ def openers_of(
         click.UsageError: there is none, or a name comes twice.
         ConfigurationError: the configuration, or a plug-in.
     """
-    asked = [(name, Where(profile=name, config=config)) for name in profiles]
-    asked += [(name, Where(backend=name)) for name in backends]
+    asked = [(name, Target(profile=name, config=config)) for name in profiles]
+    asked += [(name, Target(backend=name)) for name in backends]
     if not asked:
         raise click.UsageError("Name at least one contender with --profile or --backend.")
     if config is not None and all(where.profile is None for _, where in asked):
@@ -35,13 +35,13 @@ def openers_of(
     return openers
 
 
-def opener_of(where: Where) -> Callable[..., Any]:
+def opener_of(where: Target) -> Callable[..., Any]:
     """What opens one contender; a plan that cannot be made is told now.
 
     Raises:
-        ConfigurationError: as `Where.plan`.
+        ConfigurationError: as `Target.plan`.
     """
-    return warned_plan(where).open
+    return where.announced().open
 
 
 def opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
@@ -50,9 +50,6 @@ def opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
     Raises:
         ConfigurationError: the file, the profile, or there is neither.
     """
-    from facematch_core._config import find, read
-
-    path = find(config, here=True)
-    if path is not None and name in read(path).profiles:
-        return opener_of(Where(profile=name, config=config))
-    return opener_of(Where(backend=name))
+    if name in Target(config=config).profile_names():
+        return opener_of(Target(profile=name, config=config))
+    return opener_of(Target(backend=name))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facematch_core.cli._text import clean, counted
+from facematch_core.cli.common import clean, counted, say
 
 if TYPE_CHECKING:
     from facematch_core.comparison.running import Cluster, StudyRun
@@ -48,10 +48,8 @@ def _tell(cluster: Cluster, names: list[str]) -> None:
     workers = cluster.workers
     how = "encrypted" if cluster.is_encrypted else "not encrypted"
     where = "on this machine" if cluster.is_here else how
-    click.echo(
-        clean(
-            f"pictures for {', '.join(names)} go to {counted(len(workers), 'Dask worker')} with "
-            f"{counted(sum(workers.values()), 'thread')} at {cluster.address} ({where})"
-        ),
+    say(
+        f"pictures for {', '.join(names)} go to {counted(len(workers), 'Dask worker')} with "
+        f"{counted(sum(workers.values()), 'thread')} at {cluster.address} ({where})",
         err=True,
     )

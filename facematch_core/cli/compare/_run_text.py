@@ -6,13 +6,22 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from facematch_core.cli import _exit
-from facematch_core.cli._text import clean, console, counted, print_table
-from facematch_core.gates._budget import shown
+from facematch_core.cli.common import (
+    Exit,
+    clean,
+    code_of,
+    console,
+    counted,
+    error_document,
+    print_table,
+    say,
+    say_command,
+    sentence,
+)
+from facematch_core.models import Environment
+from facematch_core.resilience._budget import shown
 
 if TYPE_CHECKING:
     from facematch_core.comparison.running import (
@@ -36,13 +45,12 @@ _COLUMNS = {
 
 def show_plan(run: StudyRun, standings: Mapping[str, Standing]) -> None:
     """Print to stderr what will be asked, and what it costs."""
-    study, err = run.stored, console(err=True)
+    study = run.stored
     mated = sum(study.content["mated"])
-    err.out(
-        clean(
-            f"{study.name}: {counted(study.pairs, 'pair')}, {mated} mated and "
-            f"{study.pairs - mated} non-mated"
-        )
+    say(
+        f"{study.name}: {counted(study.pairs, 'pair')}, {mated} mated and "
+        f"{study.pairs - mated} non-mated",
+        err=True,
     )
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
@@ -56,17 +64,17 @@ def show_plan(run: StudyRun, standings: Mapping[str, Standing]) -> None:
             (
                 one.name,
                 backend.name,
-                backend.environment.value,
+                (backend.environment or Environment.PRODUCTION).value,
                 one.retention.value,
                 f"{left} of {study.pairs}",
                 cost,
             )
         )
     header = ("contender", "backend", "where", "retention", "calls left", "cost")
-    print_table(err, header, rows)
+    print_table(header, rows, err=True)
     if sums:
         total = " and ".join(f"{shown(amount)} {currency}" for currency, amount in sums.items())
-        err.out(f"in all {total} at most")
+        say(f"in all {total} at most", err=True)
 
 
 def _cost(one: Contender, stored: StoredContender, left: int) -> str:
@@ -129,37 +137,52 @@ def show_summary(summary: RunSummary, store: str) -> None:
         for one in summary.contenders
     ]
     header = ("contender", *_COLUMNS.values(), "not acquired", "left", "charged")
-    print_table(console(), header, rows)
-    err = console(err=True)
+    print_table(header, rows)
     for one in summary.contenders:
         if one.error is not None:
-            err.out(clean(f"error: {one.name}: {_exit.sentence(one.error)}"))
+            say(f"error: {one.name}: {sentence(one.error)}", err=True)
     unknown = sum(_count(one, "unknown") for one in summary.contenders)
     if unknown:
-        click.echo(
-            f"{counted(unknown, 'pair')} may have been charged without an answer:\n"
-            f"facematch compare unknown --store {clean(store)}"
-        )
+        say(f"{counted(unknown, 'pair')} may have been charged without an answer:")
+        say_command(f"facematch compare unknown --store {store}")
     elsewhere = sum(_count(one, "claimed") + _count(one, "asked") for one in summary.contenders)
     if elsewhere:
-        click.echo(
+        say(
             f"{counted(elsewhere, 'pair')} with another process; of one that ended on another "
             "machine, they are taken back after an hour"
         )
     left = sum(one.standing.left for one in summary.contenders)
     if left:
-        click.echo(f"{counted(left, 'call')} left: the same command goes on from here")
-    click.echo(f"written to {clean(store)}")
+        say(f"{counted(left, 'call')} left: the same command goes on from here")
+    say(f"written to {store}")
 
 
-def code_of(summary: RunSummary) -> int:
+def summary_document(summary: RunSummary, store: str) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "store": store,
+        "contenders": [
+            {
+                "name": one.name,
+                **{state: _count(one, state) for state in _COLUMNS},
+                "not_acquired": one.standing.not_acquired,
+                "left": one.standing.left,
+                "charged": one.standing.charged,
+                "error": None if one.error is None else error_document(one.error),
+            }
+            for one in summary.contenders
+        ],
+    }
+
+
+def ending(summary: RunSummary) -> int:
     """The exit code: the highest of what ended contenders early, and of what is not known."""
-    codes = [_exit.code_of(one.error) for one in summary.contenders if one.error is not None]
+    codes = [code_of(one.error) for one in summary.contenders if one.error is not None]
     if any(_count(one, "failed") for one in summary.contenders):
-        codes.append(_exit.VENDOR)
+        codes.append(Exit.VENDOR)
     if any(_count(one, "unknown") for one in summary.contenders):
-        codes.append(_exit.UNKNOWN)
-    return max(codes, default=_exit.OK)
+        codes.append(Exit.UNKNOWN)
+    return max(codes, default=Exit.OK)
 
 
 def _count(one: ContenderSummary, state: str) -> int:

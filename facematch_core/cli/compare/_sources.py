@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from facematch_core.cli._options import FILE
+from facematch_core.cli.common import FILE
 
 from ._journals import STORE, journal_at
 
@@ -48,9 +48,11 @@ def source_options(command: Command) -> Command:
             help="Where `compare run` wrote answers: the name of an SQLite file, sqlite:///FILE, "
             f"or postgresql+psycopg://...; {STORE} by default.",
         ),
-        click.option("--study", metavar="NAME", help="Of the store: which study, if it has more."),
         click.option(
-            "--scores", type=FILE, metavar="CSV", help="Instead of a store: a file of scores."
+            "--study", metavar="NAME", help="Which study of the store, if it has several."
+        ),
+        click.option(
+            "--scores", type=FILE, metavar="CSV", help="A file of scores, instead of a store."
         ),
     )
     for option in reversed(options):

@@ -7,12 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from facematch_core._clock import SystemClock
-from facematch_core._enums import Billed
-from facematch_core.cli import _exit
-from facematch_core.cli._text import clean, console, counted, print_table
+from facematch_core._basics import SystemClock
+from facematch_core.cli.common import Exit, counted, print_table, say, say_command
 from facematch_core.comparison.running import Left, Looked, PairState, StoredContender
 from facematch_core.comparison.running._settling import (
     free_again,
@@ -21,13 +17,14 @@ from facematch_core.comparison.running._settling import (
     tell_budgets,
 )
 from facematch_core.errors import FaceMatchError, InvalidRequest
-from facematch_core.gates import Budget
+from facematch_core.models import Charged
+from facematch_core.resilience import Budget
 
 from ._contenders import opener_by_name
 
 if TYPE_CHECKING:
     from facematch_core.comparison.running import Journal
-    from facematch_core.store import AttemptStore
+    from facematch_core.store import CallStore
 
 
 class OpenOnes:
@@ -50,7 +47,7 @@ class OpenOnes:
     def recover(self) -> None:
         """What processes that are gone had asked counts as unknown from now on."""
         for one in self._contenders:
-            free_again(self._journal, one, partial(self._tell, one, billed=Billed.NO))
+            free_again(self._journal, one, partial(self._tell, one, billed=Charged.NO))
             hear_budgets(self._journal, one)
 
     def left(self) -> list[Left]:
@@ -93,14 +90,16 @@ class OpenOnes:
             "those that are. One that is under way is settled by its process."
         )
 
-    def settle(self, contender: StoredContender, left: Left, billed: Billed) -> None:
+    def settle(self, contender: StoredContender, left: Left, billed: Charged) -> None:
         """Say whether one was charged, to the journal and to the budgets."""
         if left.attempt is None:
             return
         self._tell(contender, [left.attempt.id], billed)
         self._journal.settle(contender.number, left.attempt.id, billed)
 
-    def _tell(self, contender: StoredContender, attempt_ids: Sequence[str], billed: Billed) -> None:
+    def _tell(
+        self, contender: StoredContender, attempt_ids: Sequence[str], billed: Charged
+    ) -> None:
         """Tell the budgets in this database, and those of the contender's profile."""
         if not attempt_ids:
             return
@@ -113,16 +112,16 @@ class OpenOnes:
         if verifier is not None:
             verifier.close()
             return
-        click.echo(
-            f"warning: {clean(contender.name)} cannot be opened here, so a budget of its own was "
-            "not told: see `facematch budget`",
+        say(
+            f"warning: {contender.name} cannot be opened here, so a budget of its own was not "
+            "updated: see `facematch budget`",
             err=True,
         )
 
     @contextlib.contextmanager
-    def _stores(self, verifier: Any) -> Iterator[list[AttemptStore]]:
+    def _stores(self, verifier: Any) -> Iterator[list[CallStore]]:
         here = self._journal.attempts()
-        gates = () if verifier is None else verifier.gates
+        gates = () if verifier is None else verifier.policies
         stores = [gate.store for gate in gates if isinstance(gate, Budget)]
         try:
             yield [*stores, *([here] if here else [])]
@@ -156,17 +155,17 @@ def show(left: Sequence[Left], looked: Sequence[Looked], store: str) -> None:
             (one.left.attempt.id if one.left.attempt else "-", one.outcome, one.reason)
             for one in looked
         ]
-        print_table(console(), ("attempt", "outcome", "why"), rows, prose="why")
+        print_table(("attempt", "outcome", "why"), rows, prose=("why",))
     if not left:
-        click.echo("nothing is unknown")
+        say("nothing is unknown")
         return
     header = ("attempt", "contender", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    print_table(console(), header, [_row(one) for one in left])
+    print_table(header, [_row(one) for one in left])
     unknown = sum(one.state is PairState.UNKNOWN for one in left)
     if unknown:
-        click.echo(
-            f"{counted(unknown, 'call')} unknown: compare with the vendor's invoice, then\n"
-            f"facematch compare unknown --store {clean(store)} --settle ATTEMPT --charged "
+        say(f"{counted(unknown, 'call')} unknown: compare with the vendor's invoice, then")
+        say_command(
+            f"facematch compare unknown --store {store} --settle ATTEMPT --charged "
             "(or --not-charged)"
         )
 
@@ -186,5 +185,5 @@ def _row(left: Left) -> tuple[str, ...]:
 
 def ending(looked: Sequence[Looked]) -> int:
     """The exit code: 3 if something that was looked for stays open, 5 if records were not read."""
-    codes = {"found": _exit.OK, "error": _exit.VENDOR}
-    return max((codes.get(one.outcome, _exit.LOOK) for one in looked), default=_exit.OK)
+    codes = {"found": Exit.OK, "error": Exit.VENDOR}
+    return max((codes.get(one.outcome, Exit.LOOK) for one in looked), default=Exit.OK)

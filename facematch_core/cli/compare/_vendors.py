@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
-from facematch_core._enums import ThresholdRule
 from facematch_core.comparison.simulation import GroupRates, SimulatedVendor
+from facematch_core.models import ThresholdRule
 
 #: What a price is in unless told otherwise.
 CURRENCY: Final = "USD"

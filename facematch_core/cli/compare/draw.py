@@ -6,16 +6,15 @@ from pathlib import Path
 
 import click
 
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._files import check_target, write
-from facematch_core.cli._text import clean
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, check_target, say, write
 from facematch_core.comparison.study import draw_pairs, photographs, read_groups
 from facematch_core.comparison.study._writing import pairs_csv
 
 
 @click.command("draw", short_help="Draw pairs from a folder of photographs, one folder per person.")
-@click.argument("folder", type=_options.FILE)
-@click.option("--out", required=True, type=_options.FILE, metavar="FILE", help="Where to write.")
+@click.argument("folder", type=common.FILE)
+@click.option("--out", required=True, type=common.FILE, metavar="FILE", help="The file to write.")
 @click.option(
     "--mated",
     type=click.IntRange(0),
@@ -31,7 +30,7 @@ from facematch_core.comparison.study._writing import pairs_csv
 @click.option(
     "--groups",
     "groups_file",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="CSV",
     help="Who belongs to which group: a column `person`, and one for each kind of group.",
 )
@@ -46,7 +45,9 @@ from facematch_core.comparison.study._writing import pairs_csv
     help="Draw each pair within one of two halves of the people: the report, which chooses "
     "thresholds on one half and judges them on the other, then loses none.",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="Of the draw; 0 by default.")
+@click.option(
+    "--seed", type=int, default=0, metavar="N", help="Seed of the random draw; 0 by default."
+)
 @click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 def command(
     *,
@@ -87,10 +88,8 @@ def command(
     )
     write(out, pairs_csv(out, study))
     same = int(study.mated.sum())
-    click.echo(
-        clean(
-            f"{same:,} mated and {len(study.pairs) - same:,} non-mated pairs of "
-            f"{len(study.subjects):,} people, {len(study.pictures):,} photographs: written to {out}"
-        )
+    say(
+        f"{same:,} mated and {len(study.pairs) - same:,} non-mated pairs of "
+        f"{len(study.subjects):,} people, {len(study.pictures):,} photographs: written to {out}"
     )
-    return _exit.OK
+    return Exit.OK

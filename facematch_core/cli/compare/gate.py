@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._text import clean
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, say
 from facematch_core.comparison.gate import GateProfile, Outcome, Verdict, judge, read_profile
 
 from ._sources import answers_from, evaluation_from, source_options
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
     from facematch_core.comparison._document import Evaluation
 
 #: Verdict to exit code.
-CODES = {Outcome.PASS: _exit.OK, Outcome.FAIL: _exit.NO, Outcome.INCONCLUSIVE: _exit.LOOK}
+CODES = {Outcome.PASS: Exit.OK, Outcome.FAIL: Exit.NO, Outcome.INCONCLUSIVE: Exit.LOOK}
 
 
 @click.command("gate", short_help="PASS, FAIL or INCONCLUSIVE against a profile of requirements.")
 @source_options
 @click.option(
     "--report",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="JSON",
     help="Instead: what `compare report` wrote as JSON, for the FMR that the profile requires.",
 )
@@ -42,13 +41,19 @@ CODES = {Outcome.PASS: _exit.OK, Outcome.FAIL: _exit.NO, Outcome.INCONCLUSIVE: _
     metavar="NAME",
     help="Judge this contender; may be repeated. By default all, and all must pass.",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="Of the division of people; 0.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Seed of the random split of people; 0 by default.",
+)
 @click.option(
     "--allow-mock",
     is_flag=True,
     help="Judge answers of a mock or a sandbox, which say nothing about a vendor.",
 )
-@_options.as_json
+@common.as_json
 def command(*, report: Path | None, profile: str, as_json: bool, **given: Any) -> int:
     """Hold contenders against a profile of requirements.
 
@@ -70,7 +75,7 @@ def command(*, report: Path | None, profile: str, as_json: bool, **given: Any) -
         allow_mock=given["allow_mock"],
     )
     if as_json:
-        click.echo(json.dumps(verdict.to_dict(), indent=2))
+        common.print_json(verdict.to_dict())
     else:
         _show(verdict)
     return CODES[verdict.outcome]
@@ -95,10 +100,10 @@ def _evaluation(report: Path | None, profile: GateProfile, given: Any) -> Evalua
 
 def _show(verdict: Verdict) -> None:
     for one in verdict.contenders:
-        click.echo(clean(f"{one.outcome.upper()}  {one.sentence}"))
+        say(f"{one.outcome.upper()}  {one.sentence}")
     profile = verdict.profile
     if len(verdict.contenders) > 1:
-        click.echo(f"{verdict.outcome.upper()}  all of them, by {clean(profile.title)}")
+        say(f"{verdict.outcome.upper()}  all of them, by {profile.title}")
     for text in (profile.source, profile.leaves_out):
         if text is not None:
-            click.echo(clean(text), err=True)
+            say(text, hang=0, err=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._text import console, print_table
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, print_table, say
 from facematch_core.comparison._plan import Less, Need, StudyPlan, plan_study
-from facematch_core.gates._budget import shown
+from facematch_core.resilience._budget import shown
 
 from ._amounts import amount, price_options, prices_of
 
@@ -21,14 +20,14 @@ from ._amounts import amount, price_options, prices_of
 @click.option(
     "--fmr",
     required=True,
-    callback=_options.rate,
+    callback=common.rate,
     metavar="RATE",
     help="The FMR that is to be shown, such as 1e-4: two people taken for one.",
 )
 @click.option(
     "--fnmr",
     required=True,
-    callback=_options.rate,
+    callback=common.rate,
     metavar="RATE",
     help="The FNMR that is to be shown, such as 0.01: one person taken for two.",
 )
@@ -44,16 +43,16 @@ from ._amounts import amount, price_options, prices_of
 @click.option(
     "--confidence",
     default="0.95",
-    callback=_options.rate,
+    callback=common.rate,
     metavar="RATE",
-    help="One-sided; 0.95 by default.",
+    help="Confidence of the claims, one-sided; 0.95 by default.",
 )
 @click.option(
     "--no-split",
     is_flag=True,
     help="For `compare report --no-split`, which judges thresholds on the pairs that chose them.",
 )
-@_options.as_json
+@common.as_json
 def command(
     *,
     fmr: float,
@@ -85,38 +84,41 @@ def command(
         split=not no_split,
     )
     if as_json:
-        click.echo(json.dumps(_document(made, currency), indent=2))
+        common.print_json(_document(made, currency))
     else:
         _show(made, currency)
-    return _exit.OK
+    return Exit.OK
 
 
 def _show(made: StudyPlan, currency: str) -> None:
-    to = console()
-    to.out(
-        f"To show, with {100 * made.confidence:g} % confidence (one-sided),\n"
-        f"  an FMR of at most {made.fmr:g} (1 in {1 / made.fmr:,.0f}) and\n"
-        f"  an FNMR of at most {made.fnmr:g} (1 in {1 / made.fnmr:,.0f}):\n"
-    )
+    say(f"To show, with {100 * made.confidence:g} % confidence (one-sided),")
+    say(f"  an FMR of at most {made.fmr:g} (1 in {1 / made.fmr:,.0f}) and")
+    say(f"  an FNMR of at most {made.fnmr:g} (1 in {1 / made.fnmr:,.0f}):")
+    say()
     vendors = [*made.needs[0].cost]
     header = ["errors of each kind", "mated", "non-mated"]
     header += ["draw: mated", "draw: non-mated"] if made.split else []
     header += ["in all", *(f"{vendor}, {currency}" for vendor in vendors)]
-    print_table(to, header, [_row(need, split=made.split) for need in made.needs])
-    to.out(
-        "\nThe first line is the floor: one error of a kind, and that claim is not shown. Take a "
-        "lower line:\na threshold is chosen on other people, so that even a perfect vendor is seen "
-        "with an error in about\nhalf of the studies on the first line. All pairs of different "
-        "people, as far as possible."
+    print_table(header, [_row(need, split=made.split) for need in made.needs])
+    say()
+    say(
+        "The first line is the floor: one error of a kind, and that claim is not shown. Take a "
+        "lower line: a threshold is chosen on other people, so that even a perfect vendor is seen "
+        "with an error in about half of the studies on the first line. All pairs of different "
+        "people, as far as possible.",
+        hang=0,
     )
     if made.split:
-        to.out(
+        say(
             "Half of the people choose the thresholds, the other half judges them: of pairs drawn "
-            "with\n`compare draw --split` half is judged, of others even fewer."
+            "with `compare draw --split` half is judged, of others even fewer.",
+            hang=0,
         )
     if not made.less:
         return
-    to.out("\nWhat less money shows at best, without one error:\n")
+    say()
+    say("What less money shows at best, without one error:")
+    say()
     rows = [
         (
             one.vendor,
@@ -130,7 +132,7 @@ def _show(made: StudyPlan, currency: str) -> None:
     ]
     kinds = ["draw: mated", "draw: non-mated"] if made.split else ["mated", "non-mated"]
     header = ["vendor", currency, *kinds, "FMR at most", "FNMR at most"]
-    print_table(to, header, rows)
+    print_table(header, rows)
 
 
 def _row(need: Need, *, split: bool) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._files import check_target, write
-from facematch_core.cli._text import clean
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, say
 
+from ._evaluated import as_document, check_outs, out_option, write_outs
 from ._sources import answers_from, source_options
 
 if TYPE_CHECKING:
@@ -21,64 +20,58 @@ if TYPE_CHECKING:
 
 @click.command("report", short_help="Judge the answers: one page and one JSON document.")
 @source_options
-@click.option("--out", type=_options.FILE, metavar="REPORT.html", help="Write the page.")
-@click.option(
-    "--json", "document", type=_options.FILE, metavar="REPORT.json", help="Write the same as JSON."
-)
+@out_option("Write the page (.html) or the same as JSON (.json); repeatable.")
 @click.option(
     "--fmr",
     default="1e-3",
-    callback=_options.rate,
+    callback=common.rate,
     metavar="RATE",
-    help="The false match rate that all contenders are held to; 1e-3.",
+    help="The false match rate that all contenders are held to; 1e-3 by default.",
 )
 @click.option(
     "--confidence",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     metavar="0-1",
-    help="Of every interval; 0.95.",
+    help="Confidence of every interval; 0.95 by default.",
 )
 @click.option(
     "--no-split",
     is_flag=True,
     help="Choose thresholds on the pairs that they are judged on, which flatters them.",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="Of the division of people; 0.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Seed of the random split of people; 0 by default.",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
-def command(*, out: Path | None, document: Path | None, **given: Any) -> int:
+@common.as_json
+def command(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     """Judge what contenders answered: how many genuine people each refuses, and how sure that is.
 
     \b
-    facematch compare report --store study.sqlite3 --out report.html --json report.json
+    facematch compare report --store study.sqlite3 --out report.html --out report.json
     facematch compare report --scores scores.csv --fmr 1e-4 --out report.html
 
     The page loads nothing and holds no picture. Half of the people choose the thresholds, the other
     half judges them.
     """
-    targets = {"--out": out, "--json": document}
-    named = {option: path for option, path in targets.items() if path is not None}
-    if not named:
-        raise click.UsageError("Name a file with --out, with --json, or one with each.")
-    if len({path.absolute() for path in named.values()}) < len(named):
-        raise click.UsageError("--out and --json name the same file.")
-    for option, path in named.items():
-        check_target(option, path, force=given["force"])
+    if not outs and not as_json:
+        raise click.UsageError("Name a file with --out, or say --json.")
+    check_outs(outs, force=given["force"])
     evaluation = _evaluation(given)
-    if out is not None:
-        from facematch_core.comparison.report import report_html
-
-        write(out, report_html(evaluation).encode())
-    if document is not None:
-        from facematch_core.comparison._json import to_document
-
-        text = json.dumps(to_document(evaluation), indent=2, allow_nan=False)
-        write(document, f"{text}\n".encode())
+    write_outs(outs, evaluation)
+    if as_json:
+        common.print_json(as_document(evaluation))
+        return Exit.OK
     for one in evaluation.contenders:
-        click.echo(clean(_headline(one, evaluation)))
-    for path in named.values():
-        click.echo(f"written to {clean(str(path))}")
-    return _exit.OK
+        say(_headline(one, evaluation))
+    for path in outs:
+        say(f"written to {path}")
+    return Exit.OK
 
 
 def _evaluation(given: dict[str, Any]) -> Evaluation:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from facematch_core.cli import _options
-from facematch_core.cli._budget_settling import confirm
-from facematch_core.cli._files import check_target
-from facematch_core.cli._stopping import Stopping
-from facematch_core.cli._text import clean
+from facematch_core.cli import common
+from facematch_core.cli.common import Stopping, confirm, say
 from facematch_core.comparison.running import Cluster, Journal, Price, StudyRun
 from facematch_core.comparison.study import Study, read_study
 
@@ -21,6 +17,7 @@ from . import _run_text
 from ._amounts import price_options, prices_of
 from ._contenders import openers_of
 from ._elsewhere import embedders_at
+from ._evaluated import check_outs, out_option, write_outs
 from ._journals import journal_at, store_option
 
 #: Calls at a time of each contender unless told otherwise.
@@ -28,53 +25,68 @@ WORKERS = 4
 
 
 @click.command("run", short_help="Ask every vendor about every pair, once.")
-@click.argument("source", metavar="STUDY", type=_options.FILE)
+@click.argument("source", metavar="STUDY", type=common.FILE)
 @click.option(
-    "--profile", "profiles", multiple=True, metavar="NAME", help="A contender: a profile."
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=common.profile_names,
+    help="A contender: a profile.",
 )
 @click.option(
     "--backend",
     "backends",
     multiple=True,
     metavar="NAME",
+    shell_complete=common.backend_names,
     help="A contender: a backend as it is, such as `local`. Both may be repeated.",
 )
-@click.option(
-    "--config",
-    metavar="FILE",
-    type=click.Path(),
-    help="The configuration file; by default ./facematch.toml or the user's own.",
-)
+@common.config
 @store_option
 @click.option(
     "--workers",
-    callback=_options.workers,
+    callback=common.workers,
     metavar="1-256",
     help="Calls at a time of each contender; 4 by default.",
 )
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Of a Dask cluster, such as tls://host:8786, whose workers embed pictures for engines of "
-    "your own. Pictures travel to them; calls that may be charged never do.",
+    help="Address of a Dask cluster, such as tls://host:8786, whose workers embed pictures for "
+    "engines of your own. Pictures travel to them; calls that may be charged never do.",
 )
-@click.option("--name", metavar="TEXT", help="What the study is called; by default as its file.")
+@click.option("--name", metavar="TEXT", help="Name of the study; by default that of its file.")
 @click.option(
     "--pictures",
-    type=_options.FILE,
+    type=common.FILE,
     metavar="DIR",
-    help="Of a .txt study: the folder of people, if it is another one than the file's.",
+    help="With a .txt study: the folder of people, if it is not that of the file.",
 )
 @click.option(
-    "--mated", type=click.IntRange(0), metavar="N", help="Of a folder: mated pairs to draw."
+    "--mated",
+    type=click.IntRange(0),
+    metavar="N",
+    help="With a folder: how many mated pairs to draw.",
 )
 @click.option(
-    "--non-mated", type=click.IntRange(0), metavar="N", help="Of a folder: non-mated ones."
+    "--non-mated",
+    type=click.IntRange(0),
+    metavar="N",
+    help="With a folder: how many non-mated pairs to draw.",
 )
 @click.option(
-    "--split", is_flag=True, help="Of a folder: draw within halves, as `compare draw --split` does."
+    "--split",
+    is_flag=True,
+    help="With a folder: draw within halves, as `compare draw --split` does.",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="Of a folder: for the draw; 0.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="With a folder: seed of the random draw; 0 by default.",
+)
 @click.option(
     "--keep",
     multiple=True,
@@ -83,21 +95,13 @@ WORKERS = 4
     "lost answer can be looked for. May be repeated.",
 )
 @price_options("What one comparison of a contender costs; by default as its budget counts.")
-@click.option(
-    "--out",
-    type=_options.FILE,
-    metavar="REPORT.html",
-    help="At the end, judge the answers, and write the page of `compare report`.",
-)
-@click.option(
-    "--json",
-    "document",
-    type=_options.FILE,
-    metavar="REPORT.json",
-    help="And the same numbers as JSON.",
+@out_option(
+    "At the end, judge the answers, and write what `compare report` writes: .html or .json; "
+    "repeatable."
 )
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
+@common.as_json
 def command(*, source: Path, store: str, **given: Any) -> int:
     """Ask every contender about every pair of STUDY, once, whatever happens meanwhile.
 
@@ -112,7 +116,7 @@ def command(*, source: Path, store: str, **given: Any) -> int:
     goes on from there and pays nothing twice; several of them may work on one study. It asks before
     a real vendor is paid. The exit code is 0 if every pair has come to an end; see `facematch -h`.
     """
-    _check_targets(given)
+    check_outs(given["outs"], force=given["force"])
     openers = openers_of(given["profiles"], given["backends"], given["config"])
     currency = given["currency"]
     prices = {
@@ -145,12 +149,17 @@ def _run(
             stop=lambda: bool(stopping.signal),
             embedders=embedders,
         )
-    _run_text.show_summary(summary, store)
+    if given["as_json"]:
+        common.print_json(_run_text.summary_document(summary, store))
+    else:
+        _run_text.show_summary(summary, store)
     if stopping.signal:
         return 128 + stopping.signal
-    if given["out"] or given["document"]:
-        _judge(run, journal, given["out"], given["document"])
-    return _run_text.code_of(summary)
+    if given["outs"]:
+        _judge(run, journal, given["outs"])
+        for path in given["outs"]:
+            say(f"judged in {path}", err=given["as_json"])
+    return _run_text.ending(summary)
 
 
 def _study(source: Path, given: Any) -> Study:
@@ -169,32 +178,11 @@ def _study(source: Path, given: Any) -> Study:
     )
 
 
-def _check_targets(given: Any) -> None:
-    out, document = given["out"], given["document"]
-    for option, target in (("--out", out), ("--json", document)):
-        if target is not None:
-            check_target(option, target, force=given["force"])
-    if None not in (out, document) and out.absolute() == document.absolute():
-        raise click.UsageError("--out and --json name the same file.")
-
-
-def _judge(run: StudyRun, journal: Journal, out: Path | None, document: Path | None) -> None:
-    from facematch_core.cli._files import write
+def _judge(run: StudyRun, journal: Journal, outs: tuple[Path, ...]) -> None:
     from facematch_core.comparison._evaluate import evaluate
     from facematch_core.comparison.running import read_answers
 
     study = run.stored
     names = [one.name for one, _ in run.contenders]
     answers = read_answers(journal, study, names=names)
-    evaluation = evaluate(answers, name=study.name, digest=study.digest)
-    if out is not None:
-        from facematch_core.comparison.report import report_html
-
-        write(out, report_html(evaluation).encode())
-        click.echo(f"judged in {clean(str(out))}")
-    if document is not None:
-        from facematch_core.comparison._json import to_document
-
-        text = json.dumps(to_document(evaluation), indent=2, allow_nan=False)
-        write(document, f"{text}\n".encode())
-        click.echo(f"judged in {clean(str(document))}")
+    write_outs(outs, evaluate(answers, name=study.name, digest=study.digest))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._files import check_target
-from facematch_core.cli._text import clean, console, number, print_table
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, check_target, number, print_table, say
 from facematch_core.comparison._scores_csv import write_scores
 from facematch_core.comparison.simulation import (
     SimulatedStudy,
@@ -31,22 +30,32 @@ from ._vendors import groups_of, vendor_of
     metavar="NAME:KEY=VALUE,...",
     help="A vendor and what is true of it; may be repeated.",
 )
-@click.option("--people", type=click.IntRange(2), default=200, metavar="N", help="200 by default.")
 @click.option(
-    "--mated", type=click.IntRange(0), default=1000, metavar="N", help="1000 pairs by default."
+    "--people",
+    type=click.IntRange(2),
+    default=200,
+    metavar="N",
+    help="How many people; 200 by default.",
+)
+@click.option(
+    "--mated",
+    type=click.IntRange(0),
+    default=1000,
+    metavar="N",
+    help="How many mated pairs; 1000 by default.",
 )
 @click.option(
     "--non-mated",
     type=click.IntRange(0),
     default=10_000,
     metavar="N",
-    help="10000 pairs by default.",
+    help="How many non-mated pairs; 10000 by default.",
 )
 @click.option(
     "--pictures",
     type=click.IntRange(1),
     metavar="N",
-    help="Of each person; by default as few as the pairs need.",
+    help="Pictures of each person; by default as few as the pairs need.",
 )
 @click.option(
     "--group",
@@ -55,8 +64,10 @@ from ._vendors import groups_of, vendor_of
     metavar="COLUMN:GROUP=PART,...",
     help="A column of groups, each with its part of the people; may be repeated.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="0 by default.")
-@click.option("--out", required=True, type=_options.FILE, metavar="CSV", help="Where to write.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of chance; 0 by default."
+)
+@click.option("--out", required=True, type=common.FILE, metavar="CSV", help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 def command(
     *,
@@ -111,8 +122,8 @@ def command(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_scores(out, [simulate(vendor, study, seed=seed) for vendor in vendors])
     _show(vendors, study)
-    click.echo(f"written to {clean(str(out))}")
-    return _exit.OK
+    say(f"written to {out}")
+    return Exit.OK
 
 
 def _show(vendors: Iterable[SimulatedVendor], study: SimulatedStudy) -> None:
@@ -125,4 +136,4 @@ def _show(vendors: Iterable[SimulatedVendor], study: SimulatedStudy) -> None:
         )
         rows.append((vendor.name, number(vendor.threshold), *told))
     header = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
-    print_table(console(), header, rows)
+    print_table(header, rows)

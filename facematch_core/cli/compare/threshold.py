@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core._nearest import nearest
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._files import check_target, write
-from facematch_core.cli._text import clean, number
+from facematch_core._basics import nearest
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, check_target, clean, number, say, write
 from facematch_core.errors import InvalidRequest
 
 from ._sources import Source, answers_from, source_options
 
 if TYPE_CHECKING:
-    from facematch_core._calibration import Calibration, CalibrationPoint
+    from facematch_core.calibration import Calibration, CalibrationPoint
 from facematch_core.comparison._answers import Answers
 
 
 def _rates(
     context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> tuple[float, ...]:
-    read = [_options.rate(context, option, typed) for typed in given]
+    read = [common.rate(context, option, typed) for typed in given]
     return tuple(value for value in read if value is not None)
 
 
@@ -33,7 +32,9 @@ def _rates(
 )
 @source_options
 @click.option(
-    "--contender", metavar="NAME", help="Whose threshold; needed if there is more than one."
+    "--contender",
+    metavar="NAME",
+    help="Choose the threshold of this one; needed if there are several.",
 )
 @click.option(
     "--fmr",
@@ -55,22 +56,21 @@ def _rates(
     metavar="N",
     help="Until when verifiers take the file; without it, for ever.",
 )
-@click.option("--out", required=True, type=_options.FILE, metavar="FILE", help="The file.")
-@click.option("--force", is_flag=True, help="Overwrite it.")
+@click.option("--out", required=True, type=common.FILE, metavar="FILE", help="The file to write.")
+@click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 @click.option(
     "--allow-mock",
     is_flag=True,
     help="Take answers of a mock or a sandbox; only a verifier that is set to it takes the file.",
 )
-@_options.as_json
+@common.as_json
 def command(*, out: Path, as_json: bool, **given: Any) -> int:
     """Choose the threshold of a contender for a false match rate, and write it to a file.
 
     \b
-    facematch compare threshold --store study.sqlite3 --contender didit --fmr 1e-3 \\
-        --out didit.calibration.json
+    facematch compare threshold --store study.sqlite3 --contender didit --fmr 1e-3 --out didit.json
 
-    A profile names the file (calibration = "didit.calibration.json"); then
+    A profile names the file (calibration = "didit.json"); then
     `verifier.verify(..., max_fmr=1e-3)` and `facematch verify --max-fmr 1e-3` mean the same for
     every vendor. It is bound to the backend, the scale and the model that answered. The threshold
     is chosen on all people of the study; how well thresholds so chosen do, `compare report` tells.
@@ -91,10 +91,10 @@ def command(*, out: Path, as_json: bool, **given: Any) -> int:
     document = json.dumps(calibration.to_dict(), indent=2)
     write(out, f"{document}\n".encode())
     if as_json:
-        click.echo(document)
+        common.print_json(calibration.to_dict())
     else:
         _show(calibration, out)
-    return _exit.OK
+    return Exit.OK
 
 
 def _chosen(source: Source, name: str | None) -> Answers:
@@ -111,8 +111,8 @@ def _chosen(source: Source, name: str | None) -> Answers:
 
 def _show(calibration: Calibration, out: Path) -> None:
     for point in calibration.points:
-        click.echo(clean(_line(calibration, point)))
-    click.echo(f"written to {clean(str(out))}")
+        say(_line(calibration, point))
+    say(f"written to {out}")
 
 
 def _line(calibration: Calibration, point: CalibrationPoint) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from facematch_core._enums import Billed
-from facematch_core.cli import _exit, _options
-from facematch_core.cli._budget_settling import confirm
+from facematch_core.cli import common
+from facematch_core.cli.common import Exit, confirm, say
+from facematch_core.models import Charged
 
 from . import _unknown
 from ._journals import journal_at, store_option
@@ -19,18 +18,20 @@ from ._journals import journal_at, store_option
     "unknown", short_help="List what may have been charged without an answer; settle it."
 )
 @store_option
-@click.option("--study", metavar="NAME", help="Of one study only.")
+@click.option("--study", metavar="NAME", help="Only calls of this study.")
 @click.option(
     "--reconcile",
     is_flag=True,
     help="Look for each call in its vendor's records, which charges nothing. Only calls that the "
     "vendor was asked to keep can be found.",
 )
-@click.option("--settle", metavar="ATTEMPT", help="Say what became of one call; with one of:")
-@click.option("--charged", is_flag=True, help="The vendor's invoice has it: never asked again.")
 @click.option(
-    "--not-charged", "free", is_flag=True, help="It has not: asked again by the next run."
+    "--settle",
+    metavar="ATTEMPT",
+    help="Say what became of one call, with --charged or --not-charged.",
 )
+@click.option("--charged", is_flag=True, help="It is on the vendor's invoice: never asked again.")
+@click.option("--not-charged", "free", is_flag=True, help="It is not: the next run asks again.")
 @click.option(
     "--config",
     metavar="FILE",
@@ -38,12 +39,12 @@ from ._journals import journal_at, store_option
     help="The configuration file of the contenders' profiles, for --reconcile and --settle.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --settle.")
-@_options.as_json
+@common.as_json
 def command(*, store: str, study: str | None, as_json: bool, **given: Any) -> int:
     """List the pairs whose call may have been charged, or was, and has no answer.
 
     They are not asked again by themselves. --reconcile looks for them, --settle says what the
-    vendor's invoice or support told you, for good. Budgets are told as well.
+    vendor's invoice or support told you, for good. Budgets are updated, too.
     """
     if given["settle"] is None and (given["charged"] or given["free"]):
         raise click.UsageError("--charged and --not-charged go with --settle ATTEMPT.")
@@ -55,7 +56,7 @@ def command(*, store: str, study: str | None, as_json: bool, **given: Any) -> in
         open_ones = _unknown.OpenOnes(journal, study, given["config"])
         open_ones.recover()
         if given["settle"] is not None:
-            billed = Billed.YES if given["charged"] else Billed.NO
+            billed = Charged.YES if given["charged"] else Charged.NO
             return _settle(open_ones, given["settle"], billed, yes=given["yes"], as_json=as_json)
         looked = open_ones.reconcile() if given["reconcile"] else ()
         left = open_ones.left()
@@ -63,23 +64,21 @@ def command(*, store: str, study: str | None, as_json: bool, **given: Any) -> in
         told: dict[str, Any] = {"open": [_unknown.document(one) for one in left]}
         if given["reconcile"]:
             told["looked"] = [_unknown.looked_document(one) for one in looked]
-        click.echo(json.dumps(told, indent=2))
+        common.print_json(told)
     else:
         _unknown.show(left, looked, store)
     return _unknown.ending(looked)
 
 
 def _settle(
-    open_ones: _unknown.OpenOnes, attempt_id: str, billed: Billed, *, yes: bool, as_json: bool
+    open_ones: _unknown.OpenOnes, attempt_id: str, billed: Charged, *, yes: bool, as_json: bool
 ) -> int:
     contender, left = open_ones.chosen(attempt_id)
-    word = "charged" if billed is Billed.YES else "not charged"
+    word = "charged" if billed is Charged.YES else "not charged"
     confirm(f"Settle attempt {attempt_id} of {contender.name} as {word}, for good?", yes=yes)
     open_ones.settle(contender, left, billed)
     if as_json:
-        click.echo(
-            json.dumps({**_unknown.document(left), "charged": billed is Billed.YES}, indent=2)
-        )
+        common.print_json({**_unknown.document(left), "charged": billed is Charged.YES})
     else:
-        click.echo(f"{attempt_id}: {word}")
-    return _exit.OK
+        say(f"{attempt_id}: {word}")
+    return Exit.OK

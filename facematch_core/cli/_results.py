@@ -1,0 +1,178 @@
+"""A result in words: one line that says it, then what else people should know."""
+
+from __future__ import annotations
+
+import attrs
+
+from facematch_core.models import (
+    Advice,
+    Charged,
+    Environment,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    Result,
+    ResultWarning,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+    WarningCode,
+)
+
+from .common import number, say
+
+Answer = MatchResult | LivenessResult | LiveMatchResult
+
+
+def show(result: Answer, *, may_rotate: bool = False) -> None:
+    """Print a result to stdout: one line that says it, then what else people should know.
+
+    Args:
+        result: Any kind of result.
+        may_rotate: The backend could also try turned pictures, and was not asked to.
+    """
+    if not isinstance(result, LiveMatchResult):
+        _show_one("", result, may_rotate=may_rotate)
+        return
+    verdict = VERDICTS[result.decision.value]
+    say(f"  {verdict.says}", word=verdict.word, colour=verdict.colour)
+    _show_one("liveness: ", result.liveness, may_rotate=may_rotate)
+    if result.match is None:
+        say("match: not asked for, not charged")
+    else:
+        _show_one("match: ", result.match, may_rotate=may_rotate)
+
+
+def _show_one(title: str, result: MatchResult | LivenessResult, *, may_rotate: bool) -> None:
+    verdict = VERDICTS[result.decision.value]
+    scale = "" if result.score is None else f"{result.score.scale}, "
+    say(
+        f"  {score_words(result)} ({scale}{limits(result)})  {verdict.says}",
+        word=title + verdict.word,
+        colour=verdict.colour,
+    )
+    inconclusive = result.decision.value == "inconclusive"
+    for warning in result.warnings:
+        turn = may_rotate and inconclusive and warning.code is WarningCode.NO_FACE
+        say(f"  {warning_words(warning, *(['try --rotate'] if turn else []))}")
+    if isinstance(result, LivenessResult):
+        facts = {"quality": result.quality, "luminance": result.luminance}
+        known = [f"{name} {number(value)}" for name, value in facts.items() if value is not None]
+        if known:
+            say(f"  {', '.join(known)}")
+    if result.route is not None and result.route.skipped:
+        members = ", ".join(f"{s.backend} ({s.reason})" for s in result.route.skipped)
+        say(f"  answered by {result.route.answered_by}, not by {members}")
+        for skipped in result.route.skipped:
+            say(f"  {skipped.backend}: {skipped.message}")
+    ids = {"request": result.ids.vendor, "kept by the vendor as session": result.ids.session}
+    known = [f"{name} {value}" for name, value in ids.items() if value is not None]
+    if known:
+        say(f"  {', '.join(known)}")
+    say(f"  {cost_words(result)}")
+
+
+@attrs.frozen
+class Verdict:
+    """How one decision is shown, on a terminal and in a picture.
+
+    Attributes:
+        word: The decision in capitals.
+        says: What it means.
+        colour: On a terminal: green, red or yellow, for yes, no, and neither.
+    """
+
+    word: str
+    says: str
+    colour: str
+
+
+_AS_FAR = "as far as this engine can tell"
+
+#: Decision to how it is shown.
+VERDICTS: dict[str, Verdict] = {
+    "match": Verdict("MATCH", f"same person, {_AS_FAR}", "green"),
+    "no_match": Verdict("NO MATCH", f"not the same person, {_AS_FAR}", "red"),
+    "live": Verdict("LIVE", f"a live face, {_AS_FAR}", "green"),
+    "not_live": Verdict("NOT LIVE", f"not a live face, {_AS_FAR}", "red"),
+    "verified": Verdict("VERIFIED", f"live and same person, {_AS_FAR}", "green"),
+    "review": Verdict("REVIEW", "neither yes nor no: a person should look", "yellow"),
+    "inconclusive": Verdict(
+        "INCONCLUSIVE", "no face could be judged: this says nothing about the people", "yellow"
+    ),
+}
+
+#: How a score is compared with a threshold, in words.
+RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
+
+_AUTHORS = {
+    ThresholdSource.PROFILE: ", from the profile",
+    ThresholdSource.DEFAULT: ", the default",
+    ThresholdSource.VENDOR: ", the vendor's",
+    ThresholdSource.CALIBRATION: ", calibrated",
+}
+
+#: What a person can do about a warning.
+_ADVICE: dict[Advice, str] = {
+    Advice.RETAKE_PHOTO: "take the photograph again",
+    Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
+    Advice.ONE_FACE_ONLY: "use a photograph that shows one face",
+    Advice.POSSIBLE_FRAUD: "this may be fraud: look at it before anybody is let in",
+    Advice.REVIEW: "a person should look",
+}
+
+_CHARGED = {
+    Charged.YES: "charged",
+    Charged.NO: "not charged",
+    Charged.UNKNOWN: "perhaps charged",
+}
+
+#: Answers that may not be taken for a vendor's real ones.
+_UNREAL = {
+    Environment.MOCK: "from a mock: not real",
+    Environment.SANDBOX: "from a sandbox: not real",
+}
+
+
+def score_words(result: Result) -> str:
+    """The score, or that there is none."""
+    return "no score" if result.score is None else f"score {number(result.score.value)}"
+
+
+def limits(result: Result) -> str:
+    """Where a pass begins, for example ``threshold at least 50, the default``."""
+    review = result.review_threshold
+    above = (
+        "" if review is None or review.value is None else f", review up to {number(review.value)}"
+    )
+    return f"{_limit(result.threshold)}{above}"
+
+
+def _limit(threshold: Threshold | None) -> str:
+    if threshold is None or threshold.value is None:
+        return "the vendor's own threshold"
+    rule = RULES.get(threshold.rule, "the vendor's rule at")
+    return f"threshold {rule} {number(threshold.value)}{_AUTHORS.get(threshold.source, '')}"
+
+
+def warning_words(warning: ResultWarning, *more: str) -> str:
+    """A warning as a sentence, with the advice that goes with it, or `more` of it."""
+    text = warning.text or warning.tag or warning.code.value.replace("_", " ")
+    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
+    advice = [*([_ADVICE[warning.advice]] if warning.advice else []), *more]
+    return f"warning: {text.rstrip('.')}.{tag}" + (
+        f" Advice: {', or '.join(advice)}." if advice else ""
+    )
+
+
+def cost_words(result: MatchResult | LivenessResult) -> str:
+    """Who answered, what it cost, and how long it took."""
+    ground = f" ({result.billing.ground})" if result.billing.ground else ""
+    unreal = None if result.environment is None else _UNREAL.get(result.environment)
+    parts = [
+        result.backend,
+        *([unreal] if unreal else []),
+        _CHARGED[result.billing.charged] + ground,
+        f"{result.elapsed_s:.2f} s",
+    ]
+    return ", ".join(parts)
