@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from facematch_core._enums import Billed, Environment
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged, Environment
 
 from .metrics import ScoreTable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: What `Answers.billed` means: its place here.
-BILLED: Final = (Billed.NO, Billed.YES, Billed.UNKNOWN)
+BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
 
 #: Why a pair has no answer that no error tells.
 NOT_ASKED: Final = "not asked"
@@ -64,7 +64,7 @@ class Answers:
         """Answers of which only the scores are known."""
         known: dict[str, object] = {
             "elapsed_s": np.full(len(table), np.nan),
-            "billed": np.full(len(table), BILLED.index(Billed.NO), np.int8),
+            "billed": np.full(len(table), BILLED.index(Charged.NO), np.int8),
             "not_answered": {"no answer": missing}
             if (missing := int(np.count_nonzero(~table.answered)))
             else {},

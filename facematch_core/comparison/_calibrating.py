@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from facematch_core._calibration import Calibration, CalibrationPoint
-from facematch_core._clock import SystemClock
-from facematch_core._enums import Environment
+from facematch_core._basics import SystemClock
+from facematch_core.calibration import Calibration, CalibrationPoint
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment
 
 from ._answers import Answers
 from .metrics import trials_for

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import attrs
 
-from facematch_core._enums import Environment, ThresholdRule
+from facematch_core.models import Environment, ThresholdRule
 
 from .metrics._values import Interval, Rate
 

@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 
 from facematch_core import __version__
-from facematch_core._clock import SystemClock
-from facematch_core._enums import ThresholdRule
+from facematch_core._basics import SystemClock
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 from ._answers import Answers
 from ._curves import curve_of, histogram_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from facematch_core._enums import Environment
+from facematch_core.models import Environment
 
 from ._document import Contender, Evaluation, Limit, OperatingPoint
 from ._rounding import upper

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facematch_core._enums import Decision, Environment, ThresholdRule
+from facematch_core.models import Decision, Environment, ThresholdRule
 
 from . import _scores_faults as faults
 from ._answers import BILLED, Answers

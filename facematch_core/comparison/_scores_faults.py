@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facematch_core._enums import Billed, Decision, Environment, ThresholdRule
+from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from ._scores_columns import Fault, Table
 from .study._pairs_csv import GROUP, PROBE_GROUP, REFERENCE_GROUP, SAME
@@ -62,7 +62,7 @@ _KNOWN: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "same": (lambda word: word.lower() in SAME, "write 1 for one person and 0 for two"),
     "decision": _one_of(Decision),
     "acquired": (lambda word: word.lower() in YES_NO, "write 1 or 0"),
-    "billed": _one_of(Billed),
+    "billed": _one_of(Charged),
     "rule": _one_of(ThresholdRule),
     "environment": _one_of(Environment),
     "threshold": (_is_real, "write a number"),
@@ -78,7 +78,7 @@ def of_header(header: list[str]) -> Iterator[Fault]:
     """What is wrong with the names of the columns."""
     hint = ""
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        hint = " (columns are parted by commas)"
+        hint = " (separate columns with commas)"
     for name in NEEDED:
         if name not in header:
             yield 1, f"the column {name} is missing{hint}"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facematch_core._enums import Billed
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged
 
 from ._answers import BILLED, NOT_ASKED, Answers
 from ._scores_faults import NEEDED, TOLD
@@ -92,7 +92,7 @@ def _said(one: Answers) -> Iterator[str]:
         "error": ~table.answered,
         "elapsed_s": ~np.isnan(one.elapsed_s),
         # What is left out of these is a guess by the price.
-        "billed": (one.billed != BILLED.index(Billed.NO)) | (one.price is not None),
+        "billed": (one.billed != BILLED.index(Charged.NO)) | (one.price is not None),
     }.items():
         if rows.any():
             yield name

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from facematch_core._enums import Billed, Decision
+from facematch_core.models import Charged, Decision
 
 from ._answers import BILLED, Answers
 from ._document import Service
@@ -53,7 +53,7 @@ def verified(table: ScoreTable) -> int:
 def _costs(one: Answers) -> tuple[float | None, float | None]:
     if one.price is None:
         return None, None
-    charged = one.billed != BILLED.index(Billed.NO)
+    charged = one.billed != BILLED.index(Charged.NO)
     # Prices have at most six decimal places; more of them are noise of binary fractions.
     cost = round(one.price * int(charged.sum()), 6)
     let_in = verified(one.table)

@@ -18,7 +18,7 @@ import numpy as np
 
 from facematch_core import __version__
 from facematch_core._images import Image
-from facematch_core._plan import plan
+from facematch_core.config import Plan
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidImage
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ _ENGINES: Final = Engines()
 
 def _open(recipe: Recipe) -> Backend:
     _check("facematch", __version__, recipe.version)
-    backend = plan(recipe.backend, settings=recipe.settings).open_backend()
+    backend = Plan.of(recipe.backend, recipe.settings).open_backend()
     here = Recipe.of(recipe.token, backend, recipe.settings).diagnosis
     try:
         for name in sorted({*here, *recipe.diagnosis}):

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import attrs
 
-from facematch_core._json import read_as, written
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import read_as, written
 
 from ._running import Status
 
@@ -138,7 +138,14 @@ class Card:
                 f"This is no card of schema {SCHEMA}: its schema is "
                 f"{document.get('schema')!r:.40}, its kind {document.get('kind')!r:.40}."
             )
-        card = read_as(cls, document)
+        try:
+            card = read_as(cls, document)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            problem = ""
+        if problem:
+            raise InvalidRequest(problem)
         if document.get("verdict") != card.verdict.value:
             raise InvalidRequest(
                 f"The card says {document.get('verdict')!r:.40}, its rules say "

@@ -11,9 +11,9 @@ from typing import Any
 import attrs
 
 from facematch_core import __version__
-from facematch_core._registry import available_backends, backend_class
 from facematch_core.backend import Backend, Secret
-from facematch_core.errors import BackendUnusable, ConfigurationError, FaceMatchError
+from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
+from facematch_core.plugins import available_backends, backend_class
 
 from ._card import Card, RuleLine
 from ._double import VendorDouble
@@ -48,8 +48,8 @@ def conformance(
         progress: Told after each case how many are done, and of how many.
 
     Raises:
-        BackendNotFound, BackendUnusable: there is no such backend, or it or its double cannot be
-            imported or opened.
+        BackendUnavailable: there is no such backend, or it or its double cannot be imported or
+            opened.
         ConfigurationError: the backend refuses its settings, or needs one that is no secret; or
             Python was told to leave assertions out.
     """
@@ -151,7 +151,7 @@ def _tried(
             return opened
         reason = f"it opens {type(opened).__name__}, which is no {cls.__name__}"
     who = f"The backend {cls.name}" if playing is None else f"The double {playing.told}"
-    raise BackendUnusable(f"{who} cannot be used ({reason}).")
+    raise BackendUnavailable(f"{who} cannot be used ({reason}).")
 
 
 def _secrets(given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from facematch_core._points import Group, distribution, version
-from facematch_core.errors import BackendUnusable
+from facematch_core.errors import BackendUnavailable
+from facematch_core.plugins import Group, distribution, version
 
 from ._double import VendorDouble
 
@@ -38,16 +38,15 @@ def double_of(name: str) -> FoundDouble | None:
     """The double for the backend of this name, imported now; None if nobody offers one.
 
     Raises:
-        BackendUnusable: two distributions offer one, a stranger offers one for a backend of ours,
-            its import fails, or it is no `VendorDouble`.
+        BackendUnavailable: two distributions offer one, a stranger offers one for a backend of
+            ours, its import fails, or it is no `VendorDouble`.
     """
-    found = _DOUBLES.by_name().get(name, [])
-    if not found:
+    found = _DOUBLES.load(name)
+    if found is None:
         return None
-    point = _DOUBLES.chosen(name, found)
-    loaded = _DOUBLES.load(point, alone=len(found) == 1)
+    loaded, point = found
     if not (isinstance(loaded, type) and issubclass(loaded, VendorDouble)):
-        raise BackendUnusable(
+        raise BackendUnavailable(
             f"The double {name} of {distribution(point)} is no subclass of "
             "facematch_core.testing.VendorDouble: report this to its author."
         )

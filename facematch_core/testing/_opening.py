@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from facematch_core import ConfigurationError
-from facematch_core._plan import Plan
-from facematch_core._settings import choices_of, fields_of, resolve
 from facematch_core.backend import Backend, Secret
+from facematch_core.config import Plan
+from facematch_core.settings import choices_of, declared_settings, resolve_settings
 
 from ._double import VendorDouble
 from ._situations import Situation
@@ -33,7 +33,7 @@ def placeholder_settings(
         ConfigurationError: a setting is needed that can neither be guessed nor is given.
     """
     settings = dict(given or {})
-    for name, (wanted, default) in fields_of(cls).items():
+    for name, (wanted, default) in declared_settings(cls).items():
         secret = Secret in choices_of(wanted)
         if secret and isinstance(settings.get(name), str):
             settings[name] = Secret(settings[name])
@@ -55,7 +55,7 @@ def open_alone(cls: type[Backend], given: Mapping[str, Any] | None = None) -> Ba
     Raises:
         ConfigurationError: as `placeholder_settings`, or the backend refuses its settings.
     """
-    settings = resolve(
+    settings = resolve_settings(
         cls,
         given=placeholder_settings(cls, given),
         in_file={},

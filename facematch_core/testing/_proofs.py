@@ -63,8 +63,6 @@ PROOFS: Mapping[str, Proof] = {
     "both in one call": Proof(
         _OPERATIONS, _operation(Operation.MATCH, Operation.LIVENESS), ("R33",)
     ),
-    "search": Proof(_OPERATIONS, _operation(Operation.SEARCH), ("R31",)),
-    "age": Proof(_OPERATIONS, _operation(Operation.AGE), ("R31",)),
     "rotate": Proof(("rotate",), lambda can: _yes(can.rotate), ("R26", "R42")),
     "keep": Proof(
         ("retention",), lambda can: _yes(Retention.KEEP in can.retention), ("R26", "R44")
@@ -80,7 +78,6 @@ PROOFS: Mapping[str, Proof] = {
     ),
     "scale of scores": Proof(("score_scale",), lambda can: can.score_scale, ("R02", "R03")),
     "scale of liveness": Proof(("liveness_scale",), lambda can: can.liveness_scale, ("R02", "R03")),
-    "scale of searches": Proof(("search_scale",), lambda can: can.search_scale, ("R31",)),
     "limits of pictures": Proof(
         ("image_limits",), lambda can: _yes(can.image_limits != ImageLimits()), ("R24",)
     ),
@@ -95,8 +92,6 @@ PROOFS: Mapping[str, Proof] = {
 NO_RULE = {
     "rate_windows": "what the vendor publishes: only the vendor could prove it",
     "reports_faces": "a vendor may tell no face of a picture, so that nothing can be missed",
-    "search_modes": "a double tells one face, whichever mode is asked for",
-    "default_minimum_age": "the core fills it in",
     "demographic_keys": "names what the core drops; R22 looks for what it dropped",
     "media_keys": "names what the core masks in `raw`",
 }

@@ -53,13 +53,6 @@ class Situation(enum.StrEnum):
     #: As SAME_PERSON or LIVE, with the guesses `VendorDouble.demographics` in the answer.
     DEMOGRAPHICS = "demographics"
 
-    # Answers of a search and of an estimation of age
-
-    #: The vendor keeps a face like the probe's, which is on no blocklist, and tells it.
-    FACE_FOUND = "face_found"
-    #: The probe shows a live face that looks older than any minimum age of the kit.
-    AGE_TOLD = "age_told"
-
     # Refusals
 
     #: The key is wrong.
@@ -93,15 +86,12 @@ class Situation(enum.StrEnum):
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
 
-#: What an answer looks like of the operations that are no yes or no about one person.
-TOLD = {Operation.SEARCH: Situation.FACE_FOUND, Operation.AGE: Situation.AGE_TOLD}
-
 #: What each operation is best answered with.
-BEST = GOOD | TOLD
+BEST = GOOD
 
 #: Situations that only one operation can meet.
 OPERATION_OF = {
-    situation: operation for table in (GOOD, BAD, TOLD) for operation, situation in table.items()
+    situation: operation for table in (GOOD, BAD) for operation, situation in table.items()
 }
 
 #: Situations that end in a result, whatever its decision.
@@ -137,7 +127,7 @@ def required(can: Capabilities) -> frozenset[Situation]:
     """The situations without which a backend that declares `can` cannot be judged at all."""
     needed = {
         table[operation]
-        for table in (GOOD, BAD, TOLD)
+        for table in (GOOD, BAD)
         for operation in can.operations
         if operation in table
     }

@@ -27,19 +27,16 @@ except ModuleNotFoundError as missing:
 from ._strategies._images import images
 from ._strategies._json import json_values, mutated
 from ._strategies._results import (
-    age_results,
     live_match_results,
     liveness_results,
     match_results,
     scores,
-    search_results,
     thresholds,
     warnings,
 )
 from ._strategies._schema import bodies
 
 __all__ = [
-    "age_results",
     "bodies",
     "images",
     "json_values",
@@ -48,7 +45,6 @@ __all__ = [
     "match_results",
     "mutated",
     "scores",
-    "search_results",
     "thresholds",
     "warnings",
 ]

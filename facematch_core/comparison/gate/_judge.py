@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from facematch_core._enums import Environment
-from facematch_core._nearest import nearest
+from facematch_core._basics import nearest
 from facematch_core.comparison._document import Contender, Evaluation, OperatingPoint, Part
 from facematch_core.comparison.metrics import Rate, bounds
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment
 
 from ._more import more_needed
 from ._profile import At, GateProfile

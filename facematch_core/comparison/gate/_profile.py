@@ -17,9 +17,7 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core._nearest import nearest
-from facematch_core._settings import described
-from facematch_core._toml import parsed
+from facematch_core._basics import described, nearest, parse_toml, read_small
 from facematch_core.errors import InvalidRequest
 
 #: Where ours are.
@@ -94,14 +92,19 @@ def read_profile(name_or_path: str | Path) -> GateProfile:
     """
     text = str(name_or_path)
     if text in built_in():
-        return _profile(text, text, parsed(_FOLDER / f"{text}.toml", "profile", InvalidRequest))
+        return _profile(text, text, _document(_FOLDER / f"{text}.toml"))
     if isinstance(name_or_path, str) and _NAME.fullmatch(text):
         raise InvalidRequest(
             f"There is no profile {text[:60]!r} of requirements; {nearest(text, built_in())} "
             "Of your own, name the file, which ends in .toml."
         )
     path = Path(name_or_path)
-    return _profile(path.stem, str(path), parsed(path, "profile", InvalidRequest))
+    return _profile(path.stem, str(path), _document(path))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    content = read_small(path, "profile", InvalidRequest)
+    return parse_toml(content, path, "profile", InvalidRequest)
 
 
 def _profile(name: str, where: str, table: Mapping[str, Any]) -> GateProfile:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from facematch_core._enums import ThresholdRule
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from facematch_core._enums import Decision, ThresholdRule
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Decision, ThresholdRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 from scipy.stats import norm
 
-from facematch_core._enums import ThresholdRule
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 from ._clusters import bounds
 from ._rates import Rates

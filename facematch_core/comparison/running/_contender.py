@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from facematch_core import _asked
-from facematch_core._enums import Environment, Operation, Retention
-from facematch_core._verifier import FaceVerifier
+from facematch_core._pipeline import CallOptions
 from facematch_core.errors import InvalidRequest
-from facematch_core.gates import Budget
+from facematch_core.models import Environment, Operation, Retention
+from facematch_core.resilience import Budget
+from facematch_core.verifier import FaceVerifier
 
 from ._hook import Hook
 from ._records import StoredContender
 
 if TYPE_CHECKING:
-    from facematch_core.store import AttemptStore
+    from facematch_core.store import CallStore
 
     from ._journal import Journal
 
@@ -61,7 +61,10 @@ class Contender:
     @property
     def costs_money(self) -> bool:
         """Whether a comparison is charged for by a real vendor."""
-        return self.is_billed and self.verifier.backend.environment is Environment.PRODUCTION
+        return self.is_billed and self.verifier.backend.environment in (
+            None,
+            Environment.PRODUCTION,
+        )
 
     @property
     def is_billed(self) -> bool:
@@ -81,9 +84,9 @@ class Contender:
         )
 
     @property
-    def budgets(self) -> tuple[AttemptStore, ...]:
+    def budgets(self) -> tuple[CallStore, ...]:
         """Where its budgets are remembered, each once."""
-        stores = [gate.store for gate in self.verifier.gates if isinstance(gate, Budget)]
+        stores = [gate.store for gate in self.verifier.policies if isinstance(gate, Budget)]
         return tuple({id(store): store for store in stores}.values())
 
     def stored(self) -> StoredContender:
@@ -105,17 +108,10 @@ class Contender:
 
     def _settings(self) -> dict[str, Any]:
         backend = self.verifier.backend
-        checked = _asked.check(
-            _asked.Asked(retention=self.retention),
-            operation=Operation.MATCH,
-            backend=backend.name,
-            can=backend.capabilities,
-            defaults=self.verifier._attempts.defaults,  # noqa: SLF001 - a comparison belongs to the core
-        )
-        threshold, review = checked.threshold, checked.review_threshold
+        threshold, review = self.verifier.thresholds(Operation.MATCH)
         return {
             "backend": backend.name,
-            "environment": backend.environment.value,
+            "environment": (backend.environment or Environment.PRODUCTION).value,
             "threshold": threshold and threshold.value,
             "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
             "review_threshold": review and review.value,
@@ -169,7 +165,7 @@ def open_contenders(
             opened.append(one)
             one.stored()
             one.verifier._refuse(  # noqa: SLF001 - a comparison belongs to the core
-                Operation.MATCH, [], _asked.Asked(retention=retention)
+                Operation.MATCH, [], CallOptions(retention=retention)
             )
     except BaseException:
         for one in opened:
@@ -191,7 +187,7 @@ def _open(
             f"The contender {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one "
             "backend under each name. Of a failover, name its members."
         )
-    if verifier._attempts.teller.hook is not hook:  # noqa: SLF001 - a comparison belongs to the core
+    if verifier._pipeline.events.hook is not hook:  # noqa: SLF001 - a comparison belongs to the core
         verifier.close()
         raise InvalidRequest(
             f"The contender {name[:60]!r} was opened without the on_event that it was given: "
@@ -208,7 +204,7 @@ def _open(
 
 def _budgeted(verifier: FaceVerifier) -> Price | None:
     """The price that a budget of the verifier counts by."""
-    for gate in verifier.gates:
+    for gate in verifier.policies:
         if not isinstance(gate, Budget):
             continue
         amount, currency = gate._price.get(Operation.MATCH), gate._currency  # noqa: SLF001 - a comparison belongs to the core

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 import attrs
 import numpy as np
 
-from facematch_core import _asked, _rules
-from facematch_core._enums import Decision, Environment, Operation
-from facematch_core._results import MatchResult
-from facematch_core._scores import Score
+from facematch_core._pipeline import CallOptions
+from facematch_core._policy import check_score, review
 from facematch_core.comparison._worker import embedding_of, stacked
 from facematch_core.errors import ConfigurationError, InvalidImage
 from facematch_core.http import HttpBackend
+from facematch_core.models import Decision, Environment, MatchResult, Operation, Score
 
 from ._pool import ask_pairs
 from ._records import Claim, Outcome
@@ -87,7 +86,7 @@ _WHY_NOT: Final[tuple[tuple[str, Callable[[Contender], bool]], ...]] = (
         "it does not answer on this machine",
         lambda one: one.verifier.backend.environment is not Environment.LOCAL,
     ),
-    ("its calls pass gates", lambda one: bool(one.verifier.gates)),
+    ("its calls pass policies", lambda one: bool(one.verifier.policies)),
     ("it makes no embeddings", lambda one: not _embeds(one.verifier.backend)),
 )
 
@@ -143,7 +142,7 @@ def prepared(turn: Turn, path: Path) -> Image:
         ConfigurationError: as `Turn.picture`.
     """
     verifier = turn.contender.verifier
-    (image,) = verifier._refuse(Operation.MATCH, [turn.picture(path)], _asked.Asked())  # noqa: SLF001 - a comparison belongs to the core
+    (image,) = verifier._refuse(Operation.MATCH, [turn.picture(path)], CallOptions())  # noqa: SLF001 - a comparison belongs to the core
     return image
 
 
@@ -175,14 +174,7 @@ class _Judge:
         self._turn = turn
         verifier = turn.contender.verifier
         backend = verifier.backend
-        checked = _asked.check(
-            _asked.Asked(),
-            operation=Operation.MATCH,
-            backend=backend.name,
-            can=backend.capabilities,
-            defaults=verifier._attempts.defaults,  # noqa: SLF001 - a comparison belongs to the core
-        )
-        self._threshold, self._review = checked.threshold, checked.review_threshold
+        self._threshold, self._review = verifier.thresholds(Operation.MATCH)
         self._scores: Callable[..., NDArray[np.float64]] = backend.scores  # type: ignore[attr-defined]  # `can_embed` found it
         #: What the first pair was answered when it was asked by itself.
         self._pattern: Outcome | None = None
@@ -226,7 +218,7 @@ class _Judge:
             threshold=self._threshold,
             backend=str(pattern.backend),
         )
-        ruled = _rules.reviewed(_rules.borne_out(result, self._threshold), self._review)
+        ruled = review(check_score(result, self._threshold), self._review)
         return attrs.evolve(
             pattern,
             score=score,

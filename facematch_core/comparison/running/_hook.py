@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from facematch_core._events import Event, Repeated, Sent, Started
+from facematch_core import EventKind
 from facematch_core.errors import ConfigurationError, FaceMatchError
+from facematch_core.events import CallEvent
 
 from ._records import Claim
 
@@ -52,7 +53,7 @@ class Hook:
         finally:
             self._own.claim = None
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: CallEvent) -> None:
         """Write a step down; `HeldBack` if that fails."""
         claim: Claim | None = getattr(self._own, "claim", None)
         if claim is None:
@@ -68,16 +69,16 @@ class Hook:
             )
         else:
             if not noted:
-                raise HeldBack(event.attempt_id, None)
+                raise HeldBack(event.call_id, None)
             return
         # Outside the except block: what the call raises next has nothing to do with it.
-        raise HeldBack(event.attempt_id, failure)
+        raise HeldBack(event.call_id, failure)
 
-    def _noted(self, event: Event, claim: Claim) -> bool:
-        if isinstance(event, Started):
-            return self._journal.begin(claim, event.attempt)
-        if isinstance(event, Sent):
+    def _noted(self, event: CallEvent, claim: Claim) -> bool:
+        if event.kind is EventKind.STARTED:
+            return event.call is not None and self._journal.begin(claim, event.call)
+        if event.kind is EventKind.SENT:
             return self._journal.ask(claim)
-        if isinstance(event, Repeated):
+        if event.kind is EventKind.RETRYING:
             return self._journal.hold(claim)
         return True

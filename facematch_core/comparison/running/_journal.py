@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from facematch_core._clock import Clock, SystemClock
-from facematch_core._enums import Billed, Environment
-from facematch_core._reconcile import Attempt
+from facematch_core._basics import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, InvalidRequest
-from facematch_core.store import Owner, SqlAttempts
+from facematch_core.models import CallRecord, Charged, Environment
+from facematch_core.store import Owner, SqlStore
 from facematch_core.store._database import Database
 
 from ._live import LIVE
@@ -60,11 +59,11 @@ class Journal:
     moments of an SQLite file. No picture, no name of a file or of a person is written.
 
     Args:
-        where: An address as SQLAlchemy reads it, or an engine; as `SqlAttempts` takes it.
+        where: An address as SQLAlchemy reads it, or an engine; as `SqlStore` takes it.
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: as `SqlAttempts`; by each method, if it cannot be read or written.
+        ConfigurationError: as `SqlStore`; by each method, if it cannot be read or written.
     """
 
     def __init__(self, where: str | Engine, *, clock: Clock | None = None) -> None:
@@ -162,7 +161,7 @@ class Journal:
                 lambda file: claim(file, contender, count=count, first=first, token=token, **mine),
             )
 
-    def begin(self, claim: Claim, attempt: Attempt) -> bool:
+    def begin(self, claim: Claim, attempt: CallRecord) -> bool:
         """Note which call a claim became, before anything is set aside for it.
 
         Returns:
@@ -246,7 +245,7 @@ class Journal:
         rows = self._step("read", lambda file: file.execute(query).mappings().all())
         return tuple(left_of(row, contender.name) for row in rows)
 
-    def settle(self, contender: int, attempt_id: str, billed: Billed) -> bool:
+    def settle(self, contender: int, attempt_id: str, billed: Charged) -> bool:
         """Say whether an unknown pair was charged, for good; False if it is not unknown.
 
         One that was not charged may be asked again.
@@ -272,20 +271,20 @@ class Journal:
         now = self._clock.now()
         self._step("looked", lambda file: looked(file, left, now))
 
-    def told_by_budgets(self, attempt_ids: Sequence[str]) -> dict[str, Billed]:
+    def told_by_budgets(self, attempt_ids: Sequence[str]) -> dict[str, Charged]:
         """What budgets in this database know of calls; those that they do not know are left out."""
         from ._recovering import told_by_budgets
 
         return self._step("read", lambda file: told_by_budgets(file, attempt_ids))
 
-    def attempts(self) -> SqlAttempts | None:
+    def attempts(self) -> SqlStore | None:
         """The store of attempts in this database, to be closed; None if there is none."""
         from sqlalchemy import inspect
 
         from facematch_core.store._tables import ATTEMPTS
 
         is_there = self._step("read", lambda file: inspect(file).has_table(ATTEMPTS.name))
-        return SqlAttempts(self._where) if is_there else None
+        return SqlStore(self._where) if is_there else None
 
     # What there is
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from facematch_core._enums import Billed
 from facematch_core.errors import UnexpectedResponse
+from facematch_core.models import Billing, Charged, Ids
 
 from ._records import Outcome, PairState, StoredContender
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 #: What becomes of a pair whose answer cannot stand beside the others.
 _STATES: Final = {
-    Billed.YES: PairState.LOST,
-    Billed.UNKNOWN: PairState.UNKNOWN,
-    Billed.NO: PairState.FREE,
+    Charged.YES: PairState.LOST,
+    Charged.UNKNOWN: PairState.UNKNOWN,
+    Charged.NO: PairState.FREE,
 }
 
 
@@ -56,8 +56,8 @@ class Origin:
         error = UnexpectedResponse(
             f"{self._name} answered {what}: such answers do not belong together. Was the model, an "
             "address or a setting changed? Ask it under another name, or in another store.",
-            billed=outcome.billed,
-            attempt_id=outcome.attempt_id,
+            billing=Billing(outcome.billed),
+            ids=Ids(call=outcome.attempt_id),
         )
         kept = Outcome(
             state=_STATES[outcome.billed],

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from facematch_core._enums import Billed
-from facematch_core._results import MatchResult
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
     FaceMatchError,
     InvalidImage,
     RequestRejected,
+    VendorError,
 )
+from facematch_core.models import Charged, Environment, MatchResult
 
 from ._records import Outcome, PairState
 
@@ -22,7 +22,7 @@ NOT_THE_PAIR: tuple[type[FaceMatchError], ...] = (*FATAL, BreakerOpen)
 _ABOUT_PICTURES = frozenset({400, 413, 415, 422})
 
 #: Of an error that was charged, or may have been: whatever else it says.
-_BY_CHARGE = {Billed.YES: PairState.LOST, Billed.UNKNOWN: PairState.UNKNOWN}
+_BY_CHARGE = {Charged.YES: PairState.LOST, Charged.UNKNOWN: PairState.UNKNOWN}
 
 
 def of_result(result: MatchResult, *, elapsed_s: float | None) -> Outcome:
@@ -34,15 +34,16 @@ def of_result(result: MatchResult, *, elapsed_s: float | None) -> Outcome:
     """
     return Outcome(
         state=PairState.ANSWERED,
-        billed=result.billed,
+        billed=result.billing.charged,
         decision=result.decision,
         score=None if result.score is None else result.score.value,
         scale=None if result.score is None else result.score.scale,
         elapsed_s=elapsed_s,
-        environment=result.environment,
+        # Answers whose environment nobody knows count with the real ones.
+        environment=result.environment or Environment.PRODUCTION,
         backend=result.backend,
         model=result.model,
-        attempt_id=result.attempt_id,
+        attempt_id=result.ids.call,
     )
 
 
@@ -63,7 +64,7 @@ def of_error(error: FaceMatchError, *, has_answered: bool = True) -> Outcome:
         has_answered: Whether the contender has compared any pair yet. Until then a vendor that
             refuses may be one that is asked in a wrong way.
     """
-    billed: Billed = getattr(error, "billed", Billed.NO)
+    billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
     state = _BY_CHARGE.get(billed)
     if state is None:
         if isinstance(error, InvalidImage) or (has_answered and is_refusal(error)):
@@ -75,7 +76,7 @@ def of_error(error: FaceMatchError, *, has_answered: bool = True) -> Outcome:
     return Outcome(
         state=state,
         billed=billed,
-        environment=getattr(error, "environment", None) if billed is not Billed.NO else None,
+        environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
         error=type(error).__name__,
-        attempt_id=getattr(error, "attempt_id", None),
+        attempt_id=error.ids.call if isinstance(error, VendorError) else None,
     )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sqlalchemy import func, select
 
-from facematch_core._enums import Billed, Decision, Environment, ThresholdRule
 from facematch_core.comparison._answers import BILLED, NOT_ASKED, Answers
 from facematch_core.comparison.metrics import DECISIONS, ScoreTable
 from facematch_core.comparison.metrics._table import NO_DECISION
+from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from ._content import columns_of
 from ._records import PairState, Standing, StoredContender, StoredStudy
@@ -54,8 +54,8 @@ def standing_of(connection: Connection, contender: int) -> Standing:
     return Standing(
         states=dict(states),
         not_acquired=not_acquired,
-        charged=billed[Billed.YES],
-        maybe_charged=billed[Billed.UNKNOWN],
+        charged=billed[Charged.YES],
+        maybe_charged=billed[Charged.UNKNOWN],
     )
 
 
@@ -118,7 +118,7 @@ def _answers(contender: StoredContender, rows: Sequence[Any], columns: dict[str,
             [np.nan if row.elapsed_s is None else row.elapsed_s for row in rows], dtype=np.float64
         ),
         billed=np.array(
-            [BILLED.index(Billed(row.billed or Billed.NO)) for row in rows], dtype=np.int8
+            [BILLED.index(Charged(row.billed or Charged.NO)) for row in rows], dtype=np.int8
         ),
         not_answered=dict(reasons),
         backend=_one(row.backend for row in answered if row.backend),

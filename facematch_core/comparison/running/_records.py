@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core._enums import Billed, Decision, Environment
-from facematch_core._reconcile import Attempt
+from facematch_core.models import CallRecord, Charged, Decision, Environment
 
 #: A record of a call that is missing after this time will not come any more.
 SURELY_LATE: Final = timedelta(minutes=15)
@@ -70,7 +69,7 @@ class Outcome:
     """
 
     state: PairState
-    billed: Billed
+    billed: Charged
     decision: Decision | None = None
     score: float | None = None
     scale: str | None = None
@@ -101,7 +100,7 @@ class Left:
     name: str
     pair: int
     state: PairState
-    attempt: Attempt | None
+    attempt: CallRecord | None
     error: str | None
     since: datetime
     looked_at: datetime | None = None

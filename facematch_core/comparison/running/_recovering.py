@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from sqlalchemy import select
 
-from facematch_core._enums import Billed
+from facematch_core.models import Charged
 from facematch_core.store import Owner, State
 from facematch_core.store._store import LONGEST_CALL
 
@@ -93,7 +93,7 @@ def recover(
 
 
 _FREE: Final = {**EMPTY, "state": PairState.FREE.value}
-_LEFT: Final = {"state": PairState.UNKNOWN.value, "billed": Billed.UNKNOWN.value}
+_LEFT: Final = {"state": PairState.UNKNOWN.value, "billed": Charged.UNKNOWN.value}
 
 
 def _is_abandoned(is_gone: bool | None, row: RowMapping, here: Owner, now: datetime) -> bool:
@@ -105,7 +105,7 @@ def _is_abandoned(is_gone: bool | None, row: RowMapping, here: Owner, now: datet
 
 
 def settled(
-    connection: Connection, contender: int, attempt_id: str, billed: Billed, now: datetime
+    connection: Connection, contender: int, attempt_id: str, billed: Charged, now: datetime
 ) -> bool:
     """Say of a pair without an answer whether it was charged; False if there is no such pair.
 
@@ -113,7 +113,7 @@ def settled(
     """
     lost = {
         "state": PairState.LOST.value,
-        "billed": Billed.YES.value,
+        "billed": Charged.YES.value,
         "ended_at": text_of(now),
     }
     this = COMPARISONS.update().where(
@@ -121,11 +121,11 @@ def settled(
         _ROW.state == PairState.UNKNOWN.value,
         _ROW.attempt_id == attempt_id,
     )
-    values = _FREE if billed is Billed.NO else lost
+    values = _FREE if billed is Charged.NO else lost
     return connection.execute(this.values(values)).rowcount == 1
 
 
-def told_by_budgets(connection: Connection, attempt_ids: Sequence[str]) -> dict[str, Billed]:
+def told_by_budgets(connection: Connection, attempt_ids: Sequence[str]) -> dict[str, Charged]:
     """What the budgets of a database know of calls; one of which they know nothing is left out.
 
     A call of several tries was charged if one was, and was not if all of them were not; as long as
@@ -144,17 +144,17 @@ def told_by_budgets(connection: Connection, attempt_ids: Sequence[str]) -> dict[
             tries.setdefault(one.attempt_id, []).append((one.state, one.billed))
     return {
         attempt_id: together(
-            Billed(billed) if state == State.SETTLED and billed else Billed.UNKNOWN
+            Charged(billed) if state == State.SETTLED and billed else Charged.UNKNOWN
             for state, billed in all_of
         )
         for attempt_id, all_of in tries.items()
     }
 
 
-def together(told: Iterable[Billed]) -> Billed:
+def together(told: Iterable[Charged]) -> Charged:
     """What several say of one call."""
     said = set(told)
-    return next((word for word in (Billed.UNKNOWN, Billed.YES) if word in said), Billed.NO)
+    return next((word for word in (Charged.UNKNOWN, Charged.YES) if word in said), Charged.NO)
 
 
 def _parts(items: Sequence[str]) -> Iterator[Iterable[str]]:

@@ -11,8 +11,8 @@ import attrs
 from sqlalchemy import Integer, literal, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from facematch_core._enums import Environment
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment
 
 from ._records import PairState, StoredContender, StoredStudy
 from ._tables import COMPARISONS, CONTENDERS, STUDIES, contender_of, study_of, text_of

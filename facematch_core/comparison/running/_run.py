@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from facematch_core._clock import Clock, SystemClock
-from facematch_core._many import MAX_WORKERS
+from facematch_core._basics import Clock, SystemClock
 from facematch_core.comparison.study import Study
 from facematch_core.errors import FaceMatchError, InvalidRequest
+from facematch_core.verifier import MAX_WORKERS
 
 from ._contender import Open, Price, open_contenders
 from ._content import digests_of, stored

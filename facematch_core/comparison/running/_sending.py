@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from facematch_core._registry import backend_class
-from facematch_core._secrets import Secret
-from facematch_core._settings import fields_of
+from facematch_core._basics import Secret
 from facematch_core.comparison import _worker
 from facematch_core.errors import ConfigurationError, InvalidImage
+from facematch_core.plugins import backend_class
+from facematch_core.settings import declared_settings
 
 from ._embedding import prepared
 
@@ -148,7 +148,7 @@ def recipe_of(backend: Backend, token: str) -> _worker.Recipe:
 
 def _settings_of(backend: Backend) -> Iterator[tuple[str, Any, Any]]:
     """Name, value and default of each setting."""
-    declared: Mapping[str, tuple[Any, Any]] = fields_of(type(backend))
+    declared: Mapping[str, tuple[Any, Any]] = declared_settings(type(backend))
     if not declared:
         return
     known: Any = type(backend)

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from facematch_core._enums import Billed, Reconciled
-from facematch_core._results import MatchResult
 from facematch_core.errors import FATAL, EnvironmentMismatch, FaceMatchError, VendorError
-from facematch_core.store import SqlAttempts
+from facematch_core.models import Charged, MatchResult, Reconciled
+from facematch_core.store import SqlStore
 
 from ._outcomes import of_result
 from ._records import Left, PairState, StoredContender
 from ._recovering import together, told_by_budgets
 
 if TYPE_CHECKING:
-    from facematch_core._verifier import FaceVerifier
-    from facematch_core.store import AttemptStore
+    from facematch_core.store import CallStore
+    from facematch_core.verifier import FaceVerifier
 
     from ._journal import Journal
 
@@ -48,7 +47,7 @@ class Looked:
 
 
 def tell_budgets(
-    stores: Iterable[AttemptStore], attempt_ids: Iterable[str], billed: Billed, now: datetime
+    stores: Iterable[CallStore], attempt_ids: Iterable[str], billed: Charged, now: datetime
 ) -> int:
     """Settle calls in budgets where they are still open; how many entries there were."""
     wanted = set(attempt_ids)
@@ -63,10 +62,10 @@ def tell_budgets(
 
 
 def take_back(
-    journal: Journal, contender: StoredContender, stores: Iterable[AttemptStore], now: datetime
+    journal: Journal, contender: StoredContender, stores: Iterable[CallStore], now: datetime
 ) -> int:
     """Free what processes that are gone had claimed and not asked; how many pairs that were."""
-    return free_again(journal, contender, lambda ids: tell_budgets(stores, ids, Billed.NO, now))
+    return free_again(journal, contender, lambda ids: tell_budgets(stores, ids, Charged.NO, now))
 
 
 def free_again(
@@ -82,7 +81,7 @@ def free_again(
 
 
 def hear_budgets(
-    journal: Journal, contender: StoredContender, stores: Iterable[AttemptStore] = ()
+    journal: Journal, contender: StoredContender, stores: Iterable[CallStore] = ()
 ) -> int:
     """Settle unknown pairs of which a budget knows; how many there were.
 
@@ -99,13 +98,13 @@ def hear_budgets(
         return 0
     books = [journal.told_by_budgets(wanted)]
     for store in stores:
-        if isinstance(store, SqlAttempts):
+        if isinstance(store, SqlStore):
             database = store._database  # noqa: SLF001 - its table is of the core
             books.append(database.run(lambda file: told_by_budgets(file, wanted)))
     settled = 0
     for attempt_id in wanted:
         told = [book[attempt_id] for book in books if attempt_id in book]
-        if told and (billed := together(told)) is not Billed.UNKNOWN:
+        if told and (billed := together(told)) is not Charged.UNKNOWN:
             settled += journal.settle(contender.number, attempt_id, billed)
     return settled
 
@@ -114,7 +113,7 @@ def reconcile_left(
     journal: Journal,
     contender: StoredContender,
     verifier: FaceVerifier,
-    stores: Sequence[AttemptStore],
+    stores: Sequence[CallStore],
     now: datetime,
     *,
     only_due: bool = False,
@@ -151,8 +150,8 @@ def reconcile_left(
             looked.append(Looked(left=left, outcome="error", reason=error.message))
             continue
         if isinstance(told.result, MatchResult):
-            if told.result.billed is not Billed.UNKNOWN:
-                tell_budgets(stores, [left.attempt.id], told.result.billed, now)
+            if told.result.billing.charged is not Charged.UNKNOWN:
+                tell_budgets(stores, [left.attempt.id], told.result.billing.charged, now)
             journal.found(left, of_result(told.result, elapsed_s=None))
         else:
             journal.looked(left)

@@ -24,8 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from facematch_core._enums import Environment
-from facematch_core._reconcile import Attempt
+from facematch_core.models import CallRecord, Environment
 
 from ._records import Left, Outcome, PairState, StoredContender, StoredStudy
 
@@ -139,7 +138,7 @@ def left_of(row: RowMapping, name: str) -> Left:
         name=name,
         pair=row["pair"],
         state=PairState(row["state"]),
-        attempt=row["attempt"] and Attempt.from_dict(json.loads(row["attempt"])),
+        attempt=row["attempt"] and CallRecord.from_dict(json.loads(row["attempt"])),
         error=row["error"],
         since=datetime.fromisoformat(row["started_at"]),
         looked_at=row["looked_at"] and datetime.fromisoformat(row["looked_at"]),

@@ -10,8 +10,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from facematch_core._clock import Clock
-from facematch_core._enums import Billed
+from facematch_core._basics import Clock
 from facematch_core._images import Image
 from facematch_core.comparison.study import Study
 from facematch_core.errors import (
@@ -22,6 +21,7 @@ from facematch_core.errors import (
     OutcomeUnknown,
     VendorUnavailable,
 )
+from facematch_core.models import Charged
 
 from ._contender import Contender
 from ._hook import HeldBack
@@ -196,7 +196,7 @@ class Turn:
             return
         noted = self._persistently(lambda: self.journal.end(kept))
         for (claim, outcome), is_noted in zip(kept, noted or [True] * len(kept), strict=True):
-            if not is_noted and outcome.billed is not Billed.NO:
+            if not is_noted and outcome.billed is not Charged.NO:
                 log.error(
                     "Pair %d of %s ended as %s, but was settled before: what came of it is lost.",
                     claim.pair + 1,
@@ -242,7 +242,7 @@ class Turn:
         with contextlib.suppress(FaceMatchError):
             # The gates were told that a byte may have left; it has not.
             not_sent, now = [held.attempt_id], self._clock.now()
-            tell_budgets(self.contender.budgets, not_sent, Billed.NO, now)
+            tell_budgets(self.contender.budgets, not_sent, Charged.NO, now)
             self.journal.release([claim], held_back=True)
 
     def _persistently(self, step: Callable[[], T]) -> T | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from facematch_core._enums import Billed, Decision, Environment, ThresholdRule
 from facematch_core.comparison._answers import BILLED, Answers
 from facematch_core.comparison.metrics import DECISIONS, NO_DECISION, ScoreTable
+from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from ._study import SimulatedStudy
 from ._vendor import SimulatedVendor
@@ -113,8 +113,8 @@ def simulate(vendor: SimulatedVendor, study: SimulatedStudy, *, seed: int = 0) -
         elapsed_s=_latencies(vendor, own, number),
         billed=np.where(
             answered & (vendor.price is not None),
-            BILLED.index(Billed.YES),
-            BILLED.index(Billed.NO),
+            BILLED.index(Charged.YES),
+            BILLED.index(Charged.NO),
         ).astype(np.int8),
         not_answered={"VendorUnavailable": missing} if missing else {},
         backend="simulated",

@@ -11,24 +11,27 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from facematch_core._clock import SystemClock
-from facematch_core._enums import (
-    Billed,
-    Decision,
-    Environment,
-    ScaleSource,
-    Severity,
-    ThresholdRule,
-    WarningCode,
-)
-from facematch_core._results import Face, MatchResult, ResultWarning
-from facematch_core._scores import Score
+from facematch_core._basics import SystemClock
 from facematch_core.backend import Backend, Capabilities, MatchCall
 from facematch_core.errors import (
     ConfigurationError,
     InvalidRequest,
-    UnsupportedOption,
+    Unsupported,
     VendorUnavailable,
+)
+from facematch_core.models import (
+    Billing,
+    Charged,
+    Decision,
+    Environment,
+    Face,
+    MatchResult,
+    ResultWarning,
+    ScaleSource,
+    Score,
+    Severity,
+    ThresholdRule,
+    WarningCode,
 )
 
 from ._people import People, Seen, card_readers, people_in
@@ -119,14 +122,14 @@ class SimulatedBackend(Backend):
         """Make a score up.
 
         Raises:
-            UnsupportedOption: a threshold, where it tells decisions only.
+            Unsupported: a threshold, where it tells decisions only.
             VendorUnavailable: an outage, or the time was up.
         """
         if self.decisions_only and call.threshold is not None:
-            raise UnsupportedOption(
+            raise Unsupported(
                 "This simulated vendor tells decisions by a threshold of its own.",
                 backend=self.name,
-                option="threshold",
+                what="threshold",
             )
         probe, reference = self._people.seen(call.probe), self._people.seen(call.reference)
         pair = sorted((probe.picture, reference.picture))
@@ -135,20 +138,20 @@ class SimulatedBackend(Backend):
             raise VendorUnavailable(
                 "This simulated vendor has an outage for these two pictures.",
                 retryable=False,
-                billed_ground=_GROUND,
+                billing=Billing(Charged.NO, _GROUND),
             )
         faces = [self._faces(seen) for seen in (probe, reference)]
         score = self._score(probe, reference, pair) if all(faces) else None
         return MatchResult(
             decision=self._decision(call, score),
-            score=None if score is None or self.decisions_only else Score(score, self._scale),
-            scale_source=None if score is None or self.decisions_only else ScaleSource.DOCUMENTED,
+            score=None
+            if score is None or self.decisions_only
+            else Score(score, self._scale, source=ScaleSource.DOCUMENTED),
             threshold=call.threshold,
             warnings=_warnings(faces),
             backend=self.name,
             model=self.model,
-            billed=Billed.NO,
-            billed_ground=_GROUND,
+            billing=Billing(Charged.NO, _GROUND),
             environment=Environment.MOCK,
             probe_faces=(Face(),) * faces[0],
             reference_faces=(Face(),) * faces[1],
@@ -196,7 +199,7 @@ class SimulatedBackend(Backend):
             raise VendorUnavailable(
                 "The deadline ran out before the answer was there: give more time.",
                 retryable=False,
-                billed_ground=_GROUND,
+                billing=Billing(Charged.NO, _GROUND),
             )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from facematch_core import Image
-from facematch_core._calls import MatchCall
-from facematch_core._results import MatchResult
-from facematch_core.backend import ImageLimits
+from facematch_core.backend import ImageLimits, MatchCall
+from facematch_core.models import MatchResult
 from facematch_core.testing import Situation, VendorDouble, noise
 
 from ._backend import SimulatedBackend

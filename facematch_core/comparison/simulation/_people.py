@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_core._images import Image
-from facematch_core._points import Group
 from facematch_core.errors import ConfigurationError, InvalidImage
+from facematch_core.plugins import Group
 
 #: The entry-point group of functions that read a test card: from the bytes of a picture to
 #: something with ``person`` (text) and ``faces`` (a number), or to None.
@@ -102,11 +102,8 @@ def card_readers() -> tuple[ReadCard, ...]:
     """Every installed reader of test cards.
 
     Raises:
-        BackendUnusable: two distributions offer one name, or an import fails.
+        BackendUnavailable: two distributions offer one name, or an import fails.
     """
     group = Group(GROUP, "reader of test cards")
-    readers: list[ReadCard] = []
-    for name, found in sorted(group.by_name().items()):
-        loaded: Any = group.load(group.chosen(name, found), alone=len(found) == 1)
-        readers.append(loaded)
-    return tuple(readers)
+    found = (group.load(name) for name in sorted(group.by_name()))
+    return tuple(one[0] for one in found if one is not None)

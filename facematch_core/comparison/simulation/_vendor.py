@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core._enums import ThresholdRule
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 _NORMAL: Final = NormalDist()
 

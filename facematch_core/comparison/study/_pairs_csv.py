@@ -26,6 +26,20 @@ SAME: Final[Mapping[str, bool]] = {
 }
 
 
+#: How a spreadsheet recognises a formula.
+FORMULA: Final = ("=", "+", "-", "@")
+
+
+def quoted(label: str) -> str:
+    """A person or a group as a cell that no spreadsheet takes for a formula."""
+    return f"'{label}" if label.startswith((*FORMULA, "'")) else label
+
+
+def unquoted(cell: str) -> str:
+    """What `quoted` made a cell of; any other cell as it stands."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*FORMULA, "'")) else cell
+
+
 def read_pairs_csv(path: Path) -> Study:
     """Read a file of pairs: CSV with a header, UTF-8 with or without a byte order mark.
 
@@ -53,8 +67,8 @@ def read_pairs_csv(path: Path) -> Study:
                 probe=path.parent / row["probe"],
                 reference=path.parent / row["reference"],
                 mated=SAME[row["same"].lower()],
-                probe_subject=row["probe_subject"],
-                reference_subject=row["reference_subject"],
+                probe_subject=unquoted(row["probe_subject"]),
+                reference_subject=unquoted(row["reference_subject"]),
                 line=line,
             )
         )
@@ -105,7 +119,7 @@ def header_faults(header: list[str], needed: Sequence[str]) -> Iterator[str]:
     """What is wrong with the names of the columns."""
     hint = ""
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        hint = " (columns are parted by commas)"
+        hint = " (separate columns with commas)"
     for name in needed:
         if name not in header:
             yield f"line 1: the column {name} is missing{hint}"
@@ -137,5 +151,5 @@ def _groups_in(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         ):
             if name.startswith(prefix) and len(name) > len(prefix) and group:
                 for subject in subjects:
-                    yield name.removeprefix(prefix), row[subject], group
+                    yield name.removeprefix(prefix), unquoted(row[subject]), unquoted(group)
                 break

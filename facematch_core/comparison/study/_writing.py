@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facematch_core.errors import InvalidRequest
 
-from ._pairs_csv import NEEDED, PROBE_GROUP, REFERENCE_GROUP
+from ._pairs_csv import FORMULA, NEEDED, PROBE_GROUP, REFERENCE_GROUP, quoted
 from ._study import Study
 
 
@@ -57,7 +57,7 @@ def pairs_csv(path: Path, study: Study) -> bytes:
                 f"The name {cell[:100]!r} begins or ends with a space, which is lost in a file of "
                 "pairs: rename it."
             )
-        writer.writerow(row)
+        writer.writerow([*map(_named, row[:2]), row[2], *map(quoted, row[3:])])
     return text.getvalue().encode()
 
 
@@ -68,6 +68,11 @@ def _relative(picture: Path, folder: Path) -> str:
         return Path(os.path.relpath(place, folder)).as_posix()
     except ValueError:  # another drive
         return str(place)
+
+
+def _named(file: str) -> str:
+    """The same file, by a name that no spreadsheet takes for a formula."""
+    return f"./{file}" if file.startswith(FORMULA) else file
 
 
 def _frayed(row: list[str]) -> Iterator[str]:

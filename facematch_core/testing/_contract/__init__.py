@@ -9,7 +9,6 @@ import attrs
 from ._arriving import ArrivingRules
 from ._decisions import DecisionRules
 from ._doubt import DoubtRules
-from ._lookups import LookupRules
 from ._mapping import MappingRules
 from ._money import MoneyRules
 from ._privacy import PrivacyRules
@@ -31,7 +30,6 @@ class BackendContract(
     PrivacyRules,
     RefusalRules,
     SharingRules,
-    LookupRules,
     RecordRules,
     TogetherRules,
     SeriesRules,

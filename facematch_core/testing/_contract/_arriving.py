@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from facematch_core import Image, Operation, Reconciled, Retention, UnsupportedOption
+from facematch_core import Image, Operation, Reconciled, Retention, Unsupported
 from facematch_core.backend import Backend
 from facematch_core.testing._planted import (
     digest,
@@ -98,7 +98,7 @@ class ArrivingRules(Rules):
         came about because nobody said no has neither.
         """
         for operation in bench.declared:
-            for options in _not_asking_for_it(bench, operation):
+            for options in _not_asking_for_it(bench):
                 self._is_not_kept(bench, operation, options)
             # What is not known of one call is no reason to keep the next one.
             for trouble in (Situation.LOST_ANSWER, Situation.OUTAGE):
@@ -109,13 +109,13 @@ class ArrivingRules(Rules):
     def _is_not_kept(self, bench: Bench, operation: Operation, options: dict[str, Any]) -> None:
         outcome = bench.ask(operation, BEST[operation], **options)
         if Retention.MINIMAL not in bench.can.retention:
-            assert isinstance(outcome.error, UnsupportedOption), "kept, and nobody asked for it"
+            assert isinstance(outcome.error, Unsupported), "kept, and nobody asked for it"
             assert outcome.requests == 0
             return
         told = bench.double.received.get("retention")
         # Nothing needs to be sent where there is no choice; where there is, R26 wants it told.
         assert told is Retention.MINIMAL or (told is None and len(bench.can.retention) == 1)
-        assert outcome.answer.session_id is None, "a record of a call that was not to be kept"
+        assert outcome.answer.ids.session is None, "a record of a call that was not to be kept"
         self._is_not_found(bench, operation, outcome.answer)
 
     def _is_not_found(self, bench: Bench, operation: Operation, result: Result) -> None:
@@ -126,11 +126,10 @@ class ArrivingRules(Rules):
         assert told is None or told.outcome is not Reconciled.FOUND, "kept, and nobody asked for it"
 
 
-def _not_asking_for_it(bench: Bench, operation: Operation) -> Iterator[dict[str, Any]]:
+def _not_asking_for_it(bench: Bench) -> Iterator[dict[str, Any]]:
     """What a caller may say of a call, alone and together, who does not ask to keep it."""
     wishes: dict[str, Any] = {"caller_ref": "visitor 7", "metadata": {"desk": 3}}
-    if operation is not Operation.SEARCH:
-        wishes["threshold"] = MIDDLE
+    wishes["threshold"] = MIDDLE
     if bench.can.rotate:
         wishes["rotate"] = True
     yield {}

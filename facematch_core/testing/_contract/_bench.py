@@ -10,7 +10,6 @@ import attrs
 import pytest
 
 from facematch_core import (
-    Event,
     FaceMatchError,
     FaceVerifier,
     Image,
@@ -20,22 +19,20 @@ from facematch_core import (
     ThresholdSource,
 )
 from facematch_core.backend import (
-    AgeCall,
     Backend,
     Call,
     Capabilities,
     LivenessCall,
     MatchCall,
-    SearchCall,
     Secret,
 )
+from facematch_core.events import CallEvent
 from facematch_core.testing._double import VendorDouble
 from facematch_core.testing._situations import (
     BEST,
     FAILURES,
     GOOD,
     OPERATION_OF,
-    TOLD,
     Situation,
 )
 
@@ -105,14 +102,9 @@ class Bench:
         return [operation for operation in GOOD if operation in self.can.operations]
 
     @property
-    def lookups(self) -> list[Operation]:
-        """The other declared operations."""
-        return [operation for operation in TOLD if operation in self.can.operations]
-
-    @property
     def declared(self) -> list[Operation]:
         """All of them."""
-        return [*self.operations, *self.lookups]
+        return self.operations
 
     def secrets(self) -> list[tuple[str, str]]:
         """Name and text of every `Secret` among the backend's attributes."""
@@ -174,7 +166,7 @@ class Bench:
         """Prepare the double and make one call, as an application would."""
         self.double.prepare(situation, score=score)
         _in_time(situation, options)
-        events: list[Event] = []
+        events: list[CallEvent] = []
         verifier = verifier or FaceVerifier(self.backend, on_event=events.append)
         pictures = images or self.double.pictures_for(situation)
         outcome = self._counted(call(verifier, operation, pictures, options))
@@ -246,11 +238,6 @@ class Bench:
         if self.can.threshold_rule is ThresholdRule.VENDOR:
             does_not_apply(f"{self.backend.name} leaves the threshold rule to its vendor.")
         scaled = [operation for operation in self.operations if self.scale(operation)]
-        if Operation.AGE in self.lookups and self.scale(Operation.AGE):
-            answer = self.ask(Operation.AGE, TOLD[Operation.AGE]).result
-            # Not every vendor looks for life where it estimates an age.
-            if answer is not None and answer.score is not None:
-                scaled.append(Operation.AGE)
         if not scaled:
             does_not_apply(f"{self.backend.name} declares no scale of scores.")
         return scaled
@@ -276,13 +263,9 @@ def call(
 _BY_VERIFIER: dict[Operation, Callable[..., Any]] = {
     Operation.MATCH: FaceVerifier.verify,
     Operation.LIVENESS: FaceVerifier.check_liveness,
-    Operation.SEARCH: FaceVerifier.search_faces,
-    Operation.AGE: FaceVerifier.estimate_age,
 }
 
 _DIRECTLY: dict[Operation, tuple[Callable[[Backend, Any], Any], type[Call]]] = {
     Operation.MATCH: (lambda backend, made: backend.match(made), MatchCall),
     Operation.LIVENESS: (lambda backend, made: backend.check_liveness(made), LivenessCall),
-    Operation.SEARCH: (lambda backend, made: backend.search_faces(made), SearchCall),
-    Operation.AGE: (lambda backend, made: backend.estimate_age(made), AgeCall),
 }

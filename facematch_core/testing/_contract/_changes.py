@@ -21,7 +21,9 @@ VALUES: Sequence[str] = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]"
 
 def number_of(told: Result) -> float | None:
     """The vendor's number in what was read, as far as it is told."""
-    return told.raw_score if told.score is None or told.raw_score is not None else told.score.value
+    if told.score is None:
+        return None
+    return told.score.value if told.score.raw is None else told.score.raw
 
 
 def with_text(backend: HttpBackend, good: Recorded, place: Place, text: str) -> Result | None:

@@ -25,7 +25,6 @@ class DoubtRules(Rules):
             assert bench.ask(operation, GOOD[operation]).error is None
             result = bench.ask(operation, Situation.NULL_SCORE).answer
             assert result.score is None
-            assert result.raw_score is None
             assert result.decision is not FAIL[operation], "no score is no mismatch"
             if bench.scale(operation) is None:
                 continue  # Only the verdict counts: there is no score to hold a threshold against.
@@ -97,7 +96,7 @@ class DoubtRules(Rules):
             outcome = bench.ask_directly(operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
             if outcome.result is None:
                 assert isinstance(outcome.error, UnexpectedResponse)
-                assert outcome.error.billed in unreadable_costs(bench, operation)
+                assert outcome.error.billing.charged in unreadable_costs(bench, operation)
             else:
                 assert outcome.result.score is None
                 assert outcome.result.decision is not PASS[operation]

@@ -12,8 +12,8 @@ import math
 
 import attrs
 
-from facematch_core import Billed, FaceMatchError, Operation, UnexpectedResponse, VendorError
-from facematch_core._rules import passes
+from facematch_core import Charged, FaceMatchError, Operation, UnexpectedResponse, VendorError
+from facematch_core._policy import passes
 from facematch_core.http import HttpBackend, HttpReply
 from facematch_core.testing._bodies import (
     CANARY,
@@ -27,7 +27,7 @@ from facematch_core.testing._bodies import (
     replaced,
     turned_round,
 )
-from facematch_core.testing._situations import ANSWERS, BAD, BEST, TOLD, Situation
+from facematch_core.testing._situations import ANSWERS, BAD, BEST, Situation
 
 from ._bench import Bench, does_not_apply, not_tested
 from ._changes import changes, scores, warning_list
@@ -111,7 +111,7 @@ class MappingRules(Rules):
                     if isinstance(told, FaceMatchError):
                         assert isinstance(told, UnexpectedResponse), f"{where}: {told!r}"
                         costs = unreadable_costs(bench, operation)
-                        assert told.billed in costs, f"{where}: {told.billed}"
+                        assert told.billing.charged in costs, f"{where}: {told.billing.charged}"
                     elif not (text == spelt and _says_so(told, good.result)):
                         assert told.score is None, f"{where}: {told.score}"
                         assert not passes(told), f"{where}: {told.decision}"
@@ -136,7 +136,7 @@ class MappingRules(Rules):
                 where = f"{operation}, {body[:200]!r}"
                 _keeps(told, bench, operation, reply_of(bench, 200, body), where)
                 if isinstance(told, VendorError) and operation in bench.can.billed_operations:
-                    assert told.billed is not Billed.NO, f"{where}: {told!r}"
+                    assert told.billing.charged is not Charged.NO, f"{where}: {told!r}"
             if BEST[operation] in bench.double.situations:
                 self._changed(bench, operation)
         for operation, situation in bench.cases([Situation.UNKNOWN_WARNING]):
@@ -192,11 +192,6 @@ class MappingRules(Rules):
         if not isinstance(bench.backend, HttpBackend):
             return  # Its answers are not there to be read again.
         answers = [recorded(bench, *case) for case in bench.cases(ANSWERS)]
-        answers += [
-            recorded(bench, operation, TOLD[operation])
-            for operation in bench.lookups
-            if TOLD[operation] in bench.double.situations
-        ]
         backend = bench.backend
         for answer in (*answers, *reversed(answers)):
             again = read(backend, answer.call, answer.reply)
@@ -219,7 +214,7 @@ class MappingRules(Rules):
 
 
 def _scale(bench: Bench, operation: Operation) -> str | None:
-    return bench.can.search_scale if operation is Operation.SEARCH else bench.scale(operation)
+    return bench.scale(operation)
 
 
 def _refuses(error: FaceMatchError, status: int, form: Form, where: str) -> None:
@@ -228,7 +223,9 @@ def _refuses(error: FaceMatchError, status: int, form: Form, where: str) -> None
     if status < 300:
         assert not error.retryable, f"{where}: a success is repeated"
     if status >= 500 and not form.is_json:
-        assert error.billed is not Billed.NO, f"{where}: nobody said that it was not charged"
+        assert error.billing.charged is not Charged.NO, (
+            f"{where}: nobody said that it was not charged"
+        )
 
 
 def _is_silent(error: FaceMatchError, secrets: list[str], where: str) -> None:
@@ -257,6 +254,6 @@ def _keeps(
     if told.score is not None:
         assert told.score.scale == _scale(bench, operation), f"{where}: {told.score}"
         assert 0 <= told.score.value <= 100, f"{where}: {told.score}"
-    if told.raw_score is not None:
-        assert math.isfinite(told.raw_score), where
-        assert told.raw_score in numbers(reply.json()), f"{where}: nobody said {told.raw_score}"
+    if told.score is not None and told.score.raw is not None:
+        assert math.isfinite(told.score.raw), where
+        assert told.score.raw in numbers(reply.json()), f"{where}: nobody said {told.score.raw}"

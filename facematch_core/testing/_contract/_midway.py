@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from facematch_core import Event, Sent
+from facematch_core import CallEvent, EventKind
 
 from ._bench import Bench
 from ._outcome import Result
@@ -27,8 +27,8 @@ class Midway:
         self._thread: tuple[int, int] | None = None
         self._there, self._go_on = threading.Event(), threading.Event()
 
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Sent) and _here() == self._thread:
+    def __call__(self, event: CallEvent) -> None:
+        if event.kind is EventKind.SENT and _here() == self._thread:
             self._there.set()
             self._go_on.wait(PATIENCE_S)
 

@@ -10,18 +10,16 @@ import pytest
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
     Charged,
     DeadlineExceeded,
+    EventKind,
     InsufficientCredit,
     Operation,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
     RequestRejected,
-    Sent,
     UnexpectedResponse,
-    Unknown,
     VendorError,
     VendorUnavailable,
 )
@@ -45,17 +43,17 @@ class Expected:
     """
 
     errors: tuple[type[VendorError], ...]
-    billed: tuple[Billed, ...]
+    billed: tuple[Charged, ...]
     retryable: bool | None
     requests: tuple[int, ...] = (1,)
-    billed_free: tuple[Billed, ...] = ()
+    billed_free: tuple[Charged, ...] = ()
 
-    def charges(self, *, free: bool) -> tuple[Billed, ...]:
+    def charges(self, *, free: bool) -> tuple[Charged, ...]:
         """What it may be told to have cost."""
         return self.billed + (self.billed_free if free else ())
 
 
-_NO, _UNKNOWN, _YES = (Billed.NO,), (Billed.UNKNOWN,), (Billed.YES,)
+_NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
 
 EXPECTED = {
     # A vendor with a separate sign-in refuses there, before any request that it bills.
@@ -73,7 +71,7 @@ EXPECTED = {
 }
 
 
-def unreadable_costs(bench: Bench, operation: Operation) -> tuple[Billed, ...]:
+def unreadable_costs(bench: Bench, operation: Operation) -> tuple[Charged, ...]:
     """What an answer 200 that cannot be read may be told to have cost."""
     free = operation not in bench.can.billed_operations
     return EXPECTED[Situation.UNREADABLE_200].charges(free=free)
@@ -83,10 +81,10 @@ def unreadable_costs(bench: Bench, operation: Operation) -> tuple[Billed, ...]:
 TRIES = 3
 
 
-def _books_agree(billed: Billed, outcome: Outcome) -> None:
+def _books_agree(billed: Charged, outcome: Outcome) -> None:
     """What is told of the charge is what the vendor wrote down, unless it is not known."""
-    if billed is not Billed.UNKNOWN:
-        wanted = 1 if billed is Billed.YES else 0
+    if billed is not Charged.UNKNOWN:
+        wanted = 1 if billed is Charged.YES else 0
         assert outcome.charges == wanted, f"told {billed}, charged {outcome.charges} times"
 
 
@@ -101,12 +99,14 @@ class MoneyRules(Rules):
         for operation, situation in bench.cases(ANSWERS):
             outcome = bench.ask(operation, situation)
             result = outcome.answer
-            _books_agree(result.billed, outcome)
+            _books_agree(result.billing.charged, outcome)
             if operation not in bench.can.billed_operations:
-                assert result.billed is Billed.NO, f"{operation} is not declared as billed"
+                assert result.billing.charged is Charged.NO, (
+                    f"{operation} is not declared as billed"
+                )
             elif situation is GOOD[operation]:
-                assert result.billed is Billed.YES
-                assert result.billed_ground, "billed, but the ground is missing"
+                assert result.billing.charged is Charged.YES
+                assert result.billing.ground, "billed, but the ground is missing"
 
     @pytest.mark.parametrize("situation", FAILURES, ids=lambda situation: situation.value)
     def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
@@ -124,13 +124,15 @@ class MoneyRules(Rules):
                 assert isinstance(error, wanted.errors), f"{situation.name} gave {outcome.told}"
                 assert isinstance(error, VendorError)
                 free = operation not in bench.can.billed_operations
-                assert error.billed in wanted.charges(free=free)
+                assert error.billing.charged in wanted.charges(free=free)
                 assert wanted.retryable in (None, error.retryable)
-                assert isinstance(error, OutcomeUnknown) == (error.billed is Billed.UNKNOWN)
-                assert not error.retryable or error.billed is Billed.NO
+                assert isinstance(error, OutcomeUnknown) == (
+                    error.billing.charged is Charged.UNKNOWN
+                )
+                assert not error.retryable or error.billing.charged is Charged.NO
                 assert error.status_code is None or 100 <= error.status_code <= 599
                 assert str(error).strip(), "an error without a sentence"
-                _books_agree(error.billed, outcome)
+                _books_agree(error.billing.charged, outcome)
                 # Neither was asked to keep anything.
                 assert not getattr(error, "reconcilable", False), "told as one that can be found"
                 if isinstance(error, RateLimited) and error.retry_after_s is not None:
@@ -138,7 +140,7 @@ class MoneyRules(Rules):
                     assert error.retry_after_s >= 0
             assert isinstance(told.error, VendorError)
             assert told.error.backend == bench.backend.name
-            assert told.error.attempt_id
+            assert told.error.ids.call
 
     @pytest.mark.parametrize(
         "situation", [*ANSWERS, *FAILURES], ids=lambda situation: situation.value
@@ -160,14 +162,14 @@ class MoneyRules(Rules):
         """
         bench.need(Situation.SLOW)
         for operation in bench.declared:
-            before = self._gives_up(bench, operation).request_id
+            before = self._gives_up(bench, operation).ids.vendor
             if operation in bench.operations:
                 # An answer that came too late says the opposite.
                 other = bench.ask(operation, BAD[operation]).answer
                 assert other.decision is FAIL[operation], "the answer of the call before"
             later = bench.ask(operation, BEST[operation]).answer
             assert later.decision is PASS.get(operation, later.decision)
-            assert before is None or later.request_id != before, "the answer of the call before"
+            assert before is None or later.ids.vendor != before, "the answer of the call before"
 
     def _gives_up(self, bench: Bench, operation: Operation) -> Result:
         """Run out of time; what was answered just before that, while the vendor answered."""
@@ -178,7 +180,7 @@ class MoneyRules(Rules):
             outcome = bench.ask(operation, Situation.SLOW)
             taken_s = time.monotonic() - at
             assert isinstance(outcome.error, DeadlineExceeded), outcome.told
-            assert outcome.error.billed is Billed.UNKNOWN
+            assert outcome.error.billing.charged is Charged.UNKNOWN
             assert not outcome.error.retryable
             assert outcome.requests <= 1, f"{outcome.requests} requests for one call"
             # Twice may be what is waited for in turn: an answer, and its end.
@@ -197,8 +199,8 @@ class MoneyRules(Rules):
             bench.ask_directly(operation, BEST[operation], on_sent=lambda: sent.append(True))
             assert len(sent) == 1 or (not sent and operation not in bench.can.billed_operations)
         for operation, situation in bench.cases((Situation.UNREACHABLE, Situation.LOST_ANSWER)):
-            events = [type(event) for event in bench.ask(operation, situation).events]
+            events = [event.kind for event in bench.ask(operation, situation).events]
             left = situation is Situation.LOST_ANSWER
-            assert events.count(Sent) == left
-            assert events.count(Unknown) == left
-            assert Charged not in events
+            assert events.count(EventKind.SENT) == left
+            assert events.count(EventKind.UNKNOWN) == left
+            assert EventKind.CHARGED not in events

@@ -7,19 +7,16 @@ from typing import Any
 import attrs
 
 from facematch_core import (
-    AgeDecision,
-    AgeResult,
+    CallEvent,
     Decision,
-    Event,
     FaceMatchError,
     LivenessDecision,
     LivenessResult,
     MatchResult,
     Operation,
-    SearchResult,
 )
 
-Result = MatchResult | LivenessResult | SearchResult | AgeResult
+Result = MatchResult | LivenessResult
 
 #: The decision that lets somebody in, and the one that does not, per operation.
 PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}
@@ -27,24 +24,20 @@ FAIL = {Operation.MATCH: Decision.NO_MATCH, Operation.LIVENESS: LivenessDecision
 REVIEW = {
     Operation.MATCH: Decision.REVIEW,
     Operation.LIVENESS: LivenessDecision.REVIEW,
-    Operation.AGE: AgeDecision.REVIEW,
 }
 INCONCLUSIVE = {
     Operation.MATCH: Decision.INCONCLUSIVE,
     Operation.LIVENESS: LivenessDecision.INCONCLUSIVE,
 }
 
-#: What a score on either side of the threshold may become, per operation that has one. The score
-#: of an estimation of age is that of liveness, so it never makes anybody too young.
+#: What a score on either side of the threshold may become, per operation that has one.
 ABOVE: dict[Operation, set[Any]] = {
     Operation.MATCH: {Decision.MATCH},
     Operation.LIVENESS: {LivenessDecision.LIVE},
-    Operation.AGE: {AgeDecision.OLD_ENOUGH, AgeDecision.ESTIMATED},
 }
 BELOW: dict[Operation, set[Any]] = {
     Operation.MATCH: {Decision.NO_MATCH, Decision.REVIEW},
     Operation.LIVENESS: {LivenessDecision.NOT_LIVE, LivenessDecision.REVIEW},
-    Operation.AGE: {AgeDecision.NOT_LIVE, AgeDecision.REVIEW},
 }
 
 
@@ -62,7 +55,7 @@ class Outcome:
     error: FaceMatchError | None
     requests: int
     charges: int
-    events: tuple[Event, ...] = ()
+    events: tuple[CallEvent, ...] = ()
 
     @property
     def told(self) -> str:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import attrs
 
 from facematch_core import (
-    Attempt,
-    Billed,
+    CallRecord,
+    Charged,
     Operation,
     Reconciled,
     Reconciliation,
@@ -43,19 +43,19 @@ class RecordRules(Rules):
             made = attempt_of(bench, operation, result)
             told = look(bench, made)
             if told is not None:
-                assert told.attempt.id == made.id, "an answer about another call"
+                assert told.call.id == made.id, "an answer about another call"
                 if told.outcome is Reconciled.FOUND:
                     assert type(told.result) is type(result)
-                    assert told.result.attempt_id == made.id, "the record of another call"
+                    assert told.result.ids.call == made.id, "the record of another call"
             told = look(bench, attrs.evolve(made, id=str(uuid.uuid4())))
             if told is not None:
                 assert told.outcome is not Reconciled.FOUND, "found what nobody sent"
 
 
-def attempt_of(bench: Bench, operation: Operation, result: Result) -> Attempt:
+def attempt_of(bench: Bench, operation: Operation, result: Result) -> CallRecord:
     """What one would look for to find the call that gave `result`, if it was kept."""
-    return Attempt(
-        id=str(result.attempt_id),
+    return CallRecord(
+        id=str(result.ids.call),
         operation=operation,
         backend=bench.backend.name,
         started_at=result.created_at or datetime.now(UTC),
@@ -63,11 +63,11 @@ def attempt_of(bench: Bench, operation: Operation, result: Result) -> Attempt:
     )
 
 
-def look(bench: Bench, attempt: Attempt) -> Reconciliation | None:
+def look(bench: Bench, attempt: CallRecord) -> Reconciliation | None:
     """What the backend says; None if the double cannot tell what its vendor's records hold."""
     try:
         return bench.backend.reconcile(attempt)
     except VendorError as error:
-        billed = error.billed
-    assert billed is Billed.NO, "looking has a price"
+        billed = error.billing.charged
+    assert billed is Charged.NO, "looking has a price"
     return None

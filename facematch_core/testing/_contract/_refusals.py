@@ -14,8 +14,7 @@ from facematch_core import (
     InvalidRequest,
     Operation,
     Retention,
-    UnsupportedCapability,
-    UnsupportedOption,
+    Unsupported,
 )
 from facematch_core.testing._situations import BEST, GOOD, Situation
 
@@ -110,11 +109,11 @@ class RefusalRules(Rules):
                 undeclared.append(("rotate", True))
             undeclared += [("retention", r) for r in Retention if r not in bench.can.retention]
             for option, value in undeclared:
-                error = _refused(bench, operation, UnsupportedOption, **{option: value})
-                assert isinstance(error, UnsupportedOption)
-                assert (error.option, error.backend) == (option, bench.backend.name)
-        for operation in set(Operation) - bench.can.operations:
-            _refused(bench, operation, UnsupportedCapability)
+                error = _refused(bench, operation, Unsupported, **{option: value})
+                assert isinstance(error, Unsupported)
+                assert (error.what, error.backend) == (option, bench.backend.name)
+        for operation in set(GOOD) - bench.can.operations:
+            _refused(bench, operation, Unsupported)
 
     def test_r26_declared_options_arrive(self, bench: Bench) -> None:
         """What the backend declares to pass on is accepted, and the vendor hears of it.

@@ -11,19 +11,18 @@ from typing import Any
 import attrs
 
 from facematch_core import (
-    AgeResult,
-    Billed,
+    Charged,
     Environment,
     FaceMatchError,
     LivenessResult,
     MatchResult,
     Operation,
     OutcomeUnknown,
-    SearchResult,
     VendorError,
 )
-from facematch_core.backend import AgeCall, Call, LivenessCall, MatchCall, SearchCall, Secret
+from facematch_core.backend import Call, LivenessCall, MatchCall, Secret
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply
+from facematch_core.models import Ids
 from facematch_core.testing._situations import BEST, Situation
 
 from ._bench import Bench, does_not_apply, not_tested
@@ -31,12 +30,10 @@ from ._outcome import Result
 
 #: The methods of a backend that make results of answers.
 _READERS = ("parse", "parse_refusal")
-_RESULTS = (MatchResult, LivenessResult, SearchResult, AgeResult)
+_RESULTS = (MatchResult, LivenessResult)
 _CALLS: dict[Operation, type[Call]] = {
     Operation.MATCH: MatchCall,
     Operation.LIVENESS: LivenessCall,
-    Operation.SEARCH: SearchCall,
-    Operation.AGE: AgeCall,
 }
 
 
@@ -53,8 +50,7 @@ def asked(bench: Bench, operation: Operation, threshold: float | None = None) ->
     """A call of `operation`, as the verifier would hand it over."""
     probe, reference = bench.double.pictures_for(BEST[operation])
     fields: dict[str, Any] = {"reference": reference} if operation is Operation.MATCH else {}
-    if operation is not Operation.SEARCH:
-        fields["threshold"] = bench.threshold(operation, threshold)
+    fields["threshold"] = bench.threshold(operation, threshold)
     return _CALLS[operation](probe=probe, **fields)
 
 
@@ -168,9 +164,13 @@ def agrees(error: FaceMatchError, backend: HttpBackend, status: int, where: str)
     assert isinstance(error, VendorError), f"{where}: {error!r}"
     assert error.status_code == status, f"{where}: {error!r}"
     assert error.backend == backend.name, f"{where}: {error!r}"
-    unknown = error.billed is Billed.UNKNOWN
-    assert isinstance(error, OutcomeUnknown) == unknown, f"{where}: {error!r} is {error.billed}"
-    assert not error.retryable or error.billed is Billed.NO, f"{where}: repeated and paid twice"
+    unknown = error.billing.charged is Charged.UNKNOWN
+    assert isinstance(error, OutcomeUnknown) == unknown, (
+        f"{where}: {error!r} is {error.billing.charged}"
+    )
+    assert not error.retryable or error.billing.charged is Charged.NO, (
+        f"{where}: repeated and paid twice"
+    )
     wait_s = getattr(error, "retry_after_s", None)
     assert wait_s is None or (math.isfinite(wait_s) and wait_s >= 0), f"{where}: waits {wait_s} s"
     assert str(error).strip(), f"{where}: an error without a sentence"
@@ -185,6 +185,6 @@ def timeless(result: Result, *, same_call: bool = True) -> tuple[Result, Any]:
     """`result` for a comparison, without times; for another call also without ids and raw."""
     about: dict[str, Any] = {"created_at": None, "elapsed_s": 0.0}
     if not same_call:
-        about |= {"attempt_id": None, "request_id": None, "session_id": None}
+        about |= {"ids": Ids()}
     raw = json.loads(json.dumps(result.raw)) if same_call else None
     return attrs.evolve(result, **about), raw

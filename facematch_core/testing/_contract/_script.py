@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from facematch_core import Event, Started
+from facematch_core import CallEvent, EventKind
 from facematch_core.testing._situations import Situation
 
 from ._bench import MIDDLE, Bench
@@ -25,8 +25,8 @@ class Script:
         """Begin anew with `situations`, one per call; SCORE is told the middle of the scale."""
         self._left = iter(situations)
 
-    def __call__(self, event: Event) -> None:
-        if not isinstance(event, Started):
+    def __call__(self, event: CallEvent) -> None:
+        if event.kind is not EventKind.STARTED:
             return
         try:
             situation = next(self._left)

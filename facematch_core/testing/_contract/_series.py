@@ -39,9 +39,9 @@ def _gist(told: Outcome | PairOutcome) -> tuple[Any, ...]:
     """What two calls of one kind have in common, whatever came before them."""
     error, result = told.error, told.result
     if result is None:
-        return type(error), error.billed if isinstance(error, VendorError) else None
+        return type(error), error.billing.charged if isinstance(error, VendorError) else None
     warnings = [(warning.code, warning.tag) for warning in result.warnings]
-    return result.decision, result.vendor_status, result.billed, warnings
+    return result.decision, result.vendor_status, result.billing.charged, warnings
 
 
 def _score(told: Outcome | PairOutcome) -> float | None:
@@ -50,7 +50,7 @@ def _score(told: Outcome | PairOutcome) -> float | None:
 
 def _attempts(told: Sequence[MatchResult | FaceMatchError | None]) -> set[str]:
     """The ids of our own that are told."""
-    ids = {each.attempt_id for each in told if isinstance(each, (MatchResult, VendorError))}
+    ids = {each.ids.call for each in told if isinstance(each, (MatchResult, VendorError))}
     return {attempt_id for attempt_id in ids if attempt_id}
 
 

@@ -1,8 +1,9 @@
-"""R46: settings are held."""
+"""R31, R46: settings are named and held."""
 
 from __future__ import annotations
 
 import enum
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import attrs
 from urllib3.util import parse_url
 
-from facematch_core import ConfigurationError
-from facematch_core._settings import choices_of, fields_of, resolve
+from facematch_core import ConfigurationError, FaceVerifier
 from facematch_core.backend import Backend, Secret
 from facematch_core.http import HttpBackend, is_loopback
+from facematch_core.plugins import check_settings
+from facematch_core.settings import choices_of, declared_settings, resolve_settings
 
 from ._bench import Bench
 from ._rules import Rules, pure
@@ -29,6 +31,16 @@ class SettingRules(Rules):
     """Settings are held."""
 
     @pure
+    def test_r31_settings_have_names_of_their_own(self, bench: Bench) -> None:
+        """No setting bears the name of an argument of `FaceVerifier`.
+
+        `open_verifier` takes both as keywords: a `threshold` of the backend would never be set.
+        """
+        taken = set(inspect.signature(FaceVerifier).parameters)
+        names = set(inspect.signature(type(bench.backend)).parameters)
+        assert not names & taken, f"settings named as arguments of FaceVerifier: {names & taken}"
+
+    @pure
     def test_r46_settings_are_held(self, bench: Bench) -> None:
         """A setting that does not exist or is of the wrong kind is refused in one sentence without
         its value.
@@ -38,7 +50,8 @@ class SettingRules(Rules):
         """
         backend, cls = bench.backend, type(bench.backend)
         needed = _needed(backend)
-        fields = fields_of(cls)
+        fields = declared_settings(cls)
+        check_settings(cls)
         for near in (*fields, "surely_not_a_setting"):
             unknown = f"{near}x"
             self._refused(bench, unknown, {unknown: ODD}, needed, hint=near if fields else "")
@@ -75,7 +88,7 @@ class SettingRules(Rules):
         for given, in_file in (({**known, **settings}, {}), (known, dict(settings))):
             error: Exception | None = None
             try:
-                resolve(
+                resolve_settings(
                     type(bench.backend),
                     given=given,
                     in_file=in_file,
@@ -101,7 +114,7 @@ def _needed(backend: Backend) -> dict[str, Any]:
     names = {f.alias or f.name: f.name for f in attrs.fields(cls)} if attrs.has(cls) else {}
     return {
         name: getattr(backend, names[name])
-        for name, (_, default) in fields_of(cls).items()
+        for name, (_, default) in declared_settings(cls).items()
         if default is attrs.NOTHING
     }
 

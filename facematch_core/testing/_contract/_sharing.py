@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from facematch_core import Billed, ConfigurationError, Operation, ThresholdRule
+from facematch_core import Charged, ConfigurationError, Operation, ThresholdRule
 from facematch_core.testing._situations import ANSWERS, FAILURES, GOOD, Situation
 
 from ._bench import Bench, call, does_not_apply
@@ -63,7 +63,7 @@ def _through_pickle(value: T) -> T:
 def _several(ask: Callable[[], Result]) -> list[tuple[Any, ...]]:
     """Decision, attempt id and threshold of `CALLS` answers: what a forked child tells of them."""
     answers = [ask() for _ in range(CALLS)]
-    return [(a.decision, a.attempt_id, a.threshold and a.threshold.value) for a in answers]
+    return [(a.decision, a.ids.call, a.threshold and a.threshold.value) for a in answers]
 
 
 def _on_both_sides(
@@ -119,9 +119,9 @@ class SharingRules(Rules):
                         assert result.threshold is not None
                         assert result.threshold.value == threshold, "that of another thread"
             flat = [result for results in every for result in results]
-            assert len({result.attempt_id for result in flat}) == len(flat)
+            assert len({result.ids.call for result in flat}) == len(flat)
             assert bench.double.requests_seen - before[0] == len(flat)
-            paid = sum(result.billed is Billed.YES for result in flat)
+            paid = sum(result.billing.charged is Charged.YES for result in flat)
             assert bench.double.charges - before[1] == paid
 
     def test_r29_results_and_errors_travel(self, bench: Bench) -> None:
@@ -195,7 +195,7 @@ class SharingRules(Rules):
             for decision, _, threshold in told:
                 assert decision in wanted, "the child has an answer of its parent's"
                 assert failing is None or threshold == failing
-            ids = {result.attempt_id for result in results}
+            ids = {result.ids.call for result in results}
             ids |= {attempt_id for _, attempt_id, _ in told}
             assert len(ids) == len(results) + len(told), "parent and child share an attempt id"
             # A double in this process has a copy in the child, and does not see its calls.

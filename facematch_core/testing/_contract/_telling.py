@@ -39,8 +39,7 @@ class TellingRules(Rules):
         "No match" means nothing without it. Who moves from the default to a number of their own,
         or is asked in court which one it was, finds it in the result and nowhere else.
         """
-        asked = [*bench.operations, *({Operation.AGE} & set(bench.lookups))]
-        for operation in asked:
+        for operation in bench.operations:
             self._is_told(bench, operation)
             if operation in GOOD:
                 self._decides(bench, operation)

@@ -119,8 +119,8 @@ class TogetherRules(Rules):
         assert result.match is not None
         assert told.requests == visitor.asked(*_BOTH), "check and comparison are not both asked"
         assert told.charges == visitor.price
-        assert result.liveness.attempt_id != result.match.attempt_id, "two calls with one id"
-        assert result.liveness.caller_ref == result.match.caller_ref == visitor.REF
+        assert result.liveness.ids.call != result.match.ids.call, "two calls with one id"
+        assert result.liveness.ids.caller == result.match.ids.caller == visitor.REF
 
     def _thresholds_stay_apart(self, bench: Bench, visitor: _Visitor) -> None:
         exact = Situation.SCORE

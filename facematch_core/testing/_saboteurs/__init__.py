@@ -10,7 +10,6 @@ from . import (  # noqa: F401 - each adds its saboteurs to the list
     _arriving,
     _decisions,
     _doubt,
-    _lookups,
     _mapping,
     _money,
     _privacy,

@@ -48,14 +48,6 @@ class ForgetsTheThreshold(ParagonBackend):
         return self.capabilities.default_for(call.operation) or 0.0
 
 
-@caught_by("R08")
-class AgesWithoutALook(ParagonBackend):
-    """Whoever looks old enough is, also on a photograph that was held before the camera."""
-
-    def old_enough(self, call, body):
-        return super().old_enough(call, {**body, "verdict": "yes"})
-
-
 @caught_by("R09")
 class EveryPassIsCertain(ParagonBackend):
     """A pass carries the score 100, "because it is certain"."""

@@ -12,7 +12,8 @@ from typing import ClassVar
 import attrs
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     ConfigurationError,
     DeadlineExceeded,
     OutcomeUnknown,
@@ -48,7 +49,7 @@ class Courier(HttpClient):
         deadline_s=None,
         on_sent=None,
         reconcilable=False,
-        attempt_id=None,
+        call_id=None,
     ):
         if self.closed:
             raise ConfigurationError("This HTTP client is closed: open a new one.")
@@ -63,7 +64,7 @@ class Courier(HttpClient):
         try:
             self.vendor.connect()
         except ConnectionRefusedError:
-            return VendorUnavailable("Paragon cannot be reached.", billed=Billed.NO)
+            return VendorUnavailable("Paragon cannot be reached.", billing=Billing(Charged.NO))
         on_sent()
         try:
             status, body = self.vendor.ask(request.json, deadline_s)

@@ -10,11 +10,12 @@ from typing import ClassVar
 import attrs
 
 from facematch_core import (
-    Billed,
+    Charged,
     OutcomeUnknown,
     RateLimited,
     VendorUnavailable,
 )
+from facematch_core.models import Billing
 
 from ._http_paragon import HttpParagon, HttpParagonDouble
 from ._registry import caught_by
@@ -84,7 +85,7 @@ class LostWithoutDoubt(HttpParagon):
     def error(self, reply, call):
         error = super().error(reply, call)
         if isinstance(error, OutcomeUnknown) and 520 <= reply.status < 530:
-            error.billed = Billed.NO
+            error.billing = Billing(Charged.NO)
         return error
 
 

@@ -6,7 +6,8 @@ import attrs
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Billing,
+    Charged,
     Operation,
     OutcomeUnknown,
     RateLimited,
@@ -21,8 +22,8 @@ from ._registry import can, caught_by
 class EverythingIsFree(ParagonBackend):
     """Results say that nothing was charged."""
 
-    def billed(self, call):
-        return Billed.NO
+    def charged(self, call):
+        return Charged.NO
 
 
 @caught_by("R16")
@@ -38,7 +39,7 @@ class SwappedBilled(ParagonBackend):
 
     def refusal(self, status):
         if status == 401:
-            return AuthenticationFailed("Refused.", billed=Billed.YES, status_code=401)
+            return AuthenticationFailed("Refused.", billing=Billing(Charged.YES), status_code=401)
         return super().refusal(status)
 
 
@@ -88,12 +89,12 @@ class AsksTwiceToBeSure(ParagonBackend):
 
 
 @caught_by("R18")
-class RepeatsLostSearches(ParagonBackend):
-    """A search that was lost is made again: it changes nothing, but costs the same."""
+class RepeatsLostChecks(ParagonBackend):
+    """A liveness check that was lost is made again: it changes nothing, but costs the same."""
 
     def exchange(self, call):
         answer = super().exchange(call)
-        lost = call.operation is Operation.SEARCH and isinstance(answer[2], OutcomeUnknown)
+        lost = call.operation is Operation.LIVENESS and isinstance(answer[2], OutcomeUnknown)
         return super().exchange(call) if lost else answer
 
 
@@ -106,11 +107,11 @@ class IgnoresTheDeadline(ParagonBackend):
 
 
 @caught_by("R19")
-class SearchesWithoutHurry(ParagonBackend):
-    """A search, which may take its time with many faces, has no deadline."""
+class ChecksWithoutHurry(ParagonBackend):
+    """A liveness check has no deadline."""
 
     def exchange(self, call):
-        if call.operation is Operation.SEARCH:
+        if call.operation is Operation.LIVENESS:
             call = attrs.evolve(call, deadline_s=None)
         return super().exchange(call)
 

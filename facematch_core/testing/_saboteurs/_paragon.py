@@ -11,15 +11,14 @@ from typing import ClassVar
 import attrs
 
 from facematch_core import (
-    AgeDecision,
-    AgeResult,
     AuthenticationFailed,
-    Billed,
+    Billing,
+    Charged,
     DeadlineExceeded,
     Decision,
     Demographics,
     Face,
-    FoundFace,
+    Ids,
     ImageFormat,
     InsufficientCredit,
     LivenessDecision,
@@ -35,9 +34,6 @@ from facematch_core import (
     Retention,
     ScaleSource,
     Score,
-    SearchDecision,
-    SearchMode,
-    SearchResult,
     Secret,
     Severity,
     ThresholdRule,
@@ -75,11 +71,11 @@ VERDICTS = {
 CODES = {"NO_FACE": WarningCode.NO_FACE, "MANY_FACES": WarningCode.MULTIPLE_FACES}
 WEIGHTS = {"low": Severity.INFORMATION, "high": Severity.ERROR}
 ERRORS = {
-    400: (RequestRejected, Billed.NO),
-    401: (AuthenticationFailed, Billed.NO),
-    402: (InsufficientCredit, Billed.NO),
-    429: (RateLimited, Billed.NO),
-    503: (VendorUnavailable, Billed.NO),
+    400: (RequestRejected, Charged.NO),
+    401: (AuthenticationFailed, Charged.NO),
+    402: (InsufficientCredit, Charged.NO),
+    429: (RateLimited, Charged.NO),
+    503: (VendorUnavailable, Charged.NO),
 }
 
 
@@ -87,8 +83,9 @@ class ParagonBackend(Backend):
     """Keeps every rule."""
 
     name = "paragon"
+    reports_sent = True
     capabilities = Capabilities(
-        operations=frozenset(Operation),
+        operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
         rotate=True,
         retention=frozenset(Retention),
         sends_caller_ref=True,
@@ -99,11 +96,8 @@ class ParagonBackend(Backend):
         default_liveness_threshold=40.0,
         score_scale="paragon/match",
         liveness_scale="paragon/liveness",
-        search_scale="paragon/search",
-        search_modes=frozenset(SearchMode),
-        default_minimum_age=18,
         image_limits=LIMITS,
-        billed_operations=frozenset(Operation),
+        billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
     )
 
     def __init__(self, vendor, key=KEY):
@@ -114,12 +108,6 @@ class ParagonBackend(Backend):
         return self.answer(call)
 
     def check_liveness(self, call):
-        return self.answer(call)
-
-    def search_faces(self, call):
-        return self.answer(call)
-
-    def estimate_age(self, call):
         return self.answer(call)
 
     def answer(self, call):
@@ -140,8 +128,8 @@ class ParagonBackend(Backend):
     def keep(self, call, result):
         """Stands for the vendor's records: what was kept, by our id of the call."""
         if call.retention is Retention.KEEP:
-            kept = attrs.evolve(result, attempt_id=call.attempt_id)
-            self.vendor.records[call.attempt_id] = kept
+            kept = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.call_id))
+            self.vendor.records[call.call_id] = kept
 
     def diagnose(self):
         return {"vendor": "invented", "key": "set"}
@@ -153,7 +141,7 @@ class ParagonBackend(Backend):
         record = self.record(attempt)
         return Reconciliation(
             outcome=Reconciled.NOT_YET if record is None else Reconciled.FOUND,
-            attempt=attempt,
+            call=attempt,
             result=record,
             reason="So Paragon's records say.",
         )
@@ -176,7 +164,6 @@ class ParagonBackend(Backend):
         return {place: getattr(call, place).data for place in places}
 
     def threshold(self, call):
-        # A search has none.
         default = self.capabilities.default_for(call.operation) or 0.0
         return default if call.threshold is None else call.threshold.value
 
@@ -198,41 +185,11 @@ class ParagonBackend(Backend):
         return OutcomeUnknown("Paragon's answer is lost.")
 
     def refusal(self, status) -> VendorError:
-        error, billed = ERRORS.get(status, (OutcomeUnknown, Billed.UNKNOWN))
-        return error(f"Paragon answered {status}.", billed=billed, status_code=status)
+        error, billed = ERRORS.get(status, (OutcomeUnknown, Charged.UNKNOWN))
+        return error(f"Paragon answered {status}.", billing=Billing(billed), status_code=status)
 
     def result(self, call, body):
-        about = {
-            "backend": self.name,
-            "request_id": body["id"],
-            "session_id": self.session(call, body),
-            "billed": self.billed(call),
-            "billed_ground": "Paragon charges every answer",
-        }
-        if call.operation is Operation.SEARCH:
-            return self.found(body["score"], about)
-        if call.operation is Operation.AGE:
-            about |= {"decision": self.old_enough(call, body)}
-            return self.aged(call, body["score"], about)
         return self.verdict(call, body)
-
-    def found(self, number, about):
-        score = Score(number, "paragon/search")
-        face = FoundFace(score=score, is_blocklisted=False)
-        return SearchResult(decision=SearchDecision.FOUND, score=score, matches=[face], **about)
-
-    def old_enough(self, call, body):
-        passed = AgeDecision.OLD_ENOUGH if call.minimum_age else AgeDecision.ESTIMATED
-        verdicts = {"yes": passed, "no": AgeDecision.NOT_LIVE}
-        return verdicts.get(body["verdict"], AgeDecision.REVIEW)
-
-    def aged(self, call, number, about):
-        return AgeResult(
-            score=Score(number, "paragon/liveness"),
-            age=71.5,
-            minimum_age=call.minimum_age,
-            **about,
-        )
 
     def verdict(self, call, body):
         kind = MatchResult if call.operation is Operation.MATCH else LivenessResult
@@ -244,16 +201,11 @@ class ParagonBackend(Backend):
         return kind(
             decision=decision,
             score=score,
-            raw_score=body["score"],
-            raw_score_name="score",
-            scale_source=None if score is None else ScaleSource.DOCUMENTED,
             warnings=warnings,
             backend=self.name,
             vendor_status=body["verdict"],
-            request_id=body["id"],
-            session_id=self.session(call, body),
-            billed=self.billed(call),
-            billed_ground="Paragon charges every answer",
+            ids=Ids(vendor=body["id"], session=self.session(call, body)),
+            billing=Billing(self.charged(call), "Paragon charges every answer"),
             probe_faces=self.faces(body),
             raw=self.raw(call, body),
         )
@@ -263,7 +215,7 @@ class ParagonBackend(Backend):
             return None
         match = call.operation is Operation.MATCH
         scale = self.capabilities.score_scale if match else self.capabilities.liveness_scale
-        return Score(number, scale)
+        return Score(number, scale, raw=number, raw_name="score", source=ScaleSource.DOCUMENTED)
 
     def decision(self, call, body, score):
         match, live = VERDICTS.get(body["verdict"], VERDICTS["look"])
@@ -293,8 +245,8 @@ class ParagonBackend(Backend):
         """The id of the record, if there is one."""
         return body["id"] if call.retention is Retention.KEEP else None
 
-    def billed(self, call):
-        return Billed.YES
+    def charged(self, call):
+        return Charged.YES
 
     def raw(self, call, body):
         return {**body, "warnings": [list(warning) for warning in body["warnings"]]}

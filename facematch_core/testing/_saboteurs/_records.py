@@ -22,7 +22,7 @@ class SignsItWithTheIdAskedFor(ParagonBackend):
 
     def record(self, attempt):
         newest = next(reversed(self.vendor.records.values()), None)
-        return newest and attrs.evolve(newest, attempt_id=attempt.id)
+        return newest and attrs.evolve(newest, ids=attrs.evolve(newest.ids, call=attempt.id))
 
 
 @caught_by("R32")

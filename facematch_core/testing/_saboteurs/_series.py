@@ -41,15 +41,6 @@ class KnownVisitorsAreLive(ParagonBackend):
         return answer
 
 
-@caught_by("R33")
-class OneIdPerVisitor(ParagonBackend):
-    """Check and comparison of one visitor carry one attempt id."""
-
-    def verdict(self, call, body):
-        result = super().verdict(call, body)
-        return attrs.evolve(result, attempt_id=call.caller_ref and f"visit {call.caller_ref}")
-
-
 @caught_by("R34")
 class KeepsTheFirstReference(ParagonBackend):
     """The reference is uploaded once, and every later probe is compared with that one."""

@@ -10,10 +10,19 @@ from facematch_core import ConfigurationError
 from facematch_core.http import check_base_url
 
 from ._http_paragon import HttpParagon, HttpParagonDouble
+from ._paragon import KEY, ParagonBackend
 from ._registry import caught_by
 
 #: All of them need settings.
 caught = functools.partial(caught_by, double=HttpParagonDouble)
+
+
+@caught_by("R31")
+class HasAThresholdOfItsOwn(ParagonBackend):
+    """A setting bears the name of an argument of the verifier."""
+
+    def __init__(self, vendor, key=KEY, threshold=50.0):
+        super().__init__(vendor, key)
 
 
 @caught("R46")

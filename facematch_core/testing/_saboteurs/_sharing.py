@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-
-import attrs
 
 from facematch_core import (
     RequestRejected,
@@ -151,16 +148,3 @@ class SharesItsConnection(ParagonBackend):
 
     def close(self):
         self.line.near.close()
-
-
-@caught_by("R35")
-class DrawsTheSameIds(ParagonBackend):
-    """Ids of its own, from a generator that goes on in parent and child from the same state."""
-
-    def __init__(self, *args, **settings):
-        super().__init__(*args, **settings)
-        self.chance = random.Random()  # noqa: S311 - ids, which protect nothing
-
-    def verdict(self, call, body):
-        drawn = f"{self.chance.getrandbits(64):016x}"
-        return attrs.evolve(super().verdict(call, body), attempt_id=drawn)

@@ -7,7 +7,8 @@ import struct
 import attrs
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Operation,
     RequestRejected,
@@ -28,7 +29,8 @@ class IdOfTheCallBefore(ParagonBackend):
 
     def result(self, call, body):
         before, self.before = getattr(self, "before", body["id"]), body["id"]
-        return attrs.evolve(super().result(call, body), request_id=before)
+        result = super().result(call, body)
+        return attrs.evolve(result, ids=attrs.evolve(result.ids, vendor=before))
 
 
 @caught_by("R02")
@@ -75,10 +77,10 @@ class AddsAFieldToWarnings(ParagonBackend):
 
 
 @caught_by("R05")
-class EstimatesAgesUndeclared(ParagonBackend):
-    """Declares no estimation of age, and makes one."""
+class ChecksUndeclared(ParagonBackend):
+    """Declares no liveness check, and makes one."""
 
-    capabilities = can(operations=frozenset(Operation) - {Operation.AGE})
+    capabilities = can(operations=frozenset({Operation.MATCH}))
 
 
 @caught_by("R06")
@@ -159,17 +161,10 @@ class ImpossibleScoreIsFree(ParagonBackend):
 
     def score(self, call, number):
         if number is not None and number > 100:
-            raise RequestRejected("Paragon's score is not on its scale.", billed=Billed.NO)
+            raise RequestRejected(
+                "Paragon's score is not on its scale.", billing=Billing(Charged.NO)
+            )
         return super().score(call, number)
-
-
-@caught_by("R31")
-class AgeInMonths(ParagonBackend):
-    """Tells an age in months."""
-
-    def aged(self, call, number, about):
-        result = super().aged(call, number, about)
-        return attrs.evolve(result, age=result.age * 12)
 
 
 @caught_by("R39", double=HttpParagonDouble)

@@ -116,12 +116,12 @@ class CutsTheReference(ParagonBackend):
 
 
 @caught_by("R26")
-class SearchesDropTheReference(ParagonBackend):
-    """Sends the caller's reference of comparisons and liveness checks, and of no search."""
+class ChecksDropTheReference(ParagonBackend):
+    """Sends the caller's reference of comparisons, and of no liveness check."""
 
     def request(self, call):
         request = super().request(call)
-        if call.operation is Operation.SEARCH:
+        if call.operation is Operation.LIVENESS:
             request["caller_ref"] = None
         return request
 

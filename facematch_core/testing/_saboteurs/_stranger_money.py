@@ -10,7 +10,8 @@ import weakref
 import attrs
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     DeadlineExceeded,
     Decision,
     LivenessDecision,
@@ -35,7 +36,9 @@ class MismatchesAreFree(ParagonBackend):
     def verdict(self, call, body):
         result = super().verdict(call, body)
         negative = result.decision in (Decision.NO_MATCH, LivenessDecision.NOT_LIVE)
-        return attrs.evolve(result, billed=Billed.NO if negative else result.billed)
+        return attrs.evolve(
+            result, billing=Billing(Charged.NO if negative else result.billing.charged)
+        )
 
 
 @caught_by("R16")
@@ -43,7 +46,7 @@ class BilledForNoReason(ParagonBackend):
     """Says that it was charged, and not how it knows."""
 
     def verdict(self, call, body):
-        return attrs.evolve(super().verdict(call, body), billed_ground=None)
+        return attrs.evolve(super().verdict(call, body), billing=Billing(ground=None))
 
 
 @caught_by("R17")
@@ -107,11 +110,11 @@ class TellsItWithTheAnswer(ParagonBackend):
 
 
 @caught_by("R20")
-class SearchesLeaveUnnoticed(ParagonBackend):
-    """Tells the first byte of comparisons and liveness checks, and forgets the newer calls."""
+class ChecksLeaveUnnoticed(ParagonBackend):
+    """Tells the first byte of comparisons, and forgets liveness checks."""
 
     def exchange(self, call):
-        told = call.operation in (Operation.MATCH, Operation.LIVENESS)
+        told = call.operation is Operation.MATCH
         return super().exchange(call if told else _silent(call))
 
 
@@ -168,12 +171,12 @@ class FindsByTheCallersReference(ParagonBackend):
 
     def keep(self, call, result):
         super().keep(call, result)
-        if call.attempt_id in self.vendor.records:
-            self.vendor.records["of", call.caller_ref] = self.vendor.records[call.attempt_id]
+        if call.call_id in self.vendor.records:
+            self.vendor.records["of", call.caller_ref] = self.vendor.records[call.call_id]
 
     def record(self, attempt):
         found = super().record(attempt) or self.vendor.records.get(("of", attempt.caller_ref))
-        return found and attrs.evolve(found, attempt_id=attempt.id)
+        return found and attrs.evolve(found, ids=attrs.evolve(found.ids, call=attempt.id))
 
 
 @caught_by("R33")

@@ -11,25 +11,22 @@ from hypothesis import strategies as st
 
 from facematch_core import (
     Advice,
-    AgeDecision,
-    AgeResult,
-    Billed,
+    Billing,
     Box,
+    Charged,
     Decision,
     Demographics,
     Environment,
     Face,
-    FoundFace,
+    Ids,
     LiveMatchResult,
     LivenessDecision,
     LivenessResult,
     MatchResult,
     ResultWarning,
+    Route,
     ScaleSource,
     Score,
-    SearchDecision,
-    SearchMode,
-    SearchResult,
     Severity,
     Skipped,
     Threshold,
@@ -37,7 +34,7 @@ from facematch_core import (
     ThresholdSource,
     WarningCode,
 )
-from facematch_core._rules import ends_early, together
+from facematch_core.models import ends_early
 
 from ._json import TEXTS, json_values
 
@@ -65,6 +62,11 @@ _FACES = st.builds(
     ),
     confidence=st.none() | st.floats(-10, 10),
     rotation=st.none() | st.sampled_from([0, 90, 180, 270]),
+    similarity=st.none() | st.builds(Score, PERCENTAGES, st.just("acme/v1")),
+    compared=st.none() | st.booleans(),
+    landmarks=st.none() | st.dictionaries(TEXTS, st.tuples(_EDGES, _EDGES), max_size=2),
+    pose=st.none() | st.dictionaries(TEXTS, st.floats(-180, 180), max_size=2),
+    quality=st.none() | st.dictionaries(TEXTS, st.floats(0, 100), max_size=2),
     demographics=st.none()
     | st.builds(
         Demographics, age=st.none() | st.floats(0, 120), gender=_SOME_TEXT, race=_SOME_TEXT
@@ -80,7 +82,14 @@ def scores(scale: str | None = None) -> st.SearchStrategy[Score]:
         scale: That of all of them; None for several scales, which do not compare.
     """
     scales = st.sampled_from(["acme/v1", "other/v2"]) if scale is None else st.just(scale)
-    return st.builds(Score, PERCENTAGES, scales)
+    return st.builds(
+        Score,
+        PERCENTAGES,
+        scales,
+        raw=st.none() | st.floats(-1e6, 1e6),
+        raw_name=_SOME_TEXT,
+        source=st.none() | st.sampled_from(ScaleSource),
+    )
 
 
 def thresholds() -> st.SearchStrategy[Threshold]:
@@ -132,43 +141,12 @@ def liveness_results(**fields: object) -> st.SearchStrategy[LivenessResult]:
 def live_match_results() -> st.SearchStrategy[LiveMatchResult]:
     """Results of `verify_live`: a check, and a match where the check did not end it."""
     return st.builds(
-        lambda liveness, match: together(liveness, None if ends_early(liveness) else match),
+        lambda liveness, match: LiveMatchResult.of(
+            liveness, None if ends_early(liveness) else match
+        ),
         liveness_results(),
         match_results(),
     )
-
-
-def search_results(**fields: object) -> st.SearchStrategy[SearchResult]:
-    """Results of face searches; otherwise as `match_results`."""
-    found = st.builds(
-        FoundFace,
-        score=st.none() | scores(),
-        session_id=_SOME_TEXT,
-        session_number=st.none() | st.integers(0, 10**9),
-        source=_SOME_TEXT,
-        caller_ref=_SOME_TEXT,
-        at=st.none() | TIMES,
-        vendor_status=_SOME_TEXT,
-        is_blocklisted=st.none() | st.booleans(),
-        is_allowlisted=st.none() | st.booleans(),
-    )
-    own = {
-        "decision": st.sampled_from(SearchDecision),
-        "mode": st.sampled_from(SearchMode),
-        "matches": st.lists(found, max_size=3).map(tuple),
-    }
-    return _built(SearchResult, own, fields)
-
-
-def age_results(**fields: object) -> st.SearchStrategy[AgeResult]:
-    """Results of age estimations; otherwise as `match_results`."""
-    own = {
-        "decision": st.sampled_from(AgeDecision),
-        "age": st.none() | st.floats(0, 150),
-        "minimum_age": st.none() | thresholds(),
-        "method": _SOME_TEXT,
-    }
-    return _built(AgeResult, own, fields)
 
 
 def _common() -> dict[str, st.SearchStrategy[Any]]:
@@ -176,27 +154,24 @@ def _common() -> dict[str, st.SearchStrategy[Any]]:
     skipped = st.builds(Skipped, backend=TEXTS, reason=TEXTS, message=TEXTS)
     return {
         "score": st.none() | scores(),
-        "raw_score": st.none() | st.floats(-1e6, 1e6),
-        "raw_score_name": _SOME_TEXT,
-        "scale_source": st.none() | st.sampled_from(ScaleSource),
         "threshold": st.none() | thresholds(),
         "review_threshold": st.none() | thresholds(),
         "warnings": st.lists(warnings(), max_size=3).map(tuple),
         "backend": TEXTS,
         "model": _SOME_TEXT,
         "vendor_status": _SOME_TEXT,
-        "request_id": _SOME_TEXT,
-        "session_id": _SOME_TEXT,
-        "attempt_id": _SOME_TEXT,
-        "caller_ref": _SOME_TEXT,
+        "ids": st.builds(
+            Ids, call=_SOME_TEXT, vendor=_SOME_TEXT, session=_SOME_TEXT, caller=_SOME_TEXT
+        ),
         "metadata": st.none() | _OBJECTS,
         "created_at": st.none() | TIMES,
         "elapsed_s": st.floats(0, 1e4),
-        "billed": st.sampled_from(Billed),
-        "billed_ground": _SOME_TEXT,
-        "environment": st.sampled_from(Environment),
-        "answered_by": _SOME_TEXT,
-        "skipped": st.lists(skipped, max_size=2).map(tuple),
+        "billing": st.builds(Billing, st.sampled_from(Charged), _SOME_TEXT),
+        "environment": st.none() | st.sampled_from(Environment),
+        "route": st.none()
+        | st.builds(
+            Route, answered_by=_SOME_TEXT, skipped=st.lists(skipped, max_size=2).map(tuple)
+        ),
         "probe_faces": _SOME_FACES,
         "raw": _OBJECTS,
     }
