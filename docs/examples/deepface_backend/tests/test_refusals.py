@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from facematch_core import (
-    Billed,
+    Charged,
     Decision,
     FaceVerifier,
     LivenessDecision,
@@ -90,7 +90,7 @@ def test_any_other_400_is_an_error_without_its_traceback(body: Any, shown: str) 
     reply = HttpReply(status=400, body=json.dumps(body).encode())
     error = DeepfaceBackend(model_name="SFace").read_reply(CALL, reply)
     assert isinstance(error, RequestRejected)
-    assert error.billed is Billed.NO
+    assert error.billing.charged is Charged.NO
     assert shown in str(error)
     assert FILE not in str(error)
 

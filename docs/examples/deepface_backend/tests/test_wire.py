@@ -44,7 +44,7 @@ def test_a_match_is_verified_and_reaches_the_threshold(body: dict[str, Any], val
     assert (result.decision is Decision.MATCH) == passed
     assert result.score is not None
     assert result.score.value == body["confidence"]
-    assert result.raw_score == body["distance"]
+    assert result.score.raw == body["distance"]
 
 
 @pytest.mark.parametrize("missing", GOOD)

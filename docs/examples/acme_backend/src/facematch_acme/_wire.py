@@ -7,8 +7,10 @@
 from typing import Any
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
+    Ids,
     MatchResult,
     ResultWarning,
     ScaleSource,
@@ -32,7 +34,7 @@ ERRORS: ErrorTable = {
         [500, 503],
         ErrorRow(
             VendorUnavailable,
-            Billed.NO,
+            Charged.NO,
             "answers other than 200 are not charged",
             "the vendor reports a fault of its own",
         ),
@@ -56,19 +58,23 @@ def match_result(body: Any) -> MatchResult:
     """
     verdict = text(body["verdict"])
     similarity = number_or_none(body["similarity"])
-    score = None if similarity is None else Score(similarity, SCALE)
+    score = None
+    if similarity is not None:
+        score = Score(
+            similarity,
+            SCALE,
+            raw=similarity,
+            raw_name="similarity",
+            source=ScaleSource.DOCUMENTED,
+        )
     return MatchResult(
         decision=decide(verdict, score),
         score=score,
-        raw_score=similarity,
-        raw_score_name="similarity",
-        scale_source=None if score is None else ScaleSource.DOCUMENTED,
         warnings=(NO_FACE,) if score is None else (),
         backend="acme",
         vendor_status=verdict,
-        request_id=text(body["id"]),
-        billed=Billed.YES,
-        billed_ground=CHARGED,
+        ids=Ids(vendor=text(body["id"])),
+        billing=Billing(Charged.YES, CHARGED),
         raw=body,
     )
 

@@ -8,7 +8,8 @@ picture. Facts as in `_wire`.
 from typing import Any
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     LivenessDecision,
     LivenessResult,
@@ -54,8 +55,7 @@ def refused_match(call: MatchCall, body: Any) -> MatchResult:
         probe_faces=() if blank and place == "probe" else None,
         reference_faces=() if blank and place == "reference" else None,
         backend=NAME,
-        billed=Billed.NO,
-        billed_ground=FREE,
+        billing=Billing(Charged.NO, FREE),
         raw=without_traceback(body),
     )
 
@@ -74,8 +74,7 @@ def refused_liveness(call: LivenessCall, body: Any) -> LivenessResult:
         probe_faces=None if spoof else (),
         method="anti_spoofing",
         backend=NAME,
-        billed=Billed.NO,
-        billed_ground=FREE,
+        billing=Billing(Charged.NO, FREE),
         raw=without_traceback(body),
     )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     LivenessDecision,
     LivenessResult,
@@ -39,7 +40,7 @@ ERRORS: ErrorTable = {
     **DEFAULT_ERRORS,
     **rows(
         [400],
-        ErrorRow(RequestRejected, Billed.NO, FREE, "the server did not compare"),
+        ErrorRow(RequestRejected, Charged.NO, FREE, "the server did not compare"),
         [BodyShape.JSON_OBJECT],
     ),
 }
@@ -91,20 +92,22 @@ def match_result(call: MatchCall, body: Any, asked: Asked) -> MatchResult:
     """
     assert call.threshold is not None  # there is a default
     check_model(body, asked)
-    score = Score(number(body["confidence"]), asked.scale)
+    score = Score(
+        number(body["confidence"]),
+        asked.scale,
+        raw=distance(body["distance"]),
+        raw_name="distance",
+        source=ScaleSource.DOCUMENTED,
+    )
     passes = call.threshold.passes(score.value) is True
     decision, warnings = decide(flag(body["verified"]), passes, asked.enforced)
     return MatchResult(
         decision=decision,
         score=score,
-        raw_score=distance(body["distance"]),
-        raw_score_name="distance",
-        scale_source=ScaleSource.DOCUMENTED,
         warnings=warnings,
         backend=NAME,
         model=asked.model,
-        billed=Billed.NO,
-        billed_ground=FREE,
+        billing=Billing(Charged.NO, FREE),
         raw=body,
     )
 
@@ -142,8 +145,7 @@ def liveness_result(call: LivenessCall, body: Any, asked: Asked) -> LivenessResu
         method="anti_spoofing",
         backend=NAME,
         model=asked.model,
-        billed=Billed.NO,
-        billed_ground=FREE,
+        billing=Billing(Charged.NO, FREE),
         raw=body,
     )
 
