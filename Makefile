@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 PYTEST := $(BIN)/python -m pytest
 # A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
+# Without compiled files every process that a test starts compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-system test-long lint types docs format clean
 
@@ -21,7 +23,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 test: $(VENV)/.dev  ## the test suite (no system package needed)
 	@$(PYTEST) -n 2 --dist worksteal -m "not long and not system and not live"
 
-test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL or another Python; installs them with apt
+test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or another Python; installs them with apt
 	@tests/system/packages.sh
 	@$(PYTEST) -m system tests/system
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import attrs
 
-from facematch_core import Attempt, Billed, Environment, Operation
-from facematch_core.gates import Ending, Passage, Period
+from facematch_core import CallRecord, Charged, Environment, Operation
+from facematch_core.resilience import AttemptContext, Outcome, Period
 from facematch_core.store import BudgetKey, Entry, Owner
 from facematch_core.testing import ManualClock
 
@@ -20,7 +20,7 @@ _numbers = itertools.count()
 def attempt(**changes):
     """A call that nobody has made."""
     facts = {"id": f"attempt-{next(_numbers)}", "operation": Operation.MATCH, "backend": "fake"}
-    return Attempt(**{**facts, "started_at": NOW, "kept": False} | changes)
+    return CallRecord(**{**facts, "started_at": NOW, "kept": False} | changes)
 
 
 def entry(key=KEY, amount=ONE, number=1, owner=None, **changes):
@@ -36,14 +36,14 @@ def entry(key=KEY, amount=ONE, number=1, owner=None, **changes):
 
 def passage(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
     """One try of a call, as a gate is told of it."""
-    return Passage(
-        attempt=attempt(**changes), number=number, paid=paid, environment=environment, until=None
+    return AttemptContext(
+        call=attempt(**changes), number=number, paid=paid, environment=environment, until=None
     )
 
 
-def ending(billed=Billed.YES, error=None):
+def ending(billed=Charged.YES, error=None):
     """How a try ended."""
-    return Ending(billed=billed, sent=True, error=error, answered=error is None)
+    return Outcome(charged=billed, sent=True, error=error, answered=error is None)
 
 
 def sums(store, key=KEY):

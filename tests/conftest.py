@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import gc
 import os
 import socket
 import tempfile
@@ -25,6 +26,25 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+
+def pytest_collection_finish():
+    """What was collected stays until the end: no later garbage collection looks at it again.
+
+    And it looks less often by itself, because it is called after each module.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_left():
+    """What a module left unclosed is told there; what it keeps is looked at no more."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 _connect = socket.socket.connect
 
 
@@ -43,11 +63,25 @@ def _no_network():
     patch.undo()
 
 
+@pytest.fixture(scope="session")
+def _empty_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path, monkeypatch):
-    """No test reads the configuration of whoever runs it."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("HOME", str(tmp_path))
+def _own_home(request, monkeypatch, _empty_home):
+    """No test reads the configuration of whoever runs it.
+
+    A test with a folder of its own lives there. All others share one, in which nobody may write:
+    to make and remove a folder for each of thousands takes longer than most of them do.
+    """
+    own = "tmp_path" in request.fixturenames
+    home = request.getfixturevalue("tmp_path") if own else _empty_home
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("HOME", str(home))
+    yield
+    if not own:
+        assert os.listdir(home) == [], "a test that writes into its home needs tmp_path"  # noqa: PTH208
 
 
 @pytest.fixture(autouse=True)

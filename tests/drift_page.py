@@ -51,11 +51,19 @@ def _firsts():
     firsts = {}
     for way in WAYS:
         for claim in proof(*way).checked:
-            steps = {place.step for place in proof(*way).judge.effect(false(claim))}
-            first = min(steps, key=order.get), way[1]
+            first = _first(proof(*way).judge, claim, order), way[1]
             if claim not in firsts or order[first[0]] < order[firsts[claim][0]]:
                 firsts[claim] = first
     return firsts
+
+
+def _first(judge, claim, order):
+    """The steps stand in the order of their chains, so the first chain that shows it is enough."""
+    for chain in judge._resting_on(claim, frozenset()):
+        steps = {place.step for place in judge.effect(false(claim), chains=[chain])}
+        if steps:
+            return min(steps, key=order.get)
+    raise LookupError(claim)
 
 
 def _seen(firsts, about):

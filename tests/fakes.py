@@ -9,12 +9,10 @@ import attrs
 from PIL import Image as PillowImage
 
 from facematch_core import (
-    AgeDecision,
-    AgeResult,
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Environment,
-    FoundFace,
     Image,
     LivenessDecision,
     LivenessResult,
@@ -22,9 +20,6 @@ from facematch_core import (
     Operation,
     Retention,
     Score,
-    SearchDecision,
-    SearchMode,
-    SearchResult,
     ThresholdRule,
     VendorUnavailable,
 )
@@ -66,6 +61,7 @@ class FakeBackend(Backend):
     """Answers with `score`, or with whatever `script` holds: results, errors, callables."""
 
     name = "fake"
+    reports_sent = True
     capabilities = ALL
 
     def __init__(self, score=80.0, script=(), *, environment=Environment.PRODUCTION, **can):
@@ -89,18 +85,12 @@ class FakeBackend(Backend):
         good, bad = LivenessDecision.LIVE, LivenessDecision.NOT_LIVE
         return self._answer(call, LivenessResult, good, bad)
 
-    def search_faces(self, call):
-        return self._answer(call, SearchResult, SearchDecision.CLEAR, SearchDecision.REVIEW)
-
-    def estimate_age(self, call):
-        return self._answer(call, AgeResult, AgeDecision.OLD_ENOUGH, AgeDecision.NOT_LIVE)
-
     def _answer(self, call, cls, good, bad):
         with self._lock:
             self.calls.append(call)
             step = self.script.pop(0) if self.script else None
         # What is unavailable, and not on any ground, was never reached.
-        if not isinstance(step, VendorUnavailable) or step.status_code or step.billed_ground:
+        if not isinstance(step, VendorUnavailable) or step.status_code or step.billing.ground:
             call.on_sent()
         if isinstance(step, Exception):
             raise step
@@ -113,37 +103,11 @@ class FakeBackend(Backend):
             decision=good if passes else bad,
             score=Score(self.score, SCALE),
             backend=self.name,
-            billed=Billed.YES,
-            billed_ground="the script says so",
+            billing=Billing(Charged.YES, "the script says so"),
         )
 
     def close(self):
         self.closed += 1
-
-
-def search_result(decision=SearchDecision.CLEAR, **fields):
-    """A result of a search as a backend would hand it over."""
-    return SearchResult(decision=decision, backend="fake", **fields)
-
-
-def found(is_blocklisted=False, **fields):
-    """A face that a search found."""
-    return FoundFace(is_blocklisted=is_blocklisted, **fields)
-
-
-def age_result(decision=AgeDecision.OLD_ENOUGH, age=30.0, **fields):
-    """A result of an estimation of age as a backend would hand it over."""
-    return AgeResult(decision=decision, age=age, backend="fake", **fields)
-
-
-#: The fake with every operation.
-EVERY = {
-    "operations": frozenset(Operation),
-    "billed_operations": frozenset(Operation),
-    "search_modes": frozenset({SearchMode.MOST_SIMILAR}),
-    "search_scale": SCALE,
-    "default_minimum_age": 18,
-}
 
 
 def match_result(decision=Decision.MATCH, **fields):

@@ -5,7 +5,7 @@ import datetime as dt
 import attrs
 from fakes import match_result
 
-from facematch_core import Attempt, Environment, Operation
+from facematch_core import CallRecord, Environment, Operation
 from facematch_core.errors import (
     AuthenticationFailed,
     BreakerOpen,
@@ -20,9 +20,9 @@ from facematch_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from facematch_core.gates import Ending, Passage
+from facematch_core.resilience import AttemptContext, Outcome
 
-ATTEMPT = Attempt(
+ATTEMPT = CallRecord(
     id="a",
     operation=Operation.MATCH,
     backend="fake",
@@ -33,8 +33,8 @@ ATTEMPT = Attempt(
 
 def passage(number=1, until=None):
     """One try of a call."""
-    return Passage(
-        attempt=ATTEMPT,
+    return AttemptContext(
+        call=ATTEMPT,
         number=number,
         paid=True,
         environment=Environment.PRODUCTION,
@@ -44,7 +44,7 @@ def passage(number=1, until=None):
 
 def failed(error, *, sent=True):
     """How a try ends with an error."""
-    return Ending.of_error(error, sent=sent)
+    return Outcome.of_error(error, sent=sent)
 
 
 def refused(error):
@@ -52,8 +52,8 @@ def refused(error):
     return attrs.evolve(failed(error, sent=False), refused=True)
 
 
-ANSWERED = Ending.of(match_result())
-INTERRUPTED = Ending.of_error(KeyboardInterrupt(), sent=True)
+ANSWERED = Outcome.of(match_result())
+INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True)
 UNREACHABLE = failed(VendorUnavailable("no connection"), sent=False)
 
 #: What an outage looks like.
@@ -61,7 +61,6 @@ DOWN = {
     "unreachable": UNREACHABLE,
     "unavailable": failed(VendorUnavailable("503", status_code=503)),
     "unknown": failed(OutcomeUnknown("reset")),
-    "deadline": failed(DeadlineExceeded("too late")),
     "unreadable": failed(UnexpectedResponse("maintenance")),
 }
 #: What only somebody who works can say.
@@ -74,8 +73,10 @@ UP = {
 #: What says nothing of the vendor.
 NOTHING = {
     "interrupted": INTERRUPTED,
-    "interrupted before": Ending.of_error(KeyboardInterrupt(), sent=False),
+    "interrupted before": Outcome.of_error(KeyboardInterrupt(), sent=False),
     "throttled": failed(RateLimited("slowly", retry_after_s=3.0)),
+    # The caller's own haste is no outage.
+    "deadline": failed(DeadlineExceeded("too late")),
     "no time left": failed(VendorUnavailable("late", retryable=False), sent=False),
     "budget": failed(BudgetExceeded("no"), sent=False),
     "wrong environment": failed(EnvironmentMismatch("no", environment=Environment.MOCK)),

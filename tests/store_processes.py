@@ -9,26 +9,26 @@ import subprocess
 import sys
 import uuid
 
-from facematch_core import Attempt, Billed, BudgetExceeded, Environment, Operation
-from facematch_core.gates import Budget, Ending, Passage
-from facematch_core.store import SqlAttempts
+from facematch_core import BudgetExceeded, CallRecord, Charged, Environment, Operation
+from facematch_core.resilience import AttemptContext, Budget, Outcome
+from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
 
 CAP = 100
-WAYS = [Billed.YES, Billed.UNKNOWN, Billed.NO]
+WAYS = [Charged.YES, Charged.UNKNOWN, Charged.NO]
 
 
 def passage():
     """One call of this process."""
-    made = Attempt(
+    made = CallRecord(
         id=str(uuid.uuid4()),
         operation=Operation.MATCH,
         backend="fake",
         started_at=ManualClock().now(),
         kept=True,
     )
-    return Passage(
-        attempt=made, number=1, paid=True, environment=Environment.PRODUCTION, until=None
+    return AttemptContext(
+        call=made, number=1, paid=True, environment=Environment.PRODUCTION, until=None
     )
 
 
@@ -42,8 +42,8 @@ def spend(budget, tries):
             refused += 1
             continue
         billed = WAYS[number % 3]
-        leave(Ending(billed=billed, sent=True))
-        passed += billed is not Billed.NO
+        leave(Outcome(charged=billed, sent=True))
+        passed += billed is not Charged.NO
     return passed, refused
 
 
@@ -102,7 +102,7 @@ def forked(store):
 
 def main(address, verb, number):
     """What a process does."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     budget = Budget(CAP, name="shop", store=store)
     if verb == "hold":
         for _ in range(number):

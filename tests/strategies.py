@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from facematch_core import Attempt, Operation
+from facematch_core import CallRecord, Operation
 from facematch_core.testing import strategies as shipped
 from facematch_core.testing._strategies._json import TEXTS
 from facematch_core.testing._strategies._results import PERCENTAGES, TIMES
@@ -14,10 +14,8 @@ thresholds = shipped.thresholds()
 match_results = shipped.match_results()
 liveness_results = shipped.liveness_results()
 live_match_results = shipped.live_match_results()
-search_results = shipped.search_results()
-age_results = shipped.age_results()
 attempts = st.builds(
-    Attempt,
+    CallRecord,
     id=TEXTS,
     operation=st.sampled_from(Operation),
     backend=TEXTS,
@@ -26,5 +24,4 @@ attempts = st.builds(
     caller_ref=st.none() | TEXTS,
     threshold=st.none() | thresholds,
     review_threshold=st.none() | thresholds,
-    minimum_age=st.none() | thresholds,
 )

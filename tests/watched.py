@@ -44,7 +44,7 @@ VENDORS = {
     "didit": Vendor(
         name="didit",
         keys={"api_key": canaries.API_KEY},
-        calls=("verify", "check_liveness", "search_faces", "estimate_age", "verify_live"),
+        calls=("verify", "check_liveness", "verify_live"),
         paths=("/v3/face-match/", "/v3/passive-liveness/"),
         keeps=True,
         too_much={"caller_ref": canaries.CALLER_REF * 99},

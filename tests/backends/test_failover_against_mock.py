@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Charged,
     Environment,
     FaceVerifier,
     Failover,
@@ -18,7 +18,7 @@ from facematch_core import (
     VendorUnavailable,
     open_verifier,
 )
-from facematch_core.gates import Breaker
+from facematch_core.resilience import CircuitBreaker
 from facematch_core.testing import ManualClock
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
@@ -88,9 +88,9 @@ def spoil(mock, vendor, **fault):
 
 def test_the_first_one_answers(mock, failover):
     """And is the only one that charges, whatever its decision."""
-    assert failover.verify(P1, P1_AGAIN).answered_by == "didit"
+    assert failover.verify(P1, P1_AGAIN).route.answered_by == "didit"
     result = failover.verify(P1, P2)
-    assert (result.answered_by, result.decision) == ("didit", "no_match")
+    assert (result.route.answered_by, result.decision) == ("didit", "no_match")
     assert charges(mock) == [2, 0]
 
 
@@ -127,8 +127,12 @@ def test_the_second_one_answers(mock, failover, trouble, reason):
     """Where the vendor itself says that nothing was charged; one charge, on one ledger."""
     trouble(mock)
     result = failover.verify(P1, P1_AGAIN)
-    assert (result.answered_by, result.backend, result.is_match) == ("deepvue", "deepvue", True)
-    assert [one.reason for one in result.skipped] == [reason]
+    assert (result.route.answered_by, result.backend, result.is_match) == (
+        "deepvue",
+        "deepvue",
+        True,
+    )
+    assert [one.reason for one in result.route.skipped] == [reason]
     assert charges(mock) == [0, 1]
 
 
@@ -147,7 +151,7 @@ def test_the_second_one_is_not_asked(mock, failover, trouble, error, charged):
     trouble(mock)
     with pytest.raises(error) as caught:
         failover.verify(P1, P1_AGAIN)
-    assert [one.backend for one in caught.value.skipped] == ["didit"]
+    assert [one.backend for one in caught.value.route.skipped] == ["didit"]
     assert charges(mock) == [charged, 0]
 
 
@@ -155,7 +159,10 @@ def test_both_calls_of_verify_live(mock, failover):
     """Liveness by Didit, then its credit is gone: the comparison is Deepvue's, each paid once."""
     mock.of("didit").control.set_balance("0.03")
     result = failover.verify_live(P1, P1_AGAIN)
-    assert (result.liveness.answered_by, result.match.answered_by) == ("didit", "deepvue")
+    assert (result.liveness.route.answered_by, result.match.route.answered_by) == (
+        "didit",
+        "deepvue",
+    )
     assert result.liveness.score.scale != result.match.score.scale
     assert charges(mock) == [1, 1]
 
@@ -166,7 +173,7 @@ def test_a_lost_call_is_found_by_its_failover(mock, failover):
     with pytest.raises(OutcomeUnknown) as caught:
         failover.verify(P1, P1_AGAIN, retention=Retention.KEEP)
     told = failover.reconcile(caught.value)
-    assert (told.outcome, told.result.answered_by) == ("found", "didit")
+    assert (told.outcome, told.result.route.answered_by) == ("found", "didit")
     assert told.result.is_match
     assert charges(mock) == [1, 0]
 
@@ -183,7 +190,10 @@ def test_a_format_that_one_of_them_takes(mock, vendors):
     members = [FaceVerifier(vendors[name], fit_images=False) for name in ("deepvue", "didit")]
     with Failover(members) as failover:
         result = failover.verify(webp((300, 300)), webp((301, 300)))
-    assert (result.answered_by, result.skipped[0].reason) == ("didit", "InvalidImage")
+    assert (result.route.answered_by, result.route.skipped[0].reason) == (
+        "didit",
+        "InvalidImage",
+    )
     assert charges(mock) == [1, 0]
     assert asked(mock, DEEPVUE) == 0
 
@@ -193,7 +203,10 @@ def test_nobody_can_keep_it(mock, vendors):
     members = [FaceVerifier(vendors[name]) for name in ("deepvue", "didit")]
     with Failover(members) as failover:
         result = failover.verify(P1, P1_AGAIN, retention=Retention.KEEP, rotate=True)
-    assert (result.answered_by, result.skipped[0].reason) == ("didit", "UnsupportedOption")
+    assert (result.route.answered_by, result.route.skipped[0].reason) == (
+        "didit",
+        "Unsupported",
+    )
     assert charges(mock) == [1, 0]
 
 
@@ -208,15 +221,15 @@ def test_this_machine_as_the_last_resort(mock, vendors, local):
     failover = Failover({"didit": didit, "here": FaceVerifier(local, threshold=60)})
     result = failover.verify(SELFIE, DOCUMENT)
     assert result.is_match
-    assert (result.answered_by, result.environment) == ("here", Environment.LOCAL)
-    assert (result.threshold.value, result.billed) == (60, Billed.NO)
-    assert result.skipped[0].reason == "VendorUnavailable"
+    assert (result.route.answered_by, result.environment) == ("here", Environment.LOCAL)
+    assert (result.threshold.value, result.billing.charged) == (60, Charged.NO)
+    assert result.route.skipped[0].reason == "VendorUnavailable"
     with pytest.raises(VendorUnavailable) as caught:
         failover.check_liveness(SELFIE)
-    assert caught.value.billed is Billed.NO
-    assert [one.reason for one in caught.value.skipped] == [
+    assert caught.value.billing.charged is Charged.NO
+    assert [one.reason for one in caught.value.route.skipped] == [
         "VendorUnavailable",
-        "UnsupportedCapability",
+        "Unsupported",
     ]
     didit.close()
 
@@ -225,7 +238,7 @@ def test_real_photographs_fall_back_too(mock, vendors, local):
     """From a vendor without credit to the matcher here; the vendor charges nothing."""
     mock.of("didit").control.set_balance(0)
     failover = Failover({"didit": FaceVerifier(vendors["didit"]), "here": FaceVerifier(local)})
-    assert failover.verify(SELFIE, DOCUMENT).answered_by == "here"
+    assert failover.verify(SELFIE, DOCUMENT).route.answered_by == "here"
     assert failover.verify(SELFIE, Image.read(PHOTOGRAPHS / "no-face-cat.jpg")).decision == (
         "inconclusive"
     )
@@ -235,19 +248,19 @@ def test_real_photographs_fall_back_too(mock, vendors, local):
 def test_an_open_breaker_saves_the_way(mock, vendors):
     """After one look at an empty account the vendor is not asked again, until it is topped up."""
     clock = ManualClock()
-    breaker = Breaker(clock=clock)
+    breaker = CircuitBreaker(clock=clock)
     members = {
-        "didit": FaceVerifier(vendors["didit"], gates=[breaker], clock=clock),
+        "didit": FaceVerifier(vendors["didit"], policies=[breaker], clock=clock),
         "deepvue": FaceVerifier(vendors["deepvue"], clock=clock),
     }
     mock.of("didit").control.set_balance(0)
     with Failover(members, clock=clock) as failover:
         for _ in range(3):
-            assert failover.verify(P1, P1_AGAIN).answered_by == "deepvue"
+            assert failover.verify(P1, P1_AGAIN).route.answered_by == "deepvue"
         assert asked(mock, DIDIT) == 1
         mock.of("didit").control.set_balance(100)
         breaker.reset()
-        assert failover.verify(P1, P1_AGAIN).answered_by == "didit"
+        assert failover.verify(P1, P1_AGAIN).route.answered_by == "didit"
     assert charges(mock) == [1, 3]
 
 
@@ -267,8 +280,8 @@ def test_a_profile_of_both(mock, tmp_path, monkeypatch):
         [profiles.shop.budget]
         calls = 10
         store = "sqlite:///spent.sqlite3"
-        [profiles.shop.breaker]
-        [profiles.shop.pacing]
+        [profiles.shop.circuit_breaker]
+        [profiles.shop.rate_limit]
         published = true
 
         [profiles.backup]
@@ -286,6 +299,6 @@ def test_a_profile_of_both(mock, tmp_path, monkeypatch):
     mock.of("didit").control.set_balance(0)
     with open_verifier(profile="ha", config=path, require_environment="mock") as verifier:
         result = verifier.verify(P1, P1_AGAIN)
-    assert (result.answered_by, result.environment) == ("backup", Environment.MOCK)
+    assert (result.route.answered_by, result.environment) == ("backup", Environment.MOCK)
     assert (result.threshold.value, result.threshold.source) == (60, "profile")
     assert charges(mock) == [0, 1]

@@ -50,8 +50,14 @@ def test_written_and_read(tmp_path):
     path.write_text(json.dumps(made.to_dict(), indent=2))
     assert Calibration.read(path) == Calibration.read(str(path)) == made
     document = made.to_dict()
-    assert (document["schema"], document["kind"]) == (0, "calibration")
+    assert (document["schema"], document["kind"]) == (1, "calibration")
     assert [one["max_fmr"] for one in document["points"]] == [1e-3, 1e-4]
+
+
+def test_a_file_of_the_first_release_is_read():
+    """Its schema was 0."""
+    made = calibration()
+    assert Calibration.from_dict({**made.to_dict(), "schema": 0}) == made
 
 
 def test_the_threshold_for_a_rate():
@@ -99,7 +105,7 @@ def test_what_contradicts_itself(made, told):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"schema": 1}, "has the schema 1, and this facematch reads 0"),
+        ({"schema": 2}, "has the schema 2, and this facematch reads 1"),
         ({"kind": "comparison"}, "no calibration"),
         ({"backend": None}, "wrong or missing: .*backend"),
         ({"points": [{"max_fmr": "0.001"}]}, "wrong or missing"),
@@ -130,7 +136,7 @@ def test_files_that_cannot_be_read(tmp_path):
         (tmp_path, "cannot be read"),
         (broken, "is no JSON"),
         (large, "over 1048576 bytes"),
-        ("a\0b", "is no JSON"),
+        ("a\0b", "cannot be read"),
     ):
         with pytest.raises(ConfigurationError, match=told):
             Calibration.read(path)

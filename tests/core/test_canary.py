@@ -15,7 +15,8 @@ import pytest
 from rawserver import RawServer, answer, close, hold, read_request, refused, reset, send
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     FaceMatchError,
     FaceVerifier,
@@ -54,7 +55,9 @@ class Vendor(HttpBackend):
     def parse(self, call, reply):
         body = reply.json()
         decision = {True: Decision.MATCH, False: Decision.NO_MATCH}[body["same"]]
-        return MatchResult(decision=decision, backend=self.name, billed=Billed.YES, raw=body)
+        return MatchResult(
+            decision=decision, backend=self.name, billing=Billing(Charged.YES), raw=body
+        )
 
 
 def json_answer(status, body):

@@ -18,11 +18,10 @@ from facematch_core import (
     Secret,
     ThresholdSource,
     Verifier,
+    config,
     open_verifier,
 )
-from facematch_core import _config as config
-from facematch_core import _plan as opening
-from facematch_core._toml import MAX_FILE_BYTES
+from facematch_core._basics import MAX_FILE_BYTES
 
 CANARY = "sk-canary-9d2e"
 
@@ -53,7 +52,7 @@ class Configured(FakeBackend):
 
 @pytest.fixture(autouse=True)
 def _configured(monkeypatch):
-    monkeypatch.setattr(opening, "backend_class", lambda name: Configured)
+    monkeypatch.setattr(config, "backend_class", lambda name: Configured)
     monkeypatch.setenv("CONFIGURED_KEY", CANARY)
 
 
@@ -93,7 +92,7 @@ def test_a_profile_opens_a_verifier(tmp_path):
 def test_an_editor_that_begins_a_file_with_a_mark(tmp_path):
     """Of the order of bytes: it is passed over, once."""
     path = written(tmp_path, "\ufeffdefault_profile = 'p'\n[profiles.p]\nbackend = 'configured'\n")
-    with open_verifier(config=path, settings={"api_key": "a key"}) as verifier:
+    with open_verifier(config=path, api_key="a key") as verifier:
         assert verifier.backend.name == "configured"
 
 
@@ -102,7 +101,7 @@ def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_pa
     monkeypatch.setenv("CONFIGURED_LEVEL", "7")
     monkeypatch.setenv("CONFIGURED_STRICT", "true")
     path = written(tmp_path, profile(level=3))
-    planned = opening.plan(profile="p", config=path, settings={"ratio": 0.9})
+    planned = config.plan(profile="p", config=path, settings={"ratio": 0.9})
     origins = {s.name: (s.value, s.origin) for s in planned.settings}
     assert origins["level"][0] == 3
     assert origins["strict"] == (True, "$CONFIGURED_STRICT")
@@ -116,25 +115,25 @@ def test_which_file_is_read(tmp_path, monkeypatch):
     command line."""
     monkeypatch.chdir(tmp_path)
     here = written(tmp_path, profile())
-    assert config.find() is None
-    assert config.find(here=True).resolve() == here
+    assert config.find_config() is None
+    assert config.find_config(here=True).resolve() == here
     own = config.user_file()
     own.parent.mkdir(parents=True)
     own.write_text("")
-    assert config.find() == own
-    assert config.find(here=True).resolve() == here
+    assert config.find_config() == own
+    assert config.find_config(here=True).resolve() == here
     monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "other.toml"))
-    assert config.find(here=True) == tmp_path / "other.toml"
-    assert config.find(tmp_path / "named.toml") == tmp_path / "named.toml"
+    assert config.find_config(here=True) == tmp_path / "other.toml"
+    assert config.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"
 
 
 def test_an_argument_may_name_an_enum_by_its_word():
     """As a file does; another word is refused."""
-    opened = open_verifier("configured", settings={"environment_setting": "sandbox"})
+    opened = open_verifier("configured", environment_setting="sandbox")
     assert opened.backend.environment_setting is Environment.SANDBOX
     for value in ("prod", 5):
         with pytest.raises(ConfigurationError, match='"production"'):
-            open_verifier("configured", settings={"environment_setting": value})
+            open_verifier("configured", environment_setting=value)
 
 
 def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
@@ -185,10 +184,10 @@ def test_wrong_settings(tmp_path, settings, says):
         ("[profiles]\np = 3", "must be a table"),
         ("[profiles.p]\nthreshold = 5", "needs backend"),
         ("[profiles.p]\nbackend = 'a'\nthreshhold = 5", "did you mean threshold"),
-        ("[profiles.p]\nbackend = 'a'\nthreshold = true", "a number, not bool"),
+        ("[profiles.p]\nbackend = 'a'\nthreshold = true", "between 0 and 100, not bool"),
         ("[profiles.p]\nbackend = 'a'\nthreshold = 101", "between 0 and 100"),
         ("[profiles.p]\nbackend = 'a'\nthreshold = nan", "between 0 and 100"),
-        ("[profiles.p]\nbackend = 'a'\nrequire_environment = 'x'", "one of production"),
+        ("[profiles.p]\nbackend = 'a'\nrequire_environment = 'x'", 'one of "production"'),
         ("[profiles.p]\nbackend = 3", "text, not int"),
         ("default_profile = 'q'\n[profiles.p]\nbackend = 'a'", "did you mean|known: p"),
         ("[profiles.q]\nbackend = 'a'", "no profile 'p'"),
@@ -251,10 +250,15 @@ def test_odd_environment_variables(monkeypatch):
         monkeypatch.delenv(variable)
 
 
-def test_unknown_arguments_of_the_verifier():
-    """A setting in the wrong place gets a sentence, and the backend is closed again."""
-    with pytest.raises(ConfigurationError, match="settings="):
-        open_verifier("configured", level=3)
+def test_a_keyword_is_an_argument_of_the_verifier_or_a_setting():
+    """What is unknown to both is refused with the nearest name of either."""
+    with open_verifier("configured", level=3, threshold=61) as verifier:
+        assert verifier.backend.level == 3
+        assert verifier.verify(picture(), picture()).threshold.value == 61
+    for keyword, near in (("levle", "level"), ("treshold", "threshold"), ("settings", "known|did")):
+        with pytest.raises(ConfigurationError, match=near) as caught:
+            open_verifier("configured", **{keyword: CANARY})
+        assert CANARY not in str(caught.value)
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -277,7 +281,7 @@ words = st.sampled_from(
         "fit_images",
         "members",
         "budget",
-        "breaker",
+        "circuit_breaker",
         "calls",
         "failures",
     ]
@@ -305,7 +309,7 @@ documents = st.dictionaries(words, toml_values, max_size=4) | st.fixed_dictionar
                         "require_environment": words,
                         "members": st.lists(words, max_size=2),
                         "budget": st.dictionaries(words, st.integers(), max_size=2),
-                        "breaker": st.dictionaries(words, st.integers(), max_size=1),
+                        "circuit_breaker": st.dictionaries(words, st.integers(), max_size=1),
                     },
                 )
             }

@@ -7,19 +7,18 @@ import tomli_w
 from fakes import FakeBackend, picture
 
 from facematch_core import (
-    BackendNotFound,
+    BackendUnavailable,
     BudgetExceeded,
     ConfigurationError,
+    EventKind,
     FaceVerifier,
     Failover,
     RateLimited,
-    Started,
     ThresholdSource,
-    _gating,
+    config,
     open_verifier,
 )
-from facematch_core import _plan as opening
-from facematch_core.gates import Budget
+from facematch_core.resilience import Budget
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -59,11 +58,12 @@ def _backends(monkeypatch):
 
     def found(name):
         if name not in classes:
-            raise BackendNotFound(f"No backend is called {name!r}")
+            raise BackendUnavailable(f"No backend is called {name!r}")
         return classes[name]
 
-    monkeypatch.setattr(opening, "backend_class", found)
-    monkeypatch.setattr(_gating, "_shared", {})
+    monkeypatch.setattr(config, "backend_class", found)
+    monkeypatch.setattr(config, "_SHARED", {})
+    monkeypatch.setattr(config, "_MEMORY", {})
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_profile_opens_a_failover(opened):
     assert list(verifier.members) == ["shop", "spare"]
     verifier.members["shop"].backend.script.append(RateLimited("x"))
     result = verifier.verify(A, B)
-    assert (result.answered_by, result.backend) == ("spare", "two")
+    assert (result.route.answered_by, result.backend) == ("spare", "two")
     assert (result.threshold.value, result.threshold.source) == (70, ThresholdSource.PROFILE)
     assert isinstance(opened(HA, "shop"), FaceVerifier)
 
@@ -108,7 +108,7 @@ def test_members_of_one_backend(opened):
     }
     verifier = opened(profiles)
     assert list(verifier.members) == ["second", "first"]
-    assert verifier.verify(A, B).answered_by == "second"
+    assert verifier.verify(A, B).route.answered_by == "second"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_member_that_cannot_be_opened(opened):
         opened(profiles)
     assert [backend.closed for backend in Closing.made] == [1]
     profiles["spare"]["backend"] = "nowhere"
-    with pytest.raises(BackendNotFound):
+    with pytest.raises(BackendUnavailable):
         opened(profiles)
 
 
@@ -163,24 +163,24 @@ def test_arguments_go_to_every_member(opened):
     verifier = opened(HA, on_event=told.append, require_environment="production")
     verifier.members["shop"].backend.script.append(RateLimited("x"))
     verifier.verify(A, B)
-    assert [event.backend for event in told if isinstance(event, Started)] == ["one", "two"]
-    for argument in ({"threshold": 50}, {"review_threshold": 60}, {"gates": []}):
+    assert [event.backend for event in told if event.kind is EventKind.STARTED] == ["one", "two"]
+    for argument in ({"threshold": 50}, {"review_threshold": 60}, {"policies": []}):
         with pytest.raises(ConfigurationError, match=rf"have their own {next(iter(argument))}"):
             opened(HA, **argument)
     with pytest.raises(ConfigurationError, match="settings belong to one of its members"):
-        opened(HA, settings={"level": 1})
-    with pytest.raises(ConfigurationError, match="no argument members"):
+        opened(HA, level=1)
+    with pytest.raises(ConfigurationError, match="'members' is no argument"):
         opened(HA, members=[])
 
 
 def test_each_member_has_its_own_gates(opened):
     """And a budget that is spent is not another vendor's to fill."""
-    profiles = {**HA, "shop": {**PAIR["shop"], "budget": {"calls": 1}, "retries": {"times": 1}}}
+    profiles = {**HA, "shop": {**PAIR["shop"], "budget": {"calls": 1}, "retry": {"times": 1}}}
     verifier = opened(profiles)
     shop, spare = verifier.members.values()
-    assert ([type(gate) for gate in shop.gates], spare.gates) == ([Budget], ())
+    assert ([type(gate) for gate in shop.policies], spare.policies) == ([Budget], ())
     verifier.verify(A, B)
     with pytest.raises(BudgetExceeded, match="The budget 'profile shop'") as caught:
         verifier.verify(A, B)
-    assert [one.reason for one in caught.value.skipped] == ["BudgetExceeded"]
+    assert [one.reason for one in caught.value.route.skipped] == ["BudgetExceeded"]
     assert spare.backend.calls == []

@@ -12,21 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facematch_core import (
-    Billed,
     BudgetExceeded,
+    Charged,
     ConfigurationError,
     FaceMatchError,
     Operation,
     RateLimited,
     Secret,
     VendorUnavailable,
-    _gating,
+    config,
     open_verifier,
 )
-from facematch_core import _plan as opening
-from facematch_core._gate_tables import TABLES, read_tables
-from facematch_core.gates import Breaker, Budget, Pacing, RateWindow, Retries
-from facematch_core.store import MemoryAttempts, SqlAttempts
+from facematch_core.config import POLICY_TABLES
+from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
+from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -56,8 +55,9 @@ class Plain(FakeBackend):
 @pytest.fixture(autouse=True)
 def _backends(monkeypatch):
     classes = {"keyed": Keyed, "plain": Plain}
-    monkeypatch.setattr(opening, "backend_class", classes.__getitem__)
-    monkeypatch.setattr(_gating, "_shared", {})
+    monkeypatch.setattr(config, "backend_class", classes.__getitem__)
+    monkeypatch.setattr(config, "_SHARED", {})
+    monkeypatch.setattr(config, "_MEMORY", {})
     monkeypatch.setenv("FIRST_KEY", CANARY)
     monkeypatch.setenv("SECOND_KEY", "another")
 
@@ -81,17 +81,29 @@ def profile(backend="plain", key=None, **tables):
     return {"backend": backend, **own, **tables}
 
 
+def tables_of(tmp_path, tables):
+    """What a file with these tables says of its policies."""
+    path = tmp_path / "facematch.toml"
+    path.write_text(tomli_w.dumps({"profiles": {"shop": profile(**tables)}}))
+    return config.read_config(path).profiles["shop"].policies
+
+
 def test_a_profile_without_tables_has_no_gates(opened):
     """And repeats nothing."""
-    assert opened({"shop": profile()}).gates == ()
+    assert opened({"shop": profile()}).policies == ()
 
 
 def test_every_gate_in_its_order(opened):
     """Budget, breaker, pacing, however the file orders them; retries around them."""
-    tables = {"pacing": {"per_second": 5}, "retries": {}, "breaker": {}, "budget": {"calls": 7}}
+    tables = {
+        "rate_limit": {"per_second": 5},
+        "retry": {},
+        "circuit_breaker": {},
+        "budget": {"calls": 7},
+    }
     verifier = opened({"shop": profile(**tables)})
-    assert [type(gate) for gate in verifier.gates] == [Budget, Breaker, Pacing]
-    assert isinstance(verifier._attempts.retries, Retries)
+    assert [type(gate) for gate in verifier.policies] == [Budget, CircuitBreaker, RateLimiter]
+    assert isinstance(verifier._pipeline.retry, Retry)
 
 
 def test_a_budget_of_calls(opened):
@@ -139,8 +151,8 @@ def test_a_store_lies_beside_the_configuration(opened, tmp_path, monkeypatch):
     monkeypatch.chdir(elsewhere)
     budget = {"calls": 1, "store": "sqlite:///spent.sqlite3"}
     profiles = {name: profile(budget=budget) for name in ("shop", "desk")}
-    (store,) = {opened(profiles, name).gates[0].store for name in profiles}
-    assert isinstance(store, SqlAttempts)
+    (store,) = {opened(profiles, name).policies[0].store for name in profiles}
+    assert isinstance(store, SqlStore)
     assert (tmp_path / "spent.sqlite3").is_file()
     assert list(elsewhere.iterdir()) == []
 
@@ -153,7 +165,7 @@ def test_an_address_with_a_password_is_named(opened, tmp_path, monkeypatch, plac
     (tmp_path / "store.txt").write_text(f"{address}\n")
     named = {"env": "STORE"} if place == "env" else {"file": "store.txt"}
     verifier = opened({"shop": profile(budget={"calls": 1, "store": named})})
-    assert isinstance(verifier.gates[0].store, SqlAttempts)
+    assert isinstance(verifier.policies[0].store, SqlStore)
     assert (tmp_path / "named.sqlite3").is_file()
     bad = {"calls": 1, "store": {"env": "NO_SUCH_STORE"}}
     with pytest.raises(ConfigurationError, match=r"\[profiles.shop\].*NO_SUCH_STORE is not set"):
@@ -164,17 +176,17 @@ def test_an_address_with_a_password_is_named(opened, tmp_path, monkeypatch, plac
     "address",
     ["sqlite:///C:/Users/me@work/spent.sqlite3", "postgresql://db:5432/x", "postgresql://me@db/x"],
 )
-def test_an_address_without_a_password_may_stand_in_the_file(address):
+def test_an_address_without_a_password_may_stand_in_the_file(tmp_path, address):
     """A path, a port and a name are no secrets."""
-    table = {"budget": {"calls": 1, "store": address}}
-    assert read_tables(table, "here")["budget"]["store"] == address
+    read = tables_of(tmp_path, {"budget": {"calls": 1, "store": address}})
+    assert read["budget"]["store"] == address
 
 
 def test_the_memory_of_all_budgets_without_a_store_is_one(opened):
     """It belongs to the process."""
     profiles = {name: profile(budget={"calls": 3}) for name in ("shop", "desk")}
-    (store,) = {opened(profiles, name).gates[0].store for name in profiles}
-    assert isinstance(store, MemoryAttempts)
+    (store,) = {opened(profiles, name).policies[0].store for name in profiles}
+    assert isinstance(store, MemoryStore)
 
 
 @pytest.mark.parametrize(
@@ -182,38 +194,40 @@ def test_the_memory_of_all_budgets_without_a_store_is_one(opened):
     [
         ({"key": "FIRST_KEY"}, True),
         ({"key": "SECOND_KEY"}, False),
-        ({"breaker": {"failures": 5, "open_s": 30}}, True),
-        ({"pacing": {"per_second": 9, "per_minute": 300}}, True),
-        ({"pacing": {"published": True, "max_wait_s": 60}}, True),
+        ({"circuit_breaker": {"failures": 5, "open_s": 30}}, True),
+        ({"rate_limit": {"per_second": 9, "per_minute": 300}}, True),
+        ({"rate_limit": {"published": True, "max_wait_s": 60}}, True),
     ],
     ids=str,
 )
 def test_one_breaker_and_one_pacing_per_account(opened, second, shared):
     """Of the same vendor, address and key, in whatever words the same is said."""
-    first = {"key": "FIRST_KEY", "breaker": {}, "pacing": {"published": True}}
+    first = {"key": "FIRST_KEY", "circuit_breaker": {}, "rate_limit": {"published": True}}
     profiles = {
         "shop": profile("keyed", **first),
         "desk": profile("keyed", **{**first, **second}),
     }
-    of_shop, of_desk = (opened(profiles, name).gates for name in ("shop", "desk"))
+    of_shop, of_desk = (opened(profiles, name).policies for name in ("shop", "desk"))
     assert [one is other for one, other in zip(of_shop, of_desk, strict=True)] == [shared] * 2
-    assert opened(profiles).gates == of_shop
+    assert opened(profiles).policies == of_shop
 
 
 def test_an_address_is_the_same_with_a_slash_at_its_end(opened):
     """As it is for the calls."""
-    profiles = {name: profile("keyed", "FIRST_KEY", breaker={}) for name in ("shop", "desk")}
+    profiles = {
+        name: profile("keyed", "FIRST_KEY", circuit_breaker={}) for name in ("shop", "desk")
+    }
     profiles["desk"]["settings"]["base_url"] = "https://api.example/"
-    assert opened(profiles, "shop").gates == opened(profiles, "desk").gates
+    assert opened(profiles, "shop").policies == opened(profiles, "desk").policies
 
 
 @pytest.mark.parametrize(
     ("table", "first", "second"),
     [
-        ("breaker", {}, {"failures": 2}),
-        ("breaker", {"open_s": 5}, {"open_s": 6}),
-        ("pacing", {"published": True}, {"per_second": 1}),
-        ("pacing", {"per_second": 2}, {"per_second": 2, "per_day": 9}),
+        ("circuit_breaker", {}, {"failures": 2}),
+        ("circuit_breaker", {"open_s": 5}, {"open_s": 6}),
+        ("rate_limit", {"published": True}, {"per_second": 1}),
+        ("rate_limit", {"per_second": 2}, {"per_second": 2, "per_day": 9}),
     ],
 )
 def test_two_opinions_on_one_account_are_refused(opened, table, first, second):
@@ -235,11 +249,11 @@ def test_patience_is_each_profiles_own(opened):
     """Both spend the same room; who waits how long for it differs."""
     clock = ManualClock()
     profiles = {
-        "shop": profile(pacing={"per_minute": 1}),
-        "desk": profile(pacing={"per_minute": 1, "max_wait_s": 0}),
+        "shop": profile(rate_limit={"per_minute": 1}),
+        "desk": profile(rate_limit={"per_minute": 1, "max_wait_s": 0}),
     }
     shop, desk = (opened(profiles, name, clock=clock) for name in profiles)
-    assert (shop.gates[0].max_wait_s, desk.gates[0].max_wait_s) == (60, 0)
+    assert (shop.policies[0].max_wait_s, desk.policies[0].max_wait_s) == (60, 0)
     shop.verify(A, B)
     with pytest.raises(RateLimited, match="nothing was sent"):
         desk.verify(A, B)
@@ -247,60 +261,64 @@ def test_patience_is_each_profiles_own(opened):
     desk.verify(A, B)
     with pytest.raises(RateLimited):
         shop.verify(A, B, deadline_s=1)
-    assert opened(profiles, "desk", clock=clock).gates == desk.gates
+    assert opened(profiles, "desk", clock=clock).policies == desk.policies
 
 
 def test_another_address_is_another_vendor(opened):
     """A mock that is down says nothing of the real one."""
-    profiles = {name: profile("keyed", "FIRST_KEY", breaker={}) for name in ("shop", "mock")}
+    profiles = {
+        name: profile("keyed", "FIRST_KEY", circuit_breaker={}) for name in ("shop", "mock")
+    }
     profiles["mock"]["settings"]["base_url"] = "http://127.0.0.1:9"
-    assert opened(profiles, "shop").gates[0] is not opened(profiles, "mock").gates[0]
+    assert opened(profiles, "shop").policies[0] is not opened(profiles, "mock").policies[0]
 
 
 def test_the_clock_of_the_verifier_is_that_of_its_gates(opened):
     """A test that moves time moves all of it, and no other test's."""
     clock = ManualClock()
-    profiles = {"shop": profile(breaker={"failures": 1, "open_s": 30}, pacing={"per_minute": 1})}
+    profiles = {
+        "shop": profile(circuit_breaker={"failures": 1, "open_s": 30}, rate_limit={"per_minute": 1})
+    }
     verifier = opened(profiles, clock=clock)
     verifier.backend.script.append(VendorUnavailable("down", status_code=503))
     for sentence in ("down", "plain is down: nothing was sent"):
         with pytest.raises(VendorUnavailable, match=sentence) as caught:
             verifier.verify(A, B)
-        assert caught.value.billed is Billed.NO
+        assert caught.value.billing.charged is Charged.NO
     clock.advance(31)
     assert verifier.verify(A, B).is_match
     assert sum(clock.slept) > 20
-    assert opened(profiles, clock=ManualClock()).gates[0] is not verifier.gates[0]
+    assert opened(profiles, clock=ManualClock()).policies[0] is not verifier.policies[0]
 
 
 def test_published_rates(opened):
     """The vendor's own windows; without any, the sentence says what to write."""
     verifier = opened(
-        {"shop": profile("keyed", "FIRST_KEY", pacing={"published": True, "max_wait_s": 0})}
+        {"shop": profile("keyed", "FIRST_KEY", rate_limit={"published": True, "max_wait_s": 0})}
     )
-    (pacing,) = verifier.gates
+    (pacing,) = verifier.policies
     assert pacing.windows == Keyed.capabilities.rate_windows
     assert pacing.max_wait_s == 0
     with pytest.raises(ConfigurationError, match="backend plain are published: set per_second"):
-        opened({"shop": profile(pacing={"published": True})})
+        opened({"shop": profile(rate_limit={"published": True})})
 
 
 def test_named_rates(opened):
     """Each is a window of its own."""
     table = {"per_second": 2, "per_minute": 60, "per_day": 1000}
-    (pacing,) = opened({"shop": profile(pacing=table)}).gates
+    (pacing,) = opened({"shop": profile(rate_limit=table)}).policies
     assert [(w.limit, w.seconds) for w in pacing.windows] == [(2, 1), (60, 60), (1000, 86400)]
 
 
 def test_arguments_go_over_the_tables(opened):
     """Nothing is set up that goes unused; retries are an argument of their own."""
-    mine, patient = Breaker(), Retries(times=9)
-    profiles = {"shop": profile(budget={"calls": 1, "store": "sqlite:///x.db"}, retries={})}
-    verifier = opened(profiles, gates=[mine])
-    assert verifier.gates == (mine,)
-    assert verifier._attempts.retries == Retries()
-    assert _gating._shared == {}
-    assert opened(profiles, retries=patient)._attempts.retries is patient
+    mine, patient = CircuitBreaker(), Retry(times=9)
+    profiles = {"shop": profile(budget={"calls": 1, "store": "sqlite:///x.db"}, retry={})}
+    verifier = opened(profiles, policies=[mine])
+    assert verifier.policies == (mine,)
+    assert verifier._pipeline.retry == Retry()
+    assert config._SHARED == {}
+    assert opened(profiles, retry=patient)._pipeline.retry is patient
 
 
 @pytest.mark.parametrize(
@@ -339,19 +357,19 @@ def test_arguments_go_over_the_tables(opened):
         ({"budget": {"calls": 1, "store": "sqlite:///:memory:"}}, "in memory"),
         ({"budget": {"calls": 1, "store": "sqlite:///~nobody-at-all/x"}}, "home of a user"),
         ({"budget": [1]}, "budget must be a table, not list of length 1"),
-        ({"breaker": {"failures": 0}}, "failures must be a whole number from 1 on"),
-        ({"breaker": {"within_s": 0}}, "a number of seconds above 0"),
-        ({"breaker": {"open_s": float("inf")}}, "a number of seconds above 0"),
-        ({"breaker": {"open_s": float("nan")}}, "a number of seconds above 0"),
-        ({"breaker": {"opens": 5}}, "did you mean open_s"),
-        ({"pacing": {}}, "needs published = true, or one of per_second"),
-        ({"pacing": {"published": False}}, "needs published = true"),
-        ({"pacing": {"published": True, "per_day": 5}}, "not both"),
-        ({"pacing": {"published": "true"}}, "true or false, not str of length 4"),
-        ({"pacing": {"per_second": 0.5}}, "a whole number from 1 on, not float"),
-        ({"pacing": {"per_second": 1, "max_wait_s": -1}}, "from 0 on"),
-        ({"retries": {"times": 11}}, "from 1 to 10"),
-        ({"retries": {"first": 1}}, "did you mean first_s"),
+        ({"circuit_breaker": {"failures": 0}}, "failures must be a whole number from 1 on"),
+        ({"circuit_breaker": {"within_s": 0}}, "a number of seconds above 0"),
+        ({"circuit_breaker": {"open_s": float("inf")}}, "a number of seconds above 0"),
+        ({"circuit_breaker": {"open_s": float("nan")}}, "a number of seconds above 0"),
+        ({"circuit_breaker": {"opens": 5}}, "did you mean open_s"),
+        ({"rate_limit": {}}, "needs published = true, or one of per_second"),
+        ({"rate_limit": {"published": False}}, "needs published = true"),
+        ({"rate_limit": {"published": True, "per_day": 5}}, "not both"),
+        ({"rate_limit": {"published": "true"}}, "true or false, not str of length 4"),
+        ({"rate_limit": {"per_second": 0.5}}, "a whole number from 1 on, not float"),
+        ({"rate_limit": {"per_second": 1, "max_wait_s": -1}}, "from 0 on"),
+        ({"retry": {"times": 11}}, "from 1 to 10"),
+        ({"retry": {"first": 1}}, "did you mean first_s"),
     ],
     ids=str,
 )
@@ -369,13 +387,13 @@ def test_the_amounts_a_file_takes_are_those_of_a_budget(opened):
     """From the least to the most."""
     for amount in ("0", 0, "0.000001", "999999999999.999999", 10**12):
         budget = {"amount": amount, "currency": "USD", "price": {"match": amount}}
-        assert opened({"shop": profile(budget=budget)}).gates
+        assert opened({"shop": profile(budget=budget)}).policies
 
 
 def test_every_key_is_told():
     """Each table and each of its keys stands in the reference."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text()
-    for name, kinds in TABLES.items():
+    for name, kinds in POLICY_TABLES.items():
         assert f"`[profiles.NAME.{name}]`" in page
         section = page.partition(f"`[profiles.NAME.{name}]`, ")[2].partition("`[profiles.NAME")[0]
         assert not [key for key in kinds if f"`{key}`" not in section]
@@ -398,19 +416,19 @@ near = st.one_of(
         {},
         optional={
             name: st.fixed_dictionaries({}, optional=dict.fromkeys(kinds, near | anything))
-            for name, kinds in TABLES.items()
+            for name, kinds in POLICY_TABLES.items()
         },
     )
 )
-def test_any_tables_are_read_or_refused(tables):
+def test_any_tables_are_read_or_refused(tmp_path, tables):
     """What is read is what the gates take; nothing else comes through."""
     try:
-        read = read_tables(tables, "here")
+        read = tables_of(tmp_path, tables)
     except ConfigurationError:
         return
     assert set(read) == set(tables)
-    Breaker(**read.get("breaker", {}))
-    Retries(**read.get("retries", {}))
+    CircuitBreaker(**read.get("circuit_breaker", {}))
+    Retry(**read.get("retry", {}))
     budget = read.get("budget", {})
     if "calls" in budget:
         Budget(budget["calls"], name="x")

@@ -8,7 +8,7 @@ import pickle
 import pytest
 from fakes import liveness_result
 
-from facematch_core import Attempt, Billed, Environment, Operation, errors
+from facematch_core import Billing, CallRecord, Charged, Environment, Ids, Operation, errors
 
 CLASSES = sorted(
     (
@@ -19,7 +19,7 @@ CLASSES = sorted(
     key=lambda cls: cls.__name__,
 )
 
-ATTEMPT = Attempt(
+ATTEMPT = CallRecord(
     id="a",
     operation=Operation.MATCH,
     backend="x",
@@ -28,12 +28,11 @@ ATTEMPT = Attempt(
     caller_ref="case 7",
 )
 NEEDED = {
-    errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billed": Billed.YES},
-    errors.UnsupportedOption: {"backend": "x", "option": "rotate"},
-    errors.UnsupportedCapability: {"backend": "x", "capability": "liveness"},
-    errors.RateLimited: {"retry_after_s": 3.5, "billed": Billed.NO},
-    errors.OutcomeUnknown: {"reconcilable": True, "status_code": 502, "attempt": ATTEMPT},
-    errors.RequestRejected: {"field_errors": {"probe": ["too large"]}, "request_id": "r"},
+    errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billing": Billing(Charged.YES)},
+    errors.Unsupported: {"backend": "x", "what": "rotate"},
+    errors.RateLimited: {"retry_after_s": 3.5, "billing": Billing(Charged.NO)},
+    errors.OutcomeUnknown: {"reconcilable": True, "status_code": 502, "call": ATTEMPT},
+    errors.RequestRejected: {"field_errors": {"probe": ["too large"]}, "ids": Ids(vendor="r")},
 }
 
 
@@ -58,10 +57,9 @@ def test_the_tree_in_the_docstring_is_complete(cls):
     ("cls", "builtin"),
     [
         (errors.ConfigurationError, ValueError),
-        (errors.BackendNotFound, LookupError),
+        (errors.BackendUnavailable, LookupError),
         (errors.InvalidImage, ValueError),
-        (errors.UnsupportedCapability, NotImplementedError),
-        (errors.IncomparableScores, TypeError),
+        (errors.Unsupported, NotImplementedError),
         (errors.DeadlineExceeded, TimeoutError),
     ],
 )
@@ -73,17 +71,17 @@ def test_builtin_bases(cls, builtin):
 @pytest.mark.parametrize(
     ("cls", "billed", "retryable"),
     [
-        (errors.RequestRejected, Billed.NO, False),
-        (errors.AuthenticationFailed, Billed.NO, False),
-        (errors.InsufficientCredit, Billed.NO, False),
-        (errors.RateLimited, Billed.NO, True),
-        (errors.VendorUnavailable, Billed.NO, True),
-        (errors.OutcomeUnknown, Billed.UNKNOWN, False),
-        (errors.DeadlineExceeded, Billed.UNKNOWN, False),
-        (errors.UnexpectedResponse, Billed.YES, False),
+        (errors.RequestRejected, Charged.NO, False),
+        (errors.AuthenticationFailed, Charged.NO, False),
+        (errors.InsufficientCredit, Charged.NO, False),
+        (errors.RateLimited, Charged.NO, True),
+        (errors.VendorUnavailable, Charged.NO, True),
+        (errors.OutcomeUnknown, Charged.UNKNOWN, False),
+        (errors.DeadlineExceeded, Charged.UNKNOWN, False),
+        (errors.UnexpectedResponse, Charged.YES, False),
     ],
 )
 def test_what_each_kind_says_of_money(cls, billed, retryable):
     """Only what is certainly unpaid is retryable by default."""
     error = cls("x")
-    assert (error.billed, error.retryable) == (billed, retryable)
+    assert (error.billing.charged, error.retryable) == (billed, retryable)

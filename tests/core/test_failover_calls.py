@@ -6,10 +6,9 @@ import pytest
 from fakes import FakeBackend, liveness_result, picture
 
 from facematch_core import (
-    Answered,
-    Billed,
     Charged,
     DeadlineExceeded,
+    EventKind,
     FaceVerifier,
     Failover,
     ImageFormat,
@@ -17,10 +16,7 @@ from facematch_core import (
     InvalidRequest,
     LivenessDecision,
     Operation,
-    Refused,
-    Sent,
-    Started,
-    UnsupportedCapability,
+    Unsupported,
     errors,
 )
 from facematch_core.backend import ImageLimits
@@ -48,8 +44,14 @@ def test_each_call_of_verify_live_finds_its_member():
     second = FakeBackend()
     result = failover(first, second).verify_live(A, B)
     assert result.is_verified
-    assert (result.liveness.answered_by, result.match.answered_by) == ("a", "b")
-    assert (result.liveness.skipped, result.match.skipped[0].reason) == ((), "InsufficientCredit")
+    assert (result.liveness.route.answered_by, result.match.route.answered_by) == (
+        "a",
+        "b",
+    )
+    assert (result.liveness.route.skipped, result.match.route.skipped[0].reason) == (
+        (),
+        "InsufficientCredit",
+    )
 
 
 def test_a_member_without_liveness_compares():
@@ -57,12 +59,15 @@ def test_a_member_without_liveness_compares():
     matcher = FakeBackend(operations=frozenset({Operation.MATCH}))
     vendor = FakeBackend(script=[None, errors.VendorUnavailable("down")])
     result = failover(vendor, matcher).verify_live(A, B)
-    assert (result.liveness.answered_by, result.match.answered_by) == ("a", "b")
+    assert (result.liveness.route.answered_by, result.match.route.answered_by) == (
+        "a",
+        "b",
+    )
     with pytest.raises(errors.VendorUnavailable) as caught:
         failover(FakeBackend(script=[errors.VendorUnavailable("down")]), matcher).check_liveness(A)
-    assert [s.reason for s in caught.value.skipped] == [
+    assert [s.reason for s in caught.value.route.skipped] == [
         "VendorUnavailable",
-        "UnsupportedCapability",
+        "Unsupported",
     ]
 
 
@@ -70,10 +75,10 @@ def test_liveness_is_not_paid_if_nobody_can_compare():
     """What would refuse the second call by every member is found before the first."""
     only_live = {"operations": frozenset({Operation.LIVENESS})}
     first, second = FakeBackend(**only_live), FakeBackend(**only_live)
-    with pytest.raises(UnsupportedCapability) as caught:
+    with pytest.raises(Unsupported) as caught:
         failover(first, second).verify_live(A, B)
     assert first.calls == second.calls == []
-    assert [s.backend for s in caught.value.skipped] == ["a", "b"]
+    assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
 
 
 def test_liveness_is_not_paid_if_nobody_takes_the_reference():
@@ -83,9 +88,9 @@ def test_liveness_is_not_paid_if_nobody_takes_the_reference():
     with pytest.raises(InvalidImage) as caught:
         failover(first, second).verify_live(A, B)
     assert first.calls == second.calls == []
-    assert [s.backend for s in caught.value.skipped] == ["a", "b"]
+    assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
     wide = FakeBackend()
-    assert failover(first, wide).verify_live(A, B).match.answered_by == "b"
+    assert failover(first, wide).verify_live(A, B).match.route.answered_by == "b"
 
 
 def test_a_paid_liveness_check_is_kept():
@@ -94,8 +99,8 @@ def test_a_paid_liveness_check_is_kept():
     second = FakeBackend(script=[errors.VendorUnavailable("down")])
     with pytest.raises(errors.VendorUnavailable) as caught:
         failover(first, second).verify_live(A, B)
-    assert caught.value.liveness.answered_by == "a"
-    assert caught.value.billed is Billed.NO
+    assert caught.value.liveness.route.answered_by == "a"
+    assert caught.value.billing.charged is Charged.NO
 
 
 def test_each_member_tells_its_own_events():
@@ -104,12 +109,12 @@ def test_each_member_tells_its_own_events():
     first = FaceVerifier(FakeBackend(script=[errors.RateLimited("x")]), on_event=told.append)
     second = FaceVerifier(FakeBackend(), on_event=told.append)
     result = Failover({"a": first, "b": second}).verify(A, B)
-    assert [type(event) for event in told] == [
-        *(Started, Sent, Refused),
-        *(Started, Sent, Answered, Charged),
+    assert [event.kind for event in told] == [
+        *(EventKind.STARTED, EventKind.SENT, EventKind.REFUSED),
+        *(EventKind.STARTED, EventKind.SENT, EventKind.ANSWERED, EventKind.CHARGED),
     ]
-    assert {event.attempt_id for event in told[3:]} == {result.attempt_id}
-    assert len({event.attempt_id for event in told}) == 2
+    assert {event.call_id for event in told[3:]} == {result.ids.call}
+    assert len({event.call_id for event in told}) == 2
 
 
 class Slow(FakeBackend):
@@ -137,7 +142,7 @@ def test_the_deadline_covers_all_members():
         Failover(members, clock=clock).verify(A, B, deadline_s=15)
     assert [backend.calls[0].deadline_s for backend in backends] == [15, 5]
     assert last.calls == []
-    assert [s.backend for s in caught.value.skipped] == ["a", "b"]
+    assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
 
 
 def test_the_members_may_have_other_clocks():
@@ -158,8 +163,8 @@ def test_nothing_left_for_the_comparison():
     verifier = Failover({"a": FaceVerifier(backend, clock=clock)}, clock=clock)
     with pytest.raises(errors.VendorUnavailable, match="before anything was sent") as caught:
         verifier.verify_live(A, B, deadline_s=15)
-    assert (caught.value.billed, caught.value.retryable) == (Billed.NO, False)
-    assert caught.value.liveness.answered_by == "a"
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
+    assert caught.value.liveness.route.answered_by == "a"
     assert len(backend.calls) == 1
 
 
@@ -175,8 +180,8 @@ def test_many_pairs():
     """Each pair fails over for itself, in order."""
     first = FakeBackend(script=[None, errors.RateLimited("x"), None])
     outcomes = failover(first, FakeBackend()).verify_many([(A, B)] * 3, max_workers=1)
-    assert [outcome.result.answered_by for outcome in outcomes] == ["a", "b", "a"]
-    named_thresholds = failover(FakeBackend()).verify_many([(A, B)], thresholds={"a": 90})
+    assert [outcome.result.route.answered_by for outcome in outcomes] == ["a", "b", "a"]
+    named_thresholds = failover(FakeBackend()).verify_many([(A, B)], threshold={"a": 90})
     assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
     with pytest.raises(InvalidRequest, match="no option threshhold"):
         failover(first).verify_many([], threshhold=3)
@@ -205,5 +210,5 @@ def test_threads_share_it():
     for thread in threads:
         thread.join()
     assert len(results) == 80
-    assert sum(r.answered_by == "b" for r in results) == 40
-    assert all(len(r.skipped) == (r.answered_by == "b") for r in results)
+    assert sum(r.route.answered_by == "b" for r in results) == 40
+    assert all(len(r.route.skipped) == (r.route.answered_by == "b") for r in results)

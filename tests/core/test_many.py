@@ -15,7 +15,6 @@ from facematch_core import (
     RateLimited,
     errors,
 )
-from facematch_core._many import run_pairs
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -110,10 +109,12 @@ def test_a_failing_source_loses_no_outcome():
         next(run)
 
 
-def test_what_fails_without_a_name_is_raised_after_what_was_paid():
+def test_what_fails_without_a_name_is_raised_after_what_was_paid(monkeypatch):
     """A fault that is no error of ours ends the run, when everything before it was handed out."""
     results = [FaceVerifier(FakeBackend()).verify(A, B)] * 2
-    run = run_pairs(lambda probe, reference: results.pop(), [(A, B)] * 9, max_workers=1, stop_on=())
+    verifier = FaceVerifier(FakeBackend())
+    monkeypatch.setattr(verifier, "verify", lambda probe, reference: results.pop())
+    run = verifier.verify_many([(A, B)] * 9, max_workers=1, stop_on=())
     assert next(run).result.is_match
     assert next(run).result.is_match
     with pytest.raises(IndexError, match="pop from empty list"):

@@ -9,12 +9,14 @@ from core.test_calibration import NOW, calibration, point
 from fakes import SCALE, FakeBackend, match_result, picture
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     ConfigurationError,
     Decision,
     Environment,
     FaceVerifier,
     Failover,
+    Ids,
     InvalidRequest,
     RateLimited,
     Reconciled,
@@ -26,7 +28,7 @@ from facematch_core import (
     ThresholdSource,
     VendorError,
     WarningCode,
-    _plan,
+    config,
     open_verifier,
 )
 from facematch_core.testing import ManualClock
@@ -157,7 +159,7 @@ def test_it_may_expire_while_the_program_runs():
 )
 def test_an_answer_of_another_model(answer, decision):
     """A vendor that changes its model overnight lets nobody in by the old threshold."""
-    said = match_result(**{"score": Score(99, SCALE), "billed": Billed.YES, **answer})
+    said = match_result(**{"score": Score(99, SCALE), "billing": Billing(Charged.YES), **answer})
     backend = FakeBackend(script=[said])
     verifier = FaceVerifier(backend, calibration=calibration(model="m1"))
     result = verifier.verify(A, B, max_fmr=1e-3)
@@ -175,10 +177,13 @@ class Records(FakeBackend):
     def reconcile(self, attempt, *, deadline_s=None):
         return Reconciliation(
             outcome=Reconciled.FOUND,
-            attempt=attempt,
+            call=attempt,
             reason="there",
             result=match_result(
-                score=Score(99, SCALE), model="m2", billed=Billed.YES, attempt_id=attempt.id
+                score=Score(99, SCALE),
+                model="m2",
+                billing=Billing(Charged.YES),
+                ids=Ids(call=attempt.id),
             ),
         )
 
@@ -189,8 +194,8 @@ def test_what_the_records_say_is_judged_likewise():
     verifier = FaceVerifier(backend, calibration=calibration(model="m1"))
     with pytest.raises(VendorError) as caught:
         verifier.verify(A, B, max_fmr=1e-3, retention=Retention.KEEP)
-    assert caught.value.billed is Billed.UNKNOWN
-    assert caught.value.attempt.threshold.source is ThresholdSource.CALIBRATION
+    assert caught.value.billing.charged is Charged.UNKNOWN
+    assert caught.value.call.threshold.source is ThresholdSource.CALIBRATION
     assert verifier.reconcile(caught.value).result.decision is Decision.REVIEW
 
 
@@ -207,7 +212,11 @@ def test_a_failover_has_one_number_for_all():
         }
     )
     result = both.verify(A, B, max_fmr=1e-3)
-    assert (result.answered_by, result.threshold.value, result.is_match) == ("backup", 40, True)
+    assert (result.route.answered_by, result.threshold.value, result.is_match) == (
+        "backup",
+        40,
+        True,
+    )
     assert first.calls[0].threshold.value == 60
     live = both.verify_live(A, B, max_fmr=1e-3)
     assert live.match.threshold.value == 60
@@ -231,7 +240,7 @@ def test_a_failover_refuses_before_anybody_is_asked():
             both.verify_live(A, B, max_fmr=1e-3)
     calibrated = Failover({"a": FaceVerifier(first, calibration=calibration())})
     with pytest.raises(InvalidRequest, match="both say where a match begins"):
-        calibrated.verify(A, B, max_fmr=1e-3, thresholds={"a": 50})
+        calibrated.verify(A, B, max_fmr=1e-3, threshold={"a": 50})
     assert first.calls == []
 
 
@@ -239,7 +248,7 @@ def test_a_failover_refuses_before_anybody_is_asked():
 def opened(tmp_path, monkeypatch):
     """Opens a profile of the scripted backend that says this."""
     monkeypatch.setattr(
-        _plan, "backend_class", lambda name: {"fake": FakeBackend, "other": Other}[name]
+        config, "backend_class", lambda name: {"fake": FakeBackend, "other": Other}[name]
     )
 
     def make(says, name="p", more=None, **arguments):

@@ -21,19 +21,18 @@ import pytest
 from plugins import BACKEND, Site
 
 from facematch_core import (
-    BackendUnusable,
+    BackendUnavailable,
     FaceVerifier,
     Operation,
     Retention,
-    UnsupportedOption,
+    Unsupported,
     backend,
     http,
     testing,
 )
-from facematch_core._points import RESERVED
-from facematch_core._registry import GROUP, backend_class
-from facematch_core.cli._group import PLUGINS
+from facematch_core.cli._app import PLUGINS
 from facematch_core.comparison.simulation._people import GROUP as READERS
+from facematch_core.plugins import BACKENDS, backend_class
 from facematch_core.testing._doubles import GROUP as DOUBLES
 from facematch_core.testing._situations import required
 
@@ -47,7 +46,7 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 
 #: Data that a plug-in, its double or its tests make; other data they are only shown.
 MADE = (
-    *("AgeCall", "AgeResult", "Attempt", "Box", "Capabilities", "Demographics", "DoubleReply"),
+    *("AgeCall", "AgeResult", "CallRecord", "Box", "Capabilities", "Demographics", "DoubleReply"),
     *("ErrorRow", "Face", "FilePart", "FoundFace", "HttpReply", "HttpRequest", "ImageLimits"),
     *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
     *("Reconciliation", "ResultWarning", "Score", "SearchCall", "SearchResult", "Threshold"),
@@ -144,19 +143,19 @@ def test_the_five_modules_are_those_of_the_page():
 @pytest.mark.parametrize("version", [0, 2])
 def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, version):
     """The older and the newer, when it is opened and where backends are listed."""
-    from facematch_core.cli._capabilities import inspected
+    from facematch_core.cli.backends import inspected
 
     site = Site(tmp_path, monkeypatch)
     source = f"{BACKEND}        api_version = {version}\n"
-    site.add("facematch-acme", [(GROUP, "made", "Made")], source)
+    site.add("facematch-acme", [(BACKENDS, "made", "Made")], source)
     says = (
         f"The backend made of facematch-acme speaks version {version} of the plug-in interface, "
         f"this release version {backend.API_VERSION}: update the older of the two."
     )
-    with pytest.raises(BackendUnusable) as caught:
+    with pytest.raises(BackendUnavailable) as caught:
         backend_class("made")
     assert caught.value.message == says
-    found = {entry.info.name: entry.problem for entry in inspected()}
+    found = {entry["name"]: entry["problem"] for entry in inspected()}
     assert found["made"] == says
     assert found["local"] is None
     quoted = " ".join(PAGE.replace("\n> ", " ").split())
@@ -176,7 +175,6 @@ def test_what_is_not_declared_is_off_and_refused(verifier):
     assert can.retention == {Retention.MINIMAL}
     off = ("rotate", "sends_caller_ref", "sends_metadata", "reports_faces", "options")
     assert not any(getattr(can, name) for name in off)
-    assert not can.search_modes
     assert not can.rate_windows
 
     class Old(backend.Backend):
@@ -187,7 +185,7 @@ def test_what_is_not_declared_is_off_and_refused(verifier):
 
     images = testing.noise(1), testing.noise(2)
     for wish in ({"rotate": True}, {"retention": Retention.KEEP}, {"options": object()}):
-        with pytest.raises(UnsupportedOption):
+        with pytest.raises(Unsupported):
             FaceVerifier(Old()).verify(*images, **wish)
 
 
@@ -201,11 +199,10 @@ def test_data_is_made_by_keywords(kind):
 def test_entry_points_are_those_of_the_page():
     """The groups that the core reads are those of the page, and ours are in each."""
     told = re.findall(r"^\| `(facematch\.\w+)` \|", PAGE, re.MULTILINE)
-    assert told == [GROUP, DOUBLES, PLUGINS, READERS]
+    assert told == [BACKENDS, DOUBLES, PLUGINS, READERS]
     assert set(told) == {group for group in PROJECT["entry-points"] if "." in group}
-    for group in (GROUP, DOUBLES):
-        assert set(PROJECT["entry-points"][group]) == RESERVED
-    assert all(f"`{name}`" in PAGE for name in RESERVED)
+    assert {*PROJECT["entry-points"][BACKENDS]} == {*PROJECT["entry-points"][DOUBLES]}
+    assert all(f"`{name}`" in PAGE for name in PROJECT["entry-points"][BACKENDS])
 
 
 def test_nothing_is_deprecated():

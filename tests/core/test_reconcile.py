@@ -5,22 +5,24 @@ import pickle
 
 import attrs
 import pytest
-from fakes import EVERY, SCALE, FakeBackend, liveness_result, match_result, picture
+from fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 
 from facematch_core import (
-    Answered,
-    Attempt,
     AuthenticationFailed,
-    BackendUnusable,
-    Billed,
+    BackendUnavailable,
+    Billing,
+    CallRecord,
+    Charged,
     ConfigurationError,
     Decision,
     Demographics,
     Environment,
     EnvironmentMismatch,
+    EventKind,
     Face,
     FaceVerifier,
     Failover,
+    Ids,
     InvalidRequest,
     Operation,
     OutcomeUnknown,
@@ -29,16 +31,14 @@ from facematch_core import (
     Reconciliation,
     Retention,
     Score,
-    Sent,
-    Started,
     Threshold,
     ThresholdRule,
     ThresholdSource,
     UnexpectedResponse,
-    Unknown,
     VendorUnavailable,
+    judge,
 )
-from facematch_core.backend import ATTEMPT_KEY
+from facematch_core.backend import CALL_ID_KEY
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -58,10 +58,12 @@ class Records(FakeBackend):
 
 def test_a_paid_answer_from_elsewhere_can_be_looked_up():
     """Its error goes to `reconcile` as it is, of a verifier and of a failover."""
-    said = EnvironmentMismatch("No.", environment=Environment.MOCK, billed=Billed.UNKNOWN)
+    said = EnvironmentMismatch(
+        "No.", environment=Environment.MOCK, billing=Billing(Charged.UNKNOWN)
+    )
     backend = Records(
         lambda attempt: Reconciliation(
-            outcome=Reconciled.NOT_YET, attempt=attempt, reason="Not there."
+            outcome=Reconciled.NOT_YET, call=attempt, reason="Not there."
         ),
         script=[said],
     )
@@ -72,14 +74,14 @@ def test_a_paid_answer_from_elsewhere_can_be_looked_up():
     other.name = "other"
     members = {"other": FaceVerifier(other), "made": verifier}
     for one in (verifier, Failover(members)):
-        assert one.reconcile(caught.value).attempt == caught.value.attempt
+        assert one.reconcile(caught.value).call == caught.value.call
     assert len(backend.asked) == 2
 
 
 def found(result):
     def tell(attempt):
         return Reconciliation(
-            outcome=Reconciled.FOUND, attempt=attempt, result=result, reason="There it is."
+            outcome=Reconciled.FOUND, call=attempt, result=result, reason="There it is."
         )
 
     return tell
@@ -87,7 +89,7 @@ def found(result):
 
 def attempt(**changes):
     facts = {"id": "a-1", "operation": Operation.MATCH, "backend": "fake", "kept": True}
-    return Attempt(**{**facts, "started_at": ManualClock().now()} | changes)
+    return CallRecord(**{**facts, "started_at": ManualClock().now()} | changes)
 
 
 def failed(backend, error, **options):
@@ -109,13 +111,13 @@ def test_an_error_that_may_be_paid_carries_the_attempt(error):
         retention="keep",
         caller_ref="case 7",
     )
-    left = raised.attempt
-    assert (left.id, left.operation, left.backend) == (raised.attempt_id, Operation.MATCH, "fake")
+    left = raised.call
+    assert (left.id, left.operation, left.backend) == (raised.ids.call, Operation.MATCH, "fake")
     assert (left.kept, left.caller_ref) == (True, "case 7")
     assert left.started_at == ManualClock().now()
     assert (left.threshold.value, left.review_threshold.value) == (60, 70)
     for again in (pickle.loads(pickle.dumps(raised)), copy.deepcopy(raised)):
-        assert again.attempt == left
+        assert again.call == left
     assert "case 7" not in repr(left)
 
 
@@ -123,8 +125,8 @@ def test_an_error_that_may_be_paid_carries_the_attempt(error):
 def test_an_error_that_is_free_carries_none(error):
     """There is nothing to look for, and looking for it is a mistake that is told."""
     raised = failed(FakeBackend(), error, retention="keep")
-    assert raised.attempt is None
-    with pytest.raises(InvalidRequest, match="carries no attempt: the call was not charged"):
+    assert raised.call is None
+    with pytest.raises(InvalidRequest, match="carries no call: the call was not charged"):
         FaceVerifier(FakeBackend()).reconcile(raised)
 
 
@@ -143,11 +145,15 @@ def test_events_carry_it_without_the_callers_reference():
         A, B, retention="keep", caller_ref="case 7"
     )
     started, sent, answered = events[:3]
-    assert (type(started), type(sent), type(answered)) == (Started, Sent, Answered)
-    assert started.attempt == sent.attempt
-    assert (started.attempt.id, started.attempt.kept) == (result.attempt_id, True)
-    assert started.attempt.caller_ref is None
-    assert Attempt.from_dict(started.attempt.to_dict()) == started.attempt
+    assert (started.kind, sent.kind, answered.kind) == (
+        EventKind.STARTED,
+        EventKind.SENT,
+        EventKind.ANSWERED,
+    )
+    assert started.call == sent.call
+    assert (started.call.id, started.call.kept) == (result.ids.call, True)
+    assert started.call.caller_ref is None
+    assert CallRecord.from_dict(started.call.to_dict()) == started.call
     assert "case 7" not in repr(events)
 
 
@@ -163,8 +169,8 @@ def test_a_call_that_is_broken_off_says_whether_it_can_be_found(kept):
     verifier = FaceVerifier(backend, on_event=events.append)
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(A, B, retention="keep" if kept else "minimal")
-    assert type(events[-1]) is Unknown
-    assert events[-1].reconcilable is kept is events[0].attempt.kept
+    assert events[-1].kind is EventKind.UNKNOWN
+    assert events[-1].reconcilable is kept is events[0].call.kept
 
 
 class Asked(Records):
@@ -208,11 +214,10 @@ def test_what_is_found_goes_through_the_rules():
     """Ids, demographics, thresholds, review: as the call's own answer would have."""
     face = Face(demographics=Demographics(age=30.0, gender="guessed"))
     result = match_result(
-        attempt_id="a-1",
+        ids=Ids(call="a-1", caller="case 7"),
         score=Score(80, SCALE),
-        billed=Billed.YES,
+        billing=Billing(Charged.YES),
         metadata={"gate": 1},
-        caller_ref="case 7",
         probe_faces=[face],
         raw={"gender": "guessed"},
     )
@@ -221,7 +226,7 @@ def test_what_is_found_goes_through_the_rules():
     clock.advance(90)
     verifier = FaceVerifier(backend, clock=clock)
     told = verifier.reconcile(attempt(threshold=fifty), deadline_s=3).result
-    assert (told.attempt_id, told.caller_ref, told.metadata) == ("a-1", "case 7", {"gate": 1})
+    assert (told.ids.call, told.ids.caller, told.metadata) == ("a-1", "case 7", {"gate": 1})
     assert (told.threshold, told.decision, told.elapsed_s) == (fifty, Decision.MATCH, 90.0)
     assert "guessed" not in str(told.to_dict())
     assert backend.asked[0][1] == 3.0
@@ -233,7 +238,7 @@ def test_what_is_found_goes_through_the_rules():
 @pytest.mark.parametrize("outcome", [Reconciled.NOT_YET, Reconciled.CANNOT_KNOW])
 def test_other_outcomes_have_no_result_and_are_not_raised(outcome):
     """They are answers."""
-    backend = Records(lambda a: Reconciliation(outcome=outcome, attempt=a, reason="So it is."))
+    backend = Records(lambda a: Reconciliation(outcome=outcome, call=a, reason="So it is."))
     told = FaceVerifier(backend).reconcile(attempt())
     assert (told.outcome, told.result, told.reason) == (outcome, None, "So it is.")
     with pytest.raises(TypeError, match="no truth value"):
@@ -257,7 +262,7 @@ def test_a_backend_that_cannot_look_says_so():
 @pytest.mark.parametrize("given", [None, "a-1", {"id": "a-1"}, ValueError("x")], ids=str)
 def test_only_attempts_can_be_looked_for(given):
     """Or the errors that carry them."""
-    with pytest.raises(InvalidRequest, match="takes an Attempt"):
+    with pytest.raises(InvalidRequest, match="takes a CallRecord"):
         FaceVerifier(FakeBackend()).reconcile(given)
 
 
@@ -279,7 +284,7 @@ def test_odd_deadlines_and_closed_verifiers_are_refused():
 
 def test_the_environment_is_required_here_as_well():
     """A record of the mock settles no bill of production."""
-    result = match_result(environment=Environment.MOCK, attempt_id="a-1")
+    result = match_result(environment=Environment.MOCK, ids=Ids(call="a-1"))
     verifier = FaceVerifier(Records(found(result)), require_environment="production")
     with pytest.raises(EnvironmentMismatch):
         verifier.reconcile(attempt())
@@ -296,11 +301,11 @@ def test_a_vendors_refusal_is_raised_with_its_call():
     with pytest.raises(AuthenticationFailed) as caught:
         FaceVerifier(Records(refuse)).reconcile(attempt())
     error = caught.value
-    assert (error.billed, error.backend, error.attempt_id) == (Billed.NO, "fake", "a-1")
+    assert (error.billing.charged, error.backend, error.ids.call) == (Charged.NO, "fake", "a-1")
 
 
 def about_another(attempt):
-    return found(match_result(attempt_id="a-1"))(attrs.evolve(attempt, id="a-2"))
+    return found(match_result(ids=Ids(call="a-1")))(attrs.evolve(attempt, id="a-2"))
 
 
 @pytest.mark.parametrize(
@@ -308,8 +313,8 @@ def about_another(attempt):
     [
         lambda _: None,
         lambda _: 1 / 0,
-        found(liveness_result(attempt_id="a-1")),
-        found(match_result(attempt_id="a-2")),
+        found(liveness_result(ids=Ids(call="a-1"))),
+        found(match_result(ids=Ids(call="a-2"))),
         found(match_result()),
         about_another,
     ],
@@ -317,7 +322,7 @@ def about_another(attempt):
 )
 def test_a_plug_ins_mistake_is_named(told):
     """Neither its exception nor an answer to another question reaches the caller."""
-    with pytest.raises(BackendUnusable, match="report this"):
+    with pytest.raises(BackendUnavailable, match="report this"):
         FaceVerifier(Records(told)).reconcile(attempt())
 
 
@@ -325,36 +330,36 @@ def test_rules_of_a_call_for_a_record_of_it():
     """What is read in another way than `reconcile` can be judged as it would."""
     fifty = Threshold(50, ThresholdRule.AT_LEAST, ThresholdSource.CALLER)
     ninety = attrs.evolve(fifty, value=90.0)
-    record = match_result(attempt_id="a-1", score=Score(80, SCALE), threshold=None)
-    told = attempt(threshold=fifty).judged(record)
+    record = match_result(ids=Ids(call="a-1"), score=Score(80, SCALE), threshold=None)
+    told = judge(record, attempt(threshold=fifty))
     assert (told.decision, told.threshold, told.score) == (Decision.MATCH, fifty, record.score)
-    told = attempt(threshold=fifty, review_threshold=ninety).judged(record)
+    told = judge(record, attempt(threshold=fifty, review_threshold=ninety))
     assert (told.decision, told.review_threshold) == (Decision.REVIEW, ninety)
-    assert attempt(threshold=ninety).judged(record).decision is Decision.REVIEW
+    assert judge(record, attempt(threshold=ninety)).decision is Decision.REVIEW
     for other in (
-        match_result(attempt_id="a-2"),
+        match_result(ids=Ids(call="a-2")),
         match_result(),
-        liveness_result(attempt_id="a-1"),
+        liveness_result(ids=Ids(call="a-1")),
     ):
         with pytest.raises(InvalidRequest, match="another"):
-            attempt().judged(other)
+            judge(other, attempt())
 
 
 def test_outcome_and_result_go_together():
     """Found without a result, or a result without having been found, is nothing."""
-    with pytest.raises(InvalidRequest):
-        Reconciliation(outcome=Reconciled.FOUND, attempt=attempt(), reason="x")
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(ValueError):
+        Reconciliation(outcome=Reconciled.FOUND, call=attempt(), reason="x")
+    with pytest.raises(ValueError):
         Reconciliation(
-            outcome=Reconciled.NOT_YET, attempt=attempt(), reason="x", result=match_result()
+            outcome=Reconciled.NOT_YET, call=attempt(), reason="x", result=match_result()
         )
 
 
-@pytest.mark.parametrize("name", ["verify", "check_liveness", "search_faces", "estimate_age"])
+@pytest.mark.parametrize("name", ["verify", "check_liveness"])
 def test_our_name_in_the_metadata_is_refused(name):
     """Two ids under one name would make a stranger's call look like this one."""
-    backend = FakeBackend(**EVERY)
+    backend = FakeBackend()
     pictures = (A, B) if name == "verify" else (A,)
-    with pytest.raises(InvalidRequest, match=ATTEMPT_KEY):
-        getattr(FaceVerifier(backend), name)(*pictures, metadata={ATTEMPT_KEY: "x"})
+    with pytest.raises(InvalidRequest, match=CALL_ID_KEY):
+        getattr(FaceVerifier(backend), name)(*pictures, metadata={CALL_ID_KEY: "x"})
     assert backend.calls == []

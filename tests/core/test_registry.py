@@ -1,22 +1,26 @@
 """Plug-ins: found by metadata, loaded when opened, and none can hurt another."""
 
+import builtins
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 from plugins import BACKEND, Site
 
 from facematch_core import (
-    BackendNotFound,
-    BackendUnusable,
-    _points,
+    BackendUnavailable,
+    ConfigurationError,
     available_backends,
+    config,
     open_verifier,
+    plugins,
 )
-from facematch_core._registry import GROUP, backend_class
+from facematch_core.plugins import BACKENDS, backend_class
 
-MADE = [(GROUP, "made", "Made")]
+MADE = [(BACKENDS, "made", "Made")]
 
 
 @pytest.fixture
@@ -43,9 +47,9 @@ def test_a_plug_in_is_listed_and_opened(site):
 
 def test_a_failing_import_has_a_reason_and_hurts_no_other(site):
     """Whatever it raises, also what is no ImportError."""
-    site.add("facematch-broken", [(GROUP, "broken", "X")], "raise RuntimeError('no licence')")
+    site.add("facematch-broken", [(BACKENDS, "broken", "X")], "raise RuntimeError('no licence')")
     site.add("facematch-made", MADE)
-    with pytest.raises(BackendUnusable, match=r"facematch-broken .*RuntimeError: no licence"):
+    with pytest.raises(BackendUnavailable, match=r"facematch-broken .*RuntimeError: no licence"):
         backend_class("broken")
     assert backend_class("made").name == "made"
 
@@ -53,7 +57,7 @@ def test_a_failing_import_has_a_reason_and_hurts_no_other(site):
 def test_two_distributions_that_claim_one_name(site):
     """The error names both; listing tells it, too; neither is imported."""
     modules = [site.add("first-made", MADE), site.add("second-made", MADE)]
-    with pytest.raises(BackendUnusable, match="first-made and second-made"):
+    with pytest.raises(BackendUnavailable, match="first-made and second-made"):
         backend_class("made")
     problems = [info.problem for info in available_backends() if info.name == "made"]
     assert len(problems) == 2
@@ -75,22 +79,69 @@ def test_one_distribution_seen_twice_is_one(site, tmp_path, monkeypatch):
 
 def test_our_names_are_reserved(site, monkeypatch):
     """A stranger's package gets neither the name nor the faces; ours still opens."""
-    monkeypatch.setattr(_points, "RESERVED", _points.RESERVED | {"not-installed"})
-    module = site.add("evil-local", [(GROUP, "local", "Made"), (GROUP, "not-installed", "Made")])
+    module = site.add("evil-local", [(BACKENDS, "local", "Made")])
     assert backend_class("local").__module__.startswith("facematch_local")
-    with pytest.raises(BackendUnusable, match=r"reserved .*evil-local"):
-        backend_class("not-installed")
+    real = metadata.entry_points
+
+    def strangers(**group):
+        return [point for point in real(**group) if point.dist.name != "facematch-core"]
+
+    # As where half of ours was uninstalled: its name is no stranger's even then.
+    with monkeypatch.context() as patched:
+        patched.setattr(metadata, "entry_points", strangers)
+        with pytest.raises(BackendUnavailable, match=r"reserved .*evil-local"):
+            backend_class("local")
     assert module not in sys.modules
     listed = {(info.name, info.distribution): info.problem for info in available_backends()}
     assert "reserved" in listed["local", "evil-local"]
     assert listed["local", "facematch-core"] is None
 
 
+def test_our_names_are_those_of_our_own_metadata():
+    """No list of them stands in the core: what is protected is what is declared."""
+    own = metadata.distribution("facematch-core").entry_points
+    names = {point.name for point in own.select(group=BACKENDS)}
+    assert names == {info.name for info in available_backends() if info.problem is None}
+    sources = (Path(plugins.__file__).read_text(), Path(config.__file__).read_text())
+    assert not any(f'"{name}"' in source for name in names - {"local"} for source in sources)
+
+
+def test_a_plug_in_is_imported_once(site):
+    """By whatever way it is found, and no other of its group with it."""
+    counting = (
+        BACKEND
+        + "    import builtins; builtins.made_count = getattr(builtins, 'made_count', 0) + 1\n"
+    )
+    site.add("facematch-made", MADE, counting)
+    other = site.add("facematch-other", [(BACKENDS, "other", "Made")])
+    assert backend_class("made") is backend_class("made")
+    assert builtins.made_count == 1
+    assert other not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["threshold", "clock", "profile", "config"])
+def test_a_setting_may_not_be_an_argument_of_open_verifier(site, name):
+    """Else nobody could say which of the two a keyword is; the author is told."""
+    source = f"""
+        import attrs
+        from facematch_core.backend import Backend
+
+        @attrs.frozen(kw_only=True)
+        class Made(Backend):
+            {name}: int = 1
+            name = "made"
+            def match(self, call): raise NotImplementedError
+    """
+    site.add("facematch-made", MADE, source)
+    with pytest.raises(ConfigurationError, match=rf"made has a setting {name}, .* its author"):
+        open_verifier("made")
+
+
 def test_an_unknown_name_gets_a_hint():
     """The nearest name, or all of them."""
-    with pytest.raises(BackendNotFound, match="did you mean local"):
+    with pytest.raises(BackendUnavailable, match="did you mean local"):
         backend_class("lokal")
-    with pytest.raises(BackendNotFound, match=r"known: .*local"):
+    with pytest.raises(BackendUnavailable, match=r"known: .*local"):
         backend_class("x" * 500)
 
 
@@ -105,7 +156,7 @@ def test_an_unknown_name_gets_a_hint():
 def test_what_is_no_backend(site, source, says):
     """Not a class, not ours, or of another interface version."""
     site.add("facematch-made", MADE, source)
-    with pytest.raises(BackendUnusable, match=says):
+    with pytest.raises(BackendUnavailable, match=says):
         backend_class("made")
 
 
@@ -113,7 +164,7 @@ def test_a_constructor_that_fails(site):
     """One sentence without the exception's text, which may hold a key."""
     source = BACKEND + "        def __init__(self): raise OSError('key-4711')\n"
     site.add("facematch-made", MADE, source)
-    with pytest.raises(BackendUnusable, match="OSError") as caught:
+    with pytest.raises(BackendUnavailable, match="OSError") as caught:
         open_verifier("made")
     assert "key-4711" not in str(caught.value)
     assert caught.value.__context__ is None
@@ -124,7 +175,7 @@ def test_installed_a_moment_ago(tmp_path):
     code = f"""
 import sys, pathlib
 sys.path.insert(0, {str(tmp_path)!r})
-from facematch_core._registry import backend_class
+from facematch_core.plugins import backend_class
 try:
     backend_class("made")
 except Exception as error:
@@ -133,7 +184,7 @@ import stevedore.driver
 info = pathlib.Path({str(tmp_path)!r}, "made-1.dist-info")
 info.mkdir()
 (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: made\\nVersion: 1\\n")
-(info / "entry_points.txt").write_text("[{GROUP}]\\nmade = made_now:Made\\n")
+(info / "entry_points.txt").write_text("[{BACKENDS}]\\nmade = made_now:Made\\n")
 pathlib.Path({str(tmp_path)!r}, "made_now.py").write_text({textwrap.dedent(BACKEND)!r})
 import importlib; importlib.invalidate_caches()
 print(backend_class("made").name)
@@ -141,4 +192,4 @@ print(backend_class("made").name)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
-    assert done.stdout.split() == ["BackendNotFound", "made"], done.stderr
+    assert done.stdout.split() == ["BackendUnavailable", "made"], done.stderr

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from strategies import percentages
 
 from facematch_core import (
-    IncomparableScores,
-    InvalidRequest,
     Score,
     Threshold,
     ThresholdRule,
@@ -46,7 +44,7 @@ def test_one_scale_compares_like_numbers(a, b):
 @pytest.mark.parametrize("act", [op.lt, op.le, op.gt, op.ge, op.sub])
 def test_two_scales_do_not_compare(act):
     """A number of one vendor says nothing on the scale of another."""
-    with pytest.raises(IncomparableScores, match=r"didit/x|local/y"):
+    with pytest.raises(TypeError, match=r"didit/x|local/y"):
         act(Score(90, "didit/x"), Score(10, "local/y"))
 
 
@@ -72,7 +70,7 @@ def test_a_score_does_not_compare_with_a_number():
 @given(ODD)
 def test_no_odd_value_becomes_a_score(value):
     """A bool, text, NaN or a value out of range is refused, with a sentence."""
-    with pytest.raises(InvalidRequest, match=r"value must"):
+    with pytest.raises((ValueError, TypeError), match=r"value must"):
         Score(value, "x")
 
 
@@ -91,5 +89,5 @@ def test_the_edge_of_each_rule(score, threshold):
 def test_a_threshold_without_value_needs_the_vendors_rule():
     """Only the vendor's own threshold may be unknown."""
     assert Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR).passes(50) is None
-    with pytest.raises(InvalidRequest):
+    with pytest.raises((ValueError, TypeError)):
         Threshold(None, ThresholdRule.ABOVE, ThresholdSource.CALLER)

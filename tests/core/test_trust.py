@@ -14,10 +14,11 @@ from fakes import SCALE, FakeBackend, match_result, picture
 from rawserver import RawServer, answer, read_request, send
 
 from facematch_core import (
-    Billed,
+    Billing,
     Charged,
     Decision,
     Environment,
+    EventKind,
     FaceVerifier,
     Image,
     InvalidRequest,
@@ -25,20 +26,16 @@ from facematch_core import (
     Operation,
     OutcomeUnknown,
     Score,
-    Sent,
     Severity,
-    Started,
     Threshold,
     ThresholdRule,
     ThresholdSource,
     UnexpectedResponse,
-    Unknown,
     VendorError,
     WarningCode,
     open_verifier,
 )
-from facematch_core._private import MAX_DEPTH, without_private
-from facematch_core.backend import Capabilities
+from facematch_core.backend import MAX_DEPTH, Capabilities, without_private
 from facematch_core.errors import ConfigurationError, EnvironmentMismatch
 from facematch_core.http import HttpBackend, HttpRequest
 
@@ -80,7 +77,7 @@ def test_an_answer_may_know_its_environment_better():
     """A sandbox approves everybody: what tells so is believed over the setting."""
     events = []
     answered = match_result(
-        score=Score(90, SCALE), environment=Environment.SANDBOX, billed=Billed.YES
+        score=Score(90, SCALE), environment=Environment.SANDBOX, billing=Billing(Charged.YES)
     )
     verifier = FaceVerifier(
         FakeBackend(script=[answered]),
@@ -96,9 +93,13 @@ def test_a_refusal_after_sending_is_an_unknown_outcome():
     """`InvalidRequest` says that nothing was sent, and that is no longer true."""
     events = []
     backend = FakeBackend(script=[lambda call: Score(100.4, SCALE)])
-    with pytest.raises(OutcomeUnknown, match="InvalidRequest"):
+    with pytest.raises(OutcomeUnknown, match=r"ValueError in test_trust\.py"):
         FaceVerifier(backend, on_event=events.append).verify(A, B)
-    assert [type(event) for event in events] == [Started, Sent, Unknown]
+    assert [event.kind for event in events] == [
+        EventKind.STARTED,
+        EventKind.SENT,
+        EventKind.UNKNOWN,
+    ]
 
 
 @attrs.frozen(kw_only=True)
@@ -120,22 +121,21 @@ def test_what_is_no_result_is_told_before_it_is_paid_twice(answered):
     backend = FakeBackend(script=[lambda call: answered or 5])
     with pytest.raises(OutcomeUnknown):
         FaceVerifier(backend, on_event=events.append).verify(A, B)
-    assert isinstance(events[-1], Unknown)
+    assert events[-1].kind is EventKind.UNKNOWN
 
 
 def test_a_result_that_cannot_be_used_is_charged_and_told(monkeypatch):
     """A fault in our own rules loses no account of the money."""
-    from facematch_core import _rules
 
     def broken(result, *asked):
         raise RecursionError
 
-    monkeypatch.setattr(_rules, "borne_out", broken)
+    monkeypatch.setattr("facematch_core._policy.check_score", broken)
     events = []
     with pytest.raises(UnexpectedResponse, match="RecursionError") as caught:
         FaceVerifier(FakeBackend(), on_event=events.append).verify(A, B)
-    assert caught.value.billed is Billed.YES
-    assert isinstance(events[-1], Charged)
+    assert caught.value.billing.charged is Charged.YES
+    assert events[-1].kind is EventKind.CHARGED
 
 
 def test_a_body_of_any_depth_is_carried():
@@ -151,7 +151,7 @@ def test_metadata_of_any_depth_is_refused_or_carried():
         verifier = FaceVerifier(FakeBackend())
         try:
             result = verifier.verify(A, B, metadata=nested(depth))
-        except InvalidRequest:
+        except ValueError:
             assert depth > MAX_DEPTH - 2
         else:
             assert json.dumps(result.to_dict())
@@ -194,7 +194,7 @@ def test_an_interruption_after_the_first_byte_is_told(interruption):
 
     with pytest.raises(interruption):
         FaceVerifier(FakeBackend(script=[interrupt]), on_event=events.append).verify(A, B)
-    assert isinstance(events[-1], Unknown)
+    assert events[-1].kind is EventKind.UNKNOWN
     assert events[-1].error == interruption.__name__
 
 
@@ -212,7 +212,10 @@ class Vendor(HttpBackend):
     def parse(self, call, reply):
         body = reply.json()
         return MatchResult(
-            decision=Decision(body["decision"]), backend=self.name, billed=Billed.YES, raw=body
+            decision=Decision(body["decision"]),
+            backend=self.name,
+            billing=Billing(Charged.YES),
+            raw=body,
         )
 
 
@@ -230,7 +233,7 @@ def test_nothing_from_a_mock_counts(body):
         with contextlib.suppress(VendorError):
             FaceVerifier(backend, on_event=events.append).verify(A, B)
         backend.close()
-    assert any(isinstance(event, Charged) for event in events)
+    assert any(event.kind is EventKind.CHARGED for event in events)
     assert not any(event.counts for event in events)
     assert events[-1].environment is Environment.MOCK
 
@@ -252,7 +255,7 @@ def test_a_suite_can_require_the_mock():
     with (
         RawServer([read_request, send(reply)]) as server,
         FaceVerifier(Vendor(base_url=server.url), require_environment=Environment.MOCK) as verifier,
-        pytest.raises(EnvironmentMismatch, match="came from production"),
+        pytest.raises(EnvironmentMismatch, match="came from"),
     ):
         verifier.verify(A, B)
 
@@ -302,7 +305,7 @@ def test_an_environment_may_be_named_by_its_word():
 @pytest.mark.parametrize("name", ["threshold", "review_threshold", "deadline_s"])
 def test_a_huge_number_is_one_sentence(name):
     """It does not even fit into a float."""
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(ValueError):
         FaceVerifier(FakeBackend()).verify(A, B, **{name: 10**400})
 
 
@@ -336,11 +339,13 @@ def test_results_refuse_what_they_cannot_write_down():
     """A time without an offset and a number that is none could be stored and never read."""
     for fields in (
         {"created_at": dt.datetime(2026, 1, 1)},
-        {"raw_score": float("nan")},
-        {"raw_score": True},
+        {"created_at": dt.datetime(1, 1, 1)},
     ):
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(ValueError):
             match_result(**fields)
+    for raw in (float("nan"), True):
+        with pytest.raises(ValueError):
+            Score(50, SCALE, raw=raw)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")

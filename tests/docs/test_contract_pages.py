@@ -9,21 +9,27 @@ import re
 from pathlib import Path
 
 import attrs
+import pytest
 
-from facematch_core.cli._conformance_text import show_card
+from facematch_core.cli.conformance import show_card
 from facematch_core.testing import BackendContract, conformance, rules
 from facematch_core.testing._contract._money import EXPECTED
+from facematch_core.testing._running import Status
 from facematch_core.testing._saboteurs import SABOTEURS
 from facematch_core.testing._situations import FAILURES
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
-#: Our backends, and what is said of each.
+#: Our backends: the double that is installed beside each, and what is said of it.
 OURS = {
-    "didit": "Didit is played by the mock server of this distribution.",
-    "deepvue": "Deepvue is played by the mock server of this distribution.",
-    "local": "Nobody is behind it: the pictures decide what the engine on this machine says.",
+    "didit": ("DiditDouble", "Didit is played by the mock server of this distribution."),
+    "deepvue": ("DeepvueDouble", "Deepvue is played by the mock server of this distribution."),
+    "local": (
+        "LocalDouble",
+        "Nobody is behind it: the pictures decide what the engine on this machine says.",
+    ),
 }
+KEPT = {Status.PASSED, Status.DOES_NOT_APPLY}
 MASKED = {
     "version": None,
     "double_version": None,
@@ -42,7 +48,7 @@ This page is generated, and a test holds it to what the contract finds.
 SABOTEURS_PAGE = """# Saboteurs
 
 Backends that are wrong in one way each. They ship with the contract, and
-`facematch conformance --self-test` tries the rules on them: each must be caught by the rule that
+`facematch_core.testing.self_test` tries the rules on them: each must be caught by the rule that
 names its fault, and the backends that are right in everything must keep every rule. A rule that
 catches nobody would be there for show.
 
@@ -58,17 +64,38 @@ def generated(page, text):
     assert file.read_text() == text
 
 
-def test_page_of_cards_is_generated(capsys, monkeypatch):
-    """It shows what the command prints."""
-    cards = {name: conformance(name) for name in OURS}
-    assert {card.verdict.value for card in cards.values()} == {"conforms"}
+def parts_of_cards():
+    """The page of cards: what stands before them, and each with its heading."""
+    return re.split(r"(?<=\n)\n(?=## )", (REFERENCE / "cards.md").read_text())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_card_on_its_page_is_generated(name, capsys, monkeypatch):
+    """It is what the command prints. No rule is open: each is kept, or told why it cannot apply."""
+    double, who = OURS[name]
+    card = conformance(name)
+    assert (card.double, card.double_distribution) == (double, "facematch-core")
+    assert [line.number for line in card.rules] == [rule.number for rule in rules()]
+    assert not [f"{line.number} {line.reasons}" for line in card.rules if line.status not in KEPT]
+    assert all(line.reasons for line in card.of(Status.DOES_NOT_APPLY))
+    assert not [one.name for one in card.capabilities if not one.proved]
+    assert card.verdict.value == "conforms"
     monkeypatch.setenv("COLUMNS", "100")
-    page = CARDS
-    for name, card in cards.items():
-        show_card(attrs.evolve(card, **MASKED))
-        text = capsys.readouterr().out.replace(", 2026-01-01\n", ", YYYY-MM-DD\n")
-        page += f"\n## {name}\n\n{OURS[name]}\n\n```text\n{text}```\n"
-    generated("cards.md", page)
+    show_card(attrs.evolve(card, **MASKED))
+    text = capsys.readouterr().out.replace(", 2026-01-01\n", ", YYYY-MM-DD\n")
+    told = f"## {name}\n\n{who}\n\n```text\n{text}```\n"
+    parts = parts_of_cards()
+    if os.environ.get("UPDATE_DOCS"):
+        parts = [told if part.startswith(f"## {name}\n") else part for part in parts]
+        (REFERENCE / "cards.md").write_text("\n".join(parts))
+    assert told in parts
+
+
+def test_page_of_cards_has_them_all():
+    """In their order, and nothing else. A new one is begun by its heading."""
+    head, *cards = parts_of_cards()
+    assert head == CARDS
+    assert [card.partition("\n")[0] for card in cards] == [f"## {name}" for name in OURS]
 
 
 def cell(text):
@@ -98,7 +125,7 @@ def words(values):
 
 def test_table_of_errors_is_generated():
     """Each situation that fails, with what it must become."""
-    table = "| Situation | Error | `billed` | `retryable` | Requests |\n|---|---|---|---|---|\n"
+    table = "| Situation | Error | `charged` | `retryable` | Requests |\n|---|---|---|---|---|\n"
     for situation, wanted in EXPECTED.items():
         billed = words(f"`{one.name}`" for one in wanted.billed)
         if wanted.billed_free:

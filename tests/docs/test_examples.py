@@ -29,11 +29,13 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from facematch_core import _config
-from facematch_core.cli._group import facematch
+from facematch_core import config
+from facematch_core.cli._app import facematch
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+#: What a process of its own imports: the code beside these pages, installed or not.
+OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "mock_server")]
 EXAMPLE = DOCS / "examples" / "acme_backend"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 PAGES = [page for page in PAGES if not page.is_relative_to(EXAMPLE)]
@@ -52,6 +54,7 @@ VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\bPython 3\.\d+\.\d+, \d{4}-\d\d-\d\d"), "Python VERSION, DATE"),
     (re.compile(r"\b\d+(?=  +(?:right|WRONG))"), "MS"),
+    (re.compile(r"^/\S+(?=/\S+: trusted until)", re.MULTILINE), "FOLDER"),
     (re.compile(r"\b(\d+\.\d{3})\d{3,}"), r"\1"),
     (re.compile(r"(?<=\S)  +"), " "),
 )
@@ -110,7 +113,7 @@ def pip_install(_editable: str, place: str) -> tuple[str, int]:
         *("--target", str(site), str(folder)),
     )
     sys.path[:0] = [str(folder / "src"), str(site)]
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *OURS])
     return told
 
 
@@ -166,7 +169,7 @@ def examples(page: Path) -> list[Example]:
             correct = console(text)
         elif kind == "toml" and "[profiles" in text:
             Path("read.toml").write_text(text)
-            _config.read(Path("read.toml"))
+            config.read_config(Path("read.toml"))
         found.append(Example(match, correct))
     return found
 
@@ -182,7 +185,9 @@ def _folder(tmp_path, monkeypatch):
     shutil.copy(DOCS / "reference" / "result.schema.json", tmp_path)
     # As in the shell of somebody who has installed it: `facematch` is found by its name.
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(OURS))
+    # What a page trusts is not trusted on this machine afterwards.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
     monkeypatch.chdir(tmp_path)
     for folder in ("src", "tests"):
         monkeypatch.syspath_prepend(tmp_path / folder)

@@ -1,4 +1,7 @@
-"""The example plug-in, built, installed and used as a stranger would."""
+"""The example plug-in, built, installed and used as a stranger would.
+
+That it keeps the contract is shown where the page about it is run: `facematch conformance acme`.
+"""
 
 import pytest
 from examples.installed import Installed
@@ -10,17 +13,8 @@ def installed(tmp_path_factory):
     return Installed("acme_backend", tmp_path_factory.mktemp("acme"))
 
 
-def test_contract_passes(installed):
-    """It keeps every rule; what Acme cannot do is named, not passed over."""
-    report = installed.python("-m", "pytest", "-q", "-p", "no:cacheprovider")
-    assert " passed" in report
-    assert "Does not apply: acme declares no liveness call." in report
-    assert "Does not apply: Acme sends no warnings." in report
-    assert "Not tested" not in report
-
-
 def test_installed_copy_is_tested(installed):
-    """The tests above have not met the sources by accident."""
+    """The tests below do not meet the sources by accident."""
     text = "import facematch_acme, json; print(json.dumps(facematch_acme.__file__))"
     assert installed.script(text).startswith(str(installed.site))
 
@@ -43,12 +37,13 @@ from facematch_core.testing import Situation
 
 with AcmeDouble() as double:
     settings = {"base_url": double.url} | SETTINGS
-    with open_verifier("acme", settings=settings) as verifier:
+    with open_verifier("acme", **settings) as verifier:
         told = []
         for situation in (Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, Situation.NO_FACE):
             double.prepare(situation)
             result = verifier.verify(*double.pictures())
-            told.append([result.decision, result.score and result.score.value, result.billed])
+            score = result.score and result.score.value
+            told.append([result.decision, score, result.billing.charged])
         print(json.dumps(told))
 """
 TOLD = [["match", 93.5, "yes"], ["no_match", 12.25, "yes"], ["inconclusive", None, "yes"]]
@@ -70,7 +65,7 @@ def test_key_stays_with_the_vendor(installed):
     report = installed.python(
         "-c",
         "from facematch_core import open_verifier\n"
-        'open_verifier("acme", settings={"api_key": "k-123456", "base_url": "https://evil.test"})',
+        'open_verifier("acme", api_key="k-123456", base_url="https://evil.test")',
         fails=True,
     )
     assert "ConfigurationError: base_url names the host evil.test" in report
@@ -99,7 +94,10 @@ def test_broken_rule_says_what_it_saw(installed):
     """pytest rewrites the assertions of the kit in other people's projects as well."""
     file = installed.repository / "tests" / "test_broken.py"
     file.write_text(BROKEN)
-    report = installed.python("-m", "pytest", "-q", "-p", "no:cacheprovider", file, fails=True)
+    few = ("-k", "test_r27 or test_r45 or test_r05")
+    report = installed.python(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", *few, file, fails=True
+    )
     file.unlink()
     assert "assert 1.5 == 61.23" in report
     assert "2 failed" in report

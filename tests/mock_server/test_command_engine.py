@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from fakes import picture
 from plugins import Site
 
-from facematch_core.cli._group import facematch
+from facematch_core.cli._app import facematch
 from facematch_mock_server import MockServer
 from facematch_mock_server.cli.mock import _opener
 

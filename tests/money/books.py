@@ -14,23 +14,20 @@ from money.lines import PAID, World
 from money.process import Gone, Process
 
 from facematch_core import (
-    Billed,
     BudgetExceeded,
     Charged,
     Environment,
+    EventKind,
     FaceMatchError,
     FaceVerifier,
     Failover,
     Operation,
-    Refused,
     Retention,
-    Unknown,
 )
-from facematch_core.cli._budget import Found
-from facematch_core.cli._budget_settling import look
-from facematch_core.errors import UnsupportedOption, VendorError
-from facematch_core.gates import Breaker, Budget, Pacing, Period, RateWindow, Retries
-from facematch_core.store import BudgetKey, MemoryAttempts, SqlAttempts
+from facematch_core.cli.budget import Found, look
+from facematch_core.errors import Unsupported, VendorError
+from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+from facematch_core.store import BudgetKey, MemoryStore, SqlStore
 from facematch_mock_server import Fault
 
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
@@ -65,7 +62,7 @@ class Books:
         breaker, pacing: Whether these gates stand before each vendor.
         limited: Whether the vendors take only `PER_MINUTE` calls in a minute.
         cap: Calls that each vendor's budget has.
-        store: An address for `SqlAttempts`; None for memory.
+        store: An address for `SqlStore`; None for memory.
     """
 
     def __init__(
@@ -82,8 +79,8 @@ class Books:
     ):
         rates = {"didit": {"write_limit": PER_MINUTE}, "deepvue": {"minute_limit": PER_MINUTE}}
         self.world = World(edition=edition, version=version, switches=rates if limited else None)
-        self.store = MemoryAttempts() if store is None else SqlAttempts(store)
-        self.gates = {"breaker": breaker, "pacing": pacing, "retries": retries}
+        self.store = MemoryStore() if store is None else SqlStore(store)
+        self.policies = {"breaker": breaker, "pacing": pacing, "retries": retries}
         self.cap = cap
         #: What really became of the attempts that the client does not know: charged or not.
         self.truth = {}
@@ -139,8 +136,8 @@ class Books:
         """Somebody tops the account up, or it is used up; whoever tops up resets the breaker."""
         self.world.control(vendor).set_balance(balance)
         if balance:
-            for gate in self.members[vendor].gates:
-                if isinstance(gate, Breaker):
+            for gate in self.members[vendor].policies:
+                if isinstance(gate, CircuitBreaker):
                     gate.reset()
         self.check()
 
@@ -163,7 +160,7 @@ class Books:
             elif one.outcome == "not_yet":
                 assert not charged, "no record of a call that was charged"
                 if now - entry.attempt.started_at > SURELY_LATE:
-                    assert self.store.settle(entry, Billed.NO, at=now)
+                    assert self.store.settle(entry, Charged.NO, at=now)
             elif one.outcome == "cannot_know":
                 assert not entry.attempt.kept, "a vendor that was asked to keep it can tell"
             else:
@@ -179,7 +176,7 @@ class Books:
         Found.of([self.store], now)
         for entry in self.store.open_entries():
             charged = self.truth[entry.attempt.id]
-            assert self.store.settle(entry, Billed.YES if charged else Billed.NO, at=now)
+            assert self.store.settle(entry, Charged.YES if charged else Charged.NO, at=now)
             self.counted[entry.attempt.backend] += charged
         self.check()
         for vendor in PAID:
@@ -239,7 +236,7 @@ class Books:
                 verifier.check_liveness(PROBE, **options)
             else:
                 verifier.verify_live(PROBE, REFERENCE, **options)
-        except (VendorError, BudgetExceeded, UnsupportedOption) as error:
+        except (VendorError, BudgetExceeded, Unsupported) as error:
             return error
         except FaceMatchError as error:
             raise AssertionError(f"not an error of this world: {error!r}") from error
@@ -254,15 +251,15 @@ class Books:
         word, vendor = tries.word, tries.vendor
         if mine:
             assert len(mine) == 1, "of all tries of a call one at most is unknown"
-            assert word in (Unknown, None), f"unknown to the budget, {word} in the events"
+            assert word in (EventKind.UNKNOWN, None), f"unknown to the budget, {word} in the events"
             self.truth[attempt_id] = bool(charged)
             return
-        assert word is not Unknown, "unknown in the events, settled in the budget"
+        assert word is not EventKind.UNKNOWN, "unknown in the events, settled in the budget"
         if word is None:
             # Broken off, after the budget had heard of the end or before it was asked.
             self.counted[vendor] += charged
             return
-        assert (word is Charged) == charged, f"{word.__name__}, and charged {charged} times"
+        assert (word is EventKind.CHARGED) == charged, f"{word}, and charged {charged} times"
         self.counted[vendor] += charged
 
     def _charged(self):
@@ -286,31 +283,33 @@ class Books:
     def _verifier(self, vendor):
         clock = self.world.clock
         gates = [Budget(self.cap, name=vendor, store=self.process, clock=clock)]
-        if self.gates["breaker"]:
-            gates.append(Breaker(failures=2, open_s=30, clock=clock))
-        if self.gates["pacing"]:
-            gates.append(Pacing([RateWindow(PER_MINUTE, 60.0)], max_wait_s=120, clock=clock))
+        if self.policies["breaker"]:
+            gates.append(CircuitBreaker(failures=2, open_s=30, clock=clock))
+        if self.policies["pacing"]:
+            gates.append(RateLimiter([RateWindow(PER_MINUTE, 60.0)], max_wait_s=120, clock=clock))
         return FaceVerifier(
             self.world.backend(vendor),
             threshold=30,
-            gates=gates,
-            retries=self.retries(),
+            policies=gates,
+            retry=self.retries(),
             on_event=self._event,
             clock=clock,
         )
 
     def retries(self):
         """What repeats calls; None for nothing."""
-        times = self.gates["retries"]
-        return Retries(times=times, chance=random.Random(1)) if times else None
+        times = self.policies["retries"]
+        return Retry(times=times, chance=random.Random(1)) if times else None
 
     def _event(self, event):
         if not self.process.lives:
             raise Gone
-        tries = self.told.setdefault(event.attempt_id, Tries(event.backend, event.operation))
-        if isinstance(event, (Charged, Refused, Unknown)):
-            tries.word = type(event)
-        self._moment(type(event).__name__)
+        tries = self.told.setdefault(event.call_id, Tries(event.backend, event.operation))
+        if event.kind in (EventKind.CHARGED, EventKind.REFUSED, EventKind.UNKNOWN):
+            tries.word = event.kind
+        self._moment(
+            event.kind.name.title() if event.kind is not EventKind.RETRYING else "Repeated"
+        )
 
     def _moment(self, moment, path=None):
         """Break the call off here, if that was asked for."""

@@ -4,11 +4,11 @@ import attrs
 from money.books import Books
 from money.process import Process
 
-from facematch_core import Billed
-from facematch_core.gates import Retries
+from facematch_core import Charged
+from facematch_core.resilience import Retry
 
 
-class Stubborn(Retries):
+class Stubborn(Retry):
     """Repeats whatever failed."""
 
     def wait_s(self, error, passage, now):
@@ -27,7 +27,7 @@ class Hopeful(Process):
     """Takes a call for free whose charge is not known."""
 
     def settle(self, entry, billed, **about):
-        return super().settle(entry, Billed.NO if billed is Billed.UNKNOWN else billed, **about)
+        return super().settle(entry, Charged.NO if billed is Charged.UNKNOWN else billed, **about)
 
 
 class Forgetting(Books):

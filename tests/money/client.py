@@ -9,8 +9,8 @@ from fakes import picture
 
 from facematch_core import BudgetExceeded, FaceVerifier, Retention
 from facematch_core.errors import VendorError
-from facematch_core.gates import Budget
-from facematch_core.store import SqlAttempts
+from facematch_core.resilience import Budget
+from facematch_core.store import SqlStore
 from facematch_didit import DiditBackend
 
 CAP, THREADS = 100, 4
@@ -55,14 +55,14 @@ def main(address, key, store, verb, what=""):
     """What the process does."""
 
     def hold(event):
-        if type(event).__name__ == what:
+        if event.kind.name.title() == what:
             say("here")
             sys.stdin.readline()
 
-    attempts = SqlAttempts(store)
+    attempts = SqlStore(store)
     backend = DiditBackend(api_key=key, base_url=address)
     gates = [Budget(CAP, name=NAME, store=attempts)]
-    with FaceVerifier(backend, gates=gates, on_event=hold) as verifier:
+    with FaceVerifier(backend, policies=gates, on_event=hold) as verifier:
         if verb == "ask":
             ask(verifier)
             return

@@ -8,10 +8,10 @@ from fakes import picture
 from money.lines import PAID, World
 from money.stories import FAULTS, UNREADABLE, Breakage
 
-from facematch_core import Billed, Charged, FaceMatchError, FaceVerifier, Failover, Unknown
-from facematch_core._enums import Environment
-from facematch_core.gates import Breaker, Budget, Pacing, Period, RateWindow, Retries
-from facematch_core.store import BudgetKey, MemoryAttempts
+from facematch_core import Charged, EventKind, FaceMatchError, FaceVerifier, Failover, VendorError
+from facematch_core.models import Environment
+from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+from facematch_core.store import BudgetKey, MemoryStore
 from facematch_mock_server import Fault
 
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
@@ -94,8 +94,8 @@ class Asked:
     def __init__(self, world, order, gates):
         self.world = world
         self.order = order
-        self.gates = gates
-        self.store = MemoryAttempts()
+        self.policies = gates
+        self.store = MemoryStore()
         self.words = collections.Counter()
         self.members = {vendor: self._verifier(vendor) for vendor in order}
 
@@ -109,14 +109,17 @@ class Asked:
     def once(self):
         """One call."""
         verifier = self.members[self.order[0]]
-        if "failover" in self.gates:
+        if "failover" in self.policies:
             verifier = Failover(self.members, clock=self.world.clock)
         try:
             result = verifier.verify(PROBE, REFERENCE)
         except FaceMatchError as error:
-            ended, billed = type(error).__name__, getattr(error, "billed", Billed.NO)
+            ended, billed = (
+                type(error).__name__,
+                (error.billing.charged if isinstance(error, VendorError) else Charged.NO),
+            )
         else:
-            ended, billed = result.decision.name, result.billed
+            ended, billed = result.decision.name, result.billing.charged
         return Outcome(
             error=ended,
             billed=billed.name,
@@ -127,35 +130,37 @@ class Asked:
 
     def _verifier(self, vendor):
         clock = self.world.clock
-        cap = 0 if "used up" in self.gates else 10
+        cap = 0 if "used up" in self.policies else 10
         made = {
             "budget": lambda: Budget(cap, name=vendor, store=self.store, clock=clock),
             "breaker": self._breaker,
-            "pacing": lambda: Pacing([RateWindow(1, 1.0)], clock=clock),
+            "pacing": lambda: RateLimiter([RateWindow(1, 1.0)], clock=clock),
         }
         return FaceVerifier(
             self.world.backend(vendor),
             threshold=30,
-            gates=[made[name]() for name in self.gates if name in made],
-            retries=Retries(times=2) if "retries" in self.gates else None,
+            policies=[made[name]() for name in self.policies if name in made],
+            retry=Retry(times=2) if "retries" in self.policies else None,
             on_event=self._event,
             clock=clock,
         )
 
     def _breaker(self):
-        breaker = Breaker(clock=self.world.clock)
-        if "open" in self.gates:
+        breaker = CircuitBreaker(clock=self.world.clock)
+        if "open" in self.policies:
             breaker._open(0.0, 3600)
         return breaker
 
     def _event(self, event):
-        if isinstance(event, (Charged, Unknown)):
-            self.words[event.backend, "spent" if isinstance(event, Charged) else "unknown"] += 1
+        if event.kind in (EventKind.CHARGED, EventKind.UNKNOWN):
+            self.words[
+                event.backend, "spent" if event.kind is EventKind.CHARGED else "unknown"
+            ] += 1
 
     def _counted(self, vendor):
         """By the events; by the budget too, if there is one, which must say the same."""
         words = [word for word in ("spent", "unknown") if self.words[vendor, word]]
-        if "budget" in self.gates:
+        if "budget" in self.policies:
             standing = self.store.standing(
                 BudgetKey(
                     name=vendor,

@@ -23,7 +23,7 @@ from money.lines import LOGIN, PAID
 from money.stories import FAULTS, Story
 
 from facematch_core import Environment
-from facematch_core.gates import Period
+from facematch_core.resilience import Period
 from facematch_core.store import BudgetKey
 
 MATCH = PAID["didit"][0]

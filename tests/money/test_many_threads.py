@@ -12,8 +12,16 @@ from money.lines import LOGIN, PAID, World
 
 from facematch_core import BudgetExceeded, Environment, FaceVerifier
 from facematch_core.errors import BreakerOpen, VendorError
-from facematch_core.gates import Breaker, BreakerState, Budget, Pacing, Period, RateWindow, Retries
-from facematch_core.store import BudgetKey, MemoryAttempts, SqlAttempts
+from facematch_core.resilience import (
+    BreakerState,
+    Budget,
+    CircuitBreaker,
+    Period,
+    RateLimiter,
+    RateWindow,
+    Retry,
+)
+from facematch_core.store import BudgetKey, MemoryStore, SqlStore
 from facematch_mock_server import Fault
 
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
@@ -94,12 +102,12 @@ def test_64_threads_spend_100_calls(  # noqa: PLR0917 - fixtures and parameters
 ):
     """The vendor charges 100 times at the most; exactly so often where nothing is unknown."""
     break_often(world, vendor, seed, KNOWN + LOST if lost else KNOWN)
-    store = SqlAttempts(f"sqlite:///{tmp_path}/a.sqlite3") if on_disk else MemoryAttempts()
+    store = SqlStore(f"sqlite:///{tmp_path}/a.sqlite3") if on_disk else MemoryStore()
     budget = Budget(CAP, name=vendor, store=store, clock=world.clock)
     verifier = FaceVerifier(
         world.backend(vendor),
-        gates=[budget],
-        retries=Retries(times=1) if seed % 2 else None,
+        policies=[budget],
+        retry=Retry(times=1) if seed % 2 else None,
         clock=world.clock,
     )
     in_threads(*[lambda: spend(verifier)] * THREADS)
@@ -136,8 +144,8 @@ def test_16_threads_keep_the_vendors_rate(vendor, kind):
     limits, windows = RATES[vendor]
     world = World(switches={vendor: limits})
     clock = kind(moved=world.mock.control.advance)
-    pacing = Pacing(windows, max_wait_s=1e9, clock=clock)
-    verifier = FaceVerifier(world.backend(vendor), gates=[pacing], clock=clock)
+    pacing = RateLimiter(windows, max_wait_s=1e9, clock=clock)
+    verifier = FaceVerifier(world.backend(vendor), policies=[pacing], clock=clock)
     clock.run(*[lambda: [verifier.verify(PROBE, REFERENCE) for _ in range(2)]] * 16)
     entries = [e for e in world.control(vendor).journal() if e.path.startswith(PAID[vendor])]
     assert [entry.status for entry in entries] == [200] * 32
@@ -193,7 +201,7 @@ def test_closed_calls_run_side_by_side(world, vendor):
     """All 64 are at the vendor at one time: each waits there for all others."""
     together = threading.Barrier(THREADS)
     verifier = FaceVerifier(
-        world.backend(vendor), gates=[Breaker(clock=world.clock)], clock=world.clock
+        world.backend(vendor), policies=[CircuitBreaker(clock=world.clock)], clock=world.clock
     )
     verifier.verify(PROBE, REFERENCE)
     world.line.at = lambda moment, path: together.wait(30) if moment == "sent" else None
@@ -204,8 +212,8 @@ def test_closed_calls_run_side_by_side(world, vendor):
 @pytest.mark.parametrize("works", [True, False], ids=["up", "down"])
 def test_64_threads_make_one_probe(world, works):
     """While it is on its way all others are refused; then 64 run side by side, or none does."""
-    breaker = Breaker(failures=1, open_s=30, clock=world.clock)
-    verifier = FaceVerifier(world.backend("didit"), gates=[breaker], clock=world.clock)
+    breaker = CircuitBreaker(failures=1, open_s=30, clock=world.clock)
+    verifier = FaceVerifier(world.backend("didit"), policies=[breaker], clock=world.clock)
     lost = Fault(stage="mid_body", kind="reset", path=PAID["didit"][0])
     world.control("didit").add_fault(lost)
     with pytest.raises(VendorError):

@@ -8,10 +8,9 @@ import pytest
 from money import client
 
 from facematch_core import Environment, FaceVerifier
-from facematch_core.cli._budget import Found
-from facematch_core.cli._budget_settling import look
-from facematch_core.gates import Period
-from facematch_core.store import BudgetKey, SqlAttempts
+from facematch_core.cli.budget import Found, look
+from facematch_core.resilience import Period
+from facematch_core.store import BudgetKey, SqlStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 
@@ -36,7 +35,7 @@ def address(tmp_path):
 
 def standing(address):
     """What the store says."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     found = store.standing(KEY)
     store.close()
     return found
@@ -119,7 +118,7 @@ def test_a_client_is_killed(  # noqa: PLR0917 - fixtures and parameters
         mock.control.add_fault(Fault(**late, path=MATCH))
     killed(mock, address, event)
     assert len(mock.control.charges()) == charges
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     found = store.standing(KEY)
     kept = () if found is None else (found.spent, found.reserved, found.unknown)
     assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[left]

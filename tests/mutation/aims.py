@@ -1,15 +1,17 @@
 """Which modules have mutants, and the tests that are aimed at each: pure mappings, no network."""
 
-
-def _of(vendor):
-    folder = f"tests/backends/{vendor}"
-    return [f"{folder}/test_{name}.py" for name in ("reading", "wire", "verdicts")]
-
+MODULES = {"didit": ("wire", "words"), "deepvue": ("_wire", "_verdict", "_reading")}
+TESTS = {
+    "didit": ("reading", "wire", "verdicts", "request", "errors", "search", "age", "lookups"),
+    "deepvue": ("reading", "wire", "verdicts"),
+}
 
 AIMS = {
-    f"facematch_{vendor}.{module}": _of(vendor)
-    for vendor in ("didit", "deepvue")
-    for module in ("_wire", "_verdict", "_reading")
+    f"facematch_{vendor}.{module}": [
+        f"tests/backends/{vendor}/test_{name}.py" for name in TESTS[vendor]
+    ]
+    for vendor, modules in MODULES.items()
+    for module in modules
 }
 
 #: Names that only type checkers read.

@@ -36,7 +36,7 @@ VERDICTS = {
 PRELOADED = (
     *("pytest", "hypothesis.strategies", "requests", "PIL.JpegImagePlugin", "PIL.PngImagePlugin"),
     *("cattrs", "stevedore", "facematch_core.backend", "facematch_core.http"),
-    *("facematch_core.errors", "facematch_core._verifier"),
+    *("facematch_core.errors", "facematch_core.verifier"),
 )
 
 

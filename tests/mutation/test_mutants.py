@@ -83,7 +83,7 @@ def test_the_tests_get_the_mutant():
 def test_tests_that_never_load_the_module_are_no_proof():
     """They would pass with any mutant."""
     with pytest.raises(RuntimeError, match="did not run: processes ended with"):
-        verdicts("facematch_didit._wire", ["0 / 0"], ["tests/backends/deepvue/test_reading.py"])
+        verdicts("facematch_didit.wire", ["0 / 0"], ["tests/backends/deepvue/test_reading.py"])
 
 
 @pytest.mark.parametrize("module", AIMS)

@@ -132,7 +132,7 @@ def test_ctrl_c(ask, monkeypatch, vendor, name, number):
 #: What is refused: the class of the error, and what to ask of a vendor.
 REFUSALS = {
     "a threshold out of range": (errors.InvalidRequest, lambda v: {"threshold": 150}),
-    "an option that cannot be passed on": (errors.UnsupportedOption, lambda v: v.too_much),
+    "an option that cannot be passed on": (errors.Unsupported, lambda v: v.too_much),
     "a broken picture": (
         errors.InvalidImage,
         lambda v: {"given": (canaries.probe().data[:-900], canaries.reference())},

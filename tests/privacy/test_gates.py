@@ -8,8 +8,8 @@ import traces
 from watched import CALLERS, VENDORS, WITH_REF, echo, hits, tokens
 
 from facematch_core import FaceVerifier, Failover, errors
-from facematch_core.gates import Breaker, Budget, Pacing, RateWindow, Retries
-from facematch_core.store import SqlAttempts
+from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
+from facematch_core.store import SqlStore
 from facematch_mock_server import Fault, Kind, Stage
 
 pytest.importorskip("sqlalchemy")
@@ -20,7 +20,7 @@ ONE_A_DAY = [RateWindow(1, 86400.0)]
 @pytest.fixture
 def store(tmp_path):
     """Attempts in a file."""
-    opened = SqlAttempts(f"sqlite:///{tmp_path / 'attempts.sqlite3'}")
+    opened = SqlStore(f"sqlite:///{tmp_path / 'attempts.sqlite3'}")
     yield opened
     opened.close()
 
@@ -30,21 +30,21 @@ def calls(world, said, store, tmp_path):
     """Makes calls through a budget, searches each, and then the store: how they ended."""
     opened = []
 
-    def make(vendor, gates=(), times=2, retries=None, cap=9, **options):
+    def make(vendor, policies=(), times=2, retry=None, cap=9, **options):
         events, ended = [], []
-        gates = [Budget(cap, name=vendor.name, store=store), *gates]
+        policies = [Budget(cap, name=vendor.name, store=store), *policies]
         backend = vendor.backend(world.url)
-        verifier = FaceVerifier(backend, on_event=events.append, gates=gates, retries=retries)
+        verifier = FaceVerifier(backend, on_event=events.append, policies=policies, retry=retry)
         opened.append(verifier)
         for _ in range(times):
             end, texts = said(verifier, events, **WITH_REF | options)
-            texts |= traces.of_objects(*gates, *store.standings(), *store.open_entries())
+            texts |= traces.of_objects(*policies, *store.standings(), *store.open_entries())
             assert hits(texts, backend=backend) == {}
             ended.append(end)
         written = traces.of_sqlite(tmp_path / "attempts.sqlite3")
         secrets = canaries.canaries() | tokens(backend) | CALLERS
         assert canaries.leaks(written, secrets) == {}
-        assert canaries.leaks(written, {"an id": (events[0].attempt_id.encode(),)})
+        assert canaries.leaks(written, {"an id": (events[0].call_id.encode(),)})
         return ended
 
     yield make
@@ -81,7 +81,7 @@ def test_a_store_that_fails(world, said, store):
         connection.exec_driver_sql("DROP TABLE facematch_attempts")
     backend = vendor.backend(world.url)
     gate = Budget(9, name="didit", store=store)
-    with FaceVerifier(backend, on_event=events.append, gates=[gate]) as verifier:
+    with FaceVerifier(backend, on_event=events.append, policies=[gate]) as verifier:
         ended, texts = said(verifier, events, **WITH_REF)
     assert isinstance(ended, errors.ConfigurationError)
     assert hits(texts, backend=backend) == {}
@@ -91,7 +91,7 @@ def test_a_store_that_fails(world, said, store):
 def test_a_breaker_that_opens(world, calls, vendor):
     """After an outage nobody is asked, and its words are not repeated."""
     world.control.add_fault(fault(vendor, kind=Kind.HTML))
-    ended = calls(vendor, [Breaker(failures=1, name=vendor.name)])
+    ended = calls(vendor, [CircuitBreaker(failures=1, name=vendor.name)])
     assert type(ended[1]) is errors.BreakerOpen
 
 
@@ -99,14 +99,14 @@ def test_a_breaker_that_opens(world, calls, vendor):
 def test_no_credit(world, calls, vendor):
     """The latch says its own sentence."""
     world.control.add_fault(fault(vendor, status=402, times=1))
-    ended = calls(vendor, [Breaker(name=vendor.name)])
+    ended = calls(vendor, [CircuitBreaker(name=vendor.name)])
     assert [type(end) for end in ended] == [errors.InsufficientCredit] * 2
 
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=lambda vendor: vendor.name)
 def test_a_window_that_is_full(calls, vendor):
     """It is refused rather than waited for."""
-    ended = calls(vendor, [Pacing(ONE_A_DAY, max_wait_s=0.0)])
+    ended = calls(vendor, [RateLimiter(ONE_A_DAY, max_wait_s=0.0)])
     assert type(ended[1]) is errors.RateLimited
 
 
@@ -115,7 +115,7 @@ def test_what_is_repeated(world, calls, vendor):
     """The events of a repetition name the error, not its words."""
     world.control.add_fault(fault(vendor, status=429, times=1))
     begun = time.monotonic()
-    (ended,) = calls(vendor, times=1, retries=Retries(times=1, first_s=0.01, longest_s=0.02))
+    (ended,) = calls(vendor, times=1, retry=Retry(times=1, first_s=0.01, longest_s=0.02))
     assert time.monotonic() - begun < 5
     assert not isinstance(ended, Exception)
 
@@ -135,5 +135,5 @@ def test_a_failover(world, said, order, status, both):
         ended, texts = said(failover, events, **WITH_REF)
         for verifier in members.values():
             assert hits(texts, backend=verifier.backend) == {}
-    skipped = ended.skipped
+    skipped = ended.route.skipped
     assert isinstance(ended, Exception) or skipped

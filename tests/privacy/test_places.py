@@ -17,8 +17,8 @@ from PIL import Image as Pillow
 from watched import CALLERS, KEPT, VENDORS, WITH_REF, echo, hits, tokens, watch
 
 from facematch_core import FaceVerifier
-from facematch_core.cli._cases import PACKAGED
-from facematch_core.cli._group import facematch
+from facematch_core.cli._app import facematch
+from facematch_core.cli.demo import PACKAGED
 from facematch_didit import DiditAccount
 from facematch_didit.webhooks import SqlReplayStore, WebhookRefused, verify_webhook
 from facematch_local import LocalBackend

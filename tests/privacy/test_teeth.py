@@ -15,7 +15,7 @@ import traces
 from fakes import FakeBackend, match_result
 from watched import CALLERS, NOT_OF_CALLERS, hits, watch
 
-from facematch_core import Answered, Environment, FaceVerifier, Operation, errors
+from facematch_core import CallEvent, Environment, EventKind, FaceVerifier, Ids, Operation, errors
 from facematch_core.testing import ManualClock
 
 #: Everything that is looked for anywhere, a token with the rest.
@@ -86,7 +86,16 @@ def event(text):
     about = {"backend": "x", "operation": Operation.MATCH, "environment": Environment.MOCK}
     at = ManualClock().now()
     return traces.of_events(
-        [Answered(attempt_id="x", at=at, decision=text, elapsed_s=0.1, **about)]
+        [
+            CallEvent(
+                kind=EventKind.ANSWERED,
+                call_id="x",
+                at=at,
+                decision=text,
+                elapsed_s=0.1,
+                **about,
+            )
+        ]
     )
 
 
@@ -143,7 +152,7 @@ PLACES = {
     "extra of a log record": lambda t, _: record("x", extra_of_ours=t),
     "traceback in a log": lambda t, _: log_with_traceback(t),
     "raw of a result": lambda t, _: traces.of_result(match_result(raw={"a": [{"b": t}]})),
-    "request id of a result": lambda t, _: traces.of_result(match_result(request_id=t)),
+    "request id of a result": lambda t, _: traces.of_result(match_result(ids=Ids(vendor=t))),
     "event": lambda t, _: event(t),
     "repr": lambda t, _: traces.of_objects(Shows(t)),
     "file, page or output": lambda t, _: traces.of_text("JSONL", t),

@@ -36,9 +36,9 @@ EXTRAS = {
     "postgres": (
         "import psycopg\n"
         "from facematch_core import ConfigurationError\n"
-        "from facematch_core.store import SqlAttempts\n"
+        "from facematch_core.store import SqlStore\n"
         "try:\n"
-        "    SqlAttempts('postgresql+psycopg:///shop?host=/nowhere')\n"
+        "    SqlStore('postgresql+psycopg:///shop?host=/nowhere')\n"
         "except ConfigurationError as error:\n"
         "    assert 'failed (OperationalError)' in error.message, error"
     ),

@@ -16,8 +16,8 @@ from hypothesis import settings
 
 from facematch_core.comparison.running import Journal, PairState, read_answers
 from facematch_core.comparison.running._settling import take_back
-from facematch_core.gates import Budget
-from facematch_core.store import Owner, SqlAttempts
+from facematch_core.resilience import Budget
+from facematch_core.store import Owner, SqlStore
 from facematch_core.testing import ManualClock
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_goes_away(tmp_path, server):
 def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
     """Its process is gone by then: the budgets are told of this call, too, by the next search."""
     address = server.new_database()
-    journal, dying, store = Journal(address), Journal(address), SqlAttempts(address)
+    journal, dying, store = Journal(address), Journal(address), SqlStore(address)
     contender = entered(journal, 1)
     nobody, begun = of_nobody(), passage()
     with monkeypatch.context() as patched:

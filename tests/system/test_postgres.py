@@ -1,4 +1,4 @@
-"""`SqlAttempts` on a real PostgreSQL server: as every store, and for several processes."""
+"""`SqlStore` on a real PostgreSQL server: as every store, and for several processes."""
 
 import contextlib
 
@@ -12,8 +12,8 @@ from core.store.test_machine import Machine
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
 
-from facematch_core import Billed, ConfigurationError
-from facematch_core.store import SqlAttempts, _sql, doubt_abandoned
+from facematch_core import Charged, ConfigurationError
+from facematch_core.store import SqlStore, _sql, doubt_abandoned
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def address(server):
 @pytest.fixture
 def store(address):
     """A store in it."""
-    opened = SqlAttempts(address)
+    opened = SqlStore(address)
     yield opened
     opened.close()
 
@@ -35,14 +35,14 @@ def test_four_processes_are_held_to_one_cap(address):
     passed, refused = processes.four_processes(address)
     assert passed == processes.CAP
     assert refused > 0
-    with contextlib.closing(SqlAttempts(address)) as store:
+    with contextlib.closing(SqlStore(address)) as store:
         spent, reserved, unknown = sums(store)
     assert (spent + unknown, reserved) == (processes.CAP, 0)
 
 
 def test_a_budget_that_somebody_else_begins_in_between(store, address, monkeypatch):
     """Not there for one statement, there for the next: both have their place in it."""
-    with contextlib.closing(SqlAttempts(address)) as other:
+    with contextlib.closing(SqlStore(address)) as other:
         set_aside = _sql._set_aside
 
         def interrupted(connection, *args):
@@ -65,7 +65,7 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(store, address):
     assert doubt_abandoned(store, NOW) == held
     assert sums(store) == (0, 0, held)
     for one in store.open_entries():
-        store.settle(one, Billed.YES, at=NOW)
+        store.settle(one, Charged.YES, at=NOW)
     assert sums(store) == (held, 0, 0)
 
 
@@ -96,7 +96,7 @@ def test_a_server_that_comes_back(server, store):
 def test_a_database_without_an_encoding(server):
     """Text is text there, too."""
     address = server.new_database("ENCODING 'SQL_ASCII' TEMPLATE template0")
-    with contextlib.closing(SqlAttempts(address)) as store:
+    with contextlib.closing(SqlStore(address)) as store:
         one = entry(attrs.evolve(KEY, name="Läden"))
         assert store.reserve(one, ONE) is None
         assert store.open_entries() == (one,)
@@ -107,7 +107,7 @@ def test_another_version_is_left_alone(store, address):
     with store._database._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE facematch_store SET version = 2")
     with pytest.raises(ConfigurationError, match="of version 2"):
-        SqlAttempts(address)
+        SqlStore(address)
 
 
 def test_any_order_of_steps(server):
@@ -121,7 +121,7 @@ def test_any_order_of_steps(server):
             return self.opened()
 
         def opened(self):
-            self.stores.append(SqlAttempts(self.address))
+            self.stores.append(SqlStore(self.address))
             return self.stores[-1]
 
         def reopened(self):

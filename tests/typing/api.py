@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from facematch_core import (
-    AgeResult,
-    Attempt,
     Calibration,
+    CallRecord,
     Decision,
     FaceMatchError,
     FaceVerifier,
@@ -18,8 +17,6 @@ from facematch_core import (
     PairOutcome,
     Reconciliation,
     Score,
-    SearchMode,
-    SearchResult,
     VendorError,
     Verifier,
     available_backends,
@@ -42,13 +39,7 @@ def compare(selfie: bytes, card: Path) -> Score | None:
     return None
 
 
-def lookups(verifier: FaceVerifier, selfie: bytes) -> float | None:
-    found: SearchResult = verifier.search_faces(selfie, mode=SearchMode.MOST_SIMILAR)
-    aged: AgeResult = verifier.estimate_age(selfie, minimum_age=21)
-    return aged.age if found.is_clear and aged.is_old_enough else None
-
-
-def settle(verifier: FaceVerifier, error: VendorError, written: Attempt) -> Reconciliation:
+def settle(verifier: FaceVerifier, error: VendorError, written: CallRecord) -> Reconciliation:
     told = verifier.reconcile(error, deadline_s=30)
     return told if told.result is not None else verifier.reconcile(written)
 
@@ -63,16 +54,16 @@ def either(verifier: Verifier, selfie: bytes, card: bytes) -> MatchResult:
 
 def failover(first: FaceVerifier, second: FaceVerifier, selfie: bytes) -> str | None:
     with Failover({"shop": first, "backup": second}) as both:
-        result: MatchResult = both.verify(selfie, selfie, thresholds={"shop": 50, "backup": 60.5})
-        live: LivenessResult = both.check_liveness(selfie, review_thresholds={"shop": 90})
+        result: MatchResult = both.verify(selfie, selfie, threshold={"shop": 50, "backup": 60.5})
+        live: LivenessResult = both.check_liveness(selfie, review_threshold={"shop": 90})
         asked: Mapping[str, FaceVerifier] = both.members
-        return either(both, selfie, selfie).answered_by or str((result, live, asked))
+        return either(both, selfie, selfie).route.answered_by or str((result, live, asked))
 
 
 def opened(name: str | None) -> Verifier:
     by_name: FaceVerifier = open_verifier("local", threshold=55)
     by_profile: Verifier = open_verifier(profile="ha", config="facematch.toml")
-    return open_verifier(name) if by_name.gates else by_profile
+    return open_verifier(name) if by_name.policies else by_profile
 
 
 def calibrated(verifier: Verifier, selfie: bytes, written: Mapping[str, object]) -> float:
@@ -84,7 +75,7 @@ def calibrated(verifier: Verifier, selfie: bytes, written: Mapping[str, object])
 
 
 def told(error: FaceMatchError) -> str:
-    return str(error.billed) if isinstance(error, VendorError) else type(error).__name__
+    return str(error.billing.charged) if isinstance(error, VendorError) else type(error).__name__
 
 
 class Mine(Backend):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from facematch_core import (
-    Billed,
+    Charged,
     Decision,
     Environment,
     FaceVerifier,
@@ -147,7 +147,7 @@ def test_wrong_keys(open_verifier, mock, settings):
     """The login says so, and no picture leaves."""
     with pytest.raises(AuthenticationFailed, match="The login failed") as caught:
         open_verifier(**settings).verify(SELFIE, DOCUMENT)
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert charged(mock) == 0
 
 
@@ -157,7 +157,7 @@ def test_no_credit(open_verifier, mock):
     verifier = open_verifier()
     with pytest.raises(InsufficientCredit) as caught:
         verifier.verify(SELFIE, DOCUMENT)
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert verifier.backend.wallet_balance().amount == 0
 
 
@@ -182,7 +182,7 @@ def test_no_face(open_verifier, mock):
     with pytest.raises(NoVerdict) as caught:
         open_verifier(client_id="mock-client").verify(faceless, DOCUMENT)
     assert caught.value.sub_code not in (None, "SUCCESS")
-    assert caught.value.billed is Billed.YES
+    assert caught.value.billing.charged is Charged.YES
 
 
 @pytest.mark.parametrize("shape", ["detail", "envelope"])
@@ -227,5 +227,5 @@ def test_made_up_verdicts(open_verifier, mock, data, decision):
     else:
         with pytest.raises(decision) as caught:
             verifier.verify(SELFIE, DOCUMENT, threshold=60)
-        assert caught.value.billed is Billed.YES
+        assert caught.value.billing.charged is Charged.YES
     assert charged(mock) == 1

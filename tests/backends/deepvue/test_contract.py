@@ -50,8 +50,6 @@ class DeepvueDouble(HttpDouble):
         Situation.UNKNOWN_STATUS,
         Situation.UNKNOWN_WARNING,
         Situation.DEMOGRAPHICS,
-        Situation.FACE_FOUND,
-        Situation.AGE_TOLD,
     }
     secrets = (CLIENT_ID, CLIENT_SECRET, TOKEN)
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5 * 1024 * 1024)
@@ -127,8 +125,9 @@ class TestContract(BackendContract):
 
 
 class ScaledDouble(DeepvueDouble):
-    """The same, asked with everything set."""
+    """The same, asked with everything set. Silence is that of the other one, whatever is set."""
 
+    situations = DeepvueDouble.situations - {Situation.SLOW}
     settings: ClassVar = {
         "api_version": "v2",
         "confidence_scale": "percent",

@@ -6,12 +6,14 @@ settings as they are by default are those of the backend's card, and tested with
 
 import pytest
 
-from facematch_core.testing import BackendContract
+from facematch_core.testing import BackendContract, Situation
 from facematch_mock_server.doubles import DeepvueDouble
 
 
 class ScaledDouble(DeepvueDouble):
-    """Asked with everything set."""
+    """Asked with everything set. Silence is that of the card, whatever is set."""
+
+    situations = DeepvueDouble.situations - {Situation.SLOW}
 
     def backend(self, **settings):
         everything = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Billed
+from facematch_core import Charged
 from facematch_core.errors import (
     AuthenticationFailed,
     InsufficientCredit,
@@ -22,7 +22,7 @@ from facematch_core.testing import ManualClock
 from facematch_deepvue import _errors
 from facematch_deepvue._errors import FREE_TABLES, TABLES, Speaks, error_of
 
-NO, UNKNOWN, YES = Billed.NO, Billed.UNKNOWN, Billed.YES
+NO, UNKNOWN, YES = Charged.NO, Charged.UNKNOWN, Charged.YES
 NOW = ManualClock().now()
 
 
@@ -67,7 +67,7 @@ def test_what_an_answer_means(open_backend, deepvue, make_call, case):
     with pytest.raises(VendorError) as caught:
         open_backend().match(make_call())
     error = caught.value
-    assert (type(error), error.billed) == (kind, billed)
+    assert (type(error), error.billing.charged) == (kind, billed)
     assert error.status_code == status
     assert error.retryable is (kind is RateLimited)
     if kind is OutcomeUnknown:
@@ -87,7 +87,7 @@ def test_the_tables_are_total(tables):
 def test_no_answer_to_a_free_call_is_charged():
     """Nor is it ever unknown whether it was."""
     found = {row for table in FREE_TABLES.values() for row in table.values()}
-    assert {row.billed for row in found} == {NO}
+    assert {row.charged for row in found} == {NO}
     assert not any(issubclass(row.error, OutcomeUnknown) for row in found)
 
 
@@ -159,7 +159,7 @@ def test_no_piece_of_an_echoed_picture(body):
     told = repr(vars(error)) + str(error)
     assert isinstance(error, RequestRejected)
     assert "4AAQ" not in told
-    assert error.request_id is None
+    assert error.ids.vendor is None
 
 
 def test_fields_whose_names_were_masked():
@@ -175,13 +175,13 @@ def test_fields_whose_names_were_masked():
 @pytest.mark.parametrize("told", ["a" * 64, "0b5c0d0e-1111-4222-8333-444455556666"])
 def test_an_id_looks_like_one(told):
     """Up to 64 letters, digits and dashes: that is more than any page shows."""
-    assert error_of(reply(422, {"transaction_id": told}), now=NOW).request_id == told
+    assert error_of(reply(422, {"transaction_id": told}), now=NOW).ids.vendor == told
 
 
 def test_the_id_of_a_refused_call():
     """The envelope tells one also of errors."""
-    assert error_of(reply(422, {"transaction_id": "t-9"}), now=NOW).request_id == "t-9"
-    assert error_of(reply(422, {"detail": "no"}), now=NOW).request_id is None
+    assert error_of(reply(422, {"transaction_id": "t-9"}), now=NOW).ids.vendor == "t-9"
+    assert error_of(reply(422, {"detail": "no"}), now=NOW).ids.vendor is None
 
 
 def test_a_header_that_asks_to_wait():
@@ -203,6 +203,6 @@ def test_any_answer_has_an_error(status, body, free):
     """Money first: what may have been charged is never retryable."""
     error = error_of(reply(status, body), now=NOW, tables=FREE_TABLES if free else TABLES)
     assert error.backend == "deepvue"
-    assert not (error.retryable and error.billed is not NO)
-    assert isinstance(error, OutcomeUnknown) == (error.billed is UNKNOWN)
+    assert not (error.retryable and error.billing.charged is not NO)
+    assert isinstance(error, OutcomeUnknown) == (error.billing.charged is UNKNOWN)
     assert len(str(error)) < 700

@@ -9,14 +9,12 @@ import requests
 from fakes import picture
 
 from facematch_core import (
-    Billed,
+    Charged,
     ConfigurationError,
     Environment,
     EnvironmentMismatch,
+    EventKind,
     FaceVerifier,
-    Refused,
-    Sent,
-    Started,
 )
 from facematch_core.errors import (
     AuthenticationFailed,
@@ -110,7 +108,7 @@ def test_refused_twice_is_refused(open_backend, deepvue, make_call, reply, error
     deepvue.answers(MATCH, reply)
     with pytest.raises(error) as caught:
         open_backend().match(make_call())
-    assert (caught.value.billed, caught.value.retryable) == (Billed.NO, False)
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
     assert len(deepvue.asked(MATCH)) == 2
     assert len(deepvue.asked(LOGIN)) == 2
 
@@ -176,11 +174,11 @@ def test_a_login_that_fails(open_backend, deepvue, status, body, kind):
         verifier.verify(picture(), picture((1, 2, 3)))
     error = caught.value
     assert type(error) is kind
-    assert (error.billed, error.backend) == (Billed.NO, "deepvue")
-    assert error.attempt is None
-    assert error.attempt_id == events[0].attempt_id
+    assert (error.billing.charged, error.backend) == (Charged.NO, "deepvue")
+    assert error.call is None
+    assert error.ids.call == events[0].call_id
     assert error.status_code == (status or None)
-    assert [type(event) for event in events] == [Started, Refused]
+    assert [event.kind for event in events] == [EventKind.STARTED, EventKind.REFUSED]
     assert len(deepvue.seen) == 1
 
 
@@ -199,8 +197,12 @@ def test_the_second_login_may_fail(open_backend, deepvue):
     verifier = FaceVerifier(open_backend(), on_event=events.append)
     with pytest.raises(AuthenticationFailed, match="The login failed") as caught:
         verifier.verify(picture(), picture((1, 2, 3)))
-    assert caught.value.billed is Billed.NO
-    assert [type(event) for event in events] == [Started, Sent, Refused]
+    assert caught.value.billing.charged is Charged.NO
+    assert [event.kind for event in events] == [
+        EventKind.STARTED,
+        EventKind.SENT,
+        EventKind.REFUSED,
+    ]
 
 
 def test_the_deadline_holds_for_login_and_call(open_backend, deepvue, clock, make_call):
@@ -208,7 +210,7 @@ def test_the_deadline_holds_for_login_and_call(open_backend, deepvue, clock, mak
     deepvue.before_login = lambda: clock.advance(6)
     with pytest.raises(VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0))
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert deepvue.asked(MATCH) == []
 
 
@@ -219,7 +221,7 @@ def test_the_deadline_holds_for_the_repetition(open_backend, deepvue, clock, mak
     deepvue.answers(MATCH, TOO_LATE)
     with pytest.raises(VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0))
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert len(deepvue.asked(MATCH)) == 1
 
 
@@ -286,7 +288,7 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
     errors = together(64, lambda: backend.match(make_call()))
     assert {type(error) for error in errors} == {AuthenticationFailed}
     assert len({id(error) for error in errors}) == 64
-    assert len({error.attempt_id for error in errors}) == 64
+    assert len({error.ids.call for error in errors}) == 64
     assert len(deepvue.asked(LOGIN)) == 1
 
 
@@ -409,6 +411,6 @@ def test_set_to_mock_no_picture_leaves_after_a_stranger_s_login(deepvue, make_ca
     backend.client.mount("https://", deepvue)
     with pytest.raises(EnvironmentMismatch, match="The login failed") as caught:
         backend.match(make_call())
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert deepvue.asked(MATCH) == []
     backend.close()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from facematch_core import Billed, Secret
+from facematch_core import Charged, Secret
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_deepvue import _errors, _tokens
 
@@ -54,7 +54,7 @@ def test_a_fork_while_a_backend_is_opened():
 def test_a_deadline_that_runs_out_in_a_login_is_no_outage(late):
     """Before its first byte or after it: not to be repeated, and nothing for a breaker."""
     error = _errors.unanswered(late)
-    assert (type(error), error.billed) == (VendorUnavailable, Billed.NO)
+    assert (type(error), error.billing.charged) == (VendorUnavailable, Charged.NO)
     assert not error.retryable
 
 
@@ -62,5 +62,5 @@ def test_a_deadline_that_runs_out_in_a_login_is_no_outage(late):
 def test_a_login_that_does_not_come_through_is_an_outage(gone):
     """Nothing of the face call has left, so it may be repeated by whoever has set retries."""
     error = _errors.unanswered(gone)
-    assert (type(error), error.billed) == (VendorUnavailable, Billed.NO)
+    assert (type(error), error.billing.charged) == (VendorUnavailable, Charged.NO)
     assert error.retryable

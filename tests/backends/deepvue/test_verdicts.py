@@ -87,7 +87,8 @@ def test_every_row_of_a_comparison(parsed, row):
     assert result.decision is decision
     assert (None if result.score is None else result.score.value) == score
     assert {warning.code for warning in result.warnings} == codes
-    assert result.raw_score == (None if told is None else float(told))
+    if result.score is not None:
+        assert result.score.raw == float(told)
     assert result.raw["data"] == data
     # A warning of such a weight would turn a match into a case for review.
     assert not {w.severity for w in result.warnings} & {Severity.ERROR, Severity.UNKNOWN}
@@ -122,7 +123,8 @@ def test_every_row_of_a_liveness_check(parsed, row):
     assert result.decision is decision
     assert (None if result.score is None else result.score.value) == score
     assert {warning.code for warning in result.warnings} == codes
-    assert result.raw_score == told
+    if result.score is not None:
+        assert result.score.raw == told
 
 
 DENIED = "Deepvue says that the faces do not match."
@@ -169,10 +171,10 @@ def test_the_table_is_whole():
 def test_how_the_scale_is_known(parsed):
     """Assumed unless it is set, and of no scale at all without a score."""
     data = {"match": True, "confidence": 98}
-    assert parsed(data).scale_source is ScaleSource.ASSUMED
-    assert parsed(data, **SET).scale_source is ScaleSource.CONFIGURED
-    assert parsed(data, confidence_scale="unknown").scale_source is None
-    assert parsed({"match": True, "confidence": None}).scale_source is None
+    assert parsed(data).score.source is ScaleSource.ASSUMED
+    assert parsed(data, **SET).score.source is ScaleSource.CONFIGURED
+    assert parsed(data, confidence_scale="unknown").score is None
+    assert parsed({"match": True, "confidence": None}).score is None
 
 
 def test_whose_threshold(parsed):

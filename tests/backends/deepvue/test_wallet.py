@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from facematch_core import Billed, Environment
+from facematch_core import Charged
 from facematch_core.errors import (
     AuthenticationFailed,
     UnexpectedResponse,
@@ -23,7 +23,7 @@ def test_a_balance(open_backend, deepvue, told, amount):
     deepvue.answers(WALLET, (200, {"current_balance": told, "success": True}))
     balance = open_backend().wallet_balance()
     assert balance.amount == Decimal(amount)
-    assert balance.environment is Environment.PRODUCTION
+    assert balance.environment is None
     (request,) = deepvue.seen
     assert request.method == "GET"
     assert request.headers["x-api-key"] == "deepvue-secret-77f0c2"
@@ -52,7 +52,7 @@ def test_no_balance(open_backend, deepvue, status, body, kind):
     deepvue.answers(WALLET, (status, body))
     with pytest.raises(VendorError, match="The look at the balance failed") as caught:
         open_backend().wallet_balance()
-    assert (type(caught.value), caught.value.billed) == (kind, Billed.NO)
+    assert (type(caught.value), caught.value.billing.charged) == (kind, Charged.NO)
     assert len(deepvue.seen) == 1
 
 

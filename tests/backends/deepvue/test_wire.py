@@ -9,8 +9,7 @@ import pytest
 from fakes import picture
 
 from facematch_core import (
-    Billed,
-    Environment,
+    Charged,
     FaceVerifier,
     LivenessDecision,
     ScaleSource,
@@ -31,15 +30,15 @@ def test_what_a_comparison_tells(open_backend, make_call):
     assert result.backend == "deepvue"
     assert result.model == "v1"
     assert str(result.score) == "98 (deepvue/v1)"
-    assert (result.raw_score, result.raw_score_name) == (98, "confidence")
-    assert result.request_id == "9f3c6f3a1b4d4e2f8c7a5d6e7f8091a2"
+    assert (result.score.raw, result.score.raw_name) == (98, "confidence")
+    assert result.ids.vendor == "9f3c6f3a1b4d4e2f8c7a5d6e7f8091a2"
     assert result.created_at == datetime(2024, 3, 14, 19, 29, 50, 759000, tzinfo=UTC)
     assert result.vendor_status == "SUCCESS"
     assert result.raw["message"] == "Face match completed."
-    assert result.billed is Billed.YES
-    assert "does not say" in result.billed_ground
-    assert result.environment is Environment.PRODUCTION
-    assert result.session_id is None
+    assert result.billing.charged is Charged.YES
+    assert "does not say" in result.billing.ground
+    assert result.environment is None
+    assert result.ids.session is None
     assert (result.probe_faces, result.reference_faces) == (None, None)
 
 
@@ -48,11 +47,11 @@ def test_what_a_liveness_check_tells(parsed):
     result = parsed({"is_live": True, "score": 91}, liveness_score_scale="percent")
     assert result.decision is LivenessDecision.LIVE
     assert str(result.score) == "91 (deepvue/liveness-check)"
-    assert (result.raw_score, result.raw_score_name) == (91, "score")
+    assert (result.score.raw, result.score.raw_name) == (91, "score")
     # The scale of this number is never assumed: without the setting there is no score.
-    assert result.scale_source is ScaleSource.CONFIGURED
-    assert parsed({"is_live": True, "score": 91}).scale_source is None
-    assert result.request_id == "1b2c3d4e-0000-4000-8000-0123456789ab"
+    assert result.score.source is ScaleSource.CONFIGURED
+    assert parsed({"is_live": True, "score": 91}).score is None
+    assert result.ids.vendor == "1b2c3d4e-0000-4000-8000-0123456789ab"
 
 
 def test_a_liveness_score_as_text(parsed):
@@ -67,8 +66,8 @@ def test_a_liveness_score_as_text(parsed):
 def test_the_call_of_a_result(open_backend, make_call):
     """A result is that of one attempt; a threshold without a value leaves Deepvue's own."""
     own = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.PROFILE)
-    result = open_backend().match(make_call(attempt_id="attempt-7"))
-    assert result.attempt_id == "attempt-7"
+    result = open_backend().match(make_call(call_id="attempt-7"))
+    assert result.ids.call is None  # the verifier adds it
     call = attrs.evolve(make_call(), threshold=own)
     threshold = open_backend().match(call).threshold
     assert (threshold.value, threshold.rule, threshold.source) == (
@@ -91,7 +90,7 @@ def test_an_answer_of_v2(open_backend, deepvue, make_call):
     result = open_backend(api_version="v2").match(make_call())
     assert (result.model, result.score.scale) == ("v2", "deepvue/v2")
     assert result.created_at is None
-    assert result.request_id == body["transaction_id"]
+    assert result.ids.vendor == body["transaction_id"]
 
 
 @pytest.mark.parametrize("code", [None, 200])
@@ -107,7 +106,7 @@ def test_the_sample_of_v1(parsed, code):
     }
     result = parsed(body=body)
     assert result.is_match
-    assert (result.score, result.raw_score) == (None, None)
+    assert result.score is None
 
 
 @pytest.mark.parametrize("timestamp", [None, "yesterday", 10**30, -(10**30), True, 1.5])
@@ -121,7 +120,7 @@ def test_an_odd_time_costs_no_result(parsed, timestamp):
 @pytest.mark.parametrize("told", [None, 7, "", "x" * 65, "a b", "/9j/4AAQ", "a\n", ["a"]])
 def test_an_odd_id_costs_no_result(parsed, told):
     """Nor does this."""
-    assert parsed(body={"transaction_id": told, "data": GOOD}).request_id is None
+    assert parsed(body={"transaction_id": told, "data": GOOD}).ids.vendor is None
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_a_verdict_that_cannot_be_read(open_backend, deepvue, make_call, data):
     deepvue.answers("/v1/facematch", (200, {"sub_code": "SUCCESS", "data": data}))
     with pytest.raises(UnexpectedResponse, match="cannot be read") as caught:
         open_backend().match(make_call())
-    assert caught.value.billed is Billed.YES
+    assert caught.value.billing.charged is Charged.YES
     assert not caught.value.retryable
 
 
@@ -181,7 +180,11 @@ def test_a_failure_inside_a_success(open_backend, deepvue, make_call, body, code
     assert (error.sub_code, error.error_code) == codes
     assert all(code in str(error) for code in codes if code)
     assert "Face not detected" in str(error)
-    assert (error.billed, error.request_id, error.status_code) == (Billed.YES, "abc-1", 200)
+    assert (error.billing.charged, error.ids.vendor, error.status_code) == (
+        Charged.YES,
+        "abc-1",
+        200,
+    )
     for same in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(same), vars(same)) == (type(error), vars(error))
 
@@ -191,9 +194,9 @@ def test_a_failure_read_alone(parsed):
     with pytest.raises(NoVerdict, match="another sub_code than SUCCESS") as caught:
         parsed(body={"transaction_id": "abc-1", "sub_code": "NO_RECORDS_FOUND", "data": GOOD})
     error = caught.value
-    assert (error.backend, error.request_id) == ("deepvue", "abc-1")
-    assert error.billed is Billed.YES
-    assert "does not say" in error.billed_ground
+    assert (error.backend, error.ids.vendor) == ("deepvue", "abc-1")
+    assert error.billing.charged is Charged.YES
+    assert "does not say" in error.billing.ground
 
 
 def test_words_inside_the_data(open_backend, deepvue, make_call):
@@ -229,7 +232,7 @@ def test_reference_and_metadata_stay_here(open_backend, deepvue):
         result = verifier.verify(
             picture(), picture((1, 2, 3)), caller_ref="emp-0042", metadata={"gate": "north-7"}
         )
-    assert (result.caller_ref, result.metadata) == ("emp-0042", {"gate": "north-7"})
+    assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "north-7"})
     sent = b"".join(
         request.body if isinstance(request.body, bytes) else str(request.body).encode()
         for request in deepvue.seen

@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
 from facematch_core.backend import LivenessCall, MatchCall
 from facematch_core.http import HttpReply
-from facematch_didit import DiditBackend
+from facematch_didit import DiditAccount, DiditBackend
 
 FOLDER = Path(__file__).parent / "answers"
 ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
@@ -108,3 +108,21 @@ def canned():
     yield open_backend
     for backend in opened:
         backend.close()
+
+
+@pytest.fixture
+def account():
+    """An account whose every call is answered with one reply, and what answers it."""
+    opened = []
+
+    def open_account(status=200, body=b"", headers=None, **settings):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        adapter = Canned(status, body, headers)
+        account = DiditAccount(**{"api_key": KEY} | settings)
+        account.client.mount("https://", adapter)
+        opened.append(account)
+        return account, adapter
+
+    yield open_account
+    for account in opened:
+        account.close()

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from facematch_core import (
-    Billed,
+    Charged,
     Decision,
     FaceVerifier,
     Image,
@@ -53,12 +53,12 @@ def normal(result):
         "decision": result.decision,
         "scored": result.score is not None,
         "codes": sorted(warning.code for warning in result.warnings),
-        "billed": result.billed,
+        "billed": result.billing.charged,
         "environment": result.environment,
         "threshold": result.threshold,
-        "session": result.session_id is not None,
+        "session": result.ids.session is not None,
         "faces": faces(result.probe_faces),
-        "scale_source": result.scale_source,
+        "scale_source": None if result.score is None else result.score.source,
     }
     if hasattr(result, "reference_faces"):
         shown["reference_faces"] = faces(result.reference_faces)
@@ -124,9 +124,9 @@ def test_every_edition_is_billed_alike(open_mock, didit_server, edition):
         verifier.verify(card(picture), REFERENCE, **options)
         for picture, options, _ in MATCHES.values()
     ]
-    assert {result.billed for result in results} == {Billed.YES}
+    assert {result.billing.charged for result in results} == {Charged.YES}
     charges = didit_server.control.charges()
-    assert [charge.request_id for charge in charges] == [result.request_id for result in results]
+    assert [charge.request_id for charge in charges] == [result.ids.vendor for result in results]
 
 
 def test_a_live_match_pays_for_the_second_call_only_if_it_is_made(open_mock, didit_server):
@@ -163,7 +163,7 @@ def test_whole_scores(open_mock, edition):
     picture = Image.from_bytes(make_card("p1", score=87.36))
     found = verifier.verify(picture, REFERENCE, retention=Retention.KEEP)
     assert found.score.value == (87 if edition == OLD else 87.36)
-    assert found.raw_score == found.score.value
+    assert found.score.raw == found.score.value
     assert found.score.scale == "didit/face-match"
 
 
@@ -178,7 +178,6 @@ def test_the_words_for_no_face(open_mock, edition, keep):
     ]
     assert [warning.code for warning in found.warnings] == [WarningCode.NO_FACE]
     assert found.score is None
-    assert found.raw_score == (None if keep or edition == OLD else 0)
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
@@ -214,7 +213,7 @@ def test_a_bad_key(open_mock, didit_server, edition, status):
     with pytest.raises(AuthenticationFailed) as caught:
         verifier.verify(REFERENCE, REFERENCE)
     assert caught.value.status_code == status
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert didit_server.control.charges() == ()
 
 
@@ -230,13 +229,13 @@ def test_what_is_kept_has_a_session(open_mock, didit_server, edition, retention)
     checked = verifier.check_liveness(REFERENCE, retention=retention)
     ids = [session.id for session in didit_server.control.sessions()]
     if retention is Retention.KEEP:
-        assert ids == [found.session_id, checked.session_id]
-        assert found.session_id == found.request_id
+        assert ids == [found.ids.session, checked.ids.session]
+        assert found.ids.session == found.ids.vendor
     else:
         assert ids == []
-        assert found.session_id is None
-        assert checked.session_id is None
-        assert found.request_id
+        assert found.ids.session is None
+        assert checked.ids.session is None
+        assert found.ids.vendor
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
@@ -248,9 +247,9 @@ def test_reference_and_metadata_arrive(open_mock, didit_server, edition):
     sent = {"caller_ref": "emp-0042", "metadata": {"gate": "north", "n": 3}}
     found = open_mock(edition).verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
     (session,) = didit_server.control.sessions()
-    kept = sent["metadata"] | {"facematch_attempt_id": found.attempt_id}
+    kept = sent["metadata"] | {"facematch_attempt_id": found.ids.call}
     assert (session.vendor_data, session.metadata) == ("emp-0042", kept)
-    assert (found.caller_ref, dict(found.metadata)) == ("emp-0042", sent["metadata"])
+    assert (found.ids.caller, dict(found.metadata)) == ("emp-0042", sent["metadata"])
     echoed = {} if edition == OLD else {"vendor_data": "emp-0042", "metadata": kept}
     body = found.raw
     assert {name: body[name] for name in ("vendor_data", "metadata") if name in body} == echoed
@@ -271,7 +270,7 @@ def test_a_fraction_of_a_threshold(open_mock):
     assert caught.value.field_errors == {
         "face_match_score_decline_threshold": ("A valid integer is required.",)
     }
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     for edition in NEW:
         assert open_mock(edition).verify(REFERENCE, REFERENCE, threshold=30.5).is_match
 
@@ -282,6 +281,6 @@ def test_texts_arrive_as_they_were_given(open_mock, didit_server, text):
     sent = {"caller_ref": text, "metadata": {text: [text]}}
     found = open_mock().verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
     (session,) = didit_server.control.sessions()
-    kept = {text: [text], "facematch_attempt_id": found.attempt_id}
+    kept = {text: [text], "facematch_attempt_id": found.ids.call}
     assert (session.vendor_data, session.metadata) == (text, kept)
     assert (found.raw["vendor_data"], found.raw["metadata"]) == (text, kept)

@@ -6,14 +6,15 @@ edition of July 2026 is that of the backend's card, and tested with it.
 
 import pytest
 
-from facematch_core.testing import BackendContract
+from facematch_core.testing import BackendContract, Situation
 from facematch_mock_server.doubles import DiditDouble
 
 
 class NovemberDouble(DiditDouble):
-    """Other refusals of a key, and another form of search."""
+    """Other refusals of a key, and another form of search. Its silence is no other."""
 
     edition = "2026-11"
+    situations = DiditDouble.situations - {Situation.SLOW}
 
 
 class TestContractInNovember(BackendContract):

@@ -11,7 +11,7 @@ from strategies import json_values
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Charged,
     InsufficientCredit,
     OutcomeUnknown,
     PermissionDenied,
@@ -22,8 +22,8 @@ from facematch_core import (
     VendorError,
     VendorUnavailable,
 )
-from facematch_core.http import DEFAULT_ERRORS, HttpReply
-from facematch_didit import _errors
+from facematch_core.http import HttpReply
+from facematch_didit import wire
 
 NO_CREDIT = (
     "You don't have enough credits to perform this request. Please top up at "
@@ -83,7 +83,7 @@ BY_STATUS = {
 
 #: One status for two troubles.
 SPLIT = {(403, "error"): InsufficientCredit, (403, "detail"): AuthenticationFailed}
-BILLED = {OutcomeUnknown: Billed.UNKNOWN, UnexpectedResponse: Billed.YES}
+BILLED = {OutcomeUnknown: Charged.UNKNOWN, UnexpectedResponse: Charged.YES}
 
 
 def expected(status, kind):
@@ -112,17 +112,10 @@ def asked(canned, make_call):
     def ask(status, body=b"", headers=None, **call):
         backend, _ = canned(status, body, headers)
         with pytest.raises(VendorError) as caught:
-            backend.match(make_call(attempt_id="a-1", **call))
+            backend.match(make_call(call_id="a-1", **call))
         return caught.value
 
     return ask
-
-
-def test_the_tables_are_total():
-    """For every form of words every status from 100 to 599 with every shape, and nothing else."""
-    assert set(_errors.TABLES) == set(_errors.Words)
-    for words, table in _errors.TABLES.items():
-        assert set(table) == set(DEFAULT_ERRORS), words
 
 
 @pytest.mark.parametrize("kind", BODIES)
@@ -135,10 +128,10 @@ def test_every_status_with_every_body(kind, backend, make_call):
         error = backend.error(HttpReply(status=status, body=BODIES[kind]), call)
         wanted, retryable = expected(status, kind)
         assert type(error) is wanted, status
-        assert error.billed is BILLED.get(wanted, Billed.NO), status
+        assert error.billing.charged is BILLED.get(wanted, Charged.NO), status
         assert error.retryable is retryable, status
         assert (error.backend, error.status_code) == ("didit", status)
-        assert error.billed_ground, status
+        assert error.billing.ground, status
 
 
 @pytest.mark.parametrize(("status", "body", "wanted"), SPOKEN)
@@ -146,9 +139,9 @@ def test_the_vendors_own_words(status, body, wanted, asked):
     """Each documented answer is one error, not charged, that repeats what Didit says."""
     error = asked(status, body)
     assert type(error) is wanted
-    assert error.billed is Billed.NO
-    assert "only answers 200 are charged" in error.billed_ground
-    assert error.attempt_id == "a-1"
+    assert error.billing.charged is Charged.NO
+    assert "only answers 200 are charged" in error.billing.ground
+    assert error.ids.call == "a-1"
     texts = body if isinstance(body, list) else body.values()
     for text in itertools.chain.from_iterable([t] if isinstance(t, str) else t for t in texts):
         assert text[:60] in error.message
@@ -216,7 +209,7 @@ IN_30_S = str(int(NOW.timestamp()) + 30)
 def test_when_to_ask_again(headers, seconds):
     """`Retry-After` in both forms, else the end of the window that the quota headers tell."""
     reply = HttpReply(status=429, headers=headers, body=json.dumps({"detail": TOO_FAST}).encode())
-    error = _errors.error_of(reply, now=NOW)
+    error = wire.error_of(reply, now=NOW)
     assert type(error) is RateLimited
     assert error.retry_after_s == seconds
     assert error.retryable
@@ -230,6 +223,6 @@ def test_any_answer_is_one_error(status, body, backend, make_call):
     """However odd an answer is, it is one error of the tree that says what it cost."""
     error = backend.error(HttpReply(status=status, body=body), make_call())
     assert isinstance(error, VendorError)
-    assert error.retryable <= (error.billed is Billed.NO)
+    assert error.retryable <= (error.billing.charged is Charged.NO)
     if isinstance(error, RequestRejected):
         assert all(isinstance(t, str) for texts in error.field_errors.values() for t in texts)

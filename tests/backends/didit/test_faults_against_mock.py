@@ -10,7 +10,7 @@ import pytest
 from mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, PATIENT_S, UNKNOWN, WHOLE_CASES
 
 from facematch_core import (
-    Billed,
+    Charged,
     Decision,
     FaceVerifier,
     Image,
@@ -58,8 +58,8 @@ def ask(verifier, cards):
                 result = verifier.check_liveness(probe, deadline_s=deadline_s)
                 assert result.decision is LivenessDecision.LIVE
         except VendorError as error:
-            return type(error), error.billed
-        return None, result.billed
+            return type(error), error.billing.charged
+        return None, result.billing.charged
 
     return make
 
@@ -91,7 +91,7 @@ def test_every_fault_ends_as_documented(  # noqa: PLR0917 - fixtures and paramet
     assert mock.control.faults() == ()
     charges = len(mock.control.charges())
     assert charges == (end == FINE or executed)
-    if end[1] is Billed.NO and charges:
+    if end[1] is Charged.NO and charges:
         # A vendor that charges for an answer for which it says it does not: only a test of such
         # a vendor asks for that.
         assert (stage, kind, executed) in {(Stage.ANSWER, one, True) for one in Kind}

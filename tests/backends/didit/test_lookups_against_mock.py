@@ -3,19 +3,16 @@
 import pytest
 
 from facematch_core import (
-    AgeDecision,
-    Billed,
+    Charged,
     Environment,
     FaceVerifier,
     InsufficientCredit,
     OutcomeUnknown,
     Reconciled,
     Retention,
-    SearchDecision,
-    SearchMode,
     WarningCode,
 )
-from facematch_didit import DiditBackend
+from facematch_didit import AgeDecision, DiditAccount, DiditBackend, SearchDecision, SearchMode
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
 
 EDITIONS = ("2026-03", "2026-07", "2026-11")
@@ -41,37 +38,46 @@ def verifier(mock):
         yield opened
 
 
-def test_who_was_kept_is_found(mock, verifier):
+@pytest.fixture
+def account(verifier):
+    return DiditAccount.of(verifier.backend)
+
+
+def test_who_was_kept_is_found(mock, verifier, account):
     """The face of a kept liveness check, with its own reference; one charge for the search."""
-    assert verifier.search_faces(P1_AGAIN).is_clear
+    assert account.search_faces(P1_AGAIN).is_clear
     kept = verifier.check_liveness(P1, retention=Retention.KEEP, caller_ref="case 7")
-    result = verifier.search_faces(P1_AGAIN)
+    result = account.search_faces(P1_AGAIN)
     assert result.decision is SearchDecision.FOUND
     (face,) = result.matches
-    assert (face.session_id, face.caller_ref) == (kept.session_id, "case 7")
+    assert (face.session_id, face.caller_ref) == (kept.ids.session, "case 7")
     assert (face.is_blocklisted, face.score) == (False, result.score)
     assert result.environment is Environment.MOCK
     assert len(mock.control.charges()) == 3
 
 
-def test_who_is_blocked_is_told_first(mock, verifier):
+def test_who_is_blocked_is_told_first(mock, account):
     """Blocked is blocked, however much more alike another face is."""
     mock.control.faces.enrol(person="p1")
     mock.control.faces.enrol(make_card("p1", quality=40), listing="block")
-    result = verifier.search_faces(P1, mode=SearchMode.BLOCKLISTED_OR_APPROVED)
+    result = account.search_faces(P1, mode=SearchMode.BLOCKLISTED_OR_APPROVED)
     assert result.decision is SearchDecision.BLOCKLISTED
     assert result.mode is SearchMode.BLOCKLISTED_OR_APPROVED
     assert result.matches[0].is_blocklisted is True
     assert WarningCode.BLOCKLISTED in {warning.code for warning in result.warnings}
 
 
-def test_no_face_is_inconclusive_and_free(mock, verifier):
+def test_no_face_is_inconclusive_and_free(mock, account):
     """Of a search; an estimation of age answers 200, and so costs a credit."""
-    result = verifier.search_faces(SHEET["no-face"].data)
-    assert (result.decision, result.billed) == (SearchDecision.INCONCLUSIVE, Billed.NO)
+    result = account.search_faces(SHEET["no-face"].data)
+    assert (result.decision, result.billing.charged) == (SearchDecision.INCONCLUSIVE, Charged.NO)
     assert mock.control.charges() == ()
-    aged = verifier.estimate_age(SHEET["no-face"].data)
-    assert (aged.decision, aged.age, aged.billed) == (AgeDecision.INCONCLUSIVE, None, Billed.YES)
+    aged = account.estimate_age(SHEET["no-face"].data)
+    assert (aged.decision, aged.age, aged.billing.charged) == (
+        AgeDecision.INCONCLUSIVE,
+        None,
+        Charged.YES,
+    )
     assert len(mock.control.charges()) == 1
 
 
@@ -87,40 +93,37 @@ def test_no_face_is_inconclusive_and_free(mock, verifier):
     ],
     ids=str,
 )
-def test_ages_at_their_edges(verifier, card, minimum_age, decision):
+def test_ages_at_their_edges(account, card, minimum_age, decision):
     """At the minimum is old enough; what is not live is never too young."""
-    result = verifier.estimate_age(make_card("p1", **card), minimum_age=minimum_age)
+    result = account.estimate_age(make_card("p1", **card), minimum_age=minimum_age)
     assert (result.decision, result.age) == (decision, card["age"])
     assert all(face.demographics is None for face in result.probe_faces)
 
 
-def test_a_liveness_score_at_its_threshold(verifier):
+def test_a_liveness_score_at_its_threshold(account):
     """It does not pass: the rule is opposite to that of the age."""
-    result = verifier.estimate_age(make_card("p1", age=40, liveness=60), threshold=60)
+    result = account.estimate_age(make_card("p1", age=40, liveness=60), threshold=60)
     assert result.decision is AgeDecision.NOT_LIVE
 
 
 @pytest.mark.parametrize("name", ["search_faces", "estimate_age"])
-def test_a_lost_answer_is_unknown_and_was_paid_once(mock, verifier, name):
+def test_a_lost_answer_is_unknown_and_was_paid_once(mock, verifier, account, name):
     """As of every call; Didit's records do not tell such an answer in a documented form."""
     mock.control.add_fault(Fault(stage=Stage.MID_BODY, kind=Kind.RESET))
     with pytest.raises(OutcomeUnknown) as caught:
-        getattr(verifier, name)(P1, retention=Retention.KEEP)
-    assert (caught.value.billed, caught.value.reconcilable) == (Billed.UNKNOWN, False)
+        getattr(account, name)(P1, retention=Retention.KEEP)
+    assert (caught.value.billing.charged, caught.value.reconcilable) == (Charged.UNKNOWN, False)
     assert len(mock.control.charges()) == 1
     assert verifier.reconcile(caught.value).outcome is Reconciled.CANNOT_KNOW
 
 
 @pytest.mark.parametrize("name", ["search_faces", "estimate_age"])
-def test_money_and_sandbox(mock, verifier, name):
+def test_money_and_sandbox(mock, account, name):
     """An empty account is told, and a sandbox key pays nothing."""
     mock.control.set_balance(0)
     with pytest.raises(InsufficientCredit):
-        getattr(verifier, name)(P1)
-    trial = DiditBackend(
-        api_key=mock.sandbox_key, base_url=mock.url, environment=Environment.SANDBOX
-    )
-    with FaceVerifier(trial) as sandbox:
-        result = getattr(sandbox, name)(P1, retention=Retention.KEEP)
-    assert (result.billed, result.session_id) == (Billed.NO, None)
+        getattr(account, name)(P1)
+    trial = DiditAccount(api_key=mock.sandbox_key, base_url=mock.url)
+    with trial as sandbox:
+        getattr(sandbox, name)(P1, retention=Retention.KEEP)
     assert mock.control.charges() == ()

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from facematch_core import (
-    Billed,
+    Charged,
     ConfigurationError,
     Decision,
     Environment,
@@ -17,7 +17,6 @@ from facematch_core import (
 )
 from facematch_core.errors import (
     EnvironmentMismatch,
-    FaceMatchError,
     InsufficientCredit,
     RateLimited,
 )
@@ -63,7 +62,7 @@ def test_no_credit(open_mock, mock):
     mock.control.set_balance("0.04")
     with pytest.raises(InsufficientCredit) as caught:
         verifier.verify(REFERENCE, REFERENCE)
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert verifier.check_liveness(REFERENCE).is_live
     with pytest.raises(InsufficientCredit):
         verifier.check_liveness(REFERENCE)
@@ -79,7 +78,7 @@ def test_a_rate_limit(open_mock, mock):
     with pytest.raises(RateLimited) as caught:
         verifier.verify(REFERENCE, REFERENCE)
     assert caught.value.retry_after_s == 42
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     mock.control.advance(caught.value.retry_after_s)
     assert verifier.verify(REFERENCE, REFERENCE).is_match
 
@@ -87,46 +86,54 @@ def test_a_rate_limit(open_mock, mock):
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_a_sandbox_key(open_mock, mock, edition):
     """It approves everything, and neither charges nor keeps anything."""
-    settings = {"api_key": mock.sandbox_key, "environment": Environment.SANDBOX}
     mock.control.reset(edition=edition)
-    verifier = open_mock(**settings)
+    verifier = open_mock(api_key=mock.sandbox_key)
     found = verifier.verify(card("p2"), REFERENCE, retention=Retention.KEEP)
     checked = verifier.check_liveness(card("spoof"))
     assert (found.decision, checked.decision) == (Decision.MATCH, LivenessDecision.LIVE)
-    assert {found.billed, checked.billed} == {Billed.NO}
-    assert found.session_id is None
     assert (mock.control.charges(), mock.control.sessions()) == ((), ())
 
 
 def test_a_sandbox_key_approves_what_no_live_key_does(open_mock, mock):
     """Nothing can lie above 100: the approval gives the key away, and is not believed."""
-    settings = {"api_key": mock.sandbox_key, "environment": Environment.SANDBOX}
-    found = open_mock(**settings).verify(REFERENCE, REFERENCE, threshold=100)
+    verifier = open_mock(api_key=mock.sandbox_key)
+    found = verifier.verify(REFERENCE, REFERENCE, threshold=100)
     assert found.vendor_status == "Approved"
     assert found.decision is Decision.REVIEW
     assert [warning.code for warning in found.warnings] == [WarningCode.THRESHOLD_CONFLICT]
 
 
-@pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.SANDBOX])
+@pytest.mark.parametrize("declared", [None, Environment.MOCK])
 def test_every_answer_says_that_it_comes_from_a_mock(open_mock, declared):
-    """Whatever the setting declares; so it can be asked for, and cannot be taken for real."""
+    """So it can be asked for, and cannot be taken for real."""
     asked = {"require_environment": Environment.MOCK}
     verifier = open_mock(environment=declared, of_verifier=asked)
     assert verifier.verify(REFERENCE, REFERENCE).environment is Environment.MOCK
     assert verifier.check_liveness(REFERENCE).environment is Environment.MOCK
 
 
-def test_production_can_be_insisted_on(open_mock):
-    """A program that wants the real vendor gets no result of a mock."""
-    verifier = open_mock(of_verifier={"require_environment": Environment.PRODUCTION})
-    with pytest.raises(FaceMatchError, match=r"(?i)mock"):
+@pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.SANDBOX])
+def test_a_mock_is_never_taken_for_what_was_declared(open_mock, mock, declared):
+    """Its answer contradicts the setting; what was paid for is in the error all the same."""
+    verifier = open_mock(environment=declared)
+    with pytest.raises(EnvironmentMismatch, match="came from mock") as caught:
         verifier.verify(REFERENCE, REFERENCE)
+    assert caught.value.result.is_match
+    assert (caught.value.environment, caught.value.result.environment) == (Environment.MOCK,) * 2
+
+
+def test_production_can_be_insisted_on(open_mock, mock):
+    """A program that wants the real vendor says so in the setting as well, and asks no mock."""
+    verifier = open_mock(of_verifier={"require_environment": Environment.PRODUCTION})
+    with pytest.raises(EnvironmentMismatch, match="set its environment"):
+        verifier.verify(REFERENCE, REFERENCE)
+    assert mock.control.charges() == ()
 
 
 def test_by_name_and_environment(mock, monkeypatch):
     """A program configured for Didit needs the address of the mock, and nothing else."""
     monkeypatch.setenv("DIDIT_API_KEY", mock.live_key)
-    with open_verifier("didit", settings={"base_url": mock.url}) as verifier:
+    with open_verifier("didit", base_url=mock.url) as verifier:
         assert verifier.verify(card("p1-again"), REFERENCE).is_match
 
 
@@ -151,11 +158,13 @@ def test_without_a_socket():
                     verifier.verify(card("p1-again"), REFERENCE, retention=Retention.KEEP),
                     verifier.check_liveness(card("spoof")),
                 ]
-            seen.append([attrs.evolve(r, attempt_id="", elapsed_s=0.0) for r in results])
+            seen.append(
+                [attrs.evolve(r, ids=attrs.evolve(r.ids, call=""), elapsed_s=0.0) for r in results]
+            )
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.MOCK])
+@pytest.mark.parametrize("declared", [None, Environment.MOCK])
 def test_the_fixture_within_the_process(didit_mock, caplog, declared):
     """It is known for a mock before anything is sent, whether it is declared or not."""
     backend = DiditBackend(api_key=didit_mock.live_key, environment=declared)
@@ -168,10 +177,10 @@ def test_the_fixture_within_the_process(didit_mock, caplog, declared):
 def test_a_declared_mock_is_told_by_its_word(mock):
     """As a configuration file does; it bills and keeps as the live vendor does."""
     settings = {"base_url": mock.url, "api_key": mock.live_key, "environment": "mock"}
-    with open_verifier("didit", settings=settings, require_environment="mock") as verifier:
+    with open_verifier("didit", **settings, require_environment="mock") as verifier:
         result = verifier.verify(REFERENCE, REFERENCE, retention=Retention.KEEP)
-    assert (result.environment, result.billed) == (Environment.MOCK, Billed.YES)
-    assert result.session_id == mock.control.sessions()[0].id
+    assert (result.environment, result.billing.charged) == (Environment.MOCK, Charged.YES)
+    assert result.ids.session == mock.control.sessions()[0].id
 
 
 def test_a_declared_mock_at_didits_address_is_not_asked():
@@ -184,7 +193,7 @@ def test_a_declared_mock_at_didits_address_is_not_asked():
         verifier.verify(REFERENCE, REFERENCE)
 
 
-@pytest.mark.parametrize("wrong", [Environment.LOCAL, "live", None])
+@pytest.mark.parametrize("wrong", [Environment.LOCAL, "live", ""])
 def test_no_other_environment_is_a_setting(mock, wrong):
     """Neither this machine's own matching nor a word of Didit's console."""
     with pytest.raises(ConfigurationError, match="environment"):

@@ -1,11 +1,11 @@
-"""Pacing against the mock's own windows: in many threads, without anybody really waiting."""
+"""RateLimiter against the mock's own windows: in many threads, without anybody really waiting."""
 
 import pytest
 from gate_clocks import Hurried, Shared
 
 from facematch_core import FaceVerifier, Image
 from facematch_core.errors import RateLimited
-from facematch_core.gates import Pacing, RateWindow
+from facematch_core.resilience import RateLimiter, RateWindow
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer, card_sheet
 
@@ -41,7 +41,7 @@ def ask_all(mock, cards, clock, gates):
             except RateLimited as error:
                 errors.append(error)
 
-    with FaceVerifier(backend_of(mock), gates=gates, clock=clock) as verifier:
+    with FaceVerifier(backend_of(mock), policies=gates, clock=clock) as verifier:
         clock.run(*[work] * THREADS)
     return errors
 
@@ -51,7 +51,7 @@ def test_16_threads_never_exceed_the_rate(mock, cards, kind):
     """Not one call is refused, also if time goes on while calls are on their way."""
     clock = kind(moved=mock.control.advance)
     began = mock.control.now()
-    pacing = Pacing([RateWindow(LIMIT, 60.0)], max_wait_s=1e9, clock=clock)
+    pacing = RateLimiter([RateWindow(LIMIT, 60.0)], max_wait_s=1e9, clock=clock)
     assert ask_all(mock, cards, clock, [pacing]) == []
     assert [entry.status for entry in mock.control.journal()] == [200] * THREADS * EACH
     assert len(mock.control.charges()) == THREADS * EACH
@@ -74,8 +74,8 @@ def test_the_mocks_word_holds_everybody_back(mock, cards):
         for _ in range(LIMIT):
             other.verify(*cards)
     # By our own windows there would be room.
-    pacing = Pacing([RateWindow(1000, 60.0)], max_wait_s=1e9, clock=clock)
-    with FaceVerifier(backend_of(mock), gates=[pacing], clock=clock) as verifier:
+    pacing = RateLimiter([RateWindow(1000, 60.0)], max_wait_s=1e9, clock=clock)
+    with FaceVerifier(backend_of(mock), policies=[pacing], clock=clock) as verifier:
 
         def work():
             with pytest.raises(RateLimited) as caught:

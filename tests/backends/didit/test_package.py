@@ -10,7 +10,7 @@ import pytest
 import facematch_didit
 from facematch_core.http import MOCK_HEADER
 from facematch_didit import account
-from facematch_didit.webhooks import _headers
+from facematch_didit.webhooks import delivery
 
 
 def test_type_checkers_and_python_find_the_same_names():
@@ -47,4 +47,4 @@ def test_the_account_is_in_the_reference():
 
 def test_one_name_for_the_header_of_mocks():
     """A webhook is told to be of a mock by the header that answers carry."""
-    assert MOCK_HEADER.lower() == _headers.MOCK
+    assert MOCK_HEADER.lower() == delivery.MOCK

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from facematch_didit import _reading
+from facematch_didit import words as _reading
 
 UTC = dt.UTC
 

@@ -12,9 +12,9 @@ import urllib3
 from requests.adapters import BaseAdapter
 
 from facematch_core import (
-    Attempt,
     AuthenticationFailed,
-    Billed,
+    CallRecord,
+    Charged,
     Decision,
     Environment,
     FaceVerifier,
@@ -25,10 +25,13 @@ from facematch_core import (
     Threshold,
     ThresholdRule,
     ThresholdSource,
+    UnexpectedResponse,
     VendorUnavailable,
 )
+from facematch_core.http import HttpClient
+from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
-from facematch_didit._reconcile import SKEW, window_of
+from facematch_didit.reconcile import DEADLINE_S, SKEW, window_of
 
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
@@ -42,7 +45,7 @@ def uid(number):
 
 def attempt(**changes):
     facts = {"id": ID, "operation": Operation.MATCH, "backend": "didit", "started_at": AT}
-    return Attempt(**{**facts, "kept": True, "threshold": FIFTY} | changes)
+    return CallRecord(**{**facts, "kept": True, "threshold": FIFTY} | changes)
 
 
 def session(number, attempt_id=ID, after_s=1, service="match", score=87.36, **changes):
@@ -132,10 +135,10 @@ def test_one_record_with_the_id_is_the_call():
     assert told.outcome is Reconciled.FOUND
     result = told.result
     assert (result.decision, result.score.value) == (Decision.MATCH, 87.36)
-    assert (result.attempt_id, result.session_id) == (ID, uid(2))
-    assert (result.caller_ref, result.metadata) == ("emp-0042", {"gate": "n"})
-    assert (result.billed, result.threshold) == (Billed.YES, FIFTY)
-    assert "record" in result.billed_ground
+    assert (result.ids.call, result.ids.session) == (ID, uid(2))
+    assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "n"})
+    assert (result.billing.charged, result.threshold) == (Charged.YES, FIFTY)
+    assert "record" in result.billing.ground
 
 
 def test_the_rules_of_the_call_hold():
@@ -171,7 +174,7 @@ def test_only_records_of_the_window_are_opened():
     """What was made hours before or after cannot be it; older pages are not asked for."""
     far = [session(n, None, after_s=-7200 - n) for n in range(10, 16)]
     records = Records(session(1), session(2, after_s=7200), *far)
-    assert look(records).result.session_id == uid(1)
+    assert look(records).result.ids.session == uid(1)
     assert records.decisions == [f"/v3/session/{uid(1)}/decision/"]
     assert len(records.asked) == 3
 
@@ -202,7 +205,7 @@ def test_a_wrong_clock_hides_nothing(off_s):
     others = [session(n, "other", after_s=n) for n in range(3, 6)]
     records = Records(session(1, after_s=off_s), session(2, "other"), *others)
     told = look(records)
-    assert (told.outcome, told.result.session_id) == (Reconciled.FOUND, uid(1))
+    assert (told.outcome, told.result.ids.session) == (Reconciled.FOUND, uid(1))
     assert len(records.decisions) == len(set(records.decisions)) == 5
 
 
@@ -234,14 +237,14 @@ def test_not_yet_names_the_days_and_the_clock():
 def test_more_than_can_be_looked_through_on_those_days(monkeypatch):
     """The window is clear, the days are not: nobody is told to pay again."""
     others = [session(n, "other", after_s=3600 + n) for n in range(2, 7)]
-    monkeypatch.setattr("facematch_didit._reconcile.MAX_CANDIDATES", 3)
+    monkeypatch.setattr("facematch_didit.reconcile.MAX_CANDIDATES", 3)
     records = Records(session(1, "other"), *others)
     told = look(records)
     assert told.outcome is Reconciled.CANNOT_KNOW
     assert "the clock of this machine" in told.reason
     assert len(records.decisions) == 3
     monkeypatch.undo()
-    monkeypatch.setattr("facematch_didit._reconcile.MAX_ROWS", 4)
+    monkeypatch.setattr("facematch_didit.reconcile.MAX_ROWS", 4)
     told = look(Records(session(1, "other"), *others))
     assert told.outcome is Reconciled.CANNOT_KNOW
 
@@ -289,11 +292,11 @@ def test_where_nothing_can_be_known_nothing_is_asked(given, settings):
 def test_too_many_records_are_no_answer(monkeypatch):
     """The search is bounded, and what lies beyond was not looked at."""
     others = [session(n, "other", after_s=n) for n in range(1, 6)]
-    monkeypatch.setattr("facematch_didit._reconcile.MAX_CANDIDATES", 3)
+    monkeypatch.setattr("facematch_didit.reconcile.MAX_CANDIDATES", 3)
     told = look(Records(*others))
     assert told.outcome is Reconciled.CANNOT_KNOW
     monkeypatch.undo()
-    monkeypatch.setattr("facematch_didit._reconcile.MAX_ROWS", 4)
+    monkeypatch.setattr("facematch_didit.reconcile.MAX_ROWS", 4)
     records = Records(*others)
     assert look(records).outcome is Reconciled.CANNOT_KNOW
     assert len(records.decisions) == 4
@@ -313,8 +316,8 @@ def test_what_the_vendor_refuses_is_raised(refusal, error):
     """As what it is; looking costs nothing."""
     with pytest.raises(error) as caught:
         look(Records(refusal=refusal))
-    assert caught.value.billed is Billed.NO
-    assert caught.value.attempt_id == ID
+    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.ids.call == ID
 
 
 class Slow(Records):
@@ -331,16 +334,46 @@ class Slow(Records):
 
 def test_the_deadline_covers_the_whole_search(monkeypatch):
     """It ends between two looks at the latest, and nothing was charged."""
-    from facematch_core.http import HttpClient
-    from facematch_core.testing import ManualClock
-
     clock = ManualClock()
     monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
     records = Slow(clock, *(session(n, "other", after_s=n) for n in range(1, 6)))
     with pytest.raises(VendorUnavailable, match="ran out") as caught:
         look(records, deadline_s=4.5)
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert len(records.asked) <= 5
+
+
+class Endless(Records):
+    """Every page of the list is the first, with a larger offset; each answer takes a while."""
+
+    def __init__(self, clock, *sessions, new=False):
+        super().__init__(*sessions)
+        self.clock, self.new = clock, new
+
+    def _answer(self, path, query):
+        self.clock.advance(0.5)
+        assert len(self.asked) < 5_000, "asked for page after page"
+        if path != "/v3/sessions/":
+            return super()._answer(path, query)
+        offset = int(query["offset"])
+        row = {"session_id": uid(offset if self.new else 1), "status": "Approved"}
+        row["created_at"] = session(1)["created_at"]
+        return 200, {"next": f"/?limit=2&offset={offset + 2}", "results": [row]}
+
+
+def test_a_list_that_never_ends(monkeypatch):
+    """The search ends all the same: by itself, and at the latest when its time is over."""
+    clock = ManualClock()
+    monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
+    records = Endless(clock, session(1))
+    with pytest.raises(UnexpectedResponse, match="no end of it") as caught:
+        look(records)
+    assert caught.value.billing.charged is Charged.NO
+    assert len(records.asked) < 50
+    began = clock.monotonic()
+    with pytest.raises(VendorUnavailable, match="ran out"):
+        look(Endless(clock, session(1), new=True))
+    assert clock.monotonic() - began < DEADLINE_S + 1
 
 
 def test_an_old_attempt_may_lack_its_threshold():

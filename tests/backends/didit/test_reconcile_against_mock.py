@@ -6,15 +6,15 @@ import attrs
 import pytest
 
 from facematch_core import (
-    Attempt,
-    Billed,
+    CallRecord,
+    Charged,
     Decision,
+    EventKind,
     FaceVerifier,
     Image,
     OutcomeUnknown,
     Reconciled,
     Retention,
-    Sent,
     UnexpectedResponse,
 )
 from facematch_didit import DiditBackend
@@ -83,10 +83,10 @@ def test_a_lost_answer_is_found(mock, verifier, operation):
     assert told.outcome is Reconciled.FOUND, told.reason
     assert len(mock.control.charges()) == 1
     twin, result = ask(), told.result
-    assert result.attempt_id == error.attempt_id
-    assert (result.caller_ref, result.metadata) == ("case 7", MINE)
-    assert result.billed is Billed.YES
-    assert result.session_id != twin.session_id
+    assert result.ids.call == error.ids.call
+    assert (result.ids.caller, result.metadata) == ("case 7", MINE)
+    assert result.billing.charged is Charged.YES
+    assert result.ids.session != twin.ids.session
     for name in ("decision", "score", "threshold", "warnings", "environment", "backend"):
         assert getattr(result, name) == getattr(twin, name), name
 
@@ -97,7 +97,7 @@ def test_among_many_calls_the_right_one_is_found(mock, verifier):
     verifier.verify(PROBE, REFERENCE, **keep)
     error = lose(mock, lambda: verifier.verify(PROBE, OTHER, **keep))
     verifier.verify(PROBE, REFERENCE, **keep)
-    told = verifier.reconcile(error.attempt)
+    told = verifier.reconcile(error.call)
     assert (told.outcome, told.result.decision) == (Reconciled.FOUND, Decision.NO_MATCH)
     assert len(mock.control.charges()) == 3
 
@@ -107,15 +107,15 @@ def test_an_attempt_survives_a_crash_as_json(mock):
     written = []
 
     def write(event):
-        if isinstance(event, Sent):
-            written.append(event.attempt.to_dict())
+        if event.kind is EventKind.SENT:
+            written.append(event.call.to_dict())
 
     settings = {"api_key": mock.live_key, "base_url": mock.url}
     with FaceVerifier(DiditBackend(**settings), clock=Now(mock), on_event=write) as first:
         lose(mock, lambda: first.verify(PROBE, REFERENCE, retention="keep", caller_ref="case 7"))
     with FaceVerifier(DiditBackend(**settings), clock=Now(mock)) as second:
-        told = second.reconcile(Attempt.from_dict(written[0]))
-    assert (told.outcome, told.result.caller_ref) == (Reconciled.FOUND, "case 7")
+        told = second.reconcile(CallRecord.from_dict(written[0]))
+    assert (told.outcome, told.result.ids.caller) == (Reconciled.FOUND, "case 7")
 
 
 def test_what_never_arrived_is_not_there(mock, verifier):
@@ -147,5 +147,5 @@ def test_a_200_that_nobody_can_read_is_found_as_well(mock, verifier):
 def test_another_calls_id_is_never_taken(mock, verifier):
     """Same time, same caller, same pictures: without the id it is another call."""
     error = lose(mock, lambda: verifier.verify(PROBE, REFERENCE, retention=Retention.KEEP))
-    stranger = attrs.evolve(error.attempt, id="00000000-0000-4000-8000-000000000001")
+    stranger = attrs.evolve(error.call, id="00000000-0000-4000-8000-000000000001")
     assert verifier.reconcile(stranger).outcome is Reconciled.NOT_YET

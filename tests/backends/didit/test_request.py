@@ -20,7 +20,7 @@ from facematch_core import (
     Operation,
     Retention,
     Secret,
-    UnsupportedOption,
+    Unsupported,
     __version__,
 )
 from facematch_core.testing import noise
@@ -60,7 +60,7 @@ def test_everything_that_can_be_sent(operation, backend, make_call):
     assert json.loads(fields.pop("metadata")) == {
         "gate": "nörd",
         "n": [1, None],
-        "facematch_attempt_id": call.attempt_id,
+        "facematch_attempt_id": call.call_id,
     }
     assert fields == {
         THRESHOLDS[operation]: "41.5",
@@ -95,7 +95,7 @@ def test_our_id_goes_only_where_something_is_kept(operation, backend, make_call)
     """Nothing of ours is added otherwise, and `vendor_data` is never touched."""
     kept = make_call(operation, retention=Retention.KEEP)
     fields = backend.build(kept).fields
-    assert json.loads(fields["metadata"]) == {"facematch_attempt_id": kept.attempt_id}
+    assert json.loads(fields["metadata"]) == {"facematch_attempt_id": kept.call_id}
     assert "vendor_data" not in fields
     forgotten = make_call(operation, metadata={"gate": "n"})
     assert json.loads(backend.build(forgotten).fields["metadata"]) == {"gate": "n"}
@@ -126,9 +126,9 @@ def test_caller_ref_of_255_characters(canned, make_call):
     backend, adapter = canned()
     call = make_call()
     assert backend.build(attrs.evolve(call, caller_ref="ö" * 255))
-    with FaceVerifier(backend) as verifier, pytest.raises(UnsupportedOption) as caught:
+    with FaceVerifier(backend) as verifier, pytest.raises(Unsupported) as caught:
         verifier.verify(call.probe, call.reference, caller_ref="ö" * 256)
-    assert (caught.value.option, caught.value.backend) == ("caller_ref", "didit")
+    assert (caught.value.what, caught.value.backend) == ("caller_ref", "didit")
     assert adapter.seen == []
 
 
@@ -137,7 +137,7 @@ def test_a_caller_ref_of_white_space(blank, canned, make_call):
     """The lists cannot be asked for it, so it is refused before it is sent."""
     backend, adapter = canned()
     call = make_call()
-    with FaceVerifier(backend) as verifier, pytest.raises(UnsupportedOption, match="white space"):
+    with FaceVerifier(backend) as verifier, pytest.raises(Unsupported, match="white space"):
         verifier.verify(call.probe, call.reference, caller_ref=blank, retention="keep")
     assert adapter.seen == []
 
@@ -211,8 +211,8 @@ def test_right_settings(make_call):
 
 
 def test_the_environment_may_be_named(backend):
-    """By its word, as in a configuration file; production unless it is said."""
-    assert backend.environment is Environment.PRODUCTION
+    """By its word, as in a configuration file; unless it is said nobody knows."""
+    assert backend.environment is None
     sandbox = DiditBackend(api_key="some-key", environment="sandbox")
     assert sandbox.environment is Environment.SANDBOX
     assert sandbox.read_timeout_s >= 30

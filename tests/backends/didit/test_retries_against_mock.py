@@ -3,16 +3,16 @@
 import pytest
 from mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, WHOLE_CASES
 
-from facematch_core import Billed, Decision, FaceVerifier, Image
+from facematch_core import Charged, Decision, FaceVerifier, Image
 from facematch_core.errors import RateLimited, VendorError, VendorUnavailable
-from facematch_core.gates import Retries
+from facematch_core.resilience import Retry
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 
 TRIES = 3
 #: What may be made again; all others end the call.
-AGAIN = {(VendorUnavailable, Billed.NO), (RateLimited, Billed.NO)}
+AGAIN = {(VendorUnavailable, Charged.NO), (RateLimited, Charged.NO)}
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def ask(mock, cards):
 
     def make(deadline_s=None):
         backend = DiditBackend(api_key=mock.live_key, base_url=mock.url)
-        retries = Retries(times=TRIES - 1, longest_s=100)
-        with FaceVerifier(backend, retries=retries, clock=ManualClock()) as verifier:
+        retries = Retry(times=TRIES - 1, longest_s=100)
+        with FaceVerifier(backend, retry=retries, clock=ManualClock()) as verifier:
             try:
                 result = verifier.verify(*cards, deadline_s=deadline_s)
             except VendorError as error:
-                return type(error), error.billed
+                return type(error), error.billing.charged
             assert result.decision is Decision.MATCH
-            return None, result.billed
+            return None, result.billing.charged
 
     return make
 

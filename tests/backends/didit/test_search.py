@@ -11,32 +11,29 @@ from hypothesis import strategies as st
 from strategies import json_values
 
 from facematch_core import (
-    Answered,
-    Billed,
+    Charged,
     Environment,
     FaceVerifier,
-    Refused,
     RequestRejected,
     Retention,
-    SearchDecision,
-    SearchMode,
-    SearchResult,
     UnexpectedResponse,
     WarningCode,
 )
-from facematch_core.backend import SearchCall
-from facematch_core.http import HttpReply
-from facematch_didit import SEARCH_SCALE, DiditBackend
-from facematch_didit._search import NO_FACE
+from facematch_didit import (
+    SEARCH_SCALE,
+    SearchDecision,
+    SearchMode,
+    SearchResult,
+    lookups,
+)
+from facematch_didit.lookups import NO_FACE, SearchCall
 
 FOLDER = Path(__file__).parent / "answers" / "lookups"
 ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in FOLDER.glob("search_*.json")}
 
 
-def read(body, *, of=None, **call):
-    backend = of or DiditBackend(api_key="didit-key-8c1f5e2ab9")
-    reply = HttpReply(status=200, body=json.dumps(body).encode())
-    return backend.parse(SearchCall(probe=picture(), **call), reply)
+def read(body, **call):
+    return lookups.result(SearchCall(probe=picture(), **call), body, None)
 
 
 def edited(name, **block):
@@ -54,7 +51,8 @@ def edited(name, **block):
 )
 def test_what_is_sent(backend, mode, word):
     """The kind of search, turning and keeping; no threshold, for Didit has none there."""
-    request = backend.build(SearchCall(probe=picture(), mode=mode, rotate=True))
+    call = SearchCall(probe=picture(), mode=mode, rotate=True)
+    request = lookups.request(call, base_url=backend.base_url, api_key=backend.api_key)
     assert request.url == "https://verification.didit.me/v3/face-search/"
     assert request.fields == {
         "search_type": word,
@@ -78,7 +76,7 @@ def test_what_each_answer_means(name, decision):
     result = read(ANSWERS[name])
     assert result.decision is decision
     assert result.is_clear is (decision is SearchDecision.CLEAR)
-    assert result.billed is Billed.YES
+    assert result.billing.charged is Charged.YES
     assert result.threshold is None
 
 
@@ -142,47 +140,47 @@ def test_any_answer_is_a_result_or_unreadable(status, told):
             assert result.matches == ()
 
 
-def test_a_picture_without_a_face_is_an_answer(canned):
+def test_a_picture_without_a_face_is_an_answer(account):
     """Didit refuses it with 400; it is INCONCLUSIVE as everywhere, and was not charged."""
-    backend, _ = canned(400, NO_FACE)
-    events = []
-    with FaceVerifier(backend, on_event=events.append) as verifier:
-        result = verifier.search_faces(picture(), caller_ref="case 7")
+    opened, _ = account(400, NO_FACE)
+    result = opened.search_faces(picture(), caller_ref="case 7")
     assert result.decision is SearchDecision.INCONCLUSIVE
-    assert (result.billed, result.probe_faces, result.caller_ref) == (Billed.NO, (), "case 7")
+    assert (result.billing.charged, result.probe_faces, result.ids.caller) == (
+        Charged.NO,
+        (),
+        "case 7",
+    )
     assert [warning.code for warning in result.warnings] == [WarningCode.NO_FACE]
-    assert type(events[-1]) is Answered
     assert SearchResult.from_dict(result.to_dict()) == result
 
 
 @pytest.mark.parametrize("body", [{"error": "No faces"}, {"error": NO_FACE["error"], "more": 1}])
-def test_any_other_refusal_is_an_error(canned, body):
+def test_any_other_refusal_is_an_error(account, body):
     """Only the documented words are that answer."""
-    backend, _ = canned(400, body)
-    events = []
-    verifier = FaceVerifier(backend, on_event=events.append)
-    with verifier, pytest.raises(RequestRejected) as caught:
-        verifier.search_faces(picture())
-    assert caught.value.billed is Billed.NO
-    assert type(events[-1]) is Refused
+    opened, _ = account(400, body)
+    with pytest.raises(RequestRejected) as caught:
+        opened.search_faces(picture())
+    assert caught.value.billing.charged is Charged.NO
 
 
-def test_the_words_for_no_face_mean_it_of_a_search_alone(canned):
-    """The same refusal of a liveness check is a refusal."""
+def test_the_words_for_no_face_mean_it_of_a_search_alone(account, canned):
+    """The same refusal of a liveness check, or of an estimation of age, is a refusal."""
     backend, _ = canned(400, NO_FACE)
     with FaceVerifier(backend) as verifier, pytest.raises(RequestRejected):
         verifier.check_liveness(picture())
+    opened, _ = account(400, NO_FACE)
+    with pytest.raises(RequestRejected):
+        opened.estimate_age(picture())
 
 
-def test_through_the_verifier(canned):
-    """The shared rules hold: ids, environment, sessions, keys, and what cannot be read."""
-    backend, adapter = canned(200, ANSWERS["search_found"], environment=Environment.SANDBOX)
-    with FaceVerifier(backend) as verifier:
-        result = verifier.search_faces(picture(), retention=Retention.KEEP, metadata={"a": 1})
-    assert (result.billed, result.session_id) == (Billed.NO, None)
+def test_through_the_account(account):
+    """The shared rules hold: ids, environment, sessions, and what cannot be read."""
+    opened, adapter = account(200, ANSWERS["search_found"], environment=Environment.SANDBOX)
+    result = opened.search_faces(picture(), retention=Retention.KEEP, metadata={"a": 1})
+    assert (result.billing.charged, result.ids.session) == (Charged.NO, None)
     assert (result.environment, result.metadata) == (Environment.SANDBOX, {"a": 1})
     assert b'"facematch_attempt_id"' in adapter.seen[0].body
-    backend, _ = canned(200, {"face_search": {"status": "Approved"}})
-    with FaceVerifier(backend) as verifier, pytest.raises(UnexpectedResponse) as caught:
-        verifier.search_faces(picture())
-    assert caught.value.billed is Billed.YES
+    opened, _ = account(200, {"face_search": {"status": "Approved"}})
+    with pytest.raises(UnexpectedResponse) as caught:
+        opened.search_faces(picture())
+    assert caught.value.billing.charged is Charged.YES

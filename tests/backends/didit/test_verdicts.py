@@ -116,7 +116,7 @@ def test_an_approval_with_a_grave_warning(name, word, edited, parsed):
 def test_an_approval_without_a_score(name, edited, parsed):
     """No score passes no threshold; the result says what is missing."""
     result = parsed(edited(name, status="Approved", score=None, warnings=[]))
-    assert (result.decision.value, result.score, result.raw_score) == ("review", None, None)
+    assert (result.decision.value, result.score) == ("review", None)
     (ours,) = result.warnings
     assert (ours.code, ours.severity) == (WarningCode.SCORE_UNAVAILABLE, Severity.ERROR)
     assert (ours.tag, ours.text) == (None, "Didit approved without a score.")

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import (
-    Billed,
     Box,
+    Charged,
     Decision,
     Demographics,
     Environment,
+    EnvironmentMismatch,
     FaceVerifier,
     LivenessDecision,
     LivenessResult,
@@ -66,19 +67,19 @@ def test_decisions_of_the_examples(name, decision, answers, parsed):
 def test_a_match_in_full(answers, parsed):
     """Every field of the approved example arrives."""
     body = answers["match_approved"]
-    result = parsed(body, retention=Retention.KEEP, threshold=41.5, attempt_id="a-1")
+    result = parsed(body, retention=Retention.KEEP, threshold=41.5, call_id="a-1")
     assert result.score == Score(87.36, MATCH_SCALE)
-    assert (result.raw_score, result.raw_score_name) == (87.36, "score")
-    assert result.scale_source is ScaleSource.DOCUMENTED
+    assert (result.score.raw, result.score.raw_name) == (87.36, "score")
+    assert result.score.source is ScaleSource.DOCUMENTED
     assert (result.threshold.value, result.threshold.rule) == (41.5, ThresholdRule.ABOVE)
     assert result.warnings == ()
     assert (result.backend, result.model, result.vendor_status) == ("didit", None, "Approved")
-    assert result.request_id == result.session_id == body["request_id"]
-    assert result.attempt_id == "a-1"
+    assert result.ids.vendor == result.ids.session == body["request_id"]
+    assert result.ids.call == "a-1"
     assert result.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
     assert result.created_at.tzinfo is dt.UTC
-    assert result.billed is Billed.YES
-    assert "one credit" in result.billed_ground
+    assert result.billing.charged is Charged.YES
+    assert "one credit" in result.billing.ground
     (face,) = result.probe_faces
     assert face.box == Box(left=212, top=148, right=604, bottom=690)
     assert (face.box.of_width, face.box.of_height) == (None, None)
@@ -97,14 +98,17 @@ def test_a_liveness_check_in_full(answers, parsed):
     assert (face.box, face.rotation) == (Box(left=120, top=96, right=420, bottom=512), 0)
     assert result.vendor_status == "Declined"
     assert [warning.code for warning in result.warnings] == [WarningCode.LOW_LIVENESS]
-    assert result.billed is Billed.YES
+    assert result.billing.charged is Charged.YES
 
 
 def test_editions_agree_where_they_can(answers, parsed):
     """Whole scores, four keys, no echoes and a `Z` change nothing but the number."""
-    old, new = parsed(answers["match_approved_2026_03"]), parsed(answers["match_approved"])
+    old, new = (
+        parsed(answers[name], call_id="a-1")
+        for name in ("match_approved_2026_03", "match_approved")
+    )
     assert old.score == Score(87, MATCH_SCALE)
-    for name in ("decision", "warnings", "probe_faces", "created_at", "request_id", "billed"):
+    for name in ("decision", "warnings", "probe_faces", "created_at", "ids", "billing"):
         assert getattr(old, name) == getattr(new, name), name
 
 
@@ -119,8 +123,7 @@ def test_a_turned_reference(answers, parsed):
 def test_no_face_is_no_score(name, answers, parsed):
     """Null and 0 are the same then: no score, no verdict, and the reason."""
     result = parsed(answers[name])
-    assert (result.score, result.scale_source) == (None, None)
-    assert result.raw_score == answers[name]["face_match"]["score"]
+    assert result.score is None
     assert result.reference_faces == ()
     assert [warning.code for warning in result.warnings] == [WarningCode.NO_FACE]
 
@@ -146,22 +149,40 @@ def test_session_only_when_something_was_kept(retention, sandbox, answers, parse
     body = answers["match_approved"]
     result = parsed(body, of=SANDBOX if sandbox else backend, retention=retention)
     kept = retention is Retention.KEEP and not sandbox
-    assert result.request_id == body["request_id"]
-    assert result.session_id == (body["request_id"] if kept else None)
+    assert result.ids.vendor == body["request_id"]
+    assert result.ids.session == (body["request_id"] if kept else None)
 
 
-def test_a_sandbox_is_free_and_says_so(answers, parsed):
-    """The environment is the declared one; with it comes the ground for the price."""
+def test_a_sandbox_is_free(answers, parsed):
+    """The declared environment is the ground for the price; a verifier puts it into the result."""
     result = parsed(answers["match_approved"], of=SANDBOX)
-    assert result.environment is Environment.SANDBOX
-    assert result.billed is Billed.NO
-    assert "environment" in result.billed_ground
+    assert result.environment is None
+    assert result.billing.charged is Charged.NO
+    assert "environment" in result.billing.ground
 
 
 def test_a_mock_says_so_itself(answers, canned, make_call):
-    """Its header is stronger than the setting."""
+    """Its header is the answer's own word, and a setting that says otherwise is a contradiction."""
     backend, _ = canned(200, answers["match_approved"], {MOCK_HEADER: "1"})
-    assert backend.match(make_call()).environment is Environment.MOCK
+    call = make_call()
+    assert backend.match(call).environment is Environment.MOCK
+    for declared in (Environment.PRODUCTION, Environment.SANDBOX):
+        backend, _ = canned(
+            200, answers["match_approved"], {MOCK_HEADER: "1"}, environment=declared
+        )
+        with FaceVerifier(backend) as verifier, pytest.raises(EnvironmentMismatch) as caught:
+            verifier.verify(call.probe, call.reference)
+        assert caught.value.result.is_match
+        assert caught.value.environment is Environment.MOCK
+
+
+@pytest.mark.parametrize("declared", [None, Environment.PRODUCTION, Environment.SANDBOX])
+def test_an_answer_of_an_unknown_environment(declared, answers, canned, make_call):
+    """Nothing in it tells, so the result says what was declared, and else nothing."""
+    backend, _ = canned(200, answers["match_approved"], environment=declared)
+    call = make_call()
+    with FaceVerifier(backend) as verifier:
+        assert verifier.verify(call.probe, call.reference).environment is declared
 
 
 def test_demographics_are_dropped_unless_wanted(answers, canned, make_call):
@@ -229,7 +250,7 @@ def test_what_cannot_be_read_is_charged_and_no_match(block, edited, canned, make
     backend, _ = canned(200, edited("match_approved", **block))
     with pytest.raises(UnexpectedResponse) as caught:
         backend.match(make_call())
-    assert caught.value.billed is Billed.YES
+    assert caught.value.billing.charged is Charged.YES
 
 
 @pytest.mark.parametrize(
@@ -266,7 +287,7 @@ def test_any_answer_is_a_result_or_one_error(data, answers, parsed):
         return
     assert isinstance(result, MatchResult | LivenessResult)
     assert result.score is None or 0 <= result.score.value <= 100
-    assert result.raw_score is None or math.isfinite(result.raw_score)
+    assert result.score is None or math.isfinite(result.score.raw)
     if result.decision in (Decision.MATCH, LivenessDecision.LIVE):
         assert result.score is not None
         assert result.vendor_status == "Approved"

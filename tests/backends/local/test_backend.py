@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from facematch_core import (
-    Billed,
+    Charged,
     ConfigurationError,
     Decision,
     Environment,
@@ -20,12 +20,12 @@ from facematch_core import (
     InvalidRequest,
     ThresholdRule,
     ThresholdSource,
-    UnsupportedCapability,
+    Unsupported,
     VendorUnavailable,
     WarningCode,
     open_verifier,
 )
-from facematch_core.errors import BackendUnusable
+from facematch_core.errors import BackendUnavailable
 from facematch_local import SCALE, LocalBackend, score_from_distance
 
 PHOTOS = Path(__file__).parents[3] / "docs" / "photographs"
@@ -68,13 +68,13 @@ def test_the_same_person(verifier, probe, reference):
     result = verifier.verify(photo(probe), photo(reference))
     assert result.is_match
     assert result.score.scale == SCALE
-    assert result.score.value == score_from_distance(result.raw_score)
+    assert result.score.value == score_from_distance(result.score.raw)
     assert (result.threshold.value, result.threshold.rule, result.threshold.source) == (
         50,
         ThresholdRule.AT_LEAST,
         ThresholdSource.DEFAULT,
     )
-    assert (result.billed, result.environment) == (Billed.NO, Environment.LOCAL)
+    assert (result.billing.charged, result.environment) == (Charged.NO, Environment.LOCAL)
     box = result.probe_faces[0].box
     assert 0 <= box.left < box.right <= box.of_width
     assert 0 <= box.top < box.bottom <= box.of_height
@@ -110,7 +110,7 @@ def test_no_face_is_inconclusive(verifier):
     """Not a mismatch: nothing was compared."""
     result = verifier.verify(photo("no-face-cat"), photo("grace-hopper"))
     assert result.decision is Decision.INCONCLUSIVE
-    assert (result.score, result.raw_score, result.probe_faces) == (None, None, ())
+    assert (result.score, result.probe_faces) == (None, ())
     assert [w.code for w in result.warnings] == [WarningCode.NO_FACE]
     assert "probe" in result.warnings[0].text
     both = verifier.verify(photo("no-face-cat"), photo("no-face-cat"))
@@ -183,7 +183,7 @@ def test_workers_are_counted(backend, workers):
 
 def test_liveness_is_no_capability(verifier):
     """No made-up value."""
-    with pytest.raises(UnsupportedCapability):
+    with pytest.raises(Unsupported):
         verifier.check_liveness(photo("grace-hopper"))
 
 
@@ -205,7 +205,7 @@ def test_without_the_extra(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "dlib" else find(name, *a)
     )
-    with pytest.raises(BackendUnusable) as caught:
+    with pytest.raises(BackendUnavailable) as caught:
         open_verifier("local")
     message = str(caught.value)
     for said in ("dlib-bin", 'pip install "facematch-core[local]"', "180 MB", "commercially"):
@@ -244,7 +244,7 @@ def test_the_deadline():
         backend._clock = Fast()
         with pytest.raises(VendorUnavailable) as caught:
             FaceVerifier(backend).verify(photo("Family1-Dad1"), photo("Family1-Dad2"), deadline_s=5)
-        assert caught.value.billed is Billed.NO
+        assert caught.value.billing.charged is Charged.NO
 
 
 def test_an_error_in_one_thread_reaches_all_that_wait(backend):

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from fakes import FakeBackend, picture
 
-from facematch_core import _plan
-from facematch_core.cli._group import facematch
+from facematch_core import config
+from facematch_core.cli import common
+from facematch_core.cli._app import facematch
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,7 +43,7 @@ def scripted(monkeypatch):
         def __new__(cls):
             return backend
 
-    monkeypatch.setattr(_plan, "backend_class", lambda _name: Opened)
+    monkeypatch.setattr(config, "backend_class", lambda _name: Opened)
     return backend
 
 
@@ -69,6 +71,19 @@ def run_json(run):
         return answer.exit_code, json.loads(answer.stdout)
 
     return invoke
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody who can be asked."""
+
+    class Attended:
+        stdin = SimpleNamespace(isatty=lambda: True)
+
+        def __getattr__(self, name):
+            return getattr(sys, name)
+
+    monkeypatch.setattr(common, "sys", Attended())
 
 
 @pytest.fixture

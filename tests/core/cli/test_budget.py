@@ -13,9 +13,11 @@ from attempts import KEY, ONE, ending, entry, of_nobody, passage, sums
 from fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Environment,
     FaceVerifier,
+    Ids,
     Operation,
     OutcomeUnknown,
     Reconciled,
@@ -24,10 +26,10 @@ from facematch_core import (
     SystemClock,
     VendorUnavailable,
 )
-from facematch_core.cli import _budget, _opening
+from facematch_core.cli import budget, common
 from facematch_core.errors import AuthenticationFailed
-from facematch_core.gates import Budget, Period
-from facematch_core.store import MemoryAttempts, SqlAttempts
+from facematch_core.resilience import Budget, Period
+from facematch_core.store import MemoryStore, SqlStore
 
 A, B = picture(), picture((10, 20, 30))
 PRICES = {Operation.MATCH: Decimal("0.05")}
@@ -42,9 +44,9 @@ class Vendor(FakeBackend):
         step = self.told.pop(0)
         if isinstance(step, Exception):
             raise step
-        found = match_result(billed=Billed.YES, attempt_id=attempt.id)
+        found = match_result(billing=Billing(Charged.YES), ids=Ids(call=attempt.id))
         result = found if step is Reconciled.FOUND else None
-        return Reconciliation(outcome=step, attempt=attempt, reason=f"It is {step}.", result=result)
+        return Reconciliation(outcome=step, call=attempt, reason=f"It is {step}.", result=result)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def address(tmp_path):
 @pytest.fixture
 def store(address):
     """The store of the profile."""
-    opened = SqlAttempts(address)
+    opened = SqlStore(address)
     yield opened
     opened.close()
 
@@ -70,16 +72,15 @@ def vendor():
 @pytest.fixture
 def profile(monkeypatch, vendor, store):
     """A verifier with a budget, which every profile opens; its gates may be changed."""
-    made = SimpleNamespace(gates=[Budget(5, name="shop", store=store)], asked=[])
+    made = SimpleNamespace(policies=[Budget(5, name="shop", store=store)], asked=[])
 
     @contextlib.contextmanager
     def opened(where):
         made.asked.append(where)
-        with FaceVerifier(vendor, gates=made.gates) as verifier:
+        with FaceVerifier(vendor, policies=made.policies) as verifier:
             yield verifier
 
-    monkeypatch.setattr(_opening, "opened", opened)
-    monkeypatch.setattr(_budget, "opened", opened)
+    monkeypatch.setattr(common, "open_target", opened)
     return made
 
 
@@ -91,12 +92,12 @@ def unknown(profile, vendor):
         vendor.told = list(steps)
         lost = []
         with contextlib.ExitStack() as stack:
-            verifier = stack.enter_context(_opening.opened(None))
+            verifier = stack.enter_context(common.open_target(None))
             for _ in range(number):
                 vendor.script = [OutcomeUnknown("Lost.")]
                 with pytest.raises(OutcomeUnknown) as caught:
                     verifier.verify(A, B, retention=Retention.KEEP)
-                lost.append(caught.value.attempt)
+                lost.append(caught.value.call)
         return lost
 
     return lose
@@ -106,7 +107,7 @@ def test_table(run, store, address):
     """One line per budget, and what is free."""
     one = entry()
     store.reserve(one, Decimal(5))
-    store.settle(one, Billed.YES, at=SystemClock().now())
+    store.settle(one, Charged.YES, at=SystemClock().now())
     answer = run("budget", "--store", address)
     assert answer.exit_code == 0
     head, line = answer.stdout.splitlines()
@@ -150,7 +151,7 @@ def test_what_a_process_left_behind_is_unknown(run_json, store, address):
 def test_amounts_are_text(run_json, vendor, address, store):
     """A float would not be exact."""
     gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
-    with FaceVerifier(vendor, gates=gates) as verifier:
+    with FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)
     _, told = run_json("budget", "--store", address)
     (one,) = told["budgets"]
@@ -163,7 +164,7 @@ def test_days_that_are_over(run_json, vendor, store, address):
         Budget(5, name="shop", per=Period.DAY, store=store),
         Budget(5, name="own", per=Period.RUN, store=store),
     ]
-    with FaceVerifier(vendor, gates=gates) as verifier:
+    with FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)
     day = Budget(5, name="shop", per=Period.DAY, store=store)
     day.enter(passage())(ending())
@@ -226,22 +227,22 @@ def test_from_the_configuration(run, run_json, photos, tmp_path):
 
 def test_stores_of_a_failover(vendor, store):
     """Those of all members, each once."""
-    one = FaceVerifier(vendor, gates=[Budget(5, name="a", store=store)])
-    two = FaceVerifier(vendor, gates=[Budget(5, name="b", store=store), Budget(5, name="c")])
-    assert _budget.stores_in(SimpleNamespace(members={"a": one, "b": two})) == [store]
+    one = FaceVerifier(vendor, policies=[Budget(5, name="a", store=store)])
+    two = FaceVerifier(vendor, policies=[Budget(5, name="b", store=store), Budget(5, name="c")])
+    assert budget.stores_of(SimpleNamespace(members={"a": one, "b": two})) == [store]
 
 
 @pytest.mark.parametrize(
     ("gates", "says"),
     [
-        ([], "This profile has no budget"),
-        ([Budget(5, name="shop", store=MemoryAttempts())], "by each process for itself"),
+        ([], "name a profile that has a budget with --profile"),
+        ([Budget(5, name="shop", store=MemoryStore())], "by each process for itself"),
     ],
 )
 @pytest.mark.parametrize("verb", [[], ["reconcile"], ["settle", "x", "--charged"]], ids=str)
 def test_a_profile_without_a_store(run, profile, gates, says, verb):
     """There is nothing to see, and why."""
-    profile.gates = gates
+    profile.policies = gates
     answer = run("budget", *verb)
     assert answer.exit_code == 4
     assert says in answer.stderr
@@ -326,7 +327,7 @@ def test_of_somebody_else(run_json, profile, store, backend, environment):
 
 def test_reconcile_another_store(run_json, profile, tmp_path):
     """`--store` says which attempts, the profile says who is asked."""
-    other = SqlAttempts(f"sqlite:///{tmp_path}/other.sqlite3")
+    other = SqlStore(f"sqlite:///{tmp_path}/other.sqlite3")
     other.reserve(entry(started_at=SystemClock().now(), owner=of_nobody()), ONE)
     other.close()
     _, told = run_json("budget", "--profile", "desk", "reconcile", "--store", "other.sqlite3")
@@ -355,16 +356,13 @@ def test_settle_as_json(run_json, unknown, address):
     assert [(one["attempt_id"], one["charged"]) for one in told["attempts"]] == [(lost.id, True)]
 
 
-def test_settle_asks_first(run, unknown, store, monkeypatch):
+def test_settle_asks_first(run, unknown, store, request):
     """Without a terminal nothing is done; a no at one ends it."""
     (lost,) = unknown()
     answer = run("budget", "settle", lost.id, "--charged")
     assert answer.exit_code == 2
-    assert "--yes says yes. Nothing was done." in answer.stderr
-    monkeypatch.setattr(
-        "facematch_core.cli._budget_settling.sys",
-        SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)),
-    )
+    assert "add --yes to go ahead. Nothing was done." in answer.stderr
+    request.getfixturevalue("terminal")
     assert run("budget", "settle", lost.id, "--charged", input="n\n").exit_code == 130
     assert sums(store) == (0, 0, 1)
     answer = run("budget", "settle", lost.id, "--charged", input="y\n")

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from facematch_core import testing
-from facematch_core.cli import _conformance_text, _exit
-from facematch_core.cli._conformance_text import card_lines, numbers, show_card, show_self_test
-from facematch_core.testing import Card, SelfTest, _self_test
+from facematch_core.cli import common, conformance
+from facematch_core.cli.common import MEANING, Exit
+from facematch_core.cli.conformance import numbers, show_card
+from facematch_core.testing import Card
 from facematch_core.testing._card import CapabilityLine, CardVerdict, RuleLine
 from facematch_core.testing._running import Status
 
@@ -78,7 +79,7 @@ def test_a_backend_that_conforms(run, strangers):
 def test_a_backend_that_fails(run, strangers):
     """The broken rules are named in the first line, and told in words below."""
     told = run("conformance", "bad")
-    assert told.exit_code == _exit.BROKEN == 7
+    assert told.exit_code == Exit.BROKEN == 7
     assert told.stdout.startswith("FAILS  bad breaks ")
     assert "R06" in told.stdout.splitlines()[0]
     assert "R06 One person matches, two people do not" in " ".join(told.stdout.split())
@@ -87,7 +88,7 @@ def test_a_backend_that_fails(run, strangers):
 def test_without_a_double(run, alone):
     """Open, with one line for all rules that wait for a double."""
     told = run("conformance", "good")
-    assert told.exit_code == _exit.LOOK == 3
+    assert told.exit_code == Exit.LOOK == 3
     assert told.stdout.startswith("OPEN  good breaks no rule, but not all of it was tested.")
     words = " ".join(told.stdout.split())
     assert words.count("no double is installed: entry-point group facematch.doubles") == 1
@@ -163,10 +164,8 @@ def test_unknown_backend(run):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "Name the backend to try"),
-        (("local", "--self-test"), "--self-test stands alone"),
-        (("--self-test", "--set", "a=b"), "--self-test stands alone"),
-        (("--self-test", "--out", "x.json"), "--self-test stands alone"),
+        ((), "Missing argument 'NAME'"),
+        (("local", "--out", "card.html"), "--out writes .json"),
     ],
 )
 def test_wrong_usage(run, words, says):
@@ -188,57 +187,6 @@ def test_without_pytest(run, monkeypatch):
         "error: facematch conformance needs pytest, which is not installed: "
         '`pip install "facematch-core[testing]"` brings it.\n'
     )
-
-
-CAUGHT = _self_test.Sabotage(name="A", rule="R01", fault="Says a.", failed=("R01",), passed=40)
-FREE = _self_test.Sabotage(name="B", rule="R02", fault="Says b.", failed=("R05",), passed=40)
-
-
-@pytest.mark.parametrize(
-    ("sabotages", "code", "says"),
-    [
-        ((CAUGHT,), 0, "1 saboteur, 1 caught, each by the rule that names its fault."),
-        ((CAUGHT, FREE), 7, "2 saboteurs, 1 caught.\n"),
-    ],
-)
-def test_self_test(run, monkeypatch, sabotages, code, says):
-    """How many were caught, and who was not."""
-    found = SelfTest(paragons={"Paragon": ()}, idle=(), sabotages=sabotages)
-    monkeypatch.setattr(testing, "self_test", lambda **_: found)
-    told = run("conformance", "--self-test")
-    assert told.exit_code == code
-    assert says in told.stdout
-    assert "Paragon, which is right in everything, keeps every rule that applies." in told.stdout
-    assert ("B survives R02: Says b.; failed there: R05" in told.stdout) == (code == 7)
-
-
-def test_self_test_as_json(run_json, monkeypatch):
-    """The same for programs."""
-    found = SelfTest(paragons={"Paragon": ("R03",)}, idle=("R09",), sabotages=(CAUGHT,))
-    monkeypatch.setattr(testing, "self_test", lambda **_: found)
-    code, document = run_json("conformance", "--self-test")
-    assert (code, document["passed"]) == (7, False)
-    assert document["saboteurs"][0]["caught"] is True
-    show_self_test(found)
-
-
-@pytest.mark.parametrize(("words", "everything"), [((), False), (("--all",), True)])
-def test_self_test_with_every_rule(run, monkeypatch, words, everything):
-    """`--all` is handed on."""
-    told = []
-    found = SelfTest(paragons={}, idle=(), sabotages=())
-    monkeypatch.setattr(testing, "self_test", lambda **how: told.append(how) or found)
-    assert run("conformance", "--self-test", *words).exit_code == 0
-    assert [how["everything"] for how in told] == [everything]
-
-
-def test_self_test_tells_what_nobody_keeps(capsys):
-    """A rule that no paragon passes, and a paragon that breaks one."""
-    show_self_test(SelfTest(paragons={"Paragon": ("R03",)}, idle=("R09",), sabotages=()))
-    told = capsys.readouterr().out
-    assert told.startswith("FAILS  0 saboteurs, 0 caught")
-    assert "Paragon, which is right in everything, does not pass R03." in told
-    assert "Passed by nobody: R09." in told
 
 
 def line(number, status=Status.PASSED, *reasons, **more):
@@ -293,9 +241,9 @@ def test_terminal_is_not_steered(capsys):
 def test_every_verdict_has_its_word_and_code():
     """The tables are total, and each code is explained in the help."""
     verdicts = {verdict.value for verdict in CardVerdict}
-    assert set(_exit.CARDS) == set(_conformance_text.VERDICTS) == verdicts
-    assert set(_exit.CARDS.values()) <= set(_exit.MEANING)
-    assert set(_conformance_text.WORDS) == set(Status)
+    assert set(conformance.VERDICTS) == verdicts
+    assert {code for *_, code in conformance.VERDICTS.values()} <= set(MEANING)
+    assert set(conformance.WORDS) == {status.value for status in Status}
 
 
 @pytest.mark.parametrize(
@@ -310,18 +258,17 @@ def test_numbers(given, told):
 def test_progress_on_a_terminal(run, alone, monkeypatch):
     """It is drawn on stderr, and gone when the card comes."""
     drawn = Console(stderr=True, force_terminal=True, width=80)
-    plain = _conformance_text.console
-    monkeypatch.setattr(
-        "facematch_core.cli._text.console", lambda *, err=False: drawn if err else plain()
-    )
+    monkeypatch.setattr(common, "console", lambda *, err=False: drawn)
     told = run("conformance", "good")
     assert told.exit_code == 3
     assert "rules" in told.stderr
     assert told.stdout.startswith("OPEN")
 
 
-def test_card_lines_are_few():
+def test_card_lines_are_few(capsys):
     """Ten seconds are a handful of lines."""
     rules = [line(f"R{n:02}", cases=3, passed=3) for n in range(1, 48)]
-    assert len(list(card_lines(card(*rules)))) == 4
-    assert len(list(card_lines(card(*rules), everything=True))) > 50
+    show_card(card(*rules))
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    show_card(card(*rules), everything=True)
+    assert len(capsys.readouterr().out.splitlines()) > 50

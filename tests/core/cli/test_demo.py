@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.cli._cases import PACKAGED, Expected
+from facematch_core.cli.demo import EXPECTED, PACKAGED
 
 DOCS = Path(__file__).parents[3] / "docs" / "photographs"
 REMOTE = ("http:", "https:", "//", "ftp:")
@@ -39,7 +39,7 @@ def report(tmp_path_factory):
     """The page over the photographs of the documentation, and what was printed."""
     from click.testing import CliRunner
 
-    from facematch_core.cli._group import facematch
+    from facematch_core.cli._app import facematch
 
     out = tmp_path_factory.mktemp("demo") / "deep" / "report.html"
     words = ["demo", "--photographs", str(DOCS), "--out", str(out)]
@@ -141,7 +141,7 @@ def test_manifest(folder):
     for row in rows:
         assert (folder / row["probe"]).is_file()
         assert (folder / row["reference"]).is_file()
-    assert {row["expected"] for row in rows} <= set(Expected)
+    assert {row["expected"] for row in rows} <= set(EXPECTED)
 
 
 @pytest.fixture
@@ -191,18 +191,19 @@ def test_notes_are_text(run, own, tmp_path):
         (["--photographs", "nowhere"], "nowhere/pairs.csv does not exist; check the name"),
         (["--photographs", "own"], "expected must be one of same, different, no face, limit"),
         (["--out", "own"], "--out names a folder"),
-        (["--out", "own/pairs.csv"], "own/pairs.csv exists and is no report of facematch"),
+        (["--out", "own/pairs.csv"], "--out writes .html or .htm, by the suffix of the file"),
+        (["--out", "own/mine.html"], "own/mine.html exists and is no report of facematch"),
         (["--out", "/dev/null"], "/dev/null exists and is no report of facematch"),
         (["--out", "x" * 300], "cannot be written: File name too long"),
         (["--out", "own/pairs.csv/r.html"], "cannot be written: Not a directory"),
-        (["--copy-photographs", "x", "--out", "r.html"], "--copy-photographs stands alone"),
+        (["--copy-photographs", "x", "--out", "r.html"], "compares nothing: give it alone"),
         (["--copy-photographs", "own"], "own/eileen-collins.jpg exists"),
         (["--copy-photographs", "own/pairs.csv"], "cannot be written"),
     ],
 )
 def test_wrong_usage(words, says, run, own):
     """A folder without a manifest, an unknown word and a file that is no report are code 2."""
-    own("unclear")
+    (own("unclear") / "mine.html").write_text("mine")
     answer = run("demo", *words)
     assert answer.exit_code == 2
     assert says in answer.stderr

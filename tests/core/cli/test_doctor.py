@@ -6,8 +6,8 @@ import json
 import pytest
 
 from facematch_core import Secret
-from facematch_core.cli import _packages
-from facematch_core.cli._doctor import shown
+from facematch_core.cli import doctor
+from facematch_core.cli.doctor import shown
 
 SECRET = "sk-planted-9f31"
 
@@ -104,6 +104,8 @@ def test_profile(run_json, run, keyed, tmp_path, monkeypatch):
         'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\nthreshold = 61\n'
         '[profiles.p.settings]\ntries = 5\napi_key = { file = "key.txt" }\n'
     )
+    assert run("doctor").exit_code == 4  # a file that was merely found names no key file
+    assert run("trust").exit_code == 0
     code, document = run_json("doctor")
     assert code == 0
     assert (document["backend"], document["profile"]) == ("keyed", "p")
@@ -137,6 +139,25 @@ def test_unusable(words, says, run, tmp_path):
     assert "extra" in answer.stdout
 
 
+def test_no_file_is_made(run, tmp_path):
+    """A store that is not there yet is named, and stays away."""
+    table = "[profiles.p.budget]\ncalls = 1\nstore = "
+    store = '"sqlite:///new.sqlite3"'
+    (tmp_path / "facematch.toml").write_text(
+        f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{store}\n'
+    )
+    before = sorted(tmp_path.rglob("*"))
+    answer = run("doctor")
+    assert answer.exit_code == 0, answer.output
+    assert "calls 1, store" in answer.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+    missing = '{ env = "NO_SUCH_STORE" }'
+    (tmp_path / "facematch.toml").write_text(
+        f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{missing}\n'
+    )
+    assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
+
+
 def test_bad_profile_thresholds(run, tmp_path):
     """A profile that no verifier takes is found."""
     (tmp_path / "facematch.toml").write_text(
@@ -148,7 +169,7 @@ def test_bad_profile_thresholds(run, tmp_path):
 def test_both_dlibs(run, monkeypatch):
     """`dlib` and `dlib-bin` together are warned of; it is no failure."""
     real = importlib.metadata.version
-    monkeypatch.setattr(_packages, "version", lambda n: "20.0" if n == "dlib" else real(n))
+    monkeypatch.setattr(doctor.metadata, "version", lambda n: "20.0" if n == "dlib" else real(n))
     answer = run("doctor")
     assert answer.exit_code == 0
     assert "dlib and dlib-bin are both installed" in answer.stdout
@@ -163,7 +184,7 @@ def test_missing_extra(run, monkeypatch):
             raise importlib.metadata.PackageNotFoundError(name)
         return "20.0"
 
-    monkeypatch.setattr(_packages, "version", version)
+    monkeypatch.setattr(doctor.metadata, "version", version)
     told = run("doctor").stdout
     assert 'for heif: pip install "facematch-core[heif]"' in told
     assert "dlib-bin (dlib 20.0 instead)" in told
@@ -176,8 +197,8 @@ def test_not_installed(run, monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(_packages, "requires", missing)
-    assert _packages.extras() == ()
+    monkeypatch.setattr(doctor.metadata, "requires", missing)
+    assert list(doctor.extras()) == []
     assert "facematch 0." in run("doctor").stdout
 
 

@@ -3,7 +3,6 @@
 import io
 import math
 
-import attrs
 import pytest
 from fakes import liveness_result, match_result
 from PIL import Image
@@ -20,9 +19,21 @@ from facematch_core import (
     ThresholdRule,
     ThresholdSource,
 )
-from facematch_core.cli._drawing import MARGIN, PHOTO_HEIGHT, PHOTO_WIDTH, draw, png
-from facematch_core.cli._panels import EDGE, HIGHLIGHT, OTHER, as_found, panel, place
-from facematch_core.cli._verdicts import VERDICTS
+from facematch_core.cli._drawing import (
+    EDGE,
+    HIGHLIGHT,
+    MARGIN,
+    OTHER,
+    PAINT,
+    PHOTO_HEIGHT,
+    PHOTO_WIDTH,
+    as_found,
+    draw,
+    panel,
+    place,
+    png,
+)
+from facematch_core.cli._results import VERDICTS
 
 GREY = (128, 128, 128)
 AT_50 = Threshold(50, ThresholdRule.AT_LEAST, ThresholdSource.DEFAULT)
@@ -115,7 +126,7 @@ def test_impossible_boxes_are_left_out(box):
 def test_box_beyond_the_edge_is_cut():
     """A box that leaves the picture is drawn as far as it lies in it."""
     placed = place(Box(left=-20, top=-5, right=100, bottom=900), (200, 240), (200, 240))
-    assert attrs.astuple(placed) == (0, 0, 99, 239)
+    assert placed == (0, 0, 99, 239)
 
 
 @pytest.mark.parametrize("faces", [None, (), (Face(),)], ids=["untold", "none", "no box"])
@@ -152,7 +163,7 @@ def test_decision_has_its_colour(decision):
     """The decision's colour is on the sheet, and another decision looks otherwise."""
     result = match_result(decision, score=Score(70, "fake/v1"), threshold=AT_50)
     drawn = draw(result, photo(), photo())
-    assert count(drawn, VERDICTS[decision.value].colour) > 1000
+    assert count(drawn, PAINT[VERDICTS[decision.value].colour]) > 1000
     words = {draw(match_result(d), photo(), photo()).tobytes() for d in Decision}
     assert len(words) == len(Decision)
 
@@ -170,7 +181,7 @@ def test_bar_ends_at_the_score():
     drawn = draw(result, photo(), photo())
     y = drawn.height - 34
     left, right = MARGIN, drawn.width - MARGIN
-    colour = rgb(VERDICTS["match"].colour)
+    colour = rgb(PAINT[VERDICTS["match"].colour])
     assert drawn.getpixel((left + (right - left) * 70 // 100, y)) == colour
     assert drawn.getpixel((left + (right - left) * 80 // 100, y)) != colour
     assert drawn.getpixel((left + (right - left) // 2, y)) == (27, 27, 27)

@@ -10,7 +10,7 @@ from fakes import SCALE, liveness_result, match_result
 from plugins import Site
 
 from facematch_core import (
-    Billed,
+    Charged,
     Decision,
     Environment,
     FaceVerifier,
@@ -19,18 +19,18 @@ from facematch_core import (
     Score,
     errors,
 )
-from facematch_core.cli import _exit, _group
-from facematch_core.cli._group import facematch
+from facematch_core.cli import _app, common
+from facematch_core.cli._app import facematch
+from facematch_core.cli.common import Exit
 
 CODES = {
     errors.InvalidImage("m"): 2,
     errors.InvalidRequest("m"): 2,
-    errors.UnsupportedOption("m", backend="fake", option="x"): 2,
+    errors.Unsupported("m", backend="fake", what="x"): 2,
     errors.ConfigurationError("m"): 4,
-    errors.BackendNotFound("m"): 4,
-    errors.BackendUnusable("m"): 4,
+    errors.BackendUnavailable("m"): 4,
     errors.EnvironmentMismatch("m", environment=Environment.MOCK): 4,
-    errors.UnsupportedCapability("m", backend="fake", capability="liveness"): 4,
+    errors.Unsupported("m", backend="fake", what="liveness"): 4,
     errors.BudgetExceeded("m"): 5,
     errors.RequestRejected("m"): 5,
     errors.AuthenticationFailed("m"): 5,
@@ -78,24 +78,24 @@ def test_error_as_json(error, code, failing, run, photos):
     told = json.loads(answer.stdout)["error"]
     assert answer.exit_code == told["exit_code"] == code
     assert told["class"] == type(error).__name__
-    assert {"message", "billed", "attempt_id", "request_id", "retryable"} <= set(told)
+    assert {"message", "billing", "ids", "retryable"} <= set(told)
     assert len(answer.stderr.splitlines()) == 1
 
 
 def test_every_error_of_the_tree_has_a_code():
-    """None of our errors falls through to 70, except the one that no command can cause."""
+    """None of our errors falls through to 70."""
     tree = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
-    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in _exit.ERRORS)}
-    assert ours - coded == {errors.IncomparableScores}
+    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in common.ERRORS)}
+    assert ours == coded
 
 
 def test_every_decision_has_a_code():
     """The table of decisions is total, and each code that it can give is explained in the help."""
     words = {d.value for kind in (Decision, LivenessDecision, LiveMatchDecision) for d in kind}
-    assert set(_exit.DECISIONS) == words
-    codes = {*_exit.DECISIONS.values(), *(code for _, code in _exit.ERRORS), _exit.BUG}
-    assert codes <= set(_exit.MEANING)
+    assert set(common.DECISIONS) == words
+    codes = {*common.DECISIONS.values(), *(code for _, code in common.ERRORS), Exit.BUG}
+    assert codes <= set(common.MEANING)
 
 
 @pytest.mark.parametrize("decision", Decision, ids=str)
@@ -119,15 +119,15 @@ def test_unknown_charge_is_said(run, photos, scripted):
     scripted.script = [errors.OutcomeUnknown("The connection broke.")]
     answer = run("verify", *photos)
     assert answer.exit_code == 6
-    assert "may have been charged (attempt " in answer.stderr
-    attempt = answer.stderr.split("(attempt ")[1].split(")")[0]
+    assert "may have been charged (call " in answer.stderr
+    attempt = answer.stderr.split("(call ")[1].split(")")[0]
     assert len(attempt) == 36
 
 
 def test_charge_is_said(run, photos, scripted):
     """So does one that was charged, and one that was not."""
     scripted.script = [errors.UnexpectedResponse("Odd."), errors.RateLimited("Slower.")]
-    assert "This call was charged (attempt " in run("verify", *photos).stderr
+    assert "This call was charged (call " in run("verify", *photos).stderr
     assert "This call was not charged." in run("verify", *photos).stderr
 
 
@@ -137,7 +137,7 @@ def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
     code, document = run_json("verify", *photos, "--live")
     assert code == 5
     assert document["error"]["liveness"]["decision"] == "live"
-    assert document["error"]["liveness"]["billed"] == Billed.YES
+    assert document["error"]["liveness"]["billing"]["charged"] == Charged.YES
     told = run("verify", *photos, "--live").stderr
     assert "The liveness check before it was answered: live, charged: yes." in told
 
@@ -212,8 +212,8 @@ def test_a_plug_in_that_leaves_lets_nobody_in(run, photos, scripted, given):
 def test_a_command_that_leaves_lets_nobody_in(monkeypatch):
     """Not even one that says that all is well."""
     command = click.Command("leaves", callback=lambda: sys.exit(0))
-    monkeypatch.setattr(_group, "_plugins", lambda: {"leaves": ["a point"]})
-    monkeypatch.setattr(_group, "_loaded", lambda _name, _points: command)
+    monkeypatch.setattr(_app, "_plugins", lambda: {"leaves": ["a point"]})
+    monkeypatch.setattr(_app, "_loaded", lambda _name, _points: command)
     answer = CliRunner().invoke(facematch, ["leaves"])
     assert answer.exit_code == 70
     assert "SystemExit was not expected here: a bug" in answer.stderr

@@ -11,12 +11,11 @@ from facematch_core import (
     ImageFormat,
     LivenessDecision,
     Operation,
-    _gating,
-    _plan,
+    config,
     errors,
+    plugins,
 )
 from facematch_core.backend import ImageLimits
-from facematch_core.cli import _doctor
 
 CONFIG = """
     [profiles.shop]
@@ -26,8 +25,8 @@ CONFIG = """
     calls = 50
     per = "day"
     of = "vendor"
-    [profiles.shop.breaker]
-    [profiles.shop.pacing]
+    [profiles.shop.circuit_breaker]
+    [profiles.shop.rate_limit]
     per_minute = 300
 
     [profiles.spare]
@@ -43,7 +42,7 @@ CONFIG = """
 def members(monkeypatch, tmp_path):
     """The backends of the two members, and a configuration that names them."""
     (tmp_path / "facematch.toml").write_text(CONFIG)
-    monkeypatch.setattr(_gating, "_shared", {})
+    monkeypatch.setattr(config, "_SHARED", {})  # breakers outlive a verifier, not a test
     made = {name: FakeBackend() for name in ("one", "two")}
     for name, backend in made.items():
         backend.name = name
@@ -51,8 +50,8 @@ def members(monkeypatch, tmp_path):
     def found(name):
         return type(name, (FakeBackend,), {"name": name, "__new__": lambda _cls: made[name]})
 
-    monkeypatch.setattr(_plan, "backend_class", found)
-    monkeypatch.setattr(_doctor, "backend_class", found)
+    monkeypatch.setattr(config, "backend_class", found)
+    monkeypatch.setattr(plugins, "backend_class", found)
     return made["one"], made["two"]
 
 
@@ -64,8 +63,8 @@ def test_who_answered_and_why_not_the_first(members, photos, run, run_json):
     assert "answered by spare, not by shop (VendorUnavailable)" in answer.stdout
     assert "threshold at least 70, from the profile" in answer.stdout
     code, document = run_json("verify", *photos, "--profile", "ha")
-    assert (code, document["answered_by"]) == (0, "spare")
-    assert document["skipped"] == [
+    assert (code, document["route"]["answered_by"]) == (0, "spare")
+    assert document["route"]["skipped"] == [
         {"backend": "shop", "reason": "VendorUnavailable", "message": "down"}
     ]
 
@@ -103,7 +102,7 @@ def test_exit_codes_of_errors(members, photos, run, run_json, error):
     assert f"Members of the failover that were tried: {told}." in answer.stderr
     exit_code, document = run_json("verify", *photos, "--profile", "ha")
     assert exit_code == document["error"]["exit_code"] == code
-    assert [one["backend"] for one in document["error"]["skipped"]] == tried
+    assert [one["backend"] for one in document["error"]["route"]["skipped"]] == tried
 
 
 def test_liveness_and_both(members, photos, run, run_json):
@@ -112,7 +111,7 @@ def test_liveness_and_both(members, photos, run, run_json):
     first = run("liveness", photos[0], "--profile", "ha")
     assert "answered by spare, not by shop (RateLimited)" in first.stdout
     code, document = run_json("verify", *photos, "--live", "--profile", "ha")
-    assert (code, document["liveness"]["answered_by"]) == (3, "shop")
+    assert (code, document["liveness"]["route"]["answered_by"]) == (3, "shop")
 
 
 def test_options_of_a_failover(members, photos, run):
@@ -152,7 +151,7 @@ def test_pairs(members, photos, run, tmp_path):
     answer = run(*words)
     assert answer.exit_code == 0
     (line,) = (tmp_path / "out.jsonl").read_text().splitlines()
-    assert json.loads(line)["result"]["answered_by"] == "spare"
+    assert json.loads(line)["result"]["route"]["answered_by"] == "spare"
 
 
 def test_a_share_of_one_is_asked_about(members, photos, run, tmp_path):
@@ -162,28 +161,29 @@ def test_a_share_of_one_is_asked_about(members, photos, run, tmp_path):
     assert "[profiles.spare]: threshold 0.7 is on a scale of 0-100" in answer.stderr
 
 
-def test_doctor_shows_members_and_gates(members, run, run_json):
+def test_registry_shows_members_and_policies(members, run, run_json):
     """Each member as a profile of its own, with what stands before its calls."""
     told = run("doctor", "--profile", "ha")
     assert told.exit_code == 0
     for line in (
         "failover: ha, of shop, spare",
         "backend: one (profile shop)",
-        "budget     calls 50, per day, of vendor  profile",
-        "breaker    with defaults                 profile",
-        "pacing     per_minute 300                profile",
+        "budget           calls 50, per day, of vendor  profile",
+        "circuit_breaker  with defaults                 profile",
+        "rate_limit       per_minute 300                profile",
         "backend: two (profile spare)",
     ):
         assert line in told.stdout
     code, document = run_json("doctor", "--profile", "ha")
     assert (code, document["usable"], document["backend"]) == (0, True, None)
     shop, spare = document["members"]
-    assert shop["gates"]["pacing"] == "per_minute 300"
+    assert shop["policies"]["rate_limit"] == "per_minute 300"
     assert (shop["verifier"], spare["verifier"]) == ({"threshold": 40}, {"threshold": 70})
-    assert run_json("doctor", "--profile", "shop")[1]["gates"]["breaker"] == "with defaults"
+    _, alone = run_json("doctor", "--profile", "shop")
+    assert alone["policies"]["circuit_breaker"] == "with defaults"
 
 
-def test_doctor_finds_the_broken_member(members, run, run_json, monkeypatch):
+def test_registry_finds_the_broken_member(members, run, run_json, monkeypatch):
     """The failover cannot be used either; the others are still shown."""
 
     class Broken(FakeBackend):
@@ -192,8 +192,8 @@ def test_doctor_finds_the_broken_member(members, run, run_json, monkeypatch):
         def __init__(self):
             raise ConfigurationError("it lacks a model")
 
-    found = _plan.backend_class
-    for module in (_plan, _doctor):
+    found = config.backend_class
+    for module in (config, plugins):
         monkeypatch.setattr(
             module, "backend_class", lambda name: Broken if name == "two" else found(name)
         )
@@ -206,14 +206,14 @@ def test_doctor_finds_the_broken_member(members, run, run_json, monkeypatch):
     assert (code, document["usable"]) == (4, False)
 
 
-def test_doctor_shows_no_password_of_a_store(members, run, tmp_path, monkeypatch):
+def test_registry_shows_no_password_of_a_store(members, run, tmp_path, monkeypatch):
     """It is named by the variable that holds it, and a user's name in an address is masked."""
     monkeypatch.setenv("STORE", f"sqlite:///{tmp_path}/canary-77.sqlite3")
     (tmp_path / "facematch.toml").write_text(
         '[profiles.shop]\nbackend = "one"\n'
         '[profiles.shop.budget]\ncalls = 1\nstore = { env = "STORE" }\n'
     )
-    answer = run("doctor", "--profile", "shop")
+    answer = run("doctor", "--profile", "shop", "--config", "facematch.toml")
     assert answer.exit_code == 0
     assert "store env STORE" in answer.stdout
     assert "canary-77" not in answer.output

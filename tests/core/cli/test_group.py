@@ -7,8 +7,8 @@ from importlib.metadata import entry_points
 import pytest
 
 import facematch_core
-from facematch_core.cli import _exit
-from facematch_core.cli._group import BUNDLED, COMMANDS, PLUGINS
+from facematch_core.cli._app import COMMANDS, PLUGINS, _plugins
+from facematch_core.cli.common import MEANING
 
 LIGHT = """
     import sys
@@ -20,7 +20,7 @@ LIGHT = """
         assert end.code in (0, 2), end.code
     heavy = {{"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "dlib", "onnxruntime"}}
     loaded = heavy & set(sys.modules)
-    loaded |= {{name for name in sys.modules if name == "facematch_core.cli._demo"}}
+    loaded |= {{name for name in sys.modules if name == "facematch_core.cli._drawing"}}
     assert not loaded, loaded
 """
 
@@ -46,7 +46,7 @@ def test_help_tells_codes_and_completion(run):
     """The exit codes stand in the help, and how a shell learns the words."""
     answer = run("-h")
     assert answer.exit_code == 0
-    for code, meaning in _exit.MEANING.items():
+    for code, meaning in MEANING.items():
         assert f"  {code} " in answer.stdout
         assert meaning.split(":")[0][:40] in answer.stdout
     assert "_FACEMATCH_COMPLETE=bash_source" in answer.stdout
@@ -68,11 +68,12 @@ def test_list_says_what_the_command_says(name):
     assert command.short_help == COMMANDS[name]
 
 
-def test_bundled_commands_are_our_entry_points():
-    """What is run without reading metadata is what the metadata name."""
-    points = entry_points(group=PLUGINS)
-    ours = {point.name: point.value for point in points if point.dist.name == "facematch-core"}
-    assert ours.items() >= {name: f"{module}:command" for name, module in BUNDLED.items()}.items()
+def test_plug_ins_are_those_of_the_metadata():
+    """Entry points are read from their files; `importlib.metadata` finds the same."""
+    points = {point.name: point.value for point in entry_points(group=PLUGINS)}
+    assert points.keys() >= {"cards", "didit", "drift", "mock"}
+    read = {name: found for name, found in _plugins().items() if name in points}
+    assert points == {name: f"{one.module}:{one.name}" for name, (one,) in read.items()}
 
 
 def test_version(run):
@@ -135,8 +136,11 @@ def commands(plugin):
 def test_plugin_command(run, commands):
     """A plug-in's command is listed with its origin, and runs; ours cannot be replaced."""
     listed = run("-h").stdout
-    assert "hello" in listed.split("Commands of plug-ins")[1]
-    assert "from stranger" in listed
+    plugins = listed.split("Commands of plug-ins")[1]
+    assert "  hello  Say it.\n" in plugins
+    # Of what cannot be read, at least who offers it.
+    assert "  lost   from stranger\n" in plugins
+    assert "  mock   Serve mock vendors until Ctrl-C, all on one port.\n" in plugins
     assert run("hello").stdout == "hello from a plug-in\n"
     assert run("five").exit_code == 5
     assert "Is it the same person" in run("verify", "-h").stdout

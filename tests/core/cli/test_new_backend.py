@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.cli import _new_backend_files
-from facematch_core.cli._new_backend_files import FILES, files_for
-from facematch_core.cli._new_backend_names import LONGEST, Names
+from facematch_core.cli.new_backend import FILES, LONGEST, TEMPLATES, files_for
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "acme_backend"
@@ -101,9 +99,9 @@ def test_into_makes_missing_folders(run, tmp_path, monkeypatch):
         ("\x1b[31m", "did you mean m?"),
         ("ß", "not 'ß'."),
         ("facematch-acme", "NAME is the vendor's alone: acme"),
-        ("local", "The name local is reserved for facematch-core."),
+        ("local", "A backend local is installed already, by facematch-core."),
         ("didit", "such as my-didit."),
-        ("deepvue", "reserved"),
+        ("deepvue", "such as my-deepvue."),
         ("core", "A package facematch_core is installed already."),
         ("mock-server", "A package facematch_mock_server is installed already."),
     ],
@@ -171,13 +169,13 @@ def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
 
 def test_every_template_is_used():
     """And none is missing."""
-    there = {path.name for path in _new_backend_files._TEMPLATES.iterdir()}
+    there = {path.name for path in TEMPLATES.iterdir()}
     assert set(FILES.values()) == there
 
 
 def test_the_example_of_the_documentation_is_what_is_written():
     """Template, example and how-to page say the same; UPDATE_DOCS=1 writes the example anew."""
-    files = files_for(Names("acme"))
+    files = files_for("acme")
     if os.environ.get("UPDATE_DOCS"):
         for name, text in files.items():
             (EXAMPLE / name).write_text(text, encoding="utf-8")

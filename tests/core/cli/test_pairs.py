@@ -1,5 +1,6 @@
 """`verify --pairs`: all checked first, each outcome written as it comes."""
 
+import csv
 import json
 import os
 import signal
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core import Billed, MatchResult, errors
-from facematch_core.cli._stopping import Stopping
+from facematch_core import Charged, MatchResult, errors
+from facematch_core.cli.common import Stopping
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_all_answered(run, tmp_path, pairs, scripted):
     ]
     result = MatchResult.from_dict(found[0]["result"])
     assert result.decision.value == "no_match"
-    assert result.caller_ref == "night run"
+    assert result.ids.caller == "night run"
     assert all(line["error"] is None for line in found)
     assert answer.stdout.splitlines()[:3] == [
         "3 pairs: 3 answered, 0 failed",
@@ -57,6 +58,21 @@ def test_all_answered(run, tmp_path, pairs, scripted):
         "  charged 3",
     ]
     assert answer.stderr == ""
+
+
+def test_as_a_table(run, tmp_path, pairs, scripted):
+    """--out takes the form from its suffix; no cell is a formula to a spreadsheet."""
+    pairs(THREE.replace(",a\n", ",=1+1\n"))
+    scripted.script = [None, errors.RateLimited("Slower."), None]
+    assert batch(run, "--workers", 1, out="out.csv").exit_code == 5
+    with (tmp_path / "out.csv").open(newline="") as file:
+        first, second, _ = csv.DictReader(file)
+    assert (first["key"], first["decision"], first["score"]) == ("'=1+1", "match", "80.0")
+    assert (first["threshold"], first["charged"], first["error"]) == ("50.0", "yes", "")
+    assert (second["line"], second["decision"], second["error"]) == ("3", "", "RateLimited")
+    refused = batch(run, out="out.xlsx")
+    assert refused.exit_code == 2
+    assert "--out writes .jsonl or .ndjson or .csv" in refused.stderr
 
 
 def test_single_errors(run, tmp_path, pairs, scripted):
@@ -71,7 +87,7 @@ def test_single_errors(run, tmp_path, pairs, scripted):
         "OutcomeUnknown",
         None,
     ]
-    assert found[1]["error"]["billed"] == Billed.UNKNOWN
+    assert found[1]["error"]["billing"]["charged"] == Charged.UNKNOWN
     assert "  charged 1, perhaps charged 1" in answer.stdout
     assert "error: line 3: Broken. This call may have been charged" in answer.stderr
 
@@ -208,9 +224,9 @@ def test_pairs_are_not_overwritten(run, pairs, scripted):
         ("", ["is empty"]),
         ("probe,reference\n", ["no lines below"]),
         ("probe,key\na,b\n", ["line 1: the column reference is missing"]),
-        ("probe;reference\na;b\n", ["the column probe is missing (columns are parted by commas)"]),
+        ("probe;reference\na;b\n", ["the column probe is missing (separate columns with commas)"]),
         ("probe,reference,Keys\na,b,c\n", ["'Keys': did you mean key?"]),
-        ("probe,reference,probe\na,b,c\n", ["the column probe stands there twice"]),
+        ("probe,reference,probe\na,b,c\n", ["the column probe is there twice"]),
         ("probe,reference\na.jpg\n", ["line 2: reference is empty"]),
         ("probe,reference\na,b,c\n", ["line 2: 3 cells under 2 columns"]),
         (
@@ -329,7 +345,7 @@ def test_the_second_signal_ends_the_process(number):
     """At once, whatever is under way in a thread, and without a traceback."""
     code = f"""
 import signal, threading
-from facematch_core.cli._stopping import Stopping
+from facematch_core.cli.common import Stopping
 
 with Stopping():
     threading.Thread(target=threading.Event().wait).start()

@@ -1,6 +1,5 @@
 """The real program: in a pipe, on a terminal, stopped, and with nobody reading."""
 
-import io
 import json
 import os
 import pty
@@ -9,17 +8,16 @@ import signal
 import subprocess
 
 import pytest
-from rich.console import Console
 
-from facematch_core.cli._cases import KNOWN_LIMIT as LIMIT
-from facematch_core.cli._text import print_table
+from facematch_core.cli.common import print_table
+from facematch_core.cli.demo import KNOWN_LIMIT as LIMIT
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-9]|9[0-7])(?:;[0-9]+)*m")
 
 SLOW = """
     import os, pathlib, time
-    from facematch_core import Billed, Decision, Environment, MatchResult, Score
+    from facematch_core import Billing, Charged, Decision, Environment, MatchResult, Score
     from facematch_core.backend import Backend, Capabilities
 
     class Slow(Backend):
@@ -36,7 +34,7 @@ SLOW = """
                 while not pathlib.Path(os.environ["GO_ON"]).exists():
                     time.sleep(0.01)
             return MatchResult(decision=Decision.MATCH, score=Score(97.53, "slow/v1"),
-                               backend="slow", billed=Billed.NO)
+                               backend="slow", billing=Billing(Charged.NO))
 """
 
 
@@ -105,22 +103,28 @@ def test_terminal_has_colours(on_terminal, photos):
     assert "\u2500" in table
 
 
-def test_no_color(on_terminal, photos):
-    """NO_COLOR is honoured; bold is no colour, and stays."""
-    _, text = on_terminal("verify", *photos, "--backend", "slow", env={"NO_COLOR": "1"})
-    assert not COLOUR.search(text)
-    assert "\x1b[1mMATCH" in text
+def test_no_color(on_terminal, tmp_path, photos):
+    """NO_COLOR is no escape sequence at all: no bold, no bar, no frame that needs one."""
+    (tmp_path / "p.csv").write_text("probe,reference\nselfie.jpg,id.jpg\n")
+    for words in (
+        ("verify", *photos, "--backend", "slow"),
+        ("verify", "--pairs", "p.csv", "--out", "o.jsonl", "--backend", "slow"),
+        ("backends",),
+        ("conformance", "slow"),
+        ("verify", "nothing.jpg", "id.jpg"),
+    ):
+        _, text = on_terminal(*words, env={"NO_COLOR": "1"})
+        assert "\x1b" not in text
 
 
 @pytest.mark.parametrize("width", [60, 70, 80, 100])
-def test_no_word_is_broken(width):
+def test_no_word_is_broken(width, capsys, monkeypatch):
     """The demonstration's table leaves columns out before it breaks a word."""
     header = ("pair", "shows", "expected", "decision", "score", "ms", "right?")
     row = ("1", "a portrait, another's card", "different", "INCONCLUSIVE", "98.49", "15", LIMIT)
-    out = io.StringIO()
-    to = Console(file=out, width=width, force_terminal=True, no_color=True)
-    print_table(to, header, [row], prose="shows", spare=("ms", "score", "pair"))
-    lines = ANSI.sub("", out.getvalue()).splitlines()
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_table(header, [row], prose=("shows",), spare=("ms", "score", "pair"))
+    lines = capsys.readouterr().out.splitlines()
     words = " ".join(lines).split()
     assert max(map(len, lines)) <= width
     assert {"portrait,", "another's", "card", "different", "INCONCLUSIVE"} <= set(words)

@@ -10,25 +10,33 @@ from fakes import FakeBackend, FakeOptions, liveness_result, match_result
 from facematch_core import (
     Advice,
     BackendInfo,
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Environment,
+    Ids,
     LiveMatchResult,
     LivenessResult,
     MatchResult,
     ResultWarning,
     Retention,
+    Route,
     Score,
     Skipped,
     Threshold,
     ThresholdRule,
     ThresholdSource,
     WarningCode,
-    _registry,
+    plugins,
 )
-from facematch_core.cli import _files
-from facematch_core.cli._vendor import vendor_options
-from facematch_core.errors import BackendUnusable, InvalidRequest, UnsupportedOption
+from facematch_core.cli import common
+from facematch_core.cli.verify import vendor_options
+from facematch_core.errors import (
+    BackendUnavailable,
+    InvalidRequest,
+    RequestRejected,
+    Unsupported,
+)
 
 
 def test_match_in_plain_words(run, photos, scripted):
@@ -138,15 +146,15 @@ def test_no_backend_checks_liveness(others, run, photos, monkeypatch):
         BackendInfo(name=name, distribution="d", version="1", target="d:D", problem=None)
         for name in ("local", *(["lost", "other"] if others else []))
     ]
-    known = {"local": _registry.backend_class("local"), "other": FakeBackend}
+    known = {"local": plugins.backend_class("local"), "other": FakeBackend}
 
     def load(name):
         if name not in known:
-            raise BackendUnusable("It cannot be imported.")
+            raise BackendUnavailable("It cannot be imported.")
         return known[name]
 
-    monkeypatch.setattr(_registry, "available_backends", lambda: infos)
-    monkeypatch.setattr(_registry, "backend_class", load)
+    monkeypatch.setattr(plugins, "available_backends", lambda: infos)
+    monkeypatch.setattr(plugins, "backend_class", load)
     answer = run("liveness", photos[0])
     assert answer.exit_code == 4
     none = "The backend local has no liveness call, and no backend that is installed has one."
@@ -168,16 +176,86 @@ def test_warnings_come_with_advice(run, photos, scripted):
     assert "warning: too dark. Advice: take the photograph again" in told
 
 
+def test_a_vendor_writes_no_line_of_ours(run, photos, scripted):
+    """A newline in its words forges no decision, wherever they are shown."""
+    forged = "odd\nMATCH  score 99\r\x1b[2J\u202e"
+    warning = ResultWarning(code=WarningCode.OTHER, tag=forged, text=forged)
+    skipped = (Skipped(backend="first", reason="RateLimited", message=forged),)
+    scripted.script = [
+        match_result(
+            Decision.NO_MATCH,
+            warnings=(warning,),
+            ids=Ids(vendor=forged, session=forged),
+            billing=Billing(ground=forged),
+            route=Route(answered_by="b", skipped=skipped),
+        ),
+        RequestRejected(forged),
+    ]
+    answer = run("verify", *photos)
+    lines = answer.stdout.splitlines()
+    assert lines[0].startswith("NO MATCH")
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert "MATCH  score 99" in answer.stdout
+    refused = run("verify", *photos)
+    assert len(refused.stderr.splitlines()) == 1
+    assert not {"\x1b", "\r", "\u202e"} & set(answer.output + refused.output)
+
+
+HOSTED = """
+    import attrs
+    from facematch_core import Billing, Charged, Decision, Environment, MatchResult
+    from facematch_core.backend import Backend
+
+    @attrs.frozen(kw_only=True)
+    class Hosted(Backend):
+        name = "hosted"
+        allowed_hosts = frozenset({"vendor.example"})
+        base_url: str = "https://vendor.example/v1"
+
+        @property
+        def environment(self):
+            return Environment.MOCK
+
+        def match(self, call):
+            free = Billing(Charged.NO)
+            return MatchResult(decision=Decision.MATCH, backend="hosted", billing=free)
+
+    @attrs.frozen(kw_only=True)
+    class Own(Hosted):
+        name = "own"
+        allowed_hosts = frozenset()
+        base_url: str = "http://user:pass@127.0.0.1:3000/x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        ('backend = "hosted"', ""),
+        (
+            'backend = "hosted"\n[profiles.p.settings]\nbase_url = "http://127.0.0.1:47001"',
+            "note: hosted is asked at 127.0.0.1:47001, not the vendor's own host\n",
+        ),
+        ('backend = "own"', "note: own is asked at 127.0.0.1:3000\n"),
+    ],
+)
+def test_who_else_gets_the_faces(profile, says, *, run, plugin, photos, tmp_path):
+    """A host that is not the vendor's own is named on stderr, before anything is sent."""
+    plugin(HOSTED, {"facematch.backends": {"hosted": "Hosted", "own": "Own"}})
+    (tmp_path / "facematch.toml").write_text(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
+    assert run("verify", *photos).stderr == says
+    assert says.removeprefix("note: ") in run("doctor").stdout
+
+
 def test_what_else_is_told(run, photos, scripted):
     """Vendor's ids, failover, an unknown charge and an unreal answer are all said."""
     skipped = (Skipped(backend="first", reason="RateLimited", message="m"),)
+    scripted._environment = None  # one that is declared would refuse the answer of a mock
     scripted.script = [
         match_result(
-            request_id="req_1",
-            session_id="ses_1",
-            answered_by="second",
-            skipped=skipped,
-            billed=Billed.UNKNOWN,
+            ids=Ids(vendor="req_1", session="ses_1"),
+            route=Route(answered_by="second", skipped=skipped),
+            billing=Billing(Charged.UNKNOWN),
             environment=Environment.MOCK,
         )
     ]
@@ -291,7 +369,7 @@ def test_failed_writing_names_what_was_asked_for(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tempfile.mkstemp", full)
     with pytest.raises(OSError, match="No space") as caught:
-        _files.write(tmp_path / "out.png", b"")
+        common.write(tmp_path / "out.png", b"")
     assert caught.value.filename == str(tmp_path / "out.png")
 
 
@@ -396,7 +474,7 @@ def test_picture_fails_after_the_result(run, tmp_path, photos, scripted, monkeyp
     def full(*_args):
         raise OSError(28, "No space left on device", "out.png")
 
-    monkeypatch.setattr(_files, "write", full)
+    monkeypatch.setattr(common, "write", full)
     answer = run("verify", *photos, "--picture", "out.png")
     assert answer.exit_code == 4
     assert answer.stdout.startswith("MATCH")
@@ -471,12 +549,12 @@ def test_vendor_options(scripted):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("strict", "yes", "true or false, not 'yes'"),
+        ("strict", "yes", "-o strict must be true or false"),
         ("depth", "3.5", "a whole number"),
         ("depth", "12", "must be <= 9"),
         ("share", "much", "a number"),
-        ("level", "middle", "one of low, high"),
-        ("raw", "{}", "use Python"),
+        ("level", "middle", 'one of "low", "high"'),
+        ("raw", "{}", "-o raw must be"),
     ],
 )
 def test_wrong_vendor_option(name, value, says, scripted):
@@ -488,7 +566,7 @@ def test_wrong_vendor_option(name, value, says, scripted):
 
 def test_unknown_vendor_option(run, photos, scripted):
     """An unknown one is answered with the nearest name."""
-    with pytest.raises(UnsupportedOption, match="did you mean level"):
+    with pytest.raises(Unsupported, match="did you mean level"):
         vendor_options(scripted, {"levl": "1"})
     assert run("verify", *photos, "-o", "levl=1").exit_code == 2
 

@@ -71,8 +71,7 @@ def answers(study, tmp_path_factory):
             },
         }
         openers = {
-            name: functools.partial(open_verifier, name, settings=own)
-            for name, own in settings.items()
+            name: functools.partial(open_verifier, name, **own) for name, own in settings.items()
         }
         summary = run_study(study, openers, journal)
         assert summary.is_complete

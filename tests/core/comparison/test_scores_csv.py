@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Billed, Environment, InvalidRequest, ThresholdRule
+from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
 from facematch_core.comparison._answers import BILLED, Answers
 from facematch_core.comparison._scores_csv import read_scores, write_scores
 from facematch_core.comparison.metrics import DECISIONS, Grouping, ScoreTable
@@ -78,10 +78,10 @@ def test_everything_that_can_be_told(read):
     assert one.not_answered == {"Timeout": 1}
     assert one.elapsed_s[:2].tolist() == [0.5, 0.25]
     assert [BILLED[at] for at in one.billed] == [
-        Billed.YES,
-        Billed.YES,
-        Billed.UNKNOWN,
-        Billed.NO,
+        Charged.YES,
+        Charged.YES,
+        Charged.UNKNOWN,
+        Charged.NO,
     ]
     assert attrs.asdict(one, filter=lambda a, v: isinstance(v, (str, float))) == {
         "backend": "didit",
@@ -175,7 +175,7 @@ def test_faults_between_lines(read):
         (f"{HEAD}\n\n", "no lines below a header"),
         (b"\xff\xfe", "is not UTF-8 text: save it as CSV in UTF-8"),
         (f'{HEAD}\n"a', "is no CSV: unexpected end of data"),
-        (f"{HEAD.replace(',', ';')}\na;1", "the column pair is missing (columns are parted by"),
+        (f"{HEAD.replace(',', ';')}\na;1", "the column pair is missing (separate columns with"),
         (f"{HEAD.removesuffix(',score')}\na,1,1,A,A", "there is neither a column score nor"),
         (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' stands there twice"),
     ],

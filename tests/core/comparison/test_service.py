@@ -7,7 +7,7 @@ from core.comparison.tables import LOST, answers, real, unanswered
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Billed, Decision
+from facematch_core import Charged, Decision
 from facematch_core.comparison._answers import BILLED
 from facematch_core.comparison._service import PERCENTILES, service_of, verified
 from facematch_core.comparison.metrics import DECISIONS
@@ -49,7 +49,7 @@ def test_what_may_have_been_charged_is_counted():
     """Of three pairs one was charged, one perhaps, one not."""
     one = attrs.evolve(
         real(answers([90], [10, 20])),
-        billed=np.array([BILLED.index(b) for b in (Billed.YES, Billed.UNKNOWN, Billed.NO)]),
+        billed=np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)]),
     )
     found = service_of(one)
     assert (found.cost, found.price, found.currency) == (0.1, 0.05, "USD")

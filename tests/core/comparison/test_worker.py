@@ -10,7 +10,7 @@ from fakes import FakeBackend, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import __version__, _plan
+from facematch_core import __version__, config
 from facematch_core.comparison import _worker
 from facematch_core.comparison._worker import Engines, Parcel, Recipe, Reply, embed, veiled
 
@@ -41,7 +41,7 @@ class Engine(FakeBackend):
 @pytest.fixture(autouse=True)
 def engines(monkeypatch):
     """The engines of this process, and the one that every name opens."""
-    monkeypatch.setattr(_plan, "backend_class", lambda _name: Engine)
+    monkeypatch.setattr(config, "backend_class", lambda _name: Engine)
     monkeypatch.setattr(Engine, "opened", 0)
     found = Engines(monotonic=lambda: found.now)
     found.now = 1000.0

@@ -5,14 +5,14 @@ import gc
 import pytest
 from gate_passages import ANSWERED, DOWN, NO_CREDIT, NOTHING, UNREACHABLE, UP, passage
 
-from facematch_core import Billed
+from facematch_core import Charged
 from facematch_core.errors import (
     BreakerOpen,
     ConfigurationError,
     InsufficientCredit,
     VendorUnavailable,
 )
-from facematch_core.gates import Breaker, BreakerState
+from facematch_core.resilience import BreakerState, CircuitBreaker
 from facematch_core.testing import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
@@ -27,7 +27,7 @@ def clock():
 @pytest.fixture
 def breaker(clock):
     """One that opens at the third failure, for ten seconds."""
-    return Breaker(failures=3, within_s=60.0, open_s=10.0, longest_open_s=30.0, clock=clock)
+    return CircuitBreaker(failures=3, within_s=60.0, open_s=10.0, longest_open_s=30.0, clock=clock)
 
 
 def calls(breaker, *endings):
@@ -93,7 +93,7 @@ def test_open_it_refuses_unsent(breaker, clock):
     with pytest.raises(BreakerOpen, match="fake is down: nothing was sent") as caught:
         breaker.enter(passage())
     assert isinstance(caught.value, VendorUnavailable)
-    assert (caught.value.billed, caught.value.retryable) == (Billed.NO, True)
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, True)
     assert caught.value.retry_after_s == 6.0
 
 
@@ -127,7 +127,7 @@ def test_a_failed_probe_opens_it_for_longer(breaker, clock):
 
 def test_a_longer_first_time_is_kept(clock):
     """The longest time is for the doubling; a setting above it is what somebody wants."""
-    breaker = Breaker(failures=1, open_s=600.0, clock=clock)
+    breaker = CircuitBreaker(failures=1, open_s=600.0, clock=clock)
     opened(breaker)
     clock.advance(600.0)
     calls(breaker, UNREACHABLE)
@@ -199,7 +199,7 @@ def test_no_credit_latches(breaker, clock):
     assert breaker.state is BreakerState.NO_CREDIT
     with pytest.raises(InsufficientCredit, match=r"call reset\(\)") as caught:
         breaker.enter(passage())
-    assert (caught.value.billed, caught.value.retryable) == (Billed.NO, False)
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
     breaker.reset()
     assert breaker.state is CLOSED
     calls(breaker, ANSWERED)
@@ -284,4 +284,4 @@ def test_a_change_is_logged(breaker, caplog):
 def test_settings_are_checked(setting):
     """One sentence, with the name."""
     with pytest.raises(ConfigurationError, match=f"breaker: {next(iter(setting))} must be"):
-        Breaker(**setting)
+        CircuitBreaker(**setting)

@@ -24,7 +24,13 @@ from facematch_core.errors import (
     OutcomeUnknown,
     VendorUnavailable,
 )
-from facematch_core.gates import Breaker, BreakerState, Gate
+from facematch_core.resilience import (
+    BreakerState,
+    CircuitBreaker,
+    Policy,
+    RateLimiter,
+    RateWindow,
+)
 from facematch_core.testing import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
@@ -40,7 +46,7 @@ def clock():
 @pytest.fixture
 def breaker(clock):
     """One that opens at the third failure, for ten seconds."""
-    return Breaker(failures=3, open_s=10.0, clock=clock)
+    return CircuitBreaker(failures=3, open_s=10.0, clock=clock)
 
 
 def opened(breaker):
@@ -51,7 +57,7 @@ def opened(breaker):
     return breaker
 
 
-class Vanishing(Gate):
+class Vanishing(Policy):
     """A later gate that refuses."""
 
     def __init__(self, error):
@@ -69,12 +75,12 @@ def test_a_probe_refused_by_a_later_gate_frees_its_place(breaker, clock, error):
     backend = FakeBackend()
     for _ in range(2):
         with (
-            FaceVerifier(backend, gates=[breaker, Vanishing(error)]) as verifier,
+            FaceVerifier(backend, policies=[breaker, Vanishing(error)]) as verifier,
             pytest.raises(type(error)),
         ):
             verifier.verify(A, B)
     assert backend.calls == []
-    with FaceVerifier(backend, gates=[breaker]) as verifier:
+    with FaceVerifier(backend, policies=[breaker]) as verifier:
         assert verifier.verify(A, B).is_match
     assert breaker.state is CLOSED
 
@@ -83,19 +89,19 @@ def test_verifiers_share_it(breaker):
     """What one has seen keeps the other from asking."""
     broken = FakeBackend(script=[OutcomeUnknown("reset") for _ in range(3)])
     other = FakeBackend()
-    one, two = (FaceVerifier(each, gates=[breaker]) for each in (broken, other))
+    one, two = (FaceVerifier(each, policies=[breaker]) for each in (broken, other))
     for _ in range(3):
         with pytest.raises(OutcomeUnknown):
             one.verify(A, B)
     with pytest.raises(BreakerOpen) as caught:
         two.verify(A, B)
-    assert (other.calls, caught.value.attempt_id is None) == ([], False)
+    assert (other.calls, caught.value.ids.call is None) == ([], False)
 
 
 def test_a_negative_verdict_never_counts(breaker):
     """A mismatch is a result."""
     results = [match_result(Decision.NO_MATCH) for _ in range(9)]
-    with FaceVerifier(FakeBackend(script=results), gates=[breaker]) as verifier:
+    with FaceVerifier(FakeBackend(script=results), policies=[breaker]) as verifier:
         for _ in range(9):
             assert not verifier.verify(A, B).is_match
     assert breaker.state is CLOSED
@@ -109,7 +115,7 @@ def test_closed_calls_run_side_by_side(breaker):
         together.wait()
 
     backend = FakeBackend(script=[meet] * 64)
-    verifier = FaceVerifier(backend, gates=[breaker])
+    verifier = FaceVerifier(backend, policies=[breaker])
     found = list(verifier.verify_many([(A, B)] * 64, max_workers=64))
     assert [outcome.error for outcome in found] == [None] * 64
 
@@ -152,7 +158,9 @@ class Machine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.clock = ManualClock()
-        self.breaker = Breaker(failures=2, open_s=10.0, longest_open_s=30.0, clock=self.clock)
+        self.breaker = CircuitBreaker(
+            failures=2, open_s=10.0, longest_open_s=30.0, clock=self.clock
+        )
         self.on_the_way, self.probe = [], None
 
     @rule()
@@ -208,3 +216,26 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
+
+
+def test_what_waited_asks_the_breaker_again():
+    """Calls that stand in line when it opens are refused, and not sent and paid one by one."""
+    clock = ManualClock()
+    backend = FakeBackend(script=[VendorUnavailable("down", status_code=503)] * 20)
+    breaker = CircuitBreaker(failures=2, clock=clock)
+    limiter = RateLimiter([RateWindow(1, 10.0)], max_wait_s=1000, clock=clock)
+    verifier = FaceVerifier(backend, policies=[breaker, limiter], clock=clock)
+    sleep = clock.sleep
+
+    def another_fails(seconds):
+        clock.sleep = sleep
+        for _ in range(2):
+            breaker.enter(passage())(DOWN["unavailable"])
+        sleep(seconds)
+
+    with pytest.raises(VendorUnavailable):
+        verifier.verify(A, B)
+    clock.sleep = another_fails
+    with pytest.raises(BreakerOpen):
+        verifier.verify(A, B)
+    assert len(backend.calls) == 1

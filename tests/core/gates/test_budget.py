@@ -12,8 +12,9 @@ from attempts import KEY, ending, passage, sums
 from fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
-    Billed,
+    Billing,
     BudgetExceeded,
+    Charged,
     ConfigurationError,
     Environment,
     FaceVerifier,
@@ -25,8 +26,8 @@ from facematch_core import (
     VendorUnavailable,
 )
 from facematch_core.errors import FATAL
-from facematch_core.gates import Budget, Gate, Period, Retries
-from facematch_core.store import MemoryAttempts, Owner
+from facematch_core.resilience import Budget, Period, Policy, Retry
+from facematch_core.store import MemoryStore, Owner
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -42,7 +43,7 @@ def clock():
 @pytest.fixture
 def store():
     """Where the budgets of a test are remembered."""
-    return MemoryAttempts()
+    return MemoryStore()
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def limited(backend, clock, store):
         options = {"name": "shop", "store": store, "clock": clock} | given
         retries = options.pop("retries", None)
         gates = (Budget(cap, **options), *more)
-        return FaceVerifier(backend, gates=gates, retries=retries, clock=clock)
+        return FaceVerifier(backend, policies=gates, retry=retries, clock=clock)
 
     return make
 
@@ -96,8 +97,8 @@ def test_the_refusal_can_be_copied(limited):
     [
         (None, (1, 0, 0)),
         (UnexpectedResponse("Odd."), (1, 0, 0)),
-        (match_result(billed=Billed.NO), (0, 0, 0)),
-        (match_result(billed=Billed.UNKNOWN), (0, 0, 1)),
+        (match_result(billing=Billing(Charged.NO)), (0, 0, 0)),
+        (match_result(billing=Billing(Charged.UNKNOWN)), (0, 0, 1)),
         (RateLimited("Slower."), (0, 0, 0)),
         (VendorUnavailable("Down."), (0, 0, 0)),
         (OutcomeUnknown("Lost."), (0, 0, 1)),
@@ -124,7 +125,7 @@ def test_broken_off(backend, clock, store, sent):
             call.on_sent()
         raise KeyboardInterrupt
 
-    verifier = FaceVerifier(backend, gates=[Budget(5, name="shop", store=store)], clock=clock)
+    verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=store)], clock=clock)
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(A, B)
     assert sums(store) == (0, 0, int(sent))
@@ -136,11 +137,11 @@ def test_the_entry_says_what_happened(limited, backend, store, clock):
     with pytest.raises(OutcomeUnknown) as caught:
         limited(5).verify(A, B, caller_ref="case-17")
     (left,) = store.open_entries()
-    assert left.attempt == attrs.evolve(caught.value.attempt, caller_ref=None)
+    assert left.attempt == attrs.evolve(caught.value.call, caller_ref=None)
     assert (left.error, left.ended_at, left.owner) == ("OutcomeUnknown", clock.now(), Owner.here())
 
 
-class Refuses(Gate):
+class Refuses(Policy):
     """A gate that lets nothing through."""
 
     def enter(self, passage):
@@ -164,7 +165,7 @@ def test_each_try_is_reserved_alone(limited, backend, store):
         raise RateLimited("Slower.")
 
     backend.script = [look, look, lambda call: seen.append(sums(store))]
-    limited(1, retries=Retries(times=2)).verify(A, B)
+    limited(1, retries=Retry(times=2)).verify(A, B)
     assert seen == [(0, 1, 0)] * 3
     assert sums(store) == (1, 0, 0)
     assert len(backend.calls) == 3
@@ -210,7 +211,7 @@ def test_a_day_in_utc(limited, clock):
 
 def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
     """An attempt has one day, however long it takes."""
-    verifier = limited(1, per=Period.DAY, retries=Retries(times=1))
+    verifier = limited(1, per=Period.DAY, retries=Retry(times=1))
     clock.advance(86_400 - 0.4 - (clock.now().hour * 3600 + clock.now().minute * 60))
     day = clock.now().date().isoformat()
     backend.script = [RateLimited("Slower.", retry_after_s=5)]
@@ -266,7 +267,7 @@ def test_two_budgets_before_one_call(backend, clock, store):
         Budget(10, name="shop", per=Period.DAY, store=store, clock=clock),
         Budget(Decimal("0.05"), name="shop", currency="USD", price=PRICES, store=store),
     ]
-    verifier = FaceVerifier(backend, gates=gates, clock=clock)
+    verifier = FaceVerifier(backend, policies=gates, clock=clock)
     verifier.verify(A, B)
     assert exceeded(verifier).unit == "USD"
     standings = {
@@ -283,7 +284,7 @@ def test_the_same_budget_twice(backend, store):
     """It would count each call twice."""
     gates = [Budget(10, name="shop", store=store)] * 2
     with pytest.raises(ConfigurationError, match="a name or a period of its own"):
-        FaceVerifier(backend, gates=gates).verify(A, B)
+        FaceVerifier(backend, policies=gates).verify(A, B)
     assert sums(store) == (0, 0, 0)
 
 
@@ -324,14 +325,17 @@ def test_a_batch_ends(limited):
     assert len(outcomes) < 9
 
 
-def test_a_paid_liveness_check_is_told(limited):
-    """The comparison that had no room carries what was already paid."""
+def test_a_liveness_check_is_not_paid_where_the_comparison_has_no_room(limited):
+    """Both must fit before the first is sent."""
+    verifier = limited(1)
     with pytest.raises(BudgetExceeded) as caught:
-        limited(1).verify_live(A, B)
-    assert caught.value.liveness.is_live
+        verifier.verify_live(A, B)
+    assert caught.value.liveness is None
+    assert verifier.backend.calls == []
+    assert limited(2).verify_live(A, B).is_verified
 
 
-class Failing(MemoryAttempts):
+class Failing(MemoryStore):
     """A store whose database is gone in the middle."""
 
     def settle(self, *_args, **_options):
@@ -341,7 +345,7 @@ class Failing(MemoryAttempts):
 def test_a_result_survives_a_store_that_fails(backend):
     """It was paid for; what was set aside stays so, which errs on the safe side."""
     store = Failing()
-    verifier = FaceVerifier(backend, gates=[Budget(5, name="shop", store=store)])
+    verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=store)])
     assert verifier.verify(A, B).is_match
     assert sums(store, KEY) == (0, 1, 0)
 
@@ -349,7 +353,7 @@ def test_a_result_survives_a_store_that_fails(backend):
 def test_closing_the_verifier_closes_the_store():
     """It is opened again by whoever shares it."""
     closed = []
-    store = MemoryAttempts()
+    store = MemoryStore()
     store.close = lambda: closed.append(1)
-    FaceVerifier(FakeBackend(), gates=[Budget(5, name="shop", store=store)]).close()
+    FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=store)]).close()
     assert closed == [1]

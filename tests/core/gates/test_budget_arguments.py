@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import ConfigurationError, Operation
-from facematch_core.gates import Budget, Period
-from facematch_core.gates._budget import shown
+from facematch_core.resilience import Budget, Period
+from facematch_core.resilience._budget import shown
 
 PRICE = {Operation.MATCH: Decimal("0.05")}
 USD = {"currency": "USD", "price": PRICE}

@@ -1,4 +1,4 @@
-"""Breaker and pacing in a child made by fork: a copy that is free to go on."""
+"""CircuitBreaker and pacing in a child made by fork: a copy that is free to go on."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import pytest
 from gate_passages import ANSWERED, UNREACHABLE, passage
 
 from facematch_core.errors import BreakerOpen, RateLimited
-from facematch_core.gates import Breaker, BreakerState, Pacing, RateWindow
+from facematch_core.resilience import BreakerState, CircuitBreaker, RateLimiter, RateWindow
 from facematch_core.testing import ManualClock
 
 pytestmark = [
@@ -62,7 +62,7 @@ def held():
 
 def test_no_lock_is_held_in_the_child(clock, held):
     """Another thread of the parent held it, and does not exist there."""
-    breaker, pacing = Breaker(clock=clock), Pacing([RateWindow(2, 10)], clock=clock)
+    breaker, pacing = CircuitBreaker(clock=clock), RateLimiter([RateWindow(2, 10)], clock=clock)
     held(breaker)
     held(pacing)
 
@@ -76,9 +76,9 @@ def test_no_lock_is_held_in_the_child(clock, held):
 
 def test_the_child_begins_with_what_was_seen(clock):
     """An open breaker is open, a used window is used; what follows is each process' own."""
-    breaker = Breaker(failures=1, clock=clock)
+    breaker = CircuitBreaker(failures=1, clock=clock)
     breaker.enter(passage())(UNREACHABLE)
-    pacing = Pacing([RateWindow(1, 10)], clock=clock, max_wait_s=1)
+    pacing = RateLimiter([RateWindow(1, 10)], clock=clock, max_wait_s=1)
     pacing.enter(passage())(ANSWERED)
 
     def check():
@@ -94,7 +94,7 @@ def test_the_child_begins_with_what_was_seen(clock):
 
 def test_a_probe_of_the_parent_is_none_of_the_childs(clock):
     """Its ending will never be told there."""
-    breaker = Breaker(failures=1, open_s=10, clock=clock)
+    breaker = CircuitBreaker(failures=1, open_s=10, clock=clock)
     breaker.enter(passage())(UNREACHABLE)
     clock.advance(10)
     leave = breaker.enter(passage())
@@ -112,7 +112,7 @@ def test_a_probe_of_the_parent_is_none_of_the_childs(clock):
 
 def test_who_is_on_the_way_in_the_parent_ends_in_the_child(clock):
     """It counts as just sent, once, and holds no place for good."""
-    pacing = Pacing([RateWindow(1, 10)], clock=clock)
+    pacing = RateLimiter([RateWindow(1, 10)], clock=clock)
     leave = pacing.enter(passage())
 
     def check():

@@ -1,4 +1,4 @@
-"""Pacing: who waits how long, what counts, and what is refused."""
+"""RateLimiter: who waits how long, what counts, and what is refused."""
 
 import gc
 import random
@@ -10,15 +10,15 @@ from gate_passages import ANSWERED, INTERRUPTED, UNREACHABLE, failed, passage, r
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Billed, FaceVerifier
+from facematch_core import Charged, FaceVerifier
 from facematch_core.errors import (
     ConfigurationError,
     OutcomeUnknown,
     RateLimited,
     RequestRejected,
 )
-from facematch_core.gates import Pacing, RateWindow
-from facematch_core.gates._pacing import MARGIN_S
+from facematch_core.resilience import RateLimiter, RateWindow
+from facematch_core.resilience._pacing import MARGIN_S
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
 
@@ -32,8 +32,8 @@ def clock():
 
 
 def paced(clock, *windows, **settings):
-    """Pacing with windows of (calls, seconds)."""
-    return Pacing([RateWindow(*window) for window in windows], clock=clock, **settings)
+    """RateLimiter with windows of (calls, seconds)."""
+    return RateLimiter([RateWindow(*window) for window in windows], clock=clock, **settings)
 
 
 def call(pacing, ending=ANSWERED, **about):
@@ -172,7 +172,7 @@ def test_too_long_a_wait_is_refused_at_once(clock):
     for _ in range(3):
         with pytest.raises(RateLimited, match=r"max_wait_s \(5 s\): nothing was sent") as caught:
             call(pacing)
-    assert (caught.value.billed, caught.value.retryable) == (Billed.NO, True)
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, True)
     assert caught.value.retry_after_s == pytest.approx(7 + MARGIN_S)
     assert clock.slept == []
     clock.advance(3)
@@ -216,11 +216,11 @@ def test_a_verifier_is_held_back_within_its_deadline(clock):
     """The gate sees the caller's deadline; the error carries the attempt."""
     pacing = paced(clock, (1, 10))
     backend = FakeBackend()
-    with FaceVerifier(backend, gates=[pacing], clock=clock) as verifier:
+    with FaceVerifier(backend, policies=[pacing], clock=clock) as verifier:
         verifier.verify(A, B)
         with pytest.raises(RateLimited) as caught:
             verifier.verify(A, B, deadline_s=3)
-        assert caught.value.attempt_id
+        assert caught.value.ids.call
         assert verifier.verify(A, B, deadline_s=30).is_match
     assert len(backend.calls) == 2
     assert backend.calls[1].deadline_s == pytest.approx(20 - MARGIN_S)
@@ -253,7 +253,7 @@ def test_who_is_lost_leaves_the_line(clock):
 
 def test_didit_is_paced_as_published(clock):
     """300 calls at once; the next a minute later."""
-    pacing = Pacing(DiditBackend.capabilities.rate_windows, clock=clock, max_wait_s=100)
+    pacing = RateLimiter(DiditBackend.capabilities.rate_windows, clock=clock, max_wait_s=100)
     assert [int(call(pacing)) for _ in range(301)] == [0] * 300 + [60]
 
 
@@ -309,14 +309,14 @@ def test_the_rate_is_never_exceeded_whenever_the_vendor_counts(windows, threads,
 def test_windows_are_checked(windows, message):
     """One sentence."""
     with pytest.raises(ConfigurationError, match=message):
-        Pacing(windows)
+        RateLimiter(windows)
 
 
 @pytest.mark.parametrize("value", [-1, True, "5", float("nan"), float("inf")], ids=str)
 def test_the_longest_wait_is_checked(value):
     """A number of seconds."""
     with pytest.raises(ConfigurationError, match="max_wait_s must be"):
-        Pacing([RateWindow(1, 1)], max_wait_s=value)
+        RateLimiter([RateWindow(1, 1)], max_wait_s=value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 import trustme
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     LivenessDecision,
     LivenessResult,
@@ -148,9 +149,13 @@ class AcmeBackend(HttpBackend):
         body = reply.json()
         if isinstance(call, LivenessCall):
             live = {True: LivenessDecision.LIVE, False: LivenessDecision.NOT_LIVE}
-            return LivenessResult(decision=live[body["live"]], backend="acme", billed=Billed.YES)
+            return LivenessResult(
+                decision=live[body["live"]], backend="acme", billing=Billing(Charged.YES)
+            )
         same = {True: Decision.MATCH, False: Decision.NO_MATCH}
-        return MatchResult(decision=same[body["same"]], backend="acme", billed=Billed.YES)
+        return MatchResult(
+            decision=same[body["same"]], backend="acme", billing=Billing(Charged.YES)
+        )
 
 
 @pytest.fixture

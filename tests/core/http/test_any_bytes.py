@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rawserver import RawServer
 
-from facematch_core import Billed, OutcomeUnknown, UnexpectedResponse
+from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse
 from facematch_core.errors import VendorError
 from facematch_core.http import HttpClient, HttpReply, HttpRequest
 
@@ -118,7 +118,7 @@ def test_any_answer_is_a_reply_or_one_of_our_errors(scripted, data):
         assert data.startswith(b"HTTP/1.")
         return
     assert type(outcome) in (OutcomeUnknown, UnexpectedResponse)
-    assert outcome.billed is not Billed.NO
+    assert outcome.billing.charged is not Charged.NO
     assert (outcome.__context__, outcome.__cause__) == (None, None)
 
 

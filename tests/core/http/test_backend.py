@@ -10,7 +10,8 @@ from rawserver import RawServer, answer, close, hold, read_request, send
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Environment,
     FaceVerifier,
@@ -22,7 +23,7 @@ from facematch_core import (
     Retention,
     Score,
     UnexpectedResponse,
-    UnsupportedCapability,
+    Unsupported,
 )
 from facematch_core.backend import Capabilities, LivenessCall, MatchCall
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
@@ -50,10 +51,10 @@ def asked(acme):
 
 
 def test_a_match(asked):
-    """A result, marked as what the backend says; an ordinary answer is no mock's."""
+    """A result, marked as what the backend says; what was not declared is not known."""
     result = asked(200, b'{"same": true}')
-    assert (result.decision, result.billed) == (Decision.MATCH, Billed.YES)
-    assert result.environment is Environment.PRODUCTION
+    assert (result.decision, result.billing.charged) == (Decision.MATCH, Charged.YES)
+    assert result.environment is None
 
 
 def test_a_liveness_check(asked):
@@ -69,7 +70,7 @@ def test_a_backend_without_liveness(acme):
         capabilities = Capabilities()
 
     backend = acme("http://127.0.0.1:1", cls=MatchOnly)
-    with pytest.raises(UnsupportedCapability):
+    with pytest.raises(Unsupported):
         backend.check_liveness(LivenessCall(probe=picture()))
 
 
@@ -95,9 +96,9 @@ def test_a_mock_s_answer_says_so(asked):
 def test_a_200_that_cannot_be_read_is_charged(asked, body, what):
     """The message names the class and the line of the problem, never the body."""
     with pytest.raises(UnexpectedResponse, match=what) as caught:
-        asked(200, body, call=match_call(attempt_id="a-1"))
+        asked(200, body, call=match_call(call_id="a-1"))
     error = caught.value
-    assert (error.billed, error.status_code, error.attempt_id) == (Billed.YES, 200, "a-1")
+    assert (error.billing.charged, error.status_code, error.ids.call) == (Charged.YES, 200, "a-1")
     assert (error.__context__, error.__cause__) == (None, None)
     assert "canary" not in error.message
     assert ".py, line " in error.message
@@ -115,11 +116,11 @@ def test_a_200_that_cannot_be_read_of_a_free_call_is_not(acme, asked):
     with pytest.raises(UnexpectedResponse, match="not charged") as caught:
         asked(200, b"{}", cls=HalfFree, call=LivenessCall(probe=picture()))
     error = caught.value
-    assert (error.billed, error.retryable) == (Billed.NO, False)
-    assert error.billed_ground == "the vendor charges nothing for it"
+    assert (error.billing.charged, error.retryable) == (Charged.NO, False)
+    assert error.billing.ground == "the vendor charges nothing for it"
     with pytest.raises(UnexpectedResponse, match="counts as charged") as caught:
         asked(200, b"{}", cls=HalfFree)
-    assert caught.value.billed is Billed.YES
+    assert caught.value.billing.charged is Charged.YES
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_whatever_parse_trips_over_is_charged(acme, asked, problem):
 
     with pytest.raises(UnexpectedResponse) as caught:
         asked(200, b"{}", cls=Odd)
-    assert caught.value.billed is Billed.YES
+    assert caught.value.billing.charged is Charged.YES
     assert not isinstance(caught.value, (InvalidRequest, ConfigurationError))
 
 
@@ -166,22 +167,22 @@ def test_a_vendor_error_of_parse_is_handed_on(acme, asked):
             try:
                 return {}["same"]
             except KeyError as error:
-                raise RequestRejected("Refused.", billed=Billed.YES) from error
+                raise RequestRejected("Refused.", billing=Billing(Charged.YES)) from error
 
     with pytest.raises(RequestRejected, match=r"^Refused\.$") as caught:
-        asked(200, b"{}", cls=Polite, call=match_call(attempt_id="a-1"))
+        asked(200, b"{}", cls=Polite, call=match_call(call_id="a-1"))
     error = caught.value
-    assert (error.billed, error.backend, error.status_code) == (Billed.YES, "acme", 200)
-    assert (error.attempt_id, error.__cause__, error.__context__) == ("a-1", None, None)
+    assert (error.billing.charged, error.backend, error.status_code) == (Charged.YES, "acme", 200)
+    assert (error.ids.call, error.__cause__, error.__context__) == ("a-1", None, None)
 
 
 def test_another_status_is_an_error_of_the_table(asked):
     """With the vendor's words, its status, and our id."""
-    call = match_call(attempt_id="a-1")
+    call = match_call(call_id="a-1")
     with pytest.raises(AuthenticationFailed, match="Who are you") as caught:
         asked(401, b'{"detail": "Who are you?"}', call=call)
     error = caught.value
-    assert (error.status_code, error.attempt_id, error.billed) == (401, "a-1", Billed.NO)
+    assert (error.status_code, error.ids.call, error.billing.charged) == (401, "a-1", Charged.NO)
     assert (error.__context__, error.__cause__) == (None, None)
 
 
@@ -237,7 +238,7 @@ def test_build_and_parse_are_pure(acme):
     assert [part.filename for part in request.files] == ["probe.jpg", "reference.jpg"]
     assert request.files[0].data == call.probe.data
     assert backend.parse(call, HttpReply(status=200, body=b'{"same": false}')) == MatchResult(
-        decision=Decision.NO_MATCH, backend="acme", billed=Billed.YES
+        decision=Decision.NO_MATCH, backend="acme", billing=Billing(Charged.YES)
     )
 
 
@@ -263,9 +264,9 @@ def test_through_a_verifier(acme):
     script = [read_request, send(answer(200, b'{"same": true}', f"{MOCK_HEADER}: 1"))]
     with RawServer(script) as server:
         backend = acme(server.url)
-        with FaceVerifier(backend, on_event=lambda e: events.append(type(e).__name__)) as verifier:
+        with FaceVerifier(backend, on_event=lambda e: events.append(e.kind.value)) as verifier:
             result = verifier.verify(picture(), picture(), caller_ref="r-1")
     assert result.is_match
-    assert (result.environment, result.caller_ref) == (Environment.MOCK, "r-1")
-    assert events == ["Started", "Sent", "Answered", "Charged"]
+    assert (result.environment, result.ids.caller) == (Environment.MOCK, "r-1")
+    assert events == ["started", "sent", "answered", "charged"]
     assert b'name="ref"\r\n\r\nr-1\r\n' in server.received

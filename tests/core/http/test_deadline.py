@@ -8,7 +8,7 @@ import time
 import pytest
 from rawserver import RawServer, answer, dribble, hold, read_request, send
 
-from facematch_core import Billed, VendorUnavailable
+from facematch_core import Charged, VendorUnavailable
 from facematch_core.errors import DeadlineExceeded
 from facematch_core.http import HttpClient
 
@@ -52,7 +52,7 @@ def test_the_deadline_ends_everything_after_the_first_byte(name, ask):
         took = time.monotonic() - begun
     error = outcome.error
     assert type(error) is DeadlineExceeded
-    assert (error.billed, error.reconcilable, outcome.sent) == (Billed.UNKNOWN, True, 1)
+    assert (error.billing.charged, error.reconcilable, outcome.sent) == (Charged.UNKNOWN, True, 1)
     assert isinstance(error, TimeoutError)
     assert 0.25 < took < 10
 
@@ -65,7 +65,7 @@ def test_a_deadline_that_has_passed_sends_nothing(ask):
     assert type(outcome.error) is VendorUnavailable
     assert "deadline" in outcome.error.message
     assert outcome.error.retryable is False
-    assert (outcome.error.billed, outcome.sent) == (Billed.NO, 0)
+    assert (outcome.error.billing.charged, outcome.sent) == (Charged.NO, 0)
 
 
 def test_a_deadline_within_the_handshake_sends_nothing(client, request_to, ask):

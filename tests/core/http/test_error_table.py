@@ -6,7 +6,8 @@ import pytest
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Charged,
+    Ids,
     InsufficientCredit,
     OutcomeUnknown,
     PermissionDenied,
@@ -62,14 +63,14 @@ def error_of(status, body=b"", table=DEFAULT_ERRORS, headers=None, **more):
 def expected(status, shape):
     """The rule of the module, said once more in other words."""
     if status in BY_STATUS:
-        return BY_STATUS[status], Billed.NO
+        return BY_STATUS[status], Charged.NO
     if status in (301, 307, 308):
-        return RequestRejected, Billed.NO
+        return RequestRejected, Charged.NO
     if 200 <= status < 300:
-        return UnexpectedResponse, Billed.YES
+        return UnexpectedResponse, Charged.YES
     if 400 <= status < 500 and status not in HALF_WAY and shape is BodyShape.JSON_OBJECT:
-        return RequestRejected, Billed.NO
-    return OutcomeUnknown, Billed.UNKNOWN
+        return RequestRejected, Charged.NO
+    return OutcomeUnknown, Charged.UNKNOWN
 
 
 def test_the_table_is_total():
@@ -82,10 +83,10 @@ def test_every_row(shape):
     """Class, bill and repeatability of every status with this shape of body."""
     for status in range(100, 600):
         error = error_of(status, BODIES[shape])
-        assert (type(error), error.billed) == expected(status, shape), status
+        assert (type(error), error.billing.charged) == expected(status, shape), status
         assert error.retryable == (status == 429), status
         assert (error.status_code, error.backend) == (status, "acme")
-        assert error.billed_ground
+        assert error.billing.ground
         assert error.message.startswith(f"acme answered {status}: ")
         assert ("It is so." in error.message) == (shape is BodyShape.JSON_OBJECT)
 
@@ -93,7 +94,7 @@ def test_every_row(shape):
 def test_unknown_and_outcome_unknown_are_the_same():
     """Only UNKNOWN raises `OutcomeUnknown`, and nothing unknown may be repeated."""
     for row in DEFAULT_ERRORS.values():
-        assert (row.billed is Billed.UNKNOWN) == (row.error is OutcomeUnknown)
+        assert (row.charged is Charged.UNKNOWN) == (row.error is OutcomeUnknown)
         assert not row.retryable
 
 
@@ -126,8 +127,8 @@ def test_a_redirect_names_the_setting():
 
 def test_a_vendor_s_own_rows():
     """Laid over the table; everything else stays."""
-    unpaid = ErrorRow(OutcomeUnknown, Billed.UNKNOWN, "seen", "broken", retryable=False)
-    credit = ErrorRow(InsufficientCredit, Billed.NO, "documented", "no credit is left")
+    unpaid = ErrorRow(OutcomeUnknown, Charged.UNKNOWN, "seen", "broken", retryable=False)
+    credit = ErrorRow(InsufficientCredit, Charged.NO, "documented", "no credit is left")
     table = {
         **DEFAULT_ERRORS,
         **rows((403,), credit, [BodyShape.JSON_OBJECT]),
@@ -135,16 +136,16 @@ def test_a_vendor_s_own_rows():
     }
     assert type(error_of(403, b"{}", table)) is InsufficientCredit
     assert type(error_of(403, b"", table)) is PermissionDenied
-    assert error_of(501, b"", table).billed_ground == "seen"
+    assert error_of(501, b"", table).billing.ground == "seen"
     assert len(table) == len(DEFAULT_ERRORS)
 
 
 def test_more_arguments_reach_the_error():
     """The vendor's id, ours, and the texts per field."""
     error = error_of(
-        400, b"{}", attempt_id="a", request_id="r", field_errors={"probe": ["Too dark."]}
+        400, b"{}", ids=Ids(call="a", vendor="r"), field_errors={"probe": ["Too dark."]}
     )
-    assert (error.attempt_id, error.request_id) == ("a", "r")
+    assert (error.ids.call, error.ids.vendor) == ("a", "r")
     assert error.field_errors == {"probe": ("Too dark.",)}
 
 

@@ -4,7 +4,7 @@ import pytest
 from fakes import picture
 
 from facematch_core import (
-    Billed,
+    Charged,
     Decision,
     Environment,
     EnvironmentMismatch,
@@ -35,17 +35,17 @@ def test_a_result(acme, call, body, decision):
 @pytest.mark.parametrize(
     ("status", "body", "kind", "billed"),
     [
-        (502, b"<html></html>", OutcomeUnknown, Billed.UNKNOWN),
-        (200, b"<html></html>", UnexpectedResponse, Billed.YES),
+        (502, b"<html></html>", OutcomeUnknown, Charged.UNKNOWN),
+        (200, b"<html></html>", UnexpectedResponse, Charged.YES),
         # A result, but not of what was asked.
-        (200, b'{"live": true}', UnexpectedResponse, Billed.YES),
+        (200, b'{"live": true}', UnexpectedResponse, Charged.YES),
     ],
 )
 def test_an_error_is_told_and_not_raised(acme, status, body, kind, billed):
     """As the call would raise it: with backend, status and id of the call."""
     error = acme(NOWHERE).read_reply(MATCH, HttpReply(status=status, body=body))
-    assert (type(error), error.billed, error.status_code) == (kind, billed, status)
-    assert (error.backend, error.attempt_id) == ("acme", MATCH.attempt_id)
+    assert (type(error), error.billing.charged, error.status_code) == (kind, billed, status)
+    assert (error.backend, error.ids.call) == ("acme", MATCH.call_id)
     assert error.__traceback__ is None
 
 

@@ -7,11 +7,13 @@ from rawserver import RawServer, answer, close, read_request, send
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Environment,
     EnvironmentMismatch,
     FaceVerifier,
+    Ids,
     MatchResult,
     OutcomeUnknown,
     PermissionDenied,
@@ -58,8 +60,8 @@ def served(acme):
                 return MatchResult(
                     decision=Decision.MATCH,
                     backend=self.name,
-                    billed=Billed.YES,
-                    request_id=reply.json().get("id"),
+                    billing=Billing(Charged.YES),
+                    ids=Ids(vendor=reply.json().get("id")),
                     raw=reply.json(),
                 )
 
@@ -105,7 +107,7 @@ def test_not_a_third_time(served):
     backend, server = served(REFUSED, REFUSED, SAME)
     with pytest.raises(PermissionDenied) as caught:
         backend.match(match_call())
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert tokens_seen(server) == list(TOKENS[:2])
 
 
@@ -122,7 +124,7 @@ def test_an_answer_that_is_lost_after_the_refusal(served):
     backend, server = served(REFUSED, None, SAME)
     with pytest.raises(OutcomeUnknown) as caught:
         backend.match(match_call())
-    assert caught.value.billed is Billed.UNKNOWN
+    assert caught.value.billing.charged is Charged.UNKNOWN
     assert len(server.connections) == 2
 
 
@@ -151,8 +153,8 @@ def test_a_second_login_that_fails(served):
     backend, server = served(REFUSED, SAME, login=login)
     with pytest.raises(VendorUnavailable, match="No token") as caught:
         FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
-    assert caught.value.billed is Billed.NO
-    assert "refused" in caught.value.billed_ground
+    assert caught.value.billing.charged is Charged.NO
+    assert "refused" in caught.value.billing.ground
     assert tokens_seen(server) == [TOKENS[0]]
 
 
@@ -164,7 +166,7 @@ def test_the_deadline_is_one(served):
     with pytest.raises(VendorUnavailable) as caught:
         backend.match(match_call(deadline_s=7.0))
     assert backend.told == [7.0, 3.0]
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     assert tokens_seen(server) == [TOKENS[0]]
 
 
@@ -190,7 +192,7 @@ def test_the_token_alone_is_masked(served):
     echo = f'{{"id": "of {TOKENS[0]}", "text": "{TOKENS[0]}"}}'.encode()
     backend, _ = served((200, echo))
     result = backend.match(match_call())
-    assert result.request_id == "of ***"
+    assert result.ids.vendor == "of ***"
     assert result.raw == {"id": "of ***", "text": "***"}
     backend, _ = served((401, f'{{"detail": "not {TOKENS[0]}"}}'.encode()))
     with pytest.raises(AuthenticationFailed, match=r"not \*\*\*"):

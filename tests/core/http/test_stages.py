@@ -16,7 +16,7 @@ from rawserver import (
     send,
 )
 
-from facematch_core import Billed, OutcomeUnknown, UnexpectedResponse, VendorUnavailable
+from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse, VendorUnavailable
 from facematch_core.errors import DeadlineExceeded
 from facematch_core.http import HttpClient
 
@@ -71,11 +71,11 @@ def test_what_breaks_after_the_first_byte_is_unknown(name, ask):
     """Whatever happens once the first byte was handed over: it may have been executed."""
     script, size = AFTER_THE_FIRST_BYTE[name]
     with RawServer(script) as server:
-        outcome = ask(server.url, size=size, attempt_id="a-1")
+        outcome = ask(server.url, size=size, call_id="a-1")
     error = outcome.error
     assert type(error) is OutcomeUnknown
-    assert (error.billed, error.retryable, outcome.sent) == (Billed.UNKNOWN, False, 1)
-    assert (error.backend, error.attempt_id, error.reconcilable) == ("acme", "a-1", False)
+    assert (error.billing.charged, error.retryable, outcome.sent) == (Charged.UNKNOWN, False, 1)
+    assert (error.backend, error.ids.call, error.reconcilable) == ("acme", "a-1", False)
     assert "keep nothing" in error.message
 
 
@@ -94,7 +94,7 @@ def test_a_refused_connection_sent_nothing(ask):
     with refused() as port:
         outcome = ask(f"http://127.0.0.1:{port}/")
     assert type(outcome.error) is VendorUnavailable
-    assert (outcome.error.billed, outcome.error.retryable) == (Billed.NO, True)
+    assert (outcome.error.billing.charged, outcome.error.retryable) == (Charged.NO, True)
     assert outcome.error.status_code is None
     assert "refused" in outcome.error.message
     assert outcome.sent == 0
@@ -131,7 +131,7 @@ def test_a_200_that_is_too_long_is_charged(ask):
     with RawServer([read_request, send(answer(200, b"x" * 2_000_000))]) as server:
         outcome = ask(server.url)
     assert type(outcome.error) is UnexpectedResponse
-    assert (outcome.error.billed, outcome.error.status_code) == (Billed.YES, 200)
+    assert (outcome.error.billing.charged, outcome.error.status_code) == (Charged.YES, 200)
     assert outcome.sent == 1
 
 

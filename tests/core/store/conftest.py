@@ -2,7 +2,7 @@
 
 import pytest
 
-from facematch_core.store import MemoryAttempts, SqlAttempts
+from facematch_core.store import MemoryStore, SqlStore
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def address(tmp_path):
 @pytest.fixture
 def sql(address):
     """A store in a file."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     yield store
     store.close()
 
@@ -22,4 +22,4 @@ def sql(address):
 @pytest.fixture(params=["memory", "sql"])
 def store(request):
     """Each kind of store."""
-    return MemoryAttempts() if request.param == "memory" else request.getfixturevalue("sql")
+    return MemoryStore() if request.param == "memory" else request.getfixturevalue("sql")

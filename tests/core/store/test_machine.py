@@ -9,15 +9,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from facematch_core import Billed, BudgetExceeded, Environment, Operation
-from facematch_core.gates import Budget, Period
-from facematch_core.store import MemoryAttempts, SqlAttempts, State, doubt_abandoned
+from facematch_core import BudgetExceeded, Charged, Environment, Operation
+from facematch_core.resilience import Budget, Period
+from facematch_core.store import MemoryStore, SqlStore, State, doubt_abandoned
 from facematch_core.testing import ManualClock
 
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
 #: Two budgets in one store: calls for good, and an amount a day.
 CAPS = {"calls": Decimal(6), "money": Decimal("0.20")}
-BILLED = st.sampled_from(Billed)
+BILLED = st.sampled_from(Charged)
 WHERE = st.sampled_from([Environment.PRODUCTION, Environment.MOCK])
 
 
@@ -105,13 +105,13 @@ class Machine(RuleBasedStateMachine):
                 told = [refusal.spent, refusal.reserved, refusal.unknown]
                 assert (sum(told), refusal.cap) == (sum(before), CAPS[which])
                 for leave in left:
-                    leave(ending(Billed.NO))
+                    leave(ending(Charged.NO))
                 return
         if paid:
-            self.calls.append(Call(made.attempt, of, left))
+            self.calls.append(Call(made.call, of, left))
         else:
             for leave in left:
-                leave(ending(Billed.YES))
+                leave(ending(Charged.YES))
 
     def under_way(self):
         return [call for call in self.calls if call.leave is not None]
@@ -158,7 +158,7 @@ class Machine(RuleBasedStateMachine):
         found = [e for e in self.store.open_entries() if e.attempt.id == call.attempt.id]
         assert len(found) == 2
         for one in found:
-            billed = Billed.YES if charged else Billed.NO
+            billed = Charged.YES if charged else Charged.NO
             assert self.store.settle(one, billed, at=self.clock.now())
         call.state = "spent" if charged else "free"
         call.leave = None
@@ -192,7 +192,7 @@ class MemoryMachine(Machine):
 
     def make_store(self):
         """One that is gone with its process."""
-        return MemoryAttempts()
+        return MemoryStore()
 
     def reopened(self):
         """The same."""
@@ -205,12 +205,12 @@ class SqlMachine(Machine):
     def make_store(self):
         """A new file."""
         self.folder = tempfile.TemporaryDirectory()
-        return SqlAttempts(f"sqlite:///{self.folder.name}/a.sqlite3")
+        return SqlStore(f"sqlite:///{self.folder.name}/a.sqlite3")
 
     def reopened(self):
         """The file of before."""
         self.store.close()
-        return SqlAttempts(f"sqlite:///{self.folder.name}/a.sqlite3")
+        return SqlStore(f"sqlite:///{self.folder.name}/a.sqlite3")
 
     def teardown(self):
         """Close and take away."""

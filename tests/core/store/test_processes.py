@@ -8,9 +8,9 @@ import pytest
 import store_processes as processes
 from attempts import KEY, NOW, ONE, entry, sums
 
-from facematch_core import Billed
-from facematch_core.gates import Budget
-from facematch_core.store import MemoryAttempts, SqlAttempts, doubt_abandoned
+from facematch_core import Charged
+from facematch_core.resilience import Budget
+from facematch_core.store import MemoryStore, SqlStore, doubt_abandoned
 
 MANY = Decimal(10**6)
 
@@ -22,7 +22,7 @@ def test_four_processes_are_held_to_one_cap(address):
     passed, refused = processes.four_processes(address)
     assert passed == processes.CAP
     assert refused > 0
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     spent, reserved, unknown = sums(store)
     assert (spent + unknown, reserved) == (processes.CAP, 0)
     store.close()
@@ -37,7 +37,7 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(sql, address):
     left = sql.open_entries()
     assert all(one.attempt.kept for one in left)
     for one in left:
-        sql.settle(one, Billed.NO, at=NOW)
+        sql.settle(one, Charged.NO, at=NOW)
     assert sums(sql) == (0, 0, 0)
 
 
@@ -56,7 +56,7 @@ def test_fork_while_others_write(sql):
         while not over.is_set():
             one = entry()
             sql.reserve(one, MANY)
-            sql.settle(one, Billed.YES, at=NOW)
+            sql.settle(one, Charged.YES, at=NOW)
 
     writers = [threading.Thread(target=write) for _ in range(4)]
     for writer in writers:
@@ -70,7 +70,7 @@ def test_fork_while_others_write(sql):
                 try:
                     one = entry(id=f"child-{os.getpid()}")
                     sql.reserve(one, MANY)
-                    code = 0 if sql.settle(one, Billed.NO, at=NOW) else 1
+                    code = 0 if sql.settle(one, Charged.NO, at=NOW) else 1
                 finally:
                     os._exit(code)
             children.append(pid)
@@ -85,7 +85,7 @@ def test_fork_while_others_write(sql):
 
 def test_in_memory_each_process_counts_for_itself():
     """From what stood when it was forked."""
-    store = MemoryAttempts()
+    store = MemoryStore()
     budget = Budget(6, name="shop", store=store)
     assert processes.spend(budget, 3) == (2, 0)
     pid = os.fork()
@@ -101,7 +101,7 @@ def test_in_memory_each_process_counts_for_itself():
 
 def test_a_lock_that_another_thread_held_is_free_in_the_child():
     """That thread does not exist there."""
-    store = MemoryAttempts()
+    store = MemoryStore()
     store._lock.acquire()
     pid = os.fork()
     if pid == 0:

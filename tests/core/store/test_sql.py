@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy
 from attempts import KEY, NOW, ONE, entry, sums
 
-from facematch_core import Billed, ConfigurationError
-from facematch_core.store import SqlAttempts, _sql
+from facematch_core import Charged, ConfigurationError
+from facematch_core.store import SqlStore, _sql
 from facematch_core.store._tables import ATTEMPTS, BUDGETS
 
 
@@ -21,7 +21,7 @@ def test_it_outlives_its_store(sql, address):
     one = entry()
     sql.reserve(one, ONE)
     sql.close()
-    again = SqlAttempts(address)
+    again = SqlStore(address)
     assert again.open_entries() == (one,)
     assert again.reserve(entry(), ONE) is not None
     again.close()
@@ -39,7 +39,7 @@ def test_a_file_that_is_there_keeps_its_mode(tmp_path):
     """Whoever made it knows who is to read it."""
     file = tmp_path / "a.sqlite3"
     file.touch(mode=0o640)
-    SqlAttempts(f"sqlite:///{file}").close()
+    SqlStore(f"sqlite:///{file}").close()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
@@ -54,7 +54,7 @@ def test_what_is_written(sql, tmp_path):
     """One line per try: facts about the call, and nothing of the caller's."""
     one = entry(caller_ref="case-17")
     sql.reserve(one, ONE)
-    sql.settle(one, Billed.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    sql.settle(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
     with sql._database._engine.connect() as connection:
         (row,) = connection.execute(ATTEMPTS.select()).mappings().all()
         (total,) = connection.execute(BUDGETS.select()).mappings().all()
@@ -68,7 +68,7 @@ def test_what_is_written(sql, tmp_path):
 
 def test_caller_ref_is_kept_if_asked(address):
     """It makes looking for a call shorter."""
-    store = SqlAttempts(address, keep_caller_ref=True)
+    store = SqlStore(address, keep_caller_ref=True)
     store.reserve(entry(caller_ref="case-17"), ONE)
     assert store.open_entries()[0].attempt.caller_ref == "case-17"
     store.close()
@@ -80,7 +80,7 @@ def test_another_version_is_left_alone(sql, address):
         connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 2"))
     sql.close()
     with pytest.raises(ConfigurationError, match="of version 2, and this facematch has version 1"):
-        SqlAttempts(address)
+        SqlStore(address)
 
 
 def test_an_engine_of_somebody_else(tmp_path):
@@ -89,7 +89,7 @@ def test_an_engine_of_somebody_else(tmp_path):
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("CREATE TABLE orders (id INTEGER)"))
     pool = engine.pool
-    store = SqlAttempts(engine)
+    store = SqlStore(engine)
     assert store.reserve(entry(), ONE) is None
     assert store.reserve(entry(), ONE) is not None
     store.close()
@@ -124,7 +124,7 @@ REAL = _sql._set_aside
 def test_addresses_that_cannot_be_used(address):
     """One sentence that holds no password."""
     with pytest.raises(ConfigurationError, match="cannot be used") as caught:
-        SqlAttempts(address)
+        SqlStore(address)
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -132,7 +132,7 @@ def test_addresses_that_cannot_be_used(address):
 def test_a_folder_that_is_not_there(tmp_path):
     """The system's own word for it."""
     with pytest.raises(ConfigurationError, match=r"missing/a.sqlite3', cannot .*: No such file or"):
-        SqlAttempts(f"sqlite:///{tmp_path}/missing/a.sqlite3")
+        SqlStore(f"sqlite:///{tmp_path}/missing/a.sqlite3")
 
 
 def test_a_file_of_another_kind(tmp_path):
@@ -140,7 +140,7 @@ def test_a_file_of_another_kind(tmp_path):
     file = tmp_path / "photo.jpg"
     file.write_bytes(b"\xff\xd8\xff" * 500)
     with pytest.raises(ConfigurationError, match="file is not a database"):
-        SqlAttempts(f"sqlite:///{file}")
+        SqlStore(f"sqlite:///{file}")
     assert file.read_bytes() == b"\xff\xd8\xff" * 500
 
 
@@ -148,21 +148,20 @@ def test_other_databases_are_refused():
     """Whether their statements do the same was never tried."""
     engine = SimpleNamespace(dialect=SimpleNamespace(name="mysql"))
     with pytest.raises(ConfigurationError, match="SQLite and PostgreSQL, not mysql"):
-        SqlAttempts(engine)
+        SqlStore(engine)
 
 
 def test_without_sqlalchemy(monkeypatch):
     """The one line that installs it."""
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigurationError, match=r'pip install "facematch-core\[store\]"'):
-        SqlAttempts("sqlite:///a.sqlite3")
+        SqlStore("sqlite:///a.sqlite3")
 
 
 def test_importing_it_loads_no_sqlalchemy():
     """Only opening a store does."""
-    code = (
-        "import sys, facematch_core.gates, facematch_core.store; print('sqlalchemy' in sys.modules)"
-    )
+    modules = "sys, facematch_core.resilience, facematch_core.store"
+    code = f"import {modules}; print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

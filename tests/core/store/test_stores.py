@@ -8,8 +8,8 @@ import attrs
 import pytest
 from attempts import KEY, NOW, ONE, entry, later, of_nobody, sums
 
-from facematch_core import Billed, ConfigurationError, Environment
-from facematch_core.gates import Period
+from facematch_core import Charged, ConfigurationError, Environment
+from facematch_core.resilience import Period
 from facematch_core.store import Owner, State, doubt_abandoned, is_abandoned
 
 USD = attrs.evolve(KEY, currency="USD")
@@ -21,14 +21,14 @@ def test_reserved_until_settled(store):
     assert store.standing(KEY) is None
     assert store.reserve(one, Decimal(2)) is None
     assert sums(store) == (0, 1, 0)
-    assert store.settle(one, Billed.YES, at=NOW)
+    assert store.settle(one, Charged.YES, at=NOW)
     assert sums(store) == (1, 0, 0)
     assert store.open_entries() == ()
 
 
 @pytest.mark.parametrize(
     ("billed", "after"),
-    [(Billed.YES, (1, 0, 0)), (Billed.NO, (0, 0, 0)), (Billed.UNKNOWN, (0, 0, 1))],
+    [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0)), (Charged.UNKNOWN, (0, 0, 1))],
 )
 def test_three_ways_to_settle(store, billed, after):
     """Spent, free again, or set aside; to say it twice changes nothing."""
@@ -39,18 +39,22 @@ def test_three_ways_to_settle(store, billed, after):
     assert sums(store) == after
 
 
-@pytest.mark.parametrize(("billed", "after"), [(Billed.YES, (1, 0, 0)), (Billed.NO, (0, 0, 0))])
+@pytest.mark.parametrize(("billed", "after"), [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0))])
 def test_unknown_is_settled_later(store, billed, after):
     """Once, and then for good."""
     one = entry()
     store.reserve(one, ONE)
-    store.settle(one, Billed.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    store.settle(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
     (left,) = store.open_entries()
-    assert (left.state, left.billed, left.error) == (State.UNKNOWN, "unknown", "OutcomeUnknown")
+    assert (left.state, left.billed, left.error) == (
+        State.UNKNOWN,
+        "unknown",
+        "OutcomeUnknown",
+    )
     assert left.ended_at == NOW
     assert store.settle(one, billed, at=later(days=2))
     assert sums(store) == after
-    for again in Billed:
+    for again in Charged:
         assert not store.settle(one, again, at=NOW)
     assert sums(store) == after
 
@@ -58,11 +62,11 @@ def test_unknown_is_settled_later(store, billed, after):
 def test_what_was_never_reserved_is_not_settled(store):
     """A sum cannot be made smaller by a mistake."""
     store.reserve(entry(), ONE)
-    assert not store.settle(entry(), Billed.NO, at=NOW)
+    assert not store.settle(entry(), Charged.NO, at=NOW)
     assert sums(store) == (0, 1, 0)
 
 
-@pytest.mark.parametrize("billed", [None, Billed.YES, Billed.UNKNOWN])
+@pytest.mark.parametrize("billed", [None, Charged.YES, Charged.UNKNOWN])
 def test_no_room(store, billed):
     """Spent, reserved and unknown all take room; a refusal changes nothing and says what stands."""
     one = entry()
@@ -120,7 +124,7 @@ def test_amounts_are_exact(store):
     for _ in range(10):
         one = entry(USD, tenth)
         assert store.reserve(one, ONE) is None
-        store.settle(one, Billed.YES, at=NOW)
+        store.settle(one, Charged.YES, at=NOW)
     assert store.standing(USD).spent == 1
     assert store.reserve(entry(USD, Decimal("0.000001")), ONE) is not None
     most = Decimal(10**12)
@@ -166,7 +170,7 @@ def test_nothing_of_the_caller(store):
 
 def test_of_64_threads_exactly_the_cap_pass(store):
     """However many ask at once, and whatever becomes of those that pass."""
-    ways = itertools.cycle([Billed.YES, Billed.UNKNOWN])
+    ways = itertools.cycle([Charged.YES, Charged.UNKNOWN])
 
     def go(billed):
         one = entry()
@@ -190,7 +194,7 @@ def test_what_a_process_left_behind_is_unknown(store):
     assert doubt_abandoned(store, NOW) == 1
     assert sums(store) == (0, 1, 1)
     assert doubt_abandoned(store, NOW) == 0
-    assert store.settle(gone, Billed.YES, at=NOW)
+    assert store.settle(gone, Charged.YES, at=NOW)
     assert sums(store) == (1, 1, 0)
 
 
@@ -209,7 +213,7 @@ def test_a_process_that_is_there_may_wait_for_days(store):
     mine = entry()
     store.reserve(mine, ONE)
     assert doubt_abandoned(store, later(days=2)) == 0
-    assert store.settle(mine, Billed.YES, at=later(days=2))
+    assert store.settle(mine, Charged.YES, at=later(days=2))
 
 
 def test_it_is_used_again_after_closing(store):

@@ -8,12 +8,11 @@ import pytest
 from plugins import Site
 
 from facematch_core import (
-    BackendNotFound,
-    BackendUnusable,
+    BackendUnavailable,
     ConfigurationError,
     __version__,
 )
-from facematch_core._registry import GROUP as BACKENDS
+from facematch_core.plugins import BACKENDS
 from facematch_core.testing import Situation, conformance, rules
 from facematch_core.testing._conformance import NO_DOUBLE
 from facematch_core.testing._doubles import GROUP as DOUBLES
@@ -185,19 +184,19 @@ def test_a_double_that_cannot_be_used(site, double, says):
     """One sentence, instead of a card on which every rule failed."""
     points = [(BACKENDS, "made", "Made"), (DOUBLES, "made", double)]
     site.add("facematch-made", points, MADE)
-    with pytest.raises(BackendUnusable, match=says):
+    with pytest.raises(BackendUnavailable, match=says):
         conformance("made")
 
 
 def test_settings_that_the_backend_refuses():
     """Its own sentence is what people read."""
-    with pytest.raises(BackendUnusable, match=r"cannot be used \(TypeError: .*colour"):
+    with pytest.raises(BackendUnavailable, match=r"cannot be used \(TypeError: .*colour"):
         conformance(ParagonBackend, double=ParagonDouble, settings={"colour": "red"})
 
 
 def test_what_is_no_backend():
     """An unknown name gets the usual hint, and an object is no class."""
-    with pytest.raises(BackendNotFound, match="did you mean didit"):
+    with pytest.raises(BackendUnavailable, match="did you mean didit"):
         conformance("didid")
     with pytest.raises(ConfigurationError, match=r"not HttpParagon: give it type\(backend\)"):
         conformance(HttpParagon(api_key="paragon-key-1234"))

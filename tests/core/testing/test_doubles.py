@@ -5,7 +5,7 @@ import sys
 import pytest
 from plugins import Site
 
-from facematch_core import BackendUnusable
+from facematch_core import BackendUnavailable
 from facematch_core.testing._doubles import GROUP, double_of
 
 DOUBLE = """
@@ -49,7 +49,7 @@ def test_our_three_backends_have_one():
 def test_two_distributions_that_offer_one(site):
     """Neither is imported: a card must say whose double was played."""
     modules = [site.add("first-made", MADE, DOUBLE), site.add("second-made", MADE, DOUBLE)]
-    with pytest.raises(BackendUnusable, match="first-made and second-made"):
+    with pytest.raises(BackendUnavailable, match="first-made and second-made"):
         double_of("made")
     assert not any(module in sys.modules for module in modules)
 
@@ -72,5 +72,5 @@ def test_a_stranger_cannot_play_for_ours(site):
 def test_what_is_no_double(site, source, says):
     """One sentence that names the distribution."""
     site.add("facematch-made", MADE, source)
-    with pytest.raises(BackendUnusable, match=says):
+    with pytest.raises(BackendUnavailable, match=says):
         double_of("made")

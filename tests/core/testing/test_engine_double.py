@@ -9,7 +9,8 @@ from PIL import Image as Pillow
 from PIL import ImageStat
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Environment,
     Image,
@@ -42,7 +43,7 @@ class ColourBackend(Backend):
 
     def match(self, call):
         faces = [self._face(image, call.rotate) for image in (call.probe, call.reference)]
-        about = {"backend": self.name, "billed": Billed.NO, "billed_ground": "runs here"}
+        about = {"backend": self.name, "billing": Billing(Charged.NO, "runs here")}
         if None in faces:
             warning = ResultWarning(code=WarningCode.NO_FACE)
             return MatchResult(decision=Decision.INCONCLUSIVE, warnings=(warning,), **about)
@@ -50,8 +51,7 @@ class ColourBackend(Backend):
         passes = call.threshold.passes(score)
         return MatchResult(
             decision=Decision.MATCH if passes else Decision.NO_MATCH,
-            score=Score(score, "colour/v1"),
-            scale_source=ScaleSource.DOCUMENTED,
+            score=Score(score, "colour/v1", source=ScaleSource.DOCUMENTED),
             **about,
         )
 

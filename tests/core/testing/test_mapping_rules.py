@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from facematch_core import ResultWarning, WarningCode
-from facematch_core._registry import backend_class
+from facematch_core.plugins import backend_class
 from facematch_core.testing import BackendContract, Situation, rules
 from facematch_core.testing._contract._bench import Bench
 from facematch_core.testing._opening import Alone
@@ -50,7 +50,7 @@ def test_no_scale_no_score():
     """Then nothing is held against a threshold."""
 
     class Scaleless(HttpParagon):
-        capabilities = can(score_scale=None, liveness_scale=None, search_scale=None)
+        capabilities = can(score_scale=None, liveness_scale=None)
 
     told = skipped(R39, HttpParagonDouble(Scaleless))
     assert told == "Does not apply: paragon declares no scale of scores."
@@ -62,8 +62,8 @@ def test_a_score_that_is_not_found_is_an_open_rule():
     class Computed(HttpParagon):
         def result(self, call, body):
             result = super().result(call, body)
-            score = attrs.evolve(result.score, value=result.score.value / 2)
-            return attrs.evolve(result, score=score, raw_score=None)
+            score = attrs.evolve(result.score, value=result.score.value / 2, raw=None)
+            return attrs.evolve(result, score=score)
 
     told = skipped(R39, HttpParagonDouble(Computed))
     assert told == "Not tested: The score of paragon stands nowhere in its answers."

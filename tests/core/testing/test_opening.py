@@ -4,8 +4,8 @@ import attrs
 import pytest
 
 from facematch_core import ConfigurationError, Secret
-from facematch_core._registry import backend_class
 from facematch_core.backend import Backend
+from facematch_core.plugins import backend_class
 from facematch_core.testing import Situation
 from facematch_core.testing._opening import Alone, open_alone, placeholder_settings
 

@@ -13,13 +13,11 @@ from strategies_images import limits
 from facematch_core import Decision, ImageFormat, LivenessDecision, MatchResult, Score
 from facematch_core.backend import ImageLimits
 from facematch_core.testing.strategies import (
-    age_results,
     images,
     live_match_results,
     liveness_results,
     match_results,
     scores,
-    search_results,
     thresholds,
     warnings,
 )
@@ -132,9 +130,7 @@ def test_pictures_that_cannot_be_made(wanted, sentence):
 # Results
 
 
-@pytest.mark.parametrize(
-    "kind", [match_results, liveness_results, live_match_results, search_results, age_results]
-)
+@pytest.mark.parametrize("kind", [match_results, liveness_results, live_match_results])
 def test_results_survive_json(kind):
     """Whatever is in them."""
 

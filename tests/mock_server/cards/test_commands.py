@@ -1,25 +1,24 @@
 """`facematch cards`, run as the plug-in command that it is."""
 
 import json
-from importlib.metadata import EntryPoint
 
 import pytest
 from click.testing import CliRunner
 
-from facematch_core.cli import _group
+from facematch_core.cli import _app
 from facematch_mock_server.cards import Card, card_sheet, make_card, read_card
 
-POINT = EntryPoint("cards", "facematch_mock_server.cards.commands:command", _group.PLUGINS)
+POINT = _app.Point("facematch-core", "facematch_mock_server.cards.commands", "command")
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run `facematch cards ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_group, "_plugins", lambda: {"cards": [POINT]})
+    monkeypatch.setattr(_app, "_plugins", lambda: {"cards": [POINT]})
 
     def invoke(*words):
-        answer = CliRunner().invoke(_group.facematch, ["cards", *words])
+        answer = CliRunner().invoke(_app.facematch, ["cards", *words])
         assert "Traceback" not in answer.output
         return answer
 

@@ -175,7 +175,7 @@ def test_what_no_document_has_is_in_the_answer():
         double.prepare(Situation.UNKNOWN_STATUS)
         result = asked(double)
         assert result.vendor_status == double.unknown_status
-        assert (result.caller_ref, result.score.value > 90) == ("order 7", True)
+        assert (result.ids.caller, result.score.value > 90) == ("order 7", True)
 
 
 @BOTH

@@ -1,6 +1,5 @@
 """Starting and stopping: quick, clean, often, many at once."""
 
-import gc
 import os
 import socket
 import threading
@@ -85,7 +84,6 @@ def test_stop_with_a_connection_open(make_engine, make_fault, place, sent):
         front.stop()
         client.rest()
     assert _refused_after(front)
-    gc.collect()
 
 
 def _refused_after(front):

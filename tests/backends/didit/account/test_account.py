@@ -12,7 +12,7 @@ from requests.adapters import BaseAdapter
 
 import facematch_didit
 from facematch_core import (
-    Billed,
+    Charged,
     ConfigurationError,
     Decision,
     Environment,
@@ -297,7 +297,7 @@ def test_a_deadline_for_all_calls(scripted, clock):
     clock.advance(5)
     with pytest.raises(VendorUnavailable, match="deadline of 5 s ran out") as caught:
         hurried.balance()
-    assert caught.value.billed is Billed.NO
+    assert caught.value.billing.charged is Charged.NO
     account.balance()
     hurried.close()
     account.balance()

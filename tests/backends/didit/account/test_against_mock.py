@@ -55,7 +55,7 @@ def test_a_decision_is_the_result_of_the_call(world):
     match = kept(verifier, "emp-0042")
     live = verifier.check_liveness(card("p1"), retention=Retention.KEEP, metadata={"gate": "south"})
     for called in (match, live):
-        decision = account.decision(called.session_id, just_kept=True)
+        decision = account.decision(called.ids.session, just_kept=True)
         (told,) = decision.results
         assert type(told) is type(called)
         for field in attrs.fields(type(called)):
@@ -71,21 +71,21 @@ def test_a_list_holds_what_was_kept(world):
     verifier, account = world
     first, second, third = (kept(verifier, ref) for ref in ("a", "b", "a"))
     everything = [row.session_id for row in account.sessions(page_size=2)]
-    assert everything == [third.session_id, second.session_id, first.session_id]
+    assert everything == [third.ids.session, second.ids.session, first.ids.session]
     fitting = account.sessions(
         caller_ref="a",
         session_type=SessionType.API,
         api_service=ApiService.FACE_MATCH,
         status=SessionStatus.APPROVED,
     )
-    assert [row.session_id for row in fitting] == [third.session_id, first.session_id]
+    assert [row.session_id for row in fitting] == [third.ids.session, first.ids.session]
     assert list(account.sessions(api_service=ApiService.PASSIVE_LIVENESS)) == []
 
 
 def test_a_session_that_was_deleted(world):
     """It is gone from the list and from its decision, and a second time it is unknown."""
     verifier, account = world
-    session_id = kept(verifier).session_id
+    session_id = kept(verifier).ids.session
     assert account.delete(session_id).session_id == session_id
     for call in (account.decision, account.delete):
         with pytest.raises(SessionNotFound):
@@ -97,17 +97,17 @@ def test_several_at_once(world):
     """By their numbers; unknown ones are skipped."""
     verifier, account = world
     gone, stays = kept(verifier), kept(verifier)
-    number = account.decision(gone.session_id).session_number
+    number = account.decision(gone.ids.session).session_number
     account.delete_many([number, 999_999])
-    assert [row.session_id for row in account.sessions()] == [stays.session_id]
+    assert [row.session_id for row in account.sessions()] == [stays.ids.session]
 
 
 def test_a_person_decides(world):
     """The session takes the new status and a review; its comparison is held back, not turned."""
     verifier, account = world
     called = kept(verifier)
-    account.update_status(called.session_id, SessionStatus.DECLINED, comment="Not them.")
-    decision = account.decision(called.session_id)
+    account.update_status(called.ids.session, SessionStatus.DECLINED, comment="Not them.")
+    decision = account.decision(called.ids.session)
     assert decision.status is SessionStatus.DECLINED
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
@@ -118,8 +118,8 @@ def test_a_person_decides(world):
         "Not them.",
     )
     with pytest.raises(RequestRejected, match="same as the current"):
-        account.update_status(called.session_id, SessionStatus.DECLINED)
-    waited = account.wait_for_review(called.session_id, timeout_s=0)
+        account.update_status(called.ids.session, SessionStatus.DECLINED)
+    waited = account.wait_for_review(called.ids.session, timeout_s=0)
     assert waited.status is SessionStatus.DECLINED
 
 
@@ -127,9 +127,9 @@ def test_notes(world):
     """A note is kept, and changes nothing."""
     verifier, account = world
     called = kept(verifier)
-    account.add_review(called.session_id, "Seen.", new_status=SessionStatus.DECLINED)
-    assert "Seen." in [review.comment for review in account.reviews(called.session_id)]
-    assert account.decision(called.session_id).status is SessionStatus.APPROVED
+    account.add_review(called.ids.session, "Seen.", new_status=SessionStatus.DECLINED)
+    assert "Seen." in [review.comment for review in account.reviews(called.ids.session)]
+    assert account.decision(called.ids.session).status is SessionStatus.APPROVED
 
 
 def test_an_unknown_session(world):
@@ -149,7 +149,7 @@ def test_an_unknown_session(world):
 def test_a_wrong_key(world):
     """It is told as such, whether the edition says 401 or 403."""
     verifier, account = world
-    session_id = kept(verifier).session_id
+    session_id = kept(verifier).ids.session
     with DiditAccount(api_key="wrong", base_url=account.base_url) as stranger:
         for call in (lambda: list(stranger.sessions()), lambda: stranger.decision(session_id)):
             with pytest.raises(AuthenticationFailed):

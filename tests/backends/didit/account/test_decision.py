@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from strategies import json_values
 
 from facematch_core import (
-    AgeDecision,
-    AgeResult,
-    Attempt,
-    Billed,
+    CallRecord,
+    Charged,
     Decision,
     Environment,
     InvalidRequest,
@@ -32,9 +30,9 @@ from facematch_core import (
     ThresholdSource,
     WarningCode,
 )
-from facematch_core.backend import ATTEMPT_KEY, LivenessCall, MatchCall
+from facematch_core.backend import CALL_ID_KEY, LivenessCall, MatchCall
 from facematch_core.http import HttpReply
-from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
+from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, AgeDecision, AgeResult, DiditBackend
 from facematch_didit.account import SessionDecision, SessionStatus, session_decision
 
 BLOCKS = ("face_matches", "liveness_checks")
@@ -56,13 +54,13 @@ def test_a_match_in_full(answers):
     assert decision.liveness_checks == ()
     assert result.decision is Decision.MATCH
     assert result.score == Score(87.36, MATCH_SCALE)
-    assert (result.raw_score, result.raw_score_name) == (87.36, "score")
-    assert result.scale_source is ScaleSource.DOCUMENTED
-    assert result.session_id == result.request_id == decision.session_id
-    assert (result.caller_ref, result.metadata) == ("emp-0042", {"gate": "north"})
+    assert (result.score.raw, result.score.raw_name) == (87.36, "score")
+    assert result.score.source is ScaleSource.DOCUMENTED
+    assert result.ids.session == result.ids.vendor == decision.session_id
+    assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "north"})
     assert result.created_at == decision.created_at
     assert (result.threshold, result.probe_faces, result.reference_faces) == (None, None, None)
-    assert result.billed is Billed.YES
+    assert result.billing.charged is Charged.YES
     assert result.raw["node_id"] == "feature_face_match_1"
 
 
@@ -79,7 +77,7 @@ def test_a_liveness_check_in_full(answers):
 
 
 #: What a decision does not tell, or tells of another place.
-NOT_TOLD = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
+NOT_TOLD = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s", "environment"}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +111,7 @@ def test_the_same_result_as_the_call(block, call, facts, answers):
     body = answers["decision_match"] | {"status": status, "face_matches": None}
     name = {"face_match": "face_matches", "liveness": "liveness_checks"}[block]
     body[name] = [facts | {"node_id": "n"}]
-    body["metadata"][ATTEMPT_KEY] = call.attempt_id
+    body["metadata"][CALL_ID_KEY] = call.call_id
     answer = {
         "request_id": body["session_id"],
         block: facts,
@@ -122,7 +120,9 @@ def test_the_same_result_as_the_call(block, call, facts, answers):
     reply = HttpReply(status=200, body=json.dumps(answer).encode())
     called = DiditBackend(api_key="k").parse(call, reply)
     # The verifier, not the backend, puts these into a result.
-    called = attrs.evolve(called, caller_ref="emp-0042", metadata={"gate": "north"})
+    called = attrs.evolve(
+        called, ids=attrs.evolve(called.ids, caller="emp-0042"), metadata={"gate": "north"}
+    )
     (told,) = session_decision(body).results
     assert type(told) is type(called)
     for field in attrs.fields(type(called)):
@@ -133,14 +133,14 @@ def test_the_same_result_as_the_call(block, call, facts, answers):
 def test_our_id_of_the_call(answers):
     """It is told as the result's attempt, not as an entry of the caller's."""
     body = answers["decision_match"]
-    body["metadata"][ATTEMPT_KEY] = "a-1"
+    body["metadata"][CALL_ID_KEY] = "a-1"
     decision = session_decision(body)
     (result,) = decision.results
-    assert (result.attempt_id, result.metadata) == ("a-1", {"gate": "north"})
-    assert decision.metadata == {"gate": "north", ATTEMPT_KEY: "a-1"}
-    body["metadata"] = {ATTEMPT_KEY: 7}
+    assert (result.ids.call, result.metadata) == ("a-1", {"gate": "north"})
+    assert decision.metadata == {"gate": "north", CALL_ID_KEY: "a-1"}
+    body["metadata"] = {CALL_ID_KEY: 7}
     (result,) = session_decision(body).results
-    assert (result.attempt_id, result.metadata) == (None, None)
+    assert (result.ids.call, result.metadata) == (None, None)
 
 
 NINETY = Threshold(90, ThresholdRule.ABOVE, ThresholdSource.CALLER)
@@ -150,22 +150,22 @@ FIFTY = Threshold(50, ThresholdRule.ABOVE, ThresholdSource.CALLER)
 def attempt(**changes):
     facts = {"id": "a-1", "operation": Operation.MATCH, "backend": "didit", "kept": True}
     at = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
-    return Attempt(**{**facts, "started_at": at, "threshold": FIFTY} | changes)
+    return CallRecord(**{**facts, "started_at": at, "threshold": FIFTY} | changes)
 
 
 def test_the_rules_of_the_call(answers, scripted):
     """Didit's record knows no review threshold; the attempt does."""
     body = answers["decision_match"]
-    body["metadata"][ATTEMPT_KEY] = "a-1"
+    body["metadata"][CALL_ID_KEY] = "a-1"
     strict = attempt(review_threshold=NINETY)
     account, script = scripted((200, body))
     for look in (account.decision, functools.partial(account.wait_for_review, timeout_s=0)):
         bare = look(body["session_id"])
         assert (bare.results[0].decision, bare.results[0].threshold) == (Decision.MATCH, None)
-        told = look(body["session_id"], attempt=strict)
+        told = look(body["session_id"], call=strict)
         assert told.results[0].decision is Decision.REVIEW
         assert (told.results[0].threshold, told.results[0].review_threshold) == (FIFTY, NINETY)
-        assert look(body["session_id"], attempt=attempt()).results[0].is_match
+        assert look(body["session_id"], call=attempt()).results[0].is_match
         assert attrs.evolve(told, results=()) == attrs.evolve(bare, results=())
     assert len(script.seen) == 6
 
@@ -178,11 +178,11 @@ def test_the_rules_of_the_call(answers, scripted):
 def test_the_rules_of_another_call_are_refused(other, answers, scripted):
     """They would say something about a person whom that call never saw."""
     body = answers["decision_match"]
-    body["metadata"][ATTEMPT_KEY] = "a-1"
+    body["metadata"][CALL_ID_KEY] = "a-1"
     account, _ = scripted((200, body))
     with pytest.raises(InvalidRequest, match="another call"):
-        account.decision(body["session_id"], attempt=other)
-    del body["metadata"][ATTEMPT_KEY]
+        account.decision(body["session_id"], call=other)
+    del body["metadata"][CALL_ID_KEY]
     with pytest.raises(InvalidRequest, match="another call"):
         session_decision(body).judged_by(attempt())
 
@@ -237,18 +237,18 @@ def test_a_search_and_an_age_are_never_a_pass(feature, shape, answers):
 @pytest.mark.parametrize(
     ("environment", "workflow_id", "billed"),
     [
-        ("live", None, Billed.YES),
-        ("sandbox", None, Billed.NO),
-        ("sandbox", "2f6e1a52-4c0d-4a5e-8f55-6d1f4d6e7a01", Billed.NO),
-        ("live", "2f6e1a52-4c0d-4a5e-8f55-6d1f4d6e7a01", Billed.UNKNOWN),
+        ("live", None, Charged.YES),
+        ("sandbox", None, Charged.NO),
+        ("sandbox", "2f6e1a52-4c0d-4a5e-8f55-6d1f4d6e7a01", Charged.NO),
+        ("live", "2f6e1a52-4c0d-4a5e-8f55-6d1f4d6e7a01", Charged.UNKNOWN),
     ],
 )
 def test_what_it_cost(environment, workflow_id, billed, answers):
     """A kept call was charged, the sandbox is free, a workflow's price is not told."""
     body = answers["decision_match"] | {"environment": environment, "workflow_id": workflow_id}
     (result,) = session_decision(body).results
-    assert result.billed is billed
-    assert result.request_id == (None if workflow_id else body["session_id"])
+    assert result.billing.charged is billed
+    assert result.ids.vendor == (None if workflow_id else body["session_id"])
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_what_it_cost(environment, workflow_id, billed, answers):
 def test_where_it_comes_from(word, declared, told, expected, answers):
     """The mock says it first, then the session, then the setting."""
     body = answers["decision_match"] | {"environment": word}
-    decision = session_decision(body, declared=declared, told=told)
+    decision = session_decision(body, declared=declared, said=told)
     assert decision.environment is decision.results[0].environment is expected
 
 

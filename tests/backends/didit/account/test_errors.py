@@ -8,7 +8,7 @@ import requests
 
 from facematch_core import (
     AuthenticationFailed,
-    Billed,
+    Charged,
     Environment,
     FaceVerifier,
     InsufficientCredit,
@@ -22,12 +22,11 @@ from facematch_core import (
 )
 from facematch_core.http import MOCK_HEADER, BodyShape
 from facematch_didit import DiditBackend
-from facematch_didit._errors import Words
-from facematch_didit.account import DestinationNotFound, SessionNotFound, SessionStatus, _asks
-from facematch_didit.account._asks import Purpose
+from facematch_didit.account import DestinationNotFound, SessionNotFound, SessionStatus
+from facematch_didit.account.line import Ask
+from facematch_didit.wire import Form
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
-PURPOSES = {name: value for name, value in vars(_asks).items() if isinstance(value, Purpose)}
 
 READS = {
     "balance": lambda a: a.balance(),
@@ -71,10 +70,10 @@ def caught(call, account):
     error = found.value
     assert (error.__context__, error.__cause__) == (None, None)
     copied = pickle.loads(pickle.dumps(error))
-    assert (type(copied), copied.message, copied.billed) == (
+    assert (type(copied), copied.message, copied.billing.charged) == (
         type(error),
         error.message,
-        error.billed,
+        error.billing.charged,
     )
     return error
 
@@ -85,7 +84,7 @@ def test_reading_costs_nothing(name, silence, scripted):
     account, script = scripted(SILENCE[silence])
     error = caught(READS[name], account)
     assert type(error) is VendorUnavailable
-    assert (error.billed, error.retryable) == (Billed.NO, True)
+    assert (error.billing.charged, error.retryable) == (Charged.NO, True)
     assert "charged" in error.message
     assert "records" not in error.message
     assert len(script.seen) == 1
@@ -98,7 +97,11 @@ def test_what_may_have_been_done_is_unknown(name, silence, scripted):
     account, script = scripted(SILENCE[silence])
     error = caught(call, account)
     assert type(error) is OutcomeUnknown
-    assert (error.billed, error.retryable, error.reconcilable) == (Billed.NO, False, False)
+    assert (error.billing.charged, error.retryable, error.reconcilable) == (
+        Charged.NO,
+        False,
+        False,
+    )
     assert advice in error.message
     assert "asked to keep" not in error.message
     assert len(script.seen) == 1
@@ -121,7 +124,11 @@ def test_a_success_in_strange_words_is_unknown(name, answer, status, scripted):
     account, script = scripted((status, STRANGE[answer]))
     error = caught(call, account)
     assert type(error) is OutcomeUnknown
-    assert (error.billed, error.status_code, error.reconcilable) == (Billed.NO, status, False)
+    assert (error.billing.charged, error.status_code, error.reconcilable) == (
+        Charged.NO,
+        status,
+        False,
+    )
     assert advice in error.message
     assert "Welcome" not in error.message
     assert len(script.seen) == 1
@@ -214,7 +221,11 @@ def test_what_didit_says(name, status, body, expected, scripted):
     account, _ = scripted((status, body))
     error = caught(READS.get(name) or CHANGES[name][0], account)
     assert type(error) is expected
-    assert (error.billed, error.status_code, error.backend) == (Billed.NO, status, "didit")
+    assert (error.billing.charged, error.status_code, error.backend) == (
+        Charged.NO,
+        status,
+        "didit",
+    )
     if expected is not OutcomeUnknown:
         assert error.retryable is (expected in (RateLimited, VendorUnavailable))
 
@@ -255,7 +266,7 @@ def test_a_form_that_cannot_be_read(call, body, scripted):
     account, _ = scripted((200, body))
     error = caught(call, account)
     assert type(error) is UnexpectedResponse
-    assert error.billed is Billed.NO
+    assert error.billing.charged is Charged.NO
     assert "token-in-a-body" not in error.message
     assert ("carried out" in error.message) is (call not in READS.values())
 
@@ -266,22 +277,31 @@ def test_an_endless_answer(call, scripted):
     account, _ = scripted((200, b" " * (2 << 20)))
     error = caught(call, account)
     assert type(error) is UnexpectedResponse
-    assert error.billed is Billed.NO
+    assert error.billing.charged is Charged.NO
     assert "counts as charged" not in error.message
 
 
-@pytest.mark.parametrize("name", PURPOSES)
-def test_the_tables_are_total(name):
-    """Every purpose has a row for every answer; a read leaves nothing open, a change says so."""
-    purpose = PURPOSES[name]
-    assert purpose.reads is not bool(purpose.advice)
-    for words in Words:
-        table = purpose.tables[words]
-        for status, shape in itertools.product(range(100, 600), BodyShape):
-            row = table[status, shape]
-            assert not issubclass(row.error, OutcomeUnknown)
-            assert row.billed is not Billed.UNKNOWN
-            if purpose.reads:
-                assert row.error is not VendorError
-            else:
-                assert row.error is not VendorUnavailable
+#: One call of each kind.
+KINDS = {
+    "reads": Ask(path="/"),
+    "reads a session": Ask(path="/", missing=SessionNotFound),
+    "changes": Ask(method="POST", path="/", advice="Look."),
+    "changes a destination": Ask(
+        method="DELETE", path="/", advice="Look.", missing=SessionNotFound
+    ),
+    "registers": Ask(method="POST", path="/", advice="Look.", registers=True),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_answer_has_a_meaning(kind):
+    """Each status with each body: a read leaves nothing open, a change says so."""
+    ask = KINDS[kind]
+    for status, form, shape in itertools.product(range(100, 600), Form, BodyShape):
+        row = ask.meaning(status, form, shape)
+        assert not issubclass(row.error, OutcomeUnknown)
+        assert row.charged is not Charged.UNKNOWN
+        if ask.reads:
+            assert row.error is not VendorError
+        else:
+            assert row.error is not VendorUnavailable

@@ -4,8 +4,11 @@ import itertools
 
 import pytest
 
-from facematch_core import UnexpectedResponse
+from facematch_core import Charged, UnexpectedResponse
+from facematch_didit.account import line
+from facematch_didit.account.line import MAX_STALE_PAGES
 
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 ELSEWHERE = "https://evil.example/v3/sessions/"
 
 
@@ -31,7 +34,7 @@ def test_limit_and_offset(scripted):
         page([1, 2], f"{ELSEWHERE}?limit=2&offset=2&search=theirs"), page([3])
     )
     assert ids(account, search="ours", page_size=2) == ["s-1", "s-2", "s-3"]
-    assert queries(script) == ["search=ours&limit=2&offset=0", "limit=2&offset=2&search=ours"]
+    assert queries(script) == ["search=ours&limit=2&offset=0", "search=ours&limit=2&offset=2"]
     assert {request.url.partition("?")[0] for request in script.seen} == {
         "https://verification.didit.me/v3/sessions/"
     }
@@ -79,6 +82,33 @@ def test_a_next_that_leads_nowhere(following, scripted):
     with pytest.raises(UnexpectedResponse, match="next"):
         ids(account)
     assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize("kind", ["sessions", "reviews"])
+def test_a_list_that_never_ends(kind, scripted):
+    """The same rows again and again, under a counter that grows: an error, and soon."""
+    pages = [page([1, 2], f"?offset={n}") for n in range(2, 400)]
+    account, script = scripted(*pages)
+    with pytest.raises(UnexpectedResponse, match="no end of it") as caught:
+        list(account.sessions() if kind == "sessions" else account.reviews(ID))
+    assert caught.value.billing.charged is Charged.NO
+    assert len(script.seen) <= MAX_STALE_PAGES + 1
+
+
+def test_new_rows_without_end(scripted, monkeypatch):
+    """Also where each page has a new one: no list is so long."""
+    monkeypatch.setattr(line, "MAX_PAGES", 30)
+    account, script = scripted(*(page([n], f"?offset={n}") for n in range(1, 400)))
+    with pytest.raises(UnexpectedResponse, match="no end of it"):
+        ids(account)
+    assert len(script.seen) == 30
+
+
+def test_many_sessions_come_in_during_the_reading(scripted):
+    """Whole pages come again then; what follows is read all the same."""
+    again = [page([1, 2], f"?offset={n}") for n in range(2, 10)]
+    account, _ = scripted(*again, page([3]))
+    assert ids(account) == ["s-1", "s-2", "s-3"]
 
 
 def test_no_circle(scripted):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from strategies import json_values
 
 from facematch_core.http import HttpReply
-from facematch_didit.account import SessionStatus, _reading
-from facematch_didit.account._pages import page
+from facematch_didit.account import SessionStatus
+from facematch_didit.account import reading as _reading
+from facematch_didit.account.reading import page
 
 READERS = [
     lambda body: _reading.registration(body, email="a@b.example"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from facematch_core import InvalidRequest, Secret
 from facematch_didit.account import ApiService, Node, SessionKind, SessionStatus, SessionType
-from facematch_didit.account import _arguments as given_
+from facematch_didit.account import arguments as given_
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 BASE = "https://verification.didit.me"
@@ -208,10 +208,13 @@ REFUSED = {
         "several nodes",
     ),
     "a reference of nothing": (lambda a: a.sessions(caller_ref="  "), "caller_ref is empty"),
-    "an id for an attempt": (lambda a: a.decision(ID, attempt="a-1"), "attempt must be an Attempt"),
+    "an id for an attempt": (
+        lambda a: a.decision(ID, call="a-1"),
+        "call must be a CallRecord",
+    ),
     "an error for an attempt": (
-        lambda a: a.wait_for_review(ID, timeout_s=0, attempt=ValueError()),
-        "attempt must be an Attempt",
+        lambda a: a.wait_for_review(ID, timeout_s=0, call=ValueError()),
+        "call must be a CallRecord",
     ),
     "text for numbers": (lambda a: a.delete_many("118"), "whole numbers"),
     "True for a number": (lambda a: a.delete_many([True]), "whole numbers"),

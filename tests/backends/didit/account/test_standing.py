@@ -7,14 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import Decision, LivenessDecision
-from facematch_didit import _verdict
+from facematch_didit import wire
 from facematch_didit.account import SessionStatus, session_decision
-from facematch_didit.account._blocks import standing
-from facematch_didit.account._words import (
-    FEATURE_STANDINGS,
+from facematch_didit.account.reading import standing
+from facematch_didit.account.records import (
     NEW_STATUSES,
     OPEN,
-    SESSION_STANDINGS,
     STATUS_WORDS,
     STATUSES,
 )
@@ -48,8 +46,6 @@ IN_APPROVED = {
 def test_the_tables_are_whole():
     """Every word of the documents has its line, and every status of ours too."""
     assert sorted(STATUSES) == sorted(SESSION_WORDS)
-    assert sorted(FEATURE_STANDINGS) == sorted(FEATURE_WORDS)
-    assert set(SESSION_STANDINGS) == set(SessionStatus)
     assert set(STATUS_WORDS) == set(SessionStatus) - {SessionStatus.OTHER}
     assert set(NEW_STATUSES) <= set(STATUS_WORDS)
     assert set(SessionStatus) > OPEN
@@ -123,6 +119,6 @@ def test_an_unknown_status_is_kept(answers):
 @given(st.sampled_from(Decision), st.text(max_size=20), st.sampled_from(SessionStatus))
 def test_standing_never_improves(decision, feature, session):
     """Nothing but a match is ever told as a match, and nothing is turned into "no"."""
-    told = standing(_verdict.MATCH, decision, feature=feature, session=session)
+    told = standing(wire.MATCH, decision, feature=feature, session=session)
     assert told is not Decision.MATCH or decision is Decision.MATCH
     assert told is not Decision.NO_MATCH or decision is Decision.NO_MATCH

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from facematch_core.cli._group import facematch
+from facematch_core.cli._app import facematch
 from facematch_didit.cli import _asking
 from facematch_mock_server import MockServer, make_card
 
@@ -103,6 +103,6 @@ def kept(mock):
         with FaceVerifier(backend) as verifier:
             cards = (make_card("p1"), make_card("p1", quality=60))
             result = verifier.verify(*cards, retention=Retention.KEEP, **more)
-        return result.session_id
+        return result.ids.session
 
     return keep

@@ -2,8 +2,8 @@
 
 import pytest
 
-from facematch_core import FaceVerifier, Retention
-from facematch_didit import DiditBackend
+from facematch_core import Retention
+from facematch_didit import DiditAccount
 from facematch_mock_server import Fault, Kind, Stage, make_card
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
@@ -84,9 +84,9 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
 @pytest.mark.parametrize("call", ["search_faces", "estimate_age"])
 def test_a_search_or_an_age_is_never_zero(run, mock, call):
     """Both are approved, and neither says that somebody is who they claim to be."""
-    with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
-        result = getattr(verifier, call)(make_card("p1", age=40), retention=Retention.KEEP)
-    answer = run("decision", result.session_id)
+    with DiditAccount(api_key=mock.live_key, base_url=mock.url) as account:
+        result = getattr(account, call)(make_card("p1", age=40), retention=Retention.KEEP)
+    answer = run("decision", result.ids.session)
     assert answer.exit_code == 3, answer.output
     assert answer.stdout.startswith("APPROVED")
     assert ("estimation of age: estimated" in answer.stdout) is (call == "estimate_age")

@@ -147,6 +147,7 @@ def test_a_project_keeps_its_file(run, mock, answers, folder, tmp_path):
     assert project.read_text().startswith("# ours\n")
     assert str(folder / "work.key") in project.read_text()
     assert not (folder / "facematch.toml").exists()
+    assert "facematch trust facematch.toml" in answer.stdout, "the rest may be a stranger's"
     with open_verifier(profile="work", config=project) as verifier:
         assert verifier.backend.api_key.reveal() == mock.live_key
 

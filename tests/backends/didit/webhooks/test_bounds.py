@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_didit.webhooks import Refusal, SignatureVariant, WebhookRefused, _canonical
-from facematch_didit.webhooks._parsing import json_object
-from facematch_didit.webhooks._verify import MAX_BYTES
+from facematch_didit.webhooks import Refusal, SignatureVariant, WebhookRefused
+from facematch_didit.webhooks import delivery as signing
+from facematch_didit.webhooks.delivery import json_object
+from facematch_didit.webhooks.verify import MAX_BYTES
 
 UNSIGNED = {"X-Timestamp": "1783000006", "X-Signature": "0" * 64, "X-Signature-V2": "0" * 64}
 
@@ -36,7 +37,7 @@ def test_the_canonical_form_stays_in_proportion(written):
         document = json_object(body)
     except ValueError:
         return
-    assert len(_canonical.canonical(document)) <= GROWS * len(body)
+    assert len(signing.canonical(document)) <= GROWS * len(body)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +87,4 @@ def test_the_integers_of_didits_own_bodies(delivery, number):
     event = delivery.verify(body, delivery.signed(body, only=["v2"]))
     assert event.metadata == {"b": value}
     assert type(event.metadata["b"]) is int
-    assert str(value).encode() in _canonical.canonical(json.loads(body))
+    assert str(value).encode() in signing.canonical(json.loads(body))

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from facematch_core import Environment
-from facematch_core.backend import ATTEMPT_KEY
+from facematch_core.backend import CALL_ID_KEY
 from facematch_didit.account import SessionStatus
 from facematch_didit.webhooks import WebhookRefused
 
@@ -27,7 +27,7 @@ def test_the_vector(delivery):
     assert event.environment is Environment.PRODUCTION
     assert event.application_id == "5b0e7a3c-1111-4c5d-8d1f-2a7c9e4b6f00"
     assert event.caller_ref == "user-é"
-    assert event.attempt_id is None
+    assert event.call_id is None
     assert event.metadata == {"a": [1.5, True], "b": 2}
     assert event.decision is None
     assert event.raw == json.loads(delivery.vector)
@@ -77,9 +77,9 @@ def test_statuses(delivery, word, status):
 @pytest.mark.parametrize(
     ("metadata", "attempt_id", "told"),
     [
-        ({ATTEMPT_KEY: "ours", "gate": "north"}, "ours", {"gate": "north"}),
-        ({ATTEMPT_KEY: "ours"}, "ours", None),
-        ({ATTEMPT_KEY: 7, "gate": "north"}, None, {"gate": "north"}),
+        ({CALL_ID_KEY: "ours", "gate": "north"}, "ours", {"gate": "north"}),
+        ({CALL_ID_KEY: "ours"}, "ours", None),
+        ({CALL_ID_KEY: 7, "gate": "north"}, None, {"gate": "north"}),
         ({}, None, None),
         (None, None, None),
     ],
@@ -87,7 +87,7 @@ def test_statuses(delivery, word, status):
 def test_what_a_kept_call_carries(delivery, metadata, attempt_id, told):
     """Our id of it is not one of the caller's entries; the whole is in `raw`."""
     event = delivery.verify(delivery.body(metadata=metadata))
-    assert (event.attempt_id, event.metadata) == (attempt_id, told)
+    assert (event.call_id, event.metadata) == (attempt_id, told)
     assert event.raw["metadata"] == metadata
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facematch_didit.webhooks import SignatureVariant, WebhookRefused, _canonical
+from facematch_didit.webhooks import SignatureVariant, WebhookRefused
+from facematch_didit.webhooks import delivery as signing
 from facematch_mock_server.webhooks import _signing
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
@@ -90,7 +91,7 @@ def test_another_secret_byte_or_second_does_not(delivery, document, style, two, 
 def test_two_canonical_forms_are_one(document):
     """Byte for byte, up to the whole floats that writers disagree about."""
     body = _signing.written(document, _signing.Style(is_whole=False))
-    assert _canonical.canonical(json.loads(body)) == _signing.v2_message(body, prefix=None)
+    assert signing.canonical(json.loads(body)) == _signing.v2_message(body, prefix=None)
 
 
 @pytest.mark.parametrize("number", [1e23, -1e300])

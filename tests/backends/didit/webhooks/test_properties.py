@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facematch_didit.webhooks import WebhookRefused, _canonical, _signatures
-from facematch_didit.webhooks._parsing import json_object
+from facematch_didit.webhooks import WebhookRefused
+from facematch_didit.webhooks import delivery as signing
+from facematch_didit.webhooks.delivery import json_object
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 numbers = (
@@ -55,14 +56,14 @@ def test_what_is_signed_verifies(delivery, body, secret, variant):
 @given(objects)
 def test_two_writers_of_canonical_json_agree(delivery, document):
     """Byte for byte."""
-    assert _canonical.canonical(document) == delivery.canonical(document).encode()
+    assert signing.canonical(document) == delivery.canonical(document).encode()
 
 
 @given(objects)
 def test_canonical_json_is_its_own_canonical_form(document):
     """Reading it back and writing it again changes nothing."""
-    once = _canonical.canonical(document)
-    assert _canonical.canonical(json_object(once)) == once
+    once = signing.canonical(document)
+    assert signing.canonical(json_object(once)) == once
 
 
 @given(deliveries(), st.data())
@@ -151,7 +152,7 @@ def test_whatever_is_signed_is_an_event_or_refused(delivery, fields):
 def test_half_of_a_surrogate_pair(delivery):
     """UTF-8 cannot write it, so V2 cannot sign it; the raw signature can."""
     body = delivery.body(vendor_data="\ud800", metadata={"\udfff": 1})
-    assert "v2" not in _signatures.messages(body, json.loads(body), delivery.sent)
+    assert "v2" not in signing.messages(body, json.loads(body), delivery.sent)
     event = delivery.verify(body, delivery.signed(body, only=["raw"]))
     assert event.caller_ref == "\ud800"
     assert event.replay_keys

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Billed, Decision, Environment, Score
+from facematch_core import Charged, Decision, Environment, Score
 from facematch_didit import MATCH_SCALE
 from facematch_didit.account import SessionStatus
 from facematch_didit.webhooks import Refusal, WebhookRefused
@@ -58,7 +58,7 @@ def test_the_decision_as_results(delivery, headers, environment):
     session = event_of(delivery, headers).session()
     (match,) = session.matches
     assert (match.decision, match.score) == (Decision.MATCH, Score(87.0, MATCH_SCALE))
-    assert match.session_id == session.session_id == DECISION["session_id"]
+    assert match.ids.session == session.session_id == DECISION["session_id"]
     assert match.environment is session.environment is environment
 
 
@@ -126,7 +126,7 @@ def test_the_less_real_environment_counts(delivery, of_event, own, declared, env
     session = event.session(declared=declared)
     assert session.environment is session.matches[0].environment is environment
     is_free = environment is Environment.SANDBOX
-    assert session.matches[0].billed is (Billed.NO if is_free else Billed.YES)
+    assert session.matches[0].billing.charged is (Charged.NO if is_free else Charged.YES)
 
 
 @pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.SANDBOX])
@@ -148,7 +148,7 @@ MARKS = [{}, MOCK, {"X-Didit-Test-Webhook": "true"}]
 
 @given(said, said, st.sampled_from(MARKS))
 def test_a_match_that_counts(delivery, of_event, own, mark):
-    """In PRODUCTION it takes an approved session and no word against it, of either side."""
+    """In PRODUCTION it takes an approved session, a word for it, and none against it."""
     event = event_of(delivery, mark, **of_event, decision=own)
     matches = ()
     with contextlib.suppress(WebhookRefused):
@@ -157,7 +157,8 @@ def test_a_match_that_counts(delivery, of_event, own, mark):
         match for match in matches if match.is_match and match.environment is Environment.PRODUCTION
     ]
     is_approved = own["status"] == "Approved" and of_event["status"] in ("Approved", None)
-    is_live = {own["environment"], of_event["environment"]} <= {"live", None}
+    words = {own["environment"], of_event["environment"]}
+    is_live = "live" in words <= {"live", None}
     assert bool(counts) == (is_approved and is_live and not mark)
 
 

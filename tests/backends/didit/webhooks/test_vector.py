@@ -8,9 +8,8 @@ from facematch_didit.webhooks import (
     Refusal,
     SignatureVariant,
     WebhookRefused,
-    _canonical,
-    _signatures,
 )
+from facematch_didit.webhooks import delivery as signing
 
 RAW = "b54dae03996e6f1f8b0397e45acfb9dd8d899d3f8117fcafc13821b84ad1b0b8"
 V2 = "ccccda7ef828d341d52739f18a82b80543b0812b4f33202abd96a958c716992c"
@@ -25,7 +24,7 @@ def headers(delivery, **signatures):
 
 def test_canonical_form(delivery):
     """337 bytes with a literal é; the wire has 341."""
-    form = _canonical.canonical(json.loads(delivery.vector))
+    form = signing.canonical(json.loads(delivery.vector))
     assert (len(delivery.vector), len(form)) == (341, 337)
     assert form == delivery.vector.replace(b"\\u00e9", "é".encode())
 
@@ -40,8 +39,8 @@ def test_canonical_form(delivery):
 )
 def test_signatures(delivery, variant, wanted):
     """What each variant signs, with the secret of the vector."""
-    signed = _signatures.messages(delivery.vector, json.loads(delivery.vector), delivery.sent)
-    assert _signatures.signature(delivery.secret, signed[variant]) == wanted
+    signed = signing.messages(delivery.vector, json.loads(delivery.vector), delivery.sent)
+    assert signing.signature(delivery.secret, signed[variant]) == wanted
 
 
 def test_the_sender_of_these_tests_agrees(delivery):

@@ -8,7 +8,7 @@ import pytest
 
 from facematch_core import ConfigurationError, FaceMatchError, InvalidRequest, Secret
 from facematch_didit.webhooks import Refusal, WebhookRefused, verify_webhook
-from facematch_didit.webhooks._refused import STATUSES
+from facematch_didit.webhooks.delivery import STATUSES
 
 SIGNED = {"X-Timestamp": "1783000006", "X-Signature": "0" * 64}
 DEEP = b'{"timestamp":1783000006,"a":' + b"[" * 99 + b"]" * 99 + b"}"

@@ -34,6 +34,20 @@ def test_what_is_drawn_is_read(run, faces, tmp_path):
     assert (tmp_path / "pairs.csv").read_text().splitlines()[1].startswith("faces/p")
 
 
+def test_no_cell_is_a_formula(run, faces, tmp_path):
+    """A spreadsheet would calculate it; what is read are the same pictures and people."""
+    (tmp_path / "odd").mkdir()
+    (faces / "p0").rename(tmp_path / "odd" / "-2+3")
+    (faces / "p1").rename(tmp_path / "odd" / "=1")
+    assert run("compare", "draw", "odd", "--out", "odd/pairs.csv").exit_code == 0
+    text = (tmp_path / "odd" / "pairs.csv").read_text()
+    cells = [cell for line in text.splitlines() for cell in line.split(",")]
+    assert not [cell for cell in cells if cell[0] in "=+-@"]
+    read = read_study(tmp_path / "odd" / "pairs.csv")
+    assert {pair.probe.parent.name for pair in read.pairs} == {"-2+3", "=1"}
+    assert {pair.probe_subject for pair in read.pairs} == {"-2+3", "=1"}
+
+
 def test_within_halves(run, faces, tmp_path):
     """No pair is lost when people are divided."""
     words = ("compare", "draw", faces, "--out", "pairs.csv", "--split", "--non-mated", 40)

@@ -7,8 +7,8 @@ import pytest
 from core.comparison.running.studies import entered
 from core.comparison.tables import answers, crowd, real
 
-from facematch_core import Billed, Decision, Environment
-from facematch_core.cli import _group
+from facematch_core import Charged, Decision, Environment
+from facematch_core.cli import _app
 from facematch_core.comparison._evaluate import Asked, evaluate
 from facematch_core.comparison._json import to_document
 from facematch_core.comparison._scores_csv import write_scores
@@ -21,7 +21,7 @@ DOOR = 'title = "Our door"\nmax_fmr = 0.01\nmax_fnmr = 0.05\nleaves_out = "The w
 @pytest.fixture(autouse=True)
 def _compare(monkeypatch, tmp_path):
     """The command, and a profile in the current folder."""
-    monkeypatch.setitem(_group.COMMANDS, "compare", "compare")
+    monkeypatch.setitem(_app.COMMANDS, "compare", "compare")
     (tmp_path / "door.toml").write_text(DOOR)
 
 
@@ -102,7 +102,7 @@ def answered(is_match):
     """What the journal keeps of a pair that was answered."""
     return Outcome(
         state=PairState.ANSWERED,
-        billed=Billed.YES,
+        billed=Charged.YES,
         decision=Decision.MATCH if is_match else Decision.NO_MATCH,
         score=90.0 if is_match else 10.0,
         scale="fake/v1",

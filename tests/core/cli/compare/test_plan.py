@@ -22,7 +22,7 @@ def test_a_plan_for_people(run):
     assert lines[5].split() == floor
     assert lines[8].startswith("up to 10")
     assert "What less money shows at best, without one error:" in lines
-    assert "with\n`compare draw --split` half is judged" in answer.stdout
+    assert "with `compare draw --split` half is judged" in answer.stdout
     assert lines[-6].split() == ["didit", "1,512.75", "299", "29,956", "0.0002", "0.02"]
     assert lines[-1].split() == ["other", "3,025.50", "29", "2,996", "0.002", "0.19"]
 

@@ -8,7 +8,7 @@ from core.comparison.running.studies import entered
 from core.comparison.tables import changed, crowd
 
 from facematch_core import Environment
-from facematch_core.cli import _group
+from facematch_core.cli import _app
 from facematch_core.comparison._json import from_document
 from facematch_core.comparison._scores_csv import write_scores
 from facematch_core.comparison.report import report_html
@@ -19,7 +19,7 @@ from facematch_core.comparison.study import split_by_subject
 @pytest.fixture(autouse=True)
 def _compare(monkeypatch):
     """The command."""
-    monkeypatch.setitem(_group.COMMANDS, "compare", "compare")
+    monkeypatch.setitem(_app.COMMANDS, "compare", "compare")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_page_and_document_say_the_same(run, scores, tmp_path):
     """Both are written, and the page is that of the document."""
     answer = run(
         *("compare", "report", "--scores", scores, "--fmr", "0.01"),
-        *("--out", "made/report.html", "--json", "report.json"),
+        *("--out", "made/report.html", "--out", "report.json"),
     )
     assert answer.exit_code == 0, answer.output
     evaluation = from_document(json.loads((tmp_path / "report.json").read_text()))
@@ -53,7 +53,7 @@ def test_page_and_document_say_the_same(run, scores, tmp_path):
 
 def test_options_reach_the_evaluation(run, scores, tmp_path):
     """Confidence, division and its seed."""
-    words = ("compare", "report", "--scores", scores, "--json")
+    words = ("compare", "report", "--scores", scores, "--out")
     assert run(*words, "a.json", "--confidence", "0.9", "--no-split").exit_code == 0
     undivided = json.loads((tmp_path / "a.json").read_text())
     assert undivided["confidence"] == 0.9
@@ -70,7 +70,8 @@ def test_options_reach_the_evaluation(run, scores, tmp_path):
     ("words", "sentence"),
     [
         ([], "Name a file with --out"),
-        (["--out", "x", "--json", "x"], "name the same file"),
+        (["--out", "x", "--out", "x"], "name the same file"),
+        (["--out", "x.pdf"], "--out writes .html or .json"),
         (["--out", "there.html"], "--force"),
         (["--out", "x", "--fmr", "0"], "--fmr must be a rate"),
         (["--out", "x", "--confidence", "1"], "--confidence"),
@@ -101,7 +102,7 @@ def test_a_store(run, tmp_path):
     journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
     entered(journal, pairs=20)
     journal.close()
-    words = ("compare", "report", "--store", "study.sqlite3", "--out", "x.html", "--json", "x.json")
+    words = ("compare", "report", "--store", "study.sqlite3", "--out", "x.html", "--out", "x.json")
     answer = run(*words)
     assert answer.exit_code == 0, answer.output
     document = json.loads((tmp_path / "x.json").read_text())
@@ -112,12 +113,13 @@ def test_a_store(run, tmp_path):
     assert "not asked" in (tmp_path / "x.html").read_text()
 
 
-def test_json_names_a_file_here_and_asks_for_no_document(run, scores):
-    """An error is a sentence for people, once; where the option stands alone it is a document."""
-    answer = run("compare", "report", "--scores", "nothing.csv", "--json", "report.json")
-    assert (answer.exit_code, answer.stdout) == (2, "")
-    assert "nothing.csv" in answer.stderr
-    other = run("compare", "gate", "--scores", "nothing.csv", "--profile", "sp800-63a", "--json")
+def test_json_prints_the_document(run, run_json, scores, tmp_path):
+    """As it is written; an error is a document, too."""
+    words = ("compare", "report", "--scores", scores)
+    code, document = run_json(*words, "--out", "a.json")
+    assert code == 0
+    assert document == json.loads((tmp_path / "a.json").read_text())
+    other = run("compare", "report", "--scores", "nothing.csv", "--json")
     assert json.loads(other.stdout)["error"]["class"] == "InvalidRequest"
 
 
@@ -128,7 +130,7 @@ def test_who_lets_in_more_than_should_be_is_told_with_it(run, tmp_path):
     _, test = split_by_subject(one.table.probe_subjects, one.table.reference_subjects)
     scores[test & ~one.table.mated] += 25
     write_scores(tmp_path / "odd.csv", [changed(one, scores=scores.clip(0, 100))])
-    answer = run("compare", "report", "--scores", "odd.csv", "--fmr", "0.01", "--json", "a.json")
+    answer = run("compare", "report", "--scores", "odd.csv", "--fmr", "0.01", "--out", "a.json")
     assert answer.exit_code == 0, answer.output
     told = json.loads((tmp_path / "a.json").read_text())["contenders"][0]["at_required"]["fmr"]
     assert told["interval"]["low"] > 0.01

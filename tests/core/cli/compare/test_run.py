@@ -5,22 +5,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from types import SimpleNamespace
+import threading
 
 import pytest
 from core.comparison.running.studies import write_study
 from fakes import FakeBackend, match_result
 
-from facematch_core import Billed, Decision, Environment, OutcomeUnknown
-from facematch_core.cli import _budget_settling, _group
+from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown
+from facematch_core.cli import _app, common
 from facematch_core.comparison.running import Journal
 from facematch_core.errors import AuthenticationFailed, RateLimited
 
 
 @pytest.fixture(autouse=True)
 def _command(monkeypatch):
-    monkeypatch.setitem(_group.COMMANDS, "compare", "Which vendor?")
+    monkeypatch.setitem(_app.COMMANDS, "compare", "Which vendor?")
 
 
 @pytest.fixture
@@ -35,13 +34,6 @@ def pairs(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("\n".join(lines))
     return path
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Somebody who can be asked."""
-    stdin = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr(_budget_settling, "sys", SimpleNamespace(stdin=stdin))
 
 
 def test_it_asks_every_pair_once(run, pairs, scripted):
@@ -77,7 +69,7 @@ def test_without_a_terminal_nobody_can_be_asked(run, pairs, scripted):
     """Then --yes must say it."""
     answer = run("compare", "run", pairs, "--backend", "fake")
     assert answer.exit_code == 2
-    assert "--yes says yes" in answer.stderr
+    assert "add --yes to go ahead" in answer.stderr
     assert scripted.calls == []
 
 
@@ -125,20 +117,23 @@ def test_what_it_ends_with(  # noqa: PLR0917 - fixtures and parameters
         assert "error: fake: No. This call was not charged." in answer.stderr
 
 
-def test_ctrl_c_finishes_what_is_under_way(run, pairs, scripted):
+def test_ctrl_c_finishes_what_is_under_way(run, pairs, scripted, monkeypatch):
     """The rest is asked by the same command."""
+    heard, stop = threading.Event(), common.Stopping._stop
+
+    def hear(stopping, *signal_and_frame):
+        stop(stopping, *signal_and_frame)
+        heard.set()
 
     def interrupt(_call):
-        stopping = signal.getsignal(signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-        # The first signal puts the handler back that was there before, when it is heard.
-        until = time.monotonic() + 30
-        while signal.getsignal(signal.SIGINT) == stopping and time.monotonic() < until:
-            time.sleep(0.001)
+        # Python hands it to the main thread, which this is not.
+        assert heard.wait(30)
 
+    monkeypatch.setattr(common.Stopping, "_stop", hear)
     scripted.script = [None, interrupt]
     words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
-    stopped = run(*words, "--json", "page.json")
+    stopped = run(*words, "--out", "page.json")
     assert stopped.exit_code == 130
     assert len(scripted.calls) < 6
     assert "judged" not in stopped.output
@@ -149,7 +144,7 @@ def test_ctrl_c_finishes_what_is_under_way(run, pairs, scripted):
 def test_the_answers_are_judged(run, pairs, scripted, tmp_path):
     """Into a document and a page, as they stand in the store."""
     words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--name", "Ours")
-    outs = ("--json", "made/all.json", "--out", "made/all.html")
+    outs = ("--out", "made/all.json", "--out", "made/all.html")
     answer = run(*words, *outs)
     assert answer.exit_code == 0, answer.output
     told = json.loads((tmp_path / "made/all.json").read_text())
@@ -161,6 +156,15 @@ def test_the_answers_are_judged(run, pairs, scripted, tmp_path):
     assert "exists: name another file with --out, or overwrite it with --force" in again.stderr
     assert run(*words, *outs, "--force").exit_code == 0
     assert len(scripted.calls) == 6
+
+
+def test_the_end_for_programs(run, pairs, scripted):
+    """With --json how every contender stands is a document on stdout, and nothing else is."""
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--json", "--out", "all.html")
+    answer = run(*words)
+    (fake,) = json.loads(answer.stdout)["contenders"]
+    assert (fake["name"], fake["answered"], fake["left"], fake["error"]) == ("fake", 6, 0, None)
+    assert "judged in all.html" in answer.stderr
 
 
 def test_pairs_of_a_folder(run, tmp_path, scripted, pairs):
@@ -188,7 +192,8 @@ def test_pairs_of_a_folder(run, tmp_path, scripted, pairs):
         (("--backend", "fake", "--keep", "other"), "keep names 'other'"),
         (("--backend", "fake", "--mated", "3"), "--non-mated and --split go with a folder"),
         (("--backend", "fake", "--split"), "--non-mated and --split go with a folder"),
-        (("--backend", "fake", "--out", "page", "--json", "page"), "name the same file"),
+        (("--backend", "fake", "--out", "page", "--out", "page"), "name the same file"),
+        (("--backend", "fake", "--out", "page.pdf"), "--out writes .html or .json"),
         (("--backend", "fake", "--workers", "0"), "--workers must be"),
         (("--backend", "fake", "--config", "x.toml"), "--config holds profiles: name one"),
     ],
@@ -250,7 +255,7 @@ def test_the_store_is_readable_by_its_owner_alone(run, pairs, scripted, tmp_path
 
 def test_what_is_not_acquired_is_told(run, pairs, scripted):
     """An answer all the same."""
-    scripted.script = [match_result(Decision.INCONCLUSIVE, billed=Billed.YES)]
+    scripted.script = [match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))]
     answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
     assert "fake       6         0       0        0     1             0     6" in answer.stdout
 

@@ -6,7 +6,7 @@ import pytest
 from core.comparison.tables import answers, changed, crowd, decided, real
 
 from facematch_core import Calibration, Environment, ThresholdRule
-from facematch_core.cli import _group
+from facematch_core.cli import _app
 from facematch_core.comparison._scores_csv import write_scores
 from facematch_core.comparison.metrics import threshold_for_fmr
 
@@ -15,7 +15,7 @@ WORDS = ("compare", "threshold", "--scores", "scores.csv", "--out", "t.json")
 
 @pytest.fixture(autouse=True)
 def _compare(monkeypatch):
-    monkeypatch.setitem(_group.COMMANDS, "compare", "compare")
+    monkeypatch.setitem(_app.COMMANDS, "compare", "compare")
 
 
 @pytest.fixture

@@ -1,23 +1,21 @@
 """`facematch compare unknown`: what may have been charged, and what became of it."""
 
-from types import SimpleNamespace
-
 import pytest
 from core.comparison.running.studies import Recorded, opener, states, write_study
 from fakes import match_result
 
-from facematch_core import Billed, OutcomeUnknown, Score, _plan
-from facematch_core.cli import _budget_settling, _group
+from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score, config
+from facematch_core.cli import _app
 from facematch_core.comparison.running import Journal, run_study
 from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
-from facematch_core.store import SqlAttempts
+from facematch_core.store import SqlStore
 
 BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"\n'
 
 
 @pytest.fixture(autouse=True)
 def _command(monkeypatch):
-    monkeypatch.setitem(_group.COMMANDS, "compare", "Which vendor?")
+    monkeypatch.setitem(_app.COMMANDS, "compare", "Which vendor?")
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def vendor(monkeypatch):
         def __init__(self):
             pass
 
-    monkeypatch.setattr(_plan, "backend_class", lambda _name: Opened)
+    monkeypatch.setattr(config, "backend_class", lambda _name: Opened)
     return backend
 
 
@@ -41,10 +39,10 @@ def lost(tmp_path, vendor):
     """Run a study in which calls end in these errors; the attempts of the unknown ones."""
     (tmp_path / "facematch.toml").write_text('[profiles.fake]\nbackend = "fake"\n' + BUDGET)
     study = write_study(tmp_path / "pictures")
-    attempts = SqlAttempts(f"sqlite:///{tmp_path}/study.sqlite3")
+    attempts = SqlStore(f"sqlite:///{tmp_path}/study.sqlite3")
 
     def ran(*errors, keep=()):
-        from facematch_core.gates import Budget
+        from facematch_core.resilience import Budget
 
         def failing(error):
             def fail(_call):
@@ -53,7 +51,7 @@ def lost(tmp_path, vendor):
             return fail
 
         vendor.script = [failing(error) for error in errors]
-        contender = opener(vendor, gates=[Budget(100, name="profile fake", store=attempts)])
+        contender = opener(vendor, policies=[Budget(100, name="profile fake", store=attempts)])
         journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
         run_study(study, {"fake": contender}, journal, workers=1, keep=keep)
         (one,) = journal.contenders(journal.study().digest)
@@ -67,7 +65,7 @@ def lost(tmp_path, vendor):
 
 def spent(tmp_path):
     """What the budget says: spent, reserved and unknown."""
-    store = SqlAttempts(f"sqlite:///{tmp_path}/study.sqlite3")
+    store = SqlStore(f"sqlite:///{tmp_path}/study.sqlite3")
     (one,) = store.standings()
     store.close()
     return int(one.spent), int(one.reserved), int(one.unknown)
@@ -146,13 +144,12 @@ def test_settled_by_hand(run, lost, tmp_path, word, after):
     assert said in again.stderr
 
 
-def test_settling_asks_first(run, lost, tmp_path, monkeypatch):
+def test_settling_asks_first(run, lost, tmp_path, request):
     """Without a terminal nothing is done; a no at one ends it."""
     (one,) = lost(OutcomeUnknown("Lost."))
     words = ("compare", "unknown", "--settle", one.attempt.id, "--charged")
-    assert "--yes says yes" in run(*words).stderr
-    stdin = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr(_budget_settling, "sys", SimpleNamespace(stdin=stdin))
+    assert "add --yes to go ahead" in run(*words).stderr
+    request.getfixturevalue("terminal")
     refused = run(*words, input="n\n")
     assert refused.exit_code == 130
     assert f"Settle attempt {one.attempt.id} of fake as charged, for good?" in refused.stderr
@@ -182,7 +179,9 @@ def test_a_contender_that_cannot_be_opened_here(run, lost, tmp_path, vendor):
 def test_reconciled(run, lost, vendor, tmp_path):
     """What the vendor's records have is answered; the rest stays, with the reason."""
     one, other = lost(OutcomeUnknown("Lost."), OutcomeUnknown("Lost."), keep=["fake"])
-    found = match_result(score=Score(77.0, "fake/v1"), billed=Billed.YES, attempt_id=one.attempt.id)
+    found = match_result(
+        score=Score(77.0, "fake/v1"), billing=Billing(Charged.YES), ids=Ids(call=one.attempt.id)
+    )
     vendor.records[one.attempt.id] = found
     answer = run("compare", "unknown", "--reconcile")
     assert answer.exit_code == 3
@@ -192,7 +191,7 @@ def test_reconciled(run, lost, vendor, tmp_path):
     assert stands(tmp_path)[:2] == ["answered", "unknown"]
     assert spent(tmp_path) == (5, 0, 1)
     vendor.records[other.attempt.id] = match_result(
-        score=Score(7.0, "fake/v1"), billed=Billed.YES, attempt_id=other.attempt.id
+        score=Score(7.0, "fake/v1"), billing=Billing(Charged.YES), ids=Ids(call=other.attempt.id)
     )
     code = run("compare", "unknown", "--reconcile").exit_code
     assert (code, stands(tmp_path)) == (0, ["answered"] * 6)

@@ -18,8 +18,8 @@ from pathlib import Path
 from facematch_core import FaceVerifier
 from facematch_core.comparison.running import Journal, run_study
 from facematch_core.comparison.study import read_pairs_csv
-from facematch_core.gates import Budget
-from facematch_core.store import SqlAttempts
+from facematch_core.resilience import Budget
+from facematch_core.store import SqlStore
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 
@@ -69,7 +69,7 @@ class MortalJournal(Journal):
         return done
 
 
-class MortalAttempts(SqlAttempts):
+class MortalAttempts(SqlStore):
     """A store of attempts whose process may die at any step."""
 
     def __init__(self, where, life):
@@ -95,7 +95,7 @@ def openers(told, attempts):
     def opened(backend, name):
         def opener(on_event):
             budget = Budget(CAP, name=name, store=attempts)
-            return FaceVerifier(backend, gates=[budget], on_event=on_event)
+            return FaceVerifier(backend, policies=[budget], on_event=on_event)
 
         return opener
 
@@ -184,6 +184,11 @@ class Runner:
     def run(self, workers=4, die_at=0):
         """A child, from its start to its end; its exit code."""
         self.begin(workers, die_at)
+        return self.ended()
+
+    def kill_child(self):
+        """SIGKILL, for the child alone; its exit code."""
+        os.kill(self._child, 9)
         return self.ended()
 
     def kill(self):

@@ -5,7 +5,7 @@ import functools
 
 from fakes import FakeBackend, match_result, picture
 
-from facematch_core import Billed, FaceVerifier, Reconciled, Reconciliation, Score
+from facematch_core import Charged, FaceVerifier, Reconciled, Reconciliation, Score
 from facematch_core.comparison.running import StoredContender, StoredStudy, run_study
 from facematch_core.comparison.study import Study, StudyPair
 from facematch_core.testing import ManualClock
@@ -106,7 +106,7 @@ def answer(**more):
     """A step of a script: an answer that is charged."""
 
     def step(_call):
-        facts = {"score": Score(80.0, "fake/v1"), "billed": Billed.YES}
+        facts = {"score": Score(80.0, "fake/v1"), "billed": Charged.YES}
         return match_result(**facts | more)
 
     return step
@@ -134,10 +134,8 @@ class Recorded(FakeBackend):
         super().__init__(*args, **more)
         self.records = {}
 
-    def reconcile(self, attempt, *, deadline_s=None):
-        found = self.records.get(attempt.id)
+    def reconcile(self, call, *, deadline_s=None):
+        found = self.records.get(call.id)
         if found is None:
-            return Reconciliation(outcome=Reconciled.NOT_YET, attempt=attempt, reason="Not yet.")
-        return Reconciliation(
-            outcome=Reconciled.FOUND, attempt=attempt, reason="There.", result=found
-        )
+            return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason="Not yet.")
+        return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=found)

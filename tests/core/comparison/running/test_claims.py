@@ -18,13 +18,14 @@ from core.comparison.running.studies import (
 from core.comparison.running.test_machine import ended
 from fakes import FakeBackend
 
-from facematch_core import Billed
+from facematch_core import Billing, Charged
 from facematch_core.comparison.running import Journal, PairState, StudyRun, run_study
 from facematch_core.comparison.running._run import _carry_out
 from facematch_core.comparison.running._settling import take_back
 from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
-from facematch_core.gates import Budget
-from facematch_core.store import Owner, SqlAttempts
+from facematch_core.resilience import Budget
+from facematch_core.store import Owner, SqlStore
+from facematch_core.testing import ManualClock
 
 BUSY = "The store of attempts failed (database is locked): try again."
 
@@ -120,7 +121,7 @@ def test_a_lost_acknowledgement_pays_for_nothing_twice(journal, tmp_path):
         return answer()(call)
 
     journal.end, journal.claim = ending, claiming
-    refused = BreakerOpen("Down.", retry_after_s=0.01, billed=Billed.NO)
+    refused = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
     contender = opener(FakeBackend(script=[refused, asked]))
     run_study(study, {"fake": contender}, journal, workers=2)
     assert states(journal, stored(journal)) == ["answered"]
@@ -139,7 +140,7 @@ def test_an_answer_counts_though_a_budget_told_of_its_charge_first(journal, cloc
     clock.advance(2 * 3600)
     assert elsewhere(monkeypatch, lambda: journal.recover(contender.number)).unknown == 2
     for call in calls:
-        assert journal.settle(contender.number, call.id, Billed.YES)
+        assert journal.settle(contender.number, call.id, Charged.YES)
     late = [ended(PairState.ANSWERED, calls[0].id), ended(PairState.FAILED, calls[1].id)]
     # What was charged, as somebody said, is not asked again, whatever comes.
     assert journal.end(list(zip(claims, late, strict=True))) == [True, False]
@@ -157,7 +158,7 @@ def test_the_first_answer_is_written_as_soon_as_that_works_again(journal, study)
         return fix(*args)
 
     journal.fix_origin = fixing
-    summary = once(journal, study, opener())
+    summary = once(journal, study, opener(), clock=ManualClock())
     assert (summary.error, summary.asked) == (None, 6)
     assert states(journal, stored(journal)) == ["answered"] * 6
 
@@ -194,7 +195,7 @@ def test_a_byte_held_back_is_held_back_though_the_journal_says_that_it_left(
     journal, study, address
 ):
     """It was noted as sent, and nothing told of the note: the call is not made, and is free."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     ask = journal.ask
 
     def asking(claim):
@@ -202,7 +203,7 @@ def test_a_byte_held_back_is_held_back_though_the_journal_says_that_it_left(
         raise ConfigurationError(BUSY)
 
     journal.ask = asking
-    contender = opener(FakeBackend(), gates=[Budget(100, name="shop", store=store)])
+    contender = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
     ended_by = once(journal, study, contender)
     assert isinstance(ended_by.error, ConfigurationError)
     assert states(journal, stored(journal)) == ["free"] * 6
@@ -213,11 +214,11 @@ def test_a_byte_held_back_is_held_back_though_the_journal_says_that_it_left(
 
 def test_a_budget_that_cannot_be_told_keeps_the_pair(journal, study, address, monkeypatch):
     """Until it can: what it set aside would else stay aside."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     ask, journal.ask = journal.ask, lambda _claim: False
     settle, store.settle = store.settle, failing(ConfigurationError(BUSY))
     store.settle = lambda *_args, **_more: failing(ConfigurationError(BUSY))(None)
-    contender = opener(FakeBackend(), gates=[Budget(100, name="shop", store=store)])
+    contender = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
     with StudyRun(study, {"fake": contender}, journal) as run:
         run.run(workers=1)
     assert states(journal, stored(journal)).count("claimed") >= 1

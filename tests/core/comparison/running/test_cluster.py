@@ -143,7 +143,7 @@ def study(tmp_path):
 
 def tiny(**settings):
     """What opens the backend `tiny`."""
-    return partial(open_verifier, "tiny", settings=settings)
+    return partial(open_verifier, "tiny", **settings)
 
 
 def answers_of(study, openers, journal, **more):

@@ -25,7 +25,7 @@ from facematch_core import (
 from facematch_core.backend import ImageLimits
 from facematch_core.comparison.running import Embedder, StudyRun, _run, read_answers, run_study
 from facematch_core.comparison.study import Study, StudyPair
-from facematch_core.gates import Pacing, RateWindow
+from facematch_core.resilience import RateLimiter, RateWindow
 
 PHOTOGRAPHS = Path(__file__).parents[4] / "docs" / "photographs"
 
@@ -139,7 +139,7 @@ def test_an_engine_that_disagrees_with_itself_is_asked_pair_by_pair(tmp_path, jo
     "contender",
     [
         opener(Engine(billed_operations=FakeBackend.capabilities.billed_operations)),
-        opener(Engine(), gates=[Pacing([RateWindow(1000, 1.0)], name="fake")]),
+        opener(Engine(), policies=[RateLimiter([RateWindow(1000, 1.0)], name="fake")]),
         opener(FakeBackend(environment=Environment.LOCAL, billed_operations=frozenset())),
     ],
     ids=["billed", "gated", "without embeddings"],

@@ -16,10 +16,10 @@ from core.comparison.running.studies import (
     write_study,
 )
 
-from facematch_core import Billed, ConfigurationError, Decision, Environment, InvalidRequest
+from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
 from facematch_core.comparison.running import Journal, StoredContender, run_study
 from facematch_core.comparison.running._records import Outcome, PairState
-from facematch_core.store import SqlAttempts
+from facematch_core.store import SqlStore
 
 
 def contender(name="fake", **changes):
@@ -106,19 +106,19 @@ def test_the_first_answer_says_where_answers_come_from(journal):
 
 def test_it_lies_beside_a_store_of_attempts(address):
     """Either finds the tables of the other, whichever came first, and leaves them alone."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     journal = Journal(address)
     entered(journal)
     beside = journal.attempts()
     assert beside is not None
-    again = SqlAttempts(address)
+    again = SqlStore(address)
     assert again.standings() == ()
     for one in (store, journal, beside, again):
         one.close()
     other = address.replace("study", "other")
     journal = Journal(other)
     assert journal.attempts() is None
-    store = SqlAttempts(other)
+    store = SqlStore(other)
     assert store.open_entries() == ()
     store.close()
     journal.close()
@@ -184,7 +184,7 @@ def test_a_standing_counts(journal):
     """By state and charge; what was answered without two faces is told apart."""
     contender = entered(journal, 5)
     claims = journal.claim(contender.number, 4)
-    billed = [Billed.YES, Billed.YES, Billed.UNKNOWN, Billed.NO]
+    billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
     ends = [
         (PairState.ANSWERED, Decision.MATCH),
         (PairState.ANSWERED, Decision.INCONCLUSIVE),
@@ -211,7 +211,7 @@ def test_what_failed_is_free_again_with_the_next_start(journal, clock):
     """And not what failed after it."""
     contender = entered(journal, 2)
     start = clock.now()
-    failed = Outcome(state=PairState.FAILED, billed=Billed.NO, error="RateLimited")
+    failed = Outcome(state=PairState.FAILED, billed=Charged.NO, error="RateLimited")
     journal.end([(claim, failed) for claim in journal.claim(contender.number)])
     clock.advance(10)
     journal.end([(claim, failed) for claim in journal.claim(contender.number)])

@@ -1,4 +1,4 @@
-"""A run of 200 pairs with two vendors, killed at every step of its store's life: paid once each."""
+"""A study with two vendors, killed at every step of its store's life: each pair is paid once."""
 
 import random
 import threading
@@ -29,10 +29,10 @@ def check(world):
 
 def test_killed_again_and_again(tmp_path):
     """One run, of which each start ends a few steps later than the one before."""
-    with World(tmp_path) as world, world.runner() as runner:
+    with World(tmp_path, pairs=100) as world, world.runner() as runner:
         deaths = moment = 0
         while True:
-            moment += 22
+            moment += 12
             code = runner.run(workers=2, die_at=moment)
             if code == 0:
                 break
@@ -81,19 +81,17 @@ def kill_in_the_middle(world, runner, after):
         if world.calls() >= wanted:
             break
         threading.Event().wait(0.005)
-    runner.kill()
+    assert runner.kill_child() == -9
 
 
 def killed_by_signal(folder, times, pairs):
     """SIGKILL so often, each time after another number of calls."""
     chance = random.Random(3)
-    with World(folder, pairs=pairs) as world:
+    with World(folder, pairs=pairs) as world, world.runner() as runner:
         for _ in range(times):
-            with world.runner() as runner:
-                kill_in_the_middle(world, runner, chance.randint(5, pairs // 3))
-        with world.runner() as runner:
-            finish(world, runner)
-            check(world)
+            kill_in_the_middle(world, runner, chance.randint(5, pairs // 3))
+        finish(world, runner)
+        check(world)
 
 
 def test_kill_9_in_the_middle(tmp_path):

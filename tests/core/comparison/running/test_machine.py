@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from facematch_core import Billed, Decision, Environment
+from facematch_core import Charged, Decision, Environment
 from facematch_core.comparison.running import Journal, PairState
 from facematch_core.comparison.running._records import Claim, Outcome
 from facematch_core.store import Owner
@@ -20,11 +20,11 @@ PAIRS = 5
 BEGUN = (PairState.CLAIMED, PairState.ASKED)
 #: Ends of a call, with what may be charged for it.
 ENDS = {
-    PairState.ANSWERED: Billed.YES,
-    PairState.FAILED: Billed.NO,
-    PairState.UNKNOWN: Billed.UNKNOWN,
-    PairState.LOST: Billed.YES,
-    PairState.FREE: Billed.NO,
+    PairState.ANSWERED: Charged.YES,
+    PairState.FAILED: Charged.NO,
+    PairState.UNKNOWN: Charged.UNKNOWN,
+    PairState.LOST: Charged.YES,
+    PairState.FREE: Charged.NO,
 }
 
 
@@ -165,10 +165,10 @@ class Machine(RuleBasedStateMachine):
     def end(self, data, state):
         """A call ends."""
         number, pair = data.draw(st.sampled_from(self.begun(*BEGUN)))
-        if ENDS[state] is not Billed.NO and pair.state is PairState.CLAIMED:
+        if ENDS[state] is not Charged.NO and pair.state is PairState.CLAIMED:
             state = PairState.FAILED
         assert self.journal.end([(pair.claim, ended(state, pair.attempt_id))]) == [True]
-        if ENDS[state] is Billed.NO:
+        if ENDS[state] is Charged.NO:
             pair.sent = 0
         pair.state, pair.claim = state, None
         self.failed_at[number] = self.clock.now()
@@ -276,7 +276,7 @@ class Machine(RuleBasedStateMachine):
     def settle(self, data, charged):
         """Somebody says what became of it, once."""
         pair = data.draw(st.sampled_from([p for p in self.pairs if p.state == "unknown"]))
-        billed = Billed.YES if charged else Billed.NO
+        billed = Charged.YES if charged else Charged.NO
         said = self.contender.number, pair.attempt_id, billed
         assert self.journal.settle(*said)
         assert not self.journal.settle(*said)
@@ -377,7 +377,7 @@ def test_an_answer_that_comes_after_all_counts(journal, monkeypatch):
     other = attrs.evolve(mine, run="other")
     monkeypatch.setattr(Owner, "here", staticmethod(lambda: other))
     assert journal.recover(contender.number).unknown == 2
-    assert journal.settle(contender.number, calls[1].id, Billed.NO)
+    assert journal.settle(contender.number, calls[1].id, Charged.NO)
     (again,) = journal.claim(contender.number, first=1)
     assert again.pair == later.pair
     answers = [ended(PairState.ANSWERED, call.id) for call in calls]

@@ -8,8 +8,9 @@ from core.comparison.running.studies import Recorded, answer, failing, once, ope
 from fakes import FakeBackend
 
 from facematch_core import (
-    Billed,
+    Charged,
     ConfigurationError,
+    Ids,
     Retention,
 )
 from facematch_core.comparison.running import StudyRun, read_answers
@@ -19,8 +20,8 @@ from facematch_core.errors import (
     OutcomeUnknown,
     RateLimited,
 )
-from facematch_core.gates import Budget, Retries
-from facematch_core.store import Owner, SqlAttempts
+from facematch_core.resilience import Budget, Retry
+from facematch_core.store import Owner, SqlStore
 
 
 def test_retries_of_the_profile_are_made_within_the_run(journal, study, clock):
@@ -33,7 +34,7 @@ def test_retries_of_the_profile_are_made_within_the_run(journal, study, clock):
             seen.append(states(journal, stored(journal))[0])
             super().sleep(seconds)
 
-    contender = opener(backend, retries=Retries(times=3), clock=Watched())
+    contender = opener(backend, retry=Retry(times=3), clock=Watched())
     summary = once(journal, study, contender)
     assert seen == ["claimed", "claimed"]
     assert summary.standing.states == {PairState.ANSWERED: 6}
@@ -51,7 +52,7 @@ def test_each_step_is_written_before_the_next_is_made(journal, study):
                     "SELECT attempt_id FROM facematch_comparisons WHERE pair = 0"
                 ).all()
             )
-            seen.append(row.attempt_id == call.attempt_id)
+            seen.append(row.attempt_id == call.call_id)
             result = super().match(call)
             seen.append(states(journal, stored(journal))[0])
             return result
@@ -64,9 +65,9 @@ def test_each_step_is_written_before_the_next_is_made(journal, study):
 
 def test_a_journal_that_fails_holds_the_call_back(journal, study, address):
     """No byte leaves that nothing would remember, and the budget is told so."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     backend = FakeBackend()
-    contender = opener(backend, gates=[Budget(100, name="shop", store=store)])
+    contender = opener(backend, policies=[Budget(100, name="shop", store=store)])
     asking, journal.ask = journal.ask, None
     calls = []
 
@@ -157,15 +158,15 @@ def test_a_journal_that_stays_away_ends_the_run(journal, study, clock):
 
 def test_a_lost_answer_is_found_in_the_records(journal, study, address):
     """If it was kept: the pair is answered, and the budget knows the charge."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     backend = Recorded()
 
     def lose(call):
-        backend.records[call.attempt_id] = answer(attempt_id=call.attempt_id)(call)
+        backend.records[call.call_id] = answer(ids=Ids(call=call.call_id))(call)
         raise OutcomeUnknown("Lost.", reconcilable=True)
 
     backend.script = [lose]
-    contender = opener(backend, gates=[Budget(100, name="shop", store=store)])
+    contender = opener(backend, policies=[Budget(100, name="shop", store=store)])
     summary = once(journal, study, contender, keep=["fake"])
     assert summary.standing.states == {PairState.ANSWERED: 6}
     assert (store.standings()[0].spent, store.standings()[0].unknown) == (6, 0)
@@ -177,14 +178,14 @@ def test_a_lost_answer_is_found_in_the_records(journal, study, address):
 
 def test_what_a_budget_knows_settles_the_pair(journal, study, address):
     """Somebody said it to the budget, in the same database; a free one is asked again."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     backend = FakeBackend(script=[failing(OutcomeUnknown("Lost."))] * 2)
-    contender = opener(backend, gates=[Budget(100, name="shop", store=store)])
+    contender = opener(backend, policies=[Budget(100, name="shop", store=store)])
     once(journal, study, contender)
     left = journal.left(stored(journal))
     entries = {one.attempt.id: one for one in store.open_entries()}
     assert set(entries) == {one.attempt.id for one in left}
-    for one, billed in zip(left, (Billed.YES, Billed.NO), strict=True):
+    for one, billed in zip(left, (Charged.YES, Charged.NO), strict=True):
         store.settle(entries[one.attempt.id], billed, at=one.since)
     again = once(journal, study, contender)
     assert again.asked == 1
@@ -194,16 +195,16 @@ def test_what_a_budget_knows_settles_the_pair(journal, study, address):
 
 def test_what_a_budget_elsewhere_knows_settles_the_pair(journal, study, tmp_path):
     """Of the profile, in another database: the process ended between the two books."""
-    store = SqlAttempts(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
+    store = SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
     backend = FakeBackend(script=[failing(OutcomeUnknown("Lost."))] * 2)
     budgets = [Budget(100, name="shop", store=store), Budget(50, name="other", store=store)]
-    contender = opener(backend, gates=budgets)
+    contender = opener(backend, policies=budgets)
     once(journal, study, contender)
     first, second = journal.left(stored(journal))
     for entry in store.open_entries():
         # Of the second call one budget does not know it yet.
         if entry.attempt.id == first.attempt.id or entry.key.name == "shop":
-            store.settle(entry, Billed.NO, at=first.since)
+            store.settle(entry, Charged.NO, at=first.since)
     assert once(journal, study, contender).asked == 1
     assert states(journal, stored(journal)) == ["answered", "unknown", *["answered"] * 4]
     assert [one.attempt.id for one in store.open_entries()] == [second.attempt.id]
@@ -214,10 +215,10 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(
     journal, study, address, monkeypatch
 ):
     """Its process is gone: the budget is told, and the pair is asked."""
-    store = SqlAttempts(address)
+    store = SqlStore(address)
     mine, nobody = Owner.here(), of_nobody()
     budget = Budget(100, name="shop", store=store)
-    contender = opener(gates=[budget])
+    contender = opener(policies=[budget])
     monkeypatch.setattr(Owner, "here", staticmethod(lambda: nobody))
     with StudyRun(study, {"fake": contender}, journal) as run:
         ((_, one),) = run.contenders
@@ -235,24 +236,24 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(
 
 def test_a_call_of_which_one_book_knows_nothing_yet_is_not_settled(journal, study, address):
     """Two databases, and a try that is under way: all must have said it."""
-    here, there = SqlAttempts(address), SqlAttempts(f"{address}.there")
+    here, there = SqlStore(address), SqlStore(f"{address}.there")
     budgets = [Budget(9, name="a", store=here), Budget(9, name="b", store=there)]
     lose = failing(OutcomeUnknown("Lost."))
-    once(journal, study, opener(FakeBackend(script=[lose]), gates=budgets))
+    once(journal, study, opener(FakeBackend(script=[lose]), policies=budgets))
     contender = stored(journal)
     (left,) = journal.left(contender)
     stores = [there]
     (entry,) = here.open_entries()
-    here.settle(entry, Billed.NO, at=left.since)
+    here.settle(entry, Charged.NO, at=left.since)
     assert hear_budgets(journal, contender, stores) == 0
     # Another try of the same call, which has not ended.
     here.reserve(attrs.evolve(entry, number=2, state="reserved"), Decimal(99))
     (other,) = there.open_entries()
-    there.settle(other, Billed.NO, at=left.since)
-    assert journal.told_by_budgets([left.attempt.id]) == {left.attempt.id: Billed.UNKNOWN}
+    there.settle(other, Charged.NO, at=left.since)
+    assert journal.told_by_budgets([left.attempt.id]) == {left.attempt.id: Charged.UNKNOWN}
     assert hear_budgets(journal, contender, stores) == 0
     (second,) = here.open_entries()
-    here.settle(second, Billed.YES, at=left.since)
+    here.settle(second, Charged.YES, at=left.since)
     assert hear_budgets(journal, contender, stores) == 1
     assert states(journal, contender) == ["lost", *["answered"] * 5]
     here.close()

@@ -18,9 +18,9 @@ from facematch_core import (
 )
 from facematch_core.comparison.running import Price, StudyRun, read_answers, run_study
 from facematch_core.errors import (
-    UnsupportedOption,
+    Unsupported,
 )
-from facematch_core.gates import Budget
+from facematch_core.resilience import Budget
 
 
 def test_a_threshold_may_not_change_within_a_study(journal, study):
@@ -77,7 +77,7 @@ def test_a_contender_is_one_backend(journal, study):
 def test_what_a_backend_cannot_do_is_refused_first(journal, study):
     """And the contenders that are open already are closed."""
     first, second = opener(), opener(FakeBackend(retention=frozenset({Retention.MINIMAL})))
-    with pytest.raises(UnsupportedOption, match="retention"):
+    with pytest.raises(Unsupported, match="retention"):
         run_study(study, {"first": first, "second": second}, journal, keep=["second"])
     assert (first.backend.closed, second.backend.closed) == (1, 1)
     assert journal.studies() == ()
@@ -87,7 +87,7 @@ def test_a_budget_tells_the_price(journal, study, address):
     """Unless somebody says another one."""
     price = {Operation.MATCH: Decimal("0.05")}
     budget = Budget(Decimal(10), name="shop", currency="USD", price=price)
-    contender = opener(gates=[budget])
+    contender = opener(policies=[budget])
     once(journal, study, contender)
     (found,) = read_answers(journal, journal.study())
     assert (found.price, found.currency) == (0.05, "USD")

@@ -13,9 +13,11 @@ from core.comparison.running.studies import (
 from fakes import FakeBackend, picture
 
 from facematch_core import (
-    Billed,
+    Billing,
+    Charged,
     Decision,
     Environment,
+    Ids,
     InvalidRequest,
     Score,
 )
@@ -35,7 +37,7 @@ from facematch_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from facematch_core.gates import Breaker, Budget
+from facematch_core.resilience import Budget, CircuitBreaker
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_what_would_meet_every_pair_ends_one_contender_alone(journal, study, err
 
 def test_a_budget_ends_one_contender_alone(journal, study):
     """What it has room for is asked, and the rest when there is more."""
-    contender = opener(gates=[Budget(2, name="shop")])
+    contender = opener(policies=[Budget(2, name="shop")])
     summary = once(journal, study, contender)
     assert type(summary.error) is BudgetExceeded
     assert states(journal, stored(journal)) == ["answered", "answered", *["free"] * 4]
@@ -126,7 +128,10 @@ def test_a_budget_ends_one_contender_alone(journal, study):
 def test_an_answer_from_elsewhere_is_paid_and_lost(journal, study):
     """It ends the contender, and is not asked again."""
     wrong = EnvironmentMismatch(
-        "From a mock.", environment=Environment.MOCK, billed=Billed.YES, attempt_id="an id"
+        "From a mock.",
+        environment=Environment.MOCK,
+        billing=Billing(Charged.YES),
+        ids=Ids(call="an id"),
     )
     summary = once(journal, study, opener(FakeBackend(script=[failing(wrong)])))
     assert type(summary.error) is EnvironmentMismatch
@@ -151,8 +156,8 @@ def test_a_vendor_that_is_down_is_left_alone(journal, tmp_path):
 def test_an_open_breaker_is_waited_for(journal, study, clock):
     """The pairs that it refuses stay free, and are asked when the vendor is back."""
     backend = FakeBackend(script=[None, *[failing(OutcomeUnknown("Lost."))] * 2])
-    breaker = Breaker(failures=2, open_s=30, name="fake", clock=clock)
-    contender = opener(backend, gates=[breaker], clock=clock)
+    breaker = CircuitBreaker(failures=2, open_s=30, name="fake", clock=clock)
+    contender = opener(backend, policies=[breaker], clock=clock)
     before = clock.monotonic()
     summary = once(journal, study, contender, clock=clock)
     assert summary.error is None

@@ -6,10 +6,10 @@ import itertools
 
 from core.comparison.running.runner import Runner
 
-from facematch_core import Billed
+from facematch_core import Charged
 from facematch_core.comparison.running import Journal, PairState
 from facematch_core.comparison.running._settling import tell_budgets
-from facematch_core.store import SqlAttempts
+from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
 from facematch_mock_server import MockServer, VirtualClock, make_card
 
@@ -86,7 +86,7 @@ class World:
 
     def settle_by_invoice(self):
         """A person settles what nothing tells, by the vendors' books; how many calls it was."""
-        journal, attempts = Journal(self.store), SqlAttempts(self.store)
+        journal, attempts = Journal(self.store), SqlStore(self.store)
         known = attempts_of(self)
         count = 0
         study = journal.study()
@@ -94,7 +94,7 @@ class World:
             for left in journal.left(contender):
                 if left.state is not PairState.UNKNOWN:
                     continue
-                billed = Billed.YES if known[contender.name, left.pair] else Billed.NO
+                billed = Charged.YES if known[contender.name, left.pair] else Charged.NO
                 tell_budgets([attempts], [left.attempt.id], billed, ManualClock().now())
                 assert journal.settle(contender.number, left.attempt.id, billed)
                 count += 1
@@ -104,7 +104,7 @@ class World:
 
     def check(self):
         """Exactly one charge for each pair and vendor, in every book; what became of the pairs."""
-        journal, attempts = Journal(self.store), SqlAttempts(self.store)
+        journal, attempts = Journal(self.store), SqlStore(self.store)
         study = journal.study()
         found = {}
         for contender in journal.contenders(study.digest):

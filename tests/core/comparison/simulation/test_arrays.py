@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Billed, Environment, InvalidRequest, ThresholdRule
+from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
 from facematch_core.comparison._answers import BILLED
 from facematch_core.comparison._evaluate import Asked, evaluate
 from facematch_core.comparison.metrics import mcnemar, rates_at
@@ -147,7 +147,7 @@ def test_what_else_is_told():
     assert answers.not_answered == {"VendorUnavailable": missing}
     assert abs(missing / len(table) - 0.1) < 0.01
     assert np.median(answers.elapsed_s) == pytest.approx(0.5, rel=0.05)
-    assert (answers.billed == BILLED.index(Billed.YES)).sum() == len(table) - missing
+    assert (answers.billed == BILLED.index(Charged.YES)).sum() == len(table) - missing
     assert set(table.decisions[~table.answered].tolist()) == {-1}
 
 

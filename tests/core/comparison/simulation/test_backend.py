@@ -7,7 +7,7 @@ import pytest
 from plugins import Site
 
 from facematch_core import (
-    Billed,
+    Charged,
     ConfigurationError,
     Decision,
     Environment,
@@ -15,7 +15,7 @@ from facematch_core import (
     Image,
     InvalidRequest,
     ThresholdRule,
-    UnsupportedOption,
+    Unsupported,
     VendorUnavailable,
     WarningCode,
 )
@@ -104,7 +104,7 @@ def test_outages_stay():
             errors.append(error)
             down.append(at)
     assert 5 < len(down) < 28
-    assert {error.billed for error in errors} == {Billed.NO}
+    assert {error.billed for error in errors} == {Charged.NO}
     with pytest.raises(VendorUnavailable):
         verifier.verify(PICTURES[down[0]], PICTURES[down[0] + 1])
 
@@ -126,7 +126,7 @@ def test_decisions_only():
     result = verifier.verify(PICTURES[0], PICTURES[12])
     assert (result.is_match, result.score) == (True, None)
     assert result.environment is Environment.MOCK
-    with pytest.raises(UnsupportedOption):
+    with pytest.raises(Unsupported):
         verifier.verify(PICTURES[0], PICTURES[12], threshold=50)
 
 

@@ -151,9 +151,7 @@ def test_the_engine_by_its_name(tmp_path, monkeypatch):
 
 def test_an_engine_that_asks_somebody_else_is_none():
     """A mock sends nothing: a backend of a real vendor is refused before the first request."""
-    mock = MockServer(
-        engine=functools.partial(open_verifier, "didit", settings={"api_key": "k" * 20})
-    )
+    mock = MockServer(engine=functools.partial(open_verifier, "didit", api_key="k" * 20))
     with pytest.raises(ConfigurationError, match="must run on this machine, and didit answers"):
         mock.start()
     mock.stop()
@@ -165,7 +163,7 @@ def test_rules_are_the_vendors(study):
     backend = SimulatedBackend(rule=ThresholdRule.AT_LEAST)
     with MockServer(engine=functools.partial(FaceVerifier, backend)) as mock:
         settings = {"api_key": mock.live_key, "base_url": mock.url}
-        verifier = open_verifier("didit", settings=settings | {"environment": Environment.MOCK})
+        verifier = open_verifier("didit", **settings | {"environment": Environment.MOCK})
         result = verifier.verify(pair.probe, pair.reference)
         edge = verifier.verify(pair.probe, pair.reference, threshold=result.score.value)
         verifier.close()

@@ -180,7 +180,7 @@ def test_a_person_in_two_groups(read):
         (f"{HEAD}\n\n,,,,\n", "has no pair"),
         (b"\xff\xfe", "is not UTF-8 text: save it as CSV in UTF-8"),
         (f'{HEAD}\n"a', "is no CSV: unexpected end of data"),
-        ("probe;reference\na;b\n", "line 1: the column probe is missing (columns are parted by"),
+        ("probe;reference\na;b\n", "line 1: the column probe is missing (separate columns with"),
         (f"{HEAD},same\na,b,1,c,d,1\n", "line 1: the column 'same' stands there twice"),
     ],
 )
