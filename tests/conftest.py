@@ -7,6 +7,8 @@ import tempfile
 
 # Before stevedore is imported: its cache on disk compares file times too coarsely for tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="facematch-cache-")
+# The workers of pytest-xdist have it, and lines are as wide as it says.
+os.environ.pop("COLUMNS", None)
 for variable in ("FACEMATCH_CONFIG", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(variable, None)
 
