@@ -43,7 +43,7 @@ def test_what_does_not_apply_has_a_reason_of_the_server(card):
     """No rule is passed over because the double was not up to it."""
     left = [rule for rule in card["rules"] if rule["status"] == "does_not_apply"]
     assert {rule["number"] for rule in left} == {
-        *("R10", "R12", "R13", "R14", "R22", "R31", "R32", "R36"),
+        *("R10", "R12", "R13", "R14", "R22", "R32", "R36"),
     }
     assert all(rule["reasons"] for rule in left)
 
@@ -62,7 +62,7 @@ with DeepfaceDouble() as double:
         for situation in (Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, Situation.NO_FACE):
             double.prepare(situation)
             result = verifier.verify(*double.pictures(), options=DeepfaceOptions())
-            told.append([result.decision, result.score.raw, result.billing.charged])
+            told.append([result.decision, result.score and result.score.raw, result.billing.charged])
         double.prepare(Situation.SPOOF)
         told.append(verifier.check_liveness(double.pictures()[0]).decision)
         print(json.dumps(told))

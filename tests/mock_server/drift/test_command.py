@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from facematch_core.cli._app import facematch
 from facematch_core.cli.common import Exit
+from facematch_core.config import trust
 from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
 from facematch_mock_server.drift.command import _VENDOR, DRIFT
 
@@ -237,12 +238,14 @@ def test_a_profile_is_used(mock):
         backend = "local"
         """
     )
+    trust("facematch.toml")
     assert "Nothing differs" in run("--profile", "mock", "--skip", "kept", code=0).stdout
     assert "not one of the backend didit" in run("--profile", "near", code=2).output
     run("--config", "facematch.toml", code=2)
     text = Path("facematch.toml").read_text().replace(mock.url, "https://verification.didit.me")
     text = text.replace("api_key", 'environment = "mock"\n        api_key')
     Path("facematch.toml").write_text(text)
+    trust("facematch.toml")
     assert "for a mock alone" in run("--profile", "mock", "--live", "--yes", code=2).output
     run("--profile", "nobody", code=4)
 

@@ -5,7 +5,7 @@ import functools
 
 from fakes import FakeBackend, match_result, picture
 
-from facematch_core import Charged, FaceVerifier, Reconciled, Reconciliation, Score
+from facematch_core import Billing, Charged, FaceVerifier, Reconciled, Reconciliation, Score
 from facematch_core.comparison.running import StoredContender, StoredStudy, run_study
 from facematch_core.comparison.study import Study, StudyPair
 from facematch_core.testing import ManualClock
@@ -106,7 +106,7 @@ def answer(**more):
     """A step of a script: an answer that is charged."""
 
     def step(_call):
-        facts = {"score": Score(80.0, "fake/v1"), "billed": Charged.YES}
+        facts = {"score": Score(80.0, "fake/v1"), "billing": Billing(Charged.YES)}
         return match_result(**facts | more)
 
     return step

@@ -12,7 +12,7 @@ from facematch_core.errors import FATAL, FaceMatchError, VendorError
 
 #: Errors that need more than a message.
 MORE = {
-    "EnvironmentMismatch": {"environment": Environment.MOCK},
+    "EnvironmentMismatch": {"environment": Environment.MOCK, "billing": Billing(Charged.NO)},
     "Unsupported": {"backend": "fake", "what": "rotate"},
 }
 

@@ -104,7 +104,7 @@ def test_outages_stay():
             errors.append(error)
             down.append(at)
     assert 5 < len(down) < 28
-    assert {error.billed for error in errors} == {Charged.NO}
+    assert {error.billing.charged for error in errors} == {Charged.NO}
     with pytest.raises(VendorUnavailable):
         verifier.verify(PICTURES[down[0]], PICTURES[down[0] + 1])
 

@@ -63,11 +63,9 @@ def test_a_study_over_http_finds_the_truth(study, journal, tmp_path):
             name: functools.partial(
                 open_verifier,
                 "didit",
-                settings={
-                    "api_key": mock.live_key,
-                    "base_url": mock.url,
-                    "environment": Environment.MOCK,
-                },
+                api_key=mock.live_key,
+                base_url=mock.url,
+                environment=Environment.MOCK,
             )
             for name, mock in (("good", good), ("poor", poor))
         }
