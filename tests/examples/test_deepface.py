@@ -62,7 +62,8 @@ with DeepfaceDouble() as double:
         for situation in (Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, Situation.NO_FACE):
             double.prepare(situation)
             result = verifier.verify(*double.pictures(), options=DeepfaceOptions())
-            told.append([result.decision, result.score and result.score.raw, result.billing.charged])
+            raw = result.score and result.score.raw
+            told.append([result.decision, raw, result.billing.charged])
         double.prepare(Situation.SPOOF)
         told.append(verifier.check_liveness(double.pictures()[0]).decision)
         print(json.dumps(told))

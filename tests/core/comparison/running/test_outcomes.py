@@ -19,7 +19,7 @@ MORE = {
 
 def of(kind, **more):
     """An error of a class."""
-    return kind("Something is wrong.", **MORE.get(kind.__name__, {}), **more)
+    return kind("Something is wrong.", **{**MORE.get(kind.__name__, {}), **more})
 
 
 def every(kind):

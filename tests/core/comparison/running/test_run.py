@@ -184,7 +184,7 @@ def test_what_leaves_the_machine_is_written_down_step_by_step(journal, study):
         (row,) = journal._database.run(
             lambda file: file.exec_driver_sql(
                 "SELECT contender, state FROM facematch_comparisons "
-                f"WHERE attempt_id = '{call.attempt_id}'"
+                f"WHERE attempt_id = '{call.call_id}'"
             ).all()
         ) or [(0, None)]
         asked.append(row[1])

@@ -224,7 +224,7 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(
         ((_, one),) = run.contenders
     (claim,) = journal.claim(one.number)
     call = passage()
-    assert journal.begin(claim, call.attempt)
+    assert journal.begin(claim, call.call)
     budget.enter(call)
     monkeypatch.setattr(Owner, "here", staticmethod(lambda: mine))
     assert len(store.open_entries()) == 1

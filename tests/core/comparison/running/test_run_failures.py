@@ -99,7 +99,9 @@ def test_a_vendor_that_refuses_everything_is_asked_in_a_wrong_way(journal, study
     [
         AuthenticationFailed("The key is wrong.", status_code=401),
         InsufficientCredit("Top it up.", status_code=403),
-        EnvironmentMismatch("Elsewhere.", environment=Environment.MOCK),
+        EnvironmentMismatch(
+            "Elsewhere.", environment=Environment.MOCK, billing=Billing(Charged.NO)
+        ),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -180,7 +182,8 @@ def test_answers_from_elsewhere_end_the_contender(journal, study):
     """A mock's answers never stand among a vendor's."""
     run_study(type(study)(name="one", pairs=study.pairs[:1]), {"fake": opener()}, journal)
     once(journal, study, opener())
-    contender = opener(FakeBackend(script=[None, answer(environment=Environment.MOCK)]))
+    script = [answer(environment=one) for one in (Environment.PRODUCTION, Environment.MOCK)]
+    contender = opener(FakeBackend(script=script, environment=None))
     summary = run_study(study, {"other": contender}, journal, workers=1).contenders[0]
     assert "from mock, and before from production" in summary.error.message
 
