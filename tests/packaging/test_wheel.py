@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from facematch_core import __version__
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "facematch_core",
@@ -107,7 +109,7 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
     out = run(
         unpacked,
         "import facematch_core, facematch_local\n"
-        "from facematch_core import __version__, available_backends\n"
+        "from facematch_core import available_backends\n"
         "print(facematch_core.__file__)\n"
         "print(facematch_local.__file__)\n"
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
