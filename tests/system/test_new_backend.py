@@ -131,7 +131,7 @@ BREAKS = {
         "R15",
     ),
     "true is a number": ("_wire.py", "isinstance(value, bool) or ", "", "R39"),
-    "said to be free": ("_wire.py", "Billing(Charged.YES)", "Billing(Charged.NO)", "R16"),
+    "said to be free": ("_wire.py", "Charged.YES, CHARGED", "Charged.NO, CHARGED", "R16"),
     "a gateway's page is the vendor's word": (
         "_wire.py",
         "[BodyShape.JSON_OBJECT]",
