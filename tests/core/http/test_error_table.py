@@ -1,8 +1,6 @@
-"""What answers other than 200 mean: every status, a vendor's own rows, and the errors made of it."""
+"""What answers other than 200 mean: the whole table, and the errors made of it."""
 
-import itertools
 from datetime import UTC, datetime
-from typing import ClassVar
 
 import pytest
 
@@ -18,12 +16,11 @@ from facematch_core import (
     Secret,
     UnexpectedResponse,
 )
-from facematch_core.backend import MatchCall
 from facematch_core.http import (
+    DEFAULT_ERRORS,
     BodyShape,
     ErrorRow,
     HttpReply,
-    error_row,
     rows,
     vendor_error,
 )
@@ -58,10 +55,9 @@ BY_STATUS = {
 HALF_WAY = (408, 460, 499)
 
 
-def error_of(status, body=b"", table=None, headers=None, **more):
+def error_of(status, body=b"", table=DEFAULT_ERRORS, headers=None, **more):
     reply = HttpReply(status=status, body=body, headers=headers or {})
-    row = error_row(status, reply.shape, table)
-    return vendor_error(reply, row, backend="acme", now=NOW, **more)
+    return vendor_error(reply, table, backend="acme", now=NOW, **more)
 
 
 def expected(status, shape):
@@ -75,6 +71,11 @@ def expected(status, shape):
     if 400 <= status < 500 and status not in HALF_WAY and shape is BodyShape.JSON_OBJECT:
         return RequestRejected, Charged.NO
     return OutcomeUnknown, Charged.UNKNOWN
+
+
+def test_the_table_is_total():
+    """Every status from 100 to 599 with every shape, and nothing else."""
+    assert set(DEFAULT_ERRORS) == {(s, b) for s in range(100, 600) for b in BodyShape}
 
 
 @pytest.mark.parametrize("shape", BodyShape)
@@ -92,8 +93,7 @@ def test_every_row(shape):
 
 def test_unknown_and_outcome_unknown_are_the_same():
     """Only UNKNOWN raises `OutcomeUnknown`, and nothing unknown may be repeated."""
-    for status, shape in itertools.product(range(100, 1000), BodyShape):
-        row = error_row(status, shape)
+    for row in DEFAULT_ERRORS.values():
         assert (row.charged is Charged.UNKNOWN) == (row.error is OutcomeUnknown)
         assert not row.retryable
 
@@ -126,34 +126,18 @@ def test_a_redirect_names_the_setting():
 
 
 def test_a_vendor_s_own_rows():
-    """Looked up first, the closer one before the wider; everything else stays."""
-    unpaid = ErrorRow(OutcomeUnknown, Billed.UNKNOWN, "seen", "broken", retryable=False)
-    credit = ErrorRow(InsufficientCredit, Billed.NO, "documented", "no credit is left")
-    paid = ErrorRow(RequestRejected, Billed.YES, "documented", "it is refused, and charged")
+    """Laid over the table; everything else stays."""
+    unpaid = ErrorRow(OutcomeUnknown, Charged.UNKNOWN, "seen", "broken", retryable=False)
+    credit = ErrorRow(InsufficientCredit, Charged.NO, "documented", "no credit is left")
     table = {
+        **DEFAULT_ERRORS,
         **rows((403,), credit, [BodyShape.JSON_OBJECT]),
         **rows(range(500, 502), unpaid),
-        422: paid,
-        (422, BodyShape.HTML): unpaid,
     }
     assert type(error_of(403, b"{}", table)) is InsufficientCredit
     assert type(error_of(403, b"", table)) is PermissionDenied
-    assert error_of(501, b"", table).billed_ground == "seen"
-    assert error_of(502, b"", table).billed_ground != "seen"
-    assert error_of(422, b"{}", table).billed is Billed.YES
-    assert error_of(422, b"", table).billed is Billed.YES
-    assert error_of(422, b"<html>", table).billed is Billed.UNKNOWN
-
-
-def test_a_backend_s_own_rows(acme):
-    """By its attribute."""
-
-    class Paying(type(acme("http://127.0.0.1:1"))):
-        error_table: ClassVar = {422: ErrorRow(RequestRejected, Billed.YES, "its page", "refused")}
-
-    backend, call = acme("http://127.0.0.1:1", cls=Paying), MatchCall(probe=None, reference=None)
-    assert backend.read_reply(call, HttpReply(status=422)).billed is Billed.YES
-    assert backend.read_reply(call, HttpReply(status=418)).billed is Billed.UNKNOWN
+    assert error_of(501, b"", table).billing.ground == "seen"
+    assert len(table) == len(DEFAULT_ERRORS)
 
 
 def test_more_arguments_reach_the_error():
@@ -168,6 +152,6 @@ def test_more_arguments_reach_the_error():
 def test_an_echoed_key_is_masked():
     """The vendor repeats what was sent."""
     reply = HttpReply(status=401, body=b'{"detail": "No key hush."}', secrets=(Secret("hush"),))
-    error = vendor_error(reply, error_row(401, reply.shape), backend="acme", now=NOW)
+    error = vendor_error(reply, DEFAULT_ERRORS, backend="acme", now=NOW)
     assert "hush" not in error.message
     assert 'It says: "No key ***."' in error.message
