@@ -144,7 +144,7 @@ def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
 
     def its_last_moment(owner):
         if owner == nobody and not store.open_entries():
-            assert dying.begin(claim, begun.attempt)
+            assert dying.begin(claim, begun.call)
             Budget(9, name="shop", store=store).enter(begun)
         return gone(owner)
 

@@ -57,7 +57,9 @@ def failover(first: FaceVerifier, second: FaceVerifier, selfie: bytes) -> str | 
         result: MatchResult = both.verify(selfie, selfie, threshold={"shop": 50, "backup": 60.5})
         live: LivenessResult = both.check_liveness(selfie, review_threshold={"shop": 90})
         asked: Mapping[str, FaceVerifier] = both.members
-        return either(both, selfie, selfie).route.answered_by or str((result, live, asked))
+        route = either(both, selfie, selfie).route
+        assert route is not None
+        return route.answered_by or str((result, live, asked))
 
 
 def opened(name: str | None) -> Verifier:
