@@ -1,12 +1,15 @@
 """What every test shares."""
 
+import atexit
 import gc
 import os
+import shutil
 import socket
 import tempfile
 
 # Before stevedore is imported: its cache on disk compares file times too coarsely for tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="facematch-cache-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 # The workers of pytest-xdist have it, and lines are as wide as it says.
 os.environ.pop("COLUMNS", None)
 for variable in ("FACEMATCH_CONFIG", "NO_COLOR", "FORCE_COLOR"):

@@ -69,6 +69,7 @@ def parts_of_cards():
     return re.split(r"(?<=\n)\n(?=## )", (REFERENCE / "cards.md").read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OURS)
 def test_card_on_its_page_is_generated(name, capsys, monkeypatch):
     """It is what the command prints. No rule is open: each is kept, or told why it cannot apply."""

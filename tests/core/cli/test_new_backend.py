@@ -203,6 +203,7 @@ def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
         assert class_ in {node.name for node in nodes}
 
 
+@pytest.mark.long
 def test_type_checker_agrees():
     """mypy, strict, over the package and its tests."""
     if not (BIN / "mypy").exists():

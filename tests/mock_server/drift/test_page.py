@@ -4,6 +4,7 @@ import itertools
 import os
 from pathlib import Path
 
+import pytest
 from drift_page import page
 from drift_targets import SCRIPT, WAYS, proof
 
@@ -13,6 +14,7 @@ from facematch_mock_server.drift._reporting import _ELSE, reason_for
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "drift-didit.md"
 
 
+@pytest.mark.long
 def test_the_page_is_generated():
     """``UPDATE_DOCS=1`` writes it. What cannot be seen has its reason, and no reason is idle."""
     seen = set(itertools.chain.from_iterable(proof(*way).checked for way in WAYS))
