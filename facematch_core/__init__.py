@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ._basics import Clock, Secret, SystemClock
     from ._images import Image, ImageFormat
     from ._policy import judge
+    from .aio import AsyncFaceVerifier
     from .calibration import Calibration, CalibrationPoint
-    from .config import open_verifier
+    from .config import open_async_verifier, open_verifier
     from .errors import (
         FATAL,
         AuthenticationFailed,
@@ -82,6 +83,7 @@ __version__ = "0.2.0"
 __all__ = [
     "FATAL",
     "Advice",
+    "AsyncFaceVerifier",
     "AuthenticationFailed",
     "BackendInfo",
     "BackendUnavailable",
@@ -148,6 +150,7 @@ __all__ = [
     "WarningCode",
     "available_backends",
     "judge",
+    "open_async_verifier",
     "open_verifier",
 ]
 
@@ -165,6 +168,7 @@ _MODULES = (
     "failover",
     "plugins",
     "config",
+    "aio",
 )
 
 

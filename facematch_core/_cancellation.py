@@ -33,6 +33,11 @@ class Cancellation:
             self._cancelled.set()
             return not self._sent
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the end was asked for."""
+        return self._cancelled.is_set()
+
     def check(self) -> None:
         """Raise `CallCancelled` if the end was asked for; between two steps of a call."""
         if self._cancelled.is_set():

@@ -346,6 +346,8 @@ class Pipeline:
         until = None if call.deadline_s is None else since + call.deadline_s
         attempt = 1
         while True:
+            if progress.cancellation is not None:
+                progress.cancellation.check()
             context = self._context(record, attempt, until, progress.cancellation)
             leave = enter_all(self.policies, context)
             try:
@@ -353,7 +355,7 @@ class Pipeline:
             except BaseException as error:
                 unseen = progress.sent and not isinstance(error, FaceMatchError)
                 leave(Outcome.of_error(error, sent=progress.seen_sent or unseen))
-                wait_s = self._wait_s(error, context)
+                wait_s = self._wait_s(error, context, progress.cancellation)
                 if wait_s is None:
                     raise
                 failed = type(error).__name__
@@ -389,9 +391,13 @@ class Pipeline:
             sleep=sleep,
         )
 
-    def _wait_s(self, error: BaseException, context: AttemptContext) -> float | None:
+    def _wait_s(
+        self, error: BaseException, context: AttemptContext, cancellation: Cancellation | None
+    ) -> float | None:
         """Seconds until the call is made again; None if it is not."""
         if self.retry is None or not isinstance(error, VendorError):
+            return None
+        if cancellation is not None and cancellation.cancelled:
             return None
         return self.retry.wait_s(error, context, self.clock.monotonic())
 

@@ -35,7 +35,7 @@ import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, overload
+from typing import TYPE_CHECKING, Annotated, Any, Final, overload
 from urllib.parse import urlsplit
 
 import attrs
@@ -61,6 +61,9 @@ from .settings import (
 )
 from .store import CallStore, MemoryStore, SqlStore
 from .verifier import FaceVerifier, Verifier
+
+if TYPE_CHECKING:
+    from .aio import AsyncFaceVerifier
 
 #: The file name in a folder of configuration.
 FILE_NAME: Final = "facematch.toml"
@@ -119,6 +122,25 @@ def open_verifier(
     """
     verifier = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
     return plan(backend, profile=profile, config=config, settings=keywords).open(**verifier)
+
+
+def open_async_verifier(
+    backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
+) -> AsyncFaceVerifier:
+    """Open a verifier for ``async with``, by the name of a backend or of a profile.
+
+    Args:
+        backend: As that of `open_verifier`.
+        max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
+        **arguments: The others of `open_verifier`.
+
+    Raises:
+        BackendUnavailable, ConfigurationError: as `open_verifier`.
+    """
+    # Late: a program without an event loop pays nothing for it.
+    from .aio import AsyncFaceVerifier
+
+    return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
 
 
 def plan(

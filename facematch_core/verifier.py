@@ -296,22 +296,14 @@ class Verifier(abc.ABC):
         Raises:
             InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
         """
-        if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
-            raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
-        given: Any = stop_on
-        errors = given if isinstance(given, tuple) else (given,)
-        if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in errors):
-            raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
-        unknown = sorted(set(options) - set(inspect.signature(self.verify).parameters))
-        if unknown:
-            raise InvalidRequest(f"verify has no option {unknown[0]}.")
+        run = PairRun(self.verify, max_workers, stop_on, options)
         try:
             source = iter(pairs)
         except TypeError:
             raise InvalidRequest(
                 f"pairs must be something to iterate over, not {type(pairs).__name__}."
             ) from None
-        return _Batch(self.verify, source, max_workers, errors, options).outcomes()
+        return _Batch(run, source).outcomes()
 
     @abc.abstractmethod
     def reconcile(
@@ -617,64 +609,43 @@ def _is_about(found: Reconciliation, record: CallRecord) -> bool:
 MAX_WORKERS = 256
 
 
-class _Batch:
-    """One run of `verify_many`: what is under way, and whether to start more."""
+class PairRun:
+    """What the threads of one run of `verify_many` share, also of an asynchronous one.
+
+    Attributes:
+        max_workers: Calls at a time.
+        stop: Set when no further pair is to be begun.
+        failures: What the pairs or a plug-in failed with, to be raised after what is paid for.
+
+    Raises:
+        InvalidRequest: an argument of `verify_many` is wrong.
+    """
 
     def __init__(
         self,
         verify: Callable[..., MatchResult],
-        pairs: Iterator[Any],
         max_workers: int,
         stop_on: tuple[type[FaceMatchError], ...],
-        options: dict[str, Any],
+        options: Mapping[str, Any],
     ) -> None:
-        self._verify, self._options = verify, options
-        self._pairs, self._stop_on = enumerate(pairs), stop_on
-        self._ahead = 2 * max_workers
-        self._pool = ThreadPoolExecutor(max_workers, thread_name_prefix="facematch")
-        self._waiting: collections.deque[Future[PairOutcome | None]] = collections.deque()
-        self._stop = threading.Event()
-        #: What the pairs or a plug-in failed with; raised after what is paid for was yielded.
-        self._failures: list[Exception] = []
-        # A thread of the pool begins without it.
-        self._cancellation = CANCELLATION.get()
+        if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
+            raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
+        given: Any = stop_on
+        errors = given if isinstance(given, tuple) else (given,)
+        if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in errors):
+            raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
+        unknown = sorted(set(options) - set(inspect.signature(verify).parameters))
+        if unknown:
+            raise InvalidRequest(f"verify has no option {unknown[0]}.")
+        self._verify, self._stop_on, self._options = verify, errors, options
+        self.max_workers = max_workers
+        self.stop = threading.Event()
+        self.failures: list[Exception] = []
 
-    def outcomes(self) -> Iterator[PairOutcome]:
-        """The outcomes in order; then whatever the pairs or a plug-in failed with is raised."""
-        try:
-            while True:
-                while self._has_room() and (item := self._next_pair()):
-                    self._waiting.append(self._pool.submit(self._one, *item))
-                if not self._waiting:
-                    break
-                outcome = self._waiting.popleft().result()
-                if outcome is not None:
-                    yield outcome
-        finally:
-            self._stop.set()
-            # What runs may be paid for: it is waited for, never abandoned half way.
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        for failure in self._failures:
-            raise failure
-
-    def _has_room(self) -> bool:
-        # A finished head is handed out before anything more is read or started.
-        finished = bool(self._waiting) and self._waiting[0].done()
-        return len(self._waiting) < self._ahead and not self._stop.is_set() and not finished
-
-    def _next_pair(self) -> tuple[int, Any] | None:
-        try:
-            return next(self._pairs, None)
-        except Exception as error:  # noqa: BLE001 - raised when what was started is yielded
-            self._failures.append(error)
-            self._pairs = enumerate(())
-            return None
-
-    def _one(self, index: int, pair: Any) -> PairOutcome | None:
+    def one(self, index: int, pair: Any) -> PairOutcome | None:
         """The outcome of one pair; None if it was not begun or failed without a name."""
-        if self._stop.is_set():
+        if self.stop.is_set():
             return None
-        CANCELLATION.set(self._cancellation)
         key = None
         try:
             match pair:
@@ -692,10 +663,57 @@ class _Batch:
             # The frames below hold the pictures, and an outcome lives long.
             error.__cause__ = error.__context__ = None
             if isinstance(error, self._stop_on):
-                self._stop.set()
+                self.stop.set()
             return PairOutcome(index=index, key=key, error=error.with_traceback(None))
-        except Exception as error:  # noqa: BLE001 - raised above, after what is paid for
-            self._failures.append(error)
-            self._stop.set()
+        except Exception as error:  # noqa: BLE001 - raised later, after what is paid for
+            self.failures.append(error)
+            self.stop.set()
             return None
         return PairOutcome(index=index, key=key, result=result)
+
+
+class _Batch:
+    """One run of `verify_many` in threads of its own."""
+
+    def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
+        self._run, self._pairs = run, enumerate(pairs)
+        self._ahead = 2 * run.max_workers
+        self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
+        self._waiting: collections.deque[Future[PairOutcome | None]] = collections.deque()
+        # A thread of the pool begins without it.
+        self._cancellation = CANCELLATION.get()
+
+    def outcomes(self) -> Iterator[PairOutcome]:
+        """The outcomes in order; then whatever the pairs or a plug-in failed with is raised."""
+        try:
+            while True:
+                while self._has_room() and (item := self._next_pair()):
+                    self._waiting.append(self._pool.submit(self._one, *item))
+                if not self._waiting:
+                    break
+                outcome = self._waiting.popleft().result()
+                if outcome is not None:
+                    yield outcome
+        finally:
+            self._run.stop.set()
+            # What runs may be paid for: it is waited for, never abandoned half way.
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        for failure in self._run.failures:
+            raise failure
+
+    def _has_room(self) -> bool:
+        # A finished head is handed out before anything more is read or started.
+        finished = bool(self._waiting) and self._waiting[0].done()
+        return len(self._waiting) < self._ahead and not self._run.stop.is_set() and not finished
+
+    def _one(self, index: int, pair: Any) -> PairOutcome | None:
+        CANCELLATION.set(self._cancellation)
+        return self._run.one(index, pair)
+
+    def _next_pair(self) -> tuple[int, Any] | None:
+        try:
+            return next(self._pairs, None)
+        except Exception as error:  # noqa: BLE001 - raised when what was started is yielded
+            self._run.failures.append(error)
+            self._pairs = enumerate(())
+            return None

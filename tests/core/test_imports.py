@@ -11,7 +11,7 @@ import pytest
 import facematch_core
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"requests", "PIL", "numpy", "stevedore", "click", "rich", "pytest", "hypothesis"}
+HEAVY = {"anyio", "requests", "PIL", "numpy", "stevedore", "click", "rich", "pytest", "hypothesis"}
 PUBLIC = {
     "facematch_core",
     "facematch_core.backend",

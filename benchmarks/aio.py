@@ -1,0 +1,183 @@
+"""What `AsyncFaceVerifier` costs beside threads that call `FaceVerifier`, in one run.
+
+    python benchmarks/aio.py [--rounds N] [--calls N] [--small]
+
+500 calls a round through 64 threads, against the mock in another process. *threads* is a
+`ThreadPoolExecutor` that calls `FaceVerifier.verify`; *awaits* are as many tasks that await
+`AsyncFaceVerifier.verify`, all begun at once. Both keep their threads and connections from round to
+round and take turns; the ratio is the median of those within a round. The first round is told
+apart: in it threads and connections are made.
+
+In the loop of the awaits a task sleeps 5 ms again and again; *late* is by how much it wakes too
+late. So does one beside *threads*, in a loop that has nothing else to do: whatever makes that one
+late (64 busy threads, other programs) is none of ours, and the bar is not below it. What was
+imported is taken from the garbage collector first, as servers do it: one full collection holds up
+any loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import itertools
+import os
+import statistics
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from client_overhead import KEY, Pair, fresh, picture
+
+from facematch_core import AsyncFaceVerifier, FaceVerifier, Image
+from facematch_didit import DiditBackend
+from mock_server import (  # noqa: TID251 - the benchmark beside this one, not the folder
+    HERE,
+    missed,
+    process,
+    verdict,
+)
+
+THREADS, TICK_S = 64, 0.005
+
+#: What we ask of ourselves.
+RATIO = 0.9  # times the calls a second of threads
+LATE_MS = 50.0  # the loop is never held up for longer, where an idle one is not either
+
+
+class Ticker:
+    """A task that wants to be woken every 5 ms, and how late it was each time, in ms."""
+
+    def __init__(self) -> None:
+        self.late_ms: list[float] = []
+        self._stop = False
+
+    async def run(self) -> None:
+        """Tick until `stop`."""
+        while not self._stop:
+            wanted = time.perf_counter() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self.late_ms.append((time.perf_counter() - wanted) * 1e3)
+
+    def stop(self) -> None:
+        """End after the next tick."""
+        self._stop = True
+
+
+async def awaits(verifier: AsyncFaceVerifier, pairs: list[Pair], late_ms: list[float]) -> float:
+    """Seconds for all pairs at once."""
+    ticker = Ticker()
+    ticking = asyncio.create_task(ticker.run())
+    await asyncio.sleep(0)
+    start = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for pair in pairs:
+            tasks.create_task(verifier.verify(*pair))
+    took = time.perf_counter() - start
+    ticker.stop()
+    await ticking
+    late_ms += ticker.late_ms
+    return took
+
+
+def threads(
+    pool: ThreadPoolExecutor, verifier: FaceVerifier, pairs: list[Pair], late_ms: list[float]
+) -> float:
+    """The same with threads alone, and beside them an event loop that only ticks."""
+    ticker = Ticker()
+    loop = threading.Thread(target=lambda: asyncio.run(ticker.run()))
+    loop.start()
+    start = time.perf_counter()
+    for _ in pool.map(lambda pair: verifier.verify(*pair), pairs):
+        pass
+    took = time.perf_counter() - start
+    ticker.stop()
+    loop.join()
+    late_ms += ticker.late_ms
+    return took
+
+
+def told(name: str, late_ms: list[float]) -> None:
+    """Print how late the ticks were."""
+    ordered = sorted(late_ms)
+    p99 = ordered[int(0.99 * (len(ordered) - 1))]
+    print(
+        f"  {name:10}{len(ordered):6} ticks: median {statistics.median(ordered):6.2f} ms late, "
+        f"p99 {p99:6.2f} ms, most {ordered[-1]:6.2f} ms"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure awaits beside threads.")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--calls", type=int, default=500)
+    parser.add_argument("--small", action="store_true", help="pictures of 20 KB instead of 200")
+    asked = parser.parse_args()
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
+    given = [(picture(2 * at, exif=False), picture(2 * at + 1, exif=False)) for at in range(20)]
+    if asked.small:
+        given = [(shrunk(one), shrunk(other)) for one, other in given]
+    size = len(given[0][0]) // 1000
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; pictures of {size} KB")
+    got: dict[str, list[float]] = {"threads": [], "awaits": []}
+    used: dict[str, list[float]] = {name: [] for name in got}
+    late: dict[str, list[float]] = {"first": [], "awaits": [], "threads": []}
+    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours, no limit"]) as (port, _):
+        backends = [
+            DiditBackend(api_key=KEY, base_url=f"http://127.0.0.1:{port}") for _ in range(2)
+        ]
+        verifier, asynchronous = FaceVerifier(backends[0]), FaceVerifier(backends[1])
+        opened = AsyncFaceVerifier(asynchronous, max_concurrency=THREADS)
+        with ThreadPoolExecutor(THREADS) as pool, asyncio.Runner() as runner:
+            runner.run(opened.__aenter__())
+            gc.collect()
+            gc.freeze()
+            for turn in range(asked.rounds + 1):
+                for name in sorted(got, reverse=bool(turn % 2)):
+                    pairs = fresh(list(itertools.islice(itertools.cycle(given), asked.calls)))
+                    cpu = time.process_time()
+                    if name == "awaits":
+                        ticks = late["awaits" if turn else "first"]
+                        seconds = runner.run(awaits(opened, pairs, ticks))
+                    else:
+                        seconds = threads(pool, verifier, pairs, late["threads"])
+                    if turn:
+                        got[name].append(seconds)
+                        used[name].append((time.process_time() - cpu) / asked.calls * 1e6)
+            runner.run(opened.aclose())
+    for name, times in got.items():
+        rates = [asked.calls / seconds for seconds in times]
+        spread = f"{min(rates):.0f} to {max(rates):.0f}"
+        print(
+            f"  {name:10}{statistics.median(rates):8.0f} calls/s ({spread})"
+            f"{statistics.median(used[name]):8.0f} us CPU a call"
+        )
+    for name, ticks in late.items():
+        told(name, ticks)
+    ratios = [a / b for a, b in zip(got["threads"], got["awaits"], strict=True)]
+    verdict(
+        f"calls/s over threads ({min(ratios):.2f} to {max(ratios):.2f})",
+        statistics.median(ratios),
+        least=RATIO,
+    )
+    most = max(LATE_MS, *late["threads"])
+    verdict("ms that the loop was held up", max(late["awaits"] + late["first"]), most=most)
+    print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
+
+
+def shrunk(data: bytes) -> bytes:
+    """The picture in a tenth of its bytes."""
+    import io
+
+    import PIL.Image
+
+    file = io.BytesIO()
+    with PIL.Image.open(io.BytesIO(data)) as opened:
+        opened.resize((opened.width // 3, opened.height // 3)).save(file, "JPEG", quality=85)
+    return Image.from_bytes(file.getvalue()).data
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""A service that compares a selfie with the photograph of a document, by Didit.
+
+uvicorn --factory app:create_app
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from os import environ
+from typing import Annotated, Any
+
+from fastapi import FastAPI, File, Form, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from facematch_core import (
+    AsyncFaceVerifier,
+    BudgetExceeded,
+    Decision,
+    FaceMatchError,
+    InvalidImage,
+    RateLimited,
+    Retention,
+    Secret,
+    VendorError,
+    VendorUnavailable,
+    open_async_verifier,
+)
+from facematch_didit import MemoryReplayStore, WebhookEvent, WebhookRefused, verify_webhook
+
+log = logging.getLogger("onboarding")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs from one installation to another. The key of Didit is $DIDIT_API_KEY."""
+
+    webhook_secret: Secret
+    threshold: float = 60
+    review_threshold: float = 80
+    deadline_s: float = 20
+    max_body_bytes: int = 12_000_000
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Those of this process."""
+        return cls(
+            webhook_secret=Secret.from_environment("DIDIT_WEBHOOK_SECRET"),
+            threshold=float(environ.get("MATCH_THRESHOLD", cls.threshold)),
+            review_threshold=float(environ.get("REVIEW_THRESHOLD", cls.review_threshold)),
+        )
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. It opens nothing before it is started."""
+    settings = settings or Settings.from_environment()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # One verifier for all requests. At the end it waits for the calls that are under way.
+        async with open_async_verifier(
+            "didit",
+            threshold=settings.threshold,
+            review_threshold=settings.review_threshold,
+            max_concurrency=64,
+        ) as app.state.verifier:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.state.settings = settings
+    app.state.seen = MemoryReplayStore()  # of this process; SqlReplayStore for several of them
+    app.state.verdicts = []
+    app.add_middleware(LimitedBody, most=settings.max_body_bytes)
+    app.add_exception_handler(FaceMatchError, answer_error)
+    app.get("/", response_class=HTMLResponse)(form)
+    app.post("/verifications")(verify)
+    app.post("/didit")(didit)
+    return app
+
+
+FORM = """<!doctype html><title>Who are you?</title>
+<form action=/verifications method=post enctype=multipart/form-data>
+  <p>Case <input name=case required> Selfie <input type=file name=selfie accept=image/* required>
+  Document <input type=file name=document accept=image/* required> <button>Send</button></form>"""
+
+
+async def form() -> str:
+    """The upload form."""
+    return FORM
+
+
+#: What the browser learns. NO_MATCH and REVIEW look the same from outside, and a score would tell
+#: an attacker whether the last change to a picture was a good one.
+NEXT_STEP = {
+    Decision.MATCH: "continue",
+    Decision.NO_MATCH: "wait",
+    Decision.REVIEW: "wait",
+    Decision.INCONCLUSIVE: "retake",
+}
+
+
+async def verify(
+    request: Request,
+    case: Annotated[str, Form(min_length=1, max_length=255)],
+    selfie: Annotated[bytes, File()],
+    document: Annotated[bytes, File()],
+) -> dict[str, str]:
+    """Compare the two faces."""
+    verifier: AsyncFaceVerifier = request.app.state.verifier
+    result = await verifier.verify(
+        selfie,
+        document,
+        caller_ref=case,
+        # So that Didit sends a webhook, and what became of a call can be looked up.
+        retention=Retention.KEEP,
+        deadline_s=request.app.state.settings.deadline_s,
+    )
+    log.info("case %r: %s, call %s", case, result.decision, result.ids.call)
+    return {"next": NEXT_STEP[result.decision]}
+
+
+async def answer_error(_: Request, error: Exception) -> JSONResponse:
+    """The status that says what to do: another picture, another time, or nothing."""
+    if isinstance(error, InvalidImage):
+        # ``probe`` or ``reference``; the browser knows them by the names of the form.
+        which = {"probe": "selfie", "reference": "document"}.get(error.picture or "")
+        return JSONResponse({"next": "retake", "picture": which}, 422)
+    call = error.ids.call if isinstance(error, VendorError) else None
+    log.error("%s, call %s", type(error).__name__, call)
+    if isinstance(error, RateLimited | VendorUnavailable | BudgetExceeded):
+        wait_s = getattr(error, "retry_after_s", None)
+        headers = {} if wait_s is None else {"Retry-After": str(math.ceil(wait_s))}
+        return JSONResponse({"next": "later"}, 503, headers=headers)
+    if isinstance(error, VendorError):
+        # OutcomeUnknown among them: it may have been paid, and a second try would be paid again.
+        return JSONResponse({"next": "wait"}, 502)
+    return JSONResponse({"next": "wait"}, 500)
+
+
+async def didit(request: Request) -> Response:
+    """Take a delivery of Didit's: a verdict, or a change of one."""
+    state = request.app.state
+    try:
+        event = verify_webhook(
+            await request.body(), request.headers, state.settings.webhook_secret, seen=state.seen
+        )
+    except WebhookRefused as refused:
+        log.warning("refused: %s", refused)
+        return Response(status_code=refused.http_status)
+    if not event.is_test:
+        try:
+            store(event, state.verdicts)
+        except Exception:
+            event.forget(state.seen)  # so that Didit's next try is taken
+            raise
+    return Response(status_code=204)
+
+
+def store(event: WebhookEvent, verdicts: list[tuple[str | None, str]]) -> None:
+    """Yours: where a worker finds it, also after a crash."""
+    verdicts.append((event.caller_ref, event.vendor_status))
+
+
+class LimitedBody:
+    """Reads no more of a body than is wanted: a form with files may else have any length."""
+
+    def __init__(self, app: Any, most: int) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a request on, piece by piece."""
+        left = self.most
+
+        async def counted() -> Any:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, counted, send)
