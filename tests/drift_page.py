@@ -5,8 +5,8 @@ import re
 
 from drift_targets import SCRIPT, STEPS, WAYS, false, proof
 
-from facematch_mock_server.claims import all_claims
 from facematch_mock_server.drift._reporting import price_of, reason_for
+from facematch_mock_server.vendors import all_claims
 
 HEAD = """\
 # What drift can see of Didit

@@ -4,7 +4,7 @@ import fnmatch
 import re
 from pathlib import Path
 
-from facematch_mock_server.claims import all_claims
+from facematch_mock_server.vendors import all_claims
 
 CONTRACTS = Path(__file__).parents[2] / "shared" / "contracts"
 IDS = frozenset(claim.id for claim in all_claims())

@@ -6,15 +6,15 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import attrs
 
 from ._ledger import Charge
 from .claims import Claim
-from .control import AREAS, Control
+from .control import Control
 from .faults import Fault
+from .vendors import Vendor, vendor_named
 
 Body = dict[str, Any]
 Verb = Callable[[Control, str, Body], Any]
@@ -72,7 +72,9 @@ def _overview(control: Control, _: str, __: Body) -> Any:
         "vendor": vendor,
         "edition": control.behaviours()["edition"],
         "vendors": list(vendors),
-        "verbs": [f"{method} /__mock__/{below}{name}" for method, name in verbs_of(control.areas)],
+        "verbs": [
+            f"{method} /__mock__/{below}{name}" for method, name in verbs_of(vendor_named(vendor))
+        ],
     }
 
 
@@ -231,24 +233,11 @@ VERBS: dict[tuple[str, str], Verb] = {
     ("GET", "claims/{}"): _explain,
 }
 
-#: Where the verbs of an area are: a table, or what makes one with `plain`.
-_AREA_VERBS = {
-    "console": ("_console", "VERBS"),
-    "webhooks": ("webhooks._verbs", "verbs"),
-    "faces": ("_faces", "VERBS"),
-    "mailbox": ("_mailbox", "VERBS"),
-    "payments": ("_payments", "payment_verbs"),
-    "tokens": ("vendors.deepvue._control", "token_verbs"),
-    "answers": ("vendors.deepvue._control", "answer_verbs"),
-}
-
 
 @functools.cache
-def verbs_of(areas: tuple[str, ...] = tuple(AREAS)) -> Mapping[tuple[str, str], Verb]:
-    """The verbs of every vendor, and those of these areas."""
+def verbs_of(vendor: Vendor) -> Mapping[tuple[str, str], Verb]:
+    """The verbs of every vendor, and those of its extensions."""
     found = dict(VERBS)
-    for area in areas:
-        module, name = _AREA_VERBS[area]
-        table = getattr(import_module(f".{module}", __package__), name)
-        found.update(table(plain) if callable(table) else table)
+    for extension in vendor.extensions.values():
+        found.update(extension.operations(plain))
     return found

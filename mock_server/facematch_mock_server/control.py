@@ -6,47 +6,31 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping
 from decimal import Decimal
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ._keys import Key, KeyKind
 from ._ledger import FIRST_OWNER, Charge, amount
 from ._rates import Rates
 from ._reviews import check_review
 from ._sessions import Session
-from .claims import Claim, explain
+from .claims import Claim
 from .faults import Fault
 from .journal import Entry
 from .outcomes import UNSET, Likeness, Unset
+from .vendors import explain
 from .world import World
 
 if TYPE_CHECKING:
-    from ._console import Console
-    from ._faces import Faces
-    from ._mailbox import Mailbox
-    from ._payments import Payments
     from .deciding._outcomes import Operation, SetOutcome
-    from .vendors.deepvue._control import Answers, Tokens
-    from .webhooks.control import Webhooks
-
-#: What some vendors have and others have not: the module and the class, loaded with the first use.
-AREAS = {
-    "console": ("_console", "Console"),
-    "webhooks": ("webhooks.control", "Webhooks"),
-    "faces": ("_faces", "Faces"),
-    "mailbox": ("_mailbox", "Mailbox"),
-    "payments": ("_payments", "Payments"),
-    "tokens": ("vendors.deepvue._control", "Tokens"),
-    "answers": ("vendors.deepvue._control", "Answers"),
-}
 
 
 class Control:
     """The verbs of one vendor's world; the control API has the same over HTTP. Safe across threads.
 
     Faults, time, journal and `reset` are those of all vendors of the server; everything else is
-    this vendor's. What this vendor has not got is an AttributeError: of `console` to `payments`
-    Deepvue has none, of `tokens` and `answers` Didit.
+    this vendor's. What only some vendors have is an attribute, too, and `extensions` names those of
+    this one: `console`, `webhooks`, `faces`, `mailbox` and `payments` of Didit, `tokens` and
+    `answers` of Deepvue. What this vendor has not got is an AttributeError.
 
     Args:
         world: The world.
@@ -54,60 +38,22 @@ class Control:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._made: dict[str, Any] = {}
 
     # What only some vendors have
 
     @property
-    def console(self) -> Console:
-        """What the vendor's own staff do to sessions."""
-        return cast("Console", self._area("console"))
+    def extensions(self) -> tuple[str, ...]:
+        """What this vendor has and not every one, by attribute: ``webhooks`` of Didit, say."""
+        return tuple(self._world.kind.extensions)
 
-    @property
-    def webhooks(self) -> Webhooks:
-        """Where they go, and what becomes of each."""
-        return cast("Webhooks", self._area("webhooks"))
-
-    @property
-    def faces(self) -> Faces:
-        """The faces that the vendor knows."""
-        return cast("Faces", self._area("faces"))
-
-    @property
-    def mailbox(self) -> Mailbox:
-        """The codes that registrations wait for."""
-        return cast("Mailbox", self._area("mailbox"))
-
-    @property
-    def payments(self) -> Payments:
-        """What becomes of payments for credit."""
-        return cast("Payments", self._area("payments"))
-
-    @property
-    def tokens(self) -> Tokens:
-        """The access tokens that were given out."""
-        return cast("Tokens", self._area("tokens"))
-
-    @property
-    def answers(self) -> Answers:
-        """Answers whose fields a test makes up."""
-        return cast("Answers", self._area("answers"))
-
-    @property
-    def areas(self) -> tuple[str, ...]:
-        """The names of those that this vendor has."""
-        return self._world.kind.areas
-
-    def _area(self, name: str) -> Any:
-        if name not in self.areas:
-            raise AttributeError(
-                f"the mock of {self._world.vendor} has no {name}; it has {', '.join(self.areas)}"
-            )
-        if name not in self._made:
-            module, kind = AREAS[name]
-            found = getattr(import_module(f".{module}", __package__), kind)
-            self._made.setdefault(name, found(self._world))
-        return self._made[name]
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self.extensions:
+            has = ", ".join(self.extensions) or "nothing beyond what every one has"
+            raise AttributeError(f"the mock of {self._world.vendor} has no {name}; it has {has}")
+        made = self._world.kind.extensions[name].make(self._world)
+        return self.__dict__.setdefault(name, made)
 
     # Outcomes
 

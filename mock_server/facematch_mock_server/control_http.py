@@ -31,7 +31,7 @@ def _verbs(world: World) -> Verbs:
     # asked as a vendor.
     from ._control_verbs import verbs_of
 
-    return verbs_of(world.kind.areas)
+    return verbs_of(world.kind)
 
 
 class ControlApi:

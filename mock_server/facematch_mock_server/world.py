@@ -14,13 +14,14 @@ from ._ledger import FIRST_OWNER, Ledger, Ledgers
 from ._rates import Rates
 from ._sessions import Sessions
 from .claims import Behaviours
+from .claims.mock import CLAIMS as OWN
 from .clock import VirtualClock
 from .faults import Faults
 from .ids import Ids
 from .journal import KEPT, Entry, Journal
 from .protocols import Decider
 from .state import Section, Store
-from .vendors import VendorKind, vendor_named
+from .vendors import Vendor, vendor_named
 
 #: Two pictures of 5 MiB and the form around them, with room to spare.
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -37,7 +38,7 @@ class _Chosen:
 
 
 def _choose(
-    kind: VendorKind, edition: str | None, switches: Mapping[str, Any], turned: Collection[str]
+    kind: Vendor, edition: str | None, switches: Mapping[str, Any], turned: Collection[str]
 ) -> _Chosen:
     edition = edition or kind.default_edition
     chosen, settings = kind.choose(edition, switches)
@@ -45,7 +46,7 @@ def _choose(
         edition=edition,
         switches=dict(switches),
         turned=frozenset(turned),
-        behaviours=Behaviours(kind.claims, chosen, settings=settings, turned=turned),
+        behaviours=Behaviours((*kind.claims, *OWN), chosen, settings=settings, turned=turned),
     )
 
 
@@ -55,7 +56,7 @@ class World:
 
     Args:
         decider: Decides what is seen in pictures; None for outcomes, cards, then the bytes.
-        vendor: Whose behaviour it is, ``didit`` or ``deepvue``.
+        vendor: Whose behaviour it is, by name.
         edition: Of the vendor's documents; None for the vendor's default.
         switches: Single behaviours and numbers apart from the edition; `Control.behaviours` lists
             them.
@@ -147,9 +148,7 @@ class World:
         )
         return world
 
-    def _stand_on(
-        self, ground: Ground, kind: VendorKind, chosen: _Chosen, decider: Decider
-    ) -> None:
+    def _stand_on(self, ground: Ground, kind: Vendor, chosen: _Chosen, decider: Decider) -> None:
         self.ground = ground
         self.kind = kind
         self.decider = decider

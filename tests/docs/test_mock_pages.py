@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from facematch_mock_server import _control_verbs, card_sheet
-from facematch_mock_server.claims import claims_page
 from facematch_mock_server.faults import POSSIBLE
-from facematch_mock_server.vendors import VENDORS, vendor_named
+from facematch_mock_server.vendors import VENDORS, claims_page, vendor_named
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference" / "mock.md"

@@ -205,7 +205,7 @@ def test_what_a_vendor_has_not(two):
     ("settings", "words"),
     [
         ({"vendor": ()}, "at least one"),
-        ({"vendor": "acme"}, "known: didit, deepvue"),
+        ({"vendor": "acme"}, "known: .*deepvue, didit"),
         ({"vendor": ("didit", "didit")}, "named twice"),
         ({"vendor": BOTH, "switches": {"acme.x": 1}}, "no vendor acme"),
         ({"vendor": BOTH, "switches": {"acme": {"x": 1}}}, "no vendor acme"),

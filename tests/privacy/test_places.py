@@ -24,6 +24,7 @@ from facematch_didit.webhooks import SqlReplayStore, WebhookRefused, verify_webh
 from facematch_local import LocalBackend
 from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
 from facematch_mock_server._control_verbs import verbs_of
+from facematch_mock_server.vendors import vendor_named
 
 EMAIL = "canary@mailbox.net"
 EVENTS = ["status.updated"]
@@ -175,8 +176,7 @@ def test_the_mock(tmp_path):
             secrets["signature of a media address"] = (signature.encode(),)
             texts = traces.of_objects(account, row, kept)
         for vendor in VENDORS:
-            control = mock.of(vendor).control
-            for method, verb in verbs_of(control.areas):
+            for method, verb in verbs_of(vendor_named(vendor)):
                 if method == "GET" and "{}" not in verb:
                     url = mock.of(vendor).control_url + verb
                     answer = requests.get(url, timeout=10)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from ._behaviours import Behaviours, Told
-from ._book import VENDORS, all_claims, claims_page, explain
+from ._book import claims_page, explain
 from ._claim import Claim, Known, Origin
 from ._reply import JSON, Reply, encode, response
 
 __all__ = [
     "JSON",
-    "VENDORS",
     "Behaviours",
     "Claim",
     "Known",
     "Origin",
     "Reply",
     "Told",
-    "all_claims",
     "claims_page",
     "encode",
     "explain",

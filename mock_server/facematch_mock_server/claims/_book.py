@@ -1,18 +1,14 @@
-"""All claims, as a page of the documentation and one by one."""
+"""Claims as a page of the documentation, and one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
 from ._claim import Claim
 from ._reply import Reply
-from .mock import CLAIMS as MOCK
 
-#: The vendors by name, as people write them. The claims about one are loaded when they are needed.
-VENDORS = {"didit": "Didit", "deepvue": "Deepvue"}
 _HEAD = """\
 # What the mock imitates of {title}, and how we know
 
@@ -26,31 +22,13 @@ says: no client may depend on it.
 """
 
 
-def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
-    """The claims about one vendor with those of the mock itself; of all vendors for None.
-
-    Raises:
-        LookupError: no such vendor.
-    """
-    if vendor is None:
-        return (*(claim for name in VENDORS for claim in _about(name)), *MOCK)
-    if vendor not in VENDORS:
-        raise LookupError(f"the mock knows no vendor {vendor}; known: {', '.join(VENDORS)}")
-    return (*_about(vendor), *MOCK)
-
-
-def _about(vendor: str) -> tuple[Claim, ...]:
-    claims: tuple[Claim, ...] = import_module(f"{__package__}.{vendor}").CLAIMS
-    return claims
-
-
-def explain(claim_id: str) -> str:
+def explain(among: Iterable[Claim], claim_id: str) -> str:
     """One claim in a few lines.
 
     Raises:
         LookupError: there is none of that id; the message names the nearest.
     """
-    claims = {claim.id: claim for claim in all_claims()}
+    claims = {claim.id: claim for claim in among}
     if claim_id not in claims:
         from difflib import get_close_matches  # not above: a mistake is rare
 
@@ -70,16 +48,11 @@ def explain(claim_id: str) -> str:
     return "\n".join(lines)
 
 
-def claims_page(vendor: str) -> str:
-    """The claims about `vendor` as a page of Markdown.
-
-    Raises:
-        LookupError: no such vendor.
-    """
-    claims = all_claims(vendor)
+def claims_page(title: str, claims: Sequence[Claim]) -> str:
+    """The claims about the vendor of that title as a page of Markdown."""
     known = [claim.origin.known for claim in claims]
     counts = ", ".join(f"{known.count(kind)} {kind}" for kind in dict.fromkeys(known))
-    head = _HEAD.format(title=VENDORS[vendor], counts=f"{len(claims)} claims: {counts}.")
+    head = _HEAD.format(title=title, counts=f"{len(claims)} claims: {counts}.")
     return "\n".join([head, *_sections(claims)])
 
 

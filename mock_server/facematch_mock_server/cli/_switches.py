@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from facematch_mock_server.vendors import NUMBERS, VendorKind, owner_of
+from facematch_mock_server.vendors import NUMBERS, Vendor, owner_of
 
 
-def read_editions(kinds: Sequence[VendorKind], words: Iterable[str]) -> dict[str, str]:
+def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, str]:
     """Read words like ``2026-07`` and ``deepvue=2026-11``: editions by vendor.
 
     Raises:
@@ -26,9 +26,7 @@ def read_editions(kinds: Sequence[VendorKind], words: Iterable[str]) -> dict[str
     return read
 
 
-def read_all_switches(
-    kinds: Sequence[VendorKind], words: Iterable[str]
-) -> dict[str, dict[str, Any]]:
+def read_all_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Read words like ``boundary=inclusive`` and ``deepvue.bad_token=401``: values by vendor.
 
     Args:
@@ -48,7 +46,7 @@ def read_all_switches(
     return {kind.name: read_switches(kind, typed[kind.name]) for kind in kinds}
 
 
-def read_switches(kind: VendorKind, words: Iterable[str]) -> dict[str, Any]:
+def read_switches(kind: Vendor, words: Iterable[str]) -> dict[str, Any]:
     """Read words like ``boundary=inclusive``.
 
     Args:
@@ -56,7 +54,7 @@ def read_switches(kind: VendorKind, words: Iterable[str]) -> dict[str, Any]:
         words: As typed. A number may be ``none`` where there may be no limit.
 
     Returns:
-        The values by name, as `VendorKind.choose` takes them.
+        The values by name, as `Vendor.choose` takes them.
 
     Raises:
         ValueError: a word without ``=``, a name that is unknown or there twice, or a value that
@@ -73,7 +71,7 @@ def read_switches(kind: VendorKind, words: Iterable[str]) -> dict[str, Any]:
     return read
 
 
-def _value(kind: VendorKind, name: str, typed: str) -> Any:
+def _value(kind: Vendor, name: str, typed: str) -> Any:
     if name in kind.switches:
         words = {_word(value): value for value in kind.switches[name]}
         for word, value in words.items():

@@ -30,6 +30,13 @@ edition {edition}, scores by {engine}; every answer says that it comes from a mo
 """
 
 
+def _vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Completes --vendor."""
+    from facematch_mock_server.vendors import vendor_names
+
+    return [name for name in vendor_names() if name.startswith(typed)]
+
+
 def _editions(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     """Completes --edition: those of the vendors that are named, each with its vendor's name too."""
     from facematch_mock_server.vendors import vendor_named
@@ -44,11 +51,12 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 @click.option(
     "--vendor",
     "vendors",
-    type=click.Choice(["didit", "deepvue"]),
+    metavar="NAME",
+    shell_complete=_vendors,
     multiple=True,
     default=["didit"],
     is_eager=True,
-    help="Vendor to imitate; didit by default; repeatable.",
+    help="Vendor to imitate; didit by default; repeatable. An unknown name lists those there are.",
 )
 @click.option(
     "--edition",
@@ -257,7 +265,7 @@ def _sentence(text: str) -> str:
 @click.argument("claim", required=False)
 def explain_command(claim: str | None) -> None:
     """Say what a claim is and how it is known; without a name, list them."""
-    from facematch_mock_server.claims import all_claims, explain
+    from facematch_mock_server.vendors import all_claims, explain
 
     if claim is None:
         for known in all_claims():

@@ -89,7 +89,7 @@ def masked(value: str, names: Mapping[str, str]) -> str:
 
 @functools.cache
 def _known_words() -> frozenset[str]:
-    from facematch_mock_server.claims import all_claims  # not above: few answers need it
+    from facematch_mock_server.vendors import all_claims  # not above: few answers need it
 
     found: set[str] = set()
     for claim in all_claims():

@@ -14,7 +14,7 @@ from facematch_mock_server.claims import Behaviours, Told
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.outcomes import LivenessOutcome, MatchOutcome
 from facematch_mock_server.protocols import Decider
-from facematch_mock_server.vendors import VendorKind
+from facematch_mock_server.vendors import Vendor
 from facematch_mock_server.world import World, _Chosen
 
 _START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
@@ -68,7 +68,7 @@ class ModelWorld(World):
     """
 
     def __init__(
-        self, kind: VendorKind, edition: str, behaviours: Behaviours, decider: Decider
+        self, kind: Vendor, edition: str, behaviours: Behaviours, decider: Decider
     ) -> None:
         ground = Ground(
             decider,

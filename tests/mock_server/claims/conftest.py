@@ -10,9 +10,9 @@ import pytest
 from mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
 
 from facematch_mock_server._messages import Head
-from facematch_mock_server.claims import all_claims
 from facematch_mock_server.engine import CLAIMS_HEADER
 from facematch_mock_server.faults import Fault
+from facematch_mock_server.vendors import all_claims
 
 #: Every way of settling a world that a claim can need.
 SETTINGS = (

@@ -6,11 +6,17 @@ import re
 import mock_didit as didit
 import pytest
 
-from facematch_mock_server.claims import Behaviours, Known, Reply, all_claims, claims_page, explain
+from facematch_mock_server.claims import Behaviours, Known, Reply
 from facematch_mock_server.claims._claim import otherwise
 from facematch_mock_server.claims._reply import fill
-from facematch_mock_server.claims.didit import EDITIONS
-from facematch_mock_server.vendors import VENDORS, vendor_named
+from facematch_mock_server.vendors import (
+    all_claims,
+    claims_page,
+    explain,
+    vendor_named,
+    vendor_names,
+)
+from facematch_mock_server.vendors.didit.claims import EDITIONS
 
 #: Claims about the single webhook of an early edition.
 _SINGLE = ("answer", "keys", "rotate", "capture", "longest")
@@ -70,7 +76,7 @@ def test_each_behaviour_has_one_claim_in_an_edition(edition):
         }
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", vendor_names())
 def test_every_switch_of_an_edition_can_be_set_or_belongs_to_it(vendor):
     """A claim's condition is a switch of every edition, with a value that occurs."""
     kind = vendor_named(vendor)

@@ -7,7 +7,7 @@ import mock_didit_rows
 import pytest
 from mock_contract import CONTRACTS, first_cells, ids_of
 
-from facematch_mock_server.claims import all_claims
+from facematch_mock_server.vendors import all_claims
 
 #: By vendor: section, first cell, what the row says, its claims or why there is none.
 ROWS = {"deepvue": mock_deepvue_rows.ROWS, "didit": mock_didit_rows.ROWS}

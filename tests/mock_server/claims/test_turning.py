@@ -3,7 +3,7 @@
 import mock_didit as didit
 import pytest
 
-from facematch_mock_server.claims import all_claims
+from facematch_mock_server.vendors import all_claims
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def engine():
     return Engine(World(Deciding(), clock=didit.VirtualClock(didit.START), seed=7))
 
 
-VERBS = verbs_of(vendor_named("didit").areas)
+VERBS = verbs_of(vendor_named("didit"))
 
 
 def ask(engine, path, body=None, **more):

@@ -8,8 +8,8 @@ import pytest
 from drift_page import page
 from drift_targets import SCRIPT, WAYS, proof
 
-from facematch_mock_server.claims import all_claims
 from facematch_mock_server.drift._reporting import _ELSE, reason_for
+from facematch_mock_server.vendors import all_claims
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "drift-didit.md"
 

@@ -7,8 +7,8 @@ ways.
 import pytest
 from drift_targets import WAYS, false, named, proof
 
-from facematch_mock_server.claims import all_claims
 from facematch_mock_server.drift._judging import Judge
+from facematch_mock_server.vendors import all_claims
 
 #: No request can tell these from each other.
 ALIKE = (

@@ -9,9 +9,9 @@ from mock_didit import LIVENESS, MATCH, control, liveness, match, multipart, pic
 import facematch_core
 from facematch_core.http import MOCK_HEADER
 from facematch_mock_server._messages import Head
-from facematch_mock_server.claims import all_claims
 from facematch_mock_server.engine import CLAIMS_HEADER, Engine
 from facematch_mock_server.faults import Fault
+from facematch_mock_server.vendors import all_claims
 from facematch_mock_server.world import World
 
 LIMIT = 16 * 1024 * 1024

@@ -1,8 +1,9 @@
-"""A vendor before it has a world: what may be set of it, and what makes it."""
+"""A vendor before it has a world: its claims, what may be set of it, and what makes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -67,12 +68,46 @@ class Records(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class VendorKind:
-    """A vendor before it has a world.
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+Operations = Mapping[tuple[str, str], Callable[[Any, str, dict[str, Any]], Any]]
+
+
+@attrs.frozen
+class Extension:
+    """What `Control` has for one vendor and not for every one; loaded with its first use.
 
     Attributes:
-        name: Of the vendor.
+        attribute: ``module:name`` of its class; it is called with the world.
+        table: ``module:name`` of its operations of the control API: by method and path below the
+            prefix, or a function that makes such a table with what turns a value into JSON.
+    """
+
+    attribute: str
+    table: str
+
+    def make(self, world: World) -> Any:
+        """The object that is an attribute of `Control`."""
+        return _loaded(self.attribute)(world)
+
+    def operations(self, plain: Callable[[Any], Any]) -> Operations:
+        """The same over HTTP; `plain` turns a value into JSON."""
+        table = _loaded(self.table)
+        made: Operations = table(plain) if callable(table) else table
+        return made
+
+
+# There is one object for each vendor: it is compared as such.
+@attrs.frozen(kw_only=True, eq=False)
+class Vendor:
+    """A vendor before it has a world; what an entry point of `GROUP` names.
+
+    Attributes:
+        name: Of the vendor: that of its folder, or of its entry point.
+        title: As people write it.
         claims: All that are made about it.
         editions: Named behaviours by edition.
         default_edition: The one that is meant without a word.
@@ -81,7 +116,7 @@ class VendorKind:
         rate_limits: The behaviour that holds the limit, by scope.
         hosts: Its own, in lower case: a request that names one of them is for this vendor.
         first_keys: The keys that work at once, by text.
-        areas: What `Control` has for this vendor and not for every one.
+        extensions: What `Control` has for this vendor and not for every one, by attribute.
         section: What its kinds of records begin with in a store.
         greeting: What the command line says of it once it runs: a line of keys, and one to paste;
             with ``{url}``.
@@ -92,6 +127,7 @@ class VendorKind:
     """
 
     name: str
+    title: str
     claims: tuple[Claim, ...]
     editions: Mapping[str, Mapping[str, Any]]
     default_edition: str
@@ -100,7 +136,7 @@ class VendorKind:
     rate_limits: Mapping[str, str]
     hosts: frozenset[str]
     first_keys: Mapping[str, Key]
-    areas: tuple[str, ...] = ()
+    extensions: Mapping[str, Extension] = attrs.field(factory=dict)
     section: str = ""
     greeting: tuple[str, str]
     make: Callable[[World], VendorBehaviour]
@@ -159,3 +195,69 @@ NUMBERS: Mapping[str, Callable[[object], Any]] = {
     "amount": amount,
     "score": _score,
 }
+
+
+@attrs.define
+class Chosen:
+    """What is set of one vendor.
+
+    Attributes:
+        edition: None for the vendor's default.
+        switches: By name, without the vendor's.
+    """
+
+    edition: str | None = None
+    switches: dict[str, Any] = attrs.field(factory=dict)
+
+
+def choose_each(
+    vendors: Sequence[Vendor],
+    edition: str | Mapping[str, str] | None,
+    switches: Mapping[str, Any] | None,
+) -> dict[str, Chosen]:
+    """What is set of each vendor, by its name, in their order.
+
+    Args:
+        vendors: The vendors, at least one.
+        edition: Of the first vendor that has it, or by name of the vendor.
+        switches: By name, for the first vendor that has such a switch; by ``vendor.name``; or a
+            mapping of them by name of the vendor.
+
+    Raises:
+        ValueError: a vendor that is not among them, or a switch that is named twice. Whether a
+            vendor takes a value is not asked here.
+    """
+    chosen = {one.name: Chosen() for one in vendors}
+
+    def of(name: str) -> Chosen:
+        if name not in chosen:
+            raise ValueError(f"there is no vendor {name} here; there is {', '.join(chosen)}")
+        return chosen[name]
+
+    if isinstance(edition, Mapping):
+        for name, its_edition in edition.items():
+            of(name).edition = its_edition
+    elif edition is not None:
+        has = (one.name for one in vendors if edition in one.editions)
+        chosen[next(has, vendors[0].name)].edition = edition
+    for word, value in (switches or {}).items():
+        several = value if isinstance(value, Mapping) else None
+        owner, switch = (word, "") if several is not None else owner_of(vendors, word)
+        for name, setting in ({switch: value} if several is None else several).items():
+            mine = of(owner).switches
+            if name in mine:
+                raise ValueError(f"the switch {owner}.{name} is given twice")
+            mine[name] = setting
+    return chosen
+
+
+def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
+    """Whose switch a word is, and its bare name.
+
+    The first vendor is meant if none has it.
+    """
+    name, dot, switch = word.partition(".")
+    if dot:
+        return name, switch
+    has = (one.name for one in vendors if word in one.switches or word in one.settings)
+    return next(has, vendors[0].name), word

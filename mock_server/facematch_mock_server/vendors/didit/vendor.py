@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from facematch_mock_server._keys import FIRST_KEYS
-from facematch_mock_server.claims import all_claims
-from facematch_mock_server.claims.didit import DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
-from facematch_mock_server.vendors._kind import Errand, VendorKind
+from facematch_mock_server.vendors.base import Errand, Extension, Vendor
 from facematch_mock_server.world import World
 
 from ._paths import HOSTS
 from ._records import DiditRecords
 from ._vendor import Didit
+from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 
 
 def _courier(world: World) -> Errand:
@@ -25,9 +24,12 @@ _CURL = (
     "{url}/v3/face-match/"
 )
 
-KIND = VendorKind(
+_MOCK = "facematch_mock_server"
+
+VENDOR = Vendor(
     name="didit",
-    claims=all_claims("didit"),
+    title="Didit",
+    claims=CLAIMS,
     editions=EDITIONS,
     default_edition=DEFAULT_EDITION,
     switches=SWITCHES,
@@ -41,7 +43,15 @@ KIND = VendorKind(
     },
     hosts=frozenset(HOSTS),
     first_keys=FIRST_KEYS,
-    areas=("console", "webhooks", "faces", "mailbox", "payments"),
+    extensions={
+        "console": Extension(f"{_MOCK}._console:Console", f"{_MOCK}._console:VERBS"),
+        "webhooks": Extension(
+            f"{_MOCK}.webhooks.control:Webhooks", f"{_MOCK}.webhooks._verbs:verbs"
+        ),
+        "faces": Extension(f"{_MOCK}._faces:Faces", f"{_MOCK}._faces:VERBS"),
+        "mailbox": Extension(f"{_MOCK}._mailbox:Mailbox", f"{_MOCK}._mailbox:VERBS"),
+        "payments": Extension(f"{_MOCK}._payments:Payments", f"{_MOCK}._payments:payment_verbs"),
+    },
     greeting=(_KEYS, _CURL),
     make=Didit,
     records=DiditRecords,
