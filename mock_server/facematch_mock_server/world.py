@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -169,7 +170,9 @@ class World:
         self._chosen = chosen
         self.behaviours = behaviours
         self.keys = Keys(self.store, kind.first_keys)
-        self.ledgers = Ledgers(behaviours["credit.start"], self.store)
+        # Of a vendor that knows no credit nothing is charged either.
+        start = behaviours["credit.start"] if "credit.start" in behaviours else Decimal(0)
+        self.ledgers = Ledgers(start, self.store)
         self.rates = Rates({scope: behaviours[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions(self.store)
         self.records: Any = kind.records(self.store)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from ._behaviours import Behaviours, Told
 from ._book import claims_page, explain
-from ._claim import Claim, Known, Origin
+from ._claim import OURS, READ, Claim, Known, Origin, fact, says
 from ._reply import JSON, Reply, encode, response
 
 __all__ = [
     "JSON",
+    "OURS",
+    "READ",
     "Behaviours",
     "Claim",
     "Known",
@@ -18,5 +20,7 @@ __all__ = [
     "claims_page",
     "encode",
     "explain",
+    "fact",
     "response",
+    "says",
 ]

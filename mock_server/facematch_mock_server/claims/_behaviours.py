@@ -8,7 +8,7 @@ from typing import Any
 from facematch_mock_server._messages import Headers, Response
 
 from ._claim import Claim
-from ._reply import HTML, Reply, encode, fill, response
+from ._reply import HTML, JSON, Reply, encode, fill, response
 
 
 class Behaviours:
@@ -92,7 +92,7 @@ class Told:
         return tuple(self._used)
 
     def answer(
-        self, key: str, body: Any = None, headers: Headers = (), **words: object
+        self, key: str, body: Any = None, headers: Headers = (), /, **words: object
     ) -> Response:
         """The answer that the claim of `key` gives; the only way to make one.
 
@@ -106,7 +106,7 @@ class Told:
         if reply.is_page:
             kind, content = HTML, fill(reply.body, words).encode()
         else:
-            kind = self["json.content_type"]
+            kind = self["json.content_type"] if "json.content_type" in self._table else JSON
             content = encode(body if reply.body is None else fill(reply.body, words))
         return response(reply.status, kind, content, (*reply.headers, *headers))
 

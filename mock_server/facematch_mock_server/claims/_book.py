@@ -42,9 +42,10 @@ def explain(among: Iterable[Claim], claim_id: str) -> str:
         f"  known: {claim.origin.known}",
         f"  source: {claim.origin.document}, read {claim.origin.read}",
         f"  in force: {_in_force(claim)}",
-        f"  decides: {claim.key} = {_shown(claim.value)}",
-        f"  if it were false: {_shown(claim.turned)}",
     ]
+    if not claim.is_fact:
+        lines.append(f"  decides: {claim.key} = {_shown(claim.value)}")
+        lines.append(f"  if it were false: {_shown(claim.turned)}")
     return "\n".join(lines)
 
 

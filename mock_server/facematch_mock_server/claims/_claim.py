@@ -84,6 +84,7 @@ class Claim:
         key: The behaviour that it decides; in one edition each key has one claim.
         value: What the behaviour is.
         turned: What it would be if the claim were false; used only to show that it matters.
+            None of a fact, which plain code keeps and an answer cites.
         when: A switch and the values of it with which the claim is in force; None for always.
     """
 
@@ -96,9 +97,33 @@ class Claim:
     when: tuple[str, tuple[Any, ...]] | None = None
 
     @property
+    def is_fact(self) -> bool:
+        """Whether plain code keeps it: it decides no value that could be another one."""
+        return self.value is None and self.turned is None
+
+    @property
     def vendor(self) -> str:
         """Whose behaviour it is; ``mock`` for what belongs to no vendor."""
         return self.id.partition(".")[0]
+
+
+def says(claim_id: str, reply: Reply, statement: str, origin: Origin) -> Claim:
+    """A claim about the words of one answer; `claim_id` is ``vendor.area.what``."""
+    key = claim_id.partition(".")[2]
+    return Claim(
+        id=claim_id,
+        statement=statement,
+        origin=origin,
+        key=key,
+        value=reply,
+        turned=otherwise(reply),
+    )
+
+
+def fact(claim_id: str, statement: str, origin: Origin) -> Claim:
+    """A claim that plain code keeps, cited by the answers that rest on it."""
+    key = claim_id.partition(".")[2]
+    return Claim(id=claim_id, statement=statement, origin=origin, key=key, value=None, turned=None)
 
 
 _AUTO = object()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import attrs
 
 from facematch_mock_server._keys import Key
 from facematch_mock_server._ledger import amount
-from facematch_mock_server._messages import Head, Request, Response
+from facematch_mock_server._messages import Head, Headers, Request, Response
 from facematch_mock_server.claims import Claim, Told
+from facematch_mock_server.forms import Form, FormError, Upload, read_form
+from facematch_mock_server.journal import SentFile, presentable, short
+from facematch_mock_server.outcomes import MatchOutcome
 from facematch_mock_server.state import Store
 
 if TYPE_CHECKING:
@@ -261,3 +264,190 @@ def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
         return name, switch
     has = (one.name for one in vendors if word in one.switches or word in one.settings)
     return next(has, vendors[0].name), word
+
+
+class Nothing:
+    """The records of a vendor that remembers nothing beyond keys, credit and sessions."""
+
+    def __init__(self, _: Store) -> None:
+        pass
+
+    def written(self) -> None:
+        """Nothing waits for that."""
+
+
+# What vendors of a few paths have in common: `Routed` answers by routes, each of them one function
+# from a `Call` to a response, read from top to bottom.
+
+
+class Refused(Exception):
+    """A check of a route ends the call with this answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+@attrs.define(kw_only=True)
+class Call:
+    """One request while it is answered.
+
+    Attributes:
+        world: Where.
+        request: What was asked.
+        told: The vendor's behaviours, and what was cited of them so far.
+        key: The key that was let in; None before, and for a path that needs none.
+        key_word: For the journal.
+        fields: For the journal: texts of the request that are no secret and no picture.
+        files: For the journal: its files.
+    """
+
+    world: World
+    request: Request
+    told: Told
+    key: Key | None = None
+    key_word: str = "none"
+    fields: list[tuple[str, str]] = attrs.field(factory=list)
+    files: list[SentFile] = attrs.field(factory=list)
+
+    def cite(self, *claims: Claim) -> None:
+        """The answer rests on these facts, too."""
+        for claim in claims:
+            self.told.note(claim.key)
+
+    def answer(
+        self, claim: Claim, body: Any = None, headers: Headers = (), /, **words: object
+    ) -> Response:
+        """The answer whose status and words are a claim; `body` where the claim leaves it open."""
+        return self.told.answer(claim.key, body, headers, **words)
+
+    def refuse(self, claim: Claim, headers: Headers = (), /, **words: object) -> NoReturn:
+        """End the call with that answer."""
+        raise Refused(self.answer(claim, None, headers, **words))
+
+    def let_in(self, text: str | None) -> bool:
+        """Whether this key is known, in force and allowed; notes it for the journal."""
+        found = self.world.keys.find(text) if text else None
+        if found is None or found.revoked or found.expired(self.world.clock.now()):
+            self.key_word = "wrong" if text else "none"
+            return False
+        self.key, self.key_word = found, str(found.kind)
+        return True
+
+    def upload(self, field: str, name: str, content: bytes, digest: str | None = None) -> Upload:
+        """A picture that was sent, noted for the journal and digested once."""
+        if digest is None and self.world.digest is not None:
+            digest = self.world.digest(content)
+        self.files.append(SentFile(field=field, name=name, size=len(content), digest=digest))
+        return Upload(name, content, digest)
+
+    def compare(self, probe: Upload, reference: Upload) -> MatchOutcome:
+        """What is seen in two pictures."""
+        return self.world.decider.match(
+            probe.content,
+            reference.content,
+            rotate=False,
+            probe_digest=probe.digest,
+            reference_digest=reference.digest,
+        )
+
+    def form(self) -> Form:
+        """The request as a multipart form, its files noted; an empty one if it is none."""
+        try:
+            form = read_form(
+                self.request.header("content-type") or "",
+                self.request.body,
+                digest=self.world.digest,
+            )
+        except FormError:
+            return Form()
+        self.fields += [(name, text) for name, many in form.fields.items() for text in many]
+        for name, many in form.files.items():
+            for one in many:
+                self.upload(name, one.name, one.content, one.digest)
+        return form
+
+
+@attrs.frozen
+class Route:
+    """One path of a vendor.
+
+    Attributes:
+        method, path: Of it.
+        answer: The answer to a call, or `Refused`.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Call], Response]
+
+
+class Routed:
+    """A vendor that is a table of routes, in one world. Safe across threads.
+
+    Derive from it for a vendor that finds its route by something else than the path.
+
+    Args:
+        world: Its state.
+        routes: What it answers.
+        elsewhere: The answer to a path or method that it has not.
+        words: The claims whose words stand for a status that a test asks for.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        routes: Sequence[Route],
+        elsewhere: Callable[[Call], Response],
+        words: Mapping[int, Claim],
+    ) -> None:
+        self.name = world.kind.name
+        self.title = world.kind.title
+        self.begins = routes[0].path
+        self._world = world
+        self._routes = routes
+        self._elsewhere = elsewhere
+        self._words = words
+
+    def route(self, request: Request) -> Route | None:
+        """The route of a request; None for none."""
+        wanted = (request.method, request.path)
+        return next((one for one in self._routes if (one.method, one.path) == wanted), None)
+
+    def owns(self, head: Head) -> bool:
+        """Whether this request is for the vendor: by path, or by the name of its host."""
+        host = (head.header("host") or "").partition(":")[0].lower()
+        return head.path in self.known_paths() or host in self._world.kind.hosts
+
+    def known_paths(self) -> tuple[str, ...]:
+        """The paths that the vendor has."""
+        return tuple(dict.fromkeys(one.path for one in self._routes))
+
+    def handle(self, request: Request) -> Response:
+        """The vendor's answer, written into the journal."""
+        call = Call(world=self._world, request=request, told=self._world.behaviours.told())
+        route = self.route(request)
+        try:
+            response = self._elsewhere(call) if route is None else route.answer(call)
+        except Refused as refused:
+            response = refused.response
+        response = call.told.sealed(response)
+        self._world.log(
+            method=short(request.method),
+            path=short(request.path, 200),
+            status=response.status,
+            vendor=self.name,
+            key=call.key_word,
+            fields=presentable((*request.query, *call.fields)),
+            files=tuple(call.files),
+            claims=response.claims,
+        )
+        return response
+
+    def in_own_words(self, status: int, request: Request, told: Told) -> Response | None:
+        """An answer of that status in the vendor's words; None where the words are not known."""
+        claim = self._words.get(status)
+        if claim is None:
+            return None
+        return attrs.evolve(told.answer(claim.key), status=status)

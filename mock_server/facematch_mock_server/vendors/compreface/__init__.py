@@ -1,0 +1,1 @@
+"""CompreFace's face verification service, as its own source has it."""

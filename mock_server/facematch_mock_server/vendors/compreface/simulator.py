@@ -1,0 +1,76 @@
+"""The mock server in the place of a CompreFace server, for the contract tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from facematch_core import ImageFormat
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import Situation
+from facematch_mock_server.doubles._between import Sent
+from facematch_mock_server.doubles._shared import MockDouble
+from facematch_mock_server.faults import Fault, Kind, Stage
+
+from .vendor import PATH
+
+_KEY = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
+_PICTURES = {"source_image": "probe", "target_image": "reference"}
+_FREE = "CompreFace charges nobody and limits nobody."
+#: What cannot be met at CompreFace, and why.
+_ABSENT = {
+    Situation.NO_CREDIT: _FREE,
+    Situation.THROTTLED: _FREE,
+    Situation.SPOOF: "CompreFace has no liveness check.",
+    Situation.TURNED: "CompreFace takes no request to turn a picture.",
+    Situation.UNKNOWN_STATUS: "CompreFace gives no verdict: it has no word of status.",
+    Situation.UNKNOWN_WARNING: "CompreFace's answer has no warnings.",
+    Situation.DEMOGRAPHICS: "Age and gender come from plug-ins that the backend does not ask for.",
+}
+
+
+class ComprefaceDouble(MockDouble):
+    """The mock server in the place of a CompreFace server."""
+
+    vendor = "compreface"
+    calls = frozenset({PATH})
+    faults: ClassVar[Mapping[Situation, Fault]] = {
+        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
+        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
+    }
+    absent = _ABSENT
+    situations = frozenset(Situation) - frozenset(_ABSENT)
+    secrets = (_KEY,)
+    # CompreFace, docs/Rest-API-description.md, read 2026-11-21.
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},
+        max_bytes=5 * 1024 * 1024,
+    )
+
+    def keys(self) -> Mapping[str, str]:
+        return {"api_key": _KEY}
+
+    def begin(self, situation: Situation, score: float | None) -> None:
+        self.begin_again()
+        if situation is not Situation.BAD_KEY:
+            self.control.add_key(key=_KEY)
+
+    def alter(self, path: str, body: Any) -> Any:
+        similarity: dict[Any, float | None] = {
+            Situation.NULL_SCORE: None,
+            Situation.IMPOSSIBLE_SCORE: 2.5,
+            # All its digits, where the server gives five.
+            Situation.SCORE: float(Decimal(str(self.score or 0)) / 100),
+        }
+        if self.situation in similarity:
+            for match in body["result"][0]["face_matches"]:
+                match["similarity"] = similarity[self.situation]
+        return body
+
+    def told(self, sent: Sent) -> Mapping[str, Any]:
+        return {
+            name: upload.content
+            for field, name in _PICTURES.items()
+            for upload in sent.form.files.get(field, ())
+        }
