@@ -107,6 +107,11 @@ def _secret(key: Secret | str) -> Secret:
     return Secret.of(key)
 
 
+def _not_empty(_: object, attribute: attrs.Attribute[Any], key: Secret) -> None:
+    if not key.reveal():
+        raise ConfigurationError(f"{attribute.name} is empty: set COMPREFACE_API_KEY.")
+
+
 def _positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
@@ -158,7 +163,7 @@ class ComprefaceBackend(HttpBackend):
         ),
     )
 
-    api_key: Secret = attrs.field(converter=_secret)
+    api_key: Secret = attrs.field(converter=_secret, validator=_not_empty)
     base_url: str = "http://127.0.0.1:8000"
     allow_base_url: bool = False
     allow_insecure: bool = False

@@ -7,7 +7,8 @@ imports nothing but pytest until a fixture is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,50 +27,38 @@ def _server() -> type[MockServer]:
     return Server
 
 
-@pytest.fixture
-def didit_server() -> Iterator[MockServer]:
-    """Didit's API over HTTP on the loopback: a world of its own for this test.
+def _over_http(vendor: str) -> Any:
+    @pytest.fixture(name=f"{vendor}_server")
+    def server() -> Iterator[MockServer]:
+        with _server()(vendor=vendor) as served:
+            yield served
 
-    `url`, `live_key` and `sandbox_key` go to the client, `control` decides what happens.
+    server.__doc__ = f"""The API of {vendor} over HTTP on the loopback: a world for this test alone.
+
+    `url` and `live_key` go to the client, `control` decides what happens. A client id, for a vendor
+    that has one, is ``mock-client``.
     """
-    with _server()() as server:
-        yield server
+    return server
 
 
-@pytest.fixture
-def didit_mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
-    """Didit's API without a socket: everything that requests sends to Didit's own address.
+def _without_a_socket(vendor: str) -> Any:
+    @pytest.fixture(name=f"{vendor}_mock")
+    def mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
+        served = _server()(vendor=vendor)
+        hosts = served.world.kind.hosts
+        if not hosts:
+            pytest.fail(f"{vendor} has no host of its own: use the fixture {vendor}_server.", False)
+        _mount(monkeypatch, served, hosts)
+        yield served
+        # It may still have webhooks to deliver, in a thread of its own.
+        served.stop()
 
-    For programs that use requests themselves and name ``https://verification.didit.me``, and for
-    this library. What goes to other hosts goes there as ever.
+    mock.__doc__ = f"""The API of {vendor} without a socket: whatever requests sends to its hosts.
+
+    For programs that use requests themselves and name the vendor's address, and for this library.
+    What goes to other hosts goes there as ever; one test may use fixtures of several vendors.
     """
-    server = _server()()
-    _mount(monkeypatch, server, HOSTS)
-    yield server
-    # It may still have webhooks to deliver, in a thread of its own.
-    server.stop()
-
-
-@pytest.fixture
-def deepvue_server() -> Iterator[MockServer]:
-    """Deepvue's API over HTTP on the loopback: a world of its own for this test.
-
-    `url` goes to the client with the client id ``mock-client`` and `live_key` as client secret.
-    """
-    with _server()(vendor="deepvue") as server:
-        yield server
-
-
-@pytest.fixture
-def deepvue_mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
-    """Deepvue's API without a socket: everything that requests sends to Deepvue's own address.
-
-    As `didit_mock`, for ``https://production.deepvue.tech``; both may be used in one test.
-    """
-    server = _server()(vendor="deepvue")
-    _mount(monkeypatch, server, DEEPVUE_HOSTS)
-    yield server
-    server.stop()
+    return mock
 
 
 def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer, hosts: frozenset[str]) -> None:
@@ -89,7 +78,8 @@ def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer, hosts: frozenset
     monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
 
 
-#: Didit's two hosts.
-HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
-#: Deepvue's one.
-DEEPVUE_HOSTS = frozenset({"production.deepvue.tech"})
+# A vendor is a folder; looking for those of other distributions would cost every test run time.
+for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
+    if _vendor.isidentifier() and not _vendor.startswith("_"):
+        globals()[f"{_vendor}_server"] = _over_http(_vendor)
+        globals()[f"{_vendor}_mock"] = _without_a_socket(_vendor)

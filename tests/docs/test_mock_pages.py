@@ -11,7 +11,7 @@ import pytest
 
 from facematch_mock_server import _control_verbs, card_sheet
 from facematch_mock_server.faults import POSSIBLE
-from facematch_mock_server.vendors import VENDORS, claims_page, vendor_named
+from facematch_mock_server.vendors import claims_page, vendor_named, vendor_names
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference" / "mock.md"
@@ -43,7 +43,9 @@ def table_of_cards():
 def table_of_verbs():
     """Methods and paths of the control API."""
     named = {}
-    for method, path in _control_verbs.verbs_of():
+    vendors = map(vendor_named, vendor_names())
+    every = {verb for vendor in vendors for verb in _control_verbs.verbs_of(vendor)}
+    for method, path in sorted(every):
         word = {"mailbox/{}": "ADDRESS", "ledger/{}": "OWNER"}.get(path, "CLAIM")
         named.setdefault(path.replace("{}", word), []).append(method)
     return [(f"/__mock__/{path}", methods) for path, methods in named.items()]
@@ -99,7 +101,12 @@ def test_generated_tables(page, name, table):
 
 
 @pytest.mark.parametrize(
-    ("vendor", "page"), [("didit", "mock-claims.md"), ("deepvue", "mock-claims-deepvue.md")]
+    ("vendor", "page"),
+    [
+        ("didit", "mock-claims.md"),
+        ("deepvue", "mock-claims-deepvue.md"),
+        ("compreface", "mock-claims-compreface.md"),
+    ],
 )
 def test_page_of_claims_is_generated(vendor, page):
     """The page of a vendor is what `claims_page` gives."""
@@ -111,8 +118,8 @@ def test_page_of_claims_is_generated(vendor, page):
 
 def test_every_vendor_has_its_page():
     """The overview of the mock names each of them."""
-    for title in VENDORS.values():
-        assert f"| {title} |" in REFERENCE.read_text()
+    for name in vendor_names():
+        assert f"| {vendor_named(name).title} |" in REFERENCE.read_text()
 
 
 def test_every_verb_of_the_control_api_is_told():

@@ -92,7 +92,7 @@ class Told:
         return tuple(self._used)
 
     def answer(
-        self, key: str, body: Any = None, headers: Headers = (), /, **words: object
+        self, key: str, /, body: Any = None, headers: Headers = (), **words: object
     ) -> Response:
         """The answer that the claim of `key` gives; the only way to make one.
 

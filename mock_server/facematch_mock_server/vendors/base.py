@@ -316,12 +316,12 @@ class Call:
             self.told.note(claim.key)
 
     def answer(
-        self, claim: Claim, body: Any = None, headers: Headers = (), /, **words: object
+        self, claim: Claim, /, body: Any = None, headers: Headers = (), **words: object
     ) -> Response:
         """The answer whose status and words are a claim; `body` where the claim leaves it open."""
         return self.told.answer(claim.key, body, headers, **words)
 
-    def refuse(self, claim: Claim, headers: Headers = (), /, **words: object) -> NoReturn:
+    def refuse(self, claim: Claim, /, headers: Headers = (), **words: object) -> NoReturn:
         """End the call with that answer."""
         raise Refused(self.answer(claim, None, headers, **words))
 

@@ -1,5 +1,6 @@
 """A suite of exchanges that every claim takes part in."""
 
+import mock_compreface as compreface
 import mock_deepvue as deepvue
 import mock_didit as didit
 import mock_didit_accounts as accounts
@@ -191,7 +192,11 @@ def suite():
     """What is answered where nothing is turned: (settings, steps, [(answer, claims)])."""
     return [
         (settings, steps, exchange(steps, settings))
-        for ways, scenarios in ((SETTINGS, SCENARIOS), (deepvue.SETTINGS, deepvue.SCENARIOS))
+        for ways, scenarios in (
+            (SETTINGS, SCENARIOS),
+            (deepvue.SETTINGS, deepvue.SCENARIOS),
+            (compreface.SETTINGS, compreface.SCENARIOS),
+        )
         for settings in ways
         for steps in scenarios.values()
     ]
@@ -204,7 +209,7 @@ def answers():
 
 
 def pytest_generate_tests(metafunc):
-    """Every claim, where a test asks for one."""
+    """Every claim that decides something, where a test asks for one."""
     if "claim" in metafunc.fixturenames:
-        claims = all_claims()
+        claims = [claim for claim in all_claims() if not claim.is_fact]
         metafunc.parametrize("claim", claims, ids=[claim.id for claim in claims])

@@ -27,7 +27,7 @@ def test_ids_are_unique():
     ids = [claim.id for claim in all_claims()]
     assert len(set(ids)) == len(ids)
     for claim in all_claims():
-        assert claim.vendor in {"didit", "deepvue", "mock"}
+        assert claim.vendor in {*vendor_names(), "mock"}
         assert claim.id.startswith(f"{claim.vendor}.{claim.key}")
 
 
@@ -36,8 +36,8 @@ def test_a_claim_has_a_source():
     for claim in all_claims():
         assert claim.statement.endswith("."), claim.id
         assert claim.origin.document
-        assert dt.date.fromisoformat(claim.origin.read) == dt.date(2026, 11, 20)
-        assert claim.turned != claim.value, claim.id
+        assert dt.date.fromisoformat(claim.origin.read) >= dt.date(2026, 11, 20)
+        assert claim.is_fact or claim.turned != claim.value, claim.id
         ours = claim.origin.document.startswith("none")
         assert ours == (claim.origin.known is Known.OURS)
 
@@ -122,13 +122,12 @@ def test_one_claim_explained():
     assert "status 403" in explain("didit.credit.refused")
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: explain("didit.match.bondary"), lambda: claims_page("acme")]
-)
-def test_what_is_not_there(call):
-    """LookupError, with what is."""
-    with pytest.raises(LookupError, match=r"did you mean .*didit\.match\.boundary|known: didit"):
-        call()
+def test_what_is_not_there():
+    """The message names what is."""
+    with pytest.raises(LookupError, match=r"did you mean .*didit\.match\.boundary"):
+        explain("didit.match.bondary")
+    with pytest.raises(ValueError, match=r"known: .*didit"):
+        claims_page("acme")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""What a CompreFace server says, and what becomes of it here."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch_compreface import ComprefaceBackend
+from facematch_core import (
+    Charged,
+    ConfigurationError,
+    Decision,
+    FaceVerifier,
+    Image,
+    Threshold,
+    ThresholdRule,
+    WarningCode,
+)
+from facematch_core.backend import MatchCall
+from facematch_core.errors import AuthenticationFailed, UnexpectedResponse, VendorUnavailable
+from facematch_core.http import HttpReply
+from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server.faults import Fault
+
+CARDS = card_sheet()
+BOX = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
+
+
+def call(threshold=50):
+    picture = Image.from_bytes(CARDS["p1"].data)
+    return MatchCall(
+        probe=picture, reference=picture, threshold=Threshold(threshold, ThresholdRule.AT_LEAST)
+    )
+
+
+def body(*similarities, **more):
+    matches = [{"box": BOX, "similarity": one} for one in similarities]
+    return {"result": [{"source_image_face": {"box": BOX}, "face_matches": matches, **more}]}
+
+
+def read(answer, status=200, threshold=50, **settings):
+    backend = ComprefaceBackend(api_key="k", **settings)
+    return backend.read_reply(
+        call(threshold), HttpReply(status=status, headers={}, body=json.dumps(answer).encode())
+    )
+
+
+@pytest.fixture
+def server():
+    with MockServer(vendor="compreface") as mock:
+        yield mock
+
+
+@given(st.integers(0, 100))
+def test_a_fraction_is_exactly_its_percentage(percent):
+    """0.57 is 57, which 0.57 * 100 is not; and reaches a threshold of 57."""
+    similarity = float(Decimal(percent) / 100)
+    result = read(body(similarity), threshold=percent)
+    assert (result.score.value, result.score.raw) == (percent, similarity)
+    assert result.decision is Decision.MATCH
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_the_face_most_alike_counts(similarities):
+    """Whatever order the server found the faces in; only with one face there is no warning."""
+    result = read(body(*similarities))
+    assert result.score.raw == max(similarities)
+    compared = [face.similarity.raw for face in result.reference_faces if face.compared]
+    assert compared == [max(similarities)]
+    warned = WarningCode.MULTIPLE_FACES in {warning.code for warning in result.warnings}
+    assert warned is (len(similarities) > 1)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    )
+)
+def test_no_other_body_is_a_verdict(answer):
+    """It is an error of the tree, free of charge."""
+    error = read(answer)
+    assert isinstance(error, UnexpectedResponse)
+    assert error.billing.charged is Charged.NO
+
+
+@pytest.mark.parametrize("similarity", [-0.01, 1.01, "0.9", True])
+def test_a_similarity_that_is_none(similarity):
+    """Nothing is clamped or converted."""
+    assert isinstance(read(body(similarity)), UnexpectedResponse)
+
+
+def test_another_model_than_the_one_that_is_set():
+    """Its numbers are on another scale: the answer is refused."""
+    versions = {"plugins_versions": {"calculator": "facenet.Calculator"}}
+    result = read(body(0.9, **versions), model="facenet.Calculator")
+    assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
+    assert isinstance(read(body(0.9, **versions), model="arcface.Calculator"), UnexpectedResponse)
+    assert isinstance(read(body(0.9), model="facenet.Calculator"), UnexpectedResponse)
+
+
+@pytest.mark.parametrize(
+    ("probe", "reference", "code"),
+    [
+        ("no-face", "p1", WarningCode.NO_FACE),
+        ("p1", "no-face", WarningCode.NO_FACE),
+        ("two-faces", "p1", WarningCode.MULTIPLE_FACES),
+    ],
+)
+def test_what_cannot_be_compared(server, probe, reference, code):
+    """It is inconclusive, and never a mismatch."""
+    with FaceVerifier(ComprefaceBackend(api_key=server.live_key, base_url=server.url)) as verifier:
+        result = verifier.verify(CARDS[probe].data, CARDS[reference].data)
+    assert result.decision is Decision.INCONCLUSIVE
+    assert [warning.code for warning in result.warnings] == [code]
+
+
+@pytest.mark.parametrize("key", ["short", "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"])
+def test_a_wrong_key(server, key):
+    """The server repeats a key of the right form in its answer; no message of ours does."""
+    verifier = FaceVerifier(ComprefaceBackend(api_key=key, base_url=server.url))
+    with verifier, pytest.raises(AuthenticationFailed) as caught:
+        verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
+    assert key not in f"{caught.value!s} {caught.value!r}"
+
+
+def test_the_service_behind_it_is_down(server):
+    """Nothing was charged, so it may be asked again."""
+    server.control.add_fault(Fault(stage="answer", kind="status", status=500))
+    with FaceVerifier(
+        ComprefaceBackend(api_key=server.live_key, base_url=server.url), retry=None
+    ) as verifier:
+        with pytest.raises(VendorUnavailable) as caught:
+            verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
+        assert caught.value.retryable
+        assert verifier.verify(CARDS["p1"].data, CARDS["p1-again"].data).is_match
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"api_key": ""},
+        {"base_url": "http://faces.example:8000"},
+        {"det_prob_threshold": 1.5},
+        {"read_timeout_s": 0},
+    ],
+)
+def test_settings_that_cannot_be(settings):
+    """Refused when it is opened."""
+    with pytest.raises(ConfigurationError):
+        ComprefaceBackend(**{"api_key": "k", **settings})

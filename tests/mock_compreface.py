@@ -1,0 +1,60 @@
+"""Requests to CompreFace as clients send them, and a suite for its claims."""
+
+import attrs
+import mock_didit as didit
+from mock_didit import control, multipart, picture
+
+from facematch_mock_server.faults import Fault
+
+PATH = "/api/v1/verification/verify"
+UUID = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
+SETTINGS = ({"vendor": "compreface"},)
+
+
+def verify(source=None, target=None, *, key="mock-live-key", query="", names=("a.jpg", "b.png")):
+    """A comparison; a picture that is False is left out."""
+    pictures = [picture() if one is None else one for one in (source, target)]
+    files = [
+        (field, name, content)
+        for field, name, content in zip(
+            ("source_image", "target_image"), names, pictures, strict=True
+        )
+        if content is not False
+    ]
+    return didit.request(f"{PATH}{query}", *multipart(files=files), key=key)
+
+
+def answered(status):
+    """The answer of a fault."""
+    fault = Fault(stage="answer", kind="status", status=status)
+    return lambda engine: engine.answer_of(fault, verify())
+
+
+SCENARIOS = {
+    "verify": (
+        verify(),
+        verify(picture(score=12.3456789)),
+        verify(query="?status=true"),
+        verify(target=picture(faces=3)),
+        verify(picture(faces=2)),
+        verify(picture(faces=2), picture(faces=3), query="?limit=1"),
+        verify(picture(faces=0)),
+        verify(target=picture(faces=0)),
+        verify(b"no picture"),
+        control("ledger"),
+    ),
+    "refused": (
+        verify(key=None),
+        verify(key="wrong"),
+        verify(key=UUID),
+        control("keys", {"key": UUID}),
+        verify(key=UUID),
+        verify(source=False),
+        verify(target=False),
+        verify(names=("a.jpg", "b.heic")),
+        verify(b"x" * (5 * 1024 * 1024 + 1)),
+        verify(query="?limit=all"),
+        attrs.evolve(verify(), method="PUT"),
+    ),
+    "faults": tuple(answered(status) for status in (400, 500, 503)),
+}
