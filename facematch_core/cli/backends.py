@@ -63,7 +63,7 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
     from facematch_core.models import Operation, Retention
 
     return {
-        **{operation.value: operation in can.operations for operation in Operation},
+        **{one.value: one in can.operations for one in (Operation.MATCH, Operation.LIVENESS)},
         "rotate": can.rotate,
         "keep": Retention.KEEP in can.retention,
         "threshold_rule": can.threshold_rule.value,
@@ -81,43 +81,37 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
 
 
 def _show(found: Sequence[dict[str, Any]]) -> None:
-    """Print a column per backend, or a table for each, and below what keeps one from being used."""
-    columns = {one["name"]: _column(one) for one in found}
-    room = common.width()
-    whole = [("charges for",), *((name, *cells.values()) for name, cells in columns.items())]
-    fits = room is None or common.table_width(whole, columns) <= room
-    for index, table in enumerate([columns] if fits else [{n: c} for n, c in columns.items()]):
-        if index:
-            say()
-        titles = next(iter(table.values()), {})
-        rows = [(title, *(cells[title] for cells in table.values())) for title in titles]
-        common.print_table(("", *table), rows, prose=columns)
+    """Print a line per backend, and below what keeps one from being used."""
+    from facematch_core.plugins import OWN
+
+    header = ("backend", "usable", "can", "threshold", "scale", "charges for", "rates", "from")
+    rows = [_cells(one) for one in found]
+    if not {one["distribution"] for one in found} - {OWN}:
+        header, rows = header[:-1], [cells[:-1] for cells in rows]
+    common.print_table(header, rows, prose=("can", "charges for", "rates"), spare=("rates",))
     for one in found:
         if one["problem"] is not None:
             say(f"{one['name']}: {one['problem']}")
 
 
-def _column(one: dict[str, Any]) -> dict[str, str]:
-    words = {True: "yes", False: "no", None: "?"}
-    operations = ("match", "liveness", "search", "age")
-    rates = [
-        f"{rate['limit']} in {number(rate['seconds'])} s" for rate in one["rate_windows"] or ()
-    ]
-    default = one["default_threshold"]
-    rule = str(one["threshold_rule"]).replace("_", " ")
-    cells = {
-        "from": f"{one['distribution']} {one['version']}",
-        "usable": words[one["usable"]],
-        **{name: words[one[name]] for name in (*operations, "rotate", "keep")},
-        "threshold": "no default" if default is None else f"{rule} {number(default)}",
-        "scale": one["score_scale"] or "-",
-        "charges for": ", ".join(name for name in operations if name in (one["billed"] or ()))
-        or "nothing",
-        "rates": ", ".join(rates) or "-",
-        "options": " ".join(one["options"] or ()) or "-",
-    }
-    unknown = one["match"] is None
-    return {
-        title: "?" if unknown and index > 1 else cell
-        for index, (title, cell) in enumerate(cells.items())
-    }
+def _each(seconds: float) -> str:
+    words = {1: "a second", 60: "a minute", 86400: "a day"}
+    return words.get(seconds, f"in {number(seconds)} s")
+
+
+def _cells(one: dict[str, Any]) -> tuple[str, ...]:
+    usable, origin = "yes" if one["usable"] else "no", f"{one['distribution']} {one['version']}"
+    if one["match"] is None:
+        return (one["name"], usable, *"?????", origin)
+    default, rule = one["default_threshold"], str(one["threshold_rule"]).replace("_", " ")
+    rates = [f"{rate['limit']} {_each(rate['seconds'])}" for rate in one["rate_windows"]]
+    return (
+        one["name"],
+        usable,
+        ", ".join(word for word in ("match", "liveness", "rotate", "keep") if one[word]),
+        "no default" if default is None else f"{rule} {number(default)}",
+        one["score_scale"] or "-",
+        ", ".join(word for word in ("match", "liveness") if word in one["billed"]) or "nothing",
+        ", ".join(rates) or "-",
+        origin,
+    )

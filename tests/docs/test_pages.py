@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import facematch_compreface
 import facematch_core
 import facematch_deepvue
 import facematch_didit
@@ -49,6 +50,7 @@ def test_readme_begins_with_the_two_commands():
         resilience,
         http,
         testing,
+        facematch_compreface,
         facematch_deepvue,
         facematch_didit,
         facematch_mock_server,

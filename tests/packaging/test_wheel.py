@@ -15,6 +15,7 @@ from facematch_core import __version__
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "facematch_core",
+    "facematch_compreface",
     "facematch_deepvue",
     "facematch_didit",
     "facematch_local",
@@ -115,7 +116,7 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
     ).splitlines()
     assert all(Path(line).is_relative_to(unpacked) for line in out[:2])
-    assert out[2] == "['deepvue', 'didit', 'local', 'simulated']"
+    assert out[2] == "['compreface', 'deepvue', 'didit', 'local', 'simulated']"
 
 
 def test_the_command_works_from_the_wheel(unpacked):
