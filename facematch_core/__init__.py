@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._basics import Clock, Secret, SystemClock
-    from ._images import Image, ImageFormat
     from ._policy import judge
     from .aio import AsyncFaceVerifier
     from .calibration import Calibration, CalibrationPoint
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     )
     from .events import CallEvent, EventKind
     from .failover import Failover
+    from .images import Image, ImageFormat
     from .models import (
         Advice,
         Billing,
@@ -160,7 +160,7 @@ _MODULES = (
     "models",
     "errors",
     "_basics",
-    "_images",
+    "images",
     "calibration",
     "events",
     "_policy",

@@ -24,7 +24,6 @@ import attrs
 
 from ._basics import Clock
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation
-from ._images import Image
 from ._policy import ANSWERS, ResultPolicy
 from .backend import (
     CALL_ID_KEY,
@@ -49,6 +48,7 @@ from .errors import (
     VendorUnavailable,
 )
 from .events import EventEmitter, EventKind
+from .images import Image
 from .models import (
     Answer,
     CallRecord,

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import attrs
 
 from ._basics import RateWindow, Secret
-from ._images import Image, ImageFormat, ImageLimits
 from .errors import Unsupported
+from .images import Image, ImageFormat, ImageLimits
 from .models import (
     CallRecord,
     Environment,

@@ -11,7 +11,6 @@ from typing import Any
 import attrs
 
 from ._basics import Clock, SystemClock, nearest
-from ._images import Image
 from ._pipeline import CallOptions, deadline
 from .errors import (
     ConfigurationError,
@@ -24,6 +23,7 @@ from .errors import (
     VendorError,
     VendorUnavailable,
 )
+from .images import Image
 from .models import (
     Answer,
     CallRecord,

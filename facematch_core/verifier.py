@@ -18,7 +18,6 @@ import attrs
 
 from ._basics import Clock, SystemClock
 from ._cancellation import CANCELLATION
-from ._images import Image
 from ._pipeline import CallOptions, Defaults, Pipeline, deadline, load_images
 from ._policy import ANSWERS, ResultPolicy
 from .backend import Backend
@@ -33,6 +32,7 @@ from .errors import (
     VendorError,
 )
 from .events import CallEvent, EventEmitter
+from .images import Image
 from .models import (
     Answer,
     CallRecord,

@@ -11,7 +11,8 @@ import PIL.Image
 import PIL.PngImagePlugin
 from hypothesis import strategies as st
 
-from facematch_core._images import ImageFormat, ImageLimits
+from facematch_core import ImageFormat
+from facematch_core.backend import ImageLimits
 
 PHOTOGRAPHS = sorted((Path(__file__).parents[1] / "docs" / "photographs").glob("*.jpg"))
 
@@ -84,6 +85,17 @@ def exif(orientation):
     block.get_ifd(PIL.ExifTags.IFD.GPSInfo)[PIL.ExifTags.GPS.GPSMapDatum] = CANARY.decode()
     block.get_ifd(PIL.ExifTags.IFD.GPSInfo)[PIL.ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 12.0)
     return block.tobytes()
+
+
+def icc_profile(space, *tags):
+    """A colour profile that is valid in form, for this colour space (`b"RGB "`, say)."""
+    at = 128 + 4 + 12 * len(tags)
+    table = len(tags).to_bytes(4, "big")
+    for content in tags:
+        table += b"desc" + at.to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        at += len(content)
+    header = (at.to_bytes(4, "big").ljust(16, b"\0") + space).ljust(36, b"\0") + b"acsp"
+    return header.ljust(128, b"\0") + table + b"".join(tags)
 
 
 def segment(marker, content):

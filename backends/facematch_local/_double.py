@@ -6,6 +6,7 @@ Needs pytest, as all of `facematch_core.testing` does; nothing else of this pack
 from __future__ import annotations
 
 import functools
+import io
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -48,14 +49,6 @@ _ABSENT = {
     Situation.OUTAGE: _NO_VENDOR,
     Situation.SLOW: "The engine is never silent: it is waited for until it has an answer.",
 }
-
-#: Boxes of ISO/IEC 14496-12 that tell of a HEIC of 64 x 64 pixels, which are missing: who refuses
-#: it for its kind does not look for them.
-_HEIC = bytes.fromhex(
-    "0000001466747970686569630000000068656963000000526d657461000000000000000e7069746d00000000"
-    "000100000038697072700000001c6970636f0000001469737065000000000000004000000040000000146970"
-    "6d61000000000000000100010101000000106d6461740000000000000000"
-)
 
 #: Never unloaded: loading takes half a second, and each rule opens backends of its own.
 _engine = functools.cache(Engine)
@@ -107,8 +100,19 @@ class LocalDouble(VendorDouble):
         return drawn(), photograph("grace-hopper-card")
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
-        """A HEIC: the engine does not decode it, and has no other limit."""
-        return {"format": Image.from_bytes(_HEIC)}
+        """A HEIC: the engine does not decode it, and has no other limit.
+
+        None where nothing is installed that reads one: it is refused by `Image` then.
+        """
+        try:
+            import pillow_heif
+        except ImportError:
+            return {}
+        import PIL.Image
+
+        file = io.BytesIO()
+        pillow_heif.from_pillow(PIL.Image.new("RGB", (64, 64))).save(file)
+        return {"format": Image.from_bytes(file.getvalue())}
 
 
 class _Ear(Engine):

@@ -84,18 +84,21 @@ def _show(found: Sequence[dict[str, Any]]) -> None:
     """Print a line per backend, and below what keeps one from being used."""
     from facematch_core.plugins import OWN
 
+    header: tuple[str, ...]
     header = ("backend", "usable", "can", "threshold", "scale", "charges for", "rates", "from")
-    rows = [_cells(one) for one in found]
+    rows: list[tuple[str, ...]] = [_cells(one) for one in found]
     if not {one["distribution"] for one in found} - {OWN}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
-    common.print_table(header, rows, prose=("can", "charges for", "rates"), spare=("rates",))
+    common.print_table(
+        header, rows, prose=("can", "charges for", "rates"), spare=("rates", "from", "scale")
+    )
     for one in found:
         if one["problem"] is not None:
             say(f"{one['name']}: {one['problem']}")
 
 
 def _each(seconds: float) -> str:
-    words = {1: "a second", 60: "a minute", 86400: "a day"}
+    words: dict[float, str] = {1: "a second", 60: "a minute", 86400: "a day"}
     return words.get(seconds, f"in {number(seconds)} s")
 
 

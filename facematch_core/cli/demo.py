@@ -25,7 +25,7 @@ from . import common
 from .common import Exit, clean, counted, say
 
 if TYPE_CHECKING:
-    from facematch_core._images import Image
+    from facematch_core.images import Image
     from facematch_core.models import MatchResult
 
 #: The photographs that come with every installation: public domain and CC0.
@@ -168,8 +168,8 @@ def _compared(folder: Path) -> list[Case]:
         InvalidRequest: its manifest; every faulty line is named.
         InvalidImage: a photograph.
     """
-    from facematch_core._images import Image
     from facematch_core.config import Plan
+    from facematch_core.images import Image
     from facematch_core.verifier import FaceVerifier
 
     backend = Plan.of("local", {"cached_pictures": 0}).open_backend()

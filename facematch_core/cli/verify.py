@@ -149,7 +149,7 @@ def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
 
 
 def _read(path: Path) -> Any:
-    from facematch_core._images import Image
+    from facematch_core.images import Image
 
     try:
         return Image.read(path)

@@ -17,9 +17,9 @@ import attrs
 import numpy as np
 
 from facematch_core import __version__
-from facematch_core._images import Image
 from facematch_core.config import Plan
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidImage
+from facematch_core.images import Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facematch_core._images import Image
 from facematch_core.comparison.metrics import Grouping
 from facematch_core.comparison.study import Study
 from facematch_core.comparison.study._faults import refuse
 from facematch_core.errors import InvalidImage
+from facematch_core.images import Image
 
 from ._records import StoredStudy
 

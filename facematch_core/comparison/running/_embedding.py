@@ -24,7 +24,7 @@ from ._records import Claim, Outcome
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_core._images import Image
+    from facematch_core.images import Image
 
     from ._contender import Contender
     from ._turn import Turn

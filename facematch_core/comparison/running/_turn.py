@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from facematch_core._basics import Clock
-from facematch_core._images import Image
 from facematch_core.comparison.study import Study
 from facematch_core.errors import (
     FATAL,
@@ -21,6 +20,7 @@ from facematch_core.errors import (
     OutcomeUnknown,
     VendorUnavailable,
 )
+from facematch_core.images import Image
 from facematch_core.models import Charged
 
 from ._contender import Contender

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from facematch_core._images import Image
 from facematch_core.errors import ConfigurationError, InvalidImage
+from facematch_core.images import Image
 from facematch_core.plugins import Group
 
 #: The entry-point group of functions that read a test card: from the bytes of a picture to

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies_images import SMALL_FILES, encoded, flipped, quartered, random_with_magic
 
-from facematch_core._images import Image, ImageFormat, ImageLimits
 from facematch_core.errors import InvalidImage
+from facematch_core.images import Image, ImageFormat, ImageLimits
 
 FEW = ImageLimits(max_bytes=900, max_pixels=700)
 

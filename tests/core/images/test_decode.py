@@ -12,12 +12,13 @@ from strategies_images import (
     corners,
     encoded,
     exif,
+    icc_profile,
     pictures,
     quartered,
 )
 
-from facematch_core._images import Image, ImageFormat
 from facematch_core.errors import InvalidImage
+from facematch_core.images import Image, ImageFormat
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "La", "RGBa", "CMYK", "YCbCr", "HSV")
 
@@ -96,7 +97,7 @@ def test_from_pil_turns_upright_and_drops_metadata(form, orientation):
 
 def test_from_pil_keeps_colours_only():
     """Profile and transparency come along, the comment does not; the picture stays as it was."""
-    profile = b"\0" * 16 + b"RGB " + b"\0" * 20
+    profile = icc_profile(b"RGB ")
     picture = quartered()
     picture.info |= {"icc_profile": profile, "comment": CANARY, "exif": exif(1), "dpi": (1, 1)}
     picture.info |= {"transparency": (220, 20, 20)}
@@ -164,13 +165,13 @@ def test_damage_in_the_pixels_is_one_sentence():
     image = Image.from_bytes(data)
     with pytest.raises(InvalidImage, match="whose pixels cannot be decoded") as refused:
         image.to_pil()
-    assert refused.value.__context__ is None
+    assert refused.value.__suppress_context__
 
 
 def test_a_decoder_that_finds_another_size_is_not_trusted(monkeypatch):
     """The size that was checked is the one that is decoded."""
     image = Image.from_bytes(SMALL_FILES["png"])
-    monkeypatch.setattr(PIL.Image, "open", lambda *args, **kwargs: quartered((49, 32)))
+    monkeypatch.setattr(PIL.PngImagePlugin, "PngImageFile", lambda _: quartered((49, 32)))
     with pytest.raises(InvalidImage, match="cannot be decoded"):
         image.to_pil()
 

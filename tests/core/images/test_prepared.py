@@ -14,15 +14,16 @@ from strategies_images import (
     SMALL_FILES,
     corners,
     encoded,
+    icc_profile,
     jpeg_with_secrets,
     limits,
     pictures,
     quartered,
 )
 
-from facematch_core._images import Image, ImageFormat, ImageLimits
-from facematch_core._pictures import _fit
+from facematch_core import _imaging
 from facematch_core.errors import InvalidImage, InvalidRequest
+from facematch_core.images import Image, ImageFormat, ImageLimits
 
 FACE = Image.read(next(path for path in PHOTOGRAPHS if path.stem == "grace-hopper"))
 _STRIPPED = (ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP)
@@ -149,7 +150,7 @@ def test_impossible_limits_are_refused():
 
 def test_result_is_never_more_than_is_read(monkeypatch):
     """An uncompressed format could otherwise make a file that we refuse ourselves."""
-    monkeypatch.setattr(_fit, "MAX_FILE_BYTES", 50_000)
+    monkeypatch.setattr(_imaging, "MAX_FILE_BYTES", 50_000)
     sent = FACE.prepared(ImageLimits(formats=frozenset({ImageFormat.BMP})))
     assert sent.size_bytes <= 50_000
 
@@ -171,12 +172,11 @@ def profile_of(image):
 def test_colour_profiles_stay_where_they_apply():
     """An RGB profile comes along; one for CMYK or a very large one does not."""
     few = ImageLimits(max_pixels=400)
-    rgb = b"\0" * 16 + b"RGB " + b"\0" * 20
-    cmyk = rgb.replace(b"RGB ", b"CMYK")
+    rgb, cmyk = icc_profile(b"RGB "), icc_profile(b"CMYK")
     image = Image.from_bytes(encoded(quartered(), ImageFormat.JPEG, icc_profile=rgb))
     assert profile_of(image.prepared()) == profile_of(image.prepared(few)) == rgb
     assert profile_of(image.prepared(ImageLimits(max_pixels=400, max_bytes=1000))) == rgb
-    large = encoded(quartered(), ImageFormat.JPEG, icc_profile=rgb + b"\0" * 1000)
+    large = encoded(quartered(), ImageFormat.JPEG, icc_profile=icc_profile(b"RGB ", b"\0" * 1000))
     sent = Image.from_bytes(large).prepared(ImageLimits(max_bytes=1200))
     assert profile_of(sent) is None
     printed = encoded(quartered(mode="CMYK"), ImageFormat.JPEG, icc_profile=cmyk)
@@ -205,7 +205,7 @@ def test_avif_needs_a_pillow_that_has_it(monkeypatch):
     image = Image.from_bytes(encoded(quartered(), ImageFormat.AVIF))
     assert image.prepared().format == "jpeg"
     monkeypatch.setattr(PIL.features, "check", lambda name: False)
-    assert "is an AVIF, which the installed Pillow cannot decode" in refusal(image)
+    assert "is an AVIF, which the installed Pillow cannot read" in refusal(image)
 
 
 @settings(max_examples=60)

@@ -1,17 +1,23 @@
 """Where pictures come from, and what each source refuses."""
 
 import base64
+import bz2
+import gzip
 import io
+import lzma
 import os
 import pathlib
 import re
+import subprocess
+import sys
+import zipfile
 
 import PIL.Image
 import pytest
 from strategies_images import PHOTOGRAPHS, SMALL_FILES, quartered
 
-from facematch_core._images import MAX_FILE_BYTES, Image, ImageFormat
 from facematch_core.errors import InvalidImage
+from facematch_core.images import MAX_FILE_BYTES, Image, ImageFormat
 
 JPEG = SMALL_FILES["jpeg"]
 
@@ -262,3 +268,90 @@ def test_reads_a_pipe(tmp_path):
     os.close(writing)
     with os.fdopen(reading, "rb") as file:
         assert Image.from_file(file).data == JPEG
+
+
+def zipped(text=JPEG):
+    """A ZIP archive whose only member has a wrong checksum."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.jpg", text)
+    data = bytearray(file.getvalue())
+    data[60] ^= 0xFF
+    return zipfile.ZipFile(io.BytesIO(bytes(data))).open("a.jpg")
+
+
+class Named:
+    """A path object whose name is what it was made with, or raised."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __fspath__(self):
+        if isinstance(self.name, Exception):
+            raise self.name
+        return self.name
+
+
+class Moody:
+    """A file object that cannot even be asked for its method."""
+
+    @property
+    def read(self):
+        raise RuntimeError("s3cret")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        lambda: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(JPEG)[:-20])),
+        lambda: lzma.LZMAFile(io.BytesIO(lzma.compress(JPEG)[:-20])),  # noqa: SIM115 - read below
+        lambda: bz2.BZ2File(io.BytesIO(bz2.compress(JPEG)[:-20])),
+        zipped,
+        lambda: Broken(RuntimeError("s3cret")),
+        Moody,
+    ],
+    ids=["gzip", "lzma", "bz2", "zip", "any error", "no method"],
+)
+def test_refuses_whatever_a_file_object_raises(file):
+    """One error for a caller to catch; what the object says is not repeated."""
+    with pytest.raises(InvalidImage, match=r"^The picture cannot be read from its file") as refused:
+        Image.from_file(file())
+    assert "s3cret" not in refused.value.message
+
+
+def test_of_refuses_what_cannot_be_asked():
+    """An object whose attributes raise is of no kind that is taken."""
+    with pytest.raises(InvalidImage, match="cannot be taken from Moody"):
+        Image.of(Moody())
+
+
+@pytest.mark.parametrize("name", [7, None, RuntimeError("s3cret"), TypeError("s3cret")])
+@pytest.mark.parametrize("take", [Image.read, Image.of])
+def test_refuses_paths_without_a_name(take, name):
+    """A path object that gives no name, or raises instead."""
+    with pytest.raises(InvalidImage, match="gives no file name") as refused:
+        take(Named(name))
+    assert "s3cret" not in refused.value.message
+
+
+@pytest.mark.parametrize("take", [Image.from_bytes, Image.of])
+def test_refuses_a_released_memoryview(take):
+    """It has no bytes any more."""
+    view = memoryview(JPEG)
+    view.release()
+    with pytest.raises(InvalidImage, match="memoryview that was released"):
+        take(view)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_refuses_what_is_not_a_regular_file(tmp_path):
+    """A named pipe would be waited for, a device never ends."""
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    for path in (pipe, pathlib.Path("/dev/zero")):
+        code = f"from facematch_core import Image; Image.read({str(path)!r})"
+        refused = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert refused.returncode == 1
+        assert f"The picture {str(path)!r} is not a regular file" in refused.stderr

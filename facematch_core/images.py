@@ -1,0 +1,540 @@
+"""Pictures that never print: taken from a caller, and made ready for one vendor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any, NoReturn, final
+
+import attrs
+
+from . import _imaging
+from ._imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageFormat, refuse
+from .errors import InvalidImage, InvalidRequest
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "Image", "ImageFormat", "ImageLimits", "load_images"]
+
+
+def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidRequest("formats must be a set of ImageFormat, not one value.")
+    formats = frozenset(value)
+    if not formats:
+        raise InvalidRequest("formats must name at least one ImageFormat.")
+    for form in formats:
+        if not isinstance(form, ImageFormat):
+            raise InvalidRequest(f"formats must hold ImageFormat, not {form!r:.40}.")
+    return formats
+
+
+def _positive(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequest(
+            f"{attribute.name} must be a whole number, not {type(value).__name__}."
+        )
+    if value < 1:
+        raise InvalidRequest(f"{attribute.name} must be at least 1, not {value}.")
+
+
+@attrs.frozen(kw_only=True)
+class ImageLimits:
+    """What one vendor takes, in the vendor's own documented numbers.
+
+    Attributes:
+        formats: Kinds of file. By default those that nearly every vendor takes.
+        max_bytes: Most bytes of one file, at least 1; None if there is no known limit.
+        max_bytes_from: Where that number comes from, for the refusal, if it is not the vendor's
+            (``max_file_bytes, an assumption``); None if it is.
+        max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
+        min_side_px: Fewest pixels of the shorter side, at least 1. A smaller picture is refused,
+            never enlarged.
+
+    Raises:
+        InvalidRequest: a value of the wrong type or range, or limits that no picture can meet.
+    """
+
+    formats: frozenset[ImageFormat] = attrs.field(
+        default=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP}),
+        converter=_as_formats,
+    )
+    max_bytes: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_positive)
+    )
+    max_bytes_from: str | None = None
+    max_pixels: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_positive)
+    )
+    min_side_px: int = attrs.field(default=1, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_pixels is not None and self.min_side_px**2 > self.max_pixels:
+            raise InvalidRequest(
+                f"min_side_px {self.min_side_px} needs more pixels than max_pixels "
+                f"{self.max_pixels} allows."
+            )
+
+
+_ANY_VENDOR = ImageLimits()
+
+
+@final
+class Image:
+    """One still picture, as bytes that never print.
+
+    It is made by `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`, and checked then:
+    one picture of a known kind, of at most `MAX_PIXELS` pixels in at most `MAX_FILE_BYTES` bytes. A
+    JPEG, PNG or WebP must be complete; of other kinds that shows when they are prepared. Nothing is
+    decoded for that. What it is, its content decides; a file's name and ending do not count.
+
+    An `Image` does not change, can be a key of a dict, and equals another one with the same bytes
+    as given and as sent. It cannot be pickled: a picture of a face should not reach a queue or a
+    cache by accident. Its `repr` shows the kind, the size and the beginning of its digest.
+    """
+
+    __slots__ = ("_data", "_digest", "_given", "_header", "_sent_digest")
+
+    _data: bytes
+    _header: _imaging.Header
+    # The picture that this one was made from, until its digest is known.
+    _given: Image | None
+    _digest: str | None
+    _sent_digest: str | None
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        raise TypeError(
+            "An Image is made by Image.read(path), Image.from_bytes(data), "
+            "Image.from_base64(text), Image.from_file(file) or Image.from_pil(picture)."
+        )
+
+    @classmethod
+    def _make(
+        cls, data: bytes, header: _imaging.Header | None = None, given: Image | None = None
+    ) -> Image:
+        header = header or _imaging.read(data)
+        image = object.__new__(cls)
+        # Past our own __setattr__, which refuses.
+        object.__setattr__(image, "_data", data)
+        object.__setattr__(image, "_header", header)
+        object.__setattr__(image, "_given", given)
+        object.__setattr__(image, "_digest", None)
+        object.__setattr__(image, "_sent_digest", None)
+        return image
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Image:
+        """Read a picture from a file.
+
+        Args:
+            path: The file's name. A URL is refused: nothing is fetched. So is a pipe or a device.
+
+        Raises:
+            InvalidImage: no such file, a directory, no permission, or no picture that can be
+                used. The message names the file as given.
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            refuse(f"must be named by a str or os.PathLike, not {type(path).__name__}")
+        try:
+            name = os.fsdecode(path)
+        except Exception:  # noqa: BLE001 - __fspath__ is the caller's, and may raise anything
+            refuse(
+                f"is named by an object ({type(path).__name__}) that gives no file name; "
+                "use a pathlib.Path"
+            )
+        if _URL.match(name):
+            # Not repeated: an address may carry a signature or a key.
+            refuse("is named by a URL, and none is fetched; download it and use its bytes")
+        if _BASE64.match(name) and not _exists(name):
+            # Not repeated: it is the picture.
+            refuse("is named by what looks like base64; use Image.from_base64")
+        try:
+            return cls._make(_content(name))
+        except InvalidImage as error:
+            why = error.message.removeprefix("The picture")
+        raise InvalidImage(f"The picture {name!r}{why}")
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:
+        """Take a picture from the bytes of its file.
+
+        Raises:
+            InvalidImage: no picture that can be used.
+        """
+        if isinstance(data, str):
+            refuse(_PLAIN_TEXT)
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            refuse(f"must be given as bytes, not {type(data).__name__}")
+        try:
+            size = data.nbytes if isinstance(data, memoryview) else len(data)
+        except ValueError:
+            refuse("is a memoryview that was released; give the bytes themselves")
+        # Before they are copied.
+        _imaging.check_size(size)
+        return cls._make(bytes(data))
+
+    @classmethod
+    def from_base64(cls, text: str | bytes) -> Image:
+        """Take a picture from base64 text or a data URI (``data:image/jpeg;base64,...``).
+
+        The standard alphabet, with padding; white space does not count. The media type of a data
+        URI does not count either: the content decides.
+
+        Raises:
+            InvalidImage: no valid base64, or no picture that can be used.
+        """
+        if not isinstance(text, (str, bytes)):
+            refuse(f"must be given as base64 text, not {type(text).__name__}")
+        # What is not ASCII becomes "?", which is no base64 either.
+        raw = text.encode("ascii", "replace") if isinstance(text, str) else text
+        raw = raw.translate(None, b" \t\r\n\f\v")
+        prefix = _DATA_URI.match(raw)
+        if prefix:
+            if not prefix[0].lower().endswith(b";base64,"):
+                refuse("is in a data URI without ;base64; encode it as base64")
+            raw = raw[prefix.end() :]
+        if len(raw) // 4 * 3 > MAX_FILE_BYTES + 2:
+            _imaging.check_size(len(raw) // 4 * 3)
+        try:
+            data = base64.b64decode(raw, validate=True)
+        except binascii.Error:
+            if re.fullmatch(rb"[A-Za-z0-9_-]+={0,2}", raw) and re.search(rb"[_-]", raw):
+                refuse(
+                    "is in the URL-safe base64 alphabet; "
+                    "decode it with base64.urlsafe_b64decode and use Image.from_bytes"
+                )
+            refuse(
+                f"is not valid base64 ({len(raw)} characters); "
+                "check that the text is complete, and use Image.read for a file name"
+            )
+        return cls._make(data)
+
+    @classmethod
+    def from_file(cls, file: IO[bytes]) -> Image:
+        """Read a picture from a binary file object, from where it stands to its end.
+
+        It need not be seekable, is not closed, and is read for at most `MAX_FILE_BYTES` + 1 bytes.
+
+        Raises:
+            InvalidImage: it cannot be read, is in text mode, or gives no picture that can be used.
+        """
+        pieces: list[bytes] = []
+        missing = MAX_FILE_BYTES + 1
+        while missing > 0:
+            try:
+                if not callable(getattr(file, "read", None)):
+                    refuse(f"must come from a binary file object, not {type(file).__name__}")
+                piece = file.read(missing)
+            except (InvalidImage, MemoryError):
+                raise
+            # Whatever it is: a damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
+            except Exception as error:  # noqa: BLE001
+                refuse(
+                    f"cannot be read from its file object ({type(error).__name__}); "
+                    "check that it is open for reading, and complete"
+                )
+            if isinstance(piece, str):
+                refuse('comes from a file in text mode; open it with mode "rb"')
+            if not isinstance(piece, bytes):
+                refuse(
+                    f"comes from a file object that gave {type(piece).__name__} instead of bytes; "
+                    "read it yourself and use Image.from_bytes"
+                )
+            if not piece:
+                break
+            pieces.append(piece)
+            missing -= len(piece)
+        return cls._make(_not_too_large(b"".join(pieces)))
+
+    @classmethod
+    def from_pil(cls, picture: PIL.Image.Image) -> Image:
+        """Take a picture of Pillow, encoded as PNG without loss.
+
+        It is turned upright as its EXIF orientation says; metadata stays behind, the colour
+        profile comes along. Modes that PNG does not have become RGB (CMYK, for example).
+
+        Raises:
+            InvalidImage: no picture of Pillow, or one that cannot be encoded.
+        """
+        return cls._make(_imaging.png_of(picture))
+
+    @classmethod
+    def of(cls, value: object) -> Image:
+        """Take what a caller gave as a picture: an `Image`, bytes, or an `os.PathLike`.
+
+        A plain `str` is refused, whatever it holds: the text of a web form must become neither a
+        file name nor an address.
+
+        Raises:
+            InvalidImage: another type, or no picture that can be used.
+        """
+        if isinstance(value, Image):
+            return value
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return cls.from_bytes(value)
+        if isinstance(value, str):
+            refuse(_PLAIN_TEXT)
+        if isinstance(value, os.PathLike):
+            return cls.read(value)
+        advice = "give an Image, bytes or a pathlib.Path"
+        if type(value).__module__.partition(".")[0] == "PIL":
+            advice = "use Image.from_pil"
+        # Of its type: asked of the object, a property may raise anything.
+        elif hasattr(type(value), "read"):
+            advice = "use Image.from_file"
+        return refuse(f"cannot be taken from {type(value).__name__}; {advice}")
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file, as they are sent."""
+        return self._data
+
+    @property
+    def format(self) -> ImageFormat:
+        """The kind of file."""
+        return self._header.format
+
+    @property
+    def media_type(self) -> str:
+        """The content type, for example ``image/jpeg``."""
+        return self.format.media_type
+
+    @property
+    def extension(self) -> str:
+        """The ending, without a dot, for vendors that judge a file by its name."""
+        return self.format.extension
+
+    @property
+    def width(self) -> int:
+        """In pixels, as stored: before `orientation` is applied."""
+        return self._header.width
+
+    @property
+    def height(self) -> int:
+        """In pixels, as stored: before `orientation` is applied."""
+        return self._header.height
+
+    @property
+    def orientation(self) -> int:
+        """How the stored picture is turned upright, 1 to 8 as EXIF counts; 1 if it is upright.
+
+        Always 1 for a HEIC: what reads it turns it, too.
+        """
+        return self._header.orientation
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height in pixels once `orientation` is applied."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+    @property
+    def size_bytes(self) -> int:
+        """The length of `data`."""
+        return len(self._data)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes as given, 64 hexadecimal digits. `prepared` does not change it."""
+        given = self._given
+        digest = self._digest or (self.sent_digest if given is None else given.digest)
+        object.__setattr__(self, "_digest", digest)
+        object.__setattr__(self, "_given", None)
+        return digest
+
+    @property
+    def sent_digest(self) -> str:
+        """SHA-256 of `data`; the same as `digest` if nothing was changed."""
+        digest = self._sent_digest or hashlib.sha256(self._data).hexdigest()
+        object.__setattr__(self, "_sent_digest", digest)
+        return digest
+
+    def to_pil(self) -> PIL.Image.Image:
+        """Decode it with Pillow: mode RGB, upright, transparency laid on white.
+
+        Colours are not converted; an RGB profile stays in ``info["icc_profile"]``.
+
+        Raises:
+            InvalidImage: it cannot be decoded.
+        """
+        return _imaging.decode(self._data, self._header)
+
+    def prepared(self, limits: ImageLimits = _ANY_VENDOR, *, fit: bool = True) -> Image:
+        """Make it ready to be sent to one vendor.
+
+        Private data goes out: EXIF with its GPS position and maker's notes, XMP, IPTC, comments,
+        texts, thumbnails, whatever hides behind the picture's end or where a part of the file is
+        longer than it should be. In JPEG, PNG and WebP that leaves the pixels as they are; colour
+        profile and orientation stay. Files of other kinds are encoded anew for it, and so are those
+        whose structure leaves room to hide something. What was coded into the pixels stays.
+
+        The same picture and limits always give the same bytes. Not cached.
+
+        Args:
+            limits: What the vendor takes.
+            fit: Encode anew what the vendor would refuse: another format, fewer bytes or pixels
+                (upright, as JPEG if the vendor takes that; quality 95 and less, then a smaller
+                size). If False, such a picture is refused.
+
+        Returns:
+            A picture within the limits, with the same `digest`; itself if nothing had to change.
+            It holds on to this picture until its `digest` is asked for.
+
+        Raises:
+            InvalidImage: it is too small, cannot be decoded, cannot be brought within the limits,
+                or had to be encoded anew with `fit` False.
+        """
+        if min(self.width, self.height) < limits.min_side_px:
+            refuse(
+                f"has {self.width} x {self.height} pixels, but its shorter side needs at least "
+                f"{limits.min_side_px}; take a larger one, because none is enlarged"
+            )
+        # First: what is taken out may be what was too much.
+        data = _imaging.without_metadata(self._data, self._header)
+        obstacle = self._obstacle(limits, self.size_bytes if data is None else len(data))
+        if data is None and obstacle is None:
+            obstacle = f"is {self.format.noun} whose metadata goes only by encoding it anew"
+        if data is not None and obstacle is None:
+            if data is self._data:
+                return self
+            return self._make(data, attrs.evolve(self._header, kept=(data,)), self)
+        if not fit:
+            refuse(f"{obstacle}; change it first, or allow it to be fitted")
+        data = _imaging.fit(
+            self.to_pil(),
+            limits.formats,
+            max_bytes=limits.max_bytes,
+            max_pixels=limits.max_pixels,
+            min_side_px=limits.min_side_px,
+        )
+        return self if data == self._data else self._make(data, given=self)
+
+    def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
+        """What keeps it from being sent as a file of `size` bytes; None: nothing."""
+        if self.format not in limits.formats:
+            kinds = _imaging.names(limits.formats)
+            return f"is {self.format.noun}, but only {kinds} can be sent"
+        if limits.max_bytes is not None and size > limits.max_bytes:
+            ground = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
+            return f"has {size} bytes, but only {limits.max_bytes} can be sent{ground}"
+        pixels = self.width * self.height
+        if limits.max_pixels is not None and pixels > limits.max_pixels:
+            return f"has {pixels} pixels, but only {limits.max_pixels} can be sent"
+        return None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Image {self.format.value} {self.width}x{self.height}, "
+            f"{self.size_bytes} bytes, {self.digest[:8]}>"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Image):
+            return NotImplemented
+        return self is other or (self.digest == other.digest and self._data == other._data)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"An Image does not change, so {name} cannot be set.")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"An Image does not change, so {name} cannot be deleted.")
+
+    def __copy__(self) -> Image:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Image:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "An Image cannot be pickled, so that no face lands in a queue or a cache by accident; "
+            "pass its data on purpose and use Image.from_bytes on the other side."
+        )
+
+    def __getstate__(self) -> NoReturn:
+        self.__reduce__()
+
+
+def load_images(**pictures: object) -> list[Image]:
+    """Take the pictures that a caller handed over: ``load_images(probe=..., reference=...)``.
+
+    Args:
+        pictures: What `Image.of` takes, under the names that the caller knows them by.
+
+    Returns:
+        The pictures in their order.
+
+    Raises:
+        InvalidImage: one of them cannot be used; its message and its `picture` say which.
+    """
+    images = []
+    for name, value in pictures.items():
+        try:
+            images.append(Image.of(value))
+        except InvalidImage as error:
+            raise error.of(name) from None
+    return images
+
+
+#: Said of every plain text that is given as a picture. Its value is not repeated: it may be the
+#: picture in base64, or an address with a key in it.
+_PLAIN_TEXT = (
+    "cannot be given as plain text; write "
+    'Image.read("selfie.jpg") for a file or Image.from_base64(field) for a field of a form'
+)
+#: The single slash is what pathlib leaves of two.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
+#: What base64 of JPEG, PNG and WebP begins with, or any long text in its alphabet.
+_BASE64 = re.compile(r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
+_DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)
+
+
+def _exists(name: str) -> bool:
+    try:
+        return os.path.lexists(name)
+    except ValueError:
+        return False
+
+
+def _content(name: str) -> bytes:
+    """The bytes of a regular file."""
+
+    def without_waiting(path: str, flags: int) -> int:
+        # A pipe that nobody writes into would else be waited for.
+        return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+    try:
+        # PTH123: the name as given, which pathlib would change.
+        with open(name, "rb", opener=without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                refuse(
+                    "is not a regular file but a pipe or a device; "
+                    "open it yourself and use Image.from_file"
+                )
+            return _not_too_large(file.read(MAX_FILE_BYTES + 1))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidImage):
+            raise
+        # Asked of the file system: Windows answers a directory with "no permission".
+        if "\0" not in name and os.path.isdir(name):  # noqa: PTH112 - as above
+            refuse("is a directory; name a file in it")
+        if isinstance(error, FileNotFoundError):
+            refuse("does not exist; check the name and the current directory")
+        if isinstance(error, PermissionError):
+            refuse("may not be read by this user; check its permissions")
+        refuse(f"cannot be read ({type(error).__name__}); check the name")
+
+
+def _not_too_large(data: bytes) -> bytes:
+    """What was read of a file, if that is all of it."""
+    if len(data) > MAX_FILE_BYTES:
+        refuse(f"has more than the {MAX_FILE_BYTES} bytes that are read; shrink it first")
+    return data
