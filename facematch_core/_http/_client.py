@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -80,7 +80,7 @@ class HttpClient:
         self.clock: Clock = clock or SystemClock()
         self._closed = False
         self._mounts: dict[str, BaseAdapter] = {}
-        # A thread that ends takes its session with it; close() finds those that live.
+        # Those that no exchange uses: a thread's ends with it; close() finds those that live.
         self._own = threading.local()
         self._sessions: weakref.WeakValueDictionary[tuple[int, int], requests.Session] = (
             weakref.WeakValueDictionary()
@@ -130,7 +130,8 @@ class HttpClient:
             on_sent=on_sent,
         )
         outcome = perform(
-            self._session,
+            self._take_session,
+            self._put_back,
             request,
             exchange,
             timeouts_s=self._timeouts_s,
@@ -161,11 +162,13 @@ class HttpClient:
         """
         if self._mounts or self._closed:
             return bool(self._mounts)
+        session = self._take_session()
         try:
-            adapter = self._session().get_adapter(url)
+            return not is_network(session.get_adapter(url))
         except InvalidSchema:
             return False
-        return not is_network(adapter)
+        finally:
+            self._put_back(session)
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Answer addresses that begin with `prefix` by an adapter of requests: for test doubles.
@@ -186,21 +189,26 @@ class HttpClient:
             if session is not None and reference.key[0] == os.getpid():
                 session.close()
 
-    def _session(self) -> requests.Session:
-        """This thread's session; after a fork a new one, for the old connections are not ours."""
-        process = os.getpid()
-        if getattr(self._own, "process", None) != process:
-            self._own.process, self._own.session = process, new_session(self._user_agent)
-            self._sessions[process, threading.get_ident()] = self._own.session
-        session: requests.Session = self._own.session
-        # After it is entered above, so that either close() or this line sees it.
+    def _take_session(self) -> requests.Session:
+        """This thread's session, or a new one; `_put_back` has it again after a whole exchange."""
         if self._closed:
-            session.close()
             raise ConfigurationError("This HTTP client is closed: open a new one.")
+        process, session = vars(self._own).pop("idle", (0, None))
+        # After a fork the connections are the other process's.
+        if session is None or process != os.getpid():
+            session = new_session(self._user_agent)
         for prefix, adapter in self._mounts.items():
             if session.adapters.get(prefix) is not adapter:
                 session.mount(prefix, adapter)
-        return session
+        return cast(requests.Session, session)
+
+    def _put_back(self, session: requests.Session) -> None:
+        process = os.getpid()
+        self._own.idle = process, session
+        self._sessions[process, threading.get_ident()] = session
+        # After it is entered, so that either close() or this line sees it.
+        if self._closed:
+            session.close()
 
 
 def _above_zero(name: str, value: float) -> float:

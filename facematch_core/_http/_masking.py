@@ -12,7 +12,7 @@ from facematch_core.backend import MAX_DEPTH
 from facematch_core.errors import RequestRejected, VendorError
 from facematch_core.models import Environment, Result, ResultWarning
 
-from ._words import fit, masker, without_secrets
+from ._words import fit, masker, without_pieces
 
 R = TypeVar("R", bound=Result)
 
@@ -22,7 +22,7 @@ _NUMBERS = frozenset({int, float, bool})
 def masked_result(
     result: R, secrets: tuple[Secret, ...], environment: Environment | None = None
 ) -> R:
-    """`result` without secrets in the texts that come from its body.
+    """`result` without secrets and pieces of pictures in the texts that come from its body.
 
     Args:
         result: What was read.
@@ -33,13 +33,15 @@ def masked_result(
 
     def unsaid(value: Any, depth: int = 0) -> Any:
         if isinstance(value, str):
-            return masked(value)
+            return without_pieces(masked(value))
         # Before the question for a Mapping, which is slow to answer.
         if type(value) in _NUMBERS or value is None:
             return value
-        if isinstance(value, (dict, Mapping)) and depth < MAX_DEPTH:
+        if isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
+            return "(left out: too deep)"
+        if isinstance(value, (dict, Mapping)):
             return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
+        if isinstance(value, (list, tuple)):
             return [unsaid(item, depth + 1) for item in value]
         return value
 
@@ -51,7 +53,10 @@ def masked_result(
     return attrs.evolve(
         result,
         environment=environment or result.environment,
-        ids=attrs.evolve(result.ids, vendor=unsaid(result.ids.vendor)),
+        ids=attrs.evolve(
+            result.ids, vendor=unsaid(result.ids.vendor), session=unsaid(result.ids.session)
+        ),
+        model=unsaid(result.model),
         vendor_status=unsaid(result.vendor_status),
         raw=unsaid(result.raw),
         warnings=tuple(silenced(warning) for warning in result.warnings),
@@ -63,10 +68,11 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
 
     A vendor that says what is wrong with a picture may quote it.
     """
-    error.message = without_secrets(error.message, secrets)
+    masked = masker(secrets)
+    error.message = without_pieces(masked(error.message))
     error.args = (error.message,)
     if error.ids.vendor is not None:
-        error.ids = attrs.evolve(error.ids, vendor=without_secrets(error.ids.vendor, secrets))
+        error.ids = attrs.evolve(error.ids, vendor=without_pieces(masked(error.ids.vendor)))
     if isinstance(error, RequestRejected):
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():

@@ -58,7 +58,8 @@ class Failure:
 
 
 def perform(
-    open_session: Callable[[], requests.Session],
+    take_session: Callable[[], requests.Session],
+    put_back: Callable[[requests.Session], None],
     request: HttpRequest,
     exchange: Exchange,
     *,
@@ -69,7 +70,9 @@ def perform(
     """Send `request` and read the reply.
 
     Args:
-        open_session: Gives the session of this thread.
+        take_session: Gives the session of this thread.
+        put_back: Takes it again, after an exchange that is whole. So nothing of one that broke is
+            ever met again: no connection out of step, and no lock that was left taken.
         request: What to send.
         exchange: Its deadline, and what is noted of it.
         timeouts_s: For connecting and for each wait after that.
@@ -81,7 +84,8 @@ def perform(
     status = None
     try:
         exchange.wait_s(timeouts_s[0])
-        response = _answer(open_session(), request, exchange, timeouts_s, verify)
+        session = take_session()
+        response = _answer(session, request, exchange, timeouts_s, verify)
         status = response.status_code
         reply = HttpReply(
             status=status,
@@ -92,6 +96,7 @@ def perform(
         )
         response.close()
         exchange.complete()
+        put_back(session)
     except BaseException as error:  # noqa: BLE001 - raised again by the client; even the frames of Ctrl-C hold the picture
         for link in links(error):
             # Frees the request now; the frames refer to one another and would wait for the
@@ -109,7 +114,8 @@ def _hang_up(response: requests.Response | None, exchange: Exchange) -> None:
     """Leave nothing open of an exchange that failed, and let that not hide the failure."""
     with contextlib.suppress(Exception):
         if response is not None:
-            response.close()
+            # Not by response.close(), which hands the connection back to its pool.
+            response.raw.close()
     with contextlib.suppress(Exception):
         exchange.drop()
 

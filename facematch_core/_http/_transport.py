@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any, cast
@@ -137,16 +138,47 @@ class TimedTlsConnection(TimedConnection, HTTPSConnection):
             raise ssl.SSLError(0, "The handshake was not made.")
 
 
+class Slot:
+    """Where a pool keeps its connections, in place of a `queue.LifoQueue`.
+
+    Without a lock, for a pool of ours belongs to one thread: the exception of a signal's handler
+    could leave a lock taken, and whoever needs it next would wait for ever.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._maxsize = maxsize
+        self._kept: list[Any] = []
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """The connection that was kept last; `queue.Empty` at once if there is none."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Keep a connection; `queue.Full` at once if there is no room."""
+        if len(self._kept) >= self._maxsize:
+            raise queue.Full
+        self._kept.append(item)
+
+    def qsize(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+
 class TimedPool(HTTPConnectionPool):
     """Connections of ours."""
 
     ConnectionCls = TimedConnection
+    QueueCls = Slot  # type: ignore[assignment]  # it has what a pool asks of a queue
 
 
 class TimedTlsPool(HTTPSConnectionPool):
     """Connections of ours over TLS."""
 
     ConnectionCls = TimedTlsConnection
+    QueueCls = Slot  # type: ignore[assignment]  # it has what a pool asks of a queue
 
 
 class Adapter(HTTPAdapter):

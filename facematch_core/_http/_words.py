@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from facematch_core._basics import Secret
 
 from ._messages import HttpReply
 
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~-]{20,}")
+#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
+#: No id is as long; a piece of a picture is longer.
+_PIECE = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{64,}")
 
 
 def _masked(word: re.Match[str]) -> str:
@@ -19,20 +24,47 @@ def _masked(word: re.Match[str]) -> str:
 
 
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
-    """`text` with every one of `secrets` masked."""
+    """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
     return masker(secrets)(text)
 
 
 def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
     """`without_secrets` for many texts."""
-    values = {secret.reveal() for secret in secrets} - {""}
+    forms = {form for secret in secrets for form in _forms(secret.reveal())} - {""}
+    # The longer first: one may hold another.
+    found = sorted(forms, key=len, reverse=True)
+    shortest = min(map(len, found), default=0)
 
     def masked(text: str) -> str:
-        for value in values:
-            text = text.replace(value, "***")
+        if found and len(text) >= shortest:
+            for form in found:
+                text = text.replace(form, "***")
         return text
 
     return masked
+
+
+def without_pieces(text: str) -> str:
+    """`text` with every word masked that is as long as a piece of a picture."""
+    return _PIECE.sub("***", text) if len(text) >= 64 else text
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The texts as which a secret may come back."""
+    yield value
+    # Of what is shorter, base64 would be letters that stand in many a word.
+    if len(value) < 8:
+        return
+    yield quote(value, safe="", errors="replace")
+    data = value.encode("utf-8", "surrogatepass")
+    texts = [base64.b64encode(data).decode()]
+    for before in range(3):
+        # The characters at both ends depend on what stands beside it: a name and a colon, say.
+        text = base64.b64encode(b"\0" * before + data).decode()
+        texts.append(text[4 if before else 0 : -4 if (before + len(data)) % 3 else None])
+    for text in texts:
+        yield text
+        yield text.replace("+", "-").replace("/", "_")
 
 
 def excerpt(reply: HttpReply) -> str:

@@ -225,7 +225,7 @@ def test_a_good_call_logs_nothing(client, secret_request, hits, caplog):
         for record in caplog.records:
             assert hits(logging.Formatter().format(record)) == []
         assert hits(repr(reply)) == []
-        for held in (reply, client, client._own.session):
+        for held in (reply, client, *client._sessions.values()):
             for text in inside(held, {}):
                 assert hits(text) == []
 
