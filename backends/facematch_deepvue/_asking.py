@@ -63,7 +63,7 @@ def ask(
                 error = _unreadable(str(problem))
         else:
             now = client.clock.now()
-            error = _errors.error_of(reply, now=now, tables=_errors.FREE_TABLES)
+            error = _errors.error_of(reply, now=now, free=True)
         error.status_code, error.environment = reply.status, told
     error.message = f"{what} failed: {error.message}"
     error.args = (error.message,)

@@ -1,6 +1,4 @@
-"""What Deepvue's answers other than 200 mean: data, total; and the error in a 200.
-
-(status, whether the text is a known one about credentials) gives (error, billed, repeatable).
+"""What Deepvue's answers other than 200 mean, and the error in a 200.
 
 Deepvue's pages and its callers know three forms of an error (Deepvue docs, /errors and
 /response-format, read 2026-11-20):
@@ -10,7 +8,7 @@ Deepvue's pages and its callers know three forms of an error (Deepvue docs, /err
 - a 200 that hides a failure: another `sub_code`, `data.error_code`, or no data.
 
 Deepvue does not say what it charges for. A refusal in its own words (4xx) is taken as free, as in
-the core's `DEFAULT_ERRORS`; after a 5xx of any kind nobody knows. Whatever is no JSON object is
+the core's `default_row`; after a 5xx of any kind nobody knows. Whatever is no JSON object is
 some gateway's.
 """
 
@@ -35,11 +33,11 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.http import (
-    DEFAULT_ERRORS,
     BodyShape,
     ErrorRow,
     ErrorTable,
     HttpReply,
+    default_row,
     rows,
     vendor_error,
 )
@@ -79,15 +77,15 @@ class Speaks(enum.Enum):
 
 
 _OBJECT = (BodyShape.JSON_OBJECT,)
-_REFUSED = DEFAULT_ERRORS[401, BodyShape.JSON_OBJECT]
+_REFUSED = default_row(401, BodyShape.JSON_OBJECT)
 _NOWHERE = attrs.evolve(
-    DEFAULT_ERRORS[404, BodyShape.JSON_OBJECT],
+    default_row(404, BodyShape.JSON_OBJECT),
     text="there is nothing of this kind at this address; check base_url and api_version",
 )
 
-_FACE_CALLS: ErrorTable = {**DEFAULT_ERRORS, **rows([404, 405], _NOWHERE)}
+_FACE_CALLS: ErrorTable = rows([404, 405], _NOWHERE)
 
-#: Of a comparison and a liveness check: for each of the two a table that is total for 100-599.
+#: What differs from the core's `default_row`, for each of the two.
 TABLES: Mapping[Speaks, ErrorTable] = MappingProxyType(
     {
         Speaks.CREDENTIALS: {**_FACE_CALLS, **rows([400, 403], _REFUSED, _OBJECT)},
@@ -96,42 +94,43 @@ TABLES: Mapping[Speaks, ErrorTable] = MappingProxyType(
 )
 
 
-def _free(row: ErrorRow) -> ErrorRow:
+def row_of(status: int, shape: BodyShape, speaks: Speaks, *, free: bool = False) -> ErrorRow:
+    """What an answer other than 200 means.
+
+    Args:
+        status: Its status.
+        shape: The kind of its body.
+        speaks: What it speaks of.
+        free: Whether it answers a login or a look at the balance, which charge and change nothing.
+    """
+    if free and 300 <= status < 400:
+        # Nothing is lost that was paid for, so any redirect is a wrong address, and no outage.
+        status = 307
+    row = TABLES[speaks].get((status, shape)) or default_row(status, shape)
+    if not free:
+        return row
     if issubclass(row.error, OutcomeUnknown):
         text = "no answer that can be used"
         return ErrorRow(VendorUnavailable, Charged.NO, NOT_A_FACE_CALL, text)
     return attrs.evolve(row, charged=Charged.NO, ground=NOT_A_FACE_CALL)
 
 
-# Nothing is lost that was paid for, so any redirect is a wrong address, and no outage.
-_ELSEWHERE = rows(range(300, 400), DEFAULT_ERRORS[307, BodyShape.JSON_OBJECT])
-
-#: The same of a login and of a look at the balance, which charge nothing and change nothing.
-FREE_TABLES: Mapping[Speaks, ErrorTable] = MappingProxyType(
-    {
-        speaks: {key: _free(row) for key, row in {**table, **_ELSEWHERE}.items()}
-        for speaks, table in TABLES.items()
-    }
-)
-
-
-def error_of(
-    reply: HttpReply, *, now: datetime, tables: Mapping[Speaks, ErrorTable] = TABLES, **about: Any
-) -> VendorError:
+def error_of(reply: HttpReply, *, now: datetime, free: bool = False, **about: Any) -> VendorError:
     """The error for an answer other than 200.
 
     Args:
         reply: The answer.
         now: Time of day, with its zone.
-        tables: A total table for everything that it may speak of.
+        free: As of `row_of`.
         **about: Further arguments of `vendor_error`: ``reconcilable``, ``ids``.
     """
     text, fields = said(reply)
     known = text.strip().lower() in ABOUT_CREDENTIALS
-    row = tables[Speaks.CREDENTIALS if known else Speaks.OTHERS].get((reply.status, reply.shape))
+    speaks = Speaks.CREDENTIALS if known else Speaks.OTHERS
     # In the form of which the core repeats the text, masked and shortened.
     spoken = attrs.evolve(reply, body=json.dumps({"detail": text}).encode())
-    table = {} if row is None else {(reply.status, BodyShape.JSON_OBJECT): row}
+    row = row_of(reply.status, reply.shape, speaks, free=free)
+    table = {(reply.status, spoken.shape): row}
     error = vendor_error(spoken, table, backend=NAME, now=now, **about)
     error.ids = attrs.evolve(error.ids, vendor=transaction_id(_object(reply)))
     if isinstance(error, RequestRejected):

@@ -66,12 +66,12 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.http import (
-    DEFAULT_ERRORS,
     BodyShape,
     ErrorRow,
     HttpReply,
     HttpRequest,
     check_base_url,
+    default_row,
     picture,
     vendor_error,
 )
@@ -592,7 +592,7 @@ _BAD_KEY = ErrorRow(
 
 def meaning(status: int, form: Form, shape: BodyShape) -> ErrorRow:
     """What an answer other than 200 means for a call about faces."""
-    usual = DEFAULT_ERRORS[status if 100 <= status < 600 else 500, shape]
+    usual = default_row(status, shape)
     if form is Form.OTHER:
         return usual
     if status == 403 and form is Form.ERROR:

@@ -16,8 +16,8 @@ from facematch_core import (
     Operation,
     Retention,
     Secret,
+    _http,
 )
-from facematch_core._http import _transport
 from facematch_core.backend import Capabilities, LivenessCall
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpBackend, HttpClient, HttpRequest, picture
@@ -40,7 +40,7 @@ def _plain_environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """A busy machine must not make a connection look idle."""
-    monkeypatch.setattr(_transport, "MAX_IDLE_S", 60.0)
+    monkeypatch.setattr(_http, "MAX_IDLE_S", 60.0)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from facematch_core.http import HttpReply, without_secrets
 
 CALL = MatchCall(probe=picture(), reference=picture((1, 2, 3)))
 PICTURE = b"\xff\xd8\xff\xe0canary-of-a-picture-" + bytes(range(256))
+CANARY = "sk-canary-9b7e"
 PLACES = ("id", "session", "status", "model", "tag", "text", "deep")
 
 
@@ -52,7 +53,7 @@ def read(acme):
 
     backend = acme("http://127.0.0.1:1", cls=Echoing)
 
-    def ask(body, status=200, secret="sk-canary-9b7e"):
+    def ask(body, status=200, secret=CANARY):
         data = json.dumps(body).encode()
         reply = HttpReply(status=status, body=data, secrets=(Secret(secret),))
         return backend.read_reply(CALL, reply)
@@ -100,7 +101,7 @@ def test_a_key_in_base64_is_masked(read, key, beside):
 
 def test_what_lies_deeper_than_any_body_is_left_out(read):
     """Not handed out as it is."""
-    body = {"a": "sk-canary-9b7e"}
+    body = {"a": CANARY}
     for _ in range(200):
         body = {"a": body}
     assert "canary" not in json.dumps(read(body).to_dict())
@@ -119,3 +120,34 @@ def test_ids_and_sentences_stay_as_they_are(read):
     assert (result.ids.vendor, result.ids.session) == (body["id"], body["session"])
     assert (result.model, result.warnings[0].text) == (body["model"], body["text"])
     assert result.raw == body
+
+
+@pytest.mark.parametrize(
+    ("raw", "masked"),
+    [
+        ({CANARY: 1}, {"***": 1}),
+        ({"a": {f"key {CANARY}": CANARY}}, {"a": {"key ***": "***"}}),
+        ({"a": [{CANARY: None}]}, {"a": [{"***": None}]}),
+        ({"faces": 7, "face": True}, {"faces": 7, "face": True}),
+    ],
+    ids=["key", "nested", "in a list", "nothing to mask"],
+)
+def test_names_are_masked_as_values_are(read, raw, masked):
+    """A vendor that keeps a table by key repeats the key as a name."""
+    assert read(raw).raw == masked
+
+
+def test_fields_are_told_as_an_excerpt_is(read):
+    """What a vendor quotes of a picture looks like a key; a long text is cut."""
+    quoted = "iVBORw0KGgoAAAANSUhEUgAA"
+    fields = {
+        "probe": [f"no base64:\n{quoted}", "too large " * 40],
+        quoted: ["first"],
+        f"{quoted}7": ["second"],
+    }
+    error = read({"said": "Refused.", "fields": fields}, 400)
+    told, cut = error.field_errors["probe"]
+    assert told == "no base64: ***"
+    assert len(cut) <= 200
+    # Names that can no longer be told apart share an entry.
+    assert error.field_errors["***"] == ("first", "second")

@@ -19,7 +19,7 @@ from facematch_core import (
     VendorUnavailable,
     WarningCode,
 )
-from facematch_core.http import DEFAULT_ERRORS, BodyShape, ErrorRow, ErrorTable, rows
+from facematch_core.http import BodyShape, ErrorRow, ErrorTable, rows
 
 SCALE = "acme/compare"
 CHARGED = "Acme charges every answer 200"
@@ -28,19 +28,16 @@ CHARGED = "Acme charges every answer 200"
 DECISIONS = {"same": Decision.MATCH, "different": Decision.NO_MATCH, "unsure": Decision.REVIEW}
 
 #: "Answers other than 200 are not charged." A page of markup is some gateway's, which may not know.
-ERRORS: ErrorTable = {
-    **DEFAULT_ERRORS,
-    **rows(
-        [500, 503],
-        ErrorRow(
-            VendorUnavailable,
-            Charged.NO,
-            "answers other than 200 are not charged",
-            "the vendor reports a fault of its own",
-        ),
-        [BodyShape.JSON_OBJECT],
+ERRORS: ErrorTable = rows(
+    [500, 503],
+    ErrorRow(
+        VendorUnavailable,
+        Charged.NO,
+        "answers other than 200 are not charged",
+        "the vendor reports a fault of its own",
     ),
-}
+    [BodyShape.JSON_OBJECT],
+)
 
 NO_FACE = ResultWarning(
     code=WarningCode.NO_FACE,

@@ -22,7 +22,7 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.backend import LivenessCall, MatchCall
-from facematch_core.http import DEFAULT_ERRORS, BodyShape, ErrorRow, ErrorTable, rows
+from facematch_core.http import BodyShape, ErrorRow, ErrorTable, rows
 
 NAME = "deepface"
 
@@ -36,14 +36,11 @@ CUT = 50.0
 ROUNDING = 1e-6
 
 #: Whatever the server cannot do is a 400: a picture, the name of a model, a fault of its own.
-ERRORS: ErrorTable = {
-    **DEFAULT_ERRORS,
-    **rows(
-        [400],
-        ErrorRow(RequestRejected, Charged.NO, FREE, "the server did not compare"),
-        [BodyShape.JSON_OBJECT],
-    ),
-}
+ERRORS: ErrorTable = rows(
+    [400],
+    ErrorRow(RequestRejected, Charged.NO, FREE, "the server did not compare"),
+    [BodyShape.JSON_OBJECT],
+)
 
 BELOW = ResultWarning(
     code=WarningCode.LOW_SIMILARITY,

@@ -1,0 +1,862 @@
+"""The one place that meets requests and urllib3: a request is sent once, and its fate is known.
+
+- **Sent or not.** Exceptions of an HTTP library do not say whether a byte has left. So the
+  connection itself calls `on_sent`, after address, proxy and TLS and before the first byte of the
+  request. What breaks before that was not sent and may be repeated; after it nobody knows.
+- **The deadline** is one for the whole exchange, where time-outs of an HTTP library begin anew with
+  every wait. So every wait on a socket asks here how long it may last.
+- **The answer** is complete, decompressed and within the limits, or there is none. Interim answers
+  are passed over, redirects are answers.
+- **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
+  traceback hold it too. They are cleared, and an error with words of ours takes their place. What
+  an answer repeats of them is masked.
+- **A session** belongs to one thread, and only after a whole exchange is it used again. So nothing
+  of a broken one is ever met: no connection out of step, no lock that a signal left taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import io
+import ipaddress
+import json
+import math
+import os
+import queue
+import re
+import socket
+import ssl
+import threading
+import traceback
+import weakref
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    InvalidHeader,
+    LocationParseError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+)
+from urllib3.filepost import encode_multipart_formdata
+from urllib3.util import parse_url
+
+from . import __version__
+from ._basics import Clock, Secret, SystemClock
+from ._messages import KEPT, NOT_KEPT, PAID, HttpReply, HttpRequest
+from .errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    FaceMatchError,
+    InvalidRequest,
+    OutcomeUnknown,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from .models import Billing, Charged, Ids
+
+#: Seconds after which an unused connection is not used again. Servers close theirs after 2, 5 or
+#: 60 s; a request that meets such a close is lost, and nobody knows its bill. A handshake is cheap.
+MAX_IDLE_S = 1.5
+
+#: How many interim answers (100, 102, 103) may precede the answer.
+MAX_INTERIM = 16
+
+
+def nothing() -> None:
+    """For a call that nobody counts."""
+
+
+def _above_zero(name: str, value: float) -> float:
+    if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
+        raise ConfigurationError(f"{name} must be a number above 0.")
+    return value
+
+
+class HttpClient:
+    """Sends requests with verified TLS, and knows of each whether its first byte has left.
+
+    Proxies and certificates of the environment are honoured as requests does; ``~/.netrc`` is not
+    read, cookies are not kept, redirects are not followed, nothing is repeated. Safe to share
+    between threads and usable after a fork: each thread of each process has its own connections.
+
+    Args:
+        connect_timeout_s: Longest wait for one address, the TLS handshake or a proxy, above 0.
+        read_timeout_s: Longest wait for the next piece of upload or answer, above 0.
+        max_body_bytes: Longest body of an answer after decompression.
+        user_agent: The header; None for ``facematch-core/<version>``.
+        ca_bundle: File or folder of certificates to trust instead of the usual ones.
+        clock: Time, for deadlines. Sockets wait in real time.
+
+    Raises:
+        ConfigurationError: a value is out of range, or there is no such CA bundle.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout_s: float = 10.0,
+        read_timeout_s: float = 30.0,
+        max_body_bytes: int = 1024 * 1024,
+        user_agent: str | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._timeouts_s = (
+            _above_zero("connect_timeout_s", connect_timeout_s),
+            _above_zero("read_timeout_s", read_timeout_s),
+        )
+        self._max_body_bytes = int(_above_zero("max_body_bytes", max_body_bytes))
+        if ca_bundle is not None and not Path(ca_bundle).exists():
+            raise ConfigurationError(f"The CA bundle {os.fspath(ca_bundle)} does not exist.")
+        self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
+        self._headers = {
+            "User-Agent": user_agent or f"facematch-core/{__version__}",
+            "Accept": "application/json",
+            # Answers are small. What is not compressed cannot be a bomb.
+            "Accept-Encoding": "identity",
+        }
+        self.clock: Clock = clock or SystemClock()
+        self._closed = False
+        self._mounts: dict[str, BaseAdapter] = {}
+        # A thread's session ends with it; close() finds those that live.
+        self._own = threading.local()
+        self._sessions: weakref.WeakValueDictionary[tuple[int, int], requests.Session] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def send(
+        self,
+        request: HttpRequest,
+        *,
+        backend: str,
+        deadline_s: float | None = None,
+        on_sent: Callable[[], None] = nothing,
+        reconcilable: bool = False,
+        call_id: str | None = None,
+    ) -> HttpReply:
+        """Send one request, once.
+
+        Args:
+            request: What to send.
+            backend: Name of the backend, for errors.
+            deadline_s: Seconds from now for everything but looking up the host's name, which the
+                system does not let be cut short; None for the time-outs alone.
+            on_sent: Called exactly once, in this thread, before the first byte of the request (not
+                of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
+                it raises, nothing is sent and its exception is raised here.
+            reconcilable: Whether the vendor was asked to keep the call.
+            call_id: Our id of the call, for errors.
+
+        Returns:
+            Any complete answer, whatever its status. Redirects are answers.
+
+        Raises:
+            ConfigurationError: the client is closed, or an address, a header or a proxy is wrong.
+            InvalidRequest: the request cannot be put into HTTP.
+            VendorUnavailable: no byte of the request has left; not `retryable` if that is because
+                `deadline_s` ran out.
+            DeadlineExceeded: `deadline_s` ran out after the first byte.
+            OutcomeUnknown: the first byte has left, but no complete, usable answer came.
+            UnexpectedResponse: a complete answer 200 with a body that cannot be used.
+        """
+        exchange = Exchange(
+            clock=self.clock,
+            deadline_s=deadline_s,
+            timeouts_s=self._timeouts_s,
+            # Twice the body, for its framing, and room for the head.
+            max_received=2 * self._max_body_bytes + 1024 * 1024,
+            on_sent=on_sent,
+        )
+        about = {"backend": backend, "ids": Ids(call=call_id)}
+        outcome = self._exchanged(request, exchange, about, reconcilable=reconcilable)
+        # The frame of a function that raises stays alive with the error.
+        del request, on_sent, exchange
+        if isinstance(outcome, HttpReply):
+            return outcome
+        context = outcome.__context__
+        try:
+            raise outcome
+        finally:
+            # Also when the caller is handling another exception.
+            outcome.__context__ = context
+            del outcome, context
+
+    def is_doubled(self, url: str) -> bool:
+        """Whether a test double may answer `url` in this process, so that nothing leaves it.
+
+        That is an adapter that was mounted, or one that a fixture puts into every session of
+        requests. What replaces `send` of requests' own adapter (`responses`) is not noticed.
+        """
+        if self._mounts or self._closed:
+            return bool(self._mounts)
+        kept = vars(self._own).get("kept")
+        session = kept[1] if kept else _new_session()
+        try:
+            return not isinstance(session.get_adapter(url), _Adapter)
+        except InvalidSchema:
+            return False
+
+    def mount(self, prefix: str, adapter: BaseAdapter) -> None:
+        """Answer addresses that begin with `prefix` by an adapter of requests: for test doubles.
+
+        Such an adapter cannot tell when a byte leaves: `on_sent` is called when it has answered,
+        and unless its exception says that there was no connection, the outcome is unknown. Nor
+        can it be broken off: a deadline shortens the time-outs that it is given, and is looked at
+        between the pieces of the body that it hands over.
+        """
+        self._mounts[prefix] = adapter
+
+    def close(self) -> None:
+        """Close the connections of all threads. May be called more than once."""
+        self._closed = True
+        for reference in self._sessions.valuerefs():
+            session = reference()
+            # Connections from before a fork belong to the other process.
+            if session is not None and reference.key[0] == os.getpid():
+                session.close()
+
+    def _take_session(self) -> requests.Session:
+        """This thread's session or a new one; `_put_back` has it after a whole exchange."""
+        if self._closed:
+            raise ConfigurationError("This HTTP client is closed: open a new one.")
+        process, session, since = vars(self._own).pop("kept", (0, None, 0.0))
+        # After a fork the connections are the other process's.
+        if process != os.getpid():
+            session = None
+        elif self.clock.monotonic() - since > MAX_IDLE_S:
+            session.close()
+        session = session or _new_session()
+        for prefix, adapter in self._mounts.items():
+            if session.adapters.get(prefix) is not adapter:
+                session.mount(prefix, adapter)
+        return cast(requests.Session, session)
+
+    def _put_back(self, session: requests.Session) -> None:
+        process = os.getpid()
+        self._own.kept = process, session, self.clock.monotonic()
+        self._sessions[process, threading.get_ident()] = session
+        # After it is entered, so that either close() or this line sees it.
+        if self._closed:
+            session.close()
+
+    def _exchanged(
+        self, request: HttpRequest, exchange: Exchange, about: dict[str, Any], *, reconcilable: bool
+    ) -> HttpReply | BaseException:
+        """The reply, or what is to be raised; raises nothing itself."""
+        session: requests.Session | None = None
+        response: requests.Response | None = None
+        token = CURRENT.set(exchange)
+        try:
+            exchange.wait_s()
+            session = self._take_session()
+            # Prepared in an argument, so that no frame that lives on holds it.
+            response = _answer(
+                session, _prepared(self._headers, request), exchange, self._ca_bundle
+            )
+            reply = HttpReply(
+                status=response.status_code,
+                headers=response.headers,
+                body=read_body(response, self._max_body_bytes, exchange),
+                elapsed_s=exchange.elapsed_s,
+                secrets=request.secrets,
+            )
+            response.close()
+            self._put_back(session)
+        except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
+            for link in _links(error):
+                # Frees the request now; the frames refer to one another and would wait for the
+                # garbage collector.
+                traceback.clear_frames(link.__traceback__)
+            with contextlib.suppress(Exception):
+                if response is not None:
+                    # Not by response.close(), which hands the connection back to its pool.
+                    response.raw.close()
+            with contextlib.suppress(Exception):
+                if session is not None:
+                    session.close()
+            if exchange.refusal is not None:
+                return exchange.refusal
+            if isinstance(error, FaceMatchError) or not isinstance(error, Exception):
+                error.__cause__ = error.__context__ = None
+                return error.with_traceback(None)
+            status = None if response is None else response.status_code
+            return _unanswered(error, exchange, reconcilable, status_code=status, **about)
+        else:
+            return reply
+        finally:
+            CURRENT.reset(token)
+
+
+def _unanswered(
+    error: Exception, exchange: Exchange, reconcilable: bool, **about: Any
+) -> VendorError:
+    """What it means for the caller and for the bill that no answer came, in words of ours."""
+    backend, expired = about["backend"], exchange.expired_by(error)
+    why = "the deadline ran out" if expired else _reason(error)
+    if not exchange.sent:
+        return VendorUnavailable(
+            f"{backend} could not be reached: {why}. Nothing was sent.",
+            # The caller's impatience says nothing of the vendor: no breaker may count it.
+            retryable=not expired,
+            billing=Billing(Charged.NO, "no byte of the request has left"),
+            **about,
+        )
+    if isinstance(error, Unreadable) and about["status_code"] == 200:
+        return UnexpectedResponse(
+            f"{backend} answered 200, but {error}. It counts as charged.",
+            billing=Billing(Charged.YES, PAID),
+            **about,
+        )
+    return (DeadlineExceeded if expired else OutcomeUnknown)(
+        f"The request was sent to {backend}, but no usable answer came: {why}. It may have been "
+        f"executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
+        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
+        reconcilable=reconcilable,
+        **about,
+    )
+
+
+# One exchange: from a request to an answer.
+
+
+class Exchange:
+    """What the connection of one request asks and reports.
+
+    Attributes:
+        sent: Whether the first byte was handed to the socket.
+        own: Whether a connection of ours carries it; a test double may, instead.
+        refusal: What `on_sent` raised, if it did.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        deadline_s: float | None,
+        timeouts_s: tuple[float, float],
+        max_received: int,
+        on_sent: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._ends = math.inf if deadline_s is None else self._started + deadline_s
+        self._cut = False
+        self._left_to_receive = max_received
+        self._on_sent = on_sent
+        self.timeouts_s = timeouts_s
+        self.sent = False
+        self.own = False
+        self.refusal: BaseException | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it began, at least 0."""
+        return max(0.0, self._clock.monotonic() - self._started)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return self._ends - self._clock.monotonic()
+
+    def wait_s(self) -> float:
+        """Seconds that the next wait may take: a time-out, or less if the deadline is nearer.
+
+        Raises:
+            TimeoutError: nothing is left.
+        """
+        patience_s, left_s = self.timeouts_s[self.sent], self.left_s
+        self._cut = left_s < patience_s
+        if left_s <= 0:
+            raise TimeoutError("The deadline ran out.")
+        return min(patience_s, left_s)
+
+    def expired_by(self, error: BaseException) -> bool:
+        """Whether it was the deadline that ended it: not a time-out, nor the system's patience."""
+        if self.left_s <= 0:
+            return True
+        # By a clock of a test no time may have passed although the socket has waited.
+        return self._cut and any(
+            isinstance(link, TimeoutError) and link.errno is None for link in _links(error)
+        )
+
+    def begin(self) -> None:
+        """Note the first byte, before it is handed over.
+
+        Raises:
+            NotSent: `on_sent` raised, so the byte must not leave.
+        """
+        if self.sent:
+            return
+        try:
+            self._on_sent()
+        except BaseException as error:  # noqa: BLE001 - raised again by send()
+            self.refusal = error
+            raise NotSent from None
+        self.sent = True
+
+    def received(self, count: int) -> None:
+        """Count bytes off the wire; `AnswerTooLong` beyond the limit."""
+        self._left_to_receive -= count
+        if self._left_to_receive < 0:
+            raise AnswerTooLong("The answer does not end.")
+
+
+class NotSent(Exception):
+    """`on_sent` raised: the byte is held back. Not an OSError, which urllib3 would swallow."""
+
+
+class AnswerTooLong(OSError):
+    """More bytes came in than any answer within the limits needs."""
+
+
+class Unreadable(Exception):
+    """The body is too long, or compressed in a way that cannot be undone."""
+
+
+#: The exchange that the running code belongs to: a pooled connection serves one after the other.
+CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
+
+
+def _revealed(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _encoded(request: HttpRequest) -> tuple[bytes | None, str | None]:
+    """The bytes of the body and their media type; None for none."""
+    fields = [(name, _revealed(value)) for name, value in request.fields.items()]
+    if request.files:
+        # Not as requests would write it, which copies what was written before once more.
+        files = [(f.name, (f.filename, f.data, f.content_type)) for f in request.files]
+        return encode_multipart_formdata([*fields, *files])
+    if fields:
+        return urlencode(fields).encode(), "application/x-www-form-urlencoded"
+    if request.json is not None:
+        return json.dumps(request.json, allow_nan=False).encode(), "application/json"
+    return None, None
+
+
+def _prepared(usual: Mapping[str, str], request: HttpRequest) -> requests.PreparedRequest:
+    """What is sent, with its secrets revealed."""
+    headers = dict(usual)
+    for name, value in request.headers.items():
+        headers[name] = text = _revealed(value)
+        if not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError("The name of a header has characters that HTTP cannot carry.")
+        if not _HEADER_VALUE.fullmatch(text):
+            raise ConfigurationError(
+                f"The value of the header {name} cannot be sent: a space or a line break at an end "
+                "(of a key, often), or a character outside Latin-1."
+            )
+    prepared = requests.PreparedRequest()
+    try:
+        # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
+        prepared.prepare_method(request.method)
+        prepared.prepare_url(request.url, dict(request.params) or None)
+        prepared.prepare_headers(headers)
+        body, kind = _encoded(request)
+        prepared.prepare_body(body, None)
+        if kind is not None:
+            prepared.headers.setdefault("Content-Type", kind)
+    except (InvalidURL, InvalidSchema, MissingSchema):
+        raise ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
+        raise InvalidRequest(  # noqa: B904 - send() drops the context
+            f"The request cannot be put into HTTP ({type(error).__name__}): nothing was sent."
+        )
+    return prepared
+
+
+def _answer(
+    session: requests.Session,
+    prepared: requests.PreparedRequest,
+    exchange: Exchange,
+    ca_bundle: str | None,
+) -> requests.Response:
+    """The head of the answer; its body is still to be read."""
+    url = str(prepared.url)
+    settings = _settings(url, ca_bundle)
+    adapter = session.get_adapter(url)
+    timeouts_s = exchange.timeouts_s
+    if not isinstance(adapter, _Adapter):
+        # It knows no deadline, only time-outs; our connections ask before each wait.
+        timeouts_s = min(timeouts_s[0], exchange.left_s), min(timeouts_s[1], exchange.left_s)
+    # Not through session.send: it would follow a redirect in thought and read its body.
+    try:
+        response = adapter.send(prepared, timeout=timeouts_s, **settings)
+    except BaseException as error:
+        # A transport that is not ours cannot tell whether a byte has left; nor is it known when a
+        # Ctrl-C came.
+        if not exchange.own and not _never_left(error):
+            exchange.begin()
+        raise
+    exchange.begin()
+    return response
+
+
+def _never_left(error: BaseException) -> bool:
+    """Whether an exception of requests by itself says that there was no connection."""
+    behind = [type(link) for link in _links(error)]
+    return isinstance(error, requests.exceptions.ConnectTimeout) or (
+        MaxRetryError in behind and any(issubclass(kind, NewConnectionError) for kind in behind)
+    )
+
+
+def _settings(url: str, ca_bundle: str | None) -> dict[str, Any]:
+    """Proxies and certificates of the environment, as a session of requests takes them."""
+    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    verify = ca_bundle or next(filter(None, map(os.environ.get, variables)), True)
+    if isinstance(verify, str) and not os.path.exists(verify):  # noqa: PTH110 - a file or a folder, as requests asks
+        raise ConfigurationError(f"The CA bundle {verify} does not exist.")
+    # Faces for this machine, a mock above all, may not take a way around over another.
+    near = is_loopback(host_of(url))
+    proxies = {} if near else get_environ_proxies(url)
+    proxy = proxies and select_proxy(url, proxies)
+    if proxy and proxy.lower().startswith("socks"):
+        # Its connections are not ours: whether a byte has left could not be told.
+        raise ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
+    if proxy:
+        try:
+            parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+            valid = parts.scheme in ("http", "https") and bool(parts.host)
+        except LocationParseError:
+            valid = False
+        if not valid:
+            raise ConfigurationError(
+                "The proxy that the environment names has no address of the form http://host:port."
+            )
+    return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
+
+
+def host_of(url: str) -> str:
+    """The host in an address."""
+    return str(parse_url(url).host)
+
+
+@functools.lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def read_body(response: requests.Response, limit: int, exchange: Exchange) -> bytes:
+    """The whole body of at most `limit` bytes.
+
+    urllib3 checks the framing; decompressing is done here, because older versions of it have no
+    limit and none of them tells a broken off gzip stream from a whole one.
+
+    Raises:
+        Unreadable: the body came, but it cannot be used.
+        Exception: many of requests, urllib3 and http.client: the answer is broken.
+    """
+    coding = response.headers.get("Transfer-Encoding", "chunked").strip().lower()
+    if coding not in ("chunked", "identity"):
+        raise requests.exceptions.ChunkedEncodingError("unknown transfer coding")
+    encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise Unreadable("its body is compressed in an unknown way")
+    pieces = response.raw.stream(65536, decode_content=False)
+    if encoding != "identity":
+        pieces = _decompressed(pieces, limit)
+    body = bytearray()
+    # A transport that is not ours never asks for the deadline.
+    hold = nothing if exchange.own else exchange.wait_s
+    hold()
+    for piece in pieces:
+        hold()
+        body += piece
+        if len(body) > limit:
+            raise Unreadable("its body is too long")
+    return bytes(body)
+
+
+def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """gzip or zlib data, never more than `limit` + 1 bytes at a time."""
+    # 32 lets zlib find out which of the two it is.
+    decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    begun = False
+    try:
+        for piece in pieces:
+            begun = True
+            yield decoder.decompress(piece, limit + 1)
+            while decoder.unconsumed_tail:
+                yield decoder.decompress(decoder.unconsumed_tail, limit + 1)
+    except zlib.error:
+        raise Unreadable("its body cannot be decompressed") from None
+    if begun and (not decoder.eof or decoder.unused_data):
+        raise Unreadable("its body cannot be decompressed")
+
+
+# Connections that ask how long they may wait, and say when the request begins to leave.
+
+
+def _allow(sock: Any, wait_s: float) -> None:
+    # Setting it is a system call, during which another thread takes its turn.
+    if sock.gettimeout() != wait_s:
+        sock.settimeout(wait_s)
+
+
+class _Reads(io.RawIOBase):
+    """What comes off a socket, each wait with what is left of the time: dripping ends as well.
+
+    Attributes:
+        ended: Whether the peer has closed its side, and a read has met that.
+    """
+
+    def __init__(self, raw: Any, sock: Any) -> None:
+        # The unbuffered file of the socket keeps count of its users, so that the descriptor lives
+        # until the answer is read even if the connection is closed before.
+        self._raw, self._sock = raw, sock
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        exchange = CURRENT.get()
+        _allow(self._sock, exchange.wait_s())
+        count: int = self._raw.readinto(buffer)
+        exchange.received(count)
+        self.ended = count == 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose head is complete and that is not an interim one.
+
+    `http.client` takes a head that broke off for a whole one. Of interim answers it passes over 100
+    alone; with 103 it would take the answer that follows for that of the next request.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self._reads = _Reads(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._reads)
+
+    def begin(self) -> None:
+        for _ in range(MAX_INTERIM):
+            # What begin() itself looks at to see whether the head was read.
+            self.headers = self.msg = None  # type: ignore[assignment]  # as in its __init__
+            super().begin()
+            # The empty line after a head needs no further read: one that met the end came too soon.
+            if self._reads.ended:
+                raise http.client.IncompleteRead(b"")
+            if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                self.will_close = True  # what follows is no HTTP
+                return
+            if self.status >= http.HTTPStatus.OK:
+                return
+        raise http.client.BadStatusLine("too many interim answers")
+
+
+class _Connection(HTTPConnection):
+    """Connects and sends within the deadline, and calls `on_sent` before the request."""
+
+    response_class = _Response
+
+    def request(self, *args: Any, **named: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        exchange = CURRENT.get()
+        exchange.wait_s()
+        exchange.begin()
+        super().request(*args, **named)
+
+    def send(self, data: Any) -> None:
+        # What `http.client` would call, `sendall`, has one time-out for all of an upload, and over
+        # TLS one for every piece of it.
+        exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
+        with memoryview(data).cast("B") as view:
+            while done < len(view):
+                _allow(sock, exchange.wait_s())
+                done += sock.send(view[done:])
+
+    def _new_conn(self) -> socket.socket:
+        wait_s = CURRENT.get().wait_s
+        try:
+            found = socket.getaddrinfo(
+                self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            # As an OSError, urllib3 could take it for a failure of the upload.
+            raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
+        problem = OSError("The name has no address.")
+        for family, kind, protocol, _, address in found:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                # For each address: a name may have many, and the deadline is one.
+                sock.settimeout(wait_s())
+                sock.connect(address)
+                # For the TLS handshake, which is the next to wait.
+                sock.settimeout(wait_s())
+            except BaseException as error:
+                sock.close()
+                if not isinstance(error, OSError):
+                    raise
+                problem = error
+            else:
+                return sock
+        raise NewConnectionError(self, "No address of the host answers.") from problem
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        cast(socket.socket, self.sock).settimeout(CURRENT.get().wait_s())
+
+    @property
+    def is_connected(self) -> bool:
+        # Bytes that TLS has already decrypted are not seen by poll: they would be read as the
+        # answer to the next request.
+        pending = getattr(self.sock, "pending", None)
+        return super().is_connected and not (pending is not None and pending())
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        # A peer that is gone at once leaves Python with a socket that never shook hands and would
+        # send in the clear.
+        if cast(Any, self.sock).version() is None:
+            self.close()
+            raise ssl.SSLError(0, "The handshake was not made.")
+
+
+def _slot(_maxsize: int) -> queue.SimpleQueue[Any]:
+    """Where a pool keeps its one connection: a queue without a lock that could be left taken."""
+    return queue.SimpleQueue()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    QueueCls = staticmethod(_slot)  # type: ignore[assignment]  # it has what a pool asks of a queue
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+    QueueCls = staticmethod(_slot)  # type: ignore[assignment]  # it has what a pool asks of a queue
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class _Adapter(HTTPAdapter):
+    """requests' own adapter over connections of ours, with and without a proxy. No retries."""
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **named)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        # The way to a proxy may be TLS although the address is not.
+        address = url if conn.proxy is None else "https:"
+        super().cert_verify(conn, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
+
+    def get_connection_with_tls_context(self, *args: Any, **named: Any) -> Any:
+        CURRENT.get().own = True
+        return super().get_connection_with_tls_context(*args, **named)
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=1))
+    return session
+
+
+# Words for why an exchange failed: ours and the system's, never those of an exception.
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """`error` and every exception behind it: causes, contexts, arguments."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+
+
+def _tls_words(link: Any) -> str:
+    # Only errors that come from OpenSSL have a reason.
+    word = getattr(link, "reason", None)
+    return f"TLS failed ({word})" if word else "TLS failed"
+
+
+def _system_words(link: Any) -> str:
+    return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
+
+
+def _proxy_words(link: Any) -> str:
+    tunnel = re.match(r"Tunnel connection failed: ([0-9]{3})", str(link))
+    return f"the proxy answers {tunnel[1]}" if tunnel else ""
+
+
+#: In this order: what comes first says more.
+_WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
+    (AnswerTooLong, "its answer does not end"),
+    (Unreadable, str),
+    (
+        ssl.SSLCertVerificationError,
+        lambda link: f"its certificate is not accepted ({link.verify_message})",
+    ),
+    (ssl.SSLError, _tls_words),
+    (socket.gaierror, "its name is not known"),
+    ((TimeoutError, requests.Timeout), "it took too long"),
+    (http.client.RemoteDisconnected, "it closed the connection without an answer"),
+    (OSError, _system_words),
+    (OSError, _proxy_words),
+    (http.client.IncompleteRead, "its answer broke off"),
+    (
+        (http.client.HTTPException, ProtocolError, InvalidHeader),
+        "its answer broke off or is no proper HTTP",
+    ),
+)
+
+
+def _reason(error: BaseException) -> str:
+    """A few words about the peer, for "... could not be reached: <reason>."."""
+    behind = list(_links(error))
+    for kind, words in _WORDS:
+        for link in behind:
+            said = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
+            if said:
+                return said
+    return f"it failed with {type(error).__name__}"

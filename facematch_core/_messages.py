@@ -1,0 +1,461 @@
+"""What is sent to a vendor over HTTP, what comes back, and what that means; all of it is data.
+
+No socket is met here: `_http` carries a request and brings the reply, `http` makes a backend of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+from requests.structures import CaseInsensitiveDict
+
+from ._basics import Secret
+from .errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InsufficientCredit,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+)
+from .models import Billing, Charged
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_URL = re.compile(r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*)?")
+
+
+def _in_one_line(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    # These go into the head of a multipart part as they are.
+    if _CONTROL.search(value):
+        raise ConfigurationError(
+            f"The {attribute.name} of a file must not hold control characters."
+        )
+
+
+def _plain_address(_: object, __: object, value: str) -> None:
+    if not _URL.fullmatch(value):
+        raise ConfigurationError(
+            "The address of a request must be http:// or https:// with a host and a path; a query "
+            "belongs into params, a key into headers."
+        )
+
+
+@attrs.frozen(kw_only=True)
+class FilePart:
+    """A file of a multipart form.
+
+    Attributes:
+        name: Name of the form field.
+        filename: Name of the file; some vendors judge the type by its extension.
+        content_type: Its media type.
+        data: The bytes; never shown.
+    """
+
+    name: str = attrs.field(validator=_in_one_line)
+    filename: str = attrs.field(validator=_in_one_line)
+    content_type: str = attrs.field(validator=_in_one_line)
+    data: bytes = attrs.field(repr=False)
+
+
+# Named and typed, because type checkers cannot follow a class as a converter.
+
+
+def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
+
+
+def _parts(files: Iterable[FilePart]) -> tuple[FilePart, ...]:
+    return tuple(files)
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """What to send. Its `repr` shows method and address alone.
+
+    Attributes:
+        method: In capitals.
+        url: Without user, query and fragment: addresses are logged, so no key belongs there.
+        headers: Text, or a `Secret` that is revealed only while it is sent.
+        params: The query. It is part of the address, so no secret belongs there.
+        fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
+        files: Files of a multipart form, sent after the fields.
+        json: A JSON body, instead of a form; None for none.
+        masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
+            token alone, where a header holds ``Bearer TOKEN``.
+
+    Raises:
+        ConfigurationError: the address is malformed, or there is a form and a JSON body.
+    """
+
+    method: str = "POST"
+    url: str = attrs.field(validator=_plain_address)
+    headers: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
+    params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    fields: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
+    files: tuple[FilePart, ...] = attrs.field(default=(), converter=_parts, repr=False)
+    json: Any = attrs.field(default=None, repr=False)
+    masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.json is not None and (self.fields or self.files):
+            raise ConfigurationError("A request has a form or a JSON body, not both.")
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret that the request carries, and those that are to be masked besides."""
+        values = (*self.headers.values(), *self.fields.values(), *self.masked)
+        return tuple(value for value in values if isinstance(value, Secret))
+
+
+class BodyShape(enum.Enum):
+    """What kind of body a reply has. A body that broke off is no reply at all."""
+
+    JSON_OBJECT = enum.auto()
+    OTHER_JSON = enum.auto()
+    #: Markup of any kind: error pages are.
+    HTML = enum.auto()
+    #: Nothing, or white space alone.
+    EMPTY = enum.auto()
+    OTHER = enum.auto()
+
+
+@attrs.frozen(kw_only=True)
+class HttpReply:
+    """A complete answer. Its `repr` shows status and size alone.
+
+    Attributes:
+        status: 100-999; whatever the server said.
+        headers: Case does not matter in names.
+        body: Decompressed; never longer than the client's limit.
+        elapsed_s: Seconds from the call to the last byte, at least 0.
+        secrets: Those of the request, so that they can be masked if the vendor repeats them.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=_any_case)
+    body: bytes = b""
+    elapsed_s: float = 0.0
+    secrets: tuple[Secret, ...] = attrs.field(default=(), eq=False)
+
+    def __repr__(self) -> str:
+        return f"<HttpReply {self.status}, {len(self.body)} bytes>"
+
+    def json(self) -> Any:
+        """The body as JSON; of a key that stands twice the last value counts.
+
+        Raises:
+            ValueError: it is not JSON, or holds NaN, an infinity or a number beyond a float.
+        """
+        problem, value = self._decoded()
+        if problem:
+            # Not inside an except block: json's own error carries the whole body.
+            raise ValueError(f"The body is not JSON: {problem}.")
+        return value
+
+    @property
+    def shape(self) -> BodyShape:
+        """What kind of body this is; whatever the headers say, JSON is JSON."""
+        body = self.body.strip()
+        if not body:
+            return BodyShape.EMPTY
+        problem, value = self._decoded()
+        if not problem:
+            return BodyShape.JSON_OBJECT if isinstance(value, dict) else BodyShape.OTHER_JSON
+        if body.startswith(b"<") or "html" in self.headers.get("Content-Type", "").lower():
+            return BodyShape.HTML
+        return BodyShape.OTHER
+
+    def _decoded(self) -> tuple[str, Any]:
+        """What is wrong (empty if nothing is), and the value."""
+        try:
+            return "", json.loads(self.body, parse_constant=_finite, parse_float=_finite)
+        except UnicodeDecodeError:
+            return "it is no text", None
+        except RecursionError:
+            return "it is nested too deeply", None
+        except ValueError:
+            return "it cannot be parsed", None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+# What an answer means that is no result.
+
+# Why an unknown outcome is not repeated, and what can be done about it.
+#: Ground of a charge that a 200 answer stands for.
+PAID = "a 200 answer is taken as charged"
+
+KEPT = "The vendor was asked to keep the call: look for it in its records"
+NOT_KEPT = (
+    "It is not repeated, for that might be charged a second time, and the vendor was asked to keep "
+    "nothing, so its records cannot tell"
+)
+
+
+@attrs.frozen
+class ErrorRow:
+    """What one kind of answer means.
+
+    Attributes:
+        error: The class to raise.
+        charged: Whether the vendor charged.
+        ground: Why we say so, in a few words.
+        text: What it means for the reader, after "NAME answered STATUS: ".
+        retryable: Whether a repeat is certain not to pay twice and may help; None for the usual of
+            the class.
+    """
+
+    error: type[VendorError]
+    charged: Charged
+    ground: str
+    text: str
+    retryable: bool | None = None
+
+
+#: From (status, shape of the body) to its meaning.
+ErrorTable = Mapping[tuple[int, BodyShape], ErrorRow]
+
+
+def rows(
+    statuses: Iterable[int], row: ErrorRow, shapes: Iterable[BodyShape] = BodyShape
+) -> dict[tuple[int, BodyShape], ErrorRow]:
+    """The same row for many answers: ``error_table = {**rows(...), **rows(...)}``."""
+    kinds = tuple(shapes)
+    return {(status, shape): row for status in statuses for shape in kinds}
+
+
+def default_row(status: int, shape: BodyShape) -> ErrorRow:
+    """What an answer other than 200 means, for a vendor that says nothing of its own.
+
+    What decides is who may have spoken, and how far the call had come by then. When in doubt it is
+    UNKNOWN: an error that says "not charged" invites a repeat.
+
+    - A refusal by its very status (401, 413, 429 ...) is given before any work, by the vendor or
+      by a gateway before it, so its body does not matter: not charged.
+    - Any other 4xx speaks of the vendor's own checks only if it comes in the vendor's own words, a
+      JSON object. The same status as a page of markup, empty or in another form is some gateway's,
+      and what became of the call behind it is not known.
+    - 301, 307 and 308 say "ask elsewhere": not executed. 302 and 303 are also how a server says
+      "done, look there": not known. None is followed: key and faces would go to an address that
+      nobody set.
+    - 408, 460 and 499 are a gateway's words for a call that was given up half way; 5xx, 1xx and
+      what is no status at all say nothing certain. Not known.
+    - Another 2xx than 200 is success of a kind that we cannot read: charged.
+    """
+    if status in _REFUSALS:
+        error, text = _REFUSALS[status]
+        return ErrorRow(error, Charged.NO, _4XX, text)
+    if status in (301, 307, 308):
+        return ErrorRow(RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT)
+    if 200 <= status < 300:
+        text = "success in a form that this backend does not know; please report it"
+        return ErrorRow(UnexpectedResponse, Charged.YES, "a 2xx answer is taken as charged", text)
+    may = "the call may have been executed and charged"
+    if status in (408, 460, 499):
+        ground = "given up half way by the server or a gateway"
+        text = f"it gave up waiting; {may}"
+    elif 400 <= status < 500 and shape is BodyShape.JSON_OBJECT:
+        return ErrorRow(RequestRejected, Charged.NO, _4XX, "the request was rejected")
+    elif 400 <= status < 500:
+        ground = "a 4xx answer that is not in the vendor's own form"
+        text = f"this is not the vendor's own form, so {may}"
+    elif 300 <= status < 400:
+        ground, text = "a redirect after the call", _REDIRECT
+    elif status < 200:
+        ground, text = "no final answer", f"no final answer came; {may}"
+    else:
+        ground, text = "a 5xx answer", "it may have executed and charged the call"
+    return ErrorRow(OutcomeUnknown, Charged.UNKNOWN, ground, text)
+
+
+_4XX = "a 4xx answer; the vendor says nothing of charging"
+_REDIRECT = "redirects are never followed; correct the address (base_url)"
+_REFUSALS: dict[int, tuple[type[VendorError], str]] = {
+    401: (AuthenticationFailed, "the key or token is not accepted"),
+    402: (InsufficientCredit, "the account has no credit"),
+    403: (PermissionDenied, "the key may not do this"),
+    404: (RequestRejected, "there is nothing at this address; check base_url"),
+    405: (RequestRejected, "the address does not take this method; check base_url"),
+    407: (
+        RequestRejected,
+        "a proxy on the way asks for a login; put it into the proxy setting",
+    ),
+    413: (RequestRejected, "the pictures are too large"),
+    415: (RequestRejected, "the form of the request is not accepted"),
+    429: (RateLimited, "too many calls; wait before the next"),
+    **dict.fromkeys(
+        (411, 414, 417, 421, 426, 428, 431), (RequestRejected, "the request was rejected unread")
+    ),
+}
+
+
+def vendor_error(
+    reply: HttpReply,
+    table: ErrorTable,
+    *,
+    backend: str,
+    now: datetime,
+    reconcilable: bool = False,
+    **more: Any,
+) -> VendorError:
+    """The error for `reply`: by `table`, and by `default_row` for what is not in it.
+
+    Args:
+        reply: An answer that gives no result.
+        table: The vendor's own rows.
+        backend: Name of the backend.
+        now: Time of day, with its zone, for `RateLimited.retry_after_s`.
+        reconcilable: Whether the vendor was asked to keep the call.
+        **more: Further arguments of the error: ``ids``, ``field_errors``.
+    """
+    shape = reply.shape
+    row = table.get((reply.status, shape)) or default_row(reply.status, shape)
+    said = excerpt(reply)
+    message = f"{backend} answered {reply.status}: {row.text}."
+    if said:
+        message += f' It says: "{said}".'
+    if issubclass(row.error, OutcomeUnknown):
+        message += f" {KEPT if reconcilable else NOT_KEPT}."
+        more["reconcilable"] = reconcilable
+    if issubclass(row.error, RateLimited):
+        more["retry_after_s"] = retry_after_s(reply, now)
+    return row.error(
+        message,
+        backend=backend,
+        billing=Billing(row.charged, row.ground),
+        retryable=row.retryable,
+        status_code=reply.status,
+        **more,
+    )
+
+
+def retry_after_s(reply: HttpReply, now: datetime) -> float | None:
+    """Seconds to wait by the header ``Retry-After``, at least 0.
+
+    Args:
+        reply: Any reply.
+        now: Time of day, with its zone, for the form that is a date.
+
+    Returns:
+        None if there is no such header or it makes no sense.
+    """
+    text = reply.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{0,9})?", text):
+        return max(0.0, float(text))
+    try:
+        at = parsedate_to_datetime(text)
+        # A date without a zone is UTC, as RFC 9110 has all dates.
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - now).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def excerpt(reply: HttpReply) -> str:
+    """What the vendor says in one of four usual keys, fit for an error message.
+
+    They are ``detail``, ``error``, ``message`` and ``exception``; the first that is text.
+
+    Returns:
+        Up to 200 printable characters, the request's secrets and anything that looks like a key
+        masked; empty if the body is no JSON object or none of the four is text.
+    """
+    try:
+        body = reply.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    texts = (body.get(name) for name in ("detail", "error", "message", "exception"))
+    said = next((text for text in texts if isinstance(text, str) and text.strip()), "")
+    return fit(said, masker(reply.secrets))
+
+
+def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
+    """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
+    return masker(secrets)(text)
+
+
+# What may be repeated of a vendor's words, and what not.
+
+#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
+#: No id is as long; a piece of a picture is longer.
+_PIECE_CHARS = 64
+_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
+
+
+def _masked_word(word: re.Match[str]) -> str:
+    # A key, a token or a piece of a picture is long and has digits.
+    text = word[0]
+    return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
+
+
+def fit(said: str, masked: Callable[[str], str]) -> str:
+    """A text of the vendor's for an error: masked, printable, up to 200 characters."""
+    said = _LONG_WORD.sub(_masked_word, masked(said))
+    if not said.isprintable():
+        said = "".join(c if c.isprintable() else " " for c in said)
+    return " ".join(said.split())[:200].rstrip()
+
+
+def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
+    """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64."""
+    forms = {form for secret in secrets for form in _forms(secret.reveal())} - {""}
+    # The longer first: one may hold another.
+    found = sorted(forms, key=len, reverse=True)
+    shortest = min(map(len, found), default=0)
+
+    def masked(text: str) -> str:
+        if found and len(text) >= shortest:
+            for form in found:
+                text = text.replace(form, "***")
+        return text
+
+    return masked
+
+
+def without_pieces(text: str) -> str:
+    """`text` with every word masked that may be a piece of a picture."""
+    return _PIECE.sub(_masked_piece, text) if len(text) >= _PIECE_CHARS else text
+
+
+def _masked_piece(word: re.Match[str]) -> str:
+    # One letter many times is what a caller makes up, and nothing of a picture.
+    return "***" if len(set(word[0])) > 4 else word[0]
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The texts as which a secret may come back."""
+    yield value
+    # Of what is shorter, base64 would be letters that stand in many a word.
+    if len(value) < 8:
+        return
+    yield quote(value, safe="", errors="replace")
+    data = value.encode("utf-8", "surrogatepass")
+    texts = [base64.b64encode(data).decode()]
+    for before in range(3):
+        # The characters at both ends depend on what stands beside it: a name and a colon, say.
+        text = base64.b64encode(b"\0" * before + data).decode()
+        texts.append(text[4 if before else 0 : -4 if (before + len(data)) % 3 else None])
+    for text in texts:
+        yield text
+        yield text.replace("+", "-").replace("/", "_")
