@@ -440,15 +440,15 @@ def _revealed(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def _encoded(request: HttpRequest) -> tuple[bytes | None, str | None]:
-    """The bytes of the body and their media type; None for none."""
+def _encoded(request: HttpRequest) -> tuple[bytes | str | None, str | None]:
+    """The body and its media type; None for none. A form is text, as doubles know it of requests."""
     fields = [(name, _revealed(value)) for name, value in request.fields.items()]
     if request.files:
         # Not as requests would write it, which copies what was written before once more.
         files = [(f.name, (f.filename, f.data, f.content_type)) for f in request.files]
         return encode_multipart_formdata([*fields, *files])
     if fields:
-        return urlencode(fields).encode(), "application/x-www-form-urlencoded"
+        return urlencode(fields), "application/x-www-form-urlencoded"
     if request.json is not None:
         return json.dumps(request.json, allow_nan=False).encode(), "application/json"
     return None, None
