@@ -21,7 +21,6 @@ import functools
 import http.client
 import io
 import ipaddress
-import json
 import math
 import os
 import queue
@@ -36,7 +35,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlencode
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -52,13 +50,12 @@ from urllib3.exceptions import (
     NewConnectionError,
     ProtocolError,
 )
-from urllib3.fields import RequestField
-from urllib3.filepost import choose_boundary
 from urllib3.util import parse_url
+from urllib3.util.connection import create_connection
 
 from . import __version__
-from ._basics import Clock, Secret, SystemClock
-from ._messages import KEPT, NOT_KEPT, PAID, HttpReply, HttpRequest
+from ._basics import Clock, SystemClock
+from ._messages import KEPT, NOT_KEPT, PAID, HttpReply, HttpRequest, encoded
 from .errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -81,12 +78,6 @@ MAX_INTERIM = 16
 
 def nothing() -> None:
     """For a call that nobody counts."""
-
-
-def _above_zero(name: str, value: float) -> float:
-    if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
-        raise ConfigurationError(f"{name} must be a number above 0.")
-    return value
 
 
 class HttpClient:
@@ -118,11 +109,16 @@ class HttpClient:
         ca_bundle: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._timeouts_s = (
-            _above_zero("connect_timeout_s", connect_timeout_s),
-            _above_zero("read_timeout_s", read_timeout_s),
-        )
-        self._max_body_bytes = int(_above_zero("max_body_bytes", max_body_bytes))
+        numbers = {
+            "connect_timeout_s": connect_timeout_s,
+            "read_timeout_s": read_timeout_s,
+            "max_body_bytes": max_body_bytes,
+        }
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
+                raise ConfigurationError(f"{name} must be a number above 0.")
+        self._timeouts_s = connect_timeout_s, read_timeout_s
+        self._max_body_bytes = int(max_body_bytes)
         if ca_bundle is not None and not Path(ca_bundle).exists():
             raise ConfigurationError(f"The CA bundle {os.fspath(ca_bundle)} does not exist.")
         self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
@@ -433,63 +429,17 @@ class Unreadable(Exception):
 #: The exchange that the running code belongs to: a pooled connection serves one after the other.
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
-
-
-def _revealed(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
-def _encoded(request: HttpRequest) -> tuple[bytes | str | None, str | None]:
-    """The body and its media type; None for none. A form is text: so do doubles know it."""
-    fields = {name: _revealed(value) for name, value in request.fields.items()}
-    for name, text in fields.items():
-        if not isinstance(text, str):
-            kind = type(text).__name__
-            raise InvalidRequest(f"The field {name} must be text, not {kind}: nothing was sent.")
-    if request.files:
-        # urllib3 writes the heads. It would also join it all, in a buffer that grows and copies
-        # what is in it anew: with many threads that costs a third of their calls.
-        parts = [(RequestField.from_tuples(*field), field[1].encode()) for field in fields.items()]
-        for file in request.files:
-            value = (file.filename, file.data, file.content_type)
-            parts.append((RequestField.from_tuples(file.name, value), file.data))
-        boundary = choose_boundary()
-        pieces: list[bytes] = []
-        for part, data in parts:
-            pieces += (f"--{boundary}\r\n{part.render_headers()}".encode(), data, b"\r\n")
-        pieces.append(f"--{boundary}--\r\n".encode())
-        return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
-    if fields:
-        return urlencode(fields), "application/x-www-form-urlencoded"
-    if request.json is not None:
-        return json.dumps(request.json, allow_nan=False).encode(), "application/json"
-    return None, None
-
 
 def _prepared(usual: Mapping[str, str], request: HttpRequest) -> requests.PreparedRequest:
     """What is sent, with its secrets revealed."""
-    headers = dict(usual)
-    for name, value in request.headers.items():
-        headers[name] = text = _revealed(value)
-        if not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError("The name of a header has characters that HTTP cannot carry.")
-        if not _HEADER_VALUE.fullmatch(text):
-            raise ConfigurationError(
-                f"The value of the header {name} cannot be sent: a space or a line break at an end "
-                "(of a key, often), or a character outside Latin-1."
-            )
     prepared = requests.PreparedRequest()
     try:
+        headers, body = encoded(request)
         # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
         prepared.prepare_method(request.method)
         prepared.prepare_url(request.url, dict(request.params) or None)
-        prepared.prepare_headers(headers)
-        body, kind = _encoded(request)
+        prepared.prepare_headers({**usual, **headers})
         prepared.prepare_body(body, None)
-        if kind is not None:
-            prepared.headers.setdefault("Content-Type", kind)
     except FaceMatchError:
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
@@ -724,20 +674,14 @@ class _Connection(HTTPConnection):
             # As an OSError, urllib3 could take it for a failure of the upload.
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         problem = OSError("The name has no address.")
-        for family, kind, protocol, _, address in found:
-            sock = socket.socket(family, kind, protocol)
+        for *_, address in found:
             try:
-                for option in self.socket_options or ():
-                    sock.setsockopt(*option)
                 # For each address: a name may have many, and the deadline is one.
-                sock.settimeout(wait_s())
-                sock.connect(address)
+                where = str(address[0]), self.port
+                sock = create_connection(where, wait_s(), socket_options=self.socket_options)
                 # For the TLS handshake, which is the next to wait.
                 sock.settimeout(wait_s())
-            except BaseException as error:
-                sock.close()
-                if not isinstance(error, OSError):
-                    raise
+            except OSError as error:
                 problem = error
             else:
                 return sock
