@@ -463,8 +463,9 @@ def _answer(
     adapter = session.get_adapter(url)
     timeouts_s = exchange.timeouts_s
     if not isinstance(adapter, _Adapter):
-        # It knows no deadline, only time-outs; our connections ask before each wait.
-        timeouts_s = min(timeouts_s[0], exchange.left_s), min(timeouts_s[1], exchange.left_s)
+        # It knows no deadline, only time-outs, which must be above 0; ours ask before each wait.
+        left_s = max(exchange.left_s, 0.001)
+        timeouts_s = min(timeouts_s[0], left_s), min(timeouts_s[1], left_s)
     # Not through session.send: it would follow a redirect in thought and read its body.
     try:
         response = adapter.send(prepared, timeout=timeouts_s, **settings)

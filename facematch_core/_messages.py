@@ -266,9 +266,10 @@ def _finite(text: str) -> float:
 #: Ground of a charge that a 200 answer stands for.
 PAID = "a 200 answer is taken as charged"
 
+# What can be done about an outcome that nobody knows, and why it is not simply repeated.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
 NOT_KEPT = (
-    "It is not repeated, for that might be charged a second time, and the vendor was asked to keep "
+    "It is not repeated, because that might be charged twice, and the vendor was asked to keep "
     "nothing, so its records cannot tell"
 )
 

@@ -384,19 +384,17 @@ class HttpBackend(Backend):
 
     def _advised(self, error: VendorError, call: Call) -> VendorError:
         """`error`, which also says what to set for records that can tell, if that would help."""
-        kept = attrs.evolve(call, retention=Retention.KEEP)
         if (
             error.message.endswith(f"{NOT_KEPT}.")
             and Retention.KEEP in self.capabilities.retention
-            and self.reconcilable(kept)
+            and self.reconcilable(attrs.evolve(call, retention=Retention.KEEP))
         ):
-            error.message = error.message.removesuffix(".") + _KEEP
+            hint = "with retention=KEEP they could (see FaceVerifier.reconcile)"
+            error.message = f"{error.message[:-1]}: {hint}."
             error.args = (error.message,)
         return error
 
 
-#: What a charge that is not known becomes when records are kept.
-_KEEP = ": with retention=KEEP they can, see FaceVerifier.reconcile."
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
 
 

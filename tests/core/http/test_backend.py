@@ -194,6 +194,35 @@ def test_only_what_was_kept_can_be_looked_up(asked, retention):
     assert caught.value.reconcilable is (retention is Retention.KEEP)
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["a plain 503", "no answer"])
+def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, broken):
+    """In one sentence; what to set only where it helps: not if it is set, nor if nobody keeps."""
+
+    class Forgetful(type(acme("http://127.0.0.1:1"))):
+        capabilities = Capabilities()
+
+    class Sandboxed(type(acme("http://127.0.0.1:1"))):
+        def reconcilable(self, call):
+            return False
+
+    def told(retention=Retention.MINIMAL, **settings):
+        script = [read_request, close] if broken else [read_request, send(answer(503)), close]
+        with RawServer(script) as server, pytest.raises(OutcomeUnknown) as caught:
+            acme(server.url, **settings).match(match_call(retention=retention))
+        assert caught.value.retryable is False
+        assert str(caught.value) == caught.value.message
+        return caught.value.message
+
+    why = (
+        " It is not repeated, because that might be charged twice, and the vendor was asked to "
+        "keep nothing, so its records cannot tell"
+    )
+    assert told().endswith(f"{why}: with retention=KEEP they could (see FaceVerifier.reconcile).")
+    assert told(cls=Forgetful).endswith(f"{why}.")
+    assert told(cls=Sandboxed).endswith(f"{why}.")
+    assert told(Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
+
+
 def test_an_error_that_trips_over_the_body_falls_back(acme, asked):
     """A plug-in's reading of an odd body never hides the status."""
 
