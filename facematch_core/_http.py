@@ -8,8 +8,7 @@
 - **The answer** is complete, decompressed and within the limits, or there is none. Interim answers
   are passed over, redirects are answers.
 - **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
-  traceback hold it too. They are cleared, and an error with words of ours takes their place. What
-  an answer repeats of them is masked.
+  traceback hold it too. They are cleared, and an error with words of ours takes its place.
 - **A session** belongs to one thread, and only after a whole exchange is it used again. So nothing
   of a broken one is ever met: no connection out of step, no lock that a signal left taken.
 """
@@ -76,8 +75,8 @@ MAX_IDLE_S = 1.5
 MAX_INTERIM = 16
 
 
-def nothing() -> None:
-    """For a call that nobody counts."""
+def _nothing() -> None:
+    pass
 
 
 class HttpClient:
@@ -143,7 +142,7 @@ class HttpClient:
         *,
         backend: str,
         deadline_s: float | None = None,
-        on_sent: Callable[[], None] = nothing,
+        on_sent: Callable[[], None] = _nothing,
         reconcilable: bool = False,
         call_id: str | None = None,
     ) -> HttpReply:
@@ -550,7 +549,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
         pieces = _decompressed(pieces, limit)
     body = bytearray()
     # A transport that is not ours never asks for the deadline.
-    hold = nothing if exchange.own else exchange.wait_s
+    hold = _nothing if exchange.own else exchange.wait_s
     hold()
     for piece in pieces:
         hold()
@@ -676,6 +675,7 @@ class _Connection(HTTPConnection):
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         problem = OSError("The name has no address.")
         for *_, address in found:
+            sock = None
             try:
                 # For each address: a name may have many, and the deadline is one.
                 where = str(address[0]), self.port
@@ -684,6 +684,8 @@ class _Connection(HTTPConnection):
                 sock.settimeout(wait_s())
             except OSError as error:
                 problem = error
+                if sock is not None:
+                    sock.close()
             else:
                 return sock
         raise NewConnectionError(self, "No address of the host answers.") from problem

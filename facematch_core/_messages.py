@@ -262,11 +262,10 @@ def _finite(text: str) -> float:
 
 # What an answer means that is no result.
 
-# Why an unknown outcome is not repeated, and what can be done about it.
-#: Ground of a charge that a 200 answer stands for.
+#: How we know that an answer 200 that cannot be used was charged.
 PAID = "a 200 answer is taken as charged"
 
-# What can be done about an outcome that nobody knows, and why it is not simply repeated.
+#: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
 NOT_KEPT = (
     "It is not repeated, because that might be charged twice, and the vendor was asked to keep "
@@ -433,6 +432,9 @@ def retry_after_s(reply: HttpReply, now: datetime) -> float | None:
         return None
 
 
+# What may be repeated of a vendor's words, and what not.
+
+
 def excerpt(reply: HttpReply) -> str:
     """What the vendor says in one of four usual keys, fit for an error message.
 
@@ -457,8 +459,6 @@ def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
     """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
     return masker(secrets)(text)
 
-
-# What may be repeated of a vendor's words, and what not.
 
 #: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")

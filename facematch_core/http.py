@@ -22,9 +22,8 @@ A backend of a few lines::
                 billing=Billing(Charged.YES),
             )
 
-What every such backend has in common is here, once: what is sent and what comes back, what an
-answer means for the caller and for the bill, and what of it may be repeated. How bytes travel is
-in `_http`.
+What such backends have in common exists once: `_messages` has what is sent, what comes back and
+what that means, `_http` carries it, and this module makes a backend of both.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import attrs
 
 from ._basics import Secret
-from ._http import HttpClient, host_of, is_loopback, nothing
+from ._http import HttpClient, host_of, is_loopback
 from ._messages import (
     NOT_KEPT,
     PAID,
@@ -290,7 +289,7 @@ class HttpBackend(Backend):
             try:
                 request = self.sign(built, call, deadline_s=left_s())
             except VendorUnavailable as error:
-                if on_sent is nothing and error.billing.charged is Charged.NO:
+                if on_sent is _called_already and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
                     error.billing = Billing(Charged.NO, error.billing.ground or _REFUSED_FIRST)
                 raise
@@ -302,10 +301,10 @@ class HttpBackend(Backend):
                 reconcilable=self.reconcilable(call),
                 call_id=call.call_id,
             )
-            again = on_sent is not nothing and self._believes(reply)
+            again = on_sent is not _called_already and self._believes(reply)
             if not (again and self.sign_again(request, reply)):
                 return reply
-            on_sent = nothing  # it is called once for a call, however often its bytes leave
+            on_sent = _called_already  # it is called once for a call, however often its bytes leave
 
     def _believes(self, reply: HttpReply) -> bool:
         """Whether a reply is from where it should be: a mock must say that it is one."""
@@ -393,6 +392,10 @@ class HttpBackend(Backend):
             error.message = f"{error.message[:-1]}: {hint}."
             error.args = (error.message,)
         return error
+
+
+def _called_already() -> None:
+    pass
 
 
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"

@@ -186,13 +186,15 @@ def test_a_planted_leak_is_found(way, what):
 
 
 def test_a_leaking_backend_is_caught():
-    """End to end: a backend that puts the key into its error is found by the same search."""
+    """End to end: a backend that hangs the picture on its error is found by the same search."""
 
     class Leaky(Vendor):
         def parse(self, call, reply):
             from facematch_core import RequestRejected
 
-            raise RequestRejected(f"key was {self.api_key.reveal()[::-1]} {call.probe.data.hex()}")
+            error = RequestRejected("It was this one.")
+            error.seen = call.probe.data.hex()
+            raise error
 
     data = noise(7).data
     with RawServer(ENDINGS["match"]) as server:
