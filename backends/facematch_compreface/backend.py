@@ -35,7 +35,6 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.http import (
-    DEFAULT_ERRORS,
     BodyShape,
     ErrorRow,
     ErrorTable,
@@ -54,7 +53,6 @@ _OBJECT = (BodyShape.JSON_OBJECT,)
 
 #: Whatever the server did not foresee is a 400, too, faults of its own among it.
 _ERRORS: ErrorTable = {
-    **DEFAULT_ERRORS,
     **rows(
         [400], ErrorRow(RequestRejected, Charged.NO, _FREE, "the server did not compare"), _OBJECT
     ),
