@@ -87,9 +87,9 @@ def test_a_batch(narrow, photos, tmp_path, scripted):
 
 
 def test_what_is_installed(narrow):
-    """Each backend in a table of its own; settings may be wrapped."""
+    """A table with the columns that there is room for; settings may be wrapped."""
     told = narrow("backends")
-    assert told.count("charges for") >= 3
+    assert "charges for" in told
     assert "cached_pictures" in narrow("doctor")
     narrow("demo")
 
