@@ -48,7 +48,6 @@ from .failover import Failover
 from .models import Environment, Operation
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-from .resilience._pacing import sharing
 from .settings import (
     Rule,
     Setting,
@@ -374,6 +373,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "per_day": _at_least(1),
         "published": bool,
         "max_wait_s": _WAIT,
+        "max_hold_s": _SECONDS,
     },
     "retry": {"times": _at_least(1, 10), "first_s": _SECONDS, "longest_s": _SECONDS},
 }
@@ -924,14 +924,14 @@ class _PolicyMaker:
                 f"rate_limit: no rates of the backend {self.backend.name} are published: set "
                 f"{', '.join(_WINDOWS_S)} instead."
             )
-        wait = {key: value for key, value in table.items() if key == "max_wait_s"}
-        made = RateLimiter(windows, **wait, name=self.backend.name, clock=self.clock)
-        shared = self._share("rate_limit", made, frozenset(windows))
+        seconds = {name: table[name] for name in ("max_wait_s", "max_hold_s") if name in table}
+        made = RateLimiter(windows, **seconds, name=self.backend.name, clock=self.clock)
+        shared = self._share("rate_limit", made, (frozenset(windows), made.max_hold_s))
         limiter: RateLimiter = shared.policy
         if limiter.max_wait_s == made.max_wait_s:
             return limiter
         # How long a call may wait is the profile's own affair; the room is not.
-        return shared.patient.setdefault(made.max_wait_s, sharing(limiter, made.max_wait_s))
+        return shared.patient.setdefault(made.max_wait_s, limiter.with_max_wait(made.max_wait_s))
 
     def _share(self, table: str, made: Any, says: Hashable) -> _Shared:
         """What verifiers of this account share: found, or made. Two opinions at once are refused.

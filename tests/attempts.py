@@ -8,7 +8,7 @@ import attrs
 
 from facematch_core import CallRecord, Charged, Environment, Operation
 from facematch_core.resilience import AttemptContext, Outcome, Period
-from facematch_core.store import BudgetKey, Entry, Owner
+from facematch_core.store import BudgetKey, Owner, Reservation
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
@@ -25,8 +25,8 @@ def attempt(**changes):
 
 def entry(key=KEY, amount=ONE, number=1, owner=None, **changes):
     """One try of a call, as a store is told of it."""
-    return Entry(
-        attempt=attempt(**changes),
+    return Reservation(
+        call=attempt(**changes),
         number=number,
         key=key,
         amount=amount,
@@ -48,7 +48,7 @@ def ending(billed=Charged.YES, error=None):
 
 def sums(store, key=KEY):
     """Spent, reserved and unknown as whole numbers; None if there is no such sum."""
-    found = store.standing(key)
+    found = store.budget(key)
     return found and tuple(map(int, (found.spent, found.reserved, found.unknown)))
 
 

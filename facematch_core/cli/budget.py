@@ -23,7 +23,7 @@ from . import common
 from .common import Exit, Target, counted, say
 
 if TYPE_CHECKING:
-    from facematch_core.store import BudgetKey, CallStore, Entry, Standing
+    from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier import Verifier
 
 _place = common.options(
@@ -41,7 +41,7 @@ _place = common.options(
 @click.group(
     "budget",
     invoke_without_command=True,
-    short_help="Show what is spent, reserved and unknown; settle what is unknown.",
+    short_help="Show what is spent, reserved and unknown; resolve what is unknown.",
 )
 @_place
 @click.option("--all", "everything", is_flag=True, help="Also show days and runs that are over.")
@@ -51,7 +51,7 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
     """Show what is spent, reserved and unknown of each budget, and what is free.
 
     Unknown is what may have been charged: calls whose answer was lost, and those of a process that
-    ended in the middle. It stays set aside until `reconcile` or `settle` says what became of it.
+    ended in the middle. It stays set aside until `reconcile` or `resolve` says what became of it.
     Nothing is sent.
     """
     context.obj = place
@@ -59,19 +59,19 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
         return None
     with _found(place) as (found, now):
         sums = [one for _, one in found.sums] if everything else found.current(now)
-        told = {
+        document = {
             "budgets": [_sum(one) for one in sums],
-            "open": [_entry(entry) for _, entry in found.entries],
+            "open": [_call(one) for _, one in found.reservations],
         }
     if as_json:
-        common.print_json(told)
+        common.print_json(document)
     elif not sums:
         say("no budget was used yet")
     else:
-        _print_sums(told["budgets"])
-        if told["open"]:
+        _print_sums(document["budgets"])
+        if document["open"]:
             say()
-            _print_open(told["open"])
+            _print_open(document["open"])
     return Exit.OK
 
 
@@ -80,7 +80,7 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
 @common.as_json
 @click.pass_context
 def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
-    """Look for each unknown call in its vendor's records, and settle what is found.
+    """Look for each unknown call in its vendor's records, and resolve what is found.
 
     Only calls that the vendor was asked to keep can be found. Looking charges nothing. The exit
     code is 3 if something stays unknown.
@@ -90,50 +90,51 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
         looked = look(found, verifier, now)
     if as_json:
         documents = [
-            _entry(one.entry) | {"outcome": one.outcome, "reason": one.reason} for one in looked
+            _call(one.reservation) | {"outcome": one.outcome, "reason": one.reason}
+            for one in looked
         ]
-        common.print_json({"attempts": documents})
+        common.print_json({"calls": documents})
     elif not looked:
         say("nothing is unknown")
     else:
-        rows = [(one.entry.attempt.id, one.outcome, one.reason) for one in looked]
-        common.print_table(("attempt", "outcome", "why"), rows, prose=("why",))
-        left = sum(one.outcome != "settled" for one in looked)
+        rows = [(one.reservation.call.id, one.outcome, one.reason) for one in looked]
+        common.print_table(("call", "outcome", "why"), rows, prose=("why",))
+        left = sum(one.outcome != RESOLVED for one in looked)
         if left:
-            say(f"{counted(left, 'attempt')} left: compare with the vendor's invoice, then")
-            common.say_command("facematch budget settle ATTEMPT --charged (or --not-charged)")
+            say(f"{counted(left, 'call')} left: compare with the vendor's invoice, then")
+            common.say_command("facematch budget resolve CALL --charged (or --not-charged)")
     return max((one.code for one in looked), default=Exit.OK)
 
 
-@command.command("settle", short_help="Say yourself whether a call was charged.")
-@click.argument("attempt_id", metavar="ATTEMPT")
+@command.command("resolve", short_help="Say yourself whether a call was charged.")
+@click.argument("call_id", metavar="CALL")
 @click.option("--charged", is_flag=True, help="It is on the vendor's invoice.")
 @click.option("--not-charged", "free", is_flag=True, help="It is not. Give one of the two.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @_place
 @common.as_json
 @click.pass_context
-def settle(context: click.Context, /, attempt_id: str, *, as_json: bool, **given: Any) -> int:
+def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: Any) -> int:
     """Say whether an unknown call was charged, as the vendor's invoice or support told you.
 
-    It asks first. What is settled is settled for good.
+    It asks first. What you say holds for good.
     """
     from facematch_core.models import Charged
 
     charged, free, yes = (given.pop(name) for name in ("charged", "free", "yes"))
     if charged is free:
         raise click.UsageError("Say --charged or --not-charged, one of the two.")
-    word, billed = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
+    word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
     with _found(_placed(context, given)) as (found, now):
-        entries = found.unknown(attempt_id)
-        common.confirm(f"Settle attempt {attempt_id} as {word}, for good?", yes=yes)
-        for store, entry in entries:
-            store.settle(entry, billed, at=now)
+        unknown = found.unknown(call_id)
+        common.confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
+        for store, one in unknown:
+            store.finalize(one, outcome, at=now)
     if as_json:
-        documents = [_entry(entry) | {"charged": charged} for _, entry in entries]
-        common.print_json({"attempts": documents})
+        documents = [_call(one) | {"charged": charged} for _, one in unknown]
+        common.print_json({"calls": documents})
     else:
-        say(f"{attempt_id}: {word}")
+        say(f"{call_id}: {word}")
     return Exit.OK
 
 
@@ -151,53 +152,55 @@ class Found(NamedTuple):
 
     Attributes:
         sums: Every sum, with the store that it is in.
-        entries: What is reserved or unknown, likewise.
+        reservations: What is reserved or unknown, likewise.
     """
 
-    sums: list[tuple[CallStore, Standing]]
-    entries: list[tuple[CallStore, Entry]]
+    sums: list[tuple[CallStore, BudgetState]]
+    reservations: list[tuple[CallStore, Reservation]]
 
     @classmethod
     def of(cls, stores: Sequence[CallStore], now: datetime) -> Found:
         """Read them; what processes that are gone left behind counts as unknown from now on."""
-        from facematch_core.store import doubt_abandoned
+        from facematch_core.store import expire_reservations
 
         for store in stores:
-            doubt_abandoned(store, now)
+            expire_reservations(store, now)
         return cls(
-            sums=[(store, one) for store in stores for one in store.standings()],
-            entries=[(store, one) for store in stores for one in store.open_entries()],
+            sums=[(store, one) for store in stores for one in store.budgets()],
+            reservations=[(store, one) for store in stores for one in store.open_reservations()],
         )
 
-    def current(self, now: datetime) -> list[Standing]:
-        """Sums that still count, or that hold something to be settled."""
+    def current(self, now: datetime) -> list[BudgetState]:
+        """Sums that still count, or that hold something unknown."""
+        from facematch_core.store.records import UNNAMED_RUN, Period
 
         def lasts(key: BudgetKey) -> bool:
             # The run of one process is over with it; one with a name may go on.
-            return "@" not in key.window and (key.ends_at is None or now < key.ends_at)
+            is_over = key.period is Period.RUN and UNNAMED_RUN in key.window
+            return not is_over and (key.ends_at is None or now < key.ends_at)
 
         return [one for _, one in self.sums if one.reserved or one.unknown or lasts(one.key)]
 
-    def unknown(self, attempt_id: str) -> list[tuple[CallStore, Entry]]:
-        """What is to be settled by hand.
+    def unknown(self, call_id: str) -> list[tuple[CallStore, Reservation]]:
+        """What is to be resolved by hand.
 
         Raises:
-            InvalidRequest: there is no such attempt, or it is under way.
+            InvalidRequest: there is no such call, or it is under way.
         """
         from facematch_core.store import State
 
-        of_it = [(store, one) for store, one in self.entries if one.attempt.id == attempt_id]
+        of_it = [(store, one) for store, one in self.reservations if one.call.id == call_id]
         if not of_it:
             raise InvalidRequest(
-                f"No attempt {attempt_id[:60]!r} is reserved or unknown here: `facematch budget` "
+                f"No call {call_id[:60]!r} is reserved or unknown here: `facematch budget` "
                 "lists those that are."
             )
         unknown = [(store, one) for store, one in of_it if one.state is State.UNKNOWN]
         if not unknown:
             owner = of_it[0][1].owner
             raise InvalidRequest(
-                f"The attempt is under way in process {owner.pid} on {owner.host}, which settles "
-                "it: wait for it. It counts as unknown when that process is gone."
+                f"The call is under way in process {owner.pid} on {owner.host}: wait for its end. "
+                "It counts as unknown when that process is gone, or after an hour."
             )
         return unknown
 
@@ -275,24 +278,28 @@ def stores_of(verifier: Verifier, profile: str | None = None) -> list[CallStore]
 # --- Looking for the unknown ----------------------------------------------------------------------
 
 
+#: The outcome of a call that was found.
+RESOLVED = "resolved"
+
+
 class Looked(NamedTuple):
-    """What came of looking for one attempt.
+    """What came of looking for one call.
 
     Attributes:
-        entry: Which.
-        outcome: A word of `Reconciled`; ``settled`` if it was found; ``error``, ``skipped``.
+        reservation: Which.
+        outcome: A word of `Reconciled`; ``resolved`` if it was found; ``error``, ``skipped``.
         reason: A sentence.
         code: The exit code that it stands for.
     """
 
-    entry: Entry
+    reservation: Reservation
     outcome: str
     reason: str
     code: Exit
 
 
 def look(found: Found, verifier: Verifier, now: datetime) -> list[Looked]:
-    """Look for each unknown attempt in its vendor's records, and settle what is found."""
+    """Look for each unknown call in its vendor's records, and finalize what is found."""
     from facematch_core.models import Environment
     from facematch_core.store import State
 
@@ -301,37 +308,38 @@ def look(found: Found, verifier: Verifier, now: datetime) -> list[Looked]:
     asked = {(one.name, one.environment or Environment.PRODUCTION) for one in backends}
     looked: list[Looked] = []
     over = ""
-    for store, entry in found.entries:
-        made = (entry.attempt.backend, entry.key.environment)
-        if entry.state is not State.UNKNOWN:
+    for store, one in found.reservations:
+        made = (one.call.backend, one.key.environment)
+        if one.state is not State.UNKNOWN:
             continue
         if made not in asked or over:
             other = f"It was made by {made[0]} ({made[1]}), which this profile does not ask."
             why = over if made in asked else other
-            looked.append(Looked(entry, "skipped", why, Exit.LOOK))
+            looked.append(Looked(one, "skipped", why, Exit.LOOK))
             continue
         try:
-            looked.append(_look_for(store, entry, verifier, now))
+            looked.append(_look_for(store, one, verifier, now))
         except _ENDS as error:
-            looked.append(Looked(entry, "error", error.message, common.code_of(error)))
+            looked.append(Looked(one, "error", error.message, common.code_of(error)))
             if isinstance(error, FATAL):
                 over = "Not looked for, after the error before it."
     return looked
 
 
-#: What looking for one attempt may end in; after one of `FATAL` no other is looked for.
+#: What looking for one call may end in; after one of `FATAL` no other is looked for.
 _ENDS: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 
 
-def _look_for(store: CallStore, entry: Entry, verifier: Verifier, now: datetime) -> Looked:
+def _look_for(store: CallStore, one: Reservation, verifier: Verifier, now: datetime) -> Looked:
     from facematch_core.models import Charged, Reconciled
 
-    told = verifier.reconcile(entry.attempt)
-    if told.result is None or told.result.billing.charged is Charged.UNKNOWN:
-        outcome = told.outcome if told.result is None else Reconciled.CANNOT_KNOW
-        return Looked(entry, outcome.value, told.reason, Exit.LOOK)
-    store.settle(entry, told.result.billing.charged, at=now, answered_from=told.result.environment)
-    return Looked(entry, "settled", told.reason, Exit.OK)
+    found = verifier.reconcile(one.call)
+    if found.result is None or found.result.billing.charged is Charged.UNKNOWN:
+        outcome = found.outcome if found.result is None else Reconciled.CANNOT_KNOW
+        return Looked(one, outcome.value, found.reason, Exit.LOOK)
+    charged, where = found.result.billing.charged, found.result.environment
+    store.finalize(one, charged, at=now, answered_from=where)
+    return Looked(one, RESOLVED, found.reason, Exit.OK)
 
 
 # --- As JSON and as tables ------------------------------------------------------------------------
@@ -341,45 +349,47 @@ _SUMS = ("cap", "spent", "reserved", "unknown", "free")
 
 def _amount(value: Decimal, key: BudgetKey) -> int | str:
     """A number of calls, or an amount as text, so that it stays exact."""
-    from facematch_core.resilience._budget import shown
+    from facematch_core.resilience.budget import format_amount
 
-    return int(value) if key.currency is None else shown(value)
+    return int(value) if key.currency is None else format_amount(value)
 
 
-def _sum(standing: Standing) -> dict[str, Any]:
-    key = standing.key
+def _sum(state: BudgetState) -> dict[str, Any]:
+    key = state.key
     return {
         "name": key.name,
         "unit": key.unit,
         "period": key.period.value,
         "window": key.window or None,
         "environment": key.environment.value,
-        **{name: _amount(getattr(standing, name), key) for name in _SUMS},
+        **{name: _amount(getattr(state, name), key) for name in _SUMS},
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _call(one: Reservation) -> dict[str, Any]:
     return {
-        "attempt_id": entry.attempt.id,
-        "try": entry.number,
-        "budget": entry.key.name,
-        "unit": entry.key.unit,
-        "amount": _amount(entry.amount, entry.key),
-        "environment": entry.key.environment.value,
-        "backend": entry.attempt.backend,
-        "operation": entry.attempt.operation.value,
-        "state": entry.state.value,
-        "started_at": entry.attempt.started_at.isoformat(),
-        "kept": entry.attempt.kept,
-        "error": entry.error,
+        "call_id": one.call.id,
+        "try": one.number,
+        "budget": one.key.name,
+        "unit": one.key.unit,
+        "amount": _amount(one.amount, one.key),
+        "environment": one.key.environment.value,
+        "backend": one.call.backend,
+        "operation": one.call.operation.value,
+        "state": one.state.value,
+        "started_at": one.call.started_at.isoformat(),
+        "kept": one.call.kept,
+        "error": one.error,
     }
 
 
 def _print_sums(documents: Sequence[dict[str, Any]]) -> None:
+    from facematch_core.store.records import UNNAMED_RUN
+
     rows = []
     for one in documents:
         window = one["window"]
-        period = window if window and "@" not in window else one["period"]
+        period = window if window and UNNAMED_RUN not in window else one["period"]
         cells = [str(one[name]) for name in _SUMS]
         rows.append([one["name"], one["environment"], period, one["unit"], *cells])
     common.print_table(("budget", "where", "period", "unit", *_SUMS), rows)
@@ -388,11 +398,11 @@ def _print_sums(documents: Sequence[dict[str, Any]]) -> None:
 def _print_open(documents: Sequence[dict[str, Any]]) -> None:
     rows = [
         (
-            *(one["attempt_id"], one["state"], f"{one['amount']} {one['unit']}"),
+            *(one["call_id"], one["state"], f"{one['amount']} {one['unit']}"),
             *(one["backend"], one["operation"], one["started_at"][:19].replace("T", " ")),
             "kept" if one["kept"] else "not kept",
         )
         for one in documents
     ]
-    header = ("attempt", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
+    header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
     common.print_table(header, rows)

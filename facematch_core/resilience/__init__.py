@@ -1,13 +1,13 @@
-"""Gates: what stands before the calls of one verifier."""
+"""Policies: what limits, delays and counts the calls of one verifier, and makes them again."""
 
 from facematch_core._basics import RateWindow
-from facematch_core.store._records import Period
+from facematch_core.store import Period
 
-from ._breaker import BreakerState, CircuitBreaker
-from ._budget import Budget
-from ._gate import AttemptContext, Leave, Outcome, Policy, enter_all
-from ._pacing import RateLimiter
-from ._retries import Retry
+from .budget import Budget
+from .circuit_breaker import BreakerState, CircuitBreaker
+from .policy import AttemptContext, Leave, Outcome, Policy, enter_all
+from .rate_limiter import RateLimiter
+from .retry import Retry
 
 __all__ = [
     "AttemptContext",

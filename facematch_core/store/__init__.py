@@ -1,20 +1,29 @@
-"""Where attempts are remembered: what each may have cost, and what became of it."""
+"""Where calls are remembered: what each may have cost, and what became of it."""
 
-from ._memory import MemoryStore
-from ._owner import Owner
-from ._records import BudgetKey, Entry, Standing, State
-from ._sql import SqlStore
-from ._store import CallStore, doubt_abandoned, is_abandoned
+from .memory import MemoryStore
+from .records import (
+    BudgetKey,
+    BudgetState,
+    CallStore,
+    Owner,
+    Period,
+    Reservation,
+    State,
+    expire_reservations,
+    has_expired,
+)
+from .sql import SqlStore
 
 __all__ = [
     "BudgetKey",
+    "BudgetState",
     "CallStore",
-    "Entry",
     "MemoryStore",
     "Owner",
+    "Period",
+    "Reservation",
     "SqlStore",
-    "Standing",
     "State",
-    "doubt_abandoned",
-    "is_abandoned",
+    "expire_reservations",
+    "has_expired",
 ]

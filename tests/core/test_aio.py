@@ -444,7 +444,7 @@ def test_stopping_early_takes_back_what_was_not_sent(run):
 
 def standing(budget, vendor):
     """What the budget of a test counts."""
-    return budget.store.standing(
+    return budget.store.budget(
         BudgetKey(
             name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
         )

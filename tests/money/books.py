@@ -151,22 +151,22 @@ class Books:
         now = self.world.clock.now()
         looked = look(Found.of([self.store], now), self.failover, now)
         for one in looked:
-            entry = one.entry
-            charged = self.truth[entry.attempt.id]
+            entry = one.reservation
+            charged = self.truth[entry.call.id]
             assert one.reason, "a reason for a person"
-            if one.outcome == "settled":
+            if one.outcome == "resolved":
                 assert charged, "a record was found of a call that was not charged"
-                self.counted[entry.attempt.backend] += 1
+                self.counted[entry.call.backend] += 1
             elif one.outcome == "not_yet":
                 assert not charged, "no record of a call that was charged"
-                if now - entry.attempt.started_at > SURELY_LATE:
-                    assert self.store.settle(entry, Charged.NO, at=now)
+                if now - entry.call.started_at > SURELY_LATE:
+                    assert self.store.finalize(entry, Charged.NO, at=now)
             elif one.outcome == "cannot_know":
-                assert not entry.attempt.kept, "a vendor that was asked to keep it can tell"
+                assert not entry.call.kept, "a vendor that was asked to keep it can tell"
             else:
                 assert one.outcome in ("error", "skipped")
-        left = {entry.attempt.id for entry in self.store.open_entries()}
-        named = {one.entry.attempt.id for one in looked}
+        left = {entry.call.id for entry in self.store.open_reservations()}
+        named = {one.reservation.call.id for one in looked}
         assert left <= named, "what is unknown has a name"
         self.check()
 
@@ -174,10 +174,10 @@ class Books:
         """A person settles what no record tells, by the vendor's invoice; all books are even."""
         now = self.world.clock.now()
         Found.of([self.store], now)
-        for entry in self.store.open_entries():
-            charged = self.truth[entry.attempt.id]
-            assert self.store.settle(entry, Charged.YES if charged else Charged.NO, at=now)
-            self.counted[entry.attempt.backend] += charged
+        for entry in self.store.open_reservations():
+            charged = self.truth[entry.call.id]
+            assert self.store.finalize(entry, Charged.YES if charged else Charged.NO, at=now)
+            self.counted[entry.call.backend] += charged
         self.check()
         for vendor in PAID:
             assert self.spent(vendor) == len(self.world.charges(vendor))
@@ -187,13 +187,13 @@ class Books:
     def check(self):
         """The client's books, the vendors' books and the events tell the same."""
         for vendor in PAID:
-            entries = self.store.open_entries(_key(vendor))
-            lost = [self.truth[entry.attempt.id] for entry in entries]
+            entries = self.store.open_reservations(_key(vendor))
+            lost = [self.truth[entry.call.id] for entry in entries]
             charged = len(self.world.charges(vendor))
             spent = self.spent(vendor)
             assert spent + sum(lost) == charged, (vendor, "client", spent, lost, "vendor", charged)
             assert spent == self.counted[vendor], (vendor, "budget", spent, dict(self.counted))
-            standing = self.store.standing(_key(vendor))
+            standing = self.store.budget(_key(vendor))
             if standing is not None:
                 assert len(lost) == standing.reserved + standing.unknown
                 assert spent + len(lost) <= self.cap
@@ -201,7 +201,7 @@ class Books:
 
     def spent(self, vendor):
         """What the client's budget says."""
-        standing = self.store.standing(_key(vendor))
+        standing = self.store.budget(_key(vendor))
         return 0 if standing is None else standing.spent
 
     def close(self):
@@ -246,8 +246,8 @@ class Books:
 
     def _settle(self, attempt_id, tries, charged):
         """What the client wrote down of one attempt, against what the vendor did."""
-        entries = self.store.open_entries(_key(tries.vendor))
-        mine = [entry for entry in entries if entry.attempt.id == attempt_id]
+        entries = self.store.open_reservations(_key(tries.vendor))
+        mine = [entry for entry in entries if entry.call.id == attempt_id]
         word, vendor = tries.word, tries.vendor
         if mine:
             assert len(mine) == 1, "of all tries of a call one at most is unknown"

@@ -26,8 +26,8 @@ class Repeating(Books):
 class Hopeful(Process):
     """Takes a call for free whose charge is not known."""
 
-    def settle(self, entry, billed, **about):
-        return super().settle(entry, Charged.NO if billed is Charged.UNKNOWN else billed, **about)
+    def finalize(self, entry, billed, **about):
+        return super().finalize(entry, Charged.NO if billed is Charged.UNKNOWN else billed, **about)
 
 
 class Forgetting(Books):

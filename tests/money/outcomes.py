@@ -161,7 +161,7 @@ class Asked:
         """By the events; by the budget too, if there is one, which must say the same."""
         words = [word for word in ("spent", "unknown") if self.words[vendor, word]]
         if "budget" in self.policies:
-            standing = self.store.standing(
+            standing = self.store.budget(
                 BudgetKey(
                     name=vendor,
                     currency=None,

@@ -30,11 +30,11 @@ class Process:
         self.at("reserved")
         return full
 
-    def settle(self, entry, billed, **about):
+    def finalize(self, entry, billed, **about):
         if not self.lives:
             raise Gone
         self.at("settling")
-        return self.store.settle(entry, billed, **about)
+        return self.store.finalize(entry, billed, **about)
 
     def __getattr__(self, name):
         return getattr(self.store, name)

@@ -160,7 +160,7 @@ TestOnDisk.settings = times(25)
 
 def standing(books, vendor="didit"):
     """Spent, reserved, unknown, and what the vendor charged."""
-    one = books.store.standing(BudgetKey(name=vendor, **OF_ALL))
+    one = books.store.budget(BudgetKey(name=vendor, **OF_ALL))
     return one.spent, one.reserved, one.unknown, len(books.world.charges(vendor))
 
 

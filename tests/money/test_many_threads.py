@@ -111,7 +111,7 @@ def test_64_threads_spend_100_calls(  # noqa: PLR0917 - fixtures and parameters
         clock=world.clock,
     )
     in_threads(*[lambda: spend(verifier)] * THREADS)
-    standing = store.standing(
+    standing = store.budget(
         BudgetKey(
             name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
         )

@@ -36,7 +36,7 @@ def address(tmp_path):
 def standing(address):
     """What the store says."""
     store = SqlStore(address)
-    found = store.standing(KEY)
+    found = store.budget(KEY)
     store.close()
     return found
 
@@ -104,7 +104,7 @@ def killed(mock, address, event):
     [
         ("Started", 0, None, None),
         ("Sent", 0, "reserved", "not_yet"),
-        (None, 1, "reserved", "settled"),
+        (None, 1, "reserved", "resolved"),
         ("Answered", 1, "spent", None),
     ],
     ids=["started", "sent", "waiting", "answered"],
@@ -119,15 +119,15 @@ def test_a_client_is_killed(  # noqa: PLR0917 - fixtures and parameters
     killed(mock, address, event)
     assert len(mock.control.charges()) == charges
     store = SqlStore(address)
-    found = store.standing(KEY)
+    found = store.budget(KEY)
     kept = () if found is None else (found.spent, found.reserved, found.unknown)
     assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[left]
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
         looked = look(Found.of([store], now), verifier, now)
     assert [one.outcome for one in looked] == ([outcome] if outcome else [])
-    assert all(one.entry.attempt.id and one.reason for one in looked)
-    found = store.standing(KEY)
+    assert all(one.reservation.call.id and one.reason for one in looked)
+    found = store.budget(KEY)
     if found is not None:
         # What the vendor has not is still set aside: a person frees it when it is surely late.
         assert (found.spent, found.reserved) == (charges, 0)

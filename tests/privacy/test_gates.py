@@ -38,7 +38,7 @@ def calls(world, said, store, tmp_path):
         opened.append(verifier)
         for _ in range(times):
             end, texts = said(verifier, events, **WITH_REF | options)
-            texts |= traces.of_objects(*policies, *store.standings(), *store.open_entries())
+            texts |= traces.of_objects(*policies, *store.budgets(), *store.open_reservations())
             assert hits(texts, backend=backend) == {}
             ended.append(end)
         written = traces.of_sqlite(tmp_path / "attempts.sqlite3")
@@ -77,7 +77,7 @@ def test_a_budget_with_unknowns(world, calls, vendor, kind):
 def test_a_store_that_fails(world, said, store):
     """The error of a database may hold a whole row; ours does not."""
     vendor, events = VENDORS["didit"], []
-    with store._database._engine.begin() as connection:
+    with store._database.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE facematch_attempts")
     backend = vendor.backend(world.url)
     gate = Budget(9, name="didit", store=store)

@@ -143,7 +143,7 @@ def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
     gone = Owner.is_gone
 
     def its_last_moment(owner):
-        if owner == nobody and not store.open_entries():
+        if owner == nobody and not store.open_reservations():
             assert dying.begin(claim, begun.call)
             Budget(9, name="shop", store=store).enter(begun)
         return gone(owner)
@@ -154,7 +154,7 @@ def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
     assert states(journal, contender) == [PairState.CLAIMED]
     assert take_back(journal, contender, [store], now) == 1
     assert states(journal, contender) == [PairState.FREE]
-    assert store.open_entries() == ()
+    assert store.open_reservations() == ()
     for one in (journal, dying, store):
         one.close()
 

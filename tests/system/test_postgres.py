@@ -13,7 +13,7 @@ from core.store.test_stores import *  # noqa: F403 - every test of it, and each 
 from hypothesis import settings
 
 from facematch_core import Charged, ConfigurationError
-from facematch_core.store import SqlStore, _sql, doubt_abandoned
+from facematch_core.store import SqlStore, _steps, expire_reservations
 
 
 @pytest.fixture
@@ -43,18 +43,18 @@ def test_four_processes_are_held_to_one_cap(address):
 def test_a_budget_that_somebody_else_begins_in_between(store, address, monkeypatch):
     """Not there for one statement, there for the next: both have their place in it."""
     with contextlib.closing(SqlStore(address)) as other:
-        set_aside = _sql._set_aside
+        set_aside = _steps._set_aside
 
         def interrupted(connection, *args):
             done = set_aside(connection, *args)
             if not done:
-                monkeypatch.setattr(_sql, "_set_aside", set_aside)
+                monkeypatch.setattr(_steps, "_set_aside", set_aside)
                 assert other.reserve(entry(), ONE + ONE) is None
             return done
 
-        monkeypatch.setattr(_sql, "_set_aside", interrupted)
+        monkeypatch.setattr(_steps, "_set_aside", interrupted)
         assert store.reserve(entry(), ONE + ONE) is None
-    assert _sql._set_aside is set_aside
+    assert _steps._set_aside is set_aside
     assert sums(store) == (0, 2, 0)
 
 
@@ -62,10 +62,10 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(store, address):
     """It may have been sent: it counts as unknown, until somebody says what became of it."""
     held = processes.killed(address)
     assert sums(store) == (0, held, 0)
-    assert doubt_abandoned(store, NOW) == held
+    assert expire_reservations(store, NOW) == held
     assert sums(store) == (0, 0, held)
-    for one in store.open_entries():
-        store.settle(one, Charged.YES, at=NOW)
+    for one in store.open_reservations():
+        store.finalize(one, Charged.YES, at=NOW)
     assert sums(store) == (held, 0, 0)
 
 
@@ -99,12 +99,12 @@ def test_a_database_without_an_encoding(server):
     with contextlib.closing(SqlStore(address)) as store:
         one = entry(attrs.evolve(KEY, name="Läden"))
         assert store.reserve(one, ONE) is None
-        assert store.open_entries() == (one,)
+        assert store.open_reservations() == (one,)
 
 
 def test_another_version_is_left_alone(store, address):
     """As with a file."""
-    with store._database._engine.begin() as connection:
+    with store._database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE facematch_store SET version = 2")
     with pytest.raises(ConfigurationError, match="of version 2"):
         SqlStore(address)

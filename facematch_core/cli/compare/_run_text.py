@@ -21,7 +21,7 @@ from facematch_core.cli.common import (
     sentence,
 )
 from facematch_core.models import Environment
-from facematch_core.resilience._budget import shown
+from facematch_core.resilience.budget import format_amount
 
 if TYPE_CHECKING:
     from facematch_core.comparison.running import (
@@ -73,7 +73,9 @@ def show_plan(run: StudyRun, standings: Mapping[str, Standing]) -> None:
     header = ("contender", "backend", "where", "retention", "calls left", "cost")
     print_table(header, rows, err=True)
     if sums:
-        total = " and ".join(f"{shown(amount)} {currency}" for currency, amount in sums.items())
+        total = " and ".join(
+            f"{format_amount(amount)} {currency}" for currency, amount in sums.items()
+        )
         say(f"in all {total} at most", err=True)
 
 
@@ -82,7 +84,7 @@ def _cost(one: Contender, stored: StoredContender, left: int) -> str:
         return "nothing"
     if stored.price is None:
         return "not told" if one.costs_money else "nothing"
-    amount = f"{shown(stored.price * left)} {stored.currency}"
+    amount = f"{format_amount(stored.price * left)} {stored.currency}"
     return amount if one.costs_money else f"nothing; {amount} if it were real"
 
 

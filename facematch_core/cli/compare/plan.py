@@ -11,7 +11,7 @@ import click
 from facematch_core.cli import common
 from facematch_core.cli.common import Exit, print_table, say
 from facematch_core.comparison._plan import Less, Need, StudyPlan, plan_study
-from facematch_core.resilience._budget import shown
+from facematch_core.resilience.budget import format_amount
 
 from ._amounts import amount, price_options, prices_of
 
@@ -173,14 +173,14 @@ def _need(need: Need) -> dict[str, Any]:
         "draw_mated": need.draw_mated,
         "draw_non_mated": need.draw_non_mated,
         # As text, so that amounts stay exact.
-        "cost": {vendor: shown(cost) for vendor, cost in need.cost.items()},
+        "cost": {vendor: format_amount(cost) for vendor, cost in need.cost.items()},
     }
 
 
 def _less(one: Less) -> dict[str, Any]:
     return {
         "vendor": one.vendor,
-        "budget": shown(one.budget),
+        "budget": format_amount(one.budget),
         "mated": one.mated,
         "non_mated": one.non_mated,
         "fmr": one.fmr,

@@ -13,7 +13,7 @@ from facematch_core._basics import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.models import CallRecord, Charged, Environment
 from facematch_core.store import Owner, SqlStore
-from facematch_core.store._database import Database
+from facematch_core.store.sql import Database
 
 from ._live import LIVE
 from ._records import (
@@ -54,7 +54,7 @@ _MAKING = 0x66616363
 class Journal:
     """Remembers each pair and contender in SQLite or PostgreSQL, in tables that it makes.
 
-    It may be the database of a store of attempts. Safe across threads, processes and, with
+    It may be the database of a store of calls. Safe across threads, processes and, with
     PostgreSQL, machines. What was written outlives ``kill -9``; a power cut may take the last
     moments of an SQLite file. No picture, no name of a file or of a person is written.
 
@@ -70,7 +70,6 @@ class Journal:
         self._where = where
         self._database = Database(where)
         self._clock = clock or SystemClock()
-        self._database.prepare()
         from ._tables import VERSION
 
         version = self._step("make", self._made)
@@ -278,10 +277,10 @@ class Journal:
         return self._step("read", lambda file: told_by_budgets(file, attempt_ids))
 
     def attempts(self) -> SqlStore | None:
-        """The store of attempts in this database, to be closed; None if there is none."""
+        """The store of calls in this database, to be closed; None if there is none."""
         from sqlalchemy import inspect
 
-        from facematch_core.store._tables import ATTEMPTS
+        from facematch_core.store._steps import ATTEMPTS
 
         is_there = self._step("read", lambda file: inspect(file).has_table(ATTEMPTS.name))
         return SqlStore(self._where) if is_there else None

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from facematch_core.models import Charged
 from facematch_core.store import Owner, State
-from facematch_core.store._store import LONGEST_CALL
+from facematch_core.store.records import LEASE
 
 from ._live import LIVE
 from ._records import Claim, Left, Outcome, PairState
@@ -101,7 +101,7 @@ def _is_abandoned(is_gone: bool | None, row: RowMapping, here: Owner, now: datet
         return row["claim"] not in LIVE
     if is_gone is not None:
         return is_gone
-    return now - datetime.fromisoformat(row["started_at"]) > LONGEST_CALL
+    return now - datetime.fromisoformat(row["started_at"]) > LEASE
 
 
 def settled(
@@ -133,7 +133,7 @@ def told_by_budgets(connection: Connection, attempt_ids: Sequence[str]) -> dict[
     """
     from sqlalchemy import inspect
 
-    from facematch_core.store._tables import ATTEMPTS
+    from facematch_core.store._steps import ATTEMPTS
 
     if not attempt_ids or not inspect(connection).has_table(ATTEMPTS.name):
         return {}
@@ -144,7 +144,7 @@ def told_by_budgets(connection: Connection, attempt_ids: Sequence[str]) -> dict[
             tries.setdefault(one.attempt_id, []).append((one.state, one.billed))
     return {
         attempt_id: together(
-            Charged(billed) if state == State.SETTLED and billed else Charged.UNKNOWN
+            Charged(billed) if state == State.FINAL and billed else Charged.UNKNOWN
             for state, billed in all_of
         )
         for attempt_id, all_of in tries.items()

@@ -54,10 +54,10 @@ def tell_budgets(
     if not wanted:
         return 0
     return sum(
-        store.settle(entry, billed, at=now)
+        store.finalize(entry, billed, at=now)
         for store in stores
-        for entry in store.open_entries()
-        if entry.attempt.id in wanted
+        for entry in store.open_reservations()
+        if entry.call.id in wanted
     )
 
 

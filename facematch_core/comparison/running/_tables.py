@@ -1,6 +1,6 @@
 """The tables of a comparison, and rows of them as records. Imports SQLAlchemy.
 
-They lie beside those of the store of attempts, in one database or another, with a version of their
+They lie beside those of the store of calls, in one database or another, with a version of their
 own: either part can be read without the other.
 """
 

@@ -107,7 +107,7 @@ def test_table(run, store, address):
     """One line per budget, and what is free."""
     one = entry()
     store.reserve(one, Decimal(5))
-    store.settle(one, Charged.YES, at=SystemClock().now())
+    store.finalize(one, Charged.YES, at=SystemClock().now())
     answer = run("budget", "--store", address)
     assert answer.exit_code == 0
     head, line = answer.stdout.splitlines()
@@ -118,11 +118,11 @@ def test_table(run, store, address):
 
 
 def test_attempts_that_are_open(run, store, address):
-    """A second table lists what is not settled."""
+    """A second table lists what is open."""
     one = entry(started_at=SystemClock().now(), kept=True)
     store.reserve(one, Decimal(5))
     shown = run("budget", "--store", address).stdout
-    assert f"{one.attempt.id} " in shown
+    assert f"{one.call.id} " in shown
     assert "reserved  1 calls  fake" in shown
 
 
@@ -239,7 +239,7 @@ def test_stores_of_a_failover(vendor, store):
         ([Budget(5, name="shop", store=MemoryStore())], "by each process for itself"),
     ],
 )
-@pytest.mark.parametrize("verb", [[], ["reconcile"], ["settle", "x", "--charged"]], ids=str)
+@pytest.mark.parametrize("verb", [[], ["reconcile"], ["resolve", "x", "--charged"]], ids=str)
 def test_a_profile_without_a_store(run, profile, gates, says, verb):
     """There is nothing to see, and why."""
     profile.policies = gates
@@ -249,7 +249,7 @@ def test_a_profile_without_a_store(run, profile, gates, says, verb):
 
 
 def test_reconcile(run, unknown, store):
-    """What is found is settled; what is not stays, is listed, and there is something to do."""
+    """What is found is resolved; what is not stays, is listed, and there is something to do."""
     lost = unknown(Reconciled.FOUND, Reconciled.NOT_YET, Reconciled.CANNOT_KNOW, number=3)
     answer = run("budget", "reconcile")
     assert answer.exit_code == 3
@@ -257,10 +257,10 @@ def test_reconcile(run, unknown, store):
     _, *lines = answer.stdout.splitlines()
     assert [line.split()[:2] for line in lines[:3]] == [
         [attempt.id, outcome]
-        for attempt, outcome in zip(lost, ["settled", "not_yet", "cannot_know"], strict=True)
+        for attempt, outcome in zip(lost, ["resolved", "not_yet", "cannot_know"], strict=True)
     ]
-    assert "2 attempts left" in answer.stdout
-    assert "facematch budget settle ATTEMPT --charged" in answer.stdout
+    assert "2 calls left" in answer.stdout
+    assert "facematch budget resolve CALL --charged" in answer.stdout
 
 
 def test_reconcile_all(run_json, unknown, store):
@@ -268,7 +268,7 @@ def test_reconcile_all(run_json, unknown, store):
     unknown(Reconciled.FOUND)
     code, told = run_json("budget", "reconcile")
     assert code == 0
-    assert [one["outcome"] for one in told["attempts"]] == ["settled"]
+    assert [one["outcome"] for one in told["calls"]] == ["resolved"]
     assert sums(store) == (1, 0, 0)
 
 
@@ -279,7 +279,7 @@ def test_nothing_to_reconcile(run, profile):
 
 
 def test_under_way_is_not_reconciled(run, profile, store):
-    """Whoever makes it settles it."""
+    """Whoever makes it says what became of it."""
     store.reserve(entry(started_at=SystemClock().now()), Decimal(5))
     assert run("budget", "reconcile").stdout == "nothing is unknown\n"
     assert sums(store) == (0, 1, 0)
@@ -298,8 +298,8 @@ def test_an_outage_while_looking(run_json, unknown, store):
     unknown(VendorUnavailable("Down."), Reconciled.FOUND, number=2)
     code, told = run_json("budget", "reconcile")
     assert code == 5
-    assert [one["outcome"] for one in told["attempts"]] == ["error", "settled"]
-    assert told["attempts"][0]["reason"] == "Down."
+    assert [one["outcome"] for one in told["calls"]] == ["error", "resolved"]
+    assert told["calls"][0]["reason"] == "Down."
     assert sums(store) == (1, 0, 1)
 
 
@@ -308,7 +308,7 @@ def test_a_wrong_key_while_looking(run_json, unknown, store):
     unknown(AuthenticationFailed("Wrong key."), number=2)
     code, told = run_json("budget", "reconcile")
     assert code == 5
-    assert [one["outcome"] for one in told["attempts"]] == ["error", "skipped"]
+    assert [one["outcome"] for one in told["calls"]] == ["error", "skipped"]
     assert sums(store) == (0, 0, 2)
 
 
@@ -320,7 +320,7 @@ def test_of_somebody_else(run_json, profile, store, backend, environment):
     store.reserve(one, Decimal(5))
     code, told = run_json("budget", "reconcile")
     assert code == 3
-    (looked,) = told["attempts"]
+    (looked,) = told["calls"]
     assert looked["outcome"] == "skipped"
     assert f"It was made by {backend} ({environment})" in looked["reason"]
 
@@ -331,42 +331,42 @@ def test_reconcile_another_store(run_json, profile, tmp_path):
     other.reserve(entry(started_at=SystemClock().now(), owner=of_nobody()), ONE)
     other.close()
     _, told = run_json("budget", "--profile", "desk", "reconcile", "--store", "other.sqlite3")
-    assert len(told["attempts"]) == 1
+    assert len(told["calls"]) == 1
     assert profile.asked[-1].profile == "desk"
 
 
 @pytest.mark.parametrize(
     ("word", "after"), [("--charged", (1, 0, 0)), ("--not-charged", (0, 0, 0))]
 )
-def test_settle(run, unknown, store, word, after):
+def test_resolve(run, unknown, store, word, after):
     """By hand, as the invoice says."""
     (lost,) = unknown()
-    answer = run("budget", "settle", lost.id, word, "--yes", "--store", "attempts.sqlite3")
+    answer = run("budget", "resolve", lost.id, word, "--yes", "--store", "attempts.sqlite3")
     assert answer.exit_code == 0
     assert answer.stdout == f"{lost.id}: {word[2:].replace('-', ' ')}\n"
     assert sums(store) == after
-    assert run("budget", "settle", lost.id, word, "--yes").exit_code == 2
+    assert run("budget", "resolve", lost.id, word, "--yes").exit_code == 2
 
 
-def test_settle_as_json(run_json, unknown, address):
-    """What was settled, and how."""
+def test_resolve_as_json(run_json, unknown, address):
+    """What was resolved, and how."""
     (lost,) = unknown()
-    code, told = run_json("budget", "settle", lost.id, "--charged", "--yes", "--store", address)
+    code, told = run_json("budget", "resolve", lost.id, "--charged", "--yes", "--store", address)
     assert code == 0
-    assert [(one["attempt_id"], one["charged"]) for one in told["attempts"]] == [(lost.id, True)]
+    assert [(one["call_id"], one["charged"]) for one in told["calls"]] == [(lost.id, True)]
 
 
-def test_settle_asks_first(run, unknown, store, request):
+def test_resolve_asks_first(run, unknown, store, request):
     """Without a terminal nothing is done; a no at one ends it."""
     (lost,) = unknown()
-    answer = run("budget", "settle", lost.id, "--charged")
+    answer = run("budget", "resolve", lost.id, "--charged")
     assert answer.exit_code == 2
     assert "add --yes to go ahead. Nothing was done." in answer.stderr
     request.getfixturevalue("terminal")
-    assert run("budget", "settle", lost.id, "--charged", input="n\n").exit_code == 130
+    assert run("budget", "resolve", lost.id, "--charged", input="n\n").exit_code == 130
     assert sums(store) == (0, 0, 1)
-    answer = run("budget", "settle", lost.id, "--charged", input="y\n")
-    assert f"Settle attempt {lost.id} as charged, for good?" in answer.stderr
+    answer = run("budget", "resolve", lost.id, "--charged", input="y\n")
+    assert f"Count call {lost.id} as charged, for good?" in answer.stderr
     assert sums(store) == (1, 0, 0)
 
 
@@ -375,22 +375,22 @@ def test_settle_asks_first(run, unknown, store, request):
     [
         (["x"], "Say --charged or --not-charged, one of the two."),
         (["x", "--charged", "--not-charged"], "Say --charged or --not-charged, one of the two."),
-        ([], "Missing argument 'ATTEMPT'"),
-        (["x", "--charged", "--yes"], "No attempt 'x' is reserved or unknown here"),
+        ([], "Missing argument 'CALL'"),
+        (["x", "--charged", "--yes"], "No call 'x' is reserved or unknown here"),
     ],
 )
-def test_settle_what(run, profile, words, says):
+def test_resolve_what(run, profile, words, says):
     """One sentence, and nothing is done."""
-    answer = run("budget", "settle", *words)
+    answer = run("budget", "resolve", *words)
     assert answer.exit_code == 2
     assert says in answer.stderr
 
 
-def test_settle_what_is_under_way(run, store, address):
+def test_resolve_what_is_under_way(run, store, address):
     """Its own process knows better."""
     one = entry(started_at=SystemClock().now())
     store.reserve(one, ONE)
-    answer = run("budget", "settle", one.attempt.id, "--charged", "--yes", "--store", address)
+    answer = run("budget", "resolve", one.call.id, "--charged", "--yes", "--store", address)
     assert answer.exit_code == 2
     assert f"under way in process {one.owner.pid}" in answer.stderr
     assert sums(store) == (0, 1, 0)

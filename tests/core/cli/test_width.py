@@ -102,7 +102,7 @@ def test_budgets(narrow, tmp_path):
     store.close()
     told = narrow("budget", "--store", "a.sqlite3")
     assert re.search(r"^budget +shop$", told, re.MULTILINE)
-    assert one.attempt.id in told
+    assert one.call.id in told
 
 
 def test_a_card(narrow, plugin):

@@ -264,7 +264,7 @@ def test_a_change_is_logged(breaker, caplog):
     breaker.name = "shop"
     with caplog.at_level("WARNING"):
         opened(breaker)
-    assert caplog.messages == ["The breaker of shop is open now, was closed."]
+    assert caplog.messages == ["The circuit breaker of shop is open now, was closed."]
 
 
 @pytest.mark.parametrize(
@@ -283,5 +283,5 @@ def test_a_change_is_logged(breaker, caplog):
 )
 def test_settings_are_checked(setting):
     """One sentence, with the name."""
-    with pytest.raises(ConfigurationError, match=f"breaker: {next(iter(setting))} must be"):
+    with pytest.raises(ConfigurationError, match=f"CircuitBreaker: {next(iter(setting))} must be"):
         CircuitBreaker(**setting)

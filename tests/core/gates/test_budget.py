@@ -136,8 +136,8 @@ def test_the_entry_says_what_happened(limited, backend, store, clock):
     backend.script = [OutcomeUnknown("Lost.")]
     with pytest.raises(OutcomeUnknown) as caught:
         limited(5).verify(A, B, caller_ref="case-17")
-    (left,) = store.open_entries()
-    assert left.attempt == attrs.evolve(caught.value.call, caller_ref=None)
+    (left,) = store.open_reservations()
+    assert left.call == attrs.evolve(caught.value.call, caller_ref=None)
     assert (left.error, left.ended_at, left.owner) == ("OutcomeUnknown", clock.now(), Owner.here())
 
 
@@ -178,7 +178,7 @@ def test_what_costs_nothing_is_not_counted(limited, backend, store):
     )
     verifier = limited(0)
     verifier.verify(A, B)
-    assert store.standings() == ()
+    assert store.budgets() == ()
     with pytest.raises(BudgetExceeded):
         verifier.check_liveness(A)
 
@@ -217,7 +217,7 @@ def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, st
     backend.script = [RateLimited("Slower.", retry_after_s=5)]
     verifier.verify(A, B)
     assert clock.now().date().isoformat() != day
-    (one,) = store.standings()
+    (one,) = store.budgets()
     assert (one.key.window, one.spent) == (day, 1)
 
 
@@ -232,8 +232,8 @@ def test_runs(store):
         again.enter(passage())
     other.enter(passage())
     own.enter(passage())
-    windows = {one.key.window for one in store.standings()}
-    assert windows == {"tuesday", "friday", Owner.here().run}
+    windows = {one.key.window for one in store.budgets()}
+    assert windows == {"tuesday", "friday", f"@{Owner.here().run}"}
 
 
 def test_amounts(limited, backend, store):
@@ -270,9 +270,7 @@ def test_two_budgets_before_one_call(backend, clock, store):
     verifier = FaceVerifier(backend, policies=gates, clock=clock)
     verifier.verify(A, B)
     assert exceeded(verifier).unit == "USD"
-    standings = {
-        (one.key.name, one.key.unit): (one.spent, one.reserved) for one in store.standings()
-    }
+    standings = {(one.key.name, one.key.unit): (one.spent, one.reserved) for one in store.budgets()}
     assert standings == {
         ("fake", "calls"): (1, 0),
         ("shop", "calls"): (1, 0),
@@ -338,8 +336,8 @@ def test_a_liveness_check_is_not_paid_where_the_comparison_has_no_room(limited):
 class Failing(MemoryStore):
     """A store whose database is gone in the middle."""
 
-    def settle(self, *_args, **_options):
-        raise ConfigurationError("The store of attempts failed.")
+    def finalize(self, *_args, **_options):
+        raise ConfigurationError("The store of calls failed.")
 
 
 def test_a_result_survives_a_store_that_fails(backend):

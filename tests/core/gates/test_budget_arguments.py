@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from facematch_core import ConfigurationError, Operation
 from facematch_core.resilience import Budget, Period
-from facematch_core.resilience._budget import shown
+from facematch_core.resilience.budget import format_amount
 
 PRICE = {Operation.MATCH: Decimal("0.05")}
 USD = {"currency": "USD", "price": PRICE}
@@ -77,7 +77,7 @@ def test_it_shows_no_store():
 @given(st.decimals(0, 10**12, places=6))
 def test_amounts_are_shown_exactly(amount):
     """In plain digits, whatever the number looks like inside."""
-    text = shown(amount)
+    text = format_amount(amount)
     assert Decimal(text) == amount
     assert set(text) <= set("0123456789.")
     assert not text.endswith(".")

@@ -18,7 +18,7 @@ from facematch_core.errors import (
     RequestRejected,
 )
 from facematch_core.resilience import RateLimiter, RateWindow
-from facematch_core.resilience._pacing import MARGIN_S
+from facematch_core.resilience.rate_limiter import MARGIN_S
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
 
@@ -335,3 +335,25 @@ def test_a_window_is_checked(limit, seconds, message):
     """Whether a vendor's, a plug-in's or a caller's."""
     with pytest.raises(ConfigurationError, match=message):
         RateWindow(limit, seconds)
+
+
+@pytest.mark.parametrize(
+    ("windows", "settings", "held_s"),
+    [
+        ([(5, 10)], {}, 900),
+        ([(5, 10), (100, 86400)], {}, 86400),
+        ([(5, 10)], {"max_hold_s": 60}, 60),
+    ],
+)
+def test_one_absurd_number_does_not_close_the_vendor(clock, windows, settings, held_s):
+    """A vendor's word holds everybody back for a quarter of an hour, or its longest window."""
+    pacing = paced(clock, *windows, max_wait_s=10**6, **settings)
+    call(pacing, failed(RateLimited("slower", retry_after_s=999_999_999)))
+    assert call(pacing) == pytest.approx(held_s, abs=0.1)
+
+
+@pytest.mark.parametrize("value", [0, -1, "60", float("inf"), float("nan"), True])
+def test_the_longest_hold_is_checked(value):
+    """It is a number of seconds above 0."""
+    with pytest.raises(ConfigurationError, match="RateLimiter: max_hold_s must be a number of"):
+        RateLimiter([RateWindow(1, 1)], max_hold_s=value)

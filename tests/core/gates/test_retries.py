@@ -252,5 +252,5 @@ def test_what_is_repeated_at_all(error):
 )
 def test_settings_are_checked(setting):
     """One sentence, with the name."""
-    with pytest.raises(ConfigurationError, match=f"retries: {next(iter(setting))} must be"):
+    with pytest.raises(ConfigurationError, match=f"Retry: {next(iter(setting))} must be"):
         Retry(**setting)

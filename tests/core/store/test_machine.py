@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from facematch_core import BudgetExceeded, Charged, Environment, Operation
 from facematch_core.resilience import Budget, Period
-from facematch_core.store import MemoryStore, SqlStore, State, doubt_abandoned
+from facematch_core.store import MemoryStore, SqlStore, State, expire_reservations
 from facematch_core.testing import ManualClock
 
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
@@ -148,36 +148,36 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def doubt(self):
         """Whose process is there may wait for as long as it likes."""
-        assert doubt_abandoned(self.store, self.clock.now()) == 0
+        assert expire_reservations(self.store, self.clock.now()) == 0
 
     @precondition(lambda self: any(call.state == "unknown" for call in self.calls))
     @rule(data=st.data(), charged=st.booleans())
     def reconcile(self, data, charged):
         """What is unknown is found out."""
         call = data.draw(st.sampled_from([c for c in self.calls if c.state == "unknown"]))
-        found = [e for e in self.store.open_entries() if e.attempt.id == call.attempt.id]
+        found = [e for e in self.store.open_reservations() if e.call.id == call.attempt.id]
         assert len(found) == 2
         for one in found:
             billed = Charged.YES if charged else Charged.NO
-            assert self.store.settle(one, billed, at=self.clock.now())
+            assert self.store.finalize(one, billed, at=self.clock.now())
         call.state = "spent" if charged else "free"
         call.leave = None
 
     @invariant()
     def sums_agree(self):
         """Every sum is what its calls add up to, and within its cap."""
-        for one in self.store.standings():
+        for one in self.store.budgets():
             key = (one.key.environment, one.key.window)
             assert (one.spent, one.reserved, one.unknown) == self.expected(one.key.name, key)
             assert one.spent + one.reserved + one.unknown <= CAPS[one.key.name]
-        seen = {(s.key.name, s.key.environment, s.key.window) for s in self.store.standings()}
+        seen = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
         for call in self.calls:
             assert seen >= {(which, *key) for which, (key, _) in call.of.items()}
 
     @invariant()
     def entries_agree(self):
         """Each call that is not settled is there twice, once for each budget, and no other is."""
-        found = sorted((e.attempt.id, e.state) for e in self.store.open_entries())
+        found = sorted((e.call.id, e.state) for e in self.store.open_reservations())
         wanted = sorted(
             (call.attempt.id, State(call.state))
             for call in self.calls

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from attempts import KEY, NOW, ONE, entry, sums
 
 from facematch_core import Charged
 from facematch_core.resilience import Budget
-from facematch_core.store import MemoryStore, SqlStore, doubt_abandoned
+from facematch_core.store import MemoryStore, SqlStore, expire_reservations, memory
 
 MANY = Decimal(10**6)
 
@@ -32,12 +33,12 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(sql, address):
     """It may have been sent: it counts as unknown, until somebody says what became of it."""
     held = processes.killed(address)
     assert sums(sql) == (0, held, 0)
-    assert doubt_abandoned(sql, NOW) == held
+    assert expire_reservations(sql, NOW) == held
     assert sums(sql) == (0, 0, held)
-    left = sql.open_entries()
-    assert all(one.attempt.kept for one in left)
+    left = sql.open_reservations()
+    assert all(one.call.kept for one in left)
     for one in left:
-        sql.settle(one, Charged.NO, at=NOW)
+        sql.finalize(one, Charged.NO, at=NOW)
     assert sums(sql) == (0, 0, 0)
 
 
@@ -56,7 +57,7 @@ def test_fork_while_others_write(sql):
         while not over.is_set():
             one = entry()
             sql.reserve(one, MANY)
-            sql.settle(one, Charged.YES, at=NOW)
+            sql.finalize(one, Charged.YES, at=NOW)
 
     writers = [threading.Thread(target=write) for _ in range(4)]
     for writer in writers:
@@ -70,7 +71,7 @@ def test_fork_while_others_write(sql):
                 try:
                     one = entry(id=f"child-{os.getpid()}")
                     sql.reserve(one, MANY)
-                    code = 0 if sql.settle(one, Charged.NO, at=NOW) else 1
+                    code = 0 if sql.finalize(one, Charged.NO, at=NOW) else 1
                 finally:
                     os._exit(code)
             children.append(pid)
@@ -100,11 +101,19 @@ def test_in_memory_each_process_counts_for_itself():
 
 
 def test_a_lock_that_another_thread_held_is_free_in_the_child():
-    """That thread does not exist there."""
-    store = MemoryStore()
-    store._lock.acquire()
+    """The fork waits for it, because that thread does not exist there."""
+    store, held = MemoryStore(), threading.Event()
+
+    def hold():
+        with memory._lock:
+            held.set()
+            time.sleep(0.2)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
     pid = os.fork()
     if pid == 0:
         os._exit(0 if store.reserve(entry(), ONE) is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    store._lock.release()
+    holder.join()

@@ -5,15 +5,21 @@ import stat
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
+import attrs
 import pytest
 import sqlalchemy
-from attempts import KEY, NOW, ONE, entry, sums
+from attempts import KEY, NOW, ONE, entry, later, sums
 
 from facematch_core import Charged, ConfigurationError
-from facematch_core.store import SqlStore, _sql
-from facematch_core.store._tables import ATTEMPTS, BUDGETS
+from facematch_core.resilience import Period
+from facematch_core.store import MemoryStore, SqlStore, _steps, expire_reservations
+from facematch_core.store._steps import ATTEMPTS, BUDGETS
+
+#: As facematch 0.1 wrote it.
+STORE_01 = Path(__file__).with_name("store-0.1.sql")
 
 
 def test_it_outlives_its_store(sql, address):
@@ -22,7 +28,7 @@ def test_it_outlives_its_store(sql, address):
     sql.reserve(one, ONE)
     sql.close()
     again = SqlStore(address)
-    assert again.open_entries() == (one,)
+    assert again.open_reservations() == (one,)
     assert again.reserve(entry(), ONE) is not None
     again.close()
 
@@ -54,11 +60,11 @@ def test_what_is_written(sql, tmp_path):
     """One line per try: facts about the call, and nothing of the caller's."""
     one = entry(caller_ref="case-17")
     sql.reserve(one, ONE)
-    sql.settle(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
-    with sql._database._engine.connect() as connection:
+    sql.finalize(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    with sql._database.engine.connect() as connection:
         (row,) = connection.execute(ATTEMPTS.select()).mappings().all()
         (total,) = connection.execute(BUDGETS.select()).mappings().all()
-    assert row["attempt_id"] == one.attempt.id
+    assert row["attempt_id"] == one.call.id
     assert (row["state"], row["billed"], row["error"]) == ("unknown", "unknown", "OutcomeUnknown")
     assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
     assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
@@ -70,13 +76,13 @@ def test_caller_ref_is_kept_if_asked(address):
     """It makes looking for a call shorter."""
     store = SqlStore(address, keep_caller_ref=True)
     store.reserve(entry(caller_ref="case-17"), ONE)
-    assert store.open_entries()[0].attempt.caller_ref == "case-17"
+    assert store.open_reservations()[0].call.caller_ref == "case-17"
     store.close()
 
 
 def test_another_version_is_left_alone(sql, address):
     """One sentence, and the file stays as it is."""
-    with sql._database._engine.begin() as connection:
+    with sql._database.engine.begin() as connection:
         connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 2"))
     sql.close()
     with pytest.raises(ConfigurationError, match="of version 2, and this facematch has version 1"):
@@ -106,7 +112,7 @@ def test_a_step_that_fails_leaves_nothing(sql, monkeypatch):
             "INSERT", {}, sqlite3.OperationalError("disk is full")
         )
 
-    monkeypatch.setattr(_sql, "_set_aside", lambda *given: REAL(*given) and broken())
+    monkeypatch.setattr(_steps, "_set_aside", lambda *given: REAL(*given) and broken())
     with pytest.raises(ConfigurationError, match=r"failed \(disk is full\): check") as caught:
         sql.reserve(entry(), Decimal(5))
     assert caught.value.__context__ is None
@@ -114,7 +120,7 @@ def test_a_step_that_fails_leaves_nothing(sql, monkeypatch):
     assert sums(sql) == (0, 1, 0)
 
 
-REAL = _sql._set_aside
+REAL = _steps._set_aside
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,7 @@ def test_reserving_is_one_statement(sql):
     sql.reserve(entry(), Decimal(5))
     said = []
     sqlalchemy.event.listen(
-        sql._database._engine, "before_cursor_execute", lambda *event: said.append(event[2])
+        sql._database.engine, "before_cursor_execute", lambda *event: said.append(event[2])
     )
     sql.reserve(entry(), Decimal(5))
     begin, update, insert, commit = said
@@ -193,3 +199,82 @@ def test_a_full_disk_is_told_as_that(sql):
             lambda file: file.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(1000000))")
         )
     assert database.run(lambda file: file.exec_driver_sql("SELECT * FROM filler").all()) == []
+
+
+DAMAGES = [
+    "UPDATE facematch_budgets SET budget = '[1, 2'",
+    'UPDATE facematch_budgets SET budget = \'["shop", null, "elsewhere", "total", ""]\'',
+    "UPDATE facematch_budgets SET budget = 'null'",
+    "UPDATE facematch_budgets SET budget = CAST(x'ff' AS TEXT)",
+    "UPDATE facematch_budgets SET spent = 'many'",
+    "UPDATE facematch_budgets SET spent = -5",
+    "UPDATE facematch_budgets SET spent = 0.5",
+    "UPDATE facematch_budgets SET budget = x'ff'",
+    "UPDATE facematch_attempts SET attempt = '{'",
+    "UPDATE facematch_attempts SET attempt = '[]'",
+    "UPDATE facematch_attempts SET attempt = '{}'",
+    "UPDATE facematch_attempts SET attempt = CAST(x'7bff' AS TEXT)",
+    "UPDATE facematch_attempts SET state = 'reserved', billed = 'perhaps'",
+    "UPDATE facematch_attempts SET state = 'unknown', ended_at = 'yesterday'",
+    "UPDATE facematch_attempts SET amount = 'all'",
+    "UPDATE facematch_attempts SET amount = -1",
+    "UPDATE facematch_attempts SET pid = 'none'",
+    "DROP TABLE facematch_attempts",
+    "ALTER TABLE facematch_budgets DROP COLUMN spent",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store(sql, tmp_path, damage):
+    """One sentence of ours for whoever reads it, and nobody may spend more than the cap."""
+    one = entry()
+    sql.reserve(one, ONE)
+    with sqlite3.connect(tmp_path / "attempts.sqlite3") as file:
+        file.execute(damage)
+    file.close()
+    errors = []
+    for ask in (
+        sql.budgets,
+        sql.open_reservations,
+        lambda: sql.budget(KEY),
+        lambda: sql.reserve(entry(), ONE),
+        lambda: sql.finalize(one, Charged.NO, at=NOW),
+    ):
+        try:
+            ask()
+        except ConfigurationError as error:
+            errors.append(error)
+    assert errors
+    if "SET spent" in damage:
+        with pytest.raises(ConfigurationError):
+            sql.reserve(entry(), Decimal(9))
+    assert all(str(error).startswith("The store of calls ") for error in errors)
+    assert all(error.__context__ is None for error in errors)
+
+
+def test_a_store_of_01_is_read(tmp_path):
+    """Its sums count on, and its calls are found."""
+    file = tmp_path / "old.sqlite3"
+    with sqlite3.connect(file) as old:
+        old.executescript(STORE_01.read_text())
+    old.close()
+    store = SqlStore(f"sqlite:///{file}")
+    assert sums(store) == (1, 1, 1)
+    calls = store.open_reservations()
+    assert [(one.call.kept, one.state.value) for one in calls] == [
+        (True, "unknown"),
+        (False, "reserved"),
+        (False, "reserved"),
+    ]
+    assert expire_reservations(store, later(hours=2)) == 2
+    assert store.finalize(calls[0], Charged.YES, at=NOW)
+    store.close()
+
+
+def test_the_last_day_has_no_end():
+    """There is no day after it."""
+    day = attrs.evolve(KEY, period=Period.DAY, window="9999-12-31")
+    assert day.ends_at is None
+    store = MemoryStore()
+    store.reserve(entry(day), ONE)
+    assert store.reserve(entry(day), ONE).key.ends_at is None

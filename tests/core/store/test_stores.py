@@ -1,4 +1,4 @@
-"""What every store of attempts does."""
+"""What every store of calls does."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from attempts import KEY, NOW, ONE, entry, later, of_nobody, sums
 
 from facematch_core import Charged, ConfigurationError, Environment
 from facematch_core.resilience import Period
-from facematch_core.store import Owner, State, doubt_abandoned, is_abandoned
+from facematch_core.store import Owner, State, expire_reservations, has_expired
 
 USD = attrs.evolve(KEY, currency="USD")
 
@@ -18,12 +18,12 @@ USD = attrs.evolve(KEY, currency="USD")
 def test_reserved_until_settled(store):
     """What is set aside counts as spent once it was charged."""
     one = entry()
-    assert store.standing(KEY) is None
+    assert store.budget(KEY) is None
     assert store.reserve(one, Decimal(2)) is None
     assert sums(store) == (0, 1, 0)
-    assert store.settle(one, Charged.YES, at=NOW)
+    assert store.finalize(one, Charged.YES, at=NOW)
     assert sums(store) == (1, 0, 0)
-    assert store.open_entries() == ()
+    assert store.open_reservations() == ()
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_three_ways_to_settle(store, billed, after):
     """Spent, free again, or set aside; to say it twice changes nothing."""
     one = entry()
     store.reserve(one, ONE)
-    assert store.settle(one, billed, at=NOW)
-    assert not store.settle(one, billed, at=NOW)
+    assert store.finalize(one, billed, at=NOW)
+    assert not store.finalize(one, billed, at=NOW)
     assert sums(store) == after
 
 
@@ -44,25 +44,25 @@ def test_unknown_is_settled_later(store, billed, after):
     """Once, and then for good."""
     one = entry()
     store.reserve(one, ONE)
-    store.settle(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
-    (left,) = store.open_entries()
-    assert (left.state, left.billed, left.error) == (
+    store.finalize(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    (left,) = store.open_reservations()
+    assert (left.state, left.charged, left.error) == (
         State.UNKNOWN,
         "unknown",
         "OutcomeUnknown",
     )
     assert left.ended_at == NOW
-    assert store.settle(one, billed, at=later(days=2))
+    assert store.finalize(one, billed, at=later(days=2))
     assert sums(store) == after
     for again in Charged:
-        assert not store.settle(one, again, at=NOW)
+        assert not store.finalize(one, again, at=NOW)
     assert sums(store) == after
 
 
 def test_what_was_never_reserved_is_not_settled(store):
     """A sum cannot be made smaller by a mistake."""
     store.reserve(entry(), ONE)
-    assert not store.settle(entry(), Charged.NO, at=NOW)
+    assert not store.finalize(entry(), Charged.NO, at=NOW)
     assert sums(store) == (0, 1, 0)
 
 
@@ -72,7 +72,7 @@ def test_no_room(store, billed):
     one = entry()
     store.reserve(one, ONE)
     if billed:
-        store.settle(one, billed, at=NOW)
+        store.finalize(one, billed, at=NOW)
     before = sums(store)
     full = store.reserve(entry(), ONE)
     assert (full.spent, full.reserved, full.unknown) == before
@@ -85,7 +85,7 @@ def test_a_cap_of_nothing(store):
     """Nothing is spent, and a sum that never was is told as it is."""
     full = store.reserve(entry(), Decimal(0))
     assert (full.cap, full.spent, full.reserved, full.unknown) == (0, 0, 0, 0)
-    assert store.open_entries() == ()
+    assert store.open_reservations() == ()
 
 
 def test_cap_may_change(store):
@@ -94,7 +94,7 @@ def test_cap_may_change(store):
         assert store.reserve(entry(), Decimal(3)) is None
     assert store.reserve(entry(), Decimal(2)) is not None
     assert store.reserve(entry(), Decimal(4)) is None
-    assert store.standing(KEY).cap == 4
+    assert store.budget(KEY).cap == 4
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_sums_are_apart(store, other):
     assert store.reserve(entry(), ONE) is None
     assert store.reserve(entry(key), ONE) is None
     assert store.reserve(entry(key), ONE) is not None
-    assert [one.key for one in store.open_entries(key)] == [key]
-    assert {one.key for one in store.standings()} == {KEY, key}
+    assert [one.key for one in store.open_reservations(key)] == [key]
+    assert {one.key for one in store.budgets()} == {KEY, key}
 
 
 def test_amounts_are_exact(store):
@@ -124,8 +124,8 @@ def test_amounts_are_exact(store):
     for _ in range(10):
         one = entry(USD, tenth)
         assert store.reserve(one, ONE) is None
-        store.settle(one, Charged.YES, at=NOW)
-    assert store.standing(USD).spent == 1
+        store.finalize(one, Charged.YES, at=NOW)
+    assert store.budget(USD).spent == 1
     assert store.reserve(entry(USD, Decimal("0.000001")), ONE) is not None
     most = Decimal(10**12)
     assert store.reserve(entry(USD, most - 1), most) is None
@@ -158,14 +158,14 @@ def test_entries_come_back_as_they_were(store):
     old = entry(number=3)
     for one in (new, old):
         store.reserve(one, Decimal(5))
-    bare = attrs.evolve(new, attempt=attrs.evolve(new.attempt, caller_ref=None))
-    assert store.open_entries() == (old, bare)
+    bare = attrs.evolve(new, call=attrs.evolve(new.call, caller_ref=None))
+    assert store.open_reservations() == (old, bare)
 
 
 def test_nothing_of_the_caller(store):
     """Its reference may be personal data."""
     store.reserve(entry(caller_ref="case-17"), ONE)
-    assert store.open_entries()[0].attempt.caller_ref is None
+    assert store.open_reservations()[0].call.caller_ref is None
 
 
 def test_of_64_threads_exactly_the_cap_pass(store):
@@ -176,7 +176,7 @@ def test_of_64_threads_exactly_the_cap_pass(store):
         one = entry()
         if store.reserve(one, Decimal(100)) is not None:
             return False
-        return store.settle(one, billed, at=NOW)
+        return store.finalize(one, billed, at=NOW)
 
     with ThreadPoolExecutor(64) as pool:
         passed = list(pool.map(go, itertools.islice(ways, 300)))
@@ -190,11 +190,11 @@ def test_what_a_process_left_behind_is_unknown(store):
     gone, here = entry(owner=of_nobody()), entry()
     for one in (gone, here):
         store.reserve(one, Decimal(2))
-    assert doubt_abandoned(store, NOW, attrs.evolve(KEY, name="other")) == 0
-    assert doubt_abandoned(store, NOW) == 1
+    assert expire_reservations(store, NOW, attrs.evolve(KEY, name="other")) == 0
+    assert expire_reservations(store, NOW) == 1
     assert sums(store) == (0, 1, 1)
-    assert doubt_abandoned(store, NOW) == 0
-    assert store.settle(gone, Charged.YES, at=NOW)
+    assert expire_reservations(store, NOW) == 0
+    assert store.finalize(gone, Charged.YES, at=NOW)
     assert sums(store) == (1, 1, 0)
 
 
@@ -202,18 +202,18 @@ def test_no_call_takes_an_hour(store):
     """Of a process on another machine nobody can tell whether it is there: time does."""
     far = entry(owner=Owner(host="another-machine", pid=1, run="x"))
     store.reserve(far, ONE)
-    assert doubt_abandoned(store, later(minutes=59)) == 0
-    assert doubt_abandoned(store, later(minutes=61)) == 1
-    (left,) = store.open_entries()
-    assert not is_abandoned(left, later(days=1))
+    assert expire_reservations(store, later(minutes=59)) == 0
+    assert expire_reservations(store, later(minutes=61)) == 1
+    (left,) = store.open_reservations()
+    assert not has_expired(left, later(days=1))
 
 
 def test_a_process_that_is_there_may_wait_for_days(store):
     """Its call waits for a quota of the day: what it has set aside is not doubted."""
     mine = entry()
     store.reserve(mine, ONE)
-    assert doubt_abandoned(store, later(days=2)) == 0
-    assert store.settle(mine, Charged.YES, at=later(days=2))
+    assert expire_reservations(store, later(days=2)) == 0
+    assert store.finalize(mine, Charged.YES, at=later(days=2))
 
 
 def test_it_is_used_again_after_closing(store):

@@ -244,7 +244,7 @@ def test_a_store_that_cannot_be_used(run, pairs, scripted, tmp_path):
     (tmp_path / "no.db").write_bytes(b"not a database, but long enough to be looked at" * 30)
     answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--store", "no.db")
     assert answer.exit_code == 4
-    assert "The store of attempts failed (file is not a database)" in answer.stderr
+    assert "The store of calls failed (file is not a database)" in answer.stderr
 
 
 def test_the_store_is_readable_by_its_owner_alone(run, pairs, scripted, tmp_path):
@@ -295,7 +295,7 @@ def test_two_contenders_and_a_price_from_a_budget(run, pairs, scripted, tmp_path
     a, b = journal.contenders(journal.study().digest)
     assert (str(a.price), a.currency, b.price) == ("0.05", "USD", None)
     store = journal.attempts()
-    assert int(store.standings()[0].spent * 100) == 30
+    assert int(store.budgets()[0].spent * 100) == 30
     store.close()
     journal.close()
 

@@ -66,7 +66,7 @@ def lost(tmp_path, vendor):
 def spent(tmp_path):
     """What the budget says: spent, reserved and unknown."""
     store = SqlStore(f"sqlite:///{tmp_path}/study.sqlite3")
-    (one,) = store.standings()
+    (one,) = store.budgets()
     store.close()
     return int(one.spent), int(one.reserved), int(one.unknown)
 

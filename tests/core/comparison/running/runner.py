@@ -70,7 +70,7 @@ class MortalJournal(Journal):
 
 
 class MortalAttempts(SqlStore):
-    """A store of attempts whose process may die at any step."""
+    """A store of calls whose process may die at any step."""
 
     def __init__(self, where, life):
         self.life = life
@@ -82,9 +82,9 @@ class MortalAttempts(SqlStore):
         self.life.moment()
         return done
 
-    def settle(self, *args, **more):
+    def finalize(self, *args, **more):
         self.life.moment()
-        done = super().settle(*args, **more)
+        done = super().finalize(*args, **more)
         self.life.moment()
         return done
 

@@ -27,7 +27,7 @@ from facematch_core.resilience import Budget
 from facematch_core.store import Owner, SqlStore
 from facematch_core.testing import ManualClock
 
-BUSY = "The store of attempts failed (database is locked): try again."
+BUSY = "The store of calls failed (database is locked): try again."
 
 
 def elsewhere(monkeypatch, step):
@@ -167,7 +167,7 @@ def test_what_a_living_process_could_not_give_back_is_taken_back(journal, clock,
     """The budgets could not be told: it tries again, and so may others."""
 
     class Busy:
-        def open_entries(self, key=None):
+        def open_reservations(self, key=None):
             raise ConfigurationError(BUSY)
 
     contender = entered(journal, 1)
@@ -207,7 +207,7 @@ def test_a_byte_held_back_is_held_back_though_the_journal_says_that_it_left(
     ended_by = once(journal, study, contender)
     assert isinstance(ended_by.error, ConfigurationError)
     assert states(journal, stored(journal)) == ["free"] * 6
-    (standing,) = store.standings()
+    (standing,) = store.budgets()
     assert (standing.spent, standing.reserved, standing.unknown) == (0, 0, 0)
     store.close()
 
@@ -216,15 +216,15 @@ def test_a_budget_that_cannot_be_told_keeps_the_pair(journal, study, address, mo
     """Until it can: what it set aside would else stay aside."""
     store = SqlStore(address)
     ask, journal.ask = journal.ask, lambda _claim: False
-    settle, store.settle = store.settle, failing(ConfigurationError(BUSY))
-    store.settle = lambda *_args, **_more: failing(ConfigurationError(BUSY))(None)
+    finalize, store.finalize = store.finalize, failing(ConfigurationError(BUSY))
+    store.finalize = lambda *_args, **_more: failing(ConfigurationError(BUSY))(None)
     contender = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
     with StudyRun(study, {"fake": contender}, journal) as run:
         run.run(workers=1)
     assert states(journal, stored(journal)).count("claimed") >= 1
-    store.settle, journal.ask = settle, ask
+    store.finalize, journal.ask = finalize, ask
     assert once(journal, study, contender).standing.states == {PairState.ANSWERED: 6}
-    (standing,) = store.standings()
+    (standing,) = store.budgets()
     assert (standing.reserved, standing.unknown) == (0, 0)
     store.close()
 

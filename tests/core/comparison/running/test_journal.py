@@ -112,21 +112,21 @@ def test_it_lies_beside_a_store_of_attempts(address):
     beside = journal.attempts()
     assert beside is not None
     again = SqlStore(address)
-    assert again.standings() == ()
+    assert again.budgets() == ()
     for one in (store, journal, beside, again):
         one.close()
     other = address.replace("study", "other")
     journal = Journal(other)
     assert journal.attempts() is None
     store = SqlStore(other)
-    assert store.open_entries() == ()
+    assert store.open_reservations() == ()
     store.close()
     journal.close()
 
 
 def test_another_version_is_left_alone(journal, address):
     """One sentence, and nothing is changed."""
-    with journal._database._engine.begin() as connection:
+    with journal._database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE facematch_comparison_store SET version = 3")
     with pytest.raises(ConfigurationError, match="comparisons of this store are of version 3"):
         Journal(address)

@@ -81,11 +81,11 @@ def test_a_journal_that_fails_holds_the_call_back(journal, study, address):
     assert len(calls) == 1
     # The scripted backend was called, and was stopped where it wanted to send.
     assert states(journal, stored(journal)) == ["free"] * 6
-    (standing,) = store.standings()
+    (standing,) = store.budgets()
     assert (standing.spent, standing.reserved, standing.unknown) == (0, 0, 0)
     journal.ask = asking
     assert once(journal, study, contender).standing.states == {PairState.ANSWERED: 6}
-    assert store.standings()[0].spent == 6
+    assert store.budgets()[0].spent == 6
     store.close()
 
 
@@ -169,7 +169,7 @@ def test_a_lost_answer_is_found_in_the_records(journal, study, address):
     contender = opener(backend, policies=[Budget(100, name="shop", store=store)])
     summary = once(journal, study, contender, keep=["fake"])
     assert summary.standing.states == {PairState.ANSWERED: 6}
-    assert (store.standings()[0].spent, store.standings()[0].unknown) == (6, 0)
+    assert (store.budgets()[0].spent, store.budgets()[0].unknown) == (6, 0)
     assert all(call.retention is Retention.KEEP for call in backend.calls)
     (found,) = read_answers(journal, journal.study())
     assert "asked to keep each call" in found.privacy
@@ -183,10 +183,10 @@ def test_what_a_budget_knows_settles_the_pair(journal, study, address):
     contender = opener(backend, policies=[Budget(100, name="shop", store=store)])
     once(journal, study, contender)
     left = journal.left(stored(journal))
-    entries = {one.attempt.id: one for one in store.open_entries()}
+    entries = {one.call.id: one for one in store.open_reservations()}
     assert set(entries) == {one.attempt.id for one in left}
     for one, billed in zip(left, (Charged.YES, Charged.NO), strict=True):
-        store.settle(entries[one.attempt.id], billed, at=one.since)
+        store.finalize(entries[one.attempt.id], billed, at=one.since)
     again = once(journal, study, contender)
     assert again.asked == 1
     assert states(journal, stored(journal)) == ["lost", *["answered"] * 5]
@@ -201,13 +201,13 @@ def test_what_a_budget_elsewhere_knows_settles_the_pair(journal, study, tmp_path
     contender = opener(backend, policies=budgets)
     once(journal, study, contender)
     first, second = journal.left(stored(journal))
-    for entry in store.open_entries():
+    for entry in store.open_reservations():
         # Of the second call one budget does not know it yet.
-        if entry.attempt.id == first.attempt.id or entry.key.name == "shop":
-            store.settle(entry, Charged.NO, at=first.since)
+        if entry.call.id == first.attempt.id or entry.key.name == "shop":
+            store.finalize(entry, Charged.NO, at=first.since)
     assert once(journal, study, contender).asked == 1
     assert states(journal, stored(journal)) == ["answered", "unknown", *["answered"] * 4]
-    assert [one.attempt.id for one in store.open_entries()] == [second.attempt.id]
+    assert [one.call.id for one in store.open_reservations()] == [second.attempt.id]
     store.close()
 
 
@@ -227,9 +227,9 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(
     assert journal.begin(claim, call.call)
     budget.enter(call)
     monkeypatch.setattr(Owner, "here", staticmethod(lambda: mine))
-    assert len(store.open_entries()) == 1
+    assert len(store.open_reservations()) == 1
     assert once(journal, study, contender).standing.states == {PairState.ANSWERED: 6}
-    (standing,) = store.standings()
+    (standing,) = store.budgets()
     assert (standing.spent, standing.reserved, standing.unknown) == (6, 0, 0)
     store.close()
 
@@ -243,17 +243,17 @@ def test_a_call_of_which_one_book_knows_nothing_yet_is_not_settled(journal, stud
     contender = stored(journal)
     (left,) = journal.left(contender)
     stores = [there]
-    (entry,) = here.open_entries()
-    here.settle(entry, Charged.NO, at=left.since)
+    (entry,) = here.open_reservations()
+    here.finalize(entry, Charged.NO, at=left.since)
     assert hear_budgets(journal, contender, stores) == 0
     # Another try of the same call, which has not ended.
     here.reserve(attrs.evolve(entry, number=2, state="reserved"), Decimal(99))
-    (other,) = there.open_entries()
-    there.settle(other, Charged.NO, at=left.since)
+    (other,) = there.open_reservations()
+    there.finalize(other, Charged.NO, at=left.since)
     assert journal.told_by_budgets([left.attempt.id]) == {left.attempt.id: Charged.UNKNOWN}
     assert hear_budgets(journal, contender, stores) == 0
-    (second,) = here.open_entries()
-    here.settle(second, Charged.YES, at=left.since)
+    (second,) = here.open_reservations()
+    here.finalize(second, Charged.YES, at=left.since)
     assert hear_budgets(journal, contender, stores) == 1
     assert states(journal, contender) == ["lost", *["answered"] * 5]
     here.close()

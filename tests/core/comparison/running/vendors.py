@@ -115,11 +115,11 @@ class World:
             standing = journal.standing(contender.number)
             assert (standing.pairs, standing.charged) == (self.pairs, self.pairs)
             found[contender.name] = dict(standing.states)
-        assert attempts.open_entries() == ()
-        for budget in attempts.standings():
+        assert attempts.open_reservations() == ()
+        for budget in attempts.budgets():
             sums = budget.spent, budget.reserved, budget.unknown
             assert (budget.key.name, sums) == (budget.key.name, (self.pairs, 0, 0))
-        assert len(attempts.standings()) == len(found) == 2
+        assert len(attempts.budgets()) == len(found) == 2
         journal.close()
         attempts.close()
         return found

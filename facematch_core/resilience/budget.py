@@ -1,8 +1,7 @@
-"""A limit on what calls may cost, held before the first byte leaves."""
+"""A limit on what calls may cost, checked before the first byte leaves."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -13,18 +12,17 @@ from facematch_core.errors import BudgetExceeded, ConfigurationError
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import (
     BudgetKey,
+    BudgetState,
     CallStore,
-    Entry,
     MemoryStore,
     Owner,
-    Standing,
-    doubt_abandoned,
+    Period,
+    Reservation,
+    expire_reservations,
 )
-from facematch_core.store._records import EXACT, Period
+from facematch_core.store.records import EXACT, UNNAMED_RUN
 
-from ._gate import AttemptContext, Leave, Outcome, Policy
-
-log = logging.getLogger("facematch")
+from .policy import AttemptContext, Leave, Outcome, Policy, log
 
 #: No cap and no price is higher; sums of them are exact in every database.
 MOST = 10**12
@@ -33,15 +31,14 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Budget(Policy):
-    """Refuses a call that could cost more than is allowed. Safe across threads and after a fork.
+    """Refuses a call that could cost more than is allowed. Safe across threads and processes.
 
     Before each try its price is set aside. A try that was charged is spent, one that was certainly
-    not is free again, and one whose charge is not known stays set aside until it is reconciled. So
-    does one whose process ended in the middle. What an operation that costs nothing does is not
-    counted.
+    not is free again, and one whose charge is not known stays set aside until it is reconciled; so
+    does one whose process ended in the middle. An operation that costs nothing is not counted.
 
     Each environment has a sum of its own, by what the backend is set to: calls of a mock or a
-    sandbox use up nothing of production.
+    sandbox use up nothing of production. Where nobody knows the environment, it is production.
 
     Args:
         cap: The most that may be spent: a whole number of calls or, with `currency`, an amount
@@ -50,9 +47,9 @@ class Budget(Policy):
         per: How long it lasts until it begins anew.
         name: Whose it is: a vendor, a profile. Budgets of one name, unit and period in one store
             are one budget.
-        price: What one call of each operation costs, in `currency`. The vendor's answers do not
-            tell, so what is counted is this.
-        store: Who remembers; None for a memory of its own, gone with the process.
+        price: What one call of each operation costs, in `currency`. The vendors' answers do not
+            say it, so this is what is counted.
+        store: Where the sums are kept; None for the memory of this process.
         run: With `Period.RUN`, a name for the run, so that several processes or several starts are
             one; None for each process by itself.
         clock: Time, for tests.
@@ -86,7 +83,7 @@ class Budget(Policy):
 
     @property
     def store(self) -> CallStore:
-        """Who remembers."""
+        """Where the sums are kept."""
         return self._store
 
     @property
@@ -102,35 +99,30 @@ class Budget(Policy):
             ConfigurationError: the operation has no price, or the store failed.
         """
         if not context.paid:
-            return _nothing
-        entry = Entry(
-            attempt=context.call,
+            return _ignore
+        reservation = Reservation(
+            call=context.call,
             number=context.number,
             key=self._key(context),
             amount=self._price_of(context.call.operation),
             owner=Owner.here(),
         )
-        full = self._store.reserve(entry, self._cap)
+        full = self._store.reserve(reservation, self._cap)
         if full is not None:
-            raise self._exceeded(full, entry.amount)
-        return lambda ending: self._settle(entry, ending)
+            raise self._exceeded(full, reservation.amount)
+        return lambda outcome: self._finalize(reservation, outcome)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
-        """Refuse calls that would not all fit, made one after the other. Nothing is set aside.
-
-        Raises:
-            BudgetExceeded: there is no room for them.
-            ConfigurationError: an operation has no price, or the store failed.
-        """
-        paid = [context for context in contexts if context.paid]
-        if not paid:
-            return
-        amount = sum((self._price_of(one.call.operation) for one in paid), Decimal(0))
-        key = self._key(paid[-1])
-        standing = self._store.standing(key)
-        used = Decimal(0) if standing is None else standing.used
-        if EXACT.add(used, amount) > self._cap:
-            raise self._exceeded(standing or Standing(key=key, cap=self._cap), amount)
+        """Refuse calls that together have no room now; errors as `enter`."""
+        wanted: dict[BudgetKey, Decimal] = {}
+        for context in contexts:
+            if context.paid:
+                key, price = self._key(context), self._price_of(context.call.operation)
+                wanted[key] = EXACT.add(wanted.get(key, Decimal(0)), price)
+        for key, amount in wanted.items():
+            state = self._store.budget(key) or BudgetState(key=key, cap=self._cap)
+            if EXACT.add(state.used, amount) > self._cap:
+                raise self._exceeded(state, amount)
 
     def close(self) -> None:
         """Close the connections of the store; whoever shares it opens them again."""
@@ -142,13 +134,13 @@ class Budget(Policy):
     def _key(self, context: AttemptContext) -> BudgetKey:
         window = {
             Period.DAY: context.call.started_at.astimezone(UTC).date().isoformat(),
-            Period.RUN: self._run or Owner.here().run,
+            Period.RUN: self._run or f"{UNNAMED_RUN}{Owner.here().run}",
             Period.TOTAL: "",
         }[self._per]
         return BudgetKey(
             name=self._name,
             currency=self._currency,
-            environment=context.environment,
+            environment=context.environment or Environment.PRODUCTION,
             period=self._per,
             window=window,
         )
@@ -164,36 +156,37 @@ class Budget(Policy):
             )
         return self._price[operation]
 
-    def _settle(self, entry: Entry, ending: Outcome) -> None:
-        noted = self._store.settle(
-            entry,
-            ending.charged,
+    def _finalize(self, reservation: Reservation, outcome: Outcome) -> None:
+        changed = self._store.finalize(
+            reservation,
+            outcome.charged,
             at=self._clock.now(),
-            error=None if ending.error is None else type(ending.error).__name__,
-            answered_from=ending.environment,
+            error=None if outcome.error is None else type(outcome.error).__name__,
+            answered_from=outcome.environment,
         )
-        if not noted and ending.charged is Charged.YES:
-            # Only if somebody settled it by hand while it was under way.
+        if not changed and outcome.charged is Charged.YES:
+            # Only if a person entered another outcome while it was under way.
             log.error(
-                "The call %s was charged, but its reservation was settled before: the budget %r "
+                "The call %s was charged, but its reservation was finalized before: the budget %r "
                 "may count too little.",
-                entry.attempt.id,
+                reservation.call.id,
                 self._name,
             )
 
-    def _exceeded(self, full: Standing, amount: Decimal) -> BudgetExceeded:
-        # Told apart only now: looking for processes that are gone takes longer than a call's room.
-        if full.reserved and doubt_abandoned(self._store, self._clock.now(), full.key):
-            full = self._store.standing(full.key) or full
+    def _exceeded(self, full: BudgetState, amount: Decimal) -> BudgetExceeded:
+        # Not before: to look for expired reservations takes longer than a call has time for, and
+        # makes no room.
+        if full.reserved and expire_reservations(self._store, self._clock.now(), full.key):
+            full = self._store.budget(full.key) or full
         key, ends_at = full.key, full.key.ends_at
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
         when = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
-        of = f"The budget {key.name!r}{where} of {shown(self._cap)} {key.unit}{period}"
+        of = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
         return BudgetExceeded(
-            f"{of} has no room for {shown(amount)} more ({shown(full.spent)} spent, "
-            f"{shown(full.reserved)} reserved, {shown(full.unknown)} unknown): nothing was "
-            f"sent.{when}",
+            f"{of} has no room for {format_amount(amount)} more ({format_amount(full.spent)} "
+            f"spent, {format_amount(full.reserved)} reserved, {format_amount(full.unknown)} "
+            f"unknown): nothing was sent.{when}",
             budget=key.name,
             unit=key.unit,
             cap=self._cap,
@@ -204,13 +197,13 @@ class Budget(Policy):
         )
 
 
-def shown(amount: Decimal) -> str:
-    """An amount in plain digits, without zeros that say nothing."""
+def format_amount(amount: Decimal) -> str:
+    """An amount in plain digits, without zeros at its end."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _nothing(_ending: Outcome) -> None:
+def _ignore(_outcome: Outcome) -> None:
     pass
 
 

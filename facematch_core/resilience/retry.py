@@ -1,39 +1,34 @@
-"""Repeating a call that was certainly not paid for."""
+"""Making a call again that was certainly not charged."""
 
 from __future__ import annotations
 
-import math
 import random
+from typing import Any
 
 import attrs
 
-from facematch_core.errors import ConfigurationError, OutcomeUnknown, RateLimited, VendorError
+from facematch_core.errors import OutcomeUnknown, RateLimited, VendorError
 from facematch_core.models import Charged
 
-from ._gate import AttemptContext
+from .policy import AttemptContext, out_of_range, positive_seconds
 
 
-def _count(_: object, __: object, value: object) -> None:
+def _times(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or not 1 <= value <= 10:
-        raise ConfigurationError("retries: times must be a whole number from 1 to 10.")
-
-
-def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ConfigurationError(f"retries: {attribute.name} must be a number of seconds above 0.")
+        raise out_of_range(instance, attribute, "a whole number from 1 to 10")
 
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """Makes a call again if it is certain that the first one cost nothing, and it may help.
+    """Makes a call again if the try before it certainly cost nothing, and another one may help.
 
     That is so if no byte left, for 429, and for answers that the vendor documents as unpaid. What
-    may have been charged is never repeated. Off unless a verifier is given one.
+    may have been charged is never made again. Off unless a verifier is given one.
 
     Args:
         times: How often a call is made again, 1-10.
-        first_s: The wait before the first repetition, above 0; doubled each time up to `longest_s`,
-            and shortened by chance down to a half, so that many clients do not come back at once. A
+        first_s: The wait before the second try, above 0; doubled each time up to `longest_s`, and
+            shortened by chance down to a half, so that many clients do not come back at once. A
             longer wait that the vendor asks for is kept.
         longest_s: The longest wait, above 0. If the vendor asks for a longer one, or there is no
             time for it before the deadline, the error is raised at once.
@@ -42,9 +37,9 @@ class Retry:
         ConfigurationError: a value is out of range.
     """
 
-    times: int = attrs.field(default=2, validator=_count)
-    first_s: float = attrs.field(default=1.0, validator=_seconds)
-    longest_s: float = attrs.field(default=60.0, validator=_seconds)
+    times: int = attrs.field(default=2, validator=_times)
+    first_s: float = attrs.field(default=1.0, validator=positive_seconds)
+    longest_s: float = attrs.field(default=60.0, validator=positive_seconds)
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 

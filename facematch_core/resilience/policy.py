@@ -1,0 +1,200 @@
+"""What a policy is, and how one try of a call passes all of them."""
+
+from __future__ import annotations
+
+import abc
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+
+from facematch_core._basics import Clock, SystemClock
+from facematch_core._forks import fork_safe_lock
+from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
+from facematch_core.models import Answer, CallRecord, Charged, Environment
+
+log = logging.getLogger("facematch")
+
+#: Guards the state of every circuit breaker and rate limiter of the process.
+lock = fork_safe_lock()
+
+
+# By identity: a policy finds in `recheck` what it noted for the same object in `enter`.
+@attrs.frozen(kw_only=True, eq=False)
+class AttemptContext:
+    """One try of one call, just before it is made.
+
+    Attributes:
+        call: The call; its id is the same in every try.
+        number: 1 for the first try.
+        paid: Whether its backend declares that the operation costs money.
+        environment: Where the backend is set to answer from; None if nobody knows.
+        until: When the caller's deadline ends, on the verifier's monotonic clock; None for never.
+        sleep: Waits for so many seconds, at least 0. A policy waits with this alone, so that a
+            cancelled call can end the wait with an exception; None for the policy's own clock.
+    """
+
+    call: CallRecord
+    number: int
+    paid: bool
+    environment: Environment | None
+    until: float | None
+    sleep: Callable[[float], None] | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What became of one try.
+
+    Attributes:
+        charged: Whether it was charged; UNKNOWN also if it was broken off after the first byte.
+        sent: Whether a byte may have left.
+        environment: Where the answer came from; None if nothing says so.
+        error: What kept it from a result; None if one came. For another exception than ours
+            (Ctrl-C, say) it is None, too, and `answered` is False.
+        answered: Whether there is a result.
+        refused: Whether a policy refused it: the backend was not asked.
+    """
+
+    charged: Charged
+    sent: bool
+    environment: Environment | None = None
+    error: FaceMatchError | None = None
+    answered: bool = False
+    refused: bool = False
+
+    @classmethod
+    def of(cls, answer: Answer) -> Outcome:
+        """There is a result."""
+        return cls(
+            charged=answer.billing.charged,
+            sent=True,
+            environment=answer.environment,
+            answered=True,
+        )
+
+    @classmethod
+    def of_error(cls, error: BaseException, *, sent: bool) -> Outcome:
+        """There is none."""
+        if not isinstance(error, FaceMatchError):
+            return cls(charged=Charged.UNKNOWN if sent else Charged.NO, sent=sent)
+        return cls(
+            charged=error.billing.charged if isinstance(error, VendorError) else Charged.NO,
+            sent=sent or isinstance(error, OutcomeUnknown),
+            environment=getattr(error, "environment", None),
+            error=error,
+        )
+
+
+#: To be called once, with what became of the try.
+Leave: TypeAlias = Callable[[Outcome], None]
+
+
+class Policy(abc.ABC):
+    """One thing that may refuse, delay or count a call. Safe across threads."""
+
+    #: Whether `enter` may wait. If one policy of a verifier may, `recheck` asks all of them again.
+    waits: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def enter(self, context: AttemptContext) -> Leave:
+        """Let a try through, perhaps after a wait, or refuse it.
+
+        Raises:
+            FaceMatchError: it is refused; nothing was sent, and nothing stays set aside.
+        """
+
+    def recheck(self, context: AttemptContext) -> None:  # noqa: B027 - most have nothing to add
+        """Refuse a try that has entered all policies, if something changed while it waited.
+
+        Args:
+            context: The object that `enter` was given.
+
+        Raises:
+            FaceMatchError: it is refused; nothing was sent. It leaves all policies next.
+        """
+
+    def check(self, contexts: Sequence[AttemptContext]) -> None:  # noqa: B027 - likewise
+        """Refuse now what `enter` would refuse if these calls were made one after the other.
+
+        Nothing is set aside, and another thread may be first: `enter` has the last word.
+
+        Raises:
+            FaceMatchError: one of them would be refused.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most policies hold nothing
+        """Release what the policy holds. May be called more than once."""
+
+
+@attrs.define(eq=False)
+class Ticket:
+    """Held by a try that is under way.
+
+    A thread may be interrupted between any two lines, and then nobody returns its ticket. So a
+    policy keeps weak references: the ticket is gone with its holder. What other threads held when
+    the process forked stays in the child's memory for good, so a ticket also knows its process.
+    """
+
+    process: int = attrs.field(factory=os.getpid, init=False)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether its holder belongs to this process."""
+        return self.process == os.getpid()
+
+
+def enter_all(policies: Iterable[Policy], context: AttemptContext) -> Leave:
+    """Enter one policy after the other; if one refuses, those before it are left again.
+
+    Returns:
+        What leaves all of them, the last one first. A policy that fails there is logged: a result
+        that was paid for must reach its caller.
+
+    Raises:
+        FaceMatchError: the refusal.
+    """
+    policies = tuple(policies)
+    entered: list[Leave] = []
+    try:
+        for policy in policies:
+            entered.append(policy.enter(context))  # noqa: PERF401 - what was entered is left again
+        if any(policy.waits for policy in policies):
+            for policy in policies:
+                policy.recheck(context)
+    except BaseException as error:
+        _leave_all(entered, attrs.evolve(Outcome.of_error(error, sent=False), refused=True))
+        raise
+    return lambda outcome: _leave_all(entered, outcome)
+
+
+def _leave_all(entered: list[Leave], outcome: Outcome) -> None:
+    for leave in reversed(entered):
+        try:
+            leave(outcome)
+        except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
+            log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
+
+
+# What the settings of policies share.
+
+
+def or_system(clock: Clock | None) -> Clock:
+    """A clock, or the machine's."""
+    return clock or SystemClock()
+
+
+def positive_seconds(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Validate a finite number of seconds above 0."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise out_of_range(instance, attribute, "a number of seconds above 0")
+
+
+def out_of_range(
+    instance: object, attribute: attrs.Attribute[Any], what: str
+) -> ConfigurationError:
+    """What is wrong with a setting."""
+    return ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be {what}.")

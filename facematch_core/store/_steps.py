@@ -1,0 +1,310 @@
+"""The tables of a store, rows of them as records and back, and each step as statements.
+
+Imports SQLAlchemy, so nothing else may import it before a store is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from facematch_core.errors import ConfigurationError
+from facematch_core.models import CallRecord, Charged, Environment
+
+from .records import (
+    EXACT,
+    BudgetKey,
+    BudgetState,
+    Owner,
+    Period,
+    Reservation,
+    State,
+    reserved_twice,
+)
+
+#: Of the tables and of what is in them; a store of another one is left alone. 0.1 had the same.
+VERSION: Final = 1
+
+METADATA: Final = MetaData()
+
+STORE: Final = Table("facematch_store", METADATA, Column("version", Integer, primary_key=True))
+
+#: One sum per row. Amounts are whole numbers: calls, or millionths of the currency.
+BUDGETS: Final = Table(
+    "facematch_budgets",
+    METADATA,
+    Column("budget", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("currency", String(3)),
+    Column("environment", String(20), nullable=False),
+    Column("period", String(20), nullable=False),
+    Column("window_of", Text, nullable=False),
+    Column("cap", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("unknown", BigInteger, nullable=False),
+)
+
+#: One try of one call per row, and per budget that it counts for.
+ATTEMPTS: Final = Table(
+    "facematch_attempts",
+    METADATA,
+    Column("attempt_id", String(64), primary_key=True),
+    Column("try_number", Integer, primary_key=True, autoincrement=False),
+    Column("budget", Text, primary_key=True),
+    Column("backend", Text, nullable=False),
+    Column("operation", String(20), nullable=False),
+    Column("environment", String(20), nullable=False),
+    # Times are UTC and text that sorts: SQLite has no times with a zone.
+    Column("started_at", String(40), nullable=False),
+    Column("ended_at", String(40)),
+    Column("state", String(20), nullable=False),
+    Column("billed", String(20)),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3)),
+    Column("error", Text),
+    Column("answered_from", String(20)),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("attempt", Text, nullable=False),
+    Index("facematch_attempts_open", "state", "started_at"),
+)
+
+#: Any number that no two programs mean different things by: "facm" in ASCII.
+_MAKING: Final = 0x6661636D
+
+_STATES = {Charged.YES: State.FINAL, Charged.NO: State.FINAL, Charged.UNKNOWN: State.UNKNOWN}
+_INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
+
+
+# Rows as records, and back.
+
+
+class Damaged(ValueError):
+    """A row holds what no facematch has written."""
+
+
+def name_of(key: BudgetKey) -> str:
+    """The primary key of a sum."""
+    return json.dumps([key.name, key.currency, key.environment, key.period, key.window])
+
+
+def _key_of(name: str) -> BudgetKey:
+    whose, currency, environment, period, window = json.loads(name)
+    return BudgetKey(
+        name=whose,
+        currency=currency,
+        environment=Environment(environment),
+        period=Period(period),
+        window=window,
+    )
+
+
+def _units(amount: Decimal, currency: str | None) -> int:
+    return int(amount if currency is None else amount.scaleb(6, EXACT))
+
+
+def _amount(units: object, currency: str | None) -> Decimal:
+    # SQLite keeps any text in a column of numbers, and counts it as nothing.
+    if type(units) is not int or units < 0:
+        raise Damaged
+    return Decimal(units) if currency is None else Decimal(units).scaleb(-6, EXACT)
+
+
+def _budget_of(row: RowMapping) -> BudgetState:
+    try:
+        key = _key_of(row["budget"])
+        sums = ("cap", "spent", "reserved", "unknown")
+        return BudgetState(key=key, **{name: _amount(row[name], key.currency) for name in sums})
+    except (ValueError, TypeError) as error:
+        raise Damaged from error
+
+
+def _reservation_of(row: RowMapping) -> Reservation:
+    try:
+        return Reservation(
+            call=CallRecord.from_dict(json.loads(row["attempt"])),
+            number=row["try_number"],
+            key=_key_of(row["budget"]),
+            amount=_amount(row["amount"], row["currency"]),
+            owner=Owner(host=row["host"], pid=int(row["pid"]), run=row["run"]),
+            state=State(row["state"]),
+            charged=row["billed"] and Charged(row["billed"]),
+            error=row["error"],
+            ended_at=row["ended_at"] and datetime.fromisoformat(row["ended_at"]),
+            answered_from=row["answered_from"] and Environment(row["answered_from"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Damaged from error
+
+
+def _this(reservation: Reservation) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ATTEMPTS.c.attempt_id == reservation.call.id,
+        ATTEMPTS.c.try_number == reservation.number,
+        ATTEMPTS.c.budget == name_of(reservation.key),
+    )
+
+
+# Steps: each is called in a transaction of its own.
+
+
+def make_tables(connection: Connection) -> int:
+    """The version of the tables, which are there afterwards."""
+    if connection.dialect.name == "postgresql":
+        # Of several that start at once, one makes them.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING})")
+    STORE.create(connection, checkfirst=True)
+    version: int | None = connection.execute(STORE.select()).scalars().first()
+    if version is None:
+        METADATA.create_all(connection)
+        connection.execute(STORE.insert().values(version=VERSION))
+    return version or VERSION
+
+
+def reserve(
+    connection: Connection, reservation: Reservation, cap: Decimal, *, keep_caller_ref: bool
+) -> BudgetState | None:
+    """Set an amount aside; what stands if there is no room."""
+    key, call = reservation.key, reservation.call
+    if not _set_aside(connection, reservation, cap):
+        # There was no room, or no sum; and since then somebody else may have begun it.
+        _begin(connection, key, cap)
+        if not _set_aside(connection, reservation, cap):
+            return budget(connection, key) or BudgetState(key=key, cap=cap)
+    if not keep_caller_ref:
+        call = attrs.evolve(call, caller_ref=None)
+    row = {
+        "attempt_id": call.id,
+        "try_number": reservation.number,
+        "budget": name_of(key),
+        "backend": call.backend,
+        "operation": call.operation.value,
+        "environment": key.environment.value,
+        "started_at": call.started_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "state": State.RESERVED.value,
+        "amount": _units(reservation.amount, key.currency),
+        "currency": key.currency,
+        "host": reservation.owner.host,
+        "pid": reservation.owner.pid,
+        "run": reservation.owner.run,
+        "attempt": json.dumps(call.to_dict()),
+    }
+    try:
+        connection.execute(ATTEMPTS.insert().values(row))
+    except IntegrityError:
+        pass
+    else:
+        return None
+    # Outside the except block: the exception holds the row. What was set aside is undone.
+    raise ConfigurationError(reserved_twice(reservation))
+
+
+def _set_aside(connection: Connection, reservation: Reservation, cap: Decimal) -> bool:
+    """Whether there was room; to compare and to add are one statement."""
+    key, sums = reservation.key, BUDGETS.c
+    amount, most = _units(reservation.amount, key.currency), _units(cap, key.currency)
+    statement = (
+        BUDGETS.update()
+        .where(sums.budget == name_of(key))
+        .where(sums.spent + sums.reserved + sums.unknown + amount <= most)
+        .values(reserved=sums.reserved + amount, cap=most)
+        .returning(*BUDGETS.c)
+    )
+    changed = connection.execute(statement).mappings().one_or_none()
+    # A sum that is no number would leave room for everything.
+    return changed is not None and _budget_of(changed) is not None
+
+
+def _begin(connection: Connection, key: BudgetKey, cap: Decimal) -> None:
+    """Begin the sum at nothing, if it is not there."""
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    row = {
+        "budget": name_of(key),
+        "name": key.name,
+        "currency": key.currency,
+        "environment": key.environment.value,
+        "period": key.period.value,
+        "window_of": key.window,
+        "cap": _units(cap, key.currency),
+        "spent": 0,
+        "reserved": 0,
+        "unknown": 0,
+    }
+    connection.execute(dialect.insert(BUDGETS).values(row).on_conflict_do_nothing())
+
+
+def finalize(
+    connection: Connection,
+    reservation: Reservation,
+    charged: Charged,
+    *,
+    at: datetime,
+    error: str | None,
+    answered_from: Environment | None,
+) -> bool:
+    """Say what became of it; False if it was said before."""
+    name, this = name_of(reservation.key), _this(reservation)
+    changes = {
+        "state": _STATES[charged].value,
+        "billed": charged.value,
+        "ended_at": at.isoformat(timespec="microseconds"),
+        "error": error,
+        "answered_from": answered_from and answered_from.value,
+    }
+    for state in (State.RESERVED, State.UNKNOWN):
+        if state is _STATES[charged]:
+            continue
+        here = ATTEMPTS.update().where(*this, ATTEMPTS.c.state == state.value)
+        if connection.execute(here.values(changes)).rowcount != 1:
+            continue
+        amount = connection.execute(ATTEMPTS.select().where(*this)).mappings().one()["amount"]
+        _amount(amount, None)
+        moved = {state.value: BUDGETS.c[state.value] - amount}
+        if charged in _INTO:
+            moved[_INTO[charged]] = BUDGETS.c[_INTO[charged]] + amount
+        connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(moved))
+        return True
+    return False
+
+
+def budget(connection: Connection, key: BudgetKey) -> BudgetState | None:
+    """One sum; None if it was never begun."""
+    query = BUDGETS.select().where(BUDGETS.c.budget == name_of(key))
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _budget_of(row)
+
+
+def budgets(connection: Connection) -> tuple[BudgetState, ...]:
+    """All sums, sorted."""
+    rows = connection.execute(BUDGETS.select()).mappings().all()
+    return tuple(sorted(map(_budget_of, rows), key=lambda one: one.key.order))
+
+
+def open_reservations(connection: Connection, key: BudgetKey | None) -> tuple[Reservation, ...]:
+    """What is reserved or unknown, sorted."""
+    query = ATTEMPTS.select().where(ATTEMPTS.c.state.in_([State.RESERVED, State.UNKNOWN]))
+    if key is not None:
+        query = query.where(ATTEMPTS.c.budget == name_of(key))
+    rows = connection.execute(query).mappings().all()
+    return tuple(sorted(map(_reservation_of, rows), key=lambda one: one.order))
