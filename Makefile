@@ -30,9 +30,10 @@ test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish o
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) -n 2 --dist worksteal -m "not system and not live"
 
-lint: $(VENV)/.dev  ## ruff: rules and format
+lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers of the core
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 
 types: $(VENV)/.dev  ## mypy, strict
 	@$(BIN)/mypy

@@ -11,6 +11,8 @@ print(result.decision, result.score)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from ._basics import Clock, Secret, SystemClock
     from ._policy import judge
@@ -77,8 +79,6 @@ if TYPE_CHECKING:
     )
     from .plugins import BackendInfo, available_backends
     from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
-
-__version__ = "0.2.0"
 
 __all__ = [
     "FATAL",

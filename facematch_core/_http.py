@@ -52,9 +52,9 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 from urllib3.util.connection import create_connection
 
-from . import __version__
 from ._basics import Clock, SystemClock
 from ._messages import KEPT, NOT_KEPT, PAID, HttpReply, HttpRequest, encoded
+from ._version import __version__
 from .errors import (
     ConfigurationError,
     DeadlineExceeded,
