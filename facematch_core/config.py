@@ -116,8 +116,8 @@ def open_verifier(
             own; it takes no settings.
 
     Raises:
-        BackendUnavailable, BackendUnavailable: the plug-in.
-        ConfigurationError: a file, a profile, a setting or an argument; the message tells which.
+        BackendUnavailable: there is no such plug-in, or it cannot be used.
+        ConfigurationError: a file, a profile, a setting or an argument; the message says which.
     """
     verifier = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
     return plan(backend, profile=profile, config=config, settings=keywords).open(**verifier)

@@ -65,9 +65,9 @@ def backend_class(name: str) -> type[Backend]:
     """The class behind a name, imported now.
 
     Raises:
-        BackendUnavailable: no distribution offers it.
-        BackendUnavailable: several do, its import fails, it is no backend of this interface
-            version, or a setting of it has the name of an argument of `open_verifier`.
+        BackendUnavailable: no distribution offers it, or several do; its import fails; it is no
+            backend of this interface version; or a setting of it has the name of an argument of
+            `open_verifier`.
     """
     group = Group(BACKENDS, "backend")
     found = group.load(name)

@@ -45,7 +45,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
     "compare": "Which vendor, at which threshold, and how sure: study, run, report, gate.",
-    "budget": "Show what is spent, reserved and unknown; settle what is unknown.",
+    "budget": "Show what is spent, reserved and unknown; resolve what is unknown.",
     "backends": "List the backends and what each can do.",
     "trust": "Let ./facematch.toml name hosts, keys and stores.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
