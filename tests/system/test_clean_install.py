@@ -79,7 +79,7 @@ def test_an_extra_alone(environment, wheel, extra, tmp_path):
         "print([info.name for info in available_backends()])",
         cwd=tmp_path,
     )
-    assert listed.strip() == "['deepvue', 'didit', 'local', 'simulated']"
+    assert listed.strip() == "['compreface', 'deepvue', 'didit', 'local', 'simulated']"
 
 
 def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel, tmp_path):
