@@ -37,6 +37,7 @@ def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
         "scikit-learn",
         "statsmodels",
         "tomli-w",
+        "trio",
         "trustme",
     )
     environment.install(f"{wheel}[all]", *tools, pinned=False)
