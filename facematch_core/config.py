@@ -36,7 +36,6 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, overload
-from urllib.parse import urlsplit
 
 import attrs
 import platformdirs
@@ -213,19 +212,6 @@ class Plan:
             folder=profile.folder if profile else Path(),
         )
         return cls(backend=found, settings=resolved, profile=profile)
-
-    @property
-    def foreign_host(self) -> str | None:
-        """The host that receives keys and faces, if it is neither the vendor's nor this machine."""
-        from .http import is_loopback  # not above: a local engine needs no HTTP
-
-        for setting in self.settings:
-            if setting.name == "base_url" and setting.origin != "default":
-                with contextlib.suppress(ValueError):  # no address, as the backend will say
-                    host = urlsplit(str(setting.value)).hostname
-                    if host and host not in self.backend.allowed_hosts and not is_loopback(host):
-                        return host
-        return None
 
     def open(self, *, create_stores: bool = True, **verifier: Any) -> FaceVerifier:
         """A verifier; its arguments go over those of the profile.

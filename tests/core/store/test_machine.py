@@ -204,18 +204,24 @@ class SqlMachine(Machine):
 
     def make_store(self):
         """A new file."""
-        self.folder = tempfile.TemporaryDirectory()
-        return SqlStore(f"sqlite:///{self.folder.name}/a.sqlite3")
+        self.folder, self.opened = tempfile.TemporaryDirectory(), []
+        return self.open_file()
+
+    def open_file(self):
+        """The file as a process finds it. A call under way goes on with the store of before."""
+        self.opened.append(SqlStore(f"sqlite:///{self.folder.name}/a.sqlite3"))
+        return self.opened[-1]
 
     def reopened(self):
         """The file of before."""
         self.store.close()
-        return SqlStore(f"sqlite:///{self.folder.name}/a.sqlite3")
+        return self.open_file()
 
     def teardown(self):
         """Close and take away."""
         if hasattr(self, "folder"):
-            self.store.close()
+            for store in self.opened:
+                store.close()
             self.folder.cleanup()
 
 
