@@ -164,8 +164,16 @@ def without_metadata(data: bytes, header: Header) -> bytes | None:
     """
     if header.kept is None or (header.format is ImageFormat.PNG and _has_more_than_pixels(data)):
         return None
-    kept = b"".join(header.kept)
-    return data if kept == data else kept
+    # A clean picture is not copied to find that out.
+    at = 0
+    for piece in header.kept:
+        if not data.startswith(piece, at):
+            break
+        at += len(piece)
+    else:
+        if at == len(data):
+            return data
+    return b"".join(header.kept)
 
 
 # --- Which kind of file it is, and what was given instead of a picture ---
