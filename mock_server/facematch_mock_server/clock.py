@@ -6,6 +6,9 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
+#: Where it ends: what is due later than now, a token's end say, must still be a date.
+LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+
 
 class VirtualClock:
     """The clock of one mock world.
@@ -50,12 +53,14 @@ class VirtualClock:
         """Let that many seconds pass at once.
 
         Raises:
-            ValueError: it is negative or no finite number.
+            ValueError: it is negative or no finite number, or leads beyond the year 8999.
         """
-        if not 0 <= seconds < 1e10:
+        if not 0 <= seconds < 1e12:
             raise ValueError("the clock is moved by a number of seconds from 0 on, forward only")
         self.now()
         with self._lock:
+            if seconds > (LATEST - self._now).total_seconds():
+                raise ValueError("the clock goes no further than the year 8999")
             self._move(seconds)
             for watcher in self._watchers:
                 watcher(self._now, self._advanced_s)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ._hosts import host_in
 from ._messages import Head, Request, Response
 from .claims import JSON, encode, response
 from .forms import media_type
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "/__mock__/"
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 #: A verb by method and name below the prefix.
@@ -95,7 +96,8 @@ class ControlApi:
             token = request.header(TOKEN_HEADER.lower()) or ""
             if not hmac.compare_digest(token.encode(), ground.control_token.encode()):
                 return _said(403, f"The control API needs its token in {TOKEN_HEADER}.")
-        elif _host(request) not in _LOOPBACK:
+        # What is no host ("[::1]evil.com", "127.0.0.1:80@evil") is not this machine.
+        elif host_in(request.header("host") or "") not in _LOOPBACK:
             return _said(403, "The control API answers only under a loopback host name.")
         json_body = media_type(request.header("content-type") or "") == "application/json"
         if request.method == "POST" and not json_body:
@@ -118,13 +120,6 @@ def _verb(verbs: Verbs, method: str, name: str) -> tuple[Callable[..., Any] | No
     # One claim: its id is the rest of the path.
     first, _, rest = name.partition("/")
     return verbs.get((method, f"{first}/{{}}")) if rest else None, rest
-
-
-def _host(request: Request) -> str:
-    host = (request.header("host") or "").lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
 
 
 def _object(request: Request) -> dict[str, Any]:

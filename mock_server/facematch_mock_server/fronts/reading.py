@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 import h11
 
@@ -11,6 +13,9 @@ from .buffers import Buffers
 from .own import MAX_HEAD_BYTES
 
 _NOTHING = memoryview(b"")
+
+#: A target that is a whole address.
+_WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
 
 
 @attrs.frozen(kw_only=True)
@@ -184,10 +189,17 @@ class RequestReader:
                 self._length = None
             elif name == "connection" and "close" in _tokens(value):
                 keep_alive = False
+        target = event.target.decode("latin-1")
+        if whole := _WHOLE.fullmatch(target):
+            # A client behind a proxy sends the whole address; its host is the one that counts
+            # (RFC 9112, 3.2.2).
+            host, path, query = whole.groups(default="")
+            target = (path or "/") + query
+            headers = [("host", host), *(one for one in headers if one[0] != "host")]
         return HeadRead(
             head=Head(
                 method=event.method.decode("latin-1"),
-                target=event.target.decode("latin-1"),
+                target=target,
                 headers=headers,
                 peer=self._peer,
             ),

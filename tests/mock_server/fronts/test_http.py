@@ -42,6 +42,25 @@ def test_the_engine_sees_what_was_sent(client, engine):
     assert (seen.body, seen.peer) == (b"\x00\xff", "127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("sent", "target", "host"),
+    [
+        ("http://mock.test:8080/a%20b?q=1", "/a%20b?q=1", "mock.test:8080"),
+        ("HTTPS://mock.test", "/", "mock.test"),
+        ("http://mock.test?q=/", "/?q=/", "mock.test"),
+        ("http:///a", "/a", ""),
+        ("/http://mock.test/a", "/http://mock.test/a", "mock"),
+    ],
+)
+def test_a_whole_address_as_target(client, engine, sent, target, host):
+    """Clients that think they talk to a proxy send it; its host counts (RFC 9112, 3.2.2)."""
+    client.send(request("GET", sent))
+    client.answer()
+    [seen] = engine.handled
+    assert seen.target == target
+    assert [value for name, value in seen.headers if name == "host"] == [host]
+
+
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 400_000, 999_999])
 def test_a_body_of_any_size(client, engine, size):
     """Bodies below, at and above the size of one read arrive whole."""
