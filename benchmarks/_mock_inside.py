@@ -15,12 +15,13 @@ from _mock_client import Pair, form
 
 from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
-from facematch_mock_server._messages import Request
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.forms import read_form
-from facematch_mock_server.fronts import in_responses
-from facematch_mock_server.outcomes import MatchOutcome, SeenFace, SeenPicture
-from facematch_mock_server.world import World
+from facematch_mock_server.app import App
+from facematch_mock_server.http import in_responses
+from facematch_mock_server.http.forms import read_form
+from facematch_mock_server.messages import Request
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
+from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world import ServerState, World
 
 BASE = "https://verification.didit.me"
 PATH = "/v3/face-match/"
@@ -28,7 +29,7 @@ KEY = {"x-api-key": "mock-live-key"}
 
 
 class SameForAll:
-    """A decider that looks at nothing."""
+    """A recognizer that looks at nothing."""
 
     picture = SeenPicture(faces=(SeenFace(box=(40, 40, 120, 120)),))
     found = MatchOutcome(probe=picture, reference=picture, score=12.0)
@@ -38,6 +39,13 @@ class SameForAll:
 
     def liveness(self, probe: bytes, *, rotate: bool, **_: object) -> Any:
         raise NotImplementedError
+
+
+def app_of(recognizer: Any = None, *, digests: bool = True) -> App:
+    """What answers as Didit, without a server."""
+    state = ServerState(recognizer, digests=digests)
+    World(state, vendor_named("didit"))
+    return App(state)
 
 
 def lasting(world: World) -> None:
@@ -122,7 +130,7 @@ def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
         found = medians(calls, pairs, rounds)
 
         def ours(mock: responses.RequestsMock) -> None:
-            in_responses.register(mock, server.engine, [BASE])
+            in_responses.register(mock, server.app, [BASE])
 
         def static(mock: responses.RequestsMock) -> None:
             mock.add("POST", BASE + PATH, body=answer, content_type="application/json")
@@ -142,39 +150,36 @@ def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
 
 def answer_to(pair: Pair) -> str:
     """The JSON that the mock answers; the static servers give the same."""
-    response = Engine(World()).handle(request_of(pair))
+    response = app_of().handle(request_of(pair))
     if response.status != 200:
-        raise RuntimeError(f"the engine refuses the request of the benchmark: {response.body!r}")
+        raise RuntimeError(f"the mock refuses the request of the benchmark: {response.body!r}")
     return response.body.decode()
 
 
 def request_of(pair: Pair) -> Request:
-    """A face match as a front hands it in."""
+    """A face match as a transport hands it in."""
     kind, body = form(pair)
     headers = {"host": "127.0.0.1", **KEY, "content-type": kind, "content-length": str(len(body))}
     return Request(method="POST", target=PATH, headers=headers.items(), body=body)
 
 
-def engine(pairs: list[Pair], rounds: int) -> dict[str, float]:
-    """Seconds of `Engine.handle` and of its parts, for two pictures."""
-    bare, whole = World(SameForAll(), digests=False), World()
-    lasting(bare)
-    lasting(whole)
+def app(pairs: list[Pair], rounds: int) -> dict[str, float]:
+    """Seconds of `App.handle` and of its parts, for two pictures."""
+    bare, full, unseen = app_of(SameForAll(), digests=False), app_of(), app_of()
+    for one in (bare, full, unseen):
+        lasting(one.world)
     sent = [(pair, request_of(pair)) for pair in pairs]
-    asked, full = Engine(bare), Engine(whole)
     for _, request in sent:  # warm: every picture was seen
         full.handle(request)
-    unseen = Engine(World())
-    lasting(unseen.world)
     card = make_card("p1")
     kind = form(pairs[0])[0]
     found = medians(
         {
-            "engine without digest and decoding": lambda item: asked.handle(item[1]),
+            "app without digest and decoding": lambda item: bare.handle(item[1]),
             "  of that: taking the form apart": lambda item: read_form(
                 kind, item[1].body, digest=None
             ),
-            "engine with everything, warm": lambda item: full.handle(item[1]),
+            "app with everything, warm": lambda item: full.handle(item[1]),
             "digest of two pictures": lambda item: [
                 hashlib.sha256(one).digest() for one in item[0]
             ],
@@ -184,7 +189,7 @@ def engine(pairs: list[Pair], rounds: int) -> dict[str, float]:
     )
     return found | medians(
         {
-            "engine with everything, cold": lambda item: unseen.handle(item[1]),
+            "app with everything, cold": lambda item: unseen.handle(item[1]),
             "decoding: size of two pictures": lambda item: [Image.from_bytes(p) for p in item[0]],
             "card look-up in two JPEGs": lambda item: [read_card(one) for one in item[0]],
             "card look-up in two cards (PNG)": lambda _: [read_card(card), read_card(card)],

@@ -19,18 +19,19 @@ import numpy as np
 
 from facematch_local import scores_from_embeddings
 from facematch_mock_server import make_card
-from facematch_mock_server._messages import Request
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.index import Identity, IndexedFace
-from facematch_mock_server.world import World
+from facematch_mock_server.app import App
+from facematch_mock_server.messages import Request
+from facematch_mock_server.recognition.index import Identity, IndexedFace
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world import ServerState, World
 
 #: What we ask of ourselves: a person who waits does not notice.
 INTERACTIVE_MS = 100.0
 BOUNDARY = "mock-index-benchmark"
 
 
-class Measured(Deciding):
+class Measured(PictureRecognizer):
     """Cards for the form, a random embedding for the index."""
 
     def __init__(self) -> None:
@@ -59,9 +60,10 @@ def post(path: str, picture: bytes) -> Request:
     return Request(method="POST", target=path, headers=headers, body=body)
 
 
-def world_of(faces: int, decider: Deciding, rows: object = None) -> World:
+def world_of(faces: int, recognizer: PictureRecognizer, rows: object = None) -> World:
     """A world that knows so many."""
-    world = World(decider, switches={"write_limit": None, "start_credit": 100_000})
+    switches = {"write_limit": None, "start_credit": 100_000}
+    world = World(ServerState(recognizer), vendor_named("didit"), switches=switches)
     for number in range(faces):
         face = IndexedFace(
             id=str(number),
@@ -77,11 +79,11 @@ def world_of(faces: int, decider: Deciding, rows: object = None) -> World:
 
 def median_ms(world: World, path: str, rounds: int) -> float:
     """The median of so many calls."""
-    engine, request = Engine(world), post(path, make_card("p4711"))
+    app, request = App(world.server), post(path, make_card("p4711"))
     took = []
     for _ in range(rounds):
         start = time.perf_counter()
-        answer = engine.handle(request)
+        answer = app.handle(request)
         took.append(1000 * (time.perf_counter() - start))
         if answer.status != 200:
             raise SystemExit(f"the mock answered {answer.status}: {answer.body!r}")
@@ -99,8 +101,8 @@ def main() -> None:
     measured = Measured()
     measured.probe = rows[asked.faces // 2]
     worlds = {
-        "nobody known": world_of(0, Deciding()),
-        "cards": world_of(asked.faces, Deciding()),
+        "nobody known": world_of(0, PictureRecognizer()),
+        "cards": world_of(asked.faces, PictureRecognizer()),
         "measured": world_of(asked.faces, measured, rows),
     }
     print(f"{asked.faces} faces, {asked.rounds} rounds   [load {os.getloadavg()[0]:.1f}]")

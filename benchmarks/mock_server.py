@@ -45,7 +45,7 @@ FASTER = {"pytest-httpserver": 1.3, "moto": 3.0}  # times as many requests a sec
 START_UP = 1.5  # times pytest-httpserver's
 IN_A_TEST_MS = 5.0  # for a start, and for a stop
 ADAPTER, RESPONSES = 0.5, 1.3  # times the socket way, times a static answer
-ENGINE_US = 120.0  # two pictures of 200 KB, without digest and decoding
+APP_US = 120.0  # two pictures of 200 KB, without digest and decoding
 FLAT = 1.02  # times as much memory at the end
 
 missed: list[str] = []
@@ -250,13 +250,13 @@ def inside(bench: Bench) -> None:
         ratio = seconds["responses, ours"] / seconds["responses, static"]
         verdict(f"2 x {size} KB: through responses over a static answer", ratio, most=RESPONSES)
     for size in SIZES:
-        seconds = measure.engine(read_pairs(bench.folder / str(size)), 4 * bench.rounds)
-        heading(f"The engine, 2 x {size} KB")
+        seconds = measure.app(read_pairs(bench.folder / str(size)), 4 * bench.rounds)
+        heading(f"The app, 2 x {size} KB")
         for name, value in seconds.items():
             print(f"  {name:38}{value * 1e6:8.0f} us")
         if size == 200:
-            bare = seconds["engine without digest and decoding"] * 1e6
-            verdict("engine without digest and decoding, us", bare, most=ENGINE_US)
+            bare = seconds["app without digest and decoding"] * 1e6
+            verdict("app without digest and decoding, us", bare, most=APP_US)
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ class Browser:
         return json.loads(message)
 
     def open(self, path, *, width=1000, height=1200, scheme="light", media="screen"):
-        """Open a file in a window of that size, and wait until it is loaded."""
+        """Open a file or an address in a window of that size, and wait until it is loaded."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -109,7 +109,7 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
         self.events.clear()
-        self.send("Page.navigate", url=path.as_uri())
+        self.send("Page.navigate", url=path if isinstance(path, str) else path.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 
@@ -134,7 +134,8 @@ class Browser:
 
     def press(self, key, code=None):
         """Press a key and let it go."""
-        number = {"Tab": 9, "Enter": 13, "ArrowRight": 39}[key]
+        keys = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowRight": 39, "ArrowDown": 40}
+        number = keys[key]
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.send(

@@ -4,12 +4,16 @@ import datetime as dt
 import json
 
 import attrs
+from mock_worlds import app_of, world_of
 
-from facematch_mock_server._messages import Request
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.outcomes import LivenessOutcome, MatchOutcome, SeenFace, SeenPicture
-from facematch_mock_server.world import World
+from facematch_mock_server.messages import Request
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 
 MATCH = "/v3/face-match/"
 LIVENESS = "/v3/passive-liveness/"
@@ -81,7 +85,7 @@ def new_world(**settings):
     """A world that always does the same."""
     settings.setdefault("clock", VirtualClock(START))
     settings.setdefault("seed", 7)
-    return World(Scripted(), **settings)
+    return world_of(Scripted(), **settings)
 
 
 def multipart(fields=(), files=()):
@@ -145,4 +149,4 @@ def control(path, body=None, *, method=None, **more):
 
 def new_engine(**settings):
     """An engine over a world that always does the same."""
-    return Engine(new_world(**settings))
+    return app_of(new_world(**settings))

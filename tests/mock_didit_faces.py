@@ -6,12 +6,11 @@ import itertools
 import mock_didit as didit
 from mock_didit import START, control, liveness, match, picture, request
 from mock_didit_sessions import delete, nth, put_into, sent
+from mock_worlds import app_of, world_of
 
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.index import IndexedFace
-from facematch_mock_server.world import World
+from facematch_mock_server.recognition.index import IndexedFace
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 SEARCH = "/v3/face-search/"
 AGE = "/v3/age-estimation/"
@@ -30,7 +29,7 @@ def face(name="p1", **more):
 def carded(**settings):
     """An engine that looks at real cards and real bytes."""
     settings = {"clock": VirtualClock(START), "seed": 7, **settings}
-    return Engine(World(settings.pop("decider", None) or Deciding(), **settings))
+    return app_of(world_of(settings.pop("decider", None) or PictureRecognizer(), **settings))
 
 
 def told(engine, step, key=None):

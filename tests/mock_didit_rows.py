@@ -294,11 +294,10 @@ ROWS = (
         "",
         "fields of a destination",
         (
-            "destination.required destination.null destination.blank destination.text "
-            "destination.label_length destination.label_long destination.url_bad "
-            "destination.url_public destination.url_private destination.there.* destination.flag "
-            "destination.enabled destination.versions "
-            "destination.version destination.choice webhook.versions"
+            "given.required given.null given.blank given.text given.choice "
+            "destination.label_length destination.url_bad "
+            "destination.url_public destination.url_private destination.there.* "
+            "destination.enabled destination.versions destination.version webhook.versions"
         ),
     ),
     ("12", "", "events left out", "destination.events_left_out webhook.unsubscribed"),
@@ -317,7 +316,7 @@ ROWS = (
         "400",
         (
             "destination.refused destination.url_taken destination.events_none "
-            "destination.events_unknown destination.events_list"
+            "destination.events_unknown destination.events_place given.list"
         ),
     ),
     ("12", "", "404", "destination.unknown"),
@@ -331,6 +330,7 @@ ROWS = (
             "webhook.single.rotate webhook.single.capture webhook.single.longest"
         ),
     ),
+    ("12", "", "policies of the console", "policy.* review.absent list.no_score"),
     # Errors
     ("13", "400", "part missing", "file.missing"),
     ("13", "400", "text for a file", "file.not_a_file"),
@@ -352,6 +352,16 @@ ROWS = (
     ("13", "400", "no credit for a hosted session", Why.OTHER),
     ("13", "404", "nothing there", "path.not_found path.not_a_uuid"),
     ("13", "405", "method", "method.refused method.allow"),
+    ("13", "", "OPTIONS, Accept, format", "method.options accept.* auth.challenge"),
+    (
+        "13",
+        "",
+        "words of the framework",
+        (
+            "text.null_characters text.surrogates number.long given.nothing form.too_much "
+            "media.charset json.deep"
+        ),
+    ),
     ("13", "413 / HTML", "body too large", "mock.limit.body"),
     ("13", "415", "no form", "media.refused media.urlencoded media.empty"),
     ("13", "429", "too many", "rate.write.refused rate.get.refused"),
@@ -364,7 +374,7 @@ ROWS = (
     ("13", "PDF", "50", Why.OTHER),
     ("13", "management views (billing, destinations)", "words", "rate.management.*"),
     ("13", "sandbox session creation", "500 in a day", Why.OTHER),
-    ("13", "", "headers", "rate.headers rate.retry_after rate.headers_on_success"),
+    ("13", "", "headers", "rate.headers rate.retry_after"),
     # Sandbox
     ("14", "", "fields as live", "order.fields"),
     (

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from mock_didit import START, control, liveness, match, picture, request
 
-from facematch_mock_server.vendors.didit._pictures import Pictures
+from facematch_mock_server.vendors.didit.records import Pictures
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
@@ -90,8 +90,8 @@ def added(service, result, owner="mock", **more):
     def step(engine):
         world = engine.world
         world.sessions.add(
-            world.ids.uuid(),
-            internal_id=world.ids.uuid(),
+            world.server.ids.uuid(),
+            internal_id=world.server.ids.uuid(),
             service=service,
             status=result["status"],
             created_at=START,

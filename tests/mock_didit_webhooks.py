@@ -8,12 +8,11 @@ import json
 import attrs
 import mock_didit as didit
 
-from facematch_mock_server._control_verbs import plain
-from facematch_mock_server._messages import Response
 from facematch_mock_server.control import Control
-from facematch_mock_server.engine import CLAIMS_HEADER
-from facematch_mock_server.webhooks._attempting import attempt
-from facematch_mock_server.webhooks._posting import Answer
+from facematch_mock_server.messages import Response
+from facematch_mock_server.operations import plain
+from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.webhooks import Answer, attempt
 
 PATH = "/v3/webhook/destinations/"
 SINGLE = "/v3/webhook/"
@@ -81,7 +80,7 @@ def carried(*answers):
 
     def ask(engine):
         world, told, claims = engine.world, [], {}
-        world.written()
+        world.server.written()
 
         def send(url, letter, timeout_s):
             told.append({"url": url, "timeout_s": timeout_s, "body": letter.body.decode()})
@@ -91,11 +90,9 @@ def carried(*answers):
         waiting = list(left)
         outbox = world.records.outbox
         while (due := outbox.take(world.clock.now())) is not None:
-            attempt(world, outbox, due, send)
+            attempt(world, outbox, due, WRITER, send)
         for delivery in Control(world).webhooks.deliveries():
             headers = dict(delivery.headers)
-            resting = headers.pop(CLAIMS_HEADER, "")
-            claims.update(dict.fromkeys(resting.split(", ") if resting else ()))
             attempts = []
             for one in delivery.attempts:
                 claims.update(dict.fromkeys(one.claims))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rawclient import RawClient
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
-from facematch_mock_server.fronts import prepared
-from facematch_mock_server.fronts.in_responses import register
+from facematch_mock_server.http import client as prepared
+from facematch_mock_server.http.in_responses import register
 
 START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
 BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
@@ -117,7 +117,7 @@ class Ways:
 
     def by_responses(self, sent):
         with responses.RequestsMock() as rsps:
-            register(rsps, self.worlds[2].engine, [self.url], now=lambda: START)
+            register(rsps, self.worlds[2].app, [self.url], now=lambda: START)
             return self._by(self.plain, sent)
 
     def _by(self, session, sent):

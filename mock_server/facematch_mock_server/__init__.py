@@ -14,27 +14,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._keys import Key, KeyKind
-    from ._ledger import Charge
-    from ._mailbox import Mailbox
-    from ._payments import Payments
-    from ._sessions import Review, Session
-    from .cards import Card, SheetCard, Verdict, card_sheet, make_card, read_card
     from .claims import Claim, Known, Origin
     from .clock import VirtualClock
     from .control import Control
-    from .deciding import SetOutcome
     from .faults import Fault, Kind, Stage
-    from .index import IndexedFace, Listing
     from .journal import Entry, SentFile
-    from .outcomes import UNSET
+    from .recognition.cards import Card, read_card
+    from .recognition.index import IndexedFace, Listing
+    from .recognition.outcomes import UNSET, SetOutcome
+    from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
     from .server import MockServer, Served
-    from .vendors.deepvue._control import Answers, Tokens
-    from .vendors.deepvue._made_up import SetAnswer
-    from .vendors.deepvue._tokens import IssuedToken
-    from .vendors.didit._checkouts import Checkout, CheckoutStatus, Plan
-    from .vendors.didit.accounts._mails import Mail
-    from .webhooks.control import WebhookDelivery, Webhooks
+    from .services import Charge, Key, KeyKind, Review, Session
+    from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
+    from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, Webhooks
+    from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan
 
 __all__ = [
     "UNSET",
@@ -81,45 +74,45 @@ __all__ = [
 #: Where each public name lives. It is imported when it is first used: the pytest plug-in lies in
 #: this package, and a test run that does not use it pays for nothing.
 _HOMES = {
-    "Answers": "vendors.deepvue._control",
-    "UNSET": "outcomes",
-    "Card": "cards",
-    "Charge": "_ledger",
-    "Checkout": "vendors.didit._checkouts",
-    "CheckoutStatus": "vendors.didit._checkouts",
+    "Answers": "vendors.deepvue.tokens",
+    "UNSET": "recognition.outcomes",
+    "Card": "recognition.cards",
+    "Charge": "services",
+    "Checkout": "vendors.didit.records",
+    "CheckoutStatus": "vendors.didit.records",
     "Claim": "claims",
     "Control": "control",
     "Entry": "journal",
     "Fault": "faults",
-    "IndexedFace": "index",
-    "IssuedToken": "vendors.deepvue._tokens",
-    "Key": "_keys",
-    "KeyKind": "_keys",
+    "IndexedFace": "recognition.index",
+    "IssuedToken": "vendors.deepvue.tokens",
+    "Key": "services",
+    "KeyKind": "services",
     "Kind": "faults",
     "Known": "claims",
-    "Listing": "index",
-    "Mail": "vendors.didit.accounts._mails",
-    "Mailbox": "_mailbox",
+    "Listing": "recognition.index",
+    "Mail": "vendors.didit.records",
+    "Mailbox": "vendors.didit.control",
     "MockServer": "server",
     "Origin": "claims",
-    "Payments": "_payments",
-    "Plan": "vendors.didit._checkouts",
-    "Review": "_sessions",
+    "Payments": "vendors.didit.control",
+    "Plan": "vendors.didit.records",
+    "Review": "services",
     "SentFile": "journal",
     "Served": "server",
-    "Session": "_sessions",
-    "SetAnswer": "vendors.deepvue._made_up",
-    "SetOutcome": "deciding",
-    "SheetCard": "cards",
+    "Session": "services",
+    "SetAnswer": "vendors.deepvue.tokens",
+    "SetOutcome": "recognition.outcomes",
+    "SheetCard": "recognition.sheet",
     "Stage": "faults",
-    "Tokens": "vendors.deepvue._control",
-    "Verdict": "cards",
+    "Tokens": "vendors.deepvue.tokens",
+    "Verdict": "recognition.sheet",
     "VirtualClock": "clock",
-    "WebhookDelivery": "webhooks.control",
-    "Webhooks": "webhooks.control",
-    "card_sheet": "cards",
-    "make_card": "cards",
-    "read_card": "cards",
+    "WebhookDelivery": "vendors.didit.control",
+    "Webhooks": "vendors.didit.control",
+    "card_sheet": "recognition.sheet",
+    "make_card": "recognition.sheet",
+    "read_card": "recognition.cards",
 }
 
 

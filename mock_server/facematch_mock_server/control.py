@@ -1,39 +1,37 @@
-"""What a test may do to a mock world, as a Python object."""
+"""What a test may do to a mock vendor: a Python object, and the same over HTTP as a table."""
 
 from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._keys import Key, KeyKind
-from ._ledger import FIRST_OWNER, Charge, amount
-from ._rates import Rates
-from ._reviews import check_review
-from ._sessions import Session
-from .claims import Claim
+from .claims import Behaviours, Claim
 from .faults import Fault
 from .journal import Entry
-from .outcomes import UNSET, Likeness, Unset
+from .operations import Operation
+from .recognition.outcomes import UNSET, Kind, Likeness, SetOutcome, Unset
+from .services import FIRST_OWNER, Charge, Key, KeyKind, Rates, Session, amount
 from .vendors import explain
+from .vendors.base import Vendor
 from .world import World
 
-if TYPE_CHECKING:
-    from .deciding._outcomes import Operation, SetOutcome
+#: Of a review that was asked for: the calls that an edition may have no word for.
+_CALLS = {"match": "a match", "liveness": "a liveness check"}
 
 
 class Control:
-    """The verbs of one vendor's world; the control API has the same over HTTP. Safe across threads.
+    """What may be done to one vendor; the control API has the same over HTTP. Safe across threads.
 
-    Faults, time, journal and `reset` are those of all vendors of the server; everything else is
-    this vendor's. What only some vendors have is an attribute, too, and `extensions` names those of
-    this one: `console`, `webhooks`, `faces`, `mailbox` and `payments` of Didit, `tokens` and
-    `answers` of Deepvue. What this vendor has not got is an AttributeError.
+    Faults, time, latency, journal and `reset` are those of all vendors of the server; everything
+    else is this vendor's. What only some vendors have is an attribute, too, and `extensions` names
+    those of this one: `console`, `webhooks`, `faces`, `mailbox` and `payments` of Didit, `tokens`
+    and `answers` of Deepvue. What this vendor has not got is an AttributeError.
 
     Args:
-        world: The world.
+        world: The vendor's.
     """
 
     def __init__(self, world: World) -> None:
@@ -44,7 +42,7 @@ class Control:
     @property
     def extensions(self) -> tuple[str, ...]:
         """What this vendor has and not every one, by attribute: ``webhooks`` of Didit, say."""
-        return tuple(self._world.kind.extensions)
+        return tuple(_vendor(self._world).extensions)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -52,14 +50,14 @@ class Control:
         if name not in self.extensions:
             has = ", ".join(self.extensions) or "nothing beyond what every one has"
             raise AttributeError(f"the mock of {self._world.vendor} has no {name}; it has {has}")
-        made = self._world.kind.extensions[name].make(self._world)
+        made = _vendor(self._world).extension(name, self._world)
         return self.__dict__.setdefault(name, made)
 
     # Outcomes
 
     def set_outcome(
         self,
-        kind: Operation,
+        kind: Kind,
         *,
         score: float | Unset | None = UNSET,
         review: bool | None = None,
@@ -98,13 +96,13 @@ class Control:
 
         Raises:
             ValueError: a value of another type or range, values that do not go together, a review
-                in an edition without one, or the world's decider takes no outcomes.
+                in an edition without one, or the recognizer takes no outcomes.
         """
-        set_outcome = getattr(self._world.decider, "set_outcome", None)
+        set_outcome = getattr(self._world.recognizer, "set_outcome", None)
         if set_outcome is None:
-            raise ValueError("the decider of this world takes no outcomes")
+            raise ValueError("the recognizer of this server takes no outcomes")
         if review is True:
-            check_review(self._world, kind)
+            self._check_review(kind)
         outcome: SetOutcome = set_outcome(
             kind,
             score=score,
@@ -122,29 +120,98 @@ class Control:
         )
         return outcome
 
+    def _check_review(self, operation: str) -> None:
+        """Refuse an outcome that nobody would see."""
+
+        def has_review(claims: Behaviours) -> bool:
+            key = f"{operation}.review"
+            return key in claims and claims[key] is not None
+
+        world, kind = self._world, self._world.kind
+        if operation not in _CALLS or has_review(world.claims):
+            return
+        able = [
+            edition
+            for edition, chosen in kind.editions.items()
+            if has_review(Behaviours(kind.claims, chosen))
+        ]
+        others = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
+        call = _CALLS[operation]
+        raise ValueError(f'the edition {world.edition} has no "In Review" for {call}; {others}')
+
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that still wait."""
-        return tuple(getattr(self._world.decider, "outcomes", ()))
+        return tuple(getattr(self._world.recognizer, "outcomes", ()))
 
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        clear = getattr(self._world.decider, "clear", None)
+        clear = getattr(self._world.recognizer, "clear", None)
         if clear is not None:
             clear()
 
-    # Faults
+    # Policies
+
+    def policy(self) -> dict[str, str]:
+        """The effect of each warning's tag that was set: ``approve``, ``review`` or ``decline``."""
+        return dict(self._world.policy)
+
+    def set_policy(self, effects: Mapping[str, str | None]) -> None:
+        """What warnings do to the verdict, by tag, as in the vendor's console.
+
+        Args:
+            effects: ``approve``, ``review`` or ``decline`` by tag; None for the vendor's default.
+
+        Raises:
+            ValueError: there is no such tag or effect; then nothing was changed.
+        """
+        self._world.set_policy(effects, {})
+
+    def bands(self) -> dict[str, float]:
+        """By operation: the score up to which what passes is In Review; only what was set."""
+        return dict(self._world.bands)
+
+    def set_band(self, operation: str, below: float | None) -> None:
+        """Let what passes with a score up to `below` (0-100) be In Review; None for nothing.
+
+        Raises:
+            ValueError: the vendor has no such band, or no number from 0 to 100.
+        """
+        self._world.set_policy({}, {operation: below})
+
+    # Faults and latency
 
     def add_fault(self, fault: Fault) -> None:
         """Add a fault after the others."""
-        self._world.faults.add(fault)
+        self._world.server.faults.add(fault)
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that still wait."""
-        return self._world.faults.rules
+        return self._world.server.faults.rules
 
     def clear_faults(self) -> None:
         """Drop all faults."""
-        self._world.faults.clear()
+        self._world.server.faults.clear()
+
+    def latency(self) -> dict[str, tuple[float, float]]:
+        """The least and the most seconds that an answer takes, by operation; only what was set."""
+        return self._world.server.latency.all()
+
+    def set_latency(self, operation: str, least_s: float, most_s: float | None = None) -> None:
+        """Answer an operation after that many real seconds, 0-3600; 0 for at once.
+
+        Args:
+            operation: ``match``, say: `behaviours` lists them.
+            least_s, most_s: Drawn evenly between the two, by the seed of the server; `most_s` None
+                for exactly `least_s`.
+
+        Raises:
+            ValueError: no such operation, or a number out of range.
+        """
+        known = self._world.kind.operations
+        if operation not in known:
+            named = ", ".join(known) or "none"
+            raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
+        self._world.server.latency.set(operation, least_s, most_s)
 
     # Time
 
@@ -241,7 +308,7 @@ class Control:
 
     def vendors(self) -> tuple[str, ...]:
         """The vendors of this server, the first one first."""
-        return tuple(world.vendor for world in self._world.ground.worlds)
+        return tuple(world.vendor for world in self._world.server.worlds)
 
     def behaviours(self) -> dict[str, Any]:
         """Vendor, edition, what was switched, and all that may be; changed by `reset` only."""
@@ -253,12 +320,26 @@ class Control:
             "switches": dict(world.switches),
             "chosen": dict(kind.choose(world.edition, world.switches)[0]),
             "known": {**kind.switches, **{n: what for n, (_, what) in kind.settings.items()}},
+            "operations": list(kind.operations),
+            "policies": dict(kind.policies),
+            "bands": list(kind.bands),
         }
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of this server: the paths of all its vendors in their editions,
+        and this API.
+        """
+        from .openapi import document  # not above: few ask for it
+
+        server = self._world.server
+        kinds = [_vendor(world) for world in server.worlds]
+        return document(server, {kind.name: operations_of(kind) for kind in kinds})
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again: no session, no charge, no fault, no outcome, an empty journal.
+        """Begin again: no session, no charge, no fault, no outcome, an empty journal; policy, bands
+        and latency are those that the server was made with.
 
         All vendors of the server begin again; the clock goes on, because time does not go back.
 
@@ -272,11 +353,11 @@ class Control:
 
     def journal(self) -> tuple[Entry, ...]:
         """What was asked and answered, the oldest first."""
-        return self._world.journal.entries
+        return self._world.server.journal.entries
 
     def clear_journal(self) -> None:
         """Forget what was asked."""
-        self._world.journal.clear()
+        self._world.server.journal.clear()
 
     def sessions(self) -> tuple[Session, ...]:
         """The saved calls, in order."""
@@ -284,8 +365,253 @@ class Control:
 
     def claims(self) -> tuple[Claim, ...]:
         """The claims in force."""
-        return self._world.behaviours.claims
+        return self._world.claims.claims
 
     def explain(self, claim_id: str) -> str:
         """One claim in a few lines; LookupError if there is none of that id."""
         return explain(claim_id)
+
+
+def _vendor(world: World) -> Vendor:
+    kind = world.kind
+    if not isinstance(kind, Vendor):
+        raise TypeError(f"{kind.name} is no Vendor")
+    return kind
+
+
+# The same over HTTP
+
+
+def _overview(control: Control) -> Any:
+    behaviours, vendors = control.behaviours(), control.vendors()
+    vendor = behaviours["vendor"]
+    below = "" if vendor == vendors[0] else f"{vendor}/"
+    every = operations_of(_vendor(control._world))  # noqa: SLF001 - one of our own
+    return {
+        "vendor": vendor,
+        "edition": behaviours["edition"],
+        "vendors": list(vendors),
+        "operations": [f"{method} /__mock__/{below}{path}" for method, path in every],
+    }
+
+
+def _add_fault(control: Control, **sent: Any) -> Fault:
+    fault = Fault(**sent)
+    control.add_fault(fault)
+    return fault
+
+
+def _ledger(control: Control, owner: str = FIRST_OWNER) -> Any:
+    charges = control.charges(owner=owner)
+    return {"balance": control.balance(owner=owner), "entries": charges}
+
+
+def _set_balance(control: Control, balance: Any, owner: str | None = None) -> Any:
+    owner = FIRST_OWNER if owner is None else owner
+    control.set_balance(balance, owner=owner)
+    return {"balance": control.balance(owner=owner)}
+
+
+def _add_key(control: Control, **sent: Any) -> str:
+    sent = {name: value for name, value in sent.items() if value is not None}
+    return control.add_key(**sent)
+
+
+def _set_limits(control: Control, **limits: Any) -> Any:
+    control.set_limits(limits)
+    return control.limits()
+
+
+def _set_policy(
+    control: Control, effects: Mapping[str, str | None] | None = None, bands: Any = None
+) -> Any:
+    below = {
+        operation: float(score) if isinstance(score, Decimal) else score
+        for operation, score in (bands or {}).items()
+    }
+    control._world.set_policy(effects or {}, below)  # noqa: SLF001 - both or none
+    return {"effects": control.policy(), "bands": control.bands()}
+
+
+def _set_latency(control: Control, operation: str, seconds: float | Sequence[float]) -> Any:
+    span: list[Any] = list(seconds) if isinstance(seconds, list) else [seconds]
+    if not 1 <= len(span) <= 2:
+        raise ValueError("seconds is a number, or the least and the most")
+    control.set_latency(operation, *span)
+    return control.latency()
+
+
+def _reset(control: Control, edition: str | None = None, switches: Any = None) -> Any:
+    control.reset(edition=edition, switches=switches)
+    return control.behaviours()
+
+
+def _claim(claim: Claim) -> Any:
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "known": str(claim.origin.known),
+        "source": claim.origin.document,
+        "read": claim.origin.read,
+    }
+
+
+_OUTCOME = {
+    "kind!": "text",
+    "score": "number",
+    "review": "any",
+    "faces": "any",
+    "attack": "any",
+    "quality": "number",
+    "luminance": "number",
+    "blocklist": "any",
+    "duplicate": "any",
+    "age": "number",
+    "times": "any",
+    "digest": "any",
+}
+_FAULT = {
+    "stage!": "text",
+    "kind!": "text",
+    "times": "any",
+    "chance": "number",
+    "method": "any",
+    "path": "any",
+    "status": "any",
+    "seconds": "number",
+    "executed": "any",
+    "body": "any",
+}
+
+#: Of every vendor.
+OPERATIONS = (
+    Operation("GET", "", _overview, "What there is."),
+    Operation(
+        "GET", "outcomes", Control.outcomes, "The outcomes that still wait.", gives="outcomes"
+    ),
+    Operation(
+        "POST",
+        "outcomes",
+        lambda control, kind, **sent: control.set_outcome(kind, **sent),
+        "Set what the next calls find.",
+        _OUTCOME,
+    ),
+    Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
+    Operation(
+        "GET",
+        "policy",
+        lambda control: {"effects": control.policy(), "bands": control.bands()},
+        "What warnings do to the verdict, where that was set.",
+    ),
+    Operation(
+        "POST",
+        "policy",
+        _set_policy,
+        "Set what warnings do to the verdict, by tag, and review bands, by operation.",
+        {"effects": "object", "bands": "object"},
+    ),
+    Operation("GET", "faults", Control.faults, "The faults that still wait.", gives="faults"),
+    Operation("POST", "faults", _add_fault, "Add a fault after the others.", _FAULT),
+    Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
+    Operation("GET", "latency", Control.latency, "How long answers take, where that was set."),
+    Operation(
+        "POST",
+        "latency",
+        _set_latency,
+        "Answer an operation after that many seconds, or between two numbers of them.",
+        {"operation!": "text", "seconds!": "seconds"},
+    ),
+    Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
+    Operation(
+        "POST",
+        "clock/advance",
+        lambda control, seconds: control.advance(seconds),
+        "Let that many seconds pass at once.",
+        {"seconds!": "number"},
+        gives="now",
+    ),
+    Operation("GET", "ledger", _ledger, "The credit, and what was charged."),
+    Operation("GET", "ledger/{}", _ledger, "The credit of one owner, and what was charged."),
+    Operation(
+        "POST",
+        "ledger/balance",
+        _set_balance,
+        "Set the credit.",
+        {"balance!": "any", "owner": "text"},
+    ),
+    Operation("GET", "keys", Control.keys, "The keys without their texts.", gives="keys"),
+    Operation(
+        "POST",
+        "keys",
+        _add_key,
+        "Let a key in.",
+        {"kind": "text", "key": "text", "allowed": "flag", "expires": "date", "client": "text"},
+        gives="key",
+    ),
+    Operation(
+        "POST",
+        "keys/revoke",
+        lambda control, key: control.revoke_key(key),
+        "Take a key back.",
+        {"key!": "text"},
+    ),
+    Operation("GET", "limits", Control.limits, "Requests in a window, by scope."),
+    Operation(
+        "GET",
+        "behaviours",
+        Control.behaviours,
+        "Vendor, edition, what was switched, and all that may be.",
+    ),
+    Operation(
+        "GET",
+        "journal",
+        lambda control: [entry.to_dict() for entry in control.journal()],
+        "What was asked and answered.",
+        gives="entries",
+    ),
+    Operation("POST", "journal/clear", Control.clear_journal, "Forget what was asked."),
+    Operation("GET", "sessions", Control.sessions, "The saved calls.", gives="sessions"),
+    Operation(
+        "POST",
+        "reset",
+        _reset,
+        "Begin again, perhaps in another edition.",
+        {"edition": "text", "switches": "object"},
+    ),
+    Operation(
+        "GET",
+        "openapi.json",
+        Control.openapi,
+        "This server as an OpenAPI 3.1 document.",
+    ),
+    Operation(
+        "GET",
+        "claims",
+        lambda control: [_claim(one) for one in control.claims()],
+        "The claims in force.",
+        gives="claims",
+    ),
+    Operation(
+        "GET",
+        "claims/{}",
+        lambda control, claim_id: control.explain(claim_id),
+        "One claim in a few lines.",
+        gives="text",
+    ),
+)
+
+
+def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
+    """The operations of every vendor and those of its extensions, by method and path."""
+    limits = Operation(
+        "POST",
+        "limits",
+        _set_limits,
+        "Change limits at once.",
+        dict.fromkeys(vendor.rate_limits, "any"),
+    )
+    found = {(one.method, one.path): one for one in (*OPERATIONS, limits)}
+    for name in vendor.extensions:
+        for one in vendor.extension_class(name).OPERATIONS:
+            found[one.method, one.path] = one
+    return found

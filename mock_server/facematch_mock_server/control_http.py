@@ -1,61 +1,51 @@
-"""The control API: the verbs of `Control` over HTTP, under ``/__mock__/``."""
+"""The control API under ``/__mock__/``: the operations of `Control` over HTTP, guarded."""
 
 from __future__ import annotations
 
+import functools
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ._hosts import host_in
-from ._messages import Head, Request, Response
 from .claims import JSON, encode, response
-from .forms import media_type
-from .world import World
+from .http.forms import media_type
+from .messages import TOKEN_HEADER, Head, Request, Response, host_in
+from .world import ServerState, World
 
 if TYPE_CHECKING:
-    from .control import Control
+    from .operations import Operation
 
 PREFIX = "/__mock__/"
-TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-#: A verb by method and name below the prefix.
-Verbs = Mapping[tuple[str, str], Callable[..., Any]]
-
-
-def _verbs(world: World) -> Verbs:
-    # Loaded late: it brings what every area of the vendor has to say, and most worlds are only
+@functools.cache
+def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
+    # Loaded late: it brings all that a vendor's extensions have to say, and most servers are only
     # asked as a vendor.
-    from ._control_verbs import verbs_of
+    from .control import operations_of
 
-    return verbs_of(world.kind)
+    return operations_of(vendor)
 
 
 class ControlApi:
-    """Serves the control API of the worlds of one server, below the prefix for the first vendor and
-    below ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback
-    port.
+    """Serves the control API of one server, below the prefix for the first vendor and below
+    ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback port.
 
     GET reads, POST changes. A change must be ``application/json``, which no page of another origin
     can send without being allowed to, and nothing here allows it. The host must be a loopback one,
     so that no name that points here is of use; with a token, the token is asked for instead.
 
     Args:
-        world: The first vendor's.
+        state: Of the server.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._controls: dict[str, Control] = {}
-
-    def _control(self, world: World) -> Control:
-        from .control import Control  # not above: as the verbs
-
-        return self._controls.setdefault(world.vendor, Control(world))
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+        self._controls: dict[str, Any] = {}
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the control API."""
@@ -63,63 +53,64 @@ class ControlApi:
 
     def known_paths(self) -> tuple[str, ...]:
         """Its paths; none where it is switched off."""
-        if not self._world.ground.control:
+        if not self._state.control:
             return ()
-        return tuple(dict.fromkeys(PREFIX + name for _, name in _verbs(self._world)))
+        return tuple(PREFIX + path for _, path in _operations(self._state.worlds[0].kind))
 
     def handle(self, request: Request) -> Response:
         """The answer; nothing of it is written into the journal."""
-        refusal = self._refuse(request)
+        refusal = self.refuse(request)
         if refusal is not None:
             return refusal
         asked = request.path[len(PREFIX) :].strip("/")
-        world, name = self._whose(asked)
-        verbs = _verbs(world)
-        verb, words = _verb(verbs, request.method, name)
-        if verb is None:
-            methods = [method for method, known in verbs if known == name]
+        world, path = self._whose(asked)
+        operations = _operations(world.kind)
+        operation, rest = operations.get((request.method, path)), ""
+        if operation is None and "/" in path:
+            # One claim, say: its id is the rest of the path.
+            first, _, rest = path.partition("/")
+            operation = operations.get((request.method, f"{first}/{{}}"))
+        if operation is None:
+            methods = [method for method, known in operations if known == path]
             if methods:
-                return _said(405, f"{PREFIX}{asked} takes {' and '.join(methods)}.")
-            return _said(404, f"There is no {PREFIX}{asked}; GET {PREFIX} lists what there is.")
+                return said(405, f"{PREFIX}{asked} takes {' and '.join(methods)}.")
+            return said(404, f"There is no {PREFIX}{asked}; GET {PREFIX} lists what there is.")
         try:
             body = _object(request) if request.method == "POST" else {}
-            return _json(200, verb(self._control(world), words, body))
+            return answered(200, operation(self._control(world), rest, body))
         except (ValueError, TypeError, LookupError) as error:
             status = 404 if isinstance(error, LookupError) else 400
-            return _said(status, str(error.args[0] if error.args else error))
+            return said(status, str(error.args[0] if error.args else error))
 
-    def _refuse(self, request: Request) -> Response | None:
-        ground = self._world.ground
-        if not ground.control:
-            return _said(404, "The control API is switched off.")
-        if ground.control_token is not None:
+    def refuse(self, request: Request) -> Response | None:
+        """The refusal of whoever may not drive the mock; None for whoever may."""
+        state = self._state
+        if not state.control:
+            return said(404, "The control API is switched off.")
+        if state.control_token is not None:
             token = request.header(TOKEN_HEADER.lower()) or ""
-            if not hmac.compare_digest(token.encode(), ground.control_token.encode()):
-                return _said(403, f"The control API needs its token in {TOKEN_HEADER}.")
+            if not hmac.compare_digest(token.encode(), state.control_token.encode()):
+                return said(403, f"The control API needs its token in {TOKEN_HEADER}.")
         # What is no host ("[::1]evil.com", "127.0.0.1:80@evil") is not this machine.
         elif host_in(request.header("host") or "") not in _LOOPBACK:
-            return _said(403, "The control API answers only under a loopback host name.")
+            return said(403, "The control API answers only under a loopback host name.")
         json_body = media_type(request.header("content-type") or "") == "application/json"
         if request.method == "POST" and not json_body:
-            return _said(415, "A change is sent as application/json.")
+            return said(415, "A change is sent as application/json.")
         return None
 
+    def _control(self, world: World) -> Any:
+        from .control import Control  # not above: as the operations
+
+        return self._controls.setdefault(world.vendor, Control(world))
+
     def _whose(self, asked: str) -> tuple[World, str]:
-        """The world that is meant, and the name of the verb."""
-        vendor, _, name = asked.partition("/")
-        for world in self._world.ground.worlds:
+        """The world that is meant, and the path below it."""
+        vendor, _, path = asked.partition("/")
+        for world in self._state.worlds:
             if world.vendor == vendor:
-                return world, name
-        return self._world, asked
-
-
-def _verb(verbs: Verbs, method: str, name: str) -> tuple[Callable[..., Any] | None, str]:
-    verb = verbs.get((method, name))
-    if verb is not None:
-        return verb, ""
-    # One claim: its id is the rest of the path.
-    first, _, rest = name.partition("/")
-    return verbs.get((method, f"{first}/{{}}")) if rest else None, rest
+                return world, path
+        return self._state.worlds[0], asked
 
 
 def _object(request: Request) -> dict[str, Any]:
@@ -133,10 +124,12 @@ def _object(request: Request) -> dict[str, Any]:
     return body
 
 
-def _json(status: int, body: Any) -> Response:
+def answered(status: int, body: Any) -> Response:
+    """An answer in JSON."""
     # With an end of line, for whoever reads it in a terminal.
     return response(status, JSON, encode(body) + b"\n")
 
 
-def _said(status: int, sentence: str) -> Response:
-    return _json(status, {"mock": sentence})
+def said(status: int, sentence: str) -> Response:
+    """An answer of one sentence of ours."""
+    return answered(status, {"mock": sentence})

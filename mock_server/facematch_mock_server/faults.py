@@ -1,20 +1,43 @@
-"""Faults on the wire and in the answer: where they strike, what they do, whom they hit.
-
-A rule is data. The fronts carry it out: the HTTP server on its sockets, the in-process fronts by a
-table from fault to the exception that `requests` raises for it.
-"""
+"""Faults on the wire and in the answer: where they strike, what they do, whom they hit."""
 
 from __future__ import annotations
 
 import enum
+import math
 import random
 import threading
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from ._messages import Head
-from ._own_json import own_json
+from facematch_mock_server.messages import Head
+
+#: Levels, so that whatever writes it down comes to an end.
+DEEPEST = 50
+
+
+def own_json(value: Any, depth: int = 0) -> Any:
+    """A copy of `value` as JSON holds it.
+
+    Raises:
+        ValueError: it cannot stand in JSON, or is nested too deeply.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"what a test makes up is nested {DEEPEST} levels deep at most")
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (float, Decimal)) and math.isfinite(float(value)):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [own_json(one, depth + 1) for one in value]
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {name: own_json(one, depth + 1) for name, one in value.items()}
+    raise ValueError(
+        "what a test makes up is JSON, with names that are texts and numbers that are finite; "
+        f"a {type(value).__name__} there cannot be sent"
+    )
+
 
 #: Where the control API begins.
 CONTROL = "/__mock__"
@@ -80,6 +103,13 @@ CARRIED_OUT: dict[Stage, bool] = {
     Stage.MID_HEADERS: True,
     Stage.MID_BODY: True,
 }
+
+
+def is_ours(head: Head) -> bool:
+    """Whether a request is for the control API or the console, and so for no vendor."""
+    if head.path == "/":
+        return "text/html" in (head.header("accept") or "")
+    return head.path.startswith(CONTROL)
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +181,7 @@ class Fault:
         """Whether it is aimed at this request; None for a connection without a request yet."""
         if head is None:
             return self.method is None and self.path is None
-        if self.path is None and head.path.startswith(CONTROL):
+        if self.path is None and is_ours(head):
             # Whoever sets a fault must be able to move the clock, and to take it back.
             return False
         method_fits = self.method is None or head.method == self.method

@@ -7,16 +7,17 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
 
 #: How many entries are kept.
 KEPT = 10_000
-#: An address: whatever stands before its host, and behind its path, may be a secret.
+#: An address: whatever stands before its host, and behind its path, may be a secret. It is looked
+#: for only where a word begins: else a long text would take time with the square of its length.
 _ADDRESS = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
+    r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
 _ADDRESSED = r"\g<scheme>\g<rest>"
 #: The first one that fits says what is told of a value that is not shown.
@@ -111,12 +112,12 @@ class SentFile:
 
 @attrs.frozen(kw_only=True)
 class Entry:
-    """One request, or what a front did by itself.
+    """One request, or what the transport did by itself.
 
     Attributes:
         at: When, by the clock of the world.
         method, path: As asked; the path without its query.
-        status: Of the answer; None for what a front did by itself.
+        status: Of the answer; None for what the transport did by itself.
         vendor: Whose request it was; None for nobody's.
         key: ``live``, ``sandbox``, ``none``, or ``wrong`` for one that is not known or not valid.
         fields: Query, form and JSON body: names with short values, secrets masked; of most texts
@@ -152,21 +153,38 @@ class Journal:
 
     Args:
         size: How many are kept, from 0 on.
+
+    Attributes:
+        watch: Called with each entry once it is written, and with None once all are forgotten;
+            None for nobody.
     """
 
     def __init__(self, size: int = KEPT) -> None:
         self._lock = threading.Lock()
+        self._size = size
         self._entries: deque[Entry] = deque(maxlen=size)
+        self.watch: Callable[[Entry | None], None] | None = None
 
     def add(self, entry: Entry) -> None:
         """Write one more."""
         with self._lock:
             self._entries.append(entry)
+        if self.watch is not None:
+            self.watch(entry)
+
+    def renewed(self) -> Journal:
+        """An empty one in its place; of what is still written into this one nobody hears."""
+        other = Journal(self._size)
+        other.watch, self.watch = self.watch, None
+        other.clear()
+        return other
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
             self._entries.clear()
+        if self.watch is not None:
+            self.watch(None)
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -1,29 +1,28 @@
-"""`MockServer`: one world, its engine and its HTTP front, in one object."""
+"""`MockServer`: mock vendors, what they share, and their HTTP server, in one object."""
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
-from ._hosts import is_loopback
-from ._keys import LIVE_KEY, SANDBOX_KEY, KeyKind
+from .app import App
 from .clock import VirtualClock
-from .deciding import Deciding
-from .engine import Engine
-from .fronts.server import HttpFront
+from .console import Console
+from .http.server import HttpServer
+from .messages import is_loopback
+from .recognition.recognizer import PictureRecognizer
+from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .state import Memory, Store
 from .vendors import choose_each, vendor_named
-from .world import World
+from .vendors.base import Vendor
+from .world import ServerState, World
 
 if TYPE_CHECKING:
     from .control import Control
-    from .deciding._deciding import EngineChoice
-    from .fronts.adapter import MockAdapter
+    from .http.client import MockAdapter
+    from .recognition.recognizer import EngineChoice
 
 #: Where the control API begins.
 CONTROL_PATH = "/__mock__/"
@@ -100,16 +99,24 @@ class MockServer:
         switches: Single behaviours apart from the edition; `control.behaviours()` lists them. For
             several vendors: of the first one that has such a switch, or by name of the vendor:
             ``{"deepvue": {"bad_token": 401}}``.
+        policy: What warnings do to the verdict, as set in the vendor's console: ``approve``,
+            ``review`` or ``decline`` by tag. For several vendors: of the first that has such tags.
+        review_bands: By operation: the score (0-100) up to which what passes is In Review:
+            ``{"liveness": 60}``.
+        latency: Seconds that answers take, by operation, or the least and the most, drawn by the
+            seed: ``{"match": (0.8, 2.5)}``. None for at once.
         store: A file in which sessions, credit, keys and the like are written down before they are
             answered; None for memory alone. One that is there goes on where it ended, also when
             its mock was killed. One server at a time has it, until `stop`.
         deliver_to: Hosts beyond the loopback that webhooks are sent to, by name. What goes to
             other ones is held back, to be read from `control.webhooks`.
+        show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
+            newest 64 MiB of them in memory then.
 
     Attributes:
         live_key, sandbox_key: Keys that work at once; Deepvue's live key is the client secret of
             the client ``mock-client``, and it has no sandbox.
-        world, engine: The parts, for fronts of your own; the first vendor's world.
+        state, app: The parts, for transports of your own.
 
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
@@ -133,8 +140,12 @@ class MockServer:
         control: bool = True,
         control_token: str | None = None,
         switches: Mapping[str, Any] | None = None,
+        policy: Mapping[str, str] | None = None,
+        review_bands: Mapping[str, float] | None = None,
+        latency: Mapping[str, float | tuple[float, float]] | None = None,
         store: str | os.PathLike[str] | None = None,
         deliver_to: Collection[str] = (),
+        show_pictures: bool = False,
     ) -> None:
         is_open = not is_loopback(host)
         if is_open and control and control_token is None:
@@ -145,39 +156,52 @@ class MockServer:
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
             raise ValueError("a mock server has at least one vendor")
-        chosen = choose_each([vendor_named(name) for name in names], edition, switches)
-        first = chosen[names[0]]
-        self._deciding = Deciding(engine=engine)
+        kinds = [vendor_named(name) for name in names]
+        chosen = choose_each(kinds, edition, switches)
+        _check_latency(kinds, latency or {})
+        self._recognizer = PictureRecognizer(engine=engine)
         kept = _opened(store)
         try:
-            self.world = World(
-                self._deciding,
-                vendor=names[0],
-                edition=first.edition,
-                switches=first.switches,
+            self.state = ServerState(
+                self._recognizer,
                 clock=clock,
                 seed=seed,
                 control=control,
                 control_token=control_token,
                 store=kept,
                 deliver_to=deliver_to,
+                latency=latency,
             )
-            for name in names[1:]:
-                self.world.beside(name, **attrs.asdict(chosen[name], recurse=False))
+            for kind in kinds:
+                # Of several vendors the first one that has policies is meant.
+                mine = kind is next((one for one in kinds if one.policies), kinds[0])
+                World(
+                    self.state,
+                    kind,
+                    edition=chosen[kind.name].edition,
+                    switches=chosen[kind.name].switches,
+                    policy=policy if mine else None,
+                    bands=review_bands if mine else None,
+                )
         except BaseException:
             kept.close()
             raise
-        self.world.ground.is_open = is_open
-        self.engine = Engine(self.world)
-        worlds = self.world.ground.worlds
+        self.state.is_open = is_open
+        self.app = App(self.state)
+        if control:
+            self.app.console = Console(self.state, show_pictures=show_pictures)
+        worlds = self.state.worlds
         self._served = {world.vendor: Served(self, world) for world in worlds}
-        self._errands = [w.kind.errand(w) for w in worlds if w.kind.errand is not None]
+        makers = zip(kinds, worlds, strict=True)
+        self._workers = [kind.worker(world) for kind, world in makers if kind.worker is not None]
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
-        self.engine.slow = engine != "cards"
-        self._front = HttpFront(self.engine, host=host, port=port, now=self._now)
+        self.app.slow = engine != "cards"
+        self._http = HttpServer(self.app, host=host, port=port, now=self.state.clock.now)
 
-    def _now(self) -> dt.datetime:
-        return self.world.clock.now()
+    @property
+    def world(self) -> World:
+        """The first vendor's."""
+        return self.state.worlds[0]
 
     def start(self) -> Self:
         """Listen. Does nothing if it does already.
@@ -186,32 +210,32 @@ class MockServer:
             OSError: the address cannot be bound, or it has a store and was stopped before.
             ConfigurationError: an engine is wanted that cannot be loaded.
         """
-        self.world.store.check()
-        self._deciding.load()
-        self._front.start()
-        self.world.ground.address = self._front.url
-        for errand in self._errands:
-            errand.start()
+        self.state.store.check()
+        self._recognizer.load()
+        self._http.start()
+        self.state.address = self._http.url
+        for worker in self._workers:
+            worker.start()
         return self
 
     def stop(self) -> None:
         """Close the port, every connection and the store at once; the world stays as it is."""
-        self._front.stop()
-        self.world.ground.address = None
-        for errand in self._errands:
-            errand.stop()
-        self._deciding.close()
-        self.world.close()
+        self._http.stop()
+        self.state.address = None
+        for worker in self._workers:
+            worker.stop()
+        self._recognizer.close()
+        self.state.close()
 
     @property
     def url(self) -> str:
         """``http://127.0.0.1:PORT``; RuntimeError if it is not running."""
-        return self._front.url
+        return self._http.url
 
     @property
     def port(self) -> int:
         """Where it listens; RuntimeError if it is not running."""
-        return self._front.port
+        return self._http.port
 
     @property
     def vendors(self) -> tuple[str, ...]:
@@ -237,9 +261,9 @@ class MockServer:
 
     def adapter(self) -> MockAdapter:
         """The same world for ``session.mount(...)`` of requests, without a socket."""
-        from .fronts.adapter import MockAdapter
+        from .http.client import MockAdapter
 
-        return MockAdapter(self.engine, now=self._now)
+        return MockAdapter(self.app, now=self.state.clock.now)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -248,13 +272,21 @@ class MockServer:
         self.stop()
 
     def __repr__(self) -> str:
-        worlds = self.world.ground.worlds
+        worlds = self.state.worlds
         return f"MockServer({', '.join(f'{w.vendor}, {w.edition}' for w in worlds)})"
+
+
+def _check_latency(kinds: Sequence[Vendor], latency: Mapping[str, Any]) -> None:
+    known = tuple(dict.fromkeys(name for kind in kinds for name in kind.operations))
+    for operation in latency:
+        if operation not in known:
+            named = ", ".join(known) or "none"
+            raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
 
 
 def _opened(store: str | os.PathLike[str] | None) -> Store:
     if store is None:
         return Memory()
-    from .state._sqlite import SqliteStore  # not above: few servers need SQLite
+    from .sqlite import SqliteStore  # not above: few servers need SQLite
 
     return SqliteStore(store)

@@ -1,98 +1,201 @@
-"""One mock world: all the state behind one server, and how it behaves."""
+"""The state behind one server: what its vendors share, and what each has of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+import contextlib
+import copy
+import random
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
-from ._ground import Ground
-from ._keys import Keys
-from ._ledger import FIRST_OWNER, Ledger, Ledgers
-from ._rates import Rates
-from ._sessions import Sessions
-from .claims import Behaviours
-from .claims.mock import CLAIMS as OWN
-from .clock import VirtualClock
+from .claims import MOCK_CLAIMS, Behaviours, Claim
+from .clock import Ids, VirtualClock
 from .faults import Faults
-from .ids import Ids
 from .journal import KEPT, Entry, Journal
-from .protocols import Decider
-from .state import Section, Store
-from .vendors import Vendor, vendor_named
+from .recognition.outcomes import Recognizer
+from .services import (
+    FIRST_OWNER,
+    Digests,
+    Key,
+    Keys,
+    Ledger,
+    Ledgers,
+    Rates,
+    Runs,
+    Sessions,
+    amount,
+)
+from .state import Memory, Section, Store
 
-#: Two pictures of 5 MiB and the form around them, with room to spare.
-MAX_BODY_BYTES = 16 * 1024 * 1024
-
-
-@attrs.frozen(kw_only=True)
-class _Chosen:
-    """How a world behaves, found good before anything is changed."""
-
-    edition: str
-    switches: Mapping[str, Any]
-    turned: frozenset[str]
-    behaviours: Behaviours
-
-
-def _choose(
-    kind: Vendor, edition: str | None, switches: Mapping[str, Any], turned: Collection[str]
-) -> _Chosen:
-    edition = edition or kind.default_edition
-    chosen, settings = kind.choose(edition, switches)
-    return _Chosen(
-        edition=edition,
-        switches=dict(switches),
-        turned=frozenset(turned),
-        behaviours=Behaviours((*kind.claims, *OWN), chosen, settings=settings, turned=turned),
-    )
+#: What the control API says of one vendor's warnings.
+EFFECTS = ("approve", "review", "decline")
 
 
-class World:
-    """One vendor's world of its own. Nothing in it is shared, but for what `beside` says. Safe
-    across threads.
+class Records(Protocol):
+    """What a vendor remembers beyond keys, credit and sessions."""
+
+    def written(self) -> None:
+        """What this thread changed is written down now."""
+        ...
+
+    def dropped(self) -> None:
+        """What this thread changed is not written down."""
+        ...
+
+
+class NoRecords:
+    """The records of a vendor that remembers nothing more."""
+
+    def __init__(self, _: Store) -> None:
+        pass
+
+    def written(self) -> None:
+        """Nothing waits for that."""
+
+    def dropped(self) -> None:
+        """Nothing waits for that."""
+
+
+# There is one object for each vendor: it is compared as such.
+@attrs.frozen(kw_only=True, eq=False)
+class VendorKind:
+    """A vendor before it has a world: its claims, and what may be set of it.
+
+    Attributes:
+        name: Of the vendor: that of its folder, or of its entry point.
+        title: As people write it.
+        claims: All that are made about it.
+        editions: The value of every switch, by edition of its documents.
+        default_edition: The one that is meant without a word.
+        switches: Named behaviours that may be set, with their values.
+        settings: Numbers that may be set: the claim's key, and what kind of number it takes.
+        rate_limits: The claim that holds the limit, by scope.
+        operations: What can be late, by name: ``match``, say.
+        policies: The tags of warnings whose effect may be set, with their operation.
+        bands: The operations whose review band may be set.
+        hosts: Its own, in lower case: a request that names one of them is for this vendor.
+        first_keys: The keys that work at once, by text.
+        section: What its kinds of records begin with in a store.
+        records: Makes what it remembers beyond keys, credit and sessions, from what the store kept.
+    """
+
+    name: str
+    title: str
+    claims: tuple[Claim, ...]
+    editions: Mapping[str, Mapping[str, Any]]
+    default_edition: str
+    switches: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
+    settings: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
+    rate_limits: Mapping[str, str] = attrs.field(factory=dict)
+    operations: tuple[str, ...] = ()
+    policies: Mapping[str, str] = attrs.field(factory=dict)
+    bands: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    first_keys: Mapping[str, Key]
+    section: str = ""
+    records: Callable[[Store], Records] = NoRecords
+
+    def choose(
+        self, edition: str, switches: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The value of every switch, and the numbers that were set, by key of the claim.
+
+        Raises:
+            ValueError: an unknown edition or switch, or a value that does not fit.
+        """
+        if edition not in self.editions:
+            raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
+        chosen, settings = dict(self.editions[edition]), {}
+        for name, value in switches.items():
+            if name in self.settings:
+                key, kind = self.settings[name]
+                settings[key] = NUMBERS[kind](value)
+            elif name not in self.switches:
+                known = ", ".join((*self.switches, *self.settings))
+                raise ValueError(f"there is no switch {name}; there are {known}")
+            elif not any(type(value) is type(one) and value == one for one in self.switches[name]):
+                known = ", ".join(str(one) for one in self.switches[name])
+                raise ValueError(f"the switch {name} takes one of {known}")
+            else:
+                chosen[name] = value
+        return chosen, settings
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("this switch takes a whole number from 1 on")
+    return value
+
+
+def _limit(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError("this switch takes a whole number from 0 on, or nothing for no limit")
+    return value
+
+
+def _score(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise ValueError("this switch takes a number from 0 to 100")
+    return float(value)
+
+
+def _put(known: dict[str, Any], name: str, value: object) -> None:
+    if value is None:
+        known.pop(name, None)
+    else:
+        known[name] = value
+
+
+#: What checks each kind of number that may be set.
+NUMBERS: Mapping[str, Callable[[object], Any]] = {
+    "count": _count,
+    "limit": _limit,
+    "seconds": _count,
+    "amount": amount,
+    "score": _score,
+}
+
+
+class _Depth(threading.local):
+    blocks = 0
+
+
+class ServerState:
+    """What the vendors of one server share: time, faults, journal, ids, latency and the store.
 
     Args:
-        decider: Decides what is seen in pictures; None for outcomes, cards, then the bytes.
-        vendor: Whose behaviour it is, by name.
-        edition: Of the vendor's documents; None for the vendor's default.
-        switches: Single behaviours and numbers apart from the edition; `Control.behaviours` lists
-            them.
-        turned: Ids of claims taken for false, to see what rests on them.
+        recognizer: Says what the first vendor sees in pictures; the others have one beside it. None
+            for outcomes, cards, then the bytes.
         clock: None for one that stands still at the machine's time.
-        seed: Of ids and chances; the same one repeats them. None for another one each time.
+        seed: Of ids, chances and latency; None for another one each time.
         control: Whether the control API is served.
         control_token: If set, the control API asks for it and no longer for a loopback host.
         journal_size: How many requests are remembered.
         digests: Whether files are digested (SHA-256).
-        store: Where sessions, credit and the like are written down; None for nowhere. What it
-            kept from before is there again.
+        store: Where the worlds write down what they remember; None for nowhere.
         deliver_to: Hosts beyond the loopback that webhooks are sent to.
+        latency: Seconds that answers take, by operation, or the least and the most of them.
 
     Attributes:
-        behaviours: What is in force.
-        kind: The vendor and all that may be set of it.
-        ground: What it shares with the worlds `beside` it.
-        keys, ledgers, rates, sessions, faults, journal, ids, clock: The state.
-        records: What the vendor remembers beyond that; of a class of its own.
-        store: Where it is written down.
+        worlds: One for each vendor, the first one first.
+        faults, journal, ids, latency: Of all of them; begun anew with each reset.
+        resetting: Held by whoever begins again.
+        address: Scheme and host of the server, while it runs; None without one.
+        is_open: Whether the server is bound beyond the loopback.
 
     Raises:
-        ValueError: an unknown vendor, edition, switch or claim, or a value that does not fit.
+        ValueError: the token is too short or cannot stand in a header.
         StoreError: the store cannot be used.
     """
 
     def __init__(
         self,
-        decider: Decider | None = None,
+        recognizer: Recognizer | None = None,
         *,
-        vendor: str = "didit",
-        edition: str | None = None,
-        switches: Mapping[str, Any] | None = None,
-        turned: Collection[str] = (),
         clock: VirtualClock | None = None,
         seed: int | None = None,
         control: bool = True,
@@ -101,126 +204,246 @@ class World:
         digests: bool = True,
         store: Store | None = None,
         deliver_to: Collection[str] = (),
+        latency: Mapping[str, float | tuple[float, float]] | None = None,
     ) -> None:
-        if decider is None:
-            from .deciding import Deciding  # not above: it loads Pillow
+        if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
+            raise ValueError("a control token has at least 8 characters of ASCII")
+        if recognizer is None:
+            from .recognition.recognizer import PictureRecognizer  # not above: it loads Pillow
 
-            decider = Deciding()
-        kind = vendor_named(vendor)
-        chosen = _choose(kind, edition, switches or {}, turned)
-        ground = Ground(
-            decider,
-            clock=clock,
-            seed=seed,
-            control=control,
-            control_token=control_token,
-            journal_size=journal_size,
-            digests=digests,
-            store=store,
-            deliver_to=deliver_to,
-        )
-        self._stand_on(ground, kind, chosen, decider)
+            recognizer = PictureRecognizer()
+        self.recognizer = recognizer
+        self.clock = clock or VirtualClock()
+        self.control = control
+        self.control_token = control_token
+        self.digest: Callable[[bytes], str] | None = Digests().of if digests else None
+        self.store = store or Memory()
+        self.deliver_to = frozenset(host.lower() for host in deliver_to)
+        self.worlds: list[World] = []
+        self.resetting = threading.Lock()
+        self.address: str | None = None
+        self.is_open = False
+        self._depth = _Depth()
+        self._seed = seed
+        self.journal = Journal(journal_size)
+        self._first_latency = dict(latency or {})
+        self.runs = Runs(self.store, self.clock)
+        self._begin()
 
-    def beside(
+    def _begin(self) -> None:
+        self.ids = Ids(self._seed, run=self.runs.number)
+        self.faults = Faults(self._seed or 0)
+        self.journal = self.journal.renewed()
+        self.latency = Latency(self._seed)
+        for operation, seconds in self._first_latency.items():
+            span = seconds if isinstance(seconds, tuple) else (seconds,)
+            if not 1 <= len(span) <= 2:
+                raise ValueError("latency is a number of seconds, or the least and the most")
+            self.latency.set(operation, *span)
+
+    def reset(self, world: World, chosen: Chosen) -> None:
+        """Begin again: `world` as chosen, the others as they were; the clock goes on."""
+        # The lock is given back before the block ends: no block may wait for another one's end.
+        with self.store.together(), self.resetting:
+            self.store.clear()
+            self.runs.save()
+            self._begin()
+            for one in self.worlds:
+                one.begin(chosen if one is world else one.chosen)
+        for one in self.worlds:
+            clear = getattr(one.recognizer, "clear", None)
+            if clear is not None:
+                clear()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """As `Store.together`; then what waited for it goes on, or is dropped if the block raises.
+
+        Blocks may be nested: nothing goes on before the outermost one is written down.
+        """
+        self._depth.blocks += 1
+        try:
+            with self.store.together():
+                yield
+        except BaseException:
+            if self._depth.blocks == 1:
+                for world in self.worlds:
+                    world.records.dropped()
+            raise
+        finally:
+            self._depth.blocks -= 1
+        self.written()
+
+    def written(self) -> None:
+        """What this thread changed is written down now: what waited for that goes on.
+
+        Within a block of `together` nothing is written yet, and nothing is done.
+        """
+        if not self._depth.blocks:
+            for world in self.worlds:
+                world.records.written()
+                for wake in world.waiting:
+                    wake()
+
+    def close(self) -> None:
+        """Give the file of the store back. May be called twice."""
+        self.runs.end()
+        self.store.close()
+
+
+class Latency:
+    """How long answers take, by operation: off until it is set. Safe across threads.
+
+    Args:
+        seed: Of the seconds that are drawn; the same one repeats them.
+    """
+
+    def __init__(self, seed: int | None) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - a test's dice
+        self._seconds: dict[str, tuple[float, float]] = {}
+
+    def set(self, operation: str, least_s: float, most_s: float | None = None) -> None:
+        """Answer this operation after that many seconds, 0-3600; 0 for at once.
+
+        Args:
+            operation: Of a vendor.
+            least_s, most_s: Drawn evenly between the two; `most_s` None for exactly `least_s`.
+
+        Raises:
+            ValueError: a number out of range, or the longer before the shorter.
+        """
+        most_s = least_s if most_s is None else most_s
+        for one in (least_s, most_s):
+            if type(one) not in (int, float) or not 0 <= one <= 3600:
+                raise ValueError("latency is a number of seconds from 0 to 3600, or two of them")
+        if most_s < least_s:
+            raise ValueError("latency is given as the least seconds, then the most")
+        self._seconds[operation] = (float(least_s), float(most_s))
+
+    def all(self) -> dict[str, tuple[float, float]]:
+        """The least and the most seconds of each operation that was set."""
+        return {name: span for name, span in self._seconds.items() if span[1]}
+
+    def draw(self, operation: str | None) -> float:
+        """Seconds for one answer."""
+        span = self._seconds.get(operation or "", (0.0, 0.0))
+        # What is not late takes nothing from the series of those that are.
+        return self._random.uniform(*span) if span[1] else 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Chosen:
+    """How a world behaves, found good before anything is changed."""
+
+    edition: str
+    switches: Mapping[str, Any]
+    behaviours: Behaviours
+
+
+class World:
+    """One vendor's part of a server: keys, credit, limits, sessions and behaviour of its own. Safe
+    across threads.
+
+    Args:
+        server: What it shares with the other vendors of the server.
+        kind: The vendor.
+        edition: Of the vendor's documents; None for the vendor's default.
+        switches: Single behaviours and numbers apart from the edition.
+        policy: What warnings do to the verdict: ``approve``, ``review`` or ``decline`` by tag.
+        bands: By operation: the score (0-100) up to which what passes is In Review.
+
+    Attributes:
+        claims: What is in force.
+        keys, ledgers, rates, sessions: The state.
+        records: What the vendor remembers beyond that; of a class of its own.
+        policy, bands: As they are now.
+        waiting: Called each time that what a request changed was written down.
+
+    Raises:
+        ValueError: the server has this vendor already, an unknown edition or switch, or a value
+            that does not fit.
+        StoreError: the store cannot be used.
+    """
+
+    kind: VendorKind
+    ledgers: Ledgers
+    sessions: Sessions
+    policy: dict[str, str]
+    bands: dict[str, float]
+
+    def __init__(
         self,
-        vendor: str,
+        server: ServerState,
+        kind: VendorKind,
         *,
         edition: str | None = None,
         switches: Mapping[str, Any] | None = None,
-        turned: Collection[str] = (),
-    ) -> World:
-        """The world of another vendor with the same clock, faults, journal, ids and store.
-
-        Keys, credit, sessions, limits, outcomes and behaviour are its own.
-
-        Raises:
-            ValueError: as for a world, or the vendor has one here already.
-            StoreError: the store cannot be used.
-        """
-        ground = self.ground
-        if any(world.vendor == vendor for world in ground.worlds):
-            raise ValueError(f"the vendor {vendor} is named twice")
-        kind = vendor_named(vendor)
-        chosen = _choose(kind, edition, switches or {}, turned)
-        beside = getattr(ground.decider, "beside", None)
-        world = World.__new__(World)
-        world._stand_on(  # noqa: SLF001 - one of our own
-            ground, kind, chosen, ground.decider if beside is None else beside()
-        )
-        return world
-
-    def _stand_on(self, ground: Ground, kind: Vendor, chosen: _Chosen, decider: Decider) -> None:
-        self.ground = ground
+        policy: Mapping[str, str] | None = None,
+        bands: Mapping[str, float] | None = None,
+    ) -> None:
+        others: list[World] = server.worlds
+        if any(world.kind is kind for world in others):
+            raise ValueError(f"the vendor {kind.name} is named twice")
+        chosen = self._choose(kind, edition or kind.default_edition, switches or {})
+        self.server = server
         self.kind = kind
-        self.decider = decider
-        self.clock = ground.clock
-        self.digest = ground.digest
-        self.store = Section(ground.store, kind.section) if kind.section else ground.store
-        self._awaiting: list[Callable[[], None]] = []
-        with ground.store.together():
-            if not ground.worlds:
-                ground.runs.save()
-            self._settle(chosen)
-        ground.worlds.append(self)
+        # Outcomes that a test sets are for one vendor.
+        beside = getattr(server.recognizer, "beside", None)
+        self.recognizer: Recognizer = (
+            server.recognizer if beside is None or not others else beside()
+        )
+        self.clock = server.clock
+        self.digest = server.digest
+        self.store = Section(server.store, kind.section) if kind.section else server.store
+        self.waiting: list[Callable[[], None]] = []
+        self.policy, self.bands = {}, {}
+        self.set_policy(policy or {}, bands or {})
+        self._first = dict(self.policy), dict(self.bands)
+        with server.store.together():
+            if not server.worlds:
+                server.runs.save()
+            self.begin(chosen)
+        server.worlds.append(self)
         charges, sessions = self.ledgers.entries()[-1:], self.sessions.all()[-1:]
-        ground.runs.begin(*(one.at for one in charges), *(one.created_at for one in sessions))
+        server.runs.begin(*(one.at for one in charges), *(one.created_at for one in sessions))
 
-    def _settle(self, chosen: _Chosen) -> None:
-        kind, behaviours = self.kind, chosen.behaviours
-        self._chosen = chosen
-        self.behaviours = behaviours
+    @staticmethod
+    def _choose(kind: VendorKind, edition: str, switches: Mapping[str, Any]) -> Chosen:
+        chosen, settings = kind.choose(edition, switches)
+        return Chosen(
+            edition=edition,
+            switches=dict(switches),
+            behaviours=Behaviours((*kind.claims, *MOCK_CLAIMS), chosen, settings),
+        )
+
+    def begin(self, chosen: Chosen) -> None:
+        """Nothing is kept but what the store has; it behaves as chosen."""
+        kind, claims = self.kind, chosen.behaviours
+        self.chosen = chosen
+        self.claims = claims
         self.keys = Keys(self.store, kind.first_keys)
         # Of a vendor that knows no credit nothing is charged either.
-        start = behaviours["credit.start"] if "credit.start" in behaviours else Decimal(0)
+        start = claims["credit.start"] if "credit.start" in claims else Decimal(0)
         self.ledgers = Ledgers(start, self.store)
-        self.rates = Rates({scope: behaviours[key] for scope, key in kind.rate_limits.items()})
+        self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions(self.store)
         self.records: Any = kind.records(self.store)
-
-    @property
-    def edition(self) -> str:
-        """Of the vendor's documents."""
-        return self._chosen.edition
-
-    @property
-    def switches(self) -> Mapping[str, Any]:
-        """What was set apart from the edition."""
-        return self._chosen.switches
-
-    @property
-    def faults(self) -> Faults:
-        """The rules of all vendors of the server."""
-        return self.ground.faults
-
-    @property
-    def journal(self) -> Journal:
-        """Of all vendors of the server."""
-        return self.ground.journal
-
-    @property
-    def ids(self) -> Ids:
-        """Of all vendors of the server."""
-        return self.ground.ids
-
-    @property
-    def deliver_to(self) -> frozenset[str]:
-        """Hosts beyond the loopback that webhooks are sent to."""
-        return self.ground.deliver_to
-
-    @property
-    def address(self) -> str | None:
-        """Scheme and host of its server while that runs; None without one."""
-        return self.ground.address
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its server is bound beyond the loopback, so that any name may be its own."""
-        return self.ground.is_open
+        self.policy, self.bands = dict(self._first[0]), dict(self._first[1])
 
     @property
     def vendor(self) -> str:
         """Whose behaviour it is."""
         return self.kind.name
+
+    @property
+    def edition(self) -> str:
+        """Of the vendor's documents."""
+        return self.chosen.edition
+
+    @property
+    def switches(self) -> Mapping[str, Any]:
+        """What was set apart from the edition."""
+        return self.chosen.switches
 
     @property
     def ledger(self) -> Ledger:
@@ -238,63 +461,66 @@ class World:
             raise LookupError("there is no owner of that name; GET /__mock__/owners lists them")
         return owner
 
+    def set_policy(
+        self, effects: Mapping[str, str | None], bands: Mapping[str, float | None]
+    ) -> None:
+        """What warnings do to the verdict, all of it or, with an error, nothing.
+
+        Args:
+            effects: By tag; None for the vendor's default.
+            bands: By operation: the score up to which what passes is In Review; None for nothing.
+
+        Raises:
+            ValueError: there is no such tag, effect or band, or no number from 0 to 100.
+        """
+        policy, below = dict(self.policy), dict(self.bands)
+        for tag, effect in effects.items():
+            if tag not in self.kind.policies:
+                known = ", ".join(self.kind.policies) or "none"
+                raise ValueError(
+                    f"there is no tag {tag!s:.60} whose effect may be set; there are {known}"
+                )
+            if effect is not None and effect not in EFFECTS:
+                raise ValueError(f"the effect of a warning is one of {', '.join(EFFECTS)}")
+            _put(policy, tag, effect)
+        for operation, score in bands.items():
+            if operation not in self.kind.bands:
+                known = ", ".join(self.kind.bands) or "none"
+                raise ValueError(f"there is no review band of {operation!s:.60}; there are {known}")
+            try:
+                _put(below, operation, None if score is None else _score(score))
+            except ValueError:
+                raise ValueError("a review band ends at a number from 0 to 100") from None
+        self.policy, self.bands = policy, below
+
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again: no session, no charge, no fault, no outcome, an empty journal.
+        """Begin again: no session, no charge, no fault, no outcome, an empty journal; policy, bands
+        and latency are those that the server was made with.
 
-        The worlds beside this one begin again, too, as they were settled. The clock goes on,
-        because time does not go back. A request under way ends in the state it began in, or the
-        new one.
+        The other vendors of the server begin again, too, as they were chosen. The clock goes on,
+        because time does not go back. A request under way ends in the state it began in.
 
         Args:
-            edition: Another one for this world; None for the same.
-            switches: Others for this world; None for the same.
+            edition: Another one for this vendor; None for the same.
+            switches: Others for this vendor; None for the same.
 
         Raises:
             ValueError: as for the world; then nothing was changed.
         """
-        before, ground = self._chosen, self.ground
         # First what may be refused: a world is changed whole or not at all.
-        chosen = _choose(
-            self.kind,
-            edition or before.edition,
-            before.switches if switches is None else switches,
-            before.turned,
-        )
-        # The lock is given back before the block ends: no block may wait for another one's end.
-        with ground.store.together(), ground.settling:
-            ground.begin_again()
-            for world in ground.worlds:
-                world._settle(chosen if world is self else world._chosen)  # noqa: SLF001 - as above
-        for world in ground.worlds:
-            clear = getattr(world.decider, "clear", None)
-            if clear is not None:
-                clear()
+        before = self.chosen
+        kept = before.switches if switches is None else switches
+        self.server.reset(self, self._choose(self.kind, edition or before.edition, kept))
 
-    def when_written(self, awake: Callable[[], None]) -> None:
-        """Call `awake` each time that what a request changed was written down."""
-        self._awaiting.append(awake)
-
-    def together(self) -> AbstractContextManager[None]:
-        """As `Ground.together`."""
-        return self.ground.together()
-
-    def written(self) -> None:
-        """What this thread changed is written down now: what waited for that goes on.
-
-        Within a block of `together` nothing is written yet, and nothing is done.
-        """
-        if self.ground.is_in_block:
-            return
-        self.records.written()
-        for awake in self._awaiting:
-            awake()
-
-    def close(self) -> None:
-        """Give the file of the store back; from then on nothing changes. May be called twice."""
-        self.ground.close()
+    def as_it_is(self) -> World:
+        """This world for one request: what is begun anew meanwhile does not reach it."""
+        with self.server.resetting:
+            kept = copy.copy(self)
+            kept.server = copy.copy(self.server)
+        return kept
 
     def log(self, **fields: Any) -> None:
         """Write into the journal; `fields` are those of `Entry` but the time."""
-        self.journal.add(Entry(at=self.clock.now(), **fields))
+        self.server.journal.add(Entry(at=self.clock.now(), **fields))

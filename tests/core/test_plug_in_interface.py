@@ -35,6 +35,7 @@ from facematch_core.comparison.simulation._people import GROUP as READERS
 from facematch_core.plugins import BACKENDS, backend_class
 from facematch_core.testing._doubles import GROUP as DOUBLES
 from facematch_core.testing._situations import required
+from facematch_mock_server.drift.script import GROUP as SCRIPTS
 from facematch_mock_server.vendors import GROUP as VENDORS
 
 ROOT = Path(__file__).parents[2]
@@ -200,8 +201,10 @@ def test_data_is_made_by_keywords(kind):
 def test_entry_points_are_those_of_the_page():
     """The groups that the core reads are those of the page, and ours are in each."""
     told = re.findall(r"^\| `(facematch\.\w+)` \|", PAGE, re.MULTILINE)
-    assert told == [BACKENDS, DOUBLES, VENDORS, PLUGINS, READERS]
-    assert {*told} - {VENDORS} == {group for group in PROJECT["entry-points"] if "." in group}
+    assert told == [BACKENDS, DOUBLES, VENDORS, SCRIPTS, PLUGINS, READERS]
+    assert {*told} - {VENDORS, SCRIPTS} == {
+        group for group in PROJECT["entry-points"] if "." in group
+    }
     assert {*PROJECT["entry-points"][BACKENDS]} == {*PROJECT["entry-points"][DOUBLES]}
     assert all(f"`{name}`" in PAGE for name in PROJECT["entry-points"][BACKENDS])
 

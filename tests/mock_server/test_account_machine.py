@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from mock_didit import control, liveness, match, picture, request
 from mock_didit_sessions import DELETE_MANY, NOBODY, listed, sent
+from mock_worlds import app_of
 
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.state._sqlite import SqliteStore
+from facematch_mock_server.sqlite import SqliteStore
 
 LIVE_S = 3600
 PRICES = {"match": Decimal("0.05"), "liveness": Decimal("0.03")}
 NUMBERS = st.integers(1, 12)
 SCORES = st.sampled_from([2, 30, 55.5, 99])
 OWNERS = st.sampled_from([None, "emp-1", "emp-2"])
+#: A null character is refused.
+COMMENTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 STATUSES = st.sampled_from(["Approved", "Declined", "Resubmitted"])
 
 
@@ -61,14 +63,14 @@ class Account(RuleBasedStateMachine):
         self.clock = VirtualClock(didit.START)
         world = didit.new_world(clock=self.clock, store=self.store, switches=switches)
         assert self.clock.now() == self.now
-        self.engine = Engine(world)
+        self.app = app_of(world)
         self.with_pictures = set()
         # An address dies with the process that signed it.
         self.old_addresses = {*getattr(self, "addresses", ())}
 
     def ask(self, request):
         """Status and decoded body."""
-        response = self.engine.handle(request)
+        response = self.app.handle(request)
         return response.status, response.json() if response.body else None
 
     @rule(
@@ -118,12 +120,14 @@ class Account(RuleBasedStateMachine):
             known["feature"],
             known["vendor_data"],
         )
-        assert [(one["new_status"], one["comment"]) for one in body["reviews"]] == known["reviews"]
+        assert [(one["new_status"], one["comment"]) for one in body["reviews"]] == [
+            (status or "", (comment or "").strip()) for status, comment in known["reviews"]
+        ]
         parts = urlsplit(feature["target_image" if known["kind"] == "match" else "reference_image"])
         there = f"{parts.path}?{parts.query}"
         self.addresses.setdefault(there, (session_id, self.now.timestamp()))
 
-    @rule(number=NUMBERS, status=STATUSES, comment=st.none() | st.text(max_size=5))
+    @rule(number=NUMBERS, status=STATUSES, comment=st.none() | COMMENTS)
     def update(self, number, status, comment):
         """To another status only, and to be resubmitted only what was not approved."""
         session_id = self.chosen(number)
@@ -143,7 +147,7 @@ class Account(RuleBasedStateMachine):
             if again:
                 known["feature"] = "Resub Requested"
 
-    @rule(number=NUMBERS, comment=st.text(max_size=5))
+    @rule(number=NUMBERS, comment=COMMENTS)
     def note(self, number, comment):
         """A note changes nothing else."""
         session_id = self.chosen(number)
@@ -221,7 +225,7 @@ class Account(RuleBasedStateMachine):
             step = request(f"/__pay__/{name}", method="POST", key=None)
         else:
             step = control("payments/settle", {"id": name})
-        answer = self.engine.handle(step)
+        answer = self.app.handle(step)
         if status == "canceled":
             assert answer.status in ((200,) if way == "page" else (400,))
             return
@@ -251,7 +255,7 @@ class Account(RuleBasedStateMachine):
     def addresses_are_good_or_dead(self):
         """One is good for an hour, for a session that is there, and in the process that made it."""
         for address, (session_id, since) in list(self.addresses.items()):
-            status = self.engine.handle(request(address, method="GET", key=None)).status
+            status = self.app.handle(request(address, method="GET", key=None)).status
             if session_id not in self.sessions:
                 assert status == 404
                 del self.addresses[address]

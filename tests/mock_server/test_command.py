@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from facematch_core.cli._app import facematch
 from facematch_mock_server import card_sheet
-from facematch_mock_server.cli._switches import read_switches
+from facematch_mock_server.cli import read_switches
 from facematch_mock_server.vendors import vendor_named
 
 FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
@@ -93,10 +93,11 @@ def test_it_tells_at_once_what_a_person_needs():
         assert process.stderr.read() == ""
     assert "mock-live-key (live), mock-sandbox-key (sandbox" in printed
     assert f"control: {url}/__mock__/" in printed
+    assert "scored by its bytes: --engine local compares faces" in printed
     (curl,) = (line for line in printed.splitlines() if line.strip().startswith("curl"))
     words = shlex.split(curl)
     assert words[-1] == url + MATCH
-    assert {"x-api-key: mock-live-key", "user_image=@selfie.jpg"} <= set(words)
+    assert {"x-api-key: mock-live-key", "user_image=@cards/p1.png"} <= set(words)
 
 
 def test_it_ends_when_it_is_told_to_while_a_client_is_connected():
@@ -154,8 +155,9 @@ def test_two_vendors():
 
 def test_the_command_to_paste_works(tmp_path):
     """The one of Deepvue asks for a token and uses it at once."""
-    for name in ("id.jpg", "selfie.jpg"):
-        (tmp_path / name).write_bytes(P1)
+    (tmp_path / "cards").mkdir()
+    for name in ("p1.png", "p1-again.png"):
+        (tmp_path / "cards" / name).write_bytes(P1)
     with started("--vendor", "deepvue") as (process, url):
         process.send_signal(signal.SIGINT)
         curl = next(line for line in process.stdout if line.strip().startswith("curl"))
@@ -221,6 +223,25 @@ def test_any_words_are_switches_or_refused(words):
     assert len(read) == len(words)
 
 
+def test_policies_bands_and_latency():
+    """What was typed is in force; a second one of a kind beside the first."""
+    policies = ("--policy", "LOW_LIVENESS_SCORE=approve", "--policy", "NO_FACE_DETECTED=review")
+    latencies = ("--latency", "liveness=0.001", "--latency", "match=0-0.002")
+    with started(*policies, "--review-band", "liveness=62.5", *latencies) as (_, url):
+        told = {
+            name: requests.get(f"{url}/__mock__/{name}", timeout=10).json()
+            for name in ("policy", "latency")
+        }
+        assert post(url, "mock-live-key").status_code == 200
+    assert told == {
+        "policy": {
+            "effects": {"LOW_LIVENESS_SCORE": "approve", "NO_FACE_DETECTED": "review"},
+            "bands": {"liveness": 62.5},
+        },
+        "latency": {"liveness": [0.001, 0.001], "match": [0.0, 0.002]},
+    }
+
+
 def test_its_clock_runs():
     """Unlike that of a test: two answers do not have one time."""
     with started() as (_, url):
@@ -256,6 +277,23 @@ def test_a_token_guards_control():
         (["--switch", "price_match=0.00001"], "at most four places"),
         (["--switch", "boundary"], "NAME=VALUE"),
         (["--switch", "boundary=inclusive", "--switch", "boundary=exclusive"], "given twice"),
+        (["--policy", "LOW_SCORE=review"], "no tag LOW_SCORE whose effect may be set; there are"),
+        (["--policy", "LOW_LIVENESS_SCORE=refuse"], "one of approve, review, decline"),
+        (["--policy", "LOW_LIVENESS_SCORE"], "--policy is typed as NAME=VALUE"),
+        (["--policy", "=review"], "--policy is typed as NAME=VALUE"),
+        (["--policy", "NO_FACE_DETECTED=review"] * 2, "--policy NO_FACE_DETECTED is given twice"),
+        (["--vendor", "deepvue", "--policy", "NO_FACE_DETECTED=review"], "there are none"),
+        (["--review-band", "match=50"], "no review band of match; there are liveness"),
+        (["--review-band", "liveness=101"], "a number from 0 to 100"),
+        (["--review-band", "liveness=nan"], "a number from 0 to 100"),
+        (["--review-band", "liveness=high"], "--review-band takes a number, not 'high'"),
+        (["--latency", "document=1"], "no operation document here; there are match, liveness"),
+        (["--latency", "match=soon"], "seconds, or the least and the most as in 0.8-2.5"),
+        (["--latency", "match=-1"], "seconds, or the least and the most as in 0.8-2.5"),
+        (["--latency", "match=1-2-3"], "seconds, or the least and the most as in 0.8-2.5"),
+        (["--latency", "match=3601"], "seconds from 0 to 3600"),
+        (["--latency", "match=2-1"], "the least seconds, then the most"),
+        (["--latency", "match"], "--latency is typed as NAME=VALUE"),
         (["--port", "70000"], "70000"),
         (["--port", "many"], "many"),
         (["--key", ""], "key"),
@@ -322,7 +360,8 @@ def test_help_names_every_option(invoke):
     """What the documentation lists can be asked for."""
     done = invoke("--help")
     assert done.exit_code == 0
-    for option in ("--vendor", "--edition", "--engine", "--key", "--no-control"):
+    more = ("--policy", "--review-band", "--latency")
+    for option in ("--vendor", "--edition", "--engine", "--key", "--no-control", *more):
         assert option in done.stdout
     assert {"--port PORT", "--switch NAME=VALUE"} <= set(re.findall(r"--\w+ [A-Z=]+", done.stdout))
     assert "RANGE" not in done.stdout

@@ -7,7 +7,7 @@ from plugins import Site
 
 from facematch_core.cli._app import facematch
 from facematch_mock_server import MockServer
-from facematch_mock_server.cli.mock import _opener
+from facematch_mock_server.cli import _opener
 
 BACKEND = """
     from facematch_core import Decision, Environment, MatchResult, Score
@@ -50,8 +50,8 @@ def test_a_profile_decides(made):
     made("LOCAL")
     seen = picture("teal", (100, 120), "PNG").data
     with MockServer(engine=_opener("engine")) as server:
-        found = server.world.decider.match(seen, seen, rotate=True)
-        nothing = server.world.decider.match(b"one", seen, rotate=False)
+        found = server.world.recognizer.match(seen, seen, rotate=True)
+        nothing = server.world.recognizer.match(b"one", seen, rotate=False)
     assert (found.by, found.score) == ("made", 77)
     assert nothing.by == "bytes"
 

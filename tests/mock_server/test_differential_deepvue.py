@@ -99,7 +99,7 @@ def ways():
 def test_every_way_in_gives_the_same_answer_of_deepvue(ways, settled, asked):
     """The same for the second vendor of the same servers."""
     ways.reset_deepvue(settled)
-    tokens = {token_of(world.engine) for world in ways.worlds}
+    tokens = {token_of(world.app) for world in ways.worlds}
     assert len(tokens) == 1
     for one in asked:
         sent = with_token(one, *tokens)

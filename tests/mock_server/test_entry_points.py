@@ -9,43 +9,56 @@ from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 CODE = """
-from facematch_mock_server._keys import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.claims import OURS, Reply, says
-from facematch_mock_server.vendors.base import Nothing, Route, Routed, Vendor
+from facematch_mock_server.claims import OURS, Reply, row, table
+from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.vendors.base import Field, Route, Routed, Vendor, read_or_empty
 
-REFUSED = says("acme.key", Reply(401, {"error": "no key"}), "A key is wanted.", OURS)
-SAME = says("acme.same", Reply(200), "An answer says whether they are the same.", OURS)
-NOTHING = says("acme.path", Reply(404, {"error": "nothing here"}), "Other paths are 404.", OURS)
+CLAIMS = table(
+    "acme",
+    row("key", Reply(401, {"error": "no key"}), OURS, "A key is wanted."),
+    row("same", Reply(200), OURS, "An answer says whether they are the same."),
+    row("path", Reply(404, {"error": "nothing here"}), OURS, "Other paths are 404."),
+)
+
+
+def check_key(call):
+    if not call.let_in(call.request.header("x-api-key")):
+        call.refuse("key")
 
 
 def compare(call):
-    if not call.let_in(call.request.header("x-api-key")):
-        call.refuse(REFUSED)
-    form = call.form()
+    form = read_or_empty(call)
     one, other = form.files["one"][0], form.files["other"][0]
-    return call.answer(SAME, {"same": call.compare(one, other).score > 50})
+    return call.answer("same", {"same": call.compare(one, other).score > 50})
+
+
+class Acme(Routed):
+    routes = (
+        Route(
+            pattern="/compare",
+            answers={"POST": compare},
+            checks={"key": check_key},
+            operation="match",
+            fields=(Field(name="one", kind="file"), Field(name="other", kind="file")),
+            is_form=True,
+        ),
+    )
+
+    def elsewhere(self, call):
+        return call.answer("path")
 
 
 VENDOR = Vendor(
     name="acme",
     title="Acme",
-    claims=(REFUSED, SAME, NOTHING),
+    claims=CLAIMS,
     editions={"1": {}},
     default_edition="1",
-    switches={},
-    settings={},
-    rate_limits={},
-    hosts=frozenset(),
+    operations=("match",),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     section="acme/",
+    behaviour=Acme,
     greeting=("key: mock-live-key", "curl {url}/compare"),
-    make=lambda world: Routed(
-        world,
-        routes=(Route("POST", "/compare", compare),),
-        elsewhere=lambda call: call.answer(NOTHING),
-        words={401: REFUSED},
-    ),
-    records=Nothing,
 )
 WRONG = "no vendor"
 """
@@ -86,6 +99,21 @@ def test_it_is_served_beside_the_others():
     assert answer.headers["X-Facematch-Claims"] == "acme.same"
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [one.field for one in second.files] == ["one", "other"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_it_is_described_beside_the_others():
+    """Its path, its fields and its edition stand in the OpenAPI document by themselves."""
+    document = MockServer(vendor=["didit", "acme"]).control.openapi()
+    told = document["paths"]["/compare"]["post"]
+    body = told["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert (told["operationId"], told["tags"]) == ("acme_compare", ["acme"])
+    assert [(name, one["format"]) for name, one in body["properties"].items()] == [
+        ("one", "binary"),
+        ("other", "binary"),
+    ]
+    assert document["tags"][1]["description"] == "Acme, edition 1; key: mock-live-key."
+    assert "/__mock__/acme/journal" in document["paths"]
 
 
 @pytest.mark.usefixtures("acme")

@@ -27,7 +27,7 @@ from facematch_mock_server import (
     VirtualClock,
     card_sheet,
 )
-from facematch_mock_server.deciding import _outcomes
+from facematch_mock_server.recognition import outcomes as _outcomes
 
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
 MATCH, LIVENESS = "/v3/face-match/", "/v3/passive-liveness/"
@@ -104,13 +104,13 @@ def test_beyond_the_loopback_the_control_api_needs_a_token(host):
     with pytest.raises(ValueError, match="give a control_token, or control=False"):
         MockServer(host=host)
     for settings in ({"control_token": "long-enough"}, {"control": False}):
-        assert MockServer(host=host, **settings).world.is_open
+        assert MockServer(host=host, **settings).world.server.is_open
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_on_the_loopback_it_needs_none(host):
     """By any of its names."""
-    assert not MockServer(host=host).world.is_open
+    assert not MockServer(host=host).world.server.is_open
 
 
 def test_a_rebound_name_reads_no_picture_and_gets_into_no_address(mock):
@@ -394,7 +394,7 @@ def test_what_public_calls_return_is_public():
     """Whoever gets a record can name its type, and those of its fields."""
     found = set()
     # What only type checkers import there.
-    known = {name: getattr(_outcomes, name) for name in ("Operation", "SetOutcome")}
+    known = {name: getattr(_outcomes, name) for name in ("Kind", "SetOutcome")}
     calls = [verb for verb in vars(Control).values() if isinstance(verb, types.FunctionType)]
     calls = [verb for verb in calls if not verb.__name__.startswith("_")]
     for call in (*calls, facematch_mock_server.card_sheet, facematch_mock_server.read_card):

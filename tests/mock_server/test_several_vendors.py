@@ -22,16 +22,16 @@ class Two:
     def __init__(self, **more):
         self.server = MockServer(**{"vendor": BOTH, "seed": 5, **more})
         self.didit, self.deepvue = (self.server.of(name).control for name in BOTH)
-        self.token = deepvue.token_of(self.server.engine)
+        self.token = deepvue.token_of(self.server.app)
 
     def ask_didit(self, **more):
         files = [("user_image", "a.png", P1), ("ref_image", "b.png", P2)]
         sent = didit.request(didit.MATCH, *didit.multipart((), files), **more)
-        return self.server.engine.handle(sent)
+        return self.server.app.handle(sent)
 
     def ask_deepvue(self, **more):
         sent = deepvue.match(P1, P2, names=("a.png", "b.png"), token=self.token, **more)
-        return self.server.engine.handle(sent)
+        return self.server.app.handle(sent)
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def test_what_they_share(two):
     assert two.didit.advance(60) == two.deepvue.now()
     two.deepvue.add_fault(Fault(stage="answer", kind="status", status=503, times=None))
     assert two.didit.faults() == two.deepvue.faults()
-    faults = two.server.engine.faults
+    faults = two.server.app.faults
     for sent, words in ((didit.request(), "Server Error"), (deepvue.request(), "Source Unav")):
-        answer = two.server.engine.answer_of(faults.for_request(sent), sent)
+        answer = two.server.app.answer_of(faults.for_request(sent), sent)
         assert answer.status == 503
         assert words in answer.body.decode()
     two.ask_didit()
@@ -103,7 +103,7 @@ def test_what_they_share(two):
 def test_a_fault_can_be_aimed_at_one(two):
     """By the beginning of its paths."""
     two.didit.add_fault(Fault(stage="answer", kind="status", status=500, path="/v3/"))
-    faults = two.server.engine.faults
+    faults = two.server.app.faults
     assert faults.for_request(deepvue.request()) is None
     assert faults.for_request(didit.request()) is not None
 
@@ -133,19 +133,19 @@ def test_a_host_goes_before_a_path(two):
         ("production.deepvue.tech:443", "deepvue"),
     ):
         for path in ("/v1/nothing", "/v3/nothing/", "/nothing"):
-            two.server.engine.handle(didit.request(path, host=host))
+            two.server.app.handle(didit.request(path, host=host))
             assert two.didit.journal()[-1].vendor == vendor
 
 
 def test_a_path_of_nobody(two):
     """Names the one that was meant, of any vendor."""
     for path, meant in (("/liveness", "/v1/liveness-check"), ("/face-match/", "/v3/face-match/")):
-        assert meant in two.server.engine.handle(didit.request(path)).json()["mock"]
+        assert meant in two.server.app.handle(didit.request(path)).json()["mock"]
 
 
 def ask(two, path, body=None):
     """A verb of the control API: status and body."""
-    answer = two.server.engine.handle(didit.control(path, body))
+    answer = two.server.app.handle(didit.control(path, body))
     return answer.status, answer.json()
 
 
@@ -153,7 +153,7 @@ def test_control_over_http(two):
     """Below the prefix for the first vendor, and below its name for each."""
     assert ask(two, "")[1]["vendors"] == list(BOTH)
     assert ask(two, "deepvue")[1]["vendor"] == "deepvue"
-    verbs = ask(two, "deepvue/")[1]["verbs"]
+    verbs = ask(two, "deepvue/")[1]["operations"]
     assert {"POST /__mock__/deepvue/tokens/revoke", "GET /__mock__/deepvue/ledger"} <= set(verbs)
     assert not [verb for verb in verbs if "webhooks" in verb]
     assert ask(two, "didit/ledger") == ask(two, "ledger")
@@ -178,7 +178,7 @@ def test_control_over_http(two):
         ("acme/ledger", None, 404, "There is no /__mock__/acme/ledger"),
         ("deepvue/tokens/revoke", {"x": 1}, 400, "there is no x here"),
         ("deepvue/answers", {}, 400, "kind is missing"),
-        ("deepvue/answers", {"kind": "match", "without": "data"}, 400, "list of names"),
+        ("deepvue/answers", {"kind": "match", "without": "data"}, 400, "list of texts"),
         ("deepvue/answers", {"kind": "match", "fields": 3}, 400, "are an object"),
         ("deepvue/answers/clear", {"x": 1}, 400, "there is no x here"),
         ("keys", {"client": "x"}, 400, "client is a text"),

@@ -90,7 +90,7 @@ def test_turned_cards_stand_up_when_asked_to(match, turned):
 @pytest.fixture(scope="module")
 def ask_deepvue():
     """Sends a call with a good token, and gives one value of its data, or the message."""
-    engine = MockServer(vendor="deepvue", seed=3).engine
+    engine = MockServer(vendor="deepvue", seed=3).app
     token = deepvue.token_of(engine)
 
     def ask(made, *pictures, key, **more):

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
-from facematch_mock_server.digests import Digests
 from facematch_mock_server.journal import KEPT
-from facematch_mock_server.vendors.didit._pictures import Pictures
+from facematch_mock_server.services import Digests
+from facematch_mock_server.vendors.didit.records import Pictures
 
 SHEET = card_sheet()
 P1 = SHEET["p1"].data

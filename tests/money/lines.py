@@ -19,7 +19,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.fronts.adapter import MockAdapter
+from facematch_mock_server.http.client import MockAdapter
 
 START = dt.datetime(2026, 11, 20, 8, tzinfo=dt.UTC)
 #: The calls that cost money, by vendor; and the one that Deepvue wants first.
@@ -135,7 +135,7 @@ class World:
         self._backends = []
         if socket:
             self.mock.start()
-        adapter = MockAdapter(self.mock.engine, now=virtual.now, sleep=virtual.advance)
+        adapter = MockAdapter(self.mock.app, now=virtual.now, sleep=virtual.advance)
         self.line = Line(adapter)
 
     def backend(self, vendor):

@@ -23,7 +23,7 @@ from facematch_didit import DiditAccount
 from facematch_didit.webhooks import SqlReplayStore, WebhookRefused, verify_webhook
 from facematch_local import LocalBackend
 from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
-from facematch_mock_server._control_verbs import verbs_of
+from facematch_mock_server.control import operations_of
 from facematch_mock_server.vendors import vendor_named
 
 EMAIL = "canary@mailbox.net"
@@ -176,14 +176,14 @@ def test_the_mock(tmp_path):
             secrets["signature of a media address"] = (signature.encode(),)
             texts = traces.of_objects(account, row, kept)
         for vendor in VENDORS:
-            for method, verb in verbs_of(vendor_named(vendor)):
+            for method, verb in operations_of(vendor_named(vendor)):
                 if method == "GET" and "{}" not in verb:
                     url = mock.of(vendor).control_url + verb
                     answer = requests.get(url, timeout=10)
                     assert answer.status_code == 200
                     texts[f"{vendor}/{verb}"] = answer.text
         texts |= traces.of_text("journal", repr(mock.control.journal()))
-        texts |= traces.of_objects(mock, mock.world, mock.control, mock.engine)
+        texts |= traces.of_objects(mock, mock.world, mock.control, mock.app)
     texts |= traces.of_sqlite(path)
     # The id of a client is a name, which the list of keys tells.
     secrets.pop("client id")

@@ -6,42 +6,18 @@ One of another distribution is a `Vendor` that an entry point of the group
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
+
+import attrs
 
 from facematch_mock_server import claims
-from facematch_mock_server.claims import Claim, mock
+from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
-from .base import (
-    NUMBERS,
-    Chosen,
-    Errand,
-    Extension,
-    Records,
-    Vendor,
-    VendorBehaviour,
-    choose_each,
-    owner_of,
-)
-
-__all__ = [
-    "GROUP",
-    "NUMBERS",
-    "Chosen",
-    "Errand",
-    "Extension",
-    "Records",
-    "Vendor",
-    "VendorBehaviour",
-    "all_claims",
-    "choose_each",
-    "claims_page",
-    "explain",
-    "owner_of",
-    "vendor_named",
-    "vendor_names",
-]
+from .base import Vendor
 
 #: Entry points by which other distributions bring vendors.
 GROUP = "facematch.mock_vendors"
@@ -68,7 +44,7 @@ def vendor_named(name: str) -> Vendor:
     """
     # Those of this distribution are found without entry points, which take 15 ms to read.
     if name in _folders():
-        bundled: Vendor = import_module(f"{__name__}.{name}.vendor").VENDOR
+        bundled: Vendor = import_module(f"{__name__}.{name}").VENDOR
         return bundled
     from importlib.metadata import entry_points
 
@@ -87,7 +63,7 @@ def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
         ValueError: no such vendor.
     """
     names = vendor_names() if vendor is None else (vendor,)
-    return (*(claim for name in names for claim in vendor_named(name).claims), *mock.CLAIMS)
+    return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)
 
 
 def explain(claim_id: str) -> str:
@@ -96,7 +72,9 @@ def explain(claim_id: str) -> str:
     Raises:
         LookupError: there is none of that id; the message names the nearest.
     """
-    return claims.explain(all_claims(), claim_id)
+    vendor = claim_id.partition(".")[0]
+    switches = vendor_named(vendor).switches if vendor in vendor_names() else ()
+    return claims.explain(all_claims(), claim_id, tuple(switches))
 
 
 def claims_page(vendor: str) -> str:
@@ -105,4 +83,71 @@ def claims_page(vendor: str) -> str:
     Raises:
         ValueError: no such vendor.
     """
-    return claims.claims_page(vendor_named(vendor).title, all_claims(vendor))
+    kind = vendor_named(vendor)
+    return claims.claims_page(kind.title, all_claims(vendor), tuple(kind.switches))
+
+
+@attrs.define
+class Settings:
+    """What is set of one vendor.
+
+    Attributes:
+        edition: None for the vendor's default.
+        switches: By name, without the vendor's.
+    """
+
+    edition: str | None = None
+    switches: dict[str, Any] = attrs.field(factory=dict)
+
+
+def choose_each(
+    vendors: Sequence[Vendor],
+    edition: str | Mapping[str, str] | None,
+    switches: Mapping[str, Any] | None,
+) -> dict[str, Settings]:
+    """What is set of each vendor, by its name, in their order.
+
+    Args:
+        vendors: The vendors, at least one.
+        edition: Of the first vendor that has it, or by name of the vendor.
+        switches: By name, for the first vendor that has such a switch; by ``vendor.name``; or a
+            mapping of them by name of the vendor.
+
+    Raises:
+        ValueError: a vendor that is not among them, or a switch that is named twice. Whether a
+            vendor takes a value is not asked here.
+    """
+    chosen = {one.name: Settings() for one in vendors}
+
+    def of(name: str) -> Settings:
+        if name not in chosen:
+            raise ValueError(f"there is no vendor {name} here; there is {', '.join(chosen)}")
+        return chosen[name]
+
+    if isinstance(edition, Mapping):
+        for name, its_edition in edition.items():
+            of(name).edition = its_edition
+    elif edition is not None:
+        has = (one.name for one in vendors if edition in one.editions)
+        chosen[next(has, vendors[0].name)].edition = edition
+    for word, value in (switches or {}).items():
+        several = value if isinstance(value, Mapping) else None
+        owner, switch = (word, "") if several is not None else owner_of(vendors, word)
+        for name, setting in ({switch: value} if several is None else several).items():
+            mine = of(owner).switches
+            if name in mine:
+                raise ValueError(f"the switch {owner}.{name} is given twice")
+            mine[name] = setting
+    return chosen
+
+
+def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
+    """Whose switch a word is, and its bare name.
+
+    The first vendor is meant if none has it.
+    """
+    name, dot, switch = word.partition(".")
+    if dot:
+        return name, switch
+    has = (one.name for one in vendors if word in one.switches or word in one.settings)
+    return next(has, vendors[0].name), word

@@ -7,7 +7,7 @@ settings as they are by default are those of the backend's card, and tested with
 import pytest
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_mock_server.doubles import DeepvueDouble
+from facematch_mock_server.vendors.deepvue.simulator import DeepvueDouble
 
 
 class ScaledDouble(DeepvueDouble):

@@ -7,7 +7,7 @@ edition of July 2026 is that of the backend's card, and tested with it.
 import pytest
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_mock_server.doubles import DiditDouble
+from facematch_mock_server.vendors.didit.simulator import DiditDouble
 
 
 class NovemberDouble(DiditDouble):

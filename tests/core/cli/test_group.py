@@ -155,7 +155,7 @@ def test_a_bundled_command_cannot_be_replaced(run, plugin):
 
 def test_a_bundled_command_that_is_broken_says_why(run, monkeypatch):
     """Its entry point tells what cannot be imported."""
-    monkeypatch.setitem(sys.modules, "facematch_mock_server.cli.mock", None)
+    monkeypatch.setitem(sys.modules, "facematch_mock_server.cli", None)
     answer = run("mock")
     assert answer.exit_code == 4
     assert "from facematch-core: ModuleNotFoundError" in answer.stderr

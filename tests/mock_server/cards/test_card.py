@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.cards import Card, make_card
-from facematch_mock_server.cards._payload import PAYLOAD_BYTES, card_of, payload_of
+from facematch_mock_server.recognition.cards import PAYLOAD_BYTES, Card, card_of, payload_of
+from facematch_mock_server.recognition.sheet import make_card
 
 CARDS = st.builds(
     Card,

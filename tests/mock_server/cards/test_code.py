@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.cards._code import COLUMNS, FINENESS, ROWS, dark_cells, payload_in
+from facematch_mock_server.recognition.cards import COLUMNS, FINENESS, ROWS, dark_cells, payload_in
 
 PAYLOADS = st.binary(min_size=16, max_size=16)
 WIDTH = COLUMNS * FINENESS

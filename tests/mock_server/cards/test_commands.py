@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from facematch_core.cli import _app
-from facematch_mock_server.cards import Card, card_sheet, make_card, read_card
+from facematch_mock_server.recognition.cards import Card, read_card
+from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
-POINT = _app.Point("facematch-core", "facematch_mock_server.cards.commands", "command")
+POINT = _app.Point("facematch-core", "facematch_mock_server.recognition.commands", "command")
 
 
 @pytest.fixture

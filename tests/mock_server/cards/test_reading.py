@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from facematch_core import Image
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_mock_server.cards import Card, make_card, read_card
+from facematch_mock_server.recognition.cards import Card, read_card
+from facematch_mock_server.recognition.sheet import make_card
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
 FACTS = {

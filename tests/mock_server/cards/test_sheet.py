@@ -6,12 +6,12 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-import facematch_mock_server.cards
-from facematch_mock_server.cards import card_sheet, read_card, write_sheet
-from facematch_mock_server.cards._sheet import table
-from facematch_mock_server.deciding import Deciding
+import facematch_mock_server.recognition.sheet
+from facematch_mock_server.recognition.cards import read_card
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.sheet import card_sheet, table, write_sheet
 
-SHEET = Path(facematch_mock_server.cards.__file__).parent / "sheet"
+SHEET = Path(facematch_mock_server.recognition.sheet.__file__).parent / "sheet_cards"
 ENTRIES = card_sheet()
 THRESHOLD = 30
 
@@ -50,7 +50,7 @@ def test_each_is_what_it_says(name):
 @pytest.mark.parametrize("name", ENTRIES)
 def test_answers_follow_from_what_is_seen(name):
     """Didit's verdicts on the sheet are those its documented rules give for what the mock sees."""
-    entry, deciding = ENTRIES[name], Deciding()
+    entry, deciding = ENTRIES[name], PictureRecognizer()
     match = deciding.match(entry.data, ENTRIES["p1"].data, rotate=False)
     assert match.score == entry.score
     assert (entry.didit_match.status == "Approved") == ((match.score or 0) > THRESHOLD)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL.PngImagePlugin import PngInfo
 
 from facematch_core import Image
-from facematch_mock_server.cards import make_card, read_card
-from facematch_mock_server.cards._text_chunk import KEYWORD, card_in_text
+from facematch_mock_server.recognition.cards import KEYWORD, card_in_text, read_card
+from facematch_mock_server.recognition.sheet import make_card
 
 PNG = make_card("p7", faces=2, score=61.5, turned=90)
 
@@ -35,7 +35,7 @@ def test_text_is_read_without_pillow(tmp_path):
     """A card as it was made costs no picture library."""
     (tmp_path / "p7.png").write_bytes(PNG)
     code = (
-        "import sys; from facematch_mock_server.cards import read_card; "
+        "import sys; from facematch_mock_server.recognition.cards import read_card; "
         "card = read_card(open(sys.argv[1], 'rb').read()); "
         "print(card.person, 'PIL' in sys.modules)"
     )

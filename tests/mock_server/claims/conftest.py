@@ -10,10 +10,9 @@ import mock_didit_webhooks as webhooks
 import pytest
 from mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
 
-from facematch_mock_server._messages import Head
-from facematch_mock_server.engine import CLAIMS_HEADER
+from facematch_mock_server.app import CLAIMS_HEADER
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.vendors import all_claims
+from facematch_mock_server.messages import Head
 
 #: Every way of settling a world that a claim can need.
 SETTINGS = (
@@ -26,6 +25,11 @@ SETTINGS = (
     {"switches": {"reserved_domains": "accepted"}},
     {"switches": {"v2_prefix": True, "event_id_per_attempt": True}},
     {"switches": {"allow_http_webhooks": False}},
+    {"switches": {"auth_errors": "401"}},
+    {
+        "policy": {"MULTIPLE_FACES_DETECTED": "decline", "LOW_FACE_QUALITY": "review"},
+        "bands": {"liveness": 90},
+    },
 )
 BIG = 5 * 1024 * 1024 + 1
 STATE = (control("ledger"), control("sessions"))
@@ -120,6 +124,25 @@ SCENARIOS = {
         request(MATCH, b"{}", "application/json"),
         request(MATCH, b"", "application/json"),
     ),
+    "framework": (
+        liveness(picture(faces=0)),
+        request("/v3/sessions/", method="GET"),
+        request(MATCH, method="OPTIONS"),
+        request("/v3/sessions/", method="GET", accept="text/html"),
+        request("/v3/sessions/?format=xml", method="GET"),
+        request(MATCH, *didit.multipart([("a", "")] * 1001)),
+        match(**{T: "1" * 1001}, vendor_data="a\0"),
+        *(
+            request(webhooks.PATH, body, kind)
+            for body, kind in (
+                (b"null", "application/json"),
+                (b"{}", "application/json; charset=bz2"),
+                (b"[" * 101 + b"]" * 101, "application/json"),
+                (b'{"label":"\\ud800","url":" "}', "application/json"),
+            )
+        ),
+        webhooks.listen("https://example.com/f", subscribed_events=["a.b", None]),
+    ),
     "keys": (
         match(key=None),
         match(key="wrong"),
@@ -177,9 +200,16 @@ SCENARIOS = {
 }
 
 
-def exchange(steps, settings, turned=()):
+WAYS = (
+    (SETTINGS, SCENARIOS),
+    (deepvue.SETTINGS, deepvue.SCENARIOS),
+    (compreface.SETTINGS, compreface.SCENARIOS),
+)
+
+
+def exchange(steps, settings):
     """What the steps of a scenario are answered in a world of these settings: (answer, claims)."""
-    engine, seen = didit.new_engine(turned=turned, **settings), []
+    engine, seen = didit.new_engine(**settings), []
     for step in steps:
         answer = step(engine) if callable(step) else engine.handle(step)
         told = tuple(h for h in answer.headers if h[0] != CLAIMS_HEADER)
@@ -188,28 +218,41 @@ def exchange(steps, settings, turned=()):
 
 
 @pytest.fixture(scope="session")
+def calls():
+    """The same as single calls: (the OpenAPI document of the server, [(request, answer)])."""
+    found = []
+    for ways, scenarios in WAYS:
+        for settings in ways:
+            document = didit.new_engine(**settings).handle(control("openapi.json")).json()
+            for steps in scenarios.values():
+                engine, seen = didit.new_engine(**settings), []
+                engine.handle = recorded(engine.handle, seen)
+                for step in steps:
+                    if callable(step):
+                        step(engine)
+                    else:
+                        engine.handle(step)
+                found.append((document, seen))
+    return found
+
+
+def recorded(handle, seen):
+    """`handle`, whose calls are written into `seen`."""
+
+    def recording(sent):
+        answer = handle(sent)
+        seen.append((sent, answer))
+        return answer
+
+    return recording
+
+
+@pytest.fixture(scope="session")
 def suite():
-    """What is answered where nothing is turned: (settings, steps, [(answer, claims)])."""
+    """What is answered: (settings, steps, [(answer, claims)])."""
     return [
         (settings, steps, exchange(steps, settings))
-        for ways, scenarios in (
-            (SETTINGS, SCENARIOS),
-            (deepvue.SETTINGS, deepvue.SCENARIOS),
-            (compreface.SETTINGS, compreface.SCENARIOS),
-        )
+        for ways, scenarios in WAYS
         for settings in ways
         for steps in scenarios.values()
     ]
-
-
-@pytest.fixture
-def answers():
-    """How a scenario is answered with some claims turned."""
-    return exchange
-
-
-def pytest_generate_tests(metafunc):
-    """Every claim that decides something, where a test asks for one."""
-    if "claim" in metafunc.fixturenames:
-        claims = [claim for claim in all_claims() if not claim.is_fact]
-        metafunc.parametrize("claim", claims, ids=[claim.id for claim in claims])

@@ -7,13 +7,12 @@ from decimal import Decimal
 import mock_didit as didit
 import pytest
 from mock_didit import match
+from mock_worlds import app_of, world_of
 
-from facematch_mock_server.cards import make_card
 from facematch_mock_server.control import Control
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.engine import Engine
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.world import World
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.sheet import make_card
 
 P1 = make_card("p1")
 
@@ -21,7 +20,7 @@ P1 = make_card("p1")
 @pytest.fixture
 def engine():
     """An engine whose world takes outcomes."""
-    return Engine(World(Deciding(), clock=didit.VirtualClock(didit.START)))
+    return app_of(world_of(PictureRecognizer(), clock=didit.VirtualClock(didit.START)))
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_outcomes_take_what_the_decider_takes():
     """The same names, defaults and annotations, so that an editor can tell them."""
     ours, deciders = (
         list(inspect.signature(verb).parameters.values())
-        for verb in (Control.set_outcome, Deciding.set_outcome)
+        for verb in (Control.set_outcome, PictureRecognizer.set_outcome)
     )
     assert ours == deciders
 

@@ -8,21 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import control, match, picture
+from mock_worlds import app_of, world_of
 
-from facematch_mock_server._control_verbs import verbs_of
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.engine import Engine
+from facematch_mock_server.control import operations_of
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.world import World
 
 
 @pytest.fixture
 def engine():
     """An engine whose world takes outcomes, too."""
-    return Engine(World(Deciding(), clock=didit.VirtualClock(didit.START), seed=7))
+    return app_of(world_of(PictureRecognizer(), clock=didit.VirtualClock(didit.START), seed=7))
 
 
-VERBS = verbs_of(vendor_named("didit"))
+VERBS = operations_of(vendor_named("didit"))
 
 
 def ask(engine, path, body=None, **more):
@@ -35,7 +34,7 @@ def test_the_overview_lists_every_verb(engine):
     """GET on the prefix says what there is."""
     status, body = ask(engine, "")
     assert (status, body["edition"]) == (200, "2026-07")
-    assert len(body["verbs"]) == len(VERBS)
+    assert len(body["operations"]) == len(VERBS)
     assert (body["vendor"], body["vendors"]) == ("didit", ["didit"])
     assert engine.handle(didit.request("/__mock__", method="GET")).status == 200
 
@@ -141,7 +140,7 @@ def test_limits(engine):
 def test_behaviours_and_reset(engine):
     """What is in force is read; only a fresh world has another."""
     engine.handle(match())
-    engine.world.faults.add(didit_fault())
+    engine.world.server.faults.add(didit_fault())
     ask(engine, "outcomes", {"kind": "match", "score": 1})
     wanted = {"edition": "2026-03", "switches": {"boundary": "exclusive", "start_credit": "1"}}
     status, body = ask(engine, "reset", wanted)
@@ -161,7 +160,7 @@ def test_a_reset_that_is_refused_changes_nothing(engine):
     status, body = ask(engine, "reset", {"edition": "2026-03", "switches": {"x": 1}})
     assert (status, "no switch x" in body["mock"]) == (400, True)
     assert engine.world.edition == "2026-07"
-    assert len(engine.world.journal.entries) == 1
+    assert len(engine.world.server.journal.entries) == 1
 
 
 def didit_fault():
@@ -200,7 +199,7 @@ def test_claims(engine):
         ("clock/advance", None, 405, "takes POST"),
         ("clock/advance", {}, 400, "seconds is missing"),
         ("clock/advance", {"seconds": -1}, 400, "forward only"),
-        ("clock/advance", {"seconds": "soon"}, 400, "no number"),
+        ("clock/advance", {"seconds": "soon"}, 400, "seconds is a number"),
         ("clock/advance", {"seconds": 5e11}, 400, "year 8999"),
         ("clock/advance", {"seconds": 1, "x": 2}, 400, "there is no x here"),
         ("clock/advance", {"seconds": None}, 400, ""),
@@ -230,7 +229,7 @@ def test_claims(engine):
         ("keys", {"key": 7}, 400, "key is a text"),
         ("keys", {"allowed": "no"}, 400, "allowed is true or false"),
         ("keys", {"expires": "soon"}, 400, "soon"),
-        ("keys", {"expires": 7}, 400, "expires is a text"),
+        ("keys", {"expires": 7}, 400, "expires is a date"),
         ("keys/revoke", {"key": []}, 400, "key is a text"),
         ("limits", {"write": -1}, 400, "a whole number from 0 on"),
         ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0 on"),
@@ -334,7 +333,7 @@ names = st.sampled_from(NAMES.split())
 )
 def test_any_change_gets_an_answer(path, body):
     """However odd a change is, it is made or refused, and the world goes on."""
-    engine = Engine(World(Deciding(), clock=didit.VirtualClock(didit.START)))
+    engine = app_of(world_of(PictureRecognizer(), clock=didit.VirtualClock(didit.START)))
     assert engine.handle(control(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
         assert engine.handle(control(read)).status == 200

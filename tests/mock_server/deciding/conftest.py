@@ -2,13 +2,13 @@
 
 import pytest
 
-from facematch_mock_server.deciding import Deciding
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 
 @pytest.fixture
 def deciding():
     """One world's decider."""
-    return Deciding()
+    return PictureRecognizer()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import PIL.Image
 import pytest
 from fakes import picture
 
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.outcomes import SeenPicture
+from facematch_mock_server.recognition.outcomes import SeenPicture
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 A = picture("teal", (100, 120), "PNG").data
 B = picture("maroon", (100, 120), "PNG").data
@@ -23,12 +23,12 @@ def test_different_bytes_are_two_persons(match):
     """The score is low, fixed by the pair, and the same either way round."""
     found = match(A, B)
     assert 2 <= found.score <= 20
-    assert match(B, A).score == found.score == Deciding().match(A, B, rotate=False).score
+    assert match(B, A).score == found.score == PictureRecognizer().match(A, B, rotate=False).score
 
 
 def test_a_salt_gives_other_scores():
     """Two worlds can differ."""
-    scores = {Deciding(salt=s).match(A, B, rotate=False).score for s in ("", "1", "2")}
+    scores = {PictureRecognizer(salt=s).match(A, B, rotate=False).score for s in ("", "1", "2")}
     assert len(scores) == 3
 
 

@@ -5,9 +5,9 @@ from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.cards import make_card
-from facematch_mock_server.cards._scoring import pair_score
-from facematch_mock_server.outcomes import SeenPicture
+from facematch_mock_server.recognition.cards import pair_score
+from facematch_mock_server.recognition.outcomes import SeenPicture
+from facematch_mock_server.recognition.sheet import make_card
 
 P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=70), make_card("p2")
 A = picture("teal", (100, 120), "PNG").data

@@ -10,8 +10,9 @@ from mock_didit import liveness
 from mock_didit_faces import carded, risks, search, told
 
 from facematch_core import Environment
-from facematch_mock_server.cards import make_card
-from facematch_mock_server.deciding import Deciding, _local
+from facematch_mock_server.recognition import engine as _local
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.sheet import make_card
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
 P1 = make_card("p1")
@@ -26,7 +27,7 @@ def local():
     pytest.importorskip("onnxruntime", reason="the extra `local` is not installed")
     if not PHOTOGRAPHS.is_dir():
         pytest.skip("the sample photographs are not part of this copy of the project")
-    deciding = Deciding(engine="local")
+    deciding = PictureRecognizer(engine="local")
     deciding.load()
     yield deciding
     deciding.close()
@@ -125,7 +126,7 @@ def test_what_the_engine_cannot_decode_has_no_embedding(local):
 def test_without_an_engine_nothing_is_measured():
     """Names are all there is."""
     with pytest.raises(LookupError, match="engine local"):
-        Deciding().embedding_scores([], [])
+        PictureRecognizer().embedding_scores([], [])
 
 
 def test_opened_when_needed(monkeypatch):
@@ -146,7 +147,7 @@ def test_opened_when_needed(monkeypatch):
         return Verifier()
 
     monkeypatch.setattr(_local, "open_verifier", open_verifier)
-    deciding = Deciding(engine="local")
+    deciding = PictureRecognizer(engine="local")
     assert opened == []
     # What the engine cannot decode, the bytes decide.
     assert deciding.match(A, A, rotate=False).by == "bytes"
@@ -157,7 +158,7 @@ def test_opened_when_needed(monkeypatch):
 
 def test_cards_open_nothing():
     """With the other engine there is nothing to open or close."""
-    deciding = Deciding()
+    deciding = PictureRecognizer()
     deciding.load()
     deciding.close()
     assert deciding.match(P1, P1, rotate=False).by == "card"

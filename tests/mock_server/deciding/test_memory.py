@@ -5,9 +5,9 @@ import hashlib
 import pytest
 from fakes import picture
 
-from facematch_mock_server.cards import make_card
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.deciding import _facts as facts_module
+from facematch_mock_server.recognition import recognizer as facts_module
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.sheet import make_card
 
 P1 = make_card("p1")
 A = picture("teal", (100, 120), "PNG").data
@@ -34,7 +34,7 @@ def test_the_oldest_are_forgotten(monkeypatch):
     """The memory is bounded; those used last stay."""
     read = []
     monkeypatch.setattr(facts_module, "read_card", read.append)
-    deciding = Deciding(cached_pictures=2)
+    deciding = PictureRecognizer(cached_pictures=2)
     for data in (A, B, A, P1, A, B):
         deciding.liveness(data, rotate=False)
     assert read == [A, B, P1, B]
@@ -44,4 +44,4 @@ def test_the_oldest_are_forgotten(monkeypatch):
 def test_wrong_arguments(wrong):
     """They are refused."""
     with pytest.raises(ValueError):
-        Deciding(**wrong)
+        PictureRecognizer(**wrong)

@@ -9,7 +9,7 @@ import pytest
 from fakes import picture
 
 from facematch_core import Image
-from facematch_mock_server.cards import make_card
+from facematch_mock_server.recognition.sheet import make_card
 
 P1, P2 = make_card("p1"), make_card("p2")
 A = picture("teal", (100, 120), "PNG").data

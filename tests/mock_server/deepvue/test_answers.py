@@ -6,26 +6,25 @@ import re
 import mock_deepvue as deepvue
 import pytest
 from mock_deepvue import MATCH_2, liveness, match, picture, token_of
+from mock_worlds import app_of, world_of
 
 from facematch_mock_server import UNSET, Control, Fault, card_sheet
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.world import World
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 
 class Asking:
     """A world of Deepvue's with these switches, and calls to it with a good token."""
 
     def __init__(self, **switches):
-        self.engine = deepvue.new_engine(vendor="deepvue", switches=switches)
-        self.control = Control(self.engine.world)
-        self.token = token_of(self.engine)
+        self.app = deepvue.new_engine(vendor="deepvue", switches=switches)
+        self.control = Control(self.app.world)
+        self.token = token_of(self.app)
 
     def match(self, *pictures, **more):
-        return self.engine.handle(match(*pictures, token=self.token, **more))
+        return self.app.handle(match(*pictures, token=self.token, **more))
 
     def liveness(self, *pictures, **more):
-        return self.engine.handle(liveness(*pictures, token=self.token, **more))
+        return self.app.handle(liveness(*pictures, token=self.token, **more))
 
 
 def test_version_1():
@@ -43,6 +42,17 @@ def test_version_1():
         "message": "Face match completed.",
         "data": {"match": True, "confidence": 87},
     }
+
+
+def test_the_sample_of_version_1():
+    """As it is printed: code and confidence are null, of a mismatch, too."""
+    asking = Asking(code="null", confidence_as="null")
+    body = asking.match(picture(score=87.4)).json()
+    assert (body["code"], body["data"]) == (None, {"match": True, "confidence": None})
+    assert {body["sub_code"], body["message"]} == {"SUCCESS", "Face match completed."}
+    answer = asking.match(picture(score=3))
+    assert (answer.status, answer.json()["code"]) == (200, None)
+    assert answer.json()["data"] == {"match": False, "confidence": None}
 
 
 def test_version_2():
@@ -86,7 +96,7 @@ def test_the_same_bytes(switch):
 
 def test_real_bytes_and_cards():
     """The decider of every vendor: cards by their persons, other bytes by themselves."""
-    engine = Engine(World(Deciding(), vendor="deepvue"))
+    engine = app_of(world_of(PictureRecognizer(), vendor="deepvue"))
     token = token_of(engine)
     cards = card_sheet()
     for one, other, expected in (
@@ -156,7 +166,7 @@ def test_what_a_test_makes_up(fields):
     over_http = deepvue.steer("answers", {"kind": "match", "fields": fields})
     for how in (
         lambda asking: asking.control.answers.set("match", fields),
-        lambda asking: asking.engine.handle(over_http),
+        lambda asking: asking.app.handle(over_http),
     ):
         asking = Asking()
         plain = asking.match().json()
@@ -207,7 +217,7 @@ def test_an_answer_that_cannot_be_made_up(kind, more, words):
 
 def test_outcomes_that_a_test_sets():
     """Work as for every vendor; there is no review here."""
-    engine = Engine(World(Deciding(), vendor="deepvue"))
+    engine = app_of(world_of(PictureRecognizer(), vendor="deepvue"))
     token, control = token_of(engine), Control(engine.world)
     card = card_sheet()["p1"].data
     sent = match(card, card, names=("a.png", "b.png"), token=token)
@@ -245,8 +255,8 @@ def test_faults_in_the_vendors_words(shape, status, body):
     """In each shape that errors come in."""
     asking = Asking(error_shape=shape)
     asking.control.add_fault(Fault(stage="answer", kind="status", status=status))
-    fault = asking.engine.faults.for_request(match())
-    answer = asking.engine.answer_of(fault, match())
+    fault = asking.app.faults.for_request(match())
+    answer = asking.app.answer_of(fault, match())
     told = answer.json()
     assert told.pop("transaction_id", None) is None or status in (500, 503)
     assert (answer.status, told) == (status, body)
@@ -255,5 +265,5 @@ def test_faults_in_the_vendors_words(shape, status, body):
 def test_a_refused_body_in_an_envelope():
     """Its entries are one line of text."""
     asking = Asking(error_shape="envelope")
-    body = asking.engine.handle(deepvue.request(token=asking.token)).json()
+    body = asking.app.handle(deepvue.request(token=asking.token)).json()
     assert body["message"] == "body.file_a: field required; body.file_b: field required"

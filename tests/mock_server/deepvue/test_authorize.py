@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mock_deepvue import authorize, match, token_of
 
 from facematch_mock_server import Control
-from facematch_mock_server.vendors.deepvue._jwt import claims_of, signed
+from facematch_mock_server.vendors.deepvue.tokens import claims_of, signed
 
 END = int((deepvue.didit.START + dt.timedelta(days=1)).timestamp())
 

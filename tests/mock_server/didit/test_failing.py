@@ -4,14 +4,15 @@ import mock_didit as didit
 import mock_didit_faces as faces
 import mock_didit_webhooks as webhooks
 import pytest
+from mock_worlds import app_of, world_of
 
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.control import Control
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.index import Identity
-from facematch_mock_server.state._sqlite import SqliteStore
-from facematch_mock_server.vendors.didit import _media, _screening, _seams
-from facematch_mock_server.world import World
+from facematch_mock_server.recognition.index import FaceIndex, Identity
+from facematch_mock_server.services import Sessions
+from facematch_mock_server.sqlite import SqliteStore
+from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
+from facematch_mock_server.vendors.didit.records import Pictures
 
 
 class BrokenError(Exception):
@@ -54,7 +55,7 @@ def engine_of(request, tmp_path):
         store = None if request.param == "memory" else SqliteStore(tmp_path / "mock.db")
         stores.append(store)
         decider = decider or didit.Scripted()
-        engine = Engine(World(decider, store=store, clock=VirtualClock(didit.START), seed=7))
+        engine = app_of(world_of(decider, store=store, clock=VirtualClock(didit.START), seed=7))
         assert engine.handle(webhooks.listen()).status == 201
         assert engine.handle(didit.liveness(didit.picture(n=1))).status == 200
         return engine
@@ -81,11 +82,10 @@ def standing(engine):
 
 
 STEPS = (
-    (_screening, "prepare"),
-    (_screening, "_enrol"),
-    (_media, "keep"),
-    (_seams, "announce"),
-    (_screening, "enrol"),
+    (FaceIndex, "add"),
+    (Pictures, "keep"),
+    (Sessions, "add"),
+    (didit_webhooks, "announce"),
 )
 
 
@@ -107,7 +107,7 @@ def test_a_step_that_raises(engine_of, monkeypatch, call, module, name):
             assert standing(engine) == before
         else:
             # A comparison never enrols anybody, so that step is not taken.
-            assert (call, name, answer.status) == ("match", "_enrol", 200)
+            assert (call, name, answer.status) == ("match", "add", 200)
     assert engine.handle(CALLS[call]()).status == 200
     assert standing(engine) != before
 
@@ -133,14 +133,14 @@ def test_a_decider_that_raises(engine_of, call, name):
 def test_an_update_that_raises_tells_nobody(engine_of, monkeypatch):
     """What was announced before the failure is never sent."""
     engine = engine_of()
-    announced = _seams.announce
+    announced = didit_webhooks.announce
 
     def late(*args, **more):
         announced(*args, **more)
         raise BrokenError
 
     before = engine.world.records.outbox.deliveries.all()
-    monkeypatch.setattr(_seams, "announce", late)
+    monkeypatch.setattr(didit_webhooks, "announce", late)
     with pytest.raises(BrokenError):
         engine.handle(didit.match())
     monkeypatch.undo()
@@ -154,7 +154,7 @@ def test_sending_again_that_fails_leaves_the_delivery(engine_of, monkeypatch):
     engine = engine_of()
     control = Control(engine.world)
     (before,) = engine.world.records.outbox.deliveries.all()
-    with pytest.raises(BrokenError), engine.world.together():
+    with pytest.raises(BrokenError), engine.world.server.together():
         control.webhooks.resend(before.id)
         control.webhooks.duplicate(before.id)
         raise BrokenError

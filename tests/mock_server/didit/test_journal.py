@@ -21,7 +21,7 @@ UPLOAD = "/v3/lists/{}/entries/face-upload/"
 
 def upload(engine):
     """A picture as base64 in a JSON body."""
-    from facematch_mock_server.index import Listing
+    from facematch_mock_server.recognition.index import Listing
 
     name = engine.world.records.list_id("mock", Listing.BLOCK)
     image = base64.b64encode(CANARY.encode()).decode()
@@ -66,7 +66,7 @@ def test_a_canary_is_nowhere(what, edition):
     step = REQUESTS[what]
     answer = step(engine) if callable(step) else engine.handle(step)
     assert answer.status < 500
-    (entry,) = engine.world.journal.entries
+    (entry,) = engine.world.server.journal.entries
     told = repr(entry) + str(entry.to_dict())
     assert CANARY[:8] not in told
     assert base64.b64encode(CANARY.encode())[:8].decode() not in told
@@ -82,7 +82,7 @@ def test_what_helps_to_read_it_is_there():
         )
     )
     engine.handle(webhooks.listen(enabled=False))
-    form, body = (entry.fields for entry in engine.world.journal.entries)
+    form, body = (entry.fields for entry in engine.world.server.journal.entries)
     told = form.pop("metadata")
     assert told.startswith('{"gate": "nörd", "door": "object of 1", "api_key": "***", "selfie":')
     assert form == {didit.MATCH_THRESHOLD: "41.5", "vendor_data": "emp-0042"}

@@ -68,8 +68,8 @@ def test_decisions_of_march_have_a_limit_of_their_own():
         (sessions.LIST, "GET, HEAD, OPTIONS"),
         (DECISION.replace("decision", "update-status"), "PATCH, OPTIONS"),
         (DECISION.replace("decision", "delete"), "DELETE, OPTIONS"),
-        (REVIEWS, "GET, HEAD, POST, OPTIONS"),
-        (webhooks.UNKNOWN, "GET, HEAD, PATCH, DELETE, OPTIONS"),
+        (REVIEWS, "GET, POST, HEAD, OPTIONS"),
+        (webhooks.UNKNOWN, "GET, PATCH, DELETE, HEAD, OPTIONS"),
     ],
 )
 def test_the_methods_of_a_place(path, allowed):

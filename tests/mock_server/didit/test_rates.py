@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import MATCH, control, match, request
 
-from facematch_mock_server._rates import Rates
+from facematch_mock_server.services import Rates
 
 WORDS = "{} rate limit exceeded. You can make up to {} requests per minute."
 
@@ -32,7 +32,8 @@ def test_the_limit(edition, method, limit, words):
     engine = didit.new_engine(edition=edition)
     sent = request(MATCH, method=method)
     first = engine.handle(sent)
-    assert headers(first) == [str(limit), str(limit - 1), "1782983788", None]
+    assert first.status != 429
+    assert headers(first) == [None] * 4
     for _ in range(limit - 1):
         assert engine.handle(sent).status != 429
     refused = engine.handle(sent)

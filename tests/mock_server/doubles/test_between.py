@@ -2,9 +2,9 @@
 
 import pytest
 
-from facematch_mock_server._messages import Request, Response
-from facematch_mock_server.doubles._between import Between
 from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.messages import Request, Response
+from facematch_mock_server.simulators import Between
 
 
 class Engine:

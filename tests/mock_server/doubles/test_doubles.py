@@ -14,7 +14,8 @@ from facematch_core.errors import (
 )
 from facematch_core.testing import Situation
 from facematch_mock_server import read_card
-from facematch_mock_server.doubles import DeepvueDouble, DiditDouble
+from facematch_mock_server.vendors.deepvue.simulator import DeepvueDouble
+from facematch_mock_server.vendors.didit.simulator import DiditDouble
 
 PLACES = {"probe", "reference"}
 BOTH = pytest.mark.parametrize("make", [DiditDouble, DeepvueDouble])

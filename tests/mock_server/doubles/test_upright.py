@@ -7,8 +7,8 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
-from facematch_mock_server.deciding import Deciding
-from facematch_mock_server.doubles._upright import Upright, upright
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.simulators import Upright, upright
 
 CARD = make_card("p1", kind="JPEG")
 BACK = {
@@ -31,7 +31,7 @@ def as_a_phone_stores_it(orientation):
 @pytest.mark.parametrize("orientation", sorted(BACK))
 def test_an_orientation_is_followed(orientation):
     """A face that lies on its side is found, and is the same person's."""
-    turned, decider = as_a_phone_stores_it(orientation), Deciding()
+    turned, decider = as_a_phone_stores_it(orientation), PictureRecognizer()
     assert decider.match(turned, CARD, rotate=False).score is None
     seen = Upright(decider)
     assert seen.match(turned, CARD, rotate=False).score > 90
@@ -47,13 +47,13 @@ def test_everything_else_stays_as_it_is(picture):
 
 def test_a_turned_card_still_lies_on_its_side():
     """Without an orientation nobody knows that it should be turned."""
-    seen = Upright(Deciding())
+    seen = Upright(PictureRecognizer())
     assert seen.match(make_card("p1", turned=90), CARD, rotate=False).score is None
 
 
 def test_everything_else_is_the_deciders():
     """What a test sets, say."""
-    seen = Upright(Deciding())
+    seen = Upright(PictureRecognizer())
     seen.set_outcome("match", score=12)
     assert seen.match(CARD, CARD, rotate=False).score == 12
     seen.set_outcome("match", score=12)

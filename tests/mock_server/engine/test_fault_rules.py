@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from mock_didit import match
 
 from facematch_mock_server import Fault, Kind, Stage
-from facematch_mock_server._own_json import DEEPEST
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE
+from facematch_mock_server.faults import CARRIED_OUT, DEEPEST, POSSIBLE
 
 PLACES = [(stage, kind) for stage, kinds in POSSIBLE.items() for kind in sorted(kinds)]
 BODIES = {Kind.JSON: {"detail": "own"}}

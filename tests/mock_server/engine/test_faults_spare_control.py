@@ -2,8 +2,8 @@
 
 import pytest
 
-from facematch_mock_server._messages import Head
 from facematch_mock_server.faults import Fault, Faults, Kind, Stage
+from facematch_mock_server.messages import Head
 
 
 @pytest.mark.parametrize("path", ["/__mock__/clock/advance", "/__mock__/faults"])

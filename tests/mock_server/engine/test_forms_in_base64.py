@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import BOUNDARY, MATCH, picture, request
 
-from facematch_mock_server.forms import FormError, read_form
+from facematch_mock_server.http.forms import FormError, read_form
 
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 

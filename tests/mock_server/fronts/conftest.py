@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from facematch_mock_server._messages import Response
 from facematch_mock_server.faults import Fault, Faults, Kind
-from facematch_mock_server.fronts.server import HttpFront
+from facematch_mock_server.http.server import HttpServer
+from facematch_mock_server.messages import Response
 
 NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
 
@@ -60,6 +60,9 @@ class FakeEngine:
     def answer_of(self, fault, request):
         return Response(status=fault.status, body=fault.kind.encode())
 
+    def latency_s(self, head):
+        return 0.0
+
     def note(self, head, what):
         self.notes.append((head.target, what))
 
@@ -95,7 +98,7 @@ def serve():
     running = []
 
     def start(engine, **settings):
-        front = HttpFront(engine, now=lambda: NOON, **settings).start()
+        front = HttpServer(engine, now=lambda: NOON, **settings).start()
         running.append(front)
         return front
 

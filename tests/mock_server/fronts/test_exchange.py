@@ -2,9 +2,9 @@
 
 import pytest
 
-from facematch_mock_server import exchange
-from facematch_mock_server._messages import Request
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
+from facematch_mock_server.http import exchange
+from facematch_mock_server.messages import Request
 
 ASKED = Request(method="POST", target="/x", body=b"abc")
 

@@ -11,8 +11,8 @@ from urllib3.util import Timeout
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind
-from facematch_mock_server.fronts.adapter import MockAdapter
-from facematch_mock_server.fronts.in_responses import register
+from facematch_mock_server.http.client import MockAdapter
+from facematch_mock_server.http.in_responses import register
 
 URL = "http://vendor.example"
 IN_TIME_S, TOO_LATE_S = 0, 3600

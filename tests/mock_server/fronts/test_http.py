@@ -6,8 +6,8 @@ import pytest
 from rawclient import Closed, RawClient, chunked, request
 
 from facematch_core.http import MOCK_HEADER
-from facematch_mock_server._messages import Response
-from facematch_mock_server.fronts import own
+from facematch_mock_server.http import exchange as own
+from facematch_mock_server.messages import Response
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import requests
 import responses
 
 from facematch_core.http import MOCK_HEADER, HttpClient, HttpRequest
-from facematch_mock_server.fronts import own
-from facematch_mock_server.fronts.adapter import MockAdapter
-from facematch_mock_server.fronts.in_responses import register
+from facematch_mock_server.http import exchange as own
+from facematch_mock_server.http.client import MockAdapter
+from facematch_mock_server.http.in_responses import register
 
 URL = "https://verification.didit.me"
 
@@ -88,13 +88,13 @@ def test_the_mark_of_the_mock_is_the_librarys():
     ("module", "unwanted"),
     [
         ("server", {"requests", "urllib3", "responses", "PIL"}),
-        ("adapter", {"asyncio", "h11", "responses", "PIL"}),
+        ("client", {"asyncio", "h11", "responses", "PIL"}),
         ("in_responses", {"h11", "PIL"}),
     ],
 )
 def test_each_way_imports_only_its_own(module, unwanted):
     """A server needs no requests, and the ways within the process no event loop."""
-    code = f"import sys, facematch_mock_server.fronts.{module}; print(*sys.modules)"
+    code = f"import sys, facematch_mock_server.http.{module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

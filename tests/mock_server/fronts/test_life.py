@@ -7,7 +7,7 @@ import threading
 import pytest
 from rawclient import RawClient, request
 
-from facematch_mock_server.fronts.server import HttpFront
+from facematch_mock_server.http.server import HttpServer
 
 
 def _refused(port):
@@ -17,7 +17,7 @@ def _refused(port):
 
 def test_start_and_stop_twice(engine):
     """Both do nothing the second time; it may start again."""
-    front = HttpFront(engine)
+    front = HttpServer(engine)
     with pytest.raises(RuntimeError):
         front.port  # noqa: B018 - the reading is what is tested
     assert front.start() is front.start()
@@ -33,8 +33,8 @@ def test_start_and_stop_twice(engine):
 
 def test_a_port_that_is_taken(engine):
     """It is an OSError at the start, and nothing is left behind."""
-    with HttpFront(engine) as first:
-        second = HttpFront(engine, port=first.port)
+    with HttpServer(engine) as first:
+        second = HttpServer(engine, port=first.port)
         with pytest.raises(OSError):
             second.start()
         second.stop()
@@ -46,7 +46,7 @@ def test_hundreds_of_servers(make_engine):
     """Each has its own port and engine; they share one thread, which ends with the last."""
     before = threading.active_count()
     engines = [make_engine() for _ in range(300)]
-    fronts = [HttpFront(engine).start() for engine in engines]
+    fronts = [HttpServer(engine).start() for engine in engines]
     assert threading.active_count() == before + 1
     for number, front in enumerate(fronts):
         with RawClient(front.port) as client:
@@ -76,7 +76,7 @@ def test_hundreds_of_servers(make_engine):
 def test_stop_with_a_connection_open(make_engine, make_fault, place, sent):
     """Idle, within the upload, waiting, answering, lingering: stopping ends it at once."""
     engine = make_engine(*([make_fault(place, seconds=3600)] if place else []))
-    front = HttpFront(engine).start()
+    front = HttpServer(engine).start()
     with RawClient(front.port) as client:
         client.send(sent)
         while sent and not front.connections:
@@ -103,7 +103,7 @@ def test_stop_while_a_slow_engine_works(engine):
         return handle(seen)
 
     engine.slow, engine.handle = True, slowly
-    with HttpFront(engine) as front, RawClient(front.port) as client:
+    with HttpServer(engine) as front, RawClient(front.port) as client:
         client.send(request("GET"))
         assert begun.wait(10)
         front.stop()
@@ -114,7 +114,7 @@ def test_stop_while_a_slow_engine_works(engine):
 def test_connections_that_arrive_while_it_stops(engine):
     """Whoever connects at the wrong moment is closed or refused, never left hanging."""
     for _ in range(30):
-        front = HttpFront(engine).start()
+        front = HttpServer(engine).start()
         clients = [RawClient(front.port) for _ in range(5)]
         front.stop()
         for client in clients:
@@ -124,13 +124,13 @@ def test_connections_that_arrive_while_it_stops(engine):
 
 def test_stop_from_within(engine):
     """An engine that stops its own server gets an error instead of a deadlock."""
-    front = HttpFront(engine).start()
+    front = HttpServer(engine).start()
     caught = []
     handle = engine.handle
 
     def stopping(seen):
         try:
-            HttpFront(engine).start()
+            HttpServer(engine).start()
         except RuntimeError as error:
             caught.append(str(error))
         return handle(seen)
@@ -147,7 +147,7 @@ def test_stop_from_within(engine):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_after_a_fork(engine):
     """The child can stop what it inherited, and serve by itself; the parent's port is its own."""
-    front = HttpFront(engine).start()
+    front = HttpServer(engine).start()
     port = front.port
     reader, writer = os.pipe()
     told, tell = os.pipe()
@@ -157,7 +157,7 @@ def test_after_a_fork(engine):
         try:
             os.close(writer)
             front.stop()
-            with HttpFront(engine) as own, RawClient(own.port) as client:
+            with HttpServer(engine) as own, RawClient(own.port) as client:
                 client.send(request("GET"))
                 code = 0 if client.answer().status == 200 else 2
             os.write(tell, b".")
@@ -180,11 +180,11 @@ def test_after_a_fork(engine):
 
 def test_another_host(engine):
     """The caller decides where it listens; the address to use is one that leads there."""
-    with HttpFront(engine, host="0.0.0.0") as front:
+    with HttpServer(engine, host="0.0.0.0") as front:
         assert front.url == f"http://127.0.0.1:{front.port}"
     if socket.has_ipv6:
         try:
-            with HttpFront(engine, host="::1") as front:
+            with HttpServer(engine, host="::1") as front:
                 assert front.url == f"http://[::1]:{front.port}"
         except OSError:
             pytest.skip("no IPv6 loopback")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from facematch_mock_server import exchange
-from facematch_mock_server._messages import Head
-from facematch_mock_server.fronts import prepared
+from facematch_mock_server.http import client as prepared
+from facematch_mock_server.http import exchange
+from facematch_mock_server.messages import Head
 
 #: Mostly what stands at the edges of the patterns.
 VALUES = st.text(st.sampled_from("a~! \t\r\n\x00\x0b\x1f\x7f\x80\xa0\xff") | st.characters())

@@ -4,10 +4,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rawclient import chunked, request
 
-from facematch_mock_server.fronts.buffers import Buffers
-from facematch_mock_server.fronts.reading import (
+from facematch_mock_server.http.server import (
     BodyRead,
     Broken,
+    Buffers,
     HeadRead,
     RequestReader,
     TooLong,
@@ -101,6 +101,69 @@ def test_any_damage_to_a_request_is_noticed_or_harmless(body, at, put):
     sent = bytearray(request("POST", "/x", "Transfer-Encoding: chunked") + chunked(body, b"end"))
     sent[at : at + len(put)] = put
     read_all(RequestReader(Buffers(), "peer"), [bytes(sent)], direct=False)
+
+
+#: Lines of heads: ordinary ones, those that change how a request is read, and broken ones.
+LINES = st.sampled_from(
+    [
+        b"Host: a",
+        b"host:\t b:80 ",
+        b"Host:",
+        b"Content-Length: 0",
+        b"content-length: 12",
+        b"Content-Length: 1 2",
+        b"Content-Length: +1",
+        b"Content-Length: 1, 1",
+        b"Content-Length: 0099",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Connection: Keep-Alive",
+        b"Connection: keep-alive, close",
+        b"Expect: 100-continue",
+        b"Upgrade: x",
+        b"X-A:",
+        b"X-A: \xe9",
+        b"X-A: a\tb",
+        b"X-A: a\x00b",
+        b"X A: b",
+        b"X-A : b",
+        b" folded",
+        b"Cookie: a=b; c=d",
+        b"no colon",
+        b"",
+    ]
+) | st.binary(max_size=8)
+FIRSTS = st.sampled_from(
+    [
+        b"GET / HTTP/1.1",
+        b"POST /v3/face-match/?a=b HTTP/1.1",
+        b"POST http://h/x HTTP/1.1",
+        b"GET / HTTP/1.0",
+        b"GET / HTTP/2.0",
+        b"get / HTTP/1.1",
+        b"GET  / HTTP/1.1",
+        b"GET /\xc3\xa9 HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET /",
+    ]
+)
+
+
+@given(FIRSTS, st.lists(LINES, max_size=5), st.booleans())
+def test_a_head_in_one_piece_is_read_as_byte_by_byte(first, lines, has_host):
+    """What is read without h11 is what h11 reads."""
+    lines = [b"Host: h", *lines] if has_host else lines
+    stream = b"\r\n".join([first, *lines]) + b"\r\n\r\n"
+    pieces = [bytes([byte]) for byte in stream]
+    whole, cut = (
+        [
+            # Why it is broken depends on how much of it is there.
+            event.status if isinstance(event, Broken) else event
+            for event in read_all(RequestReader(Buffers(), "peer"), of, direct=False)
+        ]
+        for of in ([stream], pieces)
+    )
+    assert whole == cut
 
 
 def test_a_chunked_body_over_the_limit():

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rawclient import RawClient
 
-from facematch_mock_server.fronts import prepared
-from facematch_mock_server.fronts.adapter import MockAdapter
-from facematch_mock_server.fronts.in_responses import register
-from facematch_mock_server.fronts.server import HttpFront
+from facematch_mock_server.http import client as prepared
+from facematch_mock_server.http.client import MockAdapter
+from facematch_mock_server.http.in_responses import register
+from facematch_mock_server.http.server import HttpServer
 
 TOKEN = st.text("!#$%&'*+-.^_`|~09azAZ", min_size=1, max_size=12)
 VALUE = st.from_regex(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]{0,20}[!-~\xa1-\xff])?)?", fullmatch=True)
@@ -93,7 +93,7 @@ def on_the_wire(sent, front):
 def ways(make_engine):
     """Every way into engines that are alike, by the same URL."""
     engine = make_engine(limit=1000)
-    with HttpFront(engine) as front, requests.Session() as pooled, requests.Session() as mounted:
+    with HttpServer(engine) as front, requests.Session() as pooled, requests.Session() as mounted:
         mounted.mount(front.url, MockAdapter(make_engine(limit=1000)))
         yield front, pooled, mounted, make_engine(limit=1000)
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from rawclient import RawClient, chunked, request
 
-from facematch_mock_server.fronts import own
+from facematch_mock_server.http import exchange as own
 
 
 @pytest.fixture

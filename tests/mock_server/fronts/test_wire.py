@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server._messages import Response
 from facematch_mock_server.faults import POSSIBLE, Fault, Kind, Stage
-from facematch_mock_server.fronts import wire
-from facematch_mock_server.fronts.wire import End
+from facematch_mock_server.http import exchange as wire
+from facematch_mock_server.http.exchange import End
+from facematch_mock_server.messages import Response
 
 FAULTS = [
     Fault(stage=stage, kind=kind, seconds=0.5)

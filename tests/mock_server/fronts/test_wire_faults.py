@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from rawclient import RawClient, chunked, request
 
-from facematch_mock_server.fronts import wire
+from facematch_mock_server.http import exchange as wire
 
 BODY = b"z" * 300_000
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from mock_didit_faces import face
 
-from facematch_mock_server.cards._scoring import pair_score
-from facematch_mock_server.index import FaceIndex, Identity, Listing, likeness
+from facematch_mock_server.recognition.cards import pair_score
+from facematch_mock_server.recognition.index import FaceIndex, Identity, Listing, likeness
+from facematch_mock_server.sqlite import SqliteStore
 from facematch_mock_server.state import Memory
-from facematch_mock_server.state._sqlite import SqliteStore
 
 
 def index_of(*faces, **settings):

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from mock_didit_faces import face
 
-from facematch_mock_server.index import FaceIndex, Identity, Listing
-from facematch_mock_server.index._vectors import Vectors
+from facematch_mock_server.recognition.index import FaceIndex, Identity, Listing, Vectors
 from facematch_mock_server.state import Memory
 
 np = pytest.importorskip("numpy", reason="the extra `local` is not installed")

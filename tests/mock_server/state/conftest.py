@@ -2,7 +2,7 @@
 
 import pytest
 
-from facematch_mock_server.state._sqlite import SqliteStore
+from facematch_mock_server.sqlite import SqliteStore
 
 
 @pytest.fixture

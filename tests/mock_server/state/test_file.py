@@ -7,9 +7,8 @@ import stat
 
 import pytest
 
+from facematch_mock_server.sqlite import APPLICATION, VERSION, SqliteStore
 from facematch_mock_server.state import StoreError
-from facematch_mock_server.state._file import APPLICATION, VERSION
-from facematch_mock_server.state._sqlite import SqliteStore
 
 
 def put(store, key, value=1):

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from facematch_mock_server.sqlite import SqliteStore
 from facematch_mock_server.state import Collection
-from facematch_mock_server.state._sqlite import SqliteStore
 
 LIMIT = 4
 KEYS = st.sampled_from(["", "a", "b", "c", "d", "e", "é", "\ud800", "a'b"])

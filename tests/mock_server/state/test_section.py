@@ -4,8 +4,8 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_mock_server.sqlite import SqliteStore
 from facematch_mock_server.state import Collection, Memory, Section
-from facematch_mock_server.state._sqlite import SqliteStore
 
 
 @attrs.frozen

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from facematch_mock_server.sqlite import SqliteStore
 from facematch_mock_server.state import StoreError
-from facematch_mock_server.state._sqlite import SqliteStore
 
 
 def put(store, key, value):

@@ -1,1 +1,5 @@
-"""CompreFace's face verification service, as its own source has it."""
+"""CompreFace, as the mock imitates it."""
+
+from .vendor import VENDOR
+
+__all__ = ["VENDOR"]

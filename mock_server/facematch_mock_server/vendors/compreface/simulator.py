@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation
-from facematch_mock_server.doubles._between import Sent
-from facematch_mock_server.doubles._shared import MockDouble
 from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.simulators import MockDouble, Sent
 
 from .vendor import PATH
 

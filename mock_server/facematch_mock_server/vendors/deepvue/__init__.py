@@ -1,7 +1,5 @@
 """Deepvue, as the mock imitates it."""
 
-from __future__ import annotations
+from .api import VENDOR
 
-from ._vendor import Deepvue
-
-__all__ = ["Deepvue"]
+__all__ = ["VENDOR"]

@@ -1,1 +1,5 @@
 """Didit, as the mock imitates it."""
+
+from .vendor import VENDOR
+
+__all__ = ["VENDOR"]

@@ -1,30 +1,300 @@
-"""Didit before it has a world."""
+"""Didit: its routes, other paths, and its words for a status that a test asks for."""
 
 from __future__ import annotations
 
-from facematch_mock_server._keys import FIRST_KEYS
-from facematch_mock_server.vendors.base import Errand, Extension, Vendor
-from facematch_mock_server.world import World
+import functools
+import math
+import re
+from collections.abc import Callable
+from typing import Any
 
-from ._paths import HOSTS
-from ._records import DiditRecords
-from ._vendor import Didit
+import attrs
+
+from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.services import FIRST_KEYS, Window
+from facematch_mock_server.vendors.base import (
+    HINT_HEADER,
+    Call,
+    Example,
+    Refused,
+    Reviewing,
+    Route,
+    Routed,
+    Vendor,
+)
+from facematch_mock_server.webhooks import WebhookWorker
+
+from . import (
+    accounts,
+    billing,
+    decisions,
+    faces,
+    framework,
+    pictures,
+    sessions,
+    webhooks,
+)
+from .access import HOSTS, DiditCall, Door, denied, throttled
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
+from .records import DiditRecords
+
+HEALTHCHECK = "/system/healthcheck"
+
+_SESSION = re.compile(
+    r"/v3/session/([^/]*)/(decision|delete|update-status|generate-pdf|sandbox/arm)/"
+)
+_PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA, billing.PAY)
+
+#: What the documents name and this mock does not imitate; {} is one segment.
+LEFT_OUT = (
+    "/v3/session/{}/generate-pdf/",
+    "/v3/session/{}/sandbox/arm/",
+    "/v3/session/",
+    "/v3/lists/",
+    "/v3/workflows/",
+    "/v3/questionnaires/",
+    "/v3/users/",
+    "/v3/businesses/",
+    "/v3/id-verification/",
+    "/v3/poa/",
+    "/v3/aml/",
+    "/v3/database-validation/",
+    "/v3/email/send/",
+    "/v3/email/check/",
+    "/v3/phone/send/",
+    "/v3/phone/check/",
+    "/v3/transactions/",
+    "/v3/customization/",
+    "/v3/wallet-screening/",
+)
+#: What the mock does imitate, for whoever asks for something else.
+COVERS = (
+    "It imitates face match, passive liveness, face search, age estimation, saved sessions, "
+    "webhooks, lists of faces, billing and registration."
+)
 
 
-def _courier(world: World) -> Errand:
-    from facematch_mock_server.webhooks._courier import Courier  # not above: it needs Didit
+@functools.cache
+def _left_out() -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(path).replace(r"\{\}", "[^/]+") for path in LEFT_OUT))
 
-    return Courier(world)
+
+class Didit(Routed):
+    """Didit's behaviour in one world. Safe across threads.
+
+    Args:
+        world: Its state.
+    """
+
+    begins = "/v3/"
+    refused = "fields.refused"
+    call = DiditCall
+    routes = (
+        *pictures.ROUTES,
+        *sessions.ROUTES,
+        *webhooks.ROUTES,
+        *faces.ROUTES,
+        *billing.ROUTES,
+        *accounts.ROUTES,
+    )
+
+    def owns(self, head: Head) -> bool:
+        """Whether this request is for Didit: by path, or by the name of one of its hosts."""
+        if head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK:
+            return True
+        return (head.header("host") or "").partition(":")[0].lower() in HOSTS
+
+    def known_paths(self) -> tuple[str, ...]:
+        """The paths that Didit has."""
+        return (*super().known_paths(), HEALTHCHECK, *LEFT_OUT)
+
+    def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
+        """The route of a request, if the edition has it and its UUID is one."""
+        return self._find(head.path)
+
+    def _find(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
+        route, words = self.route_of(path)
+        if route is None or not self._is_served(route):
+            return None, ()
+        # The framework's router takes UUIDs in lower case alone.
+        if "uuid" in route.placeholders and not _PATH_UUID.fullmatch(words[0]):
+            return None, ()
+        return route, words
+
+    def _is_served(self, route: Route) -> bool:
+        served = route.more.served if isinstance(route.more, Door) else None
+        return served is None or bool(self.world.claims[served])
+
+    def answer(self, call: Call, route: Route) -> Response:
+        """The answer of a route, after its checks in the order of the edition."""
+        claims, checks = call.claims, route.checks
+        if isinstance(route.more, Door):
+            if route.more.served is not None:
+                claims.cite(route.more.served)
+        elif claims.get("order.credit") == "before_fields":
+            checks = pictures.CHECKS_CREDIT_FIRST
+        for claim, check in checks.items():
+            try:
+                check(call)
+            except Refused as refused:
+                claims.cite(claim)
+                if refused.response.status != 200 and not isinstance(route.more, Door):
+                    claims.cite("credit.other_status")
+                raise
+        method = "GET" if call.request.method == "HEAD" else call.request.method
+        return route.answers[method](call)
+
+    def finished(self, call: Call, response: Response) -> Response:
+        """Whatever a view answers names its methods; a page of Django's own does not."""
+        route = call.route
+        kind = response.header("Content-Type") or ""
+        is_page = kind.startswith("text/html") and bool(response.body)
+        if route is None or is_page or response.header("Allow"):
+            return response
+        allow = framework.allow_of(call, route.answers)
+        return attrs.evolve(response, headers=(*response.headers, allow))
+
+    def elsewhere(self, call: Call) -> Response:
+        """The health check, a picture, or the answer to a path that Didit has not, or not here."""
+        path, claims = call.request.path, call.claims
+        if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
+            stamp = call.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return call.answer("path.healthcheck", timestamp=stamp)
+        if path.startswith(decisions.MEDIA) and isinstance(call, DiditCall):
+            session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
+            call.words = (session_id, name)
+            return decisions.picture(call)
+        if not path.endswith("/") and self._find(f"{path}/")[0] is not None:
+            # Django redirects before any view is asked.
+            query = call.request.target.partition("?")[2]
+            there = f"{path}/?{query}" if query else f"{path}/"
+            return call.answer("list.slash", headers=(("Location", there),))
+        route, _ = self.route_of(path)
+        if route is not None and isinstance(route.more, Door) and route.more.served is not None:
+            claims.cite(route.more.served)
+        session = _SESSION.fullmatch(path)
+        lacks_uuid = session is not None and not _PATH_UUID.fullmatch(session[1])
+        if lacks_uuid or (route is not None and self._is_served(route)):
+            return call.answer("path.not_a_uuid")
+        if _left_out().fullmatch(path):
+            return call.answer("later", vendor=self.title, path=path, covers=COVERS)
+        from difflib import get_close_matches  # not above: few requests need a hint
+
+        close = get_close_matches(path, self.known_paths(), n=1, cutoff=0.6)
+        call.note = f"did you mean {close[0]}?" if close else None
+        hint = ((HINT_HEADER, call.note),) if call.note else ()
+        return call.answer("path.unknown", headers=hint)
+
+    # Words for a status that a test asks for, as far as they are known
+
+    def vendor_error(self, status: int, request: Request) -> Response | None:
+        """An answer of that status as Didit words it there; None where the words are not known."""
+        route, words = self.find(request)
+        call = self.new_call(request, route, words)
+        try:
+            self._refuse(status, call, route)
+        except Refused as refused:
+            return call.claims.sealed(attrs.evolve(refused.response, status=status))
+        return None
+
+    def _refuse(self, status: int, call: Any, route: Route | None) -> None:
+        claims, door = call.claims, route.more if route is not None else None
+        if route is not None and status in route.own:
+            key = route.own[status]
+            more = {"login.wrong": "login.words", "bearer.wrong": "bearer.words"}.get(key)
+            call.refuse(key, None if more is None else {"detail": claims[more]})
+        of_session = isinstance(door, Door) and door.session
+        if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
+            # Whoever asks there shows no key.
+            return
+        words: dict[int, Callable[[], Any]] = {
+            # In an edition that knows no 401 the words of another one serve.
+            401: lambda: call.refuse("auth.wrong", {"detail": claims["auth.words.401"]}),
+            403: lambda: denied(
+                call, "auth.not_allowed", "auth.words.session" if of_session else "auth.words.403"
+            ),
+            404: lambda: call.refuse("session.unknown" if of_session else "path.not_found"),
+            405: lambda: framework.other_method(
+                call, ("POST",) if route is None else route.answers
+            ),
+            415: lambda: call.refuse(
+                "media.refused", media=call.request.header("content-type") or ""
+            ),
+            429: lambda: self._throttled(call, door),
+        }
+        if status in words:
+            words[status]()
+
+    def _throttled(self, call: Any, door: Any) -> None:
+        claims, window = call.claims, "rate.window_s"
+        wanted = (door.throttle or door.scope) if isinstance(door, Door) else None
+        # Management views have words of their own, though nobody says how often they may be asked.
+        if wanted is None or (wanted != "management" and not claims.get(f"rate.{wanted}.limit")):
+            wanted = "get" if call.request.method == "GET" else "write"
+        if wanted == "register":
+            window = "rate.register.window_s"
+        wait: int = claims[window]
+        limit: int = claims[f"rate.{wanted}.limit"] or 0
+        reset = math.ceil(self.world.clock.timestamp() + wait)
+        throttled(call, wanted, Window(True, limit, 0, reset, wait), window)
 
 
 _KEYS = "keys: mock-live-key (live), mock-sandbox-key (sandbox: approves everything, costs nothing)"
 _CURL = (
-    "curl -H 'x-api-key: mock-live-key' -F user_image=@selfie.jpg -F ref_image=@id.jpg "
-    "{url}/v3/face-match/"
+    "curl -H 'x-api-key: mock-live-key' "
+    "-F user_image=@cards/p1.png -F ref_image=@cards/p1-again.png {url}/v3/face-match/"
+)
+_SHARED = {"rotate_image": "", "save_api_request": "true", "vendor_data": ""}
+_EXAMPLES = (
+    Example(
+        title="Face match",
+        path="/v3/face-match/",
+        pictures=("user_image", "ref_image"),
+        fields={"face_match_score_decline_threshold": "30", **_SHARED},
+    ),
+    Example(
+        title="Passive liveness",
+        path="/v3/passive-liveness/",
+        pictures=("user_image",),
+        fields={"face_liveness_score_decline_threshold": "", **_SHARED},
+    ),
+    Example(
+        title="Face search",
+        path="/v3/face-search/",
+        pictures=("user_image",),
+        fields={"search_type": "", **_SHARED},
+    ),
+    Example(
+        title="Age estimation",
+        path="/v3/age-estimation/",
+        pictures=("user_image",),
+        fields={"age_estimation_decline_threshold": "", **_SHARED},
+    ),
+    Example(
+        title="New webhook destination",
+        path="/v3/webhook/destinations/",
+        fields={
+            "label": "console",
+            "url": "http://127.0.0.1:8000/webhook",
+            "subscribed_events": '["status.updated"]',
+        },
+        as_json=True,
+    ),
+)
+_REVIEWING = Reviewing(
+    waiting=("In Review",),
+    choices=("Approved", "Declined"),
+    call=Example(
+        title="Change a decision by hand",
+        method="PATCH",
+        path="/v3/session/{session}/update-status/",
+        fields={"new_status": "{status}", "comment": "{comment}"},
+        as_json=True,
+    ),
 )
 
-_MOCK = "facematch_mock_server"
+_CONTROL = f"{__package__}.control"
 
 VENDOR = Vendor(
     name="didit",
@@ -35,25 +305,25 @@ VENDOR = Vendor(
     switches=SWITCHES,
     settings=SETTINGS,
     rate_limits={
-        "write": "rate.write.limit",
-        "get": "rate.get.limit",
-        "decision": "rate.decision.limit",
-        "management": "rate.management.limit",
-        "register": "rate.register.limit",
+        name: f"rate.{name}.limit"
+        for name in ("write", "get", "decision", "management", "register")
     },
-    hosts=frozenset(HOSTS),
+    operations=("match", "liveness", "search", "age"),
+    policies=pictures.POLICIES,
+    bands=("liveness",),
+    hosts=HOSTS,
     first_keys=FIRST_KEYS,
+    records=DiditRecords,
+    behaviour=Didit,
     extensions={
-        "console": Extension(f"{_MOCK}._console:Console", f"{_MOCK}._console:VERBS"),
-        "webhooks": Extension(
-            f"{_MOCK}.webhooks.control:Webhooks", f"{_MOCK}.webhooks._verbs:verbs"
-        ),
-        "faces": Extension(f"{_MOCK}._faces:Faces", f"{_MOCK}._faces:VERBS"),
-        "mailbox": Extension(f"{_MOCK}._mailbox:Mailbox", f"{_MOCK}._mailbox:VERBS"),
-        "payments": Extension(f"{_MOCK}._payments:Payments", f"{_MOCK}._payments:payment_verbs"),
+        "console": f"{_CONTROL}:Console",
+        "webhooks": f"{_CONTROL}:Webhooks",
+        "faces": f"{_CONTROL}:Faces",
+        "mailbox": f"{_CONTROL}:Mailbox",
+        "payments": f"{_CONTROL}:Payments",
     },
     greeting=(_KEYS, _CURL),
-    make=Didit,
-    records=DiditRecords,
-    errand=_courier,
+    examples=_EXAMPLES,
+    reviewing=_REVIEWING,
+    worker=lambda world: WebhookWorker(world, webhooks.WRITER),
 )

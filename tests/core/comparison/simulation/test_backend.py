@@ -184,7 +184,7 @@ def test_test_cards_are_read_by_whoever_can(tmp_path, monkeypatch):
     Site(tmp_path, monkeypatch).add(
         "made-cards",
         [(_people.GROUP, "made", "read_card")],
-        source="from facematch_mock_server.cards import read_card",
+        source="from facematch_mock_server.recognition.cards import read_card",
     )
     verifier = FaceVerifier(SimulatedBackend(fmr=1e-9, fnmr=1e-9))
     ada = make_card("ada"), make_card("ada", kind="JPEG", size=(240, 320))

@@ -21,7 +21,7 @@ from facematch_core.comparison.simulation import SimulatedBackend
 from facematch_core.comparison.study import draw_pairs, photographs
 from facematch_core.testing import noise
 from facematch_mock_server import MockServer, make_card
-from facematch_mock_server.deciding import Deciding
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 #: Rates of the vendors, coarse enough that a small study sees them.
 GOOD = {"fmr": 0.02, "fnmr": 0.05}
@@ -104,7 +104,7 @@ def test_cards_are_for_an_engine_that_makes_scores_up():
     ada, bob = make_card("ada"), make_card("bob")
     people = {Image.from_bytes(card).digest: who for card, who in ((ada, "x"), (bob, "x"))}
     backend = SimulatedBackend(people=people, fnmr=1e-9)
-    deciding = Deciding(engine=functools.partial(FaceVerifier, backend))
+    deciding = PictureRecognizer(engine=functools.partial(FaceVerifier, backend))
     deciding.load()
     found = deciding.match(ada, bob, rotate=True)
     assert found.by == "simulated"
@@ -135,12 +135,12 @@ def test_the_engine_by_its_name(tmp_path, monkeypatch):
         missing,
         source=(
             "from facematch_core.comparison.simulation import SimulatedBackend\n"
-            "from facematch_mock_server.cards import read_card"
+            "from facematch_mock_server.recognition.cards import read_card"
         ),
     )
     with MockServer(engine="simulated") as mock:
         found = [
-            mock.world.decider.match(make_card(a), make_card(b, luminance=9), rotate=False)
+            mock.world.recognizer.match(make_card(a), make_card(b, luminance=9), rotate=False)
             for a, b in (("ada", "ada"), ("ada", "bob"))
         ]
     assert {one.by for one in found} == {"simulated"}

@@ -6,7 +6,7 @@ from mock_didit import control, match
 from mock_didit_accounts import ANNA, BALANCE, PASSWORD, login, page, register, told, top_up, verify
 
 from facematch_mock_server.control import Control
-from facematch_mock_server.state._sqlite import SqliteStore
+from facematch_mock_server.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -16,12 +16,12 @@ def begin(tmp_path):
 
     def again(**settings):
         if begun:
-            begun[-1].world.close()
+            begun[-1].world.server.close()
         begun.append(didit.new_engine(store=SqliteStore(tmp_path / "mock.db"), **settings))
         return begun[-1]
 
     yield again
-    begun[-1].world.close()
+    begun[-1].world.server.close()
 
 
 def test_a_restart(begin, tmp_path):

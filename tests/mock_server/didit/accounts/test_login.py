@@ -18,8 +18,7 @@ from mock_didit_accounts import (
     verify,
 )
 
-from facematch_mock_server.vendors.didit.accounts._hashing import hashed, is_same
-from facematch_mock_server.vendors.didit.accounts._login import locked_s
+from facematch_mock_server.vendors.didit.accounts import hashed, is_same, locked_s
 
 WRONG = {"detail": "Invalid email or password."}
 LOCKOUTS = ((5, 900), (10, 3600), (20, 86_400))
@@ -108,7 +107,7 @@ def test_for_how_long(failures):
 
 
 def test_a_token_opens_the_organizations(engine):
-    """Of the person who logged in; an application tells no key."""
+    """Of the person who logged in; an application tells its key."""
     token = engine.handle(login()).json()["access_token"]
     one = opened(engine)
     organizations = engine.handle(with_token(token))
@@ -121,7 +120,10 @@ def test_a_token_opens_the_organizations(engine):
         "uuid": one.application,
         "name": "My application",
         "client_id": one.client_id,
+        "api_key": application.json()["api_key"],
     }
+    balance = engine.handle(told("/v3/billing/balance/", key=application.json()["api_key"]))
+    assert balance.status == 200
     other = f"{ME}{one.application}/applications/{one.application}/"
     assert engine.handle(with_token(token, other)).status == 404
     assert engine.handle(told(path, key=None)).status == 401

@@ -4,7 +4,7 @@ import pytest
 from mock_didit import LIVENESS_THRESHOLD, control
 from mock_didit_faces import MINIMUM, SANDBOX, age, carded, risks, told
 
-from facematch_mock_server.cards import make_card
+from facematch_mock_server.recognition.sheet import make_card
 
 OLD, LOW, UNKNOWN = "AGE_BELOW_MINIMUM", "LOW_LIVENESS_SCORE", "AGE_NOT_DETECTED"
 
@@ -145,12 +145,12 @@ def test_the_key_of_the_answer(settings, key):
 def test_an_age_that_nobody_has(wrong):
     """0-120 years."""
     with pytest.raises(ValueError, match="age of an outcome"):
-        carded().world.decider.set_outcome("liveness", age=wrong)
+        carded().world.recognizer.set_outcome("liveness", age=wrong)
 
 
 def test_an_age_is_no_outcome_of_a_match():
     """Nor is there one without a face."""
-    decider = carded().world.decider
+    decider = carded().world.recognizer
     with pytest.raises(ValueError, match="not of a match"):
         decider.set_outcome("match", age=30)
     with pytest.raises(ValueError, match="without a face"):

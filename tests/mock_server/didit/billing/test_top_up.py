@@ -12,7 +12,7 @@ from mock_didit import control, request
 from mock_didit_accounts import BALANCE, TOP_UP, page, path_of, told, top_up
 
 from facematch_mock_server.control import Control
-from facematch_mock_server.vendors.didit._billing import dollars
+from facematch_mock_server.vendors.didit.framework import dollars
 
 
 @pytest.fixture
@@ -51,7 +51,6 @@ def test_an_amount_that_is_refused(ask, body, words):
         "javascript:alert(1)",
         "http://",
         "http://[",
-        "https://a/\ud800",
         "https://a/" + "b" * 2000,
     ],
 )
@@ -59,6 +58,13 @@ def test_an_address_that_is_refused(ask, field, url):
     """In the framework's words; nobody is ever sent there."""
     status, body, _ = ask(top_up(**{field: url}))
     assert (status, body) == (400, {field: ["Enter a valid URL."]})
+
+
+@pytest.mark.parametrize("field", ["success_url", "cancel_url"])
+def test_half_a_character_in_an_address(ask, field):
+    """Is told by itself."""
+    status, body, _ = ask(top_up(**{field: "https://a/\ud800"}))
+    assert (status, body) == (400, {field: ["Surrogate characters are not allowed: U+D800."]})
 
 
 def test_an_annual_plan(ask):

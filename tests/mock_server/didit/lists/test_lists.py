@@ -20,8 +20,8 @@ from mock_didit_faces import (
 )
 from mock_didit_sessions import NOBODY, nth, sent
 
-from facematch_mock_server._keys import Key, KeyKind
-from facematch_mock_server.cards import make_card
+from facematch_mock_server.recognition.sheet import make_card
+from facematch_mock_server.services import Key, KeyKind
 
 P1, P2 = make_card("p1"), make_card("p2")
 NOVEMBER = {"edition": "2026-11"}

@@ -17,9 +17,9 @@ from mock_didit_faces import (
 )
 from mock_didit_sessions import delete, put_into
 
-from facematch_mock_server._keys import Key, KeyKind
-from facematch_mock_server.cards import make_card
 from facematch_mock_server.control import Control
+from facematch_mock_server.recognition.sheet import make_card
+from facematch_mock_server.services import Key, KeyKind
 
 P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=70), make_card("p2")
 LIKE = make_card("p9", score=80)
@@ -145,7 +145,7 @@ def test_what_a_test_sets_goes_first():
     """Whatever the index says."""
     engine = carded()
     told(engine, liveness(P1))
-    engine.world.decider.set_outcome("liveness", duplicate="possible", blocklist="certain")
+    engine.world.recognizer.set_outcome("liveness", duplicate="possible", blocklist="certain")
     block = told(engine, alive(), "liveness")
     assert risks(block) == ["FACE_IN_BLOCKLIST", "POSSIBLE_DUPLICATED_FACE"]
     assert block["warnings"][1]["additional_data"]["duplicated_session_number"] == 1
@@ -249,7 +249,7 @@ def test_a_decider_that_names_nobody():
             return self.inner.liveness(probe, **more)
 
     plain = carded()
-    engine = carded(decider=Plain(plain.world.decider))
+    engine = carded(decider=Plain(plain.world.recognizer))
     told(engine, liveness(P1))
     assert risks(told(engine, alive(), "liveness")) == ["DUPLICATED_FACE"]
 

@@ -5,7 +5,7 @@ from mock_didit import control, liveness
 from mock_didit_faces import SANDBOX, blocked, carded, enrolled, narrow, risks, search, told
 from mock_didit_sessions import put_into
 
-from facematch_mock_server.cards import make_card
+from facematch_mock_server.recognition.sheet import make_card
 
 P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=70), make_card("p2")
 NOT_LIVE = make_card("p1", liveness=3)

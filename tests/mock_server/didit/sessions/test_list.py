@@ -175,7 +175,7 @@ def test_numbered_pages(told, query, numbers, following, preceding):
     assert body["previous"] == (preceding and base + preceding)
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "2", "x", "9" * 5000, ""])
+@pytest.mark.parametrize("page", ["0", "-1", "2", "x", "9" * 5000])
 def test_a_page_that_there_is_not(told, page):
     """404 in March; since then the parameter is not known."""
     assert told(many(1, edition="2026-03"), listed(f"page={page}")) == (

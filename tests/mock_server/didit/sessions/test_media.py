@@ -17,7 +17,7 @@ from mock_didit_sessions import (
 )
 
 from facematch_mock_server import make_card
-from facematch_mock_server.vendors.didit._pictures import Pictures
+from facematch_mock_server.vendors.didit.records import Pictures
 
 DEAD = {
     "expired": pictured(1, then=later(3600)),
@@ -69,7 +69,7 @@ def test_no_address_is_written_down(engine):
     there = address(engine, 1)
     engine.handle(request(there, method="GET", key=None))
     signature = there.rpartition("=")[2]
-    entry = engine.world.journal.entries[-1]
+    entry = engine.world.server.journal.entries[-1]
     assert entry.path.startswith("/__media__/")
     assert signature not in str(entry.to_dict())
 
@@ -202,9 +202,12 @@ def test_worlds_without_a_seed_sign_differently():
     import uuid
 
     first, second = (didit.new_engine(seed=None) for _ in range(2))
-    assert first.world.ids.secret != second.world.ids.secret
-    assert didit.new_engine(seed=7).world.ids.secret == didit.new_engine(seed=7).world.ids.secret
-    assert uuid.UUID(first.world.ids.uuid())
+    assert first.world.server.ids.secret != second.world.server.ids.secret
+    assert (
+        didit.new_engine(seed=7).world.server.ids.secret
+        == didit.new_engine(seed=7).world.server.ids.secret
+    )
+    assert uuid.UUID(first.world.server.ids.uuid())
 
 
 FOREIGN = ("evil.example:8080", "127.0.0.1.evil.example", "127.0.0.1:80@evil.example", "a b", "")
@@ -213,7 +216,7 @@ FOREIGN = ("evil.example:8080", "127.0.0.1.evil.example", "127.0.0.1:80@evil.exa
 @pytest.mark.parametrize("host", FOREIGN[:-1])
 def test_a_foreign_host_gets_into_no_address(engine, host):
     """Nor does it read a picture: a page in a browser can have any name point to the loopback."""
-    engine.world.ground.address = "http://127.0.0.1:4321"
+    engine.world.server.address = "http://127.0.0.1:4321"
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://127.0.0.1:4321/__media__/")
     response = pictured(1, host=host)(engine)
@@ -231,7 +234,7 @@ def test_a_name_of_its_own_does(engine, host):
 
 def test_beyond_the_loopback_any_name_may_be_its_own(engine):
     """Nobody here knows by which it is called."""
-    engine.world.ground.is_open = True
+    engine.world.server.is_open = True
     url = on(1, host="mock.lan:8080")(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://mock.lan:8080/__media__/")
 

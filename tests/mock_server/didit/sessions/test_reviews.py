@@ -14,8 +14,8 @@ def test_a_note(engine, told, body):
     """201 with what was written, by Unknown; the status stays."""
     note = {
         "user": "Unknown",
-        "new_status": body.get("new_status"),
-        "comment": body.get("comment"),
+        "new_status": body.get("new_status") or "",
+        "comment": body.get("comment") or "",
         "created_at": "2026-07-02T09:15:27.104233Z",
     }
     assert told(engine, reviews(1, body)) == (201, note)

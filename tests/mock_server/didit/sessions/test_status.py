@@ -6,7 +6,7 @@ import pytest
 from mock_didit import control
 from mock_didit_sessions import SANDBOX, nth, on, put_into, reviews, update
 
-from facematch_mock_server.vendors.didit import _status
+from facematch_mock_server.vendors.didit import webhooks
 
 CLOSED = ("Not Started", "In Progress", "Awaiting User", "Expired")
 OPEN = ("Approved", "Declined", "In Review", "Kyc Expired", "Abandoned", "Resubmitted")
@@ -58,7 +58,7 @@ REFUSED = [
 def updates(monkeypatch):
     """The sessions whose update was told to the webhooks."""
     seen = []
-    monkeypatch.setattr(_status, "status_updated", lambda *told: seen.append(told[-1]))
+    monkeypatch.setattr(webhooks, "announce", lambda *told: seen.append(told[2]))
     return seen
 
 

@@ -11,8 +11,8 @@ import mock_didit as didit
 import pytest
 
 from facematch_mock_server import MockServer, VirtualClock
-from facematch_mock_server.webhooks._attempting import attempt
-from facematch_mock_server.webhooks._posting import Answer
+from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.webhooks import Answer, attempt
 
 DESTINATIONS = "/v3/webhook/destinations/"
 SINGLE = "/v3/webhook/"
@@ -130,9 +130,9 @@ def carry():
     def carried(engine, *answers):
         carrier = Carrier(*answers)
         world = engine.world
-        world.written()
+        world.server.written()
         while (due := world.records.outbox.take(world.clock.now())) is not None:
-            attempt(world, world.records.outbox, due, carrier)
+            attempt(world, world.records.outbox, due, WRITER, carrier)
         return carrier.letters
 
     return carried

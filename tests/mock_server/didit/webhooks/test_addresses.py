@@ -2,7 +2,7 @@
 
 import pytest
 
-from facematch_mock_server.webhooks._addresses import is_public, is_sent, parsed
+from facematch_mock_server.webhooks import is_public, is_sent, parsed
 
 
 @pytest.mark.parametrize(

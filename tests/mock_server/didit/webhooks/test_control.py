@@ -16,7 +16,7 @@ class Settled:
     """An engine, its control and the secret of its one destination."""
 
     def __init__(self, engine, secret, carry):
-        self.engine = engine
+        self.app = engine
         self.control = Control(engine.world)
         self.webhooks = self.control.webhooks
         self.secret = secret
@@ -25,7 +25,7 @@ class Settled:
     def call(self, times=1):
         """Saved calls; the ids of their deliveries."""
         for _ in range(times):
-            self.engine.handle(didit.match())
+            self.app.handle(didit.match())
         return [one.id for one in self.webhooks.deliveries()][-times:]
 
     def refused(self, letter):
@@ -37,7 +37,7 @@ class Settled:
 
     def taken(self, letter):
         """What the library's receiver makes of it."""
-        now = self.engine.world.clock.now()
+        now = self.app.world.clock.now()
         return verify_webhook(letter.body, dict(letter.headers), self.secret, now)
 
 
@@ -57,7 +57,7 @@ def test_sent_again(settled):
     """A new timestamp, signed anew, with the same event_id; retried like the first."""
     (name,) = settled.call()
     (first,) = letters(settled.carry(200))
-    settled.engine.world.clock.advance(1000)
+    settled.app.world.clock.advance(1000)
     assert settled.refused(first) is Refusal.STALE
     settled.webhooks.resend(name)
     (again,) = letters(settled.carry(500))
@@ -67,7 +67,7 @@ def test_sent_again(settled):
     document = json.loads(again.body)
     assert document["created_at"] == document["timestamp"]
     assert document["timestamp"] == json.loads(first.body)["timestamp"] + 1000
-    settled.engine.world.clock.advance(60)
+    settled.app.world.clock.advance(60)
     assert letters(settled.carry(200)) == [again]
     assert [one.status for one in settled.webhooks.delivery(name).attempts] == [200, 500, 200]
 
@@ -93,7 +93,7 @@ def test_twice(settled):
     """The same bytes, as a vendor does that delivers at least once."""
     (name,) = settled.call()
     first = settled.carry()
-    settled.engine.world.clock.advance(5)
+    settled.app.world.clock.advance(5)
     settled.webhooks.duplicate(name)
     assert letters(settled.carry()) == letters(first)
     assert settled.webhooks.delivery(name).state == "delivered"
@@ -123,7 +123,7 @@ def test_a_changed_byte(settled):
     json.loads(corrupt.body)
     assert settled.refused(corrupt) is Refusal.WRONG_SIGNATURE
     settled.taken(whole)
-    tricks = [one.attempts[0].trick for one in settled.webhooks.deliveries()]
+    tricks = [one.attempts[0].fault for one in settled.webhooks.deliveries()]
     assert tricks == ["corrupt", None]
 
 
@@ -133,7 +133,7 @@ def test_another_secret(settled):
     settled.call(2)
     for letter in letters(settled.carry(500, 401)):
         assert settled.refused(letter) is Refusal.WRONG_SIGNATURE
-    settled.engine.world.clock.advance(60)
+    settled.app.world.clock.advance(60)
     (retry,) = letters(settled.carry())
     settled.taken(retry)
 
@@ -143,7 +143,7 @@ def test_lost(settled):
     settled.webhooks.drop()
     (name,) = settled.call()
     assert settled.carry() == []
-    settled.engine.world.clock.advance(1000)
+    settled.app.world.clock.advance(1000)
     assert settled.carry() == []
     assert settled.webhooks.delivery(name).state == "dropped"
     settled.webhooks.resend(name)
@@ -240,7 +240,7 @@ def test_no_body_is_in_a_repr(settled):
 
 def ask(settled, path, body=None):
     """A verb of the control API: status and decoded body."""
-    response = settled.engine.handle(didit.control(path, body))
+    response = settled.app.handle(didit.control(path, body))
     return response.status, json.loads(response.body)
 
 
@@ -267,7 +267,7 @@ def test_changing_over_http(settled):
     assert ask(settled, "webhooks/sign-wrong", {"times": 1}) == (200, {})
     assert ask(settled, "webhooks/resume", {}) == (200, {})
     assert len(settled.carry()) == 2
-    tricks = {one.id: one.attempts[0].trick for one in settled.webhooks.deliveries()}
+    tricks = {one.id: one.attempts[0].fault for one in settled.webhooks.deliveries()}
     assert tricks == {second: "corrupt", first: "sign-wrong"}
     assert ask(settled, "webhooks/resend", {"delivery": first}) == (200, {})
     assert ask(settled, "webhooks/duplicate", {"delivery": second}) == (200, {})
@@ -282,7 +282,7 @@ def test_changing_over_http(settled):
 @pytest.mark.parametrize(
     ("path", "body", "status", "sentence"),
     [
-        ("webhooks/resend", {}, 400, "delivery is a text"),
+        ("webhooks/resend", {}, 400, "delivery is missing"),
         ("webhooks/resend", {"delivery": "seven"}, 404, "no delivery"),
         ("webhooks/resend", {"delivery": "x", "other": 1}, 400, "there is no other here"),
         ("webhooks/reorder", {"deliveries": "x"}, 400, "deliveries is a list"),

@@ -11,7 +11,8 @@ import requests
 
 from facematch_didit.webhooks import verify_webhook
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
-from facematch_mock_server.webhooks._courier import Courier
+from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.webhooks import WebhookWorker
 
 P1 = card_sheet()["p1"].data
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
@@ -39,13 +40,13 @@ def call(mock, **fields):
 
 def couriers():
     """How many threads there are."""
-    return sum(thread.name == "facematch-mock-courier" for thread in threading.enumerate())
+    return sum(thread.name == "facematch-mock-webhooks" for thread in threading.enumerate())
 
 
 def quiet():
     """Until no courier is left."""
     for thread in threading.enumerate():
-        if thread.name == "facematch-mock-courier":
+        if thread.name == "facematch-mock-webhooks":
             thread.join(10)
     return couriers()
 
@@ -268,7 +269,7 @@ def test_a_clock_that_outlives_a_world_lets_it_go():
     clock = VirtualClock(didit.START)
     world = didit.new_world(clock=clock)
     before = len(clock._watchers)
-    courier = Courier(world)
+    courier = WebhookWorker(world, WRITER)
     assert len(clock._watchers) == before + 1
     courier.stop()
     courier.stop()

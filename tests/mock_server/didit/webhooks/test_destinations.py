@@ -114,7 +114,7 @@ def test_a_deletion(engine, api, new):
             {"subscribed_events": "status.updated"},
             {"subscribed_events": 'Expected a list of items but got type "str".'},
         ),
-        ({"subscribed_events": [7]}, {"subscribed_events": "Not a valid string."}),
+        ({"subscribed_events": [7]}, {"subscribed_events": "Unsupported webhook events: 7"}),
         (
             {"label": ..., "url": ...},
             {"label": "This field is required.", "url": "This field is required."},
@@ -223,10 +223,10 @@ def test_the_single_webhook(api):
     [
         ({"webhook_url": "x"}, {"webhook_url": ["Enter a valid URL."]}),
         ({"webhook_version": "v9"}, {"webhook_version": ['"v9" is not a valid choice.']}),
-        ({"webhook_version": None}, {"webhook_version": ['"None" is not a valid choice.']}),
+        ({"webhook_version": None}, {"webhook_version": ["This field may not be null."]}),
         ({"webhook_url": 0}, {"webhook_url": ["Enter a valid URL."]}),
-        ({"webhook_url": []}, {"webhook_url": ["Not a valid string."]}),
-        ({"webhook_url": False}, {"webhook_url": ["Not a valid string."]}),
+        ({"webhook_url": []}, {"webhook_url": ["Enter a valid URL."]}),
+        ({"webhook_url": False}, {"webhook_url": ["Enter a valid URL."]}),
         ({"capture_method": {}}, {"capture_method": ["Not a valid string."]}),
         ({"capture_method": ["x"]}, {"capture_method": ["Not a valid string."]}),
         (
@@ -310,8 +310,6 @@ def test_destinations_of_march_are_a_claim(api):
     march = didit.new_engine(edition="2026-03")
     answer = march.handle(didit.request(PATH, method="GET"))
     assert "didit.destination.there.early" in answer.claims
-    gone = didit.new_engine(edition="2026-03", turned={"didit.destination.there.early"})
-    assert gone.handle(didit.request(PATH, method="GET")).status == 404
 
 
 def test_the_single_webhook_is_of_one_edition(api, engine):

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from facematch_mock_server.webhooks._posting import post
-from facematch_mock_server.webhooks._records import Letter
+from facematch_mock_server.webhooks import SignedPayload, post
 
-LETTER = Letter(headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}")
+LETTER = SignedPayload(
+    headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}"
+)
 
 
 @pytest.fixture

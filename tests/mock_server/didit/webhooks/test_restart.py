@@ -4,12 +4,12 @@ import json
 
 import mock_didit as didit
 import pytest
+from mock_worlds import app_of
 
 from facematch_didit.webhooks import verify_webhook
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.control import Control
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.state._sqlite import SqliteStore
+from facematch_mock_server.sqlite import SqliteStore
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -21,14 +21,14 @@ def opened(tmp_path):
 
     def opens(**settings):
         for world in worlds:
-            world.close()
+            world.server.close()
         store = SqliteStore(tmp_path / "mock.db")
         worlds.append(didit.new_world(store=store, **settings))
-        return Engine(worlds[-1])
+        return app_of(worlds[-1])
 
     yield opens
     for world in worlds:
-        world.close()
+        world.server.close()
 
 
 def test_what_was_not_sent_is_sent(opened, new, carry):
@@ -94,7 +94,7 @@ def test_the_file_has_no_address_of_a_picture(opened, new, carry, tmp_path):
     secret = new(engine, HOOK)["secret_shared_key"]
     engine.handle(didit.match())
     ((_, letter, _),) = carry(engine)
-    engine.world.close()
+    engine.world.server.close()
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert b"webhook deliveries" in kept
     for text in (secret, "__media__", dict(letter.headers)["X-Signature"]):
@@ -111,12 +111,12 @@ def test_a_server_sends_what_another_one_left(tmp_path, receiver):
     with MockServer(clock=VirtualClock(didit.START), **settings) as mock:
         mock.control.webhooks.pause()
         body = {"label": "a", "url": receiver.url, "subscribed_events": ["status.updated"]}
-        mock.engine.handle(
+        mock.app.handle(
             didit.request(
                 "/v3/webhook/destinations/", json.dumps(body).encode(), "application/json"
             )
         )
-        mock.engine.handle(didit.match(didit_picture(), didit_picture()))
+        mock.app.handle(didit.match(didit_picture(), didit_picture()))
     assert receiver.came == []
     with MockServer(clock=VirtualClock(didit.START), **settings) as mock:
         (delivery,) = mock.control.webhooks.wait()

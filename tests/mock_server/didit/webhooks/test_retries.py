@@ -140,7 +140,7 @@ def test_the_summary_counts(engine, carry, api):
     assert destination["summary"] == {
         "total_deliveries": 3,
         "failed_deliveries": 2,
-        "error_rate_percentage": 66.67,
+        "error_rate_percentage": 67,
         "min_response_time_ms": 12,
         "avg_response_time_ms": 12.0,
         "max_response_time_ms": 12,

@@ -6,13 +6,13 @@ import threading
 import attrs
 import mock_didit as didit
 import pytest
+from mock_worlds import app_of
 
+from facematch_mock_server import webhooks as queue
 from facematch_mock_server.control import Control
-from facematch_mock_server.engine import Engine
-from facematch_mock_server.state._sqlite import SqliteStore
-from facematch_mock_server.webhooks import _outbox
-from facematch_mock_server.webhooks._attempting import attempt
-from facematch_mock_server.webhooks._posting import Answer
+from facematch_mock_server.sqlite import SqliteStore
+from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.webhooks import Answer, attempt
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -34,14 +34,14 @@ def webhooks(engine):
 def again_meanwhile(engine, verb, status):
     """One attempt, answered with `status`, during which somebody sends the delivery again."""
     world, outbox = engine.world, engine.world.records.outbox
-    world.written()
+    world.server.written()
     taken = outbox.take(world.clock.now())
 
     def send(_url, letter, _timeout_s):
         getattr(webhooks(engine), verb)(taken.id)
         return Answer(status=status, elapsed_ms=1)
 
-    attempt(world, outbox, taken, send)
+    attempt(world, outbox, taken, WRITER, send)
     return taken.id
 
 
@@ -93,13 +93,13 @@ def test_a_copy_of_a_retry_is_the_letter_that_was_sent(engine, carry):
 def test_over_http_nothing_goes_out_before_it_is_written(new, tmp_path):
     """Whoever looks while the request is under way finds nothing to send."""
     store = SqliteStore(tmp_path / "mock.db")
-    engine = Engine(didit.new_world(store=store))
+    engine = app_of(didit.new_world(store=store))
     outbox = engine.world.records.outbox
     new(engine, HOOK)
     engine.handle(didit.match())
     (waiting,) = webhooks(engine).deliveries()
     outbox.take(engine.world.clock.now())
-    outbox.settle(outbox.deliveries.find(waiting.id), None, delivered)
+    outbox.record(outbox.deliveries.find(waiting.id), None, delivered)
     seen, written = [], store._file.write
 
     def looked(changes):
@@ -113,7 +113,7 @@ def test_over_http_nothing_goes_out_before_it_is_written(new, tmp_path):
     store._file.write = written
     assert seen == [(0, 1), (1, 1)]
     assert outbox.count_due(engine.world.clock.now()) == 2
-    engine.world.close()
+    engine.world.server.close()
 
 
 def delivered(one):
@@ -137,7 +137,7 @@ def test_created_at_is_as_fresh_as_the_timestamp(engine, carry):
 
 def test_what_waits_is_bounded(engine, new, monkeypatch):
     """Beyond what is remembered nothing waits, in whatever order it was put."""
-    monkeypatch.setattr(_outbox, "KEPT", 5)
+    monkeypatch.setattr(queue, "KEPT", 5)
     engine = didit.new_engine()
     new(engine, HOOK)
     outbox = engine.world.records.outbox
@@ -154,10 +154,10 @@ def test_what_waits_is_bounded(engine, new, monkeypatch):
 def test_attempts_are_bounded(engine):
     """The newest hundred are told."""
     (one,) = webhooks(engine).deliveries()
-    for _ in range(_outbox.KEPT_ATTEMPTS + 3):
+    for _ in range(queue.KEPT_ATTEMPTS + 3):
         webhooks(engine).deliver(one.id, lambda headers, body: 200)
     delivery = webhooks(engine).delivery(one.id)
-    assert len(delivery.attempts) == _outbox.KEPT_ATTEMPTS
+    assert len(delivery.attempts) == queue.KEPT_ATTEMPTS
 
 
 # Two at once

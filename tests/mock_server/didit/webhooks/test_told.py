@@ -7,9 +7,10 @@ import pytest
 
 from facematch_core import Secret
 from facematch_didit.webhooks import SignatureVariant, verify_webhook
-from facematch_mock_server._sessions import Review
 from facematch_mock_server.control import Control
-from facematch_mock_server.vendors.didit._seams import status_updated
+from facematch_mock_server.services import Review
+from facematch_mock_server.vendors.didit.access import origin_of
+from facematch_mock_server.vendors.didit.webhooks import announce
 
 PATH = "/v3/webhook/destinations/"
 
@@ -139,7 +140,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     (session,) = world.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    status_updated(world, world.behaviours.told(), didit.request(), changed)
+    announce(world, world.claims.citations(), changed, origin_of(world, didit.request()))
     body = document(told(engine)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
@@ -197,12 +198,12 @@ def test_a_test_delivery(engine, new):
 
 
 def test_deliveries_say_that_they_come_from_a_mock(engine, new):
-    """And which claims they rest on."""
+    """And the answer to the call names the claims that they rest on."""
     new(engine)
-    engine.handle(didit.match())
+    answer = engine.handle(didit.match())
     (delivery,) = told(engine)
     assert delivery.headers["X-Facematch-Mock"]
-    assert "didit.webhook.header.v2" in delivery.headers["X-Facematch-Claims"]
+    assert "didit.webhook.header.v2" in answer.claims
 
 
 def test_the_single_webhook_is_told(api):

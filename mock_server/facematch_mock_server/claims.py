@@ -1,0 +1,400 @@
+"""What the mock claims about the vendors, how that is known, and the answers that rest on it.
+
+A claim is one fact about a vendor with its source. It comes as one of three kinds: a `Reply`
+(status and words of an answer), a value (a number, a word; what an edition or a switch may change),
+or a bare fact, which plain code keeps. `Citations` hands claims out to one request and remembers
+which ones its answer rests on.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import attrs
+
+from .messages import Headers, Response
+
+#: When the documents were read.
+READ = "2026-11-20"
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+
+
+class Known(enum.StrEnum):
+    """How a claim is known."""
+
+    #: A document of the vendor says so.
+    DOCUMENTED = "documented"
+    #: Seen in a capture, or in a client that is known to run against production.
+    OBSERVED = "observed"
+    #: Follows from the framework that the vendor's error bodies show.
+    FRAMEWORK = "framework"
+    #: Nobody says: our choice, and no client may depend on it.
+    OURS = "ours"
+
+
+@attrs.frozen
+class Origin:
+    """Where a claim comes from.
+
+    Attributes:
+        known: How it is known.
+        document: The document with its date.
+        read: The day it was read, ISO 8601.
+    """
+
+    known: Known
+    document: str
+    read: str = READ
+
+
+OURS = Origin(Known.OURS, "none: our choice")
+
+
+@attrs.frozen
+class Reply:
+    """An answer whose words are a claim.
+
+    Attributes:
+        status: 100-599.
+        body: JSON with ``{names}`` to fill in, a page of HTML as text, or None if the body is made
+            for each request.
+        headers: Beside the content type.
+    """
+
+    status: int
+    body: Any = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """One fact about a vendor, with its source.
+
+    Attributes:
+        id: Unique, ``vendor.area.what``.
+        statement: One sentence.
+        origin: How it is known.
+        key: What it decides; in one edition each key has one claim.
+        value: A `Reply`, or what the behaviour is; None of a fact, which plain code keeps.
+        when: A switch and the values of it with which the claim is in force; None for always.
+    """
+
+    id: str
+    statement: str
+    origin: Origin
+    key: str
+    value: Any = None
+    when: tuple[Any, ...] | None = None
+
+    @property
+    def vendor(self) -> str:
+        """Whose behaviour it is; ``mock`` for what belongs to no vendor."""
+        return self.id.partition(".")[0]
+
+
+def row(
+    key: str,
+    value: Any,
+    origin: Origin,
+    statement: str,
+    *,
+    when: tuple[Any, ...] | None = None,
+    name: str = "",
+) -> tuple[Any, ...]:
+    """One row of a `table`.
+
+    Args:
+        key, value, origin, statement: As in `Claim`.
+        when: A switch, then the values of it with which the claim is in force; None for always.
+        name: Tells claims of the same key apart.
+    """
+    return key, value, origin, statement, when, name
+
+
+def fact(
+    key: str,
+    origin: Origin,
+    statement: str,
+    *,
+    when: tuple[Any, ...] | None = None,
+    name: str = "",
+) -> tuple[Any, ...]:
+    """A row that plain code keeps, cited by the answers that rest on it."""
+    return key, None, origin, statement, when, name
+
+
+def table(vendor: str, *rows: tuple[Any, ...]) -> tuple[Claim, ...]:
+    """Claims about one vendor from the rows of `row` and `fact`."""
+    return tuple(
+        Claim(
+            id=f"{vendor}.{key}{f'.{name}' if name else ''}",
+            statement=statement,
+            origin=origin,
+            key=key,
+            value=value,
+            when=when,
+        )
+        for key, value, origin, statement, when, name in rows
+    )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text: names of keys, say."""
+    return tuple(text.split())
+
+
+class Behaviours:
+    """What one vendor does in one world: a value for every key, each by a claim.
+
+    Args:
+        claims: All that may be in force.
+        chosen: The value of every switch; decides which claims are in force.
+        settings: Values that are set for this world, by key.
+
+    Raises:
+        ValueError: two claims decide the same.
+    """
+
+    def __init__(
+        self,
+        claims: Iterable[Claim],
+        chosen: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        every = tuple(claims)
+        self.claims = tuple(
+            one for one in every if one.when is None or chosen[one.when[0]] in one.when[1:]
+        )
+        self._table: dict[str, tuple[Any, str]] = {}
+        for claim in self.claims:
+            if claim.key in self._table:
+                raise ValueError(f"two claims decide {claim.key}")
+            self._table[claim.key] = (claim.value, claim.id)
+        # Switches are set one by one: an answer may need what only another edition says.
+        for claim in every:
+            self._table.setdefault(claim.key, (claim.value, claim.id))
+        for key, value in (settings or {}).items():
+            self._table[key] = (value, self._table[key][1])
+
+    def citations(self) -> Citations:
+        """The claims for one request."""
+        return Citations(self._table)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._table[key][0]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._table
+
+
+class Citations:
+    """The claims as one request asks for them: what its answer rests on is remembered."""
+
+    __slots__ = ("_cited", "_table")
+
+    def __init__(self, table: dict[str, tuple[Any, str]]) -> None:
+        self._table = table
+        self._cited: dict[str, None] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        """The value; the answer rests on its claim from now on."""
+        value, claim = self._table[key]
+        self._cited[claim] = None
+        return value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._table
+
+    def get(self, key: str) -> Any:
+        """The value, where it did not matter to this answer."""
+        return self._table[key][0]
+
+    def cite(self, *keys: str) -> None:
+        """The answer rests on these claims, too."""
+        for key in keys:
+            self._cited[self._table[key][1]] = None
+
+    def adopt(self, other: Citations) -> None:
+        """The answer rests on what `other` cited, too."""
+        self._cited.update(other._cited)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Ids of the claims that were cited so far, in order."""
+        return tuple(self._cited)
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        """The answer that the claim of `key` gives; the only way to make one.
+
+        Args:
+            key: A claim whose value is a `Reply`.
+            body: The JSON body, if the claim leaves it open.
+            headers: To add.
+            filled: For the ``{names}`` in the claim's words.
+        """
+        reply: Reply = self[key]
+        if isinstance(reply.body, str):
+            kind, content = HTML, fill(reply.body, filled).encode()
+        else:
+            kind = self["json.content_type"] if "json.content_type" in self._table else JSON
+            content = encode(body if reply.body is None else fill(reply.body, filled))
+        return response(reply.status, kind, content, (*reply.headers, *headers))
+
+    def sealed(self, answer: Response) -> Response:
+        """`answer` with the claims that it rests on."""
+        return Response(
+            status=answer.status, headers=answer.headers, body=answer.body, claims=self.claims
+        )
+
+
+def response(
+    status: int, content_type: str, body: bytes, headers: Iterable[tuple[str, str]] = ()
+) -> Response:
+    """A whole answer."""
+    return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
+
+
+def fill(template: Any, filled: Mapping[str, object]) -> Any:
+    """`template` with the ``{names}`` in all its texts replaced."""
+    if isinstance(template, str):
+        return template.format_map(filled) if filled else template
+    if isinstance(template, dict):
+        return {name: fill(value, filled) for name, value in template.items()}
+    if isinstance(template, list):
+        return [fill(value, filled) for value in template]
+    return template
+
+
+# Bodies are trees; looking for circles would be a fifth of the work. No answer has a NaN.
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
+)
+
+
+def encode(body: Any) -> bytes:
+    """`body` as the framework writes JSON: compact, characters as they are."""
+    text = _ENCODER.encode(body)
+    try:
+        # Line separators are legal in JSON and not in JavaScript: the framework escapes them.
+        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+# What people read of claims
+
+
+def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = ()) -> str:
+    """One claim in a few lines.
+
+    Args:
+        among: All claims.
+        claim_id: Which one.
+        switches: The names that a user can set by ``--switch``; a claim that hangs on another name
+            is chosen by the edition alone.
+
+    Raises:
+        LookupError: there is none of that id; the message names the nearest.
+    """
+    claims = {claim.id: claim for claim in among}
+    if claim_id not in claims:
+        from difflib import get_close_matches  # not above: a mistake is rare
+
+        close = get_close_matches(claim_id, claims, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise LookupError(f"there is no claim {claim_id}{hint}")
+    claim = claims[claim_id]
+    lines = [
+        claim.id,
+        f"  {claim.statement}",
+        f"  known: {claim.origin.known}",
+        f"  source: {claim.origin.document}, read {claim.origin.read}",
+        f"  in force: {in_force(claim, switches)}",
+    ]
+    if claim.value is not None:
+        lines.append(f"  decides: {claim.key} = {_shown(claim.value)}")
+    return "\n".join(lines)
+
+
+def in_force(claim: Claim, switches: Collection[str] = ()) -> str:
+    """When a claim is in force, in words; `switches` as for `explain`."""
+    if claim.when is None:
+        return "always"
+    switch, *values = claim.when
+    said = f"{switch} = {' or '.join(str(value) for value in values)}"
+    return said if switch in switches else f"{said} (set by the edition)"
+
+
+_HEAD = """\
+# What the mock imitates of {title}, and how we know
+
+Every answer of the mock rests on the claims below and names them in the header
+`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
+of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
+that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
+says: no client may depend on it.
+
+{counts}
+"""
+
+
+def claims_page(title: str, claims: Sequence[Claim], switches: Collection[str] = ()) -> str:
+    """The claims about the vendor of that title as a page of Markdown."""
+    known = [claim.origin.known for claim in claims]
+    counts = ", ".join(f"{known.count(kind)} {kind}" for kind in dict.fromkeys(known))
+    lines = [_HEAD.format(title=title, counts=f"{len(claims)} claims: {counts}.")]
+    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
+        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
+        lines.append("|---|---|---|---|---|")
+        for claim in group:
+            cells = (
+                f"`{claim.id}`",
+                claim.statement,
+                str(claim.origin.known),
+                f"{claim.origin.document}; read {claim.origin.read}",
+                in_force(claim, switches),
+            )
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Reply):
+        body = "a body made for the request" if value.body is None else value.body
+        return f"status {value.status}, {body}"
+    return repr(value)
+
+
+# What belongs to no vendor: the words of the mock itself. All of it is ours, under a name of its
+# own, so that no client takes it for a vendor's words.
+# fmt: off
+MOCK_CLAIMS = table(
+    "mock",
+    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS,
+        "A path that no vendor knows is answered with the known path that it resembles."),
+    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS,
+        "An endpoint that the vendor has and the mock does not imitate says so, and what it does imitate."),
+    row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS,
+        "A body above 64 MiB is refused with a page of HTML; proxy limits are not documented."),
+    row("limit.control", Reply(413, {"mock": "A change is described in at most 1 MiB."}), OURS,
+        "A change through the control API is described in at most 1 MiB."),
+    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS,
+        "A page of HTML, when a test asks for one, is that of some gateway."),
+    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS,
+        "JSON of another shape, when a test asks for it, has nothing of the vendor's."),
+    row("fault.own", Reply(200), OURS,
+        "A JSON body that a test gives is the test's own; it says nothing of the vendor."),
+    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS,
+        "A status from 500 on is a page of HTML; its body is not documented."),
+    row("fault.other", Reply(400, {"mock": "A test asked for the status {status}; the vendor's words are not known."}), OURS,
+        "A status for which the vendor's words are not known is answered in ours."),
+)
+# fmt: on

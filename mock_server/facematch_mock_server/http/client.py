@@ -1,0 +1,410 @@
+"""The mock without a socket: an adapter of requests, and a response of `responses`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.client
+import io
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.exceptions import ReadTimeout
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
+from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3.exceptions import ProtocolError
+from urllib3.util import SKIP_HEADER, Timeout
+
+from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.http import exchange
+from facematch_mock_server.http import exchange as own
+from facematch_mock_server.http import exchange as wire
+from facematch_mock_server.http.exchange import (
+    MAX_HEAD_BYTES,
+    Delivery,
+    Handler,
+    keep_freed_pages,
+    machine_time,
+)
+from facematch_mock_server.messages import Head, Request
+
+
+class MockAdapter(BaseAdapter):
+    """Answers what a session sends to a base URL: ``session.mount("https://…", MockAdapter(…))``.
+
+    Status, headers and bytes are those of the HTTP server (but for Date, Connection and their
+    like), exceptions are those that requests raises over a socket. Each request is a connection of
+    its own. Safe across threads and for any number of sessions; it has nothing to close.
+
+    Args:
+        handler: The app.
+        now: The time for the Date header.
+        sleep: Waits for late answers, never longer than the read time-out of the request; a test
+            that has no time gives one that does not.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        now: Callable[[], dt.datetime] = machine_time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__()
+        self._app = InProcess(handler, now=now, sleep=sleep)
+
+    def send(  # noqa: PLR0917 - requests' own signature
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """The answer to `request`.
+
+        Raises:
+            requests.RequestException: a fault strikes.
+        """
+        raw = self._app.ask(request, timeout)
+        response = requests.Response()
+        response.status_code = raw.status
+        response.headers = CaseInsensitiveDict(raw.headers.itermerged())
+        response.encoding = get_encoding_from_headers(response.headers)
+        response.raw = raw
+        response.reason = raw.reason or ""
+        response.url = str(request.url)
+        response.request = request
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+_PEER = "127.0.0.1"
+
+
+class InProcess:
+    """Asks one app. Each request is a connection of its own. Safe across threads.
+
+    Args:
+        handler: The app.
+        now: The time for the Date header.
+        sleep: Waits for late answers; a test that has no time gives one that does not.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        now: Callable[[], dt.datetime] = wire.machine_time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        # No server need run beside it that would have done so; it saves a third of a call.
+        keep_freed_pages()
+        self._handler = handler
+        self._date = wire.DateHeader(now)
+        self._sleep = sleep
+
+    def ask(self, sent: requests.PreparedRequest, timeout: Any = None) -> HTTPResponse:
+        """The answer to `sent`, as urllib3 would give it to requests.
+
+        Args:
+            sent: The request.
+            timeout: As requests takes it: seconds, a pair of them, one of urllib3, or None.
+
+        Raises:
+            requests.RequestException: a fault strikes; the same as over a socket.
+        """
+        call = Call(sent, timeout, self._sleep)
+        fault = exchange.at_connection(self._handler, _PEER)
+        if fault is not None:
+            call.meet(fault)
+        request = request_of(sent)
+        status = refused_head(request)
+        if status is not None:
+            self._handler.note(own.nobody(_PEER), "broken request: its head is not taken")
+            return self._answer(call, request, Delivery(response=own.answer(status)))
+        opening = exchange.opening(self._handler, request)
+        if opening.refusal is not None:
+            return self._answer(call, request, Delivery(response=opening.refusal))
+        mid_upload = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
+        if len(request.body) > self._handler.max_body_bytes(request) and not mid_upload:
+            response = exchange.too_large(self._handler, request)
+            return self._answer(call, request, Delivery(response=response))
+        delivery = exchange.delivery(self._handler, request, opening.fault)
+        if delivery.postponed and delivery.fault is not None:
+            call.meet(delivery.fault)
+            delivery = exchange.delivery(self._handler, request, None)
+        return self._answer(call, request, delivery)
+
+    def _answer(self, call: Call, request: Request, delivery: Delivery) -> HTTPResponse:
+        response, fault = delivery.response, delivery.fault
+        date, method = self._date(), request.method
+        if fault is not None:
+            call.meet(fault)
+        if response is None:
+            raise RuntimeError(f"no answer and no exception: {fault}")
+        headers = wire.headers(response, method=method, date=date)
+        body: io.IOBase = io.BytesIO(wire.body(response, method=method))
+        if fault is not None and (fault.stage, fault.kind) in BARE_ANSWER:
+            headers, body = [], io.BytesIO()
+        elif fault is not None:
+            head = wire.head(response, method=method, date=date, close=False)
+            body = call.body(fault, head, wire.body(response, method=method))
+        return HTTPResponse(
+            body,
+            HTTPHeaderDict(headers),
+            status=response.status,
+            reason=wire.reason(response.status),
+            request_method=method,
+            preload_content=False,
+        )
+
+
+class Call:
+    """One call that waits for its answer.
+
+    Args:
+        sent: The request, for exceptions.
+        timeout: As requests takes it: seconds, a pair of them, one of urllib3, or None.
+        sleep: Waits.
+    """
+
+    def __init__(
+        self, sent: requests.PreparedRequest, timeout: Any, sleep: Callable[[float], None]
+    ) -> None:
+        self._sent = sent
+        self._patience_s = _read_timeout_s(timeout)
+        self._sleep = sleep
+
+    def meet(self, fault: Fault) -> None:
+        """What a fault does before the head of the answer begins.
+
+        Raises:
+            requests.ConnectionError: no answer comes.
+            requests.ReadTimeout: it comes too late.
+        """
+        if (fault.stage, fault.kind) in NO_ANSWER:
+            raise no_answer(fault, self._sent)
+        if fault.kind is Kind.DELAY:
+            self._wait_for_head(1, fault.seconds)
+
+    def body(self, fault: Fault, head: bytes, body: bytes) -> io.IOBase:
+        """The body of an answer that a fault strikes.
+
+        Raises:
+            requests.ReadTimeout: its head dribbles too slowly.
+        """
+        place = fault.stage, fault.kind
+        cut = len(body)
+        if fault.stage is Stage.MID_BODY:
+            cut = wire.body_cut(len(body))
+        if place in IN_BODY:
+            return Body(body[:cut], end=IN_BODY[place]())
+        if fault.kind is not Kind.DRIBBLE:
+            return io.BytesIO(body)
+        if fault.stage is Stage.MID_HEADERS:
+            self._wait_for_head(len(head) - wire.head_cut(head), fault.seconds)
+            cut = 0
+        return Body(body[:cut], body[cut:], wait=lambda: self._wait(1, fault.seconds))
+
+    def _wait_for_head(self, times: int, seconds: float) -> None:
+        try:
+            self._wait(times, seconds)
+        except TimeoutError:
+            raise timed_out(self._sent) from None
+
+    def _wait(self, times: int, seconds: float) -> None:
+        """Wait that often; the patience is for each time."""
+        if self._patience_s is not None and seconds >= self._patience_s:
+            self._sleep(self._patience_s)
+            raise TimeoutError("timed out")
+        self._sleep(times * seconds)
+
+
+def _read_timeout_s(timeout: Any) -> float | None:
+    """Seconds for each wait after connecting; None for no end."""
+    limit: Any
+    if isinstance(timeout, Timeout):
+        timeout = timeout.read_timeout
+    limit = timeout[1] if isinstance(timeout, tuple) else timeout
+    return None if limit is None else float(limit)
+
+
+def _reset() -> Exception:
+    return ConnectionResetError(104, "Connection reset by peer")
+
+
+def _no_answer() -> Exception:
+    return http.client.RemoteDisconnected("Remote end closed connection without response")
+
+
+def _no_http() -> Exception:
+    return http.client.BadStatusLine(wire.GARBAGE.decode("latin-1"))
+
+
+#: Where no answer comes: what urllib3 meets. requests makes a ConnectionError of each.
+NO_ANSWER: dict[tuple[Stage, Kind], Callable[[], Exception]] = {
+    (Stage.CONNECT, Kind.RESET): _reset,
+    (Stage.CONNECT, Kind.TRUNCATE): _no_answer,
+    (Stage.MID_UPLOAD, Kind.RESET): _reset,
+    (Stage.MID_UPLOAD, Kind.TRUNCATE): _no_answer,
+    (Stage.AFTER_UPLOAD, Kind.RESET): _reset,
+    (Stage.AFTER_UPLOAD, Kind.TRUNCATE): _no_answer,
+    (Stage.AFTER_UPLOAD, Kind.GARBAGE): _no_http,
+    (Stage.MID_HEADERS, Kind.RESET): _reset,
+}
+
+#: Where the head breaks off, http.client takes what came for all of it: an answer without a body.
+BARE_ANSWER = frozenset({(Stage.MID_HEADERS, Kind.TRUNCATE), (Stage.MID_HEADERS, Kind.GARBAGE)})
+
+#: Where the body breaks: what its reader meets after the first part; None for an early end, which
+#: urllib3 finds by itself.
+IN_BODY: dict[tuple[Stage, Kind], Callable[[], Exception | None]] = {
+    (Stage.MID_BODY, Kind.RESET): _reset,
+    (Stage.MID_BODY, Kind.TRUNCATE): lambda: None,
+}
+
+
+def no_answer(fault: Fault, request: requests.PreparedRequest) -> requests.ConnectionError:
+    """The exception of requests for a fault in `NO_ANSWER`."""
+    cause = NO_ANSWER[fault.stage, fault.kind]()
+    return requests.ConnectionError(ProtocolError("Connection aborted.", cause), request=request)
+
+
+def timed_out(request: requests.PreparedRequest) -> ReadTimeout:
+    """The exception of requests for an answer that does not come in time."""
+    return ReadTimeout("Read timed out.", request=request)
+
+
+class Body(io.RawIOBase):
+    """The body of an answer that comes in parts, or not to its end.
+
+    Args:
+        first: What is there at once.
+        then: What follows byte by byte; each is waited for by `wait`.
+        wait: Called before each of these bytes; raises TimeoutError if nobody waits so long.
+        end: Raised after the last byte; None for an ordinary end.
+    """
+
+    def __init__(
+        self,
+        first: bytes,
+        then: bytes = b"",
+        wait: Callable[[], None] = lambda: None,
+        end: Exception | None = None,
+    ) -> None:
+        self._first = io.BytesIO(first)
+        self._then = io.BytesIO(then)
+        self._wait = wait
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._first.read(len(buffer))
+        if not data and (data := self._then.read(1)):
+            self._wait()
+        if not data and self._end is not None:
+            raise self._end
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read1(self, size: int = -1) -> bytes:
+        """What is there, at least a byte unless it is the end."""
+        return self.read(65536 if size < 0 else size) or b""
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+#: What h11 accepts.
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
+_VALUE = re.compile(rb"[^\x00\s]*(?:[ \t]+[^\x00\s]+)*")
+
+_TEXT = "latin-1"
+
+#: What urllib3 says if nobody else does.
+_USER_AGENT = f"python-urllib3/{version('urllib3')}"
+
+
+def refused_head(head: Head) -> int | None:
+    """The status with which the HTTP server refuses this head; None if it takes it."""
+    lines = [f"{head.method} {head.target} HTTP/1.1\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in head.headers]
+    if len("".join(lines).encode(_TEXT)) + 2 > MAX_HEAD_BYTES:
+        return 431
+    for name, value in head.headers:
+        if not _is_token(name) or not _is_value(value):
+            return 400
+    return None
+
+
+@lru_cache(maxsize=128)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
+
+
+def _is_value(value: str) -> bool:
+    # Most values are plain ASCII, which need not go through the pattern.
+    plain = value.isascii() and value.isprintable() and not value.endswith(" ")
+    return plain or _VALUE.fullmatch(value.encode(_TEXT)) is not None
+
+
+def request_of(prepared: requests.PreparedRequest) -> Request:
+    """The whole request. A body that is a file or an iterator is used up."""
+    return Request(
+        method=str(prepared.method),
+        target=prepared.path_url,
+        headers=_headers(prepared),
+        body=_body(prepared.body),
+        is_inside=True,
+    )
+
+
+def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
+    """In the order in which http.client and urllib3 send them, with what they add."""
+    own = [
+        (_text(name).lower(), _text(value).strip(" \t")) for name, value in prepared.headers.items()
+    ]
+    known = {name for name, _ in own}
+    if "host" not in known:
+        yield "host", _host(str(prepared.url))
+    if "accept-encoding" not in known:
+        yield "accept-encoding", "identity"
+    if "content-length" not in known and "transfer-encoding" not in known and prepared.body:
+        yield "transfer-encoding", "chunked"
+    if "user-agent" not in known:
+        yield "user-agent", _USER_AGENT
+    yield from ((name, value) for name, value in own if value != SKIP_HEADER)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    host = str(parts.netloc).rpartition("@")[2]
+    return host.removesuffix(f":{_DEFAULT_PORTS.get(parts.scheme)}")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(_TEXT) if isinstance(value, bytes) else value
+
+
+def _body(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    if hasattr(body, "read"):
+        return _body(body.read())
+    return b"".join(map(_body, body))

@@ -1,0 +1,421 @@
+"""What becomes of one request, over a socket or without one: the answer, and where it breaks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import http
+import json
+import logging
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Protocol, TypeVar
+
+import attrs
+
+from facematch_mock_server.faults import Fault, Faults, Kind, Stage
+from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.state import StoreError
+
+_log = logging.getLogger("facematch_mock_server")
+
+#: What a header may carry; everything else would break the framing.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+
+R = TypeVar("R", Response, Response | None)
+
+
+class Handler(Protocol):
+    """The app as a transport sees it. Safe across threads."""
+
+    @property
+    def faults(self) -> Faults:
+        """The rules of this world."""
+        ...
+
+    def refuse_early(self, head: Head) -> Response | None:
+        """An answer that needs no body (413 for a declared length over the limit), or None."""
+        ...
+
+    def max_body_bytes(self, head: Head) -> int:
+        """How many bytes of a body are taken before the answer is 413."""
+        ...
+
+    def handle(self, request: Request) -> Response:
+        """The whole answer to a whole request."""
+        ...
+
+    def too_large(self, head: Head) -> Response:
+        """The 413 for a body that grew over the limit (chunked, no declared length)."""
+        ...
+
+    def answer_of(self, fault: Fault, request: Request) -> Response:
+        """The answer of a fault at `Stage.ANSWER` (HTML, wrong JSON, a status)."""
+        ...
+
+    def latency_s(self, head: Head) -> float:
+        """How many seconds later than it could the answer to this request leaves."""
+        ...
+
+    def note(self, head: Head, what: str) -> None:
+        """Write into the journal what the transport did by itself (a fault, a broken request)."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Opening:
+    """What the head of a request decides.
+
+    Attributes:
+        refusal: The answer that needs no body, or None if the body is wanted.
+        fault: What will strike this request; None for nothing, and always with a refusal.
+    """
+
+    refusal: Response | None = None
+    fault: Fault | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """What is sent for a whole request, and how it breaks.
+
+    Attributes:
+        response: The answer as it would be; None if no byte of one is sent.
+        fault: How sending it goes wrong (never one at `Stage.ANSWER`); None if it does not.
+        postponed: Nothing is carried out yet: wait `fault.seconds`, then, if the client is still
+            there, ask for the `delivery` again without a fault.
+    """
+
+    response: Response | None = None
+    fault: Fault | None = None
+    postponed: bool = False
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether HTTP lets an answer of this status to this method carry a body."""
+    return method != "HEAD" and status >= 200 and status not in (204, 304)
+
+
+def at_connection(handler: Handler, peer: str) -> Fault | None:
+    """The fault for a connection that was just made, noted in the journal; None for none."""
+    fault = handler.faults.at_connection()
+    if fault is not None:
+        handler.note(nobody(peer), _words(fault))
+    return fault
+
+
+def opening(handler: Handler, head: Head) -> Opening:
+    """What to do with a request whose head is known.
+
+    A request that is refused for its head meets no fault and uses none up.
+    """
+    refusal = _guarded(lambda: handler.refuse_early(head))
+    if refusal is not None:
+        return Opening(refusal=refusal)
+    fault = handler.faults.for_request(head)
+    if fault is not None:
+        handler.note(head, _words(fault))
+    return Opening(fault=fault)
+
+
+def too_large(handler: Handler, head: Head) -> Response:
+    """The answer to a body that is over the limit. It meets no fault."""
+    return _guarded(lambda: handler.too_large(head))
+
+
+def delivery(handler: Handler, request: Request, fault: Fault | None) -> Delivery:
+    """Carry out what is to be carried out, and say what is sent.
+
+    Args:
+        handler: The app.
+        request: The whole request; at `Stage.MID_UPLOAD` whatever there is of it.
+        fault: As `opening` gave it.
+    """
+    if fault is None:
+        response = _guarded(lambda: handler.handle(request))
+        seconds = handler.latency_s(request)
+        return Delivery(response=response, fault=_late(seconds) if seconds else None)
+    return _AT[fault.stage](handler, request, fault)
+
+
+def _late(seconds: float) -> Fault:
+    return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
+
+
+def _after_upload(handler: Handler, request: Request, fault: Fault) -> Delivery:
+    if not fault.executed:
+        return Delivery(fault=fault, postponed=fault.kind is Kind.DELAY)
+    response = _guarded(lambda: handler.handle(request))
+    return Delivery(response=response if fault.kind is Kind.DELAY else None, fault=fault)
+
+
+def _within(handler: Handler, request: Request, fault: Fault) -> Delivery:
+    response = _guarded(lambda: handler.handle(request))
+    bare = not response.body or not has_body(request.method, response.status)
+    if fault.stage is Stage.MID_BODY and bare:
+        # What has no body can only break before.
+        fault = attrs.evolve(fault, stage=Stage.MID_HEADERS)
+    return Delivery(response=response, fault=fault)
+
+
+def _instead(handler: Handler, request: Request, fault: Fault) -> Delivery:
+    if fault.executed:
+        _guarded(lambda: handler.handle(request))
+    return Delivery(response=_guarded(lambda: handler.answer_of(fault, request)))
+
+
+_AT: dict[Stage, Callable[[Handler, Request, Fault], Delivery]] = {
+    Stage.MID_UPLOAD: lambda _handler, _request, fault: Delivery(fault=fault),
+    Stage.AFTER_UPLOAD: _after_upload,
+    Stage.MID_HEADERS: _within,
+    Stage.MID_BODY: _within,
+    Stage.ANSWER: _instead,
+}
+
+
+def _words(fault: Fault) -> str:
+    return f"fault: {fault.stage} {fault.kind}"
+
+
+def _guarded(ask: Callable[[], R]) -> R:
+    """The app's answer if it can be sent; else, whatever went wrong, a 500 of ours."""
+    try:
+        response = ask()
+        if response is not None:
+            _check(response)
+    except StoreError as error:
+        _log.error("%s; every request is answered 500 until the mock is started again", error)
+        return answer(500, NOT_KEPT)
+    except Exception:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
+        _log.exception("the app failed over a request")
+        return answer(500)
+    return response
+
+
+def _check(response: Response) -> None:
+    for name, value in response.headers:
+        if not _is_name(name) or not _is_value(value):
+            raise ValueError(f"no header of HTTP: {name!r}")
+
+
+@lru_cache(maxsize=128)
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def _is_value(value: str) -> bool:
+    # Most values are plain ASCII, and the pattern is slow over a list of claims.
+    plain = value.isascii() and value.isprintable() and value.strip() == value
+    return plain or _VALUE.fullmatch(value) is not None
+
+
+#: As `facematch_core.http.MOCK_HEADER`, which would bring requests along.
+MOCK_HEADER = "X-Facematch-Mock"
+
+#: Longest head of a request in bytes, from the method to the empty line.
+MAX_HEAD_BYTES = 64 * 1024
+
+#: Why the transport answered by itself, by status.
+SENTENCES = {
+    400: "The request is not well-formed HTTP.",
+    408: "The rest of the request did not come in time.",
+    431: f"The head of the request is longer than {MAX_HEAD_BYTES} bytes.",
+    500: "The mock failed over this request; the log has the traceback. Please report it.",
+    501: "The request has a transfer coding other than chunked.",
+    505: "The request is of another version than HTTP/1.0 and HTTP/1.1.",
+}
+
+
+#: Said under 500 when a change could not be written into the store.
+NOT_KEPT = (
+    "The store of the mock cannot be written, so nothing is answered any more; the log says why."
+)
+
+
+def answer(status: int, sentence: str | None = None) -> Response:
+    """The answer of the transport; for a status that is not in `SENTENCES`, that for 400.
+
+    Args:
+        status: Of the answer.
+        sentence: None for that of the status.
+    """
+    status = status if status in SENTENCES else 400
+    return Response(
+        status=status,
+        headers=(("Content-Type", "application/json"), (MOCK_HEADER, "front")),
+        body=json.dumps({"mock": sentence or SENTENCES[status]}).encode(),
+    )
+
+
+def nobody(peer: str) -> Head:
+    """A head for the journal where there was none, or none that could be read."""
+    return Head(method="", target="", peer=peer)
+
+
+SERVER = "facematch-mock"
+
+#: What the transport writes itself; in an app's answer they are dropped.
+FRONT_HEADERS = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
+)
+
+#: Bytes that are no HTTP, without an end of line.
+GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+#: Written here: `email.utils` has it too, and would be loaded at every start for nothing else.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+
+
+class End(enum.Enum):
+    """What becomes of the connection after the bytes of an answer."""
+
+    #: The next request, unless the request or the transport wants it closed.
+    KEEP = enum.auto()
+    FIN = enum.auto()
+    RESET = enum.auto()
+
+
+@attrs.frozen(kw_only=True)
+class Script:
+    """How one answer leaves.
+
+    Attributes:
+        wait_s: Seconds before the first byte.
+        first: What is sent at once.
+        then: What follows byte by byte.
+        every_s: Seconds before each of these bytes.
+        end: What comes after the last byte.
+    """
+
+    wait_s: float = 0.0
+    first: bytes = b""
+    then: bytes = b""
+    every_s: float = 0.0
+    end: End = End.KEEP
+
+
+def machine_time() -> dt.datetime:
+    """The machine's time, UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def http_date(moment: dt.datetime) -> str:
+    """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
+    utc = moment.astimezone(dt.UTC)
+    day, month = _DAYS[utc.weekday()], _MONTHS[utc.month - 1]
+    return f"{day}, {utc.day:02} {month} {utc.year:04} {utc:%H:%M:%S} GMT"
+
+
+class DateHeader:
+    """The value of the Date header, written anew once a second.
+
+    Args:
+        now: The time of day, with a time zone.
+    """
+
+    def __init__(self, now: Callable[[], dt.datetime]) -> None:
+        self._now = now
+        self._second: dt.datetime | None = None
+        self._text = ""
+
+    def __call__(self) -> str:
+        second = self._now().replace(microsecond=0)
+        if second != self._second:
+            self._text = http_date(second)
+            self._second = second
+        return self._text
+
+
+def reason(status: int) -> str:
+    """The words beside a status; empty if HTTP has none."""
+    return _REASONS.get(status, "")
+
+
+def headers(
+    response: Response, *, method: str, date: str, close: bool = False
+) -> list[tuple[str, str]]:
+    """All headers of an answer in the order in which they are sent."""
+    lines = [("Date", date), ("Server", SERVER)]
+    lines += [line for line in response.headers if line[0].lower() not in FRONT_HEADERS]
+    # An answer to HEAD tells the length that GET would give.
+    if response.more is None and (method == "HEAD" or has_body(method, response.status)):
+        lines.append(("Content-Length", str(len(response.body))))
+    if close:
+        lines.append(("Connection", "close"))
+    return lines
+
+
+def head(response: Response, *, method: str, date: str, close: bool) -> bytes:
+    """Status line and headers of an answer, with the empty line."""
+    lines = [f"HTTP/1.1 {response.status} {reason(response.status)}"]
+    lines += [
+        f"{name}: {value}"
+        for name, value in headers(response, method=method, date=date, close=close)
+    ]
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def body(response: Response, *, method: str) -> bytes:
+    """The bytes that follow the head."""
+    return response.body if has_body(method, response.status) else b""
+
+
+def head_cut(head: bytes) -> int:
+    """Where a head breaks: within the name of its second header, after the Date."""
+    return head.index(b"\r\nServer:") + 6
+
+
+def body_cut(length: int) -> int:
+    """Where a body of that length breaks."""
+    return length // 2
+
+
+def script(head: bytes, body: bytes, fault: Fault | None) -> Script:
+    """How an answer of these bytes leaves under a fault; without any bytes if there is none."""
+    if fault is None:
+        return Script(first=head + body)
+    whole = head + body
+    cut = {
+        Stage.MID_HEADERS: lambda: head_cut(head),
+        Stage.MID_BODY: lambda: len(head) + body_cut(len(body)),
+    }.get(fault.stage, lambda: 0)()
+    return _SCRIPTS[fault.kind](whole, cut, fault.seconds)
+
+
+_SCRIPTS: dict[Kind, Callable[[bytes, int, float], Script]] = {
+    Kind.RESET: lambda whole, cut, _: Script(first=whole[:cut], end=End.RESET),
+    Kind.TRUNCATE: lambda whole, cut, _: Script(first=whole[:cut], end=End.FIN),
+    Kind.GARBAGE: lambda whole, cut, _: Script(first=whole[:cut] + GARBAGE, end=End.FIN),
+    Kind.DELAY: lambda whole, _, seconds: Script(wait_s=seconds, first=whole),
+    Kind.DRIBBLE: lambda whole, cut, seconds: Script(
+        first=whole[:cut], then=whole[cut:], every_s=seconds
+    ),
+}
+
+
+#: Size of the block that `keep_freed_pages` frees; glibc learns from none above 32 MiB.
+_LESSON_BYTES = 16 * 1024 * 1024
+
+
+@cache
+def keep_freed_pages() -> None:
+    """Let the C library keep what is freed, up to twice `_LESSON_BYTES`, for the next request.
+
+    glibc raises the size from which it gives memory back to the system when it sees a block come
+    and go. Unless it has, it does so with every pair of pictures that the app has done with:
+    a fifth of the throughput is left. The block is never touched, so it costs no memory;
+    elsewhere than on glibc this does nothing. One lesson lasts as long as the process; a second one
+    would be dear, for the block would be zeroed.
+    """
+    bytes(_LESSON_BYTES)

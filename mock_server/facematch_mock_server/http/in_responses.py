@@ -1,0 +1,68 @@
+"""The app behind the package `responses`, for tests that use it already."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import responses
+from requests import PreparedRequest
+
+from facematch_mock_server.http.client import InProcess
+from facematch_mock_server.http.exchange import Handler, machine_time
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPResponse
+
+
+class AppResponse(responses.BaseResponse):
+    """Answers every method and path under some base URLs by an app.
+
+    Args:
+        app: It, within the process.
+        base_urls: As ``https://verification.didit.me``, with or without a path.
+    """
+
+    def __init__(self, app: InProcess, base_urls: Iterable[str]) -> None:
+        bases = "|".join(re.escape(url.rstrip("/")) for url in base_urls)
+        super().__init__("*", re.compile(f"({bases})([/?#]|$)"))
+        self._app = app
+
+    def matches(self, request: PreparedRequest) -> tuple[bool, str]:
+        """Whether `request` goes to one of the base URLs, by any method."""
+        if self._url_matches(self.url, str(request.url)):
+            return True, ""
+        return False, "URL does not match"
+
+    def get_response(self, request: PreparedRequest) -> HTTPResponse:
+        """The answer; `requests.RequestException` if a fault strikes."""
+        # `responses` leaves the arguments of the call there.
+        timeout = getattr(request, "req_kwargs", {}).get("timeout")
+        return self._app.ask(request, timeout)
+
+
+def register(
+    rsps: responses.RequestsMock,
+    handler: Handler,
+    base_urls: Iterable[str],
+    *,
+    now: Callable[[], dt.datetime] = machine_time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> AppResponse:
+    """Let `handler` answer everything under `base_urls` while `rsps` is active.
+
+    Args:
+        rsps: A started or a future mock.
+        handler: The app.
+        base_urls: As ``https://verification.didit.me``, with or without a path.
+        now, sleep: As `MockAdapter` takes them.
+
+    Returns:
+        What was registered; its `calls` are those that it answered.
+    """
+    answer = AppResponse(InProcess(handler, now=now, sleep=sleep), base_urls)
+    rsps.add(answer)
+    return answer

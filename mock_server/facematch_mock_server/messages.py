@@ -1,0 +1,143 @@
+"""Requests and answers as plain data, and the headers that mark an answer as the mock's."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+
+Headers = tuple[tuple[str, str], ...]
+
+#: In every answer of the mock, with its version. As `facematch_core.http.MOCK_HEADER`, which would
+#: bring requests along.
+MOCK_HEADER = "X-Facematch-Mock"
+#: Shows the control API its token.
+TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
+#: The claims that an answer rests on.
+CLAIMS_HEADER = "X-Facematch-Claims"
+
+
+def _lowered(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple([(name.lower(), value) for name, value in headers])
+
+
+def _path_of(head: Head) -> str:
+    return unquote(head.target.partition("?")[0])
+
+
+def _without_query(target: str) -> str:
+    # A query may hold the signature of a picture's address, or a name.
+    path, mark, _ = target.partition("?")
+    return repr(path + ("?…" if mark else ""))
+
+
+def _as_they_are(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple(headers)
+
+
+@attrs.frozen(kw_only=True)
+class Head:
+    """What is known of a request before its body: enough to choose a fault or to refuse it early.
+
+    Attributes:
+        method: As sent, upper case for the methods that HTTP defines.
+        target: Path and query, as sent; the query is not in `repr`.
+        headers: Names in lower case, in the order sent.
+        peer: Address of the client, without port.
+        is_inside: Whether it came without a socket, from a program in this process.
+        path: The decoded path.
+    """
+
+    method: str
+    target: str = attrs.field(repr=_without_query)
+    headers: Headers = attrs.field(default=(), converter=_lowered, repr=False)
+    peer: str = "127.0.0.1"
+    is_inside: bool = attrs.field(default=False, eq=False, repr=False)
+    # Worked out once: a request is asked for it ten times.
+    path: str = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_path_of, takes_self=True)
+    )
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The decoded query, in order; a name may occur several times."""
+        return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name (in lower case), or None."""
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
+
+
+@attrs.frozen(kw_only=True)
+class Request(Head):
+    """A whole request.
+
+    Attributes:
+        body: After the transfer coding was taken off.
+    """
+
+    body: bytes = attrs.field(default=b"", repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """A whole answer. Every front sends the same status, headers and bytes.
+
+    Attributes:
+        status: 100-599.
+        headers: Without Date, Server, Connection, Content-Length, Transfer-Encoding: those are the
+            front's.
+        body: As sent.
+        claims: Ids of the claims that the answer rests on.
+        more: Gives what follows the body, again and again while the client listens; None for an
+            answer that ends. Called on the loop of the HTTP server; without a socket the answer
+            ends after the body.
+    """
+
+    status: int
+    headers: Headers = attrs.field(default=(), converter=_as_they_are)
+    body: bytes = attrs.field(default=b"", repr=False)
+    claims: tuple[str, ...] = ()
+    more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, in any case, or None."""
+        return next((v for known, v in self.headers if known.lower() == name.lower()), None)
+
+    def json(self) -> Any:
+        """The decoded body; ValueError if it is no JSON."""
+        return json.loads(self.body)
+
+
+#: A name or an address of version 4, or one of version 6 in brackets; then perhaps a port.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+
+
+def host_in(header: str) -> str | None:
+    """The host that a Host header names, in lower case, without port and brackets.
+
+    None for what is no host, so that whatever else stands there gets into no address.
+    """
+    found = _HOST.fullmatch(header)
+    return None if found is None else found[1].strip("[]").lower()
+
+
+# Asked for every request; the same few hosts again and again.
+@functools.lru_cache(maxsize=1000)
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,142 @@
+"""`facematch cards`: make test cards, read them, get the ready ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+import click
+
+from .cards import GENDERS, TURNS
+from .sheet import Kind, make_card
+
+_FILE = click.Path(path_type=Path)
+_NO_CARD = 1
+_PERCENT = click.IntRange(0, 100)
+
+#: What an ending says of the kind of file.
+_KINDS: dict[str, Kind] = {
+    **{f".{kind.lower()}": kind for kind in get_args(Kind)},
+    ".jpg": "JPEG",
+    ".tif": "TIFF",
+}
+
+
+@click.group("cards", short_help="Make and read test cards for the mock server.")
+def command() -> None:
+    """Test cards: pictures that tell the mock server what to see in them.
+
+    \b
+    facematch cards make --person p1 --out p1.png
+    facematch cards read p1.png
+    facematch cards sheet --out cards/              twenty ready cards and a table
+    """
+
+
+@command.command("make", short_help="Make one card.")
+@click.option("--person", required=True, help="Who it is: 1-12 letters, digits, - or _.")
+@click.option("--faces", type=click.IntRange(0, 4), default=1, show_default=True)
+@click.option("--quality", type=_PERCENT, default=85, show_default=True)
+@click.option("--luminance", type=_PERCENT, default=55, show_default=True)
+@click.option("--liveness", metavar="0-100|none", default="97", show_default=True)
+@click.option("--attack", is_flag=True, help="A presentation attack.")
+@click.option("--age", type=int, help="Years; fixed by the person if left out.")
+@click.option("--gender", type=click.Choice(GENDERS), help="Fixed by the person if left out.")
+@click.option("--review", is_flag=True, help="A person is to look.")
+@click.option("--score", type=float, metavar="0-100", help="The exact score of a comparison.")
+@click.option(
+    "--turned",
+    type=click.Choice([str(turn) for turn in TURNS]),
+    default="0",
+    help="Degrees clockwise by which it lies in the picture.",
+)
+@click.option("--size", metavar="WxH", default="480x640", show_default=True, help="Upright.")
+@click.option("--out", type=_FILE, required=True, help="The file; its ending says the kind.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def make(out: Path, force: bool, **given: Any) -> None:
+    """Make one card."""
+    kind = _KINDS.get(out.suffix.lower())
+    if kind is None:
+        raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
+    given["turned"] = int(given["turned"])
+    given["size"] = _size(given["size"])
+    given["liveness"] = _liveness(given["liveness"])
+    _refuse_present([out], force=force)
+    try:
+        data = make_card(**given, kind=kind)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+    out.write_bytes(data)
+    _tell(out, data)
+
+
+@command.command("read", short_help="Tell what a card says.")
+@click.argument("file", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def read(file: Path, as_json: bool) -> int:
+    """Tell what the card in FILE says; the exit code is 1 if it is no card."""
+    from facematch_mock_server.recognition.cards import read_card
+
+    card = read_card(file.read_bytes())
+    facts = None if card is None else attrs.asdict(card)
+    if as_json:
+        click.echo(json.dumps({"card": facts}, indent=2))
+    elif facts is None:
+        click.echo("This is no test card.", err=True)
+    else:
+        for name, value in facts.items():
+            click.echo(f"{name:10} {_word(value)}")
+    return 0 if facts else _NO_CARD
+
+
+@command.command("sheet", short_help="Write twenty ready cards and a table of them.")
+@click.option("--out", type=_FILE, required=True, metavar="FOLDER", help="Made if need be.")
+@click.option("--force", is_flag=True, help="Overwrite files.")
+def sheet(out: Path, force: bool) -> None:
+    """Write twenty ready cards, and a table of what each gives, into a folder."""
+    from facematch_mock_server.recognition.sheet import sheet_files, write_sheet
+
+    names = sheet_files()
+    _refuse_present([out / name for name in names], force=force)
+    out.mkdir(parents=True, exist_ok=True)
+    write_sheet(out)
+    click.echo(f"{len(names) - 1} cards and {names[-1]} are in {_clean(str(out))}.")
+
+
+def _tell(out: Path, data: bytes) -> None:
+    click.echo(f"{_clean(str(out))} ({len(data)} bytes)")
+
+
+def _refuse_present(files: list[Path], *, force: bool) -> None:
+    present = next((file for file in files if file.exists()), None)
+    if present is not None and not force:
+        raise click.UsageError(f"{_clean(str(present))} is there already; overwrite with --force.")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise click.UsageError(f"--size is WIDTHxHEIGHT in pixels, not {text[:60]!r}.") from None
+
+
+def _liveness(text: str) -> int | None:
+    if text == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise click.UsageError(f"--liveness is 0-100 or none, not {text[:60]!r}.") from None
+
+
+def _word(value: object) -> str:
+    words = {None: "-", True: "yes", False: "no"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _clean(text: str) -> str:
+    """`text` without what could steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

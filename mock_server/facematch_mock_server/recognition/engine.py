@@ -1,0 +1,147 @@
+"""Scores of a backend on this machine, opened when it is first needed: real ones of `local`."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from facematch_core import (
+    ConfigurationError,
+    Environment,
+    Face,
+    FaceVerifier,
+    InvalidImage,
+    open_verifier,
+)
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
+from facematch_mock_server.recognition.recognizer import Facts, likely_face
+
+
+class LocalEngine:
+    """A backend on this machine as a judge of pairs. Safe across threads.
+
+    Args:
+        backend: Its name; or what opens a verifier of it, called without arguments.
+    """
+
+    def __init__(self, backend: str | Callable[[], FaceVerifier] = "local") -> None:
+        self._backend_or_opener = backend
+        self._lock = threading.Lock()
+        self._verifier: FaceVerifier | None = None
+
+    def load(self) -> FaceVerifier:
+        """Open it, unless it is open.
+
+        Raises:
+            BackendUnavailable, ConfigurationError: it cannot be used here, or it asks somebody
+                else: a mock charges nobody and sends nothing.
+        """
+        with self._lock:
+            if self._verifier is None:
+                self._verifier = _opened(self._backend_or_opener)
+            return self._verifier
+
+    def close(self) -> None:
+        """Give back what it holds; it opens again when it is needed."""
+        with self._lock:
+            verifier, self._verifier = self._verifier, None
+        if verifier is not None:
+            verifier.close()
+
+    @property
+    def reads_cards(self) -> bool:
+        """Whether test cards are for it, too: what is made up needs no real face."""
+        return self.load().backend.environment is Environment.MOCK
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it makes embeddings."""
+        return hasattr(self.load().backend, "embeddings")
+
+    def compare(
+        self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
+    ) -> MatchOutcome | None:
+        """What it finds; None if it cannot decode a picture.
+
+        Args:
+            facts: Of the probe and of the reference, for ages and genders: it tells none.
+        """
+        verifier = self.load()
+        try:
+            result = verifier.verify(
+                probe, reference, rotate=rotate and verifier.backend.capabilities.rotate
+            )
+        except InvalidImage:
+            return None
+        return MatchOutcome(
+            probe=_seen(result.probe_faces or (), facts[0]),
+            reference=_seen(result.reference_faces or (), facts[1]),
+            score=None if result.score is None else result.score.value,
+            by=result.backend,
+        )
+
+    def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
+        """The faces of one picture; None if it cannot decode it.
+
+        Args:
+            facts: Of the picture, for ages and genders.
+        """
+        found = self.compare(picture, picture, (facts, facts), rotate=rotate)
+        return None if found is None else found.probe
+
+    def embedding(self, picture: bytes, *, rotate: bool) -> Any:
+        """The embedding of the largest face, a row of numbers; None without a face.
+
+        None as well if the picture cannot be decoded. It is biometric data: it stays in memory.
+        """
+        try:
+            row = self._backend.embeddings([picture], rotate=rotate)[0]
+        except InvalidImage:
+            return None
+        # A sum is not a number as soon as one of its parts is none.
+        return None if math.isnan(row.sum()) else row
+
+    def scores(self, probes: Any, references: Any) -> Any:
+        """The score of every probe with every reference, 0-100, by one matrix product."""
+        return self._backend.scores(probes, references)
+
+    @property
+    def _backend(self) -> Any:
+        # By name: the mock imports no backend, so it knows no class of theirs.
+        return self.load().backend
+
+
+def _opened(backend: str | Callable[[], FaceVerifier]) -> FaceVerifier:
+    verifier = open_verifier(backend) if isinstance(backend, str) else backend()
+    where = verifier.backend.environment
+    if where in (Environment.LOCAL, Environment.MOCK):
+        return verifier
+    verifier.close()
+    raise ConfigurationError(
+        f"The engine of a mock must run on this machine, and {verifier.backend.name} answers from "
+        f"{where}."
+    )
+
+
+def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
+    angle = (faces[0].rotation or 0) if faces else 0
+    return SeenPicture(
+        faces=tuple(_face(face, facts, number) for number, face in enumerate(faces)), angle=angle
+    )
+
+
+def _face(face: Face, facts: Facts, number: int) -> SeenFace:
+    likely = likely_face(facts, number)
+    if face.box is not None:
+        edges = (face.box.left, face.box.top, face.box.right, face.box.bottom)
+        left, top, right, bottom = (round(edge) for edge in edges)
+        likely = attrs.evolve(likely, box=(left, top, right, bottom))
+    if face.confidence is not None:
+        # dlib's detection score has no upper end; the vendors' confidence ends at 1.
+        score = max(0.0, face.confidence)
+        likely = attrs.evolve(likely, confidence=round(score / (1 + score), 6))
+    return likely

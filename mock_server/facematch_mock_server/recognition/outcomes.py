@@ -1,0 +1,288 @@
+"""What is seen in pictures: the facts behind a score, and those that a test sets."""
+
+from __future__ import annotations
+
+import enum
+import re
+import threading
+from collections.abc import Iterable
+from typing import Any, Literal, Protocol
+
+import attrs
+
+#: How sure a vendor is that it knows a face from elsewhere.
+Likeness = Literal["certain", "possible"]
+
+
+class Unset(enum.Enum):
+    """The value of what was not set. None is another one: no score."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNSET = Unset.UNSET
+
+
+@attrs.frozen(kw_only=True)
+class SeenFace:
+    """One face in one picture.
+
+    Attributes:
+        box: Left, top, right, bottom in pixels of the processed picture.
+        confidence: Of the detection, 0-1.
+        age: Years.
+        gender: ``male`` or ``female``.
+    """
+
+    box: tuple[int, int, int, int]
+    confidence: float = 0.72
+    age: float = 34.0
+    gender: str = "female"
+
+
+@attrs.frozen(kw_only=True)
+class SeenPicture:
+    """One picture, as the mock sees it.
+
+    Attributes:
+        decodes: Whether the bytes are a picture at all.
+        faces: The largest first; empty if there is none, or none that is upright.
+        angle: Degrees by which it was turned to find them: 0, 90, 180 or 270.
+        person: Who it is, as text; None if nobody knows.
+    """
+
+    decodes: bool = True
+    faces: tuple[SeenFace, ...] = ()
+    angle: int = 0
+    person: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class MatchOutcome:
+    """What a comparison found.
+
+    Attributes:
+        probe, reference: The pictures.
+        score: 0-100, not rounded; None if no pair of faces could be scored.
+        review: Whether a person is to look (only vendors and editions that know it say so).
+        by: What decided: ``control``, ``card``, ``bytes``, or the engine's backend by its name.
+    """
+
+    probe: SeenPicture
+    reference: SeenPicture
+    score: float | None
+    review: bool = False
+    by: str = "bytes"
+
+
+@attrs.frozen(kw_only=True)
+class LivenessOutcome:
+    """What a liveness check found.
+
+    Attributes:
+        probe: The picture.
+        score: 0-100, not rounded; None if the model gave no confidence.
+        attack: Whether an attack was recognised.
+        quality, luminance: 0-100; None without a face.
+        blocklist: How sure the face is one of the vendor's blocklist; None if it is not.
+        duplicate: How sure it is one of another approved session; None if it is not.
+        age_known: Whether the age of the largest face can be told.
+        review: As in `MatchOutcome`.
+        by: As in `MatchOutcome`.
+    """
+
+    probe: SeenPicture
+    score: float | None
+    attack: bool = False
+    quality: float | None = None
+    luminance: float | None = None
+    blocklist: Likeness | None = None
+    duplicate: Likeness | None = None
+    age_known: bool = True
+    review: bool = False
+    by: str = "bytes"
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+#: What an outcome is of.
+Kind = Literal["match", "liveness"]
+
+#: What can be set of a liveness check only.
+_LIVENESS_ONLY = ("faces", "attack", "quality", "luminance", "blocklist", "duplicate")
+#: The oldest age that can be set, in years.
+_MAX_AGE = 120
+
+
+def _digests(values: Iterable[object]) -> frozenset[str]:
+    # What is no text is refused with what is no digest.
+    return frozenset(value.lower() if isinstance(value, str) else "" for value in values)
+
+
+def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is None or value is UNSET:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise ValueError(
+            f"{attribute.name} of an outcome lies between 0 and 100, not {value!r:.40}"
+        )
+
+
+def _years(_: Any, __: Any, value: Any) -> None:
+    if value is None or value is UNSET:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_AGE:
+        raise ValueError(f"age of an outcome lies between 0 and {_MAX_AGE}, not {value!r:.40}")
+
+
+def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and type(value) is not bool:
+        raise ValueError(f"{attribute.name} of an outcome is true or false, not {value!r:.40}")
+
+
+def _likeness(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and value not in ("certain", "possible"):
+        raise ValueError(
+            f"{attribute.name} of an outcome is certain or possible, not {value!r:.40}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class SetOutcome:
+    """One outcome that a test set. What it does not set is decided as it would be without it.
+
+    Attributes:
+        kind: ``match`` or ``liveness``.
+        score: 0-100, not rounded; None: no pair of faces could be scored (match), or the model
+            gave no confidence (liveness).
+        review: Whether a person is to look.
+        faces: Of a liveness check: how many there are, 0-10.
+        attack: Of a liveness check: whether an attack is recognised.
+        quality, luminance: Of a liveness check: 0-100.
+        blocklist, duplicate: Of a liveness check: whether the vendor knows the face from its
+            blocklist or from another session, ``certain`` or ``possible``.
+        age: Of a liveness check: of the largest face, 0-120 years; None: it cannot be told.
+        times: For how many calls it still holds, from 1 on; None for all.
+        digests: SHA-256 of the pictures it is for; empty for any.
+
+    Raises:
+        ValueError: a value of another type or range, or values that do not go together.
+    """
+
+    kind: Kind = attrs.field(validator=attrs.validators.in_(("match", "liveness")))
+    score: float | Unset | None = attrs.field(default=UNSET, validator=_percentage)
+    review: bool | None = attrs.field(default=None, validator=_flag)
+    faces: int | None = None
+    attack: bool | None = attrs.field(default=None, validator=_flag)
+    quality: float | None = attrs.field(default=None, validator=_percentage)
+    luminance: float | None = attrs.field(default=None, validator=_percentage)
+    blocklist: Likeness | None = attrs.field(default=None, validator=_likeness)
+    duplicate: Likeness | None = attrs.field(default=None, validator=_likeness)
+    age: float | Unset | None = attrs.field(default=UNSET, validator=_years)
+    times: int | None = 1
+    digests: frozenset[str] = attrs.field(default=frozenset(), converter=_digests)
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind == "match":
+            for name in _LIVENESS_ONLY:
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
+            if self.age is not UNSET:
+                raise ValueError("age is an outcome of a liveness check, not of a match")
+        if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
+            raise ValueError(
+                f"faces of an outcome is a number from 0 to 10, not {self.faces!r:.40}"
+            )
+        if self.faces == 0 and self.needs_a_face:
+            raise ValueError(
+                "without a face there is no score, attack, quality, luminance, blocklist, "
+                "duplicate or age"
+            )
+        if self.times is not None and (type(self.times) is not int or self.times < 1):
+            raise ValueError("times is a whole number from 1 on, or nothing for all")
+        for digest in self.digests:
+            if not _DIGEST.fullmatch(digest):
+                raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+
+    @property
+    def needs_a_face(self) -> bool:
+        """Whether it says something that only a face can have."""
+        told = isinstance(self.score, (int, float)) or self.attack or self.age is not UNSET
+        return bool(told) or any(
+            value is not None
+            for value in (self.quality, self.luminance, self.blocklist, self.duplicate)
+        )
+
+
+class Waiting:
+    """The outcomes that wait for their calls. Safe across threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: list[SetOutcome] = []
+
+    def add(self, outcome: SetOutcome) -> None:
+        """Add one after the others."""
+        with self._lock:
+            self._outcomes.append(outcome)
+
+    def clear(self) -> None:
+        """Drop all."""
+        with self._lock:
+            self._outcomes.clear()
+
+    @property
+    def all(self) -> tuple[SetOutcome, ...]:
+        """Those that still wait, in the order they were added."""
+        with self._lock:
+            return tuple(self._outcomes)
+
+    def take(self, kind: Kind, digests: Iterable[str]) -> SetOutcome | None:
+        """The outcome for a call, counted; None for none.
+
+        One for a picture of the call goes before one for any picture; else the first one added.
+        """
+        if not self._outcomes:
+            # Without the lock: most worlds never set one.
+            return None
+        pictures = set(digests)
+        with self._lock:
+            for aimed in (True, False):
+                for index, outcome in enumerate(self._outcomes):
+                    fits = bool(outcome.digests & pictures) if aimed else not outcome.digests
+                    if outcome.kind == kind and fits:
+                        self._count(index, outcome)
+                        return outcome
+        return None
+
+    def _count(self, index: int, outcome: SetOutcome) -> None:
+        if outcome.times is not None:
+            left = outcome.times - 1
+            self._outcomes[index : index + 1] = [attrs.evolve(outcome, times=left)] if left else []
+
+
+class Recognizer(Protocol):
+    """Decides what a vendor sees. Safe across threads.
+
+    It is handed the SHA-256 of each picture, so that none is hashed twice; None where the world
+    digests nothing.
+    """
+
+    def match(
+        self,
+        probe: bytes,
+        reference: bytes,
+        *,
+        rotate: bool,
+        probe_digest: str | None = None,
+        reference_digest: str | None = None,
+    ) -> MatchOutcome:
+        """The facts of one comparison."""
+        ...
+
+    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
+        """The facts of one liveness check."""
+        ...

@@ -1,0 +1,413 @@
+"""Test cards are made, and twenty ready ones with what each gives."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import io
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import attrs
+import PIL.Image
+from PIL import ImageDraw, ImageFont
+
+from facematch_mock_server.recognition import cards as _code
+from facematch_mock_server.recognition.cards import (
+    CELL,
+    CODE_LEFT,
+    CODE_TOP,
+    FACES,
+    HEIGHT,
+    WIDTH,
+    Card,
+    pair_score,
+    payload_of,
+    with_text,
+)
+
+_Colour = tuple[int, int, int]
+
+_SKINS: tuple[_Colour, ...] = ((244, 208, 177), (224, 172, 125), (176, 122, 82), (122, 80, 54))
+_HAIRS: tuple[_Colour, ...] = ((40, 30, 25), (92, 60, 35), (190, 150, 70), (150, 150, 155))
+_WALLS: tuple[_Colour, ...] = ((214, 228, 240), (226, 238, 214), (244, 230, 214), (232, 222, 242))
+_INK: _Colour = (30, 34, 44)
+_ALARM: _Colour = (178, 34, 34)
+_WHITE: _Colour = (255, 255, 255)
+#: Top edge in pixels of the lines of text, and how much larger than the font each one is.
+_LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
+
+
+def drawn(card: Card) -> PIL.Image.Image:
+    """The card upright, mode RGB, in its default size."""
+    # One choice per person: the same person looks the same on every card.
+    looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
+    picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
+    for number, part in enumerate(FACES[card.faces]):
+        # The others are other people: each takes its looks from another place.
+        _face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
+    for line, (top, scale) in zip(facts(card), _LINES, strict=True):
+        _write(picture, line, top, scale)
+    _draw_code(draw, card)
+    return picture
+
+
+def facts(card: Card) -> tuple[str, ...]:
+    """The lines that stand on it, title first."""
+
+    flags = [word for word in ("attack", "review") if getattr(card, word)]
+    score = "by person" if card.score is None else f"{card.score:.2f}"
+    return (
+        f"test card  {card.person}",
+        f"faces {card.faces}   quality {card.quality}   luminance {card.luminance}",
+        f"liveness {_told(card.liveness)}   age {_told(card.age)}   gender {_told(card.gender)}",
+        "   ".join([f"score {score}", *flags]),
+    )
+
+
+def _told(value: object) -> object:
+    return "-" if value is None else value
+
+
+def _face(
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], looks: bytes, *, attack: bool
+) -> None:
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
+
+    def place(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
+        return left + x0 * width, top + y0 * height, left + x1 * width, top + y1 * height
+
+    draw.ellipse(place(-0.06, -0.08, 1.06, 0.75), fill=_HAIRS[looks[1] % 4])
+    draw.ellipse(box, fill=_SKINS[looks[0] % 4])
+    for x in (0.3, 0.7):
+        draw.ellipse(place(x - 0.1, 0.36, x + 0.1, 0.46), fill=_WHITE)
+        draw.ellipse(place(x - 0.04, 0.37, x + 0.04, 0.45), fill=_INK)
+    draw.line(place(0.5, 0.46, 0.46, 0.62), fill=_INK, width=3)
+    draw.arc(place(0.28, 0.5, 0.72, 0.84), 25, 155, fill=_INK, width=4)
+    if attack:
+        # A face held up on a sheet: what an attack mostly is.
+        draw.rectangle(place(-0.1, -0.12, 1.1, 1.02), outline=_ALARM, width=6)
+
+
+def _write(picture: PIL.Image.Image, line: str, top: int, scale: int) -> None:
+    # The font that every Pillow brings, and whole pixels: a card looks the same everywhere.
+    font = ImageFont.load_default_imagefont()
+    box = font.getbbox(line)
+    mask = PIL.Image.new("L", (int(box[2]) + 1, int(box[3]) + 1))
+    ImageDraw.Draw(mask).text((0, 0), line, fill=255, font=font)
+    large = mask.resize((mask.width * scale, mask.height * scale), PIL.Image.Resampling.NEAREST)
+    picture.paste(_INK, (CELL, top), large)
+
+
+def _draw_code(draw: ImageDraw.ImageDraw, card: Card) -> None:
+    for number, dark in enumerate(_code.dark_cells(payload_of(card))):
+        if dark:
+            y, x = divmod(number, _code.COLUMNS)
+            left, top = CODE_LEFT + x * CELL, CODE_TOP + y * CELL
+            draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), fill=(0, 0, 0))
+
+
+Kind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
+
+#: The shortest and the longest side that a card can be made with, in pixels. Below that, its code
+#: would not survive being encoded.
+MIN_SIDE, MAX_SIDE = 120, 4000
+#: What the encoders are told. Cards are flat drawings: 90 is small and looks clean.
+_OPTIONS: dict[Kind, dict[str, Any]] = {
+    "PNG": {"optimize": True},
+    "JPEG": {"quality": 90},
+    "WEBP": {"quality": 90},
+    "TIFF": {"compression": "tiff_lzw"},
+}
+
+
+def make_card(
+    person: str = "p1",
+    *,
+    faces: int = 1,
+    quality: int = 85,
+    luminance: int = 55,
+    liveness: int | None = 97,
+    attack: bool = False,
+    age: int | None = None,
+    gender: str | None = None,
+    review: bool = False,
+    score: float | None = None,
+    turned: int = 0,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    kind: Kind = "PNG",
+) -> bytes:
+    """Make a test card: a picture that tells a mock vendor what to see in it.
+
+    The same arguments give the same picture. The facts are those of `Card`.
+
+    Args:
+        person: Who it is: 1-12 ASCII letters, digits, ``-`` or ``_``.
+        turned: By how many degrees clockwise the card lies in its picture.
+        size: Width and height in pixels of the upright card, each `MIN_SIDE` to `MAX_SIDE`.
+        kind: Of the file. A PNG is read fastest: it has the facts as a text, too.
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        ValueError: a value of another type or range.
+    """
+    card = Card(
+        person=person,
+        faces=faces,
+        quality=quality,
+        luminance=luminance,
+        liveness=liveness,
+        attack=attack,
+        age=age,
+        gender=gender,
+        review=review,
+        score=score,
+        turned=turned,
+    )
+    if not _is_size(size):
+        raise ValueError(
+            f"size of a card is a width and a height from {MIN_SIDE} to {MAX_SIDE} pixels, "
+            f"not {size!r:.40}"
+        )
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind of a card is one of {', '.join(get_args(Kind))}, not {kind!r:.40}")
+    return picture_of(card, size, kind)
+
+
+def _is_size(size: object) -> bool:
+    return (
+        isinstance(size, (tuple, list))
+        and len(size) == 2
+        and all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in size)
+    )
+
+
+def picture_of(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: Kind = "PNG") -> bytes:
+    """The file of a card; the arguments were checked before."""
+    # Here, not above: whoever only reads a text chunk never needs Pillow.
+    from PIL.Image import Resampling, Transpose
+
+    picture = drawn(card)
+    if size != picture.size:
+        picture = picture.resize(size, Resampling.LANCZOS)
+    # Pillow's names count against the clock.
+    turns = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
+    if card.turned:
+        picture = picture.transpose(turns[card.turned])
+    file = io.BytesIO()
+    picture.save(file, kind, **_OPTIONS[kind])
+    data = file.getvalue()
+    return with_text(data, card) if kind == "PNG" else data
+
+
+#: The table beside the cards. The score is the one against p1, empty without an upright face.
+TABLE = "sheet.csv"
+_TITLES = (
+    *("file", "person", "what it is", "score with p1"),
+    *("didit face match with p1", "match risks", "didit liveness", "liveness risks"),
+    *("deepvue match with p1", "deepvue is_live"),
+)
+
+_LOW = "LOW_FACE_MATCH_SIMILARITY"
+_NO_PAIR = "NO_REFERENCE_IMAGE"
+_NO_FACE = "NO_FACE_DETECTED"
+_LOW_LIVENESS = "LOW_LIVENESS_SCORE"
+_ATTACK = "LIVENESS_FACE_ATTACK"
+_SEVERAL = "MULTIPLE_FACES_DETECTED"
+
+
+def _tags(risks: Iterable[str]) -> frozenset[str]:
+    return frozenset(risks)
+
+
+@attrs.frozen
+class Verdict:
+    """What a vendor says of a card.
+
+    Attributes:
+        status: In the vendor's word.
+        risks: The tags of its warnings, in any order.
+    """
+
+    status: str
+    risks: frozenset[str] = attrs.field(default=frozenset(), converter=_tags)
+
+
+@attrs.frozen(kw_only=True)
+class SheetCard:
+    """One card of the sheet.
+
+    Attributes:
+        name: Its file is called so, with ``.png``.
+        says: What it is for, in a few words.
+        card: Its facts.
+        didit_match: Didit's answer to the card as `user_image` and ``p1`` as `ref_image`, at the
+            default threshold and without `rotate_image`, in the edition 2026-07.
+        didit_liveness: Didit's answer to the card in passive liveness, likewise.
+        deepvue_match: Deepvue's `match` of the card and ``p1`` as JSON has it, or its message.
+        deepvue_liveness: Deepvue's `is_live` of the card, likewise.
+    """
+
+    name: str
+    says: str
+    card: Card
+    didit_match: Verdict
+    didit_liveness: Verdict
+    deepvue_match: Verdict
+    deepvue_liveness: Verdict
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of its PNG, as the wheel brings it."""
+        return resources.files(__package__).joinpath("sheet_cards", f"{self.name}.png").read_bytes()
+
+    @property
+    def score(self) -> float | None:
+        """Its score against ``p1``, 0-100; None if it has no upright face."""
+        if not self.card.faces or self.card.turned:
+            return None
+        exact = self.card.score
+        return pair_score(self.card.person, "p1") if exact is None else exact
+
+
+_YES = Verdict("Approved")
+_NO = Verdict("Declined", [_LOW])
+_NOT_LIVE = Verdict("Declined", [_LOW_LIVENESS])
+_ATTACKED = Verdict("Declined", [_ATTACK])
+_TRUE, _FALSE, _FACELESS = Verdict("true"), Verdict("false"), Verdict("Face not detected")
+_NOBODY = (Verdict("Declined", [_NO_PAIR]), Verdict("Declined", [_NO_FACE]))
+_NOBODY_EITHER = (_FACELESS, _FACELESS)
+#: What Deepvue says of two persons, and of one who is not live.
+_OTHERS, _NOT_ALIVE = (_FALSE, _TRUE), (_TRUE, _FALSE)
+
+_p1 = functools.partial(Card, person="p1")
+
+
+def _row(
+    name: str,
+    says: str,
+    card: Card,
+    match: Verdict = _YES,
+    liveness: Verdict = _YES,
+    *,
+    deepvue: tuple[Verdict, Verdict] = (_TRUE, _TRUE),
+) -> SheetCard:
+    return SheetCard(
+        name=name,
+        says=says,
+        card=card,
+        didit_match=match,
+        didit_liveness=liveness,
+        deepvue_match=deepvue[0],
+        deepvue_liveness=deepvue[1],
+    )
+
+
+# The answers are written out, not worked out: they are what the mock is held to.
+_CARDS = (
+    _row("p1", "the first person", _p1()),
+    _row("p1-again", "another picture of the first person", _p1(quality=70)),
+    _row("p2", "somebody else", Card(person="p2"), _NO, deepvue=_OTHERS),
+    _row("no-face", "nobody in it", _p1(faces=0), *_NOBODY, deepvue=_NOBODY_EITHER),
+    _row("two-faces", "one more face", _p1(faces=2), _YES, Verdict("Approved", [_SEVERAL])),
+    _row("child", "twelve years old", _p1(age=12)),
+    _row(
+        "turned-90",
+        "lies turned by 90 degrees clockwise",
+        _p1(turned=90),
+        *_NOBODY,
+        deepvue=_NOBODY_EITHER,
+    ),
+    _row("turned-180", "stands on its head", _p1(turned=180), *_NOBODY, deepvue=_NOBODY_EITHER),
+    _row(
+        "turned-270",
+        "lies turned by 270 degrees clockwise",
+        _p1(turned=270),
+        *_NOBODY,
+        deepvue=_NOBODY_EITHER,
+    ),
+    _row(
+        "spoof",
+        "an attack, with a low liveness score",
+        _p1(attack=True, liveness=4),
+        _YES,
+        Verdict("Declined", [_LOW_LIVENESS, _ATTACK]),
+        deepvue=_NOT_ALIVE,
+    ),
+    _row(
+        "attack",
+        "an attack, with a high liveness score",
+        _p1(attack=True),
+        _YES,
+        _ATTACKED,
+        deepvue=_NOT_ALIVE,
+    ),
+    _row("not-live", "a low liveness score", _p1(liveness=12), _YES, _NOT_LIVE, deepvue=_NOT_ALIVE),
+    _row(
+        "liveness-30",
+        "a liveness score of 30",
+        _p1(liveness=30),
+        _YES,
+        _NOT_LIVE,
+        deepvue=_NOT_ALIVE,
+    ),
+    _row(
+        "liveness-none",
+        "a face without a score",
+        _p1(liveness=None),
+        _YES,
+        _NOT_LIVE,
+        deepvue=_NOT_ALIVE,
+    ),
+    _row("dark", "too dark", _p1(luminance=8)),
+    _row("bright", "too bright", _p1(luminance=95)),
+    _row("blurred", "of low quality", _p1(quality=10)),
+    _row("review", "a person is to look, where a vendor can say so", _p1(review=True)),
+    _row("score-30", "a match score of 30", _p1(score=30.0), _NO, deepvue=_OTHERS),
+    _row("score-30-01", "a match score just above 30", _p1(score=30.01), deepvue=_OTHERS),
+)
+
+
+def card_sheet() -> dict[str, SheetCard]:
+    """The twenty ready cards by name."""
+    return {card.name: card for card in _CARDS}
+
+
+def table() -> str:
+    """What each card gives, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_TITLES)
+    for card in _CARDS:
+        score = "" if card.score is None else f"{card.score:.2f}"
+        verdicts = (card.didit_match, card.didit_liveness)
+        told = [cell for v in verdicts for cell in (v.status, " ".join(sorted(v.risks)))]
+        told += [card.deepvue_match.status, card.deepvue_liveness.status]
+        writer.writerow([f"{card.name}.png", card.card.person, card.says, score, *told])
+    return text.getvalue()
+
+
+def write_sheet(folder: Path) -> None:
+    """Draw the cards and write them and `TABLE` into a folder that is there.
+
+    Files of the same names are replaced. The sheet in this package is written so.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for card in _CARDS:
+        (folder / f"{card.name}.png").write_bytes(picture_of(card.card))
+    (folder / TABLE).write_text(table(), encoding="utf-8")
+
+
+def sheet_files() -> tuple[str, ...]:
+    """The names of the files that `write_sheet` writes."""
+    return (*(f"{card.name}.png" for card in _CARDS), TABLE)

@@ -1,0 +1,632 @@
+"""What every vendor has: credit, keys, rate limits, sessions; digests, and runs of a store."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import datetime as dt
+import enum
+import hashlib
+import math
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.state import Collection, Memory, Store, StoreError
+
+#: Pictures up to this many bytes in all are remembered.
+MAX_BYTES = 64 * 1024 * 1024
+
+_Key = tuple[int, bytes]
+
+
+class Digests:
+    """Digests of contents, exact: a remembered one counts only if every byte is the same.
+
+    Comparing is some twenty times faster than hashing. Least recently used first out. Safe across
+    threads. The contents stay in memory until they are pushed out or the world ends.
+
+    Args:
+        max_bytes: Of contents that are remembered, at least 0.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._known: collections.OrderedDict[_Key, tuple[bytes, str]] = collections.OrderedDict()
+        self._bytes = 0
+
+    def of(self, content: bytes) -> str:
+        """The SHA-256 of `content`, hexadecimal."""
+        # A sample from all over the content, because pictures begin and end alike.
+        key = (len(content), content[:: max(1, len(content) // 256)])
+        known = self._known.get(key)
+        if known is not None and known[0] == content:
+            with self._lock:
+                if key in self._known:
+                    self._known.move_to_end(key)
+            return known[1]
+        digest = hashlib.sha256(content).hexdigest()
+        with self._lock:
+            self._forget(key)
+            self._known[key] = (content, digest)
+            self._bytes += len(content)
+            while self._bytes > self._max_bytes:
+                self._forget(next(iter(self._known)))
+        return digest
+
+    @property
+    def remembered_bytes(self) -> int:
+        """How many bytes of contents are held, at most `max_bytes`."""
+        return self._bytes
+
+    def _forget(self, key: _Key) -> None:
+        old = self._known.pop(key, None)
+        if old is not None:
+            self._bytes -= len(old[0])
+
+
+#: How many of the newest entries are kept.
+KEPT_CHARGES = 10_000
+#: Who owns the keys that a world begins with.
+FIRST_OWNER = "mock"
+
+
+def amount(value: object) -> Decimal:
+    """An amount of money from a Decimal, a whole number or a text.
+
+    Raises:
+        ValueError: it is something else, negative, not finite, or finer than four places.
+    """
+    if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
+        raise ValueError("an amount is a decimal number, as text")  # noqa: TRY004 - one error for all
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("an amount is a decimal number, as text") from None
+    if not number.is_finite() or not 0 <= number <= Decimal("1e12"):
+        raise ValueError("an amount lies between 0 and 1e12")
+    if number != number.quantize(Decimal("0.0001")):
+        raise ValueError("an amount has at most four places")
+    return number
+
+
+@attrs.frozen(kw_only=True)
+class Charge:
+    """One entry.
+
+    Attributes:
+        at: When, UTC.
+        what: The service, as the vendor calls it.
+        amount: In USD.
+        request_id: Of the answer; None for one without.
+        balance: What was left after it.
+        owner: Whose credit it was.
+    """
+
+    at: dt.datetime
+    what: str
+    amount: Decimal
+    request_id: str | None
+    balance: Decimal
+    owner: str = FIRST_OWNER
+
+
+@attrs.frozen
+class _Left:
+    balance: Decimal
+
+
+class Ledgers:
+    """The credit of every owner in one world. Safe across threads.
+
+    Args:
+        start: What each begins with, in USD.
+        store: Where changes are written down.
+    """
+
+    def __init__(self, start: Decimal, store: Store | None = None) -> None:
+        self.start = start
+        self._lock = threading.Lock()
+        store = store or Memory()
+        self._left = Collection(store, "credit", _Left)
+        self._charges = Collection(store, "charges", Charge, limit=KEPT_CHARGES)
+        self._count = len(self._charges)
+        if self._count:
+            # The oldest may be gone: the number goes on from the last one.
+            self._count = int(self._charges.last_key() or 0)
+
+    def of(self, owner: str) -> Ledger:
+        """The credit of one owner."""
+        return Ledger(self, owner)
+
+    def balance(self, owner: str) -> Decimal:
+        """What is left, in USD."""
+        left = self._left.find(owner)
+        return self.start if left is None else left.balance
+
+    def set_balance(self, owner: str, value: Decimal) -> None:
+        """Set what is left."""
+        with self._lock:
+            self._left.put(owner, _Left(amount(value)))
+
+    def pay_in(self, owner: str, value: Decimal) -> None:
+        """Add to what is left; ValueError as for `amount`, of the sum too."""
+        with self._lock:
+            self._left.put(owner, _Left(amount(self.balance(owner) + amount(value))))
+
+    def entries(self) -> tuple[Charge, ...]:
+        """The newest 10,000 charges of all owners, in order."""
+        return self._charges.all()
+
+    def charge(
+        self,
+        owner: str,
+        price: Decimal,
+        *,
+        at: dt.datetime,
+        what: str,
+        request_id: str | None,
+        all_or_nothing: bool,
+    ) -> bool:
+        """As `Ledger.charge`, for that owner."""
+        with self._lock:
+            balance = self.balance(owner)
+            if balance < price:
+                if all_or_nothing or not balance:
+                    return False
+                price = balance
+            left = balance - price
+            entry = Charge(
+                at=at, what=what, amount=price, request_id=request_id, balance=left, owner=owner
+            )
+            self._count += 1
+            self._left.put(owner, _Left(left))
+            self._charges.put(f"{self._count:012}", entry)
+        return True
+
+    def take_back(self, owner: str, request_id: str) -> None:
+        """The charge of a call that was not answered after all; nothing is done if there is none.
+
+        Later entries keep the balance that they were written with.
+        """
+        with self._lock:
+            for key, entry in reversed(self._charges.items()):
+                if entry.request_id == request_id and entry.owner == owner:
+                    self._charges.remove(key)
+                    self._left.put(owner, _Left(self.balance(owner) + entry.amount))
+                    return
+
+
+class Ledger:
+    """The credit of one owner, never below zero. Safe across threads.
+
+    Args:
+        every: The credit of all.
+        owner: Who it is.
+    """
+
+    def __init__(self, every: Ledgers, owner: str) -> None:
+        self._all = every
+        self.owner = owner
+
+    @property
+    def balance(self) -> Decimal:
+        """What is left, in USD."""
+        return self._all.balance(self.owner)
+
+    @balance.setter
+    def balance(self, value: Decimal) -> None:
+        self._all.set_balance(self.owner, value)
+
+    @property
+    def entries(self) -> tuple[Charge, ...]:
+        """The newest charges, in order."""
+        return tuple(entry for entry in self._all.entries() if entry.owner == self.owner)
+
+    def charge(
+        self,
+        price: Decimal,
+        *,
+        at: dt.datetime,
+        what: str,
+        request_id: str | None = None,
+        all_or_nothing: bool = True,
+    ) -> bool:
+        """Take `price` away; False, and nothing is taken, if there is not so much.
+
+        Without `all_or_nothing` the last cents are taken for the whole.
+        """
+        return self._all.charge(
+            self.owner,
+            price,
+            at=at,
+            what=what,
+            request_id=request_id,
+            all_or_nothing=all_or_nothing,
+        )
+
+
+LIVE_KEY = "mock-live-key"
+SANDBOX_KEY = "mock-sandbox-key"
+
+
+class KeyKind(enum.StrEnum):
+    """What a key opens."""
+
+    LIVE = "live"
+    SANDBOX = "sandbox"
+
+
+@attrs.frozen(kw_only=True)
+class Key:
+    """One key, without its text.
+
+    Attributes:
+        kind: Live or sandbox.
+        revoked: Whether it was taken back.
+        allowed: Whether it has the right to the call.
+        expires: Its last day, UTC; None for never.
+        owner: Whose it is: the organization that pays and sees the sessions.
+        client: The id that the vendor wants beside it; None where the key is enough.
+    """
+
+    kind: KeyKind = attrs.field(converter=KeyKind)
+    revoked: bool = False
+    allowed: bool = True
+    expires: dt.date | None = None
+    owner: str = FIRST_OWNER
+    client: str | None = None
+
+    def expired(self, now: dt.datetime) -> bool:
+        """Whether its last day is over."""
+        return self.expires is not None and now.date() > self.expires
+
+
+#: A live and a sandbox key that work at once.
+FIRST_KEYS: Mapping[str, Key] = {
+    LIVE_KEY: Key(kind=KeyKind.LIVE),
+    SANDBOX_KEY: Key(kind=KeyKind.SANDBOX),
+}
+
+
+class Keys:
+    """The keys of one world. Safe across threads.
+
+    Args:
+        store: Where changes are written down, without the texts of keys.
+        first: Those that work at once, by text.
+    """
+
+    def __init__(self, store: Store | None = None, first: Mapping[str, Key] = FIRST_KEYS) -> None:
+        self._keys = Collection(store or Memory(), "keys", Key)
+        for text, key in first.items():
+            if self.find(text) is None:
+                self._keys.put(_name(text), key)
+
+    def find(self, text: str) -> Key | None:
+        """The key of that text, or None."""
+        return self._keys.find(_name(text))
+
+    def add(self, text: str, key: Key) -> None:
+        """Let a key in, or change one.
+
+        Raises:
+            ValueError: the text is empty, or cannot stand in a header.
+        """
+        if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+            raise ValueError("a key is printable ASCII without spaces around it")
+        self._keys.put(_name(text), key)
+
+    def revoke(self, text: str) -> None:
+        """Take a key back.
+
+        Raises:
+            LookupError: there is no such key; the message does not repeat it.
+        """
+        if self._keys.change(_name(text), lambda key: attrs.evolve(key, revoked=True)) is None:
+            raise LookupError("there is no such key")
+
+    def all(self) -> tuple[Key, ...]:
+        """The keys without their texts, in the order they were added."""
+        return self._keys.all()
+
+
+def _name(text: str) -> str:
+    # Whoever reads the store learns no key from it.
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+#: How many clients are remembered; the one not seen for longest is forgotten first.
+CLIENTS = 10_000
+
+
+@attrs.frozen
+class Window:
+    """Where a client stands after one request.
+
+    Attributes:
+        refused: Whether the request is one too many.
+        limit: Requests in a window.
+        remaining: How many are left now.
+        reset: When the oldest request leaves the window: seconds since 1970, whole.
+        retry_after: Seconds until then, whole, at least 1.
+    """
+
+    refused: bool
+    limit: int
+    remaining: int
+    reset: int
+    retry_after: int
+
+
+class Rates:
+    """The windows of one world. Safe across threads.
+
+    Args:
+        limits: Requests in a window, by scope; None for no limit.
+    """
+
+    def __init__(self, limits: dict[str, int | None]) -> None:
+        self._lock = threading.Lock()
+        self._limits = dict(limits)
+        self._seen: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """The limit of each scope."""
+        with self._lock:
+            return dict(self._limits)
+
+    def set_limit(self, scope: str, limit: int | None) -> None:
+        """Change a limit at once.
+
+        Raises:
+            ValueError: no such scope, or no whole number from 0 on.
+        """
+        if scope not in self._limits:
+            raise ValueError(f"there is no rate limit {scope}; there are {', '.join(self._limits)}")
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise ValueError("a limit is a whole number from 0 on, or nothing for no limit")
+        with self._lock:
+            self._limits[scope] = limit
+
+    def take(
+        self, scope: str, client: str, *, now: float, window_s: float, count_refused: bool = False
+    ) -> Window | None:
+        """Count one request; None if the scope has no limit.
+
+        Args:
+            scope: One of the limits.
+            client: Who asks.
+            now: Seconds since 1970.
+            window_s: Length of the window.
+            count_refused: Whether a refused request counts, too.
+        """
+        with self._lock:
+            limit = self._limits[scope]
+            if limit is None:
+                return None
+            seen = self._of(scope, client, now - window_s)
+            refused = len(seen) >= limit
+            if not refused or count_refused:
+                seen.append(now)
+            while len(seen) > max(limit, 1):
+                seen.popleft()
+            return _window(seen, limit, now, window_s, refused=refused)
+
+    def take_all(
+        self, windows: Mapping[str, float], client: str, *, now: float, count_refused: bool = False
+    ) -> tuple[str, Window] | None:
+        """Count one request in several windows; in none of them if one refuses it.
+
+        Args:
+            windows: Their lengths in seconds, by scope.
+            client: Who asks.
+            now: Seconds since 1970.
+            count_refused: Whether a refused request counts all the same.
+
+        Returns:
+            The first scope that refuses it, and where the client stands there; None if none does.
+        """
+        with self._lock:
+            found: list[deque[float]] = []
+            refusal: tuple[str, Window] | None = None
+            for scope, window_s in windows.items():
+                limit = self._limits[scope]
+                if limit is None:
+                    continue
+                seen = self._of(scope, client, now - window_s)
+                found.append(seen)
+                if len(seen) >= limit and refusal is None:
+                    refusal = scope, _window(seen, limit, now, window_s, refused=True)
+            if refusal is None or count_refused:
+                for seen in found:
+                    seen.append(now)
+            return refusal
+
+    def _of(self, scope: str, client: str, since: float) -> deque[float]:
+        """When this client asked, later than `since`; the lock is held."""
+        seen = self._seen.setdefault((scope, client), deque())
+        self._seen.move_to_end((scope, client))
+        if len(self._seen) > CLIENTS:
+            self._seen.popitem(last=False)
+        while seen and seen[0] <= since:
+            seen.popleft()
+        return seen
+
+
+def _window(
+    seen: deque[float], limit: int, now: float, window_s: float, *, refused: bool
+) -> Window:
+    reset = (seen[0] if seen else now) + window_s
+    return Window(
+        refused=refused,
+        limit=limit,
+        remaining=max(0, limit - len(seen)),
+        reset=math.ceil(reset),
+        retry_after=max(1, math.ceil(reset - now)),
+    )
+
+
+#: How many of the newest sessions are kept.
+KEPT_SESSIONS = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class Review:
+    """A note on a session, or a change of its status.
+
+    Attributes:
+        user: Who wrote it, in the vendor's words.
+        new_status: The vendor's word; None for a note alone.
+        comment: As written; None without one.
+        created_at: UTC.
+    """
+
+    user: str
+    new_status: str | None
+    comment: str | None
+    created_at: dt.datetime
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """One saved call.
+
+    Attributes:
+        id: The request id of its answer.
+        number: 1 for the first session of the world.
+        internal_id: Another id of it, which lists tell.
+        service: As the vendor calls it.
+        status: The vendor's word; changes when somebody updates it.
+        created_at: UTC.
+        vendor_data, metadata: As sent; None if they were not.
+        pictures: SHA-256 by the vendor's name of the picture; None where digests are off.
+        result: The part of the answer that belongs to the service.
+        owner: Whose it is.
+        reviews: In the order they were written.
+    """
+
+    id: str
+    number: int
+    internal_id: str = ""
+    service: str
+    status: str
+    created_at: dt.datetime
+    vendor_data: str | None
+    metadata: Mapping[str, Any] | None = attrs.field(repr=False)
+    pictures: Mapping[str, str | None]
+    result: Mapping[str, Any] = attrs.field(repr=False)
+    owner: str = FIRST_OWNER
+    reviews: tuple[Review, ...] = ()
+
+
+@attrs.frozen
+class _Count:
+    made: int
+
+
+class Sessions:
+    """The newest 10,000 sessions of one world. Safe across threads.
+
+    Args:
+        store: Where changes are written down.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        store = store or Memory()
+        self._lock = threading.Lock()
+        self._counts = Collection(store, "session numbers", _Count)
+        self._sessions = Collection(store, "sessions", Session, limit=KEPT_SESSIONS)
+
+    def add(self, session_id: str, **fields: Any) -> Session:
+        """Keep a session under the next number; `fields` are those of `Session`."""
+        with self._lock:
+            count = self._counts.find("") or _Count(0)
+            session = Session(id=session_id, number=count.made + 1, **fields)
+            # A number is given once, even if its session was deleted since.
+            self._counts.put("", _Count(session.number))
+            self._sessions.put(session_id, session)
+        return session
+
+    def find(self, session_id: str) -> Session | None:
+        """The session of that id, or None."""
+        return self._sessions.find(session_id)
+
+    def change(self, session_id: str, change: Callable[[Session], Session]) -> Session | None:
+        """Replace a session by what `change` makes of it; None if there is none."""
+        return self._sessions.change(session_id, change)
+
+    def remove(self, session_id: str) -> Session | None:
+        """Take a session away; None if there is none."""
+        return self._sessions.remove(session_id)
+
+    def all(self) -> tuple[Session, ...]:
+        """In the order they were made."""
+        return self._sessions.all()
+
+
+@attrs.frozen(kw_only=True)
+class _Kept:
+    number: int
+    now: dt.datetime
+    advanced_s: float
+
+
+class Runs:
+    """The runs of a world on one store. Its clock goes on where the last run left it.
+
+    Args:
+        store: Where they are written down; where nothing is kept there is nothing to do.
+        clock: The world's.
+
+    Attributes:
+        number: Which run this is, from 1 on.
+    """
+
+    def __init__(self, store: Store, clock: VirtualClock) -> None:
+        self._store = store
+        self._clock = clock
+        self.number = 1
+        self._watches = False
+        if not store.keeps:
+            return
+        kept = Collection(store, "runs", _Kept).find("")
+        if kept is not None:
+            self.number = kept.number + 1
+            clock.resume(kept.now, kept.advanced_s)
+
+    def begin(self, *known: dt.datetime) -> None:
+        """Write down how far the clock is moved from here on. May be called more than once.
+
+        Args:
+            known: Times that were told already; the clock does not go back behind them.
+        """
+        if self._store.keeps:
+            for time in known:
+                self._clock.resume(time, 0.0)
+            if not self._watches:
+                self._clock.watch(self._write)
+            self._watches = True
+
+    def save(self) -> None:
+        """Write this run down."""
+        if self._store.keeps:
+            self._write(self._clock.now(), self._clock.advanced_s)
+
+    def end(self) -> None:
+        """The last time of it; the clock may go on without us."""
+        if self._store.keeps:
+            self._clock.unwatch(self._write)
+            with contextlib.suppress(StoreError):  # it was told with the answer that failed
+                self.save()
+
+    def _write(self, now: dt.datetime, advanced_s: float) -> None:
+        kept = _Kept(number=self.number, now=now, advanced_s=advanced_s)
+        Collection(self._store, "runs", _Kept).put("", kept)

@@ -1,0 +1,117 @@
+"""The mock server in the place of Deepvue, for the contract tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from facematch_core import ImageFormat
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import Situation
+from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.http.forms import URLENCODED
+from facematch_mock_server.messages import Request
+from facematch_mock_server.simulators import MockDouble, Sent
+
+_CLIENT_ID = "deepvue-double-client-7c1e90"
+_CLIENT_SECRET = "deepvue-double-secret-4f7e1c2ab9"  # noqa: S105 - nobody's
+_LOGIN = "/v1/authorize"
+_LIVENESS = "/v1/liveness-check"
+_FACES = frozenset({"/v1/facematch", "/v2/facematch"})
+_PICTURES = {"file_b": "probe", "file_a": "reference"}
+
+#: What cannot be met at Deepvue, and why.
+_ABSENT = {
+    Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
+    Situation.TWO_FACES: "Deepvue's answer does not tell how many faces there were.",
+    Situation.TURNED: "Deepvue takes no request to turn a picture.",
+    Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
+    Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
+    Situation.DEMOGRAPHICS: "Deepvue's answer has no guesses of age, gender or race.",
+}
+
+
+class DeepvueDouble(MockDouble):
+    """The mock server in the place of Deepvue.
+
+    Deepvue documents a yes or no with a number, and little else. What it says nothing of, no
+    backend can be held to: those situations are absent, each with its reason.
+    """
+
+    vendor = "deepvue"
+    calls = _FACES | {_LIVENESS}
+    #: Told, so that a backend whose setting says what the number means can be held to it.
+    switches: ClassVar[Mapping[str, Any]] = {"liveness_score": "number"}
+    faults: ClassVar[Mapping[Situation, Fault]] = {
+        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
+        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
+    }
+    absent = _ABSENT
+    situations = frozenset(Situation) - frozenset(_ABSENT)
+    # Deepvue docs, Face Match v1, read 2026-11-20; the size is an assumption of ours.
+    limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5 * 1024 * 1024)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._let_in(_CLIENT_ID)
+        # Asked for beforehand: a secret has to be known before it can be looked for.
+        self._token = self._login()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:  # type: ignore[override]  # there is nothing to set
+        return (_CLIENT_ID, _CLIENT_SECRET, self._token)
+
+    def keys(self) -> Mapping[str, str]:
+        return {"client_id": _CLIENT_ID, "client_secret": _CLIENT_SECRET}
+
+    def begin(self, situation: Situation, score: float | None) -> None:
+        # Not from the beginning: the tokens that backends hold would be good no more.
+        control = self.control
+        control.clear_faults()
+        control.answers.clear()
+        control.set_balance(0 if situation is Situation.NO_CREDIT else 100)
+        control.set_limit("day", 0 if situation is Situation.THROTTLED else None)
+        # The key of somebody else, as far as Deepvue knows.
+        self._let_in("somebody-else" if situation is Situation.BAD_KEY else _CLIENT_ID)
+        number = {
+            Situation.SCORE: score,
+            Situation.NULL_SCORE: None,
+            Situation.IMPOSSIBLE_SCORE: 250,
+        }
+        if situation in number:
+            told = number[situation]
+            match, live = {"match": True, "confidence": told}, {"is_live": True, "score": told}
+            control.answers.set("match", {"data": match}, times=None)
+            control.answers.set("liveness", {"data": live}, times=None)
+
+    def alter(self, path: str, body: Any) -> Any:
+        return {**body, "access_token": self._token} if path == _LOGIN else body
+
+    def told(self, sent: Sent) -> Mapping[str, Any]:
+        if sent.path == _LIVENESS:
+            picture = json.loads(sent.body)["image"]
+            return {"probe": base64.b64decode(picture.rpartition(",")[2])}
+        return {
+            name: upload.content
+            for field, name in _PICTURES.items()
+            for upload in sent.form.files.get(field, ())
+        }
+
+    def _let_in(self, client: str) -> None:
+        self.control.add_key(key=_CLIENT_SECRET, client=client)
+
+    def _login(self) -> str:
+        pair = {"client_id": _CLIENT_ID, "client_secret": _CLIENT_SECRET}
+        answer = self._mock.app.handle(
+            Request(
+                method="POST",
+                target=_LOGIN,
+                headers=(("content-type", URLENCODED),),
+                body=urlencode(pair).encode(),
+            )
+        )
+        token: str = answer.json()["access_token"]
+        return token

@@ -1,0 +1,333 @@
+"""Deepvue's access tokens, and what a test does to them and to answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import hmac
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+import attrs
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.faults import own_json
+from facematch_mock_server.operations import Operation
+from facematch_mock_server.state import Store
+from facematch_mock_server.world import NoRecords, World
+
+#: How many of the newest tokens can be listed.
+KEPT = 10_000
+
+Recognized = Literal["match", "liveness"]
+
+
+# JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515)
+
+
+def signed(claims: Mapping[str, Any], key: bytes) -> str:
+    """A token with these claims."""
+    parts = ({"alg": "HS256", "typ": "JWT"}, dict(claims))
+    text = ".".join(_packed(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
+    return f"{text}.{_packed(_signature(text, key))}"
+
+
+def claims_of(token: str, key: bytes) -> dict[str, Any] | None:
+    """The claims of a token that was signed with `key`; None for any other text."""
+    text, _, signature = token.rpartition(".")
+    if not token.isascii() or not hmac.compare_digest(signature, _packed(_signature(text, key))):
+        return None
+    middle = text.partition(".")[2]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (ValueError, binascii.Error):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def _signature(text: str, key: bytes) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def _packed(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+# What is remembered: in memory only
+
+
+@attrs.frozen(kw_only=True)
+class IssuedToken:
+    """One access token, without its text.
+
+    Attributes:
+        number: 1 for the first of the world.
+        at: When it was given out, UTC.
+        client: The client id that it was given to.
+        expires: When it ends, UTC.
+        revoked: Whether it was taken back.
+    """
+
+    number: int
+    at: dt.datetime
+    client: str
+    expires: dt.datetime
+    revoked: bool = False
+
+
+class TokenBook:
+    """The tokens of one world. Their texts are not kept. Safe across threads.
+
+    Attributes:
+        asked: How often a token was asked for, with a good pair or a wrong one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._issued: deque[IssuedToken] = deque(maxlen=KEPT)
+        self._count = self._revoked_to = 0
+        self.asked = 0
+
+    def ask(self) -> None:
+        """Count one call for a token."""
+        with self._lock:
+            self.asked += 1
+
+    def issue(
+        self, cited: Citations, client: str, now: dt.datetime, secret: bytes
+    ) -> tuple[str, IssuedToken]:
+        """A new token for a client, as text, and what is known of it.
+
+        Args:
+            cited: What it is made with.
+            client: Whose it is.
+            now: The time.
+            secret: What it is signed with.
+        """
+        expires = now + dt.timedelta(seconds=cited["token.life_s"])
+        cited.cite("token.many", "token.jti")
+        with self._lock:
+            self._count += 1
+            issued = IssuedToken(number=self._count, at=now, client=client, expires=expires)
+            self._issued.append(issued)
+        known = {"sub": client, "exp": int(expires.timestamp())}
+        claims = {name: known[name] for name in cited["token.claims"]}
+        return signed({**claims, "jti": str(issued.number)}, secret), issued
+
+    def client_of(self, text: str, now: dt.datetime, secret: bytes) -> str | None:
+        """Whose token it is; None if it is not one of this world, over, or taken back."""
+        claims = claims_of(text, secret)
+        if claims is None or now.timestamp() >= claims["exp"]:
+            return None
+        if not self._revoked_to < int(claims["jti"]) <= self._count:
+            return None
+        return str(claims.get("sub", ""))
+
+    def issued(self) -> tuple[IssuedToken, ...]:
+        """The newest 10,000, in order."""
+        with self._lock:
+            upto = self._revoked_to
+            return tuple(
+                attrs.evolve(one, revoked=True) if one.number <= upto else one
+                for one in self._issued
+            )
+
+    def revoke(self) -> int:
+        """Take back every token that was given out; how many of them had not been."""
+        with self._lock:
+            fresh, self._revoked_to = self._count - self._revoked_to, self._count
+            return fresh
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(name, str) for name in values):
+        raise ValueError("without takes names of fields")
+    return tuple(values)
+
+
+@attrs.frozen(kw_only=True)
+class SetAnswer:
+    """What a test makes up of an answer; everything else is decided as without it.
+
+    Attributes:
+        kind: ``match`` or ``liveness``.
+        fields: What the body holds instead, by name: ``{"data": None}``, say. It says nothing of
+            the vendor.
+        without: Names that the body does not have.
+        times: For how many calls with a verdict it still holds, from 1 on; None for all.
+
+    Raises:
+        ValueError: an unknown kind, fields that are no JSON, or a wrong number.
+    """
+
+    kind: Recognized
+    fields: Mapping[str, Any] = attrs.field(factory=dict, converter=own_json, hash=False)
+    without: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    times: int | None = 1
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind not in ("match", "liveness"):
+            raise ValueError("the kind of an answer is match or liveness")
+        if not isinstance(self.fields, dict):
+            raise ValueError("the fields of an answer are an object")  # noqa: TRY004 - one error for all
+        if self.times is not None and (type(self.times) is not int or self.times < 1):
+            raise ValueError("times is a whole number from 1 on, or nothing for all")
+
+    def applied(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """`body` as the test wants it."""
+        whole = {**body, **self.fields}
+        return {name: value for name, value in whole.items() if name not in self.without}
+
+
+class DeepvueRecords(NoRecords):
+    """The further state of one world, in memory only. Safe across threads.
+
+    Args:
+        store: Unused: tokens are never written down.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.tokens = TokenBook()
+        self._lock = threading.Lock()
+        self.answers: tuple[SetAnswer, ...] = ()
+
+    def add_answer(self, answer: SetAnswer) -> None:
+        """One more that waits for its call."""
+        with self._lock:
+            self.answers = (*self.answers, answer)
+
+    def take_answer(self, kind: str) -> SetAnswer | None:
+        """The first one for such a call, counted; None for none."""
+        with self._lock:
+            for index, answer in enumerate(self.answers):
+                if answer.kind != kind:
+                    continue
+                if answer.times is not None:
+                    left = answer.times - 1
+                    rest = (attrs.evolve(answer, times=left),) if left else ()
+                    self.answers = (*self.answers[:index], *rest, *self.answers[index + 1 :])
+                return answer
+        return None
+
+
+# What a test may do
+
+
+class Tokens:
+    """The access tokens of one world. In memory only. Safe across threads.
+
+    Args:
+        world: Whose they are.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def asked(self) -> int:
+        """How often a token was asked for, with a good pair or a wrong one."""
+        return self._book.asked
+
+    def issued(self) -> tuple[IssuedToken, ...]:
+        """The newest 10,000 that were given out, without their texts, in order."""
+        return self._book.issued()
+
+    def revoke(self) -> int:
+        """Take back every token that was given out; how many of them had not been.
+
+        Those that are given out later are good.
+        """
+        return self._book.revoke()
+
+    @property
+    def _book(self) -> TokenBook:
+        # A reset gives the world other records.
+        book: TokenBook = self._world.records.tokens
+        return book
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "GET",
+            "tokens",
+            lambda control: {"asked": control.tokens.asked, "issued": control.tokens.issued()},
+            "How often a token was asked for, and those that were given out.",
+        ),
+        Operation(
+            "POST",
+            "tokens/revoke",
+            lambda control: control.tokens.revoke(),
+            "Take back every token that was given out.",
+            gives="revoked",
+        ),
+    )
+
+
+class Answers:
+    """Answers whose fields a test makes up, for what no document tells. Safe across threads.
+
+    Args:
+        world: Whose they are.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def set(
+        self,
+        kind: Recognized,
+        fields: Mapping[str, Any] | None = None,
+        *,
+        without: Iterable[str] = (),
+        times: int | None = 1,
+    ) -> SetAnswer:
+        """Make up fields of the next answers with a verdict. The call is charged as ever.
+
+        Args:
+            kind: ``match`` or ``liveness``.
+            fields: What the body holds instead, by name: ``{"data": {"match": "true"}}``. They
+                say nothing of the vendor.
+            without: Names that the body does not have.
+            times: For how many calls, from 1 on; None for all.
+
+        Returns:
+            The answer as it waits.
+
+        Raises:
+            ValueError: an unknown kind, fields that are no JSON, or a wrong number.
+        """
+        answer = SetAnswer(kind=kind, fields=fields or {}, without=without, times=times)
+        self._world.records.add_answer(answer)
+        return answer
+
+    def all(self) -> tuple[SetAnswer, ...]:
+        """Those that still wait, in order."""
+        answers: tuple[SetAnswer, ...] = self._world.records.answers
+        return answers
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._world.records.answers = ()
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "GET",
+            "answers",
+            lambda control: control.answers.all(),
+            "The made-up answers that still wait.",
+            gives="answers",
+        ),
+        Operation(
+            "POST",
+            "answers",
+            lambda control, kind, **sent: control.answers.set(kind, **sent),
+            "Make up fields of the next answers with a verdict.",
+            {"kind!": "any", "fields": "any", "without": "names", "times": "any"},
+        ),
+        Operation("POST", "answers/clear", lambda control: control.answers.clear(), "Drop all."),
+    )

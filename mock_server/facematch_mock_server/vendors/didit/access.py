@@ -1,0 +1,294 @@
+"""What stands before Didit's endpoints: rate limit, session, key, method, body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.http.forms import MULTIPART, URLENCODED, Form, media_type
+from facematch_mock_server.journal import described
+from facematch_mock_server.messages import Head, host_in, is_loopback
+from facematch_mock_server.recognition.index import Identity
+from facematch_mock_server.services import KeyKind, Session, Window
+from facematch_mock_server.vendors.base import Call, Refused
+from facematch_mock_server.world import World
+
+from . import framework
+from .records import DiditRecords
+
+#: Both hosts; one port serves them, told apart by path or by the Host header.
+HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
+#: The rate limit that counts requests of a method.
+_SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
+
+
+@attrs.frozen(kw_only=True)
+class Door:
+    """How an endpoint that takes JSON or nothing is entered.
+
+    Attributes:
+        session: Whether its path names a session, which is looked up before the key.
+        scope: The rate limit that counts it in place of that of its method; None for that, and
+            that counts, too, where this one is not set.
+        throttle: A rate limit that the endpoint itself asks for, beside those; None for none.
+        served: The claim that says whether Didit has this path at all; None if it has.
+    """
+
+    session: bool = False
+    scope: str | None = None
+    throttle: str | None = None
+    served: str | None = None
+
+
+@attrs.define(kw_only=True)
+class DiditCall(Call):
+    """One request to Didit.
+
+    Attributes:
+        form: What was read of a form; None before, and for JSON.
+        session: The session of the path, once it was found.
+        identity: Who is in the first picture; None until somebody asked.
+        kept: What its session keeps beside the answer's part, or instead.
+    """
+
+    form: Form | None = None
+    session: Session | None = None
+    identity: Identity | None = None
+    _body: tuple[Any] | None = None
+    kept: dict[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def records(self) -> DiditRecords:
+        """What Didit remembers beyond keys, credit and sessions."""
+        records: DiditRecords = self.world.records
+        return records
+
+    @property
+    def body(self) -> Any:
+        """The JSON of the body, read when it is first asked for; None for null.
+
+        Refuses the call if it is no JSON.
+        """
+        if self._body is None:
+            try:
+                self._body = (framework.read_json(self),)
+            except Refused:
+                self.claims.cite("door.body")
+                raise
+            if isinstance(self._body[0], dict) and self.route is not None:
+                self.shown |= described(self._body[0].items(), self.route.shown)
+        return self._body[0]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the key is a live one."""
+        return self.key is not None and self.key.kind is KeyKind.LIVE
+
+    @property
+    def found(self) -> Session:
+        """The session of the path; only behind the door of a session."""
+        if self.session is None:
+            raise LookupError("there is no session in this path")
+        return self.session
+
+    @property
+    def origin(self) -> str:
+        """How the caller reaches this server, for addresses in answers."""
+        return origin_of(self.world, self.request)
+
+
+def origin_of(world: World, head: Head) -> str:
+    """Scheme and host under which the caller reached this server, or its own if that is no name
+    of it: an address that is told, and sent in webhooks, must not lead elsewhere."""
+    if not is_ours(world, head):
+        return world.server.address or "http://127.0.0.1"
+    host = head.header("host") or "127.0.0.1"
+    # In process the address is the vendor's own, and that is https.
+    scheme = "https" if host_in(host) in HOSTS else "http"
+    return f"{scheme}://{host}"
+
+
+def is_ours(world: World, head: Head) -> bool:
+    """Whether the Host header is a name of this server.
+
+    A page in a browser can have its own name point to the loopback; then it asks under that name.
+    Beyond the loopback, and within the process, a server may have any name.
+    """
+    host = host_in(head.header("host") or "127.0.0.1")
+    if host is None:
+        return False
+    return world.server.is_open or head.is_inside or host in HOSTS or is_loopback(host)
+
+
+# The checks
+
+
+def rate(
+    call: DiditCall,
+    scope: str | None = None,
+    *,
+    window: str = "rate.window_s",
+    by_address: bool = False,
+) -> None:
+    """The rate limit; counts the request.
+
+    Args:
+        call: Who asks.
+        scope: Which one; None for that of the method.
+        window: The claim with its length.
+        by_address: Whether it counts by address, whatever key is shown.
+    """
+    scope = scope or _SCOPES.get(call.request.method)
+    if scope is None:
+        return
+    place = call.world.rates.take(
+        scope,
+        _client(call, by_key=not by_address),
+        now=call.now.timestamp(),
+        window_s=call.claims.get(window),
+    )
+    if place is not None:
+        call.claims.cite(f"rate.{scope}.limit")
+        if place.refused:
+            throttled(call, scope, place, window)
+
+
+def throttled(call: Call, scope: str, place: Window, window: str = "rate.window_s") -> None:
+    """Refuse the call with the 429 of a scope."""
+    claims = call.claims
+    claims.cite(window, "rate.refused_count", "rate.by_key", "rate.by_forwarded")
+    numbers = (place.limit, place.remaining, place.reset)
+    headers = [(name, str(n)) for name, n in zip(claims["rate.headers"], numbers, strict=True)]
+    headers += [(name, str(place.retry_after)) for name in claims["rate.retry_after"]]
+    call.refuse(
+        f"rate.{scope}.refused",
+        headers=tuple(headers),
+        limit=place.limit,
+        wait=place.retry_after,
+    )
+
+
+def _client(call: Call, *, by_key: bool) -> str:
+    key = call.request.header("x-api-key")
+    if key and by_key:
+        return f"key {key}"
+    forwarded = call.request.header("x-forwarded-for")
+    return f"address {forwarded.partition(',')[0].strip() if forwarded else call.request.peer}"
+
+
+def access(call: DiditCall, words: str = "auth.words.403") -> None:
+    """The key.
+
+    Args:
+        call: Who asks.
+        words: The claim with the words of a 403.
+    """
+    sent = call.request.header("x-api-key")
+    if call.let_in(sent) and call.key is not None:
+        if call.key.allowed:
+            return
+        call.key, call.key_word = None, "wrong"
+        denied(call, "auth.not_allowed", words)
+    found = call.world.keys.find(sent) if sent else None
+    if not sent:
+        denied(call, "auth.missing", words)
+    denied(
+        call,
+        "auth.wrong" if found is None else "auth.revoked" if found.revoked else "auth.expired",
+        words,
+    )
+
+
+def denied(call: Call, why: str, words: str = "auth.words.403") -> None:
+    """Refuse the call for this reason."""
+    if call.claims.get(why).status != 401:
+        call.refuse(why, {"detail": call.claims[words]})
+    headers = (("WWW-Authenticate", call.claims["auth.challenge"]),)
+    call.refuse(why, {"detail": call.claims["auth.words.401"]}, headers)
+
+
+def _door(call: DiditCall) -> Door:
+    door: Door = call.route.more  # type: ignore[union-attr]  # a check is asked for a route
+    return door
+
+
+def _limit(call: DiditCall) -> None:
+    scope = _door(call).scope
+    if scope is not None and call.world.rates.limits[scope] is None:
+        call.claims.cite(f"rate.{scope}.limit")
+        scope = None
+    rate(call, scope)
+
+
+def _session(call: DiditCall) -> None:
+    """The session of the path, before anybody asks for a key."""
+    if _door(call).session:
+        call.session = call.world.sessions.find(call.words[0].lower())
+        if call.session is None:
+            call.refuse("session.unknown")
+
+
+def _key(call: DiditCall) -> None:
+    """The key, and whether the session is its to see."""
+    if call.route is not None and "x-api-key" not in call.route.credentials:
+        return
+    access(call, "auth.words.session" if _door(call).session else "auth.words.403")
+    if call.session is None:
+        return
+    if call.owner != call.session.owner:
+        call.refuse("auth.other_owner", {"detail": call.claims["auth.words.other_owner"]})
+    if not call.is_live:
+        # It belongs to the live application beside it.
+        call.refuse("session.out_of_reach")
+
+
+def method(call: DiditCall) -> None:
+    """The method."""
+    answers = {} if call.route is None else call.route.answers
+    sent = call.request.method
+    if ("GET" if sent == "HEAD" else sent) not in answers:
+        framework.other_method(call, answers)
+
+
+def accept(call: DiditCall) -> None:
+    """What the caller takes, before anything else: JSON, and nothing but JSON is there."""
+    wanted = call.query.get("format") if "format" in call.request.target else None
+    if wanted not in (None, "", "json"):
+        call.claims.cite("accept.format")
+        call.refuse("path.not_found")
+    sent = call.request.header("accept")
+    if sent is None:
+        return
+    ranges = (one.partition(";")[0].strip().lower() for one in sent.split(","))
+    if not any(one in ("*/*", "application/*", "application/json") for one in ranges):
+        call.refuse("accept.refused")
+
+
+#: Of endpoints that take JSON or nothing, by the claim that states the place of each.
+JSON_CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
+    "accept.json": accept,
+    "door.limit": _limit,
+    "door.session": _session,
+    "door.key": _key,
+    "door.method": method,
+}
+
+
+def is_readable(call: DiditCall) -> bool:
+    """Whether the body is a form; without a body there is nothing that could be wrong."""
+    if not call.request.body:
+        call.claims.cite("media.empty")
+        return True
+    media = media_type(call.request.header("content-type") or "")
+    if media == URLENCODED:
+        call.claims.cite("media.urlencoded")
+    return media in (URLENCODED, MULTIPART, "multipart/*", "*/*")
+
+
+def method_and_media(call: DiditCall) -> None:
+    """The method and the content type of an endpoint that takes a form."""
+    method(call)
+    if not is_readable(call):
+        call.refuse("media.refused", media=call.request.header("content-type") or "")

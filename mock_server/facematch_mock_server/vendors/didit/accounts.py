@@ -1,0 +1,336 @@
+"""Accounts: registration by a program, a mailbox proved, logging in, and the organization."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import attrs
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.messages import Response
+from facematch_mock_server.services import Key, KeyKind
+from facematch_mock_server.vendors.base import Route
+
+from . import framework
+from .access import JSON_CHECKS, DiditCall, Door, rate
+from .framework import Given, Invalid
+from .records import Account, Mail, Opened
+
+#: A hundredth of what guards a real password: these guard nothing, and tests make many.
+_COST = 2**10
+
+
+def hashed(text: str) -> str:
+    """`text`, salted and hashed; another result each time."""
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}:{_scrypt(text, salt)}"
+
+
+def is_same(text: str, kept: str | None) -> bool:
+    """Whether `kept` was made of `text`; never where nothing is kept."""
+    if kept is None:
+        return False
+    salt, _, digest = kept.partition(":")
+    return hmac.compare_digest(_scrypt(text, bytes.fromhex(salt)), digest)
+
+
+def _scrypt(text: str, salt: bytes) -> str:
+    sent = text.encode(errors="surrogatepass")
+    return hashlib.scrypt(sent, salt=salt, n=_COST, r=8, p=1).hex()
+
+
+# The fields
+
+_EMAIL = Given(name="email", required=True, read=framework.email("register.bad_email"))
+
+#: Whether a text breaks each rule of a password.
+_BREAKS: Mapping[str, Callable[[Citations, str], bool]] = {
+    "short": lambda claims, text: len(text) < claims["password.shortest"],
+    "upper": lambda _, text: not any(one.isupper() for one in text),
+    "lower": lambda _, text: not any(one.islower() for one in text),
+    "digit": lambda _, text: not any(one.isdigit() for one in text),
+    "special": lambda _, text: all(one.isalnum() for one in text),
+}
+
+
+def _password(claims: Citations, value: Any) -> str:
+    """A password that keeps the rules; of several that it breaks only the first is told."""
+    sent = framework.long_text(claims, value)
+    if len(sent) > claims.get("given.longest"):
+        raise Invalid(claims["text.long"].format(most=claims["given.longest"]))
+    broken = [name for name in claims["password.rules"] if _BREAKS[name](claims, sent)]
+    if broken:
+        claims.cite("password.one_at_a_time")
+        raise Invalid(claims[f"password.{broken[0]}"])
+    return sent
+
+
+_REGISTER = (_EMAIL, Given(name="password", required=True, read=_password))
+_LOGIN = (_EMAIL, Given(name="password", required=True, read=framework.long_text))
+_VERIFY = (_EMAIL, Given(name="code", required=True, read=framework.text))
+
+
+# Registration, and the code to the mailbox
+
+
+def _register(call: DiditCall) -> Response:
+    """Register an account; it can do nothing until its code was shown."""
+    rate(call, "register", window="rate.register.window_s", by_address=True)
+    claims = call.claims
+    values = framework.read_json_fields(call, call.body, _REGISTER)
+    email: str = values["email"]
+    domain = "." + email.rpartition("@")[2].lower()
+    reserved = (*claims["register.reserved"], *claims["register.reserved_besides"])
+    if any(domain.endswith("." + one) for one in reserved):
+        return call.answer("register.broken", page=claims["register.broken_page"])
+    code = _new_code(call)
+    account = Account(
+        email=email,
+        password=hashed(values["password"]),
+        registered_at=call.now,
+        code=hashed(code),
+        code_at=call.now,
+    )
+    if not call.records.accounts.add(account):
+        call.refuse("register.taken")
+    call.records.mails.add(Mail(at=call.now, to=email, code=code))
+    return call.answer("register.answer", {"message": claims["register.message"], "email": email})
+
+
+def _new_code(call: DiditCall) -> str:
+    """A code, by the ids of the world: the same seed repeats it."""
+    claims = call.claims
+    claims.cite("code.letters")
+    alphabet, length = claims["code.alphabet"], claims["code.length"]
+    number = int(call.world.server.ids.uuid().replace("-", ""), 16)
+    return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(length))
+
+
+def _verify(call: DiditCall) -> Response:
+    """Open an organization, an application and its key, for whoever has the code."""
+    claims, accounts, ids = call.claims, call.records.accounts, call.world.server.ids
+    values = framework.read_json_fields(call, call.body, _VERIFY)
+    account = accounts.find(values["email"])
+    claims.cite("code.once", "code.exact")
+    if account is None or not is_same(values["code"], account.code):
+        call.refuse("verify.wrong")
+    if (call.now - account.code_at).total_seconds() > claims["code.lifetime_s"]:
+        call.refuse("verify.expired")
+    opened = account.opened or Opened(
+        organization=ids.uuid(), application=ids.uuid(), client_id=ids.uuid()
+    )
+    proved = attrs.evolve(account, opened=opened, code=None)
+    # Of two who show the code at once, one is the first.
+    kept = accounts.change(account.email, lambda one: proved if one is account else one)
+    if kept is not proved:
+        call.refuse("verify.wrong")
+    key = _new_key(call, opened)
+    organization = {"uuid": opened.organization, "name": claims["account.organization"]}
+    application = {
+        "uuid": opened.application,
+        "name": claims["account.application"],
+        "client_id": opened.client_id,
+        "api_key": key,
+    }
+    known = {
+        **_new_tokens(call, proved),
+        "organization": {name: organization[name] for name in claims["verify.organization_keys"]},
+        "application": {name: application[name] for name in claims["verify.application_keys"]},
+    }
+    return call.answer("verify.answer", {name: known[name] for name in claims["verify.keys"]})
+
+
+def _new_key(call: DiditCall, opened: Opened) -> str:
+    """A full-access key of an application."""
+    key = _secret(call)
+    call.world.keys.add(key, Key(kind=KeyKind.LIVE, owner=opened.organization))
+    call.records.accounts.keep_key(opened, key)
+    return key
+
+
+def _resend(call: DiditCall) -> Response:
+    """Send another code; the one before is worth nothing."""
+    claims, accounts = call.claims, call.records.accounts
+    values = framework.read_json_fields(call, call.body, (_EMAIL,))
+    account = accounts.find(values["email"])
+    if account is None or account.opened is not None:
+        claims.cite("resend.quiet")
+    else:
+        wait = claims["resend.wait_s"] - (call.now - account.code_at).total_seconds()
+        if wait > 0:
+            _wait(call, "resend.throttled", wait)
+        code = _new_code(call)
+        claims.cite("resend.replaces")
+        again = attrs.evolve(account, code_at=call.now, code=hashed(code))
+        if accounts.change(account.email, lambda one: again if one is account else one) is again:
+            call.records.mails.add(Mail(at=call.now, to=account.email, code=code))
+    return call.answer("resend.answer", {"message": claims["resend.message"]})
+
+
+def _wait(call: DiditCall, key: str, seconds: float) -> None:
+    wait = str(max(1, math.ceil(seconds)))
+    call.refuse(key, headers=(("Retry-After", wait),), wait=wait)
+
+
+# Logging in, with patience for wrong passwords
+
+
+def _login(call: DiditCall) -> Response:
+    """Log in a person who proved a mailbox."""
+    claims, accounts = call.claims, call.records.accounts
+    values = framework.read_json_fields(call, call.body, _LOGIN)
+    account = accounts.find(values["email"])
+    if account is None:
+        _wrong(call)
+    if account.locked_until is not None and call.now < account.locked_until:
+        claims.cite("login.lockouts")
+        _wait(call, "login.locked", (account.locked_until - call.now).total_seconds())
+    if not is_same(values["password"], account.password):
+        lockouts = claims["login.lockouts"]
+
+        def failed(one: Account) -> Account:
+            failures = one.failures + 1
+            locked = locked_s(lockouts, failures)
+            until = call.now + dt.timedelta(seconds=locked) if locked else one.locked_until
+            return attrs.evolve(one, failures=failures, locked_until=until)
+
+        accounts.change(account.email, failed)
+        _wrong(call)
+    if account.opened is None:
+        call.refuse("login.unverified")
+    claims.cite("login.forgets")
+    accounts.change(account.email, lambda one: attrs.evolve(one, failures=0, locked_until=None))
+    known = _new_tokens(call, account)
+    return call.answer("login.answer", {name: known[name] for name in claims["login.keys"]})
+
+
+def _wrong(call: DiditCall) -> NoReturn:
+    call.refuse("login.wrong", {"detail": call.claims["login.words"]})
+
+
+def locked_s(lockouts: Sequence[tuple[int, int]], failures: int) -> int:
+    """For how many seconds an account is locked by its nth failure in a row; 0 for not.
+
+    Args:
+        lockouts: Failures and seconds, rising; each failure beyond the last row locks as it does.
+        failures: How many there were, with this one.
+    """
+    most, longest = lockouts[-1]
+    return longest if failures >= most else dict(lockouts).get(failures, 0)
+
+
+def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
+    """A pair of tokens, and for how many seconds the first is good."""
+    life: int = call.claims["token.lifetime_s"]
+    access, refresh = _secret(call), _secret(call)
+    call.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
+    return {"access_token": access, "refresh_token": refresh, "expires_in": life}
+
+
+def _secret(call: DiditCall) -> str:
+    """A token or a key, by the ids of the world: the same seed repeats it."""
+    return "".join(call.world.server.ids.uuid().replace("-", "") for _ in range(2))
+
+
+# The organization: no source shows a body, so these are ours
+
+
+def _opened(call: DiditCall) -> tuple[Account, Opened]:
+    """Who shows a token in the Authorization header, and what was opened for that person."""
+    call.claims.cite("token.lifetime_s")
+    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
+    account = None
+    if scheme.lower() == "bearer":
+        account = call.records.accounts.who(token.strip(), call.now)
+    if account is None or account.opened is None:
+        call.refuse("bearer.wrong", {"detail": call.claims["bearer.words"]})
+    return account, account.opened
+
+
+def _organizations(call: DiditCall) -> Response:
+    """List the organizations of whoever shows a token."""
+    claims, (account, opened) = call.claims, _opened(call)
+    known = {
+        "uuid": opened.organization,
+        "name": claims["account.organization"],
+        "contact_email": account.email,
+    }
+    rows = [{name: known[name] for name in claims["organizations.keys"]}]
+    return call.answer("organizations.answer", rows)
+
+
+def _application(call: DiditCall) -> Response:
+    """Tell one application, with its key; after a restart a new one, for no store has keys."""
+    claims, (_, opened) = call.claims, _opened(call)
+    if call.words != (opened.organization, opened.application):
+        call.refuse("application.unknown")
+    known = {
+        "uuid": opened.application,
+        "name": claims["account.application"],
+        "client_id": opened.client_id,
+        "api_key": call.records.accounts.key_of(opened) or _new_key(call, opened),
+    }
+    return call.answer(
+        "application.answer", {name: known[name] for name in claims["application.keys"]}
+    )
+
+
+def _route(
+    path: str,
+    answers: Mapping[str, Any],
+    *,
+    credentials: tuple[str, ...] = (),
+    throttle: str | None = None,
+    **more: Any,
+) -> Route:
+    return Route(
+        pattern=f"/auth/v2/{path}",
+        answers=answers,
+        checks=JSON_CHECKS,
+        credentials=credentials,
+        more=Door(throttle=throttle),
+        **more,
+    )
+
+
+_TOKEN = ("authorization",)
+
+
+ROUTES = (
+    _route(
+        "programmatic/register/",
+        {"POST": _register},
+        throttle="register",
+        gives={"POST": "register.answer"},
+        fields=_REGISTER,
+        shown=("email",),
+    ),
+    _route("programmatic/verify-email/", {"POST": _verify}, fields=_VERIFY),
+    _route("programmatic/resend-otp/", {"POST": _resend}, fields=(_EMAIL,)),
+    _route(
+        "programmatic/login/",
+        {"POST": _login},
+        fields=_LOGIN,
+        shown=("email",),
+        own={401: "login.wrong", 403: "login.unverified"},
+    ),
+    _route(
+        "organizations/me/",
+        {"GET": _organizations},
+        credentials=_TOKEN,
+        lists=("GET",),
+        own={401: "bearer.wrong"},
+    ),
+    _route(
+        "organizations/me/{organization}/applications/{application}/",
+        {"GET": _application},
+        credentials=_TOKEN,
+        own={401: "bearer.wrong", 404: "application.unknown"},
+    ),
+)

@@ -1,1 +1,0 @@
-"""Accounts: registration by a program, logging in, and what a person sees of an organization."""

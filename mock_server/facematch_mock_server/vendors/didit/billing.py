@@ -1,0 +1,161 @@
+"""The credit of an organization, payment requests for more, and the page where a person pays."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.messages import Response
+from facematch_mock_server.vendors.base import Field, Route
+
+from . import framework
+from .access import JSON_CHECKS, DiditCall, Door
+from .framework import Given, Invalid
+from .records import Checkout, CheckoutStatus
+
+#: What the paths of payment pages begin with: no path of Didit's, and none of the control API.
+PAY = "/__pay__/"
+_LONGEST_URL = 2000
+
+
+def _balance(call: DiditCall) -> Response:
+    """Tell the credit that is left, and whether more comes by itself."""
+    claims, plan = call.claims, call.records.checkouts.plan(call.owner)
+    places, refill_places = claims["billing.places"], claims["billing.refill_places"]
+    claims.cite("credit.start")
+    known = {
+        "balance": _money(call.ledger.balance, places),
+        "auto_refill_enabled": plan.refill_amount is not None,
+        "auto_refill_amount": _money(plan.refill_amount, refill_places),
+        "auto_refill_threshold": _money(plan.refill_threshold, refill_places),
+    }
+    return call.answer("billing.balance", {key: known[key] for key in claims["billing.keys"]})
+
+
+def _money(value: Decimal | None, places: int) -> str | None:
+    return None if value is None else f"{value:.{places}f}"
+
+
+def _url(claims: Citations, value: Any) -> str:
+    address = framework.text(claims, value)
+    try:
+        parts = urlsplit(address)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_one = is_one and address.isprintable()
+    except ValueError:
+        is_one = False
+    if not is_one or len(address) > _LONGEST_URL:
+        raise Invalid(claims["billing.bad_url"])
+    return address
+
+
+_URLS = (Given(name="success_url", read=_url), Given(name="cancel_url", read=_url))
+
+
+def _top_up(call: DiditCall) -> Response:
+    """Ask for a payment page; the credit is as it was until the payment settles."""
+    claims, body = call.claims, call.body if isinstance(call.body, dict) else {}
+    sent = body.get("amount_in_dollars")
+    if sent is None:
+        call.refuse("billing.required")
+    amount = framework.dollars(sent)
+    if amount is None:
+        if isinstance(sent, str):
+            claims.cite("billing.amount_as_text")
+        call.refuse("billing.number")
+    if amount < claims["billing.lowest"]:
+        call.refuse("billing.least")
+    if amount > claims["billing.highest"]:
+        call.refuse("billing.most")
+    urls = framework.read_json_fields(call, body, _URLS)
+    if call.records.checkouts.plan(call.owner).annual:
+        call.refuse("billing.annual")
+    home = claims["billing.home"]
+    checkout = Checkout(
+        id=claims["billing.prefix"] + call.world.server.ids.uuid().replace("-", ""),
+        owner=call.owner,
+        amount=amount.quantize(Decimal("0.0001")),
+        created_at=call.now,
+        success_url=urls.get("success_url", home),
+        cancel_url=urls.get("cancel_url", home),
+    )
+    call.records.checkouts.add(checkout)
+    claims.cite("billing.at_once")
+    page: str = claims["billing.page"]
+    known = {
+        "checkout_session_id": checkout.id,
+        "checkout_session_url": page.format(origin=call.origin, path=f"{PAY}{checkout.id}"),
+    }
+    return call.answer("billing.top_up", {key: known[key] for key in claims["billing.top_up_keys"]})
+
+
+# The page that stands for a payment provider's: whoever has its address can pay, with a click
+
+
+def _look(call: DiditCall) -> Response:
+    """Show the page of a payment."""
+    return _page(call, call.records.checkouts.find(call.words[0]))
+
+
+def _pay(call: DiditCall) -> Response:
+    """Pay: the payment settles."""
+    checkouts = call.records.checkouts
+    checkout = checkouts.find(call.words[0])
+    if checkout is not None and checkout.status is CheckoutStatus.OPEN:
+        try:
+            checkout = checkouts.settle(call.world, checkout.id)
+        except ValueError as problem:
+            headers = call.claims["page.headers"]
+            return call.answer("payment.refused", headers=headers, problem=_escaped(str(problem)))
+    return _page(call, checkout)
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # not above: few worlds show a page
+
+    return escape(text)
+
+
+def _page(call: DiditCall, checkout: Checkout | None) -> Response:
+    headers = call.claims["page.headers"]
+    if checkout is None:
+        return call.answer("payment.unknown", headers=headers)
+    return call.answer(
+        f"payment.{checkout.status}",
+        headers=headers,
+        amount=f"{checkout.amount:.2f}",
+        path=f"{PAY}{_escaped(checkout.id)}",
+        success=_escaped(checkout.success_url),
+        cancel=_escaped(checkout.cancel_url),
+    )
+
+
+ROUTES = (
+    Route(
+        pattern="/v3/billing/balance/",
+        answers={"GET": _balance},
+        checks=JSON_CHECKS,
+        more=Door(scope="management"),
+    ),
+    Route(
+        pattern="/v3/billing/top-up/",
+        answers={"POST": _top_up},
+        checks=JSON_CHECKS,
+        fields=(
+            Field(name="amount_in_dollars", kind="number", required=True),
+            *_URLS,
+        ),
+        shown=("amount_in_dollars",),
+        more=Door(scope="management"),
+    ),
+    Route(
+        pattern=f"{PAY}{{checkout}}",
+        answers={"GET": _look, "POST": _pay},
+        checks=JSON_CHECKS,
+        credentials=(),
+        gives={"GET": "payment.open", "POST": "payment.settled"},
+        more=Door(),
+    ),
+)

@@ -1,0 +1,843 @@
+"""What a test may do to Didit's side: staff, webhooks, faces, mails, payments."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import attrs
+
+from facematch_core import Image, InvalidImage
+from facematch_mock_server.operations import Operation, plain
+from facematch_mock_server.recognition.index import (
+    FaceIndex,
+    Identity,
+    IndexedFace,
+    Listing,
+    identity_of,
+)
+from facematch_mock_server.services import FIRST_OWNER, Review, Session, amount
+from facematch_mock_server.webhooks import (
+    Answer,
+    Attempt,
+    Delivery,
+    DeliveryFault,
+    Destination,
+    Outbox,
+    SignedPayload,
+    State,
+    attempt,
+    begun_again,
+    is_sent,
+)
+from facematch_mock_server.world import World
+
+from . import webhooks
+from .pictures import canned_match
+from .records import Checkout, Mail, Plan
+
+#: Takes headers and body of a delivery, and gives the status that it answers with.
+Receiver = Callable[[dict[str, str], bytes], int]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
+
+
+#: Whose name a review of the console has; the vendor writes that of its user.
+_REVIEWER = "Console"
+
+
+class Console:
+    """What the vendor's staff, or somebody at its console, does to sessions. Safe across threads.
+
+    Args:
+        world: Whose sessions they see.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def set_status(self, session_id: str, status: str) -> Session:
+        """Put a session into any status, ``In Review`` say. No review is written, nobody is told.
+
+        Args:
+            session_id: As answers tell it.
+            status: A word of the vendor's.
+
+        Raises:
+            LookupError: there is no such session.
+            ValueError: the vendor has no such status.
+        """
+        return self._changed(session_id, status, lambda one: attrs.evolve(one, status=status))
+
+    def review(self, session_id: str, status: str, comment: str | None = None) -> Session:
+        """Decide a session as a person does: a review is written, and the webhooks are told.
+
+        Args:
+            session_id: As answers tell it.
+            status: ``Approved`` or ``Declined``, or another word of the vendor's.
+            comment: What the person writes; None for nothing.
+
+        Raises:
+            LookupError: there is no such session.
+            ValueError: the vendor has no such status, or the comment is no text.
+        """
+        if comment is not None and not isinstance(comment, str):
+            raise ValueError("comment is a text, or None")
+        world, claims = self._world, self._world.claims.citations()
+        review = Review(
+            user=_REVIEWER,
+            new_status=status,
+            comment=comment,
+            created_at=world.clock.now(),
+        )
+        with world.server.together():
+            session = self._changed(
+                session_id,
+                status,
+                lambda one: attrs.evolve(
+                    one,
+                    status=status,
+                    reviews=(*one.reviews, review)[-claims["review.most"] :],
+                ),
+            )
+            origin = world.server.address or "http://127.0.0.1"
+            webhooks.announce(world, claims, session, origin)
+        return session
+
+    def _changed(
+        self, session_id: str, status: str, change: Callable[[Session], Session]
+    ) -> Session:
+        known = self._world.claims["session.statuses"]
+        if status not in known:
+            raise ValueError(f"there is no status of that name; there are {', '.join(known)}")
+        session = self._world.sessions.change(session_id, change)
+        if session is None:
+            raise LookupError("there is no session of that id")
+        return session
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "POST",
+            "console/status",
+            lambda control, **sent: _standing(control.console.set_status(**sent)),
+            "Put a session into any status; nobody is told.",
+            {"session_id!": "text", "status!": "text"},
+        ),
+        Operation(
+            "POST",
+            "console/review",
+            lambda control, **sent: _standing(control.console.review(**sent)),
+            "Decide a session as a person does: a review is written, and the webhooks are told.",
+            {"session_id!": "text", "status!": "text", "comment": "text"},
+        ),
+    )
+
+
+def _standing(session: Session) -> dict[str, str]:
+    return {"session_id": session.id, "status": session.status}
+
+
+@attrs.frozen(kw_only=True)
+class WebhookDelivery:
+    """One delivery, as a test looks at it.
+
+    Attributes:
+        id: Of the mock's; the vendor's is `event_id`.
+        destination: Id of the destination.
+        url: Where it goes; None if the destination is gone. Not in `repr`.
+        event: ``status.updated``.
+        event_id: None for those that were asked for in the console.
+        session_id, status: Of the session, as it was then.
+        state: Where it stands: ``pending``, ``delivered``, ``failed``, ``held`` (its address is not
+            on the loopback, and nobody named the host) or ``dropped``.
+        is_test: Whether it was asked for in the console.
+        created_at: When it happened, UTC.
+        due: When it is tried next, UTC; None if it is not.
+        attempts: With their answers, in order.
+        headers, body: As they were sent last, or as they will be; not in `repr`.
+    """
+
+    id: str
+    destination: str
+    url: str | None = attrs.field(repr=False)
+    event: str
+    event_id: str | None
+    session_id: str
+    status: str
+    state: State
+    is_test: bool
+    created_at: dt.datetime
+    due: dt.datetime | None
+    attempts: tuple[Attempt, ...]
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+
+class Webhooks:
+    """Destinations and deliveries of one world; the control API has the same over HTTP.
+
+    Safe across threads.
+
+    Args:
+        world: The world.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def destinations(self) -> tuple[Destination, ...]:
+        """Where webhooks go, of all owners, in the order they were made."""
+        return self._outbox.destinations.all()
+
+    def deliveries(
+        self, state: State | str | None = None, *, newest: int | None = None
+    ) -> tuple[WebhookDelivery, ...]:
+        """What was told and is to be told, in order.
+
+        Args:
+            state: Only those that stand there; None for all.
+            newest: Only so many of them, the newest; None for all.
+
+        Raises:
+            ValueError: there is no such state.
+        """
+        wanted = None if state is None else State(state)
+        every = [one for one in self._outbox.deliveries.all() if wanted in (None, one.state)]
+        return tuple(self._seen(one) for one in every[-(newest or len(every)) :])
+
+    def delivery(self, delivery_id: str) -> WebhookDelivery:
+        """One of them; LookupError if there is none of that id."""
+        return self._seen(self._find(delivery_id))
+
+    def wait(self, timeout_s: float = 10.0) -> tuple[WebhookDelivery, ...]:
+        """Until nothing is due any more; then all deliveries.
+
+        What is held back, paused, or due at a later time of the world is not waited for.
+
+        Raises:
+            TimeoutError: something still is, after `timeout_s` seconds of real time.
+        """
+        self._world.server.written()
+        if not self._outbox.wait(self._world.clock.now, timeout_s):
+            raise TimeoutError(f"{self.due()} deliveries are due and not done")
+        return self.deliveries()
+
+    def due(self) -> int:
+        """How many are due now or under way."""
+        return self._outbox.count_due(self._world.clock.now())
+
+    # Again, and otherwise
+
+    def resend(self, delivery_id: str) -> None:
+        """Send one again, as the console does: a new timestamp, signed with the secret of today.
+
+        One that still waits is sent, too, and beside it a copy that is a delivery of its own.
+
+        Raises:
+            LookupError: there is none of that id, or its destination is gone.
+        """
+        self._again(self._find(delivery_id))
+
+    def duplicate(self, delivery_id: str) -> None:
+        """Send one again as it was, byte for byte; LookupError as `resend`.
+
+        One that still waits is sent, too, and beside it a copy that is a delivery of its own.
+        """
+        with self._world.server.together():
+            delivery, outbox = self._find(delivery_id), self._outbox
+            fresh = begun_again(self._world, outbox, delivery)
+            outbox.enqueue(fresh, self._payload(delivery))
+
+    def pause(self) -> None:
+        """Let every delivery wait from now on, so that several gather."""
+        self._outbox.pause()
+
+    def resume(self) -> None:
+        """Let them go."""
+        self._outbox.resume()
+        self._world.server.written()
+
+    def reorder(self, *delivery_ids: str) -> None:
+        """Send these first, in this order; LookupError unless all of them wait."""
+        self._outbox.reorder(delivery_ids)
+
+    def corrupt(self, times: int = 1) -> None:
+        """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
+        self._outbox.add_fault(DeliveryFault.CORRUPT, times)
+
+    def sign_wrong(self, times: int = 1) -> None:
+        """Sign the next deliveries with another secret; 1-10,000 of them."""
+        self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
+
+    def drop(self, times: int = 1) -> None:
+        """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
+        self._outbox.add_fault(DeliveryFault.DROP, times)
+
+    def test(self, destination: str) -> WebhookDelivery:
+        """Send what the console sends for a test: marked as one, with a made-up decision.
+
+        Raises:
+            LookupError: there is no destination of that id.
+        """
+        world, claims = self._world, self._world.claims.citations()
+        found = self._outbox.destinations.find(destination)
+        if found is None:
+            raise LookupError("there is no destination of that id")
+        block = canned_match(claims)
+        session = Session(
+            id=world.server.ids.uuid(),
+            number=0,
+            owner=found.owner,
+            service=claims["match.service"],
+            status=block["status"],
+            created_at=world.clock.now(),
+            vendor_data=None,
+            metadata=None,
+            pictures={},
+            result=block,
+        )
+        with world.server.together():
+            made = webhooks.queue(
+                world, claims, found, session, origin="http://127.0.0.1", is_test=True
+            )
+        return self._seen(made)
+
+    # By hand
+
+    def deliver(self, delivery_id: str, receiver: Receiver) -> WebhookDelivery:
+        """Hand one to a function of this process, wherever it would go else: one attempt.
+
+        Args:
+            delivery_id: Of any delivery.
+            receiver: Takes headers and body, gives the status of its answer. What it raises is
+                handed on, and then there was no attempt.
+
+        Raises:
+            LookupError: there is none of that id.
+        """
+
+        def send(_url: str, payload: SignedPayload, _timeout_s: float) -> Answer:
+            began = time.monotonic()
+            status = receiver(dict(payload.headers), payload.body)
+            return Answer(status=status, elapsed_ms=int((time.monotonic() - began) * 1000))
+
+        delivery = self._find(delivery_id)
+        attempt(self._world, self._outbox, delivery, webhooks.WRITER, send, by_hand=True)
+        return self.delivery(delivery_id)
+
+    def deliver_held(self, to: str | Receiver) -> tuple[WebhookDelivery, ...]:
+        """Deliver what is held back after all.
+
+        Args:
+            to: An address on the loopback (or of a host that was named), for all of them; or a
+                function as for `deliver`.
+
+        Returns:
+            What was held back; sent by and by if `to` is an address: see `wait`.
+
+        Raises:
+            ValueError: nothing is sent to that address.
+        """
+        held = [one for one in self._outbox.deliveries.all() if one.state is State.HELD]
+        if callable(to):
+            return tuple(self.deliver(one.id, to) for one in held)
+        if not is_sent(to, self._world.server.deliver_to):
+            raise ValueError("to is an address on the loopback, or of a host that was named")
+        for one in held:
+            self._again(one, to=to)
+        return tuple(self.delivery(one.id) for one in held)
+
+    @property
+    def _outbox(self) -> Outbox:
+        # A reset gives the world other records.
+        outbox: Outbox = self._world.records.outbox
+        return outbox
+
+    def _find(self, delivery_id: str) -> Delivery:
+        found = self._outbox.deliveries.find(delivery_id)
+        if found is None:
+            raise LookupError("there is no delivery of that id")
+        return found
+
+    def _again(self, delivery: Delivery, to: str | None = None) -> None:
+        world, outbox, claims = self._world, self._outbox, self._world.claims.citations()
+        with world.server.together():
+            destination = self._destination(delivery)
+            claims.cite("webhook.resend.fresh")
+            fresh = attrs.evolve(
+                begun_again(world, outbox, delivery, to=to),
+                timestamp=int(world.clock.now().timestamp()),
+            )
+            payload = webhooks.WRITER.compose(claims, world, fresh, destination)
+            outbox.enqueue(fresh, attrs.evolve(payload, claims=claims.claims))
+
+    def _destination(self, delivery: Delivery) -> Destination:
+        found = self._outbox.destinations.find(delivery.destination)
+        if found is None:
+            raise LookupError("the destination of this delivery is gone")
+        return found
+
+    def _payload(self, delivery: Delivery) -> SignedPayload:
+        """The payload; made anew if it is not kept."""
+        kept = self._outbox.payload(delivery)
+        if kept is not None:
+            return kept
+        claims = self._world.claims.citations()
+        destination = self._destination(delivery)
+        return webhooks.WRITER.compose(claims, self._world, delivery, destination)
+
+    def _seen(self, delivery: Delivery) -> WebhookDelivery:
+        destination = self._outbox.destinations.find(delivery.destination)
+        try:
+            payload = self._payload(delivery)
+        except LookupError:
+            payload = SignedPayload(headers=(), body=b"")
+        return WebhookDelivery(
+            id=delivery.id,
+            destination=delivery.destination,
+            url=delivery.to or (destination.url if destination else None),
+            event=delivery.event,
+            event_id=delivery.event_id,
+            session_id=delivery.session.id,
+            status=delivery.session.status,
+            state=delivery.state,
+            is_test=delivery.is_test,
+            created_at=delivery.created_at,
+            due=delivery.due,
+            attempts=delivery.attempts,
+            headers=dict(payload.headers),
+            body=payload.body,
+        )
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "GET",
+            "webhooks/destinations",
+            lambda control: [_destination(one) for one in control.webhooks.destinations()],
+            "Where webhooks go, with their secrets.",
+            gives="destinations",
+        ),
+        Operation(
+            "GET",
+            "webhooks/deliveries",
+            lambda control: [_delivery(one) for one in control.webhooks.deliveries()],
+            "What was sent and is to be sent, with its attempts.",
+            gives="deliveries",
+        ),
+        Operation(
+            "GET",
+            "webhooks/due",
+            lambda control: control.webhooks.due(),
+            "How many are due now or under way.",
+            gives="due",
+        ),
+        Operation(
+            "POST",
+            "webhooks/resend",
+            lambda control, delivery: control.webhooks.resend(delivery),
+            "Send one again with a new timestamp.",
+            {"delivery!": "text"},
+        ),
+        Operation(
+            "POST",
+            "webhooks/duplicate",
+            lambda control, delivery: control.webhooks.duplicate(delivery),
+            "Send one again, byte for byte.",
+            {"delivery!": "text"},
+        ),
+        Operation(
+            "POST",
+            "webhooks/reorder",
+            lambda control, deliveries: control.webhooks.reorder(*deliveries),
+            "Send these first, in this order.",
+            {"deliveries!": "names"},
+        ),
+        Operation(
+            "POST",
+            "webhooks/pause",
+            lambda control: control.webhooks.pause(),
+            "Let every delivery wait.",
+        ),
+        Operation(
+            "POST",
+            "webhooks/resume",
+            lambda control: control.webhooks.resume(),
+            "Let them go.",
+        ),
+        *(
+            Operation(
+                "POST",
+                f"webhooks/{fault}",
+                lambda control, times=1, fault=fault: control.webhooks._outbox.add_fault(  # noqa: SLF001 - its own
+                    fault, times
+                ),
+                f"Do this to the next deliveries: {fault}.",
+                {"times": "any"},
+            )
+            for fault in DeliveryFault
+        ),
+        Operation(
+            "POST",
+            "webhooks/test",
+            lambda control, destination: _delivery(control.webhooks.test(destination)),
+            "Send what the vendor's console sends for a test.",
+            {"destination!": "text"},
+        ),
+        Operation(
+            "POST",
+            "webhooks/deliver-held",
+            lambda control, to: [_delivery(one) for one in control.webhooks.deliver_held(to)],
+            "Deliver what is held back to an address on the loopback.",
+            {"to!": "text"},
+            gives="deliveries",
+        ),
+    )
+
+
+def _destination(destination: Destination) -> dict[str, Any]:
+    shown: dict[str, Any] = plain(destination)
+    # It is what the secret is made from; whoever drives the mock wants the secret.
+    del shown["seed"]
+    return {**shown, "secret_shared_key": destination.secret}
+
+
+def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
+    # The body is ASCII, and stands there as it is sent: what is signed are its bytes.
+    return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
+
+
+class Faces:
+    """The faces that a vendor knows. Safe across threads.
+
+    Args:
+        world: Whose index it is.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def entries(self) -> tuple[IndexedFace, ...]:
+        """The faces of all owners in the order they were enrolled, without those of deleted
+        sessions; one on a list stays."""
+        return tuple(
+            face for face in self._index.all() if not face.deleted or face.listing is not None
+        )
+
+    def enrol(
+        self,
+        picture: bytes | None = None,
+        *,
+        person: str | None = None,
+        digest: str | None = None,
+        status: str | None = "Approved",
+        vendor_data: str | None = None,
+        full_name: str | None = None,
+        listing: Listing | str | None = None,
+        owner: str = FIRST_OWNER,
+    ) -> IndexedFace:
+        """Enrol a face by hand, as if it had been imported; it has no session.
+
+        Args:
+            picture: A test card, or any picture: as it is or as the library sends it.
+            person: Instead: the person of test cards.
+            digest: Instead: the SHA-256 of a picture (64 hexadecimal digits).
+            status: In the vendor's word; an approved one can be a duplicate. None for none.
+            vendor_data: As a call would have sent it.
+            full_name: Of the person, for the details of a match.
+            listing: ``block`` or ``allow``; None for no list.
+            owner: Whose index it goes into.
+
+        Raises:
+            ValueError: not exactly one of picture, person and digest, or one that does not fit.
+        """
+        if sum(one is not None for one in (picture, person, digest)) != 1:
+            raise ValueError("give one of picture, person and digest")
+        identity, also = self._identity(picture, person, digest)
+        face = IndexedFace(
+            id=self._world.server.ids.uuid(),
+            owner=owner,
+            name=identity.name,
+            also=also,
+            score=identity.score,
+            source="imported",
+            status=status,
+            vendor_data=vendor_data,
+            full_name=full_name,
+            at=self._world.clock.now(),
+            listing=None if listing is None else Listing(listing),
+        )
+        with self._world.store.together():
+            self._index.add(face, identity.embedding)
+        return face
+
+    def block(self, face_id: str) -> IndexedFace:
+        """Put a face on the block list; LookupError if there is none of that id."""
+        return self._enlisted(face_id, Listing.BLOCK)
+
+    def allow(self, face_id: str) -> IndexedFace:
+        """Put a face on the allow list; LookupError if there is none of that id."""
+        return self._enlisted(face_id, Listing.ALLOW)
+
+    def unlist(self, face_id: str) -> None:
+        """Take a face off its list; LookupError if there is none of that id."""
+        self._enlisted(face_id, None)
+
+    def forget(self, face_id: str) -> None:
+        """Take a face out of the index and off its list; LookupError if there is none."""
+        with self._world.store.together():
+            if self._index.remove(face_id) is None:
+                raise LookupError("there is no face of that id")
+
+    def lists(self, owner: str = FIRST_OWNER) -> dict[str, str]:
+        """The ids of the vendor's two lists of faces, by ``block`` and ``allow``."""
+        name: Callable[[str, Listing], str] = self._world.records.list_id
+        return {str(listing): name(owner, listing) for listing in Listing}
+
+    @property
+    def _index(self) -> FaceIndex:
+        # A reset gives the world other records.
+        index: FaceIndex = self._world.records.faces
+        return index
+
+    def _enlisted(self, face_id: str, listing: Listing | None) -> IndexedFace:
+        with self._world.store.together():
+            face = self._index.enlist(face_id, listing)
+        if face is None:
+            raise LookupError("there is no face of that id")
+        return face
+
+    def _identity(self, picture: Any, person: Any, digest: Any) -> tuple[Identity, str | None]:
+        if person is not None:
+            if not isinstance(person, str) or not _PERSON.fullmatch(person):
+                raise ValueError("the person of a card is 1 to 12 letters, digits, - or _ (ASCII)")
+            return Identity(person), None
+        if digest is not None:
+            if not isinstance(digest, str) or not _DIGEST.fullmatch(digest.lower()):
+                raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+            return Identity(f"sha256:{digest.lower()}"), None
+        if not isinstance(picture, bytes):
+            raise ValueError("a picture is bytes")  # noqa: TRY004 - one error for bad arguments
+        recognizer = self._world.recognizer
+        seen = recognizer.liveness(picture, rotate=False).probe
+        if not seen.faces:
+            raise ValueError("there is no face in that picture")
+        identity = identity_of(recognizer, picture, rotate=False, person=seen.person)
+        also = None
+        if identity.name.startswith("sha256:"):
+            # The library sends a picture without its metadata: then it has another name.
+            try:
+                also = f"sha256:{Image.from_bytes(picture).prepared().sent_digest}"
+            except InvalidImage:
+                also = None
+        return identity, also
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "GET",
+            "faces",
+            lambda control: {"faces": control.faces.entries(), "lists": control.faces.lists()},
+            "The faces that the vendor knows, and the ids of its lists.",
+        ),
+        Operation(
+            "POST",
+            "faces",
+            lambda control, **sent: control.faces.enrol(**sent),
+            "Enrol a face by its person or digest.",
+            dict.fromkeys(
+                ("person", "digest", "status", "vendor_data", "full_name", "listing"), "text"
+            ),
+        ),
+        *(
+            Operation(
+                "POST",
+                f"faces/{name}",
+                lambda control, id, name=name: getattr(control.faces, name)(id),  # noqa: A006 - as it is sent
+                says,
+                {"id!": "text"},
+            )
+            for name, says in (
+                ("block", "Put a face on the block list."),
+                ("allow", "Put a face on the allow list."),
+                ("unlist", "Take a face off its list."),
+                ("forget", "Take a face out of the index."),
+            )
+        ),
+    )
+
+
+class Mailbox:
+    """Every mailbox that a code went to. In memory only. Safe across threads.
+
+    Args:
+        world: Whose vendor writes.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def mails(self, address: str | None = None) -> tuple[Mail, ...]:
+        """Those to an address, in any case, or all for None; the newest 10,000, in order."""
+        mails: tuple[Mail, ...] = self._world.records.mails.to(address)
+        return mails
+
+    def code(self, address: str) -> str:
+        """The newest code that an address got; LookupError if it got none."""
+        mails = self.mails(address)
+        if not mails:
+            raise LookupError("no mail was sent to that address")
+        return mails[-1].code
+
+    def clear(self) -> None:
+        """Forget all mails; their codes are as good as before."""
+        self._world.records.mails.clear()
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "GET",
+            "mailbox",
+            lambda control: control.mailbox.mails(),
+            "Every mail that the vendor would have sent.",
+            gives="mails",
+        ),
+        Operation(
+            "GET",
+            "mailbox/{}",
+            lambda control, address: {
+                "code": control.mailbox.code(address),
+                "mails": control.mailbox.mails(address),
+            },
+            "The mails to one address, and the newest code.",
+        ),
+        Operation(
+            "POST",
+            "mailbox/clear",
+            lambda control: control.mailbox.clear(),
+            "Forget all mails.",
+        ),
+    )
+
+
+class Payments:
+    """The payment pages that were asked for. Safe across threads.
+
+    Args:
+        world: Whose they are.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def all(self) -> tuple[Checkout, ...]:
+        """The newest 10,000, in order."""
+        checkouts: tuple[Checkout, ...] = self._world.records.checkouts.all()
+        return checkouts
+
+    def settle(self, checkout_id: str) -> Checkout:
+        """The money arrives, as if a person had paid on the page; once, however often it is said.
+
+        Raises:
+            LookupError: there is no such payment.
+            ValueError: it was canceled, or there would be more credit than a balance can hold.
+        """
+        with self._world.store.together():
+            checkout: Checkout = self._world.records.checkouts.settle(self._world, checkout_id)
+        return checkout
+
+    def cancel(self, checkout_id: str) -> Checkout:
+        """The person goes away without paying; may be said twice.
+
+        Raises:
+            LookupError: there is no such payment.
+            ValueError: it was settled.
+        """
+        checkout: Checkout = self._world.records.checkouts.cancel(checkout_id)
+        return checkout
+
+    def plan(self, owner: str = FIRST_OWNER) -> Plan:
+        """How an organization pays; LookupError if there is no such owner."""
+        plan: Plan = self._world.records.checkouts.plan(self._world.known_owner(owner))
+        return plan
+
+    def set_plan(
+        self,
+        *,
+        annual: bool = False,
+        refill_amount: Decimal | int | str | None = None,
+        refill_threshold: Decimal | int | str | None = None,
+        owner: str = FIRST_OWNER,
+    ) -> Plan:
+        """Change how an organization pays; what is left out is as in the beginning.
+
+        Args:
+            annual: Whether it has an annual plan, and so no payment pages.
+            refill_amount: What the balance says that it is refilled with, in USD; None for no
+                refill. The mock refills nothing.
+            refill_threshold: Below which balance, in USD; goes with the amount.
+            owner: Which organization.
+
+        Raises:
+            LookupError: there is no such owner.
+            ValueError: no amount, one of two refill values alone, or `annual` is no bool.
+        """
+        if type(annual) is not bool:
+            raise ValueError("annual is true or false")
+        if (refill_amount is None) != (refill_threshold is None):
+            raise ValueError("refill_amount and refill_threshold go together: give both or none")
+        plan = Plan(
+            annual=annual,
+            refill_amount=None if refill_amount is None else amount(refill_amount),
+            refill_threshold=None if refill_threshold is None else amount(refill_threshold),
+        )
+        self._world.records.checkouts.set_plan(self._world.known_owner(owner), plan)
+        return plan
+
+    OPERATIONS: ClassVar = (
+        Operation(
+            "GET",
+            "payments",
+            lambda control: control.payments.all(),
+            "The payments that were asked for.",
+            gives="payments",
+        ),
+        Operation(
+            "POST",
+            "payments/settle",
+            lambda control, id: control.payments.settle(id),  # noqa: A006 - as it is sent
+            "Let the money of a payment arrive.",
+            {"id!": "text"},
+        ),
+        Operation(
+            "POST",
+            "payments/cancel",
+            lambda control, id: control.payments.cancel(id),  # noqa: A006 - as it is sent
+            "Let the person go away without paying.",
+            {"id!": "text"},
+        ),
+        Operation(
+            "POST",
+            "payments/plan",
+            lambda control, **sent: control.payments.set_plan(**sent),
+            "Change how an organization pays.",
+            {
+                "annual": "flag",
+                "refill_amount": "any",
+                "refill_threshold": "any",
+                "owner": "text",
+            },
+        ),
+        Operation(
+            "GET",
+            "owners",
+            lambda control: [
+                {"owner": owner, "balance": control.balance(owner=owner)}
+                for owner in control.owners()
+            ],
+            "Whose keys there are, with their credit.",
+            gives="owners",
+        ),
+    )

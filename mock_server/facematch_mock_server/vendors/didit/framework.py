@@ -1,0 +1,619 @@
+"""Didit answers like Django REST framework: its fields, JSON bodies, pages and other methods.
+
+Each reader takes the claims and what was sent, and gives the value or raises `Invalid` with the
+framework's words. One set of readers serves forms and JSON bodies.
+"""
+
+from __future__ import annotations
+
+import codecs
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import parse_qs, urlencode
+
+import attrs
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.http.forms import Form, Upload
+from facematch_mock_server.messages import Response
+from facematch_mock_server.vendors.base import Call, Field
+
+T = TypeVar("T")
+Reader = Callable[[Citations, Any], Any]
+
+#: Levels of a JSON body: Python reads deeper ones than it writes, and a store keeps what was read.
+DEEPEST = 100
+#: Levels of metadata in a form.
+DEEPEST_METADATA = 200
+#: A longer number is none to the framework.
+_LONGEST_NUMBER = 1000
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+#: The part of an email address before the @: words with dots between, or a text in quotes.
+_USER = re.compile(
+    r"[-!#$%&'*+/=?^_`{}|~0-9A-Z]+(\.[-!#$%&'*+/=?^_`{}|~0-9A-Z]+)*"
+    r"|\"([\x01-\x08\x0b\x0c\x0e-\x1f!#-\[\]-\x7f]|\\[\x01-\x09\x0b\x0c\x0e-\x7f])*\"",
+    re.IGNORECASE | re.ASCII,
+)
+#: The part behind it.
+_DOMAIN = re.compile(
+    r"([A-Z0-9]([A-Z0-9-]{0,61}[A-Z0-9])?\.)+[A-Z0-9-]{2,63}(?<!-)", re.IGNORECASE | re.ASCII
+)
+#: A web address, its host to be looked at by itself.
+_ADDRESS = re.compile(
+    r"(https?|ftps?)://([^\s:@/]+(:[^\s:@/]*)?@)?(?P<host>\[[^\]\s]*\]|[^\s:/?#@\[\]]+)"
+    r"(:[0-9]{1,5})?([/?#]\S*)?",
+    re.IGNORECASE,
+)
+_LABEL = r"[a-z\u00a1-\uffff0-9]([a-z\u00a1-\uffff0-9-]{0,61}[a-z\u00a1-\uffff0-9])?"
+_IPV4 = re.compile(r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!$)|$)){4}")
+_LONGEST_ADDRESS, _LONGEST_HOST, _LONGEST_EMAIL = 2048, 253, 320
+_WHOLE_TAIL = re.compile(r"\.0*\s*$")
+_TRUE = frozenset({"t", "y", "yes", "true", "on", "1", 1})
+_FALSE = frozenset({"f", "n", "no", "false", "off", "0", 0})
+#: What the first parser of an endpoint takes for JSON.
+_JSON_MEDIA = frozenset({"application/json", "application/*", "*/*"})
+#: Kinds of which an empty text in a form counts as nothing.
+_EMPTY_IS_NONE = frozenset({"number", "integer", "boolean", "choice"})
+
+
+class Invalid(Exception):
+    """A value is refused in these words, or those of a list by their places in it."""
+
+    def __init__(self, *words: str, by_place: Mapping[str, Any] | None = None) -> None:
+        super().__init__(words)
+        self.words: Any = list(words) if by_place is None else by_place
+
+
+@attrs.frozen(kw_only=True)
+class Given(Field):
+    """A field as Didit reads it.
+
+    Attributes:
+        read: Its reader.
+    """
+
+    read: Reader
+
+
+def read_form_fields(
+    claims: Citations, fields: Iterable[Given], form: Form
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The value of every field of a form, and the words in which fields are refused, by name.
+
+    What was not sent has its default, or None.
+    """
+    claims.cite("fields.together", "fields.unknown_ignored")
+    values: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    for field in fields:
+        try:
+            if field.kind == "file":
+                values[field.name] = _file(claims, field.name, form)
+                continue
+            if field.name in form.files:
+                # The framework sees files after texts, and a file is no value of another field.
+                values[field.name] = field.read(claims, form.files[field.name][-1])
+                continue
+            sent = form.fields.get(field.name)
+            if sent is not None and len(sent) > 1:
+                claims.cite("form.last_wins")
+            if sent is None or (sent[-1] == "" and field.kind in _EMPTY_IS_NONE):
+                if sent is not None:
+                    claims.cite("number.empty")
+                values[field.name] = None if field.default is None else claims[field.default]
+            else:
+                values[field.name] = field.read(claims, sent[-1])
+        except Invalid as invalid:
+            errors[field.name] = invalid.words
+    return values, errors
+
+
+def read_json_fields(
+    call: Call, body: Any, fields: Iterable[Given], refused: str = "fields.refused"
+) -> dict[str, Any]:
+    """The fields that a JSON body has; other names are ignored. Refuses the call for bad ones.
+
+    Args:
+        call: Who sent it.
+        body: As decoded.
+        fields: What is read.
+        refused: The claim that answers for bad fields.
+    """
+    values, errors = checked(call, body, fields)
+    if errors:
+        call.refuse(refused, errors)
+    return values
+
+
+def checked(
+    call: Call, body: Any, fields: Iterable[Given]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """As `read_json_fields`, with the words in which fields are refused, by name."""
+    if body is None:
+        call.refuse("given.nothing")
+    if not isinstance(body, dict):
+        call.refuse("given.object", kind=type(body).__name__)
+    claims, values, errors = call.claims, dict[str, Any](), dict[str, list[str]]()
+    for field in fields:
+        value = body.get(field.name)
+        if field.name not in body:
+            if field.required:
+                errors[field.name] = [claims["given.required"]]
+        elif value is None:
+            if field.nullable:
+                values[field.name] = None
+            else:
+                errors[field.name] = [claims["given.null"]]
+        else:
+            try:
+                values[field.name] = field.read(claims, value)
+            except Invalid as invalid:
+                errors[field.name] = invalid.words
+    return values, errors
+
+
+# Readers
+
+
+def _file(claims: Citations, name: str, form: Form) -> Upload:
+    sent = form.files.get(name)
+    if sent is None:
+        raise Invalid(claims["file.missing" if name not in form.fields else "file.not_a_file"])
+    if len(sent) > 1:
+        claims.cite("form.last_wins")
+    upload = sent[-1]
+    if not upload.content:
+        raise Invalid(claims["file.empty"])
+    words = []
+    suffix, allowed = extension(upload.name), claims.get("file.extensions")
+    if suffix != suffix.lower():
+        claims.cite("file.extension_case")
+        suffix = suffix.lower()
+    if suffix not in allowed:
+        claims.cite("file.extensions")
+        text = claims["file.bad_extension"]
+        words.append(text.format(extension=suffix, allowed=", ".join(allowed)))
+    if len(upload.content) > claims.get("file.size_limit"):
+        claims.cite("file.size_limit")
+        words.append(claims["file.too_large"])
+    if len(words) > 1:
+        claims.cite("file.all_faults")
+    if words:
+        raise Invalid(*words)
+    return upload
+
+
+def extension(name: str) -> str:
+    """The extension of a file name without its dot, as it stands; empty without one."""
+    # As pathlib.PurePath.suffix has it, at a tenth of its price: a leading dot begins no extension.
+    dot = name.rfind(".")
+    return name[dot + 1 :] if 0 < dot < len(name) - 1 else ""
+
+
+def threshold(claims: Citations, value: Any) -> float:
+    """A number from 0 to 100; whole where the edition says so."""
+    if claims["threshold.whole"]:
+        return whole(claims, value, lowest=0, highest=100, of="threshold")
+    if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
+        raise Invalid(claims["number.long"])
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise Invalid(claims["number.bad"])
+    return _in_range(claims, number, 0, 100, of="threshold")
+
+
+def whole(
+    claims: Citations, value: Any, *, lowest: int, highest: int, of: str | None = None
+) -> int:
+    """A whole number of a range; a fraction of zero is no hindrance.
+
+    Args:
+        claims, value: As for every reader.
+        lowest, highest: The range.
+        of: The prefix of the claims that state it; None for none.
+    """
+    text = str(value)
+    if isinstance(value, str) and len(text) > _LONGEST_NUMBER:
+        raise Invalid(claims["number.long"])
+    try:
+        number = int(_WHOLE_TAIL.sub("", text))
+    except ValueError:
+        raise Invalid(claims["integer.bad"]) from None
+    return _in_range(claims, number, lowest, highest, of=of)
+
+
+N = TypeVar("N", int, float)
+
+
+def _in_range(claims: Citations, number: N, lowest: int, highest: int, *, of: str | None) -> N:
+    for key, name, limit, wrong in (
+        ("number.too_high", "highest", highest, number > highest),
+        ("number.too_low", "lowest", lowest, number < lowest),
+    ):
+        if wrong:
+            if of is not None:
+                claims.cite(f"{of}.{name}")
+            raise Invalid(claims[key].format(limit=limit))
+    return number
+
+
+def age_limit(claims: Citations, value: Any) -> int:
+    """The lowest age: a whole number from 0 to 100."""
+    return whole(claims, value, lowest=0, highest=100, of="threshold")
+
+
+def boolean(claims: Citations, value: Any) -> bool:
+    """True or false, also as a word in any case, or as 1 or 0."""
+    word = value.lower() if isinstance(value, str) else value
+    for words, key, truth in ((_TRUE, "boolean.true", True), (_FALSE, "boolean.false", False)):
+        if isinstance(word, (str, bool, int, float)) and word in words:
+            claims.cite(key)
+            return truth
+    raise Invalid(claims["boolean.bad"])
+
+
+def text(claims: Citations, value: Any) -> str:
+    """A text without spaces around it; numbers are taken for one."""
+    return _text(claims, value, longest="given.longest")
+
+
+def vendor_data(claims: Citations, value: Any) -> str | None:
+    """The caller's own words; empty ones are none."""
+    return _text(claims, value, longest="vendor_data.longest") or claims["vendor_data.empty"]
+
+
+def _text(claims: Citations, value: Any, *, longest: str) -> str:
+    sent = long_text(claims, value).strip()
+    words = faults_of(claims, sent, longest=longest)
+    if words:
+        raise Invalid(*words)
+    return sent
+
+
+def faults_of(claims: Citations, sent: str, *, longest: str = "given.longest") -> list[str]:
+    """What the framework has against a text, in its order; `longest` is the claim with a length."""
+    words = []
+    if len(sent) > claims.get(longest):
+        words.append(claims["text.long"].format(most=claims[longest]))
+    if "\x00" in sent:
+        words.append(claims["text.null_characters"])
+    halves = dict.fromkeys(one for one in sent if "\ud800" <= one <= "\udfff")
+    if halves:
+        named = ", ".join(f"U+{ord(one):X}" for one in halves)
+        words.append(claims["text.surrogates"].format(named=named))
+    return words
+
+
+def long_text(claims: Citations, value: Any) -> str:
+    """A text of any length, as it stands."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise Invalid(claims["given.text"])
+    return str(value)
+
+
+def choice(key: str) -> Reader:
+    """One of the texts that a claim states."""
+
+    def read(claims: Citations, value: Any) -> str:
+        value = value.name if isinstance(value, Upload) else value
+        if not isinstance(value, str) or value not in claims[key]:
+            raise Invalid(claims["given.choice"].format(value=value))
+        return value
+
+    return read
+
+
+def chosen(name: str, key: str, **more: Any) -> Given:
+    """A field that takes one of the texts that a claim states."""
+    return Given(name=name, kind="choice", choices=key, read=choice(key), **more)
+
+
+def items(claims: Citations, value: Any) -> list[Any]:
+    """An array."""
+    if not isinstance(value, list):
+        raise Invalid(claims["given.list"].format(kind=type(value).__name__))
+    return value
+
+
+def email(key: str) -> Reader:
+    """An email address as Django takes it, or else the words of a claim."""
+
+    def read(claims: Citations, value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise Invalid(claims[key])
+        address = str(value).strip()
+        words = faults_of(claims, address)
+        user, _, domain = address.rpartition("@")
+        is_one = len(address) <= _LONGEST_EMAIL and _USER.fullmatch(user) is not None
+        is_one = is_one and (
+            _DOMAIN.fullmatch(domain) is not None
+            or domain.lower() == "localhost"
+            or (domain[:1] + domain[-1:] == "[]" and _is_ip(domain[1:-1]))
+        )
+        if not is_one:
+            words.append(claims[key])
+        if words:
+            raise Invalid(*words)
+        return address
+
+    return read
+
+
+def _is_ip(host: str, *versions: int) -> bool:
+    try:
+        return ipaddress.ip_address(host).version in (versions or (4, 6))
+    except ValueError:
+        return False
+
+
+@cache
+def _host() -> re.Pattern[str]:
+    # Compiled when it is first needed: that takes 7 ms.
+    return re.compile(
+        rf"({_LABEL}\.)+(xn--[a-z0-9]{{1,59}}|(?!-)[a-z\u00a1-\uffff-]{{2,63}}(?<!-))\.?"
+    )
+
+
+def is_web_address(address: str, *, named: Container[str] = ()) -> bool:
+    """Whether the framework takes a text for an address: by scheme, host, port and length.
+
+    Args:
+        address: The text.
+        named: Hosts that need not be names of the internet.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None or len(address) > _LONGEST_ADDRESS or len(found["host"]) > _LONGEST_HOST:
+        return False
+    host = found["host"].lower()
+    if host.startswith("["):
+        return _is_ip(host[1:-1], 6)
+    if host == "localhost" or host in named:
+        return True
+    return bool(_host().fullmatch(host) or _IPV4.fullmatch(host))
+
+
+def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
+    """A JSON object that stands as a text in a form; none for an empty text."""
+    if isinstance(value, Upload):
+        raise Invalid(claims["metadata.bad"])
+    if value == "":
+        empty: dict[str, Any] | None = claims["metadata.empty"]
+        return empty
+    if len(value) > claims.get("metadata.longest"):
+        raise Invalid(claims["text.long"].format(most=claims["metadata.longest"]))
+    try:
+        found = json.loads(value, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise Invalid(claims["metadata.bad"]) from None
+    deep = value.count("{") + value.count("[") > DEEPEST_METADATA
+    if not isinstance(found, dict) or (deep and _is_too_deep(found, DEEPEST_METADATA)):
+        raise Invalid(claims["metadata.bad"])
+    return found
+
+
+def uuid(claims: Citations, value: Any) -> str:
+    """A UUID in lower case."""
+    sent = text(claims, value)
+    if not is_uuid(sent):
+        raise Invalid(claims["blocklist.not_a_uuid"])
+    return sent.lower()
+
+
+def is_uuid(sent: str) -> bool:
+    """Whether a text is a UUID, in either case."""
+    return _UUID.fullmatch(sent) is not None
+
+
+def dollars(value: object) -> Decimal | None:
+    """An amount from decoded JSON, as it was written; None if it is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    number = Decimal(str(value))
+    return number if number.is_finite() else None
+
+
+# JSON bodies
+
+
+def read_json(call: Call) -> Any:
+    """The JSON of a request; an empty object where there is no body.
+
+    Every number in it is finite, and it has at most 100 levels.
+    """
+    request = call.request
+    if not request.body:
+        call.claims.cite("json.empty")
+        return {}
+    kind = request.header("content-type") or ""
+    if kind.partition(";")[0].strip().lower() not in _JSON_MEDIA:
+        call.refuse("media.refused", media=kind)
+    value: Any = None
+    problem = None
+    try:
+        # As a stream is read: what is no whole character at its end is left away.
+        decoder = codecs.getincrementaldecoder(encoding_of(call))()
+        value = json.loads(decoder.decode(request.body), parse_constant=_no_constant)
+    except RecursionError:
+        problem = "nested too deeply"
+    except ValueError as error:
+        problem = str(error)
+    if problem is None and _is_too_deep(value, DEEPEST):
+        problem = "nested too deeply"
+    if problem is not None:
+        if problem == "nested too deeply":
+            call.claims.cite("json.deep")
+        call.refuse("json.refused", problem=problem)
+    return value
+
+
+def encoding_of(call: Call) -> str:
+    """The charset of a body; what Python does not know is UTF-8, as for the framework."""
+    kind = call.request.header("content-type") or ""
+    if "charset" not in kind.lower():
+        return "utf-8"
+    from email.message import Message  # not above: few requests name a charset
+
+    message = Message()
+    message["content-type"] = kind
+    named = message.get_param("charset")
+    if not isinstance(named, str):
+        return "utf-8"
+    try:
+        found = codecs.lookup(named)
+    except (LookupError, ValueError):
+        return "utf-8"
+    if not getattr(found, "_is_text_encoding", True):
+        call.refuse("media.charset", charset=named)
+    return found.name
+
+
+def _is_too_deep(value: Any, deepest: int) -> bool:
+    level, depth = [value] if isinstance(value, (dict, list)) else [], 0
+    while level and depth <= deepest:
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for many in inner for one in many if isinstance(one, (dict, list))]
+        depth += 1
+    return depth > deepest
+
+
+def _no_constant(sent: str) -> NoReturn:
+    raise ValueError(f"Out of range float values are not JSON compliant: {sent!r}")
+
+
+def _finite(sent: str) -> float:
+    value = float(sent)
+    if not math.isfinite(value):
+        raise ValueError("Out of range float values are not JSON compliant")
+    return value
+
+
+# Other methods
+
+
+def allow_of(call: Call, methods: Iterable[str]) -> tuple[str, str]:
+    """The header that names the methods of an endpoint; whoever answers GET answers HEAD."""
+    there = set(methods)
+    there |= {"HEAD"} if "GET" in there else set()
+    order = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+    named = ", ".join(name for name in order if name in there)
+    return "Allow", call.claims["method.allow"].format(methods=named)
+
+
+def other_method(call: Call, methods: Iterable[str]) -> NoReturn:
+    """The answer to OPTIONS, and to a method that an endpoint does not have."""
+    allow = allow_of(call, methods)
+    if call.request.method == "OPTIONS":
+        route = call.route
+        title = "" if route is None else route.pattern.strip("/").rpartition("/")[2]
+        parses = ["multipart/form-data", "application/x-www-form-urlencoded"]
+        if route is None or not route.is_form:
+            parses = ["application/json"]
+        body = {
+            "name": title.replace("-", " ").title(),
+            "description": "",
+            "renders": ["application/json"],
+            "parses": parses,
+        }
+        call.refuse("method.options", body, (allow,))
+    call.refuse("method.refused", headers=(allow,), method=call.request.method)
+
+
+# Pages
+
+#: What asks for a page; a number that is none counts as not sent, and ``page`` may be ``last``.
+PAGE = (
+    Field(name="limit", kind="integer"),
+    Field(name="offset", kind="integer"),
+    Field(name="page"),
+    Field(name="page_size", kind="integer"),
+)
+
+
+def paged(
+    call: Call, origin: str, key: str, rows: Sequence[T], show: Callable[[T], Any]
+) -> Response:
+    """The page of `rows` that was asked for.
+
+    Args:
+        call: Who asks.
+        origin: How the caller reaches this server, for the addresses of other pages.
+        key: The claim that answers.
+        rows: All of them, in order.
+        show: One row as it is told.
+    """
+    claims, count = call.claims, len(rows)
+    following: dict[str, int | None] | None = None
+    preceding: dict[str, int | None] | None = None
+    if claims["page.numbers"] and {"page", "page_size"} & set(call.query):
+        size = _number(call, "page_size", claims["page.limit"], lowest=1)
+        last = max(1, -(-count // size))
+        asked = call.query.get("page") or "1"
+        if asked == "last":
+            claims.cite("page.last")
+        number = last if asked == "last" else _whole_or_none(asked)
+        if number is None or not 1 <= number <= last:
+            call.refuse("page.invalid")
+        start, stop = (number - 1) * size, number * size
+        if number < last:
+            following = {"page": number + 1}
+        if number > 1:
+            # The first page is asked for by nothing.
+            claims.cite("page.first_bare")
+            preceding = {"page": number - 1 if number > 2 else None}
+    else:
+        limit = _number(call, "limit", claims["page.limit"], lowest=1)
+        start = _number(call, "offset", 0, lowest=0)
+        stop = start + limit
+        if stop < count:
+            following = {"limit": limit, "offset": stop}
+        if start > 0:
+            claims.cite("page.first_bare")
+            preceding = {"limit": limit, "offset": start - limit if start > limit else None}
+    known = {
+        "count": count,
+        "next": _address(call, origin, following),
+        "previous": _address(call, origin, preceding),
+        "results": [show(row) for row in rows[start:stop]],
+    }
+    return call.answer(key, {name: known[name] for name in claims["page.keys"]})
+
+
+def _number(call: Call, name: str, default: int, *, lowest: int) -> int:
+    sent = call.query.get(name)
+    number = None if sent is None else _whole_or_none(sent)
+    if number is not None and number >= lowest:
+        return number
+    if sent is not None:
+        call.claims.cite("page.bad_number")
+    return default
+
+
+def _whole_or_none(sent: str) -> int | None:
+    try:
+        return int(sent)
+    except ValueError:
+        return None
+
+
+def _address(call: Call, origin: str, changes: Mapping[str, int | None] | None) -> str | None:
+    if changes is None:
+        return None
+    call.claims.cite("page.sorted")
+    path, _, query = call.request.target.partition("?")
+    known: dict[str, Any] = parse_qs(query, keep_blank_values=True)
+    for name, value in changes.items():
+        known.pop(name, None)
+        if value is not None:
+            known[name] = value
+    encoded = urlencode(sorted(known.items()), doseq=True)
+    return f"{origin}{path}{'?' if encoded else ''}{encoded}"

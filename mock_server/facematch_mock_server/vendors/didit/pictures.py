@@ -1,0 +1,860 @@
+"""The four calls about pictures: face match, passive liveness, age estimation, face search.
+
+One way for all: the form, the sandbox's short cut, credit, what is seen in the pictures, the
+verdict, the charge, the session. What differs stands in an `Endpoint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.http.forms import Form, FormError, TooManyParts, Upload
+from facematch_mock_server.journal import described, flat
+from facematch_mock_server.messages import Response
+from facematch_mock_server.recognition.index import (
+    Identity,
+    IndexedFace,
+    Listing,
+    Near,
+    identity_of,
+)
+from facematch_mock_server.recognition.outcomes import (
+    Likeness,
+    SeenFace,
+    SeenPicture,
+)
+from facematch_mock_server.services import Session
+from facematch_mock_server.vendors.base import Refused, Route
+from facematch_mock_server.world import World
+
+from . import decisions, framework, webhooks
+from .access import DiditCall, accept, access, is_readable, method_and_media, rate
+from .framework import Given
+from .records import kept_as
+
+#: What the journal may hold as it was sent: no file, and nothing that is nested.
+_SHOWN = frozenset({"number", "integer", "choice", "boolean", "text"})
+#: The name of the picture of a face, in every session that has one.
+_PICTURE = "reference_image"
+
+Block = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """What sets one of the four calls apart.
+
+    Attributes:
+        name: Prefix of its claims, ``match`` say.
+        block: The key of its part of the answer, or the claim that is this key.
+        judge: Makes the answer's part from what was seen.
+        canned: Makes the answer's part for a sandbox key.
+        effect: What a warning does to the verdict: by its tag and its type.
+    """
+
+    name: str
+    block: str
+    judge: Callable[[DiditCall], Block]
+    canned: Callable[[Citations], Block]
+    effect: Callable[[str, str], str] = lambda _tag, _type: "decline"
+
+
+# The way of a call
+
+
+def _fields(call: DiditCall) -> None:
+    """The form and its fields."""
+    claims, route = call.claims, call.route
+    fields: tuple[Given, ...] = route.fields  # type: ignore[union-attr, assignment]
+    form = Form()
+
+    def decodes() -> bool:
+        claims.cite("form.base64")
+        return True
+
+    if call.request.body and is_readable(call):
+        try:
+            form = call.read_form(
+                decodes=decodes,
+                encoding=framework.encoding_of(call),
+            )
+        except TooManyParts:
+            call.refuse("form.too_much")
+        except FormError as error:
+            call.refuse("form.refused", problem=str(error))
+    call.form = form
+    if form.problem:
+        claims.cite("form.partial")
+        call.note = f"form: {form.problem}"
+    shown = [field.name for field in fields if field.kind in _SHOWN]
+    call.shown = described(((name, sent[-1]) for name, sent in form.fields.items()), shown)
+    call.values, errors = framework.read_form_fields(claims, fields, form)
+    if call.values.get("metadata") is not None:
+        call.shown["metadata"] = flat(call.values["metadata"])
+    elif "metadata" in call.shown and "metadata" not in errors:
+        call.shown["metadata"] = ""
+    if errors:
+        call.refuse("fields.refused", errors)
+
+
+def _sandbox(call: DiditCall) -> None:
+    """The short cut of a sandbox key."""
+    if call.is_live:
+        return
+    claims, endpoint = call.claims, _endpoint(call)
+    request_id, block = call.world.server.ids.uuid(), endpoint.canned(claims)
+    claims.cite("credit.sandbox", "session.sandbox")
+    if claims.get(f"{endpoint.name}.enrols"):
+        claims.cite("index.sandbox")
+    body = _envelope(call, request_id, block)
+    if any(body[name] is not None for name in claims.get("answer.echo")):
+        claims.cite("sandbox.echo")
+    raise Refused(call.answer(f"{endpoint.name}.answer", body))
+
+
+def _credit(call: DiditCall) -> None:
+    """Whether the call can be paid."""
+    if call.is_live and call.ledger.balance < call.claims.get(f"credit.price.{_name(call)}"):
+        _unpaid(call)
+
+
+def _picture(call: DiditCall) -> None:
+    """What is seen in the pictures, and whether they are pictures at all."""
+    claims, name = call.claims, _name(call)
+    rotate = call.values["rotate_image"]
+    probe: Upload = call.values["user_image"]
+    if name == "match":
+        outcome: Any = call.compare(probe, call.values["ref_image"], rotate=rotate)
+        decodes = outcome.probe.decodes and outcome.reference.decodes
+    else:
+        outcome = call.world.recognizer.liveness(probe.content, rotate=rotate, digest=probe.digest)
+        decodes = outcome.probe.decodes
+    call.outcome = outcome
+    if not decodes and claims[f"{name}.undecodable"] is not None:
+        call.refuse(f"{name}.undecodable")
+    if name == "search" and not outcome.probe.faces:
+        call.refuse("search.no_face")
+
+
+def _finish(call: DiditCall) -> Response:
+    """The verdict; charged, and kept if the caller wants that."""
+    claims, endpoint, world = call.claims, _endpoint(call), call.world
+    request_id, saved = world.server.ids.uuid(), bool(call.values["save_api_request"])
+    block = endpoint.judge(call)
+    # What looks at pictures may fail, so it comes before the charge.
+    enrols = _enrols(call, saved=saved)
+    if enrols:
+        _identity(call)
+    if block["status"] != claims.get(f"{endpoint.name}.approved"):
+        claims.cite("credit.declined")
+    elif not saved:
+        claims.cite("credit.unsaved")
+    charged = call.ledger.charge(
+        claims[f"credit.price.{endpoint.name}"],
+        at=call.now,
+        what=claims.get(f"{endpoint.name}.service"),
+        request_id=request_id,
+    )
+    if not charged:
+        # Another call took the last credit in the meantime.
+        _unpaid(call)
+    try:
+        claims.cite("session.saved" if saved else "session.unsaved")
+        session = _keep(call, request_id, block) if saved else None
+        if enrols:
+            _enrol(call, session)
+        no_pair = endpoint.name == "match" and call.outcome.score is None
+        key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
+        return call.answer(key, _envelope(call, request_id, block))
+    except BaseException:
+        # What is not answered 200 costs nothing and leaves nothing behind.
+        world.ledgers.take_back(call.owner, request_id)
+        gone = world.sessions.remove(request_id)
+        if gone is not None:
+            call.records.pictures.forget(gone.id)
+            for face in call.records.faces.of_session(gone.id):
+                call.records.faces.remove(face.id)
+        raise
+
+
+def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
+    claims, endpoint = call.claims, _endpoint(call)
+    key = claims[endpoint.block] if "." in endpoint.block else endpoint.block
+    stamp = call.now.isoformat(timespec="microseconds")
+    return {
+        "request_id": request_id,
+        key: block,
+        **{name: call.values.get(name) for name in claims["answer.echo"]},
+        "created_at": stamp.replace("+00:00", claims["answer.created_at"]),
+    }
+
+
+def _keep(call: DiditCall, request_id: str, block: Block) -> Session:
+    claims, name = call.claims, _name(call)
+    claims.cite("session.kept")
+    pictures: Mapping[str, str] = claims[f"{name}.pictures"]
+    session = call.world.sessions.add(
+        request_id,
+        internal_id=call.world.server.ids.uuid(),
+        owner=call.owner,
+        service=claims[f"{name}.service"],
+        status=block["status"],
+        created_at=call.now,
+        vendor_data=call.values.get("vendor_data"),
+        metadata=call.values.get("metadata"),
+        pictures={kept: call.values[sent].digest for kept, sent in pictures.items()},
+        result={**block, **call.kept},
+    )
+    call.records.pictures.keep(
+        session.id,
+        {kept_as(session, kept): call.values[sent].content for kept, sent in pictures.items()},
+    )
+    webhooks.announce(call.world, claims, session, call.origin)
+    return session
+
+
+def _unpaid(call: DiditCall) -> None:
+    call.claims.cite("credit.start", f"credit.price.{_name(call)}", "credit.last_cent")
+    call.claims.cite("credit.other_status")
+    call.refuse("credit.refused")
+
+
+def _endpoint(call: DiditCall) -> Endpoint:
+    endpoint: Endpoint = call.route.more  # type: ignore[union-attr]  # there is a route
+    return endpoint
+
+
+def _name(call: DiditCall) -> str:
+    return _endpoint(call).name
+
+
+# The verdicts
+
+
+def _judge_match(call: DiditCall) -> Block:
+    claims, outcome = call.claims, call.outcome
+    saved = bool(call.values["save_api_request"])
+    if outcome.score is None:
+        # Nothing to compare: the pictures decode or not, and somebody is in them or not.
+        undecodable = not (outcome.probe.decodes and outcome.reference.decodes)
+        risks = [claims["match.undecodable_risk" if undecodable else "match.no_face_risk"]]
+        claims.cite("match.no_pair_alone")
+        score = claims["match.no_pair_saved" if saved else "match.no_pair_unsaved"]
+    else:
+        decimals = "match.decimals_saved" if saved else "match.decimals_unsaved"
+        score = _shown(claims, "match", outcome.score, decimals)
+        claims.cite("match.compared")
+        passed = _passes(claims, "match", score, call.values[MATCH_THRESHOLD])
+        risks = [] if passed else ["LOW_FACE_MATCH_SIMILARITY"]
+        if outcome.review and claims["match.review"] is not None:
+            risks = []
+    claims.cite("match.screens")
+    warnings = _warnings(call, "match", risks)
+    return {
+        "status": _status(call, warnings, asked=outcome.score is not None and outcome.review),
+        "score": score,
+        "user_image": _seen(call, outcome.probe),
+        "ref_image": _seen(call, outcome.reference),
+        "warnings": warnings,
+    }
+
+
+def canned_match(claims: Citations) -> Block:
+    fixed = claims["match.sandbox"]
+    user, reference = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
+    return {
+        "status": claims["match.approved"],
+        "score": _shown(claims, "match", fixed["score"], "match.decimals_saved"),
+        "user_image": _picture_of(claims, "match", user),
+        "ref_image": _picture_of(claims, "match", reference),
+        "warnings": [],
+    }
+
+
+def _judge_liveness(call: DiditCall) -> Block:
+    claims, outcome = call.claims, call.outcome
+    known: Mapping[str, Any] = {}
+    if outcome.probe.faces:
+        score = outcome.score
+        if score is not None:
+            score = _shown(claims, "liveness", score, "liveness.decimals")
+        quality, luminance = (
+            None if value is None else round(float(value), 2)
+            for value in (outcome.quality, outcome.luminance)
+        )
+        claims.cite("liveness.screens")
+        near = tuple(_near(call, "liveness"))
+        known = _known_risks(call, near, "liveness")
+        if near:
+            rows = _match_rows(call, near[: claims["search.most"]])
+            call.kept = {"_matches": _kept_rows(rows)}
+        risks = [*_liveness_risks(call, score), *known]
+    else:
+        score = quality = luminance = claims["liveness.no_face_numbers"]
+        claims.cite("liveness.no_face_alone")
+        risks = ["NO_FACE_DETECTED"]
+    warnings = _warnings(call, "liveness", risks, known)
+    claims.cite("liveness.declining")
+    return {
+        "status": _status(call, warnings),
+        "method": claims["liveness.method"],
+        "score": score,
+        "user_image": _seen(call, outcome.probe),
+        "warnings": warnings,
+        **dict(zip(claims["liveness.measured"], (quality, luminance), strict=True)),
+    }
+
+
+def _liveness_risks(call: DiditCall, score: float | None) -> list[str]:
+    claims, outcome = call.claims, call.outcome
+    claims.cite("liveness.null_score" if score is None else "liveness.compared")
+    low = score is None or not _passes(claims, "liveness", score, call.values[LIVENESS_THRESHOLD])
+    if not low and _in_band(call, score):
+        low = True
+    risks = [
+        ("LOW_LIVENESS_SCORE", low),
+        ("LIVENESS_FACE_ATTACK", outcome.attack),
+        ("MULTIPLE_FACES_DETECTED", len(outcome.probe.faces) > 1),
+    ]
+    if claims["liveness.quality_risks"]:
+        quality, light = outcome.quality, outcome.luminance
+        risks += [
+            ("LOW_FACE_QUALITY", quality is not None and quality < claims["liveness.low_quality"]),
+            ("LOW_FACE_LUMINANCE", light is not None and light < claims["liveness.dark"]),
+            ("HIGH_FACE_LUMINANCE", light is not None and light > claims["liveness.bright"]),
+        ]
+    return [risk for risk, there in risks if there]
+
+
+def _in_band(call: DiditCall, score: float | None) -> bool:
+    """Whether a score that passed lies in the review band that was set."""
+    below = call.world.bands.get(_name(call))
+    if below is None or score is None or score > below:
+        return False
+    call.claims.cite("policy.band")
+    return True
+
+
+def _canned_liveness(claims: Citations) -> Block:
+    fixed = claims["liveness.sandbox"]
+    seen = SeenPicture(faces=(SeenFace(box=tuple(fixed["boxes"][0])),))
+    measured = (fixed["quality"], fixed["luminance"])
+    return {
+        "status": claims["liveness.approved"],
+        "method": claims["liveness.method"],
+        "score": _shown(claims, "liveness", fixed["score"], "liveness.decimals"),
+        "user_image": _picture_of(claims, "liveness", seen),
+        "warnings": [],
+        **dict(zip(claims["liveness.measured"], measured, strict=True)),
+    }
+
+
+def _judge_age(call: DiditCall) -> Block:
+    claims, outcome = call.claims, call.outcome
+    score = age = None
+    if outcome.probe.faces:
+        if outcome.score is not None:
+            score = _shown(claims, "age", outcome.score, "age.decimals")
+        if outcome.age_known:
+            age = round(float(outcome.probe.faces[0].age), 2)
+        compared = claims["age.null_score"] if score is None else score
+        minimum = call.values[MINIMUM_AGE]
+        if minimum == 0:
+            claims.cite("age.zero_is_off")
+        claims.cite("age.boundary", "age.minimum.boundary")
+        risks = [
+            name
+            for name, there in (
+                ("LOW_LIVENESS_SCORE", not compared > call.values[LIVENESS_THRESHOLD]),
+                ("LIVENESS_FACE_ATTACK", outcome.attack),
+                ("AGE_NOT_DETECTED", age is None and minimum > 0),
+                ("AGE_BELOW_MINIMUM", age is not None and minimum > 0 and age < minimum),
+            )
+            if there
+        ]
+    else:
+        claims.cite("age.no_face_alone")
+        risks = ["NO_FACE_DETECTED"]
+    claims.cite("age.any_declines")
+    warnings = _warnings(call, "liveness", risks)
+    return {
+        "status": _status(call, warnings),
+        "method": claims["liveness.method"],
+        "score": score,
+        "user_image": _seen(call, outcome.probe, "age.entity_keys"),
+        "age_estimation": age,
+        "warnings": warnings,
+    }
+
+
+def _canned_age(claims: Citations) -> Block:
+    fixed, age = claims["age.sandbox"], claims["age.sandbox_age"]
+    seen = SeenPicture(faces=(SeenFace(box=tuple(fixed["box"]), age=age),))
+    return {
+        "status": claims["age.approved"],
+        "method": claims["liveness.method"],
+        "score": _shown(claims, "age", fixed["score"], "age.decimals"),
+        "user_image": _picture_of(claims, "age", seen, keys="age.entity_keys"),
+        "age_estimation": float(age),
+        "warnings": [],
+    }
+
+
+def _judge_search(call: DiditCall) -> Block:
+    claims, outcome = call.claims, call.outcome
+    near = tuple(_near(call, "search"))
+    known = _known_risks(call, near, "search")
+    risks = ["MULTIPLE_FACES_DETECTED"] if len(outcome.probe.faces) > 1 else []
+    warnings = _warnings(call, "liveness", [*risks, *known], known)
+    if call.values["search_type"] == claims["search.narrow"]:
+        approved = claims["search.narrow_statuses"]
+        wanted = [
+            one
+            for one in near
+            if one.face.listing is Listing.BLOCK or status_of(call.world, one.face) in approved
+        ]
+        claims.cite("search.blocked_first")
+        near = tuple(sorted(wanted, key=lambda one: one.face.listing is not Listing.BLOCK))
+    rows = _match_rows(call, near[: claims["search.most"]])
+    call.kept = {"matches": _kept_rows(rows)}
+    claims.cite("search.declining")
+    return {
+        "status": _status(call, warnings, asked=outcome.review),
+        "total_matches": len(rows),
+        "matches": rows,
+        "user_image": _searched(claims, _seen(call, outcome.probe, "search.entity_keys")),
+        "warnings": warnings,
+    }
+
+
+def _searched(claims: Citations, picture: Block) -> Block:
+    for entity in picture["entities"]:
+        if "age" in entity:
+            claims.cite("search.age_text")
+            entity["age"] = str(entity["age"])
+    return picture
+
+
+def _canned_search(claims: Citations) -> Block:
+    seen = SeenPicture(faces=(SeenFace(box=tuple(claims["search.sandbox"])),))
+    picture = _picture_of(claims, "search", seen, keys="search.entity_keys")
+    return {
+        "status": claims["search.approved"],
+        "total_matches": 0,
+        "matches": [],
+        "user_image": _searched(claims, picture),
+        "warnings": [],
+    }
+
+
+def _status(call: DiditCall, warnings: list[dict[str, Any]], *, asked: bool = False) -> str:
+    """The verdict that follows from the warnings.
+
+    Args:
+        call: Whose; its policy may have been set.
+        warnings: As the answer tells them.
+        asked: Whether a card or a test wants a person to look.
+    """
+    claims, endpoint, policy = call.claims, _endpoint(call), call.world.policy
+    effects = set()
+    for warning in warnings:
+        tag = warning["risk"]
+        if tag in policy:
+            claims.cite("policy.effect")
+        default = endpoint.effect(tag, warning["log_type"])
+        effects.add(policy.get(tag, _band_effect(call, tag) or default))
+    name, review = endpoint.name, None
+    if f"{name}.review" in claims and asked:
+        review = claims[f"{name}.review"]
+    if "review" in effects:
+        review = claims["policy.review"]
+    if "decline" in effects:
+        status: str = claims[f"{name}.declined"]
+    else:
+        status = claims[f"{name}.approved"] if review is None else review
+    return status
+
+
+def _band_effect(call: DiditCall, tag: str) -> str | None:
+    """Review, where a score passed and lies in the band; None where the default counts."""
+    score, below = call.outcome.score, call.world.bands.get(_name(call))
+    if tag != "LOW_LIVENESS_SCORE" or below is None or score is None:
+        return None
+    shown = _shown(call.claims, "liveness", score, "liveness.decimals")
+    passed = _passes(call.claims, "liveness", shown, call.values[LIVENESS_THRESHOLD])
+    return "review" if passed else None
+
+
+# The pieces that answers are made of
+
+
+def _shown(claims: Citations, name: str, score: float, decimals: str) -> float:
+    """A score as the answer shows it; `decimals` names the claim that rounds it."""
+    if claims[f"{name}.score_type"] == "integer":
+        return int(score + 0.5)
+    places: int | None = claims[decimals]
+    return float(score) if places is None else round(float(score), places)
+
+
+def _passes(claims: Citations, name: str, score: float, threshold: float) -> bool:
+    """Whether a score clears the threshold."""
+    inclusive = claims[f"{name}.boundary"] == "inclusive"
+    return score >= threshold if inclusive else score > threshold
+
+
+def _seen(call: DiditCall, seen: SeenPicture, keys: str = "entity.keys") -> Block:
+    """What was seen in a picture of a call."""
+    rotate: bool = call.values["rotate_image"]
+    return _picture_of(call.claims, _name(call), seen, rotate=rotate, keys=keys)
+
+
+def _picture_of(
+    claims: Citations,
+    name: str,
+    seen: SeenPicture,
+    *,
+    rotate: bool = False,
+    keys: str = "entity.keys",
+) -> Block:
+    """The faces of one picture and its angle; `keys` is the claim with the keys of a face."""
+    if not seen.faces:
+        entities, angle = claims[f"{name}.faceless_entities"], claims[f"{name}.faceless_angle"]
+        return {"entities": list(entities), "best_angle": angle}
+    if len(seen.faces) > 1:
+        claims.cite("entity.largest_first", "entity.all")
+    angle = seen.angle
+    if angle and not rotate:
+        claims.cite("angle.asked")
+        angle = 0
+    wanted, entities = claims[keys], []
+    claims.cite("entity.box")
+    if "race" in wanted:
+        claims.cite("entity.race")
+    for face in seen.faces:
+        known = {
+            "bbox": list(face.box),
+            "confidence": round(face.confidence, 6),
+            "age": round(float(face.age), 2),
+            "gender": face.gender,
+            "race": None,
+        }
+        entities.append({key: known[key] for key in wanted})
+    return {"entities": entities, "best_angle": angle}
+
+
+def _warnings(
+    call: DiditCall, area: str, risks: Iterable[str], data: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The warnings for these risks, in their order; `data` has the additional data of some."""
+    claims, found = call.claims, []
+    for risk in risks:
+        keys: tuple[str, ...] = claims["warning.keys"]
+        more = (data or {}).get(risk)
+        if more is None and "additional_data" in keys:
+            more = claims["warning.additional_data"]
+        effect = call.world.policy.get(risk) or _band_effect(call, risk)
+        log_type = claims[f"{area}.risk.{risk}.type"]
+        known = {
+            "risk": risk,
+            "feature": claims[f"{area}.feature"] if "feature" in keys else None,
+            "additional_data": more,
+            "log_type": log_type if effect is None else claims["policy.types"][effect],
+            "short_description": claims[f"{area}.risk.{risk}.short"],
+            "long_description": claims[f"{area}.risk.{risk}.long"],
+        }
+        found.append({key: known[key] for key in keys})
+    return found
+
+
+# The index of faces: who is enrolled, and who is known from elsewhere
+
+
+def _enrols(call: DiditCall, *, saved: bool) -> bool:
+    claims = call.claims
+    if not claims[f"{_name(call)}.enrols"]:
+        return False
+    if not saved:
+        claims.cite("index.unsaved")
+    return saved and bool(call.outcome.probe.faces)
+
+
+def _enrol(call: DiditCall, session: Session | None) -> None:
+    identity, name = _identity(call), _name(call)
+    if name == "search":
+        call.claims.cite("index.hides")
+    face = IndexedFace(
+        id=call.world.server.ids.uuid(),
+        owner=call.owner,
+        name=identity.name,
+        score=identity.score,
+        session_id=None if session is None else session.id,
+        session_number=None if session is None else session.number,
+        service=None if session is None else session.service,
+        vendor_data=call.values.get("vendor_data"),
+        at=call.now,
+        hidden=name == "search",
+    )
+    call.records.faces.add(face, identity.embedding)
+
+
+def _identity(call: DiditCall) -> Identity:
+    if call.identity is None:
+        upload: Upload = call.values["user_image"]
+        call.identity = identity_of(
+            call.world.recognizer,
+            upload.content,
+            rotate=call.values["rotate_image"],
+            digest=upload.digest,
+            person=call.outcome.probe.person,
+        )
+    return call.identity
+
+
+def _near(call: DiditCall, rules: str) -> Iterator[Near]:
+    """Whom the face of a call is like, as `rules` (``liveness`` or ``search``) say it."""
+    claims, recognizer, faces = call.claims, call.world.recognizer, call.records.faces
+    if not len(faces):
+        # Most worlds never enrol anybody: then nobody needs to know who it is.
+        return
+    found = faces.near(
+        call.owner,
+        _identity(call),
+        claims.get("index.possible"),
+        salt=getattr(recognizer, "salt", ""),
+        scores=getattr(recognizer, "embedding_scores", None),
+    )
+    sent = call.values.get("vendor_data")
+    for near in found:
+        claims.cite("index.possible")
+        face = near.face
+        if face.deleted:
+            claims.cite("index.forgets")
+            if face.listing is not None:
+                claims.cite("index.listed_stay")
+        if face.listing is None and (face.deleted or face.hidden):
+            continue
+        # Enrolled for the same person, in the caller's own words.
+        same = sent is not None and sent == face.vendor_data
+        if not (same and claims[f"{rules}.leaves_out"]):
+            yield near
+
+
+def _known_risks(call: DiditCall, near: tuple[Near, ...], rules: str) -> dict[str, Any]:
+    """The risks of a face that is known from elsewhere, each with its additional data; an outcome
+    that a test set goes before the index."""
+    claims, outcome = call.claims, call.outcome
+    blocked = next((one for one in near if one.face.listing is Listing.BLOCK), None)
+    risks: dict[str, Any] = {}
+    for names, wanted, best, keys in (
+        (_BLOCKED, outcome.blocklist, blocked, "liveness.blocklist_data"),
+        (_DUPLICATE, outcome.duplicate, _duplicate(call, near, rules), "liveness.duplicate_data"),
+    ):
+        if wanted is not None:
+            values = claims["liveness.known_from"]
+            risks[names[wanted]] = dict(zip(claims[keys], values, strict=True))
+        elif best is not None:
+            face, certain = best.face, best.score >= claims["index.certain"]
+            values = (face.session_id, face.session_number, face.service)
+            likeness: Likeness = "certain" if certain else "possible"
+            risks[names[likeness]] = dict(zip(claims[keys], values, strict=True))
+    return risks
+
+
+_BLOCKED: Mapping[Likeness, str] = {
+    "certain": "FACE_IN_BLOCKLIST",
+    "possible": "POSSIBLE_FACE_IN_BLOCKLIST",
+}
+_DUPLICATE: Mapping[Likeness, str] = {
+    "certain": "DUPLICATED_FACE",
+    "possible": "POSSIBLE_DUPLICATED_FACE",
+}
+
+
+def _duplicate(call: DiditCall, near: tuple[Near, ...], rules: str) -> Near | None:
+    claims = call.claims
+    if any(one.face.listing is Listing.ALLOW for one in near):
+        claims.cite(f"{rules}.allowed_suppress")
+        return None
+    for one in near:
+        if one.face.listing is Listing.BLOCK:
+            claims.cite("index.listed_once")
+        elif status_of(call.world, one.face) in claims["index.duplicates"]:
+            return one
+    return None
+
+
+def status_of(world: World, face: IndexedFace) -> str | None:
+    """The vendor's word for the session of a face as it is now, or for the face itself."""
+    session = None if face.session_id is None else world.sessions.find(face.session_id)
+    return face.status if session is None else session.status
+
+
+def _match_rows(call: DiditCall, near: tuple[Near, ...]) -> list[dict[str, Any]]:
+    """The faces that were found, as a search tells them."""
+    claims, keys = call.claims, call.claims["search.match_keys"]
+    return [{key: row[key] for key in keys} for row in (_row(call, one, claims) for one in near)]
+
+
+def _kept_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those rows as a session keeps them: an address of a picture is not written down."""
+    return [{**row, "match_image_url": None} for row in rows]
+
+
+def _row(call: DiditCall, near: Near, claims: Citations) -> dict[str, Any]:
+    face, details = near.face, None
+    if face.full_name is not None:
+        names: tuple[str, ...] = claims["search.user_keys"]
+        details = {**dict.fromkeys(names), names[0]: face.full_name}
+    return {
+        "session_id": face.session_id,
+        "session_number": face.session_number,
+        "similarity_percentage": near.score,
+        "source": claims["search.listed_source"] if face.deleted else face.source,
+        "vendor_data": face.vendor_data,
+        "verification_date": face.at.strftime(claims["search.date"]),
+        "user_details": details,
+        "match_image_url": _image(call, face),
+        "status": status_of(call.world, face),
+        "is_blocklisted": face.listing is Listing.BLOCK,
+        "is_allowlisted": face.listing is Listing.ALLOW,
+        "api_service": face.service,
+        "vendor_user_id": None,
+        "biometric_template_id": None,
+    }
+
+
+def _image(call: DiditCall, face: IndexedFace) -> str | None:
+    """Where the picture of a session is; a face without one has none."""
+    session = None if face.session_id is None else call.world.sessions.find(face.session_id)
+    if session is None or _PICTURE not in session.pictures:
+        return None
+    if not call.values["save_api_request"]:
+        call.claims.cite("search.path_unsaved")
+        template: str = call.claims["search.storage_path"]
+        return template.format(session=session.id, name=_PICTURE)
+    return decisions.picture_addresses(call.world, call.claims, session, call.origin)[_PICTURE]
+
+
+# The routes
+
+MATCH_THRESHOLD = "face_match_score_decline_threshold"
+LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
+MINIMUM_AGE = "age_estimation_decline_threshold"
+
+
+def _upload(name: str) -> Given:
+    return Given(name=name, kind="file", required=True, read=framework.long_text)
+
+
+def _threshold(name: str, default: str) -> Given:
+    return Given(name=name, kind="number", read=framework.threshold, default=default)
+
+
+_SHARED = (
+    Given(name="rotate_image", kind="boolean", read=framework.boolean, default="rotate.default"),
+    Given(name="save_api_request", kind="boolean", read=framework.boolean, default="save.default"),
+    Given(name="vendor_data", read=framework.vendor_data),
+    Given(name="metadata", kind="object", read=framework.metadata),
+)
+
+#: By the claim that states the place of each; in this order unless credit goes first.
+CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
+    "accept.json": accept,
+    "order.rate": rate,
+    "order.access": access,
+    "order.method": method_and_media,
+    "order.fields": _fields,
+    "order.sandbox": _sandbox,
+    "order.credit": _credit,
+    "order.picture": _picture,
+}
+_CREDIT_FIRST = (
+    *("accept.json", "order.rate", "order.access", "order.method", "order.credit", "order.fields"),
+    *("order.sandbox", "order.picture"),
+)
+CHECKS_CREDIT_FIRST = {key: CHECKS[key] for key in _CREDIT_FIRST}
+
+
+def _route(path: str, says: str, endpoint: Endpoint, *fields: Given) -> Route:
+    return Route(
+        pattern=path,
+        says=says,
+        answers={"POST": _finish},
+        checks=CHECKS,
+        operation=endpoint.name,
+        fields=(*fields, *_SHARED),
+        is_form=True,
+        more=endpoint,
+    )
+
+
+def _by_type(_tag: str, log_type: str) -> str:
+    """Declined means at least one warning of type error."""
+    return "decline" if log_type == "error" else "approve"
+
+
+ROUTES = (
+    _route(
+        "/v3/face-match/",
+        "Compare the faces of two pictures.",
+        Endpoint(name="match", block="face_match", judge=_judge_match, canned=canned_match),
+        _upload("user_image"),
+        _upload("ref_image"),
+        _threshold(MATCH_THRESHOLD, "match.threshold"),
+    ),
+    _route(
+        "/v3/passive-liveness/",
+        "Tell whether a living person stood before the camera.",
+        Endpoint(
+            name="liveness",
+            block="liveness",
+            judge=_judge_liveness,
+            canned=_canned_liveness,
+            effect=_by_type,
+        ),
+        _upload("user_image"),
+        _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
+    ),
+    _route(
+        "/v3/face-search/",
+        "Search a face among those of saved calls and of lists.",
+        Endpoint(
+            name="search",
+            block="face_search",
+            judge=_judge_search,
+            canned=_canned_search,
+            effect=lambda tag, _: "decline" if tag in _BLOCKED.values() else "approve",
+        ),
+        _upload("user_image"),
+        framework.chosen("search_type", "search.types", default="search.type"),
+    ),
+    _route(
+        "/v3/age-estimation/",
+        "Estimate the age of a person.",
+        Endpoint(name="age", block="age.block", judge=_judge_age, canned=_canned_age),
+        _upload("user_image"),
+        _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
+        Given(name=MINIMUM_AGE, kind="integer", read=framework.age_limit, default="age.minimum"),
+    ),
+)
+
+#: The tags whose effect may be set, with the operation that they are of.
+POLICIES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("LOW_FACE_MATCH_SIMILARITY", "NO_REFERENCE_IMAGE", "NO_FACE_DETECTED"), "match"
+    ),
+    **dict.fromkeys(
+        (
+            *("LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "MULTIPLE_FACES_DETECTED"),
+            *("LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"),
+            *_BLOCKED.values(),
+            *_DUPLICATE.values(),
+        ),
+        "liveness",
+    ),
+    **dict.fromkeys(("AGE_BELOW_MINIMUM", "AGE_NOT_DETECTED"), "age"),
+}

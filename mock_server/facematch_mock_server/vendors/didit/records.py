@@ -1,0 +1,392 @@
+"""What Didit remembers beyond keys, credit and sessions: pictures, faces, payments, accounts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+import threading
+import uuid
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import attrs
+
+from facematch_mock_server.recognition.index import FaceIndex, Listing
+from facematch_mock_server.services import KEPT_SESSIONS, Session
+from facematch_mock_server.state import Collection, Store
+from facematch_mock_server.webhooks import Outbox
+from facematch_mock_server.world import World
+
+#: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
+KEPT = 10_000
+#: What the ids of lists are derived from, so that they need not be kept.
+_LISTS = uuid.UUID("6f7f2c4e-3b1a-4c5d-9e8f-0a1b2c3d4e5f")
+
+
+class DiditRecords:
+    """The further state of one world. Safe across threads.
+
+    Args:
+        store: Where changes are written down.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.outbox = Outbox(store)
+        self.pictures = Pictures()
+        self.faces = FaceIndex(store)
+        self.checkouts = Checkouts(store)
+        self.accounts = Accounts(store)
+        self.mails = Mails()
+
+    def list_id(self, owner: str, listing: Listing) -> str:
+        """The id of one of the two lists of faces of an owner."""
+        return str(uuid.uuid5(_LISTS, f"{owner}/{listing}"))
+
+    def written(self) -> None:
+        """What this thread changed is written down now."""
+        self.outbox.release()
+
+    def dropped(self) -> None:
+        """What this thread changed is not written down, and is not announced to anybody."""
+        self.outbox.drop()
+
+
+class Pictures:
+    """Pictures of saved calls: in memory only, and not for ever. Safe across threads.
+
+    Each is kept once, by its digest; what was kept longest ago goes first, and a picture goes with
+    the last session that has it. Nothing of pictures is ever written down.
+
+    Args:
+        max_bytes: That are kept in all, at least 0. A larger picture is not kept.
+        max_sessions: Of how many of the newest sessions pictures are kept, from 1 on.
+    """
+
+    def __init__(
+        self, max_bytes: int = 64 * 1024 * 1024, max_sessions: int = KEPT_SESSIONS
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._max_sessions = max_sessions
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, bytes] = OrderedDict()
+        self.kept_bytes = 0
+        #: The names of each session, and how many sessions have a name.
+        self._names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._uses: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Pictures({len(self._known)} pictures, {self.kept_bytes} bytes)"
+
+    def keep(self, session_id: str, pictures: Mapping[str, bytes]) -> None:
+        """Keep the pictures of a session; one that is there already is the newest again."""
+        with self._lock:
+            self._forget(session_id)
+            self._names[session_id] = tuple(pictures)
+            self._uses.update(tuple(pictures))
+            for name, picture in pictures.items():
+                if name in self._known:
+                    self._known.move_to_end(name)
+                    continue
+                self._known[name] = picture
+                self.kept_bytes += len(picture)
+                while self.kept_bytes > self._max_bytes:
+                    self.kept_bytes -= len(self._known.popitem(last=False)[1])
+            while len(self._names) > self._max_sessions:
+                self._forget(next(iter(self._names)))
+
+    def find(self, name: str) -> bytes | None:
+        """The picture of that name, or None if it is not kept, or no longer."""
+        with self._lock:
+            return self._known.get(name)
+
+    def forget(self, session_id: str) -> None:
+        """A session is gone, and what no other session has with it."""
+        with self._lock:
+            self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        for name in self._names.pop(session_id, ()):
+            self._uses[name] -= 1
+            if not self._uses[name]:
+                del self._uses[name]
+                self.kept_bytes -= len(self._known.pop(name, b""))
+
+
+def kept_as(session: Session, name: str) -> str:
+    """Under which name a picture of a session is kept."""
+    # Where digests are off, a picture that is sent twice is kept twice.
+    return session.pictures.get(name) or f"{session.id}/{name}"
+
+
+# Payments
+
+
+class CheckoutStatus(enum.StrEnum):
+    """What became of a payment."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    CANCELED = "canceled"
+
+
+@attrs.frozen(kw_only=True)
+class Checkout:
+    """One payment page.
+
+    Attributes:
+        id: As the answer tells it.
+        owner: Whose credit it is for.
+        amount: In USD.
+        created_at: When it was asked for, UTC.
+        success_url, cancel_url: Where a person is sent afterwards.
+        status: What became of it.
+        settled_at: When it was paid, UTC; None for not yet.
+    """
+
+    id: str
+    owner: str
+    amount: Decimal
+    created_at: dt.datetime
+    success_url: str
+    cancel_url: str
+    status: CheckoutStatus = CheckoutStatus.OPEN
+    settled_at: dt.datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """How an organization pays.
+
+    Attributes:
+        annual: Whether it has an annual plan, and so no payment pages.
+        refill_amount: What is paid in by itself, in USD; None for no refill. It is shown only: the
+            mock pays nothing in by itself.
+        refill_threshold: Below which balance, in USD; None for no refill.
+    """
+
+    annual: bool = False
+    refill_amount: Decimal | None = None
+    refill_threshold: Decimal | None = None
+
+
+class Checkouts:
+    """The payments and plans of one world. Safe across threads.
+
+    Args:
+        store: Where changes are written down.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._checkouts = Collection(store, "checkouts", Checkout, limit=KEPT)
+        self._plans = Collection(store, "plans", Plan)
+
+    def add(self, checkout: Checkout) -> None:
+        """One more."""
+        self._checkouts.put(checkout.id, checkout)
+
+    def find(self, checkout_id: str) -> Checkout | None:
+        """The one of that id, or None."""
+        return self._checkouts.find(checkout_id)
+
+    def all(self) -> tuple[Checkout, ...]:
+        """The newest 10,000, in order."""
+        return self._checkouts.all()
+
+    def plan(self, owner: str) -> Plan:
+        """How that organization pays."""
+        return self._plans.find(owner) or Plan()
+
+    def set_plan(self, owner: str, plan: Plan) -> None:
+        """Change how that organization pays."""
+        self._plans.put(owner, plan)
+
+    def settle(self, world: World, checkout_id: str) -> Checkout:
+        """The payment arrives, and the credit with it; once, however often it is said.
+
+        Raises:
+            LookupError: there is no such payment.
+            ValueError: it was canceled, or there would be more credit than a balance can hold.
+        """
+
+        def settled(there: Checkout) -> Checkout:
+            if there.status is CheckoutStatus.SETTLED:
+                return there
+            if there.status is CheckoutStatus.CANCELED:
+                raise ValueError("this payment was canceled; ask for another one")
+            world.ledgers.pay_in(there.owner, there.amount)
+            return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
+
+        return self._change(checkout_id, settled)
+
+    def cancel(self, checkout_id: str) -> Checkout:
+        """The person goes away without paying; may be said twice.
+
+        Raises:
+            LookupError: there is no such payment.
+            ValueError: it was settled.
+        """
+
+        def canceled(there: Checkout) -> Checkout:
+            if there.status is CheckoutStatus.SETTLED:
+                raise ValueError("this payment was settled; it cannot be canceled any more")
+            return attrs.evolve(there, status=CheckoutStatus.CANCELED)
+
+        return self._change(checkout_id, canceled)
+
+    def _change(self, checkout_id: str, change: Callable[[Checkout], Checkout]) -> Checkout:
+        checkout = self._checkouts.change(checkout_id, change)
+        if checkout is None:
+            raise LookupError("there is no payment of that id")
+        return checkout
+
+
+# Accounts
+
+
+@attrs.frozen(kw_only=True)
+class Opened:
+    """What was opened for a person who proved a mailbox.
+
+    Attributes:
+        organization: Its UUID; the owner of the key, the credit and the sessions.
+        application: Its UUID.
+        client_id: Of the application.
+    """
+
+    organization: str
+    application: str
+    client_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """One person.
+
+    Attributes:
+        email: As registered.
+        password: Salted and hashed.
+        registered_at: When, UTC.
+        code: The newest code, salted and hashed; None once it was used.
+        code_at: When it was sent.
+        opened: None until the mailbox was proved.
+        failures: Logins with a wrong password since the last good one.
+        locked_until: Until when nobody may log in; None for not locked.
+    """
+
+    email: str
+    password: str = attrs.field(repr=False)
+    registered_at: dt.datetime
+    code: str | None = attrs.field(default=None, repr=False)
+    code_at: dt.datetime
+    opened: Opened | None = None
+    failures: int = 0
+    locked_until: dt.datetime | None = None
+
+
+class Accounts:
+    """The newest 10,000 accounts of one world. Safe across threads.
+
+    Tokens and keys are in memory only: after a restart everybody logs in again.
+
+    Args:
+        store: Where changes are written down, without passwords, codes and tokens.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._accounts = Collection(store, "accounts", Account, limit=KEPT)
+        self._lock = threading.Lock()
+        self._tokens: OrderedDict[str, tuple[str, dt.datetime]] = OrderedDict()
+        self._keys: OrderedDict[str, str] = OrderedDict()
+
+    def find(self, email: str) -> Account | None:
+        """The account of that address in any case, or None."""
+        return self._accounts.find(email.lower())
+
+    def application_of(self, organization: str) -> str | None:
+        """The UUID of an organization's application; None if nobody has opened it."""
+        opened = (account.opened for account in self._accounts.all())
+        return next((o.application for o in opened if o and o.organization == organization), None)
+
+    def add(self, account: Account) -> bool:
+        """One more; False, and nothing is done, if the address has one."""
+        with self._lock:
+            if self.find(account.email) is not None:
+                return False
+            self._accounts.put(account.email.lower(), account)
+            return True
+
+    def change(self, email: str, change: Callable[[Account], Account]) -> Account | None:
+        """As `Collection.change`."""
+        return self._accounts.change(email.lower(), change)
+
+    def let_in(self, token: str, account: Account, until: dt.datetime) -> None:
+        """Whoever shows `token` is that person, until then."""
+        with self._lock:
+            self._tokens[_digest(token)] = (account.email, until)
+            while len(self._tokens) > KEPT:
+                self._tokens.popitem(last=False)
+
+    def keep_key(self, opened: Opened, key: str) -> None:
+        """Remember the key of an application, so that it can be told again."""
+        with self._lock:
+            self._keys[opened.application] = key
+            while len(self._keys) > KEPT:
+                self._keys.popitem(last=False)
+
+    def key_of(self, opened: Opened) -> str | None:
+        """The key of an application; None if it is not known any more."""
+        with self._lock:
+            return self._keys.get(opened.application)
+
+    def who(self, token: str, now: dt.datetime) -> Account | None:
+        """Whose token it is; None for nobody's, or no longer."""
+        with self._lock:
+            email, until = self._tokens.get(_digest(token), ("", now))
+        return self.find(email) if now < until else None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+@attrs.frozen(kw_only=True)
+class Mail:
+    """One mail that a vendor would have sent.
+
+    Attributes:
+        at: When, UTC.
+        to: To which address.
+        code: What it says.
+    """
+
+    at: dt.datetime
+    to: str
+    code: str = attrs.field(repr=False)
+
+
+class Mails:
+    """The mails of one world, in memory only. Safe across threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._mails: deque[Mail] = deque(maxlen=KEPT)
+
+    def add(self, mail: Mail) -> None:
+        """One more."""
+        with self._lock:
+            self._mails.append(mail)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._mails.clear()
+
+    def to(self, address: str | None = None) -> tuple[Mail, ...]:
+        """Those to an address, in any case, or all for None; the oldest first."""
+        with self._lock:
+            every = tuple(self._mails)
+        if address is None:
+            return every
+        return tuple(mail for mail in every if mail.to.lower() == address.lower())

@@ -1,0 +1,121 @@
+"""The mock server in the place of Didit, for the contract tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from facematch_core import ImageFormat, Retention
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import Situation
+from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.simulators import AGE, GENDER, MockDouble, Sent
+
+_KEY = "didit-double-key-9d4b7a31cc"
+
+#: By path: the part of an answer that tells the verdict.
+_BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
+
+#: By field of a call's form: what it is in the words of `FaceVerifier.verify`, and how it is read.
+_TOLD: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "face_match_score_decline_threshold": ("threshold", float),
+    "face_liveness_score_decline_threshold": ("threshold", float),
+    "rotate_image": ("rotate", lambda text: text == "true"),
+    "save_api_request": (
+        "retention",
+        lambda text: Retention.KEEP if text == "true" else Retention.MINIMAL,
+    ),
+    "vendor_data": ("caller_ref", str),
+    "metadata": ("metadata", json.loads),
+}
+_DEMOGRAPHICS = {"age": float(AGE), "gender": GENDER}
+_PICTURES = {"user_image": "probe", "ref_image": "reference"}
+
+
+class DiditDouble(MockDouble):
+    """The mock server in the place of Didit.
+
+    No document of Didit has an approval without a score, a score beyond 100, a status, a warning or
+    a weight that no document has, more than two decimals of a score of liveness, or words of its
+    own for a fault: there the answer is altered, or ours.
+    """
+
+    vendor = "didit"
+    calls = frozenset({*_BLOCKS, "/v3/face-search/", "/v3/age-estimation/"})
+    faults: ClassVar[Mapping[Situation, Fault]] = {
+        # In words that are documented for this status, unlike most refusals.
+        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=415),
+        # No page tells what Didit says to a fault of its own: the words are ours.
+        Situation.OUTAGE: Fault(
+            stage=Stage.ANSWER,
+            kind=Kind.JSON,
+            status=500,
+            body={"detail": "A server error occurred."},
+        ),
+    }
+    situations = frozenset(Situation)
+    secrets = (_KEY,)
+    # Didit API reference, Face Match, June 2026, read 2026-11-20; no page tells how many bytes the
+    # 5 MB are.
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF},
+        max_bytes=5 * 1024 * 1024,
+    )
+    demographics = _DEMOGRAPHICS
+
+    def keys(self) -> Mapping[str, str]:
+        return {"api_key": _KEY}
+
+    def begin(self, situation: Situation, score: float | None) -> None:
+        self.begin_again()
+        control = self.control
+        if situation is not Situation.BAD_KEY:
+            control.add_key(key=_KEY)
+        # A rule asks as often as it likes, and the clock stands still.
+        control.set_limit("write", 0 if situation is Situation.THROTTLED else None)
+        if situation is Situation.NO_CREDIT:
+            control.set_balance(0)
+        if situation is Situation.SCORE:
+            for kind in ("match", "liveness"):
+                control.set_outcome(kind, score=score, times=None)
+
+    def alter(self, path: str, body: Any) -> Any:
+        if path not in _BLOCKS or self.situation is None:
+            return body
+        block = body[_BLOCKS[path]]
+        changes: dict[Situation, dict[str, Any]] = {
+            # Decided by the score that was set, and told with all of its digits.
+            Situation.SCORE: {"score": self.score},
+            Situation.NULL_SCORE: {"status": "Approved", "score": None, "warnings": []},
+            Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
+            Situation.UNKNOWN_STATUS: {"status": self.unknown_status},
+            Situation.UNKNOWN_WARNING: {"warnings": [*block["warnings"], *self._warned()]},
+        }
+        return {**body, _BLOCKS[path]: {**block, **changes.get(self.situation, {})}}
+
+    def _warned(self) -> list[dict[str, Any]]:
+        """Of the gravest of the documented weights, and of one that no document has."""
+        tag, text = self.unknown_warning
+        return [
+            {
+                "risk": tag,
+                "feature": "FACEMATCH",
+                "additional_data": None,
+                "log_type": weight,
+                "short_description": text,
+                "long_description": text,
+            }
+            for weight in ("error", "fatal")
+        ]
+
+    def told(self, sent: Sent) -> Mapping[str, Any]:
+        form = sent.form
+        told: dict[str, Any] = {"caller_ref": None, "metadata": None}
+        for field, (name, read) in _TOLD.items():
+            for text in form.fields.get(field, ()):
+                told[name] = read(text)
+        for field, name in _PICTURES.items():
+            for upload in form.files.get(field, ()):
+                told[name] = upload.content
+        return told
