@@ -1,0 +1,646 @@
+"""What Django REST framework answers in Didit's place: an application of the same shape.
+
+Fields, choices, limits and sentences that the documents of the vendor name are written here; all
+the rest is left to the framework. Imported once Django is configured; see `asking`.
+"""
+
+import datetime as dt
+import ipaddress
+from urllib.parse import urlsplit
+
+from django import forms
+from django.core.validators import FileExtensionValidator
+from django.urls import path
+from rest_framework import serializers, status
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import (
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    ValidationError,
+)
+from rest_framework.generics import GenericAPIView
+from rest_framework.pagination import LimitOffsetPagination, PageNumberPagination
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+
+#: What every example finds: an outcome that is set in the mock, and is told here as well.
+SCORE, AGE, ANGLE = 50, 30, 270
+KEY = "mock-live-key"
+DAY = dt.date(2026, 7, 2)
+
+
+class State:
+    """What the application knows; `asking` writes it anew before each request."""
+
+    edition = "2026-07"
+    #: As the list of the mock has them, newest first.
+    sessions = ()
+    #: The uuid of the one destination that is there.
+    destination = ""
+
+
+# --- who is let in ---------------------------------------------------------------------------
+
+
+class ByKey(BaseAuthentication):
+    """The key, where a wrong one is 401 (edition 2026-11)."""
+
+    def authenticate(self, request):
+        key = request.headers.get("x-api-key")
+        if key and key != KEY:
+            raise AuthenticationFailed("Invalid API Key.")
+        return (None, key) if key else None
+
+    def authenticate_header(self, request):
+        return "Api-Key"
+
+
+class HasKey(BasePermission):
+    """The key."""
+
+    def has_permission(self, request, view):
+        # Not as `False`: with an authenticator the framework would say 401.
+        if request.headers.get("x-api-key") != KEY:
+            raise PermissionDenied
+        return True
+
+
+class HasSession(BasePermission):
+    """The session of the path, and only then the key."""
+
+    def has_permission(self, request, view):
+        view.session = find_session(view.kwargs["session_id"])
+        if view.session is None:
+            raise NotFound
+        if request.headers.get("x-api-key") != KEY:
+            raise PermissionDenied("Authentication credentials were not provided or are invalid.")
+        return True
+
+
+def find_session(session_id):
+    return next((one for one in State.sessions if one["session_id"] == str(session_id)), None)
+
+
+class View(GenericAPIView):
+    """What all endpoints have in common."""
+
+    renderer_classes = (JSONRenderer,)
+    parser_classes = (JSONParser,)
+    permission_classes = (HasKey,)
+    throttle_classes = ()
+
+    def get_authenticators(self):
+        return [ByKey()] if State.edition == "2026-11" else []
+
+    def valid(self, **more):
+        """What was sent, once it is found good."""
+        serializer = self.get_serializer(data=self.request.data, **more)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+
+def not_too_large(upload):
+    if upload.size > 5 * 1024 * 1024:
+        raise ValidationError("File size should not exceed 5 MB")
+
+
+class Picture(serializers.FileField):
+    def __init__(self):
+        allowed = ["tiff", "jpg", "jpeg", "png", "webp"]
+        super().__init__(validators=[FileExtensionValidator(allowed), not_too_large])
+
+
+class Threshold(serializers.FloatField):
+    def __init__(self, **more):
+        super().__init__(min_value=0, max_value=100, **more)
+
+
+class Whole(serializers.IntegerField):
+    def __init__(self, least=0, most=100, **more):
+        super().__init__(min_value=least, max_value=most, **more)
+
+
+class JsonWhole(Whole):
+    pass
+
+
+class Flag(serializers.BooleanField):
+    pass
+
+
+class Enabled(serializers.BooleanField):
+    pass
+
+
+class Text(serializers.CharField):
+    """A text of a limit that is ours: no document names one."""
+
+    trims = True
+
+    def __init__(self, **more):
+        usual = {"required": False, "allow_blank": True, "max_length": 10_000}
+        super().__init__(**{"trim_whitespace": self.trims, **usual, **more})
+
+
+class VendorData(Text):
+    trims = True
+
+
+class SearchType(serializers.ChoiceField):
+    pass
+
+
+class Metadata(serializers.JSONField):
+    """A JSON object in a text; words and limit are ours, and that nothing counts as none."""
+
+    def __init__(self):
+        words = {
+            "invalid": "Metadata must be a JSON object.",
+            "long": "Ensure this field has no more than 50000 characters.",
+        }
+        super().__init__(required=False, allow_null=True, error_messages=words)
+
+    def get_value(self, dictionary):
+        value = super().get_value(dictionary)
+        return None if value == "" else value
+
+    def to_internal_value(self, data):
+        if len(data) > 50_000:
+            self.fail("long")
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            self.fail("invalid")
+        return value
+
+
+class Form(serializers.Serializer):
+    """A form with pictures."""
+
+    def own(self):
+        """The fields that only this one has."""
+        return {}
+
+    def get_fields(self):
+        return {
+            "user_image": Picture(),
+            **self.own(),
+            "rotate_image": Flag(default=False),
+            "save_api_request": Flag(default=True),
+            "vendor_data": VendorData(),
+            "metadata": Metadata(),
+        }
+
+
+def score_threshold():
+    return Whole(default=30) if State.edition == "2026-03" else Threshold(default=30)
+
+
+class MatchForm(Form):
+    def own(self):
+        return {
+            "ref_image": Picture(),
+            "face_match_score_decline_threshold": score_threshold(),
+        }
+
+
+class LivenessForm(Form):
+    def own(self):
+        return {"face_liveness_score_decline_threshold": score_threshold()}
+
+
+class AgeForm(LivenessForm):
+    def own(self):
+        return {**super().own(), "age_estimation_decline_threshold": Whole(default=18)}
+
+
+class SearchForm(Form):
+    def own(self):
+        choices = ("most_similar", "blocklisted_or_approved")
+        return {"search_type": SearchType(choices, default=choices[0])}
+
+
+class PictureView(View):
+    """A form with pictures; answered with what the mock's answer must have, too."""
+
+    parser_classes = (MultiPartParser, FormParser)
+    block = ""
+
+    def post(self, request):
+        values = self.valid()
+        judged = {
+            "status": "Approved" if self.approves(values) else "Declined",
+            "user_image": {"best_angle": ANGLE if values["rotate_image"] else 0},
+        }
+        body = {self.block: judged, "kept": values["save_api_request"]}
+        if State.edition != "2026-03":
+            body["vendor_data"] = values.get("vendor_data") or None
+            body["metadata"] = values.get("metadata")
+        return Response(body)
+
+    def approves(self, values):
+        own = [one for name, one in values.items() if name.endswith("score_decline_threshold")]
+        threshold = own[0]
+        return threshold <= SCORE if State.edition == "2026-03" else threshold < SCORE
+
+
+class Match(PictureView):
+    serializer_class = MatchForm
+    block = "face_match"
+
+
+class Liveness(PictureView):
+    serializer_class = LivenessForm
+    block = "liveness"
+
+
+class Age(PictureView):
+    serializer_class = AgeForm
+
+    @property
+    def block(self):
+        return "liveness" if State.edition == "2026-03" else "age_estimation"
+
+    def approves(self, values):
+        score = values["face_liveness_score_decline_threshold"]
+        return score < SCORE and values["age_estimation_decline_threshold"] <= AGE
+
+
+class Search(PictureView):
+    serializer_class = SearchForm
+    block = "face_search"
+
+    def approves(self, values):
+        return True
+
+
+# --- sessions --------------------------------------------------------------------------------
+
+STATUSES = (
+    "Not Started",
+    "In Progress",
+    "Awaiting User",
+    "In Review",
+    "Approved",
+    "Declined",
+    "Resubmitted",
+    "Expired",
+    "Kyc Expired",
+    "Abandoned",
+)
+
+
+class Status(serializers.ChoiceField):
+    def __init__(self, **more):
+        super().__init__(STATUSES, **more)
+
+
+class Email(serializers.EmailField):
+    trims = True
+
+    def __init__(self):
+        usual = {"required": False, "allow_null": True, "allow_blank": True}
+        super().__init__(trim_whitespace=self.trims, max_length=10_000, **usual)
+
+
+class UpdateBody(serializers.Serializer):
+    new_status = Status()
+    comment = Text(allow_null=True)
+    nodes_to_resubmit = serializers.ListField(required=False)
+    send_email = Flag(required=False)
+    email_address = Email()
+    email_language = Text(allow_null=True)
+
+    def validate_new_status(self, value):
+        if value not in ("Approved", "Declined", "Resubmitted"):
+            raise ValidationError(
+                "You can only update the status to 'Approved', 'Declined', or 'Resubmitted'."
+            )
+        return value
+
+    def validate(self, values):
+        if values.get("send_email") and not values.get("email_address"):
+            words = "Email address is required when send_email is true."
+            raise ValidationError({"email_address": [words]})
+        return values
+
+
+class Update(View):
+    permission_classes = (HasSession,)
+    serializer_class = UpdateBody
+
+    def patch(self, request, session_id):
+        wanted = self.valid()["new_status"]
+        if wanted == self.session["status"]:
+            raise ValidationError("The new status is the same as the current status.")
+        if wanted == "Resubmitted" and self.session["status"] == "Approved":
+            words = "No features found that need resubmission. All features are already approved."
+            return Response({"nodes_to_resubmit": words}, status.HTTP_400_BAD_REQUEST)
+        return Response({"session_id": str(session_id)})
+
+
+class Decision(View):
+    permission_classes = (HasSession,)
+
+    def get(self, request, session_id):
+        return Response({"session_id": str(session_id), "status": self.session["status"]})
+
+
+class DeleteBody(serializers.Serializer):
+    retain_face_embeddings = Flag(required=False)
+    face_retention_days = JsonWhole(1, 3650, required=False)
+
+
+class Delete(View):
+    permission_classes = (HasSession,)
+    serializer_class = DeleteBody
+
+    def delete(self, request, session_id):
+        if State.edition != "2026-11":
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        self.valid()
+        return Response({"session_id": str(session_id)})
+
+
+class DeleteManyBody(serializers.Serializer):
+    session_numbers = serializers.ListField(required=False, allow_empty=False)
+    delete_all = Flag(default=False)
+
+    def validate_session_numbers(self, value):
+        if not all(type(one) in (int, str) and str(one).isdigit() for one in value):
+            raise ValidationError("All session_numbers must be numeric.")
+        return value
+
+    def validate(self, values):
+        if not values["delete_all"] and "session_numbers" not in values:
+            words = "This field is required unless delete_all is true."
+            raise ValidationError({"session_numbers": [words]})
+        return values
+
+
+class DeleteMany(View):
+    serializer_class = DeleteManyBody
+
+    def post(self, request):
+        self.valid()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ReviewBody(serializers.Serializer):
+    new_status = Status(required=False, allow_null=True)
+    comment = Text(allow_null=True)
+
+
+class Reviews(View):
+    serializer_class = ReviewBody
+
+    def post(self, request, session_id):
+        if find_session(session_id) is None:
+            raise NotFound("Session not found.")
+        values = self.valid()
+        # What stands where nothing was sent is the vendor's to say.
+        written = {name: value for name, value in values.items() if value is not None}
+        return Response({"user": "Unknown", **written}, status.HTTP_201_CREATED)
+
+    def get(self, request, session_id):
+        if find_session(session_id) is None:
+            raise NotFound("Session not found.")
+        return paged(self, [])
+
+
+class Words(forms.CharField):
+    pass
+
+
+class Day(forms.DateField):
+    pass
+
+
+class Uuid(forms.UUIDField):
+    pass
+
+
+class Filters(forms.Form):
+    """The filters whose values have a form; their words are Django's own, as documented."""
+
+    vendor_data = Words(required=False)
+    date_from = Day(required=False, input_formats=["%Y-%m-%d"])
+    date_to = Day(required=False, input_formats=["%Y-%m-%d"])
+    session_type = forms.ChoiceField(
+        required=False, choices=[(one, one) for one in ("API", "HOSTED", "MIGRATED", "ALL")]
+    )
+    api_service = forms.ChoiceField(
+        required=False,
+        choices=[
+            (one, one)
+            for one in (
+                "ID_VERIFICATION",
+                "FACE_MATCH",
+                "AGE_ESTIMATION",
+                "FACE_SEARCH",
+                "POA",
+                "AML",
+                "KYB_REGISTRY",
+                "PASSIVE_LIVENESS",
+                "DATABASE_VALIDATION",
+                "PHONE_VERIFICATION",
+                "EMAIL_VERIFICATION",
+            )
+        ],
+    )
+    didit_internal_id = Uuid(required=False)
+
+
+class ByOffset(LimitOffsetPagination):
+    default_limit = 50
+
+
+class ByPage(PageNumberPagination):
+    page_size = 20
+    page_size_query_param = "page_size"
+
+
+class ByOffsetEarly(LimitOffsetPagination):
+    default_limit = 20
+
+
+def paged(view, rows):
+    """A page of `rows`."""
+    query = view.request.query_params
+    pager = ByOffset()
+    if State.edition == "2026-03":
+        pager = ByPage() if "page" in query or "page_size" in query else ByOffsetEarly()
+    return pager.get_paginated_response(pager.paginate_queryset(rows, view.request, view))
+
+
+class Sessions(View):
+    def get(self, request):
+        query = request.query_params
+        kind = query.get("session_kind") or "user"
+        if kind not in ("user", "business", "all"):
+            raise ValidationError({"session_kind": 'Must be "user", "business", or "all".'})
+        form = Filters(query)
+        if not form.is_valid():
+            raise ValidationError(form.errors)
+        wanted = form.cleaned_data
+        rows = [one for one in State.sessions if kind != "business"]
+        if wanted["vendor_data"]:
+            rows = [one for one in rows if one["vendor_data"] == wanted["vendor_data"]]
+        if query.get("status"):
+            rows = [one for one in rows if one["status"] in query["status"].split(",")]
+        if wanted["date_from"] and wanted["date_from"] > DAY:
+            rows = []
+        if wanted["date_to"] and wanted["date_to"] < DAY:
+            rows = []
+        if wanted["session_type"] in ("HOSTED", "MIGRATED"):
+            rows = []
+        if wanted["api_service"] and wanted["api_service"] != "FACE_MATCH":
+            rows = []
+        if wanted["didit_internal_id"]:
+            uuid = str(wanted["didit_internal_id"])
+            rows = [one for one in rows if one["didit_internal_id"] == uuid]
+        return paged(self, rows)
+
+
+# --- webhooks --------------------------------------------------------------------------------
+
+EVENTS = (
+    "status.updated",
+    "data.updated",
+    "user.status.updated",
+    "user.data.updated",
+    "business.status.updated",
+    "business.data.updated",
+    "activity.created",
+    "transaction.created",
+    "transaction.status.updated",
+    "travel_rule.status.updated",
+)
+#: The mock takes addresses on this machine, whatever their scheme; its documents say so.
+NEAR = ("127.0.0.1", "localhost", "::1")
+
+
+class Label(serializers.CharField):
+    def __init__(self):
+        super().__init__(max_length=255)
+
+
+class Address(serializers.URLField):
+    pass
+
+
+class Events(serializers.ListField):
+    def __init__(self):
+        words = {"empty": "At least one subscribed event is required."}
+        child = serializers.CharField()
+        super().__init__(child=child, required=False, allow_empty=False, error_messages=words)
+
+
+def not_private(url):
+    """Words and rule are the mock's own: https and a public host, or this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname
+    if host in NEAR:
+        return
+    try:
+        public = ipaddress.ip_address(host).is_global
+    except ValueError:
+        labels = host.rstrip(".").split(".")
+        public = len(labels) > 1 and all(labels) and labels[-1] not in ("localhost", "local")
+    if parts.scheme != "https" or not public:
+        raise ValidationError("The URL must use https and a public host.")
+
+
+class DestinationBody(serializers.Serializer):
+    label = Label()
+    url = Address()
+    enabled = Enabled(default=True)
+    webhook_version = serializers.ChoiceField(("v1", "v2", "v3"), default="v3")
+    subscribed_events = Events()
+
+    def validate_url(self, value):
+        not_private(value)
+        return value
+
+    def validate_subscribed_events(self, value):
+        unknown = [one for one in value if one not in EVENTS]
+        if unknown:
+            raise ValidationError(f"Unsupported webhook events: {', '.join(unknown)}")
+        return list(dict.fromkeys(value))
+
+
+class Destinations(View):
+    serializer_class = DestinationBody
+
+    def get(self, request):
+        return Response([{"uuid": State.destination}])
+
+    def post(self, request):
+        return Response({"subscribed_events": [], **self.valid()}, status.HTTP_201_CREATED)
+
+
+class Destination(View):
+    serializer_class = DestinationBody
+
+    def find(self, uuid):
+        if str(uuid) != State.destination:
+            raise NotFound("Webhook destination not found.")
+
+    def get(self, request, uuid):
+        self.find(uuid)
+        return Response({"uuid": str(uuid)})
+
+    def patch(self, request, uuid):
+        self.find(uuid)
+        return Response({"uuid": str(uuid), **self.valid(partial=True)})
+
+    def delete(self, request, uuid):
+        self.find(uuid)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SingleVersion(serializers.ChoiceField):
+    pass
+
+
+class SingleBody(serializers.Serializer):
+    webhook_version = SingleVersion(("v1", "v2", "v3"), required=False)
+    capture_method = Text(allow_null=True)
+    data_retention_months = JsonWhole(1, 120, required=False, allow_null=True)
+    rotate_secret_key = Flag(required=False)
+
+
+class Single(View):
+    """The one webhook of edition 2026-03."""
+
+    serializer_class = SingleBody
+
+    def get(self, request):
+        return Response({"webhook_version": "v3"})
+
+    def patch(self, request):
+        values = self.valid()
+        values.pop("rotate_secret_key", None)
+        return Response(values)
+
+
+urlpatterns = [
+    path("v3/face-match/", Match.as_view()),
+    path("v3/passive-liveness/", Liveness.as_view()),
+    path("v3/age-estimation/", Age.as_view()),
+    path("v3/face-search/", Search.as_view()),
+    path("v3/sessions/", Sessions.as_view()),
+    path("v3/sessions/delete/", DeleteMany.as_view()),
+    path("v3/sessions/<uuid:session_id>/reviews/", Reviews.as_view()),
+    path("v3/session/<uuid:session_id>/decision/", Decision.as_view()),
+    path("v3/session/<uuid:session_id>/update-status/", Update.as_view()),
+    path("v3/session/<uuid:session_id>/delete/", Delete.as_view()),
+    path("v3/webhook/", Single.as_view()),
+    path("v3/webhook/destinations/", Destinations.as_view()),
+    path("v3/webhook/destinations/<uuid:uuid>/", Destination.as_view()),
+]
