@@ -1,7 +1,7 @@
-"""Whether a vendor still behaves as the claims say: the same questions to it and to a model.
+"""Whether a vendor still behaves as the claims of its mock say: the same requests to both.
 
-A `Script` is asked of the target, which is the real vendor or another mock, and of the model: a
-mock in this process, of a chosen edition, that is told what the target found in the pictures and
-decides by its own rules. Where their answers differ in shape, claims of the model are turned until
-they agree again: those claims are false, each with its document.
+A `Script` is played to the target (the real vendor, or a mock of it) and to the model: a mock in
+this process that is shown what the target saw in the pictures and decides the rest by its claims.
+Where the shapes of two answers differ, the claims that the model's answer rests on are the
+suspects; each is changed in the model once, to see whether the two then agree.
 """

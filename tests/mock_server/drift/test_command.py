@@ -15,7 +15,7 @@ from facematch_core.cli._app import facematch
 from facematch_core.cli.common import Exit
 from facematch_core.config import trust
 from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
-from facematch_mock_server.drift.command import _VENDOR, DRIFT
+from facematch_mock_server.drift.command import DRIFT, VENDOR
 
 SCHEMA = json.loads(
     (Path(__file__).parents[3] / "docs" / "reference" / "drift.schema.json").read_text()
@@ -59,7 +59,7 @@ def document(*words, code=0, url=None):
 
 def test_exit_codes_are_those_of_the_command_line():
     """The table of codes knows them; only the mock's package may not read it."""
-    assert (DRIFT, _VENDOR) == (Exit.DRIFT, Exit.VENDOR)
+    assert (DRIFT, VENDOR) == (Exit.DRIFT, Exit.VENDOR)
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -80,7 +80,7 @@ def test_a_mock_of_the_edition_shows_no_drift(edition):
         assert not told["drift"]
         assert told["environment"] == "mock"
         assert told["requests"] > 180
-        assert len(told["checked"]) > 230
+        assert len(told["agreeing"]) > 230
         assert told["left_out"] == []
         assert server.control.sessions() == ()
         charged = sum(charge.amount for charge in server.control.charges())
@@ -101,17 +101,18 @@ def test_a_switched_behaviour_is_found():
     """As documented, as told in JSON: the claim, its source, what says otherwise, what it cost."""
     with MockServer(edition="2026-11", switches={"boundary": "inclusive"}) as server:
         told = document("--skip", "kept", code=DRIFT, url=server.url)
-    (match,) = (one for one in told["false"] if "match" in one["claims"][0]["id"])
-    (claim,) = match["claims"]
+    (match,) = (one for one in told["findings"] if "match" in one["suspects"][0]["id"])
+    (claim,) = match["suspects"]
     assert claim["id"] == "didit.match.boundary.exclusive"
     assert claim["known"] == "documented"
     assert claim["instead"]["id"] == "didit.match.boundary.inclusive"
-    assert match["exact"]
-    assert match["differences"][0]["place"] == "body.face_match.status"
-    assert (match["differences"][0]["expected"], match["differences"][0]["seen"]) == (
-        '"Declined"',
-        '"Approved"',
-    )
+    assert match["restores"]
+    assert match["differences"][0] == {
+        "request": "match at the score",
+        "place": "body.face_match.status",
+        "expected": '"Declined"',
+        "seen": '"Approved"',
+    }
     assert told["better_edition"] is None
 
 
@@ -139,7 +140,7 @@ def test_the_report_is_written_into_a_file(mock):
 def test_it_stops_without_credit():
     """At the first sign; what was seen is told, and the exit code is that of the vendor."""
     with MockServer(edition="2026-11", switches={"start_credit": "0.12"}) as server:
-        told = document(code=_VENDOR, url=server.url)
+        told = document(code=VENDOR, url=server.url)
         assert "no credit" in told["stopped"]
         assert told["cost"]["paid_calls"] == {"match": 2}
         assert not told["drift"]
@@ -149,7 +150,7 @@ def test_it_stops_without_credit():
 def test_it_stops_with_a_wrong_key(mock):
     """Before anything is paid."""
     mock.control.revoke_key(mock.live_key)
-    told = document(code=_VENDOR, url=mock.url)
+    told = document(code=VENDOR, url=mock.url)
     assert "the answer was 401" in told["stopped"]
     assert told["requests"] == 0
     assert told["cost"]["paid_calls"] == {}
@@ -161,7 +162,7 @@ def test_an_answer_that_is_lost_ends_it(mock):
         stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=True, path="/v3/age-estimation/"
     )
     mock.control.add_fault(fault)
-    told = document("--skip", "errors", code=_VENDOR, url=mock.url)
+    told = document("--skip", "errors", code=VENDOR, url=mock.url)
     assert "age" in told["stopped"]
     assert told["cost"]["unknown_calls"] == 1
     assert mock.control.sessions() == ()
@@ -186,7 +187,7 @@ def test_the_real_vendor_is_asked_only_with_live():
 @pytest.mark.parametrize("answer", ["y", "n", ""])
 def test_it_asks_first(answer, didit_mock, monkeypatch):
     """At the vendor's own address: only a yes lets anything be sent; progress is shown."""
-    monkeypatch.setattr("facematch_mock_server.drift._asking._is_terminal", lambda _stream: True)
+    monkeypatch.setattr("facematch_mock_server.drift.command._is_terminal", lambda _stream: True)
     monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
     words = ("drift", "didit", "--live", "--probe", "p.png", "--reference", "r.png")
     left_out = ("--skip", "kept", "--skip", "age", "--skip", "liveness", "--edition", "2026-07")
@@ -258,9 +259,9 @@ def test_the_key_of_the_environment_never_goes_to_a_mock(mock, monkeypatch):
 
 def test_only_a_mock_may_answer_on_this_machine(mock, monkeypatch):
     """What does not say that it is one may lead to the real vendor: nothing more is sent."""
-    from facematch_mock_server.drift import _live
+    from facematch_mock_server.drift import run as playing
 
-    monkeypatch.setattr(_live, "MOCK_HEADER", "X-Another")
+    monkeypatch.setattr(playing, "MOCK_HEADER", "X-Another")
     ran = run(code=4, url=mock.url)
     assert "does not say that it is a mock" in ran.output
     assert len(mock.control.journal()) == 1
@@ -307,16 +308,16 @@ def test_a_file_that_is_no_picture_is_told(mock):
 
 def test_ctrl_c_leaves_nothing_behind(mock, monkeypatch):
     """What was kept until then is deleted."""
-    from facematch_mock_server.drift import _playing
+    from facematch_mock_server.drift.run import Side
 
-    real = _playing.Talk.hear
+    ask = Side.ask
 
-    def hear(self, step, asked, answer):
+    def asked(self, step, values):
         if step.name == "list":
             raise KeyboardInterrupt
-        return real(self, step, asked, answer)
+        return ask(self, step, values)
 
-    monkeypatch.setattr(_playing.Talk, "hear", hear)
+    monkeypatch.setattr(Side, "ask", asked)
     with contextlib.suppress(KeyboardInterrupt):
         run("--skip", "match", "--skip", "age", "--skip", "liveness", code=130, url=mock.url)
     assert mock.control.sessions() == ()

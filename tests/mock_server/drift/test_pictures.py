@@ -8,9 +8,8 @@ from PIL import Image as Pillow
 
 from facematch_core import InvalidImage
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_mock_server.drift._pictures import pictures_of
-from facematch_mock_server.drift._requests import STAND_INS
-from facematch_mock_server.drift._script import Picture
+from facematch_mock_server.drift.pictures import cards, pictures_of
+from facematch_mock_server.drift.script import Picture
 
 LIMITS = ImageLimits(formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}), max_bytes=5_000_000)
 
@@ -28,14 +27,14 @@ def files(tmp_path):
 
 def opened(pictures, name):
     """One of them, decoded."""
-    return Pillow.open(io.BytesIO(pictures.files[name][1]))
+    return Pillow.open(io.BytesIO(pictures[name][1]))
 
 
 def test_every_picture_that_is_sent_is_there(files):
     """That of another person only if there is one."""
-    with_other = pictures_of(*files, files[1], LIMITS).files
+    with_other = pictures_of(*files, files[1], LIMITS)
     assert set(with_other) == set(Picture)
-    assert set(pictures_of(*files, None, LIMITS).files) == set(Picture) - {Picture.OTHER}
+    assert set(pictures_of(*files, None, LIMITS)) == set(Picture) - {Picture.OTHER}
     assert {file.picture for step in STEPS.values() for file in step.files} == set(Picture)
 
 
@@ -43,7 +42,7 @@ def test_two_faces_stand_below_one_another(files):
     """As wide as 480 pixels each, upright, so that the lower one lies deeper than the width."""
     pictures = pictures_of(*files, None, LIMITS)
     two = opened(pictures, Picture.TWO)
-    assert two.size == (480, 640 + 720) == pictures.sizes[Picture.TWO]
+    assert two.size == (480, 640 + 720)
     blue, red = two.getpixel((240, 100)), two.getpixel((240, 1300))
     assert blue[2] > 200 > blue[0]
     assert red[0] > 200 > red[2]
@@ -58,7 +57,7 @@ def test_the_turned_picture_lies_on_its_side(files):
 
 def test_what_is_made_is_a_jpeg_and_what_is_given_stays(files):
     """The ending says what it is."""
-    made = pictures_of(*files, None, LIMITS).files
+    made = pictures_of(*files, None, LIMITS)
     for name in (Picture.TWO, Picture.TURNED, Picture.BLANK):
         assert made[name][0] == "jpg"
         assert made[name][1].startswith(b"\xff\xd8")
@@ -67,9 +66,10 @@ def test_what_is_made_is_a_jpeg_and_what_is_given_stays(files):
     assert len(made[Picture.NEARLY][1]) < 5 * 1024 * 1024 < len(made[Picture.BIG][1])
 
 
-def test_the_stand_ins_are_all_different():
+def test_the_cards_of_the_model_are_all_different():
     """A mock that digests them takes none for another one."""
-    assert len(set(STAND_INS.values())) == len(Picture)
+    assert set(cards()) == set(Picture)
+    assert len({data for _, data in cards().values()}) == len(Picture)
 
 
 def test_no_picture_is_refused(tmp_path, files):

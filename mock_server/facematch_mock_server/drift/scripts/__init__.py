@@ -1,0 +1,1 @@
+"""One module for each vendor that can be asked, with its `SCRIPT`."""
