@@ -1,0 +1,500 @@
+"""The console over HTTP: who gets the page, who may ask, what it is told, and what it is not."""
+
+import io
+import json
+import re
+import threading
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+import facematch_mock_server.console as console_package
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, read_card
+
+SHEET = card_sheet()
+P1, P2 = SHEET["p1"].data, SHEET["p2"].data
+PATH = "/__mock__/console/"
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+FILES = Path(console_package.__file__).parent
+TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture
+def mock():
+    """A running server."""
+    with MockServer(seed=5) as running:
+        yield running
+
+
+def ask(mock, path="/", method="GET", **options):
+    """The answer to a request, whatever it is."""
+    return requests.request(method, mock.url + path, timeout=10, **options)
+
+
+def match(mock, probe=P1, reference=P1, *, key=None, **fields):
+    """A comparison, as any client makes it."""
+    return ask(
+        mock,
+        "/v3/face-match/",
+        "POST",
+        headers={"x-api-key": key or mock.live_key},
+        files={"user_image": ("a.png", probe), "ref_image": ("b.png", reference)},
+        data=fields,
+    )
+
+
+@contextmanager
+def events(mock, last="", **headers):
+    """Reads events as (name, id, data), each as soon as it is there."""
+    headers = {"Last-Event-ID": last, **headers}
+    with requests.get(mock.url + PATH + "events", headers=headers, stream=True, timeout=10) as got:
+        assert got.headers["Content-Type"] == "text/event-stream"
+
+        def read():
+            told = {}
+            for line in got.iter_lines(chunk_size=1, decode_unicode=True):
+                if line:
+                    name, _, value = line.partition(": ")
+                    told[name] = value
+                elif "data" in told:
+                    yield told["event"], told["id"], json.loads(told["data"])
+                    told = {}
+
+        yield read()
+
+
+def rows(mock, count):
+    """The first `count` calls that the events tell."""
+    told = []
+    with events(mock) as stream:
+        for name, _, data in stream:
+            if name == "calls":
+                told += data
+            if len(told) >= count:
+                return told
+    raise AssertionError("the stream has ended")
+
+
+# The page
+
+
+def test_a_browser_is_given_the_page_and_nobody_else(mock):
+    """HTML for whoever wants HTML; the mock's own 404 in JSON for every other client."""
+    page = ask(mock, headers=BROWSER)
+    assert page.status_code == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<title>facematch mock</title>" in page.text
+    assert ask(mock, method="HEAD", headers=BROWSER).status_code == 200
+    other = ask(mock)
+    assert (other.status_code, list(other.json())) == (404, ["mock"])
+    assert ask(mock, method="POST", headers=BROWSER).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", f"{PATH}app.js", f"{PATH}style.css", f"{PATH}about"])
+def test_no_page_of_another_place_gets_in(mock, path):
+    """Scripts, styles and requests of this server alone; no frame, form, base or referrer."""
+    headers = ask(mock, path, headers=BROWSER).headers
+    assert headers["Content-Security-Policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Facematch-Mock"]
+
+
+def test_the_page_names_no_other_host_and_makes_no_html():
+    """Nothing is loaded from elsewhere, and no text can become an element."""
+    for name in ("page.html", "console.css", "console.js"):
+        text = (FILES / name).read_text()
+        addresses = set(re.findall(r"(?:https?:)?//[a-z][a-z0-9.-]+\.[a-z]+", text))
+        assert addresses <= {"http://www.w3.org", "//www.w3.org"}
+    script = (FILES / "console.js").read_text()
+    for way in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "Function("):
+        assert way not in script
+    page = (FILES / "page.html").read_text()
+    assert not re.search(r"\son\w+=|style=|<script(?! type=\"module\" src=)", page)
+
+
+def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault(mock):
+    """A fault for the next request waits for a client's."""
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503))
+    assert ask(mock, headers=BROWSER).status_code == 200
+    assert ask(mock, f"{PATH}about").status_code == 200
+    assert mock.control.journal() == ()
+    assert match(mock).status_code == 503
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize("path", ["/", f"{PATH}app.js", f"{PATH}about", f"{PATH}events"])
+def test_it_answers_only_under_a_loopback_name(mock, path):
+    """A name that points here is of no use to anybody's page."""
+    for host in ("evil.example", "127.0.0.1.evil.example", "[::1]evil.example"):
+        answer = ask(mock, path, headers={**BROWSER, "Host": host})
+        assert answer.status_code == 403
+        assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_no_other_page_of_the_browser_is_told_anything(mock, headers):
+    """Neither a foreign site nor another port of this machine."""
+    for path in ("about", "calls/1", "cards"):
+        assert ask(mock, PATH + path, headers=headers).status_code == 403
+    own = {"Origin": mock.url, "Sec-Fetch-Site": "same-origin"}
+    assert ask(mock, f"{PATH}about", headers=own).status_code == 200
+
+
+def test_with_a_token_only_what_holds_no_data_is_open():
+    """The page can be opened, and asks for the token; nothing else is told without it."""
+    with MockServer(control_token=TOKEN) as mock:
+        for path in ("/", f"{PATH}app.js", f"{PATH}style.css"):
+            assert ask(mock, path, headers=BROWSER).status_code == 200
+        for path in ("about", "events", "calls/1", "cards", "pictures/00"):
+            assert ask(mock, PATH + path).status_code == 403
+        token = {"X-Mock-Token": TOKEN}
+        assert ask(mock, f"{PATH}about", headers=token).status_code == 200
+        match(mock)
+        with events(mock, **token) as stream:
+            assert [name for name, _, _ in (next(stream), next(stream))] == ["cleared", "calls"]
+
+
+def test_without_control_there_is_none():
+    """What switches the control API off switches the console off."""
+    with MockServer(control=False) as mock:
+        for path in ("/", f"{PATH}app.js", f"{PATH}about", f"{PATH}events"):
+            answer = ask(mock, path, headers=BROWSER)
+            assert answer.status_code == 404
+            assert "html" not in answer.headers["Content-Type"]
+
+
+def test_other_paths_are_those_of_the_control_api(mock):
+    """Also those that begin alike: the vendor's own console is a part of it."""
+    session = match(mock).json()["request_id"]
+    asked = {"session_id": session, "status": "In Review"}
+    assert ask(mock, f"{PATH}status", "POST", json=asked).json()["status"] == "In Review"
+    assert ask(mock, f"{PATH}nothing").status_code == 404
+
+
+# Events
+
+
+def test_a_call_is_told_within_a_second(mock):
+    """While the page listens."""
+    with events(mock) as stream:
+        assert next(stream)[0] == "cleared"
+        began = time.monotonic()
+        match(mock, P1, P2, vendor_data="order-1")
+        name, _, (call,) = next(stream)
+        assert time.monotonic() - began < 1
+    assert name == "calls"
+    assert {
+        "number": 1,
+        "method": "POST",
+        "path": "/v3/face-match/",
+        "status": 200,
+        "vendor": "didit",
+        "key": "live",
+        "verdict": "Declined",
+        "score": 15.35,
+        "charged": "0.0500",
+        "left": "99.9500",
+        "text": "vendor_data=order-1",
+    }.items() <= call.items()
+    assert [one["card"]["person"] for one in call["pictures"]] == ["p1", "p2"]
+
+
+def test_a_page_goes_on_where_it_was(mock):
+    """With the id of its last event; and it is told when its calls are gone."""
+    match(mock)
+    match(mock)
+    with events(mock) as stream:
+        *_, (_, last, told) = next(stream), next(stream)
+        assert [call["number"] for call in told] == [1, 2]
+    match(mock)
+    with events(mock, last) as stream:
+        name, _, told = next(stream)
+        assert (name, [call["number"] for call in told]) == ("calls", [3])
+        mock.control.clear_journal()
+        assert next(stream)[0] == "cleared"
+        match(mock)
+        assert [call["number"] for call in next(stream)[2]] == [4]
+        mock.control.reset()
+        assert next(stream)[0] == "cleared"
+    with events(mock, "another-run:2") as stream:
+        assert next(stream)[0] == "cleared"
+
+
+def test_streams_hold_up_neither_calls_nor_the_end(mock):
+    """Twenty pages listen; calls are answered at once, and stop waits for none of them."""
+    opened = [requests.get(f"{mock.url}{PATH}events", stream=True, timeout=10) for _ in range(20)]
+    try:
+        began = time.monotonic()
+        assert [match(mock).status_code for _ in range(10)] == [200] * 10
+        assert time.monotonic() - began < 5
+        began = time.monotonic()
+        mock.stop()
+        assert time.monotonic() - began < 2
+    finally:
+        for one in opened:
+            one.close()
+
+
+def test_who_is_gone_is_sent_nothing_more(mock):
+    """The connection is given back as soon as its client has closed it."""
+    with events(mock) as stream:
+        next(stream)
+        assert mock._http.connections == 1
+    ending = time.monotonic() + 5
+    while mock._http.connections and time.monotonic() < ending:
+        time.sleep(0.02)
+    assert mock._http.connections == 0
+
+
+def test_without_a_socket_the_stream_ends_and_can_be_taken_up(mock):
+    """Fronts in this process answer with what there is."""
+    match(mock)
+    with requests.Session() as session:
+        session.mount(mock.url, mock.adapter())
+        text = session.get(f"{mock.url}{PATH}events", timeout=10).text
+    assert "retry: 1000" in text
+    assert "event: calls" in text
+
+
+def test_every_call_is_beside_its_own_answer(mock):
+    """From many threads at once, and in this process."""
+    mock.control.set_limit("write", None)
+
+    def work(number):
+        with requests.Session() as session:
+            if number % 2:
+                session.mount(mock.url, mock.adapter())
+            for at in range(10):
+                session.post(
+                    f"{mock.url}/v3/face-match/",
+                    headers={"x-api-key": mock.live_key},
+                    files={"user_image": ("a.png", P1), "ref_image": ("b.png", P2)},
+                    data={"vendor_data": f"{number}-{at}"},
+                    timeout=10,
+                )
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for call in rows(mock, 60):
+        told = ask(mock, f"{PATH}calls/{call['number']}").json()
+        assert told["answer"]["vendor_data"] == told["fields"]["vendor_data"]
+
+
+def test_what_fronts_do_by_themselves_is_told(mock):
+    """A fault stands there twice: when it was chosen, and with the answer in the call's place."""
+    mock.control.add_fault(Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET))
+    with pytest.raises(requests.ConnectionError):
+        match(mock)
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500))
+    match(mock)
+    told = rows(mock, 3)
+    assert [(call["status"], call["note"]) for call in told] == [
+        (None, "fault: after_upload reset"),
+        (None, "fault: answer status"),
+        (500, "fault: answer status"),
+    ]
+
+
+def test_other_vendors_are_read_by_the_same_words():
+    """Verdict, score and charge, whatever the vendor calls them."""
+    with MockServer(vendor=["deepvue", "compreface"]) as mock:
+        key = {"x-api-key": "mock-live-key"}
+        pair = {"client_id": "mock-client", "client_secret": "mock-live-key"}
+        token = ask(mock, "/v1/authorize", "POST", data=pair).json()["access_token"]
+        headers = {**key, "Authorization": f"Bearer {token}"}
+        files = {"file_a": ("a.png", P2), "file_b": ("b.png", P1)}
+        ask(mock, "/v1/facematch", "POST", headers=headers, files=files)
+        files = {"source_image": ("a.png", P1), "target_image": ("b.png", P1)}
+        ask(mock, "/api/v1/verification/verify", "POST", headers=key, files=files)
+        login, deepvue, compreface = rows(mock, 3)
+        about = ask(mock, f"{PATH}about").json()
+        shown = ask(mock, f"{PATH}calls/1").json()
+    assert (login["verdict"], login["score"], login["pictures"]) == (None, None, [])
+    assert (deepvue["verdict"], deepvue["score"], deepvue["charged"]) == (False, 15, "0.0300")
+    assert (compreface["verdict"], compreface["score"]) == (None, 0.95466)
+    assert shown["answer"]["access_token"] == shown["fields"]["client_secret"] == "***"
+    assert [vendor["name"] for vendor in about["vendors"]] == ["deepvue", "compreface"]
+    assert all(vendor["examples"] for vendor in about["vendors"])
+
+
+# What views show
+
+
+def test_long_lists_are_told_by_their_newest_part(mock, monkeypatch):
+    """Sessions, those that wait for a person, deliveries, charges: never all of ten thousand."""
+    monkeypatch.setattr(console_package, "_ROWS", 3)
+    monkeypatch.setattr(console_package, "_DELIVERIES", 2)
+    headers = {"x-api-key": mock.live_key}
+    body = {"label": "x", "url": "http://127.0.0.1:9/", "subscribed_events": ["status.updated"]}
+    ask(mock, "/v3/webhook/destinations/", "POST", headers=headers, json=body)
+    made = [match(mock).json()["request_id"] for _ in range(8)]
+    for session in made[:5]:
+        mock.control.console.set_status(session, "In Review")
+    state = f"{PATH}state/didit/"
+    sessions = ask(mock, f"{state}sessions").json()
+    assert sessions["total"] == 8
+    assert [one["id"] for one in sessions["newest"]] == made[-3:]
+    assert [one["id"] for one in sessions["waiting"]] == made[2:5]
+    deliveries = ask(mock, f"{state}webhooks").json()["newest"]
+    assert [one["session_id"] for one in deliveries] == made[-2:]
+    assert json.loads(deliveries[0]["body"])["session_id"] == made[-2]
+    mock.control.set_outcome("match", score=12)
+    control = ask(mock, f"{state}control").json()
+    assert (control["balance"], len(control["charges"])) == ("99.6000", 6)
+    assert [one["score"] for one in control["outcomes"]] == [12]
+    for wrong in ("deepvue/control", "didit/nothing", "", "didit"):
+        assert ask(mock, f"{PATH}state/{wrong}").status_code == 404
+
+
+def test_a_vendor_without_webhooks_has_no_such_view():
+    """And is asked for nothing that it has not."""
+    with MockServer(vendor="deepvue") as mock:
+        assert ask(mock, f"{PATH}state/deepvue/webhooks").status_code == 404
+        assert ask(mock, f"{PATH}state/deepvue/sessions").json()["total"] == 0
+
+
+# What is shown of a call
+
+
+@pytest.mark.parametrize("length", [9_000, 1_000_000])
+def test_hostile_text_is_shortened_and_stays_text(mock, length):
+    """A megabyte, an element, escapes of a terminal: short, in JSON, nowhere as HTML."""
+    evil = "<img src=x onerror=alert(1)>\x1b[31m\u202e"
+    began = time.monotonic()
+    taken = match(mock, vendor_data=evil + "x" * length).status_code == 200
+    assert taken or length > 500_000
+    assert time.monotonic() - began < 5
+    (call,) = rows(mock, 1)
+    shown = ask(mock, f"{PATH}calls/1")
+    assert shown.headers["Content-Type"] == "application/json"
+    assert len(json.dumps(call)) < 2_000
+    assert len(shown.content) < 10_000
+    if taken:
+        assert shown.json()["fields"]["vendor_data"].startswith(evil)
+    assert b"<img" not in ask(mock, headers=BROWSER).content
+
+
+def test_no_secret_is_shown(mock):
+    """Of answers neither: what sounds like a secret, and what makes an address work."""
+    made = ask(
+        mock,
+        "/v3/webhook/destinations/",
+        "POST",
+        headers={"x-api-key": mock.live_key},
+        json={
+            "label": "tests",
+            "url": "http://user:word@127.0.0.1:1/hook?token=abc",
+            "subscribed_events": ["status.updated"],
+        },
+    ).json()
+    match(mock)
+    session = mock.control.sessions()[0].id
+    header = {"x-api-key": mock.live_key}
+    decision = ask(mock, f"/v3/session/{session}/decision/", headers=header).json()
+    signed = re.search(r"/__media__/[^\"?]*\?[^\"]+", json.dumps(decision))
+    shown = "".join(ask(mock, f"{PATH}calls/{number}").text for number in (1, 2, 3))
+    assert signed
+    for secret in (made["secret_shared_key"], signed[0], "user:word", "token=abc", mock.live_key):
+        assert secret not in shown
+
+
+def test_an_answer_of_the_tests_own_breaks_nothing(mock):
+    """Not even with numbers that JSON does not have, or a depth that Python does not read."""
+    body = {"match": True, "score": 1e300, "deep": json.loads("[" * 40 + "]" * 40)}
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.JSON, status=200, body=body))
+    match(mock)
+    entry = mock.control.journal()[-1]
+    for odd in (b'{"score": NaN}', b'{"score": 1e999}', b'{"score": -Infinity}', b"[" * 9_000):
+        mock.app.console._feed.add(entry, odd)
+    for number in range(1, 7):
+        shown = ask(mock, f"{PATH}calls/{number}").text
+        json.loads(shown, parse_constant=pytest.fail)
+    assert len(rows(mock, 6)) == 6
+
+
+def test_only_the_newest_answers_are_kept(mock, monkeypatch):
+    """In so many bytes; the calls themselves stay."""
+    monkeypatch.setattr(console_package, "_ANSWER_BYTES", 1_000)
+    for _ in range(4):
+        match(mock)
+    shown = [ask(mock, f"{PATH}calls/{number}").json()["answer"] for number in (1, 2, 3, 4)]
+    assert shown[:2] == [None, None]
+    assert shown[3]["face_match"]["status"] == "Approved"
+    assert ask(mock, f"{PATH}calls/5").status_code == 404
+    assert ask(mock, f"{PATH}calls/{'9' * 30}").status_code == 404
+    assert ask(mock, f"{PATH}calls/x").status_code == 404
+
+
+# Pictures and cards
+
+
+def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
+    """Else the mock says what its card says, and nothing of the picture itself."""
+    match(mock)
+    digest = rows(mock, 1)[0]["pictures"][0]["digest"]
+    assert ask(mock, f"{PATH}pictures/{digest}").status_code == 404
+    assert ask(mock, f"{PATH}about").json()["show_pictures"] is False
+    with MockServer(show_pictures=True) as showing:
+        match(showing)
+        match(showing, probe=b"<svg onload=alert(1)>")
+        pictures = [one["digest"] for call in rows(showing, 2) for one in call["pictures"]]
+        shown = ask(showing, f"{PATH}pictures/{pictures[0]}")
+        assert (shown.headers["Content-Type"], shown.content) == ("image/png", P1)
+        # What is no picture is not handed to a browser.
+        assert ask(showing, f"{PATH}pictures/{pictures[2]}").status_code == 404
+        showing.control.reset()
+        match(showing)
+        assert ask(showing, f"{PATH}pictures/{pictures[0]}").content == P1
+
+
+def test_shown_pictures_are_bounded(monkeypatch):
+    """The oldest go first."""
+    monkeypatch.setattr(console_package, "_PICTURE_BYTES", len(P2) + 10)
+    with MockServer(show_pictures=True) as mock:
+        match(mock, P1, P2)
+        old, new = (one["digest"] for one in rows(mock, 1)[0]["pictures"])
+        assert ask(mock, f"{PATH}pictures/{old}").status_code == 404
+        assert ask(mock, f"{PATH}pictures/{new}").content == P2
+
+
+def test_cards_can_be_taken_and_made(mock):
+    """Each of the sheet, all of them, and one of one's own; wrong facts are one sentence."""
+    listed = ask(mock, f"{PATH}cards").json()["cards"]
+    assert [card["name"] for card in listed] == list(SHEET)
+    assert ask(mock, f"{PATH}cards/p2.png").content == P2
+    assert ask(mock, f"{PATH}cards/nobody.png").status_code == 404
+    with zipfile.ZipFile(io.BytesIO(ask(mock, f"{PATH}cards/sheet.zip").content)) as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == {
+            f"{name}.png": card.data for name, card in SHEET.items()
+        }
+    made = ask(mock, f"{PATH}cards", "POST", json={"person": "p7", "score": 41.5, "faces": 2})
+    card = read_card(made.content)
+    assert (card.person, card.score, card.faces) == ("p7", 41.5, 2)
+    deep = {"data": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}
+    assert ask(mock, f"{PATH}cards", "POST", **deep).status_code == 400
+    for wrong in ({"person": "p 7"}, {"faces": 9}, {"size": [9000, 9000]}, [], {"kind": "BMP"}):
+        answer = ask(mock, f"{PATH}cards", "POST", json=wrong)
+        assert (answer.status_code, list(answer.json())) == (400, ["mock"])
+    assert ask(mock, f"{PATH}cards", "POST", data="person=p1").status_code == 415

@@ -1,0 +1,508 @@
+"""The mock's console in a real Chromium: live, in control, quiet, for everybody.
+
+``UPDATE_DOCS=1`` writes the pictures of the documentation.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import PIL.Image
+import pytest
+import requests
+from browser import Browser
+
+from facematch_mock_server import MockServer, VirtualClock, card_sheet
+
+ASSETS = Path(__file__).parents[2] / "docs" / "assets"
+VIEWS = ("calls", "try", "cards", "control", "sessions", "webhooks", "claims")
+AXE = "axe-playwright-python==0.1.8"
+SHEET = card_sheet()
+P1, P2 = SHEET["p1"].data, SHEET["p2"].data
+
+
+@pytest.fixture(scope="module")
+def browser(find_program, tmp_path_factory):
+    """One Chromium for all tests."""
+    opened = Browser(find_program("chromium"), tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mock():
+    """A running server, the clock too."""
+    with MockServer(seed=3, clock=VirtualClock(running=True)) as running:
+        yield running
+
+
+@pytest.fixture
+def receiver():
+    """Takes webhooks: its address, and what came."""
+    came = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            came.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", came
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def match(mock, probe=P1, reference=P1, **fields):
+    """A comparison, as any client makes it."""
+    return requests.post(
+        f"{mock.url}/v3/face-match/",
+        headers={"x-api-key": mock.live_key},
+        files={"user_image": ("a.png", probe), "ref_image": ("b.png", reference)},
+        data=fields,
+        timeout=10,
+    )
+
+
+def subscribe(mock, url):
+    """A destination of webhooks."""
+    body = {"label": "orders", "url": url, "subscribed_events": ["status.updated"]}
+    headers = {"x-api-key": mock.live_key}
+    url = f"{mock.url}/v3/webhook/destinations/"
+    return requests.post(url, headers=headers, json=body, timeout=10).json()
+
+
+def show(browser, mock, view="calls", **window):
+    """Open a view, and wait until it is there."""
+    # First elsewhere: another fragment of the same address would load nothing.
+    browser.open("about:blank")
+    browser.open(f"{mock.url}/#{view}" if view else f"{mock.url}/", **window)
+    wait(browser, "document.querySelector('#live').dataset.on == 'yes'")
+    return browser
+
+
+def until(there, what, seconds=10):
+    """Wait for something; how long it took."""
+    began = time.monotonic()
+    while not there():
+        assert time.monotonic() - began < seconds, what
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def wait(browser, condition, seconds=10):
+    """Wait until an expression is true; how long it took."""
+    return until(lambda: browser.value(f"!!({condition})"), condition, seconds)
+
+
+def click(browser, words, within="main"):
+    """Click the one button that says this."""
+    found = f"[...document.querySelectorAll('{within} button')].filter(e => e.checkVisibility()"
+    found += f" && e.textContent == {json.dumps(words)})"
+    wait(browser, f"{found}.length == 1")
+    browser.value(f"{found}[0].click()")
+
+
+def quiet(browser, mock):
+    """No message, and no request but to this server."""
+    assert browser.messages() == []
+    foreign = [u for u in browser.requests() if not u.startswith((mock.url, "data:", "blob:"))]
+    assert foreign == []
+
+
+def choose(browser, *cards):
+    """Click test cards, one for each picture."""
+    for at, card in enumerate(cards):
+        wait(browser, "document.querySelector('.palette button')")
+        browser.value(
+            f"document.querySelector('.palette [title^={json.dumps(card + ':')}]').click()"
+        )
+        wait(browser, f"document.querySelectorAll('.slot img').length == {at + 1}")
+
+
+# Live
+
+
+def test_a_call_appears_within_a_second(browser, mock):
+    """With its verdict, score, price and pictures; clicked, with its answer and its claims."""
+    show(browser, mock)
+    wait(browser, "document.querySelector('#nothing').checkVisibility()")
+    match(mock, P1, P2, vendor_data="order-7")
+    assert wait(browser, "document.querySelector('.call')") < 1
+    row = browser.value("document.querySelector('.call').innerText")
+    for word in ("/v3/face-match/", "order-7", "Declined", "15.35", "200", "$0.05"):
+        assert word in row
+    assert browser.value("document.querySelectorAll('.call svg.thumb').length") == 2
+    assert not browser.value("document.querySelectorAll('.call img').length")
+    browser.value("document.querySelector('.call').click()")
+    wait(browser, "document.querySelector('#detail .chips button')")
+    detail = browser.value("document.querySelector('#detail').innerText")
+    for word in ("user_image", "person p2", "vendor_data", '"face_match"', "didit.match.declined"):
+        assert word in detail
+    quiet(browser, mock)
+
+
+def test_hostile_text_is_text(browser, mock):
+    """An element stays letters, an escape is a sign, a long text is short."""
+    show(browser, mock)
+    match(mock, vendor_data="<img src=/x onerror=alert(1)>\x1b[31m\u202e" + "y" * 5_000)
+    wait(browser, "document.querySelector('.call')")
+    browser.value("document.querySelector('.call').click()")
+    wait(browser, "!document.querySelector('#detail').hidden")
+    browser.value("location.hash = '#sessions'")
+    wait(browser, "document.querySelector('#kept td')")
+    text = browser.value("document.querySelector('#detail').textContent")
+    text += browser.value("document.querySelector('#kept').textContent")
+    assert text.count("<img src=/x onerror=alert(1)>\ufffd[31m\ufffd") == 2
+    # In the answer, as JSON writes it.
+    assert text.count("<img src=/x onerror=alert(1)>\\u001b[31m\ufffd") == 1
+    assert len(text) < 8_000
+    assert not browser.value("document.querySelectorAll('main img').length")
+    quiet(browser, mock)
+
+
+def test_ten_thousand_calls_scroll(browser, mock):
+    """Only the rows in sight are in the document, wherever the list stands."""
+    for number in range(10_000):
+        mock.world.log(method="GET", path=f"/v3/number/{number}", status=200, vendor="didit")
+    show(browser, mock)
+    wait(browser, "document.querySelector('#grid').getAttribute('aria-rowcount') == 10001")
+    rows = "document.querySelectorAll('.call').length"
+    first = "document.querySelector('.call .what').textContent"
+    wait(browser, f"{first} == 'GET/v3/number/9999'")
+    longest, place = 0, "document.querySelector('#scroller')"
+    for step in range(30):
+        browser.value(f"{place}.scrollTop = {step} / 29 * {place}.scrollHeight")
+        # One frame of the browser each.
+        browser.send(
+            "Runtime.evaluate",
+            expression="new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))",
+            awaitPromise=True,
+        )
+        longest = max(longest, browser.value(rows))
+    assert 10 < longest < 80
+    wait(browser, "document.querySelector('#rows').textContent.includes('/v3/number/0')")
+    # What comes meanwhile does not move what is looked at.
+    before = browser.value(f"{place}.scrollHeight - {place}.scrollTop")
+    browser.value("document.querySelector('#search').value = ''")
+    match(mock)
+    wait(browser, "document.querySelector('#tiles b').textContent == '10,000'")
+    assert browser.value(f"{place}.scrollHeight - {place}.scrollTop") == before
+    browser.value("document.querySelector('#search').value = 'number/77 200'")
+    browser.value("document.querySelector('#search').dispatchEvent(new Event('input'))")
+    assert browser.value("document.querySelector('#grid').getAttribute('aria-rowcount')") == "112"
+    quiet(browser, mock)
+
+
+def test_the_page_finds_back(browser):
+    """When the server is gone and comes again, on the same port and with other calls."""
+    with MockServer() as first:
+        match(first)
+        match(first)
+        show(browser, first)
+        wait(browser, "document.querySelectorAll('.call').length == 2")
+        port = first.port
+    wait(browser, "document.querySelector('#live').dataset.on == 'no'")
+    with MockServer(port=port) as second:
+        match(second)
+        wait(browser, "document.querySelectorAll('.call').length == 1", 20)
+
+
+# In control
+
+
+def test_an_outcome_and_a_fault_set_by_click_decide_the_next_calls(browser, mock):
+    """Once each; what waits is shown, and what has struck waits no more."""
+    show(browser, mock, "control")
+    click(browser, "No match, 12")
+    wait(browser, "document.querySelector('#outcomes').innerText.includes('score 12')")
+    assert match(mock).json()["face_match"]["score"] == 12
+    wait(browser, "document.querySelector('#outcomes').innerText.includes('No outcome waits')")
+    assert match(mock).json()["face_match"]["score"] > 90
+    click(browser, "503")
+    wait(browser, "document.querySelector('#faults li')")
+    assert match(mock).status_code == 503
+    wait(browser, "!document.querySelector('#faults li')")
+    before = mock.control.now()
+    click(browser, "+1 day")
+    until(lambda: (mock.control.now() - before).days == 1, "the clock")
+    click(browser, "$0.05")
+    wait(browser, "document.querySelector('#balance').textContent == '$0.05'")
+    click(browser, "Begin again")
+    assert mock.control.sessions()
+    click(browser, "Really? Everything is forgotten")
+    until(lambda: not mock.control.sessions(), "the reset")
+    quiet(browser, mock)
+
+
+def test_a_call_is_tried(browser, mock):
+    """Two cards by click, a threshold, and the vendor's own answer."""
+    show(browser, mock, "try")
+    choose(browser, "p1", "p2")
+    field = "document.querySelector('[name=face_match_score_decline_threshold]')"
+    browser.value(f"{field}.value = 10")
+    click(browser, "Send")
+    wait(browser, "document.querySelector('#answer pre')")
+    answer = browser.value("document.querySelector('#answer').innerText")
+    assert '"status": "Approved"' in answer
+    assert '"score": 15.35' in answer
+    entry = mock.control.journal()[-1]
+    assert (entry.status, entry.key) == (200, "live")
+    assert entry.fields["face_match_score_decline_threshold"] == "10"
+    quiet(browser, mock)
+
+
+def test_other_vendors_are_tried_alike(browser):
+    """With a token first, pictures in JSON, or a scale up to 1."""
+    with MockServer(vendor=["deepvue", "compreface"]) as mock:
+        show(browser, mock, "try")
+        for vendor, example, pictures, word in (
+            ("deepvue", "Face match", ("p1", "p1"), '"match": true'),
+            ("deepvue", "Passive liveness", (), '"is_live": true'),
+            ("compreface", "Verification", (), '"similarity": 0.95'),
+        ):
+            chosen = f"document.querySelector('#vendor').value = '{vendor}'"
+            changed = "dispatchEvent(new Event('change'))"
+            browser.value(f"{chosen}; document.querySelector('#vendor').{changed}")
+            operation = "document.querySelector('[data-key=operation]')"
+            wait(browser, f"{operation}?.textContent.includes('{example}')")
+            at = f"[...{operation}.options].findIndex(one => one.textContent == '{example}')"
+            browser.value(f"{operation}.selectedIndex = {at}; {operation}.{changed}")
+            wait(browser, f"{operation}.selectedOptions[0].textContent == '{example}'")
+            choose(browser, *pictures)
+            click(browser, "Send")
+            wait(
+                browser, f"document.querySelector('#answer').innerText.includes({json.dumps(word)})"
+            )
+        quiet(browser, mock)
+
+
+def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
+    """A kept call is told; sent again by click; a person decides, and the webhook follows."""
+    url, came = receiver
+    subscribe(mock, url)
+    match(mock)
+    until(lambda: len(came) == 1, "the webhook")
+    show(browser, mock, "webhooks")
+    wait(browser, "document.querySelector('#deliveries td .pill.good')")
+    shown = browser.value("document.querySelector('#deliveries').textContent")
+    assert "X-Signature-V2" in shown
+    assert came[0]["session_id"] in shown
+    click(browser, "Resend")
+    until(lambda: len(came) == 2, "the resend")
+    wait(browser, "document.querySelector('#deliveries summary').textContent.startsWith('2,')")
+    session = mock.control.sessions()[0].id
+    mock.control.console.set_status(session, "In Review")
+    browser.value("location.hash = '#sessions'")
+    click(browser, "Declined", within="#queue")
+    until(lambda: len(came) == 3, "the webhook of the decision")
+    assert (came[2]["session_id"], came[2]["status"]) == (session, "Declined")
+    assert mock.control.sessions()[0].status == "Declined"
+    wait(browser, "!document.querySelector('#queue button')")
+    quiet(browser, mock)
+
+
+def test_claims_are_found_and_a_switch_begins_again(browser, mock):
+    """By any word; each says what it is in force with; the switch changes what is answered."""
+    show(browser, mock, "claims")
+    wait(browser, "document.querySelector('.claim')")
+    browser.value("document.querySelector('#find').value = 'boundary documented'")
+    browser.value("document.querySelector('#find').dispatchEvent(new Event('input'))")
+    browser.value("document.querySelector('.claim summary').click()")
+    wait(browser, "document.querySelector('.claim pre')")
+    told = browser.value("document.querySelector('.claim').textContent")
+    assert "boundary" in told
+    assert "in force" in told
+    browser.value("document.querySelector('[name=score_type]').value = 'integer'")
+    click(browser, "Begin again so")
+    until(lambda: mock.control.behaviours()["switches"] == {"score_type": "integer"}, "the switch")
+    assert match(mock).json()["face_match"]["score"] == 95
+    quiet(browser, mock)
+
+
+def test_with_a_token_the_page_asks_for_it(browser):
+    """Once, and not when it was opened with one; the address forgets it."""
+    with MockServer(control_token="a-token-of-tests") as mock:
+        browser.open(f"{mock.url}/", width=1000)
+        wait(browser, "!document.querySelector('#token').hidden")
+        browser.value("document.querySelector('#unlock [name=token]').value = 'a-token-of-tests'")
+        click(browser, "Open")
+        match(mock)
+        wait(browser, "document.querySelector('.call')")
+        browser.open("about:blank")
+        browser.open(f"{mock.url}/?again#token=a-token-of-tests", width=1000)
+        wait(browser, "document.querySelector('.call')")
+        assert browser.value("location.href") == f"{mock.url}/#calls"
+
+
+def test_pictures_are_shown_if_asked_for(browser):
+    """As they were sent, and drawn else."""
+    with MockServer(show_pictures=True) as mock:
+        match(mock)
+        show(browser, mock)
+        wait(browser, "document.querySelectorAll('.call img').length == 2")
+        wait(browser, "document.querySelector('.call img').naturalWidth == 480")
+        quiet(browser, mock)
+
+
+# For everybody
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The rules of axe-core, from the package registry."""
+    folder = tmp_path_factory.mktemp("axe")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, AXE]
+    subprocess.run(pip, check=True, timeout=120)
+    return (folder / "axe_playwright_python" / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def filled():
+    """A server with something in every view."""
+    with MockServer(
+        vendor=["didit", "deepvue"], seed=3, clock=VirtualClock(running=True)
+    ) as running:
+        yield busy(running)
+
+
+def busy(mock):
+    """A day at the mock, in a second."""
+    refused = subscribe(mock, "http://127.0.0.1:9/orders")
+    assert refused["uuid"]
+    names = ("p1-again", "p2", "review", "spoof", "no-face", "dark", "two-faces", "score-30-01")
+    for at, name in enumerate(names * 3):
+        match(mock, SHEET[name].data, vendor_data=f"order-{1041 + at}")
+    requests.post(
+        f"{mock.url}/v3/passive-liveness/",
+        headers={"x-api-key": mock.live_key},
+        files={"user_image": ("selfie.png", SHEET["spoof"].data)},
+        timeout=10,
+    )
+    requests.post(f"{mock.url}/v3/face-match/", headers={"x-api-key": "wrong"}, timeout=10)
+    for at in (-2, -4, -7):
+        mock.control.console.set_status(mock.control.sessions()[at].id, "In Review")
+    mock.control.set_outcome("match", score=41.5)
+    return mock
+
+
+@pytest.mark.parametrize("look", ["400 light", "400 dark", "1280 light", "1280 dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_everybody_can_use_it(look, view, browser, filled, axe):
+    """No finding of axe-core, nothing wider than the window, nothing said to the console."""
+    width, scheme = int(look.split()[0]), look.split()[1]
+    show(browser, filled, view, width=width, height=860, scheme=scheme)
+    if view == "calls":
+        wait(browser, "document.querySelector('.call')")
+        if width > 1000:
+            browser.value("document.querySelectorAll('.call')[3].click()")
+            wait(browser, "document.querySelector('#detail pre')")
+    for place in ("#ready img[src]", "#kept td", "#deliveries td", ".claim", "#limits input"):
+        part = f"document.querySelector({json.dumps('#' + view + ' ' + place)})"
+        if browser.value(f"!!document.querySelector('#{view} {place.split()[0]}')"):
+            wait(browser, part)
+    browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    browser.value(axe)
+    ran = browser.send(
+        "Runtime.evaluate",
+        expression="axe.run({resultTypes: ['violations']}).then(all => all.violations.map(one =>"
+        " [one.impact, one.id, one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))]))",
+        awaitPromise=True,
+        returnByValue=True,
+    )
+    assert ran["result"]["value"] == []
+    quiet(browser, filled)
+
+
+def test_it_is_told_to_a_screen_reader(browser, filled):
+    """Landmarks, named; the list as a grid with its headers; new calls are said."""
+    show(browser, filled)
+    wait(browser, "document.querySelector('.call')")
+    tree = browser.tree()
+    roles = [role for role, _ in tree]
+    for role in ("banner", "main", "navigation", "grid"):
+        assert roles.count(role) == 1
+    assert ("columnheader", "Verdict") in tree
+    assert any(role in ("image", "img") and "test card of p1" in name for role, name in tree)
+    match(filled)
+    wait(
+        browser,
+        "/A new call: POST/.test(document.querySelector('#news').textContent)",
+    )
+
+
+def test_it_is_used_by_keyboard(browser, filled):
+    """From the skip link to a call, through the list, into it and out again."""
+    show(browser, filled, view="")
+    wait(browser, "document.querySelectorAll('.call').length > 5")
+    browser.press("Tab")
+    assert browser.value("document.activeElement.className") == "skip"
+    browser.press("Enter")
+    assert browser.value("document.activeElement.id") == "main"
+    for _ in range(30):
+        browser.press("Tab")
+        if browser.value("document.activeElement.role") == "row":
+            break
+    here = "document.activeElement.getAttribute('aria-rowindex')"
+    assert browser.value(here) == "2"
+    assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    browser.press("ArrowDown")
+    assert browser.value(here) == "3"
+    browser.press("End")
+    assert browser.value(here) == browser.value(
+        "document.querySelector('#grid').getAttribute('aria-rowcount')"
+    )
+    browser.press("Enter")
+    wait(browser, "document.querySelector('#detail pre')")
+    browser.press("Escape")
+    assert browser.value("document.querySelector('#detail').hidden")
+    assert browser.value("document.activeElement.role") == "row"
+
+
+def test_in_a_narrow_window_a_call_covers_the_page(browser, filled):
+    """Nobody tabs into what lies under it; Escape leads back to its row."""
+    show(browser, filled, width=400, height=860)
+    wait(browser, "document.querySelector('.call')")
+    browser.value("document.querySelectorAll('.call')[2].click()")
+    wait(browser, "document.activeElement.textContent == 'Close'")
+    for _ in range(8):
+        browser.press("Tab")
+        assert browser.value("!!document.activeElement.closest('#detail, body:focus, :root:focus')")
+    browser.press("Escape")
+    wait(browser, "document.activeElement.getAttribute('aria-rowindex') == '4'")
+    assert browser.value("document.querySelectorAll('[inert]').length") == 0
+
+
+@pytest.mark.skipif("UPDATE_DOCS" not in os.environ, reason="writes pictures of the documentation")
+@pytest.mark.parametrize("view", VIEWS)
+def test_pictures_of_the_documentation(browser, filled, view):
+    """One of each view."""
+    show(browser, filled, view, width=1280, height=800)
+    if view == "calls":
+        wait(browser, "document.querySelector('.call')")
+        browser.value("document.querySelectorAll('.call')[3].click()")
+        wait(browser, "document.querySelector('#detail pre')")
+    elif view == "try":
+        choose(browser, "p1", "p2")
+        click(browser, "Send")
+        wait(browser, "document.querySelector('#answer pre')")
+    # Until every picture is there and nothing glows any more.
+    time.sleep(2)
+    ASSETS.mkdir(exist_ok=True)
+    picture = ASSETS / f"console-{view}.png"
+    browser.screenshot(picture, full=False)
+    # A third of the size, and looks the same.
+    PIL.Image.open(picture).convert("RGB").quantize(200, dither=0).save(picture, optimize=True)
