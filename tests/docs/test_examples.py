@@ -31,6 +31,7 @@ from click.testing import CliRunner
 
 from facematch_core import config
 from facematch_core.cli._app import facematch
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -195,6 +196,8 @@ def _folder(tmp_path, monkeypatch):
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]
+    for cached in (vendor_named, vendor_names):
+        cached.cache_clear()
 
 
 @pytest.mark.usefixtures("_folder")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch_mock_server import _control_verbs, card_sheet
+from facematch_mock_server import card_sheet
+from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import POSSIBLE
 from facematch_mock_server.vendors import claims_page, vendor_named, vendor_names
 
@@ -40,11 +41,11 @@ def table_of_cards():
     return "\n".join(rows)
 
 
-def table_of_verbs():
+def table_of_operations():
     """Methods and paths of the control API."""
     named = {}
     vendors = map(vendor_named, vendor_names())
-    every = {verb for vendor in vendors for verb in _control_verbs.verbs_of(vendor)}
+    every = {operation for vendor in vendors for operation in operations_of(vendor)}
     for method, path in sorted(every):
         word = {"mailbox/{}": "ADDRESS", "ledger/{}": "OWNER"}.get(path, "CLAIM")
         named.setdefault(path.replace("{}", word), []).append(method)
@@ -79,11 +80,23 @@ def table_of_switches(vendor):
     return "\n".join(rows)
 
 
+def table_of_policies():
+    """The tags whose effect may be set, by operation."""
+    by_operation = {}
+    for tag, operation in vendor_named("didit").policies.items():
+        by_operation.setdefault(operation, []).append(f"`{tag}`")
+    rows = [cells("Operation", "Tags"), "|---|---|"]
+    return "\n".join(
+        rows + [cells(f"`{name}`", ", ".join(tags)) for name, tags in by_operation.items()]
+    )
+
+
 @pytest.mark.parametrize(
     ("page", "name", "table"),
     [
         ("how-to/force-outcomes.md", "cards", table_of_cards),
         ("reference/mock.md", "faults", table_of_faults),
+        ("reference/mock.md", "policies", table_of_policies),
         ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
         ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
     ],
@@ -122,9 +135,17 @@ def test_every_vendor_has_its_page():
         assert f"| {vendor_named(name).title} |" in REFERENCE.read_text()
 
 
-def test_every_verb_of_the_control_api_is_told():
+def test_every_operation_of_the_control_api_has_its_row():
     """Each path of the control API has its row, with its methods."""
     told = dict(
         re.findall(r"^\| `(/__mock__/\S*)` \| ([A-Z, ]+) \|", REFERENCE.read_text(), re.MULTILINE)
     )
-    assert told == {path: ", ".join(methods) for path, methods in table_of_verbs()}
+    assert told == {path: ", ".join(methods) for path, methods in table_of_operations()}
+
+
+def test_every_switch_stands_on_the_page_of_contradictions():
+    """Whoever looks for the other reading of Didit's documents finds the switch for it there."""
+    page = (DOCS / "explanation" / "didit-documents.md").read_text()
+    settings = {"media_ttl_s", "otp_lifetime_s", "size_limit_bytes"}
+    switches = {*vendor_named("didit").switches, *settings}
+    assert not [name for name in switches if f"`{name}`" not in page]
