@@ -17,7 +17,7 @@ import pytest
 import requests
 from browser import Browser
 
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
+from facematch_mock_server import MockServer, VirtualClock, card_sheet, make_card
 
 ASSETS = Path(__file__).parents[2] / "docs" / "assets"
 VIEWS = ("calls", "try", "cards", "control", "sessions", "webhooks", "claims")
@@ -74,6 +74,16 @@ def match(mock, probe=P1, reference=P1, **fields):
         data=fields,
         timeout=10,
     )
+
+
+def live(mock, picture):
+    """The part of a liveness check."""
+    return requests.post(
+        f"{mock.url}/v3/passive-liveness/",
+        headers={"x-api-key": mock.live_key},
+        files={"user_image": ("a.png", picture)},
+        timeout=10,
+    ).json()["liveness"]
 
 
 def subscribe(mock, url):
@@ -244,6 +254,24 @@ def test_an_outcome_and_a_fault_set_by_click_decide_the_next_calls(browser, mock
     assert mock.control.sessions()
     click(browser, "Really? Everything is forgotten")
     until(lambda: not mock.control.sessions(), "the reset")
+    quiet(browser, mock)
+
+
+def test_policies_set_by_click_decide_the_next_calls(browser, mock):
+    """What a warning does, the band in which a person decides, and how late answers are."""
+    show(browser, mock, "control")
+    wait(browser, "document.querySelector('[name=\\'effect MULTIPLE_FACES_DETECTED\\']')")
+    two = make_card("p1", faces=2)
+    assert live(mock, two)["status"] == "Approved"
+    for name, value in (("effect MULTIPLE_FACES_DETECTED", "decline"), ("band liveness", 99.5)):
+        browser.value(f"document.querySelector('[name=\\'{name}\\']').value = '{value}'")
+    click(browser, "Set the policies")
+    until(lambda: mock.control.bands() == {"liveness": 99.5}, "the policies")
+    assert live(mock, two)["status"] == "Declined"
+    assert live(mock, make_card("p1"))["status"] == "In Review"
+    browser.value("document.querySelector('[name=match][max=\\'3600\\']').value = 0.001")
+    click(browser, "Set the latency")
+    until(lambda: mock.control.latency() == {"match": (0.001, 0.001)}, "the latency")
     quiet(browser, mock)
 
 

@@ -406,6 +406,9 @@ def _control_state(control: Control, _: Collection[str]) -> dict[str, Any]:
         "outcomes": control.outcomes(),
         "faults": control.faults(),
         "limits": control.limits(),
+        "effects": control.policy(),
+        "bands": control.bands(),
+        "latency": control.latency(),
     }
 
 
@@ -438,6 +441,9 @@ def _vendor(world: World) -> dict[str, Any]:
         "title": kind.title,
         "edition": world.edition,
         "extensions": sorted(kind.extensions),
+        "policies": list(kind.policies),
+        "bands": list(kind.bands),
+        "operations": list(kind.operations),
         "key": key,
         "client": first.client,
         "examples": [attrs.asdict(one) for one in kind.examples],

@@ -638,7 +638,7 @@ async function done(path, body, words) {
 
 async function control() {
   const state = await ask(`${OWN}state/${vendor.name}/control`);
-  if (control.for !== vendor) panels(state.limits);
+  if (control.for !== vendor) panels(state);
   control.for = vendor;
   const isSet = ([, value]) => value != null && value !== "Unset.UNSET" && value.length !== 0;
   const told = (rule) => Object.entries(rule).filter(isSet).map(([name, value]) => `${name} ${value}`).join(", ");
@@ -653,7 +653,7 @@ async function control() {
 }
 
 // The panels of one vendor; what changes in them is filled in by `control`.
-function panels(limits) {
+function panels({ limits, effects, bands, latency }) {
   const panel = (title, ...inner) => h("section.panel", { "aria-label": title }, h("h2", {}, title), inner);
   const quick = (list, path, words) => h("div.quick", { role: "group", "aria-label": words },
     list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
@@ -682,6 +682,22 @@ function panels(limits) {
     const every = Object.keys(limits).map((scope) => [scope, given[scope] ?? null]);
     return done(its("limits"), Object.fromEntries(every), "The limits are set.");
   });
+  const of = (names, given, prefix) => Object.fromEntries(names.map((name) => [name, given[`${prefix} ${name}`] ?? null]));
+  const tags = vendor.policies.map((tag) => {
+    const choice = field(`effect ${tag}`, tag, ["", "approve", "review", "decline"]), select = choice.lastChild;
+    select.options[0].textContent = "as documented";
+    select.value = effects[tag] ?? "";
+    return choice;
+  });
+  const upTo = vendor.bands.map((name) => field(`band ${name}`, `${name}: to a person up to`, "number",
+    { min: 0, max: 100, value: bands[name], placeholder: "nobody" }));
+  const policy = form([...tags, ...upTo], "Set the policies", (given) => done(its("policy"),
+    { effects: of(vendor.policies, given, "effect"), bands: of(vendor.bands, given, "band") }, "The policies are set."));
+  const late = form(vendor.operations.map((name) => field(name, `${name}: seconds`, "number",
+    { min: 0, max: 3600, value: latency[name]?.[1], placeholder: "at once" })), "Set the latency", async (given) => {
+    for (const operation of vendor.operations) await ask(its("latency"), { operation, seconds: given[operation] ?? 0 });
+    say("The latency is set.");
+  });
   const seconds = form([field("seconds", "seconds", "number", { min: 0, required: true })], "Let them pass",
     (given) => done("clock/advance", given, "Time has passed."));
   const balance = form([field("balance", "USD", "text", { required: true, inputmode: "decimal" })], "Set the credit",
@@ -694,6 +710,9 @@ function panels(limits) {
     panel(`Credit with ${vendor.title}`, h("p", {}, "Left: ", h("b", { id: "balance" })), quick(CREDIT, its("ledger/balance"), "Credit"), balance,
       h("h3", {}, "Newest charges"), h("ul.waiting", { id: "charges" })),
     panel(`Limits of ${vendor.title}`, scopes.length ? limited : h("p.lead", {}, "This vendor has none.")),
+    panel(`Policies of ${vendor.title}`, tags.length ? [h("p.lead", {}, "What a warning does to the verdict, as set in the vendor's console."), policy]
+      : h("p.lead", {}, "This vendor has none.")),
+    panel(`Latency of ${vendor.title}`, late),
     panel("Begin again", h("p", {}, "No session, no charge, no fault, no outcome, an empty journal, of every vendor. The clock goes on."),
       sure("Begin again", "Really? Everything is forgotten", () => { control.for = null; return done("reset", {}, "Everything begins again."); })));
 }
