@@ -1,9 +1,11 @@
 """The mock server and clients of other languages: curl, and `fetch` of node with FormData."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -103,11 +105,10 @@ def test_curl_controls_the_mock(curl, mock):
     assert json.loads(body)["balance"] == "99.9500"
 
 
-def test_the_printed_line_can_be_pasted(find_program, cards):
-    """As it stands, by a shell, in a folder with two pictures of those names."""
+def test_the_printed_lines_can_be_pasted(find_program, tmp_path, monkeypatch):
+    """By a shell, in an empty folder: the first makes cards, the second sends two."""
     find_program("curl")
-    (cards / "selfie.jpg").write_bytes((cards / "selfie.png").read_bytes())
-    (cards / "id.jpg").write_bytes((cards / "id.png").read_bytes())
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     process = subprocess.Popen(
         [sys.executable, "-c", "from facematch_core.cli import main; main()", "mock"],
         stdout=subprocess.PIPE,
@@ -115,10 +116,11 @@ def test_the_printed_line_can_be_pasted(find_program, cards):
     )
     try:
         for line in process.stdout:
-            if line.strip().startswith("curl"):
+            if line.strip().startswith(("facematch cards", "curl")):
                 done = subprocess.run(
-                    line, shell=True, capture_output=True, cwd=cards, check=True, timeout=30
+                    line, shell=True, capture_output=True, cwd=tmp_path, check=True, timeout=60
                 )
+            if line.strip().startswith("curl"):
                 break
     finally:
         process.send_signal(signal.SIGINT)
