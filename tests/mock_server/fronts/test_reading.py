@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rawclient import chunked, request
 
-from facematch_mock_server.http.server import (
+from facematch_mock_server.http.reading import (
     BodyRead,
     Broken,
     Buffers,
