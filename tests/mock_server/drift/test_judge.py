@@ -27,6 +27,7 @@ from facematch_mock_server.drift.script import Heard, Picture
 #: Found by what another claim of its area explains as well.
 ELSEWHERE = {
     "didit.age.enrols": "didit.index.duplicates",
+    "didit.liveness.duplicate_data": "didit.liveness.measured",
     "didit.session.sandbox": "didit.session.unknown",
 }
 #: Of so many claims that can be seen one is turned in `make test`.

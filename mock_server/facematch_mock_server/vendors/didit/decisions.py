@@ -69,7 +69,7 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
         "reviews": [review_body(claims, one) for one in session.reviews],
         "created_at": stamp(claims, session.created_at),
     }
-    return {key: known[key] for key in claims["decision.keys"] if key in known}
+    return {key: known[key] for key in claims["decision.keys"]}
 
 
 def _block(

@@ -153,7 +153,9 @@ class Didit(Routed):
         if route is None or is_page or response.header("Allow"):
             return response
         allow = framework.allow_of(call, route.answers)
-        return attrs.evolve(response, headers=(*response.headers, allow))
+        return Response(
+            status=response.status, headers=(*response.headers, allow), body=response.body
+        )
 
     def elsewhere(self, call: Call) -> Response:
         """The health check, a picture, or the answer to a path that Didit has not, or not here."""

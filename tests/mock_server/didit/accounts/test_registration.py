@@ -50,7 +50,7 @@ def test_by_the_name_of_the_host(ask):
         ({"email": "a b@c.dev", "password": PASSWORD}, BAD_EMAIL),
         (
             {"email": "a@\ud800.dev", "password": PASSWORD},
-            {"email": ["Surrogate characters are not allowed: U+D800.", *BAD_EMAIL["email"]]},
+            {"email": ["Surrogate characters are not allowed: U+D800."]},
         ),
         ({"email": "a" * 315 + "@c.dev", "password": PASSWORD}, BAD_EMAIL),
         ({"email": True, "password": PASSWORD}, BAD_EMAIL),

@@ -335,10 +335,13 @@ class Update(View):
     serializer_class = UpdateBody
 
     def patch(self, request, session_id):
-        wanted = self.valid()["new_status"]
+        values = self.valid()
+        wanted = values["new_status"]
+        # The nodes that are generated name no feature.
+        is_none_named = self.session["status"] == "Approved" or values.get("nodes_to_resubmit")
         if wanted == self.session["status"]:
             raise ValidationError("The new status is the same as the current status.")
-        if wanted == "Resubmitted" and self.session["status"] == "Approved":
+        if wanted == "Resubmitted" and is_none_named:
             words = "No features found that need resubmission. All features are already approved."
             return Response({"nodes_to_resubmit": words}, status.HTTP_400_BAD_REQUEST)
         return Response({"session_id": str(session_id)})
