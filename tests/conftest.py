@@ -29,6 +29,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "long", max_examples=2000, deadline=None, suppress_health_check=QUIET
 )
+#: That a test fails is enough for tests/mutation; nobody reads the smallest example.
+hypothesis.settings.register_profile(
+    "mutants",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=QUIET,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -141,6 +141,106 @@ def test_services_that_look_at_one_picture(told, service, result, age, matches):
     assert body["features"] == [expected]
 
 
+def face(box, age):
+    return {"bbox": box, "confidence": 0.7, "age": age, "gender": "male"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([0, 0, 10, 10], [100, 100, 120, 106]),
+        ([0, 90, 10, 100], [100, 0, 106, 20]),
+        ([50, 0, 60, 10], [0, 50, 20, 56]),
+        ([50, 50, 60, 60], [20, 6, 0, 0]),
+    ],
+)
+def test_the_largest_face_by_its_box(told, first, second):
+    """Wherever it stands in the picture and in the list."""
+    for faces in ((face(first, 1.5), face(second, 2.5)), (face(second, 2.5), face(first, 1.5))):
+        engine = didit.new_engine()
+        added("FACE_SEARCH", {**SEARCH, "user_image": {"entities": list(faces)}})(engine)
+        assert told(engine, on(1))[1]["liveness_checks"][0]["age_estimation"] == 2.5
+
+
+def test_a_check_that_saw_no_picture(told):
+    """What was not found out is null."""
+    engine = didit.new_engine()
+    added("PASSIVE_LIVENESS", {"status": "Approved", "warnings": []})(engine)
+    (feature,) = told(engine, on(1))[1]["liveness_checks"]
+    assert "/reference_image?" in feature.pop("reference_image")
+    assert feature == {
+        "node_id": "feature_liveness_1",
+        "status": "Approved",
+        "method": "PASSIVE",
+        "score": None,
+        "video_url": None,
+        "age_estimation": None,
+        "matches": [],
+        "face_quality": None,
+        "face_luminance": None,
+        "warnings": [],
+    }
+
+
+def test_a_session_of_no_known_service(told):
+    """Has no block, and its own name for a feature."""
+    engine = didit.new_engine()
+    added("POA", {"status": "Approved"})(engine)
+    body = told(engine, on(1))[1]
+    assert body["features"] == ["POA"]
+    assert not any(body[block] for block in BLOCKS)
+    more = told(engine, on(1, query="?include=events"))[1]
+    assert more["features"] == [{"feature": "POA", "node_id": None}]
+
+
+def test_a_time_on_the_second(told):
+    """Has its microseconds, too."""
+    engine = didit.new_engine(clock=didit.VirtualClock(didit.START.replace(microsecond=0)))
+    engine.handle(match())
+    assert told(engine, on(1))[1]["created_at"] == "2026-07-02T09:15:27.000000Z"
+
+
+def test_what_events_add(engine, told):
+    """Lists that are empty, and what a saved call does not have."""
+    plain, more = told(engine, on(1))[1], told(engine, on(1, query="?include=events"))[1]
+    assert {key: more[key] for key in set(more) - set(plain)} == {
+        "events": [],
+        "activity_reviews": [],
+        "blocklisted": None,
+        "cost_breakdown": None,
+        "workflow_type": None,
+        "workflow_version": None,
+        "workflow_version_id": None,
+        "api_service": "FACE_MATCH",
+        "session_type": "API",
+        "has_device_nfc_support": None,
+    }
+    kept = set(plain) & set(more) - {"features", "face_matches"}
+    assert {key: more[key] for key in kept} == {key: plain[key] for key in kept}
+
+
+@pytest.mark.parametrize(
+    ("number", "query", "cited"),
+    [
+        (1, "", set()),
+        (2, "", {"age", "video"}),
+        (1, "?include=events", {"events_features", "events_lists", "events_nothing"}),
+        (1, "?include=other", {"include_other"}),
+        (1, "?include=", {"include_other"}),
+    ],
+)
+def test_what_a_decision_cites(engine, number, query, cited):
+    """Each rule that it meets, and no other."""
+    claims = on(number, query=query)(engine).claims
+    rules = {"age", "video", "source_session", "include_other"}
+    rules |= {"events_features", "events_lists", "events_nothing"}
+    if number == 1:
+        cited = cited | {"source_session"}
+    assert {rule for rule in rules if f"didit.decision.{rule}" in claims} == cited
+    always = {"absent", "empty_block.null", "warning_node"}
+    assert {f"didit.decision.{rule}" for rule in always} <= set(claims)
+
+
 def test_with_events(engine, told):
     """More sections, no session_kind, and features with their node."""
     plain, more = told(engine, on(1))[1], told(engine, on(1, query="?include=events"))[1]

@@ -1,5 +1,7 @@
 """Pictures at addresses that expire."""
 
+from urllib.parse import quote
+
 import mock_didit as didit
 import pytest
 from hypothesis import given
@@ -48,6 +50,20 @@ def test_an_address_lives_an_hour(engine):
     assert pictured(1)(engine).status == 200
 
 
+def test_a_picture_that_the_session_does_not_have(engine):
+    """Is unknown, whatever its signature."""
+    there = address(engine, 1).replace("source_image", "portrait")
+    response = engine.handle(request(there, method="GET", key=None))
+    assert (response.status, "didit.media.unknown" in response.claims) == (404, True)
+
+
+def test_an_address_dies_on_the_second(world_of):
+    """With the second that it names, not after it."""
+    engine = world_of(clock=didit.VirtualClock(didit.START.replace(microsecond=0)))
+    assert pictured(1, then=later(3599))(engine).status == 200
+    assert pictured(1, then=later(3600))(engine).status == 403
+
+
 def test_how_long_is_a_switch(world_of):
     """In seconds."""
     engine = world_of(switches={"media_ttl_s": 5})
@@ -55,13 +71,80 @@ def test_how_long_is_a_switch(world_of):
     assert pictured(1, then=later(5))(engine).status == 403
 
 
+#: why -> status, claim
+REASONS = {
+    "expired": (403, "expired"),
+    "unsigned": (403, "unsigned"),
+    "moved": (403, "unsigned"),
+    "other picture": (403, "unsigned"),
+    "bare": (403, "unsigned"),
+    "forgotten": (404, "forgotten"),
+    "deleted": (404, "unknown"),
+    "unknown": (404, "unknown"),
+}
+
+
 @pytest.mark.parametrize("why", DEAD)
 def test_a_dead_address(engine, why):
     """403 or 404 in words that are the mock's own."""
     response = DEAD[why](engine)
-    assert response.status in (403, 404)
+    status, claim = REASONS[why]
+    assert response.status == status
+    assert f"didit.media.{claim}" in response.claims
+    assert ("didit.media.ttl_s" in response.claims) == (why == "expired")
     assert list(response.json()) == ["mock"]
     assert response.header("X-Facematch-Mock")
+
+
+@pytest.mark.parametrize("expires", ["", "²", "x", "-1", "9" * 5000, "1.5"])
+def test_a_time_that_is_none(engine, expires):
+    """Was never signed."""
+    there = address(engine, 1).partition("?")[0]
+    for signature in ("", "é", "0" * 64):
+        sent = f"{there}?expires={quote(expires)}&signature={quote(signature)}"
+        response = engine.handle(request(sent, method="GET", key=None))
+        assert (response.status, "didit.media.unsigned" in response.claims) == (403, True)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(97_000_000_000, 200), (99_000_000_000, 403)])
+def test_an_address_that_lives_long(world_of, seconds, status):
+    """A time has at most eleven digits."""
+    assert pictured(1)(world_of(switches={"media_ttl_s": seconds})).status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 200), ("HEAD", 200), ("POST", 405), ("DELETE", 405)]
+)
+def test_how_a_picture_is_read(engine, method, status):
+    """With GET, or HEAD."""
+    response = pictured(1, method=method)(engine)
+    assert (response.status, response.header("Allow")) == (
+        status,
+        None if status == 200 else "GET, HEAD",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"II*\x00", "image/tiff"),
+        (b"MM\x00*", "image/tiff"),
+        (b"RIFF\x01\x02\x03\x04WEBP", "image/webp"),
+        (b"RIFF\x01\x02\x03\x04WAVE", "application/octet-stream"),
+        (b"RIFX\x01\x02\x03\x04WEBP", "application/octet-stream"),
+        (b"RIFF\x01\x02\x03WEBP", "application/octet-stream"),
+        (b"II*", "application/octet-stream"),
+    ],
+)
+def test_the_first_bytes_of_a_picture(content, kind):
+    """All that is looked at, whatever follows."""
+    engine = didit.new_engine()
+    engine.handle(match(content + b"more", b"no picture"))
+    response = pictured(1, "target_image")(engine)
+    assert (response.status, response.header("Content-Type")) == (200, kind)
+    assert response.body == content + b"more"
 
 
 def test_no_address_is_written_down(engine):
