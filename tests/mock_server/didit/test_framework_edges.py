@@ -248,6 +248,18 @@ def test_an_array_that_is_none(value, kind):
     assert (answer.status, answer.json()) == (400, {"subscribed_events": words})
 
 
+def test_what_is_wrong_in_an_array():
+    """Is told by its place."""
+    events = ["status.updated", None, {}]
+    body = {"label": "a", "url": "https://example.com/a", "subscribed_events": events}
+    data = json.dumps(body).encode()
+    answer = didit.new_engine().handle(
+        request("/v3/webhook/destinations/", data, "application/json")
+    )
+    words = {"1": ["This field may not be null."], "2": ["Not a valid string."]}
+    assert (answer.status, answer.json()) == (400, {"subscribed_events": words})
+
+
 EMAILS = [
     "a@mailbox.dev",
     "A.B@MAILBOX.DEV",
@@ -614,6 +626,14 @@ def test_a_field_that_is_empty_counts_as_missing(ask, path, field):
     assert "didit.number.empty" not in without[2].claims
 
 
+def test_of_several_texts_the_last_is_the_empty_one_or_not(ask):
+    """Whatever came before it."""
+    empty = form(*GOOD, fields=[(MATCH_THRESHOLD, "101"), (MATCH_THRESHOLD, "")])
+    assert ask(empty)[0] == 200
+    high = form(*GOOD, fields=[(MATCH_THRESHOLD, ""), (MATCH_THRESHOLD, "101")])
+    assert ask(high)[0] == 400
+
+
 def test_of_several_files_the_last_counts(ask):
     """As of several texts, and the answer cites that."""
     several = form(("user_image", "a.txt", b"x"), *GOOD)
@@ -783,3 +803,9 @@ def test_what_options_say(ask, path, name, parses, allow):
         "renders": ["application/json"],
         "parses": parses,
     }
+
+
+def test_rules_that_are_not_met_are_not_cited(ask):
+    """One text is no several, and a place of 0 is none that is wrong."""
+    assert "didit.form.last_wins" not in ask(match(vendor_data="a"))[2].claims
+    assert "didit.page.bad_number" not in page("2026-07", "offset=0")[3]
