@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,6 +13,10 @@ from facematch_mock_server.messages import Head
 
 if TYPE_CHECKING:
     import h11
+
+if find_spec("h11") is None:
+    # It is loaded when a request is out of the ordinary; that it is missing is said at once.
+    raise ModuleNotFoundError("No module named 'h11'", name="h11")
 
 _NOTHING = memoryview(b"")
 
