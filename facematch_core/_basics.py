@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import enum
+import functools
 import hmac
+import ipaddress
 import logging
 import math
 import os
+import re
 import time
-from collections.abc import Iterable
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from urllib.parse import quote
 
 import attrs
 
@@ -174,6 +181,37 @@ def described(value: object) -> str:
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
+def choices_of(wanted: Any) -> tuple[Any, ...]:
+    """The types that a setting may have, `None` left out."""
+    if is_union(wanted):
+        return tuple(t for t in typing.get_args(wanted) if t is not type(None))
+    return (wanted,)
+
+
+def is_union(wanted: Any) -> bool:
+    """Whether an annotation allows several types."""
+    return typing.get_origin(wanted) in (typing.Union, types.UnionType)
+
+
+def kind_words(wanted: Any) -> str:
+    """What a value of a declared type is called in a message."""
+    known: dict[Any, str] = {
+        str: "text",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        Secret: '{ env = "NAME" } or { file = "path" }',
+    }
+    words = []
+    for choice in choices_of(wanted):
+        if isinstance(choice, type) and issubclass(choice, enum.Enum):
+            words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
+        else:
+            name = getattr(choice, "__name__", "a value")
+            words.append(known.get(choice, "a path" if name == "Path" else name))
+    return " or ".join(words)
+
+
 def read_small(path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError) -> bytes:
     """The bytes of a file that somebody wrote by hand.
 
@@ -243,3 +281,147 @@ def strict_converter() -> Converter:
     converter.register_structure_hook(float, number)
     converter.register_structure_hook(enum.Enum, member)
     return converter
+
+
+# What may be repeated of somebody else's words, and what not.
+
+#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
+#: No id is as long; a piece of a picture is longer.
+_PIECE_CHARS = 64
+_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
+
+
+def _masked_word(word: re.Match[str]) -> str:
+    # A key, a token or a piece of a picture is long and has digits.
+    text = word[0]
+    return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
+
+
+def fit(said: str, masked: Callable[[str], str]) -> str:
+    """A text of the vendor's for an error: masked, printable, up to 200 characters."""
+    said = _LONG_WORD.sub(_masked_word, masked(said))
+    if not said.isprintable():
+        said = "".join(c if c.isprintable() else " " for c in said)
+    return " ".join(said.split())[:200].rstrip()
+
+
+def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
+    """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64."""
+    forms = {form for secret in secrets for form in _forms(secret.reveal())} - {""}
+    # The longer first: one may hold another.
+    found = sorted(forms, key=len, reverse=True)
+    shortest = min(map(len, found), default=0)
+
+    def masked(text: str) -> str:
+        if found and len(text) >= shortest:
+            for form in found:
+                text = text.replace(form, "***")
+        return text
+
+    return masked
+
+
+def without_pieces(text: str) -> str:
+    """`text` with every word masked that may be a piece of a picture."""
+    return _PIECE.sub(_masked_piece, text) if len(text) >= _PIECE_CHARS else text
+
+
+def _masked_piece(word: re.Match[str]) -> str:
+    # One letter many times is what a caller makes up, and nothing of a picture.
+    return "***" if len(set(word[0])) > 4 else word[0]
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The texts as which a secret may come back."""
+    yield value
+    # Of what is shorter, base64 would be letters that stand in many a word.
+    if len(value) < 8:
+        return
+    yield quote(value, safe="", errors="replace")
+    data = value.encode("utf-8", "surrogatepass")
+    texts = [base64.b64encode(data).decode()]
+    for before in range(3):
+        # The characters at both ends depend on what stands beside it: a name and a colon, say.
+        text = base64.b64encode(b"\0" * before + data).decode()
+        texts.append(text[4 if before else 0 : -4 if (before + len(data)) % 3 else None])
+    for text in texts:
+        yield text
+        yield text.replace("+", "-").replace("/", "_")
+
+
+# Addresses.
+
+# One strict pattern and no parser: two parsers may find two different hosts in an odd address.
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:/[A-Za-z0-9._~-]*)*)"
+)
+
+
+@functools.lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_among(host: str, allowed: Collection[str]) -> bool:
+    """Whether a host is one of those; ``*`` in one of them stands for exactly one label."""
+    if host in allowed:
+        return True
+    labels = host.split(".")
+    return any(
+        len(labels) == len(wanted)
+        and all(w in ("*", own) for w, own in zip(wanted, labels, strict=True))
+        for wanted in (pattern.split(".") for pattern in allowed if "*" in pattern)
+    )
+
+
+def check_base_url(
+    url: str,
+    *,
+    allowed_hosts: Collection[str],
+    allow_base_url: bool = False,
+    allow_insecure: bool = False,
+) -> str:
+    """The address without a slash at its end, if it may be sent to.
+
+    Args:
+        url: The setting.
+        allowed_hosts: The vendor's own hosts, in small letters; ``*`` stands for exactly one label.
+        allow_base_url: Whether another host than those and this machine may receive keys and
+            faces.
+        allow_insecure: Whether that may happen without TLS, beyond this machine.
+
+    Raises:
+        ConfigurationError: the rule that it breaks.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
+    for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
+        if sign in url:
+            raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")
+    match = _ADDRESS.fullmatch(url)
+    if match is None or int(match["port"] or 1) not in range(1, 65536):
+        raise ConfigurationError(
+            "base_url must have the form https://host/path, with an optional port."
+        )
+    host = match["host"].lower()
+    if is_loopback(host):
+        return url.rstrip("/")
+    if not is_among(host, allowed_hosts) and not allow_base_url:
+        raise ConfigurationError(
+            f"base_url names the host {host}, which is not the vendor's: set allow_base_url to "
+            "true if it may receive keys and faces."
+        )
+    if match["scheme"] != "https" and not allow_insecure:
+        raise ConfigurationError(
+            "base_url must begin with https:// beyond this machine: set allow_insecure to true if "
+            "keys and faces may travel unencrypted."
+        )
+    return url.rstrip("/")

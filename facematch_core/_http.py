@@ -16,10 +16,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import io
-import ipaddress
 import math
 import os
 import queue
@@ -52,7 +50,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 from urllib3.util.connection import create_connection
 
-from ._basics import Clock, SystemClock
+from ._basics import Clock, SystemClock, is_loopback
 from ._messages import KEPT, NOT_KEPT, PAID, HttpReply, HttpRequest, encoded
 from ._version import __version__
 from .errors import (
@@ -515,17 +513,6 @@ def _settings(url: str, ca_bundle: str | None) -> dict[str, Any]:
 def host_of(url: str) -> str:
     """The host in an address."""
     return str(parse_url(url).host)
-
-
-@functools.lru_cache(maxsize=64)
-def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def read_body(response: requests.Response, limit: int, exchange: Exchange) -> bytes:

@@ -5,23 +5,22 @@ No socket is met here: `_http` carries a request and brings the reply, `http` ma
 
 from __future__ import annotations
 
-import base64
 import enum
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import attrs
 from requests.structures import CaseInsensitiveDict
 from urllib3.fields import RequestField
 from urllib3.filepost import choose_boundary
 
-from ._basics import Secret
+from ._basics import Secret, fit, masker
 from .errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -96,11 +95,15 @@ class HttpRequest:
         fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body, instead of a form; None for none.
+        body: The bytes themselves, instead of both, sent as they are; the header ``Content-Type``
+            says what they are. None for none.
+        charges: How many charges of the vendor's an answer 200 to this request is, 0 or more.
         masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
             token alone, where a header holds ``Bearer TOKEN``.
 
     Raises:
-        ConfigurationError: the address is malformed, or there is a form and a JSON body.
+        ConfigurationError: the address is malformed, or there is more than one of form, JSON and
+            body.
     """
 
     method: str = "POST"
@@ -110,11 +113,38 @@ class HttpRequest:
     fields: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     files: tuple[FilePart, ...] = attrs.field(default=(), converter=_parts, repr=False)
     json: Any = attrs.field(default=None, repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
+    charges: int = attrs.field(default=1, repr=False)
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.json is not None and (self.fields or self.files):
-            raise ConfigurationError("A request has a form or a JSON body, not both.")
+        form = bool(self.fields or self.files)
+        if form + (self.json is not None) + (self.body is not None) > 1:
+            raise ConfigurationError("A request has a form, JSON or a body of bytes, one of them.")
+        if self.body is not None and not isinstance(self.body, bytes):
+            raise ConfigurationError(f"A body must be bytes, not {type(self.body).__name__}.")
+
+    def encoded(self) -> HttpRequest:
+        """The same request with its final bytes in `body`, and with its ``Content-Type``.
+
+        What a signature is made over: these bytes are sent as they are.
+
+        Raises:
+            InvalidRequest: a field is no text.
+        """
+        body, kind = _body(self)
+        headers = dict(self.headers)
+        if kind and "content-type" not in map(str.lower, headers):
+            headers["Content-Type"] = kind
+        return attrs.evolve(
+            self,
+            headers=headers,
+            fields={},
+            files=(),
+            json=None,
+            body=body.encode() if isinstance(body, str) else body,
+            masked=self.secrets,
+        )
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -145,22 +175,26 @@ def encoded(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
                 "(of a key, often), or a character outside Latin-1."
             )
+    body, kind = _body(request)
+    if kind and "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = kind
+    return headers, body
+
+
+def _body(request: HttpRequest) -> tuple[bytes | str | None, str]:
+    """The body, None for none, and its media type, empty for what the request says itself."""
     fields = {name: _revealed(value) for name, value in request.fields.items()}
     for name, text in fields.items():
         if not isinstance(text, str):
             kind = type(text).__name__
             raise InvalidRequest(f"The field {name} must be text, not {kind}: nothing was sent.")
-    body: bytes | str | None = None
-    kind = ""
     if request.files:
-        body, kind = _multipart(fields, request.files)
-    elif fields:
-        body, kind = urlencode(fields), "application/x-www-form-urlencoded"
-    elif request.json is not None:
-        body, kind = json.dumps(request.json, allow_nan=False).encode(), "application/json"
-    if kind and "content-type" not in map(str.lower, headers):
-        headers["Content-Type"] = kind
-    return headers, body
+        return _multipart(fields, request.files)
+    if fields:
+        return urlencode(fields), "application/x-www-form-urlencoded"
+    if request.json is not None:
+        return json.dumps(request.json, allow_nan=False).encode(), "application/json"
+    return request.body, ""
 
 
 def _multipart(fields: Mapping[str, str], files: Iterable[FilePart]) -> tuple[bytes, str]:
@@ -226,6 +260,20 @@ class HttpReply:
         if problem:
             # Not inside an except block: json's own error carries the whole body.
             raise ValueError(f"The body is not JSON: {problem}.")
+        return value
+
+    def at(self, *path: str | int) -> Any:
+        """What stands at `path` in the body: keys of objects, places in lists.
+
+        Returns:
+            None if there is nothing there, whatever the body is: ``reply.at("error", "code")``.
+        """
+        _, value = self._decoded()
+        for step in path:
+            try:
+                value = value[step]
+            except (LookupError, TypeError):
+                return None
         return value
 
     @property
@@ -377,6 +425,7 @@ def vendor_error(
     backend: str,
     now: datetime,
     reconcilable: bool = False,
+    row: ErrorRow | None = None,
     **more: Any,
 ) -> VendorError:
     """The error for `reply`: by `table`, and by `default_row` for what is not in it.
@@ -387,10 +436,11 @@ def vendor_error(
         backend: Name of the backend.
         now: Time of day, with its zone, for `RateLimited.retry_after_s`.
         reconcilable: Whether the vendor was asked to keep the call.
+        row: What it means, where something else than status and shape decided that.
         **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
-    row = table.get((reply.status, shape)) or default_row(reply.status, shape)
+    row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
     said = excerpt(reply)
     message = f"{backend} answered {reply.status}: {row.text}."
     if said:
@@ -435,14 +485,18 @@ def retry_after_s(reply: HttpReply, now: datetime) -> float | None:
 # What may be repeated of a vendor's words, and what not.
 
 
-def excerpt(reply: HttpReply) -> str:
-    """What the vendor says in one of four usual keys, fit for an error message.
+_SAID = ("detail", "error", "message", "Message", "exception")
 
-    They are ``detail``, ``error``, ``message`` and ``exception``; the first that is text.
+
+def excerpt(reply: HttpReply) -> str:
+    """What the vendor says in one of the usual places, fit for an error message.
+
+    They are ``detail``, ``error``, ``message`` (``Message`` as well) and ``exception``, and the
+    ``message`` in an object ``error``; the first that is text.
 
     Returns:
         Up to 200 printable characters, the request's secrets and anything that looks like a key
-        masked; empty if the body is no JSON object or none of the four is text.
+        masked; empty if the body is no JSON object or none of them is text.
     """
     try:
         body = reply.json()
@@ -450,7 +504,7 @@ def excerpt(reply: HttpReply) -> str:
         return ""
     if not isinstance(body, dict):
         return ""
-    texts = (body.get(name) for name in ("detail", "error", "message", "exception"))
+    texts = [*(body.get(name) for name in _SAID), reply.at("error", "message")]
     said = next((text for text in texts if isinstance(text, str) and text.strip()), "")
     return fit(said, masker(reply.secrets))
 
@@ -458,68 +512,3 @@ def excerpt(reply: HttpReply) -> str:
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
     """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
     return masker(secrets)(text)
-
-
-#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
-#: No id is as long; a piece of a picture is longer.
-_PIECE_CHARS = 64
-_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
-
-
-def _masked_word(word: re.Match[str]) -> str:
-    # A key, a token or a piece of a picture is long and has digits.
-    text = word[0]
-    return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
-
-
-def fit(said: str, masked: Callable[[str], str]) -> str:
-    """A text of the vendor's for an error: masked, printable, up to 200 characters."""
-    said = _LONG_WORD.sub(_masked_word, masked(said))
-    if not said.isprintable():
-        said = "".join(c if c.isprintable() else " " for c in said)
-    return " ".join(said.split())[:200].rstrip()
-
-
-def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
-    """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64."""
-    forms = {form for secret in secrets for form in _forms(secret.reveal())} - {""}
-    # The longer first: one may hold another.
-    found = sorted(forms, key=len, reverse=True)
-    shortest = min(map(len, found), default=0)
-
-    def masked(text: str) -> str:
-        if found and len(text) >= shortest:
-            for form in found:
-                text = text.replace(form, "***")
-        return text
-
-    return masked
-
-
-def without_pieces(text: str) -> str:
-    """`text` with every word masked that may be a piece of a picture."""
-    return _PIECE.sub(_masked_piece, text) if len(text) >= _PIECE_CHARS else text
-
-
-def _masked_piece(word: re.Match[str]) -> str:
-    # One letter many times is what a caller makes up, and nothing of a picture.
-    return "***" if len(set(word[0])) > 4 else word[0]
-
-
-def _forms(value: str) -> Iterator[str]:
-    """The texts as which a secret may come back."""
-    yield value
-    # Of what is shorter, base64 would be letters that stand in many a word.
-    if len(value) < 8:
-        return
-    yield quote(value, safe="", errors="replace")
-    data = value.encode("utf-8", "surrogatepass")
-    texts = [base64.b64encode(data).decode()]
-    for before in range(3):
-        # The characters at both ends depend on what stands beside it: a name and a colon, say.
-        text = base64.b64encode(b"\0" * before + data).decode()
-        texts.append(text[4 if before else 0 : -4 if (before + len(data)) % 3 else None])
-    for text in texts:
-        yield text
-        yield text.replace("+", "-").replace("/", "_")

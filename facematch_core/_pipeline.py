@@ -12,6 +12,7 @@ is a `Policy`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import sys
@@ -31,13 +32,16 @@ from .backend import (
     Call,
     LivenessCall,
     MatchCall,
+    OutOfTime,
     new_call_id,
+    run_within,
     without_private,
 )
 from .calibration import Calibration
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
+    DeadlineExceeded,
     FaceMatchError,
     InvalidImage,
     InvalidRequest,
@@ -51,6 +55,7 @@ from .events import EventEmitter, EventKind
 from .images import Image
 from .models import (
     Answer,
+    Billing,
     CallRecord,
     Charged,
     Environment,
@@ -401,20 +406,14 @@ class Pipeline:
             return None
         return self.retry.wait_s(error, context, self.clock.monotonic())
 
-    def _sent(  # noqa: C901 - each way out says something else of the bill
-        self, call: MatchCall | LivenessCall, progress: _Progress, *, paid: bool
-    ) -> Answer:
+    def _sent(self, call: MatchCall | LivenessCall, progress: _Progress, *, paid: bool) -> Answer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend, wanted = self.backend, ANSWERS[call.operation]
-        answer: object
         if paid and not backend.reports_sent:
             # Nobody will say when the first byte leaves, so it may have from here on.
             progress.begin_unseen()
         try:
-            if isinstance(call, MatchCall):
-                answer = backend.match(call)
-            else:
-                answer = backend.check_liveness(call)
+            answer = _ask(backend, call, progress)
         except VendorError as error:
             if not (progress.seen_sent and _unfounded(error)):
                 raise
@@ -431,7 +430,7 @@ class Pipeline:
                 return answer
             what = f"answered with {type(answer).__name__}, not {wanted.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
-        if paid or progress.seen_sent:
+        if paid:
             raise OutcomeUnknown(
                 f"The backend {backend.name} {what}, and the call may have been charged: report "
                 "this to its author.",
@@ -482,6 +481,33 @@ def _as_call(
     if operation is Operation.MATCH:
         return MatchCall(reference=images[1], **fields)
     return LivenessCall(**fields)
+
+
+def _ask(backend: Backend, call: MatchCall | LivenessCall, progress: _Progress) -> object:
+    """The backend's answer; one that does not end by itself is left behind when time is up."""
+
+    def ask(on_sent: Callable[[], None]) -> object:
+        given = attrs.evolve(call, on_sent=on_sent)
+        if isinstance(given, MatchCall):
+            return backend.match(given)
+        return backend.check_liveness(given)
+
+    seconds = None if backend.keeps_deadline else call.deadline_s
+    with contextlib.suppress(OutOfTime):
+        return run_within(seconds, ask, call.on_sent)
+    if progress.sent:
+        raise DeadlineExceeded(
+            f"The backend {backend.name} was asked, and the deadline of {call.deadline_s:g} s ran "
+            "out before it answered. The call may have been executed and charged.",
+            billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
+            reconcilable=call.retention is Retention.KEEP,
+        )
+    raise VendorUnavailable(
+        f"The backend {backend.name} was not done when the deadline of {call.deadline_s:g} s ran "
+        "out. Nothing was sent.",
+        billing=Billing(Charged.NO, "nothing was sent within the deadline"),
+        retryable=False,
+    )
 
 
 def _within(call: C, until: float | None, clock: Clock) -> C:

@@ -1,53 +1,107 @@
 """For plug-in authors: what a backend is, and what it declares.
 
 A backend only translates. The rules that are the same for every vendor (thresholds, review,
-limits, options, money, events) live once in `FaceVerifier`, which hands over one prepared call as
-data. A vendor over HTTP is written with `facematch_core.http.HttpBackend`.
+limits, options, money, deadlines, events) live once in `FaceVerifier`, which hands over one
+prepared call as data. There are three kinds:
+
+- a vendor over HTTP: `facematch_core.http.HttpBackend`;
+- a vendor whose own library does the sending: `SdkBackend`;
+- an engine on this machine: `EngineBackend`.
 """
 
 from __future__ import annotations
 
 import abc
+import contextlib
+import contextvars
 import datetime as dt
 import decimal
+import enum
+import logging
 import math
+import os
+import threading
+import traceback
+import typing
 import uuid
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from ._basics import RateWindow, Secret
-from .errors import Unsupported
+from ._basics import (
+    RateWindow,
+    Secret,
+    check_base_url,
+    choices_of,
+    described,
+    is_union,
+    kind_words,
+    masker,
+    without_pieces,
+)
+from ._cancellation import Cancellation
+from .errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    OutcomeUnknown,
+    UnexpectedResponse,
+    Unsupported,
+    VendorError,
+)
 from .images import Image, ImageFormat, ImageLimits
 from .models import (
+    Billing,
     CallRecord,
+    Charged,
+    Decision,
     Environment,
+    Face,
     LivenessResult,
     MatchResult,
     Operation,
     Reconciled,
     Reconciliation,
+    ResultWarning,
     Retention,
+    ScaleSource,
+    Score,
+    Severity,
     Threshold,
     ThresholdRule,
+    WarningCode,
 )
 
 __all__ = [
     "API_VERSION",
     "CALL_ID_KEY",
+    "MULTIPLE_FACES",
+    "NO_FACE",
+    "SCORE_UNAVAILABLE",
     "Backend",
     "Call",
     "Capabilities",
+    "Compared",
+    "EngineBackend",
     "Image",
     "ImageFormat",
     "ImageLimits",
     "LivenessCall",
     "MatchCall",
     "RateWindow",
+    "RemoteBackend",
+    "SdkBackend",
     "Secret",
+    "decide_by_threshold",
+    "guarded_call",
+    "muted",
+    "number",
     "without_private",
 ]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: Version of the plug-in interface that this release speaks.
 API_VERSION = 1
@@ -173,9 +227,13 @@ class Capabilities:
 class Backend(abc.ABC):
     """One vendor, or one engine on this machine.
 
-    Settings are the arguments of the class. An attrs class with ``kw_only`` settings can also be
-    opened from a configuration file and is checked there. No setting may bear the name of an
-    argument of `FaceVerifier`: `open_verifier` takes both as keywords.
+    Settings are the arguments of the class. Those of an attrs class with ``kw_only`` fields can
+    also come from a configuration file, and are checked against their annotations whoever sets
+    them: a plain ``region: str`` is enough. A text is taken for a `Secret`, a path or the value of
+    an enum where one is declared; a secret may not be empty, and a number whose name ends in
+    ``_s`` must be above 0. A class with an ``__attrs_post_init__`` of its own calls this one first.
+    No setting may bear the name of an argument of `FaceVerifier`: `open_verifier` takes both as
+    keywords.
 
     Attributes:
         api_version: Version of this interface that the backend was written for.
@@ -184,9 +242,10 @@ class Backend(abc.ABC):
         environment: What it is set to answer from.
         environment_variables: Setting to environment variable, for settings that may come from
             the environment (keys, above all).
-        allowed_hosts: Hosts that `base_url` may name without ``allow_base_url``; empty if the
-            backend sends nothing, or to a server of the caller's own: beyond this machine that
-            needs ``allow_base_url``.
+        allowed_hosts: Hosts that `base_url` may name without ``allow_base_url``, in small letters;
+            ``*`` stands for exactly one label: ``vision.*.acme.example``. Empty if the backend
+            sends nothing, or to a server of the caller's own: beyond this machine that needs
+            ``allow_base_url``.
         reports_sent: Whether it calls `Call.on_sent` before the first byte may leave. A billed
             call of a backend that does not is taken as sent as soon as it was asked.
     """
@@ -197,6 +256,10 @@ class Backend(abc.ABC):
     environment_variables: ClassVar[Mapping[str, str]] = {}
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
+    keeps_deadline: ClassVar[bool] = False
+
+    def __attrs_post_init__(self) -> None:
+        _check_settings(self)
 
     @property
     def environment(self) -> Environment | None:
@@ -262,6 +325,515 @@ class Backend(abc.ABC):
     def diagnose(self) -> Mapping[str, Any]:
         """What `facematch doctor` shows beside the settings: versions, files. No secrets."""
         return {}
+
+
+def _check_settings(backend: Backend) -> None:
+    """Hold every setting against its annotation; `ConfigurationError` names it, never its value."""
+    cls = type(backend)
+    for name, field, wanted in _annotated(cls):
+        value = getattr(backend, field)
+        choices = choices_of(wanted)
+        kinds = tuple(choice for choice in choices if isinstance(choice, type))
+        optional = is_union(wanted) and type(None) in typing.get_args(wanted)
+        if len(kinds) < len(choices) or (value is None and optional):
+            continue  # a function or a container, say: the class itself judges it
+        read = _as_declared(value, kinds)
+        if read is attrs.NOTHING:
+            raise ConfigurationError(
+                f"{name} must be {kind_words(wanted)}, not {described(value)}."
+            )
+        if isinstance(read, Secret) and not read.reveal():
+            variable = cls.environment_variables.get(name)
+            hint = f"set the environment variable {variable}" if variable else "leave it out"
+            raise ConfigurationError(f"{name} is empty: {hint}.")
+        if isinstance(read, (int, float)) and not math.isfinite(read):
+            raise ConfigurationError(f"{name} must be a finite number.")
+        if name.endswith("_s") and isinstance(read, (int, float)) and not read > 0:
+            raise ConfigurationError(f"{name} must be a number of seconds above 0.")
+        if read is not value:
+            object.__setattr__(backend, field, read)  # frozen classes forbid the usual way
+
+
+def _annotated(cls: type[Backend]) -> Iterator[tuple[str, str, Any]]:
+    """Name, attribute and type of each setting; those whose annotation means nothing are left."""
+    try:
+        hints = typing.get_type_hints(cls)
+    except NameError:
+        return  # a class inside a function: only its own module knows what it names
+    for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it
+        if field.init and field.name in hints:
+            yield field.alias or field.name, field.name, hints[field.name]
+
+
+def _as_declared(value: Any, kinds: tuple[type, ...]) -> Any:
+    """`value` as one of the types, converted where that can only mean one thing; else NOTHING."""
+    number = isinstance(value, int) and float in kinds
+    if (isinstance(value, kinds) or number) and (not isinstance(value, bool) or bool in kinds):
+        return value
+    if not isinstance(value, str):
+        return attrs.NOTHING
+    if Secret in kinds:
+        return Secret(value)
+    for kind in kinds:
+        if issubclass(kind, os.PathLike):
+            return kind(value)  # type: ignore[call-arg]  # a Path
+        if issubclass(kind, enum.Enum):
+            return next((member for member in kind if member.value == value), attrs.NOTHING)
+    return attrs.NOTHING
+
+
+# What most vendors and engines have in common.
+
+#: Ready-made warnings. `attrs.evolve` gives one the vendor's tag or text.
+NO_FACE = ResultWarning(
+    code=WarningCode.NO_FACE,
+    severity=Severity.ERROR,
+    text="no face was found in one of the pictures",
+)
+MULTIPLE_FACES = ResultWarning(
+    code=WarningCode.MULTIPLE_FACES, text="a picture shows more than one face"
+)
+SCORE_UNAVAILABLE = ResultWarning(
+    code=WarningCode.SCORE_UNAVAILABLE, text="the answer has no score"
+)
+
+
+def number(value: object) -> float:
+    """A number that a vendor's body must hold; true, null and "0.9" are none.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{type(value).__name__}, not a number")
+    return float(value)
+
+
+def decide_by_threshold(score: Score | None, threshold: Threshold | None) -> Decision:
+    """The decision where the score alone decides: for vendors and engines without a verdict.
+
+    Returns:
+        INCONCLUSIVE without a score; REVIEW with a score that nothing is held against; else MATCH
+        or NO_MATCH by the threshold's own rule.
+    """
+    if score is None:
+        return Decision.INCONCLUSIVE
+    if threshold is None or threshold.value is None:
+        return Decision.REVIEW
+    return Decision.MATCH if threshold.passes(score.value) else Decision.NO_MATCH
+
+
+# An engine on this machine.
+
+
+@attrs.frozen(kw_only=True)
+class Compared:
+    """What an engine found in two pictures.
+
+    Attributes:
+        score: How alike the faces are, 0-100; None if no pair of faces could be compared.
+        raw_score, raw_name: The engine's own number (a distance, say) and what it is called.
+        probe_faces, reference_faces: The faces of each picture; None if they are not known. None
+            found is ``()``: then there is no score, and the result says so.
+        warnings: What is worth saying. NO_FACE and MULTIPLE_FACES follow from the faces where they
+            are not said here.
+        model: Name and version of what was asked.
+        raw: What else there is, as JSON.
+    """
+
+    score: float | None
+    raw_score: float | None = None
+    raw_name: str | None = None
+    probe_faces: Sequence[Face] | None = None
+    reference_faces: Sequence[Face] | None = None
+    warnings: Sequence[ResultWarning] = ()
+    model: str | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+class EngineBackend(Backend):
+    """An engine on this machine: nothing leaves it, and nothing is charged.
+
+    What remains to be written is `compare`, and what the engine declares: `score_scale` and
+    `default_threshold` above all.
+    """
+
+    @property
+    def environment(self) -> Environment:
+        """Always LOCAL."""
+        return Environment.LOCAL
+
+    @abc.abstractmethod
+    def compare(self, call: MatchCall) -> Compared:
+        """Compare the faces of `call.probe` and `call.reference`.
+
+        Raises:
+            InvalidImage: a picture cannot be read. Any other exception is a fault of the engine's,
+                and becomes `BackendUnavailable` with file and line.
+        """
+
+    def match(self, call: MatchCall) -> MatchResult:
+        found = self.compare(call)
+        faces = (found.probe_faces, found.reference_faces)
+        counts = [len(some) for some in faces if some is not None]
+        score = None
+        if found.score is not None and 0 not in counts:
+            scale = self.capabilities.score_scale or self.name
+            score = Score(
+                found.score,
+                scale,
+                raw=found.raw_score,
+                raw_name=found.raw_name,
+                source=ScaleSource.DOCUMENTED,
+            )
+        warnings = list(found.warnings)
+        said = {warning.code for warning in warnings}
+        if 0 in counts and NO_FACE.code not in said:
+            warnings.append(NO_FACE)
+        if any(count > 1 for count in counts) and MULTIPLE_FACES.code not in said:
+            warnings.append(MULTIPLE_FACES)
+        probes, references = (None if some is None else tuple(some) for some in faces)
+        return MatchResult(
+            decision=decide_by_threshold(score, call.threshold),
+            score=score,
+            threshold=call.threshold,
+            warnings=tuple(warnings),
+            probe_faces=probes,
+            reference_faces=references,
+            backend=self.name,
+            model=found.model,
+            environment=Environment.LOCAL,
+            billing=Billing(Charged.NO, "runs on this machine"),
+            raw=found.raw,
+        )
+
+
+# A vendor that is somewhere else.
+
+
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
+class RemoteBackend(Backend):
+    """What all backends have in common that send to an address.
+
+    Args:
+        base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
+        allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
+            and faces.
+        allow_insecure: Whether they may travel without TLS beyond this machine.
+    """
+
+    base_url: str = ""
+    allow_base_url: bool = False
+    allow_insecure: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.base_url or self.vendor_url():
+            self.address  # noqa: B018 - refused now, and not by the first call
+
+    def vendor_url(self) -> str:
+        """Where the vendor is if `base_url` is not set: for one that depends on other settings."""
+        return ""
+
+    @property
+    def address(self) -> str:
+        """The address to ask, checked, without a slash at its end.
+
+        Raises:
+            ConfigurationError: there is none, or it may not be sent to.
+        """
+        return check_base_url(
+            self.base_url or self.vendor_url(),
+            allowed_hosts=self.allowed_hosts,
+            allow_base_url=self.allow_base_url,
+            allow_insecure=self.allow_insecure,
+        )
+
+
+# A vendor whose own library does the sending, and every call that cannot end itself.
+
+
+class OutOfTime(Exception):
+    """The time of `run_within` is over; what was asked goes on by itself and is not heard."""
+
+
+def run_within(
+    seconds: float | None, ask: Callable[[Callable[[], None]], T], on_sent: Callable[[], None]
+) -> T:
+    """The value of `ask`, which is given up when its time is over.
+
+    Args:
+        seconds: How long it may take; None for as long as it takes, in this thread.
+        ask: What is run, on a thread of its own; it is handed what it calls for `on_sent`.
+        on_sent: Called through that, in the other thread. After the time is over it is not: what
+            was not sent by then ends there, and is never sent.
+
+    Raises:
+        OutOfTime: the time is over. Anything that `ask` raises is raised here.
+    """
+    if seconds is None:
+        return ask(on_sent)
+    gate = Cancellation()
+    done = threading.Event()
+    values: list[T] = []
+    errors: list[BaseException] = []
+
+    def sent() -> None:
+        gate.commit()
+        on_sent()
+
+    def work() -> None:
+        try:
+            values.append(ask(sent))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            errors.append(error)
+        finally:
+            done.set()
+
+    context = contextvars.copy_context()
+    # A daemon: a vendor that never answers must not keep the program from ending.
+    threading.Thread(target=context.run, args=(work,), daemon=True, name="facematch-call").start()
+    try:
+        if not done.wait(seconds):
+            raise OutOfTime
+    finally:
+        gate.cancel()
+    if errors:
+        # Out of the list first: a frame that holds its own error lives until the garbage collector.
+        raise errors.pop()
+    return values.pop()
+
+
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
+class SdkBackend(RemoteBackend):
+    """A vendor whose own library (an SDK) does the sending, through `guarded_call`.
+
+    What remains to be written is `ask` and `parse`, and `translate` for the library's exceptions.
+
+    Attributes:
+        mute: Loggers of the library that are silent during a call, with all below them.
+    """
+
+    reports_sent: ClassVar[bool] = True
+    keeps_deadline: ClassVar[bool] = True
+    mute: ClassVar[Sequence[str]] = ()
+
+    @abc.abstractmethod
+    def ask(self, call: Any) -> Any:
+        """The library's answer to `call`: everything that one call asks, without retries."""
+
+    @abc.abstractmethod
+    def parse(self, call: Any, answer: Any) -> MatchResult | LivenessResult:
+        """The result in the library's answer; any exception means that it cannot be read."""
+
+    def translate(self, error: Exception) -> VendorError | MatchResult | LivenessResult | None:
+        """What an exception of the library means; None for one that no document names.
+
+        An error, or the result where the library raises an answer ("no face").
+        """
+        return None
+
+    def match(self, call: MatchCall) -> MatchResult:
+        return typing.cast(MatchResult, self._guarded(call))
+
+    def check_liveness(self, call: LivenessCall) -> LivenessResult:
+        if Operation.LIVENESS not in self.capabilities.operations:
+            return super().check_liveness(call)
+        return typing.cast(LivenessResult, self._guarded(call))
+
+    def _guarded(self, call: Call) -> MatchResult | LivenessResult:
+        settings = [getattr(self, field.name) for field in attrs.fields(type(self))]
+        return guarded_call(
+            call,
+            lambda: self.ask(call),
+            lambda answer: self.parse(call, answer),
+            backend=self.name,
+            billed=call.operation in self.capabilities.billed_operations,
+            mute=self.mute,
+            translate=self.translate,
+            secrets=[one for one in settings if isinstance(one, Secret)],
+        )
+
+
+def guarded_call(
+    call: Call,
+    ask: Callable[[], T],
+    read: Callable[[T], R],
+    *,
+    backend: str,
+    billed: bool = True,
+    mute: Iterable[str] = (),
+    translate: Callable[[Exception], VendorError | R | None] | None = None,
+    secrets: Iterable[Secret] = (),
+) -> R:
+    """Let a vendor's own library (an SDK) ask, and keep what the library cannot promise.
+
+    - `call.on_sent` is called before it begins: from then on the request may have left.
+    - The call ends when `call.deadline_s` is over, whatever the library's own time-outs are.
+    - Nothing of it is logged: such libraries write requests and keys into their debug logs.
+    - What it raises becomes one of our errors, without the library's own exception behind it, which
+      may hold pictures and keys. Unless `translate` knows better the outcome is unknown, for nobody
+      can tell whether the request had left.
+
+    Turn the library's own retries off: they would pay twice. Everything that one call asks belongs
+    into one `ask`.
+
+    Args:
+        call: What the backend was handed.
+        ask: Asks the library, and returns its answer.
+        read: Makes the result of that answer.
+        backend: Name of the backend.
+        billed: Whether an answer costs money.
+        mute: Loggers that are silent meanwhile, with all below them: ``"botocore"``. Other threads
+            are still heard.
+        translate: The error for an exception of the library, or the result where the exception is
+            an answer ("no face"); None for one that it does not know.
+        secrets: Masked wherever an error repeats them.
+
+    Raises:
+        DeadlineExceeded: the deadline is over; the library goes on by itself, and is not heard.
+        OutcomeUnknown: an exception that `translate` does not know.
+        UnexpectedResponse: `read` raised something else than a `VendorError`: the answer cannot be
+            read, and counts as charged.
+        VendorError: what `translate` made of it.
+    """
+    outcome = _outcome_of(
+        call, ask, read, silent=tuple(mute), translate=translate, backend=backend, billed=billed
+    )
+    if not isinstance(outcome, VendorError):
+        return outcome
+    masked = masker(tuple(secrets))
+    outcome.message = without_pieces(masked(outcome.message))
+    outcome.args = (outcome.message,)
+    outcome.backend = outcome.backend or backend
+    outcome.ids = attrs.evolve(outcome.ids, call=outcome.ids.call or call.call_id)
+    # The frame of a function that raises stays alive with the error.
+    del call, ask, read
+    try:
+        raise outcome from None
+    finally:
+        outcome.__context__ = None
+        del outcome
+
+
+def _outcome_of(
+    call: Call,
+    ask: Callable[[], T],
+    read: Callable[[T], R],
+    *,
+    silent: tuple[str, ...],
+    translate: Callable[[Exception], VendorError | R | None] | None,
+    backend: str,
+    billed: bool,
+) -> R | VendorError:
+    """The result of the library's answer, or our error for what became of it."""
+
+    def quietly(_: Callable[[], None]) -> T:
+        with muted(*silent):
+            return ask()
+
+    call.on_sent()
+    try:
+        value = run_within(call.deadline_s, quietly, _nothing)
+    except OutOfTime:
+        return DeadlineExceeded(
+            f"The request was handed to {backend}, and the deadline ran out before an answer came. "
+            "It may have been executed and charged.",
+            billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
+        )
+    except VendorError as error:
+        return error.with_traceback(None)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises
+        known = _translated(error, translate, backend)
+        for link in (error, error.__cause__, error.__context__):
+            if link is not None:
+                traceback.clear_frames(link.__traceback__)
+        return known
+    try:
+        return read(value)
+    except VendorError as error:
+        return error.with_traceback(None)
+    except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
+        return _unreadable(backend, error, billed=billed)
+
+
+def _unreadable(backend: str, error: Exception, *, billed: bool) -> UnexpectedResponse:
+    counts, billing = "It counts as charged", Billing(Charged.YES, "an answer is taken as charged")
+    if not billed:
+        counts, billing = "It is not charged", Billing(Charged.NO, "nothing is charged for it")
+    problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+    return UnexpectedResponse(
+        f"{backend} answered in a form that cannot be read ({problem}). {counts}; please report "
+        "it.",
+        billing=billing,
+    )
+
+
+def _translated(
+    error: Exception, translate: Callable[[Exception], VendorError | R | None] | None, backend: str
+) -> VendorError | R:
+    problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+    try:
+        known = None if translate is None else translate(error)
+    except Exception as fault:  # noqa: BLE001 - a plug-in's mapping, whose fault is named
+        known = None
+        problem += (
+            f"; its own mapping failed with {type(fault).__name__} "
+            f"{where_raised(fault.__traceback__)}"
+        )
+    if isinstance(known, VendorError):
+        known.__cause__ = None
+        return known.with_traceback(None)
+    if known is not None:
+        return known
+    return OutcomeUnknown(
+        f"The library of {backend} failed ({problem}) after the request was handed to it. It may "
+        "have been executed and charged.",
+        billing=Billing(Charged.UNKNOWN, "the library does not say whether the request had left"),
+    )
+
+
+def where_raised(traceback: TracebackType | None) -> str:
+    """File and line of the innermost frame: of the plug-in's code, never of the data."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "at an unknown place"
+    file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
+    return f"in {file}, line {traceback.tb_lineno}"
+
+
+#: The loggers that are silent in this thread, by the beginnings of their names.
+_SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "facematch_silent", default=()
+)
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    return not record.name.startswith(_SILENT.get())  # no text begins with one of none
+
+
+@contextlib.contextmanager
+def muted(*prefixes: str) -> Iterator[None]:
+    """Let a library work without a word in this thread: other threads are still heard.
+
+    For what a library does outside `guarded_call`: to look for credentials, say.
+
+    Args:
+        *prefixes: Loggers that are silent meanwhile, with all below them: ``"botocore"``.
+    """
+    # A filter counts for its own logger alone, so each one below needs it. It stays there: other
+    # threads may be asking, and what it costs is one look at a variable.
+    manager = logging.getLogger().manager
+    for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
+        logger = logging.getLogger(name)
+        if prefixes and _is_heard not in logger.filters:
+            logger.addFilter(_is_heard)
+    token = _SILENT.set(prefixes)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
 
 
 #: What stands in place of an address that leads to a picture.

@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, overload
 import attrs
 import platformdirs
 
-from ._basics import Secret, described, log, nearest, parse_toml, read_small
+from ._basics import Secret, choices_of, described, log, nearest, parse_toml, read_small
 from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
@@ -51,7 +51,6 @@ from .settings import (
     Rule,
     Setting,
     check_keys,
-    choices_of,
     declared_settings,
     located,
     read_table,

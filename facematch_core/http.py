@@ -3,23 +3,23 @@
 A backend of a few lines::
 
     @attrs.frozen(kw_only=True)
-    class AcmeBackend(HttpBackend):
+    class AcmeBackend(ApiKeyBackend):
         name = "acme"
-        api_key: Secret
+        allowed_hosts = frozenset({"api.acme.example"})
+        capabilities = Capabilities(score_scale="acme/v1", default_threshold=75.0)
+        base_url: str = "https://api.acme.example"
 
         def build(self, call: MatchCall) -> HttpRequest:
             return HttpRequest(
-                url="https://api.acme.example/compare",
+                url=f"{self.address}/compare",
                 headers={"X-Api-Key": self.api_key},
                 files=[picture("probe", call.probe), picture("reference", call.reference)],
             )
 
         def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
-            same = {True: Decision.MATCH, False: Decision.NO_MATCH}
+            score = Score.from_fraction(reply.json()["similarity"], "acme/v1")
             return MatchResult(
-                decision=same[reply.json()["same"]],
-                backend=self.name,
-                billing=Billing(Charged.YES),
+                decision=decide_by_threshold(score, call.threshold), score=score, backend=self.name
             )
 
 What such backends have in common exists once: `_messages` has what is sent, what comes back and
@@ -28,17 +28,22 @@ what that means, `_http` carries it, and this module makes a backend of both.
 
 from __future__ import annotations
 
-import abc
 import re
-from collections.abc import Collection, Mapping
-from pathlib import PurePath
-from types import TracebackType
-from typing import Any, ClassVar, NoReturn, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
-from ._basics import Secret
-from ._http import HttpClient, host_of, is_loopback
+from ._basics import (
+    Secret,
+    check_base_url,
+    fit,
+    is_among,
+    is_loopback,
+    masker,
+    without_pieces,
+)
+from ._http import HttpClient, host_of
 from ._messages import (
     NOT_KEPT,
     PAID,
@@ -50,20 +55,23 @@ from ._messages import (
     HttpRequest,
     default_row,
     excerpt,
-    fit,
-    masker,
     retry_after_s,
     rows,
     vendor_error,
-    without_pieces,
     without_secrets,
 )
-from .backend import MAX_DEPTH, Backend, Call, Image, LivenessCall, MatchCall
+from .backend import (
+    MAX_DEPTH,
+    Call,
+    Image,
+    LivenessCall,
+    MatchCall,
+    RemoteBackend,
+    where_raised,
+)
 from .errors import (
-    ConfigurationError,
     EnvironmentMismatch,
     FaceMatchError,
-    OutcomeUnknown,
     RequestRejected,
     UnexpectedResponse,
     VendorError,
@@ -86,6 +94,7 @@ from .models import (
 
 __all__ = [
     "MOCK_HEADER",
+    "ApiKeyBackend",
     "BodyShape",
     "ErrorRow",
     "ErrorTable",
@@ -94,6 +103,7 @@ __all__ = [
     "HttpClient",
     "HttpReply",
     "HttpRequest",
+    "Steps",
     "check_base_url",
     "default_row",
     "excerpt",
@@ -121,49 +131,103 @@ def picture(name: str, image: Image) -> FilePart:
     )
 
 
-class HttpBackend(Backend):
+#: The requests of one call, each answered by its reply, and in the end the result.
+Steps: TypeAlias = Generator[HttpRequest, HttpReply, Result]
+
+
+def _as_secret(key: Secret | str) -> Secret:
+    return Secret.of(key)
+
+
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
+class HttpBackend(RemoteBackend):
     """A vendor that is asked over HTTP.
 
-    `build` and `parse` are pure; the sending between them exists once, in `HttpClient`.
+    `build` and `parse` are pure; the sending between them exists once, in `HttpClient`. A vendor
+    that takes several requests for one call is written with `steps` in their place.
 
     A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
     an `EnvironmentMismatch`, whatever its status, for whoever gave it may be the real vendor.
 
+    Args:
+        base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
+        allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
+            and faces.
+        allow_insecure: Whether they may travel without TLS beyond this machine.
+        connect_timeout_s: Longest wait for a connection, above 0.
+        read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
+            given up may have been charged, so patience saves money.
+
     Attributes:
         error_table: What answers other than 200 mean where this vendor says more than
             `default_row` knows; by default empty.
+        error_codes: The same by the code that `error_code` finds in such an answer, for vendors
+            that tell their errors apart within one status. It comes before `error_table`.
     """
 
     reports_sent: ClassVar[bool] = True
+    keeps_deadline: ClassVar[bool] = True
     error_table: ClassVar[ErrorTable] = {}
+    error_codes: ClassVar[Mapping[str, ErrorRow]] = {}
 
-    @abc.abstractmethod
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+
     def build(self, call: Any) -> HttpRequest:
         """The request for `call`: a `MatchCall`, or that of another declared operation."""
+        raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
-    @abc.abstractmethod
     def parse(self, call: Any, reply: HttpReply) -> Result:
         """The result in a reply of status 200.
 
         A `VendorError` that it raises is handed on. Any other exception means that the reply is
         not what was expected: the caller gets `UnexpectedResponse`, without the body, billed YES;
-        NO for an operation that is not among the `billed_operations`.
+        NO for an operation that is not among the `billed_operations`. A result whose `billing`
+        says nothing is billed in the same way.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither parse nor steps.")
 
-    def parse_refusal(self, call: Any, reply: HttpReply) -> Result | None:
+    def steps(self, call: Any) -> Steps:
+        """The requests of one call, each with its reply, and the result: for several requests.
+
+        A generator: each `HttpRequest` that it yields is sent, and the reply comes back, if its
+        status is 200; any other one ends the call as that of a single request does. What it
+        returns is the result. By default one request, of `build` and `parse`::
+
+            def steps(self, call):
+                found = yield self.detect(call.probe)
+                reply = yield self.verify(found.json()["id"])
+                return self.result(call, reply)
+
+        All steps share one deadline, and their `HttpRequest.charges` are added up: an error after
+        a step that was charged says so, and is not retryable.
+        """
+        reply = yield self.build(call)
+        return self.parse(call, reply)
+
+    def parse_non_200(self, call: Any, reply: HttpReply) -> Result | None:
         """The result in a reply of another status, for a vendor that puts an answer there.
 
-        For example "no face in the picture" as a 400. By default None: then it is an error, as it
-        is after any exception.
+        For example "no face in the picture" as a 400. Asked only where the body is JSON: in
+        anything else it is not the vendor that speaks. By default None: then it is an error.
+        """
+        return None
+
+    def error_code(self, reply: HttpReply) -> object:
+        """The vendor's own code in a reply of another status than 200, for `error_codes`.
+
+        Asked only where the body is JSON; what is no text is looked up as the text that it prints.
+        By default None: there is none.
         """
         return None
 
     def sign(
         self, request: HttpRequest, call: Call, *, deadline_s: float | None = None
     ) -> HttpRequest:
-        """`request` with the token of a vendor that wants a login first; by default as it is.
+        """`request` with a signature or with the token of a login; by default as it is.
 
-        Called before `request` is sent. A login is sent from here, by `client.send` without
+        Called before each request is sent. A signature is made over `request.encoded()`, which is
+        what it returns with a header more. A login is sent from here, by `client.send` without
         `on_sent`: the first byte that counts is that of `request`. A token is a `Secret`, alone in
         `HttpRequest.masked` if a header holds it behind a word.
 
@@ -177,7 +241,7 @@ class HttpBackend(Backend):
         """
         return request
 
-    def sign_again(self, request: HttpRequest, reply: HttpReply) -> bool:
+    def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
         """Whether `reply` refuses the token in `request`, as signed, and a new one may help.
 
         Then `request` is signed and sent once more, and what comes then stands. Only an answer
@@ -186,16 +250,20 @@ class HttpBackend(Backend):
         return False
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """The error for a reply of another status than 200; by default from `error_table`."""
-        return HttpBackend._by_table(self, reply, call)
+        """The error for a reply of another status than 200; by default from the tables."""
+        code = self.error_code(reply) if _is_json(reply) else None
+        row = None if code is None else self.error_codes.get(str(code))
+        return self._by_table(reply, call, row)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""
         return call.retention is Retention.KEEP
 
     def make_client(self) -> HttpClient:
-        """The client to use; for a backend that has time-outs among its settings."""
-        return HttpClient()
+        """The client to use: one with the time-outs of the settings."""
+        return HttpClient(
+            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
+        )
 
     @property
     def client(self) -> HttpClient:
@@ -214,12 +282,13 @@ class HttpBackend(Backend):
         What it is set to; MOCK at the vendor's own host over the network is PRODUCTION. Set to
         nothing, MOCK where a mock may answer: on this machine, or by a double in this process.
         """
-        url = f"{getattr(self, 'base_url', '')}/"
+        url = f"{self.base_url or self.vendor_url()}/"
         host = host_of(url)
         near = is_loopback(host) or self.client.is_doubled(url)
         if self.environment is None:
             return frozenset({Environment.MOCK} if near else ())
-        if self.environment is Environment.MOCK and host in self.allowed_hosts and not near:
+        vendors = is_among(host, self.allowed_hosts)
+        if self.environment is Environment.MOCK and vendors and not near:
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
 
@@ -247,11 +316,7 @@ class HttpBackend(Backend):
         Raises:
             VendorError: there is no result; `billing` says whether it was charged.
         """
-        answer: K | FaceMatchError
-        try:
-            answer = self._meaning(call, self._reply(call), kind)
-        except OutcomeUnknown as error:
-            answer = self._advised(error.with_traceback(None), call)
+        answer = self._answer(call, kind, self._exchanges(call))
         if not isinstance(answer, FaceMatchError):
             return answer
         # The frame of a function that raises stays alive with the error.
@@ -262,34 +327,62 @@ class HttpBackend(Backend):
             answer.__context__ = None
             del answer
 
-    def read_reply(self, call: Call, reply: HttpReply) -> Answer | FaceMatchError:
-        """What `reply` means for `call`: the result, or the error that the call would raise.
+    def read_reply(self, call: Call, *replies: HttpReply) -> Answer | FaceMatchError:
+        """What replies mean for `call`: the result, or the error that the call would raise.
 
         Nothing is sent and nobody is asked, so that any reply can be tried: what would a 502 with
         a page of markup be, or a 200 with a text in the place of the score?
 
         Args:
             call: What was asked.
-            reply: What might be answered; its `secrets` are masked as those of a request are.
-        """
-        if call.operation is Operation.LIVENESS:
-            return self._meaning(call, reply, LivenessResult)
-        return self._meaning(call, reply, MatchResult)
+            *replies: What might be answered, in the order of the requests; what comes after the
+                end of the call is not looked at. Their `secrets` are masked as those of a request
+                are.
 
-    def _reply(self, call: Call) -> HttpReply:
-        """The reply to `call`: to its first sending, or to the second with a new token."""
-        clock, on_sent = self.client.clock, call.on_sent
-        since = clock.monotonic()
-        built = self.build(call)
+        Raises:
+            ValueError: the call asks for more than these.
+        """
+        given = iter(replies)
+
+        def exchanged(_: HttpRequest) -> HttpReply:
+            reply = next(given, None)
+            if reply is None:
+                raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
+            return reply
+
+        if call.operation is Operation.LIVENESS:
+            return self._answer(call, LivenessResult, exchanged)
+        return self._answer(call, MatchResult, exchanged)
+
+    def _exchanges(self, call: Call) -> Callable[[HttpRequest], HttpReply]:
+        """Sends the requests of one call, one after the other, under its deadline."""
+        clock, since = self.client.clock, self.client.clock.monotonic()
+        on_sent = call.on_sent
 
         def left_s() -> float | None:
             return call.deadline_s and call.deadline_s - (clock.monotonic() - since)
 
+        def exchanged(request: HttpRequest) -> HttpReply:
+            nonlocal on_sent
+            reply, on_sent = self._exchanged(request, call, on_sent, left_s), _called_already
+            return reply
+
+        return exchanged
+
+    def _exchanged(
+        self,
+        built: HttpRequest,
+        call: Call,
+        on_sent: Callable[[], None],
+        left_s: Callable[[], float | None],
+    ) -> HttpReply:
+        """The reply to one request: to its first sending, or to the second with a new token."""
+        again = False
         while True:
             try:
                 request = self.sign(built, call, deadline_s=left_s())
             except VendorUnavailable as error:
-                if on_sent is _called_already and error.billing.charged is Charged.NO:
+                if again and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
                     error.billing = Billing(Charged.NO, error.billing.ground or _REFUSED_FIRST)
                 raise
@@ -301,114 +394,225 @@ class HttpBackend(Backend):
                 reconcilable=self.reconcilable(call),
                 call_id=call.call_id,
             )
-            again = on_sent is not _called_already and self._believes(reply)
-            if not (again and self.sign_again(request, reply)):
+            if again or not self._believes(reply) or not self.should_relogin(request, reply):
                 return reply
-            on_sent = _called_already  # it is called once for a call, however often its bytes leave
+            # `on_sent` is called once for a call, however often its bytes leave.
+            again, on_sent = True, _called_already
 
     def _believes(self, reply: HttpReply) -> bool:
         """Whether a reply is from where it should be: a mock must say that it is one."""
         return self.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
 
-    def _meaning(
-        self, call: Call, reply: HttpReply, kind: type[K]
-    ) -> K | VendorError | EnvironmentMismatch:
-        """The result of this kind, or the error to raise, new and without a traceback."""
-        answer = self._result(call, reply, kind) if reply.status == 200 else None
-        if answer is None:
-            try:
-                refusal = self.parse_refusal(call, reply)
-            except Exception:  # noqa: BLE001 - as below: the status decides then
-                refusal = None
-            answer = refusal if isinstance(refusal, kind) else self._error(call, reply)
-        source = Environment.MOCK if MOCK_HEADER in reply.headers else None
-        if isinstance(answer, VendorError):
-            _mask_error(answer, reply.secrets)
-            answer.environment = answer.environment or source
-            answer.backend = answer.backend or self.name
-            answer.ids = attrs.evolve(answer.ids, call=answer.ids.call or call.call_id)
-            answer.status_code = answer.status_code or reply.status
-            answer = self._advised(answer.with_traceback(None), call)
-        else:
-            answer = _masked_result(answer, reply.secrets, source)
-        if self._believes(reply):
-            return answer
-        return EnvironmentMismatch(
-            f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
-            "say that it is a mock, and may be the real vendor: check the address and the "
-            "environment.",
-            environment=Environment.PRODUCTION,
-            billing=answer.billing,
-            ids=Ids(call=call.call_id),
-            result=answer if isinstance(answer, (MatchResult, LivenessResult)) else None,
-        )
+    def _answer(
+        self, call: Call, kind: type[K], exchanged: Callable[[HttpRequest], HttpReply]
+    ) -> K | VendorError:
+        """One call from its first request to its result, or to the error to raise.
 
-    def _result(self, call: Call, reply: HttpReply, kind: type[K]) -> K | VendorError:
-        """What `parse` makes of an answer 200."""
+        The error is new and without a traceback. What `steps` raises before its first request is
+        raised as it is: nothing was sent.
+        """
+        steps = self.steps(call)
+        billed = call.operation in self.capabilities.billed_operations
+        replies: list[HttpReply] = []
+        before = price = 0
+        made: HttpRequest | K | VendorError
         try:
-            result = self.parse(call, reply)
+            made = next(steps)
+        except StopIteration as end:
+            made = end.value  # decided without a request
+        while isinstance(made, HttpRequest):
+            price = made.charges if billed else 0
+            try:
+                reply = exchanged(made)
+            except VendorError as error:
+                made = error.with_traceback(None)
+                if made.billing.charged is Charged.YES and not billed:  # a 200 that is too long
+                    made.billing = Billing(Charged.NO, FREE)
+                    made.message = made.message.replace("It counts as charged", "It is not charged")
+                    made.args = (made.message,)
+                break
+            replies.append(reply)
+            if reply.status == 200:
+                made = self._advanced(steps, reply, kind, price if billed else None)
+            else:
+                made, price = self._refusal(call, reply, kind), 0
+            if isinstance(made, VendorError):
+                made.status_code = made.status_code or reply.status
+            if not self._believes(reply):
+                return self._mismatch(call, made, reply, before + price)
+            if isinstance(made, HttpRequest):
+                before += price
+        secrets = tuple(dict.fromkeys(one for reply in replies for one in reply.secrets))
+        source = Environment.MOCK if any(MOCK_HEADER in r.headers for r in replies) else None
+        if isinstance(made, VendorError):
+            _mask_error(made, secrets)
+            made.environment = made.environment or source
+            made.backend = made.backend or self.name
+            made.ids = attrs.evolve(made.ids, call=made.ids.call or call.call_id)
+            made.billing, repeats = _with_charges(made.billing, before)
+            made.retryable = made.retryable and repeats
+            return self._advised(made, call)
+        billing = _bill_of(made.billing, replies[-1:], before, price)
+        return attrs.evolve(_masked_result(made, secrets, source), billing=billing)
+
+    def _advanced(
+        self, steps: Steps, reply: HttpReply, kind: type[K], price: int | None
+    ) -> HttpRequest | K | VendorError:
+        """What follows an answer 200: the next request, or how the call ends.
+
+        Args:
+            steps: The call so far.
+            reply: The answer.
+            kind: What the result must be.
+            price: Its charges; None for a call that is never charged.
+        """
+        try:
+            made: object = steps.send(reply)
+        except StopIteration as end:
+            made = end.value
         except VendorError as error:
-            return error
+            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that, whatever a plug-in trips over
-            problem = f"{type(error).__name__} {_where(error.__traceback__)}"
-        else:
-            if isinstance(result, kind):
-                return result
-            problem = f"its parse gives {type(result).__name__}, not {kind.__name__}"
-        counts, billing = "It counts as charged", Billing(Charged.YES, PAID)
-        if call.operation not in self.capabilities.billed_operations:
-            counts = "It is not charged"
-            billing = Billing(Charged.NO, "the vendor charges nothing for it")
+            made = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+        if isinstance(made, (HttpRequest, kind)):
+            return made
+        if not isinstance(made, str):
+            made = f"its parse gives {type(made).__name__}, not {kind.__name__}"
+        counts, billing = "It counts as charged", Billing(Charged.YES, PAID, price or 1)
+        if price is None:
+            counts, billing = "It is not charged", Billing(Charged.NO, FREE)
         return UnexpectedResponse(
-            f"{self.name} answered 200 in a form that cannot be read ({problem}). {counts}; please "
+            f"{self.name} answered 200 in a form that cannot be read ({made}). {counts}; please "
             "report it.",
             billing=billing,
         )
 
-    def _error(self, call: Call, reply: HttpReply) -> VendorError:
+    def _refusal(self, call: Call, reply: HttpReply, kind: type[K]) -> K | VendorError:
+        """What an answer of another status means."""
+        fault: Exception | None = None
         try:
-            return self.error(reply, call)
-        except Exception:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            return self._by_table(reply, call)
+            result = self.parse_non_200(call, reply) if _is_json(reply) else None
+            if isinstance(result, kind):
+                return result
+        except VendorError as error:
+            return error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001 - as above: the status decides then
+            fault = error
+        try:
+            told = self.error(reply, call)
+        except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
+            fault, told = error, self._by_table(reply, call)
+        if fault is not None:
+            told.message += (
+                f" (Its backend failed to read that: {type(fault).__name__} "
+                f"{where_raised(fault.__traceback__)}; please report it.)"
+            )
+            told.args = (told.message,)
+        return told
 
-    def _by_table(self, reply: HttpReply, call: Call) -> VendorError:
+    def _by_table(self, reply: HttpReply, call: Call, row: ErrorRow | None = None) -> VendorError:
         return vendor_error(
             reply,
             self.error_table,
             backend=self.name,
             now=self.client.clock.now(),
             reconcilable=self.reconcilable(call),
+            row=row,
             ids=Ids(call=call.call_id),
+        )
+
+    def _mismatch(
+        self, call: Call, made: object, reply: HttpReply, charges: int
+    ) -> EnvironmentMismatch:
+        """What came is from elsewhere than it should; what was read of it is kept for a person."""
+        result = made if isinstance(made, (MatchResult, LivenessResult)) else None
+        billing = getattr(made, "billing", None) or Billing(Charged.YES, PAID, charges or 1)
+        if result is not None:
+            result = _masked_result(result, reply.secrets, None)
+            billing = _bill_of(billing, [reply], 0, charges)
+        return EnvironmentMismatch(
+            f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
+            "say that it is a mock, and may be the real vendor: check the address and the "
+            "environment.",
+            environment=Environment.PRODUCTION,
+            billing=billing,
+            ids=Ids(call=call.call_id),
+            result=result,
         )
 
     def _advised(self, error: VendorError, call: Call) -> VendorError:
         """`error`, which also says what to set for records that can tell, if that would help."""
         if (
-            error.message.endswith(f"{NOT_KEPT}.")
+            f"{NOT_KEPT}." in error.message
             and Retention.KEEP in self.capabilities.retention
             and self.reconcilable(attrs.evolve(call, retention=Retention.KEEP))
         ):
             hint = "with retention=KEEP they could (see FaceVerifier.reconcile)"
-            error.message = f"{error.message[:-1]}: {hint}."
+            error.message = error.message.replace(f"{NOT_KEPT}.", f"{NOT_KEPT}: {hint}.")
             error.args = (error.message,)
         return error
+
+
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
+class ApiKeyBackend(HttpBackend):
+    """A vendor over HTTP that takes one key.
+
+    Args:
+        api_key: The key. May come from the environment variable ``NAME_API_KEY``, where NAME is
+            that of the backend in capital letters, unless `environment_variables` names another.
+    """
+
+    api_key: Secret = attrs.field(converter=_as_secret)
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if "name" in vars(cls) and "environment_variables" not in vars(cls):
+            word = re.sub(r"[^A-Z0-9]", "_", cls.name.upper())
+            cls.environment_variables = {"api_key": f"{word}_API_KEY"}
+
+
+def _is_json(reply: HttpReply) -> bool:
+    return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
+
+
+def _with_charges(billing: Billing, before: int) -> tuple[Billing, bool]:
+    """What an error cost with the requests `before` it, and whether its call may be repeated."""
+    if not before:
+        return billing, True
+    earlier = f"charges of earlier requests of the call: {before}"
+    ground = f"{billing.ground}; {earlier}" if billing.ground else earlier
+    if billing.charged is Charged.UNKNOWN:
+        return Billing(Charged.UNKNOWN, ground), False
+    return Billing(Charged.YES, ground, before + (billing.charges or 0)), False
+
+
+def _bill_of(billing: Billing, last: Sequence[HttpReply], before: int, price: int) -> Billing:
+    """What a result cost: as the backend says, with the charges of all its requests.
+
+    Args:
+        billing: What the backend says; nothing, if it is the default.
+        last: The last reply, if there was one.
+        before, price: The charges of the earlier requests, and of the last one.
+    """
+    answered = not last or last[0].status == 200
+    if billing == Billing():
+        if before + price:
+            return Billing(Charged.YES, PAID, before + price)
+        row = None if answered else default_row(last[0].status, last[0].shape)
+        return Billing(Charged.NO, FREE) if row is None else Billing(row.charged, row.ground)
+    if billing.charged is Charged.NO and before and not answered:
+        return _with_charges(billing, before)[0]
+    if billing.charged is Charged.YES and before + price > (billing.charges or 1):
+        return attrs.evolve(billing, charges=before + price)
+    return billing
 
 
 def _called_already() -> None:
     pass
 
 
+FREE = "the vendor charges nothing for it"
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
-
-
-def _where(traceback: TracebackType | None) -> str:
-    """File and line of the innermost frame: of the plug-in's code, never of the data."""
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "at an unknown place"
-    file = PurePath(traceback.tb_frame.f_code.co_filename).name
-    return f"in {file}, line {traceback.tb_lineno}"
 
 
 def _masked_result(result: K, secrets: tuple[Secret, ...], source: Environment | None) -> K:
@@ -469,57 +673,3 @@ def _mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
             place = fit(name, masked)
             fields[place] = (*fields.get(place, ()), *(fit(text, masked) for text in texts))
         error.field_errors = fields
-
-
-# Addresses.
-
-# One strict pattern and no parser: two parsers may find two different hosts in an odd address.
-_ADDRESS = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>(?:/[A-Za-z0-9._~-]*)*)"
-)
-
-
-def check_base_url(
-    url: str,
-    *,
-    allowed_hosts: Collection[str],
-    allow_base_url: bool = False,
-    allow_insecure: bool = False,
-) -> str:
-    """The address without a slash at its end, if it may be sent to.
-
-    Args:
-        url: The setting.
-        allowed_hosts: The vendor's own hosts, in small letters.
-        allow_base_url: Whether another host than those and this machine may receive keys and
-            faces.
-        allow_insecure: Whether that may happen without TLS, beyond this machine.
-
-    Raises:
-        ConfigurationError: the rule that it breaks.
-    """
-    if not isinstance(url, str):
-        raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
-    for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
-        if sign in url:
-            raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")
-    match = _ADDRESS.fullmatch(url)
-    if match is None or int(match["port"] or 1) not in range(1, 65536):
-        raise ConfigurationError(
-            "base_url must have the form https://host/path, with an optional port."
-        )
-    host = match["host"].lower()
-    if is_loopback(host):
-        return url.rstrip("/")
-    if host not in allowed_hosts and not allow_base_url:
-        raise ConfigurationError(
-            f"base_url names the host {host}, which is not the vendor's: set allow_base_url to "
-            "true if it may receive keys and faces."
-        )
-    if match["scheme"] != "https" and not allow_insecure:
-        raise ConfigurationError(
-            "base_url must begin with https:// beyond this machine: set allow_insecure to true if "
-            "keys and faces may travel unencrypted."
-        )
-    return url.rstrip("/")

@@ -12,6 +12,7 @@ import enum
 import functools
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 import attrs
@@ -303,6 +304,30 @@ class Score:
     )
     raw_name: str | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     source: ScaleSource | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
+
+    @classmethod
+    def from_fraction(
+        cls,
+        fraction: float,
+        scale: str,
+        *,
+        raw_name: str | None = None,
+        source: ScaleSource | None = ScaleSource.DOCUMENTED,
+    ) -> Score:
+        """The score of a vendor whose number runs from 0 to 1; that number is kept as `raw`.
+
+        Exact in its digits: 0.57 is 57, where 0.57 * 100 is a little less and fails "at least 57".
+
+        Raises:
+            TypeError: it is no number.
+            ValueError: it lies outside 0 to 1.
+        """
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
+            raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
+        if not 0 <= fraction <= 1:
+            raise ValueError("a fraction must lie between 0 and 1")
+        value = float(Decimal(repr(fraction)).scaleb(2))
+        return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
 
     def __str__(self) -> str:
         return f"{self.value:g} ({self.scale})"

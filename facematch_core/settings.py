@@ -7,10 +7,8 @@ value: it may be a key that stands in the wrong place.
 
 from __future__ import annotations
 
-import enum
 import os
 import re
-import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
@@ -19,7 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
 
-from ._basics import Secret, described, nearest, strict_converter
+from ._basics import (
+    Secret,
+    choices_of,
+    described,
+    is_union,
+    kind_words,
+    nearest,
+    strict_converter,
+)
 from .backend import Backend
 from .errors import ConfigurationError
 from .plugins import verifier_arguments
@@ -124,17 +130,6 @@ def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
         for field in attrs.fields(cls)
         if field.init
     }
-
-
-def choices_of(wanted: Any) -> tuple[Any, ...]:
-    """The types that a setting may have, `None` left out."""
-    if _is_union(wanted):
-        return tuple(t for t in typing.get_args(wanted) if t is not type(None))
-    return (wanted,)
-
-
-def _is_union(wanted: Any) -> bool:
-    return typing.get_origin(wanted) in (typing.Union, types.UnionType)
 
 
 def located(place: str, key: str, folder: Path) -> Path:
@@ -246,23 +241,7 @@ def from_text(text: str, wanted: Any, key: str) -> Any:
 
 
 def _words(wanted: Any, rule: Rule | None = None) -> str:
-    if rule is not None:
-        return rule.words
-    known = {
-        str: "text",
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        Path: "a path",
-        Secret: '{ env = "NAME" } or { file = "path" }',
-    }
-    words = []
-    for choice in choices_of(wanted):
-        if isinstance(choice, type) and issubclass(choice, enum.Enum):
-            words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
-        else:
-            words.append(known.get(choice, getattr(choice, "__name__", "a value")))
-    return " or ".join(words)
+    return kind_words(wanted) if rule is None else rule.words
 
 
 _Hooks = Mapping[Any, Callable[[Any, Any], Any]]
@@ -284,7 +263,7 @@ def _converter(hooks: _Hooks) -> Converter:
                 continue
         raise TypeError("none of the choices")
 
-    converter.register_structure_hook_func(_is_union, any_of)
+    converter.register_structure_hook_func(is_union, any_of)
     for kind, hook in {Decimal: _money, **hooks}.items():
         converter.register_structure_hook(kind, hook)
     return converter

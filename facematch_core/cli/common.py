@@ -20,6 +20,7 @@ import attrs
 import click
 
 from facematch_core import errors
+from facematch_core._basics import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Operation, written
 
@@ -686,9 +687,10 @@ def foreign_hosts(planned: Plan) -> Iterator[str]:
             continue
         with contextlib.suppress(ValueError):
             parts = urlsplit(setting.value)
-            if parts.hostname and parts.hostname not in planned.backend.allowed_hosts:
+            own_hosts = planned.backend.allowed_hosts
+            if parts.hostname and not is_among(parts.hostname, own_hosts):
                 port = f":{parts.port}" if parts.port else ""
-                own = ", not the vendor's own host" if planned.backend.allowed_hosts else ""
+                own = ", not the vendor's own host" if own_hosts else ""
                 yield f"{planned.backend.name} is asked at {parts.hostname}{port}{own}"
 
 

@@ -41,7 +41,7 @@ def build(error):
 
 
 def tree(cls=FaceMatchError):
-    """Every class of the tree of errors; a plug-in's, or a saboteur's, are below one of them."""
+    """Every class of the tree of errors; a plug-in's, or a mutant's, are below one of them."""
     ours = [below for below in cls.__subclasses__() if below.__module__ == errors.__name__]
     return [cls, *(inner for below in ours for inner in tree(below))]
 

@@ -203,6 +203,7 @@ class Vendor(HttpBackend):
     """Speaks to whatever listens at `base_url`."""
 
     base_url: str
+    allow_base_url: bool = True
     name = "vendor"
     capabilities = Capabilities(billed_operations=frozenset({Operation.MATCH}))
 

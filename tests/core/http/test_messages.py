@@ -67,7 +67,7 @@ def test_an_address_that_could_hide_something_is_refused(url):
 
 def test_a_form_and_json_exclude_each_other():
     """One body per request."""
-    with pytest.raises(ConfigurationError, match="not both"):
+    with pytest.raises(ConfigurationError, match="one of them"):
         HttpRequest(url="http://h/", json={}, fields={"a": "b"})
 
 
@@ -190,7 +190,11 @@ def test_a_date_is_counted_from_now(at, hours):
         ({"detail": "No such\n\tfield."}, "No such field."),
         ({"error": "first", "detail": "second"}, "second"),
         ({"detail": ["no text"], "message": "third"}, "third"),
+        ({"Message": "as AWS writes it"}, "as AWS writes it"),
         ({"detail": " ", "error": {"a": 1}}, ""),
+        ({"error": {"code": "7", "message": "in there"}}, "in there"),
+        ({"error": {"message": "in there"}, "message": "out here"}, "out here"),
+        ({"error": {"message": ["no text"]}}, ""),
         ({"other": "x"}, ""),
         (["detail"], ""),
         ({"exception": "img2 is missing"}, "img2 is missing"),

@@ -53,7 +53,7 @@ def served(acme):
                 headers = {**request.headers, "Authorization": Secret(f"Bearer {token.reveal()}")}
                 return attrs.evolve(request, headers=headers, masked=(token,))
 
-            def sign_again(self, request, reply):
+            def should_relogin(self, request, reply):
                 return reply.status == 403
 
             def parse(self, call, reply):

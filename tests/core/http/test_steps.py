@@ -1,0 +1,345 @@
+"""A call of several requests: one deadline, one first byte, charges added up."""
+
+import json
+
+import attrs
+import pytest
+from fakes import picture
+from hypothesis import given
+from hypothesis import strategies as st
+from rawserver import RawServer, answer, close, hold, read_request, refused, send
+
+from facematch_core import (
+    Billing,
+    Charged,
+    ConfigurationError,
+    DeadlineExceeded,
+    Decision,
+    FaceVerifier,
+    MatchResult,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRejected,
+    Score,
+    Secret,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
+from facematch_core.backend import NO_FACE, Capabilities, MatchCall, decide_by_threshold
+from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest
+
+KEY = "key-of-three-steps-51c7"
+SCALE = "three/v1"
+ROWS = {
+    "TooFast": ErrorRow(RateLimited, Charged.NO, "documented", "too fast"),
+    "7": ErrorRow(RequestRejected, Charged.NO, "documented", "seven"),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Three(ApiKeyBackend):
+    """Detect, detect, verify."""
+
+    name = "three"
+    allowed_hosts = frozenset({"*.three.example"})
+    error_codes = ROWS
+    capabilities = Capabilities(
+        score_scale=SCALE,
+        default_threshold=50.0,
+        billed_operations=frozenset({Operation.MATCH}),
+    )
+    base_url: str = "https://eu.three.example"
+
+    def post(self, path, **body):
+        return HttpRequest(url=f"{self.address}/{path}", headers={"X-Key": self.api_key}, **body)
+
+    def steps(self, call):
+        ids = []
+        for image in (call.probe, call.reference):
+            reply = yield self.post("detect", body=image.data, charges=1)
+            if not reply.json():
+                return MatchResult(
+                    decision=Decision.INCONCLUSIVE, warnings=(NO_FACE,), backend=self.name
+                )
+            ids.append(reply.json()[0]["id"])
+        reply = yield self.post("verify", json={"a": ids[0], "b": ids[1]})
+        score = Score.from_fraction(reply.json()["confidence"], SCALE, raw_name="confidence")
+        decision = decide_by_threshold(score, call.threshold)
+        return MatchResult(decision=decision, score=score, backend=self.name)
+
+    def error_code(self, reply):
+        return reply.at("error", "code")
+
+
+def body(status, document):
+    return send(answer(status, json.dumps(document).encode(), "Connection: close"))
+
+
+FOUND = body(200, [{"id": "f1"}])
+NOBODY = body(200, [])
+ALIKE = body(200, {"confidence": 0.57})
+THROTTLED = body(429, {"error": {"code": "TooFast", "message": f"slow down, {KEY}"}})
+
+
+def served(*answers):
+    return RawServer([[read_request, one, close] for one in answers])
+
+
+def call(**more):
+    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+
+
+def test_three_requests_are_one_call_with_three_charges():
+    with served(FOUND, FOUND, ALIKE) as server:
+        backend = Three(api_key=KEY, base_url=server.url)
+        result = FaceVerifier(backend).verify(picture(), picture((1, 2, 3)), threshold=57)
+    assert result.decision is Decision.MATCH
+    assert result.score == Score(57.0, SCALE)
+    assert result.billing.charged is Charged.YES
+    assert result.billing.charges == 3
+    requests = [connection.requests[0] for connection in server.connections]
+    assert [request.split()[1] for request in requests] == [b"/detect", b"/detect", b"/verify"]
+    assert picture().data in requests[0]
+
+
+def test_the_first_byte_is_told_once():
+    sent = []
+    with served(FOUND, FOUND, ALIKE) as server:
+        backend = Three(api_key=KEY, base_url=server.url)
+        backend.match(call(on_sent=lambda: sent.append(1)))
+    assert sent == [1]
+
+
+def test_a_call_may_end_early():
+    """What was charged until then is told."""
+    with served(FOUND, NOBODY) as server:
+        result = Three(api_key=KEY, base_url=server.url).match(call())
+    assert result.decision is Decision.INCONCLUSIVE
+    assert result.billing.charges == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "charged", "charges"),
+    [
+        ([THROTTLED], RateLimited, Charged.NO, 0),
+        ([FOUND, THROTTLED], RateLimited, Charged.YES, 1),
+        ([FOUND, FOUND, THROTTLED], RateLimited, Charged.YES, 2),
+        ([FOUND, send(b"")], OutcomeUnknown, Charged.UNKNOWN, None),
+        ([FOUND, body(500, {})], OutcomeUnknown, Charged.UNKNOWN, None),
+        ([FOUND, body(200, {"odd": 1})], UnexpectedResponse, Charged.YES, 2),
+        ([FOUND, FOUND, body(200, {"confidence": 2})], UnexpectedResponse, Charged.YES, 3),
+    ],
+)
+def test_an_error_says_what_the_steps_before_it_cost(answers, error, charged, charges):
+    with served(*answers) as server, pytest.raises(error) as caught:
+        Three(api_key=KEY, base_url=server.url).match(call())
+    assert type(caught.value) is error
+    assert caught.value.billing.charged is charged
+    assert caught.value.billing.charges == charges
+    assert caught.value.retryable is (charged is Charged.NO)
+    assert KEY not in str(caught.value)
+    assert len(server.connections) == len(answers)
+
+
+def test_unreachable_after_a_charge_is_charged():
+    """Nothing of the second request has left, and the first is paid."""
+
+    @attrs.frozen(kw_only=True)
+    class Moves(Three):
+        def steps(self, call):
+            yield self.post("detect", body=b"1")
+            with refused() as port:
+                yield HttpRequest(url=f"http://127.0.0.1:{port}/x")
+
+    with served(FOUND) as server, pytest.raises(VendorUnavailable) as caught:
+        Moves(api_key=KEY, base_url=server.url).match(call())
+    assert caught.value.billing == Billing(Charged.YES, caught.value.billing.ground, 1)
+    assert not caught.value.retryable
+
+
+def test_a_call_may_need_no_request():
+    """Then nothing is sent and nothing is charged."""
+
+    @attrs.frozen(kw_only=True)
+    class Knows(Three):
+        def steps(self, call):
+            return MatchResult(decision=Decision.INCONCLUSIVE, backend=self.name)
+            yield
+
+    sent = []
+    result = Knows(api_key=KEY).match(call(on_sent=lambda: sent.append(1)))
+    assert result.decision is Decision.INCONCLUSIVE
+    assert result.billing.charged is Charged.NO
+    assert sent == []
+
+
+def test_a_free_answer_that_is_too_long_is_free():
+    """Nobody charges for it, readable or not."""
+
+    @attrs.frozen(kw_only=True)
+    class Free(Three):
+        capabilities = attrs.evolve(Three.capabilities, billed_operations=frozenset())
+
+    long = send(answer(200, b" " * (1024 * 1024 + 1), "Connection: close"))
+    with served(long) as server, pytest.raises(UnexpectedResponse) as caught:
+        Free(api_key=KEY, base_url=server.url).match(call())
+    assert caught.value.billing.charged is Charged.NO
+    assert "It is not charged" in str(caught.value)
+
+
+def test_one_deadline_for_all_steps():
+    with (
+        RawServer([[read_request, FOUND, close], [read_request, hold]]) as server,
+        pytest.raises(DeadlineExceeded),
+    ):
+        Three(api_key=KEY, base_url=server.url).match(call(deadline_s=0.5))
+    assert len(server.connections) == 2
+
+
+def reply(status, document):
+    return HttpReply(status=status, body=json.dumps(document).encode(), secrets=(Secret(KEY),))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                (200, [{"id": "f"}]),
+                (200, []),
+                (200, {"confidence": 0.5}),
+                (200, None),
+                (429, {"error": {"code": "TooFast"}}),
+                (400, {"error": {"code": 7}}),
+                (400, [1]),
+                (502, "bad gateway"),
+            ]
+        ),
+        max_size=4,
+    )
+)
+def test_any_replies_give_one_result_or_one_error(told):
+    """The charges are those of the answers 200 that were looked at."""
+    backend = Three(api_key=KEY)
+    replies = [reply(*one) for one in told]
+    try:
+        answer = backend.read_reply(call(), *replies)
+    except ValueError:
+        assert len(told) < 3
+        assert all(status == 200 for status, _ in told)
+        return
+    looked = 1
+    for status, document in told:
+        if status != 200 or looked == 3 or document in ([], None) or not isinstance(document, list):
+            break
+        looked += 1
+    paid = sum(status == 200 for status, _ in told[:looked])
+    billing = answer.billing
+    assert (billing.charges or 0) == paid or billing.charged is Charged.UNKNOWN
+    assert not getattr(answer, "retryable", False) or not paid
+
+
+def test_a_code_decides_within_one_status():
+    answer = Three(api_key=KEY).read_reply(call(), reply(400, {"error": {"code": 7}}))
+    assert isinstance(answer, RequestRejected)
+    assert "seven" in str(answer)
+
+
+@attrs.frozen(kw_only=True)
+class Crashes(Three):
+    """Falls over whatever is no 200."""
+
+    def error_code(self, reply):
+        return reply.json()["nowhere"]
+
+
+@attrs.frozen(kw_only=True)
+class CrashesEarlier(Three):
+    """Falls over it while it looks for a result."""
+
+    def parse_non_200(self, call, reply):
+        return reply.json()[0]
+
+
+@pytest.mark.parametrize("kind", [Crashes, CrashesEarlier])
+def test_a_fault_of_the_mapping_names_its_place(kind):
+    """And the status decides in its stead."""
+    answer = kind(api_key=KEY).read_reply(call(), reply(429, {}))
+    assert isinstance(answer, RateLimited)
+    assert "Error in test_steps.py, line " in str(answer)
+    page = HttpReply(status=502, body=b"<html>", secrets=())
+    assert "test_steps.py" not in str(kind(api_key=KEY).read_reply(call(), page))
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://eu.three.example", True),
+        ("https://three.example", False),
+        ("https://a.b.three.example", False),
+        ("https://eu.three.example.evil.example", False),
+        ("https://evilthree.example", False),
+    ],
+)
+def test_a_star_is_exactly_one_label(url, allowed):
+    if allowed:
+        assert Three(api_key=KEY, base_url=url).address == url
+        return
+    with pytest.raises(ConfigurationError, match="allow_base_url"):
+        Three(api_key=KEY, base_url=url)
+    assert Three(api_key=KEY, base_url=url, allow_base_url=True).address == url
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"api_key": ""}, "api_key is empty: set the environment variable THREE_API_KEY"),
+        ({"allow_base_url": "yes"}, "allow_base_url must be true or false, not str of length 3"),
+        ({"read_timeout_s": 0}, "read_timeout_s must be a number of seconds above 0"),
+        ({"read_timeout_s": True}, "read_timeout_s must be a number, not bool"),
+        ({"connect_timeout_s": float("nan")}, "connect_timeout_s must be a finite number"),
+        ({"base_url": 7}, "base_url must be text, not int"),
+    ],
+)
+def test_settings_are_held_against_their_annotations(settings, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Three(**{"api_key": KEY, **settings})
+
+
+def test_a_signature_is_made_over_the_bytes_that_are_sent():
+    """Of JSON, of a form and of a body of bytes."""
+    seen = []
+
+    @attrs.frozen(kw_only=True)
+    class Signs(Three):
+        def steps(self, call):
+            yield self.post("json", json={"a": "é"})
+            yield self.post("form", fields={"key": self.api_key, "b": "c d"})
+            yield self.post("bytes", body=b"\x00\xff")
+            return MatchResult(decision=Decision.NO_MATCH, backend=self.name)
+
+        def sign(self, request, call, *, deadline_s=None):
+            final = request.encoded()
+            assert self.api_key in final.secrets
+            seen.append(final.body)
+            return final
+
+    with served(*[body(200, {})] * 3) as server:
+        Signs(api_key=KEY, base_url=server.url).match(call())
+    for connection, signed in zip(server.connections, seen, strict=True):
+        assert connection.requests[0].endswith(b"\r\n\r\n" + signed)
+
+
+@given(st.integers(0, 100))
+def test_every_whole_percent_is_exact(percent):
+    """0.57 * 100 is a little less than 57."""
+    for fraction in (percent / 100, float(f"{percent / 100:.2f}")):
+        score = Score.from_fraction(fraction, SCALE)
+        assert score.value == percent
+        assert score.raw == fraction
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None])
+def test_what_is_no_fraction_is_refused(value):
+    with pytest.raises((TypeError, ValueError)):
+        Score.from_fraction(value, SCALE)
