@@ -28,10 +28,8 @@ from facematch_core.http import (
     BodyShape,
     ErrorTable,
     HttpBackend,
-    HttpClient,
     HttpReply,
     HttpRequest,
-    check_base_url,
 )
 
 from . import _errors, _request, _settings, _wire
@@ -107,11 +105,9 @@ class DeepvueBackend(HttpBackend):
         plan=Plan.STARTER,
     )
 
-    client_id: Secret = attrs.field(converter=_settings.secret, validator=_settings.not_empty)
-    client_secret: Secret = attrs.field(converter=_settings.secret, validator=_settings.not_empty)
+    client_id: Secret = attrs.field(converter=_settings.secret)
+    client_secret: Secret = attrs.field(converter=_settings.secret)
     base_url: str = f"https://{HOST}"
-    allow_base_url: bool = attrs.field(default=False, validator=_settings.flag)
-    allow_insecure: bool = attrs.field(default=False, validator=_settings.flag)
     environment: Environment | None = attrs.field(default=None, converter=_settings.declared)
     # Not named as it is set: `api_version` of a backend is that of the plug-in interface.
     version: ApiVersion = attrs.field(
@@ -137,11 +133,10 @@ class DeepvueBackend(HttpBackend):
         default=Plan.STARTER,
         converter=_settings.a_plan,
     )
-    connect_timeout_s: float = attrs.field(default=10.0, validator=_settings.seconds)
-    read_timeout_s: float = attrs.field(default=30.0, validator=_settings.seconds)
+    read_timeout_s: float = 30.0
 
     def __attrs_post_init__(self) -> None:
-        base_url = self._checked_base_url()
+        super().__attrs_post_init__()
         vars(self)["capabilities"] = can(
             version=self.version,
             max_file_bytes=self.max_file_bytes,
@@ -149,26 +144,11 @@ class DeepvueBackend(HttpBackend):
             live_scaled=self.liveness_score_scale is not Scale.UNKNOWN,
             plan=self.plan,
         )
-        vars(self)["_tokens"] = tokens_of(base_url, self.client_id, self.client_secret)
-
-    def _checked_base_url(self) -> str:
-        """Without a slash at its end."""
-        return check_base_url(
-            self.base_url,
-            allowed_hosts=self.allowed_hosts,
-            allow_base_url=self.allow_base_url,
-            allow_insecure=self.allow_insecure,
-        )
-
-    def make_client(self) -> HttpClient:
-        """A client with the time-outs of the settings."""
-        return HttpClient(
-            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
-        )
+        vars(self)["_tokens"] = tokens_of(self.address, self.client_id, self.client_secret)
 
     def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
         """The request for `call`, without token and key."""
-        base_url = self._checked_base_url()
+        base_url = self.address
         if isinstance(call, LivenessCall):
             form = self.liveness_image_form
             return _request.liveness_request(call, base_url=base_url, form=form)
@@ -194,7 +174,7 @@ class DeepvueBackend(HttpBackend):
             signed.__context__ = None
             del signed
 
-    def sign_again(self, request: HttpRequest, reply: HttpReply) -> bool:
+    def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
         """After a 401, or a 403 in Deepvue's own form; both are taken as not charged."""
         if reply.status not in (401, 403):
             return False
@@ -259,7 +239,7 @@ class DeepvueBackend(HttpBackend):
     @property
     def _line(self) -> Line:
         return Line(
-            base_url=self._checked_base_url(),
+            base_url=self.address,
             client_id=self.client_id,
             client_secret=self.client_secret,
             environment=self.environment,

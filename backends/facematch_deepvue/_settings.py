@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from typing import Any, TypeVar
 
 import attrs
@@ -25,27 +24,6 @@ E = TypeVar("E", bound=enum.StrEnum)
 def secret(value: Secret | str) -> Secret:
     """The text as a `Secret`."""
     return Secret.of(value)
-
-
-def not_empty(_: object, attribute: attrs.Attribute[Secret], value: Secret) -> None:
-    """Refuse a secret without a character."""
-    if not value.reveal():
-        variable = f"DEEPVUE_{attribute.name.upper()}"
-        raise ConfigurationError(
-            f"{attribute.name} is empty: set the environment variable {variable}."
-        )
-
-
-def flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
-    """Refuse what merely counts as true or false."""
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{attribute.name} must be True or False.")
-
-
-def seconds(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is no time."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
 
 
 def file_size(_: object, attribute: attrs.Attribute[Any], value: object) -> None:

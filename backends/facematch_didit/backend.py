@@ -20,7 +20,7 @@ from facematch_core import (
 )
 from facematch_core.backend import Call, Capabilities, MatchCall
 from facematch_core.errors import VendorError
-from facematch_core.http import HttpBackend, HttpClient, HttpReply, HttpRequest
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 
 from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
@@ -91,12 +91,6 @@ class DiditBackend(wire.Connection, HttpBackend):
 
     def __attrs_post_init__(self) -> None:
         self.checked(self.base_url)
-
-    def make_client(self) -> HttpClient:
-        """A client with the time-outs of the settings."""
-        return HttpClient(
-            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
-        )
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.

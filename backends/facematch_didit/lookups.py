@@ -715,7 +715,7 @@ class Lookups(wire.Connection, HttpBackend):
         """The result in an answer 200; any exception means that it cannot be read."""
         return result(call, reply.json(), self.environment)
 
-    def parse_refusal(self, call: SearchCall | AgeCall, reply: HttpReply) -> SearchResult | None:
+    def parse_non_200(self, call: SearchCall | AgeCall, reply: HttpReply) -> SearchResult | None:
         """The result of a search in a picture without a face, which Didit refuses with 400."""
         return no_face_result(call, reply)
 

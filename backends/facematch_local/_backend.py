@@ -12,20 +12,21 @@ import attrs
 
 from facematch_core import (
     BackendUnavailable,
-    Billing,
-    Charged,
     ConfigurationError,
-    Environment,
     Image,
     InvalidImage,
     InvalidRequest,
-    MatchResult,
     Operation,
-    SystemClock,
     ThresholdRule,
-    VendorUnavailable,
 )
-from facematch_core.backend import Backend, Capabilities, ImageFormat, ImageLimits, MatchCall
+from facematch_core.backend import (
+    Capabilities,
+    Compared,
+    EngineBackend,
+    ImageFormat,
+    ImageLimits,
+    MatchCall,
+)
 
 from . import _mapping, _models
 from ._cache import FoundCache
@@ -59,7 +60,7 @@ DEFAULT_THRESHOLD = 50.0
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
-class LocalBackend(Backend):
+class LocalBackend(EngineBackend):
     """Real matching on this machine: dlib finds the face, dlib's ResNet compares it.
 
     The score is ``100 * 0.5 ** ((d / 0.6) ** 4)`` of the Euclidean distance `d` of two embeddings,
@@ -82,7 +83,6 @@ class LocalBackend(Backend):
     cached_pictures: int = 1000
     _engine: Engine = attrs.field(init=False, repr=False, factory=Engine)
     _cache: FoundCache = attrs.field(init=False, repr=False)
-    _clock: SystemClock = attrs.field(init=False, repr=False, factory=SystemClock)
 
     name: ClassVar[str] = "local"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -96,17 +96,13 @@ class LocalBackend(Backend):
     )
 
     def __attrs_post_init__(self) -> None:
-        if type(self.cached_pictures) is not int or not 0 <= self.cached_pictures <= 1_000_000:
+        super().__attrs_post_init__()
+        if not 0 <= self.cached_pictures <= 1_000_000:
             raise ConfigurationError("cached_pictures must be a whole number from 0 to 1,000,000.")
         missing = [dist for module, dist in NEEDED.items() if not importlib.util.find_spec(module)]
         if missing:
             raise BackendUnavailable(INSTALL.format(missing=", ".join(missing)))
         self._cache = FoundCache(self.cached_pictures)
-
-    @property
-    def environment(self) -> Environment:
-        """Always LOCAL."""
-        return Environment.LOCAL
 
     def load(self) -> None:
         """Load the models now, about half a second, rather than with the first picture.
@@ -121,17 +117,15 @@ class LocalBackend(Backend):
         """How many pictures were looked at so far; one from memory is not counted again."""
         return self._cache.computed
 
-    def match(self, call: MatchCall) -> MatchResult:
+    def compare(self, call: MatchCall) -> Compared:
         """Compare the largest face of each picture.
 
         Raises:
             InvalidImage: a picture cannot be decoded.
-            VendorUnavailable: the time was up before both pictures were looked at.
         """
-        until = self._until(call)
-        probe = self._found(call.probe, "probe", rotate=call.rotate, until=until)
-        reference = self._found(call.reference, "reference", rotate=call.rotate, until=until)
-        return _mapping.match_result(call, probe, reference, _distance(probe, reference))
+        probe = self._found(call.probe, "probe", rotate=call.rotate)
+        reference = self._found(call.reference, "reference", rotate=call.rotate)
+        return _mapping.compared(probe, reference, _distance(probe, reference))
 
     def score_matrix(
         self,
@@ -230,34 +224,15 @@ class LocalBackend(Backend):
 
         return np.array(list(pool.map(embedding, images))).reshape(len(images), 128)
 
-    def _found(
-        self, image: Image, picture: str, *, rotate: bool, until: float | None = None
-    ) -> Found:
-        left = None if until is None else until - self._clock.monotonic()
-        late = left is not None and left <= 0
-        refused: InvalidImage | None = None
+    def _found(self, image: Image, picture: str, *, rotate: bool) -> Found:
         try:
-            if not late:
-                found = self._cache.get(
-                    (image.digest, rotate),
-                    lambda: self._engine.look(image.data, rotate=rotate),
-                    timeout_s=left,
-                )
-                if until is None or self._clock.monotonic() <= until:
-                    return found
-        except TimeoutError:
-            pass
+            return self._cache.get(
+                (image.digest, rotate), lambda: self._engine.look(image.data, rotate=rotate)
+            )
         except InvalidImage as error:
             refused = error.of(picture)
         # Outside the except block: the first error's frames hold the picture.
-        raise refused or VendorUnavailable(
-            "The deadline ran out before the pictures were compared: give more time.",
-            retryable=False,
-            billing=Billing(Charged.NO, _mapping.GROUND),
-        )
-
-    def _until(self, call: MatchCall) -> float | None:
-        return None if call.deadline_s is None else self._clock.monotonic() + call.deadline_s
+        raise refused
 
 
 def _workers(wanted: int | None) -> int:

@@ -50,19 +50,11 @@ class FoundCache:
     def __len__(self) -> int:
         return len(self._own().found)
 
-    def get(
-        self, key: Hashable, compute: Callable[[], Found], *, timeout_s: float | None = None
-    ) -> Found:
+    def get(self, key: Hashable, compute: Callable[[], Found]) -> Found:
         """What `compute` answers for this key, from memory if it is there.
 
         Threads that ask for one key at the same time wait for the first of them. An error is
         raised in all of them and is not remembered.
-
-        Args:
-            timeout_s: How long to wait for another thread, above 0; None for as long as it takes.
-
-        Raises:
-            TimeoutError: another thread took longer.
         """
         memory = self._own()
         with memory.lock:
@@ -74,7 +66,7 @@ class FoundCache:
             memory.found.move_to_end(key)
         if first:
             self._fill(memory, key, future, compute)
-        return future.result(timeout_s)
+        return future.result()
 
     def _fill(
         self,

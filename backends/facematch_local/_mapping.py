@@ -6,29 +6,14 @@ import math
 
 import attrs
 
-from facematch_core import (
-    Billing,
-    Box,
-    Charged,
-    Decision,
-    Environment,
-    Face,
-    MatchResult,
-    ResultWarning,
-    ScaleSource,
-    Score,
-    Severity,
-    WarningCode,
-)
-from facematch_core.backend import MatchCall
+from facematch_core import Box, Face, ResultWarning, Severity, WarningCode
+from facematch_core.backend import Compared
 
 from ._found import Found
-from ._score import SCALE, score_from_distance
+from ._score import score_from_distance
 
 #: Model file and its version, as dlib names it.
 MODEL = "dlib_face_recognition_resnet_model_v1"
-
-GROUND = "runs on this machine"
 
 
 @attrs.frozen
@@ -99,36 +84,20 @@ def faces_of(found: Found) -> tuple[Face, ...]:
     )
 
 
-def match_result(
-    call: MatchCall, probe: Found, reference: Found, distance: float | None
-) -> MatchResult:
-    """The result of one comparison.
+def compared(probe: Found, reference: Found, distance: float | None) -> Compared:
+    """What the engine says of one comparison.
 
     Args:
-        call: What was asked; its threshold is always set, the backend has a default.
+        probe, reference: What it saw in the pictures.
         distance: Euclidean distance of the two embeddings; None if a picture has no face.
     """
-    score = None
-    if distance is not None:
-        score = Score(
-            score_from_distance(distance),
-            SCALE,
-            raw=distance,
-            raw_name="euclidean distance",
-            source=ScaleSource.DOCUMENTED,
-        )
-    passes = call.threshold.passes(score.value) if call.threshold and score else None
-    decision = {True: Decision.MATCH, False: Decision.NO_MATCH, None: Decision.INCONCLUSIVE}
-    return MatchResult(
-        decision=decision[passes],
-        score=score,
-        threshold=call.threshold,
-        warnings=warnings_of(probe, "probe") + warnings_of(reference, "reference"),
-        backend="local",
-        model=MODEL,
-        billing=Billing(Charged.NO, GROUND),
-        environment=Environment.LOCAL,
+    return Compared(
+        score=None if distance is None else score_from_distance(distance),
+        raw_score=distance,
+        raw_name=None if distance is None else "euclidean distance",
         probe_faces=faces_of(probe),
         reference_faces=faces_of(reference),
+        warnings=warnings_of(probe, "probe") + warnings_of(reference, "reference"),
+        model=MODEL,
         raw={} if distance is None else {"distance": distance},
     )

@@ -13,7 +13,7 @@ import pytest
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import BackendContract, DoubleReply, HttpDouble, Situation
+from facematch_core.testing import BackendContract, HttpSimulator, SimulatorReply, Situation
 from facematch_deepvue import DeepvueBackend
 
 CLIENT_ID = "deepvue-client-7c1e90"
@@ -39,7 +39,7 @@ REFUSALS = {
 }
 
 
-class DeepvueDouble(HttpDouble):
+class DeepvueSimulator(HttpSimulator):
     """Answers as Deepvue's pages say, and where they are silent as its callers met it."""
 
     situations = frozenset(Situation) - {
@@ -76,7 +76,7 @@ class DeepvueDouble(HttpDouble):
         if request.path == "/v1/authorize":
             return self._login(request, situation)
         if request.headers["Authorization"] != f"Bearer {TOKEN}":
-            return DoubleReply(status=403, body={"detail": "Not a valid token"})
+            return SimulatorReply(status=403, body={"detail": "Not a valid token"})
         assert request.headers["x-api-key"] == CLIENT_SECRET
         call = request.path.removeprefix("/")
         if call == "v1/liveness-check":
@@ -85,17 +85,19 @@ class DeepvueDouble(HttpDouble):
             situation = Situation.REJECTED
         if situation in REFUSALS:
             status, body = REFUSALS[situation]
-            return DoubleReply(status=status, body=body)
+            return SimulatorReply(status=status, body=body)
         if situation is Situation.UNREADABLE_200:
-            return DoubleReply(body={"result": "ok"})
-        return DoubleReply(body=self._success(call, situation, score))
+            return SimulatorReply(body={"result": "ok"})
+        return SimulatorReply(body=self._success(call, situation, score))
 
     def _login(self, request, situation):
         pair = request.fields["client_id"], request.fields["client_secret"]
         if pair != (CLIENT_ID, CLIENT_SECRET) or situation is Situation.BAD_KEY:
             detail = "Invalid client_id or client_secret, access Denied"
-            return DoubleReply(status=401, body={"detail": f"{detail}: {CLIENT_SECRET}"})
-        return DoubleReply(body={"access_token": TOKEN, "token_type": "bearer", "expiry": "24hrs"})
+            return SimulatorReply(status=401, body={"detail": f"{detail}: {CLIENT_SECRET}"})
+        return SimulatorReply(
+            body={"access_token": TOKEN, "token_type": "bearer", "expiry": "24hrs"}
+        )
 
     def _success(self, call, situation, score):
         value = SCORES.get(situation, 98) if score is None else score
@@ -119,15 +121,15 @@ class TestContract(BackendContract):
     """With the settings as they are by default: v1, and no score of liveness."""
 
     @pytest.fixture
-    def double(self):
-        with DeepvueDouble() as double:
-            yield double
+    def simulator(self):
+        with DeepvueSimulator() as simulator:
+            yield simulator
 
 
-class ScaledDouble(DeepvueDouble):
+class ScaledSimulator(DeepvueSimulator):
     """The same, asked with everything set. Silence is that of the other one, whatever is set."""
 
-    situations = DeepvueDouble.situations - {Situation.SLOW}
+    situations = DeepvueSimulator.situations - {Situation.SLOW}
     settings: ClassVar = {
         "api_version": "v2",
         "confidence_scale": "percent",
@@ -140,6 +142,6 @@ class TestContractWithEverySetting(BackendContract):
     """v2, with scales and meaning set: a liveness check has scores, too."""
 
     @pytest.fixture
-    def double(self):
-        with ScaledDouble() as double:
-            yield double
+    def simulator(self):
+        with ScaledSimulator() as simulator:
+            yield simulator

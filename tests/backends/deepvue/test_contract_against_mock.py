@@ -7,13 +7,13 @@ settings as they are by default are those of the backend's card, and tested with
 import pytest
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_mock_server.vendors.deepvue.simulator import DeepvueDouble
+from facematch_mock_server.vendors.deepvue.simulator import DeepvueSimulator
 
 
-class ScaledDouble(DeepvueDouble):
+class ScaledSimulator(DeepvueSimulator):
     """Asked with everything set. Silence is that of the card, whatever is set."""
 
-    situations = DeepvueDouble.situations - {Situation.SLOW}
+    situations = DeepvueSimulator.situations - {Situation.SLOW}
 
     def backend(self, **settings):
         everything = {
@@ -29,6 +29,6 @@ class TestContractWithEverySetting(BackendContract):
     """v2, with scales and meaning set: a liveness check has scores, too."""
 
     @pytest.fixture
-    def double(self):
-        with ScaledDouble() as double:
-            yield double
+    def simulator(self):
+        with ScaledSimulator() as simulator:
+            yield simulator

@@ -12,7 +12,7 @@ import pytest
 
 from facematch_core import ImageFormat, Retention
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import BackendContract, DoubleReply, HttpDouble, Situation
+from facematch_core.testing import BackendContract, HttpSimulator, SimulatorReply, Situation
 from facematch_didit import DiditBackend
 
 KEY = "didit-key-4f7e1c2ab9"
@@ -52,7 +52,7 @@ def warned(risk, text="It is so.", log_type="error"):
     }
 
 
-class DiditDouble(HttpDouble):
+class DiditSimulator(HttpSimulator):
     """Answers as Didit's documents of July 2026 say."""
 
     situations = frozenset(Situation)
@@ -87,21 +87,21 @@ class DiditDouble(HttpDouble):
     def answer(self, request, situation, score):
         if request.headers["x-api-key"] != KEY or situation is Situation.BAD_KEY:
             # As careless as a vendor may be.
-            return DoubleReply(status=403, body={"detail": f"No permission with {KEY}."})
+            return SimulatorReply(status=403, body={"detail": f"No permission with {KEY}."})
         call = request.path.split("/")[2]
         wanted = {"user_image", "ref_image"} if call == "face-match" else {"user_image"}
         if set(request.files) != wanted:
             situation = Situation.REJECTED
         if situation in REFUSALS:
             status, body = REFUSALS[situation]
-            return DoubleReply(status=status, body=body, headers=HEADERS.get(situation, {}))
+            return SimulatorReply(status=status, body=body, headers=HEADERS.get(situation, {}))
         if situation is Situation.UNREADABLE_200:
-            return DoubleReply(body={"result": "ok"})
+            return SimulatorReply(body={"result": "ok"})
         if call in ("face-search", "age-estimation"):
-            return DoubleReply(body=self._looked_up(call, request.fields, score))
+            return SimulatorReply(body=self._looked_up(call, request.fields, score))
         block = self._block(call, request.fields, situation, score)
         name = {"face-match": "face_match", "passive-liveness": "liveness"}[call]
-        return DoubleReply(
+        return SimulatorReply(
             body={
                 "request_id": self._id(),
                 name: block,
@@ -162,6 +162,6 @@ class DiditDouble(HttpDouble):
 
 class TestContract(BackendContract):
     @pytest.fixture
-    def double(self):
-        with DiditDouble() as double:
-            yield double
+    def simulator(self):
+        with DiditSimulator() as simulator:
+            yield simulator

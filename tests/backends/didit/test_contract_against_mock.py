@@ -7,20 +7,20 @@ edition of July 2026 is that of the backend's card, and tested with it.
 import pytest
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_mock_server.vendors.didit.simulator import DiditDouble
+from facematch_mock_server.vendors.didit.simulator import DiditSimulator
 
 
-class NovemberDouble(DiditDouble):
+class NovemberSimulator(DiditSimulator):
     """Other refusals of a key, and another form of search. Its silence is no other."""
 
     edition = "2026-11"
-    situations = DiditDouble.situations - {Situation.SLOW}
+    situations = DiditSimulator.situations - {Situation.SLOW}
 
 
 class TestContractInNovember(BackendContract):
     """With the newest documents."""
 
     @pytest.fixture
-    def double(self):
-        with NovemberDouble() as double:
-            yield double
+    def simulator(self):
+        with NovemberSimulator() as simulator:
+            yield simulator

@@ -7,10 +7,10 @@ There is no vendor behind it, so the photographs decide what happens; what only 
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_local._double import LocalDouble
+from facematch_local._simulator import LocalSimulator
 
 
-class RememberingDouble(LocalDouble):
+class RememberingSimulator(LocalSimulator):
     """With the settings as they are by default."""
 
     def backend(self, **settings):
@@ -19,6 +19,6 @@ class RememberingDouble(LocalDouble):
 
 class TestContract(BackendContract):
     @pytest.fixture
-    def double(self):
-        with RememberingDouble() as double:
-            yield double
+    def simulator(self):
+        with RememberingSimulator() as simulator:
+            yield simulator

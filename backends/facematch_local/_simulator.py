@@ -1,0 +1,120 @@
+"""The simulator of `local` for the conformance kit: the engine itself, watched.
+
+Needs pytest, as all of `facematch_core.testing` does; nothing else of this package loads it.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image as Pillow
+
+from facematch_core import Image
+from facematch_core.backend import Backend, ImageLimits
+from facematch_core.testing import EngineSimulator, Situation, photograph
+
+from ._backend import LocalBackend
+from ._engine import Engine
+
+if TYPE_CHECKING:
+    from ._found import Found
+
+_NO_SUCH_CALL = "The engine only compares faces."
+
+#: Never unloaded: loading takes half a second, and each rule opens backends of its own.
+_engine = functools.cache(Engine)
+
+
+class LocalSimulator(EngineSimulator):
+    """The engine itself: photographs decide what happens.
+
+    One engine serves all simulators of a process, and no picture is remembered.
+    """
+
+    backend_class = LocalBackend
+    settings: Mapping[str, Any] = {"cached_pictures": 0}
+    situations = frozenset(
+        {
+            Situation.SAME_PERSON,
+            Situation.DIFFERENT_PEOPLE,
+            Situation.NO_FACE,
+            Situation.TWO_FACES,
+            Situation.TURNED,
+            Situation.SLOW,
+        }
+    )
+    cannot_happen: Mapping[Situation, str] = {
+        Situation.LIVE: _NO_SUCH_CALL,
+        Situation.SPOOF: _NO_SUCH_CALL,
+        Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
+    }
+
+    def backend(self, **settings: Any) -> Backend:
+        backend = super().backend(**settings)
+        assert isinstance(backend, LocalBackend)  # noqa: S101 - of the class that is named above
+        backend._engine = _Shared()  # noqa: SLF001 - one of our own
+        return backend
+
+    def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
+        drawn = _PROBES.get(situation, _narrowed)
+        return drawn(), photograph("grace-hopper-card")
+
+    def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
+        """A HEIC: the engine does not decode it, and has no other limit.
+
+        None where nothing is installed that reads one: it is refused by `Image` then.
+        """
+        try:
+            import pillow_heif
+        except ImportError:
+            return {}
+        import PIL.Image
+
+        file = io.BytesIO()
+        pillow_heif.from_pillow(PIL.Image.new("RGB", (64, 64))).save(file)
+        return {"format": Image.from_bytes(file.getvalue())}
+
+
+class _Shared(Engine):
+    """The engine of this process. Closing it closes nothing: the other simulators use it, too."""
+
+    def load(self) -> None:
+        _engine().load()
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def look(self, data: bytes, *, rotate: bool = False) -> Found:
+        return _engine().look(data, rotate=rotate)
+
+
+@functools.cache
+def _narrowed() -> Image:
+    """Her portrait, narrowed by a fifth: the same person, with a score short of the very top."""
+    whole = photograph("grace-hopper").to_pil()
+    return Image.from_pil(whole.resize((whole.width * 4 // 5, whole.height)))
+
+
+@functools.cache
+def _turned() -> Image:
+    return Image.from_pil(photograph("grace-hopper").to_pil().transpose(Pillow.Transpose.ROTATE_90))
+
+
+@functools.cache
+def _side_by_side() -> Image:
+    left, right = (photograph(name).to_pil() for name in ("grace-hopper", "eileen-collins"))
+    both = Pillow.new("RGB", (left.width + right.width, max(left.height, right.height)))
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width, 0))
+    return Image.from_pil(both)
+
+
+_PROBES: dict[Situation, Callable[[], Image]] = {
+    Situation.DIFFERENT_PEOPLE: functools.partial(photograph, "eileen-collins"),
+    Situation.NO_FACE: functools.partial(photograph, "no-face-cat"),
+    Situation.TWO_FACES: _side_by_side,
+    Situation.TURNED: _turned,
+}
