@@ -4,8 +4,7 @@ from hypothesis import strategies as st
 
 from facematch_core import CallRecord, Operation
 from facematch_core.testing import strategies as shipped
-from facematch_core.testing._strategies._json import TEXTS
-from facematch_core.testing._strategies._results import PERCENTAGES, TIMES
+from facematch_core.testing.strategies import PERCENTAGES, TEXTS, TIMES
 
 percentages = PERCENTAGES
 json_values = shipped.json_values()

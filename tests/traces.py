@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from facematch_core.testing._leaks import chain, frames, shown
+from facematch_core.testing.leaks import chain, frames, shown
 
 TESTS = str(Path(__file__).parent)
 

@@ -50,7 +50,7 @@ COMMANDS: dict[str, str] = {
     "trust": "Let ./facematch.toml name hosts, keys and stores.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
     "demo": "Compare sample photographs on this machine.",
-    "conformance": "Prove that an installed backend keeps the contract; print its card.",
+    "conformance": "Prove that an installed backend conforms; print its report.",
     "new-backend": "Write a small, complete plug-in repository that passes its own tests.",
 }
 

@@ -1,4 +1,4 @@
-"""`facematch conformance`: whether a backend keeps the contract, as a card."""
+"""`facematch conformance`: whether a backend conforms to the contract, as a report."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from . import common
 from .common import Exit, counted, say
 
 if TYPE_CHECKING:
-    from facematch_core.testing import Card
-    from facematch_core.testing._card import RuleLine
-    from facematch_core.testing._running import Progress
+    from facematch_core.testing import ConformanceReport, RuleLine
+    from facematch_core.testing.running import Progress
 
-#: Verdict of a card to its word, colour, meaning and exit code.
+#: Verdict of a report to its word, colour, meaning and exit code.
 VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
     "conforms": ("CONFORMS", "green", "keeps every rule that applies to it", Exit.OK),
     "open": ("OPEN", "yellow", "breaks no rule, but not all of it was tested", Exit.LOOK),
@@ -39,10 +38,10 @@ WORDS = {
 
 @click.command(
     "conformance",
-    short_help="Prove that an installed backend keeps the contract; print its card.",
+    short_help="Prove that an installed backend conforms; print its report.",
 )
 @click.argument("name", shell_complete=common.backend_names)
-@click.option("--out", type=common.FILE, metavar="CARD.json", help="Write the card as JSON.")
+@click.option("--out", type=common.FILE, metavar="REPORT.json", help="Write the report as JSON.")
 @click.option(
     "--set",
     "settings",
@@ -56,9 +55,9 @@ WORDS = {
 def command(
     *, name: str, out: Path | None, settings: dict[str, str], everything: bool, as_json: bool
 ) -> int:
-    """Run every rule of the contract over the backend NAME, and print its card.
+    """Run every rule of the contract over the backend NAME, and print its report.
 
-    Nothing is sent: the double that is installed for the backend plays the vendor. The exit code is
+    Nothing is sent: the simulator installed for the backend plays the vendor. The exit code is
     0 if every rule that applies was kept, 3 if some were not tested, 7 if one is broken.
     """
     if importlib.util.find_spec("pytest") is None:
@@ -71,33 +70,33 @@ def command(
     from facematch_core.testing import conformance
 
     if out is not None:
-        _check_card(out)
+        _check_report(out)
     values = settings_from_text(backend_class(name), settings, "--set")
     with _progress() as progress:
-        card = conformance(name, settings=values, progress=progress)
+        report = conformance(name, settings=values, progress=progress)
     if out is not None:
-        common.write_json(out, card.to_dict())
+        common.write_json(out, report.to_dict())
     if as_json:
-        common.print_json(card.to_dict())
+        common.print_json(report.to_dict())
     else:
-        show_card(card, everything=everything)
+        show_report(report, everything=everything)
         if out is not None:
-            say(f"The card as JSON: {out}")
-    return VERDICTS[card.verdict.value][3]
+            say(f"The report as JSON: {out}")
+    return VERDICTS[report.verdict.value][3]
 
 
-def _check_card(out: Path) -> None:
-    """Refuse a file that could not be written, or that is something else than a card."""
+def _check_report(out: Path) -> None:
+    """Refuse a file that could not be written, or that is something else than a report."""
     common.form_of("--out", out, ".json")
     common.check_target("--out", out, force=True)
     if not out.exists():
         return
     with contextlib.suppress(OSError, ValueError, RecursionError):
         document = json.loads(out.read_bytes())
-        if isinstance(document, dict) and document.get("kind") == "card":
+        if isinstance(document, dict) and document.get("kind") == "conformance_report":
             return
     raise click.UsageError(
-        f"{out} exists and is no card of facematch: name another file with --out."
+        f"{out} exists and is no conformance report of facematch: name another file with --out."
     )
 
 
@@ -132,34 +131,37 @@ def _progress() -> Iterator[Progress | None]:
         yield advance
 
 
-# --- The card in words ----------------------------------------------------------------------------
+# --- The report in words --------------------------------------------------------------------------
 
 
-def show_card(card: Card, *, everything: bool = False) -> None:
-    """Print a card: the verdict first, then what did not pass, in words.
+def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
+    """Print a report: the verdict first, then what did not pass, in words.
 
     Args:
-        card: The card.
+        report: The report.
         everything: Also each rule that passed, and each capability.
     """
-    by_status = {word: [rule for rule in card.rules if rule.status.value == word] for word in WORDS}
+    by_status = {
+        word: [rule for rule in report.rules if rule.status.value == word] for word in WORDS
+    }
     failed = by_status["failed"]
-    word, colour, says, _ = VERDICTS[card.verdict.value]
+    word, colour, says, _ = VERDICTS[report.verdict.value]
     broken = f" {counted(len(failed), 'rule')}: {numbers(failed)}" if failed else ""
-    say(f"  {card.backend} {says}{broken}.", word=word, colour=colour)
+    say(f"  {report.backend} {says}{broken}.", word=word, colour=colour)
     counts = [f"{len(rules)} {WORDS[status]}" for status, rules in by_status.items() if rules]
-    say(f"  {counted(len(card.rules), 'rule')}: {', '.join(counts)}")
-    double = f"played by {card.double}{_of(card.double_distribution, card.double_version)}"
+    say(f"  {counted(len(report.rules), 'rule')}: {', '.join(counts)}")
+    offered = _of(report.simulator_distribution, report.simulator_version)
+    simulator = f"played by {report.simulator}{offered}"
     made = [
-        f"{card.backend}{_of(card.distribution, card.version)}",
-        double if card.double else "without a double",
-        *([f"set: {', '.join(card.settings)}"] if card.settings else []),
+        f"{report.backend}{_of(report.distribution, report.version)}",
+        simulator if report.simulator else "without a simulator",
+        *([f"set: {', '.join(report.settings)}"] if report.settings else []),
     ]
     say(f"  {', '.join(made)}")
-    python, day = card.python_version, f"{card.made_at:%Y-%m-%d}"
-    say(f"  rules of facematch-core {card.core_version}, Python {python}, {day}")
+    python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
+    say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
     for title, proved in (("Declared and proved", True), ("Declared, not proved", False)):
-        names = [one.name for one in card.capabilities if one.proved is proved]
+        names = [one.name for one in report.capabilities if one.proved is proved]
         if names:
             say(f"  {title}: {', '.join(names)}")
     if failed:
@@ -175,13 +177,13 @@ def show_card(card: Card, *, everything: bool = False) -> None:
         return
     say()
     say(word="Every rule")
-    for rule in card.rules:
+    for rule in report.rules:
         cases = f", {rule.passed} of {rule.cases} cases" if rule.cases > 1 else ""
         status = WORDS[rule.status.value].replace("do not", "does not")
         say(f"  {rule.number}  {status}{cases}: {rule.title}")
     say()
     say(word="Everything declared")
-    for one in card.capabilities:
+    for one in report.capabilities:
         proved_ = "proved" if one.proved else "not proved"
         say(f"  {one.name}: {one.declared}; {proved_} by {', '.join(one.rules)}")
 

@@ -7,9 +7,9 @@ In the plug-in's own repository::
 
     class TestContract(BackendContract):
         @pytest.fixture
-        def double(self):
-            with MyDouble() as double:      # a VendorDouble: the vendor, on this machine
-                yield double
+        def simulator(self):
+            with MySimulator() as simulator:      # a VendorSimulator: the vendor, on this machine
+                yield simulator
 
 It needs pytest: ``pip install "facematch-core[testing]"``. Nothing else of facematch does.
 """
@@ -29,32 +29,38 @@ except ModuleNotFoundError as missing:
         '`pip install "facematch-core[testing]"`.'
     ) from None
 
-from ._card import Card
-from ._clock import ManualClock
-from ._conformance import conformance
-from ._double import VendorDouble
-from ._http_double import HttpDouble
-from ._http_messages import DoubleReply, DoubleRequest
-from ._leaks import find_leaks, picture_samples, told_by
-from ._photographs import photograph
-from ._pictures import noise, pictures_beyond
-from ._self_test import SelfTest, self_test
-from ._situations import Situation
+from .clock import ManualClock
+from .leaks import find_leaks, picture_samples, told_by
+from .pictures import noise, photograph, pictures_beyond
+from .report import CapabilityLine, ConformanceReport, RuleLine, Status, Verdict
+from .running import conformance
+from .simulator import (
+    EngineSimulator,
+    HttpSimulator,
+    SimulatorReply,
+    SimulatorRequest,
+    Situation,
+    VendorSimulator,
+)
 
 if TYPE_CHECKING:
-    from ._contract import BackendContract, Rule, rules
+    from .contract import BackendContract, Rule, rules
 
 __all__ = [
     "BackendContract",
-    "Card",
-    "DoubleReply",
-    "DoubleRequest",
-    "HttpDouble",
+    "CapabilityLine",
+    "ConformanceReport",
+    "EngineSimulator",
+    "HttpSimulator",
     "ManualClock",
     "Rule",
-    "SelfTest",
+    "RuleLine",
+    "SimulatorReply",
+    "SimulatorRequest",
     "Situation",
-    "VendorDouble",
+    "Status",
+    "VendorSimulator",
+    "Verdict",
     "conformance",
     "find_leaks",
     "noise",
@@ -62,7 +68,6 @@ __all__ = [
     "picture_samples",
     "pictures_beyond",
     "rules",
-    "self_test",
     "told_by",
 ]
 
@@ -74,5 +79,5 @@ def __getattr__(name: str) -> Any:
     """
     if name not in ("BackendContract", "Rule", "rules"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    pytest.register_assert_rewrite(f"{__name__}._contract")
-    return getattr(importlib.import_module("._contract", __name__), name)
+    pytest.register_assert_rewrite(f"{__name__}.contract")
+    return getattr(importlib.import_module(".contract", __name__), name)

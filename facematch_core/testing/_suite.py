@@ -1,4 +1,4 @@
-"""The contract over whatever `_running` hands in as `subject`; collected by nobody else."""
+"""The contract over whatever `running` hands in as `subject`; collected by nobody else."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from facematch_core.testing import BackendContract, VendorDouble
+from facematch_core.testing import BackendContract, VendorSimulator
 
 
 class TestContract(BackendContract):
     """Every rule, once for each subject."""
 
     @pytest.fixture
-    def double(self, subject: Callable[[], VendorDouble]) -> Iterator[VendorDouble]:
-        """A fresh double for each case of each rule."""
-        with subject() as double:
-            yield double
+    def simulator(self, subject: Callable[[], VendorSimulator]) -> Iterator[VendorSimulator]:
+        """A fresh simulator for each case of each rule."""
+        with subject() as simulator:
+            yield simulator

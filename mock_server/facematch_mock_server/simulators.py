@@ -7,21 +7,26 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import attrs
 
 from facematch_core import Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
-from facematch_core.testing import Situation, VendorDouble
+from facematch_core.testing import SimulatorReply, Situation, VendorSimulator
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Faults, Kind, Stage
 from facematch_mock_server.http.forms import Form, read_form
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, Recognizer
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    Recognizer,
+    SeenPicture,
+)
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 from facematch_mock_server.server import MockServer
 
@@ -41,6 +46,9 @@ _FAULTS = {
     Situation.SLOW: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=3600),
 }
 
+#: Answers that have no end: how many bytes of it follow at a time, ten times a second.
+_ENDLESS = {Situation.DRIPPING: 1, Situation.ENDLESS: 256 * 1024}
+
 #: The cards that situations are made of; for all others the probe is another picture of p1.
 _SHEET = {
     Situation.DIFFERENT_PEOPLE: "p2",
@@ -54,7 +62,7 @@ _DRAWN: Mapping[Situation, Mapping[str, Any]] = {
 }
 
 
-class MockDouble(VendorDouble):
+class MockSimulator(VendorSimulator):
     """A mock server in the place of a vendor.
 
     It decides by test cards and keeps its own ledger, as it does for any client. What no document
@@ -64,29 +72,34 @@ class MockDouble(VendorDouble):
     Attributes:
         vendor: Name of the backend and of the mock's vendor.
         calls: The paths of the calls.
+        last_calls: Those of the last request of a call, where one is several; empty for `calls`.
         edition: Of the vendor's documents; None for the mock's default.
         switches: Of the mock.
         faults: What the vendor does in situations of its own, beside those of the line.
         control: What may be done to the world.
-        situation, score: What it was prepared for; None before the first time.
+        situation, score: What was set; None before the first time.
     """
 
     vendor: ClassVar[str]
     calls: ClassVar[frozenset[str]]
+    last_calls: ClassVar[frozenset[str]] = frozenset()
     edition: ClassVar[str | None] = None
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
+    takes_replies = True
 
     def __init__(self) -> None:
-        # Nobody but the double moves this world.
+        # Nobody but the simulator moves this world.
         self._mock = MockServer(
             vendor=self.vendor, edition=self.edition, switches=self.switches, control=False
         )
         self._mock.world.recognizer = Upright(self._mock.world.recognizer)
         self.control: Control = self._mock.control
-        self._between = Between(self._mock.app, calls=self.calls, alter=self.alter)
+        self._between = Between(self._mock.app, self)
         self.situation: Situation | None = None
         self.score: float | None = None
+        self._step: int | None = None
+        self._reply: SimulatorReply | None = None
         self._charged_before = 0
         self._place: socket.socket | None = None
         self._front: HttpServer | None = None
@@ -107,23 +120,67 @@ class MockDouble(VendorDouble):
     def backend(self, **settings: Any) -> Backend:
         """The installed backend, by its name, with `settings` over its usual ones."""
         if not self._port:
-            raise RuntimeError("The double is closed: use it in a with statement.")
+            raise RuntimeError("The simulator is closed: use it in a with statement.")
         own = {**self.keys(), "base_url": f"http://{_HOST}:{self._port}"}
         return open_verifier(self.vendor, **own | settings).backend
 
-    def prepare(self, situation: Situation, *, score: float | None = None) -> None:
-        # Prepared for the same once more, the vendor still knows its records.
-        if situation is not self.situation or score is not None:
-            self.situation, self.score = situation, score
+    def set_situation(
+        self, situation: Situation, *, score: float | None = None, step: int | None = None
+    ) -> None:
+        # Set to the same once more, the vendor still knows its records.
+        again = (situation, None, None) == (self.situation, score, self._step or step)
+        self.situation, self.score, self._step, self._reply = situation, score, step, None
+        self._between.at = 0
+        if step is not None and step > 1:
+            # Until then it is as if nothing were wrong.
+            self.begin(Situation.SAME_PERSON, None)
+        elif not again:
             self.begin(situation, score)
-            fault = {**_FAULTS, **self.faults}.get(situation)
-            if fault is not None:
-                for path in sorted(self.calls):
-                    self.control.add_fault(attrs.evolve(fault, path=path, times=None))
+            self._strike(self.last_calls or self.calls if step is None else self.calls)
         self._listen(is_there=situation is not Situation.UNREACHABLE)
 
-    def pictures(self) -> tuple[Image, Image]:
-        return self.pictures_for(Situation.SAME_PERSON)
+    def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
+        self.set_situation(Situation.SAME_PERSON)
+        self._reply, self._step = reply, step
+
+    @property
+    def last_reply(self) -> SimulatorReply | None:
+        return self._between.last_reply
+
+    def arrived(self, at: int) -> None:
+        """A request of a call is there, the first one since the situation was set being 1."""
+        situation = self.situation
+        if situation is None or self._reply is not None or at != self._step or at == 1:
+            return
+        if situation not in {*_FAULTS, *self.faults, *_ENDLESS}:
+            self.begin(situation, self.score)
+        self._strike(self.calls)
+
+    def _strike(self, paths: frozenset[str]) -> None:
+        fault = {**_FAULTS, **self.faults}.get(self.situation or Situation.SAME_PERSON)
+        if fault is not None:
+            for path in sorted(paths):
+                self.control.add_fault(attrs.evolve(fault, path=path, times=None))
+
+    def answered(self, path: str, at: int, response: Response) -> Response:
+        """What is sent instead of an answer of the world's own."""
+        struck = at == self._step if self._step else path in (self.last_calls or self.calls)
+        if struck and self._reply is not None:
+            headers = {"Content-Type": "application/json", **self._reply.headers}
+            return Response(
+                status=self._reply.status, headers=headers.items(), body=self._reply.content
+            )
+        response = self.altered(path, response)
+        piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
+        if struck and piece:
+            return attrs.evolve(response, body=b" ", more=lambda: piece)
+        return response
+
+    def altered(self, path: str, response: Response) -> Response:
+        """An answer 200 in JSON with the body that `alter` makes of it."""
+        if response.status != 200 or "json" not in (response.header("content-type") or ""):
+            return response
+        return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         sheet = card_sheet()
@@ -192,10 +249,6 @@ class MockDouble(VendorDouble):
             place.close()
 
 
-#: Makes another body of the decoded body of an answer 200; the first argument is the path.
-Alter = Callable[[str, Any], Any]
-
-
 @attrs.frozen(kw_only=True)
 class Sent:
     """The last call as it arrived.
@@ -221,21 +274,22 @@ class Between:
 
     Args:
         engine: Who answers.
-        calls: The paths of the calls that are counted.
-        alter: Applied to the body of each answer 200 of the engine's own.
+        simulator: Whose calls are counted, and who has the last word.
 
     Attributes:
         seen: How many calls have arrived, whatever became of them.
+        at: How many of them since the situation was set.
         last: The last one that arrived whole; None for none.
+        last_reply: What it was answered with.
     """
 
-    def __init__(self, engine: App, *, calls: Container[str], alter: Alter) -> None:
+    def __init__(self, engine: App, simulator: MockSimulator) -> None:
         self._engine = engine
-        self._calls = calls
-        self._alter = alter
+        self._simulator = simulator
         self._lock = threading.Lock()
-        self.seen = 0
+        self.seen = self.at = 0
         self.last: Sent | None = None
+        self.last_reply: SimulatorReply | None = None
 
     @property
     def faults(self) -> Faults:
@@ -244,8 +298,11 @@ class Between:
 
     def refuse_early(self, head: Head) -> Response | None:
         """As the engine. Asked once for each request, before any fault strikes it."""
-        with self._lock:
-            self.seen += head.path in self._calls
+        if head.path in self._simulator.calls:
+            with self._lock:
+                self.seen += 1
+                self.at += 1
+                self._simulator.arrived(self.at)
         return self._engine.refuse_early(head)
 
     def max_body_bytes(self, head: Head) -> int:
@@ -265,13 +322,18 @@ class Between:
         self._engine.note(head, what)
 
     def handle(self, request: Request) -> Response:
-        """The engine's answer; an answer 200 in JSON is altered."""
+        """The engine's answer, or what the simulator makes of it."""
         self._remember(request)
         response = self._engine.handle(request)
-        if response.status != 200 or "json" not in (response.header("content-type") or ""):
-            return response
-        body = self._alter(request.path, response.json())
-        return attrs.evolve(response, body=json.dumps(body).encode())
+        if request.path not in self._simulator.calls:
+            return self._simulator.altered(request.path, response)
+        response = self._simulator.answered(request.path, self.at, response)
+        self.last_reply = SimulatorReply(
+            status=response.status,
+            body=response.body,
+            headers={"Content-Type": response.header("content-type") or ""},
+        )
+        return response
 
     def answer_of(self, fault: Fault, request: Request) -> Response:
         """As the engine."""
@@ -279,7 +341,7 @@ class Between:
         return self._engine.answer_of(fault, request)
 
     def _remember(self, request: Request) -> None:
-        if request.path in self._calls:
+        if request.path in self._simulator.calls:
             kind = request.header("content-type") or ""
             self.last = Sent(path=request.path, content_type=kind, body=request.body)
 
@@ -312,6 +374,10 @@ class Upright:
     def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
         """As `match`."""
         return self._decider.liveness(upright(probe), rotate=rotate)
+
+    def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
+        """As `match`."""
+        return self._decider.look(upright(picture), rotate=rotate)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._decider, name)

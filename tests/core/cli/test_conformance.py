@@ -10,22 +10,21 @@ from rich.console import Console
 from facematch_core import testing
 from facematch_core.cli import common, conformance
 from facematch_core.cli.common import MEANING, Exit
-from facematch_core.cli.conformance import numbers, show_card
-from facematch_core.testing import Card
-from facematch_core.testing._card import CapabilityLine, CardVerdict, RuleLine
-from facematch_core.testing._running import Status
+from facematch_core.cli.conformance import numbers, show_report
+from facematch_core.testing import ConformanceReport
+from facematch_core.testing.report import CapabilityLine, RuleLine, Status, Verdict
 
 MADE = """
     import attrs
     from facematch_core import ConfigurationError
-    from facematch_core.testing._saboteurs._http_paragon import HttpParagon, HttpParagonDouble
+    from mutants.reference import HttpReference, HttpReferenceSimulator
 
     def whole(_, attribute, value):
         if type(value) is not int:
             raise ConfigurationError(f"{attribute.name} must be a whole number.")
 
     @attrs.frozen(kw_only=True)
-    class Good(HttpParagon):
+    class Good(HttpReference):
         name = "good"
         level: int = attrs.field(default=1, validator=whole)
 
@@ -36,11 +35,11 @@ MADE = """
         def decision(self, call, body, score):
             return super().decision(call, {**body, "verdict": "yes"}, score)
 
-    class Double(HttpParagonDouble):
+    class Simulator(HttpReferenceSimulator):
         def __init__(self):
             super().__init__(Good)
 
-    class BadDouble(HttpParagonDouble):
+    class BadSimulator(HttpReferenceSimulator):
         def __init__(self):
             super().__init__(Bad)
 """
@@ -51,14 +50,14 @@ def strangers(plugin):
     """One backend that keeps the contract, and one that does not."""
     groups = {
         "facematch.backends": {"good": "Good", "bad": "Bad"},
-        "facematch.doubles": {"good": "Double", "bad": "BadDouble"},
+        "facematch.simulators": {"good": "Simulator", "bad": "BadSimulator"},
     }
     return plugin(MADE, groups)
 
 
 @pytest.fixture
 def alone(plugin):
-    """A backend without a double."""
+    """A backend without a simulator."""
     return plugin(MADE, {"facematch.backends": {"good": "Good"}})
 
 
@@ -69,8 +68,8 @@ def test_a_backend_that_conforms(run, strangers):
     lines = told.stdout.splitlines()
     number = len(testing.rules())
     assert lines[0] == "CONFORMS  good keeps every rule that applies to it."
-    assert lines[1] == f"  {number} rules: {number} passed"
-    assert lines[2] == "  good of stranger 2.5, played by Double of stranger 2.5"
+    assert lines[1] == f"  {number} rules: {number - 1} passed, 1 do not apply"
+    assert lines[2] == "  good of stranger 2.5, played by Simulator of stranger 2.5"
     assert "Declared and proved: match, liveness" in told.stdout
     assert len(lines) <= 10
     assert told.stderr == ""
@@ -85,14 +84,14 @@ def test_a_backend_that_fails(run, strangers):
     assert "R06 One person matches, two people do not" in " ".join(told.stdout.split())
 
 
-def test_without_a_double(run, alone):
-    """Open, with one line for all rules that wait for a double."""
+def test_without_a_simulator(run, alone):
+    """Open, with one line for all rules that wait for a simulator."""
     told = run("conformance", "good")
     assert told.exit_code == Exit.LOOK == 3
     assert told.stdout.startswith("OPEN  good breaks no rule, but not all of it was tested.")
     words = " ".join(told.stdout.split())
-    assert words.count("no double is installed: entry-point group facematch.doubles") == 1
-    assert "good of stranger 2.5, without a double" in words
+    assert words.count("no simulator is installed: entry-point group facematch.simulators") == 1
+    assert "good of stranger 2.5, without a simulator" in words
 
 
 def test_every_rule(run, alone):
@@ -106,20 +105,25 @@ def test_every_rule(run, alone):
 
 def test_json_and_file(run_json, strangers, tmp_path):
     """The card for programs, printed and written; a newer one takes the place of an older one."""
-    (tmp_path / "good.json").write_text('{"kind": "card", "verdict": "fails"}')
+    (tmp_path / "good.json").write_text('{"kind": "conformance_report", "verdict": "fails"}')
     code, document = run_json("conformance", "good", "--out", "good.json")
     assert code == 0
     written = (tmp_path / "good.json").read_text()
     assert json.loads(written) == document
-    assert Card.from_dict(document).verdict == "conforms"
+    assert ConformanceReport.from_dict(document).verdict == "conforms"
     assert str(tmp_path) not in written
 
 
 def test_missing_folders_are_created(run, alone, tmp_path):
     """As for every file that a command writes; where it is, is said."""
     told = run("conformance", "good", "--out", "cards/good.json")
-    assert "The card as JSON: cards/good.json" in told.stdout
-    assert Card.from_dict(json.loads((tmp_path / "cards" / "good.json").read_text())).double is None
+    assert "The report as JSON: cards/good.json" in told.stdout
+    assert (
+        ConformanceReport.from_dict(
+            json.loads((tmp_path / "cards" / "good.json").read_text())
+        ).simulator
+        is None
+    )
 
 
 @pytest.mark.parametrize("content", [b"my notes", b'{"kind": "match"}', b"[" * 100_000, b"[]"])
@@ -128,7 +132,7 @@ def test_another_file_is_left_alone(run, alone, tmp_path, content):
     (tmp_path / "card.json").write_bytes(content)
     told = run("conformance", "good", "--out", "card.json")
     assert told.exit_code == 2
-    assert "is no card of facematch" in told.stderr
+    assert "is no conformance report of facematch" in told.stderr
     assert (tmp_path / "card.json").read_bytes() == content
 
 
@@ -199,13 +203,13 @@ def card(*rules, **more):
     """A card."""
     made = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
     told = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": made}
-    return Card(**{"rules": rules, **told, **more})
+    return ConformanceReport(**{"rules": rules, **told, **more})
 
 
 def test_rules_with_one_reason_share_a_line(capsys):
     """And no line is as long as a list of all."""
     reason = "Acme cannot do it."
-    show_card(
+    show_report(
         card(
             line("R01"),
             *(line(f"R{n:02}", Status.OPEN, reason) for n in (2, 3, 4, 7)),
@@ -226,21 +230,21 @@ def test_what_is_not_proved_is_said(capsys):
         CapabilityLine(name=name, declared="yes", proved=name == "match", rules=("R06",))
         for name in ("match", "rotate")
     ]
-    show_card(card(line("R06"), capabilities=tuple(lines)))
+    show_report(card(line("R06"), capabilities=tuple(lines)))
     told = capsys.readouterr().out
     assert told.startswith("OPEN  ")
     assert "  Declared and proved: match\n  Declared, not proved: rotate\n" in told
 
 
 def test_terminal_is_not_steered(capsys):
-    """What a double says may hold anything."""
-    show_card(card(line("R01", Status.FAILED, "bad \x1b[2J word")))
+    """What a simulator says may hold anything."""
+    show_report(card(line("R01", Status.FAILED, "bad \x1b[2J word")))
     assert "\x1b" not in capsys.readouterr().out
 
 
 def test_every_verdict_has_its_word_and_code():
     """The tables are total, and each code is explained in the help."""
-    verdicts = {verdict.value for verdict in CardVerdict}
+    verdicts = {verdict.value for verdict in Verdict}
     assert set(conformance.VERDICTS) == verdicts
     assert {code for *_, code in conformance.VERDICTS.values()} <= set(MEANING)
     assert set(conformance.WORDS) == {status.value for status in Status}
@@ -268,7 +272,7 @@ def test_progress_on_a_terminal(run, alone, monkeypatch):
 def test_card_lines_are_few(capsys):
     """Ten seconds are a handful of lines."""
     rules = [line(f"R{n:02}", cases=3, passed=3) for n in range(1, 48)]
-    show_card(card(*rules))
+    show_report(card(*rules))
     assert len(capsys.readouterr().out.splitlines()) == 4
-    show_card(card(*rules), everything=True)
+    show_report(card(*rules), everything=True)
     assert len(capsys.readouterr().out.splitlines()) > 50

@@ -6,15 +6,14 @@ import json
 import pytest
 
 from facematch_core.http import BodyShape, HttpReply
-from facematch_core.testing._bodies import (
+from facematch_core.testing.bodies import (
     CANARY,
-    dropped,
+    changed,
     forms,
     made_up,
     named,
-    numbers,
+    number_in,
     places,
-    replaced,
     turned_round,
 )
 
@@ -37,15 +36,15 @@ def test_places_are_all():
 def test_replaced(text):
     """As it is written, whether it is JSON or not; the document stays as it was."""
     before = json.dumps(DOCUMENT)
-    assert replaced(DOCUMENT, ("a", 0, "b"), text).decode() == before.replace("1.5", text)
+    assert changed(DOCUMENT, ("a", 0, "b"), text).decode() == before.replace("1.5", text)
     assert json.dumps(DOCUMENT) == before
 
 
 def test_dropped():
     """Key and all, or an item of a list."""
-    assert json.loads(dropped(DOCUMENT, ("a", 0, "b"))) == {"a": [{}, None], "c": "2"}
-    assert json.loads(dropped(DOCUMENT, ("a", 1))) == {"a": [{"b": 1.5}], "c": "2"}
-    assert json.loads(dropped(DOCUMENT, ("c",))) == {"a": DOCUMENT["a"]}
+    assert json.loads(changed(DOCUMENT, ("a", 0, "b"), None)) == {"a": [{}, None], "c": "2"}
+    assert json.loads(changed(DOCUMENT, ("a", 1), None)) == {"a": [{"b": 1.5}], "c": "2"}
+    assert json.loads(changed(DOCUMENT, ("c",), None)) == {"a": DOCUMENT["a"]}
 
 
 def test_turned_round():
@@ -54,10 +53,11 @@ def test_turned_round():
     assert json.dumps(turned) == '{"w": [3, 4], "x": {"z": 2, "y": 1}}'
 
 
-def test_numbers():
+def test_number_in():
     """Also those in texts; what is true is none."""
-    assert numbers({"a": [1.5, True], "b": "2", "c": "x", "d": {"e": 10**400}}) == {1.5, 2.0}
-    assert numbers(7) == {7.0}
+    assert list(map(number_in, (1.5, True, "2", "x", 10**400, [7], 7))) == (
+        [1.5, None, 2.0, None, None, None, 7.0]
+    )
 
 
 def test_forms_cover_every_shape():

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from mutants.reference import HttpReference, ReferenceBackend, ReferenceSimulator
+from mutants.table import MUTANTS
 from plugins import Site
 
 from facematch_core import (
@@ -14,28 +16,26 @@ from facematch_core import (
 )
 from facematch_core.plugins import BACKENDS
 from facematch_core.testing import Situation, conformance, rules
-from facematch_core.testing._conformance import NO_DOUBLE
-from facematch_core.testing._doubles import GROUP as DOUBLES
-from facematch_core.testing._running import Status
-from facematch_core.testing._saboteurs import SABOTEURS, ParagonBackend, ParagonDouble
-from facematch_core.testing._saboteurs._http_paragon import HttpParagon
+from facematch_core.testing.report import Status
+from facematch_core.testing.running import GROUP as SIMULATORS
+from facematch_core.testing.running import NO_SIMULATOR
 
-#: A backend and its double, as a stranger's distribution brings them.
+#: A backend and its simulator, as a stranger's distribution brings them.
 MADE = """
-    from facematch_core.testing._saboteurs import ParagonDouble
-    from facematch_core.testing._saboteurs._http_paragon import HttpParagon, HttpParagonDouble
+    from mutants.reference import ReferenceSimulator
+    from mutants.reference import HttpReference, HttpReferenceSimulator
 
-    class Made(HttpParagon):
+    class Made(HttpReference):
         name = "made"
 
-    class Double(HttpParagonDouble):
+    class Simulator(HttpReferenceSimulator):
         def __init__(self):
             super().__init__(Made)
 
-    class Other(ParagonDouble):
+    class Other(ReferenceSimulator):
         pass
 
-    class Dead(Double):
+    class Dead(Simulator):
         def __enter__(self):
             raise OSError("no port is free")
 """
@@ -54,15 +54,15 @@ def numbers(card, *statuses):
     return {rule.number for status in statuses for rule in card.of(status)}
 
 
-def test_an_installed_backend_with_its_double(site):
+def test_an_installed_backend_with_its_simulator(site):
     """The card says who was tried with whom, under which rules."""
-    points = [(BACKENDS, "made", "Made"), (DOUBLES, "made", "Double")]
+    points = [(BACKENDS, "made", "Made"), (SIMULATORS, "made", "Simulator")]
     site.add("facematch-made", points, MADE, version="2.1")
     card = conformance("made")
     assert card.verdict == "conforms"
     assert (card.backend, card.distribution, card.version) == ("made", "facematch-made", "2.1")
-    assert (card.double, card.double_distribution, card.double_version) == (
-        "Double",
+    assert (card.simulator, card.simulator_distribution, card.simulator_version) == (
+        "Simulator",
         "facematch-made",
         "2.1",
     )
@@ -72,57 +72,57 @@ def test_an_installed_backend_with_its_double(site):
     assert {line.name for line in card.capabilities if not line.proved} == set()
 
 
-def test_without_a_double(site):
+def test_without_a_simulator(site):
     """Only the pure rules are run, over placeholders; of all others the card says why not."""
     site.add("facematch-made", [(BACKENDS, "made", "Made")], MADE)
     card = conformance("made")
     assert card.verdict == "open"
-    assert card.double is None
+    assert card.simulator is None
     assert numbers(card, Status.PASSED) == PURE
     open_ones = card.of(Status.OPEN)
     assert {rule.number for rule in open_ones} == ALL - PURE
-    assert {rule.reasons for rule in open_ones} == {(NO_DOUBLE,)}
+    assert {rule.reasons for rule in open_ones} == {(NO_SIMULATOR,)}
     assert {rule.cases for rule in open_ones} == {0}
     assert not any(line.proved for line in card.capabilities)
 
 
-def test_a_class_and_a_double_of_ones_own():
+def test_a_class_and_a_simulator_of_ones_own():
     """In one's own tests nothing needs to be installed."""
-    card = conformance(ParagonBackend, double=ParagonDouble)
+    card = conformance(ReferenceBackend, simulator=ReferenceSimulator)
     assert card.verdict == "conforms"
-    assert (card.distribution, card.double_distribution, card.double) == (
+    assert (card.distribution, card.simulator_distribution, card.simulator) == (
         None,
         None,
-        "ParagonDouble",
+        "ReferenceSimulator",
     )
 
 
 @pytest.mark.parametrize("name", ["AtLeastForAbove", "EveryPassIsCertain"])
 def test_a_fault_is_named(name):
     """By its rule, in the words of what was seen."""
-    saboteur = SABOTEURS[name]
+    mutant = MUTANTS[name]
 
-    class Double(ParagonDouble):
+    class Simulator(ReferenceSimulator):
         def __init__(self):
-            super().__init__(saboteur.backend)
+            super().__init__(mutant.backend)
 
-    card = conformance(saboteur.backend, double=Double)
+    card = conformance(mutant.backend, simulator=Simulator)
     assert card.verdict == "fails"
-    assert saboteur.rule in numbers(card, Status.FAILED)
+    assert mutant.rule in numbers(card, Status.FAILED)
     assert all(rule.reasons for rule in card.of(Status.FAILED))
 
 
 def test_reasons_are_told_once_with_their_cases():
     """Not once for each of ten cases; and one open case leaves the rule open."""
 
-    class Poor(ParagonDouble):
-        situations = ParagonDouble.situations - {Situation.REJECTED, Situation.NO_CREDIT}
+    class Poor(ReferenceSimulator):
+        situations = ReferenceSimulator.situations - {Situation.REJECTED, Situation.NO_CREDIT}
 
-    class Tongue(ParagonBackend):
+    class Tongue(ReferenceBackend):
         def refusal(self, status):
             raise KeyError("no such status")
 
-    card = conformance(ParagonBackend, double=Poor)
+    card = conformance(ReferenceBackend, simulator=Poor)
     told = {rule.number: rule for rule in card.rules}
     assert told["R17"].status is Status.OPEN
     assert told["R17"].reasons == (
@@ -131,30 +131,30 @@ def test_reasons_are_told_once_with_their_cases():
     )
     assert (told["R17"].cases, told["R17"].passed) == (10, 8)
 
-    class Double(Poor):
+    class Simulator(Poor):
         def __init__(self):
             super().__init__(Tongue)
 
-    told = {rule.number: rule for rule in conformance(Tongue, double=Double).rules}
+    told = {rule.number: rule for rule in conformance(Tongue, simulator=Simulator).rules}
     assert told["R17"].status is Status.FAILED
     assert told["R17"].reasons == (
         "bad_key, throttled, gateway_error, outage: KeyError: 'no such status'",
     )
 
 
-def test_settings_go_over_those_of_the_double():
+def test_settings_go_over_those_of_the_simulator():
     """Their names stand on the card, their values nowhere."""
 
-    class Double(ParagonDouble):
+    class Simulator(ReferenceSimulator):
         secrets = ("another-key-5510",)
 
-    card = conformance(ParagonBackend, double=Double, settings={"key": "another-key-5510"})
+    card = conformance(ReferenceBackend, simulator=Simulator, settings={"key": "another-key-5510"})
     assert card.verdict == "conforms"
     assert card.settings == ("key",)
     assert "another-key-5510" not in json.dumps(card.to_dict())
 
 
-def test_settings_without_a_double(site):
+def test_settings_without_a_simulator(site):
     """A needed setting that is no secret is asked for in a sentence."""
     source = (
         MADE
@@ -162,7 +162,7 @@ def test_settings_without_a_double(site):
     import attrs
 
     @attrs.frozen(kw_only=True)
-    class Region(HttpParagon):
+    class Region(HttpReference):
         name = "region"
         region: str
 """
@@ -174,15 +174,15 @@ def test_settings_without_a_double(site):
 
 
 @pytest.mark.parametrize(
-    ("double", "says"),
+    ("simulator", "says"),
     [
-        ("Dead", r"double Dead of facematch-made cannot be used \(OSError: no port is free\)"),
-        ("Other", r"it opens ParagonBackend, which is no Made"),
+        ("Dead", r"simulator Dead of facematch-made cannot be used \(OSError: no port is free\)"),
+        ("Other", r"it opens ReferenceBackend, which is no Made"),
     ],
 )
-def test_a_double_that_cannot_be_used(site, double, says):
+def test_a_simulator_that_cannot_be_used(site, simulator, says):
     """One sentence, instead of a card on which every rule failed."""
-    points = [(BACKENDS, "made", "Made"), (DOUBLES, "made", double)]
+    points = [(BACKENDS, "made", "Made"), (SIMULATORS, "made", simulator)]
     site.add("facematch-made", points, MADE)
     with pytest.raises(BackendUnavailable, match=says):
         conformance("made")
@@ -191,15 +191,15 @@ def test_a_double_that_cannot_be_used(site, double, says):
 def test_settings_that_the_backend_refuses():
     """Its own sentence is what people read."""
     with pytest.raises(BackendUnavailable, match=r"cannot be used \(TypeError: .*colour"):
-        conformance(ParagonBackend, double=ParagonDouble, settings={"colour": "red"})
+        conformance(ReferenceBackend, simulator=ReferenceSimulator, settings={"colour": "red"})
 
 
 def test_what_is_no_backend():
     """An unknown name gets the usual hint, and an object is no class."""
     with pytest.raises(BackendUnavailable, match="did you mean didit"):
         conformance("didid")
-    with pytest.raises(ConfigurationError, match=r"not HttpParagon: give it type\(backend\)"):
-        conformance(HttpParagon(api_key="paragon-key-1234"))
+    with pytest.raises(ConfigurationError, match=r"not HttpReference: give it type\(backend\)"):
+        conformance(HttpReference(api_key="reference-key-1234"))
 
 
 def test_without_assertions_nothing_is_proved():

@@ -1,13 +1,13 @@
 """The contract against a backend that keeps every rule: all pass, none is skipped."""
 
 import pytest
+from mutants.reference import ReferenceSimulator
 
 from facematch_core.testing import BackendContract
-from facematch_core.testing._saboteurs import ParagonDouble
 
 
 class TestContract(BackendContract):
     @pytest.fixture
-    def double(self):
-        with ParagonDouble() as double:
-            yield double
+    def simulator(self):
+        with ReferenceSimulator() as simulator:
+            yield simulator

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core.testing import find_leaks, noise, picture_samples, told_by
-from facematch_core.testing._leaks import captured_log
+from facematch_core.testing.leaks import captured_log
 
 SECRET = b"k\xffe'y/\xfb+\x00\n~1"
 

@@ -2,15 +2,20 @@
 
 import time
 
+import attrs
 import pytest
+from mutants.reference import (
+    HttpReference,
+    HttpReferenceSimulator,
+    ReferenceBackend,
+    ReferenceSimulator,
+    can,
+)
 
 from facematch_core import Billing, Charged, DeadlineExceeded, UnexpectedResponse
 from facematch_core.testing import BackendContract, Situation
-from facematch_core.testing._contract import _money
-from facematch_core.testing._contract._bench import DEADLINE_S, Bench
-from facematch_core.testing._saboteurs import ParagonBackend, ParagonDouble
-from facematch_core.testing._saboteurs._http_paragon import HttpParagon, HttpParagonDouble
-from facematch_core.testing._saboteurs._registry import can
+from facematch_core.testing.bench import DEADLINE_S, Bench
+from facematch_core.testing.contract import money
 
 #: Seconds that are clearly too late.
 LATE_S = 4 * DEADLINE_S
@@ -30,18 +35,18 @@ CLOCK = Clock()
 
 @pytest.fixture(autouse=True)
 def _rule_looks_at_it(monkeypatch):
-    monkeypatch.setattr(_money, "time", CLOCK)
+    monkeypatch.setattr(money, "time", CLOCK)
 
 
-class Late(ParagonBackend):
+class Late(ReferenceBackend):
     """Ends the first calls long after their deadline, and the others in time."""
 
-    late = 1
+    missed = 1
 
     def exchange(self, call):
         answer = super().exchange(call)
-        if isinstance(answer[2], DeadlineExceeded) and self.late:
-            self.late -= 1
+        if isinstance(answer[2], DeadlineExceeded) and self.missed:
+            self.missed -= 1
             CLOCK.lost_s += LATE_S
         return answer
 
@@ -49,12 +54,12 @@ class Late(ParagonBackend):
 class AlwaysLate(Late):
     """The same, of all calls."""
 
-    late = 99
+    missed = 99
 
 
 def judge(backend):
     """Run the rule against a backend."""
-    bench = Bench(ParagonDouble(backend))
+    bench = Bench(ReferenceSimulator(backend))
     BackendContract().test_r19_deadline_holds(bench)
     bench.close()
 
@@ -70,7 +75,7 @@ def test_what_is_always_late_is_told():
         judge(AlwaysLate)
 
 
-class Free(HttpParagon):
+class Free(HttpReference):
     """Its vendor charges nothing."""
 
     capabilities = can(billed_operations=frozenset())
@@ -79,32 +84,36 @@ class Free(HttpParagon):
         return Charged.NO
 
 
-class FreeDouble(HttpParagonDouble):
-    """That vendor: it keeps no books."""
+class FreeSimulator(HttpReferenceSimulator):
+    """That vendor."""
 
-    charges = 0
+    def answer(self, request, situation, score):
+        return attrs.evolve(super().answer(request, situation, score), charged=False)
 
 
-def unreadable(backend, double):
+def unreadable(backend, simulator):
     """Run the rules that meet an answer 200 which cannot be read."""
     rules = BackendContract()
-    bench = Bench(double(backend))
-    rules.test_r15_impossible_score_is_no_score(bench)
-    rules.test_r17_failures_are_told_apart(bench, Situation.UNREADABLE_200)
-    rules.test_r39_what_is_no_number_is_no_score(bench)
-    rules.test_r40_any_body_is_read_or_refused(bench)
-    bench.close()
+    with simulator(backend) as opened:
+        bench = Bench(opened)
+        try:
+            rules.test_r15_impossible_score_is_no_score(bench)
+            rules.test_r17_failures_are_told_apart(bench, Situation.UNREADABLE_200)
+            rules.test_r39_what_is_no_number_is_no_score(bench)
+            rules.test_r40_any_body_is_read_or_refused(bench)
+        finally:
+            bench.close()
 
 
 def test_what_cannot_be_read_of_a_free_vendor_is_free():
     """The core says so by itself, and the rules take it."""
-    unreadable(Free, FreeDouble)
+    unreadable(Free, FreeSimulator)
 
 
 def test_what_cannot_be_read_of_a_billed_vendor_is_not():
     """Whoever says so is caught, by the declaration and not by the books alone."""
 
-    class Sparing(HttpParagon):
+    class Sparing(HttpReference):
         def parse(self, call, reply):
             try:
                 return super().parse(call, reply)
@@ -112,4 +121,4 @@ def test_what_cannot_be_read_of_a_billed_vendor_is_not():
                 raise UnexpectedResponse("Odd.", billing=Billing(Charged.NO)) from None
 
     with pytest.raises(AssertionError, match="charged"):
-        unreadable(Sparing, FreeDouble)
+        unreadable(Sparing, FreeSimulator)

@@ -1,4 +1,4 @@
-"""The photographs for doubles: those of the wheel, by name."""
+"""The photographs for simulators: those of the wheel, by name."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 import facematch_core
 from facematch_core.testing import photograph
-from facematch_core.testing._photographs import PHOTOGRAPHS
+from facematch_core.testing.pictures import PHOTOGRAPHS
 
 FOLDER = Path(facematch_core.__file__).parent / "cli" / "photographs"
 

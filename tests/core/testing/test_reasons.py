@@ -8,16 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core.testing._reasons import LONGEST, Masked, in_one_line
-
-NOBODY = Masked(())
+from facematch_core.testing.running import LONGEST, in_one_line, masked
 
 
-def told(error, masked=NOBODY):
+def told(error):
     """The line for an exception that was raised here."""
     with pytest.raises(BaseException) as caught:
         raise error
-    return in_one_line(caught, masked)
+    return in_one_line(caught)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +62,7 @@ def test_a_long_reason_is_cut():
 )
 def test_folders_are_masked(folder):
     """The name of a file may help, where somebody keeps it may not be told."""
-    line = NOBODY.text(f"No such file: '{folder / 'deep' / 'one.pem'}'.")
+    line = masked(f"No such file: '{folder / 'deep' / 'one.pem'}'.", ())
     assert str(folder) not in line
     assert line.endswith("one.pem'.")
 
@@ -72,15 +70,15 @@ def test_folders_are_masked(folder):
 @pytest.mark.parametrize("text", ["POST /v3/face-match/ was sent", "50/50 and/or 3 / 4", "a: b"])
 def test_other_slashes_stay(text):
     """Paths of a vendor's API are what a reason may be about."""
-    assert NOBODY.text(text) == text
+    assert masked(text, ()) == text
 
 
 @given(st.text("0123456789abcdef", min_size=6), st.text(), st.text())
 def test_secrets_are_masked(secret, before, after):
     """Wherever they stand."""
-    assert secret not in Masked([secret]).text(f"{before}{secret}{after}")
+    assert secret not in masked(f"{before}{secret}{after}", [secret])
 
 
 def test_the_longer_secret_first():
     """One that holds another one leaves no rest."""
-    assert Masked(["secret-1", "secret-1-more"]).text("is secret-1-more") == "is ***"
+    assert masked("is secret-1-more", ["secret-1", "secret-1-more"]) == "is ***"

@@ -6,23 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from mutants.reference import ReferenceBackend, ReferenceSimulator
+from mutants.table import MUTANTS
 
 from facematch_core.testing import Situation, rules
-from facematch_core.testing._running import Case, Status, run
-from facematch_core.testing._saboteurs import SABOTEURS, ParagonBackend, ParagonDouble
-from facematch_core.testing._situations import required
+from facematch_core.testing.report import Case, Status
+from facematch_core.testing.running import run
+from facematch_core.testing.simulator import required
 
+TESTS = Path(__file__).parents[2]
 NUMBERS = [rule.number for rule in rules()]
 
 
-class Poor(ParagonDouble):
+class Poor(ReferenceSimulator):
     """Cannot do much, and knows of one thing that it is not there."""
 
-    situations = required(ParagonBackend.capabilities) | {Situation.BAD_KEY}
-    absent = {Situation.TWO_FACES: "Paragon counts no faces."}  # noqa: RUF012 - as doubles have it
+    situations = required(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
+    cannot_happen = {Situation.TWO_FACES: "The vendor counts no faces."}  # noqa: RUF012 - as simulators have it
 
 
-class Rude(ParagonBackend):
+class Rude(ReferenceBackend):
     """Its answer to one failure is an exception that tells key and place."""
 
     def refusal(self, status):
@@ -37,10 +40,10 @@ def found():
     told = []
     cases = run(
         {
-            "paragon": ParagonDouble,
+            "reference": ReferenceSimulator,
             "poor": Poor,
-            "rude": lambda: ParagonDouble(Rude),
-            "blind": SABOTEURS["EveryPassIsCertain"].make,
+            "rude": lambda: ReferenceSimulator(Rude),
+            "blind": MUTANTS["EveryPassIsCertain"].make,
         },
         progress=lambda done, total: told.append((done, total)),
     )
@@ -55,16 +58,16 @@ def of(cases, rule, status=None):
 def test_every_rule_is_run_in_order(found):
     """For each subject, from the first to the last."""
     cases, _ = found
-    assert list(cases) == ["paragon", "poor", "rude", "blind"]
+    assert list(cases) == ["reference", "poor", "rude", "blind"]
     for of_one in cases.values():
         assert list(dict.fromkeys(case.rule for case in of_one)) == NUMBERS
 
 
 def test_cases_are_told_apart(found):
     """A rule about several situations has a case for each, by its name."""
-    names = [case.name for case in of(found[0]["paragon"], "R17")]
+    names = [case.name for case in of(found[0]["reference"], "R17")]
     assert names[:2] == ["bad_key", "no_credit"]
-    assert [case.name for case in of(found[0]["paragon"], "R01")] == [""]
+    assert [case.name for case in of(found[0]["reference"], "R01")] == [""]
 
 
 def test_what_is_open_and_what_does_not_apply(found):
@@ -83,7 +86,7 @@ def test_what_is_open_and_what_does_not_apply(found):
             rule="R12",
             name="",
             status=Status.DOES_NOT_APPLY,
-            reason="Paragon counts no faces.",
+            reason="The vendor counts no faces.",
         )
     ]
     assert {case.status for case in of(poor, "R17")} == {Status.PASSED, Status.OPEN}
@@ -117,16 +120,16 @@ def test_progress_counts_every_case(found):
 def test_only_the_pure_rules():
     """Those are run where nobody plays the vendor."""
     pure = {rule.number for rule in rules() if rule.pure}
-    found = run({"paragon": ParagonDouble}, pure_only=True)["paragon"]
+    found = run({"reference": ReferenceSimulator}, pure_only=True)["reference"]
     assert {case.rule for case in found} == pure
 
 
 def test_one_rule_of_one_subject():
     """Who is aimed at is asked about that rule alone, until a case of it fails."""
     makes = {
-        "paragon": ParagonDouble,
-        "aimed": ParagonDouble,
-        "rude": lambda: ParagonDouble(Rude),
+        "reference": ReferenceSimulator,
+        "aimed": ReferenceSimulator,
+        "rude": lambda: ReferenceSimulator(Rude),
     }
     told = []
     found = run(
@@ -134,22 +137,22 @@ def test_one_rule_of_one_subject():
         aimed={"aimed": "R18", "rude": "R17"},
         progress=lambda done, total: told.append((done, total)),
     )
-    assert {case.rule for case in found["paragon"]} == set(NUMBERS)
-    assert list(found["aimed"]) == of(found["paragon"], "R18")
+    assert {case.rule for case in found["reference"]} == set(NUMBERS)
+    assert list(found["aimed"]) == of(found["reference"], "R18")
     assert [(case.rule, case.name, case.status) for case in found["rude"]] == [
         ("R17", "bad_key", Status.FAILED)
     ]
     assert told[-1] == (len(told), len(told))
 
 
-def test_a_broken_double_fails_the_rule_that_met_it():
+def test_a_broken_simulator_fails_the_rule_that_met_it():
     """What goes wrong before and after a rule is told as such."""
 
-    class Broken(ParagonDouble):
+    class Broken(ReferenceSimulator):
         def __enter__(self):
             raise OSError("no port")
 
-    class Untidy(ParagonDouble):
+    class Untidy(ReferenceSimulator):
         def __exit__(self, *_):
             raise OSError("still there")
 
@@ -164,8 +167,8 @@ def test_a_broken_double_fails_the_rule_that_met_it():
 def test_ctrl_c_stops_it():
     """Half a card is none."""
 
-    class Stopped(ParagonDouble):
-        def prepare(self, situation, *, score=None):
+    class Stopped(ReferenceSimulator):
+        def set_situation(self, situation, *, score=None, step=None):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -177,7 +180,7 @@ def test_the_environment_is_left_as_it_was(monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
     monkeypatch.setenv("PYTEST_PLUGINS", "no_such_module")
     before = dict(os.environ)
-    assert run({"paragon": ParagonDouble}, pure_only=True)["paragon"]
+    assert run({"reference": ReferenceSimulator}, pure_only=True)["reference"]
     assert dict(os.environ) == before
 
 
@@ -190,11 +193,13 @@ HOSTILE = {
     "site/foreign-1.dist-info/entry_points.txt": "[pytest11]\nforeign = foreign\n",
 }
 FOREIGN = """
-from facematch_core.testing._running import Status, run
-from facematch_core.testing._saboteurs import SABOTEURS, ParagonDouble
+from facematch_core.testing.report import Status
+from facematch_core.testing.running import run
+from mutants.reference import ReferenceSimulator
+from mutants.table import MUTANTS
 
-cases = run({"paragon": ParagonDouble, "blind": SABOTEURS["EveryPassIsCertain"].make})
-print({case.status.value for case in cases["paragon"]})
+cases = run({"reference": ReferenceSimulator, "blind": MUTANTS["EveryPassIsCertain"].make})
+print({case.status.value for case in cases["reference"]})
 print([c.reason for c in cases["blind"] if c.rule == "R03" and c.status is Status.FAILED])
 """
 
@@ -211,7 +216,13 @@ def test_nobody_elses_pytest_takes_part(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FOREIGN],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTEST_ADDOPTS": "--nonsense"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                (str(tmp_path / "site"), str(TESTS), os.environ.get("PYTHONPATH", ""))
+            ),
+            "PYTEST_ADDOPTS": "--nonsense",
+        },
         capture_output=True,
         text=True,
         timeout=60,

@@ -282,3 +282,13 @@ def test_no_document(odd):
     """What JSON does not have is not mutated."""
     with pytest.raises(TypeError, match="takes a JSON document or a strategy"):
         mutated(odd)
+
+
+def test_formats_of_numbers():
+    """Those of OpenAPI say how many bits a number has."""
+    for schema in (
+        {"type": "number", "format": "double"},
+        {"type": "number", "format": "float"},
+        {"type": "integer", "format": "int32"},
+    ):
+        assert isinstance(find(bodies(schema)), (int, float))

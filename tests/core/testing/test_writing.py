@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from mutants.reference import ReferenceBackend, ReferenceSimulator
 
-from facematch_core.testing._contract._writing import files_written
-from facematch_core.testing._saboteurs import ParagonBackend, ParagonDouble
+from facematch_core.testing.contract.privacy import files_written
 
 
 def written_by(work):
@@ -98,17 +98,17 @@ def test_an_import_is_not_heard(tmp_path, monkeypatch):
     sys.modules.pop("a_module_of_this_test")
 
 
-class Writing(ParagonBackend):
+class Writing(ReferenceBackend):
     """Writes wherever it is told to."""
 
     def note(self, path):
         path.write_text("x")
 
-    def through(self, double, path):
-        double.note(path)
+    def through(self, simulator, path):
+        simulator.note(path)
 
 
-class WritingDouble(ParagonDouble):
+class WritingSimulator(ReferenceSimulator):
     """The vendor keeps books on disk."""
 
     def note(self, path):
@@ -131,17 +131,17 @@ def test_a_backend_is_heard_in_every_thread(tmp_path):
 
 
 def test_other_threads_are_not_heard(tmp_path):
-    """They may be the double's, a test runner's, anybody's."""
+    """They may be the simulator's, a test runner's, anybody's."""
     path = tmp_path / "made"
     assert written_by(lambda: in_a_thread(lambda: path.write_text("x"))) == []
 
 
-def test_a_double_may_write(tmp_path):
+def test_a_simulator_may_write(tmp_path):
     """Also when a backend of this process calls it, but not in the backend's name."""
-    backend, double = Writing(None), WritingDouble()
-    assert written_by(lambda: double.note(tmp_path / "books")) == []
-    assert written_by(lambda: backend.through(double, tmp_path / "books")) == []
-    assert written_by(lambda: double.open_for(backend, tmp_path / "made"))
+    backend, simulator = Writing(None), WritingSimulator()
+    assert written_by(lambda: simulator.note(tmp_path / "books")) == []
+    assert written_by(lambda: backend.through(simulator, tmp_path / "books")) == []
+    assert written_by(lambda: simulator.open_for(backend, tmp_path / "made"))
 
 
 def test_a_child_process_is_not_heard(tmp_path):

@@ -14,17 +14,17 @@ from facematch_core.testing import Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.forms import URLENCODED
 from facematch_mock_server.messages import Request
-from facematch_mock_server.simulators import MockDouble, Sent
+from facematch_mock_server.simulators import MockSimulator, Sent
 
-_CLIENT_ID = "deepvue-double-client-7c1e90"
-_CLIENT_SECRET = "deepvue-double-secret-4f7e1c2ab9"  # noqa: S105 - nobody's
+_CLIENT_ID = "deepvue-simulator-client-7c1e90"
+_CLIENT_SECRET = "deepvue-simulator-secret-4f7e1c2ab9"  # noqa: S105 - nobody's
 _LOGIN = "/v1/authorize"
 _LIVENESS = "/v1/liveness-check"
 _FACES = frozenset({"/v1/facematch", "/v2/facematch"})
 _PICTURES = {"file_b": "probe", "file_a": "reference"}
 
 #: What cannot be met at Deepvue, and why.
-_ABSENT = {
+_CANNOT_HAPPEN = {
     Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
     Situation.TWO_FACES: "Deepvue's answer does not tell how many faces there were.",
     Situation.TURNED: "Deepvue takes no request to turn a picture.",
@@ -34,7 +34,7 @@ _ABSENT = {
 }
 
 
-class DeepvueDouble(MockDouble):
+class DeepvueSimulator(MockSimulator):
     """The mock server in the place of Deepvue.
 
     Deepvue documents a yes or no with a number, and little else. What it says nothing of, no
@@ -49,8 +49,8 @@ class DeepvueDouble(MockDouble):
         Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
         Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
     }
-    absent = _ABSENT
-    situations = frozenset(Situation) - frozenset(_ABSENT)
+    cannot_happen = _CANNOT_HAPPEN
+    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
     # Deepvue docs, Face Match v1, read 2026-11-20; the size is an assumption of ours.
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5 * 1024 * 1024)
 

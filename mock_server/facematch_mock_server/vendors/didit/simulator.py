@@ -10,9 +10,9 @@ from facematch_core import ImageFormat, Retention
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import AGE, GENDER, MockDouble, Sent
+from facematch_mock_server.simulators import AGE, GENDER, MockSimulator, Sent
 
-_KEY = "didit-double-key-9d4b7a31cc"
+_KEY = "didit-simulator-key-9d4b7a31cc"
 
 #: By path: the part of an answer that tells the verdict.
 _BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
@@ -33,7 +33,7 @@ _DEMOGRAPHICS = {"age": float(AGE), "gender": GENDER}
 _PICTURES = {"user_image": "probe", "ref_image": "reference"}
 
 
-class DiditDouble(MockDouble):
+class DiditSimulator(MockSimulator):
     """The mock server in the place of Didit.
 
     No document of Didit has an approval without a score, a score beyond 100, a status, a warning or

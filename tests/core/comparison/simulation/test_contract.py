@@ -2,12 +2,12 @@
 
 import pytest
 
-from facematch_core.comparison.simulation._double import SimulatedDouble
+from facematch_core.comparison.simulation._simulator import SimulatedSimulator
 from facematch_core.testing import BackendContract
 
 
 class TestContract(BackendContract):
     @pytest.fixture
-    def double(self):
-        with SimulatedDouble() as double:
-            yield double
+    def simulator(self):
+        with SimulatedSimulator() as simulator:
+            yield simulator

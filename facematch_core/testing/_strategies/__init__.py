@@ -1,1 +1,0 @@
-"""What `facematch_core.testing.strategies` offers, by theme."""

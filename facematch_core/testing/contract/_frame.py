@@ -1,0 +1,64 @@
+"""The frame of every rule: its fixtures, and the guard that keeps rules as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from facematch_core.testing.bench import Bench
+from facematch_core.testing.simulator import VendorSimulator
+
+#: The modules whose tests are rules, and the form of a rule's name.
+_KIT = __name__.rpartition(".")[0]
+_RULE = re.compile(r"test_r\d\d_")
+
+
+R = TypeVar("R", bound=Callable[..., None])
+
+
+def pure(rule: R) -> R:
+    """Mark a rule that asks the vendor nothing: it runs also where no simulator is there."""
+    rule.asks_nothing = True  # type: ignore[attr-defined]  # a mark of pytest would be refused
+    return rule
+
+
+class Rules:
+    """What the themes of the contract have in common."""
+
+    @pytest.fixture
+    def simulator(self) -> Iterator[VendorSimulator]:
+        """The vendor's simulator, fresh or set anew by each rule. To be overridden."""
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a fixture `simulator` that yields a VendorSimulator."
+        )
+
+    @pytest.fixture
+    def bench(self, simulator: VendorSimulator) -> Iterator[Bench]:
+        """The simulator with what the rule opens on it."""
+        bench = Bench(simulator)
+        yield bench
+        bench.close()
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        """Refuse a class that changes a rule, unless it says that the rule fails, and why.
+
+        As an exception while the class is made, not as a test: a mark on the class cannot skip it.
+        """
+        super().__init_subclass__(**rest)
+        kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(_KIT)]
+        for name in filter(_RULE.match, dir(cls)):
+            rule = next((members[name] for members in kit if name in members), None)
+            found = getattr(cls, name)
+            marks = [m for m in getattr(found, "pytestmark", ()) if m.name != "parametrize"]
+            expected = any(m.name == "xfail" and m.kwargs.get("reason") for m in marks)
+            if rule is None or (found is rule and not marks):
+                continue  # the author's own test, or the rule as it is
+            if found is rule or not expected:
+                raise TypeError(
+                    f"{cls.__name__} changes the rule {name}. A rule may be expected to fail, by "
+                    'an override with @pytest.mark.xfail(reason="..."), but not be changed or '
+                    "skipped."
+                )

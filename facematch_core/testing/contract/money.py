@@ -1,0 +1,296 @@
+"""R16-R20: who pays, how often, and who knows of it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import attrs
+import pytest
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billing,
+    CallEvent,
+    Charged,
+    DeadlineExceeded,
+    EventKind,
+    InsufficientCredit,
+    Operation,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.backend import SdkBackend
+from facematch_core.testing.bench import DEADLINE_S, FAIL, PASS, Bench, Outcome, Result
+from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, STALLS, Situation
+
+from ._frame import Rules
+
+
+@attrs.frozen
+class Expected:
+    """What a failure must become, of a call of which nothing was charged before it.
+
+    Attributes:
+        errors: Any of these classes.
+        charged: Any of these.
+        retryable: Exactly this; None if it depends on the vendor's documents.
+        requests: How many requests the vendor may have seen, where the failure meets the whole
+            call: one that a vendor refuses at its sign-in is never seen.
+    """
+
+    errors: tuple[type[VendorError], ...]
+    charged: tuple[Charged, ...]
+    retryable: bool | None
+    requests: tuple[int, ...] = (1,)
+
+
+_NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
+
+EXPECTED = {
+    Situation.BAD_KEY: Expected((AuthenticationFailed, PermissionDenied), _NO, False, (0, 1)),
+    Situation.NO_CREDIT: Expected((InsufficientCredit,), _NO, False),
+    Situation.THROTTLED: Expected((RateLimited,), _NO, True),
+    Situation.REJECTED: Expected((RequestRejected,), _NO, False),
+    Situation.UNREACHABLE: Expected((VendorUnavailable,), _NO, True, (0,)),
+    Situation.LOST_ANSWER: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    Situation.BROKEN_ANSWER: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    Situation.GATEWAY_ERROR: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    # Some vendors say that their own faults are free.
+    Situation.OUTAGE: Expected((VendorUnavailable, OutcomeUnknown), (*_NO, *_UNKNOWN), None),
+    Situation.UNREADABLE_200: Expected((UnexpectedResponse,), _YES, False),
+}
+
+#: How often a call may miss its time before it is the backend's fault, and not the machine's; and
+#: by how many seconds it may.
+TRIES, LATE_S = 3, 0.5
+
+
+def agrees_with_books(billing: Billing, outcome: Outcome, where: str) -> None:
+    """Assert that what is told of the charges is what the vendor wrote down.
+
+    Where that is not known, no more than that.
+    """
+    told = f"{where}: told {billing.charged} ({billing.charges}), charged {outcome.charges} times"
+    if billing.charged is Charged.UNKNOWN:
+        assert (billing.charges or 0) <= outcome.charges, told
+    else:
+        assert (billing.charges or 0) == outcome.charges, told
+        assert (billing.charged is Charged.YES) == (outcome.charges > 0), told
+
+
+class MoneyRules(Rules):
+    """Who pays, how often, and who knows of it."""
+
+    def test_r16_results_tell_what_they_cost(self, bench: Bench) -> None:
+        """`billing` agrees with the vendor's books, and says on what ground.
+
+        A budget that counts less than the vendor does is found out when the invoice comes. Not to
+        know is for answers that did not come.
+        """
+        for operation, situation in bench.cases(ANSWERS):
+            outcome = bench.ask(operation, situation)
+            if situation is Situation.NULL_SCORE and outcome.result is None:
+                continue  # R10 takes an error for it, and tells what that may cost
+            billing, where = outcome.answer.billing, f"{operation}, {situation}"
+            if situation in bench.simulator.price_unknown:
+                assert billing.charged is Charged.UNKNOWN, f"{where}: the vendor says no price"
+                continue
+            assert billing.charged is not Charged.UNKNOWN, f"{where}: answered, at an unknown price"
+            agrees_with_books(billing, outcome, where)
+            if operation not in bench.can.billed_operations:
+                assert billing.charged is Charged.NO, f"{operation} is not declared as billed"
+            elif situation is GOOD[operation]:
+                assert billing.charged is Charged.YES
+                assert billing.ground, "charged, but the ground is missing"
+
+    @pytest.mark.parametrize("situation", FAILURES, ids=lambda situation: situation.value)
+    def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
+        """Each failure has its one error, which says whether it was paid and may be repeated.
+
+        Who retries on "retryable" must not pay twice; who stops on "no credit" must not stop
+        because of a busy minute.
+        """
+        for operation in bench.operations_for(situation):
+            for step in bench.each_step(operation, situation):
+                own = bench.ask_directly(operation, situation, step=step)
+                told = bench.ask(operation, situation, step=step)
+                where = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
+                for outcome in (own, told):
+                    self._is_the_one(bench, operation, situation, outcome, where)
+                assert isinstance(told.error, VendorError)
+                assert told.error.backend == bench.backend.name
+                assert told.error.ids.call
+
+    def _is_the_one(
+        self, bench: Bench, operation: Operation, situation: Situation, outcome: Outcome, where: str
+    ) -> None:
+        wanted, error = EXPECTED[situation], outcome.error
+        by_library = situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend)
+        if by_library and isinstance(error, OutcomeUnknown):
+            # Its own library fell over the answer, and does not say that there was one.
+            assert error.billing.charged is Charged.UNKNOWN, f"{where}: {error.billing.charged}"
+            return
+        assert isinstance(error, wanted.errors), f"{where} gave {outcome.told}"
+        assert isinstance(error, VendorError)
+        charged = error.billing.charged
+        allowed = wanted.charged
+        if situation is Situation.UNREADABLE_200:
+            allowed = bench.paid_if_unreadable(operation)
+        elif outcome.charges and Charged.NO in allowed:
+            # An earlier step was charged, so that the call was.
+            allowed = (*(one for one in allowed if one is not Charged.NO), Charged.YES)
+        assert charged in allowed, f"{where} is told as {charged}"
+        if outcome.charges and charged is not Charged.UNKNOWN:
+            assert not error.retryable, f"{where}: what was charged would be repeated"
+        else:
+            assert wanted.retryable in (None, error.retryable), f"{where}: {error.retryable}"
+        assert isinstance(error, OutcomeUnknown) == (charged is Charged.UNKNOWN), where
+        assert not error.retryable or charged is Charged.NO, f"{where}: repeated and paid twice"
+        assert error.status_code is None or 100 <= error.status_code <= 599
+        assert str(error).strip(), "an error without a sentence"
+        agrees_with_books(error.billing, outcome, where)
+        # Nobody was asked to keep anything.
+        assert not getattr(error, "reconcilable", False), "told as one that can be found"
+        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+            assert math.isfinite(error.retry_after_s)
+            assert error.retry_after_s >= 0
+
+    @pytest.mark.parametrize(
+        "situation", [*ANSWERS, *FAILURES], ids=lambda situation: situation.value
+    )
+    def test_r18_no_request_is_repeated(self, bench: Bench, situation: Situation) -> None:
+        """A call makes the requests that its steps need, the same each time, and repeats none.
+
+        After a lost answer above all: the request may have been carried out and charged.
+        """
+        for operation in bench.operations_for(situation):
+            steps = bench.steps(operation)
+            for step in bench.each_step(operation, situation):
+                seen = [bench.ask(operation, situation, step=step).requests for _ in range(2)]
+                wanted: tuple[int, ...] = (step or 1,)
+                if situation in EXPECTED:
+                    wanted = wanted if step else EXPECTED[situation].requests
+                elif situation in (GOOD[operation], Situation.SAME_PERSON):
+                    wanted = (steps,)
+                else:
+                    # A picture without a face may end it early.
+                    wanted = tuple(range(1, steps + 1))
+                assert seen[0] in wanted, (
+                    f"{seen[0]} requests for one call, and not {wanted[-1]}: if each of them is "
+                    "needed, the simulator has to say so in `steps`"
+                )
+                assert seen[0] == seen[1], f"{seen[0]} requests for a call, and {seen[1]} for it"
+
+    def test_r19_deadline_holds(self, bench: Bench) -> None:
+        """`deadline_s` ends a call whose answer has no end, and the next call is whole.
+
+        A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
+        """
+        cannot = set(bench.simulator.cannot_happen) - bench.simulator.situations
+        stalls = [stall for stall in STALLS if stall not in cannot]
+        bench.need(*(stalls or STALLS))
+        for operation in bench.operations:
+            for stall in stalls:
+                for step in bench.each_step(operation, stall):
+                    before = self._gives_up(bench, operation, stall, step).ids.vendor
+                    # An answer that came too late says the opposite.
+                    other = bench.ask(operation, BAD[operation]).answer
+                    assert other.decision is FAIL[operation], "the answer of the call before"
+                    later = bench.ask(operation, GOOD[operation]).answer
+                    assert later.decision is PASS[operation]
+                    assert before is None or later.ids.vendor != before, "that of the call before"
+
+    def _gives_up(
+        self, bench: Bench, operation: Operation, stall: Situation, step: int | None
+    ) -> Result:
+        """Run out of time; what was answered just before that, while the vendor answered."""
+        for _ in range(TRIES):
+            good = bench.ask(operation, GOOD[operation]).answer
+            at = time.monotonic()
+            outcome = bench.ask(operation, stall, step=step)
+            taken_s = time.monotonic() - at
+            error, where = outcome.error, f"{operation}, {stall}: {outcome.told}"
+            ends: dict[type[VendorError], tuple[Charged, ...]] = {DeadlineExceeded: _UNKNOWN}
+            if stall is Situation.ENDLESS:
+                # Known by its size, too: as an answer that cannot be read.
+                ends |= {OutcomeUnknown: _UNKNOWN}
+                ends |= {UnexpectedResponse: bench.paid_if_unreadable(operation)}
+            if operation not in bench.can.billed_operations:
+                ends |= {VendorUnavailable: _NO}
+            assert isinstance(error, VendorError), where
+            assert type(error) in ends, where
+            assert error.billing.charged in ends[type(error)], where
+            assert not error.retryable, where
+            agrees_with_books(error.billing, outcome, where)
+            assert outcome.requests <= (step or 1), f"{outcome.requests} requests for one call"
+            if taken_s < DEADLINE_S + LATE_S:
+                return good
+        raise AssertionError(
+            f"{operation}, {stall}: a call with {DEADLINE_S} s to go ended after {taken_s:.2f} s"
+        )
+
+    def test_r20_first_byte_is_told_once(self, bench: Bench) -> None:
+        """`on_sent` is called once, before bytes may leave, and never if none have; if it raises,
+        none do.
+
+        It is what a budget keeps its reservation by when the program is killed in between.
+        """
+        tells = bench.backend.reports_sent
+        simulator, seen = bench.simulator, list[int]()
+        for operation in bench.operations:
+            seen.clear()
+            before = simulator.requests_seen
+            bench.ask_directly(
+                operation, GOOD[operation], on_sent=lambda: seen.append(simulator.requests_seen)
+            )
+            assert len(seen) <= 1, "told more than once"
+            assert seen or not tells, "never told, and reports_sent says that it would be"
+            assert all(at == before for at in seen), "told after the vendor had the request"
+            if seen:
+                self._killed_in_between(bench, operation)
+        for operation, situation in bench.cases((Situation.UNREACHABLE, Situation.LOST_ANSWER)):
+            told: list[tuple[EventKind, int]] = []
+
+            def hear(event: CallEvent, told: list[tuple[EventKind, int]] = told) -> None:
+                told.append((event.kind, simulator.requests_seen))
+
+            before = simulator.requests_seen
+            verifier = bench.open_verifier(on_event=hear)
+            error = bench.ask(operation, situation, verifier=verifier).error
+            kinds, lost = [kind for kind, _ in told], situation is Situation.LOST_ANSWER
+            assert kinds.count(EventKind.UNKNOWN) == lost, f"{situation.name}: {kinds}"
+            assert EventKind.CHARGED not in kinds
+            if lost:
+                assert kinds.count(EventKind.SENT) <= 1
+                assert EventKind.SENT in kinds or not tells, f"{situation.name}: {kinds}"
+            elif EventKind.SENT in kinds:
+                # A library that sends by itself cannot say "now": then it must say why not.
+                assert isinstance(error, VendorError)
+                assert error.billing.ground, "told of a byte that never left, and not why"
+            assert all(at == before for kind, at in told if kind is EventKind.SENT), "too late"
+
+    def _killed_in_between(self, bench: Bench, operation: Operation) -> None:
+        """What ends the program while the first byte is told, ends the call."""
+        simulator = bench.simulator
+        before = simulator.requests_seen
+        call = bench.call(operation, GOOD[operation], on_sent=_kill)
+        with pytest.raises(_Killed):
+            bench.made(call)
+        # What would be sent a little later arrives before the next call does.
+        bench.ask_directly(operation, GOOD[operation])
+        sent = simulator.requests_seen - before - bench.steps(operation)
+        assert sent == 0, f"killed before the first byte, and {sent} requests have left"
+
+
+class _Killed(BaseException):
+    """As a Ctrl-C: no `except Exception` catches it."""
+
+
+def _kill() -> None:
+    raise _Killed

@@ -1,0 +1,223 @@
+"""Find a key or a picture in what a program printed, however it was written down."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import quote, quote_plus
+
+from facematch_core import Image
+
+#: Fewer bytes than this occur by chance, in base64 above all.
+SHORTEST = 6
+
+#: Bytes per sample of a picture, and how many samples are taken from it.
+_SAMPLE, _SAMPLES = 12, 5
+
+#: How often a text is taken out of quotation marks: `repr` of a `repr` of JSON is three times.
+_QUOTED = 3
+#: What Python and JSON write for one character, and a URL for one byte.
+_ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
+_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+
+
+def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
+    """Tell in which form `secret` stands in any of `texts`.
+
+    Looked for: as it is, as `repr`, `ascii` and JSON write it (bytes, and bytes that were taken for
+    text; also inside of a text that was written so again), in hexadecimal, in base64 of both
+    alphabets wherever it begins in a longer text, and escaped for a URL.
+
+    Args:
+        secret: At least 6 bytes.
+        *texts: What was printed, logged, pickled or sent.
+
+    Returns:
+        The names of the forms that were found, never the secret; () if it is in none.
+
+    Raises:
+        ValueError: the secret is too short to be told from chance.
+    """
+    raw = secret.encode() if isinstance(secret, str) else secret
+    if len(raw) < SHORTEST:
+        raise ValueError(f"A secret of {len(raw)} bytes is too short: take {SHORTEST} or more.")
+    return found_in(raw, [layer for text in texts for layer in layers(text)])
+
+
+def found_in(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
+    """As `find_leaks`, in the `layers` of texts: made once where many secrets are looked for."""
+    forms, hay = _forms(raw), tuple(hay)
+    return tuple(
+        name for name, written in forms.items() if any(w in text for w in written for text in hay)
+    )
+
+
+def layers(text: bytes | str) -> Iterator[bytes]:
+    """A text as bytes, and what was written inside of quotation marks in it, up to three deep.
+
+    What is escaped for a URL is told in large letters, too: the small ones may be mixed with them.
+    """
+    told = _as_bytes(text) if isinstance(text, str) else text
+    for _ in range(_QUOTED + 1):
+        yield told
+        large = _PERCENT.sub(lambda escaped: escaped[0].upper(), told)
+        if large != told:
+            yield large
+        inner = _ESCAPED.sub(_character, told)
+        if inner == told:
+            return
+        told = inner
+
+
+def _character(escaped: re.Match[bytes]) -> bytes:
+    itself, short, long = escaped.groups()
+    return itself or chr(int(short or long, 16)).encode(errors="surrogatepass")
+
+
+def _as_bytes(text: str) -> bytes:
+    try:
+        # Surrogates stand for bytes that were no text, as in file names and arguments.
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+
+
+@functools.lru_cache(maxsize=256)  # the same few are looked for again and again
+def _forms(raw: bytes) -> dict[str, set[bytes]]:
+    texts = {raw.decode("latin-1")}
+    with suppress(UnicodeDecodeError):
+        texts.add(raw.decode())
+    shown = {repr(raw)[2:-1], *(how(text)[1:-1] for text in texts for how in (repr, ascii))}
+    # The quotation mark is escaped or not, as the rest of the longer text has it.
+    bare = {text.replace("\\'", "'") for text in shown}
+    shown |= bare | {text.replace("'", "\\'") for text in bare}
+    forms = {
+        "as it is": {raw, *(text.encode() for text in texts)},
+        "repr": {encoded for text in shown for encoded in _encoded(text)},
+        "JSON": {
+            json.dumps(text, ensure_ascii=plain)[1:-1].encode()
+            for text in texts
+            for plain in (True, False)
+        },
+        "hexadecimal": {
+            text.encode() for form in (raw.hex(), raw.hex(" ")) for text in (form, form.upper())
+        },
+        "base64": set(_base64(raw)),
+        "URL": {escaped.encode() for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw))},
+    }
+    # Text without anything to escape looks the same in several forms; it is named once.
+    for name in ("repr", "JSON", "URL"):
+        forms[name] -= forms["as it is"]
+    return forms
+
+
+def _encoded(text: str) -> Iterator[bytes]:
+    """In UTF-8, and in Latin-1 if it can be."""
+    yield text.encode()
+    with suppress(UnicodeEncodeError):
+        yield text.encode("latin-1")
+
+
+def _base64(raw: bytes) -> Iterator[bytes]:
+    """The characters that `raw` alone decides, for each place it can have in a group of three."""
+    for before in range(3):
+        padded = bytes(before) + raw
+        first, last = (before * 8 + 5) // 6, len(padded) * 8 // 6
+        yield base64.b64encode(padded)[first:last]
+        yield base64.urlsafe_b64encode(padded)[first:last]
+
+
+def picture_samples(image: Image) -> tuple[bytes, ...]:
+    """A few short pieces of a picture's own data, spread over it, to look for with `find_leaks`.
+
+    The head of a file is left out: it is the same in many pictures and tells nothing.
+    """
+    data = image.data
+    step = max(1, len(data) // (_SAMPLES + 1))
+    pieces = (data[at : at + _SAMPLE] for at in range(step, len(data) - _SAMPLE, step))
+    # A run of one byte is padding or a plain area, and would be found anywhere.
+    return tuple(piece for piece in pieces if len(set(piece)) > _SAMPLE // 2)
+
+
+# --- What a program tells -------------------------------------------------------------------------
+
+
+def told_by(error: BaseException) -> str:
+    """Everything an error tracker could collect of `error`: texts, attributes, frames, locals.
+
+    So for what it was raised from, or while, and for the members of a group.
+    """
+    errors = chain(error)
+    texts = [text for one in errors for text in (shown(one, str), shown(one), shown(vars(one)))]
+    return "\n".join([*texts, *(text for one in errors for _, text in frames(one))])
+
+
+def chain(error: BaseException) -> tuple[BaseException, ...]:
+    """`error`, its causes and contexts (also those that are not shown), members of groups."""
+    found: dict[int, BaseException] = {}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in found:
+            continue
+        found[id(one)] = one
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return tuple(found.values())
+
+
+def frames(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Every frame of its own traceback: the file, and place, line and local variables as text."""
+    found = error.__traceback__
+    for told, (frame, _) in zip(traceback.extract_tb(found), traceback.walk_tb(found), strict=True):
+        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
+        place = f'  File "{told.filename}", line {told.lineno}, in {told.name}\n    {told.line}'
+        yield told.filename, "\n".join([place, *values])
+
+
+def shown(value: object, how: Callable[[object], str] = repr) -> str:
+    """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
+    try:
+        return how(value)
+    except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
+        return f"<{type(error).__name__}>"
+
+
+class _Whole(logging.Formatter):
+    """A record with its arguments and whatever else it carries, as a log in JSON has it."""
+
+    #: What every record has, and what any formatter adds to it.
+    _usual = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {key: value for key, value in vars(record).items() if key not in self._usual}
+        told = super().format(record)
+        return f"{told} {shown(extra)}" if extra else told
+
+
+@contextmanager
+def captured_log() -> Iterator[io.StringIO]:
+    """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
+    root = logging.getLogger()
+    loggers = [root, *(logging.getLogger(name) for name in list(root.manager.loggerDict))]
+    levels = [logger.level for logger in loggers]
+    root.addHandler(handler)
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.DEBUG)
+        yield text
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        root.removeHandler(handler)

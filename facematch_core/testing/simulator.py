@@ -1,0 +1,758 @@
+"""The vendor behind a backend, played by something on this machine.
+
+Three kinds are natural. A *scripted vendor* answers over HTTP what `set_situation` set, whatever
+the pictures show: `HttpSimulator` is the frame of one, for backends that send their own requests
+and for an SDK that is pointed at its `url`. An *engine on this machine* (`EngineSimulator`) decides
+by the pictures. Anything else derives from `VendorSimulator` itself.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+import json
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from email.message import Message
+from http.client import responses
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import parse_qsl
+
+import attrs
+
+from facematch_core import Image, Operation
+from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
+
+from .pictures import noise, pictures_beyond
+
+T = TypeVar("T")
+
+
+class Situation(enum.StrEnum):
+    """One thing that a vendor (or an engine on this machine) may do with a call.
+
+    A simulator produces as many of them as its vendor knows. A rule that needs one which the
+    simulator does not produce is skipped and says so; only those of `required` may not be missing.
+    """
+
+    # Answers about people
+
+    #: Both pictures show one person: a match at the default threshold, with a score well above it.
+    #: Where the vendor checks liveness as well, the probe passes a check, too.
+    SAME_PERSON = "same_person"
+    #: The pictures show two people: no match at the default threshold. What a check of the probe
+    #: says is left open.
+    DIFFERENT_PEOPLE = "different_people"
+    #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
+    LIVE = "live"
+    #: The probe shows a photograph, a screen or a mask. What a comparison says is left open.
+    SPOOF = "spoof"
+    #: Exactly the score that `set_situation` is given, decided by the vendor's own rule at the
+    #: threshold it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
+    SCORE = "score"
+
+    # Answers that are easily misread
+
+    #: No face is found in at least one picture.
+    NO_FACE = "no_face"
+    #: The probe shows two faces, one of them the right one.
+    TWO_FACES = "two_faces"
+    #: The probe lies on its side: only a call with ``rotate=True`` can compare it.
+    TURNED = "turned"
+    #: The vendor's most favourable verdict, with null where the score stands.
+    NULL_SCORE = "null_score"
+    #: A number where the score stands that is not on the vendor's scale (250 of 100).
+    IMPOSSIBLE_SCORE = "impossible_score"
+    #: A high score, and the verdict `VendorSimulator.unknown_status`, which no document names.
+    UNKNOWN_STATUS = "unknown_status"
+    #: As SAME_PERSON or LIVE, with the warning `VendorSimulator.unknown_warning`, which no document
+    #: names, of the vendor's gravest weight or of a weight that no document names either; best
+    #: twice, once of each.
+    UNKNOWN_WARNING = "unknown_warning"
+    #: As SAME_PERSON or LIVE, with the guesses `VendorSimulator.demographics` in the answer.
+    DEMOGRAPHICS = "demographics"
+
+    # Refusals
+
+    #: The key is wrong.
+    BAD_KEY = "bad_key"
+    #: The account is empty.
+    NO_CREDIT = "no_credit"
+    #: Too many calls.
+    THROTTLED = "throttled"
+    #: The vendor refuses the request itself (a field, a file).
+    REJECTED = "rejected"
+
+    # Faults
+
+    #: Nothing listens: no byte of the request leaves.
+    UNREACHABLE = "unreachable"
+    #: The request is carried out and charged, and the answer never comes.
+    LOST_ANSWER = "lost_answer"
+    #: The same, but the answer breaks off.
+    BROKEN_ANSWER = "broken_answer"
+    #: A gateway before the vendor answers instead (502 with a page of HTML).
+    GATEWAY_ERROR = "gateway_error"
+    #: The vendor reports a fault of its own, in its own words.
+    OUTAGE = "outage"
+    #: Success and a charge, in a shape that no document describes.
+    UNREADABLE_200 = "unreadable_200"
+
+    # Answers without an end: until the next `set_situation`, or until the simulator is closed
+
+    #: No byte of an answer comes.
+    SLOW = "slow"
+    #: The answer begins, and goes on by a byte every 50 ms.
+    DRIPPING = "dripping"
+    #: The answer begins, and goes on as fast as it is read.
+    ENDLESS = "endless"
+
+
+#: What a pass looks like, per operation, and its opposite.
+GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
+BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
+
+#: Situations that only one operation can meet.
+OPERATION_OF = {
+    situation: operation for table in (GOOD, BAD) for operation, situation in table.items()
+}
+
+#: Situations that end in a result, whatever its decision.
+ANSWERS = (
+    Situation.SAME_PERSON,
+    Situation.DIFFERENT_PEOPLE,
+    Situation.LIVE,
+    Situation.SPOOF,
+    Situation.NO_FACE,
+    Situation.TWO_FACES,
+    Situation.NULL_SCORE,
+    Situation.UNKNOWN_STATUS,
+    Situation.UNKNOWN_WARNING,
+    Situation.DEMOGRAPHICS,
+)
+
+#: Situations that end in an error.
+FAILURES = (
+    Situation.BAD_KEY,
+    Situation.NO_CREDIT,
+    Situation.THROTTLED,
+    Situation.REJECTED,
+    Situation.UNREACHABLE,
+    Situation.LOST_ANSWER,
+    Situation.BROKEN_ANSWER,
+    Situation.GATEWAY_ERROR,
+    Situation.OUTAGE,
+    Situation.UNREADABLE_200,
+)
+
+#: Situations that only a deadline ends.
+STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
+
+#: What meets one request of a call; the others meet the whole of it, unless a step is named.
+AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
+
+
+def required(can: Capabilities) -> frozenset[Situation]:
+    """The situations without which a backend that declares `can` cannot be judged at all."""
+    needed = {situation for situation, one in OPERATION_OF.items() if one in can.operations}
+    if can.billed_operations:
+        # Where money is at stake, these two decide whether somebody pays twice.
+        needed |= {Situation.LOST_ANSWER, Situation.UNREADABLE_200}
+    return frozenset(needed)
+
+
+class VendorSimulator(abc.ABC):
+    """Stands in for the vendor of one backend, without a network beyond the loopback.
+
+    A context manager: it may start what it needs on entry. It is used by one test at a time, but
+    calls may come from several threads at once, so its counters need a lock.
+
+    Attributes:
+        situations: What it can produce.
+        cannot_happen: Situations that cannot be met at this vendor at all, each with the reason
+            ("Acme documents no search"): a rule about one does not apply. What is in neither has
+            not been tested, and the report says so.
+        steps: How many requests the vendor needs for one call, where it is not one: a number, or
+            one for each operation.
+        price_unknown: Situations that end in a result, where the vendor does not say whether it is
+            charged: there UNKNOWN is the truth, and anything else is not.
+        secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
+        limits: What pictures the vendor itself takes, as its documents say; None to take the
+            backend's own word for it.
+        unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
+        unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
+            vendor that has codes alone.
+        demographics: The guesses of DEMOGRAPHICS as the vendor's body tells them: its keys, and
+            values that stand nowhere else in the answer.
+        takes_replies: Whether `set_reply` works.
+    """
+
+    situations: frozenset[Situation]
+    cannot_happen: Mapping[Situation, str] = {}
+    steps: int | Mapping[Operation, int] = 1
+    price_unknown: frozenset[Situation] = frozenset()
+    secrets: Sequence[str] = ()
+    limits: ImageLimits | None = None
+    unknown_status: ClassVar[str] = "Pending Moonrise"
+    unknown_warning: ClassVar[tuple[str, str | None]] = (
+        "FACE_IS_A_TEAPOT",
+        "The face resembles a teapot.",
+    )
+    demographics: Mapping[str, Any] = {}
+    takes_replies: ClassVar[bool] = False
+
+    @property
+    @abc.abstractmethod
+    def requests_seen(self) -> int:
+        """Requests for a comparison or a liveness check that the vendor has seen since it started.
+
+        Refused ones count, signing in does not. For an engine: the calls it has begun to work on.
+        A plain attribute of the class will do.
+        """
+
+    @property
+    @abc.abstractmethod
+    def charges(self) -> int:
+        """How many charges the vendor would bill since it started. As `requests_seen`."""
+
+    @abc.abstractmethod
+    def backend(self, **settings: Any) -> Backend:
+        """A fresh backend that talks to this simulator, with these settings over its usual ones.
+
+        The kit closes it.
+        """
+
+    @abc.abstractmethod
+    def set_situation(
+        self, situation: Situation, *, score: float | None = None, step: int | None = None
+    ) -> None:
+        """Set what the vendor does with every call from now on.
+
+        Args:
+            situation: One of `situations`.
+            score: The vendor's score, 0-100, for SCORE; None otherwise.
+            step: Of a call that is several requests: which of them meets a refusal or a fault,
+                from 1; the others are answered as in SAME_PERSON or LIVE. None for the last.
+                Given only where `steps` says that there are several, and for one call at a time.
+        """
+
+    def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
+        """Answer the requests of every call with `reply`, until the next `set_situation`.
+
+        Args:
+            reply: Whatever a vendor, or something before it, may say.
+            step: As `set_situation`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes no replies.")
+
+    @property
+    def last_reply(self) -> SimulatorReply | None:
+        """What the last request was answered with, where `takes_replies`; None before the first."""
+        return None
+
+    def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
+        """A probe and a reference for `situation`; by default noise, which shows nobody.
+
+        Where the pictures decide, a simulator picks them here. SAME_PERSON and LIVE need a score
+        that is not at the very edge of the scale: two photographs, not one picture twice.
+        """
+        return noise(1), noise(2)
+
+    def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
+        """Valid pictures that the vendor refuses, by what is wrong with each.
+
+        Args:
+            declared: What the backend declares; used where `limits` is not set.
+        """
+        return pictures_beyond(self.limits or declared)
+
+    def options(self, declared: type) -> Any:
+        """Some options of the type that the backend declares, or of a subtype."""
+        return declared()
+
+    def other_options(self, declared: type) -> Sequence[Any]:
+        """Further ones, each of which the vendor must hear as something else than `options`.
+
+        Best one for each thing that can be chosen, so that none of them can be forgotten. Without
+        any it is not proved that the vendor hears of them, and the report stays open.
+        """
+        return ()
+
+    @property
+    def received(self) -> Mapping[str, Any]:
+        """What the vendor understood of the last call, in the words of `FaceVerifier.verify`.
+
+        Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref``,
+        ``metadata`` and ``options``, and of the pictures ``probe`` and ``reference``: the bytes of
+        their files as the vendor got them, decoded where they travel as base64, and no
+        ``reference`` of a call about one picture. ``options`` is what arrived of them, in any form
+        that differs between `options` and each of `other_options`: the fields of a form, say. One
+        that the simulator cannot tell is left out. A backend that declares to pass something on is
+        held to it here. By default nothing can be told.
+        """
+        return {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - most simulators hold nothing to give back
+        """Give back what the simulator holds."""
+
+
+# --- Vendors over HTTP ----------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class SimulatorRequest:
+    """A request as it arrived.
+
+    Attributes:
+        method, path: As sent, the path with its query.
+        headers: By name; case does not matter.
+        body: The bytes.
+    """
+
+    method: str
+    path: str
+    headers: Message = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The form fields that are no files."""
+        if self.headers.get_content_type() == "application/x-www-form-urlencoded":
+            return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+        return {name: data.decode() for name, is_file, data in self._parts() if not is_file}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files of a multipart form."""
+        return {name: data for name, is_file, data in self._parts() if is_file}
+
+    def _parts(self) -> Iterator[tuple[str, bool, bytes]]:
+        boundary = self.headers.get_boundary()
+        if boundary is None:
+            return
+        for part in (b"\r\n" + self.body).split(b"\r\n--" + boundary.encode())[1:-1]:
+            head, _, data = part.partition(b"\r\n\r\n")
+            name = re.search(rb'[; ]name="([^"]*)"', head)
+            if name is not None:
+                yield name[1].decode(), b"filename=" in head, data
+
+
+@attrs.frozen(kw_only=True)
+class SimulatorReply:
+    """What the vendor answers.
+
+    Attributes:
+        body: JSON of anything, or bytes as they are.
+        status: 100-599.
+        headers: Further headers.
+        charged: How many charges the request is, or whether it is one; None for "one if the status
+            is 200".
+    """
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    charged: bool | int | None = None
+
+    @property
+    def charges(self) -> int:
+        """How many charges the request is."""
+        return int(self.status == 200 if self.charged is None else self.charged)
+
+    @property
+    def content(self) -> bytes:
+        """The body as bytes."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+    def written(self, *, length: int | None = -1) -> bytes:
+        """The reply as bytes of HTTP/1.1.
+
+        Args:
+            length: What it says of the length of its body; the truth by default, None for nothing.
+        """
+        said = len(self.content) if length == -1 else length
+        headers = {"Content-Type": "application/json", "Connection": "close", **self.headers}
+        if said is not None:
+            headers = {"Content-Length": str(said), **headers}
+        lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.content
+
+
+#: Seconds after which a connection that says nothing, or an answer without an end, is given up.
+PATIENCE_S = 30.0
+
+
+class HttpSimulator(VendorSimulator):
+    """The frame of a scripted HTTP vendor: what remains to be written is `backend` and `answer`.
+
+    It listens at `url` on a free port of this machine while it is open, and counts for itself what
+    it has seen and charged. The situations `FAULTS` it produces alone; a simulator adds them to
+    those that its `answer` knows.
+
+    Attributes:
+        last: The last request, or None; for `received`.
+    """
+
+    #: What the frame does without asking `answer`.
+    FAULTS: ClassVar[frozenset[Situation]] = frozenset(
+        {
+            Situation.UNREACHABLE,
+            Situation.LOST_ANSWER,
+            Situation.BROKEN_ANSWER,
+            Situation.GATEWAY_ERROR,
+            *STALLS,
+        }
+    )
+
+    requests_seen: int = 0
+    charges: int = 0
+    takes_replies = True
+
+    def __init__(self) -> None:
+        self.last: SimulatorRequest | None = None
+        self._lock = threading.Lock()
+        self._port: _Port | None = None
+        self._problem: Exception | None = None
+        self._released = threading.Event()
+        self._situation: Situation | None = None
+        self._score: float | None = None
+        self._reply: SimulatorReply | None = None
+        self._last_reply: SimulatorReply | None = None
+        self._step: int | None = None
+        #: Requests that count since the last `set_situation`.
+        self._at = 0
+
+    @abc.abstractmethod
+    def answer(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
+        """What the vendor answers in `situation`. Called from many threads.
+
+        A request of a call whose fault strikes at another one is asked about as SAME_PERSON or
+        LIVE. An exception is raised again when the simulator is closed.
+        """
+
+    def counts(self, request: SimulatorRequest) -> bool:
+        """Whether this is for a comparison or a check; False for signing in and the like.
+
+        What does not count is always answered, in every situation that has an answer.
+        """
+        return True
+
+    def ends(self, request: SimulatorRequest) -> bool:
+        """Whether this is the last request of its call, for a vendor with several `steps`."""
+        return True
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for example ``http://127.0.0.1:40001``."""
+        if self._port is None:
+            raise RuntimeError("The simulator is closed: use it in a with statement.")
+        return f"http://{_HOST}:{self._port.number}"
+
+    @property
+    def last_reply(self) -> SimulatorReply | None:
+        return self._last_reply
+
+    def set_situation(
+        self, situation: Situation, *, score: float | None = None, step: int | None = None
+    ) -> None:
+        self._released.set()
+        self._released = threading.Event()
+        self._situation, self._score, self._step = situation, score, step
+        self._reply, self._at = None, 0
+        if self._port is not None:
+            self._port.listen(on=situation is not Situation.UNREACHABLE)
+
+    def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
+        self.set_situation(self._fine, step=step)
+        self._reply = reply
+
+    def __enter__(self) -> Self:
+        self._port = _Port(self._serve)
+        self._port.listen(on=self._situation is not Situation.UNREACHABLE)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+        if self._problem is not None:
+            raise self._problem
+
+    @property
+    def _fine(self) -> Situation:
+        same, live = Situation.SAME_PERSON, Situation.LIVE
+        return same if same in self.situations else live
+
+    def _serve(self, request: SimulatorRequest) -> Iterable[bytes]:
+        """The bytes to answer with; none to close the connection without a word."""
+        situation = self._situation
+        if situation is None:
+            self._problem = RuntimeError("The simulator was asked before set_situation.")
+            return ()
+        try:
+            return self._served(request, situation)
+        except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
+            error.add_note(f"{type(self).__name__}.answer failed for {situation.name}")
+            self._problem = error
+            return ()
+
+    def _served(self, request: SimulatorRequest, situation: Situation) -> Iterable[bytes]:
+        with self._lock:
+            counted = self.counts(request)
+            self.last = request
+            self.requests_seen += counted
+            self._at += counted
+            score, reply, released = self._score, self._reply, self._released
+            struck = self._at == self._step if self._step else self.ends(request)
+        whole = self._step is None and reply is None and situation not in AIMED
+        if counted and not (struck or whole):
+            situation, score, reply = self._fine, None, None
+        if counted and situation in self.FAULTS:
+            due = 0
+            if situation is not Situation.SLOW:
+                due = self._asked(request, self._fine, None).charges
+            with self._lock:
+                self.charges += due
+            return _fault(situation, released)
+        if not counted or reply is None:
+            reply = self._asked(request, situation, score)
+        written = reply.written()
+        if counted:
+            with self._lock:
+                self.charges += reply.charges
+                self._last_reply = reply
+        return (written,)
+
+    def _asked(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
+        reply: object = self.answer(request, situation, score)
+        if not isinstance(reply, SimulatorReply):
+            raise TypeError(f"it gave {type(reply).__name__}, and not a SimulatorReply")
+        return reply
+
+
+def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
+    if situation is Situation.BROKEN_ANSWER:
+        yield SimulatorReply(body=b"{").written(length=100)
+    elif situation is Situation.GATEWAY_ERROR:
+        page = b"<html><h1>502 Bad Gateway</h1></html>"
+        yield SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}).written()
+    elif situation is Situation.SLOW:
+        released.wait(PATIENCE_S)
+    elif situation in STALLS:
+        # Spaces, which may stand before any JSON: no reader can say that it has seen enough.
+        yield SimulatorReply(body=b" ").written(length=None)
+        piece, pause_s = (b" ", 0.05) if situation is Situation.DRIPPING else (b" " * 8192, 0.001)
+        for _ in range(int(PATIENCE_S / pause_s)):
+            if released.wait(pause_s):
+                return
+            yield piece
+
+
+_HOST = "127.0.0.1"
+
+
+class _Port:
+    """One port of this machine, at which somebody listens, or nobody, for as long as it is held."""
+
+    def __init__(self, serve: Callable[[SimulatorRequest], Iterable[bytes]]) -> None:
+        self._serve = serve
+        self._socket = self._bound(0)
+        self.number: int = self._socket.getsockname()[1]
+        self._server: _Server | None = None
+
+    def _bound(self, port: int) -> socket.socket:
+        # Bound but not listening: nobody else gets the port, and connections are refused.
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((_HOST, port))
+        return sock
+
+    def listen(self, *, on: bool) -> None:
+        if on and self._server is None:
+            self._server = _Server(self._socket, self._serve)
+        elif not on and self._server is not None:
+            self._server.stop()
+            self._server = None
+            self._socket = self._bound(self.number)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        self._socket.close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A server over a socket that is bound already."""
+
+    # Threads that ask at the same moment must not wait for the system's repeat of a refused one.
+    request_queue_size = 64
+    daemon_threads = False
+
+    def __init__(
+        self, sock: socket.socket, serve: Callable[[SimulatorRequest], Iterable[bytes]]
+    ) -> None:
+        super().__init__((_HOST, 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = sock
+        self.serve = serve
+        self.server_activate()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, and wait until everything that was begun is answered."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    def handle_error(self, *_: object) -> None:
+        """A client that went away is what some situations are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = PATIENCE_S
+    server: _Server
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = SimulatorRequest(
+            method=self.command, path=self.path, headers=self.headers, body=body
+        )
+        for piece in self.server.serve(request):
+            self.wfile.write(piece)
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Not on the screen: pytest would take it for output of the test."""
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
+
+
+# --- Engines on this machine ----------------------------------------------------------------------
+
+#: Whatever `Image.of` takes.
+Picture = Image | bytes | os.PathLike[str]
+
+_NO_VENDOR = "Nothing leaves this machine: no vendor refuses, loses or bills a call."
+_NO_ANSWER = "No vendor's answer is read: the engine itself gives score and verdict."
+
+#: What no engine can meet, and why.
+_NOT_AT_AN_ENGINE = {
+    **dict.fromkeys((*FAILURES, Situation.DRIPPING, Situation.ENDLESS), _NO_VENDOR),
+    Situation.UNREADABLE_200: _NO_ANSWER,
+    Situation.NULL_SCORE: _NO_ANSWER,
+    Situation.IMPOSSIBLE_SCORE: _NO_ANSWER,
+    Situation.UNKNOWN_STATUS: _NO_ANSWER,
+    Situation.UNKNOWN_WARNING: _NO_ANSWER,
+    Situation.SCORE: "The pictures decide the score: nobody else can set it.",
+    Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
+}
+
+
+class EngineSimulator(VendorSimulator):
+    """An engine on this machine: the pictures decide what happens, and nothing can be told to it.
+
+    What remains to be written is which backend it is, and its pictures::
+
+        class AcmeSimulator(EngineSimulator):
+            backend_class = AcmeBackend
+            pictures = {
+                Situation.SAME_PERSON: (FOLDER / "ada.jpg", FOLDER / "ada-older.jpg"),
+                Situation.DIFFERENT_PEOPLE: (FOLDER / "grace.jpg", FOLDER / "ada-older.jpg"),
+                Situation.NO_FACE: (FOLDER / "cat.jpg", FOLDER / "ada-older.jpg"),
+            }
+            cannot_happen = {Situation.TWO_FACES: "Acme takes the largest face."}
+
+    In SLOW every call waits in the engine until the situation changes. What only a vendor does
+    cannot happen, without being named.
+
+    Attributes:
+        backend_class: The backend under test.
+        pictures: Probe and reference, by the situation that they show.
+        settings: What the backend is opened with.
+    """
+
+    backend_class: ClassVar[type[Backend]]
+    pictures: Mapping[Situation, tuple[Picture, Picture]]
+    settings: Mapping[str, Any] = {}
+
+    requests_seen: int = 0
+    charges: int = 0
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        own = vars(cls).get("pictures")
+        if own is not None:
+            cls.situations = frozenset({*own, Situation.SLOW})
+        never = {**_NOT_AT_AN_ENGINE, **cls.cannot_happen}
+        shown = getattr(cls, "situations", ())
+        cls.cannot_happen = {one: why for one, why in never.items() if one not in shown}
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self._released.set()
+        self._received: dict[str, Any] = {}
+
+    @property
+    def received(self) -> Mapping[str, Any]:
+        """The pictures of the last call, as the backend was handed them."""
+        return self._received
+
+    def backend(self, **settings: Any) -> Backend:
+        simulator = self
+
+        def watched(method: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+            def call(backend: Backend, made: Call) -> T:
+                if made.operation in backend.capabilities.operations:
+                    simulator._begin(made)
+                return method(backend, made)
+
+            return call
+
+        cls = self.backend_class
+        methods = {name: watched(getattr(cls, name)) for name in ("match", "check_liveness")}
+        counted: type[Backend] = type(f"Watched{cls.__name__}", (cls,), methods)
+        return counted(**{**self.settings, **settings})
+
+    def _begin(self, call: Call) -> None:
+        pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
+        with self._lock:
+            self.requests_seen += 1
+            self._received = {name: image.data for name, image in pictures.items() if image}
+            released = self._released
+        released.wait(PATIENCE_S)
+
+    def set_situation(
+        self, situation: Situation, *, score: float | None = None, step: int | None = None
+    ) -> None:
+        self._released.set()
+        self._released = threading.Event()
+        if situation is not Situation.SLOW:
+            self._released.set()
+
+    def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
+        pictures = self.pictures
+        fine = Situation.SAME_PERSON if Situation.SAME_PERSON in pictures else Situation.LIVE
+        probe, reference = pictures[situation if situation in pictures else fine]
+        return Image.of(probe), Image.of(reference)
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()

@@ -1,0 +1,131 @@
+"""The contract over an engine on this machine: its situations come from the pictures themselves."""
+
+import io
+import threading
+from typing import ClassVar
+
+import attrs
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageStat
+
+from facematch_core import Decision, Face, FaceVerifier, Image, VendorUnavailable
+from facematch_core.backend import Capabilities, Compared, EngineBackend
+from facematch_core.testing import (
+    BackendContract,
+    EngineSimulator,
+    Situation,
+    conformance,
+    noise,
+)
+from facematch_core.testing.running import run
+
+
+@attrs.frozen(kw_only=True)
+class ColourEngine(EngineBackend):
+    """Takes the warmth of a picture for a face: red more than blue, or it sees none."""
+
+    name = "colour"
+    capabilities = Capabilities(rotate=True, default_threshold=80.0, score_scale="colour/v1")
+
+    def compare(self, call):
+        faces = [self.face(image, call.rotate) for image in (call.probe, call.reference)]
+        found = [() if face is None else (Face(),) for face in faces]
+        score = None if None in faces else round(100 - abs(faces[0] - faces[1]), 2)
+        return Compared(score=score, probe_faces=found[0], reference_faces=found[1])
+
+    def face(self, image, rotate):
+        # A picture that is higher than wide lies on its side, for this engine.
+        width, height = image.upright_size
+        if height > width and not rotate:
+            return None
+        red, _, blue = ImageStat.Stat(image.to_pil()).mean
+        return red if red > blue else None
+
+
+def photograph(red, blue, size=(96, 64), seed=1):
+    """A picture of that warmth, with grain, as photographs have."""
+    flat = Pillow.merge("RGB", [Pillow.new("L", size, level) for level in (red, 90, blue)])
+    grain = noise(seed, size).to_pil()
+    buffer = io.BytesIO()
+    Pillow.blend(flat, grain, 0.2).save(buffer, "JPEG")
+    return Image.from_bytes(buffer.getvalue())
+
+
+REFERENCE = photograph(190, 60)
+
+
+class ColourSimulator(EngineSimulator):
+    """All that an engine's simulator has to say."""
+
+    backend_class = ColourEngine
+    pictures: ClassVar = {
+        Situation.SAME_PERSON: (photograph(180, 60), REFERENCE),
+        Situation.DIFFERENT_PEOPLE: (photograph(120, 60).data, REFERENCE),
+        Situation.NO_FACE: (photograph(60, 180), REFERENCE),
+        Situation.TURNED: (photograph(180, 60, size=(64, 96)), REFERENCE),
+    }
+    cannot_happen: ClassVar = {
+        Situation.TWO_FACES: "A colour has one face.",
+        Situation.DEMOGRAPHICS: "Nothing is guessed about people.",
+    }
+
+
+class TestContract(BackendContract):
+    @pytest.fixture
+    def simulator(self):
+        with ColourSimulator() as simulator:
+            yield simulator
+
+
+def test_an_engine_conforms():
+    """With nothing open: what only a vendor does need not be named."""
+    report = conformance(ColourEngine, simulator=ColourSimulator)
+    assert (report.verdict, report.of("open"), report.of("failed")) == ("conforms", (), ())
+    assert {rule.number for rule in report.of("passed")} >= {"R19", "R21", "R28", "R35", "R42"}
+
+
+def test_an_engine_that_does_not_turn_by_exif_is_caught():
+    """It was handed the right picture, and looked at another one."""
+
+    class Sideways(ColourEngine):
+        def face(self, image, rotate):
+            return super().face(image, rotate) if image.width >= image.height else None
+
+    simulator = type("Simulator", (ColourSimulator,), {"backend_class": Sideways})
+    [case] = run({"it": simulator}, aimed={"it": "R42"})["it"]
+    assert case.reason == "turned by EXIF (6, 8) it is inconclusive"
+
+
+def test_who_is_handed_a_path_or_bytes_opens_them(tmp_path):
+    """Pictures of a simulator are whatever `Image.of` takes."""
+    file = tmp_path / "one.jpg"
+    file.write_bytes(REFERENCE.data)
+
+    class Files(EngineSimulator):
+        backend_class = ColourEngine
+        pictures: ClassVar = {Situation.SAME_PERSON: (file, REFERENCE.data)}
+
+    assert Files().pictures_for(Situation.SAME_PERSON) == (REFERENCE, REFERENCE)
+    assert Files().pictures_for(Situation.BAD_KEY) == (REFERENCE, REFERENCE)
+    assert Files.situations == {Situation.SAME_PERSON, Situation.SLOW}
+
+
+def test_a_slow_engine_waits_for_the_next_situation():
+    """However many calls are in it; the verifier has left them long ago."""
+    with ColourSimulator() as simulator:
+        verifier = FaceVerifier(simulator.backend())
+        simulator.set_situation(Situation.SLOW)
+        pictures = simulator.pictures_for(Situation.SAME_PERSON)
+        with pytest.raises(VendorUnavailable, match="was not done"):
+            verifier.verify(*pictures, deadline_s=0.05)
+        ended = []
+        thread = threading.Thread(target=lambda: ended.append(verifier.verify(*pictures)))
+        thread.start()
+        while simulator.requests_seen < 2:
+            assert not ended
+        simulator.set_situation(Situation.SAME_PERSON)
+        thread.join(20)
+        assert [result.decision for result in ended] == [Decision.MATCH]
+        assert simulator.received["probe"] == pictures[0].prepared().data
+        assert (simulator.requests_seen, simulator.charges) == (2, 0)

@@ -1,0 +1,93 @@
+"""No rule punishes a backend that tells the truth in a way of its own."""
+
+import attrs
+import pytest
+from mutants.reference import (
+    HttpReference,
+    HttpReferenceSimulator,
+    ReferenceBackend,
+    ReferenceSimulator,
+)
+
+from facematch_core import Billing, Charged, UnexpectedResponse
+from facematch_core.testing import Status
+from facematch_core.testing.running import run
+
+
+def cases(rule, backend, simulator=None):
+    """What comes out of one rule, and why."""
+    usual = HttpReferenceSimulator if issubclass(backend, HttpReference) else ReferenceSimulator
+    make = simulator or usual
+    found = run({"it": lambda: make(backend)}, aimed={"it": rule})["it"]
+    return {(case.status, case.reason) for case in found}
+
+
+PASSED = {(Status.PASSED, "")}
+
+
+class NoScoreNoAnswer(ReferenceBackend):
+    """A verdict without its score is an answer that it cannot read."""
+
+    charge = Charged.YES
+
+    def result(self, call, body):
+        if body["score"] is None and not body["warnings"]:
+            problem = UnexpectedResponse("No score.", billing=Billing(self.charge, "answered"))
+            del call, body
+            raise problem
+        return super().result(call, body)
+
+
+@pytest.mark.parametrize("rule", ["R04", "R10", "R16", "R21", "R29", "R34", "R41"])
+def test_a_null_score_may_be_an_answer_that_cannot_be_read(rule):
+    """It was paid, and says so."""
+    assert cases(rule, NoScoreNoAnswer) == PASSED
+
+
+def test_but_not_one_that_was_free():
+    """The vendor has charged it."""
+
+    class Sparing(NoScoreNoAnswer):
+        charge = Charged.NO
+
+    [(status, _)] = cases("R10", Sparing)
+    assert status is Status.FAILED
+
+
+def test_a_vendor_may_have_codes_alone():
+    """A warning's text is compared where there is one."""
+
+    class Codes(ReferenceSimulator):
+        unknown_warning = (ReferenceSimulator.unknown_warning[0], None)
+
+    class Silent(ReferenceBackend):
+        def warnings(self, body):
+            return tuple(attrs.evolve(warning, text=None) for warning in super().warnings(body))
+
+    assert cases("R14", Silent, Codes) == PASSED
+    assert cases("R14", Silent) != PASSED
+
+
+def test_plain_attributes_and_validators_of_attrs_will_do():
+    """The core holds the first, attrs the second, which says what it was given."""
+
+    @attrs.define(kw_only=True, eq=False, slots=False)
+    class Plain(HttpReference):
+        region: str = "eu"
+        tries: int = attrs.field(default=1, validator=attrs.validators.instance_of(int))
+
+    assert cases("R46", Plain) == PASSED
+
+
+def test_a_validator_of_ones_own_may_not_show_the_value():
+    """It may be a key that stands in the wrong place."""
+
+    def quoted(_, attribute, value):
+        if not isinstance(value, int):
+            raise TypeError(f"{attribute.name} cannot be {value!r}")
+
+    @attrs.define(kw_only=True, eq=False, slots=False)
+    class Quoting(HttpReference):
+        tries: int = attrs.field(default=1, validator=quoted)
+
+    assert cases("R46", Quoting) == {(Status.FAILED, "TypeError shows the value of a setting")}
