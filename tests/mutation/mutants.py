@@ -32,12 +32,13 @@ class Mutant:
     source: str = attrs.field(repr=False, eq=False)
 
 
-def mutants(module, unread=()):
+def mutants(module, unread=(), only=""):
     """All mutants of a module, in the order of its lines.
 
     Args:
         module: Its dotted name.
         unread: Names of the module that only type checkers read.
+        only: What the names of the functions begin with that have mutants.
     """
     loaded = importlib.import_module(module)
     text = Path(loaded.__file__).read_text()
@@ -45,6 +46,8 @@ def mutants(module, unread=()):
     told, seen = collections.Counter(), {ast.unparse(tree)}
     found = []
     for node, parent, field, function in _places(tree, unread):
+        if not function.startswith(only):
+            continue
         for kind, new in changes(node, parent, field, vars(loaded)):
             source = _changed(tree, parent, field, node, new)
             if source in seen:

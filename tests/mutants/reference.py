@@ -1,0 +1,538 @@
+"""A backend that conforms, and the invented vendor behind it, in the forms that backends have.
+
+What is asked and what an answer means is written once, in `Mapping`, as small pure methods: a
+mutant replaces one of them. `ReferenceBackend` asks a vendor in this process, so that hundreds of
+mutants are tried in seconds. The others ask the same vendor through a loopback socket, where an
+answer is bytes: `HttpReference`, which has settings, `StepsReference`, which takes several requests
+for a call, and `SdkReference`, whose vendor brings a library that does the sending.
+"""
+
+import base64
+import contextlib
+import itertools
+import json
+import threading
+from http.client import HTTPConnection, HTTPException
+from typing import ClassVar
+
+import attrs
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billing,
+    Charged,
+    DeadlineExceeded,
+    Decision,
+    Demographics,
+    Face,
+    Ids,
+    ImageFormat,
+    InsufficientCredit,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    Reconciled,
+    Reconciliation,
+    RequestRejected,
+    ResultWarning,
+    Retention,
+    ScaleSource,
+    Score,
+    Secret,
+    Severity,
+    ThresholdRule,
+    UnexpectedResponse,
+    VendorUnavailable,
+    WarningCode,
+)
+from facematch_core.backend import Backend, Capabilities, ImageLimits, SdkBackend
+from facematch_core.http import ApiKeyBackend, HttpRequest
+from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
+
+KEY = "reference-key-5d41402abc4b2a76"
+HOST = "api.reference.example"
+LIMITS = ImageLimits(
+    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
+)
+PLACES = ("probe", "reference")
+PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}
+VERDICTS = {
+    "yes": (Decision.MATCH, LivenessDecision.LIVE),
+    "no": (Decision.NO_MATCH, LivenessDecision.NOT_LIVE),
+    "look": (Decision.REVIEW, LivenessDecision.REVIEW),
+}
+CODES = {"NO_FACE": WarningCode.NO_FACE, "MANY_FACES": WarningCode.MULTIPLE_FACES}
+WEIGHTS = {"low": Severity.INFORMATION, "high": Severity.ERROR}
+ERRORS = {
+    400: RequestRejected,
+    401: AuthenticationFailed,
+    402: InsufficientCredit,
+    429: RateLimited,
+    503: VendorUnavailable,
+}
+
+
+def stranger():
+    """The reference of which the vendor knows that nobody else's picture is like it."""
+    return noise(3, (96, 96))
+
+
+@attrs.frozen
+class ReferenceOptions:
+    """Options of its own."""
+
+    note: str = "-"
+
+
+class Mapping:
+    """What is asked of the vendor, and what its answer means."""
+
+    name = "reference"
+    capabilities = Capabilities(
+        operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+        rotate=True,
+        retention=frozenset(Retention),
+        sends_caller_ref=True,
+        sends_metadata=True,
+        options=ReferenceOptions,
+        threshold_rule=ThresholdRule.ABOVE,
+        default_threshold=50.0,
+        default_liveness_threshold=40.0,
+        score_scale="reference/match",
+        liveness_scale="reference/liveness",
+        image_limits=LIMITS,
+        billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+    )
+
+    def request(self, call):
+        """The call in the vendor's words, as JSON."""
+        pictures = self.pictures(call).items()
+        return {
+            **{place: base64.b64encode(data).decode() for place, data in pictures},
+            "threshold": self.threshold(call),
+            "rotate": call.rotate,
+            "retention": call.retention,
+            "caller_ref": call.caller_ref,
+            "metadata": call.metadata,
+            "options": call.options and call.options.note,
+        }
+
+    def pictures(self, call):
+        """What is sent of the pictures, by place."""
+        places = PLACES if call.operation is Operation.MATCH else PLACES[:1]
+        return {place: getattr(call, place).data for place in places}
+
+    def threshold(self, call):
+        return call.threshold.value  # the caller's, or the default that is declared
+
+    def result(self, call, body):
+        """The result in an answer 200; KeyError, TypeError or ValueError if it is none."""
+        match = call.operation is Operation.MATCH
+        warnings = self.warnings(body)
+        score = self.score(call, body["score"])
+        decision = self.decision(call, body, score)
+        if score is None:
+            decision = self.unscored(call, decision)
+        return (MatchResult if match else LivenessResult)(
+            decision=decision,
+            score=score,
+            warnings=warnings,
+            backend=self.name,
+            vendor_status=body["verdict"],
+            ids=Ids(vendor=body["id"], session=self.session(call, body)),
+            billing=Billing(self.charged(call), "the vendor charges every answer"),
+            probe_faces=self.faces(body),
+            raw=self.raw(call, body),
+        )
+
+    def score(self, call, number):
+        if number is None:
+            return None
+        match = call.operation is Operation.MATCH
+        scale = self.capabilities.score_scale if match else self.capabilities.liveness_scale
+        return Score(number, scale, raw=number, raw_name="score", source=ScaleSource.DOCUMENTED)
+
+    def decision(self, call, body, score):
+        match, live = VERDICTS.get(body["verdict"], VERDICTS["look"])
+        return match if call.operation is Operation.MATCH else live
+
+    def unscored(self, call, decision):
+        """The decision where there is no score."""
+        return type(decision).INCONCLUSIVE
+
+    def warnings(self, body):
+        return tuple(
+            ResultWarning(
+                code=CODES.get(tag, WarningCode.OTHER),
+                severity=WEIGHTS.get(weight, Severity.UNKNOWN),
+                tag=tag,
+                text=text,
+            )
+            for tag, text, weight in body["warnings"]
+        )
+
+    def faces(self, body):
+        return tuple(
+            Face(demographics=Demographics(age=guess["age"], gender=guess["gender"]))
+            for guess in body.get("guesses", ())
+        )
+
+    def session(self, call, body):
+        """The id of the vendor's record, if there is one."""
+        return body["id"] if call.retention is Retention.KEEP else None
+
+    def charged(self, call):
+        return Charged.YES
+
+    def raw(self, call, body):
+        return dict(body)
+
+    def refusal(self, status):
+        """The error for an answer of another status than 200."""
+        error = ERRORS.get(status, OutcomeUnknown)
+        return error(f"The vendor answered {status}.", status_code=status)
+
+    def diagnose(self):
+        return {"vendor": "invented", "key": "set"}
+
+
+def can(**changes):
+    """What the reference declares, but for `changes`."""
+    return attrs.evolve(Mapping.capabilities, **changes)
+
+
+class ReferenceBackend(Mapping, Backend):
+    """Conforms; asks a vendor in this process."""
+
+    reports_sent = keeps_deadline = True
+
+    def __init__(self, vendor, key=KEY):
+        self.vendor = vendor
+        self.key = Secret(key)
+
+    def match(self, call):
+        return self.answer(call)
+
+    def check_liveness(self, call):
+        return self.answer(call)
+
+    def answer(self, call):
+        status, body, problem = self.exchange(call)
+        if problem is None and status != 200:
+            problem = self.refusal(status)
+        if problem is None:
+            try:
+                result = self.result(call, body)
+                self.keep(call, result)
+            except (KeyError, TypeError, ValueError):
+                problem = self.unreadable(call)
+            else:
+                return result
+        # The frame that raises lives on with the error, and the body may echo the key.
+        del body
+        problem.backend = self.name
+        raise problem
+
+    def exchange(self, call):
+        """Status, body and error; nothing is raised from where the request is a local variable."""
+        try:
+            self.vendor.connect()
+        except ConnectionRefusedError:
+            return None, None, VendorUnavailable("The vendor cannot be reached.")
+        call.on_sent()
+        try:
+            words = {"key": self.key.reveal(), **self.request(call)}
+            return (*self.vendor.ask(words, call.deadline_s), None)
+        except TimeoutError:
+            return None, None, self.late(call)
+        except ConnectionResetError:
+            return None, None, self.lost()
+
+    def late(self, call):
+        return DeadlineExceeded("The vendor did not answer in time.")
+
+    def lost(self):
+        return OutcomeUnknown("The answer is lost.")
+
+    def unreadable(self, call):
+        return UnexpectedResponse("An answer in another form.", status_code=200)
+
+    def keep(self, call, result):
+        """Stands for the vendor's records: what was kept, by our id of the call."""
+        if call.retention is Retention.KEEP:
+            kept = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.call_id))
+            self.vendor.records[call.call_id] = kept
+
+    def record(self, wanted):
+        return self.vendor.records.get(wanted.id)
+
+    def reconcile(self, call, *, deadline_s=None):
+        record = self.record(call)
+        outcome = Reconciled.NOT_YET if record is None else Reconciled.FOUND
+        return Reconciliation(outcome=outcome, call=call, result=record, reason="In the records.")
+
+
+#: What is declared over HTTP, where nobody looks into the vendor's records.
+KEEPS_NOTHING = attrs.evolve(Mapping.capabilities, retention=frozenset({Retention.MINIMAL}))
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class HttpReference(Mapping, ApiKeyBackend):
+    """Conforms; asks over HTTP, and has settings."""
+
+    name = Mapping.name
+    capabilities = KEEPS_NOTHING
+    allowed_hosts: ClassVar = frozenset({HOST})
+
+    base_url: str = f"https://{HOST}"
+    patience_s: float = 30.0
+
+    def build(self, call):
+        return self.post(str(call.operation), json=self.request(call))
+
+    def post(self, path, **body):
+        headers = {"X-Api-Key": self.api_key}
+        return HttpRequest(url=f"{self.address}/{path}", headers=headers, **body)
+
+    def parse(self, call, reply):
+        return self.result(call, self.body(reply))
+
+    def body(self, reply):
+        return reply.json()
+
+
+def upload_in(body):
+    """The name of an upload in the answer to it; KeyError, TypeError or ValueError if none is."""
+    if not str(body["id"]).startswith("upload-"):
+        raise ValueError("No upload is called so.")
+    return body["id"]
+
+
+class StepsReference(HttpReference):
+    """Conforms; uploads each picture before it asks about them."""
+
+    def steps(self, call):
+        names = {}
+        for place, data in self.pictures(call).items():
+            reply = yield self.upload(data)
+            names[place] = upload_in(reply.json())
+        reply = yield self.post(str(call.operation), json={**self.request(call), **names})
+        return self.parse(call, reply)
+
+    def upload(self, data):
+        return self.post("upload", body=data)
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class SdkReference(Mapping, SdkBackend):
+    """Conforms; the vendor's own library does the sending."""
+
+    capabilities = KEEPS_NOTHING
+    allowed_hosts: ClassVar = frozenset({HOST})
+
+    api_key: Secret
+    base_url: str = f"https://{HOST}"
+
+    @property
+    def library(self):
+        return Library(self.address)
+
+    def ask(self, call):
+        return self.library.ask(str(call.operation), self.api_key.reveal(), self.request(call))
+
+    def parse(self, call, answer):
+        status, content = answer
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            body = None
+        if status != 200:
+            raise self.refusal(self.spoken(status, body))
+        return self.result(call, body)
+
+    def spoken(self, status, body):
+        """The status, if it is the vendor that says it, in JSON; else None."""
+        return None if body is None else status
+
+    def translate(self, error):
+        if isinstance(error, ConnectionRefusedError):
+            billing = Billing(Charged.NO, "nobody listens")
+            return VendorUnavailable("The vendor cannot be reached.", billing=billing)
+        lost = isinstance(error, (OSError, HTTPException))
+        return OutcomeUnknown("The answer is lost.") if lost else None
+
+
+class Library:
+    """Stands for a vendor's own library, which knows no deadline."""
+
+    def __init__(self, url, **how):
+        self.host, self.how = url.removeprefix("http://"), how
+
+    def ask(self, path, key, words):
+        """Status and bytes of the answer."""
+        with contextlib.closing(HTTPConnection(self.host, **self.how)) as line:
+            body = words if isinstance(words, bytes) else json.dumps(words)
+            line.request("POST", f"/{path}", body, {"X-Api-Key": key})
+            reply = line.getresponse()
+            return reply.status, reply.read()
+
+
+#: By which the vendor decides if it is sent none.
+OWN_THRESHOLD = 25.0
+REFUSALS = {
+    Situation.REJECTED: 400,
+    Situation.BAD_KEY: 401,
+    Situation.NO_CREDIT: 402,
+    Situation.THROTTLED: 429,
+    Situation.OUTAGE: 503,
+}
+LOW = (Situation.DIFFERENT_PEOPLE, Situation.SPOOF)
+STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
+GUESSES = {"age": 41.75, "gender": "guessed-gender"}
+#: What is another thing than usual in the answer, by situation.
+ANSWERS = {
+    Situation.NO_FACE: {
+        "verdict": "no",
+        "score": None,
+        "warnings": [["NO_FACE", "No face.", "high"]],
+    },
+    Situation.TWO_FACES: {"warnings": [["MANY_FACES", "Two faces.", "low"]]},
+    Situation.NULL_SCORE: {"verdict": "yes", "score": None},
+    Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
+    Situation.UNKNOWN_STATUS: {"verdict": VendorSimulator.unknown_status},
+    # Of the vendor's own gravest weight, and of one that nobody knows.
+    Situation.UNKNOWN_WARNING: {
+        "warnings": [[*VendorSimulator.unknown_warning, weight] for weight in ("high", "molten")]
+    },
+    Situation.DEMOGRAPHICS: {"guesses": [GUESSES]},
+}
+
+
+class Vendor:
+    """The other side of both forms: what it answers, and what it understood."""
+
+    situations = frozenset(Situation)
+    secrets = (KEY,)
+    limits = LIMITS
+    demographics = GUESSES
+
+    def __init__(self, backend_class):
+        super().__init__()
+        self.backend_class = backend_class
+        self.words = {}
+        self._numbers = itertools.count(1)
+
+    def pictures(self):
+        return noise(1, (96, 96)), noise(2, (96, 96))
+
+    def pictures_for(self, situation):
+        probe, reference = self.pictures()
+        return probe, stranger() if situation is Situation.DIFFERENT_PEOPLE else reference
+
+    def other_options(self, declared):
+        return [ReferenceOptions(note="+")]
+
+    @property
+    def received(self):
+        sent = [place for place in PLACES if place in self.words]
+        decoded = {place: base64.b64decode(self.words[place]) for place in sent}
+        return {**self.words, **decoded, "retention": Retention(self.words["retention"])}
+
+    def answered(self, words, key, situation, score):
+        """Status and body of the answer to a call in the vendor's words."""
+        self.words = words
+        if situation in REFUSALS:
+            return REFUSALS[situation], {"error": f"no, {key}"}
+        if situation is Situation.UNREADABLE_200:
+            return 200, {"hello": "world"}
+        unlike = words.get("reference") == base64.b64encode(stranger().data).decode()
+        if situation is not Situation.SCORE:
+            score = 7.25 if situation in LOW or unlike else 93.5
+        if situation is Situation.TURNED and not words["rotate"]:
+            situation = Situation.NO_FACE
+        passes = score > words.get("threshold", OWN_THRESHOLD)
+        body = {"verdict": "yes" if passes else "no", "score": score, "warnings": []}
+        return 200, {**body, "id": f"call-{next(self._numbers)}", **ANSWERS.get(situation, {})}
+
+
+class ReferenceSimulator(Vendor, VendorSimulator):
+    """The vendor in this process: asked by calling it, as a socket would be."""
+
+    requests_seen = charges = 0
+
+    def __init__(self, backend_class=ReferenceBackend):
+        super().__init__(backend_class)
+        self.situation = self.score = None
+        self.records = {}
+        self._lock = threading.Lock()
+
+    def backend(self, **settings):
+        return self.backend_class(self, **settings)
+
+    def set_situation(self, situation, *, score=None, step=None):
+        self.situation, self.score = situation, score
+
+    def connect(self):
+        if self.situation is Situation.UNREACHABLE:
+            raise ConnectionRefusedError
+
+    def ask(self, words, timeout_s):
+        """Status and decoded body; like a socket it may raise with the request at hand."""
+        with self._lock:
+            self.requests_seen += 1
+        if self.situation in STALLS:
+            raise TimeoutError if timeout_s is not None else ConnectionResetError
+        if self.situation is Situation.GATEWAY_ERROR:
+            status, body = 502, None
+        else:
+            words = dict(words)
+            status, body = self.answered(words, words.pop("key"), self.situation, self.score)
+        with self._lock:
+            self.charges += status == 200
+        if self.situation in (Situation.LOST_ANSWER, Situation.BROKEN_ANSWER):
+            raise ConnectionResetError
+        return status, body
+
+
+class HttpReferenceSimulator(Vendor, HttpSimulator):
+    """The vendor behind a loopback socket, for every form that sends."""
+
+    def __init__(self, backend_class=HttpReference):
+        super().__init__(backend_class)
+
+    def backend(self, **settings):
+        return self.backend_class(**{"api_key": KEY, "base_url": self.url} | settings)
+
+    def answer(self, request, situation, score):
+        key = request.headers["X-Api-Key"]
+        status, body = self.answered(request.json(), key, situation, score)
+        return SimulatorReply(body=body, status=status)
+
+
+class StepsSimulator(HttpReferenceSimulator):
+    """The vendor, who wants each picture before the question, and charges every request."""
+
+    steps: ClassVar = {Operation.MATCH: 3, Operation.LIVENESS: 2}
+
+    def __init__(self, backend_class=StepsReference):
+        super().__init__(backend_class)
+        self.uploads = {}
+
+    def ends(self, request):
+        return request.path != "/upload"
+
+    def answer(self, request, situation, score):
+        key, words = request.headers["X-Api-Key"], {}
+        if self.ends(request):
+            words = request.json()
+            for place in set(PLACES) & set(words):
+                words[place] = base64.b64encode(self.uploads[words[place]]).decode()
+        elif situation not in REFUSALS and situation is not Situation.UNREADABLE_200:
+            name = f"upload-{next(self._numbers)}"
+            self.uploads[name] = request.body
+            return SimulatorReply(body={"id": name})
+        status, body = self.answered(words, key, situation, score)
+        return SimulatorReply(body=body, status=status)

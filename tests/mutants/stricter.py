@@ -1,0 +1,236 @@
+"""Mutants that a contract which asks less lets through: each was met in a plug-in that passed one.
+
+A score multiplied in floating point, a deadline that is one of each wait alone, a bill that the
+vendor's books contradict, a first byte that is told too late, a library's answer that is believed.
+Rows are written as in `table`; most are of the reference that asks by a vendor's library.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from decimal import Decimal
+from typing import ClassVar
+
+import attrs
+from mutants.faults import changed, quiet
+from mutants.making import http, of_class, row, sdk
+from mutants.reference import (
+    STALLS,
+    HttpReferenceSimulator,
+    Library,
+    ReferenceBackend,
+    ReferenceSimulator,
+    SdkReference,
+    StepsReference,
+    StepsSimulator,
+    stranger,
+    upload_in,
+)
+
+from facematch_core import (
+    Billing,
+    Charged,
+    DeadlineExceeded,
+    Score,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.backend import Capabilities, Compared, EngineBackend
+from facematch_core.http import HttpClient
+from facematch_core.testing import EngineSimulator, Situation, noise
+
+evolve = attrs.evolve
+
+
+class Fractions(ReferenceBackend):
+    """The reference, whose vendor tells scores from 0 to 1."""
+
+    def score(self, call, number):
+        found = super().score(call, number)
+        return found and Score.from_fraction(number, found.scale, raw_name="score")
+
+
+class FractionsSimulator(ReferenceSimulator):
+    """That vendor."""
+
+    def answered(self, *asked):
+        status, body = super().answered(*asked)
+        if isinstance(body.get("score"), float):
+            body["score"] = float(Decimal(repr(body["score"])).scaleb(-2))
+        return status, body
+
+
+class UnsaidSimulator(ReferenceSimulator):
+    """The vendor, who does not say what an answer about nobody costs."""
+
+    price_unknown = frozenset({Situation.NO_FACE})
+
+
+class SdkSteps(SdkReference):
+    """The reference of several requests, made by the vendor's library: charges are its own."""
+
+    def ask(self, call):
+        # Answers 200, each of which is charged, by the id of the call.
+        self.charges[call.call_id] = 0
+        words = self.request(call)
+        for place, data in self.pictures(call).items():
+            status, content = self.asked(call, "upload", data)
+            try:
+                words[place] = upload_in(json.loads(content))
+            except (KeyError, TypeError, ValueError, RecursionError):
+                return status, content
+        return self.asked(call, str(call.operation), words)
+
+    def asked(self, call, path, words):
+        status, content = self.library.ask(path, self.api_key.reveal(), words)
+        self.charges[call.call_id] += status == 200
+        return status, content
+
+    @property
+    def charges(self):
+        return vars(self).setdefault("counted", {})
+
+    def parse(self, call, answer):
+        charges = self.charges.pop(call.call_id)
+        try:
+            result = super().parse(call, answer)
+        except VendorError as error:
+            raise self.after(error, charges) from None
+        except (KeyError, TypeError, ValueError):
+            billing = self.bill(charges)
+            raise UnexpectedResponse("An answer in another form.", billing=billing) from None
+        return evolve(result, billing=self.bill(charges))
+
+    def after(self, error, charges):
+        """The error of a call that has cost so much before it."""
+        if charges and error.billing.charged is Charged.NO:
+            return changed(error, billing=self.bill(charges), retryable=False)
+        return error
+
+    def bill(self, charges):
+        return Billing(Charged.YES, "the vendor charges every request", charges)
+
+
+def unguarded(me, ok, call):
+    """Ask the library past `guarded_call`, with the deadline as its own time-out."""
+    call.on_sent()
+    library = Library(me.address, timeout=call.deadline_s)
+    try:
+        answer = library.ask(str(call.operation), me.api_key.reveal(), me.request(call))
+    except TimeoutError:
+        raise DeadlineExceeded("The vendor did not answer in time.") from None
+    return me.parse(call, answer)
+
+
+class PatientClient(HttpClient):
+    """Waits as long as the vendor likes."""
+
+    def send(self, request, *, deadline_s=None, **how):
+        return super().send(request, **how)
+
+
+class HastySimulator(HttpReferenceSimulator):
+    """Ends what has no end after a second: a test waits no longer for a mutant that would."""
+
+    def set_situation(self, situation, **how):
+        super().set_situation(situation, **how)
+        if situation in STALLS:
+            ends = threading.Timer(1.0, super().set_situation, (Situation.SAME_PERSON,))
+            ends.daemon = True
+            ends.start()
+
+
+class SlowEngine(EngineBackend):
+    """An engine that says that it keeps deadlines, and does not look at them."""
+
+    name = "engine"
+    keeps_deadline = True
+    capabilities = Capabilities(score_scale="engine/match", default_threshold=50.0)
+    slow = False
+
+    def compare(self, call):
+        if self.slow:
+            time.sleep(0.9)
+        return Compared(score=7.0 if call.reference.digest == stranger().digest else 93.5)
+
+
+class SlowEngineSimulator(EngineSimulator):
+    """Its pictures."""
+
+    pictures: ClassVar = {
+        Situation.SAME_PERSON: (noise(1, (96, 96)), noise(2, (96, 96))),
+        Situation.DIFFERENT_PEOPLE: (noise(1, (96, 96)), stranger()),
+    }
+
+    def __init__(self, backend_class):
+        self.backend_class = backend_class
+        super().__init__()
+
+    def set_situation(self, situation, **how):
+        super().set_situation(Situation.SAME_PERSON)
+        self.backend_class.slow = situation is Situation.SLOW
+
+
+def tried(do):
+    """Do it, whatever it raises."""
+    with contextlib.suppress(BaseException):
+        do()
+
+
+def as_dict(body):
+    """The body, if it is an object."""
+    return body if isinstance(body, dict) else {}
+
+
+# fmt: off
+ROWS = (
+    row("R07", "TimesAHundred",
+        "A fraction of 0.57 is multiplied by 100, which is a little less than 57.",
+        base=Fractions, simulator=FractionsSimulator,
+        score=lambda me, ok, call, told: told if told is None
+            else evolve(ok(call, told), value=told * 100)),
+    row("R16", "NobodyIsFree", "Says that an answer about nobody was not charged.",
+        result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
+            else evolve(ok(call, body), billing=Billing(Charged.NO))),
+    row("R16", "NobodysPriceIsUnknown", "Does not know what an answer about nobody costs.",
+        result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
+            else evolve(ok(call, body), billing=Billing(Charged.UNKNOWN))),
+    row("R16", "UploadsAreFree", "Its uploads are declared as free, and the vendor charges them.",
+        base=StepsReference, simulator=StepsSimulator,
+        upload=lambda me, ok, data: evolve(ok(data), charges=0)),
+    row("R16", "ThreeRequestsAreOneCharge", "Asks three times by a library, and tells one charge.",
+        base=SdkSteps, simulator=StepsSimulator,
+        bill=lambda me, ok, charges: ok(1)),
+    row("R16", "GuessesThePrice", "Tells a charge where its vendor does not say whether it is one.",
+        simulator=UnsaidSimulator),
+    row("R17", "UploadsWereFree", "An error after the uploads says that nothing was charged.",
+        base=SdkSteps, simulator=StepsSimulator,
+        after=lambda me, ok, error, charges: error),
+    sdk("R19", "EachWaitHasTheDeadline",
+        "Its library is given the deadline as the time-out of each wait: an answer that drips "
+        "goes on for ever.",
+        simulator=HastySimulator,
+        match=unguarded, check_liveness=unguarded),
+    http("R19", "ItsOwnClientHasNoDeadline", "A client of its own drops the deadline.",
+        simulator=HastySimulator,
+        make_client=lambda me, ok: PatientClient()),
+    of_class("R19", "EngineTakesItsTime", SlowEngine, SlowEngineSimulator),
+    row("R20", "TellsItAfterTheAnswer", "Tells that bytes have left when the answer is there.",
+        exchange=lambda me, ok, call: (answer := ok(quiet(call)),
+            isinstance(answer[2], VendorUnavailable) or call.on_sent())[0]),
+    row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
+        exchange=lambda me, ok, call: (tried(call.on_sent), ok(quiet(call)))[1]),
+    sdk("R38", "ItsLibrarysStatusDecides",
+        "A gateway's page of markup is read as the vendor's word that nothing was charged.",
+        spoken=lambda me, ok, status, body: status),
+    sdk("R39", "ItsLibrarySaysTrue", "A library's true where the score stands is read as 1.",
+        score=lambda me, ok, call, told: ok(call,
+            float(told) if isinstance(told, bool) else told)),
+    sdk("R40", "AnyBodyMatches",
+        "Whatever comes with a 200 is a match: the library raised nothing.",
+        result=lambda me, ok, call, body: ok(call,
+            {"verdict": "yes", "score": 99.0, "warnings": [], "id": "-"} | as_dict(body))),
+)
+# fmt: on
