@@ -1,0 +1,278 @@
+"""`RekognitionBackend`: what it asks Amazon Rekognition, and what the answers mean.
+
+Facts are from AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5), the Rekognition
+Developer Guide (Comparing faces, Error handling, Guidelines and quotas, Non-storage operations) and
+the Amazon Rekognition FAQs (Billing, Data privacy), all read 2026-11-21. What is ours says so. It
+was not run against AWS.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from facematch_core import (
+    AuthenticationFailed,
+    Billing,
+    Box,
+    Charged,
+    ConfigurationError,
+    Decision,
+    Face,
+    Ids,
+    MatchResult,
+    Operation,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    ScaleSource,
+    Score,
+    Secret,
+    ThresholdRule,
+)
+from facematch_core.backend import (
+    MULTIPLE_FACES,
+    NO_FACE,
+    SCORE_UNAVAILABLE,
+    Call,
+    Capabilities,
+    Image,
+    ImageFormat,
+    ImageLimits,
+    MatchCall,
+    decide_by_threshold,
+    number,
+)
+from facematch_core.http import ErrorRow, HttpBackend, HttpReply, HttpRequest
+
+from .credentials import Chain, signed
+
+NAME = "rekognition"
+_SCALE = f"{NAME}/similarity"
+#: FAQs, Billing: of CompareFaces only the source image counts, so a call is one image.
+_COUNTED = "AWS counts one image for each comparison"
+_REFUSED = "AWS counts images that were analyzed, and it refused to analyze these"
+_UNSAID = "AWS does not say whether a comparison counts that found no face"
+
+_KEYS = (
+    *("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"),
+    *("MissingAuthenticationTokenException", "IncompleteSignatureException"),
+)
+_QUOTAS = ("ThrottlingException", "ProvisionedThroughputExceededException")
+_PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
+_ERRORS = {
+    code: ErrorRow(error, Charged.NO, _REFUSED, text)
+    for codes, error, text in (
+        (_KEYS, AuthenticationFailed, "AWS does not accept the credentials"),
+        (("AccessDeniedException",), PermissionDenied, "the credentials may not call CompareFaces"),
+        (_QUOTAS, RateLimited, "more calls than AWS takes of this account now"),
+        (_PICTURES, RequestRejected, "AWS does not take these pictures"),
+    )
+    for code in codes
+}
+#: AWS's word where there is no face; other bad requests have it, too.
+_BAD = "InvalidParameterException"
+
+
+class QualityFilter(enum.StrEnum):
+    """Which faces are compared at all; what each keeps out AWS does not document."""
+
+    NONE = "NONE"
+    AUTO = "AUTO"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+@attrs.frozen(kw_only=True)
+class RekognitionBackend(HttpBackend):
+    """Compares two faces by Amazon Rekognition's CompareFaces.
+
+    AWS gives similarities and no verdict: the threshold decides, 80 unless a caller says another
+    one, like AWS's own filter. For decisions about people AWS advises a person's review.
+
+    The reference is AWS's source image, of which the largest face counts, and the probe its target
+    image. So each face of the probe has a similarity, and a warning tells of a second one.
+
+    A call counts as one image. AWS words a picture without a face as an invalid parameter; this
+    backend sends no other, so that is `INCONCLUSIVE` with `NO_FACE`. Whether it is charged is not
+    documented, and UNKNOWN here.
+
+    CompareFaces keeps neither pictures nor what was found in them, says the Developer Guide. The
+    FAQs say that AWS may store inputs and improve its services with them, unless the account opts
+    out: by an AI services opt-out policy of AWS Organizations, not by anything in a call.
+
+    Credentials that are not set here are those of botocore's chain, looked for at the first call
+    and renewed when they expire. That may read the environment and files, run a profile's
+    ``credential_process``, and ask AWS STS, single sign-on, or the metadata service of a container
+    or machine, each with botocore's own time-outs; a verifier's `deadline_s` ends the call
+    nevertheless.
+
+    Args:
+        region: ``eu-west-1``, say. May come from ``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the
+            profile.
+        aws_profile: Of ``~/.aws/config``; None for ``AWS_PROFILE``, or what else the chain finds.
+        access_key_id, secret_access_key: In place of the chain; both or neither.
+        session_token: Goes with them, if they are temporary.
+        fips: Whether to ask the endpoint with FIPS 140 modules, which some regions have.
+        quality_filter: Which faces are compared at all.
+
+    Raises:
+        ConfigurationError: a setting is wrong, there is no region, or botocore is not installed.
+    """
+
+    name: ClassVar[str] = NAME
+    # The chain's own time-outs are not ours: the verifier leaves such a call behind.
+    keeps_deadline: ClassVar[bool] = False
+    environment_variables: ClassVar[Mapping[str, str]] = {"region": "AWS_REGION"}
+    allowed_hosts = frozenset({"rekognition.*.amazonaws.com", "rekognition-fips.*.amazonaws.com"})
+    error_codes: ClassVar[Mapping[str, ErrorRow]] = _ERRORS
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        threshold_rule=ThresholdRule.AT_LEAST,
+        default_threshold=80.0,
+        score_scale=_SCALE,
+        reports_faces=True,
+        billed_operations=frozenset({Operation.MATCH}),
+        # Guesses that a comparison does not need.
+        demographic_keys=frozenset({"Emotions", "Smile"}),
+        image_limits=ImageLimits(
+            formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
+            max_bytes=5_242_880,
+            min_side_px=80,
+        ),
+    )
+
+    region: str | None = None
+    aws_profile: str | None = None
+    access_key_id: Secret | None = None
+    secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+    fips: bool = False
+    quality_filter: QualityFilter = QualityFilter.NONE
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._chain  # noqa: B018 - a missing region is refused now
+
+    def vendor_url(self) -> str:
+        """The endpoint of the region."""
+        return f"https://{NAME}{'-fips' if self.fips else ''}.{self._chain.region}.amazonaws.com"
+
+    @property
+    def _chain(self) -> Chain:
+        # As `HttpBackend.client`: two threads may make one each, and one of them stays.
+        chain: Chain = vars(self).get("chain") or vars(self).setdefault("chain", self._found())
+        return chain
+
+    def _found(self) -> Chain:
+        own = self.access_key_id, self.secret_access_key, self.session_token
+        if (own[0] is None) is not (own[1] is None) or (own[2] and own[0] is None):
+            raise ConfigurationError("access_key_id and secret_access_key are set together.")
+        return Chain(self.aws_profile, self.region, own if own[0] else ())
+
+    def build(self, call: MatchCall) -> HttpRequest:
+        """The request for `call`, not signed yet."""
+        return HttpRequest(
+            url=f"{self.address}/",
+            headers={
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": "RekognitionService.CompareFaces",
+            },
+            json={
+                "SourceImage": _bytes(call.reference),
+                "TargetImage": _bytes(call.probe),
+                # Below a threshold AWS hides the number.
+                "SimilarityThreshold": 0,
+                "QualityFilter": str(self.quality_filter),
+            },
+        )
+
+    def sign(
+        self, request: HttpRequest, call: Call, *, deadline_s: float | None = None
+    ) -> HttpRequest:
+        """`request` with its last bytes, signed by the credentials of this very moment."""
+        chain = self._chain
+        return signed(
+            request.encoded(),
+            region=chain.region,
+            credentials=chain.frozen(),
+            at=self.client.clock.now(),
+        )
+
+    def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
+        """The result in an answer 200; any exception means that it cannot be read."""
+        body = reply.json()
+        faces = [_face(one["Face"], _score(one["Similarity"])) for one in body["FaceMatches"]]
+        score = max((face.similarity for face in faces if face.similarity), default=None)
+        # With the threshold 0 these are faces that could not be compared.
+        faces += [_face(one) for one in body.get("UnmatchedFaces", ())]
+        warnings = (MULTIPLE_FACES,) if len(faces) > 1 else ()
+        return MatchResult(
+            decision=decide_by_threshold(score, call.threshold),
+            score=score,
+            warnings=warnings if score else (*warnings, SCORE_UNAVAILABLE),
+            probe_faces=tuple(
+                attrs.evolve(face, compared=score is not None and face.similarity is score)
+                for face in faces
+            ),
+            reference_faces=(attrs.evolve(_face(body["SourceImageFace"]), compared=True),),
+            backend=NAME,
+            ids=_ids(reply),
+            billing=Billing(Charged.YES, _COUNTED),
+            raw=body,
+        )
+
+    def error_code(self, reply: HttpReply) -> str | None:
+        """The name of AWS's exception; a namespace before it and an address behind it are left."""
+        body = reply.json()
+        kind = body.get("__type") if isinstance(body, dict) else None
+        return None if kind is None else str(kind).rpartition("#")[2].partition(":")[0]
+
+    def parse_non_200(self, call: MatchCall, reply: HttpReply) -> MatchResult | None:
+        """The result in a 400 about the faces: nothing was compared."""
+        if reply.status != 400 or self.error_code(reply) != _BAD:
+            return None
+        return MatchResult(
+            decision=Decision.INCONCLUSIVE,
+            warnings=(attrs.evolve(NO_FACE, tag=_BAD),),
+            backend=NAME,
+            ids=_ids(reply),
+            billing=Billing(Charged.UNKNOWN, _UNSAID),
+            raw=reply.json(),
+        )
+
+
+def _bytes(image: Image) -> dict[str, str]:
+    return {"Bytes": base64.b64encode(image.data).decode("ascii")}
+
+
+def _ids(reply: HttpReply) -> Ids:
+    return Ids(vendor=reply.headers.get("x-amzn-RequestId"))
+
+
+def _score(similarity: object) -> Score | None:
+    if similarity is None:
+        return None
+    return Score(number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED)
+
+
+def _face(body: Any, similarity: Score | None = None) -> Face:
+    box = {side: number(body["BoundingBox"][side]) for side in ("Left", "Top", "Width", "Height")}
+    left, top, width, height = box.values()
+    named = {one["Type"]: (number(one["X"]), number(one["Y"])) for one in body.get("Landmarks", ())}
+    numbers = {
+        name: {key: number(n) for key, n in body.get(name, {}).items()}
+        for name in ("Pose", "Quality")
+    }
+    return Face(
+        box=Box(left=left, top=top, right=left + width, bottom=top + height, unit="ratio"),
+        confidence=number(body["Confidence"]),
+        similarity=similarity,
+        landmarks=named or None,
+        pose=numbers["Pose"] or None,
+        quality=numbers["Quality"] or None,
+    )

@@ -1,0 +1,114 @@
+"""Whose requests they are: AWS's credential chain, and signatures made with what it gives.
+
+botocore does both. Its loggers write signed headers and answers of AWS's sign-in services at level
+DEBUG, so they are silent while it works here.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from facematch_core import AuthenticationFailed, Billing, Charged, ConfigurationError, Secret
+from facematch_core.backend import muted
+from facematch_core.http import HttpRequest
+
+_MISSING = (
+    "rekognition finds no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the "
+    "setting aws_profile, or give this machine a role."
+)
+#: Mistakes of whoever configured them; everything else that goes wrong is a failed sign-in.
+_MISTAKES = ("ProfileNotFound", "PartialCredentialsError", "ConfigNotFound", "ConfigParseError")
+
+
+class Chain:
+    """AWS's credentials, looked for at the first call and renewed when they expire. Safe across
+    threads.
+
+    Args:
+        profile: Of ``~/.aws/config``; None for ``AWS_PROFILE``, or ``default``.
+        region: None for that of the profile, or ``AWS_DEFAULT_REGION``.
+        own: Access key, secret and perhaps session token in place of what botocore finds.
+
+    Attributes:
+        region: ``eu-west-1``, say.
+
+    Raises:
+        ConfigurationError: botocore is not installed, or there is no such profile or no region.
+    """
+
+    def __init__(
+        self, profile: str | None, region: str | None, own: Sequence[Secret | None] = ()
+    ) -> None:
+        try:
+            import botocore.session
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                'The backend rekognition needs botocore: pip install "facematch-core[rekognition]".'
+            ) from None
+        self._lock = threading.Lock()
+        with muted("botocore"):
+            self._session = botocore.session.Session(profile=profile)
+        if own:
+            self._session.set_credentials(*(one.reveal() if one else None for one in own))
+        self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
+        if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", self.region or ""):
+            raise ConfigurationError(
+                "rekognition needs a region such as eu-west-1: set region or AWS_REGION."
+            )
+
+    def frozen(self) -> Any:
+        """Credentials for one call: botocore's ``ReadOnlyCredentials``.
+
+        Raises:
+            ConfigurationError: there are none, or the profile cannot be used.
+            AuthenticationFailed: whoever should give them does not.
+        """
+        with self._lock:
+            found = self._ask(self._session.get_credentials)
+            if found is None:
+                raise ConfigurationError(_MISSING)
+            return self._ask(found.get_frozen_credentials)
+
+    def _ask(self, ask: Callable[[], Any]) -> Any:
+        """What botocore answers; of its errors the kind alone, for they may quote anything."""
+        try:
+            with muted("botocore"):
+                return ask()
+        except Exception as error:  # noqa: BLE001 - of whatever the chain asks
+            kind = type(error).__name__
+        if kind in _MISTAKES:
+            raise ConfigurationError(f"The AWS profile of rekognition cannot be used: {kind}.")
+        raise AuthenticationFailed(
+            f"AWS gave rekognition no credentials: {kind}.",
+            billing=Billing(Charged.NO, "the request was not sent"),
+        )
+
+
+def signed(request: HttpRequest, *, region: str, credentials: Any, at: datetime) -> HttpRequest:
+    """The encoded `request` with the headers of Signature Version 4."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    headers = {**request.headers, "X-Amz-Date": at.strftime("%Y%m%dT%H%M%SZ")}
+    if credentials.token:
+        headers["X-Amz-Security-Token"] = Secret(credentials.token)
+    plain = {n: one.reveal() if isinstance(one, Secret) else one for n, one in headers.items()}
+    made = AWSRequest(request.method, request.url, plain, request.body)
+    made.context["timestamp"] = plain["X-Amz-Date"]
+    by = SigV4Auth(Credentials(*credentials), "rekognition", region)
+    # Step by step: its add_auth writes each step, the session token too, into a log.
+    signature = by.signature(by.string_to_sign(made, by.canonical_request(made)), made)
+    names = by.signed_headers(by.headers_to_sign(made))
+    headers["Authorization"] = Secret(
+        f"AWS4-HMAC-SHA256 Credential={by.scope(made)}, SignedHeaders={names}, "
+        f"Signature={signature}"
+    )
+    masked = (*request.masked, *(Secret(one) for one in credentials if one))
+    return attrs.evolve(request, headers=headers, masked=masked)

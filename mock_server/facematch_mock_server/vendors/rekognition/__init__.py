@@ -1,0 +1,5 @@
+"""Amazon Rekognition, as the mock imitates it."""
+
+from .vendor import VENDOR
+
+__all__ = ["VENDOR"]

@@ -1,0 +1,101 @@
+"""What the mock claims about Amazon Rekognition, and where each claim stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+READ = "2026-11-21"
+MODEL = Origin(Known.DOCUMENTED, "AWS, API model rekognition 2016-06-27 in botocore 1.44.5", READ)
+ERRORS = Origin(Known.DOCUMENTED, "AWS, Rekognition Developer Guide, Error handling", READ)
+LIMITS = Origin(Known.DOCUMENTED, "AWS, Rekognition Developer Guide, Guidelines and quotas", READ)
+COMMON = Origin(Known.DOCUMENTED, "AWS, Common error types of all services", READ)
+SIGV4 = Origin(
+    Known.DOCUMENTED, "AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ
+)
+SKEW = Origin(Known.DOCUMENTED, "AWS Developer Tools Blog, Clock-skew correction", READ)
+FAQ = Origin(Known.DOCUMENTED, "AWS, Amazon Rekognition FAQs, Billing", READ)
+SEEN = Origin(
+    Known.OBSERVED,
+    "answers of AWS services of the same protocol, as public clients quote them",
+    READ,
+)
+
+
+def _error(key: str, said: str, origin: Origin, statement: str, status: int = 400) -> Any:
+    """A row of an error; `said` is its name, a colon, and its sentence."""
+    name, _, message = said.partition(": ")
+    body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
+    return row(key, Reply(status, body), origin, statement)
+
+
+# A fact a line: what it decides, its value or answer, its source, and the sentence that says it.
+# fmt: off
+CLAIMS = table(
+    "rekognition",
+    row("json.content_type", "application/x-amz-json-1.1", ERRORS,
+        "Every body is of the type application/x-amz-json-1.1."),
+    fact("request.id", ERRORS, "Every answer has the header x-amzn-RequestId; an error has a Logref of its own."),
+    _error("operation.unknown", "UnknownOperationException: The requested action or operation is invalid.", COMMON,
+        "X-Amz-Target names the operation; one that is none is refused with 404. The sentence is ours.", 404),
+    fact("operation.others", OURS, "Operations other than CompareFaces and DetectFaces are not imitated: they are unknown."),
+    _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4,
+        "A request that is not signed is refused; the name with Exception was seen in answers of other services."),
+    _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", COMMON,
+        "An Authorization header of another form than Signature Version 4 is refused. The sentence is AWS's description."),
+    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN,
+        "An access key that AWS does not know is refused so; the Developer Guide says that failed authentication is a 400."),
+    _error("auth.signature", "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
+        SEEN, "A signature that is not that of the request as it arrived, made with the secret of the access key, is refused."),
+    _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN,
+        "A date that is too late is refused."),
+    _error("auth.late", "InvalidSignatureException: Signature expired: {signed} is now earlier than {limit} ({now} - 15 min.)", SEEN,
+        "A date that is too early is refused."),
+    row("auth.skew_min", 15, SKEW, "The date of a signature may be about 15 minutes from AWS's."),
+    fact("auth.clock", OURS,
+        "The mock's clock may stand still while a client's does not: a date up to the later of the mock's and the machine's is not too late."),
+    fact("auth.region", OURS, "Any region is taken, and a session token is not looked at beyond the signature."),
+    _error("auth.denied", "AccessDeniedException: User is not authorized to perform: {operation}", ERRORS,
+        "Whoever may not make the call is refused; the guide's sentence names a user and a resource, which the mock has not."),
+    row("quota.second", None, LIMITS, "Calls in a second are a quota of account and region; there is none until one is set."),
+    _error("quota.refused", "ProvisionedThroughputExceededException: Provisioned Rate exceeded.", ERRORS,
+        "Calls beyond the quota are refused."),
+    row("quota.increase", None, OURS, "How fast the calls of a second may increase is not documented; there is no limit until one is set."),
+    _error("quota.throttled", "ThrottlingException: Slow down; sudden increase in rate of requests.", ERRORS,
+        "Calls that increase too fast are refused with a 400; the model says that it is the service's fault."),
+    _error("body.malformed", "SerializationException: The request cannot be read.", SEEN,
+        "A body that is no JSON, or bytes that are not base64, are a SerializationException. The sentence is ours."),
+    _error("parameters.wrong", "InvalidParameterException: Request has invalid parameters", ERRORS,
+        "A parameter that is missing or violates a constraint is refused, and says no more."),
+    fact("parameters.ranges", MODEL,
+        "SimilarityThreshold is a number from 0 to 100; QualityFilter is NONE, AUTO, LOW, MEDIUM or HIGH."),
+    fact("parameters.quality", OURS, "Which faces a QualityFilter leaves out is not documented: the mock leaves out none."),
+    _error("s3.object", "InvalidS3ObjectException: Unable to get object metadata from S3. Check object key, region and/or access permissions.", ERRORS,
+        "The mock has no S3: an S3Object is one that cannot be reached."),
+    row("image.max_bytes", 5_242_880, MODEL, "A picture sent as bytes has at most 5,242,880 of them."),
+    _error("image.size", "ImageTooLargeException: Image size is too large", ERRORS, "A larger picture is refused."),
+    _error("image.format", "InvalidImageFormatException: Request has invalid image format", ERRORS,
+        "A picture that is no JPEG and no PNG, or cannot be read, is refused."),
+    row("image.min_side", 80, LIMITS, "Pictures are at least 80 pixels wide and high; that a smaller one is an invalid parameter is ours."),
+    fact("image.orientation", OURS, "AWS follows the EXIF orientation of a JPEG; the mock does not turn pictures."),
+    fact("face.none", MODEL, "CompareFaces refuses a picture without a face as an invalid parameter, whichever of the two it is."),
+    fact("face.largest", MODEL, "Of the source image the largest face counts; of the target image the 100 largest."),
+    row("compare.answer", Reply(200), MODEL,
+        "FaceMatches has the faces from the threshold on with their Similarity, best first; UnmatchedFaces has the others without it."),
+    row("compare.threshold", 80.0, MODEL, "SimilarityThreshold is 80 if it is not sent; a similarity that equals it is a match."),
+    fact("compare.similarity", MODEL, "A Similarity is from 0 to 100, and Confidence says how surely a box holds a face."),
+    fact("compare.others", OURS, "A further face of the target image that no test card describes has a similarity of 5."),
+    fact("compare.orientation", MODEL, "The orientation corrections are always null: the mock leaves them out."),
+    row("detect.answer", Reply(200), MODEL,
+        "DetectFaces lists the faces of a picture, none for a picture without one, with box, landmarks, pose, quality and confidence."),
+    fact("detect.attributes", OURS, "Attributes is not looked at: other attributes of faces are not imitated."),
+    fact("face.box", MODEL, "Boxes and landmarks are ratios of width and height of the picture."),
+    fact("face.made_up", OURS, "Landmarks and pose are made up from the box; quality is that of a test card, or made up."),
+    row("credit.start", 1_000_000, OURS, "AWS sends a bill: the credit of the mock is only there to count, and its end stops nobody."),
+    row("credit.price", "0.001", OURS, "An image costs USD 0.001; AWS's prices depend on region and volume."),
+    fact("credit.images", FAQ, "CompareFaces counts the source image only, one for each call, and DetectFaces its image."),
+    fact("credit.errors", OURS, "Whether a call that ends in an error is counted is not documented: here it is not."),
+    _error("server.error", "InternalServerError: Internal server error", ERRORS, "A fault of AWS's own is a 500.", 500),
+)
+# fmt: on

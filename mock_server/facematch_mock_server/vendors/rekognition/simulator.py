@@ -1,0 +1,70 @@
+"""The mock server in the place of Rekognition, for the contract tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from facematch_core import ImageFormat
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import Situation
+from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.simulators import MockSimulator, Sent
+
+_KEY, _SECRET = "rekognition-simulator-key-41c7", "rekognition-simulator-secret-b20e95"
+_PICTURES = {"TargetImage": "probe", "SourceImage": "reference"}
+#: What cannot be met at Rekognition, and why.
+_CANNOT_HAPPEN = {
+    Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
+    Situation.SPOOF: "CompareFaces has no liveness check.",
+    Situation.TURNED: "CompareFaces takes no request to turn a picture.",
+    Situation.UNKNOWN_STATUS: "CompareFaces gives no verdict: it has no word of status.",
+    Situation.UNKNOWN_WARNING: "CompareFaces's answer has no warnings.",
+    Situation.DEMOGRAPHICS: "CompareFaces guesses neither age nor gender.",
+}
+
+
+class RekognitionSimulator(MockSimulator):
+    """The mock server in the place of Rekognition."""
+
+    vendor = "rekognition"
+    calls = frozenset({"/"})
+    faults: ClassVar[Mapping[Situation, Fault]] = {
+        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
+        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
+    }
+    cannot_happen = _CANNOT_HAPPEN
+    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
+    #: No document says whether a comparison without a face counts.
+    price_unknown = frozenset({Situation.NO_FACE})
+    secrets = (_KEY, _SECRET)
+    # AWS's API model, and the Developer Guide, Guidelines and quotas, read 2026-11-21.
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5_242_880, min_side_px=80
+    )
+
+    def keys(self) -> Mapping[str, str]:
+        return {"region": "eu-west-1", "access_key_id": _KEY, "secret_access_key": _SECRET}
+
+    def begin(self, situation: Situation, score: float | None) -> None:
+        self.begin_again()
+        self.control.set_limit("second", 0 if situation is Situation.THROTTLED else None)
+        if situation is not Situation.BAD_KEY:
+            self.control.add_key(key=_SECRET, client=_KEY)
+
+    def alter(self, path: str, body: Any) -> Any:
+        similarity = {
+            Situation.NULL_SCORE: None,
+            Situation.IMPOSSIBLE_SCORE: 250,
+            Situation.SCORE: self.score,
+        }
+        if self.situation in similarity:
+            for match in body["FaceMatches"]:
+                match["Similarity"] = similarity[self.situation]
+        return body
+
+    def told(self, sent: Sent) -> Mapping[str, Any]:
+        body = json.loads(sent.body)
+        return {name: base64.b64decode(body[field]["Bytes"]) for field, name in _PICTURES.items()}

@@ -1,0 +1,321 @@
+"""Rekognition's CompareFaces and DetectFaces, and what may be set of them."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import operator
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from facematch_core import Image, ImageFormat, InvalidImage
+from facematch_mock_server.http.forms import Upload
+from facematch_mock_server.journal import presentable
+from facematch_mock_server.messages import Head, Headers, Request, Response
+from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.vendors.base import Call, Field, Route, Routed, Vendor
+
+from .claims import CLAIMS
+from .signature import STAMP, Signature
+
+#: The id of the key that works at once; its secret is `LIVE_KEY`.
+ACCESS_KEY = "mock-access-key"
+_TARGET = "RekognitionService."
+_FILTERS = (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
+_FORMATS = (ImageFormat.JPEG, ImageFormat.PNG)
+#: Of a further face in the target image; ours.
+_SOMEBODY_ELSE = 5.0
+#: Where they are in a box, from its left and top; ours.
+_LANDMARKS = {
+    "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
+    "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
+}  # fmt: skip
+
+
+@attrs.define(kw_only=True)
+class RekognitionCall(Call):
+    """A call whose answers have ids.
+
+    Attributes:
+        request_id: Of its answer.
+    """
+
+    request_id: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.request_id = self.world.server.ids.uuid()
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        """As of every vendor."""
+        self.claims.cite("request.id")
+        headers = (*headers, ("x-amzn-RequestId", self.request_id))
+        logref = self.world.server.ids.uuid()
+        return super().answer(key, body, headers, logref=logref, **filled)
+
+
+def check_signature(call: RekognitionCall) -> None:
+    """Whoever did not sign just now, with a secret that is known, is refused."""
+    if call.request.header("authorization") is None:
+        call.refuse("auth.missing")
+    call.key_word = "wrong"
+    signature = Signature.of(call.request)
+    if signature is None:
+        call.refuse("auth.incomplete")
+    every = call.world.keys.of_client(signature.key)
+    known = [secret for secret, key in every if not key.expired(call.now)]
+    if not known:
+        call.refuse("auth.key")
+    _check_date(call, signature)
+    if not call.let_in(next((one for one in known if signature.is_of(call.request, one)), None)):
+        call.key_word = "wrong"
+        call.refuse("auth.signature")
+    call.claims.cite("auth.region")
+    if call.key is not None and not call.key.allowed:
+        call.refuse("auth.denied", operation=f"rekognition:{_operation_of(call.request)}")
+
+
+def _check_date(call: RekognitionCall, signature: Signature) -> None:
+    skew = dt.timedelta(minutes=call.claims["auth.skew_min"])
+    call.claims.cite("auth.clock")
+    latest = max(call.now, dt.datetime.now(dt.UTC))
+    for claim, is_out, now, limit in (
+        ("auth.late", operator.lt, call.now, call.now - skew),
+        ("auth.early", operator.gt, latest, latest + skew),
+    ):
+        if is_out(signature.signed, limit):
+            words = {"now": now.strftime(STAMP), "limit": limit.strftime(STAMP)}
+            call.refuse(claim, signed=signature.date, **words)
+
+
+def perform(call: RekognitionCall) -> Response:
+    """Compare the faces of two pictures, or find those of one, as X-Amz-Target says."""
+    answer = _OPERATIONS.get(_operation_of(call.request))
+    if answer is None:
+        call.claims.cite("operation.others")
+        call.refuse("operation.unknown")
+    now = call.now.timestamp()
+    for scope, refused in (("second", "quota.refused"), ("increase", "quota.throttled")):
+        window = call.world.rates.take(scope, call.owner, now=now, window_s=1.0)
+        if window is not None and window.refused:
+            call.claims.cite(f"quota.{scope}")
+            call.refuse(refused)
+    try:
+        sent = json.loads(call.request.body)
+    except (ValueError, RecursionError):
+        call.refuse("body.malformed")
+    if not isinstance(sent, dict):
+        call.refuse("body.malformed")
+    call.claims.cite("parameters.ranges")
+    call.shown = presentable(
+        (name, str(sent[name])) for name in ("SimilarityThreshold", "QualityFilter") if name in sent
+    )
+    return answer(call, sent)
+
+
+def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
+    threshold = sent.get("SimilarityThreshold")
+    threshold = call.claims["compare.threshold"] if threshold is None else threshold
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 100 or sent.get("QualityFilter") not in _FILTERS:
+        call.refuse("parameters.wrong")
+    source, target = _picture(call, sent, "SourceImage"), _picture(call, sent, "TargetImage")
+    seen = call.compare(source.upload, target.upload)
+    call.claims.cite("parameters.quality", "face.largest")
+    if not seen.probe.decodes or not seen.reference.decodes:
+        call.refuse("image.format")
+    if not seen.probe.faces or not seen.reference.faces:
+        call.claims.cite("face.none")
+        call.refuse("parameters.wrong")
+    faces = seen.reference.faces[:100]
+    if len(faces) > 1:
+        call.claims.cite("compare.others")
+    # What cannot be scored matches at no threshold.
+    scores = [-1.0 if seen.score is None else seen.score, *[_SOMEBODY_ELSE] * (len(faces) - 1)]
+    pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
+    call.claims.cite("compare.similarity", "compare.orientation")
+    _charge(call, "CompareFaces")
+    return call.answer(
+        "compare.answer",
+        {
+            "SourceImageFace": _face(call, source, seen.probe.faces[0], whole=False),
+            "FaceMatches": [
+                {"Similarity": score, "Face": _face(call, target, face)}
+                for score, face in pairs
+                if score >= threshold
+            ],
+            "UnmatchedFaces": [
+                _face(call, target, face) for score, face in pairs if score < threshold
+            ],
+        },
+    )
+
+
+def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
+    picture = _picture(call, sent, "Image")
+    upload = picture.upload
+    seen = call.world.recognizer.liveness(upload.content, rotate=False, digest=upload.digest)
+    if not seen.probe.decodes:
+        call.refuse("image.format")
+    call.claims.cite("detect.attributes")
+    _charge(call, "DetectFaces")
+    quality = {"Brightness": seen.luminance or 50.0, "Sharpness": seen.quality or 50.0}
+    faces = [{**_face(call, picture, one), "Quality": quality} for one in seen.probe.faces[:100]]
+    return call.answer("detect.answer", {"FaceDetails": faces})
+
+
+_OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
+    "CompareFaces": _compare_faces,
+    "DetectFaces": _detect_faces,
+}
+
+
+@attrs.frozen
+class _Picture:
+    upload: Upload
+    width: int
+    height: int
+
+
+def _picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> _Picture:
+    image = sent.get(name)
+    if not isinstance(image, dict):
+        call.refuse("parameters.wrong")
+    if image.get("S3Object") is not None:
+        call.refuse("s3.object")
+    try:
+        content = base64.b64decode(image.get("Bytes") or "", validate=True)
+    except (TypeError, ValueError):
+        call.refuse("body.malformed")
+    upload = call.upload(name, name, content)
+    if not content:
+        call.refuse("parameters.wrong")
+    if len(content) > call.claims["image.max_bytes"]:
+        call.refuse("image.size")
+    try:
+        picture = Image.from_bytes(content)
+    except InvalidImage:
+        call.refuse("image.format")
+    if picture.format not in _FORMATS:
+        call.refuse("image.format")
+    call.claims.cite("image.orientation")
+    if min(picture.width, picture.height) < call.claims["image.min_side"]:
+        call.refuse("parameters.wrong")
+    return _Picture(upload, picture.width, picture.height)
+
+
+def _face(
+    call: RekognitionCall, picture: _Picture, face: SeenFace, *, whole: bool = True
+) -> dict[str, Any]:
+    call.claims.cite("face.box")
+    left, top, right, bottom = face.box
+    width, height = (right - left) / picture.width, (bottom - top) / picture.height
+    x, y = left / picture.width, top / picture.height
+    told: dict[str, Any] = {
+        "BoundingBox": {"Width": width, "Height": height, "Left": x, "Top": y},
+        "Confidence": face.confidence * 100,
+    }
+    if whole:
+        call.claims.cite("face.made_up")
+        told["Landmarks"] = [
+            {"Type": name, "X": x + width * right, "Y": y + height * down}
+            for name, (right, down) in _LANDMARKS.items()
+        ]
+        told["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
+        told["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
+    return told
+
+
+def _charge(call: RekognitionCall, what: str) -> None:
+    call.claims.cite("credit.images", "credit.errors", "credit.start")
+    price = Decimal(call.claims["credit.price"])
+    call.ledger.charge(price, at=call.now, what=what, request_id=call.request_id)
+
+
+def _operation_of(head: Head) -> str:
+    return (head.header("x-amz-target") or "").removeprefix(_TARGET)
+
+
+class Rekognition(Routed):
+    """Rekognition's behaviour in one world. Safe across threads.
+
+    All operations are one path: whose request it is says X-Amz-Target.
+
+    Args:
+        world: Its state.
+    """
+
+    call = RekognitionCall
+    refused = "parameters.wrong"
+    routes = (
+        Route(
+            pattern="/",
+            answers={"POST": perform},
+            checks={"auth.signature": check_signature},
+            operation="match",
+            # Authorization would be taken for a bearer token; a signature has no name in OpenAPI.
+            credentials=("x-amz-date",),
+            fields=(
+                *(
+                    Field(name=one, kind="object")
+                    for one in ("SourceImage", "TargetImage", "Image")
+                ),
+                Field(name="SimilarityThreshold", kind="number", default="compare.threshold"),
+                Field(name="QualityFilter"),
+                Field(name="Attributes", kind="list"),
+            ),
+        ),
+    )
+
+    def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
+        """The one route, for a POST that names no other service."""
+        target = head.header("x-amz-target")
+        is_ours = head.method == "POST" and (target is None or target.startswith(_TARGET))
+        return super().find(head) if is_ours else (None, ())
+
+    def known_paths(self) -> tuple[str, ...]:
+        """None that could be meant: the path is never what was wrong."""
+        return ()
+
+    def elsewhere(self, call: Call) -> Response:
+        """The answer to what names no operation."""
+        return call.answer("operation.unknown")
+
+    def vendor_error(self, status: int, request: Request) -> Response | None:
+        """An answer of that status in AWS's words; None where the words are not known."""
+        keys = {400: "image.format", 404: "operation.unknown", 500: "server.error"}
+        if status not in keys:
+            return None
+        call = self.new_call(request, None)
+        return call.claims.sealed(call.answer(keys[status]))
+
+
+_BYTES = '{{\\"Bytes\\": \\"$(base64 -w0 cards/%s)\\"}}'
+_CURL = (
+    f"curl --aws-sigv4 aws:amz:eu-west-1:rekognition --user {ACCESS_KEY}:{LIVE_KEY} "
+    f"-H 'X-Amz-Target: {_TARGET}CompareFaces' -H 'Content-Type: application/x-amz-json-1.1' "
+    f'-d "{{{{\\"SourceImage\\": {_BYTES % "p1.png"}, '
+    f'\\"TargetImage\\": {_BYTES % "p1-again.png"}}}}}" {{url}}/'
+)
+
+VENDOR = Vendor(
+    name="rekognition",
+    title="Amazon Rekognition",
+    claims=CLAIMS,
+    editions={"2016-06-27": {}},
+    default_edition="2016-06-27",
+    operations=("match",),
+    rate_limits={"second": "quota.second", "increase": "quota.increase"},
+    settings={"price": ("credit.price", "amount")},
+    first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
+    section="rekognition/",
+    behaviour=Rekognition,
+    greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
+    # No example for the console: a page in a browser does not sign requests.
+)

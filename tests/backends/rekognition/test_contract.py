@@ -1,0 +1,15 @@
+"""The backend `rekognition` conforms to the contract of every plug-in."""
+
+import pytest
+
+from facematch_core.testing import BackendContract
+from facematch_mock_server.vendors.rekognition.simulator import RekognitionSimulator
+
+
+class TestContract(BackendContract):
+    """With the mock server in the place of Rekognition."""
+
+    @pytest.fixture
+    def simulator(self):
+        with RekognitionSimulator() as simulator:
+            yield simulator
