@@ -1,0 +1,214 @@
+"""`AzureBackend`: what it asks Azure AI Face, and what the answers mean.
+
+Facts are from Microsoft's specification of the REST API v1.2 (Azure/azure-rest-api-specs, commit
+1b7c640), and from these pages of Microsoft Learn, by their dates: *Azure AI Face API error codes*
+(2025-08-21), *Data and privacy for Face* (2026-03-31), *Mitigate latency and improve performance*
+(2026-01-30); all read 2026-11-21. What is ours says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from facematch_core import (
+    Box,
+    Charged,
+    Decision,
+    Face,
+    MatchResult,
+    Operation,
+    ResultWarning,
+    Score,
+)
+from facematch_core.backend import (
+    MULTIPLE_FACES,
+    NO_FACE,
+    SCORE_UNAVAILABLE,
+    Capabilities,
+    ImageFormat,
+    ImageLimits,
+    MatchCall,
+    Secret,
+    decide_by_threshold,
+    number,
+)
+from facematch_core.errors import PermissionDenied, VendorUnavailable
+from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, Steps
+
+#: Microsoft recommends both; without a word the service takes the oldest.
+RECOGNITION, DETECTION = "recognition_04", "detection_03"
+SCALE = f"azure/{RECOGNITION}"
+#: The shortest life of a face id, in seconds.
+LIFE_S = 60
+
+_QUERY = {
+    "returnFaceId": "true",
+    "returnRecognitionModel": "true",
+    "recognitionModel": RECOGNITION,
+    "detectionModel": DETECTION,
+    "faceIdTimeToLive": str(LIFE_S),
+}
+
+# Ours: no page says what a refusal costs.
+_GROUND = "the request was refused; Microsoft says nothing of charging that"
+#: By Microsoft's code; what is not here is told by its status, and by Microsoft's own sentence.
+_CODES = {
+    "UnsupportedFeature": ErrorRow(
+        PermissionDenied,
+        Charged.NO,
+        _GROUND,
+        "this resource has no approval for verification, which Microsoft gives on request: "
+        "https://aka.ms/facerecognition",
+    ),
+    # Between the requests of one call: by then at least one is paid.
+    "FaceNotFound": ErrorRow(
+        VendorUnavailable,
+        Charged.NO,
+        _GROUND,
+        f"it knows a face id of this call no more; ids live {LIFE_S} seconds",
+        retryable=False,
+    ),
+}
+
+
+@attrs.frozen(kw_only=True)
+class AzureBackend(ApiKeyBackend):
+    """Compares two faces with Azure AI Face.
+
+    A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions;
+    that each answered request is one, and is charged, is our reading, for its price list was not
+    read. `billing.charges` counts them. A picture without a face ends the call before the rest is
+    asked. Of several faces in a picture the largest is compared.
+
+    Verification needs Microsoft's approval of the resource: without it, `PermissionDenied`.
+
+    The service gives a confidence, and its own verdict at 0.5, which is in `raw` and
+    `vendor_status`. The decision is by the threshold, 50 unless a caller says another one.
+
+    Microsoft stores no picture. It stores a template of each face that it finds, for
+    `LIFE_S` seconds: the least that can be asked for.
+
+    Args:
+        api_key: One of the two keys of the resource. May come from ``FACE_APIKEY``.
+        base_url: The endpoint of the resource, as the Azure portal shows it:
+            ``https://NAME.cognitiveservices.azure.com``, or that of its region,
+            ``https://REGION.api.cognitive.microsoft.com``. May come from ``FACE_ENDPOINT``.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+
+    name: ClassVar[str] = "azure"
+    # The names of Microsoft's quickstart.
+    environment_variables: ClassVar[Mapping[str, str]] = {
+        "api_key": "FACE_APIKEY",
+        "base_url": "FACE_ENDPOINT",
+    }
+    allowed_hosts: ClassVar[frozenset[str]] = frozenset(
+        {"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}
+    )
+    error_codes: ClassVar[Mapping[str, ErrorRow]] = _CODES
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        default_threshold=50.0,
+        score_scale=SCALE,
+        billed_operations=frozenset({Operation.MATCH}),
+        reports_faces=True,
+        image_limits=ImageLimits(
+            formats=frozenset(
+                {ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP}
+            ),
+            max_bytes=6_000_000,  # "6 MB"; ours, where that might be more
+        ),
+    )
+
+    base_url: str
+
+    def steps(self, call: MatchCall) -> Steps:
+        """Detect, detect, verify; less, if a picture shows no face."""
+        url = f"{self.address}/face/v1.2"
+        # By the client-request-id, which it asks for, Microsoft's support finds a request.
+        own: dict[str, str | Secret] = {
+            "Ocp-Apim-Subscription-Key": self.api_key,
+            "client-request-id": call.call_id,
+        }
+        headers = {**own, "Content-Type": "application/octet-stream"}
+        found: dict[str, list[Any]] = {}
+        for name, image in (("probe", call.probe), ("reference", call.reference)):
+            reply = yield HttpRequest(
+                url=f"{url}/detect", params=_QUERY, headers=headers, body=image.data
+            )
+            found[name] = _detected(reply)
+            if not found[name]:
+                return _of_faces(found)
+        ids = {f"faceId{n}": faces[0]["faceId"] for n, faces in enumerate(found.values(), 1)}
+        reply = yield HttpRequest(url=f"{url}/verify", headers=own, json=ids)
+        return _verified(_of_faces(found), reply.json(), call)
+
+    def error_code(self, reply: HttpReply) -> object:
+        """Microsoft's code; an inner one, which the service has been seen to give, says more."""
+        return reply.at("error", "innererror", "code") or reply.at("error", "code")
+
+
+def _detected(reply: HttpReply) -> list[Any]:
+    """The faces of one picture, of the model on whose scale the score will be."""
+    faces = reply.json()
+    if not isinstance(faces, list):
+        raise TypeError("not a list of faces")
+    if any(face["recognitionModel"] != RECOGNITION for face in faces):
+        raise ValueError("faces of another recognition model")
+    return faces
+
+
+def _of_faces(found: Mapping[str, list[Any]]) -> MatchResult:
+    """What the faces say before anybody compares them."""
+    warnings: list[ResultWarning] = []
+    for name, faces in found.items():
+        if not faces:
+            warnings.append(attrs.evolve(NO_FACE, text=f"the {name} shows no face"))
+        elif len(faces) > 1:
+            text = f"the {name} shows {len(faces)} faces; the largest counts"
+            warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
+    is_pair = len(found) > 1 and all(found.values())
+    probe, reference = (
+        tuple(
+            _face(face, compared=is_pair and n == 0) for n, face in enumerate(found.get(name, ()))
+        )
+        for name in ("probe", "reference")
+    )
+    return MatchResult(
+        decision=Decision.INCONCLUSIVE,
+        warnings=tuple(warnings),
+        probe_faces=probe,
+        reference_faces=reference,
+        backend=AzureBackend.name,
+        model=RECOGNITION,
+        raw=found,
+    )
+
+
+def _verified(result: MatchResult, verdict: Any, call: MatchCall) -> MatchResult:
+    """The same with the answer of verify; any exception means that it cannot be read."""
+    if not isinstance(verdict["isIdentical"], bool):
+        raise TypeError("a verdict that is neither true nor false")
+    confidence = verdict["confidence"]
+    score = None
+    if confidence is not None:
+        score = Score.from_fraction(confidence, SCALE, raw_name="confidence")
+    return attrs.evolve(
+        result,
+        decision=decide_by_threshold(score, call.threshold),
+        score=score,
+        warnings=(*result.warnings, *([SCORE_UNAVAILABLE] if score is None else [])),
+        vendor_status=f"isIdentical: {str(verdict['isIdentical']).lower()}",
+        raw={**result.raw, "verify": verdict},
+    )
+
+
+def _face(body: Any, *, compared: bool) -> Face:
+    place = body["faceRectangle"]
+    left, top, width, height = (number(place[name]) for name in ("left", "top", "width", "height"))
+    box = Box(left=left, top=top, right=left + width, bottom=top + height)
+    return Face(box=box, compared=compared)

@@ -1,0 +1,77 @@
+"""The mock server in the place of Azure AI Face, for the contract tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from facematch_core import ImageFormat
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import Situation
+from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.simulators import MockSimulator, Sent
+
+from .vendor import DETECT, VERIFY
+
+_KEY = "azure-simulator-key-6c1d0be97f"
+#: What cannot be met at Azure AI Face, and why.
+_CANNOT_HAPPEN = {
+    Situation.NO_CREDIT: "Azure bills afterwards: there is no credit that could be used up.",
+    Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
+    Situation.TURNED: "detect takes no request to turn a picture.",
+    Situation.UNKNOWN_STATUS: "Azure's verdict is true or false: it has no word of status.",
+    Situation.UNKNOWN_WARNING: "Azure's answers have no warnings.",
+    Situation.DEMOGRAPHICS: "Azure guesses neither age nor gender unless it is asked to.",
+}
+
+
+class AzureSimulator(MockSimulator):
+    """The mock server in the place of a resource of Azure AI Face."""
+
+    vendor = "azure"
+    calls = frozenset({DETECT, VERIFY})
+    last_calls = frozenset({VERIFY})
+    steps = 3
+    faults: ClassVar[Mapping[Situation, Fault]] = {
+        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
+        Situation.THROTTLED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=429),
+        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503),
+    }
+    cannot_happen = _CANNOT_HAPPEN
+    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
+    secrets = (_KEY,)
+    # Azure/azure-rest-api-specs, Face v1.2, detect, read 2026-11-21.
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP},
+        max_bytes=6 * 1024 * 1024,
+    )
+
+    def keys(self) -> Mapping[str, str]:
+        return {"api_key": _KEY}
+
+    def begin(self, situation: Situation, score: float | None) -> None:
+        self.begin_again()
+        if situation is not Situation.BAD_KEY:
+            self.control.add_key(key=_KEY)
+
+    def alter(self, path: str, body: Any) -> Any:
+        confidence: dict[Any, float | None] = {
+            Situation.NULL_SCORE: None,
+            Situation.IMPOSSIBLE_SCORE: 2.5,
+            # All its digits, where the mock gives five.
+            Situation.SCORE: float(Decimal(str(self.score or 0)) / 100),
+        }
+        if path == VERIFY and self.situation in confidence:
+            return {**body, "confidence": confidence[self.situation]}
+        return body
+
+    def told(self, sent: Sent) -> Mapping[str, Any]:
+        if sent.path == DETECT:
+            return {"probe": sent.body}
+        known, ids = self._mock.world.records.known, json.loads(sent.body)
+        return {
+            name: known.find(ids[f"faceId{place}"]).picture.content
+            for place, name in enumerate(("probe", "reference"), 1)
+        }

@@ -1,0 +1,264 @@
+"""Azure AI Face's `detect` and `verify`, and what may be set of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.http.forms import Upload
+from facematch_mock_server.journal import presentable
+from facematch_mock_server.messages import Request, Response
+from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.state import Collection, Memory, Store
+from facematch_mock_server.vendors.base import Call, Example, Field, Route, Routed, Vendor
+from facematch_mock_server.world import NoRecords
+
+from .claims import CLAIMS
+
+VERSIONS = ("v1.2", "v1.2-preview.1")
+DETECT, VERIFY = (f"/face/{VERSIONS[0]}/{operation}" for operation in ("detect", "verify"))
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+
+_FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MOST_FACES, _KEPT = 100, 1000
+#: Of a face that is not the largest in its picture; ours.
+_SOMEBODY_ELSE = 5.0
+
+
+@attrs.frozen(eq=False)
+class DetectedFace:
+    """What a face id stands for: face `number` of a picture, 0 for the largest, until `expires`."""
+
+    picture: Upload = attrs.field(repr=False)
+    number: int
+    model: str
+    expires: float
+
+
+class FaceIds(NoRecords):
+    """The face ids of one world, in memory alone: they hold pictures, which no store is given."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.known = Collection(Memory(), "faces", DetectedFace, limit=_KEPT)
+
+
+def detect(call: Call) -> Response:
+    """Find the faces of a picture, and give each an id for a while."""
+    asked = _asked(call)
+    if asked["returnFaceId"]:
+        _check_access(call)
+    picture = _picture(call)
+    seen = call.look(picture)
+    if not seen.decodes:
+        call.refuse("image.unreadable")
+    call.claims.cite("detect.rectangle", "detect.less", "detect.face_id", "detect.model")
+    model, expires = asked["recognitionModel"], call.now.timestamp() + asked["faceIdTimeToLive"]
+    faces = []
+    for number, face in enumerate(seen.faces[:_MOST_FACES]):
+        left, top, right, bottom = face.box
+        told: dict[str, Any] = {}
+        if asked["returnFaceId"]:
+            told["faceId"] = call.world.server.ids.uuid()
+            found = DetectedFace(picture, number, model, expires)
+            call.world.records.known.put(told["faceId"], found)
+            if asked["returnRecognitionModel"]:
+                told["recognitionModel"] = model
+        box = {"top": top, "left": left, "width": right - left, "height": bottom - top}
+        faces.append({**told, "faceRectangle": box})
+    return _charged(call, "detect.faces", faces)
+
+
+def verify(call: Call) -> Response:
+    """Compare the faces of two ids."""
+    _check_access(call)
+    try:
+        body = json.loads(call.request.body)
+    except (ValueError, RecursionError):
+        call.refuse("body.json")
+    ids = {name: body.get(name) if isinstance(body, dict) else None for name in _IDS}
+    call.shown = presentable((name, str(value)) for name, value in ids.items())
+    one, two = (_known(call, face_id) for face_id in ids.values())
+    if one.model != two.model:
+        call.refuse("verify.models")
+    if one is two or one.number or two.number:
+        call.claims.cite("verify.others")
+        score: float | None = 100.0 if one is two else _SOMEBODY_ELSE
+    else:
+        score = call.compare(one.picture, two.picture).score
+    if score is None:
+        call.claims.cite("verify.unscored")
+        call.refuse("verify.unknown")
+    call.claims.cite("verify.digits")
+    exact = Decimal(str(score)) / 100
+    confidence = float(exact.quantize(Decimal("0.00001"), ROUND_HALF_UP))
+    is_identical = confidence >= call.claims["verify.boundary"]
+    answer = {"isIdentical": is_identical, "confidence": confidence}
+    return _charged(call, "verify.answer", answer)
+
+
+def _charged(call: Call, claim: str, body: Any) -> Response:
+    call.claims.cite("charge")
+    call.ledger.charge(Decimal(0), at=call.now, what=claim.partition(".")[0].upper())
+    return call.answer(claim, body)
+
+
+def _check_key(call: Call) -> None:
+    call.claims.cite("versions", "error.form")
+    if not call.let_in(call.request.header(KEY_HEADER.lower())):
+        call.refuse("key.wrong")
+
+
+def _check_rate(call: Call) -> None:
+    call.claims.cite("rate.window", "rate.limit")
+    now = call.now.timestamp()
+    window = call.world.rates.take("resource", call.owner, now=now, window_s=1)
+    if window is not None and window.refused:
+        call.refuse("rate.exceeded", headers=call.claims["rate.retry_after"])
+
+
+def _check_access(call: Call) -> None:
+    if call.claims["access"] == "unapproved":
+        call.refuse("access.refused")
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    """The query by name of the field; the first one that is wrong refuses the call."""
+    least, most = call.claims["life.range"]
+    asked: dict[str, Any] = {}
+    for field in _QUERY:
+        default = str(call.claims[str(field.default)])
+        text = call.query.get(field.name, default)
+        if field.kind == "integer":
+            fits = bool(re.fullmatch("[0-9]{1,9}", text)) and least <= int(text) <= most
+            asked[field.name] = int(text) if fits else None
+        elif field.kind == "boolean":
+            fits, asked[field.name] = text.lower() in ("true", "false"), text.lower() == "true"
+        else:
+            fits, asked[field.name] = text in call.claims[str(field.choices)], text
+        if not fits:
+            call.claims.cite("query.others")
+            call.refuse("query.wrong", name=field.name)
+    return asked
+
+
+def _picture(call: Call) -> Upload:
+    body, kind = call.request.body, call.request.header("content-type") or ""
+    kind = kind.partition(";")[0].strip().lower()
+    if kind != "application/octet-stream":
+        call.refuse("image.url" if kind == "application/json" else "body.wrong")
+    least, most = call.claims["image.bytes"]
+    if not least <= len(body) <= most:
+        call.refuse("image.small" if len(body) < least else "image.large")
+    if not body.startswith(_FORMATS):
+        call.refuse("image.unreadable")
+    return call.upload("image", "image", body)
+
+
+def _known(call: Call, face_id: object) -> DetectedFace:
+    if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
+        call.refuse("verify.id")
+    found: DetectedFace | None = call.world.records.known.find(face_id.lower())
+    call.claims.cite("verify.expired", "verify.kept")
+    if found is None or found.expires <= call.now.timestamp():
+        call.refuse("verify.unknown")
+    return found
+
+
+_IDS = ("faceId1", "faceId2")
+_QUERY = (
+    Field(name="returnFaceId", kind="boolean", default="ids"),
+    Field(name="recognitionModel", kind="choice", default="recognition", choices="recognitions"),
+    Field(name="returnRecognitionModel", kind="boolean", default="models"),
+    Field(name="detectionModel", kind="choice", default="detection", choices="detections"),
+    Field(name="faceIdTimeToLive", kind="integer", default="life"),
+)
+_SHARED: Mapping[str, Any] = {
+    "checks": {"key.wrong": _check_key, "rate.exceeded": _check_rate},
+    "credentials": (KEY_HEADER.lower(),),
+}
+
+
+def _routes(version: str) -> tuple[Route, Route]:
+    image = Field(name="image", kind="bytes", required=True)
+    return (
+        Route(
+            pattern=f"/face/{version}/detect",
+            answers={"POST": detect},
+            operation="detect",
+            fields=(image,),
+            query=_QUERY,
+            lists=("POST",),
+            **_SHARED,
+        ),
+        Route(
+            pattern=f"/face/{version}/verify",
+            answers={"POST": verify},
+            operation="match",
+            fields=tuple(Field(name=name, required=True) for name in _IDS),
+            **_SHARED,
+        ),
+    )
+
+
+class Azure(Routed):
+    """Azure AI Face's behaviour in one world. Safe across threads.
+
+    Args:
+        world: Its state.
+    """
+
+    begins = f"/face/{VERSIONS[0]}/"
+    refused = "body.wrong"
+    routes = tuple(route for version in VERSIONS for route in _routes(version))
+
+    def elsewhere(self, call: Call) -> Response:
+        """The answer to another path or method."""
+        return call.answer("path")
+
+    def other_method(self, call: Call, route: Route) -> Response:
+        """The answer to another path or method."""
+        return call.answer("path")
+
+    def vendor_error(self, status: int, request: Request) -> Response | None:
+        """An answer of that status in Microsoft's words; None where none are known."""
+        keys = {400: "body.wrong", 401: "key.wrong", 403: "access.refused", 404: "verify.unknown"}
+        keys |= {429: "rate.exceeded", 500: "service.busy", 503: "service.busy"}
+        if status not in keys:
+            return None
+        claims: Citations = self.world.claims.citations()
+        claims.cite("error.form", "service.documented")
+        more = claims["rate.retry_after"] if status == 429 else ()
+        return attrs.evolve(claims.sealed(claims.answer(keys[status], headers=more)), status=status)
+
+
+_ASK = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
+_KEY = {KEY_HEADER: "{key}"}
+_EMPTY = dict.fromkeys(_IDS, "")
+
+VENDOR = Vendor(
+    name="azure",
+    title="Azure AI Face",
+    claims=CLAIMS,
+    editions={"1.2": {"access": "approved"}},
+    default_edition="1.2",
+    switches={"access": ("approved", "unapproved")},
+    rate_limits={"resource": "rate.limit"},
+    operations=("match", "detect"),
+    first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
+    section="azure/",
+    records=FaceIds,
+    behaviour=Azure,
+    greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),
+    examples=(
+        Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
+        Example(title="Verify", path=VERIFY, headers=_KEY, fields=_EMPTY, as_json=True),
+    ),
+)
