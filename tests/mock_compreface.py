@@ -1,5 +1,8 @@
 """Requests to CompreFace as clients send them, and a suite for its claims."""
 
+import base64
+import json
+
 import attrs
 import mock_didit as didit
 from mock_didit import control, multipart, picture
@@ -24,6 +27,14 @@ def verify(source=None, target=None, *, key="mock-live-key", query="", names=("a
     return didit.request(f"{PATH}{query}", *multipart(files=files), key=key)
 
 
+def in_json(**more):
+    """The same with both pictures in Base64, and fields over them; one that is None is left out."""
+    text = base64.b64encode(picture()).decode()
+    fields = {"source_image": text, "target_image": text, **more}
+    body = json.dumps({name: value for name, value in fields.items() if value is not None})
+    return didit.request(PATH, body.encode(), "application/json", key="mock-live-key")
+
+
 def answered(status):
     """The answer of a fault."""
     fault = Fault(stage="answer", kind="status", status=status)
@@ -35,6 +46,10 @@ SCENARIOS = {
         verify(),
         verify(picture(score=12.3456789)),
         verify(query="?status=true"),
+        verify(query="?status=True&face_plugins=age,gender,landmarks,mask,pose,calculator,beard"),
+        verify(query="?det_prob_threshold=0.8"),
+        verify(query="?det_prob_threshold=1"),
+        in_json(),
         verify(target=picture(faces=3)),
         verify(picture(faces=2)),
         verify(picture(faces=2), picture(faces=3), query="?limit=1"),
@@ -54,6 +69,12 @@ SCENARIOS = {
         verify(names=("a.jpg", "b.heic")),
         verify(b"x" * (5 * 1024 * 1024 + 1)),
         verify(query="?limit=all"),
+        verify(query="?limit=-1"),
+        verify(query="?status=maybe"),
+        verify(query="?det_prob_threshold=high"),
+        in_json(source_image=None),
+        in_json(target_image="data:image/png;base64,AAAA"),
+        attrs.evolve(in_json(), body=b"["),
         attrs.evolve(verify(), method="PUT"),
     ),
     "faults": tuple(answered(status) for status in (400, 500, 503)),

@@ -6,7 +6,7 @@ Facts are from CompreFace's documentation and source at commit ddf32da (November
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -17,192 +17,131 @@ from facematch_core import (
     Charged,
     ConfigurationError,
     Decision,
+    Demographics,
     Face,
     MatchResult,
     ResultWarning,
-    ScaleSource,
     Score,
-    Secret,
-    Severity,
     ThresholdRule,
-    WarningCode,
 )
-from facematch_core.backend import Call, Capabilities, ImageFormat, ImageLimits, MatchCall
-from facematch_core.errors import (
-    AuthenticationFailed,
-    RequestRejected,
-    VendorError,
-    VendorUnavailable,
+from facematch_core.backend import (
+    MULTIPLE_FACES,
+    NO_FACE,
+    SCORE_UNAVAILABLE,
+    Capabilities,
+    ImageFormat,
+    ImageLimits,
+    MatchCall,
+    decide_by_threshold,
 )
+from facematch_core.errors import AuthenticationFailed, VendorUnavailable
 from facematch_core.http import (
+    ApiKeyBackend,
     BodyShape,
     ErrorRow,
-    ErrorTable,
-    HttpBackend,
-    HttpClient,
     HttpReply,
     HttpRequest,
-    check_base_url,
     picture,
     rows,
 )
 
-NAME = "compreface"
-_FREE = "the server is one's own: CompreFace charges nobody"
-_OBJECT = (BodyShape.JSON_OBJECT,)
+_OWN = "the server is one's own: CompreFace charges nobody"
+_FREE = Billing(Charged.NO, _OWN)
+_KEY = ErrorRow(AuthenticationFailed, Charged.NO, _OWN, "no verification service has this key")
+_DOWN = ErrorRow(VendorUnavailable, Charged.NO, _OWN, "the service behind it does not answer")
 
-#: Whatever the server did not foresee is a 400, too, faults of its own among it.
-_ERRORS: ErrorTable = {
-    **rows(
-        [400], ErrorRow(RequestRejected, Charged.NO, _FREE, "the server did not compare"), _OBJECT
-    ),
-    **rows(
-        [404],
-        ErrorRow(
-            AuthenticationFailed,
-            Charged.NO,
-            _FREE,
-            "no verification service has this key, or there is no CompreFace at this address",
-        ),
-        _OBJECT,
-    ),
-    **rows(
-        range(500, 600),
-        ErrorRow(VendorUnavailable, Charged.NO, _FREE, "the service behind it does not answer"),
-        _OBJECT,
-    ),
-}
+#: docs/Face-services-and-plugins.md. ``landmarks2d106`` needs a build of one's own.
+_PLUGINS = ("age", "calculator", "gender", "landmarks", "mask", "pose")
+#: In the order of embedding-calculator's detectors.
+_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_SIDES = ("x_min", "y_min", "x_max", "y_max")
 
-#: By the code of a 400: the warning that it is of, in our words.
+#: By the code of a 400 that is about the faces.
 _ABOUT_FACES = {
-    28: ResultWarning(
-        code=WarningCode.NO_FACE,
-        severity=Severity.ERROR,
+    "28": attrs.evolve(
+        NO_FACE,
         tag="28",
         text="no face was found in one of the pictures, or one of them cannot be read",
     ),
-    31: ResultWarning(
-        code=WarningCode.MULTIPLE_FACES,
-        severity=Severity.ERROR,
-        tag="31",
-        text="the probe shows more than one face",
-    ),
+    "31": attrs.evolve(MULTIPLE_FACES, tag="31", text="the probe shows more than one face"),
 }
-#: Codes of a 400 that are about the key.
-_ABOUT_THE_KEY = frozenset({20, 26})
-
-_SEVERAL = ResultWarning(
-    code=WarningCode.MULTIPLE_FACES,
+_SEVERAL = attrs.evolve(
+    MULTIPLE_FACES,
     text="the reference shows more than one face; the one most like the probe was taken",
 )
 
-_NO_NUMBER = ResultWarning(
-    code=WarningCode.SCORE_UNAVAILABLE, text="the server gives no similarity of any face"
-)
-
-
-def _secret(key: Secret | str) -> Secret:
-    return Secret.of(key)
-
-
-def _not_empty(_: object, attribute: attrs.Attribute[Any], key: Secret) -> None:
-    if not key.reveal():
-        raise ConfigurationError(f"{attribute.name} is empty: set COMPREFACE_API_KEY.")
-
-
-def _positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
-
 
 @attrs.frozen(kw_only=True)
-class ComprefaceBackend(HttpBackend):
+class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
     CompreFace gives a similarity and no verdict: the threshold decides, 50 unless a caller says
     another one. Its documentation says that most faces of one person are above 0.5 and most of
     two people below, and recommends more where security matters. What a similarity is worth
-    depends on the model of the server; see `model`.
-
-    Nothing is charged. Whether the server keeps pictures of a verification is not documented.
+    depends on the model of the server. Nothing is charged.
 
     Args:
         api_key: Of a face verification service. May come from ``COMPREFACE_API_KEY``.
         base_url: Where the server listens; beyond this machine it needs `allow_base_url`.
-        allow_base_url: Whether another machine may receive the key and the faces.
-        allow_insecure: Whether they may travel there without TLS.
         model: Name of the server's calculator, ``facenet.Calculator`` for example. It names the
             scale of the scores, and answers of another model are refused. None for whatever the
             server has: then the result alone tells.
         det_prob_threshold: How sure the detector must be that a face is one, 0-1; None for the
             server's own.
-        connect_timeout_s: Longest wait for a connection, above 0.
-        read_timeout_s: Longest wait for the next piece of the answer, above 0.
+        plugins: What else to look for in each face, with commas between: ``landmarks``, ``pose``;
+            ``mask``, whose word and probability (0-1) become the face's `quality`; ``age``, the
+            middle (ours) of the server's range, and ``gender``, which are demographics;
+            ``calculator``, whose embedding is in `raw` alone and is as private as the face. A
+            server passes over what it has not.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
-    name: ClassVar[str] = NAME
-    environment_variables: ClassVar[dict[str, str]] = {"api_key": "COMPREFACE_API_KEY"}
-    error_table: ClassVar[ErrorTable] = _ERRORS
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    name = "compreface"
+    error_table = rows(range(500, 600), _DOWN, [BodyShape.JSON_OBJECT])
+    #: Whatever the server did not foresee is a 400, too, faults of its own among it: not here.
+    error_codes: ClassVar[Mapping[str, ErrorRow]] = {"10": _KEY, "20": _KEY, "26": _KEY}
+    capabilities = Capabilities(
         # Ours: no document says what becomes of a similarity equal to the threshold.
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=50.0,
-        score_scale=f"{NAME}/similarity",
+        score_scale="compreface/similarity",
         reports_faces=True,
         image_limits=ImageLimits(
-            formats=frozenset(
-                {ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP}
-            ),
+            formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},
             max_bytes=5 * 1024 * 1024,
             max_bytes_from="CompreFace's MAX_FILE_SIZE, 5 MB unless the server was set otherwise",
         ),
     )
 
-    api_key: Secret = attrs.field(converter=_secret, validator=_not_empty)
     base_url: str = "http://127.0.0.1:8000"
-    allow_base_url: bool = False
-    allow_insecure: bool = False
     model: str | None = None
     det_prob_threshold: float | None = None
-    connect_timeout_s: float = attrs.field(default=10.0, validator=_positive)
-    read_timeout_s: float = attrs.field(default=60.0, validator=_positive)
+    plugins: str = ""
 
     def __attrs_post_init__(self) -> None:
-        self._address()  # refused now, and not by the first call
+        super().__attrs_post_init__()
         least = self.det_prob_threshold
         if least is not None and not 0 <= least <= 1:
             raise ConfigurationError("det_prob_threshold must be a number from 0 to 1.")
-
+        if self.plugins and not set(_PLUGINS).issuperset(self.plugins.split(",")):
+            raise ConfigurationError(f"plugins must be some of {','.join(_PLUGINS)}.")
         if self.model is not None:
             # Each model has a scale of its own, so each backend has its own declaration.
             vars(self)["capabilities"] = attrs.evolve(
-                type(self).capabilities, score_scale=f"{NAME}/{self.model}"
+                type(self).capabilities, score_scale=f"compreface/{self.model}"
             )
-
-    def _address(self) -> str:
-        return check_base_url(
-            self.base_url,
-            allowed_hosts=self.allowed_hosts,
-            allow_base_url=self.allow_base_url,
-            allow_insecure=self.allow_insecure,
-        )
-
-    def make_client(self) -> HttpClient:
-        """A client with the time-outs of the settings."""
-        return HttpClient(
-            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
-        )
 
     def build(self, call: MatchCall) -> HttpRequest:
         """The request for `call`; ``status`` makes the answer name the model."""
         query = {"status": "true"}
         if self.det_prob_threshold is not None:
             query["det_prob_threshold"] = str(self.det_prob_threshold)
+        if self.plugins:
+            query["face_plugins"] = self.plugins
         return HttpRequest(
-            url=f"{self._address()}/api/v1/verification/verify",
+            url=f"{self.address}/api/v1/verification/verify",
             params=query,
             headers={"x-api-key": self.api_key},
             files=[picture("source_image", call.probe), picture("target_image", call.reference)],
@@ -215,88 +154,86 @@ class ComprefaceBackend(HttpBackend):
         model = (result.get("plugins_versions") or {}).get("calculator")
         if self.model not in (None, model):
             raise ValueError("an answer of another model than the one that is set")
-        faces = [_face(one, self._score(one["similarity"])) for one in result["face_matches"]]
-        # The server lists the faces of the reference as it found them, not by likeness.
-        score = max((face.similarity for face in faces if face.similarity), default=None)
-        warnings: tuple[ResultWarning, ...] = (_SEVERAL,) if len(faces) > 1 else ()
-        decision = Decision.INCONCLUSIVE
-        if score is None:
-            warnings += (_NO_NUMBER,)
-        elif call.threshold is not None:
-            passes = call.threshold.passes(score.value)
-            decision = Decision.MATCH if passes else Decision.NO_MATCH
+        matches = result["face_matches"]
+        scores = [self._score(match["similarity"]) for match in matches]
+        # The server lists the faces of the reference by size, not by likeness.
+        score = max(filter(None, scores), default=None)
+        warnings: tuple[ResultWarning, ...] = (_SEVERAL,) if len(scores) > 1 else ()
         return MatchResult(
-            decision=decision,
+            decision=decide_by_threshold(score, call.threshold),
             score=score,
-            warnings=warnings,
+            warnings=warnings if score else (*warnings, SCORE_UNAVAILABLE),
             probe_faces=(_face(result["source_image_face"], compared=True),),
             reference_faces=tuple(
-                attrs.evolve(face, compared=score is not None and face.similarity is score)
-                for face in faces
+                _face(match, similarity=own, compared=score is not None and own is score)
+                for match, own in zip(matches, scores, strict=True)
             ),
-            backend=NAME,
+            backend=self.name,
             model=model,
-            billing=Billing(Charged.NO, _FREE),
+            billing=_FREE,
             raw=body,
         )
 
-    def _score(self, similarity: object) -> Score | None:
+    def _score(self, similarity: Any) -> Score | None:
         if similarity is None:
             return None
-        raw = _number(similarity)
-        # By way of its digits: 0.57 is 57, which 0.57 * 100 is not.
-        value = float(Decimal(str(raw)) * 100)
-        return Score(
-            value,
-            self.capabilities.score_scale or NAME,
-            raw=raw,
-            raw_name="similarity",
-            source=ScaleSource.DOCUMENTED,
-        )
+        scale = self.capabilities.score_scale or self.name
+        return Score.from_fraction(similarity, scale, raw_name="similarity")
 
-    def parse_refusal(self, call: MatchCall, reply: HttpReply) -> MatchResult | None:
+    def error_code(self, reply: HttpReply) -> object:
+        """The code that CompreFace gives beside its message."""
+        return reply.at("code")
+
+    def parse_non_200(self, call: MatchCall, reply: HttpReply) -> MatchResult | None:
         """The result in a 400 that is about the faces: nothing was compared."""
-        body = reply.json()
-        warning = _ABOUT_FACES.get(body["code"]) if reply.status == 400 else None
-        if warning is None:
+        warning = _ABOUT_FACES.get(str(self.error_code(reply)))
+        if reply.status != 400 or warning is None:
             return None
         return MatchResult(
             decision=Decision.INCONCLUSIVE,
             warnings=(warning,),
-            backend=NAME,
-            billing=Billing(Charged.NO, _FREE),
-            raw=body,
+            backend=self.name,
+            billing=_FREE,
+            raw=reply.json(),
         )
 
-    def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """The error for any other answer; a 400 with a code about the key is one about the key."""
-        error = super().error(reply, call)
-        try:
-            code = reply.json()["code"]
-        except (ValueError, TypeError, LookupError):
-            return error
-        if reply.status == 400 and code in _ABOUT_THE_KEY:
-            return AuthenticationFailed(
-                error.message, backend=NAME, billing=error.billing, ids=error.ids, status_code=400
-            )
-        return error
 
-
-def _face(body: Any, similarity: Score | None = None, *, compared: bool | None = None) -> Face:
-    box = body["box"]
-    left, top, right, bottom = (_number(box[side]) for side in _SIDES)
-    probability = _number(box["probability"])
-    if not 0 <= probability <= 1:
-        raise ValueError("a probability that is none")
+def _face(body: Any, **known: Any) -> Face:
+    """A face with what the plug-ins add; what they do not is None."""
+    left, top, right, bottom = (_number(body["box"][side]) for side in _SIDES)
+    read = {name: of(body[name]) for name, of in _READ.items() if body.get(name) is not None}
+    guesses = {name: read.pop(name) for name in ("age", "gender") if name in read}
     return Face(
         box=Box(left=left, top=top, right=right, bottom=bottom),
-        confidence=probability,
-        similarity=similarity,
-        compared=compared,
+        confidence=_probability(body["box"]),
+        landmarks=read.get("landmarks"),
+        pose=read.get("pose"),
+        quality=read.get("mask"),
+        demographics=Demographics(**guesses) if guesses else None,
+        **known,
     )
 
 
-_SIDES = ("x_min", "y_min", "x_max", "y_max")
+#: How what each plug-in adds is read.
+_READ: dict[str, Callable[[Any], Any]] = {
+    "age": lambda told: (_number(told["low"]) + _number(told["high"])) / 2,
+    "gender": lambda told: _text(told["value"]),
+    "landmarks": lambda told: dict(zip(_LANDMARKS, map(_point, told), strict=True)),
+    "mask": lambda told: {_text(told["value"]): _probability(told)},
+    "pose": lambda told: {angle: _number(told[angle]) for angle in ("pitch", "roll", "yaw")},
+}
+
+
+def _point(point: Any) -> tuple[float, float]:
+    x, y = map(_number, point)
+    return x, y
+
+
+def _probability(body: Any) -> float:
+    value = _number(body["probability"])
+    if not 0 <= value <= 1:
+        raise ValueError("a probability that is none")
+    return value
 
 
 def _number(value: object) -> float:
@@ -304,3 +241,9 @@ def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{type(value).__name__}, not a number")
     return float(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__}, not a text")
+    return value

@@ -21,7 +21,7 @@ from facematch_core import (
 from facematch_core.backend import MatchCall
 from facematch_core.errors import AuthenticationFailed, UnexpectedResponse, VendorUnavailable
 from facematch_core.http import HttpReply
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer, card_sheet, make_card
 from facematch_mock_server.faults import Fault
 
 CARDS = card_sheet()
@@ -144,6 +144,8 @@ def test_the_service_behind_it_is_down(server):
         {"api_key": ""},
         {"base_url": "http://faces.example:8000"},
         {"det_prob_threshold": 1.5},
+        {"plugins": "beard"},
+        {"plugins": "mask, pose"},
         {"read_timeout_s": 0},
     ],
 )
@@ -151,3 +153,51 @@ def test_settings_that_cannot_be(settings):
     """Refused when it is opened."""
     with pytest.raises(ConfigurationError):
         ComprefaceBackend(**{"api_key": "k", **settings})
+
+
+def test_what_the_plug_ins_see(server):
+    """Each of them stands where the core has a place for it; the range of ages by its middle."""
+    plugins = "age,gender,landmarks,mask,pose,calculator"
+    backend = ComprefaceBackend(api_key=server.live_key, base_url=server.url, plugins=plugins)
+    with FaceVerifier(backend, keep_demographics=True) as verifier:
+        result = verifier.verify(make_card("p1", age=47, gender="female"), CARDS["p1"].data)
+    (face,) = result.probe_faces
+    assert set(face.landmarks) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
+    assert set(face.pose) == {"yaw", "pitch", "roll"}
+    assert 0 <= face.quality["without_mask"] <= 1
+    assert (face.demographics.age, face.demographics.gender) == (47, "female")
+    assert len(result.raw["result"][0]["source_image_face"]["embedding"]) == 512
+
+
+def test_nothing_more_is_asked_for_than_is_set(server):
+    """Nobody's age is guessed by default."""
+    with FaceVerifier(ComprefaceBackend(api_key=server.live_key, base_url=server.url)) as verifier:
+        (face,) = verifier.verify(CARDS["p1"].data, CARDS["p1"].data).probe_faces
+    assert (face.landmarks, face.pose, face.quality, face.demographics) == (None,) * 4
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_middle_of_a_range_of_ages(low, more):
+    """Which is ours: the server gives both ends."""
+    answer = body(0.9)
+    answer["result"][0]["face_matches"][0]["age"] = {"low": low, "high": low + more}
+    (face,) = read(answer, plugins="age").reference_faces
+    assert face.demographics.age == low + more / 2
+    assert face.demographics.gender is None
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        {"landmarks": [[1, 2]]},
+        {"pose": {"pitch": 0.0, "roll": 0.0}},
+        {"mask": {"value": "without_mask", "probability": 1.5}},
+        {"age": {"low": 3, "high": "5"}},
+        {"gender": {"value": None, "probability": 0.9}},
+    ],
+)
+def test_what_a_plug_in_cannot_have_said(added):
+    """The answer is another one than the documented: nothing of it is believed."""
+    answer = body(0.9)
+    answer["result"][0]["source_image_face"].update(added)
+    assert isinstance(read(answer), UnexpectedResponse)

@@ -3,13 +3,13 @@
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.vendors.compreface.simulator import ComprefaceDouble
+from facematch_mock_server.vendors.compreface.simulator import ComprefaceSimulator
 
 
 class TestContract(BackendContract):
     """With the mock server in the place of a CompreFace server."""
 
     @pytest.fixture
-    def double(self):
-        with ComprefaceDouble() as double:
-            yield double
+    def simulator(self):
+        with ComprefaceSimulator() as simulator:
+            yield simulator

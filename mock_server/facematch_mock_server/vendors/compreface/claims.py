@@ -8,57 +8,50 @@ from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, 
 DOCS = Origin(
     Known.DOCUMENTED, "CompreFace, docs/Rest-API-description.md, commit ddf32da", "2026-11-21"
 )
+PLUGINS = Origin(
+    Known.DOCUMENTED, "CompreFace, docs/Face-services-and-plugins.md, commit ddf32da", "2026-11-21"
+)
 SOURCE = Origin(
     Known.DOCUMENTED, "CompreFace, java/api and java/common, commit ddf32da", "2026-11-21"
 )
+CORE = Origin(Known.DOCUMENTED, "CompreFace, embedding-calculator, commit ddf32da", "2026-11-21")
 SPRING = Origin(Known.FRAMEWORK, "Spring MVC 5, ResponseEntityExceptionHandler", "2026-11-21")
 
-# A fact a line: what it decides, its value or answer, its source, and the sentence that says it.
+
+def _error(status: int, code: int, message: str) -> Reply:
+    return Reply(status, {"message": message, "code": code})
+
+
+_UNDEFINED = _error(400, 0, "Something went wrong, please try again")
+
+# A fact a line: what it decides, its answer, its source, and the sentence that says it.
 # fmt: off
 CLAIMS = table(
     "compreface",
-    row("key.missing", Reply(400, {"message": "Missing header: x-api-key", "code": 20}), SOURCE,
-        "A request without x-api-key is refused with 400 and code 20."),
-    row("key.form", Reply(400, {"message": "Service API key should be UUID", "code": 26}), SOURCE,
-        "A key that is no UUID is refused with 400 and code 26, before anybody looks for it."),
-    row("key.unknown",
-        Reply(404, {"message": "Verification service with API Key {key} not found", "code": 10}),
-        SOURCE, "A key of no verification service is refused with 404 and code 10, which repeats the key."),
-    fact("key.ours", OURS,
-        "The mock's own key is taken, though it is no UUID; keys that a test adds are taken likewise."),
-    row("part.missing", Reply(400, {"message": "Required part {name} is missing", "code": 34}), SOURCE,
-        "A picture that is not there is refused with 400 and code 34, source_image first."),
-    row("file.extension", Reply(400, {"message": "File [{name}] has an unavailable extension", "code": 21}), SOURCE,
-        "A file is judged by the extension of its name: tif tiff jpg jpeg png bmp ico gif webp."),
-    row("file.too_large", Reply(400, {"message": "Something went wrong, please try again", "code": 0}), SOURCE,
-        "Files are at most 5 MB and requests 10 MB; what is larger is an undefined error: 400, code 0."),
-    row("face.none", Reply(400, {"message": "No face is found in the given image", "code": 28}), SOURCE,
-        "A picture without a face is refused with 400 and code 28, and so is one that is no picture: whatever the core refuses becomes this answer, which does not say which picture it is about."),
-    row("face.many", Reply(400, {"message": "More than one face in the source image", "code": 31}), SOURCE,
-        "Several faces in the source image are refused with 400 and code 31."),
-    fact("face.limit", SOURCE,
-        "limit is the largest number of faces of either picture, the biggest first; 0, the default, is no limit. With limit=1 a second face in the source image goes unnoticed."),
-    fact("limit.wrong", SPRING,
-        "A limit that is no whole number is refused with 400 and an empty body."),
-    row("verify.answer", Reply(200), DOCS,
-        "result holds one entry: source_image_face with its box, and face_matches with a box and a similarity for each face of the target image, in the order they were found."),
-    fact("verify.similarity", SOURCE, "A similarity is from 0 to 1 with five decimals."),
-    fact("verify.others", OURS,
-        "A further face of the target image that no test card describes has a similarity of 0.05."),
-    fact("verify.box", DOCS,
-        "A box has probability, x_min, y_min, x_max and y_max, in pixels of the picture that was sent."),
-    fact("verify.status", DOCS,
-        "With status=true the answer also holds plugins_versions, with the names of detector and calculator, and execution_time of each face."),
-    fact("verify.plugins", DOCS,
-        "The plugins are facenet.FaceDetector and facenet.Calculator, as in the documentation."),
-    fact("verify.times", OURS, "Execution times are made up."),
-    row("path.method", Reply(404, {"message": "Request method '{method}' not supported", "code": 0}), SOURCE,
-        "Another method is refused with 404 and code 0, in Spring's words."),
-    row("core.down",
-        Reply(500, {"message": "Error during synchronization between servers: no answer", "code": 41}),
-        SOURCE, "If the service that finds faces does not answer, that is a 500 with code 41; what follows the colon is ours."),
-    row("error.undefined", Reply(400, {"message": "Something went wrong, please try again", "code": 0}), SOURCE,
-        "Whatever the server did not foresee, faults of its own too, is a 400 with code 0."),
+    row("key.missing", _error(400, 20, "Missing header: x-api-key"), SOURCE, "A request without x-api-key is refused with 400 and code 20."),
+    row("key.form", _error(400, 26, "Service API key should be UUID"), SOURCE, "A key that is no UUID is refused with 400 and code 26, before anybody looks for it."),
+    row("key.unknown", _error(404, 10, "Verification service with API Key {key} not found"), SOURCE, "A key of no verification service is refused with 404 and code 10, which repeats the key."),
+    fact("key.ours", OURS, "The mock's own key is taken, though it is no UUID; keys that a test adds are taken likewise."),
+    row("part.missing", _error(400, 34, "Required part {name} is missing"), SOURCE, "A picture that is not there is refused with 400 and code 34, source_image first."),
+    row("file.extension", _error(400, 21, "File [{name}] has an unavailable extension"), SOURCE, "A file is judged by the extension of its name: tif tiff jpg jpeg png bmp ico gif webp."),
+    row("file.too_large", _UNDEFINED, SOURCE, "Files are at most 5 MB and requests 10 MB; what is larger is an undefined error: 400, code 0."),
+    fact("base64.taken", DOCS, "A body of type application/json holds both pictures in Base64."),
+    row("base64.missing", _error(400, 5, "Field {name}Base64 cannot be empty"), SOURCE, "In JSON a picture that is not there is refused with 400 and code 5, by the name of a field of the server's program."),
+    row("base64.wrong", _error(400, 21, "Provided value is not Base64"), SOURCE, "A text with a character that Base64 has not, as in the head of a data URI, is refused with 400 and code 21."),
+    row("face.none", _error(400, 28, "No face is found in the given image"), SOURCE, "A picture without a face is refused with 400 and code 28, and so is one that is no picture: whatever the core refuses becomes this answer, which does not say which picture it is about."),
+    row("face.many", _error(400, 31, "More than one face in the source image"), SOURCE, "Several faces in the source image are refused with 400 and code 31."),
+    fact("face.limit", SOURCE, "limit is the largest number of faces of either picture, the biggest first; 0, the default, is no limit. With limit=1 a second face in the source image goes unnoticed."),
+    row("limit.negative", _error(400, 26, "Limit should be equal or greater than 0; "), SOURCE, "A limit below 0 is refused with 400 and code 26."),
+    fact("query.wrong", SPRING, "A limit that is no whole number, a det_prob_threshold that is no number and a status that is no word of Spring's for yes or no are refused with 400 and an empty body, as is JSON that cannot be read."),
+    fact("det.threshold", CORE, "Faces of which the detector is not surer than det_prob_threshold are not found; below 0 and above 1 it is refused by the core, which reads as no face."),
+    row("verify.answer", Reply(200), DOCS, "result holds one entry: source_image_face with its box, and face_matches with a box and a similarity for each face of the target image, in the order they were found."),
+    fact("verify.numbers", SOURCE, "A similarity is from 0 to 1 with five decimals; a box is in pixels of the picture that was sent."),
+    fact("verify.status", SOURCE, "With status=true each face also has its execution_time, and plugins_versions names the detector and each plug-in that ran: always the calculator, and never landmarks."),
+    fact("verify.plugins", PLUGINS, "Plug-ins are asked for by face_plugins, separated by commas: age, gender, landmarks, mask, pose, calculator. Each adds what it found to each face, calculator the embedding; one that the server has not is passed over."),
+    fact("verify.made_up", OURS, "Age and gender are those of the test card. Made up are the similarity of a further face of the target image, 0.05, the probabilities, times and landmarks, no mask, a head that looks straight ahead, and an embedding of 512 zeros."),
+    row("path.method", _error(404, 0, "Request method '{method}' not supported"), SOURCE, "Another method is refused with 404 and code 0, in Spring's words."),
+    row("core.down", _error(500, 41, "Error during synchronization between servers: no answer"), SOURCE, "If the service that finds faces does not answer, that is a 500 with code 41; what follows the colon is ours."),
+    row("error.undefined", _UNDEFINED, SOURCE, "Whatever the server did not foresee, faults of its own too, is a 400 with code 0."),
     fact("free", DOCS, "The server is one's own: no call is charged, and there is no credit."),
 )
 # fmt: on

@@ -10,26 +10,25 @@ from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import MockDouble, Sent
+from facematch_mock_server.simulators import AGE, GENDER, MockSimulator, Sent
 
-from .vendor import PATH
+from .vendor import PATH, PICTURES
 
 _KEY = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
-_PICTURES = {"source_image": "probe", "target_image": "reference"}
 _FREE = "CompreFace charges nobody and limits nobody."
+_DEMOGRAPHICS = {"age": AGE, "gender": GENDER}
 #: What cannot be met at CompreFace, and why.
-_ABSENT = {
+_CANNOT_HAPPEN = {
     Situation.NO_CREDIT: _FREE,
     Situation.THROTTLED: _FREE,
     Situation.SPOOF: "CompreFace has no liveness check.",
     Situation.TURNED: "CompreFace takes no request to turn a picture.",
     Situation.UNKNOWN_STATUS: "CompreFace gives no verdict: it has no word of status.",
     Situation.UNKNOWN_WARNING: "CompreFace's answer has no warnings.",
-    Situation.DEMOGRAPHICS: "Age and gender come from plug-ins that the backend does not ask for.",
 }
 
 
-class ComprefaceDouble(MockDouble):
+class ComprefaceSimulator(MockSimulator):
     """The mock server in the place of a CompreFace server."""
 
     vendor = "compreface"
@@ -38,9 +37,10 @@ class ComprefaceDouble(MockDouble):
         Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
         Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
     }
-    absent = _ABSENT
-    situations = frozenset(Situation) - frozenset(_ABSENT)
+    cannot_happen = _CANNOT_HAPPEN
+    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
     secrets = (_KEY,)
+    demographics = _DEMOGRAPHICS
     # CompreFace, docs/Rest-API-description.md, read 2026-11-21.
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},
@@ -48,7 +48,7 @@ class ComprefaceDouble(MockDouble):
     )
 
     def keys(self) -> Mapping[str, str]:
-        return {"api_key": _KEY}
+        return {"api_key": _KEY, "plugins": "age,gender,landmarks,mask,pose"}
 
     def begin(self, situation: Situation, score: float | None) -> None:
         self.begin_again()
@@ -68,8 +68,9 @@ class ComprefaceDouble(MockDouble):
         return body
 
     def told(self, sent: Sent) -> Mapping[str, Any]:
+        files = sent.form.files
         return {
-            name: upload.content
-            for field, name in _PICTURES.items()
-            for upload in sent.form.files.get(field, ())
+            said: files[name][0].content
+            for name, said in zip(PICTURES, ("probe", "reference"), strict=True)
+            if name in files
         }

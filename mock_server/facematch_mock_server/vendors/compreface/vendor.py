@@ -2,139 +2,167 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import re
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
-from facematch_mock_server.http.forms import Upload
+from facematch_mock_server.http.forms import Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import (
-    Call,
-    Example,
-    Field,
-    Refused,
-    Route,
-    Routed,
-    Vendor,
-    read_or_empty,
-)
+from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS
 
 PATH = "/api/v1/verification/verify"
+PICTURES = ("source_image", "target_image")
 
 _UUID = re.compile(r"[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,4}){3}-[0-9a-fA-F]{1,12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
 _MAX_FILE, _MAX_REQUEST = 5 * 1024 * 1024, 10 * 1024 * 1024
-#: Of a further face in the target image; ours.
-_SOMEBODY_ELSE = 5.0
+_YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
+_SOMEBODY_ELSE, _PROBABILITY = 5.0, 0.99975
+#: Of left eye, right eye, nose, left and right corner of the mouth: hundredths of the box.
+_LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
+#: The class of each plug-in that has a version, and its milliseconds.
+_VERSIONS = {
+    "detector": ("facenet.FaceDetector", 67.0),
+    "calculator": ("facenet.Calculator", 116.0),
+    "age": ("agegender.AgeDetector", 85.0),
+    "gender": ("agegender.GenderDetector", 51.0),
+    "mask": ("facemask.MaskDetector", 36.0),
+    "pose": ("facenet.PoseEstimator", 1.0),
+}
 
 
-def verify(call: Call) -> Response:
+def verify(call: base.Call) -> Response:
     """Compare the face of the source image with every face of the target image."""
     _check_key(call)
-    source, target = _pictures(call)
-    query = dict(call.request.query)
-    limit = _limit(call, query.get("limit", "0"))
-    for one in (source, target):
-        if one.name.lower().rpartition(".")[2] not in _EXTENSIONS:
-            call.refuse("file.extension", name=one.name)
+    is_json = media_type(call.request.header("content-type") or "") == "application/json"
+    source, target = (_from_json if is_json else _from_form)(call)
+    limit, least, status = _query(call)
     seen = call.compare(source, target)
-    call.claims.cite("face.limit", "free")
+    call.claims.cite("face.limit", "det.threshold", "free")
     faces, others = seen.probe.faces[:limit], seen.reference.faces[:limit]
-    if not faces:
+    if not faces or not 0 <= least < _PROBABILITY:
         call.refuse("face.none")
     if len(faces) > 1:
         call.refuse("face.many")
     if not others:
         call.refuse("face.none")
-    call.claims.cite("verify.similarity", "verify.box")
-    if len(others) > 1:
-        call.claims.cite("verify.others")
+    call.claims.cite("verify.numbers", "verify.plugins", "verify.made_up")
+    asked = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
+    source_face, *matches = (_face(face, asked) for face in (faces[0], *others))
     scores = [seen.score or 0.0, *[_SOMEBODY_ELSE] * (len(others) - 1)]
-    result: dict[str, Any] = {
-        "source_image_face": _face(faces[0]),
-        "face_matches": [
-            {**_face(face), "similarity": _five(score / 100)}
-            for face, score in zip(others, scores, strict=True)
-        ],
-    }
-    if query.get("status") == "true":
-        call.claims.cite("verify.status", "verify.plugins", "verify.times")
-        for face in (result["source_image_face"], *result["face_matches"]):
-            face["execution_time"] = {"detector": 67.0, "calculator": 116.0}
-        result["plugins_versions"] = {
-            "detector": "facenet.FaceDetector",
-            "calculator": "facenet.Calculator",
-        }
+    for match, score in zip(matches, scores, strict=True):
+        similarity = Decimal(str(score / 100)).quantize(Decimal("0.00001"), ROUND_HALF_UP)
+        match["similarity"] = float(similarity)
+    result: dict[str, Any] = {"source_image_face": source_face, "face_matches": matches}
+    if status:
+        call.claims.cite("verify.status")
+        ran = {k: v for k, v in _VERSIONS.items() if k in ("detector", "calculator", *asked)}
+        for one in (source_face, *matches):
+            one["execution_time"] = {slug: ms for slug, (_, ms) in ran.items()}
+        result["plugins_versions"] = {slug: version for slug, (version, _) in ran.items()}
     return call.answer("verify.answer", {"result": [result]})
 
 
-def _check_key(call: Call) -> None:
+def _check_key(call: base.Call) -> None:
     text = call.request.header("x-api-key")
     if text is None:
         call.refuse("key.missing")
-    if call.let_in(text):
-        if not _UUID.fullmatch(text):
-            call.claims.cite("key.ours")
-        return
-    if len(text) < 36 or not _UUID.fullmatch(text):
-        call.refuse("key.form")
-    call.refuse("key.unknown", key=text)
+    if not call.let_in(text):
+        is_uuid = len(text) >= 36 and _UUID.fullmatch(text)
+        call.refuse("key.unknown" if is_uuid else "key.form", key=text)
+    if not _UUID.fullmatch(text):
+        call.claims.cite("key.ours")
 
 
-def _pictures(call: Call) -> tuple[Upload, Upload]:
-    form = read_or_empty(call)
-    texts = ((name, text) for name, many in form.fields.items() for text in many)
-    call.shown = presentable(texts)
+def _from_form(call: base.Call) -> list[Upload]:
+    form = base.read_or_empty(call)
+    call.shown = presentable((name, text) for name, many in form.fields.items() for text in many)
     every = [one for many in form.files.values() for one in many]
     if len(call.request.body) > _MAX_REQUEST or any(len(f.content) > _MAX_FILE for f in every):
         call.refuse("file.too_large")
-    found = []
-    for name in ("source_image", "target_image"):
+    for name in PICTURES:
         if name not in form.files:
             call.refuse("part.missing", name=name)
-        found.append(form.files[name][0])
-    return found[0], found[1]
+    found = [form.files[name][0] for name in PICTURES]
+    for one in found:
+        if one.name.lower().rpartition(".")[2] not in _EXTENSIONS:
+            call.refuse("file.extension", name=one.name)
+    return found
 
 
-def _limit(call: Call, text: str) -> int | None:
-    """How many faces at most; None for no limit."""
-    if not re.fullmatch(r"\d{1,9}", text):
-        call.claims.cite("limit.wrong")
-        raise Refused(Response(status=400, headers=(), body=b""))
-    return int(text) or None
+def _from_json(call: base.Call) -> list[Upload]:
+    call.claims.cite("base64.taken")
+    try:
+        sent = json.loads(call.request.body)
+        texts = {name: sent[name] for name in PICTURES if sent.get(name) is not None}
+    except (ValueError, AttributeError, RecursionError):
+        _refuse_empty(call)
+    for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
+        if name not in texts:
+            call.refuse("base64.missing", name=java)
+    try:
+        return [
+            call.upload(name, "", base64.b64decode("".join(str(text).split()), validate=True))
+            for name, text in texts.items()
+        ]
+    except (binascii.Error, ValueError):
+        call.refuse("base64.wrong")
 
 
-def _face(face: SeenFace) -> dict[str, Any]:
+def _query(call: base.Call) -> tuple[int | None, float, bool]:
+    """How many faces at most, how sure the detector must be, and whether versions are told."""
+    status = call.query.get("status", "false").lower()
+    try:
+        limit = int(call.query.get("limit", "0"))
+        least = float(call.query.get("det_prob_threshold", "0"))
+    except ValueError:
+        _refuse_empty(call)
+    if status not in _YES + _NO:
+        _refuse_empty(call)
+    if limit < 0:
+        call.refuse("limit.negative")
+    return limit or None, least, status in _YES
+
+
+def _refuse_empty(call: base.Call) -> NoReturn:
+    call.claims.cite("query.wrong")
+    raise base.Refused(Response(status=400, headers=(), body=b""))
+
+
+def _face(face: SeenFace, asked: list[str]) -> dict[str, Any]:
+    """A face with what the plug-ins add that were asked for."""
     left, top, right, bottom = face.box
-    return {
-        "box": {
-            "probability": _five(face.confidence),
-            "x_max": right,
-            "y_max": bottom,
-            "x_min": left,
-            "y_min": top,
-        }
+    width, height = right - left, bottom - top
+    told = {
+        "age": {"probability": 0.9308982491493225, "high": int(face.age), "low": int(face.age)},
+        "gender": {"probability": 0.9898611307144165, "value": face.gender},
+        "mask": {"probability": 0.9999470710754395, "value": "without_mask"},
+        "pose": {"pitch": 0.0, "roll": 0.0, "yaw": 0.0},
+        "calculator": [0.0] * 512,
+        "landmarks": [[left + width * x // 100, top + height * y // 100] for x, y in _LANDMARKS],
     }
+    box = {
+        "probability": _PROBABILITY,
+        "x_max": right,
+        "y_max": bottom,
+        "x_min": left,
+        "y_min": top,
+    }
+    names = {"calculator": "embedding"}
+    return {"box": box, **{names.get(k, k): told[k] for k in told if k in asked}}
 
 
-def _five(value: float) -> float:
-    return float(Decimal(str(value)).quantize(Decimal("0.00001"), ROUND_HALF_UP))
-
-
-_FILES = (
-    Field(name="source_image", kind="file", required=True),
-    Field(name="target_image", kind="file", required=True),
-)
-
-
-class Compreface(Routed):
+class Compreface(base.Routed):
     """CompreFace's behaviour in one world. Safe across threads.
 
     Args:
@@ -144,23 +172,26 @@ class Compreface(Routed):
     begins = PATH
     refused = "part.missing"
     routes = (
-        Route(
+        base.Route(
             pattern=PATH,
             answers={"POST": verify},
             operation="match",
-            fields=_FILES,
+            fields=tuple(base.Field(name=name, kind="file", required=True) for name in PICTURES),
             is_form=True,
-            query=(Field(name="limit", kind="integer"), Field(name="status", kind="boolean")),
+            query=(
+                base.Field(name="limit", kind="integer"),
+                base.Field(name="det_prob_threshold", kind="number"),
+                base.Field(name="face_plugins"),
+                base.Field(name="status", kind="boolean"),
+            ),
         ),
     )
 
-    def elsewhere(self, call: Call) -> Response:
+    def elsewhere(self, call: base.Call, route: base.Route | None = None) -> Response:
         """The answer to another path or method."""
         return call.answer("path.method", method=call.request.method)
 
-    def other_method(self, call: Call, route: Route) -> Response:
-        """The answer to another path or method."""
-        return self.elsewhere(call)
+    other_method = elsewhere
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status in CompreFace's words; None where the words are not known."""
@@ -172,12 +203,7 @@ class Compreface(Routed):
         return attrs.evolve(call.claims.sealed(answer), status=status)
 
 
-_CURL = (
-    f"curl -H 'x-api-key: {LIVE_KEY}' "
-    f"-F source_image=@cards/p1.png -F target_image=@cards/p1-again.png {{url}}{PATH}"
-)
-
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="compreface",
     title="CompreFace",
     claims=CLAIMS,
@@ -187,6 +213,12 @@ VENDOR = Vendor(
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     section="compreface/",
     behaviour=Compreface,
-    greeting=(f"keys: {LIVE_KEY}", _CURL),
-    examples=(Example(title="Verification", path=PATH, pictures=("source_image", "target_image")),),
+    greeting=(
+        f"keys: {LIVE_KEY}",
+        (
+            f"curl -H 'x-api-key: {LIVE_KEY}' {{url}}{PATH} "
+            "-F source_image=@cards/p1.png -F target_image=@cards/p1-again.png"
+        ),
+    ),
+    examples=(base.Example(title="Verification", path=PATH, pictures=PICTURES),),
 )
