@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+import attrs
 import click
 
 from facematch_core import __version__
@@ -27,20 +28,55 @@ LONGEST = 24
 
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
-#: File of the repository to its template. Templates do not end in ``.py``: an installer would
-#: compile them.
-FILES: dict[str, str] = {
-    ".gitignore": "gitignore.txt",
-    "README.md": "README.md.txt",
-    "pyproject.toml": "pyproject.toml.txt",
-    "src/$package/__init__.py": "__init__.py.txt",
-    "src/$package/_backend.py": "_backend.py.txt",
-    "src/$package/_double.py": "_double.py.txt",
-    "src/$package/_wire.py": "_wire.py.txt",
-    "src/$package/py.typed": "py.typed.txt",
-    "tests/test_contract.py": "test_contract.py.txt",
-    "tests/test_wire.py": "test_wire.py.txt",
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """What a backend is made on.
+
+    Attributes:
+        says: What it is for, in a few words.
+        files: What its repository has beside `FILES`.
+        dependencies: Of the plug-in, beside the core.
+        tools: Of its author, beside those of every plug-in.
+        invented: What the templates invent.
+    """
+
+    says: str
+    files: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    invented: str = "vendor"
+
+
+KINDS: dict[str, Kind] = {
+    "http": Kind(says="a vendor that is asked over HTTP"),
+    "sdk": Kind(
+        says="a vendor that is asked through a client library of its own",
+        files=("src/$package/_client.py",),
+        dependencies=("requests>=2.32",),
+        tools=("types-requests",),
+    ),
+    "engine": Kind(
+        says="an engine on this machine", dependencies=("pillow>=11",), invented="engine"
+    ),
 }
+
+#: What every repository has. The template of a file bears its name and ends in ``.txt``, without a
+#: dot before it: an installer would compile what ends in ``.py``. It lies in the folder of the
+#: kind or in ``common``; of a file with a template in both, the one in ``common`` comes first.
+FILES: tuple[str, ...] = (
+    ".github/workflows/test.yml",
+    ".gitignore",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "src/$package/__init__.py",
+    "src/$package/_backend.py",
+    "src/$package/_simulator.py",
+    "src/$package/py.typed",
+    "tests/test_backend.py",
+    "tests/test_contract.py",
+)
 
 
 @click.command(
@@ -49,37 +85,44 @@ FILES: dict[str, str] = {
 )
 @click.argument("name")
 @click.option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    default="http",
+    show_default=True,
+    help="; ".join(f"{name}: {kind.says}" for name, kind in KINDS.items()) + ".",
+)
+@click.option(
     "--into",
     type=common.FILE,
     metavar="DIR",
     default=Path(),
     help="The folder to write it into; the current one by default.",
 )
-def command(name: str, into: Path) -> None:
+def command(name: str, kind: str, into: Path) -> None:
     """Write a small, complete plug-in repository, facematch-NAME, that passes its own tests.
 
-    NAME is what your backend will be opened by: small letters, digits, hyphens.
+    NAME is what your backend will be opened by, letter for letter: small letters, digits, hyphens.
 
     \b
     facematch new-backend my-vendor
-    facematch new-backend my-vendor --into ~/src
+    facematch new-backend my-engine --kind engine --into ~/src
 
-    The vendor in it is invented, and yours takes its place: README.md says what to change, in
-    order. A folder that exists is left alone.
+    What it asks is invented, and yours takes its place: README.md says what to change, in order. A
+    folder that exists is left alone.
     """
-    named = _checked(name)
-    folder = into / f"{PREFIX}-{named.replace('_', '-')}"
+    _check(name)
+    folder = into / f"{PREFIX}-{name.replace('_', '-')}"
     if folder.exists() or folder.is_symlink():
         raise click.UsageError(
             f"{folder} exists: choose another name, or another place with --into; nothing was "
             "written."
         )
     common.check_target("--into", folder, force=False)
-    files = files_for(named)
+    files = files_for(name, kind)
     _write(folder, files)
     say(
-        f"{folder} is written: {len(files)} files. Its vendor is invented; README.md says what to "
-        "change, in order.",
+        f"{folder} is written: {len(files)} files. Its {KINDS[kind].invented} is invented; "
+        "README.md says what to change, in order.",
         hang=0,
     )
     say()
@@ -90,43 +133,58 @@ def command(name: str, into: Path) -> None:
     # Without a slash pip would take it for the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
     for words in (
-        [python, "-m", "pip", "install", "-e", f"{place}[testing]"],
+        [python, "-m", "pip", "install", "-e", f"{place}[dev]"],
         [python, "-m", "pytest", str(folder)],
-        [facematch, "conformance", named],
+        [facematch, "conformance", name],
     ):
         common.say_command(f"  {shlex.join(words)}")
 
 
-def files_for(name: str) -> dict[str, str]:
+def files_for(name: str, kind: str = "http") -> dict[str, str]:
     """Path, with slashes and relative to the repository, to text.
 
     Args:
-        name: Of the backend and its entry points: ``my_vendor``.
+        name: Of the backend and its entry points: ``my-vendor``. The package is ``my_vendor``
+            behind `PREFIX`.
+        kind: One of `KINDS`.
     """
-    parts = [part.capitalize() for part in name.split("_")]
+    module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
+    parts = [part.capitalize() for part in module.split("_")]
+    made = KINDS[kind]
+    # What it is made by is what it has been tried with.
+    core = f"facematch-core>={'.'.join(__version__.split('.')[:2])}"
     words = {
         "name": name,
         "Name": "".join(parts),
-        "NAME": name.upper(),
+        "NAME": module.upper(),
         "title": " ".join(parts),
-        "package": f"{PREFIX}_{name}",
+        "package": f"{PREFIX}_{module}",
         "distribution": f"{PREFIX}-{hyphened}",
         # Reserved for examples: it can never be found (RFC 2606).
         "host": f"api.{hyphened}.example",
-        # What it is made by is what it has been tried with.
-        "core": ".".join(__version__.split(".")[:2]),
+        "dependencies": _quoted("attrs>=24.2", core, *made.dependencies),
+        "tools": _quoted("mypy>=1.13", "ruff>=0.8", *made.tools),
     }
     return {
-        Template(path).substitute(words): Template(
-            (TEMPLATES / template).read_text(encoding="utf-8")
-        ).substitute(words)
-        for path, template in FILES.items()
+        Template(file).substitute(words): Template(_template(file, kind)).substitute(words)
+        for file in (*FILES, *made.files)
     }
 
 
-def _checked(typed: str) -> str:
-    """The name of the backend, as Python writes it.
+def _quoted(*words: str) -> str:
+    """The items of a list of TOML."""
+    return ", ".join(f'"{word}"' for word in sorted(words))
+
+
+def _template(file: str, kind: str) -> str:
+    name = f"{file.rpartition('/')[2].removeprefix('.')}.txt"
+    found = [TEMPLATES / folder / name for folder in ("common", kind)]
+    return "".join(path.read_text(encoding="utf-8") for path in found if path.exists())
+
+
+def _check(typed: str) -> None:
+    """Refuse what cannot be the name of a backend.
 
     Raises:
         click.UsageError: it is no name, is reserved, or belongs to something that is installed.
@@ -141,16 +199,15 @@ def _checked(typed: str) -> str:
         )
     name = typed.replace("-", "_")
     if name.startswith(f"{PREFIX}_"):
-        alone = name.removeprefix(f"{PREFIX}_").replace("_", "-")
+        alone = typed[len(PREFIX) + 1 :]
         raise click.UsageError(f"NAME is the vendor's alone: {alone}, not {typed!r}.")
     problem = _taken(name)
     if problem is not None:
         raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
-    return name
 
 
 def _taken(name: str) -> str | None:
-    """Why a name is not free; None if it is."""
+    """Why a name, written with underscores, is not free; None if it is."""
     from facematch_core.plugins import available_backends
 
     for info in available_backends():

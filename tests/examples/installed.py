@@ -20,7 +20,7 @@ class Installed:
     """An example in a folder of its own, and Python as it finds it there.
 
     Args:
-        example: Name of the folder below ``docs/examples``.
+        example: Name of the folder below ``docs/examples``, or the path of another one.
         folder: An empty one.
     """
 

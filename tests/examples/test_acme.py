@@ -31,17 +31,17 @@ def test_it_is_listed(installed):
 
 VERIFY = """
 import json
-from facematch_acme._double import KEY, AcmeDouble
+from facematch_acme._simulator import KEY, AcmeSimulator
 from facematch_core import open_verifier
 from facematch_core.testing import Situation
 
-with AcmeDouble() as double:
-    settings = {"base_url": double.url} | SETTINGS
+with AcmeSimulator() as simulator:
+    settings = {"base_url": simulator.url} | SETTINGS
     with open_verifier("acme", **settings) as verifier:
         told = []
         for situation in (Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, Situation.NO_FACE):
-            double.prepare(situation)
-            result = verifier.verify(*double.pictures())
+            simulator.set_situation(situation)
+            result = verifier.verify(*simulator.pictures_for(Situation.SAME_PERSON))
             score = result.score and result.score.value
             told.append([result.decision, score, result.billing.charged])
         print(json.dumps(told))
@@ -74,19 +74,19 @@ def test_key_stays_with_the_vendor(installed):
 
 BROKEN = """
 import pytest
-from facematch_acme._double import AcmeDouble
+from facematch_acme._simulator import AcmeSimulator
 from facematch_core.testing import BackendContract
 
-class Careless(AcmeDouble):
+class Careless(AcmeSimulator):
     @property
     def received(self):
         return {"threshold": 1.5}
 
 class TestContract(BackendContract):
     @pytest.fixture
-    def double(self):
-        with Careless() as double:
-            yield double
+    def simulator(self):
+        with Careless() as simulator:
+            yield simulator
 """
 
 

@@ -14,7 +14,7 @@ def installed(tmp_path_factory):
 
 
 def test_its_own_tests_pass(installed):
-    """Of the contract the first rule: the card below has all of them, over the same double."""
+    """Of the contract the first rule: the card below has all of them, over the same simulator."""
     few = ("-k", "test_r01 or not test_r")
     report = installed.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *few)
     assert re.search(r"\b\d+ passed, \d+ deselected in ", report)
@@ -28,7 +28,7 @@ def card(installed):
 
 
 def test_its_card_has_no_open_rule(card):
-    """It keeps every rule that applies, and its double can bring each of them about."""
+    """It keeps every rule that applies, and its simulator can bring each of them about."""
     assert card["verdict"] == "conforms"
     assert (card["counts"]["failed"], card["counts"]["open"]) == (0, 0)
 
@@ -40,7 +40,7 @@ def test_what_it_declares_is_proved(card):
 
 
 def test_what_does_not_apply_has_a_reason_of_the_server(card):
-    """No rule is passed over because the double was not up to it."""
+    """No rule is passed over because the simulator was not up to it."""
     left = [rule for rule in card["rules"] if rule["status"] == "does_not_apply"]
     assert {rule["number"] for rule in left} == {
         *("R10", "R12", "R13", "R14", "R22", "R32", "R36"),
@@ -53,19 +53,20 @@ import json
 from facematch_core import open_verifier
 from facematch_core.testing import Situation
 from facematch_deepface import DeepfaceOptions
-from facematch_deepface._double import MODEL, DeepfaceDouble
+from facematch_deepface._simulator import MODEL, DeepfaceSimulator
 
-with DeepfaceDouble() as double:
-    settings = {"model_name": MODEL, "base_url": double.url}
+with DeepfaceSimulator() as simulator:
+    settings = {"model_name": MODEL, "base_url": simulator.url}
     with open_verifier("deepface", **settings) as verifier:
         told = []
         for situation in (Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, Situation.NO_FACE):
-            double.prepare(situation)
-            result = verifier.verify(*double.pictures(), options=DeepfaceOptions())
+            simulator.set_situation(situation)
+            pictures = simulator.pictures_for(Situation.SAME_PERSON)
+            result = verifier.verify(*pictures, options=DeepfaceOptions())
             raw = result.score and result.score.raw
             told.append([result.decision, raw, result.billing.charged])
-        double.prepare(Situation.SPOOF)
-        told.append(verifier.check_liveness(double.pictures()[0]).decision)
+        simulator.set_situation(Situation.SPOOF)
+        told.append(verifier.check_liveness(simulator.pictures_for(Situation.SAME_PERSON)[0]).decision)
         print(json.dumps(told))
 """
 

@@ -108,8 +108,8 @@ def test_budgets(narrow, tmp_path):
 def test_a_card(narrow, plugin):
     """The verdict and the rules."""
     code = """
-        from facematch_core.testing._saboteurs._http_paragon import HttpParagon
-        class Good(HttpParagon):
+        from mutants.reference import HttpReference
+        class Good(HttpReference):
             name = "good"
     """
     plugin(code, {"facematch.backends": {"good": "Good"}})

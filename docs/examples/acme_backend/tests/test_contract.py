@@ -1,15 +1,15 @@
-"""The rules that every backend keeps, against the double."""
+"""The rules that every backend keeps, against the simulator."""
 
 from collections.abc import Iterator
 
 import pytest
 from facematch_core.testing import BackendContract
 
-from facematch_acme._double import AcmeDouble
+from facematch_acme._simulator import AcmeSimulator
 
 
 class TestContract(BackendContract):
     @pytest.fixture
-    def double(self) -> Iterator[AcmeDouble]:
-        with AcmeDouble() as double:
-            yield double
+    def simulator(self) -> Iterator[AcmeSimulator]:
+        with AcmeSimulator() as simulator:
+            yield simulator

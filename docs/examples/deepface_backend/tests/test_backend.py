@@ -69,7 +69,7 @@ def test_each_model_and_metric_has_its_scale() -> None:
     [
         ({"model_name": ""}, "model_name must be a text that is not empty."),
         ({"token": ""}, "token is empty"),
-        ({"enforce_detection": "false"}, "enforce_detection must be True or False."),
+        ({"enforce_detection": "false"}, "enforce_detection must be true or false"),
         ({"base_url": "http://faces.example:5005"}, "base_url"),
     ],
 )

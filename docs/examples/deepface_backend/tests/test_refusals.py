@@ -19,15 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_deepface import DeepfaceBackend, DeepfaceOptions, _refusals
-from facematch_deepface._double import DeepfaceDouble, raised
+from facematch_deepface._simulator import DeepfaceSimulator, raised
 
 CALL = MatchCall(probe=noise(), reference=noise(1))
 
 #: What only a traceback has: the name of a file of the server.
-FILE = "_double.py"
+FILE = "_simulator.py"
 
 
-def test_the_double_raises_a_real_traceback() -> None:
+def test_the_simulator_raises_a_real_traceback() -> None:
     """Else the tests below would prove nothing."""
     assert FILE in raised("told", "cause")
 
@@ -52,8 +52,8 @@ def test_the_picture_without_a_face_is_named(told: str, place: str | None) -> No
 
 def test_no_face_in_the_probe() -> None:
     """No face is no verdict, and the result is free of the traceback."""
-    with DeepfaceDouble() as double, FaceVerifier(double.backend()) as verifier:
-        double.prepare(Situation.NO_FACE)
+    with DeepfaceSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
+        simulator.set_situation(Situation.NO_FACE)
         result = verifier.verify(noise(), noise(1))
     assert result.decision is Decision.INCONCLUSIVE
     assert result.probe_faces == ()
@@ -66,8 +66,8 @@ def test_no_face_in_the_probe() -> None:
 
 def test_a_spoof_is_seen_where_it_is_looked_for() -> None:
     """In a liveness check always, in a comparison if the caller wants it."""
-    with DeepfaceDouble() as double, FaceVerifier(double.backend()) as verifier:
-        double.prepare(Situation.SPOOF)
+    with DeepfaceSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
+        simulator.set_situation(Situation.SPOOF)
         usual = verifier.verify(noise(), noise(1))
         wary = verifier.verify(noise(), noise(1), options=DeepfaceOptions(anti_spoofing=True))
         live = verifier.check_liveness(noise())

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 from facematch_core import (
@@ -23,7 +23,7 @@ from facematch_core.backend import (
     ImageLimits,
     MatchCall,
 )
-from facematch_core.http import HttpBackend, HttpReply, HttpRequest, check_base_url
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 
 from . import _refusals, _wire
 
@@ -39,15 +39,6 @@ REFUSED: dict[Operation, Callable[..., MatchResult | LivenessResult]] = {
     Operation.MATCH: _refusals.refused_match,
     Operation.LIVENESS: _refusals.refused_liveness,
 }
-
-
-def _secret(token: Secret | str | None) -> Secret | None:
-    return None if token is None else Secret.of(token)
-
-
-def _not_empty(_: object, attribute: "attrs.Attribute[Any]", token: Secret | None) -> None:
-    if token is not None and not token.reveal():
-        raise ConfigurationError(f"{attribute.name} is empty: leave it out, or set {VARIABLE}.")
 
 
 def _name(_: object, attribute: "attrs.Attribute[str]", value: object) -> None:
@@ -86,8 +77,6 @@ class DeepfaceBackend(HttpBackend):
             server compares whatever it sees, so that a match is a `REVIEW`.
         token: What the server was given as `VARIABLE`; None if it was given none.
         base_url: Where the server listens; beyond this machine it needs `allow_base_url`.
-        allow_base_url: Whether another machine may receive the token and the faces.
-        allow_insecure: Whether they may travel there without TLS.
     """
 
     name = _wire.NAME
@@ -104,14 +93,12 @@ class DeepfaceBackend(HttpBackend):
     model_name: str = attrs.field(validator=_name)
     detector_backend: str = attrs.field(default="opencv", validator=_name)
     distance_metric: str = attrs.field(default="cosine", validator=_name)
-    enforce_detection: bool = attrs.field(default=True, validator=_flag)
-    token: Secret | None = attrs.field(default=None, converter=_secret, validator=_not_empty)
+    enforce_detection: bool = True
+    token: Secret | None = None
     base_url: str = "http://127.0.0.1:5005"
-    allow_base_url: bool = attrs.field(default=False, validator=_flag)
-    allow_insecure: bool = attrs.field(default=False, validator=_flag)
 
     def __attrs_post_init__(self) -> None:
-        self._address()  # refused now, not by the first call
+        super().__attrs_post_init__()
         # Each model and metric has a scale of its own, so each backend has its own declaration.
         vars(self)["capabilities"] = attrs.evolve(
             type(self).capabilities, score_scale=self._asked.scale
@@ -123,20 +110,12 @@ class DeepfaceBackend(HttpBackend):
             model=self.model_name, metric=self.distance_metric, enforced=self.enforce_detection
         )
 
-    def _address(self) -> str:
-        return check_base_url(
-            self.base_url,
-            allowed_hosts=self.allowed_hosts,
-            allow_base_url=self.allow_base_url,
-            allow_insecure=self.allow_insecure,
-        )
-
     def build(self, call: Call) -> HttpRequest:
         """The request for `call`: JSON, since the server takes any text in a form for true."""
         options = call.options or DeepfaceOptions()
         live = not isinstance(call, MatchCall)
         return HttpRequest(
-            url=f"{self._address()}/verify",
+            url=f"{self.address}/verify",
             headers=self._headers(),
             masked=() if self.token is None else (self.token,),
             json={
@@ -160,7 +139,7 @@ class DeepfaceBackend(HttpBackend):
         """The result in an answer 200."""
         return READERS[call.operation](call, reply.json(), self._asked)
 
-    def parse_refusal(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult | None:
+    def parse_non_200(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult | None:
         """The result in a 400 that is about the faces."""
         if reply.status != 400:
             return None

@@ -4,16 +4,18 @@ For tests alone, and for `facematch conformance`, which finds it by its entry po
 imports this module: it needs ``facematch-acme[testing]``.
 """
 
+import base64
 import itertools
 from collections.abc import Mapping
 from typing import Any
 
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.testing import DoubleReply, DoubleRequest, HttpDouble, Situation
+from facematch_core.testing import HttpSimulator, SimulatorReply, SimulatorRequest, Situation
 
 from ._backend import AcmeBackend
 
 KEY = "an-example-of-a-key-4f7e1c2ab9"
+PICTURES = ("probe", "reference")
 
 #: What each refusal says.
 REFUSALS = {
@@ -30,14 +32,14 @@ SIMILARITIES = {Situation.DIFFERENT_PEOPLE: 12.25, Situation.IMPOSSIBLE_SCORE: 2
 INSTEAD: dict[Situation, dict[str, Any]] = {
     Situation.NO_FACE: {"verdict": "unsure", "similarity": None},
     Situation.NULL_SCORE: {"verdict": "same", "similarity": None},
-    Situation.UNKNOWN_STATUS: {"verdict": HttpDouble.unknown_status},
+    Situation.UNKNOWN_STATUS: {"verdict": HttpSimulator.unknown_status},
 }
 
 
-class AcmeDouble(HttpDouble):
-    """Answers over a port of this machine; `prepare` says how."""
+class AcmeSimulator(HttpSimulator):
+    """Answers over a port of this machine; `set_situation` says how."""
 
-    situations = HttpDouble.FAULTS | {
+    situations = HttpSimulator.FAULTS | {
         Situation.SAME_PERSON,
         Situation.SCORE,
         Situation.UNREADABLE_200,
@@ -46,7 +48,7 @@ class AcmeDouble(HttpDouble):
         *SIMILARITIES,
         *INSTEAD,
     }
-    absent: Mapping[Situation, str] = {
+    cannot_happen: Mapping[Situation, str] = {
         Situation.TWO_FACES: "Acme does not count the faces in a picture.",
         Situation.UNKNOWN_WARNING: "Acme sends no warnings.",
         Situation.DEMOGRAPHICS: "Acme guesses nothing about people.",
@@ -63,24 +65,27 @@ class AcmeDouble(HttpDouble):
     def received(self) -> dict[str, Any]:
         if self.last is None:
             return {}
-        return {"threshold": float(self.last.fields["threshold"]), **self.last.files}
+        sent = self.last.json()
+        pictures = {name: base64.b64decode(sent[name]) for name in PICTURES}
+        return {"threshold": sent["threshold"], **pictures}
 
     def answer(
-        self, request: DoubleRequest, situation: Situation, score: float | None
-    ) -> DoubleReply:
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
         if request.path != "/compare":
-            return DoubleReply(status=404, body={"error": "There is nothing here."})
+            return SimulatorReply(status=404, body={"error": "There is nothing here."})
         if request.headers["X-Api-Key"] != KEY or situation is Situation.BAD_KEY:
             # As careless as real vendors are.
-            return DoubleReply(status=401, body={"error": f"Unknown key {KEY}."})
-        if set(request.files) != {"probe", "reference"}:
+            return SimulatorReply(status=401, body={"error": f"Unknown key {KEY}."})
+        sent = request.json()
+        if set(sent) != {*PICTURES, "threshold"}:
             situation = Situation.REJECTED
         if situation in REFUSALS:
             status, told = REFUSALS[situation]
-            return DoubleReply(status=status, body={"error": told})
+            return SimulatorReply(status=status, body={"error": told})
         if situation is Situation.UNREADABLE_200:
-            return DoubleReply(body={"result": "ok"})
+            return SimulatorReply(body={"result": "ok"})
         similarity = SIMILARITIES.get(situation, 93.5) if score is None else score
-        verdict = "same" if similarity >= float(request.fields["threshold"]) else "different"
+        verdict = "same" if similarity >= sent["threshold"] else "different"
         body = {"verdict": verdict, "similarity": similarity, "id": f"cmp_{next(self._numbers)}"}
-        return DoubleReply(body=body | INSTEAD.get(situation, {}))
+        return SimulatorReply(body=body | INSTEAD.get(situation, {}))

@@ -5,11 +5,11 @@ from facematch_core import Decision
 from hypothesis import given
 from hypothesis import strategies as st
 
-from $package import _wire
+from facematch_acme._backend import DECISIONS, match_result
 
 #: Anything that JSON can hold where one value is expected.
 VALUES = st.none() | st.booleans() | st.floats() | st.text() | st.lists(st.integers())
-VERDICTS = st.sampled_from(sorted(_wire.DECISIONS)) | VALUES
+VERDICTS = st.sampled_from(sorted(DECISIONS)) | VALUES
 ANSWERS = st.fixed_dictionaries(
     {"verdict": VERDICTS, "similarity": st.floats(0, 100) | VALUES, "id": st.text() | VALUES}
 )
@@ -19,7 +19,7 @@ ANSWERS = st.fixed_dictionaries(
 def test_only_same_and_a_score_is_a_match(body: dict[str, object]) -> None:
     """Whatever else comes is no match, or cannot be read."""
     try:
-        result = _wire.match_result(body)
+        result = match_result(body)
     except (TypeError, ValueError):
         return
     assert (result.decision is Decision.MATCH) == (body["verdict"] == "same" and bool(result.score))
@@ -36,7 +36,7 @@ def test_only_same_and_a_score_is_a_match(body: dict[str, object]) -> None:
 )
 def test_each_word_of_the_vendor(verdict: str, decision: Decision) -> None:
     """As its documents say: a word that asks for a person is no match, and no refusal."""
-    result = _wire.match_result({"verdict": verdict, "similarity": 93.5, "id": "cmp_1"})
+    result = match_result({"verdict": verdict, "similarity": 93.5, "id": "cmp_1"})
     assert result.decision is decision
 
 
@@ -46,4 +46,4 @@ def test_what_is_missing_is_not_made_up(missing: str) -> None:
     body = {"verdict": "same", "similarity": 93.5, "id": "cmp_1"}
     del body[missing]
     with pytest.raises(LookupError):
-        _wire.match_result(body)
+        match_result(body)

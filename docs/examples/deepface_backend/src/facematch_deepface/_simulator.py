@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.testing import DoubleReply, DoubleRequest, HttpDouble, Situation
+from facematch_core.testing import HttpSimulator, SimulatorReply, SimulatorRequest, Situation
 
 from ._backend import DeepfaceBackend, DeepfaceOptions
 
@@ -48,10 +48,10 @@ USUAL = (93.5, 0.11)
 AREA = {"x": 60, "y": 70, "w": 120, "h": 120, "left_eye": [150, 110], "right_eye": [95, 110]}
 
 
-class DeepfaceDouble(HttpDouble):
-    """Answers over a port of this machine; `prepare` says how."""
+class DeepfaceSimulator(HttpSimulator):
+    """Answers over a port of this machine; `set_situation` says how."""
 
-    situations = HttpDouble.FAULTS | {
+    situations = HttpSimulator.FAULTS | {
         Situation.SAME_PERSON,
         Situation.LIVE,
         Situation.SCORE,
@@ -61,7 +61,7 @@ class DeepfaceDouble(HttpDouble):
         *RAISED,
         *NUMBERS,
     }
-    absent: Mapping[Situation, str] = {
+    cannot_happen: Mapping[Situation, str] = {
         Situation.TWO_FACES: "The closest pair of faces wins, and the server does not say so.",
         Situation.NULL_SCORE: "The server computes a confidence for every answer.",
         Situation.UNKNOWN_STATUS: "The verdict is true or false: there is no word of status.",
@@ -92,8 +92,8 @@ class DeepfaceDouble(HttpDouble):
         return [DeepfaceOptions(anti_spoofing=True)]
 
     def answer(
-        self, request: DoubleRequest, situation: Situation, score: float | None
-    ) -> DoubleReply:
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
         if (request.method, request.path) != ("POST", "/verify"):
             return free(404, {"error": "There is nothing here."})
         if request.headers["Authorization"] != f"Bearer {TOKEN}" or situation is Situation.BAD_KEY:
@@ -147,6 +147,6 @@ def decoded(data_uri: str) -> bytes:
     return base64.b64decode(data, validate=True)
 
 
-def free(status: int, body: Mapping[str, Any]) -> DoubleReply:
+def free(status: int, body: Mapping[str, Any]) -> SimulatorReply:
     """An answer, for which nobody is charged."""
-    return DoubleReply(status=status, body=body, charged=False)
+    return SimulatorReply(status=status, body=body, charged=False)
