@@ -31,6 +31,7 @@ Operations = Mapping[tuple[str, str], Operation]
 #: By kind of a field; of another kind nothing is said.
 _SCHEMAS: Mapping[str, Json] = {
     "file": {"type": "string", "format": "binary"},
+    "bytes": {"type": "string", "format": "binary"},
     "text": {"type": "string"},
     "base64": {"type": "string", "contentEncoding": "base64"},
     "number": {"type": "number"},
@@ -159,7 +160,8 @@ def _item(vendor: Routed, route: Route, target: str) -> Json:
     """One path, with what each method does."""
     claims, name, item = vendor.world.claims, vendor.world.vendor, Json()
     for place, (method, view) in enumerate(route.answers.items()):
-        named = "_".join([name, _words(route.pattern.removeprefix(vendor.begins) or route.pattern)])
+        path = _words(route.pattern.removeprefix(vendor.begins) or route.pattern)
+        named = f"{name}_{path}" if path else name
         operation: Json = {
             "operationId": f"{named}_{method.lower()}" if place else named,
             "summary": route.says or _first_line(view),
@@ -207,16 +209,28 @@ def _has_body(route: Route, method: str) -> bool:
 
 
 def _body_of(route: Route, claims: Behaviours) -> Json:
+    whole = route.fields[0]
+    if whole.kind == "bytes":
+        content = {"application/octet-stream": {"schema": _schema_of(whole, claims)}}
+        return {"required": whole.required, "content": content}
     schema = _object_of(
         {field.name: _schema_of(field, claims) for field in route.fields},
         [field.name for field in route.fields if field.required],
     )
-    kind = JSON
+    kind = _json_of(claims)
     if route.is_form:
         # One of the two, though both are taken: generators of clients stumble over a choice.
         has_files = any(field.kind == "file" for field in route.fields)
         kind = MULTIPART if has_files else URLENCODED
     return {"required": "required" in schema, "content": {kind: {"schema": schema}}}
+
+
+def _json_of(claims: Behaviours) -> str:
+    """The content type of a vendor's JSON."""
+    if "json.content_type" not in claims:
+        return JSON
+    said: str = claims["json.content_type"]
+    return said.partition(";")[0]
 
 
 def _object_of(properties: Json, required: Iterable[str]) -> Json:
@@ -251,7 +265,7 @@ def _answer_of(route: Route, method: str, claims: Behaviours) -> Json:
         a_list = {"type": "array", "items": {}}
         schema = a_list if method in route.lists else _ref("Answer")
         is_page = isinstance(reply.body, str)
-        told["content"] = _a_page() if is_page else {JSON: {"schema": schema}}
+        told["content"] = _a_page() if is_page else {_json_of(claims): {"schema": schema}}
     return {str(reply.status): told}
 
 
@@ -275,13 +289,18 @@ def _refusals(vendor: Routed, request: Request, *, takes: bool) -> Iterator[tupl
             yield str(status.value), {"description": status.phrase, "content": _example(response)}
         elif status == wrong:
             # What is wrong with no field in particular comes as a list of sentences.
-            content = {JSON: {"schema": {"anyOf": [_ref("Refusal"), dict(_SCHEMAS["list"])]}}}
+            content = {
+                _json_of(vendor.world.claims): {
+                    "schema": {"anyOf": [_ref("Refusal"), dict(_SCHEMAS["list"])]}
+                }
+            }
             yield str(status.value), {"description": status.phrase, "content": content}
 
 
 def _example(response: Response) -> Json:
-    if (response.header("Content-Type") or "").startswith(JSON):
-        return {JSON: {"schema": _ref("Refusal"), "example": response.json()}}
+    kind = (response.header("Content-Type") or "").partition(";")[0]
+    if "json" in kind:
+        return {kind: {"schema": _ref("Refusal"), "example": response.json()}}
     return _a_page()
 
 

@@ -305,6 +305,8 @@ class Keys:
 
     def __init__(self, store: Store | None = None, first: Mapping[str, Key] = FIRST_KEYS) -> None:
         self._keys = Collection(store or Memory(), "keys", Key)
+        # Needed where a signature is checked; a store never has them.
+        self._texts = dict.fromkeys(first)
         for text, key in first.items():
             if self.find(text) is None:
                 self._keys.put(_name(text), key)
@@ -321,7 +323,20 @@ class Keys:
         """
         if not text or not text.isascii() or not text.isprintable() or text != text.strip():
             raise ValueError("a key is printable ASCII without spaces around it")
+        self._texts[text] = None
         self._keys.put(_name(text), key)
+
+    def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
+        """The keys of a client id that are not revoked, with their texts: what a signature can be
+        checked with. One that was added in an earlier run of a store is not among them, because
+        its text is kept nowhere.
+        """
+        every = ((text, self.find(text)) for text in tuple(self._texts))
+        return tuple(
+            (text, key)
+            for text, key in every
+            if key is not None and key.client == client and not key.revoked
+        )
 
     def revoke(self, text: str) -> None:
         """Take a key back.

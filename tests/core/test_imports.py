@@ -80,7 +80,7 @@ def test_a_backend_imports_public_names_only(name):
             top = module.split(".")[0]
             assert top not in set(BACKENDS) - {name}, path
             if top == "facematch_core":
-                is_double = path.name == "_double.py"
+                is_double = path.name == "_simulator.py"
                 assert module in PUBLIC or (is_double and module == KIT), path
             assert top != MOCK, path
 

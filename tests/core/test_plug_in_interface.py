@@ -33,8 +33,8 @@ from facematch_core import (
 from facematch_core.cli._app import PLUGINS
 from facematch_core.comparison.simulation._people import GROUP as READERS
 from facematch_core.plugins import BACKENDS, backend_class
-from facematch_core.testing._doubles import GROUP as DOUBLES
-from facematch_core.testing._situations import required
+from facematch_core.testing.running import GROUP as SIMULATORS
+from facematch_core.testing.simulator import required
 from facematch_mock_server.drift.script import GROUP as SCRIPTS
 from facematch_mock_server.vendors import GROUP as VENDORS
 
@@ -48,14 +48,22 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 
 #: Data that a plug-in, its double or its tests make; other data they are only shown.
 MADE = (
-    *("AgeCall", "AgeResult", "CallRecord", "Box", "Capabilities", "Demographics", "DoubleReply"),
+    *(
+        "AgeCall",
+        "AgeResult",
+        "CallRecord",
+        "Box",
+        "Capabilities",
+        "Demographics",
+        "SimulatorReply",
+    ),
     *("ErrorRow", "Face", "FilePart", "FoundFace", "HttpReply", "HttpRequest", "ImageLimits"),
     *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
     *("Reconciliation", "ResultWarning", "Score", "SearchCall", "SearchResult", "Threshold"),
 )
 
 #: What plug-ins derive from.
-BASES = (backend.Backend, http.HttpBackend, testing.VendorDouble, testing.HttpDouble)
+BASES = (backend.Backend, http.HttpBackend, testing.VendorSimulator, testing.HttpSimulator)
 
 
 def public():
@@ -191,7 +199,7 @@ def test_what_is_not_declared_is_off_and_refused(verifier):
             FaceVerifier(Old()).verify(*images, **wish)
 
 
-@pytest.mark.parametrize("kind", [backend.MatchCall, backend.Capabilities, testing.DoubleReply])
+@pytest.mark.parametrize("kind", [backend.MatchCall, backend.Capabilities, testing.SimulatorReply])
 def test_data_is_made_by_keywords(kind):
     """So that no new attribute shifts another."""
     with pytest.raises(TypeError, match="positional"):
@@ -201,11 +209,11 @@ def test_data_is_made_by_keywords(kind):
 def test_entry_points_are_those_of_the_page():
     """The groups that the core reads are those of the page, and ours are in each."""
     told = re.findall(r"^\| `(facematch\.\w+)` \|", PAGE, re.MULTILINE)
-    assert told == [BACKENDS, DOUBLES, VENDORS, SCRIPTS, PLUGINS, READERS]
+    assert told == [BACKENDS, SIMULATORS, VENDORS, SCRIPTS, PLUGINS, READERS]
     assert {*told} - {VENDORS, SCRIPTS} == {
         group for group in PROJECT["entry-points"] if "." in group
     }
-    assert {*PROJECT["entry-points"][BACKENDS]} == {*PROJECT["entry-points"][DOUBLES]}
+    assert {*PROJECT["entry-points"][BACKENDS]} == {*PROJECT["entry-points"][SIMULATORS]}
     assert all(f"`{name}`" in PAGE for name in PROJECT["entry-points"][BACKENDS])
 
 
@@ -244,7 +252,7 @@ def test_versions_of_python():
 
 def test_a_card_counts_no_warnings():
     """A deprecation turns the tests of a plug-in red, and not its card."""
-    from facematch_core.testing._running import ARGUMENTS
+    from facematch_core.testing.running import ARGUMENTS
 
     assert "-Wignore" in ARGUMENTS
 

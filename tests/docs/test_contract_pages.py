@@ -1,4 +1,4 @@
-"""The pages of the contract: cards of our own backends, saboteurs, rules, and what errors say.
+"""The pages of the contract: reports of our own backends, mutants, rules, and what errors say.
 
 ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated pages.
 """
@@ -10,93 +10,92 @@ from pathlib import Path
 
 import attrs
 import pytest
+from mutants.table import MUTANTS
 
-from facematch_core.cli.conformance import show_card
-from facematch_core.testing import BackendContract, conformance, rules
-from facematch_core.testing._contract._money import EXPECTED
-from facematch_core.testing._running import Status
-from facematch_core.testing._saboteurs import SABOTEURS
-from facematch_core.testing._situations import FAILURES
+from facematch_core.cli.conformance import show_report
+from facematch_core.testing import BackendContract, Status, conformance, rules
+from facematch_core.testing.contract.money import EXPECTED
+from facematch_core.testing.simulator import FAILURES, Situation
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+DOCS = Path(__file__).parents[2] / "docs"
+REFERENCE = DOCS / "reference"
 
-#: Our backends: the double that is installed beside each, and what is said of it.
+#: Our backends: the simulator that is installed beside each, and what is said of it.
 OURS = {
-    "didit": ("DiditDouble", "Didit is played by the mock server of this distribution."),
-    "deepvue": ("DeepvueDouble", "Deepvue is played by the mock server of this distribution."),
+    "didit": ("DiditSimulator", "Didit is played by the mock server of this distribution."),
+    "deepvue": ("DeepvueSimulator", "Deepvue is played by the mock server of this distribution."),
     "local": (
-        "LocalDouble",
+        "LocalSimulator",
         "Nobody is behind it: the pictures decide what the engine on this machine says.",
     ),
 }
 KEPT = {Status.PASSED, Status.DOES_NOT_APPLY}
 MASKED = {
     "version": None,
-    "double_version": None,
+    "simulator_version": None,
     "core_version": "X.Y",
     "python_version": "3.N",
     "made_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
 }
-CARDS = """# Cards of our own backends
+REPORTS = """# Conformance of our own backends
 
-What `facematch conformance` prints of the three backends that come with facematch-core. [Run the
-contract](../how-to/run-the-contract.md#read-a-card) says how to read a card. Versions and the date
-are left out here, so that this page changes only when what it says does.
+What `facematch conformance` prints of the backends that come with facematch-core. [Run the
+contract](../how-to/run-the-contract.md#read-a-report) says how to read a report. Versions and the
+date are left out here, so that this page changes only when what it says does.
 
 This page is generated, and a test holds it to what the contract finds.
 """
-SABOTEURS_PAGE = """# Saboteurs
+MUTANTS_PAGE = """# Mutants of the conformance kit
 
-Backends that are wrong in one way each. They ship with the contract, and
-`facematch_core.testing.self_test` tries the rules on them: each must be caught by the rule that
-names its fault, and the backends that are right in everything must keep every rule. A rule that
-catches nobody would be there for show.
+The kit is tried on a reference backend that conforms, and on mutants of it, each with one fault.
+The rule that is there for the fault must catch it: a rule that catches nobody would be there for
+show. They live in `tests/mutants`.
 
-This page is generated from {number} saboteurs and {rules} rules.
+This page is generated from {number} mutants and {rules} rules.
 """
 
 
 def generated(page, text):
     """Hold a page to what it should say, or write it."""
-    file = REFERENCE / page
+    file = DOCS / page
     if os.environ.get("UPDATE_DOCS"):
         file.write_text(text)
     assert file.read_text() == text
 
 
-def parts_of_cards():
-    """The page of cards: what stands before them, and each with its heading."""
-    return re.split(r"(?<=\n)\n(?=## )", (REFERENCE / "cards.md").read_text())
+def parts_of_page():
+    """The page of reports: what stands before them, and each with its heading."""
+    return re.split(r"(?<=\n)\n(?=## )", (DOCS / "evidence/conformance.md").read_text())
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", OURS)
-def test_card_on_its_page_is_generated(name, capsys, monkeypatch):
+def test_report_on_its_page_is_generated(name, capsys, monkeypatch):
     """It is what the command prints. No rule is open: each is kept, or told why it cannot apply."""
-    double, who = OURS[name]
-    card = conformance(name)
-    assert (card.double, card.double_distribution) == (double, "facematch-core")
-    assert [line.number for line in card.rules] == [rule.number for rule in rules()]
-    assert not [f"{line.number} {line.reasons}" for line in card.rules if line.status not in KEPT]
-    assert all(line.reasons for line in card.of(Status.DOES_NOT_APPLY))
-    assert not [one.name for one in card.capabilities if not one.proved]
-    assert card.verdict.value == "conforms"
+    simulator, who = OURS[name]
+    report = conformance(name)
+    assert (report.simulator, report.simulator_distribution) == (simulator, "facematch-core")
+    assert [line.number for line in report.rules] == [rule.number for rule in rules()]
+    assert not [f"{line.number} {line.reasons}" for line in report.rules if line.status not in KEPT]
+    assert all(line.reasons for line in report.of(Status.DOES_NOT_APPLY))
+    assert not [one.name for one in report.capabilities if not one.proved]
+    assert report.verdict.value == "conforms"
     monkeypatch.setenv("COLUMNS", "100")
-    show_card(attrs.evolve(card, **MASKED))
+    show_report(attrs.evolve(report, **MASKED))
     text = capsys.readouterr().out.replace(", 2026-01-01\n", ", YYYY-MM-DD\n")
     told = f"## {name}\n\n{who}\n\n```text\n{text}```\n"
-    parts = parts_of_cards()
+    parts = parts_of_page()
     if os.environ.get("UPDATE_DOCS"):
         parts = [told if part.startswith(f"## {name}\n") else part for part in parts]
-        (REFERENCE / "cards.md").write_text("\n".join(parts))
+        (DOCS / "evidence/conformance.md").write_text("\n".join(parts))
     assert told in parts
 
 
-def test_page_of_cards_has_them_all():
+def test_page_of_reports_has_them_all():
     """In their order, and nothing else. A new one is begun by its heading."""
-    head, *cards = parts_of_cards()
-    assert head == CARDS
-    assert [card.partition("\n")[0] for card in cards] == [f"## {name}" for name in OURS]
+    head, *reports = parts_of_page()
+    assert head == REPORTS
+    assert [report.partition("\n")[0] for report in reports] == [f"## {name}" for name in OURS]
 
 
 def cell(text):
@@ -104,15 +103,15 @@ def cell(text):
     return re.sub(r"([|<>*_])", r"\\\1", text)
 
 
-def test_page_of_saboteurs_is_generated():
+def test_page_of_mutants_is_generated():
     """Each rule with those whom it catches."""
-    page = SABOTEURS_PAGE.format(number=len(SABOTEURS), rules=len(rules()))
+    page = MUTANTS_PAGE.format(number=len(MUTANTS), rules=len(rules()))
     page += "\n| Rule | What it asks | Whom it catches |\n|---|---|---|\n"
     for rule in rules():
-        caught = [one for one in SABOTEURS.values() if one.rule == rule.number]
+        caught = [one for one in MUTANTS.values() if one.rule == rule.number]
         told = "<br>".join(f"`{one.name}`: {cell(one.fault)}" for one in caught)
         page += f"| {rule.number} | {cell(rule.title)} | {told} |\n"
-    generated("saboteurs.md", page)
+    generated("evidence/mutants-of-the-kit.md", page)
 
 
 #: What may be repeated.
@@ -128,10 +127,9 @@ def test_table_of_errors_is_generated():
     """Each situation that fails, with what it must become."""
     table = "| Situation | Error | `charged` | `retryable` | Requests |\n|---|---|---|---|---|\n"
     for situation, wanted in EXPECTED.items():
-        billed = words(f"`{one.name}`" for one in wanted.billed)
-        if wanted.billed_free:
-            free = words(f"`{one.name}`" for one in wanted.billed_free)
-            billed += f"; {free} too of an operation that is not declared as billed"
+        billed = words(f"`{one.name}`" for one in wanted.charged)
+        if situation is Situation.UNREADABLE_200:
+            billed += "; `NO` too of an operation that is not declared as billed"
         cells = (
             f"`{situation.name}`",
             words(f"`{error.__name__}`" for error in wanted.errors),
@@ -143,7 +141,9 @@ def test_table_of_errors_is_generated():
     marks = re.compile(r"(<!-- generated: errors -->\n).*?(<!-- end -->)", re.DOTALL)
     page = (REFERENCE / "testing.md").read_text()
     assert len(marks.findall(page)) == 1
-    generated("testing.md", marks.sub(lambda mark: f"{mark[1]}\n{table}\n{mark[2]}", page))
+    generated(
+        "reference/testing.md", marks.sub(lambda mark: f"{mark[1]}\n{table}\n{mark[2]}", page)
+    )
 
 
 def test_every_failure_is_in_the_table():
@@ -154,5 +154,5 @@ def test_every_failure_is_in_the_table():
 def test_every_theme_is_in_the_reference():
     """Nobody can keep a rule that is told nowhere."""
     page = (REFERENCE / "testing.md").read_text()
-    for theme in BackendContract.__bases__:
+    for theme in BackendContract.__bases__[:-1]:
         assert f"::: {theme.__module__}.{theme.__name__}\n" in page

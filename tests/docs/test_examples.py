@@ -107,7 +107,7 @@ def pytest_run(*arguments: str) -> tuple[str, int]:
 
 def pip_install(_editable: str, place: str) -> tuple[str, int]:
     """Install a repository so that it can be edited, without a network and away from ours."""
-    folder, site = Path(place.removesuffix("[testing]")).resolve(), Path(".site").resolve()
+    folder, site = Path(place.removesuffix("[dev]")).resolve(), Path(".site").resolve()
     quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
     told = process(
         *(sys.executable, "-m", "pip", "install", *quiet, "--no-build-isolation"),

@@ -99,6 +99,7 @@ def table_of_policies():
         ("reference/mock.md", "policies", table_of_policies),
         ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
         ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
+        ("reference/mock.md", "switches of azure", lambda: table_of_switches("azure")),
     ],
 )
 def test_generated_tables(page, name, table):
@@ -119,6 +120,8 @@ def test_generated_tables(page, name, table):
         ("didit", "mock-claims.md"),
         ("deepvue", "mock-claims-deepvue.md"),
         ("compreface", "mock-claims-compreface.md"),
+        ("azure", "mock-claims-azure.md"),
+        ("rekognition", "mock-claims-rekognition.md"),
     ],
 )
 def test_page_of_claims_is_generated(vendor, page):

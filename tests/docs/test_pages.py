@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import facematch_azure
 import facematch_compreface
 import facematch_core
 import facematch_deepvue
 import facematch_didit
 import facematch_mock_server
+import facematch_rekognition
 from facematch_core import backend, config, http, resilience, testing
 from facematch_core.cli._app import COMMANDS
 from facematch_core.cli.common import MEANING
@@ -50,10 +52,12 @@ def test_readme_begins_with_the_two_commands():
         resilience,
         http,
         testing,
+        facematch_azure,
         facematch_compreface,
         facematch_deepvue,
         facematch_didit,
         facematch_mock_server,
+        facematch_rekognition,
     ],
     ids=lambda m: m.__name__,
 )

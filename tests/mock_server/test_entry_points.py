@@ -119,7 +119,8 @@ def test_it_is_described_beside_the_others():
 @pytest.mark.usefixtures("acme")
 def test_it_is_among_the_names():
     """Where a name is wrong, all that there are are said."""
-    assert {"acme", "didit", "deepvue", "compreface"} <= set(vendor_names())
+    names = {"acme", "azure", "didit", "deepvue", "compreface", "rekognition"}
+    assert names <= set(vendor_names())
     with pytest.raises(ValueError, match=r"knows no vendor amce; known: acme, .*didit"):
         MockServer(vendor="amce")
 

@@ -16,7 +16,7 @@ from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.vendors import vendor_named
 
-VENDORS = ("didit", "deepvue", "compreface")
+VENDORS = ("didit", "deepvue", "compreface", "rekognition", "azure")
 EDITIONS = [(name, edition) for name in VENDORS for edition in vendor_named(name).editions]
 UUID = "6f1d2c3b-4a59-48f7-8d1c-2b3a49586776"
 
@@ -126,6 +126,21 @@ def test_a_face_match_in_detail(whole):
         "default": "most_similar",
     }
     assert whole["tags"][0]["description"].startswith("Didit, edition 2026-07; ")
+
+
+def test_a_picture_that_is_the_whole_body(whole):
+    """It is no form, and what is asked for stands in the query; the answer is a list."""
+    detect = whole["paths"]["/face/v1.2/detect"]["post"]
+    schema = {"type": "string", "format": "binary"}
+    assert detect["requestBody"] == {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": schema}},
+    }
+    query = {one["name"]: one["schema"] for one in detect["parameters"]}
+    assert query["faceIdTimeToLive"] == {"type": "integer", "default": 86400}
+    assert query["detectionModel"]["enum"] == ["detection_01", "detection_02", "detection_03"]
+    answer = detect["responses"]["200"]["content"]["application/json"]
+    assert answer["schema"]["type"] == "array"
 
 
 def test_what_an_edition_has_is_told_as_that_edition_has_it():

@@ -15,11 +15,13 @@ from facematch_core import __version__
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "facematch_core",
+    "facematch_azure",
     "facematch_compreface",
     "facematch_deepvue",
     "facematch_didit",
     "facematch_local",
     "facematch_mock_server",
+    "facematch_rekognition",
 }
 
 
@@ -104,6 +106,7 @@ def test_metadata(wheel):
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
     extras = {"all", "cluster", "compare", "heif", "local", "mock", "postgres", "store", "testing"}
+    extras |= {"rekognition"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 
@@ -118,7 +121,8 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
     ).splitlines()
     assert all(Path(line).is_relative_to(unpacked) for line in out[:2])
-    assert out[2] == "['compreface', 'deepvue', 'didit', 'local', 'simulated']"
+    names = ["azure", "compreface", "deepvue", "didit", "local", "rekognition", "simulated"]
+    assert out[2] == str(names)
 
 
 def test_the_command_works_from_the_wheel(unpacked):

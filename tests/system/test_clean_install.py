@@ -24,7 +24,7 @@ EXTRAS = {
         "    with urllib.request.urlopen(mock.url + '/__mock__/clock') as answer:\n"
         "        assert answer.status == 200"
     ),
-    "testing": "from facematch_core.testing import BackendContract, VendorDouble",
+    "testing": "from facematch_core.testing import BackendContract, VendorSimulator",
     "store": (
         "from facematch_didit import SqlReplayStore\n"
         "import datetime as dt\n"
@@ -65,7 +65,11 @@ EXTRAS = {
         "PIL.Image.new('RGB', (64, 48)).save(buffer, 'HEIF')\n"
         "assert Image.from_bytes(buffer.getvalue()).prepared().format == 'jpeg'"
     ),
-    "all": "import dlib, onnxruntime, pytest, pillow_heif",
+    "rekognition": (
+        "from facematch_rekognition import RekognitionBackend\n"
+        "RekognitionBackend(region='eu-west-1')"
+    ),
+    "all": "import botocore, dlib, onnxruntime, pytest, pillow_heif",
 }
 
 
@@ -79,7 +83,8 @@ def test_an_extra_alone(environment, wheel, extra, tmp_path):
         "print([info.name for info in available_backends()])",
         cwd=tmp_path,
     )
-    assert listed.strip() == "['compreface', 'deepvue', 'didit', 'local', 'simulated']"
+    names = ["azure", "compreface", "deepvue", "didit", "local", "rekognition", "simulated"]
+    assert listed.strip() == str(names)
 
 
 def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel, tmp_path):

@@ -293,13 +293,15 @@ def test_a_call_is_tried(browser, mock):
 
 
 def test_other_vendors_are_tried_alike(browser):
-    """With a token first, pictures in JSON, or a scale up to 1."""
-    with MockServer(vendor=["deepvue", "compreface"]) as mock:
+    """With a token first, pictures in JSON or as the whole body, or a scale up to 1."""
+    with MockServer(vendor=["deepvue", "compreface", "azure"]) as mock:
         show(browser, mock, "try")
         for vendor, example, pictures, word in (
             ("deepvue", "Face match", ("p1", "p1"), '"match": true'),
             ("deepvue", "Passive liveness", (), '"is_live": true'),
             ("compreface", "Verification", (), '"similarity": 0.95'),
+            ("azure", "Detect", (), '"faceId":'),
+            ("azure", "Verify", (), "Face ID is invalid."),
         ):
             chosen = f"document.querySelector('#vendor').value = '{vendor}'"
             changed = "dispatchEvent(new Event('change'))"

@@ -61,7 +61,7 @@ _QUIET = 150
 #: Sessions, and deliveries, that the page shows at once.
 _ROWS, _DELIVERIES = 200, 100
 #: What answers call a score and a verdict: ours, for the list. The nearest to the top is shown.
-_SCORES = ("score", "confidence", "similarity")
+_SCORES = ("score", "confidence", "similarity", "Similarity")
 _VERDICTS = ("status", "match", "is_live")
 #: Pictures that a browser may be given, by how they begin.
 _KINDS = {
@@ -186,7 +186,7 @@ class Console:
         here.entries = entries
         try:
             response = answer(request)
-            is_json = (response.header("content-type") or "").startswith("application/json")
+            is_json = "json" in (response.header("content-type") or "")
             body = response.body if is_json and len(response.body) <= _LONGEST_ANSWER else None
             return response
         finally:

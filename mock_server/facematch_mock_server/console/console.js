@@ -555,6 +555,9 @@ async function call(example, fields, words) {
     for (const [name, picture] of pictures) typed[name] = await base64(picture.blob);
     body = JSON.stringify(typed);
     headers["Content-Type"] = "application/json";
+  } else if (example.as_bytes) {
+    body = pictures[0]?.[1].blob;
+    headers["Content-Type"] = "application/octet-stream";
   } else {
     for (const [name, value] of Object.entries(fields)) body.append(name, value);
     for (const [name, picture] of pictures) body.append(name, picture.blob, picture.name);

@@ -286,3 +286,7 @@ class Recognizer(Protocol):
     def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
         """The facts of one liveness check."""
         ...
+
+    def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
+        """What is seen in one picture; no outcome that was set is used up."""
+        ...

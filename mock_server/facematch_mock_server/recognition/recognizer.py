@@ -198,6 +198,13 @@ class PictureRecognizer:
         found = liveness_of_card(card, picture) if card else likely_liveness(facts, picture)
         return found if wanted is None else applied_to_liveness(wanted, found, facts)
 
+    def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
+        """What is seen in one picture; no outcome that was set is used up.
+
+        The arguments are those of `match`.
+        """
+        return self._looked(picture, self._facts.of(picture, digest), rotate=rotate)
+
     def identify(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> Identity:
         """Who is in a picture, for an index of faces; the arguments are those of `match`."""
         facts = self._facts.of(picture, digest)

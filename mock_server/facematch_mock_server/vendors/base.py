@@ -13,7 +13,7 @@ from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
 from facematch_mock_server.journal import SentFile, presentable, short
 from facematch_mock_server.messages import Head, Headers, Request, Response
-from facematch_mock_server.recognition.outcomes import MatchOutcome
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
 from facematch_mock_server.services import FIRST_OWNER, Key, Ledger
 from facematch_mock_server.world import VendorKind, World
 
@@ -46,6 +46,7 @@ class Example:
         pictures: The fields that hold a picture, in order.
         fields: The other fields, each with a value to begin with; an empty one is not sent.
         as_json: Whether the body is JSON, pictures in base64; else it is a multipart form.
+        as_bytes: Whether the body is the one picture, as it is.
         token: Path of a call that gives a token first, sent with `token_fields` as a form.
         token_fields: By name; the answer holds ``access_token``.
     """
@@ -57,6 +58,7 @@ class Example:
     pictures: tuple[str, ...] = ()
     fields: Mapping[str, str] = attrs.field(factory=dict)
     as_json: bool = False
+    as_bytes: bool = False
     token: str | None = None
     token_fields: Mapping[str, str] = attrs.field(factory=dict)
 
@@ -123,7 +125,7 @@ class Field:
     Attributes:
         name: As it is sent.
         kind: ``file``, ``text``, ``base64``, ``number``, ``integer``, ``boolean``, ``choice``,
-            ``object`` or ``list``.
+            ``object`` or ``list``; ``bytes`` for the one that is the whole body, as it is.
         required: Whether it must be sent.
         nullable: Whether null is a value.
         default: The claim that is its value where it is not sent; None for none.
@@ -307,6 +309,11 @@ class Call:
         )
         self.outcome = outcome
         return outcome
+
+    def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
+        """What is seen in one picture, which nobody compares yet."""
+        recognizer = self.world.recognizer
+        return recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
 
 
 class Routed:

@@ -1,5 +1,6 @@
 """A suite of exchanges that every claim takes part in."""
 
+import mock_azure as azure
 import mock_compreface as compreface
 import mock_deepvue as deepvue
 import mock_didit as didit
@@ -7,6 +8,7 @@ import mock_didit_accounts as accounts
 import mock_didit_faces as faces
 import mock_didit_sessions as sessions
 import mock_didit_webhooks as webhooks
+import mock_rekognition as rekognition
 import pytest
 from mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
 
@@ -204,6 +206,8 @@ WAYS = (
     (SETTINGS, SCENARIOS),
     (deepvue.SETTINGS, deepvue.SCENARIOS),
     (compreface.SETTINGS, compreface.SCENARIOS),
+    (azure.SETTINGS, azure.SCENARIOS),
+    (rekognition.SETTINGS, rekognition.SCENARIOS),
 )
 
 

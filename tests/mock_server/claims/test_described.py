@@ -84,6 +84,10 @@ def test_what_is_taken_has_all_that_is_required(told):
         if not sent.body:
             assert not body["required"] or sent.path.startswith("/__mock__/")
             continue
+        if set(body["content"]) == {"application/octet-stream"}:
+            # The bytes themselves: there are no fields.
+            assert kind in body["content"]
+            continue
         # A vendor takes more types than it names.
         schema = body["content"].get(kind, next(iter(body["content"].values())))["schema"]
         if kind in (MULTIPART, URLENCODED):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from mock_rekognition import boto
 
 import facematch_mock_server.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, read_card
@@ -337,6 +338,31 @@ def test_other_vendors_are_read_by_the_same_words():
     assert shown["answer"]["access_token"] == shown["fields"]["client_secret"] == "***"
     assert [vendor["name"] for vendor in about["vendors"]] == ["deepvue", "compreface"]
     assert all(vendor["examples"] for vendor in about["vendors"])
+
+
+def test_a_picture_that_is_the_whole_body_is_read_alike():
+    """Where a vendor takes no form."""
+    with MockServer(vendor="azure") as mock:
+        headers = {
+            "Ocp-Apim-Subscription-Key": mock.live_key,
+            "Content-Type": "application/octet-stream",
+        }
+        ask(mock, "/face/v1.2/detect", "POST", headers=headers, data=P1)
+        (row,) = rows(mock, 1)
+        about = ask(mock, f"{PATH}about").json()
+    assert row["pictures"][0]["card"]["person"] == "p1"
+    assert [one["as_bytes"] for one in about["vendors"][0]["examples"]] == [True, False]
+
+
+def test_a_vendor_that_signs_has_no_call_to_try():
+    """A page in a browser cannot sign; the calls of others are shown with their score."""
+    with MockServer(vendor="rekognition") as mock:
+        with boto(mock.url) as client:
+            client.compare_faces(SourceImage={"Bytes": P1}, TargetImage={"Bytes": P1})
+        (call,) = rows(mock, 1)
+        (vendor,) = ask(mock, f"{PATH}about").json()["vendors"]
+    assert call["score"] == pytest.approx(95.466, abs=0.001)
+    assert vendor["examples"] == []
 
 
 # What views show

@@ -38,6 +38,13 @@ def test_several_calls_and_all_calls(deciding, match):
     assert match(A, B).by == "bytes"
 
 
+def test_a_look_uses_no_outcome_up(deciding, match):
+    """What is seen in one picture is what a comparison sees in it."""
+    deciding.set_outcome("match", score=7)
+    assert deciding.look(P1, rotate=False) == match(P1, P2).probe
+    assert match(P1, P2).by == "card"
+
+
 def test_kinds_do_not_mix(deciding, match, liveness):
     """A match leaves what is set for liveness alone."""
     deciding.set_outcome("liveness", score=5)
