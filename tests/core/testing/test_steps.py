@@ -156,6 +156,7 @@ def made(backend):
     return simulator
 
 
+@pytest.mark.long
 def test_several_requests_conform():
     """With nothing open, whatever step a fault strikes at."""
     report = conformance(Detecting, simulator=DetectingSimulator)
