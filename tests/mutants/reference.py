@@ -512,6 +512,13 @@ class HttpReferenceSimulator(Vendor, HttpSimulator):
         return SimulatorReply(body=body, status=status)
 
 
+class PromptSimulator(HttpReferenceSimulator):
+    """The vendor whose answers all have an end: for tests of something else than deadlines."""
+
+    situations = HttpReferenceSimulator.situations - set(STALLS)
+    cannot_happen = dict.fromkeys(STALLS, "Its answers have an end.")
+
+
 class StepsSimulator(HttpReferenceSimulator):
     """The vendor, who wants each picture before the question, and charges every request."""
 

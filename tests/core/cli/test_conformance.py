@@ -17,7 +17,7 @@ from facematch_core.testing.report import CapabilityLine, RuleLine, Status, Verd
 MADE = """
     import attrs
     from facematch_core import ConfigurationError
-    from mutants.reference import HttpReference, HttpReferenceSimulator
+    from mutants.reference import HttpReference, PromptSimulator
 
     def whole(_, attribute, value):
         if type(value) is not int:
@@ -35,11 +35,11 @@ MADE = """
         def decision(self, call, body, score):
             return super().decision(call, {**body, "verdict": "yes"}, score)
 
-    class Simulator(HttpReferenceSimulator):
+    class Simulator(PromptSimulator):
         def __init__(self):
             super().__init__(Good)
 
-    class BadSimulator(HttpReferenceSimulator):
+    class BadSimulator(PromptSimulator):
         def __init__(self):
             super().__init__(Bad)
 """
@@ -68,7 +68,7 @@ def test_a_backend_that_conforms(run, strangers):
     lines = told.stdout.splitlines()
     number = len(testing.rules())
     assert lines[0] == "CONFORMS  good keeps every rule that applies to it."
-    assert lines[1] == f"  {number} rules: {number - 1} passed, 1 do not apply"
+    assert lines[1] == f"  {number} rules: {number - 2} passed, 2 do not apply"
     assert lines[2] == "  good of stranger 2.5, played by Simulator of stranger 2.5"
     assert "Declared and proved: match, liveness" in told.stdout
     assert len(lines) <= 10

@@ -23,12 +23,12 @@ from facematch_core.testing.running import NO_SIMULATOR
 #: A backend and its simulator, as a stranger's distribution brings them.
 MADE = """
     from mutants.reference import ReferenceSimulator
-    from mutants.reference import HttpReference, HttpReferenceSimulator
+    from mutants.reference import HttpReference, PromptSimulator
 
     class Made(HttpReference):
         name = "made"
 
-    class Simulator(HttpReferenceSimulator):
+    class Simulator(PromptSimulator):
         def __init__(self):
             super().__init__(Made)
 
