@@ -36,6 +36,7 @@ from ._basics import (
     check_base_url,
     choices_of,
     described,
+    fit,
     is_union,
     kind_words,
     masker,
@@ -46,6 +47,7 @@ from .errors import (
     ConfigurationError,
     DeadlineExceeded,
     OutcomeUnknown,
+    RequestRejected,
     UnexpectedResponse,
     Unsupported,
     VendorError,
@@ -702,9 +704,7 @@ def guarded_call(
     )
     if not isinstance(outcome, VendorError):
         return outcome
-    masked = masker(tuple(secrets))
-    outcome.message = without_pieces(masked(outcome.message))
-    outcome.args = (outcome.message,)
+    mask_error(outcome, tuple(secrets))
     outcome.backend = outcome.backend or backend
     outcome.ids = attrs.evolve(outcome.ids, call=outcome.ids.call or call.call_id)
     # The frame of a function that raises stays alive with the error.
@@ -754,19 +754,39 @@ def _outcome_of(
     except VendorError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
-        return _unreadable(backend, error, billed=billed)
+        problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+        billing = Billing(Charged.YES, "an answer is taken as charged")
+        if not billed:
+            billing = Billing(Charged.NO, "nothing is charged for it")
+        return unreadable(f"{backend} answered", problem, billing)
 
 
-def _unreadable(backend: str, error: Exception, *, billed: bool) -> UnexpectedResponse:
-    counts, billing = "It counts as charged", Billing(Charged.YES, "an answer is taken as charged")
-    if not billed:
-        counts, billing = "It is not charged", Billing(Charged.NO, "nothing is charged for it")
-    problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+def unreadable(answered: str, problem: str, billing: Billing) -> UnexpectedResponse:
+    """The error for a success that a plug-in cannot read; `answered` says who spoke, and how."""
+    counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
     return UnexpectedResponse(
-        f"{backend} answered in a form that cannot be read ({problem}). {counts}; please report "
-        "it.",
+        f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
         billing=billing,
     )
+
+
+def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
+    """Take secrets out of the message of `error`, and all that `excerpt` would out of its fields.
+
+    A vendor that says what is wrong with a picture may quote it.
+    """
+    masked = masker(secrets)
+    error.message = without_pieces(masked(error.message))
+    error.args = (error.message,)
+    if error.ids.vendor is not None:
+        error.ids = attrs.evolve(error.ids, vendor=without_pieces(masked(error.ids.vendor)))
+    if isinstance(error, RequestRejected):
+        fields: dict[str, tuple[str, ...]] = {}
+        for name, texts in error.field_errors.items():
+            # Names that are alike by now share an entry.
+            place = fit(name, masked)
+            fields[place] = (*fields.get(place, ()), *(fit(text, masked) for text in texts))
+        error.field_errors = fields
 
 
 def _translated(

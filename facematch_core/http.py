@@ -37,7 +37,6 @@ import attrs
 from ._basics import (
     Secret,
     check_base_url,
-    fit,
     is_among,
     is_loopback,
     masker,
@@ -67,13 +66,13 @@ from .backend import (
     LivenessCall,
     MatchCall,
     RemoteBackend,
+    mask_error,
+    unreadable,
     where_raised,
 )
 from .errors import (
     EnvironmentMismatch,
     FaceMatchError,
-    RequestRejected,
-    UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
@@ -445,7 +444,7 @@ class HttpBackend(RemoteBackend):
         secrets = tuple(dict.fromkeys(one for reply in replies for one in reply.secrets))
         source = Environment.MOCK if any(MOCK_HEADER in r.headers for r in replies) else None
         if isinstance(made, VendorError):
-            _mask_error(made, secrets)
+            mask_error(made, secrets)
             made.environment = made.environment or source
             made.backend = made.backend or self.name
             made.ids = attrs.evolve(made.ids, call=made.ids.call or call.call_id)
@@ -478,14 +477,9 @@ class HttpBackend(RemoteBackend):
             return made
         if not isinstance(made, str):
             made = f"its parse gives {type(made).__name__}, not {kind.__name__}"
-        counts, billing = "It counts as charged", Billing(Charged.YES, PAID, price or 1)
-        if price is None:
-            counts, billing = "It is not charged", Billing(Charged.NO, FREE)
-        return UnexpectedResponse(
-            f"{self.name} answered 200 in a form that cannot be read ({made}). {counts}; please "
-            "report it.",
-            billing=billing,
-        )
+        free = Billing(Charged.NO, FREE)
+        billing = free if price is None else Billing(Charged.YES, PAID, price or 1)
+        return unreadable(f"{self.name} answered 200", made, billing)
 
     def _refusal(self, call: Call, reply: HttpReply, kind: type[K]) -> K | VendorError:
         """What an answer of another status means."""
@@ -654,22 +648,3 @@ def _masked_result(result: K, secrets: tuple[Secret, ...], source: Environment |
         raw=unsaid(result.raw),
         warnings=tuple(silenced(warning) for warning in result.warnings),
     )
-
-
-def _mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
-    """Take secrets out of the message of `error`, and all that `excerpt` would out of its fields.
-
-    A vendor that says what is wrong with a picture may quote it.
-    """
-    masked = masker(secrets)
-    error.message = without_pieces(masked(error.message))
-    error.args = (error.message,)
-    if error.ids.vendor is not None:
-        error.ids = attrs.evolve(error.ids, vendor=without_pieces(masked(error.ids.vendor)))
-    if isinstance(error, RequestRejected):
-        fields: dict[str, tuple[str, ...]] = {}
-        for name, texts in error.field_errors.items():
-            # Names that are alike by now share an entry.
-            place = fit(name, masked)
-            fields[place] = (*fields.get(place, ()), *(fit(text, masked) for text in texts))
-        error.field_errors = fields

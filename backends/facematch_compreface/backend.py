@@ -33,6 +33,7 @@ from facematch_core.backend import (
     ImageLimits,
     MatchCall,
     decide_by_threshold,
+    number,
 )
 from facematch_core.errors import AuthenticationFailed, VendorUnavailable
 from facematch_core.http import (
@@ -200,7 +201,7 @@ class ComprefaceBackend(ApiKeyBackend):
 
 def _face(body: Any, **known: Any) -> Face:
     """A face with what the plug-ins add; what they do not is None."""
-    left, top, right, bottom = (_number(body["box"][side]) for side in _SIDES)
+    left, top, right, bottom = (number(body["box"][side]) for side in _SIDES)
     read = {name: of(body[name]) for name, of in _READ.items() if body.get(name) is not None}
     guesses = {name: read.pop(name) for name in ("age", "gender") if name in read}
     return Face(
@@ -216,31 +217,24 @@ def _face(body: Any, **known: Any) -> Face:
 
 #: How what each plug-in adds is read.
 _READ: dict[str, Callable[[Any], Any]] = {
-    "age": lambda told: (_number(told["low"]) + _number(told["high"])) / 2,
+    "age": lambda told: (number(told["low"]) + number(told["high"])) / 2,
     "gender": lambda told: _text(told["value"]),
     "landmarks": lambda told: dict(zip(_LANDMARKS, map(_point, told), strict=True)),
     "mask": lambda told: {_text(told["value"]): _probability(told)},
-    "pose": lambda told: {angle: _number(told[angle]) for angle in ("pitch", "roll", "yaw")},
+    "pose": lambda told: {angle: number(told[angle]) for angle in ("pitch", "roll", "yaw")},
 }
 
 
 def _point(point: Any) -> tuple[float, float]:
-    x, y = map(_number, point)
+    x, y = map(number, point)
     return x, y
 
 
 def _probability(body: Any) -> float:
-    value = _number(body["probability"])
+    value = number(body["probability"])
     if not 0 <= value <= 1:
         raise ValueError("a probability that is none")
     return value
-
-
-def _number(value: object) -> float:
-    """A number; true, null and "0.9" are none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{type(value).__name__}, not a number")
-    return float(value)
 
 
 def _text(value: object) -> str:

@@ -89,9 +89,6 @@ class DiditBackend(wire.Connection, HttpBackend):
     # Not to be left out, unlike that of an account.
     api_key: Secret = attrs.field(converter=_secret, validator=wire.not_empty)
 
-    def __attrs_post_init__(self) -> None:
-        self.checked(self.base_url)
-
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.
 
@@ -99,7 +96,7 @@ class DiditBackend(wire.Connection, HttpBackend):
             Unsupported: `caller_ref` is longer than 255 characters, or white space alone.
         """
         form = wire.match_request if isinstance(call, MatchCall) else wire.liveness_request
-        return form(call, base_url=self.checked(self.base_url), api_key=self.api_key)
+        return form(call, base_url=self.address, api_key=self.api_key)
 
     def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
         """The result in an answer 200; any exception means that it cannot be read."""

@@ -709,7 +709,7 @@ class Lookups(wire.Connection, HttpBackend):
         """The form for `call`; the errors are those of `wire.face_request`."""
         if self.api_key is None:
             raise ConfigurationError("This call needs the application's key.")
-        return request(call, base_url=self.checked(self.base_url), api_key=self.api_key)
+        return request(call, base_url=self.address, api_key=self.api_key)
 
     def parse(self, call: SearchCall | AgeCall, reply: HttpReply) -> SearchResult | AgeResult:
         """The result in an answer 200; any exception means that it cannot be read."""

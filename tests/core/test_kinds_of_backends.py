@@ -23,6 +23,7 @@ from facematch_core import (
     Operation,
     OutcomeUnknown,
     RateLimited,
+    RequestRejected,
     Score,
     Secret,
     UnexpectedResponse,
@@ -216,6 +217,18 @@ def test_an_answer_that_cannot_be_read_is_paid():
         FaceVerifier(Library(api_key=KEY, asks=lambda _: "sixty")).verify(A, B)
     assert caught.value.billing.charged is Charged.YES
     assert caught.value.__context__ is None
+
+
+def test_the_fields_of_an_error_are_masked_as_those_over_http():
+    def translate(error):
+        return RequestRejected("no", field_errors={"probe": (f"refused for {KEY}",)})
+
+    def fails(_):
+        raise ValueError("probe")
+
+    with pytest.raises(RequestRejected) as caught:
+        FaceVerifier(Library(api_key=KEY, asks=fails, knows=translate)).verify(A, B)
+    assert caught.value.field_errors == {"probe": ("refused for ***",)}
 
 
 def test_an_exception_may_be_an_answer():

@@ -423,8 +423,8 @@ class Routed:
         raise NotImplementedError
 
     def other_method(self, call: Call, route: Route) -> Response:
-        """The answer to a method that a route has not."""
-        raise NotImplementedError
+        """The answer to a method that a route has not; by default as to a path not there."""
+        return self.elsewhere(call)
 
     def finished(self, call: Call, response: Response) -> Response:
         """What is done with an answer before it is sent, a refusal too."""

@@ -223,10 +223,6 @@ class Azure(Routed):
         """The answer to another path or method."""
         return call.answer("path")
 
-    def other_method(self, call: Call, route: Route) -> Response:
-        """The answer to another path or method."""
-        return call.answer("path")
-
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status in Microsoft's words; None where none are known."""
         keys = {400: "body.wrong", 401: "key.wrong", 403: "access.refused", 404: "verify.unknown"}
