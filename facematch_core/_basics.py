@@ -15,7 +15,7 @@ import re
 import time
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 from urllib.parse import quote
 
@@ -247,6 +247,16 @@ def parse_toml(
     except (ValueError, RecursionError) as error:
         reason = type(error).__name__
     raise refusal(f"The {what} {path} is no TOML: {reason}.")
+
+
+@functools.lru_cache(maxsize=64)
+def type_hints(cls: type) -> Mapping[str, Any]:
+    """The annotations of a class, read once: that takes longer than all else in opening a backend.
+
+    Raises:
+        NameError: the class is inside a function, and only its own module knows what it names.
+    """
+    return types.MappingProxyType(typing.get_type_hints(cls))
 
 
 def strict_converter() -> Converter:

@@ -7,6 +7,7 @@ value: it may be a key that stands in the wrong place.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import typing
@@ -25,6 +26,7 @@ from ._basics import (
     kind_words,
     nearest,
     strict_converter,
+    type_hints,
 )
 from .backend import Backend
 from .errors import ConfigurationError
@@ -124,7 +126,7 @@ def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
     """The settings of a backend, by name: the declared type, and the default or `attrs.NOTHING`."""
     if not attrs.has(cls):
         return {}
-    hints = typing.get_type_hints(cls)
+    hints = type_hints(cls)
     return {
         field.alias or field.name: (hints.get(field.name, Any), _default(field))
         for field in attrs.fields(cls)
@@ -233,7 +235,7 @@ def _argument(value: Any, wanted: Any, key: str) -> Any:
         return value  # a function, say: the class itself judges it
     if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
         return value
-    return _structured(value, wanted, key, _converter(_OF_ARGUMENT))
+    return _structured(value, wanted, key, _argument_converter())
 
 
 def from_text(text: str, wanted: Any, key: str) -> Any:
@@ -267,6 +269,11 @@ def _converter(hooks: _Hooks) -> Converter:
     for kind, hook in {Decimal: _money, **hooks}.items():
         converter.register_structure_hook(kind, hook)
     return converter
+
+
+@functools.cache
+def _argument_converter() -> Converter:
+    return _converter(_OF_ARGUMENT)
 
 
 def _money(value: Any, _: Any) -> Decimal:

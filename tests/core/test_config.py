@@ -319,7 +319,7 @@ documents = st.dictionaries(words, toml_values, max_size=4) | st.fixed_dictionar
 )
 
 
-@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
+@settings(max_examples=max(300, settings().max_examples), suppress_health_check=list(HealthCheck))
 @given(documents)
 def test_any_settings_file_gives_a_verifier_or_an_error_of_our_tree(tmp_path, document):
     """Thousands of files, and no traceback among them."""
@@ -328,7 +328,7 @@ def test_any_settings_file_gives_a_verifier_or_an_error_of_our_tree(tmp_path, do
         assert isinstance(verifier, Verifier)
 
 
-@settings(max_examples=500, suppress_health_check=list(HealthCheck))
+@settings(max_examples=max(150, settings().max_examples), suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=200) | texts.map(str.encode))
 def test_any_bytes_as_a_settings_file(tmp_path, content):
     """Not even what is no TOML at all."""

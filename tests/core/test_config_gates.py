@@ -410,7 +410,7 @@ near = st.one_of(
 )
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     st.fixed_dictionaries(
         {},

@@ -10,6 +10,7 @@ from examples.installed import Installed
 from facematch_core.cli.new_backend import KINDS, files_for
 
 NAME = "my-vendor"
+first, *others = KINDS
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -30,8 +31,13 @@ def test_its_own_tests_pass(installed):
     assert "Not tested" not in said
 
 
+@pytest.mark.parametrize(
+    "installed",
+    [first, *(pytest.param(kind, marks=pytest.mark.long) for kind in others)],
+    indirect=True,
+)
 def test_it_conforms(installed):
-    """By the name that was typed, hyphen and all."""
+    """By the name that was typed, hyphen and all; its own tests ask the same rules of each kind."""
     facematch = Path(sys.executable).parent / "facematch"
     report = json.loads(installed.python(facematch, "conformance", NAME, "--json"))
     assert report["verdict"] == "conforms", report

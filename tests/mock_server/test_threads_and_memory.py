@@ -138,6 +138,7 @@ def ask(mock, session, forms, times):
         assert answer.status_code == 200
 
 
+@pytest.mark.long
 def test_memory_grows_by_the_journal_alone(mock):
     """3,000 calls with 20 KB of pictures: a few words stay of each.
 

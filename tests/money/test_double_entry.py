@@ -144,18 +144,19 @@ class Forgetting(Machine):
     kind = careless.Forgetting
 
 
-def times(number, steps=40):
-    """As many stories as the profile wants; `number` of a hundred."""
-    many = max(1, settings().max_examples * number // 100)
+def times(number, steps=40, long=None):
+    """As many stories as the profile wants; `number` of a hundred, or `long` if it wants many."""
+    wanted = settings().max_examples
+    many = max(1, wanted * (long if long and wanted > 100 else number) // 100)
     return settings(
         max_examples=many, stateful_step_count=steps, print_blob=True, report_multiple_bugs=False
     )
 
 
 TestInMemory = Machine.TestCase
-TestInMemory.settings = times(200)
+TestInMemory.settings = times(60, long=200)
 TestOnDisk = OnDisk.TestCase
-TestOnDisk.settings = times(25)
+TestOnDisk.settings = times(10, long=25)
 
 
 def standing(books, vendor="didit"):

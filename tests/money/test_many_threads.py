@@ -1,6 +1,7 @@
 """64 threads and one budget, one login, one probe: what the mock's books and journal say."""
 
 import collections
+import itertools
 import random
 import threading
 import time
@@ -92,11 +93,16 @@ def break_often(world, vendor, seed, breakages):
             world.control(vendor).add_fault(fault)
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("lost", [False, True], ids=["known", "lost"])
-@pytest.mark.parametrize(
-    ("on_disk", "seed"), [(False, 0), (False, 1), (False, 2), (True, 3)], ids=str
-)
+def spending():
+    """Each vendor meets each kind of fault and each store, and so do these; all at once if long."""
+    quick = {("didit", False, 0), ("didit", True, 3), ("deepvue", False, 3), ("deepvue", True, 1)}
+    for vendor, lost, seed in itertools.product(VENDORS, (False, True), range(4)):
+        marks = () if (vendor, lost, seed) in quick else pytest.mark.long
+        name = f"{vendor}-{'lost' if lost else 'known'}-{'disk' if seed == 3 else 'memory'}-{seed}"
+        yield pytest.param(vendor, lost, seed == 3, seed, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("vendor", "lost", "on_disk", "seed"), [*spending()])
 def test_64_threads_spend_100_calls(  # noqa: PLR0917 - fixtures and parameters
     world, tmp_path, vendor, lost, on_disk, seed
 ):

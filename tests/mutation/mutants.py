@@ -43,13 +43,17 @@ def mutants(module, unread=(), only=""):
     loaded = importlib.import_module(module)
     text = Path(loaded.__file__).read_text()
     tree, lines = ast.parse(text), text.splitlines()
-    told, seen = collections.Counter(), {ast.unparse(tree)}
-    found = []
+    # Written once: a change is in one of them, and writing a file takes most of the time.
+    statements = [ast.unparse(one) for one in tree.body]
+    told, seen = collections.Counter(), {"\n".join(statements)}
+    found, top = [], 0
     for node, parent, field, function in _places(tree, unread):
+        if parent is tree:
+            top = next(at for at, one in enumerate(tree.body) if one is node)
         if not function.startswith(only):
             continue
         for kind, new in changes(node, parent, field, vars(loaded)):
-            source = _changed(tree, parent, field, node, new)
+            source = _changed(tree, parent, field, node, new, statements=statements, top=top)
             if source in seen:
                 continue
             seen.add(source)
@@ -101,8 +105,11 @@ def _anchor(node, parent):
     return node if hasattr(node, "lineno") else parent
 
 
-def _changed(tree, parent, field, node, new):
-    """The source of `tree` with `new` instead of `node`; the tree is as before afterwards."""
+def _changed(tree, parent, field, node, new, *, statements, top):
+    """The source of `tree` with `new` instead of `node`, which is in the statement at `top`.
+
+    The tree is as before afterwards.
+    """
     old = getattr(parent, field)
     if isinstance(old, list):
         at = next(index for index, one in enumerate(old) if one is node)
@@ -111,6 +118,8 @@ def _changed(tree, parent, field, node, new):
         put = new
     setattr(parent, field, put)
     try:
-        return ast.unparse(tree)
+        if parent is tree:
+            return ast.unparse(tree)
+        return "\n".join([*statements[:top], ast.unparse(tree.body[top]), *statements[top + 1 :]])
     finally:
         setattr(parent, field, old)

@@ -125,9 +125,17 @@ def click(browser, words, within="main"):
     browser.value(f"{found}[0].click()")
 
 
-def quiet(browser, mock):
-    """No message, and no request but to this server."""
-    assert browser.messages() == []
+def quiet(browser, mock, *refused):
+    """No message but of these refusals, one each, and no request but to this server.
+
+    A refusal is the status and the path of a request that the test itself provokes.
+    """
+    messages = browser.messages()
+    entries = [message.get("entry", {}) for message in messages]
+    failed = "Failed to load resource: the server responded with a status of "
+    assert [(one.get("text"), one.get("url")) for one in entries] == [
+        (failed + status, mock.url + path) for status, path in refused
+    ], messages
     foreign = [u for u in browser.requests() if not u.startswith((mock.url, "data:", "blob:"))]
     assert foreign == []
 
@@ -316,7 +324,7 @@ def test_other_vendors_are_tried_alike(browser):
             wait(
                 browser, f"document.querySelector('#answer').innerText.includes({json.dumps(word)})"
             )
-        quiet(browser, mock)
+        quiet(browser, mock, ("400 (Bad Request)", "/face/v1.2/verify"))
 
 
 def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):

@@ -65,7 +65,7 @@ def test_the_kit_passes_on_it(lab):
     assert (code, card["verdict"]) == (0, "conforms"), card
     assert card["counts"]["failed"] == card["counts"]["open"] == 0
     assert card["counts"]["passed"] > card["counts"]["does_not_apply"]
-    assert card["double_distribution"] == f"facematch-{NAME}"
+    assert card["simulator_distribution"] == f"facematch-{NAME}"
 
 
 def test_its_own_tests_pass(lab):

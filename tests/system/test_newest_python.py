@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,30 +25,24 @@ def newest_python():
     return found[max(newer)] if newer else None
 
 
+def left_out(folder, names):
+    """What make and git keep at the top of the tree, and compiled files."""
+    top = Path(folder) == ROOT
+    kept = {name for name in names if top and (name[0] == "." or name in ("demo", "dist", "site"))}
+    return kept | {"__pycache__"}
+
+
 def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
     """The same tests pass there, from the wheel, with what the registries have for it."""
     python = newest_python()
     if python is None:
         pytest.skip("no Python newer than the one of the test suite is on this machine")
     environment = make_environment(python)
-    tools = (
-        "jsonschema",
-        "pytest-xdist",
-        "ruff",
-        "scikit-learn",
-        "statsmodels",
-        "tomli-w",
-        "trio",
-        "trustme",
-    )
-    environment.install(f"{wheel}[all]", *tools, pinned=False)
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    environment.install(f"{wheel}[all]", *groups["tests"], *groups["lint"], pinned=False)
     suite = ("tests/backends/local", "tests/core")
-    shutil.copytree(ROOT / "tests", tmp_path / "tree" / "tests")
-    for name in ("docs", "facematch_core", "backends", "mock_server"):
-        # Some tests read these as files; the code that runs is the wheel's.
-        shutil.copytree(ROOT / name, tmp_path / "tree" / name)
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, tmp_path / "tree" / name)
+    # Some tests read the tree as files; the code that runs is the wheel's.
+    shutil.copytree(ROOT, tmp_path / "tree", ignore=left_out)
     printed = run_command(
         environment.bin / "python",
         "-P",

@@ -64,7 +64,7 @@ class MappingRules(Rules):
 
     @pure
     def test_r38_every_answer_has_one_error(self, bench: Bench) -> None:
-        """Every status with every form of body is one error, which agrees with itself about money.
+        """Every status with any form of body is one error, which agrees with itself about money.
 
         A gateway's page in the vendor's place comes on the worst day of the year. Whoever takes it
         for the vendor's word that nothing was charged repeats a thousand calls, and pays twice.
@@ -402,7 +402,13 @@ class _ByCore(Reader):
 
     def refusals(self, secrets: Sequence[str]) -> Iterator[tuple[int, Form]]:
         for status, bodies in zip(STATUSES, forms(secrets), strict=False):
-            yield from ((status, form) for form in bodies)
+            if status in USUAL_STATUSES:
+                yield from ((status, form) for form in bodies)
+                continue
+            # What hardly any server says: one in the vendor's words, one of a gateway, in turn.
+            for is_json in (True, False):
+                some = [form for form in bodies if form.is_json is is_json]
+                yield status, some[status % len(some)]
 
     def status_codes(self, status: int) -> tuple[int | None, ...]:
         return (status,)

@@ -94,13 +94,16 @@ def test_without_a_simulator(run, alone):
     assert "good of stranger 2.5, without a simulator" in words
 
 
-def test_every_rule(run, alone):
-    """`--all` has a line for each, passed or not."""
-    told = " ".join(run("conformance", "good", "--all").stdout.split())
+def test_every_rule_and_missing_folders(run, alone, tmp_path):
+    """`--all` has a line for each, passed or not; `--out` makes folders, and says where it is."""
+    told = " ".join(run("conformance", "good", "--all", "--out", "cards/good.json").stdout.split())
     for rule in testing.rules():
         assert f"{rule.number} " in told
         assert rule.title in told
     assert "R46 passed: A setting that does not exist" in told
+    assert "The report as JSON: cards/good.json" in told
+    document = json.loads((tmp_path / "cards" / "good.json").read_text())
+    assert ConformanceReport.from_dict(document).simulator is None
 
 
 def test_json_and_file(run_json, strangers, tmp_path):
@@ -112,18 +115,6 @@ def test_json_and_file(run_json, strangers, tmp_path):
     assert json.loads(written) == document
     assert ConformanceReport.from_dict(document).verdict == "conforms"
     assert str(tmp_path) not in written
-
-
-def test_missing_folders_are_created(run, alone, tmp_path):
-    """As for every file that a command writes; where it is, is said."""
-    told = run("conformance", "good", "--out", "cards/good.json")
-    assert "The report as JSON: cards/good.json" in told.stdout
-    assert (
-        ConformanceReport.from_dict(
-            json.loads((tmp_path / "cards" / "good.json").read_text())
-        ).simulator
-        is None
-    )
 
 
 @pytest.mark.parametrize("content", [b"my notes", b'{"kind": "match"}', b"[" * 100_000, b"[]"])

@@ -107,7 +107,7 @@ def scripted():
         client.close()
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(150, settings().max_examples))
 @given(data=st.one_of(near_http(), st.binary(max_size=200)))
 def test_any_answer_is_a_reply_or_one_of_our_errors(scripted, data):
     """The first byte had left: an error is never "not charged", and is clean."""

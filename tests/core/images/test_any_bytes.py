@@ -35,7 +35,7 @@ def survive(data):
         unless_refused(act)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=max(300, settings().max_examples))
 @given(flipped())
 def test_changed_bytes(data):
     """A file that was damaged on its way."""

@@ -16,7 +16,7 @@ POINT = _app.Point("facematch-core", "facematch_mock_server.recognition.commands
 def run(tmp_path, monkeypatch):
     """Run `facematch cards ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_app, "_plugins", lambda: {"cards": [POINT]})
+    monkeypatch.setattr(_app, "_plugins", lambda *_: {"cards": [POINT]})
 
     def invoke(*words):
         answer = CliRunner().invoke(_app.facematch, ["cards", *words])

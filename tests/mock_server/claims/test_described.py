@@ -1,5 +1,6 @@
 """Whatever a vendor answers is what the OpenAPI document of the server says of it."""
 
+import functools
 import json
 import re
 
@@ -12,6 +13,12 @@ from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type, 
 NOT_TOLD = {("didit_auth_v2_programmatic_register", "500"), ("didit_pay_checkout_post", "409")}
 
 
+@functools.cache
+def expression(pattern):
+    """What a path with names in braces stands for."""
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern)))
+
+
 def described(document, sent):
     """The operation of a request, with all that may be answered; None for no operation."""
     # The first vendor's control API has a second name.
@@ -19,8 +26,7 @@ def described(document, sent):
     if path in document["paths"]:
         return document["paths"][path].get(sent.method.lower())
     for pattern, item in document["paths"].items():
-        expression = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern))
-        if re.fullmatch(expression, path):
+        if expression(pattern).fullmatch(path):
             return item.get(sent.method.lower())
     return None
 

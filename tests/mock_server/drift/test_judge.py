@@ -1,6 +1,7 @@
 """What differs is found, and the claims that are suspected of it are named."""
 
 import contextlib
+import itertools
 import json
 
 import attrs
@@ -244,8 +245,24 @@ def deciding(outcome, edition, chains=SCRIPT.chains, change=None):
     return found
 
 
-@pytest.mark.parametrize("outcome", [unlike, perfect, attacked, blind])
-@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
+#: Each outcome and each edition at least once; all pairs of them take long.
+QUICK = (
+    (unlike, "2026-03"),
+    (perfect, "2026-07"),
+    (attacked, "2026-11"),
+    (blind, "2026-11"),
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "edition"),
+    [
+        pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.long)
+        for pair in itertools.product(
+            (unlike, perfect, attacked, blind), ("2026-03", "2026-07", "2026-11")
+        )
+    ],
+)
 def test_the_vendor_decides_about_people(outcome, edition):
     """Scores, attacks, qualities, ages and known faces are its own business."""
     assert judged(deciding(outcome, edition), edition).findings == ()
