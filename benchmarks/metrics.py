@@ -1,4 +1,4 @@
-"""The DET curve of ten million scores, beside scikit-learn's and pyeer's; and the bootstrap.
+"""The DET curve of ten million scores, beside scikit-learn's and pyeer's; and a difference.
 
     python benchmarks/metrics.py [--scores N] [--rounds N] [--pyeer]
 
@@ -6,8 +6,9 @@ One tenth of the scores is mated, some failures to acquire come on top. What is 
 it takes from two arrays of scores to a curve with its thresholds; scikit-learn also has to be given
 labels, which are made before. Peak memory is what is allocated above the data, by tracemalloc, in a
 run of its own. pyeer takes minutes, so it is asked only on request and once. Medians over the
-rounds. The bootstrap draws people again, 1,000 times, and asks each time for the FNMR at the
-threshold for an FMR of 1e-3, beside a loop that does it in the plain way with the same people.
+rounds. The difference of two systems over a million pairs of 10,000 people draws people, and the
+thresholds for an FMR of 1e-3, 2,000 times again; beside it, ten times, the plain loop that repeats
+every score as often as its people were drawn, and sorts.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import det_curve as by_scikit_learn
 
-from facematch_core.comparison.metrics import (
-    Scored,
-    bootstrap_fnmr_at_fmr,
+from facematch_core import ThresholdRule
+from facematch_core.comparison.model import ScoreTable
+from facematch_core.comparison.stats import (
+    Rates,
+    Side,
+    curve_of,
     det_curve,
-    draw,
+    difference,
     eer,
+    person_draws,
+    threshold_for_fmr,
 )
 
 #: What we ask of ourselves: times as fast, and the part of scikit-learn's memory.
@@ -105,51 +111,58 @@ def check(mated: Any, non_mated: Any, theirs: Any) -> None:
     print(f"EER {eer(curve):.6f}")
 
 
-def bootstraps(rounds: int) -> None:
-    """Ours and the plain loop, on the same people."""
+def differences() -> None:
+    """Two systems over a million pairs, ours and the plain loop."""
     chance = np.random.default_rng(5)
-    people, mated, others = 5_000, 10_000, 90_000
+    people, mated, others, resamples, few = 10_000, 100_000, 900_000, 2_000, 10
     first = chance.integers(0, people, others)
-    ways = {
-        "by one person": None,
-        "by both people": (first + chance.integers(1, people, others)) % people,
-    }
-    for name, second in ways.items():
-        scored = Scored(
-            mated=chance.normal(70, 10, mated),
-            non_mated=chance.normal(30, 12, others),
-            mated_people=chance.integers(0, people, mated),
-            first=first,
-            second=second,
-            people=people,
+    probe = np.concatenate([np.arange(mated) % people, first])
+    reference = np.concatenate(
+        [np.arange(mated) % people, (first + chance.integers(1, people, others)) % people]
+    )
+    is_mated = np.arange(mated + others) < mated
+    tables = [
+        ScoreTable(
+            name=name,
+            rule=ThresholdRule.ABOVE,
+            mated=is_mated,
+            scores=chance.normal(np.where(is_mated, mean, 30), 10),
+            decisions=np.full(mated + others, -1, np.int8),
+            acquired=np.ones(mated + others, bool),
+            answered=np.ones(mated + others, bool),
+            probe_subjects=probe,
+            reference_subjects=reference,
         )
-        found: dict[str, Any] = {}
-        times: dict[str, list[float]] = {"ours": [], "plain loop": []}
-        for _ in range(rounds):
-            for who, way in (("ours", bootstrap_fnmr_at_fmr), ("plain loop", plain)):
-                started = time.perf_counter()
-                found[who] = way(scored, 1e-3, resamples=1_000, seed=3)
-                times[who].append(time.perf_counter() - started)
-        ours, loop = (statistics.median(times[who]) for who in times)
-        same = np.array_equal(found["ours"], found["plain loop"])
-        print(f"bootstrap {name}: {ours:.3f} s, plain loop {loop:.2f} s, {loop / ours:.0f} times, "
-              f"{'identical' if same else 'DIFFERENT'} numbers")  # fmt: skip
+        for name, mean in (("a", 80), ("b", 79))
+    ]
+    started = time.perf_counter()
+    sides = [Side(table=one, threshold=threshold_for_fmr(one, 1e-3).threshold) for one in tables]
+    chosen = time.perf_counter()
+    found = difference(*sides, required_fmr=1e-3, resamples=resamples)
+    drawn = time.perf_counter()
+    curve_of(Rates(tables[0]))
+    drew = time.perf_counter()
+    values = [plain(tables, draw) for draw in person_draws(people, few, 1)]
+    looped = (time.perf_counter() - drew) / few * resamples
+    print(f"a million pairs: thresholds {chosen - started:.1f} s, difference with "
+          f"{resamples:,} draws {drawn - chosen:.1f} s, curve {drew - drawn:.1f} s")  # fmt: skip
+    print(f"plain loop {looped:.0f} s, {looped / (drawn - chosen):.0f} times as long")
+    print(f"difference {found.frr}, the plain loop's from {min(values):.4f} to {max(values):.4f}")
 
 
-def plain(scored: Scored, max_fmr: float, *, resamples: int, seed: int) -> Any:
+def plain(tables: list[ScoreTable], drawn: Any) -> float:
     """Repeat every score as often as its people were drawn, sort, count."""
-    chance = np.random.default_rng(seed)
-    found = []
-    for _ in range(resamples):
-        drawn = draw(chance, scored.people)
-        weights = drawn[scored.first]
-        if scored.second is not None:
-            weights = weights * drawn[scored.second]
-        others = np.sort(np.repeat(scored.non_mated, weights))[::-1]
-        mated = np.repeat(scored.mated, drawn[scored.mated_people])
-        allowed = int(np.floor(max_fmr * len(others) * (1 + 1e-12)))
-        found.append(np.count_nonzero(mated <= others[allowed]) / len(mated))
-    return np.array(found)
+    rates = []
+    for table in tables:
+        times = drawn[table.probe_subjects]
+        strangers = np.repeat(
+            table.scores[~table.mated],
+            (times * drawn[table.reference_subjects])[~table.mated],
+        )
+        at = np.sort(strangers)[::-1][int(1e-3 * len(strangers))]
+        own = np.repeat(table.scores[table.mated], times[table.mated])
+        rates.append(np.count_nonzero(own <= at) / len(own))
+    return float(rates[0] - rates[1])
 
 
 def main() -> None:
@@ -162,7 +175,7 @@ def main() -> None:
     simd = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     print(f"numpy {np.__version__}, SIMD: {' '.join(simd[-4:]) or 'none'}")
     curves(given.scores, given.rounds, with_pyeer=given.pyeer)
-    bootstraps(given.rounds)
+    differences()
 
 
 if __name__ == "__main__":

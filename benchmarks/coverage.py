@@ -1,0 +1,527 @@
+"""How often intervals hold and differences are called real by mistake, where the truth is known.
+
+    python benchmarks/coverage.py [--studies N] [--write]
+
+Simulated studies of many kinds: rates at a given threshold, thresholds that each study chooses,
+differences of two systems, and a few people who bring most of the false matches. ``--write`` puts
+the tables into ``docs/evidence/comparison-coverage.md``. One core; about ten minutes with 1,000
+studies.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from scipy.stats import norm
+
+from facematch_core import ThresholdRule
+from facematch_core.comparison.model import Rate, ScoreTable
+from facematch_core.comparison.stats import (
+    Clusters,
+    Rates,
+    Side,
+    at_chosen_threshold,
+    bounds,
+    concentration,
+    difference,
+    interval,
+    threshold_for_fmr,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "comparison-coverage.md"
+
+
+# --- Rates at a given threshold -----------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """Studies of one kind.
+
+    Attributes:
+        kind: ``independent`` pairs, ``mated`` pairs of people, or ``non-mated`` pairs between them.
+        people, pairs: How many there are.
+        rate: The true one.
+        correlation: 0 if errors fall anywhere; for mated pairs the correlation of two pairs of one
+            person, for others the part of the variance that each of two people brings.
+    """
+
+    kind: str
+    people: int
+    pairs: int
+    rate: float
+    correlation: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        """Errors in a study, on the average."""
+        return self.pairs * self.rate
+
+    def study(self, chance: np.random.Generator) -> tuple[Any, Clusters]:
+        """Errors, and who stands behind the pairs."""
+        people, pairs, rate, part = self.people, self.pairs, self.rate, self.correlation
+        if self.kind == "independent":
+            return chance.random(pairs) < rate, Clusters(np.arange(pairs), None)
+        if self.kind == "mated":
+            whose = np.repeat(np.arange(people), pairs // people)
+            own = np.full(people, rate)
+            if part:
+                size = 1 / part - 1
+                own = chance.beta(rate * size, (1 - rate) * size, people)
+            return chance.random(len(whose)) < own[whose], Clusters(whose, None)
+        first, second = strangers(people, pairs, chance)
+        brings = chance.normal(0, np.sqrt(part), people)
+        alone = chance.normal(0, np.sqrt(1 - 2 * part), pairs)
+        errors = brings[first] + brings[second] + alone > norm.isf(rate)
+        return errors, Clusters(first, second)
+
+
+SCENARIOS = (
+    Scenario(kind="independent", people=300, pairs=300, rate=0.01),
+    Scenario(kind="independent", people=2_000, pairs=2_000, rate=0.01),
+    Scenario(kind="independent", people=3_000, pairs=3_000, rate=0.001),
+    Scenario(kind="mated", people=50, pairs=500, rate=0.05, correlation=0.1),
+    Scenario(kind="mated", people=50, pairs=500, rate=0.05, correlation=0.3),
+    Scenario(kind="mated", people=200, pairs=2_000, rate=0.01),
+    Scenario(kind="mated", people=200, pairs=2_000, rate=0.01, correlation=0.1),
+    Scenario(kind="mated", people=200, pairs=1_000, rate=0.02, correlation=0.2),
+    Scenario(kind="mated", people=200, pairs=1_000, rate=0.99, correlation=0.1),
+    Scenario(kind="mated", people=1_000, pairs=5_000, rate=0.01, correlation=0.1),
+    Scenario(kind="mated", people=50, pairs=500, rate=0.005, correlation=0.1),
+    Scenario(kind="mated", people=23, pairs=230, rate=0.02, correlation=0.1),
+    Scenario(kind="mated", people=100, pairs=1_000, rate=0.005, correlation=0.2),
+    Scenario(kind="mated", people=200, pairs=2_000, rate=0.002, correlation=0.3),
+    Scenario(kind="non-mated", people=50, pairs=2_000, rate=0.01, correlation=0.05),
+    Scenario(kind="non-mated", people=50, pairs=2_000, rate=0.01, correlation=0.15),
+    Scenario(kind="non-mated", people=100, pairs=5_000, rate=0.01, correlation=0.1),
+    Scenario(kind="non-mated", people=200, pairs=20_000, rate=0.001, correlation=0.1),
+    Scenario(kind="non-mated", people=500, pairs=30_000, rate=0.001),
+    Scenario(kind="non-mated", people=500, pairs=30_000, rate=0.001, correlation=0.15),
+    Scenario(kind="non-mated", people=50, pairs=1_000, rate=0.002, correlation=0.1),
+    Scenario(kind="non-mated", people=300, pairs=3_000, rate=0.001, correlation=0.1),
+    Scenario(kind="non-mated", people=23, pairs=500, rate=0.01, correlation=0.1),
+    Scenario(kind="non-mated", people=100, pairs=6_000, rate=0.001, correlation=0.15),
+)
+
+
+def of_rates(scenario: Scenario, studies: int, seed: int) -> dict[str, float]:
+    """How often 95 % intervals hold the true rate, and one-sided 95 % bounds lie above it, 0-1."""
+    chance = np.random.default_rng(seed)
+    held = bounded = 0
+    for _ in range(studies):
+        errors, clusters = scenario.study(chance)
+        found = interval(errors, clusters)
+        rate = Rate(errors=int(errors.sum()), trials=len(errors), interval=found)
+        held += found.low <= scenario.rate <= found.high
+        bounded += bounds(rate)[1] > scenario.rate
+    return {"held": held / studies, "bounded": bounded / studies}
+
+
+# --- Thresholds that each study chooses ---------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Vendors:
+    """Studies of systems whose scores are normal, 1 wide, and 0 on the average for strangers.
+
+    Attributes:
+        people: How many; 0 if each of them is in one pair only.
+        mated, non_mated: Pairs.
+        fmr: That is required.
+        frr: The true FRR of each system at the true threshold for it.
+        common: The part of the variance that all systems share, of pairs and of people.
+        goats, wolves: The part that the person of a mated pair brings, and each one of a non-mated.
+        heavy: Whether what people bring to non-mated pairs has Student's t distribution with three
+            degrees of freedom, not the normal one.
+        decimals: Of scores; None for all.
+    """
+
+    people: int
+    mated: int
+    non_mated: int
+    fmr: float
+    frr: tuple[float, ...] = (0.05,)
+    common: float = 0.5
+    goats: float = 0.1
+    wolves: float = 0.05
+    heavy: bool = False
+    decimals: int | None = None
+
+    def distance(self, frr: float) -> float:
+        """From the mean of strangers to that of mated pairs."""
+        return float(self.threshold + norm.isf(frr))
+
+    @property
+    def threshold(self) -> float:
+        """The true one."""
+        if not self.heavy:
+            return float(norm.isf(self.fmr))
+        scores, rates = _heavy(self.wolves)
+        return float(np.interp(np.log(self.fmr), np.log(rates[::-1]), scores[::-1]))
+
+    def true_fmr(self, threshold: float) -> float:
+        """Of everybody there might be."""
+        # What is rounded up passes, too.
+        edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
+        if not self.heavy:
+            return float(norm.sf(edge))
+        scores, rates = _heavy(self.wolves)
+        return float(np.exp(np.interp(edge, scores, np.log(rates))))
+
+    def true_frr(self, threshold: float, frr: float) -> float:
+        """Of a system that has the FRR `frr` at the true threshold."""
+        edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
+        return float(norm.cdf(edge - self.distance(frr)))
+
+    def tables(self, chance: np.random.Generator) -> list[ScoreTable]:
+        """What each system answered in one study."""
+        if self.people:
+            whose = np.arange(self.mated) % self.people
+            first, second = strangers(self.people, self.non_mated, chance)
+            people = self.people
+        else:
+            whose = np.arange(self.mated)
+            ends = self.mated + np.arange(2 * self.non_mated)
+            first, second = ends[: self.non_mated], ends[self.non_mated :]
+            people = self.mated + 2 * self.non_mated
+        probe, reference = np.concatenate([whose, first]), np.concatenate([whose, second])
+        mated = np.arange(len(probe)) < self.mated
+
+        def brought(size: int, *, heavy: bool = False) -> Any:
+            return chance.standard_t(3, size) / np.sqrt(3) if heavy else chance.normal(size=size)
+
+        def parts() -> tuple[Any, Any, Any]:
+            return brought(len(probe)), brought(people), brought(people, heavy=self.heavy)
+
+        shared, found = parts(), []
+        for number, frr in enumerate(self.frr):
+            part = self.common if len(self.frr) > 1 else 0.0
+            pair, goat, wolf = (
+                np.sqrt(part) * one + np.sqrt(1 - part) * other
+                for one, other in zip(shared, parts(), strict=True)
+            )
+            of_mated = np.sqrt(1 - self.goats) * pair + np.sqrt(self.goats) * goat[probe]
+            of_others = np.sqrt(1 - 2 * self.wolves) * pair
+            of_others += np.sqrt(self.wolves) * (wolf[probe] + wolf[reference])
+            scores = np.where(mated, self.distance(frr) + of_mated, of_others)
+            found.append(
+                ScoreTable(
+                    name="ab"[number],
+                    rule=ThresholdRule.ABOVE,
+                    mated=mated,
+                    scores=scores if self.decimals is None else scores.round(self.decimals),
+                    decisions=np.full(len(probe), -1, np.int8),
+                    acquired=np.ones(len(probe), bool),
+                    answered=np.ones(len(probe), bool),
+                    probe_subjects=probe,
+                    reference_subjects=reference,
+                )
+            )
+        return found
+
+
+CHOSEN = (
+    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3),
+    Vendors(people=0, mated=1_000, non_mated=10_000, fmr=1e-3),
+    Vendors(people=0, mated=1_000, non_mated=10_000, fmr=1e-3, decimals=1),
+    Vendors(people=200, mated=1_000, non_mated=10_000, fmr=1e-2),
+    Vendors(people=200, mated=1_000, non_mated=20_000, fmr=1e-3),
+    Vendors(people=500, mated=2_000, non_mated=30_000, fmr=1e-3, wolves=0.1),
+)
+
+
+def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> dict[str, float]:
+    """How often FMR and FRR at a chosen threshold are bounded and held, and how closely.
+
+    Returns:
+        Shares of studies: `bounded` (95 %, one-sided, FMR), `fmr` and `frr` (95 % intervals); means
+        of the `upper` bound of the FMR and of the width (`wide`) of the interval of the FRR.
+    """
+    found = []
+    for number in range(studies):
+        chance = np.random.default_rng([seed, number])
+        (table,) = vendors.tables(chance)
+        judged = chosen_on = table
+        if split:
+            chosen_on, judged = halves(table, chance)
+        threshold = threshold_for_fmr(chosen_on, vendors.fmr).threshold
+        if threshold is None:
+            continue
+        rates = Rates(judged)
+        fmr, frr = rates.at("fmr", threshold), rates.at("frr", threshold)
+        upper = bounds(fmr, chosen_for=None if split else vendors.fmr)[1]
+        if not split:
+            fmr = at_chosen_threshold(fmr, vendors.fmr)
+        true_fmr = vendors.true_fmr(threshold)
+        true_frr = vendors.true_frr(threshold, vendors.frr[0])
+        found.append(
+            (
+                upper > true_fmr,
+                fmr.interval.low <= true_fmr <= fmr.interval.high,
+                frr.interval.low <= true_frr <= frr.interval.high,
+                upper,
+                frr.interval.high - frr.interval.low,
+            )
+        )
+    means = np.array(found, float).mean(axis=0)
+    return dict(zip(("bounded", "fmr", "frr", "upper", "wide"), map(float, means), strict=True))
+
+
+# --- Differences of two systems -----------------------------------------------------------------
+
+DIFFERENT = (
+    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3, frr=(0.05, 0.05)),
+    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3, frr=(0.02, 0.02), common=0.8),
+    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3, frr=(0.014, 0.35)),
+    Vendors(people=0, mated=1_000, non_mated=5_000, fmr=1e-3, frr=(0.05, 0.05)),
+    Vendors(people=0, mated=1_000, non_mated=5_000, fmr=1e-3, frr=(0.02, 0.08)),
+    Vendors(people=200, mated=2_000, non_mated=2_000, fmr=1e-2, frr=(0.03, 0.03)),
+    Vendors(people=200, mated=1_000, non_mated=20_000, fmr=1e-3, frr=(0.05, 0.05)),
+    Vendors(people=200, mated=1_000, non_mated=20_000, fmr=1e-3, frr=(0.03, 0.06)),
+    Vendors(people=60, mated=300, non_mated=3_000, fmr=1e-2, frr=(0.05, 0.05)),
+)
+
+
+def of_differences(
+    vendors: Vendors, studies: int, seed: int, *, split: bool = False, resamples: int = 299
+) -> dict[str, float]:
+    """How often the 95 % interval of a difference holds, and how often it is called real, 0-1.
+
+    Returns:
+        `held` and `real` of the bootstrap, `exact_real` at fixed thresholds, and the mean `wide`.
+    """
+    found = []
+    for number in range(studies):
+        chance = np.random.default_rng([seed, number])
+        sides = []
+        halved = number + 1_000_000
+        for table in vendors.tables(chance):
+            chosen_on, judged = None, table
+            if split:
+                chosen_on, judged = halves(table, np.random.default_rng([seed, halved]))
+            threshold = threshold_for_fmr(chosen_on or judged, vendors.fmr).threshold
+            sides.append(Side(table=judged, threshold=threshold, calibration=chosen_on))
+        one = difference(*sides, required_fmr=vendors.fmr, resamples=resamples, seed=number)
+        if one.frr is None or one.frr.interval is None:
+            continue
+        ends = one.frr.interval
+        found.append(
+            (
+                ends.low <= vendors.frr[0] - vendors.frr[1] <= ends.high,
+                one.p_value < 0.05,
+                one.p_exact < 0.05,
+                ends.high - ends.low,
+            )
+        )
+    means = np.array(found, float).mean(axis=0)
+    return dict(zip(("held", "real", "exact_real", "wide"), map(float, means), strict=True))
+
+
+# --- A few people who bring most false matches --------------------------------------------------
+
+HEAVY = tuple(
+    Vendors(people=people, mated=500, non_mated=pairs, fmr=fmr, wolves=part, heavy=True)
+    for people, pairs, fmr, part in (
+        (200, 10_000, 1e-2, 0.05),
+        (200, 10_000, 1e-2, 0.15),
+        (500, 30_000, 1e-3, 0.05),
+        (500, 30_000, 1e-3, 0.15),
+    )
+)
+
+
+def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
+    """How often the FMR is bounded at the true threshold and at a chosen one, 0-1.
+
+    Returns:
+        `given` and `chosen` thresholds: shares of studies whose one-sided 95 % bound holds; medians
+        of the share of false matches that the worst person and the worst ten are in.
+    """
+    found = []
+    for number in range(studies):
+        (table,) = vendors.tables(np.random.default_rng([seed, number]))
+        at = vendors.threshold
+        given = bounds(Rates(table).at("fmr", at))[1] > vendors.fmr
+        choice = threshold_for_fmr(table, vendors.fmr)
+        chosen = choice.upper > vendors.true_fmr(choice.threshold)
+        worst = concentration(table, choice.threshold)
+        shares = (worst.worst_person, worst.worst_ten) if worst else (np.nan, np.nan)
+        found.append((given, chosen, *shares))
+    values = np.array(found, float)
+    return {
+        "given": float(values[:, 0].mean()),
+        "chosen": float(values[:, 1].mean()),
+        "worst": float(np.nanmedian(values[:, 2])),
+        "ten": float(np.nanmedian(values[:, 3])),
+    }
+
+
+def strangers(people: int, pairs: int, chance: np.random.Generator) -> tuple[Any, Any]:
+    """Two people for each pair, never one twice."""
+    first = chance.integers(0, people, pairs)
+    return first, (first + chance.integers(1, people, pairs)) % people
+
+
+def halves(table: ScoreTable, chance: np.random.Generator) -> tuple[ScoreTable, ScoreTable]:
+    """The pairs within each half of the people; where nobody is in two pairs, half of the pairs."""
+    numbers = max(int(table.probe_subjects.max()), int(table.reference_subjects.max())) + 1
+    first = chance.random(numbers) < 0.5
+    one, other = first[table.probe_subjects], first[table.reference_subjects]
+    shares = len(np.unique(table.probe_subjects)) < len(table)
+    if not shares:
+        other = one
+    return table.take(one & other), table.take(~one & ~other)
+
+
+@functools.cache
+def _heavy(part: float) -> tuple[Any, Any]:
+    """Scores, rising, and the true FMR at each, where people bring a heavy-tailed part."""
+    chance = np.random.default_rng(12)
+    brings = np.sqrt(part / 3) * chance.standard_t(3, (2, 400_000)).sum(axis=0)
+    scores = np.linspace(0, 8, 161)
+    return scores, np.array([norm.sf((s - brings) / np.sqrt(1 - 2 * part)).mean() for s in scores])
+
+
+# --- The page -----------------------------------------------------------------------------------
+
+
+def lines(studies: int) -> Iterator[str]:
+    """The page, line by line."""
+    few = max(1, studies // 5)
+    yield f"""# How often the comparison is right
+
+Simulated studies whose truth is known, written by `python benchmarks/coverage.py --write`. Of each
+kind {studies:,} were made; of differences and of heavy tails {few:,}. What is truly 95 % is seen
+within {two_sigma(studies)} of it in {studies:,} studies, and within {two_sigma(few)} in {few:,}, 19
+times in 20.
+
+## Rates at a given threshold
+
+*Held*: the 95 % interval holds the true rate. *Bounded*: it lies below the one-sided 95 % bound, by
+which the gate decides. *Correlation*: of two mated pairs of one person, or the part of the variance
+that each person of a non-mated pair brings.
+"""
+    yield from table_head(
+        "pairs", "people", "how many", "true rate", "correlation", "errors expected", "held",
+        "bounded",
+    )  # fmt: skip
+    for one in SCENARIOS:
+        found = of_rates(one, studies, 1)
+        yield (
+            f"| {one.kind} | {one.people:,} | {one.pairs:,} | {one.rate:g} | {one.correlation:g} | "
+            f"{one.expected:g} | {found['held']:.1%} | {found['bounded']:.1%} |"
+        )
+    yield """
+## Thresholds that each study chose
+
+The lowest threshold that keeps the FMR at the required one: chosen on all pairs and judged on the
+same by the bound of an order statistic, or chosen on one half of the people and judged on the
+other. *FMR bounded*: one-sided, 95 %. *FMR held*, *FRR held*: 95 % intervals at that threshold. The
+upper bound and the width of the FRR's interval are means. 0 people: everybody is in one pair only.
+In the third kind scores have one decimal place, so that many are equal.
+"""
+    yield from table_head(
+        "people", "mated", "non-mated", "required FMR", "judged on", "FMR bounded", "FMR held",
+        "FRR held", "upper bound of the FMR", "width of the FRR's interval",
+    )  # fmt: skip
+    for vendors in CHOSEN:
+        for split in (False, True):
+            found = of_thresholds(vendors, studies, 2, split=split)
+            yield (
+                f"| {size(vendors)} | {'others' if split else 'the same'} | {found['bounded']:.1%} "
+                f"| {found['fmr']:.1%} | {found['frr']:.1%} | {found['upper']:.2g} | "
+                f"{found['wide']:.3f} |"
+            )
+    yield """
+## Differences of two systems
+
+Both at the required FMR, thresholds chosen on the same pairs. *Held*: the 95 % interval holds the
+true difference of the FRR. *Not chance*: p below 0.05; of two equal systems that is a false alarm.
+*By McNemar alone*: the same by the exact test, as if the thresholds were given.
+"""
+    head = (
+        "people", "mated", "non-mated", "required FMR", "true FRR", "held", "not chance",
+        "by McNemar alone", "mean width",
+    )  # fmt: skip
+    yield from table_head(*head)
+    for vendors in DIFFERENT:
+        yield difference_row(vendors, of_differences(vendors, few, 3))
+    yield """
+With the thresholds chosen on one half of the people, and the FRR that of the other:
+"""
+    yield from table_head(*head)
+    for vendors in (DIFFERENT[3], DIFFERENT[5], DIFFERENT[6]):
+        yield difference_row(vendors, of_differences(vendors, few, 4, split=True))
+    yield """
+## A few people who bring most false matches
+
+What each person brings to a non-mated pair has Student's t distribution with three degrees of
+freedom: a few people are taken for many others. Whoever is not in the test set may be worse than
+all who are, so bounds hold less often than they say. *Part*: of the variance, that each of the two
+people brings. *Worst person*, *worst ten*: the share of the false matches that they are in, median.
+"""
+    yield from table_head(
+        "people", "mated", "non-mated", "required FMR", "part", "FMR bounded, threshold given",
+        "FMR bounded, threshold chosen", "worst person", "worst ten",
+    )  # fmt: skip
+    for vendors in HEAVY:
+        found = of_wolves(vendors, few, 5)
+        yield (
+            f"| {size(vendors)} | {vendors.wolves:g} | {found['given']:.1%} | "
+            f"{found['chosen']:.1%} | {found['worst']:.0%} | {found['ten']:.0%} |"
+        )
+
+
+def table_head(*names: str) -> Iterator[str]:
+    """The first two lines of a table."""
+    yield f"| {' | '.join(names)} |"
+    yield "|---" * len(names) + "|"
+
+
+def size(vendors: Vendors) -> str:
+    """The first cells of a row."""
+    return f"{vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g}"
+
+
+def difference_row(vendors: Vendors, found: dict[str, float]) -> str:
+    """A row of differences."""
+    rates = " and ".join(f"{frr:.1%}" for frr in vendors.frr)
+    return (
+        f"| {size(vendors)} | {rates} | {found['held']:.1%} | {found['real']:.1%} | "
+        f"{found['exact_real']:.1%} | {found['wide']:.3f} |"
+    )
+
+
+def two_sigma(studies: int) -> str:
+    """How far a share of 95 % is off by chance."""
+    return f"{1.96 * np.sqrt(0.95 * 0.05 / studies):.1%}"
+
+
+def main(arguments: Sequence[str] | None = None, show: Callable[[str], None] = print) -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--studies", type=int, default=1_000)
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    given = parser.parse_args(arguments)
+    started, page = time.perf_counter(), []
+    for line in lines(given.studies):
+        show(line)
+        page.append(line + "\n")
+    if given.write:
+        PAGE.write_text("".join(page))
+    show(f"({time.perf_counter() - started:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""How a number reads: the one place that rounds, so that page, sentence and table never contradict.
+
+As many digits as the interval of a number supports; never 0 for what is not 0, nor 100 % for what
+is not all. Numbers are rounded as the decimal numbers that JSON writes: what a page shows equals
+its document to the last digit shown.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+#: Digits of a bound, and the most of them where fewer would put it on the other side of a limit.
+BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
+
+_MINUS: Final = "\N{MINUS SIGN}"
+
+
+def percent(rate: float, width: float | None = None) -> str:
+    """A rate in percent, without the sign.
+
+    Args:
+        rate: 0-1, or an end of its interval.
+        width: Of the interval, 0-1: a tenth of it is shown. None for two digits.
+    """
+    number = _decimal(rate) * 100
+    places = _places(number, width and _decimal(width) * 100)
+    if width and 50 < number < 100:
+        places = max(places, _least(100 - number, places))
+    text = _rounded(number, places)
+    return f"{Decimal(text):.0f}" if Decimal(text) in (0, 100) else text
+
+
+def setting(rate: float) -> str:
+    """A rate that somebody chose, in percent, without the sign: all its digits."""
+    return _all_digits(_decimal(rate) * 100, 0)
+
+
+def points(difference: float, width: float | None = None) -> str:
+    """A difference of two rates in percentage points, with a true minus."""
+    number = _decimal(difference) * 100
+    return _signed(_rounded(number, _places(number, width and _decimal(width) * 100)))
+
+
+def one_in(rate: float) -> str | None:
+    """N where the rate is 1 in N, a whole number of at least 2; None where it is not."""
+    if not 0 < rate <= 0.5:
+        return None
+    number = 1 / _decimal(rate)
+    whole = number.to_integral_value()
+    return f"{int(whole):,}" if abs(number - whole) < Decimal("1e-9") * number else None
+
+
+def in_words(fmr: float) -> str:
+    """A required FMR as people say it: ``1 false match in 1,000``, or ``an FMR of 0.3 %``."""
+    often = one_in(fmr)
+    return f"1 false match in {often}" if often else f"an FMR of {setting(fmr)} %"
+
+
+def about_one_in(rate: float, *, at_most: bool = False) -> str | None:
+    """N of "about 1 in N", to two digits; None where N is below 10, or there is no rate.
+
+    Args:
+        rate: 0-1.
+        at_most: Whether the rate is an upper bound, so that N is rounded down.
+    """
+    if not 0 < rate <= 0.1:
+        return None
+    rounding = ROUND_FLOOR if at_most else ROUND_HALF_EVEN
+    return f"{int(Context(prec=2, rounding=rounding).divide(Decimal(1), _decimal(rate))):,}"
+
+
+def quantity(number: float, width: float | None = None) -> str:
+    """A ratio, a time or another number: what its interval supports, or two digits."""
+    value = _decimal(number)
+    return _signed(_rounded(value, _places(value, width and _decimal(width))))
+
+
+def money(amount: float, width: float | None = None) -> str:
+    """An amount, without its currency: cents, and more digits where they are supported.
+
+    Args:
+        amount: Of money; below 0 for what is saved.
+        width: Of its interval; None for two digits of what is less than one.
+    """
+    value = _decimal(amount)
+    places = max(2, _places(value, width and _decimal(width)))
+    if width:
+        return _signed(_rounded(value, places))
+    return _signed(_all_digits(value.quantize(_unit(places), ROUND_HALF_EVEN), 2))
+
+
+def score(number: float) -> str:
+    """A score or a threshold. Enough digits that 49.999 never reads as 50."""
+    return f"{number:.10g}"
+
+
+def probability(number: float) -> str:
+    """A p-value: two digits, however small."""
+    return f"{number:.2g}"
+
+
+def upper(value: float, limit: float | None = None) -> str:
+    """An upper bound: never below `value`, and on its side of `limit`."""
+    return _bound(value, limit, ROUND_CEILING)
+
+
+def lower(value: float, limit: float | None = None) -> str:
+    """A lower bound: never above `value`, and on its side of `limit`."""
+    return _bound(value, limit, ROUND_FLOOR)
+
+
+def _bound(value: float, limit: float | None, rounding: str) -> str:
+    number = _decimal(value)
+    for digits in range(BOUND_DIGITS, MOST_BOUND_DIGITS + 1):
+        rounded = Context(prec=digits, rounding=rounding).plus(number)
+        if limit is None or rounded.compare(_decimal(limit)) == number.compare(_decimal(limit)):
+            return f"{float(rounded):.{digits}g}"
+    return repr(value)
+
+
+def _decimal(number: float) -> Decimal:
+    """The decimal number that JSON writes."""
+    return Decimal(repr(number))
+
+
+def _unit(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
+
+
+def _places(number: Decimal, width: Decimal | float | None) -> int:
+    """How many decimals: to a tenth of the width, or two digits."""
+    if not width:
+        return max(0, 1 - number.adjusted()) if number else 0
+    shown = max(0, 1 - Decimal(width).adjusted())
+    return max(shown, _least(number, shown))
+
+
+def _least(number: Decimal, shown: int) -> int:
+    """As many decimals as show a digit that is not 0, unless that is far less than is `shown`."""
+    return min(-number.adjusted(), shown + 3) if number else 0
+
+
+def _all_digits(number: Decimal, places: int) -> str:
+    """Without zeros at the end, but with at least so many decimals."""
+    needed = -int(number.normalize().as_tuple().exponent)
+    return f"{number:,.{max(places, needed)}f}"
+
+
+def _rounded(number: Decimal, places: int) -> str:
+    return f"{number.quantize(_unit(places), ROUND_HALF_EVEN):,f}"
+
+
+def _signed(text: str) -> str:
+    """With a true minus, and none before nothing."""
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", _MINUS)

@@ -1,0 +1,333 @@
+"""Intervals: exact ones against statsmodels, clustered ones against the sums that define them."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import beta, binom, t
+from scipy.stats import norm as normal
+from statsmodels.stats.proportion import proportion_confint
+
+from facematch_core import InvalidRequest
+from facematch_core.comparison.model import Interval, Method, Rate, as_json
+from facematch_core.comparison.stats import (
+    Clusters,
+    allowed_errors,
+    at_chosen_threshold,
+    bounds,
+    effective_size,
+    exact_interval,
+    exact_upper,
+    interval,
+    trials_for,
+)
+
+COUNTS = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
+
+
+@given(COUNTS, CONFIDENCES)
+def test_exact_ends_are_those_of_statsmodels(counts, confidence):
+    """Clopper and Pearson's, by another hand."""
+    errors, trials = counts
+    found = exact_interval(errors, trials, confidence)
+    low, high = proportion_confint(errors, trials, 1 - confidence, method="beta")
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+    assert found.low <= errors / trials <= found.high
+    assert (found.method, found.effective, found.freedom) == (Method.EXACT, trials, None)
+    assert found.confidence == confidence
+
+
+@given(COUNTS, CONFIDENCES)
+def test_beyond_the_upper_bound_so_few_errors_are_rare(counts, confidence):
+    """The definition: at that rate, so few errors happen with what is left of the confidence."""
+    errors, trials = counts
+    bound = exact_upper(errors, trials, confidence)
+    if errors == trials:
+        assert bound == 1
+    else:
+        assert binom.cdf(errors, trials, bound) == pytest.approx(1 - confidence, rel=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "trials"), [(1e-2, 299), (1e-3, 2_995), (1e-4, 29_956)])
+def test_the_floors(rate, trials):
+    """Without an error, at 95 %."""
+    assert trials_for(rate) == trials
+    assert exact_upper(0, trials) < rate < exact_upper(0, trials - 1)
+
+
+@given(st.floats(1e-3, 0.5), st.integers(0, 30), CONFIDENCES)
+def test_so_many_trials_and_not_one_less(rate, errors, confidence):
+    """The smallest number that shows it."""
+    trials = trials_for(rate, errors, confidence)
+    assert exact_upper(errors, trials, confidence) <= rate * (1 + 1e-12)
+    if trials - 1 > errors:
+        assert exact_upper(errors, trials - 1, confidence) > rate * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rate", "trials", "errors"), [(0.001, 2_995, 2), (0.29, 100, 29), (1, 7, 7), (0.001, 999, 0)]
+)
+def test_as_many_errors_as_a_rate_allows(rate, trials, errors):
+    """Whatever binary numbers make of it: 0.29 * 100 is 28.999999999999996."""
+    assert allowed_errors(rate, trials) == errors
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: exact_interval(2, 1), "There cannot be 2 errors in 1 trials"),
+        (lambda: exact_interval(0, 0), "There cannot be 0 errors in 0 trials"),
+        (lambda: exact_interval(-1, 4), "There cannot be -1 errors"),
+        (lambda: exact_upper(0, 4, 1.0), "A confidence lies between 0 and 1; 1.0 was given"),
+        (lambda: exact_interval(0, 4, float("nan")), "A confidence lies between 0 and 1; nan"),
+        (lambda: trials_for(0), "A rate to be shown lies between 0 and 1; 0 was given"),
+        (lambda: trials_for(1.0), "A rate to be shown lies between 0 and 1"),
+        (lambda: trials_for(0.1, -1), "There cannot be -1 errors"),
+    ],
+)
+def test_numbers_out_of_range(call, words):
+    """One sentence with the value."""
+    with pytest.raises(InvalidRequest, match=words):
+        call()
+
+
+# --- Pairs that share people --------------------------------------------------------------------
+
+
+def mated(*whose):
+    """Pairs of one person each."""
+    return Clusters(np.array(whose), None)
+
+
+def study(seed, people, pairs, rate, *, two):
+    """Errors, and who stands behind the pairs."""
+    chance = np.random.default_rng(seed)
+    first = chance.integers(0, people, pairs)
+    second = (first + chance.integers(1, people, pairs)) % people if two else None
+    return chance.random(pairs) < rate, first, second
+
+
+STUDIES = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 10_000),
+        "people": st.integers(2, 12),
+        "pairs": st.integers(2, 40),
+        "rate": st.sampled_from([0.1, 0.3, 0.8]),
+        "two": st.booleans(),
+    }
+)
+
+
+def plain_effect(errors, first, second):
+    """The sum of all products of two pairs that share a person, over that of each with itself."""
+    off = errors - errors.mean()
+    behind = [{a} if second is None else {a, int(second[i])} for i, a in enumerate(first.tolist())]
+    people = len(set().union(*behind))
+    together = sum(
+        off[i] * off[j]
+        for i, j in itertools.product(range(len(off)), repeat=2)
+        if behind[i] & behind[j]
+    )
+    return together * people / max(people - 1, 1) / float((off**2).sum())
+
+
+@given(STUDIES)
+def test_the_variance_is_the_sum_over_pairs_that_share_somebody(case):
+    """Aronow, Samii and Assenova's sum, term by term."""
+    errors, first, second = study(**case)
+    assume(0 < errors.sum() < len(errors))
+    clusters = Clusters(first, second)
+    found = interval(errors, clusters)
+    if found.method is Method.EXACT:
+        assert clusters.share == pytest.approx(1)
+        assert found.effective == len(errors)
+        return
+    # Few people: what was seen, or what is assumed, whichever says less.
+    assumed = 1 + (clusters.share - 1) * (0.005 if case["two"] else 0.05)
+    effective = len(errors) / max(1.0, plain_effect(errors, first, second), assumed)
+    assert found.effective == pytest.approx(max(1.0, effective), rel=1e-9)
+    assert found.method is Method.CONSERVATIVE
+    assert clusters.people == len(set(first) | set(() if second is None else second))
+
+
+@given(STUDIES)
+def test_the_average_pair_shares_a_person_with_so_many(case):
+    """Counted pair by pair; two pairs of the same two people share both of them."""
+    _, first, second = study(**case)
+    ends = [first] if second is None else [first, second]
+    counted = sum(
+        int(np.count_nonzero(one == other)) for end in ends for one in end for other in ends
+    )
+    expected = counted / len(first) - (len(ends) - 1)
+    assert Clusters(first, second).share == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.9])
+@pytest.mark.parametrize("two", [False, True])
+def test_with_enough_errors_and_people_it_is_korn_and_graubards(two, rate):
+    """Nothing is assumed: effective size, Student's t, and Clopper and Pearson's ends."""
+    errors, first, second = study(3, 60, 400, rate, two=two)
+    clusters = Clusters(first, second)
+    found = interval(errors, clusters)
+    assert found.method is Method.CLUSTERED
+    effective = len(errors) / max(1.0, plain_effect(errors, first, second))
+    assert found.effective == pytest.approx(effective, rel=1e-9)
+    squares = clusters.at_people(errors) ** 2
+    assert found.freedom == pytest.approx(min(59, squares.sum() ** 2 / (squares**2).sum()))
+    size = effective * (normal.ppf(0.025) / t.ppf(0.025, found.freedom)) ** 2
+    wrong = errors.mean() * size
+    assert found.low == pytest.approx(beta.ppf(0.025, wrong, size - wrong + 1))
+    assert found.high == pytest.approx(beta.ppf(0.975, wrong + 1, size - wrong))
+
+
+@given(st.integers(0, 30), st.integers(1, 30))
+def test_pairs_of_as_many_people_are_exact(errors, more):
+    """Clopper and Pearson's interval, and bound."""
+    trials = errors + more
+    wrong = np.arange(trials) < errors
+    for clusters in (
+        mated(*range(trials)),
+        Clusters(np.arange(trials), np.arange(trials) + trials),
+    ):
+        found, exact = interval(wrong, clusters, 0.9), exact_interval(errors, trials, 0.9)
+        assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+        assert (found.method, found.effective) == (Method.EXACT, trials)
+        rate = Rate(errors=errors, trials=trials, interval=found)
+        assert bounds(rate)[1] == pytest.approx(exact_upper(errors, trials))
+
+
+@given(STUDIES, st.sampled_from([0.8, 0.95, 0.99]))
+def test_sharing_never_helps(case, confidence):
+    """The interval holds what was seen, and is no narrower than that of as many pairs."""
+    errors, first, second = study(**case)
+    found = interval(errors, Clusters(first, second), confidence)
+    assert 0 <= found.low <= errors.mean() <= found.high <= 1
+    exact = exact_interval(int(errors.sum()), len(errors), confidence)
+    assert found.low <= exact.low + 1e-12
+    assert found.high >= exact.high - 1e-12
+
+
+@given(STUDIES, st.sampled_from([0.8, 0.95, 0.99]))
+def test_errors_and_their_absence_mirror_each_other(case, confidence):
+    """One pair in a thousand that passes says as little as one that does not."""
+    errors, first, second = study(**case)
+    clusters = Clusters(first, second)
+    found, turned = interval(errors, clusters, confidence), interval(~errors, clusters, confidence)
+    assert (found.low, found.high) == pytest.approx((1 - turned.high, 1 - turned.low))
+    assert (found.method, found.effective) == (turned.method, pytest.approx(turned.effective))
+
+
+@pytest.mark.parametrize("rarer", range(12))
+def test_what_is_assumed_fades_with_the_rarer_kind(rarer):
+    """Nine rightful ones among a thousand show no more than nine errors do."""
+    first = np.arange(1_000) % 100
+    errors = np.zeros(1_000, bool)
+    errors[np.linspace(0, 999, rarer).astype(int)] = True
+    clusters = Clusters(first, None)
+    few, many = interval(errors, clusters), interval(~errors, clusters)
+    assert few.effective == pytest.approx(many.effective)
+    assert few.method is many.method
+    if rarer < 5:
+        assert few.method is Method.CONSERVATIVE
+        assert few.effective <= 1_000 / (1 + 9 * 0.05) + 1e-9
+
+
+@pytest.mark.parametrize(("people", "pairs"), [(100, 300), (60, 1_000), (200, 20_000), (30, 500)])
+def test_one_error_more_is_no_good_news(people, pairs):
+    """Wherever it happens: not from none to one, and not where assumptions give way to data."""
+    _, first, second = study(0, people, pairs, 0, two=True)
+    order = np.random.default_rng(1).permutation(pairs)
+    clusters = Clusters(first, second)
+    highs = [
+        interval(np.isin(np.arange(pairs), order[:wrong]), clusters, 0.9).high
+        for wrong in range(15)
+    ]
+    assert highs[:5] == sorted(highs[:5])
+    assert all(later > 0.9 * earlier for earlier, later in itertools.pairwise(highs))
+
+
+def test_one_person_with_many_pairs_is_one():
+    """A hundred errors of ten people widen the interval, and say so."""
+    each = np.arange(100)
+    alone = np.isin(np.repeat(each, 10), np.arange(10))
+    spread = np.arange(1_000) % 10 == 0
+    whose = Clusters(np.repeat(each, 10), None)
+    together, scattered = interval(alone, whose), interval(spread, whose)
+    assert together.high - together.low > 2 * (scattered.high - scattered.low)
+    assert together.effective < 120
+    assert scattered.effective == 1_000
+
+
+def test_without_an_error_pairs_that_share_people_count_for_less():
+    """Ten pairs of each of thirty people are fewer than three hundred people."""
+    found = interval(np.zeros(300, bool), mated(*np.repeat(np.arange(30), 10)))
+    assert (found.low, found.method) == (0, Method.CONSERVATIVE)
+    assert found.effective == pytest.approx(300 / (1 + 9 * 0.05))
+    assert found.high > exact_interval(0, 300).high
+
+
+@given(STUDIES, st.sampled_from([0.8, 0.95, 0.99]))
+def test_bounds_of_a_rate_from_json_are_the_ends_of_its_interval(case, confidence):
+    """A rate carries what is needed to bound it anew, at another confidence."""
+    errors, first, second = study(**case)
+    clusters = Clusters(first, second)
+    rate = Rate(
+        errors=int(errors.sum()), trials=len(errors), interval=interval(errors, clusters, 0.5)
+    )
+    document = json.loads(json.dumps(as_json(rate)))
+    again = Rate(
+        errors=document["errors"],
+        trials=document["trials"],
+        interval=Interval(**(document["interval"] | {"method": Method.CLUSTERED})),
+    )
+    ends = interval(errors, clusters, 2 * confidence - 1)
+    assert bounds(again, confidence) == pytest.approx((ends.low, ends.high))
+    assert effective_size(again, confidence) <= len(errors) * (1 + 1e-9)
+
+
+@given(STUDIES, st.floats(0.01, 1))
+def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, wanted):
+    """Never closer than the plain interval; the same where as many passed as might."""
+    errors, first, second = study(**case)
+    count = len(errors)
+    rate = Rate(
+        errors=int(errors.sum()), trials=count, interval=interval(errors, Clusters(first, second))
+    )
+    found = at_chosen_threshold(rate, wanted)
+    assert (found.errors, found.trials) == (rate.errors, count)
+    assert found.interval.low == rate.interval.low
+    assert found.interval.high >= rate.interval.high
+    assert bounds(rate, 0.975, chosen_for=wanted)[1] == pytest.approx(found.interval.high)
+    assert at_chosen_threshold(rate, rate.value or 1e-9) == rate
+    if found.interval.method is Method.EXACT:
+        allowed = max(rate.errors, allowed_errors(wanted, count))
+        assert found.interval.high == pytest.approx(exact_interval(allowed, count).high)
+
+
+@pytest.mark.parametrize("first", [[0, 0], [0, 1], [0, 1, 2, 3, 4, 5] * 3])
+def test_errors_spread_evenly(first):
+    """Two pictures each of the same two people, one of them wrong: no ratio, and no division."""
+    first = np.array(first)
+    second = np.where(first % 2, first - 1, first + 1)
+    errors = np.arange(len(first)) < len(first) / 3
+    found = interval(errors, Clusters(first, second))
+    assert 0 <= found.low < errors.mean() < found.high <= 1
+    assert found.freedom == len(set(first) | set(second)) - 1
+
+
+def test_what_cannot_be_bounded():
+    """Nothing to go by, and confidences out of range."""
+    pair = mated(1)
+    with pytest.raises(InvalidRequest, match="There is no pair: a rate needs one at least"):
+        interval(np.zeros(0, bool), mated())
+    with pytest.raises(InvalidRequest, match="between 0 and 1; 1 was given"):
+        interval(np.zeros(1, bool), pair, 1)
+    with pytest.raises(InvalidRequest, match="without a trial and an interval"):
+        bounds(Rate(errors=0, trials=0))
+    rate = Rate(errors=0, trials=1, interval=interval(np.zeros(1, bool), pair))
+    with pytest.raises(InvalidRequest, match=r"between 0\.5 and 1; 0\.5 was given"):
+        effective_size(rate, 0.5)

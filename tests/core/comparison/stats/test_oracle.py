@@ -1,0 +1,243 @@
+"""One awkward study, and every number of it by another hand.
+
+People who are hard to recognise and people who look like many, whole-number scores with ties,
+failures to acquire, calls without an answer, one system that passes above a threshold and one from
+it on. The other hands: brute force over all thresholds, pandas, scipy, scikit-learn, statsmodels.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import beta, binomtest, chi2, norm, t
+from sklearn.metrics import det_curve as det_of_sklearn
+from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from facematch_core import ThresholdRule
+from facematch_core.comparison.model import ScoreTable
+from facematch_core.comparison.stats import (
+    Rates,
+    Side,
+    bounds,
+    concentration,
+    det_curve,
+    difference,
+    exact_interval,
+    finish_differences,
+    rates_at,
+    threshold_for_fmr,
+)
+
+PEOPLE, EACH, OTHERS = 120, 5, 8_000
+RULES = {"above": ThresholdRule.ABOVE, "from": ThresholdRule.AT_LEAST}
+
+
+def made(name, seed, decimals=0):
+    """A system's answers, as a table and as a frame with a row for each pair."""
+    pairs, chance = np.random.default_rng(40), np.random.default_rng(seed)
+    whose = np.repeat(np.arange(PEOPLE), EACH)
+    first = pairs.integers(0, PEOPLE, OTHERS)
+    second = (first + pairs.integers(1, PEOPLE, OTHERS)) % PEOPLE
+    frame = pd.DataFrame(
+        {"probe": np.concatenate([whose, first]), "reference": np.concatenate([whose, second])}
+    )
+    frame["mated"] = np.arange(len(frame)) < len(whose)
+    goat, lamb = chance.normal(0, 5, PEOPLE), chance.normal(0, 4, PEOPLE)
+    of_mated = chance.normal(76, 10, len(frame)) + goat[frame.probe]
+    of_others = chance.normal(35, 10, len(frame)) + lamb[frame.probe] + lamb[frame.reference]
+    scores = np.where(frame.mated, of_mated, of_others).clip(0, 100).round(decimals)
+    usable = chance.random(PEOPLE) >= 0.03
+    frame["answered"] = chance.random(len(frame)) >= 0.02
+    frame["acquired"] = frame.answered & usable[frame.probe] & usable[frame.reference]
+    frame["score"] = np.where(frame.acquired, scores, np.nan)
+    table = ScoreTable(
+        name=name,
+        rule=RULES[name],
+        mated=frame.mated.to_numpy(),
+        scores=frame.score.to_numpy(),
+        decisions=np.full(len(frame), -1, np.int8),
+        acquired=frame.acquired.to_numpy(),
+        answered=frame.answered.to_numpy(),
+        probe_subjects=frame.probe.to_numpy(),
+        reference_subjects=frame.reference.to_numpy(),
+    )
+    return table, frame
+
+
+def passes(frame, threshold, name):
+    """One row at a time."""
+    return frame.score > threshold if name == "above" else frame.score >= threshold
+
+
+SYSTEMS = [("above", 1), ("from", 2)]
+
+
+@pytest.mark.parametrize("decimals", [0, 2])
+@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
+@pytest.mark.parametrize("fmr", [1e-3, 1e-2, 0.1])
+def test_thresholds_by_brute_force(name, seed, fmr, decimals):
+    """The lowest of all that can be set, on a grid of the scores' own decimals."""
+    table, frame = made(name, seed, decimals)
+    others = frame[~frame.mated & frame.acquired]
+    grid = np.round(np.arange(0, 100 * 10**decimals + 1) / 10**decimals, decimals)
+    scores = np.sort(others.score.to_numpy())
+    side = "right" if name == "above" else "left"
+    passing = len(scores) - np.searchsorted(scores, grid, side=side)
+    expected = grid[passing <= fmr * len(scores) + 1e-9][0]
+    assert threshold_for_fmr(table, fmr).threshold == expected
+
+
+@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
+def test_rates_by_pandas(name, seed):
+    """Six rates with their counts, and the effective sizes of FMR and FRR."""
+    table, frame = made(name, seed)
+    at = threshold_for_fmr(table, 1e-2).threshold
+    frame["wrong"] = np.where(frame.mated, ~passes(frame, at, name), passes(frame, at, name))
+    found = rates_at(table, at)
+    expected = {
+        "fmr": frame[~frame.mated & frame.acquired].wrong,
+        "fnmr": frame[frame.mated & frame.acquired].wrong,
+        "far": frame[~frame.mated & frame.answered].wrong,
+        "frr": frame[frame.mated & frame.answered].wrong,
+        "fta_mated": ~frame[frame.mated & frame.answered].acquired,
+        "fta_non_mated": ~frame[~frame.mated & frame.answered].acquired,
+    }
+    for rate, errors in expected.items():
+        one = getattr(found, rate)
+        assert (one.errors, one.trials) == (int(errors.sum()), len(errors)), rate
+    for rate in ("fmr", "frr"):
+        rows = frame.loc[expected[rate].index]
+        effective, freedom = plain_design(rows, expected[rate].to_numpy(), is_mated=rate == "frr")
+        ends = getattr(found, rate).interval
+        assert ends.effective == pytest.approx(effective, rel=1e-9)
+        # Korn and Graubard's, from scipy.
+        size = effective * (norm.ppf(0.025) / t.ppf(0.025, freedom)) ** 2
+        wrong = size * expected[rate].mean()
+        assert ends.low == pytest.approx(beta.ppf(0.025, wrong, size - wrong + 1), rel=1e-9)
+        assert ends.high == pytest.approx(beta.ppf(0.975, wrong + 1, size - wrong), rel=1e-9)
+        upper = effective * (norm.ppf(0.05) / t.ppf(0.05, freedom)) ** 2
+        wrong = upper * expected[rate].mean()
+        assert bounds(getattr(found, rate))[1] == pytest.approx(
+            beta.ppf(0.95, wrong + 1, upper - wrong), rel=1e-9
+        )
+
+
+def plain_design(rows, errors, *, is_mated):
+    """Aronow, Samii and Assenova's variance as a product of matrices; Satterthwaite's freedom."""
+    off = errors - errors.mean()
+    behind = np.zeros((len(rows), PEOPLE))
+    behind[np.arange(len(rows)), rows.probe] = 1
+    if not is_mated:
+        behind[np.arange(len(rows)), rows.reference] = 1
+    at_people = off @ behind
+    together = float((at_people**2).sum())
+    if not is_mated:
+        pairs = pd.Series(off).groupby(
+            [rows[["probe", "reference"]].min(axis=1).to_numpy(),
+             rows[["probe", "reference"]].max(axis=1).to_numpy()]
+        ).sum()  # fmt: skip
+        together -= float((pairs**2).sum())
+    people = int(behind.any(axis=0).sum())
+    variance = together * people / (people - 1) / len(rows) ** 2
+    effective = errors.mean() * (1 - errors.mean()) / variance
+    freedom = min(people - 1, (at_people**2).sum() ** 2 / (at_people**4).sum())
+    return min(effective, len(rows)), freedom
+
+
+@pytest.mark.parametrize(("errors", "trials"), [(0, 300), (1, 300), (17, 2_995), (300, 300)])
+def test_exact_intervals_by_three_hands(errors, trials):
+    """Ours, scipy's, statsmodels': to 12 digits."""
+    ours = exact_interval(errors, trials)
+    scipys = binomtest(errors, trials).proportion_ci(0.95, "exact")
+    assert (ours.low, ours.high) == pytest.approx((scipys.low, scipys.high), abs=1e-12)
+    theirs = proportion_confint(errors, trials, method="beta")
+    assert (ours.low, ours.high) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
+def test_the_curve_by_scikit_learn(name, seed):
+    """At every threshold that it has, with ties, by either rule."""
+    _, frame = made(name, seed)
+    acquired = frame[frame.acquired]
+    curve = det_curve(
+        acquired.score[acquired.mated], acquired.score[~acquired.mated], rule=RULES[name]
+    )
+    fpr, fnr, thresholds = det_of_sklearn(acquired.mated, acquired.score, drop_intermediate=False)
+    theirs = {at: rates for at, *rates in zip(thresholds, fpr, fnr, strict=True)}
+    seen = 0
+    for at, fmr, fnmr in zip(curve.thresholds, curve.fmr, curve.fnmr, strict=True):
+        # Above a whole number is from the next one on.
+        place = np.floor(at) + 1 if name == "above" else at
+        if place in theirs:
+            assert theirs[place] == pytest.approx([fmr, fnmr], abs=1e-12)
+            seen += 1
+    assert seen > 20
+
+
+def test_differences_by_statsmodels_and_by_hand():
+    """McNemar's exact test, Durkalski's for people with several pairs, Holm's correction."""
+    sides, refused = [], []
+    for name, seed in SYSTEMS:
+        table, frame = made(name, seed)
+        at = threshold_for_fmr(table, 1e-2).threshold
+        sides.append(Side(table=table, threshold=at))
+        refused.append(frame.assign(wrong=~passes(frame, at, name)))
+    found = difference(*sides, required_fmr=1e-2, resamples=300)
+    rows = refused[0].mated & refused[0].answered & refused[1].answered
+    first, second = (one.wrong[rows] for one in refused)
+    both = pd.crosstab(first, second)
+    assert found.only_first == both.loc[True, False]
+    assert found.only_second == both.loc[False, True]
+    exact = mcnemar_of_statsmodels(both, exact=True).pvalue
+    at_each = (first.astype(int) - second).groupby(refused[0].probe[rows]).sum()
+    clustered = chi2.sf(at_each.sum() ** 2 / (at_each**2).sum(), 1)
+    assert found.p_exact == pytest.approx(max(exact, clustered))
+    assert found.frr.value == pytest.approx(first.mean() - second.mean())
+    again = finish_differences([found] * 3, confidence=0.95, required_fmr=1e-2)
+    theirs = multipletests([found.p_value] * 3, method="holm")[1]
+    assert [one.p_adjusted for one in again] == pytest.approx(list(theirs))
+
+
+@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
+def test_concentration_by_pandas(name, seed):
+    """False matches person by person."""
+    table, frame = made(name, seed)
+    at = threshold_for_fmr(table, 1e-2).threshold
+    wrong = frame[~frame.mated & passes(frame, at, name)]
+    counts = pd.concat([wrong.probe, wrong.reference]).value_counts()
+    found = concentration(table, at)
+    assert (found.false_matches, found.people) == (len(wrong), len(counts))
+    assert found.worst_person == counts.iloc[0] / len(wrong)
+    assert found.worst_ten >= found.worst_person
+    least = counts.nlargest(10, keep="first").sum() / 2 / len(wrong)
+    assert least <= found.worst_ten <= 1
+
+
+def test_the_bootstrap_by_the_plainest_hand():
+    """People drawn again one by one, pairs repeated, thresholds sorted anew: the same spread."""
+    sides, frames = [], []
+    for name, seed in SYSTEMS:
+        table, frame = made(name, seed, decimals=6)
+        sides.append(Side(table=table, threshold=threshold_for_fmr(table, 1e-2).threshold))
+        frames.append(frame)
+    found = difference(*sides, required_fmr=1e-2, resamples=600)
+    chance, values = np.random.default_rng(9), []
+    for _ in range(150):
+        drawn = np.bincount(chance.integers(0, PEOPLE, PEOPLE), minlength=PEOPLE)
+        rates = []
+        for frame, other in (frames, frames[::-1]):
+            times = drawn[frame.probe] * np.where(frame.mated, 1, drawn[frame.reference])
+            strangers = ~frame.mated & frame.acquired
+            highest = np.sort(np.repeat(frame.score[strangers], times[strangers]))[::-1]
+            at = highest[int(1e-2 * len(highest))]
+            rows = frame.mated & frame.answered & other.answered
+            refused = ~(frame.score[rows] > at)
+            rates.append(float((refused * times[rows]).sum() / times[rows].sum()))
+        values.append(rates[0] - rates[1])
+    low, high = np.quantile(values, [0.025, 0.975])
+    ends, wide = found.frr.interval, high - low
+    # Products of draws vary a little more than the FMR does.
+    assert 0.75 * wide < ends.high - ends.low < 1.2 * wide
+    assert (ends.low + ends.high) / 2 == pytest.approx((low + high) / 2, abs=0.3 * wide)
+    assert Rates(sides[0].table).at("fmr", sides[0].threshold).value <= 1e-2
