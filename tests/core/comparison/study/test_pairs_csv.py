@@ -1,5 +1,7 @@
 """``pairs.csv``: read whole or refused whole, every fault with its line."""
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,6 +89,33 @@ def test_words_for_same(read, word, mated):
     assert read(f"{HEAD}\na1.jpg,b1.jpg,{word},{people}\n").pairs[0].mated is mated
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_separators_and_line_endings(read, separator, ending):
+    """Of a spreadsheet in any country; the lines are those of an editor."""
+    text = f"{HEAD},note\na1.jpg,a2.jpg,1,Ada,Ada,\n,,,,,\n\na1.jpg,b1.jpg,0,Ada,Bob,x\n"
+    for mark in ("\ufeff", ""):
+        study = read(mark + text.replace(",", separator).replace("\n", ending))
+        assert [pair.line for pair in study.pairs] == [2, 5]
+        assert study.subjects == ("Ada", "Bob")
+
+
+def test_lines_after_a_cell_of_two_lines(read):
+    """A quoted line break counts as an editor counts it."""
+    study = read(f'{HEAD},note\na1.jpg,a2.jpg,1,Ada,Ada,"x\ny"\na1.jpg,b1.jpg,0,Ada,Bob,"z"\n')
+    assert [pair.line for pair in study.pairs] == [3, 4]
+
+
+def test_one_problem_of_many_lines_is_said_once(read):
+    """With the first ten lines, and how many more there are."""
+    lines = "\n".join(f"a1.jpg,b1.jpg,perhaps,Ada,{'Bob' if n else ''}" for n in range(14))
+    advice = "write 1 for one person and 0 for two"
+    assert refusals(read, f"{HEAD}\n{lines}\na1.jpg,b1.jpg,0,Ada,\n") == [
+        "lines 2 and 16: reference_subject is empty",
+        f"lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 4 more: same is 'perhaps'; {advice}",
+    ]
+
+
 def test_groups(read):
     """A group of both, or of each; told once, it holds for the person everywhere."""
     study = read(
@@ -137,8 +166,8 @@ def test_every_fault_of_the_pairs(read, folder):
         "a2.jpg,c1.jpg,0,Cyd,Eve\n"
         "none.jpg,b2.jpg,0,Dan,Bob\n",
     ) == [
-        "line 2: the pair is said to be same, and its people are called 'Ada' and 'Bob'",
-        "line 3: the pair is said to be different, and its people are called 'Ada' and 'Ada'",
+        "line 2: the pair is said to be mated, and its people are called 'Ada' and 'Bob'",
+        "line 3: the pair is said to be non-mated, and its people are called 'Ada' and 'Ada'",
         "line 4: a picture is compared with itself",
         "line 4: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
         "line 5: the same two pictures as in line 3",
@@ -180,7 +209,12 @@ def test_a_person_in_two_groups(read):
         (f"{HEAD}\n\n,,,,\n", "has no pair"),
         (b"\xff\xfe", "is not UTF-8 text: save it as CSV in UTF-8"),
         (f'{HEAD}\n"a', "is no CSV: unexpected end of data"),
-        ("probe;reference\na;b\n", "line 1: the column probe is missing (separate columns with"),
+        ("probe|reference\na|b\n", "line 1: the column probe is missing"),
+        (
+            f"{HEAD},grup_sex\na,b,1,c,c,f\n",
+            "the column 'grup_sex' is unknown; did you mean group_s",
+        ),
+        (f"{HEAD},probe_gruop_x\na,b,1,c,c,f\n", "did you mean probe_group_x?"),
         (f"{HEAD},same\na,b,1,c,d,1\n", "line 1: the column 'same' stands there twice"),
     ],
 )
@@ -299,6 +333,27 @@ def test_files_that_lie_elsewhere(folder, tmp_path_factory):
     assert read.probe.samefile(pair.probe)
     assert read.reference.samefile(pair.reference)
     assert path.read_text().splitlines()[1].startswith("../")
+
+
+def test_no_cell_is_a_formula(folder):
+    """People, groups and files that a spreadsheet would compute are written so that it does not."""
+    (folder / "-2+3.jpg").touch()
+    pair = StudyPair(
+        probe=folder / "-2+3.jpg",
+        reference=folder / "b1.jpg",
+        mated=False,
+        probe_subject="-2+3",
+        reference_subject="@Bob",
+    )
+    groups = {"=1+1": {"-2+3": "+x", "@Bob": "'="}}
+    path = folder / "pairs.csv"
+    write_pairs_csv(path, Study(name="x", pairs=(pair,), groups=groups))
+    with path.open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in "=+-@\t\r"]
+    (read,) = (study := read_pairs_csv(path)).pairs
+    assert (read.probe_subject, read.reference_subject) == ("-2+3", "@Bob")
+    assert study.groups == groups
 
 
 def test_names_that_would_be_lost(folder):

@@ -100,7 +100,7 @@ def test_lfw_without_a_count_and_with_sets(people, tmp_path):
     assert len(read_study(path, pictures=people).pairs) == 2
     path.write_text("2\t1\nAda_B\t1\t2\nAda_B\t2\tCyd\t12\n")
     told = refused(read_study, path, pictures=people)
-    assert "line 1: 4 pairs are told, and 2 follow" in told
+    assert "line 1: 4 pairs are announced, and 2 follow" in told
 
 
 def test_people_who_are_called_by_numbers(people):
@@ -118,7 +118,7 @@ def test_every_fault_of_lfw_pairs(people):
     path = people / "pairs.txt"
     path.write_text("Ada_B 1\nAda_B one 2\nAda_B 1 Bob\nAda_B 1 2 3 4\n")
     assert refused(read_lfw_pairs, path).splitlines()[1:] == [
-        f"  line {line}: neither `name n1 n2` nor `name1 n1 name2 n2`" for line in (1, 2, 3, 4)
+        "  lines 1, 2, 3 and 4: neither `name n1 n2` nor `name1 n1 name2 n2`"
     ]
     path.write_text("Ada_B 1 2\nAda_B 2 1\nAda_B 1 1\nBob 2 Cyd 12\n")
     assert refused(read_lfw_pairs, path).splitlines()[1:] == [

@@ -1,0 +1,303 @@
+"""Pairs drawn from photographs of people, and people divided into two sets.
+
+Both by a seed: the same seed and names give the same, on every machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import numpy as np
+
+from facematch_core.errors import InvalidRequest
+
+from .reading import Study, StudyPair
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: How often a person is tried for two pictures that are not in a pair yet.
+_TRIES: Final = 20
+
+#: How many people fewer than asked for the calibration set may have, of all, so that no pair is
+#: lost.
+SLACK: Final = 0.1
+
+
+def draw_pairs(
+    pictures: Mapping[str, Sequence[Path]],
+    *,
+    mated: int | None = None,
+    non_mated: int | None = None,
+    within: str | None = None,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
+    split: bool = False,
+    seed: int = 0,
+    name: str = "drawn",
+) -> Study:
+    """Draw pairs, none twice.
+
+    Every person comes up before one comes up again, as far as their photographs allow: many people
+    say more than many pairs.
+
+    Args:
+        pictures: Files of each person, by any name; their order does not count.
+        mated: How many mated pairs, from 0 on; None for all there are.
+        non_mated: How many non-mated ones, from 0 on; None for as many as there are mated ones.
+        within: Name of a column of `groups`: non-mated pairs are drawn within its groups only,
+            where people are more alike than two of all.
+        groups: Column to person to group.
+        split: Whether to draw half of the pairs among one half of the people and half among the
+            other, so that `split_by_subject`, by any seed, loses none of them.
+        seed: The same seed and pictures give the same pairs.
+        name: Of the study.
+
+    Raises:
+        InvalidRequest: more pairs are wanted than there are, or none at all; a file stands there
+            twice; or `within` names no column.
+    """
+    groups = groups or {}
+    for kind, number in (("mated", mated), ("non-mated", non_mated)):
+        if number is not None and number < 0:
+            raise InvalidRequest(f"The number of {kind} pairs must be at least 0, not {number}.")
+    pictures = _each_once(pictures)
+    if within is not None and within not in groups:
+        known = ", ".join(groups) or "none"
+        raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {known}.")
+    chance = random.Random(seed)  # noqa: S311 - a draw, not a secret
+    of_group = groups[within] if within is not None else dict.fromkeys(pictures, "")
+    halves = _halves(pictures, of_group, chance) if split else [pictures]
+    whom = " of one half of the people" if split else ""
+
+    def shares(wanted: int) -> list[int]:
+        return [(wanted + len(halves) - 1 - half) // len(halves) for half in range(len(halves))]
+
+    wanted = [None] * len(halves) if mated is None else shares(mated)
+    same = [_mated(half, number, chance, whom) for half, number in zip(halves, wanted, strict=True)]
+    numbers = [len(pairs) for pairs in same] if non_mated is None else shares(non_mated)
+    if not sum(map(len, same)) + sum(numbers):
+        raise InvalidRequest("No pair at all is wanted: ask for one or more.")
+    different = [
+        _non_mated(half, of_group, number, chance, whom)
+        for half, number in zip(halves, numbers, strict=True)
+    ]
+    # From each half in turn: who stops in the middle has something of both.
+    pairs = tuple(
+        pair
+        for lists in (same, different)
+        for several in zip_longest(*lists)
+        for pair in several
+        if pair is not None
+    )
+    drawn = Study(name=name, pairs=pairs)
+    there = frozenset(drawn.subjects)
+    kept = {
+        column: {person: group for person, group in of_person.items() if person in there}
+        for column, of_person in groups.items()
+    }
+    return attrs.evolve(drawn, groups={column: of for column, of in kept.items() if of})
+
+
+def split_by_subject(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    share: float = 0.5,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Divide people, and with them pairs. A pair of one from each side belongs to neither.
+
+    People who are in pairs with each other, directly or through others, stay together if about the
+    wanted share comes of it: then no pair is lost. Pairs of more than a handful of people that were
+    drawn for it (`draw_pairs` with ``split``) are such. Else everybody is drawn alone, and of
+    non-mated pairs half is lost.
+
+    Args:
+        first, second: int64, (N,): the people of each pair.
+        seed: The same seed and people give the same division, whatever the order of the pairs.
+        share: Of the people, for the calibration set: above 0, below 1; at most so many, and at
+            most one, or a tenth of all, fewer.
+
+    Returns:
+        bool, (N,), twice: the pairs of the calibration set, and those of the evaluation set.
+
+    Raises:
+        InvalidRequest: the share is out of range.
+    """
+    if not 0 < share < 1:
+        raise InvalidRequest(f"The share for calibration lies between 0 and 1, not {share}.")
+    people = np.unique(np.concatenate([first, second]))
+    wanted = round(share * len(people))
+    chosen = _together(people, first, second, seed, wanted)
+    if chosen is None:
+        chosen = np.sort(np.random.default_rng(seed).permutation(people)[:wanted])
+    one, other = np.isin(first, chosen), np.isin(second, chosen)
+    return one & other, ~one & ~other
+
+
+# --- Drawing --------------------------------------------------------------------------------------
+
+
+def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
+    """Everybody who has a picture, in one order."""
+    whose: dict[Path, str] = {}
+    found: dict[str, list[Path]] = {}
+    for person in sorted(pictures):
+        for picture in sorted(pictures[person]):
+            if picture in whose:
+                raise InvalidRequest(
+                    f"The picture {str(picture)[:200]!r} stands there twice, of "
+                    f"{whose[picture][:60]!r} and of {person[:60]!r}."
+                )
+            whose[picture] = person
+            found.setdefault(person, []).append(picture)
+    return found
+
+
+def _halves(
+    pictures: Mapping[str, list[Path]], of_group: Mapping[str, str], chance: random.Random
+) -> list[dict[str, list[Path]]]:
+    """People in two halves, alike in groups and in numbers of photographs."""
+    people = [*pictures]
+    chance.shuffle(people)
+    people.sort(key=lambda person: (of_group.get(person, ""), len(pictures[person])))
+    halves: list[dict[str, list[Path]]] = [{}, {}]
+    # One to the left, two to the right, two to the left: else one half would always get the more.
+    for place, person in enumerate(people):
+        halves[(place + place // 2) % 2][person] = pictures[person]
+    return [{person: half[person] for person in sorted(half)} for half in halves]
+
+
+def _mated(
+    pictures: Mapping[str, Sequence[Path]], wanted: int | None, chance: random.Random, whom: str
+) -> list[StudyPair]:
+    """So many mated pairs, None for all: one of each person, then another of each, and so on."""
+    found = []
+    waiting = {}
+    for person, files in pictures.items():
+        waiting[person] = list(combinations(files, 2))
+        chance.shuffle(waiting[person])
+    while waiting:
+        people = [person for person, pairs in waiting.items() if pairs]
+        chance.shuffle(people)
+        waiting = {person: waiting[person] for person in people}
+        found += [_pair(person, *waiting[person].pop()) for person in people]
+    if wanted is None and not found:
+        raise InvalidRequest(
+            f"No person{whom} has two photographs, so there is no mated pair. Without mated pairs "
+            "only different people are compared: ask for 0 of them (--mated 0)."
+        )
+    if wanted is not None and wanted > len(found):
+        raise InvalidRequest(
+            f"{wanted} mated pairs{whom} are wanted, and the photographs make {len(found)}: a "
+            "mated pair needs two photographs of one person."
+        )
+    return found[:wanted]
+
+
+def _non_mated(
+    pictures: Mapping[str, Sequence[Path]],
+    of_group: Mapping[str, str],
+    wanted: int,
+    chance: random.Random,
+    whom: str,
+) -> list[StudyPair]:
+    members = defaultdict(list)
+    for person in pictures:
+        if person in of_group:
+            members[of_group[person]].append(person)
+    possible = 0
+    for people in members.values():
+        each = [len(pictures[person]) for person in people]
+        # Every two pictures, whoever shows; less every two of one person.
+        possible += (sum(each) ** 2 - sum(number**2 for number in each)) // 2
+    if wanted > possible:
+        raise InvalidRequest(
+            f"{wanted} non-mated pairs{whom} are wanted, and the photographs make {possible}."
+        )
+    if wanted > possible // 2:
+        # Most of all there are: they are listed, and drawn from the list.
+        every = [
+            (one, a, b, other)
+            for people in members.values()
+            for one, other in combinations(people, 2)
+            for a in pictures[one]
+            for b in pictures[other]
+        ]
+        return [_pair(*four) for four in chance.sample(every, wanted)]
+    return list(_spread(pictures, members, wanted, chance))
+
+
+def _spread(
+    pictures: Mapping[str, Sequence[Path]],
+    members: Mapping[str, Sequence[str]],
+    wanted: int,
+    chance: random.Random,
+) -> Iterator[StudyPair]:
+    """At most half of what there is: tried at random, everybody in turn."""
+    found: set[frozenset[Path]] = set()
+    people = [one for group in members.values() if len(group) > 1 for one in group]
+    group_of = {one: group for group in members.values() for one in group}
+    while len(found) < wanted:
+        chance.shuffle(people)
+        for one in people:
+            for _ in range(_TRIES):
+                other = chance.choice(group_of[one])
+                a, b = chance.choice(pictures[one]), chance.choice(pictures[other])
+                if other != one and frozenset((a, b)) not in found:
+                    found.add(frozenset((a, b)))
+                    yield _pair(one, a, b, other)
+                    break
+            if len(found) == wanted:
+                break
+
+
+def _pair(one: str, probe: Path, reference: Path, other: str | None = None) -> StudyPair:
+    """A pair of one person, or of two."""
+    return StudyPair(
+        probe=probe,
+        reference=reference,
+        mated=other is None,
+        probe_subject=one,
+        reference_subject=one if other is None else other,
+    )
+
+
+# --- Dividing -------------------------------------------------------------------------------------
+
+
+def _together(
+    people: NDArray[np.int64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    seed: int,
+    wanted: int,
+) -> NDArray[np.int64] | None:
+    """People for calibration, such that no pair is cut; None if too few of them can be found."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = np.searchsorted(people, first), np.searchsorted(people, second)
+    size = len(people)
+    graph = coo_array((np.ones(len(first), np.int8), ends), shape=(size, size))
+    components, component_of = connected_components(graph, directed=False)
+    if components < 2:
+        return None
+    sizes = np.bincount(component_of)
+    mixed = np.random.default_rng(seed).permutation(components)
+    # At random; should one large component spoil that, the large ones first.
+    for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
+        chosen, number = [], 0
+        for component in order.tolist():
+            if number + sizes[component] <= wanted:
+                chosen.append(component)
+                number += sizes[component]
+        if number and number >= wanted - max(1, SLACK * size):
+            return people[np.isin(component_of, chosen)]
+    return None

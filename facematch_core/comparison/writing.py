@@ -1,0 +1,406 @@
+"""Scores out: a frame, a CSV or Parquet file, and the pairs that a system got wrong.
+
+What is written here `read_scores` reads again, to the last digit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import numpy as np
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged
+
+from .cells import escaped
+from .model import (
+    BILLED,
+    DECISIONS,
+    NOT_ASKED,
+    Answers,
+    Grouping,
+    WrongPair,
+)
+from .study.reading import PROBE_GROUP, REFERENCE_GROUP, Study
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+
+def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFrame:
+    """Answers as a pandas DataFrame: a row for each pair and system, which `read_scores` reads.
+
+    Args:
+        answers: Of each system, all to the same pairs.
+        study: Whose pictures and people are named; without it, people are numbers.
+
+    Raises:
+        InvalidRequest: there are none, two have one name, or their pairs or groups differ, or those
+            of the study.
+    """
+    return _long(answers, study).to_pandas()
+
+
+def write_scores(path: Path, answers: Sequence[Answers], study: Study | None = None) -> None:
+    """Write answers as CSV, as `read_scores` reads them: every number to its last digit.
+
+    A file that is there is replaced when the new one is whole. No cell is a formula. What answers
+    hold only as a sum (how many pairs lack an answer for which reason) stands on pairs that lack
+    one, in any order; what is the same for a whole system stands on its first line.
+
+    Args:
+        path: The file.
+        answers, study: As of `to_frame`.
+
+    Raises:
+        InvalidRequest: as of `to_frame`.
+        OSError: it cannot be written.
+    """
+    _write_csv(_long(answers, study, once=True), path)
+
+
+def export(
+    what: Sequence[Answers] | Sequence[WrongPair], path: Path, study: Study | None = None
+) -> None:
+    """Write answers, or pairs that a system got wrong, to a file; its ending says the form.
+
+    Args:
+        what: Answers, as of `to_frame`, or what `wrong_pairs` found.
+        path: Ends with ``.csv`` or ``.parquet``; a file that is there is replaced.
+        study: As of `to_frame`.
+
+    Raises:
+        InvalidRequest: another ending, or an empty list; else as of `to_frame`.
+        OSError: it cannot be written.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InvalidRequest(f"{path} is no file to write scores to: end it .csv or .parquet.")
+    if not what:
+        raise InvalidRequest(
+            "The list is empty, and nothing says whether of answers or of wrong pairs: there is no "
+            "table to write."
+        )
+    if isinstance(what[0], WrongPair):
+        table = pa.table(
+            {
+                name: pa.array([getattr(one, name) for one in what], kind)
+                for name, kind in _wrong_types().items()
+            }
+        )
+    else:
+        table = _long(what, study, once=suffix == ".csv")  # type: ignore[arg-type]  # of answers
+    if suffix == ".csv":
+        _write_csv(table, path)
+    else:
+        _replace(path, lambda part: parquet.write_table(table, part))
+
+
+def wrong_pairs(
+    one: Answers, threshold: float | None, study: Study | None = None
+) -> list[WrongPair]:
+    """The pairs that a system got wrong at a threshold, the worst first.
+
+    False matches, the highest score first; false non-matches, the lowest first; then mated pairs
+    that could not be acquired. Pairs without an answer, and acquired ones without a score, are none
+    of them.
+
+    Args:
+        one: What it answered.
+        threshold: On the scale of its scores; None for its own decisions.
+        study: Whose pictures and people are named; without it, those of the file of scores are, if
+            it names any.
+
+    Raises:
+        InvalidRequest: there are no scores to hold against a threshold, or the study has other
+            pairs.
+    """
+    table = one.table
+    if study is not None:
+        _check_study(one, study)
+    passed = table.passed(threshold)
+    judged = table.acquired if threshold is None else table.scored
+    scores = table.scores
+    found = []
+    for kind, rows, key in (
+        ("false match", ~table.mated & passed, -scores),
+        ("false non-match", table.mated & judged & ~passed, scores),
+        ("failure to acquire", table.mated & table.answered & ~table.acquired, scores),
+    ):
+        places = np.flatnonzero(rows)
+        for place in places[np.argsort(key[places], kind="stable")].tolist():
+            probe, reference, one_subject, other_subject = _names_of(one, place, study)
+            found.append(
+                WrongPair(
+                    system=one.name,
+                    kind=kind,
+                    pair=place,
+                    probe=probe,
+                    reference=reference,
+                    probe_subject=one_subject,
+                    reference_subject=other_subject,
+                    score=None if np.isnan(scores[place]) else float(scores[place]),
+                    threshold=threshold,
+                )
+            )
+    return found
+
+
+def _names_of(
+    one: Answers, place: int, study: Study | None
+) -> tuple[str | None, str | None, str, str]:
+    if study is not None:
+        pair = study.pairs[place]
+        return (
+            str(pair.probe),
+            str(pair.reference),
+            pair.probe_subject,
+            pair.reference_subject,
+        )
+    numbers = int(one.table.probe_subjects[place]), int(one.table.reference_subjects[place])
+    names = one.names
+    if names is None:
+        return None, None, str(numbers[0]), str(numbers[1])
+    pictures = (
+        (names.pictures[names.probe[place]], names.pictures[names.reference[place]])
+        if names.pictures
+        else (None, None)
+    )
+    first, second = (names.subjects.get(number, str(number)) for number in numbers)
+    return *pictures, first, second
+
+
+def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False) -> Any:
+    """An Arrow table of all answers; only columns in which something is said.
+
+    Args:
+        answers, study: As of `to_frame`.
+        once: Whether what is the same for a system stands on its first line only.
+    """
+    import pyarrow as pa
+
+    _check(answers, study)
+    columns = [dict(_columns(one, study, once=once)) for one in answers]
+    said = {name for one in answers for name in _said(one, study)}
+    tables = [
+        pa.table({name: column for name, column in one.items() if name in said}) for one in columns
+    ]
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
+def _check(answers: Sequence[Answers], study: Study | None) -> None:
+    if not answers:
+        raise InvalidRequest("There are no answers to write.")
+    if len({one.name for one in answers}) < len(answers):
+        raise InvalidRequest("Two systems have the same name: give each its own.")
+    first = answers[0].table
+    for other in (one.table for one in answers[1:]):
+        is_same = all(
+            np.array_equal(getattr(first, column), getattr(other, column))
+            for column in ("mated", "probe_subjects", "reference_subjects")
+        )
+        if not is_same or not _same_groups(first.groups, other.groups):
+            raise InvalidRequest(
+                f"{first.name} and {other.name} were not asked about the same pairs: only answers "
+                "to one test set go into one file."
+            )
+    if study is not None:
+        _check_study(answers[0], study)
+
+
+def _check_study(one: Answers, study: Study) -> None:
+    if not np.array_equal(one.table.mated, study.mated):
+        raise InvalidRequest(
+            f"{one.name} answered {len(one.table):,} pairs, and the test set {study.name} has "
+            f"{len(study.pairs):,} or others: give the test set that was asked."
+        )
+
+
+def _same_groups(first: Mapping[str, Grouping], other: Mapping[str, Grouping]) -> bool:
+    return first.keys() == other.keys() and all(
+        group.labels == other[name].labels
+        and np.array_equal(group.probe, other[name].probe)
+        and np.array_equal(group.reference, other[name].reference)
+        for name, group in first.items()
+    )
+
+
+def _said(one: Answers, study: Study | None) -> Iterator[str]:
+    """Names of the columns in which there is something to say of a system."""
+    table = one.table
+    yield from ("system", "pair", "mated", "probe_subject", "reference_subject", "score")
+    yield "acquired"
+    if study is not None or (one.names is not None and one.names.pictures):
+        yield from ("probe", "reference")
+    for column in table.groups:
+        yield from (PROBE_GROUP + column, REFERENCE_GROUP + column)
+    for name, rows in {
+        "decision": table.decisions >= 0,
+        "error": ~table.answered,
+        "elapsed_s": ~np.isnan(one.elapsed_s),
+        # What is left out of these is a guess by the price.
+        "billed": (one.billed != BILLED.index(Charged.NO)) | (one.price is not None),
+    }.items():
+        if rows.any():
+            yield name
+    yield from (name for name, value in _of_one(one).items() if value is not None)
+
+
+def _columns(one: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
+    import pyarrow as pa
+
+    table = one.table
+    number = len(table)
+    zeros = np.zeros(number, np.int64)
+    yield "system", _coded(zeros, [one.name])
+    yield "pair", pa.array(np.arange(number))
+    yield "mated", pa.array(table.mated)
+    names = one.names
+    if study is not None:
+        yield "probe", pa.array([str(pair.probe) for pair in study.pairs], pa.string())
+        yield "reference", pa.array([str(pair.reference) for pair in study.pairs], pa.string())
+        for name, side in zip(_SUBJECTS, study.subject_numbers, strict=True):
+            yield name, _coded(side, study.subjects)
+    else:
+        if names is not None and names.pictures:
+            yield "probe", _coded(names.probe, names.pictures)
+            yield "reference", _coded(names.reference, names.pictures)
+        yield from zip(_SUBJECTS, _people(one), strict=True)
+    yield "score", pa.array(table.scores, from_pandas=True)
+    yield "decision", _coded(table.decisions, [str(decision) for decision in DECISIONS])
+    yield "acquired", pa.array(table.acquired, mask=~table.answered)
+    yield "error", _errors(one)
+    yield "elapsed_s", pa.array(one.elapsed_s, from_pandas=True)
+    yield "billed", _coded(one.billed, [str(billed) for billed in BILLED])
+    for column, group in table.groups.items():
+        yield PROBE_GROUP + column, _coded(group.probe, group.labels)
+        yield REFERENCE_GROUP + column, _coded(group.reference, group.labels)
+    at = np.where(np.arange(number) == 0, 0, -1) if once else zeros
+    for name, value in _of_one(one).items():
+        if isinstance(value, (float, int)):
+            yield name, pa.array(np.full(number, float(value)), mask=at < 0)
+        elif name in ("threshold", "price"):
+            yield name, pa.nulls(number, pa.float64())
+        else:
+            yield name, _coded(at if value else zeros - 1, [str(value)])
+
+
+_SUBJECTS: Final = ("probe_subject", "reference_subject")
+
+
+#: A name that is a number: a frame has it as one.
+_NUMBER: Final = re.compile("0|[1-9][0-9]{0,17}")
+
+
+def _people(one: Answers) -> Sequence[Any]:
+    """Who the probes and the references show: names, or numbers if every name is one."""
+    import pyarrow as pa
+
+    sides = np.stack([one.table.probe_subjects, one.table.reference_subjects])
+    if one.names is not None and one.names.subjects:
+        numbers, places = np.unique(sides, return_inverse=True)
+        places = places.reshape(sides.shape)
+        words = [one.names.subjects.get(who, str(who)) for who in numbers.tolist()]
+        if not all(map(_NUMBER.fullmatch, words)):
+            return [_coded(side, words) for side in places]
+        sides = np.array(words, np.int64)[places]
+    return [pa.array(side) for side in sides]
+
+
+def _of_one(one: Answers) -> dict[str, Any]:
+    """What is said of a whole system; None for nothing."""
+    table = one.table
+    return {
+        "rule": str(table.rule),
+        "threshold": table.threshold,
+        "scale": table.scale,
+        "price": one.price,
+        "currency": one.currency,
+        "backend": one.backend,
+        "model": one.model,
+        "other_models": json.dumps(dict(one.other_models)) if one.other_models else None,
+        "environment": None if one.environment is None else str(one.environment),
+        "privacy": one.privacy,
+        "people_known": None if one.people_known else "no",
+    }
+
+
+def _coded(places: NDArray[Any], words: Sequence[str]) -> Any:
+    """Words by their places; nothing where a place is below 0."""
+    import pyarrow as pa
+
+    places = places.astype(np.int32)
+    indices = pa.array(places, mask=places < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
+
+
+def _errors(one: Answers) -> Any:
+    words = [*one.not_answered, NOT_ASKED]
+    counts = [*one.not_answered.values()]
+    missing = int((~one.table.answered).sum())
+    at = np.repeat(np.arange(len(counts)), counts)[:missing]
+    places = np.full(len(one.table), -1)
+    padding = np.full(missing - len(at), len(counts))
+    places[~one.table.answered] = np.concatenate([at, padding])
+    return _coded(places, words)
+
+
+def _write_csv(table: Any, path: Path) -> None:
+    """Write an Arrow table as CSV without a formula: names are escaped, numbers are numbers."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    columns = []
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            column = pa.chunked_array(  # noqa: PLW2901 - the same in another form
+                [_escaped(chunk.dictionary).take(chunk.indices) for chunk in column.chunks],
+                pa.string(),
+            )
+        elif pa.types.is_string(column.type):
+            column = pa.chunked_array([_escaped(one) for one in column.chunks], pa.string())  # noqa: PLW2901 - likewise
+        elif pa.types.is_boolean(column.type):
+            column = column.cast(pa.int8())  # noqa: PLW2901 - likewise
+        columns.append(column)
+    header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
+    plain = pa.table(columns, names=table.column_names)
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            # pyarrow would put every name in quotes.
+            csv.write_csv(header, file, csv.WriteOptions(include_header=False))
+            csv.write_csv(plain, file, csv.WriteOptions(include_header=False))
+
+    _replace(path, write)
+
+
+def _escaped(words: Any) -> Any:
+    import pyarrow as pa
+
+    texts = [None if word is None else escaped(word) for word in words.to_pylist()]
+    return pa.array(texts, pa.string())
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    part = path.with_name(f"{path.name}.part")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _wrong_types() -> dict[str, Any]:
+    import pyarrow as pa
+
+    numbers = {"pair": pa.int64(), "score": pa.float64(), "threshold": pa.float64()}
+    return {field.name: numbers.get(field.name, pa.string()) for field in attrs.fields(WrongPair)}
