@@ -4,8 +4,7 @@ import attrs
 import numpy as np
 
 from facematch_core import Environment, ThresholdRule
-from facematch_core.comparison._answers import Answers
-from facematch_core.comparison.metrics import Grouping, ScoreTable
+from facematch_core.comparison.model import Answers, Grouping, ScoreTable
 
 #: No score: a failure to acquire.
 LOST = None

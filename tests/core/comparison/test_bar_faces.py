@@ -16,11 +16,11 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from facematch_core import Environment, ThresholdRule, open_verifier
-from facematch_core.comparison._evaluate import Asked, evaluate
-from facematch_core.comparison._json import from_document, to_document
-from facematch_core.comparison.metrics import det_curve, exact_interval, mcnemar, rates_at
+from facematch_core.comparison.evaluation import evaluate
+from facematch_core.comparison.model import Evaluation
 from facematch_core.comparison.report import report_html
-from facematch_core.comparison.running import Journal, read_answers, run_study
+from facematch_core.comparison.run import RunDatabase, read_answers, run_study
+from facematch_core.comparison.stats import det_curve, exact_interval, mcnemar, rates_at
 from facematch_core.comparison.study import read_study
 from facematch_mock_server import MockServer
 
@@ -55,7 +55,7 @@ def answers(study, tmp_path_factory):
     """What the local engine answers by itself, and behind two mock vendors."""
     pytest.importorskip("dlib", reason="the extra `local` is not installed")
     switches = {"didit": {"write_limit": None}}
-    journal = Journal(f"sqlite:///{tmp_path_factory.mktemp('store')}/study.sqlite3")
+    database = RunDatabase(f"sqlite:///{tmp_path_factory.mktemp('store')}/study.sqlite3")
     with MockServer(vendor=["didit", "deepvue"], engine="local", switches=switches) as mock:
         didit, deepvue = mock.of("didit"), mock.of("deepvue")
         at_mock = {"base_url": mock.url, "environment": Environment.MOCK}
@@ -73,18 +73,18 @@ def answers(study, tmp_path_factory):
         openers = {
             name: functools.partial(open_verifier, name, **own) for name, own in settings.items()
         }
-        summary = run_study(study, openers, journal)
+        summary = run_study(study, openers, database)
         assert summary.is_complete
         assert [len(one.control.charges()) for one in (didit, deepvue)] == [740, 740]
-    found = read_answers(journal, summary.study)
-    journal.close()
+    found = read_answers(database, summary.study)
+    database.close()
     return found
 
 
 @pytest.fixture(scope="module")
 def evaluation(answers):
     """One evaluation of all three, on all pairs."""
-    return evaluate(answers, Asked(required_fmr=REQUIRED_FMR, split=False), name="faces")
+    return evaluate(answers, required_fmr=REQUIRED_FMR, name="faces")
 
 
 def test_all_three_answer_every_pair(answers):
@@ -124,8 +124,8 @@ def test_det_curves_are_those_of_scikit_learn(answers):
 
 def test_the_curve_of_the_report_lies_on_scikit_learns(answers, evaluation):
     """Each point of it, by the strictness of each vendor."""
-    for one, contender in zip(answers, evaluation.contenders, strict=True):
-        table, curve = one.table, contender.curve
+    for one, system in zip(answers, evaluation.systems, strict=True):
+        table, curve = one.table, system.curve
         fmr, fnmr, thresholds = sklearn_det_curve(table.mated, table.scores)
         side = "right" if table.rule is ThresholdRule.ABOVE else "left"
         places = np.searchsorted(thresholds, curve.thresholds, side=side)
@@ -136,19 +136,19 @@ def test_the_curve_of_the_report_lies_on_scikit_learns(answers, evaluation):
 
 
 def test_rates_are_what_counting_says(answers, evaluation):
-    """At the threshold for the required FMR, and at each contender's own."""
-    for one, contender in zip(answers, evaluation.contenders, strict=True):
+    """At the threshold for the required FMR, and at each system's own."""
+    for one, system in zip(answers, evaluation.systems, strict=True):
         table = one.table
-        required = contender.at_required
+        required = system.at_required
         scores = table.scores.tolist()
         strict = table.rule is ThresholdRule.ABOVE
         passed = [s > required.threshold if strict else s >= required.threshold for s in scores]
         _counted(required, table.mated.tolist(), passed)
         assert required.fmr.value <= REQUIRED_FMR
-        own = contender.at_default
+        own = system.at_default
         _counted(own, table.mated.tolist(), (table.decisions == 1).tolist())
-    assert evaluation.contenders[0].at_default.fmr.errors <= 3
-    assert evaluation.contenders[0].at_default.fnmr.errors <= 3
+    assert evaluation.systems[0].at_default.fmr.errors <= 3
+    assert evaluation.systems[0].at_default.fnmr.errors <= 3
 
 
 def _counted(point, mated, passed):
@@ -162,8 +162,8 @@ def _counted(point, mated, passed):
 
 def test_exact_intervals_are_those_of_statsmodels(evaluation):
     """For every count of the report; pairs that share people are worth less."""
-    for contender in evaluation.contenders:
-        for point in (contender.at_required, contender.at_default):
+    for system in evaluation.systems:
+        for point in (system.at_required, system.at_default):
             for rate in (point.fmr, point.fnmr, point.far, point.frr):
                 low, high = proportion_confint(rate.errors, rate.trials, 0.05, method="beta")
                 ours = exact_interval(rate.errors, rate.trials)
@@ -174,11 +174,11 @@ def test_exact_intervals_are_those_of_statsmodels(evaluation):
 def test_differences_are_those_of_statsmodels(answers, evaluation):
     """McNemar's exact test of every two, each at its threshold for the required FMR."""
     refused = {}
-    for one, contender in zip(answers, evaluation.contenders, strict=True):
-        passed = one.table.passed(contender.at_required.threshold)
-        refused[contender.name] = ~passed[one.table.mated]
-    assert len(evaluation.paired) == 3
-    for pair in evaluation.paired:
+    for one, system in zip(answers, evaluation.systems, strict=True):
+        passed = one.table.passed(system.at_required.threshold)
+        refused[system.name] = ~passed[one.table.mated]
+    assert len(evaluation.differences) == 3
+    for pair in evaluation.differences:
         first, second = refused[pair.first], refused[pair.second]
         only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
         table = [
@@ -186,7 +186,7 @@ def test_differences_are_those_of_statsmodels(answers, evaluation):
             [only_second, int((~first & ~second).sum())],
         ]
         assert (pair.only_first, pair.only_second) == (only_first, only_second)
-        assert pair.p_value == pytest.approx(statsmodels_mcnemar(table, exact=True).pvalue)
+        assert pair.p_exact == pytest.approx(statsmodels_mcnemar(table, exact=True).pvalue)
         assert not pair.is_real
 
 
@@ -206,13 +206,13 @@ def test_the_mcnemar_test_itself(answers):
 def test_one_report_of_all_three(evaluation):
     """It names them, says where they answered from, and what 23 people cannot show."""
     page = report_html(evaluation)
-    assert all(one.name in page for one in evaluation.contenders)
-    assert [one.environment for one in evaluation.contenders] == [
+    assert all(one.name in page for one in evaluation.systems)
+    assert [one.environment for one in evaluation.systems] == [
         Environment.LOCAL,
         Environment.MOCK,
         Environment.MOCK,
     ]
-    codes = {limit.code for limit in evaluation.limits}
-    assert {"few_people", "not_divided", "not_the_vendor"} <= codes
-    document = json.loads(json.dumps(to_document(evaluation)))
-    assert from_document(document) == evaluation
+    codes = {caveat.code for caveat in evaluation.caveats}
+    assert {"few_people", "not_the_vendor"} <= codes
+    document = json.loads(json.dumps(evaluation.to_dict()))
+    assert Evaluation.from_dict(document) == evaluation

@@ -3,14 +3,13 @@
 import attrs
 import numpy as np
 import pytest
-from core.comparison.tables import LOST, answers, real, unanswered
+from core.comparison.tables import LOST, answers, changed, real, unanswered
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import Charged, Decision
-from facematch_core.comparison._answers import BILLED
-from facematch_core.comparison._service import PERCENTILES, service_of, verified
-from facematch_core.comparison.metrics import DECISIONS
+from facematch_core.comparison.evaluation import service_of
+from facematch_core.comparison.model import BILLED, DECISIONS
 
 
 def test_availability():
@@ -28,8 +27,9 @@ def test_availability():
 def test_percentiles_are_times_that_were_measured(times):
     """The nearest rank: at least so many of a hundred took no longer, and one fewer would not."""
     one = attrs.evolve(answers([90] * len(times), []), elapsed_s=np.array(times))
-    found = service_of(one).latency_s
-    assert [*found] == [str(percent) for percent in PERCENTILES]
+    found, count = service_of(one).latency_s, len(times)
+    assert [*found] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
+    assert service_of(one).timed == count
     for percent, value in found.items():
         assert value in times
         within = sum(time <= value for time in times)
@@ -39,9 +39,10 @@ def test_percentiles_are_times_that_were_measured(times):
 
 def test_times_of_what_was_not_answered_do_not_count():
     """Nor does what was not measured; without any there is no percentile."""
-    one = unanswered(answers([90, 80], [10]), [0])
-    timed = attrs.evolve(one, elapsed_s=np.array([99.0, 2.0, np.nan]))
-    assert set(service_of(timed).latency_s.values()) == {2.0}
+    one = unanswered(answers([90, 80, 70], [10]), [0])
+    timed = attrs.evolve(one, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan]))
+    assert service_of(timed).latency_s == {"50": 2.0}
+    assert service_of(timed).timed == 2
     assert service_of(one).latency_s == {}
 
 
@@ -72,13 +73,14 @@ def test_nobody_let_in_costs_nothing_per_person():
     assert (free.cost, free.price, free.currency, free.cost_per_verified) == (None,) * 4
 
 
-@pytest.mark.parametrize(("decision", "counts"), [(d, d is Decision.MATCH) for d in Decision])
-def test_let_in_is_who_matches(decision, counts):
+@pytest.mark.parametrize("decision", Decision)
+def test_verified_is_who_matches(decision):
     """REVIEW is a person's work, and a match of two people is no verified person."""
-    one = answers([90], [90])
+    one = real(answers([90], [90]))
     place = np.full(2, DECISIONS.index(decision), np.int8)
-    table = attrs.evolve(one.table, decisions=place)
-    assert verified(table) == counts
+    one = attrs.evolve(changed(one, decisions=place), billed=np.full(2, 1))
+    expected = 0.05 if decision is Decision.MATCH else None
+    assert service_of(one).cost_per_verified == expected
 
 
 def test_nothing_was_asked():

@@ -1,0 +1,212 @@
+"""From answers to a calibration: the file of thresholds that verifiers read.
+
+The threshold that was judged is the threshold that is shipped. `calibrate` chooses on all pairs, as
+`evaluate` does unless it is asked to split the people; `calibration_of` ships the very threshold of
+an evaluation, whichever way it was chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from facematch_core._basics import SystemClock, nearest
+from facematch_core.calibration import Calibration, CalibrationPoint
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment
+
+from .evaluation import fmr_bounds
+from .model import Answers, Evaluation
+from .stats import threshold_for_fmr, trials_for
+
+_ALL: Final = "all pairs; the bound is that of an order statistic, and holds for the same pairs"
+_SPLIT: Final = "one half of the people; the rates and the bound are those of the other half"
+
+
+def calibrate(
+    one: Answers,
+    max_fmrs: Sequence[float],
+    *,
+    name: str,
+    digest: str | None = None,
+    bounded: bool = False,
+    confidence: float = 0.95,
+    valid_days: int | None = None,
+    allow_mock: bool = False,
+    made_at: datetime | None = None,
+) -> Calibration:
+    """Choose the thresholds of one system on all of its pairs.
+
+    Args:
+        one: What it answered; of one model (`read_answers` gives each model apart).
+        max_fmrs: The false match rates that a threshold is wanted for, each above 0, at most 1.
+        name: What the test set is called.
+        digest: Of its pairs and pictures; None if there are none.
+        bounded: Whether the upper bound, and not only what was seen, is to be at most the rate.
+        confidence: Of the upper bound, one-sided.
+        valid_days: How long the calibration may be used; None for ever.
+        allow_mock: Calibrate from answers of a mock or a sandbox, too; only a verifier that is set
+            to it accepts the result.
+        made_at: When; None for now.
+
+    Raises:
+        InvalidRequest: the system gives decisions only, or not where its answers come from, or its
+            scores do not lie between 0 and 100, or all of them at 1 or below, or too few pairs
+            were compared for one of the rates.
+    """
+    points = []
+    if not one.table.is_scored:
+        raise InvalidRequest(
+            f"{one.name} does not give a score for every pair, so no threshold of it can be chosen."
+        )
+    _check_scores(one.name, one.table.scores[one.table.scored])
+    backend, scale, environment = _origin(
+        one.name, one.backend, one.table.scale, one.environment, allow_mock=allow_mock
+    )
+    for max_fmr in max_fmrs:
+        choice = threshold_for_fmr(one.table, max_fmr, confidence=confidence, bounded=bounded)
+        if choice.threshold is None or choice.fmr is None or choice.upper is None:
+            raise InvalidRequest(f"No threshold for an FMR of {max_fmr:g}: {choice.why_not}")
+        needed = math.ceil(1 / max_fmr * (1 - 1e-12))
+        if choice.fmr.trials < needed:
+            floor = f" ({trials_for(max_fmr, confidence=confidence):,} to show it)"
+            raise InvalidRequest(
+                f"No threshold for an FMR of {max_fmr:g}: it cannot be seen in "
+                f"{choice.fmr.trials:,} pairs of different people. At least {needed:,} are "
+                f"needed{floor}."
+            )
+        points.append(
+            CalibrationPoint(
+                max_fmr=max_fmr,
+                threshold=choice.threshold,
+                errors=choice.fmr.errors,
+                trials=choice.fmr.trials,
+                upper=choice.upper,
+                is_bounded=bounded,
+            )
+        )
+    made_at = made_at or SystemClock().now()
+    return Calibration(
+        backend=backend,
+        scale=scale,
+        model=one.model,
+        rule=one.table.rule,
+        environment=environment,
+        study=name,
+        study_digest=digest,
+        chosen_on=_ALL,
+        confidence=confidence,
+        made_at=made_at,
+        expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
+        points=points,
+    )
+
+
+def calibration_of(
+    evaluation: Evaluation,
+    system: str,
+    *,
+    max_fmr: float | None = None,
+    confidence: float = 0.95,
+    valid_days: int | None = None,
+    allow_mock: bool = False,
+    made_at: datetime | None = None,
+) -> Calibration:
+    """The threshold of a system that an evaluation judged, as a calibration.
+
+    Args:
+        evaluation: With an operating point at the required FMR for the system.
+        system: Its name.
+        max_fmr: The FMR that it is to be used for; None for that of the evaluation. A gate judges
+            a stricter threshold than its limit asks for: then this is the limit.
+        confidence: Of the upper bound, one-sided, above 0.5.
+        valid_days, allow_mock, made_at: As of `calibrate`.
+
+    Raises:
+        InvalidRequest: as of `calibrate`; or the evaluation has no such system or no threshold for
+            it.
+    """
+    known = {one.name: one for one in evaluation.systems}
+    if system not in known:
+        raise InvalidRequest(f"No system is called {system[:60]!r} here; {nearest(system, known)}")
+    one = known[system]
+    at = one.at_required
+    if at is None or at.threshold is None:
+        raise InvalidRequest(f"There is no threshold of {system} to ship: {one.why_not}")
+    if one.histogram is not None:
+        _check_scores(system, np.array([one.histogram.edges[0], one.histogram.edges[-1]]))
+    backend, scale, environment = _origin(
+        system, one.backend, one.scale, one.environment, allow_mock=allow_mock
+    )
+    made_at = made_at or SystemClock().now()
+    upper = fmr_bounds(at, evaluation.required_fmr, confidence)[1]
+    return Calibration(
+        backend=backend,
+        scale=scale,
+        model=one.model,
+        rule=at.rule,
+        environment=environment,
+        study=evaluation.study.name,
+        study_digest=evaluation.study.digest,
+        chosen_on=_SPLIT if at.chosen_on == "calibration" else _ALL,
+        confidence=confidence,
+        made_at=made_at,
+        expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
+        points=[
+            CalibrationPoint(
+                max_fmr=evaluation.required_fmr if max_fmr is None else max_fmr,
+                threshold=at.threshold,
+                errors=at.fmr.errors,
+                trials=at.fmr.trials,
+                upper=upper,
+                is_bounded=upper <= (evaluation.required_fmr if max_fmr is None else max_fmr),
+            )
+        ],
+    )
+
+
+def _origin(
+    name: str,
+    backend: str | None,
+    scale: str | None,
+    environment: Environment | None,
+    *,
+    allow_mock: bool,
+) -> tuple[str, str, Environment]:
+    missing = [
+        what
+        for what, value in (("backend", backend), ("scale", scale), ("environment", environment))
+        if value is None
+    ]
+    if backend is None or scale is None or environment is None:
+        raise InvalidRequest(
+            f"The answers of {name} do not say {' and '.join(missing)}, which a calibration is "
+            "bound to: a file of scores has columns for them, for example backend didit, scale "
+            f"didit/face-match-v3, environment production ({', '.join(map(str, Environment))})."
+        )
+    if environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
+        raise InvalidRequest(
+            f"{name} answered from a {environment}: such a threshold says nothing about the "
+            "vendor. --allow-mock writes one that only a verifier set to it accepts."
+        )
+    return backend, scale, environment
+
+
+def _check_scores(name: str, scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+    """A verifier's scores and thresholds lie between 0 and 100; a file of scores may be others'."""
+    low, high = float(scores.min()), float(scores.max())
+    if low < 0 or high > 100:
+        raise InvalidRequest(
+            f"The scores of {name} lie between {low:g} and {high:g}: a calibration is for a "
+            "verifier, whose scores lie between 0 and 100."
+        )
+    if high <= 1:
+        raise InvalidRequest(
+            f"The scores of {name} lie between {low:g} and {high:g}, which looks like shares: a "
+            "calibration is for a verifier, whose scores lie between 0 and 100. Multiply them by "
+            "100 if that is what they are."
+        )

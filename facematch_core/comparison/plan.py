@@ -1,0 +1,428 @@
+"""How many comparisons a claim needs, what they cost, and what less money can still show.
+
+Two kinds of claim. *A rate is at most so much*: without an error 299 pairs show 1 %, 2,995 show
+0.1 %, 29,956 show 0.01 %, the floors under every study. *Two systems differ*: as many mated pairs
+as make it likely that a difference of the size that matters is seen, and as many non-mated pairs as
+place both thresholds well enough not to drown it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any, Final
+
+import attrs
+import numpy as np
+from scipy.stats import binom, norm
+
+from facematch_core.errors import InvalidRequest
+
+from .model import as_json
+from .stats.intervals import trials_for
+from .stats.sequential import Looks
+
+#: Errors that a plan looks at: a vendor that is a little better than asked still makes some.
+ERRORS: Final = (0, 1, 3, 10)
+
+#: Parts of the money that are looked at unless budgets are named.
+PARTS: Final = (Decimal("0.5"), Decimal("0.2"), Decimal("0.05"))
+
+#: With fewer false matches than this a threshold is placed too badly to compare two systems at it.
+FEW_FALSE_MATCHES: Final = 5
+
+
+@attrs.frozen(kw_only=True)
+class DifferencePlan:
+    """A difference in FRR between two systems that a study should be able to see.
+
+    Attributes:
+        first, second: The FRR that is expected of each, 0-1, not the same.
+        power: The probability to see the difference, if it is there; above 0.5, below 1.
+        correlation: Between the errors of the two on one pair, -1 to 1. What is hard for one is as
+            a rule hard for the other, which makes the difference easier to see; 0 is careful.
+        disagreement: Instead of `correlation`, the share of mated pairs that exactly one of them
+            turns away; None to compute it.
+        systems: How many are compared, each with each other, at least 2; for 5 systems a difference
+            has to be as clear as in one of 10 questions (Holm's first step).
+        pairs_per_person: Mated pairs of one person, at least 1.
+        intra_cluster_correlation: Between the differences of two pairs of one person, 0-1.
+        growth: How many times as high the FRR is at a tenth of the FMR, above 1, as a DET curve
+            shows it: the steeper, the more false matches are needed to place the threshold. None
+            for that of normal scores, which is careful: it is 5 to 10 where vendors often have 2.
+    """
+
+    first: float
+    second: float
+    power: float = 0.8
+    correlation: float = 0.0
+    disagreement: float | None = None
+    systems: int = 2
+    pairs_per_person: int = 1
+    intra_cluster_correlation: float = 0.0
+    growth: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, low, high in (("first", 0, 1), ("second", 0, 1), ("power", 0.5, 1)):
+            if not low < getattr(self, name) < high:
+                raise InvalidRequest(
+                    f"{name} must lie between {low} and {high}, and is {getattr(self, name)}."
+                )
+        if self.first == self.second:
+            raise InvalidRequest(f"Two systems of one FRR ({self.first:g}) have no difference.")
+        if self.systems < 2 or self.pairs_per_person < 1:
+            raise InvalidRequest("There are at least two systems, and one pair for each person.")
+        if not 0 <= self.intra_cluster_correlation <= 1:
+            raise InvalidRequest(
+                "The intra-cluster correlation lies between 0 and 1, and is "
+                f"{self.intra_cluster_correlation}."
+            )
+        if self.growth is not None and not 1 < self.growth < math.inf:
+            raise InvalidRequest(
+                f"The FRR grows as the FMR falls: growth is above 1, not {self.growth}."
+            )
+        least = abs(self.first - self.second)
+        most = min(self.first + self.second, 2 - self.first - self.second)
+        if not least - 1e-12 <= self.disagreeing <= most + 1e-12:
+            raise InvalidRequest(
+                f"Two systems with an FRR of {self.first:g} and {self.second:g} disagree about "
+                f"{least:g} to {most:g} of the pairs; {self.disagreeing:g} was given, or follows "
+                "from the correlation."
+            )
+
+    @property
+    def disagreeing(self) -> float:
+        """The share of mated pairs that exactly one of them turns away, 0-1."""
+        if self.disagreement is not None:
+            return self.disagreement
+        a, b = self.first, self.second
+        both = a * b + self.correlation * math.sqrt(a * (1 - a) * b * (1 - b))
+        return a + b - 2 * both
+
+
+@attrs.frozen(kw_only=True)
+class Need:
+    """What it takes to show both claims, if no more errors come than allowed for.
+
+    Attributes:
+        errors: That each kind of pair may bring.
+        mated, non_mated: Comparisons that are judged, of different people as far as possible.
+        draw_mated, draw_non_mated: Comparisons to draw and to ask about, so that so many are
+            judged.
+        cost: Vendor to the price of all that are asked about; empty without a price.
+    """
+
+    errors: int
+    mated: int
+    non_mated: int
+    draw_mated: int
+    draw_non_mated: int
+    cost: Mapping[str, Decimal] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Less:
+    """What a smaller budget can show at best: without one error.
+
+    Attributes:
+        vendor: Who is asked.
+        budget: The money.
+        mated, non_mated: Comparisons that it buys, divided as in the whole plan.
+        frr, fmr: The lowest rates that those of them can show that are judged; None without such
+            a comparison.
+    """
+
+    vendor: str
+    budget: Decimal
+    mated: int
+    non_mated: int
+    frr: float | None
+    fmr: float | None
+
+
+@attrs.frozen(kw_only=True)
+class DifferenceNeed:
+    """What it takes to see a difference between two systems.
+
+    Attributes:
+        of: The difference.
+        alpha: The error probability of one question, two-sided, after the number of systems.
+        disagreement: Share of mated pairs that exactly one of the two turns away.
+        design_effect: How many pairs count as one because they share people, at least 1.
+        false_matches: That the non-mated pairs are expected to bring at each threshold; at least
+            `FEW_FALSE_MATCHES`.
+        threshold_share: The share of the uncertainty of the difference that comes of thresholds
+            that are estimates, 0-1; mated and non-mated pairs are chosen so that their sum is
+            smallest.
+        mated, non_mated: Comparisons that are judged.
+        people: With mated pairs, at least.
+        draw_mated, draw_non_mated: Comparisons to draw and to ask about.
+        cost: Vendor to the price of all that are asked about; empty without a price.
+        expected_share, expected_share_null: With looks, the share of the mated pairs that is asked
+            on the average, if the difference is there and if there is none; None without looks.
+    """
+
+    of: DifferencePlan
+    alpha: float
+    disagreement: float
+    design_effect: float
+    false_matches: int
+    threshold_share: float
+    mated: int
+    non_mated: int
+    people: int
+    draw_mated: int
+    draw_non_mated: int
+    cost: Mapping[str, Decimal] = attrs.field(factory=dict)
+    expected_share: float | None = None
+    expected_share_null: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StudyPlan:
+    """A plan for two claims, FMR at most so much and FRR at most so much, and for a difference.
+
+    Attributes:
+        fmr, frr: The claims, 0-1.
+        confidence: Of the claims, one-sided; a difference is tested two-sided at 1 - `confidence`.
+        split: Whether half of the people choose the thresholds, and only the other half is judged.
+        needs: By how many errors are allowed for, rising; the first is the floor.
+        less: What less money can show.
+        difference: What the difference needs; None unless one was asked for.
+    """
+
+    fmr: float
+    frr: float
+    confidence: float
+    split: bool
+    needs: tuple[Need, ...]
+    less: tuple[Less, ...]
+    difference: DifferenceNeed | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON knows it; amounts of money are text, so that they stay exact."""
+        exact: dict[str, Any] = _with_text(as_json(self))
+        return exact
+
+
+def plan_study(
+    *,
+    fmr: float,
+    frr: float,
+    prices: Mapping[str, Decimal] | None = None,
+    budgets: Sequence[Decimal] = (),
+    confidence: float = 0.95,
+    split: bool = False,
+    difference: DifferencePlan | None = None,
+    looks: Looks | None = None,
+) -> StudyPlan:
+    """Plan a study of vendors.
+
+    The numbers are for pairs that are independent of each other: floors. Pairs that share people
+    are worth less, and the report says how much less they were.
+
+    Args:
+        fmr, frr: What is to be shown of each vendor: above 0, below 1. A difference is looked for
+            at this FMR.
+        prices: Vendor to the price of one comparison, at least 0.
+        budgets: Money that is there for each vendor; none for parts of what the floor costs.
+        confidence: One-sided, between 0 and 1.
+        split: Whether half of the people choose the thresholds. Of pairs that are drawn within the
+            halves (`draw_pairs` with ``split``) half is judged; of others even fewer.
+        difference: A difference between two systems that is to be seen, too.
+        looks: Declared beforehand, for a run that stops as soon as the difference is seen; their
+            `alpha` is that of all differences together, divided here by the number of them.
+
+    Raises:
+        InvalidRequest: a number is out of range, or there are looks without a difference.
+    """
+    prices = prices or {}
+    for vendor, price in prices.items():
+        if not price.is_finite() or price < 0:
+            raise InvalidRequest(f"The price of {vendor[:60]} must be at least 0, not {price}.")
+    if any(not budget.is_finite() or budget <= 0 for budget in budgets):
+        raise InvalidRequest("A budget must be above 0.")
+    if looks is not None and difference is None:
+        raise InvalidRequest("Looks stop a run when a difference is seen: plan a difference, too.")
+    parts = 2 if split else 1
+    needs = tuple(
+        Need(errors=errors, **_asked(mated, non_mated, prices, parts))
+        for errors in ERRORS
+        for mated, non_mated in [
+            (trials_for(frr, errors, confidence), trials_for(fmr, errors, confidence))
+        ]
+    )
+    return StudyPlan(
+        fmr=fmr,
+        frr=frr,
+        confidence=confidence,
+        split=split,
+        needs=needs,
+        less=tuple(
+            _less(vendor, budget, price, needs[0], confidence, parts=parts)
+            for vendor, price in prices.items()
+            if price
+            for budget in (budgets or [_cents(part * needs[0].cost[vendor]) for part in PARTS])
+        ),
+        difference=None
+        if difference is None
+        else _difference(difference, fmr, 1 - confidence, looks, prices, parts=parts),
+    )
+
+
+def lowest_rate(trials: int, confidence: float = 0.95) -> float | None:
+    """The lowest rate, 0-1, that `trials` without an error can show; None without a trial."""
+    return -math.expm1(math.log1p(-confidence) / trials) if trials else None
+
+
+def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: float) -> float:
+    """The probability that McNemar's exact test sees a difference between two systems.
+
+    Exact: over all numbers of pairs that they may disagree about, whatever number that will be (S.
+    W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R controls per
+    case", Biometrics 40, 1984).
+
+    Args:
+        pairs: Independent mated pairs, at least 1.
+        only_first, only_second: The probability that only this one turns a pair away, 0-1.
+        alpha: Two-sided.
+    """
+    both = only_first + only_second
+    if both <= 0:
+        return 0.0
+    middle, spread = pairs * both, math.sqrt(pairs * both * (1 - both))
+    low, high = max(0, math.floor(middle - 9 * spread)), min(pairs, math.ceil(middle + 9 * spread))
+    disagreed = np.arange(low, high + 1)
+    # The most that the better one may have, so that the test sees the difference; -1 for none.
+    most = binom.ppf(alpha / 2, disagreed, 0.5)
+    most = np.where(2 * binom.cdf(most, disagreed, 0.5) < alpha, most, most - 1)
+    share = only_first / both
+    seen = binom.cdf(most, disagreed, share) + binom.sf(disagreed - most - 1, disagreed, share)
+    return float(binom.pmf(disagreed, pairs, both) @ seen)
+
+
+# --- Below --------------------------------------------------------------------------------------
+
+
+def _difference(
+    of: DifferencePlan,
+    fmr: float,
+    alpha: float,
+    looks: Looks | None,
+    prices: Mapping[str, Decimal],
+    *,
+    parts: int,
+) -> DifferenceNeed:
+    """How many pairs of each kind see a difference.
+
+    The difference varies because mated pairs are few, as McNemar's test has it (R. J. Connor,
+    "Sample size for testing differences in proportions for the paired-sample design", Biometrics
+    43, 1987), and because each threshold lies where so many false matches of the test set happen to
+    put it: the logarithm of its true FMR varies by one over their number, and the FRR with it.
+    """
+    questions = of.systems * (of.systems - 1) // 2
+    alpha /= questions
+    psi, apart = of.disagreeing, of.first - of.second
+    wanted = float(norm.isf(alpha / 2)) + float(norm.ppf(of.power))
+    inflation = 1.0
+    shares: tuple[float | None, float | None] = (None, None)
+    if looks is not None:
+        of_one = attrs.evolve(looks, alpha=looks.alpha / questions)
+        alpha = of_one.alpha
+        wanted = float(norm.isf(alpha / 2)) + float(norm.ppf(of.power))
+        drift = of_one.drift_for(of.power)
+        inflation = (drift / wanted) ** 2
+        shares = (of_one.expected_share(drift), of_one.expected_share(0.0))
+    effect = 1 + (of.pairs_per_person - 1) * of.intra_cluster_correlation
+    variance = (apart / wanted) ** 2
+    # What one expected false match at each threshold would leave of uncertainty.
+    steep = _steepness(of.first, fmr, of.growth) ** 2 + _steepness(of.second, fmr, of.growth) ** 2
+    # Of the sum of both kinds of pairs this share of thresholds is the cheapest.
+    ratio = math.sqrt(steep / (fmr * psi * effect))
+    share = ratio / (1 + ratio)
+    matches = max(FEW_FALSE_MATCHES, math.ceil(steep * inflation / (variance * share)))
+    share = steep * inflation / (variance * matches)
+    alone = _mated(psi, apart, alpha, of.power)
+    mated = math.ceil(alone * effect * inflation / (1 - share))
+    people = math.ceil(mated / of.pairs_per_person)
+    return DifferenceNeed(
+        of=of,
+        alpha=alpha,
+        disagreement=psi,
+        design_effect=effect,
+        false_matches=matches,
+        threshold_share=share,
+        people=people,
+        expected_share=shares[0],
+        expected_share_null=shares[1],
+        **_asked(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
+    )
+
+
+def _mated(psi: float, apart: float, alpha: float, power: float) -> int:
+    """The fewest independent mated pairs with which McNemar's exact test has the power."""
+    # Where one errs only if the other does, rounding must not make it less than never.
+    chances = (max(0.0, (psi + apart) / 2), max(0.0, (psi - apart) / 2))
+
+    def suffices(pairs: int) -> bool:
+        return power_of_mcnemar(pairs, *chances, alpha) >= power
+
+    few, enough = 0, 16
+    while not suffices(enough):
+        few, enough = enough, 2 * enough
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        if suffices(middle):
+            enough = middle
+        else:
+            few = middle
+    return enough
+
+
+def _steepness(frr: float, fmr: float, growth: float | None) -> float:
+    """How much the FRR rises if the natural logarithm of the FMR falls by 1."""
+    if growth is not None:
+        return frr * math.log(growth) / math.log(10)
+    # Normal scores of one spread, mated and non-mated.
+    return float(norm.pdf(norm.ppf(frr)) * fmr / norm.pdf(norm.isf(fmr)))
+
+
+def _asked(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
+    asked = parts * (mated + non_mated)
+    return {
+        "mated": mated,
+        "non_mated": non_mated,
+        "draw_mated": parts * mated,
+        "draw_non_mated": parts * non_mated,
+        "cost": {vendor: price * asked for vendor, price in prices.items()},
+    }
+
+
+def _cents(amount: Decimal) -> Decimal:
+    # Beyond what a context can hold to the cent, nobody counts cents.
+    return amount.quantize(Decimal("0.01"), ROUND_CEILING) if amount < 10**20 else amount
+
+
+def _less(
+    vendor: str, budget: Decimal, price: Decimal, floor: Need, confidence: float, *, parts: int
+) -> Less:
+    calls = int((budget / price).to_integral_value(ROUND_FLOOR))
+    mated = calls * floor.mated // (floor.mated + floor.non_mated)
+    return Less(
+        vendor=vendor,
+        budget=budget,
+        mated=mated,
+        non_mated=calls - mated,
+        frr=lowest_rate(mated // parts, confidence),
+        fmr=lowest_rate((calls - mated) // parts, confidence),
+    )
+
+
+def _with_text(value: Any) -> Any:
+    """JSON values, and amounts as text."""
+    if isinstance(value, Mapping):
+        return {name: _with_text(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_text(one) for one in value]
+    return f"{value:f}" if isinstance(value, Decimal) else value
