@@ -467,6 +467,11 @@ class FaceVerifier(Verifier):
         """What each try must pass, in its order: for `CircuitBreaker.reset`, say."""
         return self._policies
 
+    @property
+    def on_event(self) -> Callable[[CallEvent], None] | None:
+        """What is called with each event; None for nobody."""
+        return self._pipeline.events.hook
+
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
         """The threshold and the review threshold of a call that sets none; None: has none."""
         return self._pipeline.thresholds(operation, CallOptions())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -18,6 +21,7 @@ from facematch_core import (
     InvalidRequest,
     Operation,
     ThresholdRule,
+    __version__,
 )
 from facematch_core.backend import (
     Capabilities,
@@ -36,6 +40,7 @@ from ._score import SCALE, scores_from_embeddings
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 #: Module to look for and the distribution that brings it.
@@ -180,6 +185,66 @@ class LocalBackend(EngineBackend):
         images = [Image.of(picture).prepared(LIMITS) for picture in pictures]
         with ThreadPoolExecutor(workers) as pool:
             return self._embedded(images, pool, rotate=rotate)
+
+    def embed(self, paths: Iterable[os.PathLike[str]]) -> pa.Table:
+        """The embeddings of many files as an Arrow table, for whoever maps it over many machines.
+
+        A pure function of the files: nothing is remembered, nothing is written. One thread: run it
+        in as many processes as there are cores, `facematch_core.comparison.run.embed` for example.
+        Embeddings are biometric data: whoever keeps them answers for them.
+
+        Args:
+            paths: The files, in any number.
+
+        Returns:
+            One row for each: ``path``; ``sha256`` of its bytes, hex; ``face``, whether one was
+            found; ``error``, class name of the error where it cannot be used, else null;
+            ``embedding`` of the largest face, 128 float32, null without one; ``elapsed_s``, seconds
+            that finding and embedding took, models loaded; ``engine``, models and versions as JSON,
+            also in the table's metadata (``facematch.engine``).
+
+        Raises:
+            ConfigurationError: pyarrow is not installed (extra ``compare``), or a model file is not
+                the one that was measured.
+        """
+        try:
+            import pyarrow as pa
+        except ImportError:
+            raise ConfigurationError(
+                'Tables of embeddings need pyarrow: pip install "facematch-core[local,compare]".'
+            ) from None
+        engine = json.dumps(
+            {"facematch": __version__, "backend": self.name}
+            | {name: str(value) for name, value in self.diagnose().items()},
+            sort_keys=True,
+        )
+        schema = pa.schema(
+            [
+                ("path", pa.string()),
+                ("sha256", pa.string()),
+                ("face", pa.bool_()),
+                ("error", pa.string()),
+                ("embedding", pa.list_(pa.float32(), 128)),
+                ("elapsed_s", pa.float64()),
+                ("engine", pa.string()),
+            ],
+            metadata={"facematch.engine": engine},
+        )
+        rows = [{**self._row(path), "engine": engine} for path in paths]
+        return pa.Table.from_pylist(rows, schema=schema)
+
+    def _row(self, path: os.PathLike[str]) -> dict[str, Any]:
+        row: dict[str, Any] = {"path": os.fspath(path), "face": False}
+        self._engine.load()
+        try:
+            image = Image.read(path)
+            row["sha256"] = hashlib.sha256(image.data).hexdigest()
+            started = time.perf_counter()
+            found = self._engine.look(image.prepared(LIMITS).data)
+        except InvalidImage as error:
+            return row | {"error": type(error).__name__}
+        row["elapsed_s"] = time.perf_counter() - started
+        return row | {"face": found.embedding is not None, "embedding": found.embedding}
 
     #: `scores_from_embeddings`, for who opens this backend by name and imports nothing of it.
     scores = staticmethod(scores_from_embeddings)

@@ -91,6 +91,12 @@ class Budget(Policy):
         """Whose it is."""
         return self._name
 
+    def price(self, operation: Operation) -> tuple[Decimal, str] | None:
+        """What one call is counted as, and in which currency; None if calls are counted."""
+        if self._currency is None or operation not in self._price:
+            return None
+        return self._price[operation], self._currency
+
     def enter(self, context: AttemptContext) -> Leave:
         """Set the price of a try aside.
 

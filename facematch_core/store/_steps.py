@@ -6,6 +6,7 @@ Imports SQLAlchemy, so nothing else may import it before a store is opened.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -23,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -308,3 +310,24 @@ def open_reservations(connection: Connection, key: BudgetKey | None) -> tuple[Re
         query = query.where(ATTEMPTS.c.budget == name_of(key))
     rows = connection.execute(query).mappings().all()
     return tuple(sorted(map(_reservation_of, rows), key=lambda one: one.order))
+
+
+def charges(connection: Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
+    """What is known of calls; `Charged.UNKNOWN` as long as one of their tries is open."""
+    tries: dict[str, set[Charged]] = {}
+    columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
+    # As many parameters as any database takes in one statement, and fewer.
+    for start in range(0, len(call_ids), 500):
+        some = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
+        for call_id, state, billed in connection.execute(select(*columns).where(some)):
+            try:
+                known = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
+            except ValueError as error:
+                raise Damaged from error
+            tries.setdefault(call_id, set()).add(known)
+    return {call_id: together(said) for call_id, said in tries.items()}
+
+
+def together(said: Collection[Charged]) -> Charged:
+    """What several tries, or several books, say of one call."""
+    return next((one for one in (Charged.UNKNOWN, Charged.YES) if one in said), Charged.NO)

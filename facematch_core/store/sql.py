@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,6 +119,16 @@ class SqlStore:
 
         return self._database.run(lambda connection: _steps.open_reservations(connection, key))
 
+    def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
+        """What all budgets together know of calls; one that they do not know is left out.
+
+        A call of several tries was charged if one was, and was not if none of them was; as long as
+        one of them is open, nothing is known.
+        """
+        from . import _steps
+
+        return self._database.run(lambda connection: _steps.charges(connection, call_ids))
+
     def close(self) -> None:
         """Close its connections. May be called more than once, and used again."""
         self._database.close()
@@ -129,12 +139,14 @@ class Database:
 
     Args:
         where: An address as SQLAlchemy reads it, or an engine.
+        called: What it is, for the sentence when it fails.
 
     Raises:
         ConfigurationError: SQLAlchemy or a driver is not installed, or it cannot be used.
     """
 
-    def __init__(self, where: str | Engine) -> None:
+    def __init__(self, where: str | Engine, *, called: str = "store of calls") -> None:
+        self._called = called
         try:
             import sqlalchemy  # noqa: F401 - whether it is there
         except ImportError:
@@ -177,7 +189,7 @@ class Database:
         except SQLAlchemyError as error:
             what = f"failed ({_reason(error)}): check that it is there and may be written"
         # Outside the except block: the exception names an address and values.
-        raise ConfigurationError(f"The store of calls {what}.")
+        raise ConfigurationError(f"The {self._called} {what}.")
 
     @contextlib.contextmanager
     def _in_postgres(self) -> Iterator[Connection]:
@@ -198,7 +210,7 @@ class Database:
                 yield connection
             except BaseException:
                 # SQLite may have done it by itself (disk full): the first error is the one to tell.
-                with contextlib.suppress(DBAPIError):
+                with contextlib.suppress(DBAPIError, UnicodeError):
                     connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
@@ -208,7 +220,12 @@ class Database:
         from sqlalchemy.exc import DBAPIError
 
         # Somebody else may be about to do the same, or work in it: then it is left to the next.
-        with contextlib.suppress(DBAPIError), _lock, self.engine.connect() as connection:
+        # Of a damaged file the first step says so.
+        with (
+            contextlib.suppress(DBAPIError, UnicodeError),
+            _lock,
+            self.engine.connect() as connection,
+        ):
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 

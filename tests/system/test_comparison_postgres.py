@@ -7,15 +7,15 @@ import threading
 import pytest
 import sqlalchemy
 from attempts import of_nobody, passage
-from core.comparison.running.runner import LEFT
-from core.comparison.running.studies import entered, states
-from core.comparison.running.test_kills import check, finish
-from core.comparison.running.test_machine import Machine
-from core.comparison.running.vendors import World
+from core.comparison.run.runner import LEFT
+from core.comparison.run.studies import entered, states
+from core.comparison.run.test_kills import check, finish
+from core.comparison.run.test_machine import Machine
+from core.comparison.run.vendors import World
 from hypothesis import settings
 
-from facematch_core.comparison.running import Journal, PairState, read_answers
-from facematch_core.comparison.running._settling import take_back
+from facematch_core.comparison.run import PairState, RunDatabase, read_answers
+from facematch_core.comparison.run.recover import take_back
 from facematch_core.resilience import Budget
 from facematch_core.store import Owner, SqlStore
 from facematch_core.testing import ManualClock
@@ -39,10 +39,10 @@ def test_three_processes_on_one_study(tmp_path, server):
         # Each may end while another one still has a pair; none failed.
         assert {runner.ended() for runner in runners} <= {0, LEFT}
         assert check(world) == 0
-        journal = Journal(world.store)
-        answers = read_answers(journal, journal.study())
+        database = RunDatabase(world.store)
+        answers = read_answers(database, database.study())
         assert [one.table.answered.all() for one in answers] == [True, True]
-        journal.close()
+        database.close()
 
 
 def test_three_processes_of_which_one_is_killed(tmp_path, server):
@@ -70,8 +70,8 @@ def test_killed_at_many_steps(tmp_path, server):
 
 def test_claims_do_not_wait_for_each_other(server):
     """What one transaction is about to take, another one passes over."""
-    journal = Journal(server.new_database())
-    contender = entered(journal, 6)
+    database = RunDatabase(server.new_database())
+    system = entered(database, 6)
     held = threading.Event()
     over = threading.Event()
 
@@ -82,32 +82,32 @@ def test_claims_do_not_wait_for_each_other(server):
         held.set()
         assert over.wait(30)
 
-    thread = threading.Thread(target=journal._database.run, args=[hold])
+    thread = threading.Thread(target=database._database.run, args=[hold])
     thread.start()
     assert held.wait(30)
-    assert [one.pair for one in journal.claim(contender.number, 3)] == [2, 3, 4]
+    assert [one.pair for one in database.claim(system.number, 3)] == [2, 3, 4]
     over.set()
     thread.join()
-    assert [one.pair for one in journal.claim(contender.number, 9)] == [0, 1, 5]
-    assert states(journal, contender) == [PairState.CLAIMED] * 6
-    journal.close()
+    assert [one.pair for one in database.claim(system.number, 9)] == [0, 1, 5]
+    assert states(database, system) == [PairState.CLAIMED] * 6
+    database.close()
 
 
 def test_any_order_of_steps(server):
-    """The state machine of the journal in a file."""
+    """The state machine of the database in a file."""
 
     class PostgresMachine(Machine):
         """Over a database of its own."""
 
         def opened(self):
-            if not hasattr(self, "journals"):
-                self.address, self.journals = server.new_database(), []
-            self.journals.append(Journal(self.address, clock=self.clock))
-            return self.journals[-1]
+            if not hasattr(self, "databases"):
+                self.address, self.databases = server.new_database(), []
+            self.databases.append(RunDatabase(self.address, clock=self.clock))
+            return self.databases[-1]
 
         def teardown(self):
-            for journal in getattr(self, "journals", ()):
-                journal.close()
+            for database in getattr(self, "databases", ()):
+                database.close()
 
     case = PostgresMachine.TestCase
     case.settings = settings(max_examples=15, stateful_step_count=25)
@@ -115,31 +115,31 @@ def test_any_order_of_steps(server):
 
 
 def test_a_server_that_goes_away(tmp_path, server):
-    """One sentence, without the address; the journal goes on when it is back."""
+    """One sentence, without the address; the database goes on when it is back."""
     from facematch_core import ConfigurationError
 
-    journal = Journal(server.new_database())
-    contender = entered(journal, 2)
+    database = RunDatabase(server.new_database())
+    system = entered(database, 2)
     server.stop()
     try:
         with pytest.raises(ConfigurationError, match=r"failed \(\w+\)") as caught:
-            journal.claim(contender.number)
+            database.claim(system.number)
     finally:
         server.start()
     assert str(server.folder) not in str(caught.value)
-    assert len(journal.claim(contender.number)) == 1
-    journal.close()
+    assert len(database.claim(system.number)) == 1
+    database.close()
 
 
 def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
     """Its process is gone by then: the budgets are told of this call, too, by the next search."""
     address = server.new_database()
-    journal, dying, store = Journal(address), Journal(address), SqlStore(address)
-    contender = entered(journal, 1)
+    database, dying, store = RunDatabase(address), RunDatabase(address), SqlStore(address)
+    system = entered(database, 1)
     nobody, begun = of_nobody(), passage()
     with monkeypatch.context() as patched:
         patched.setattr(Owner, "here", staticmethod(lambda: nobody))
-        (claim,) = dying.claim(contender.number)
+        (claim,) = dying.claim(system.number)
     gone = Owner.is_gone
 
     def its_last_moment(owner):
@@ -150,25 +150,25 @@ def test_a_call_that_began_after_its_row_was_read(server, monkeypatch):
 
     monkeypatch.setattr(Owner, "is_gone", its_last_moment)
     now = ManualClock().now()
-    assert take_back(journal, contender, [store], now) == 0
-    assert states(journal, contender) == [PairState.CLAIMED]
-    assert take_back(journal, contender, [store], now) == 1
-    assert states(journal, contender) == [PairState.FREE]
+    assert take_back(database, system, [store], now) == 0
+    assert states(database, system) == [PairState.CLAIMED]
+    assert take_back(database, system, [store], now) == 1
+    assert states(database, system) == [PairState.FREE]
     assert store.open_reservations() == ()
-    for one in (journal, dying, store):
+    for one in (database, dying, store):
         one.close()
 
 
 def test_two_that_take_back_the_same_do_not_wait_for_each_other(server, monkeypatch):
     """Whatever way the database finds the rows in, each takes them in one order."""
     address = server.new_database()
-    journal = Journal(address)
-    contender = entered(journal, 40)
+    database = RunDatabase(address)
+    system = entered(database, 40)
     nobody = of_nobody()
     with monkeypatch.context() as patched:
         patched.setattr(Owner, "here", staticmethod(lambda: nobody))
         for first in reversed(range(40)):  # so that the rows lie backwards
-            journal.claim(contender.number, 1, first=first)
+            database.claim(system.number, 1, first=first)
     both_at_work = threading.Barrier(2)
     found = []
 
@@ -184,8 +184,8 @@ def test_two_that_take_back_the_same_do_not_wait_for_each_other(server, monkeypa
                 with contextlib.suppress(threading.BrokenBarrierError):
                     both_at_work.wait(2)
 
-        with contextlib.closing(Journal(engine)) as one:
-            found.append(take_back(one, contender, [], ManualClock().now()))
+        with contextlib.closing(RunDatabase(engine)) as one:
+            found.append(take_back(one, system, [], ManualClock().now()))
         engine.dispose()
 
     threads = [
@@ -197,5 +197,5 @@ def test_two_that_take_back_the_same_do_not_wait_for_each_other(server, monkeypa
     for thread in threads:
         thread.join()
     assert sorted(found) == [0, 40]
-    assert states(journal, contender) == [PairState.FREE] * 40
-    journal.close()
+    assert states(database, system) == [PairState.FREE] * 40
+    database.close()
