@@ -2,12 +2,13 @@
 
 import functools
 import json
+import re
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 from core.comparison.report.samples import ALL
 
-from facematch_core.comparison._json import to_document
 from facematch_core.comparison.report import report_html
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -86,7 +87,7 @@ def page(name):
 @functools.cache
 def document(name):
     """The JSON document of a sample, as a program reads it."""
-    return json.loads(json.dumps(to_document(ALL[name]()), allow_nan=False))
+    return json.loads(json.dumps(ALL[name]().to_dict(), allow_nan=False))
 
 
 def at(document, path):
@@ -96,3 +97,47 @@ def at(document, path):
             int(step) if isinstance(document, list) else unquote(step, errors="surrogatepass")
         ]
     return document
+
+
+def decimal(text):
+    """A number as the page writes it."""
+    return Decimal(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
+
+
+def check_numbers(root, document):
+    """Every marked number leads to its exact value, and shows it, rounded."""
+    figures = [*root.all("data")]
+    for figure in figures:
+        marks = figure.attributes
+        value = at(document, marks["data-path"])
+        assert not isinstance(value, bool)
+        assert marks["value"] == json.dumps(value)
+        shown = decimal(figure.text())
+        inverse = marks.get("data-inverse")
+        if inverse == "exact":
+            assert abs(shown * Decimal(json.dumps(value)) - 1) < Decimal("1e-9")
+        elif inverse:
+            rounding = {"near": ROUND_HALF_EVEN, "down": ROUND_FLOOR}[inverse]
+            n = Context(prec=2, rounding=rounding).divide(Decimal(1), Decimal(json.dumps(value)))
+            assert shown == n
+        else:
+            exact = Decimal(json.dumps(value)) * int(marks.get("data-times", 1))
+            unit = Decimal(1).scaleb(shown.as_tuple().exponent)
+            # A hair more, for what lies in the middle of two.
+            assert abs(shown - exact) <= unit * Decimal("0.5000001"), (figure.text(), exact)
+    return figures
+
+
+def unmarked(element):
+    """The text of an element without its marked numbers, names, times and drawings."""
+    if element.name in ("data", "bdi", "time", "svg", "style", "title"):
+        return "…"
+    text = "".join(p if isinstance(p, str) else unmarked(p) for p in element.parts)
+    return text.replace("1 in …", "…")
+
+
+def check_cells(root):
+    """No number in a table but those that are marked."""
+    for body in root.all("tbody"):
+        for cell in body.all("td", "th"):
+            assert not re.search(r"\d", unmarked(cell)), cell.text()

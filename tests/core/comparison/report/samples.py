@@ -1,201 +1,589 @@
-"""Made-up studies for the report: drawn once, judged by the code that judges real ones."""
+"""Made-up evaluations for the report, put together by hand: with every part, and with none."""
 
 import datetime as dt
 import functools
+import itertools
+import math
+from statistics import NormalDist
 
-import numpy as np
+import attrs
 
 from facematch_core import Environment, ThresholdRule
-from facematch_core.comparison._answers import Answers
-from facematch_core.comparison._evaluate import Asked, evaluate
-from facematch_core.comparison.metrics import Grouping, ScoreTable
+from facematch_core.comparison.model import (
+    Caveat,
+    Chain,
+    Concentration,
+    CostAt,
+    Costs,
+    Curve,
+    Difference,
+    Estimate,
+    Evaluation,
+    ExpectedCost,
+    GroupCell,
+    GroupDifference,
+    Histogram,
+    Interval,
+    LikelihoodRatios,
+    Method,
+    OperatingPoint,
+    Rate,
+    SampleSize,
+    Service,
+    StudySummary,
+    System,
+)
 
 MADE_AT = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
 
 #: A name that tries everything: ends of elements, quotes, entities, templates, formulas, a turn of
-#: direction, letters of another script, and 200 letters without a place to break.
+#: direction, letters of another script, new lines, and 200 letters without a place to break.
 HOSTILE = (
     '</script></style></title><img src=x onerror="alert(1)">\'"&amp;{{ 7*7 }}{% raw %}$\\frac1{0}$'
-    "\u202eturned\u202c \u05e9\u05dc\u05d5\u05dd \x00\x07" + "w" * 200
+    "\u202eturned\u202c \u05e9\u05dc\u05d5\u05dd \x00\x07\n\r" + "w" * 200
 )
 
 
-class Pairs:
-    """Pairs of made-up people, who are in two groups of sex and in one that is tiny."""
+def around(errors, trials, method=Method.CLUSTERED):
+    """Wilson's interval: near enough for a page."""
+    z, n = 1.96, trials
+    share = errors / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if errors == 0 else max(0.0, middle - half)
+    high = 1.0 if errors == trials else min(1.0, middle + half)
+    return Interval(low=low, high=high, confidence=0.95, method=method, effective=0.7 * n)
 
-    def __init__(self, people, mated, others, seed=3):
-        chance = np.random.default_rng(seed)
-        same = chance.integers(0, people, mated)
-        first = chance.integers(0, people, others)
-        second = (first + chance.integers(1, people, others)) % people
-        self.probe = np.concatenate([same, first])
-        self.reference = np.concatenate([same, second])
-        self.mated = np.arange(mated + others) < mated
 
-    def groups(self, labels):
-        sides = [np.where(side < 5, 2, side % 2) for side in (self.probe, self.reference)]
-        return Grouping(labels=labels, probe=sides[0], reference=sides[1])
+def rate(errors, trials, *, interval=True):
+    """A rate with its interval, or without one."""
+    return Rate(
+        errors=errors,
+        trials=trials,
+        subjects=300 if trials else None,
+        interval=around(errors, trials) if interval and trials else None,
+    )
 
-    def answers(
-        self,
-        name,
-        *,
-        mean=70.0,
-        seed=1,
-        failing=0.005,
-        missing=0.0,
-        scored=True,
-        groups=("sex", ("f", "m", "not told")),
-        **more,
-    ):
-        """Answers with a threshold of 50, made of two normal distributions."""
-        chance = np.random.default_rng(seed)
-        count = len(self.mated)
-        scores = np.where(
-            self.mated, chance.normal(mean, 9, count), chance.normal(25, 9, count)
-        ).clip(0, 100)
-        answered = chance.random(count) >= missing
-        acquired = answered & (chance.random(count) >= failing)
-        decisions = np.where(acquired, scores > 50, 3).astype(np.int8)
-        decisions[~answered] = -1
-        table = ScoreTable(
-            name=name,
-            rule=ThresholdRule.ABOVE if scored else ThresholdRule.VENDOR,
-            mated=self.mated,
-            scores=np.where(acquired & scored, scores.round(2), np.nan),
-            decisions=decisions,
-            acquired=acquired,
-            answered=answered,
-            probe_subjects=self.probe,
-            reference_subjects=self.reference,
-            groups={groups[0]: self.groups(groups[1])} if groups else {},
-            scale=f"{name}/v1" if scored else None,
-            threshold=50.0 if scored else None,
+
+def estimate(value, half):
+    """A number with an interval around it."""
+    ends = Interval(low=value - half, high=value + half, confidence=0.95, method=Method.BOOTSTRAP)
+    return Estimate(value=value, interval=ends)
+
+
+def point(false, others, refused, mated, *, threshold=60.83, chosen_on="evaluation", failed=0):
+    """An operating point of whole numbers."""
+    return OperatingPoint(
+        threshold=threshold,
+        rule=ThresholdRule.VENDOR if threshold is None else ThresholdRule.ABOVE,
+        chosen_on=chosen_on,
+        fmr=rate(false, others),
+        fnmr=rate(refused - failed, mated - failed),
+        far=rate(false, others),
+        frr=rate(refused, mated),
+        calibration_fmr=rate(false, others) if chosen_on == "calibration" else None,
+    )
+
+
+class Made:
+    """One system whose scores follow two normal distributions: its points lie on its curve.
+
+    Args:
+        mean: Of the scores of mated pairs; those of others lie about 25.
+        mated, others: How many pairs there are.
+        failed: How many mated pairs were not acquired.
+    """
+
+    def __init__(self, mean, *, mated=2000, others=16000, failed=8):
+        self.genuine, self.impostors = NormalDist(mean, 9), NormalDist(25, 9)
+        self.mated, self.others, self.failed = mated, others, failed
+
+    def errors(self, threshold):
+        """False matches, and mated pairs that are turned away."""
+        false = round((1 - self.impostors.cdf(threshold)) * self.others)
+        return false, self.failed + round(self.genuine.cdf(threshold) * (self.mated - self.failed))
+
+    def point(self, threshold, chosen_on="evaluation"):
+        """The operating point at a threshold."""
+        false, refused = self.errors(threshold)
+        return point(
+            *(false, self.others, refused, self.mated),
+            threshold=threshold,
+            chosen_on=chosen_on,
+            failed=self.failed,
         )
-        took = np.where(answered, chance.lognormal(-1, 0.4, count), np.nan)
-        charged = answered.astype(np.int8)
-        return Answers.of_scores(table, **{"elapsed_s": took, "billed": charged, **more})
+
+    def curve(self, *include, steps=60):
+        """The whole curve, with the thresholds of `include`."""
+        thresholds = sorted({*include, *(20 + 50 * step / (steps - 1) for step in range(steps))})
+        points = [self.point(threshold) for threshold in thresholds]
+        columns = {}
+        for name in ("fmr", "fnmr", "frr"):
+            rates = [getattr(one, name) for one in points]
+            columns[name] = tuple(rate.value for rate in rates)
+            columns[f"{name}_low"] = tuple(rate.interval.low for rate in rates)
+            columns[f"{name}_high"] = tuple(rate.interval.high for rate in rates)
+        return Curve(thresholds=tuple(thresholds), confidence=0.95, eer=0.0123, **columns)
+
+    def histogram(self):
+        """How the scores are spread."""
+        edges = tuple(float(edge) for edge in range(0, 104, 4))
+
+        def counts(normal, of):
+            pairs = itertools.pairwise(edges)
+            return tuple(round(of * (normal.cdf(high) - normal.cdf(low))) for low, high in pairs)
+
+        return Histogram(
+            edges=edges,
+            mated=counts(self.genuine, self.mated),
+            non_mated=counts(self.impostors, self.others),
+        )
+
+    def parts(self, required, default=None, chosen_on="evaluation"):
+        """Points, curve and histogram, as fields of a system."""
+        return {
+            "at_required": self.point(required, chosen_on),
+            "at_default": None if default is None else self.point(default, "default"),
+            "curve": self.curve(required, *([] if default is None else [default])),
+            "histogram": self.histogram(),
+        }
+
+
+def service(failed=80, calls=18000, missing=0, **more):
+    """A service of which only the failures are known."""
+    return Service(
+        calls=calls,
+        answered=Rate(errors=missing, trials=calls),
+        not_answered={"OutcomeUnknown": missing} if missing else {},
+        acquisition=Rate(errors=failed, trials=calls - missing),
+        **more,
+    )
+
+
+def system(name, **more):
+    """A system of which next to nothing is known."""
+    known = {
+        "backend": None,
+        "model": None,
+        "scale": None,
+        "environment": None,
+        "kind": "scores",
+        "at_required": None,
+        "at_default": None,
+        "why_not": None,
+        "curve": None,
+        "histogram": None,
+        "service": service(),
+        "privacy": "Nothing is known of what was sent or kept.",
+    }
+    return System(name=name, **(known | more))
+
+
+def evaluation(*systems, **more):
+    """An evaluation of these systems and nothing else."""
+    size = SampleSize(pairs=18000, mated=2000, non_mated=16000, subjects=300)
+    known = {
+        "headline": "This is the verdict, in one sentence.",
+        "study": StudySummary(
+            name="scores.csv", digest=None, whole=size, calibration=None, evaluation=size
+        ),
+        "required_fmr": 0.001,
+        "confidence": 0.95,
+        "differences": (),
+        "caveats": (),
+        "made_at": MADE_AT,
+        "version": "0.2.0",
+    }
+    return Evaluation(systems=systems, **(known | more))
+
+
+def difference(first, second, *, gap=-0.027, real=True):
+    """Two systems and what lies between them."""
+    better = (first if gap < 0 else second) if real else None
+    return Difference(
+        first=first,
+        second=second,
+        pairs=1980,
+        subjects=290,
+        errors_first=15,
+        errors_second=68,
+        only_first=4,
+        only_second=57,
+        frr=estimate(gap, 0.009),
+        exact=estimate(gap, 0.008).interval,
+        p_value=0.0005 if real else 0.34,
+        p_exact=3.2e-13,
+        p_adjusted=0.0015 if real else 0.68,
+        is_real=real,
+        better=better,
+        beyond=(second,) if second == "decides" else (),
+        cost=estimate(-0.41, 0.2),
+        sentence=f"{better} turns away fewer genuine people than the other, and that is not chance."
+        if real
+        else f"{first} and {second} differ no more than chance does.",
+    )
+
+
+def cost_of(base):
+    """A cost with a curve."""
+    shares = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+    curve = tuple(base * (1 - share) + 50 * 0.001 * share for share in shares)
+
+    def at(threshold, times):
+        return CostAt(
+            threshold=threshold,
+            expected=estimate(base * times, base / 5),
+            false_matches=0.001 * times,
+            false_rejects=base * times - 0.051,
+            reviews=0.0,
+            calls=0.05,
+        )
+
+    return ExpectedCost(
+        at_required=at(60.83, 1.0),
+        at_default=at(50.0, 1.3),
+        cheapest=at(57.5, 0.9),
+        impostors=shares,
+        curve=curve,
+        curve_low=tuple(0.8 * value for value in curve),
+        curve_high=tuple(1.25 * value for value in curve),
+    )
+
+
+def groups_of(shift):
+    """Cells of two columns, one of them too small, one without an error."""
+    cells = [
+        ("sex", "f", 9, 4000, 40 + shift, 900, 1.3),
+        ("sex", "m", 4, 4200, 22 + shift, 1000, 0.7),
+        ("age", "18 to 30", 0, 2100, 12, 420, None),
+        ("age", "31 to 60", 3, 2600, 0, 480, 0.0),
+    ]
+    return (
+        *(
+            GroupCell(
+                column=column,
+                group=group,
+                fmr=rate(false, others),
+                frr=rate(refused, mated),
+                fmr_ratio=None if ratio is None else estimate(ratio, 0.4),
+                frr_ratio=Estimate(value=1.25),
+            )
+            for column, group, false, others, refused, mated, ratio in cells
+        ),
+        GroupCell(
+            column="age",
+            group="over 60",
+            fmr=rate(0, 30),
+            frr=rate(0, 0),
+            too_few="Too few people in this cell: 4.",
+        ),
+    )
+
+
+LIKELIHOODS = LikelihoodRatios(
+    scores=(20.0, 35.0, 45.0, 50.0, 60.0, 80.0),
+    pav=(-3.1, -2.0, -0.4, 0.9, 2.6, 3.1),
+    logistic=(-3.1, -1.9, -0.3, 0.6, 2.2, 3.1),
+    slope=0.171,
+    offset=-8.14,
+    lowest=-3.1,
+    highest=3.1,
+    cllr=estimate(0.062, 0.011),
+    cllr_min=0.055,
+)
 
 
 @functools.cache
-def three():
-    """Two that tell scores, one that tells decisions and is a mock."""
-    pairs = Pairs(300, 2000, 16000)
-    return evaluate(
-        [
-            pairs.answers(
-                "didit",
-                mean=66,
-                backend="didit",
-                environment=Environment.PRODUCTION,
-                price=0.05,
-                currency="USD",
-                privacy="Pictures are sent to the vendor, which was asked to keep nothing.",
+def full():
+    """Three systems with every part that there is; one of them is a mock and gives decisions."""
+    whole = SampleSize(pairs=18000, mated=2000, non_mated=16000, subjects=300)
+    half = SampleSize(pairs=4500, mated=1000, non_mated=3500, subjects=150)
+    didit = system(
+        "didit",
+        backend="didit",
+        model="v3",
+        scale="didit/face-match",
+        environment=Environment.PRODUCTION,
+        **Made(70).parts(52.83, 50.0, "calibration"),
+        service=service(
+            missing=31,
+            latency_s={"50": 0.37, "90": 0.61, "95": 0.72, "99": 1.4},
+            timed=17969,
+            cost=898.45,
+            price=0.05,
+            currency="USD",
+            cost_per_verified=0.0506,
+        ),
+        privacy="Pictures are sent to the vendor, which was asked to keep nothing.",
+        other_models={"v2": 120},
+        without_score=2,
+        concentration=Concentration(
+            false_matches=14, people=19, worst_person=5 / 14, worst_ten=13 / 14
+        ),
+        groups=groups_of(0),
+        group_differences=(
+            GroupDifference(
+                column="sex",
+                rate="fmr",
+                worst="f",
+                best="m",
+                ratio=2.36,
+                at_least=1.02,
+                p_value=0.041,
+                is_real=True,
+                sentence="Women match other women more often than men match men: at least 1.0 "
+                "times as often.",
             ),
-            pairs.answers(
-                "local",
-                mean=73,
-                seed=2,
-                backend="local",
-                model="dlib-resnet-v1",
-                environment=Environment.LOCAL,
-                privacy="No picture leaves the machine.",
+            GroupDifference(
+                column="age",
+                rate="frr",
+                worst="18 to 30",
+                best="31 to 60",
+                ratio=None,
+                at_least=1.0,
+                p_value=None,
+                is_real=False,
+                sentence="No difference by age is shown.",
             ),
-            pairs.answers(
-                "decides",
-                seed=4,
-                scored=False,
-                missing=0.01,
-                environment=Environment.MOCK,
-                price=0.02,
-                currency="EUR",
+        ),
+        cost=cost_of(0.22),
+        likelihood_ratios=LIKELIHOODS,
+    )
+    local = system(
+        "local",
+        backend="local",
+        model="dlib-resnet-v1",
+        scale="local/dlib",
+        environment=Environment.LOCAL,
+        **Made(77).parts(52.9, 56.0, "calibration"),
+        service=service(latency_s={"50": 0.11, "95": 0.19}, timed=18000),
+        privacy="No picture leaves the machine.",
+        concentration=Concentration(
+            false_matches=15, people=28, worst_person=2 / 15, worst_ten=12 / 15
+        ),
+        groups=groups_of(-10),
+        cost=cost_of(0.09),
+        likelihood_ratios=LIKELIHOODS,
+    )
+    decides = system(
+        "decides",
+        environment=Environment.MOCK,
+        kind="decisions",
+        at_default=point(90, 16000, 44, 2000, threshold=None, chosen_on="default", failed=8),
+        why_not="decides gives decisions only: it has no threshold to choose.",
+        service=service(missing=180, price=0.02, currency="EUR", cost=360.0),
+    )
+    return evaluation(
+        didit,
+        local,
+        decides,
+        headline="At 1 false match in 1,000, local turns away 15 of 2,000 genuine people and "
+        "didit 64: local is better, and that is not chance.",
+        study=StudySummary(
+            name="Autumn study",
+            digest="ab" * 32,
+            whole=whole,
+            calibration=half,
+            evaluation=half,
+            groups={"sex": {"f": half, "m": half}, "age": {"over 60": half}},
+        ),
+        differences=(
+            difference("didit", "local", gap=0.0266),
+            difference("didit", "decides", gap=-0.004, real=False),
+            attrs.evolve(
+                difference("local", "decides", real=False),
+                frr=None,
+                exact=None,
+                p_value=None,
+                p_exact=None,
+                p_adjusted=None,
+                cost=None,
             ),
-        ],
-        name="Autumn study",
-        digest="ab" * 32,
-        made_at=MADE_AT,
+        ),
+        chains=(
+            Chain(
+                first="local",
+                second="didit",
+                when="both",
+                band=(55.0, 62.5),
+                pairs=17900,
+                asked_second=0.0312,
+                fmr=rate(11, 15900),
+                frr=rate(7, 1985),
+                review=rate(0, 17900),
+                cost=estimate(0.071, 0.01),
+                latency_s={"50": 0.11, "95": 0.4},
+                sentence="local, then didit where local is unsure, turns away 7 of 1,985.",
+            ),
+            Chain(
+                first="decides",
+                second="local",
+                when="failure",
+                band=None,
+                pairs=17800,
+                asked_second=0.01,
+                fmr=rate(150, 15800),
+                frr=rate(39, 1985),
+                review=rate(3, 17800),
+                cost=None,
+                latency_s={},
+                sentence="decides, then local where decides fails, turns away 39 of 1,985.",
+            ),
+        ),
+        costs=Costs(impostors=0.01, false_match=50.0, false_reject=6.0, review=1.5, currency="EUR"),
+        caveats=(
+            Caveat(
+                code="fmr_floor",
+                system=None,
+                text="An FMR below 0.023 % cannot be shown with 16,000 non-mated pairs.",
+            ),
+            Caveat(code="other_models", system="didit", text="120 pairs were answered by v2."),
+        ),
     )
 
 
 @functools.cache
 def two():
-    """Two that tell scores; the second refuses fewer by far."""
-    pairs = Pairs(120, 1000, 4000)
-    both = [pairs.answers("worse", mean=62), pairs.answers("better", mean=75, seed=2)]
-    return evaluate(both, Asked(required_fmr=0.01), name="two", made_at=MADE_AT)
+    """A file of scores of two systems; the first made no error at all."""
+    alpha, beta = (Made(mean, mated=300, others=3000, failed=0) for mean in (84, 61.06))
+    return evaluation(
+        system(
+            "alpha",
+            **alpha.parts(52.82),
+            service=service(failed=0, calls=3300),
+        ),
+        system(
+            "beta",
+            **beta.parts(52.82),
+            service=service(failed=0, calls=3300),
+        ),
+        headline="At 1 false match in 1,000, alpha turns away 0 of 300 genuine people and beta 54: "
+        "alpha is better, and that is not chance.",
+        differences=(difference("alpha", "beta", gap=-0.18),),
+        caveats=(
+            Caveat(
+                code="not_split",
+                system=None,
+                text="Thresholds were chosen on the pairs that they are judged on.",
+            ),
+        ),
+    )
 
 
 @functools.cache
-def twenty():
-    """Twenty pairs of eight people."""
-    pairs = Pairs(8, 10, 10)
-    both = [pairs.answers("a", groups=None), pairs.answers("b", mean=60, seed=2, groups=None)]
-    return evaluate(both, name="twenty pairs", made_at=MADE_AT)
+def eight():
+    """Eight systems, alike and close together."""
+    return evaluation(
+        *(
+            system(
+                f"vendor {place}",
+                **Made(76 - place).parts(52.83 + 0.4 * (place % 3), 50.0),
+            )
+            for place in range(8)
+        ),
+        headline="Eight systems were compared; no one is shown to be the best.",
+    )
 
 
 @functools.cache
 def decisions_only():
-    """One contender, and it tells decisions only."""
-    only = Pairs(60, 300, 600).answers("decides", scored=False)
-    return evaluate([only], name="decisions", made_at=MADE_AT)
+    """One system that gives decisions, of which nothing else is known."""
+    only = system(
+        "decides",
+        kind="decisions",
+        at_default=point(0, 600, 0, 300, threshold=None, chosen_on="default"),
+        why_not="decides gives decisions only.",
+        service=service(failed=0, calls=900),
+    )
+    return evaluation(only, headline="decides made no error among 900 pairs.")
 
 
 @functools.cache
-def unanswered():
-    """One contender that never answered."""
-    nothing = Pairs(60, 100, 100).answers("silent", missing=2.0)
-    return evaluate([nothing], name="outage", made_at=MADE_AT)
+def silent():
+    """One system that never answered: no rate, no point, no curve."""
+    nothing = system(
+        "silent",
+        why_not="silent answered nothing.",
+        service=service(failed=0, calls=200, missing=200),
+    )
+    return evaluation(nothing, headline="silent answered no pair: nothing can be said of it.")
 
 
 @functools.cache
-def never_acquired():
-    """One contender that found no face in anything, and one that found some."""
-    pairs = Pairs(60, 300, 600)
-    both = [pairs.answers("blind", failing=2.0), pairs.answers("sees", seed=2)]
-    return evaluate(both, name="dark", made_at=MADE_AT)
-
-
-@functools.cache
-def undivided():
-    """Thresholds chosen where they are judged, and one contender that is far too strict."""
-    pairs = Pairs(60, 300, 600)
-    both = [pairs.answers("strict", mean=26), pairs.answers("fine", seed=2)]
-    return evaluate(both, Asked(split=False), name="undivided", made_at=MADE_AT)
+def without_intervals():
+    """Rates that nobody put an interval around, and rates of no pair at all."""
+    none = rate(0, 0)
+    at = OperatingPoint(
+        threshold=40.0,
+        rule=ThresholdRule.AT_LEAST,
+        chosen_on="default",
+        fmr=none,
+        fnmr=rate(3, 40, interval=False),
+        far=none,
+        frr=rate(3, 40, interval=False),
+    )
+    return evaluation(system("blind", at_default=at, why_not="There was no non-mated pair."))
 
 
 @functools.cache
 def hostile():
-    """Every name that somebody else can choose is hostile."""
-    pairs = Pairs(60, 300, 600)
-    groups = (HOSTILE + ".column", (HOSTILE, "m", "o.p%q"))
-    both = [
-        pairs.answers(
-            name,
-            seed=seed,
-            groups=groups,
-            missing=0.1,
-            not_answered={HOSTILE: 90},
+    """Every name and text that somebody else can choose is hostile."""
+    base = full()
+    names = {"didit": HOSTILE, "local": "other" + HOSTILE, "decides": HOSTILE + "third"}
+    systems = tuple(
+        attrs.evolve(
+            one,
+            name=names[one.name],
             backend=HOSTILE,
             model=HOSTILE,
-            price=0.5,
-            currency="<b>",
+            scale=HOSTILE,
             privacy=HOSTILE,
+            why_not=HOSTILE,
+            other_models={HOSTILE: 3},
+            service=attrs.evolve(one.service, not_answered={HOSTILE: 9}, currency="<b>"),
+            groups=tuple(
+                attrs.evolve(cell, column=HOSTILE + ".x", group=f"o.p%q{HOSTILE}", too_few=HOSTILE)
+                for cell in one.groups
+            ),
         )
-        for seed, name in enumerate((HOSTILE, "other" + HOSTILE))
-    ]
-    return evaluate(both, name=HOSTILE, digest=HOSTILE, made_at=MADE_AT)
+        for one in base.systems
+    )
+    return attrs.evolve(
+        base,
+        headline=HOSTILE,
+        systems=systems,
+        study=attrs.evolve(
+            base.study,
+            name=HOSTILE,
+            digest=HOSTILE,
+            groups={HOSTILE + ".x": {f"o.p%q{HOSTILE}": base.study.whole}},
+        ),
+        differences=tuple(
+            attrs.evolve(
+                one,
+                first=names[one.first],
+                second=names[one.second],
+                beyond=tuple(names[name] for name in one.beyond),
+                better=one.better and names[one.better],
+                sentence=HOSTILE,
+            )
+            for one in base.differences
+        ),
+        costs=attrs.evolve(base.costs, currency="<i>"),
+        caveats=(Caveat(code="x", system=HOSTILE, text=HOSTILE),),
+        version=HOSTILE,
+    )
 
 
 ALL = {
     made.__name__: made
     for made in (
-        three,
+        full,
         two,
-        twenty,
+        eight,
         decisions_only,
-        unanswered,
-        never_acquired,
-        undivided,
+        silent,
+        without_intervals,
         hostile,
     )
 }
