@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 import attrs
 
-from facematch_core._basics import SystemClock
-from facematch_core.backend import Backend, Capabilities, MatchCall
-from facematch_core.errors import (
-    ConfigurationError,
-    InvalidRequest,
-    Unsupported,
-    VendorUnavailable,
-)
-from facematch_core.models import (
+from facematch_core import (
     Billing,
     Charged,
+    ConfigurationError,
     Decision,
     Environment,
     Face,
+    Image,
+    InvalidImage,
+    InvalidRequest,
     MatchResult,
     ResultWarning,
     ScaleSource,
     Score,
     Severity,
+    SystemClock,
     ThresholdRule,
+    Unsupported,
+    VendorUnavailable,
     WarningCode,
 )
+from facematch_core.backend import Backend, Capabilities, MatchCall
 
-from ._people import People, Seen, card_readers, people_in
-from ._vendor import SimulatedVendor
+from .vendors import SimulatedVendor
+
+#: The entry-point group of functions that read a test card: from the bytes of a picture to
+#: something with ``person`` (text) and ``faces`` (a number), or to None.
+GROUP: Final = "facematch.card_readers"
 
 _NORMAL: Final = NormalDist()
 _GROUND: Final = "runs on this machine"
@@ -91,7 +95,7 @@ class SimulatedBackend(Backend):
     truth: Path | None = None
     people: Mapping[str, str | None] | None = attrs.field(default=None, repr=False)
     vendor: SimulatedVendor = attrs.field(init=False, repr=False)
-    _people: People = attrs.field(init=False, repr=False)
+    _people: _People = attrs.field(init=False, repr=False)
     _clock: SystemClock = attrs.field(init=False, repr=False, factory=SystemClock)
 
     name: ClassVar[str] = "simulated"
@@ -104,11 +108,11 @@ class SimulatedBackend(Backend):
         own = {name: getattr(self, name) for name in _SHARED}
         try:
             self.vendor = SimulatedVendor(name=self.model, threshold=self.default_threshold, **own)
-            known, same = people_in(self.truth) if self.truth is not None else ({}, {})
+            known, same = _people_in(self.truth) if self.truth is not None else ({}, {})
         except InvalidRequest as error:
             problem = error.message
         else:
-            self._people = People({**known, **(self.people or {})}, same, card_readers())
+            self._people = _People({**known, **(self.people or {})}, same, _card_readers())
             vars(self)["capabilities"] = _can(self.vendor)
             return
         raise ConfigurationError(problem)
@@ -167,10 +171,10 @@ class SimulatedBackend(Backend):
         passes = call.threshold.passes(score) if call.threshold else self.vendor.passes(score)
         return Decision.MATCH if passes else Decision.NO_MATCH
 
-    def _faces(self, seen: Seen) -> int:
+    def _faces(self, seen: _Seen) -> int:
         return 0 if self._chance("fta", seen.picture) < self.vendor.fta else seen.faces
 
-    def _score(self, probe: Seen, reference: Seen, pair: list[str]) -> float:
+    def _score(self, probe: _Seen, reference: _Seen, pair: list[str]) -> float:
         is_mated = probe.person == reference.person
         of_pair, of_person = self.vendor.parts(is_mated=is_mated)
         kind = "goat" if is_mated else "wolf"
@@ -254,3 +258,95 @@ def _warnings(faces: list[int]) -> tuple[ResultWarning, ...]:
             text = f"The {picture} shows {number} faces; the first one was compared."
             found.append(ResultWarning(code=WarningCode.MULTIPLE_FACES, text=text))
     return tuple(found)
+
+
+# --- Who is in a picture --------------------------------------------------------------------------
+
+
+#: From the bytes of a picture to a card, or to None.
+_ReadCard: TypeAlias = Callable[[bytes], Any]
+
+
+@attrs.frozen(kw_only=True)
+class _Seen:
+    """One picture.
+
+    Attributes:
+        person: Who it shows; the picture itself, if nobody knows.
+        picture: What it is known by, however it was encoded on its way.
+        faces: How many it shows.
+    """
+
+    person: str
+    picture: str
+    faces: int = 1
+
+
+class _People:
+    """Knows who is in a picture.
+
+    Args:
+        of_digest: SHA-256 of a picture's bytes, in hex, to the person; None shows no face.
+        same: Digest of a picture as it may be sent to its digest as it is.
+        readers: Of test cards.
+    """
+
+    def __init__(
+        self,
+        of_digest: Mapping[str, str | None],
+        same: Mapping[str, str] | None = None,
+        readers: Iterable[_ReadCard] = (),
+    ) -> None:
+        self._of_digest = of_digest
+        self._same = same or {}
+        self._readers = tuple(readers)
+
+    def seen(self, image: Image) -> _Seen:
+        """Who is in a picture: by the table, else by a card, else nobody but itself."""
+        digest = self._same.get(image.digest, image.digest)
+        if digest in self._of_digest:
+            person = self._of_digest[digest]
+            return _Seen(person=person or "", picture=digest, faces=int(person is not None))
+        for read in self._readers:
+            card = read(image.data)
+            if card is not None:
+                return _Seen(person=f"card:{card.person}", picture=digest, faces=card.faces)
+        return _Seen(person=f"sha256:{digest}", picture=digest)
+
+
+def _people_in(study: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What `_People` needs to know of a study: a file of pairs, or a folder for each person.
+
+    Raises:
+        ConfigurationError: it cannot be read, or numpy is missing, which reading it needs.
+        InvalidRequest: something is wrong in it; every place is named.
+    """
+    try:
+        from facematch_core.comparison import photographs, read_study
+
+        if study.is_dir():
+            shown = {file: who for who, files in photographs(study).items() for file in files}
+        else:
+            pairs = read_study(study).pairs
+            shown = {pair.probe: pair.probe_subject for pair in pairs}
+            shown |= {pair.reference: pair.reference_subject for pair in pairs}
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"Reading a study needs {error.name}, which is not installed: "
+            'pip install "facematch-core[compare]".'
+        ) from None
+    of_digest, same = {}, {}
+    for file, who in shown.items():
+        try:
+            image = Image.read(file)
+        except (OSError, InvalidImage):
+            continue  # Nobody can be asked about it either.
+        of_digest[image.digest] = who
+        same[image.prepared().sent_digest] = image.digest
+    return of_digest, same
+
+
+def _card_readers() -> tuple[_ReadCard, ...]:
+    """Every installed reader of test cards."""
+    found = {point.value: point for point in entry_points(group=GROUP)}
+    return tuple(point.load() for _, point in sorted(found.items()))

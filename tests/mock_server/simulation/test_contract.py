@@ -2,8 +2,8 @@
 
 import pytest
 
-from facematch_core.comparison.simulation._simulator import SimulatedSimulator
 from facematch_core.testing import BackendContract
+from facematch_mock_server.simulation.simulator import SimulatedSimulator
 
 
 class TestContract(BackendContract):

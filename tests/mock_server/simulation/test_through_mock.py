@@ -15,13 +15,18 @@ from facematch_core import (
     ThresholdRule,
     open_verifier,
 )
-from facematch_core.comparison._evaluate import Asked, evaluate
-from facematch_core.comparison.running import Journal, read_answers, run_study
-from facematch_core.comparison.simulation import SimulatedBackend
-from facematch_core.comparison.study import draw_pairs, photographs
+from facematch_core.comparison import (
+    RunDatabase,
+    draw_pairs,
+    evaluate,
+    photographs,
+    read_answers,
+    run_study,
+)
 from facematch_core.testing import noise
 from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.simulation import SimulatedBackend
 
 #: Rates of the vendors, coarse enough that a small study sees them.
 GOOD = {"fmr": 0.02, "fnmr": 0.05}
@@ -30,22 +35,22 @@ POOR = {"fmr": 0.1, "fnmr": 0.3, "fta": 0.05, "seed": 3}
 
 @pytest.fixture
 def study(tmp_path):
-    """Thirty people with four pictures each, 180 mated pairs and 300 others."""
-    for at in range(120):
+    """Thirty people with three pictures each, 90 mated pairs and 110 others."""
+    for at in range(90):
         (folder := tmp_path / "faces" / f"p{at % 30}").mkdir(parents=True, exist_ok=True)
         (folder / f"{at}.jpg").write_bytes(noise(at, (80, 80)).data)
-    return draw_pairs(photographs(tmp_path / "faces"), non_mated=300, seed=1, name="made up")
+    return draw_pairs(photographs(tmp_path / "faces"), non_mated=110, seed=1, name="made up")
 
 
 @pytest.fixture
-def journal(tmp_path):
+def database(tmp_path):
     """Where the run is written down."""
-    opened = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
+    opened = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
     yield opened
     opened.close()
 
 
-def test_a_study_over_http_finds_the_truth(study, journal, tmp_path):
+def test_a_study_over_http_finds_the_truth(study, database, tmp_path):
     """Every score is the simulated vendor's, in Didit's form; rates are the true ones."""
     truth = tmp_path / "faces"
     backends = {
@@ -69,20 +74,20 @@ def test_a_study_over_http_finds_the_truth(study, journal, tmp_path):
             )
             for name, mock in (("good", good), ("poor", poor))
         }
-        summary = run_study(study, openers, journal, workers=2)
+        summary = run_study(study, openers, database, workers=2)
         assert summary.is_complete
         charged = [len(mock.control.charges()) for mock in (good, poor)]
-    assert charged == [480, 480]
-    answers = read_answers(journal, summary.study)
+    assert charged == [200, 200]
+    answers = read_answers(database, summary.study)
     for one in answers:
         direct = FaceVerifier(backends[one.table.name])
-        for at in range(0, 480, 40):
+        for at in range(0, 200, 20):
             pair = study.pairs[at]
             score = direct.verify(pair.probe, pair.reference).score
             told = one.table.scores[at]
             assert math.isnan(told) if score is None else told == score.value
-    evaluation = evaluate(answers, Asked(required_fmr=0.05, split=False))
-    for one in evaluation.contenders:
+    evaluation = evaluate(answers, required_fmr=0.05)
+    for one in evaluation.systems:
         vendor = backends[one.name].vendor
         assert one.environment is Environment.MOCK
         # Didit's own default is another threshold than the simulated vendor's.
@@ -94,9 +99,9 @@ def test_a_study_over_http_finds_the_truth(study, journal, tmp_path):
         ):
             error = math.sqrt(true * (1 - true) / rate.trials)
             assert abs(rate.value - true) < 4 * error + 1 / rate.trials
-    assert evaluation.contenders[0].service.acquisition.errors == 0
-    assert evaluation.contenders[1].service.acquisition.errors > 0
-    assert evaluation.paired[0].sentence.endswith("in favour of good.")
+    assert evaluation.systems[0].service.acquisition.errors == 0
+    assert evaluation.systems[1].service.acquisition.errors > 0
+    assert evaluation.differences[0].better == "good"
 
 
 def test_cards_are_for_an_engine_that_makes_scores_up():
@@ -134,7 +139,7 @@ def test_the_engine_by_its_name(tmp_path, monkeypatch):
         "made",
         missing,
         source=(
-            "from facematch_core.comparison.simulation import SimulatedBackend\n"
+            "from facematch_mock_server.simulation import SimulatedBackend\n"
             "from facematch_mock_server.recognition.cards import read_card"
         ),
     )

@@ -16,8 +16,7 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core.errors import InvalidRequest
-from facematch_core.models import ThresholdRule
+from facematch_core import InvalidRequest, ThresholdRule
 
 _NORMAL: Final = NormalDist()
 

@@ -19,9 +19,10 @@ from facematch_core import (
     VendorUnavailable,
     WarningCode,
 )
-from facematch_core.comparison.simulation import SimulatedBackend, _people
 from facematch_core.testing import ManualClock, noise
 from facematch_mock_server import make_card
+from facematch_mock_server.simulation import SimulatedBackend
+from facematch_mock_server.simulation.backend import GROUP
 
 SMALL = (64, 64)
 PICTURES = [noise(seed, SMALL) for seed in range(60)]
@@ -183,7 +184,7 @@ def test_test_cards_are_read_by_whoever_can(tmp_path, monkeypatch):
     """A card says who it is, however it was encoded, and how many faces it shows."""
     Site(tmp_path, monkeypatch).add(
         "made-cards",
-        [(_people.GROUP, "made", "read_card")],
+        [(GROUP, "made", "read_card")],
         source="from facematch_mock_server.recognition.cards import read_card",
     )
     verifier = FaceVerifier(SimulatedBackend(fmr=1e-9, fnmr=1e-9))

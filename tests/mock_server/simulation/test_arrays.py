@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
-from facematch_core.comparison._answers import BILLED
-from facematch_core.comparison._evaluate import Asked, evaluate
-from facematch_core.comparison.metrics import mcnemar, rates_at
-from facematch_core.comparison.simulation import (
+from facematch_core.comparison import BILLED, evaluate
+from facematch_core.comparison.stats import mcnemar, rates_at
+from facematch_mock_server.simulation import (
     GroupRates,
     SimulatedVendor,
     simulate,
@@ -156,9 +155,9 @@ def test_an_evaluation_finds_the_truth():
     study = simulate_study(people=400, mated=2000, non_mated=20_000, seed=3)
     vendors = [attrs.evolve(vendor, column=None, goats=0.2, wolves=0.05) for vendor in VENDORS]
     answers = [simulate(vendor, study, seed=1) for vendor in vendors]
-    evaluation = evaluate(answers, Asked(required_fmr=0.01, seed=1))
+    evaluation = evaluate(answers, required_fmr=0.01, split=True, seed=1)
     inside = []
-    for vendor, one in zip(vendors, evaluation.contenders, strict=True):
+    for vendor, one in zip(vendors, evaluation.systems, strict=True):
         for point in (one.at_default, one.at_required):
             truth = truth_of(vendor, study, point.threshold)
             for name in ("fmr", "fnmr"):

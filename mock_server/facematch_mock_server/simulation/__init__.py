@@ -8,10 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._arrays import Truth, simulate, truth_of
-    from ._backend import SimulatedBackend
-    from ._study import SimulatedStudy, simulate_study
-    from ._vendor import GroupRates, SimulatedVendor
+    from .backend import SimulatedBackend
+    from .studies import SimulatedStudy, Truth, simulate, simulate_study, truth_of
+    from .vendors import GroupRates, SimulatedVendor
 
 __all__ = [
     "GroupRates",
@@ -26,14 +25,14 @@ __all__ = [
 
 #: Where each public name lives. It is imported when it is first used: the backend needs no numpy.
 _HOMES = {
-    "GroupRates": "_vendor",
-    "SimulatedBackend": "_backend",
-    "SimulatedStudy": "_study",
-    "SimulatedVendor": "_vendor",
-    "Truth": "_arrays",
-    "simulate": "_arrays",
-    "simulate_study": "_study",
-    "truth_of": "_arrays",
+    "GroupRates": "vendors",
+    "SimulatedBackend": "backend",
+    "SimulatedStudy": "studies",
+    "SimulatedVendor": "vendors",
+    "Truth": "studies",
+    "simulate": "studies",
+    "simulate_study": "studies",
+    "truth_of": "studies",
 }
 
 

@@ -9,7 +9,7 @@ from facematch_core import Image
 from facematch_core.backend import Backend, ImageLimits
 from facematch_core.testing import EngineSimulator, Situation, noise
 
-from ._backend import SimulatedBackend
+from .backend import SimulatedBackend
 
 #: Seed of a picture of noise to who is in it.
 _PEOPLE = {1: "Ada", 2: "Ada", 3: "Bob", 4: None}

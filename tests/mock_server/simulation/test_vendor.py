@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison.simulation import GroupRates, SimulatedVendor
+from facematch_mock_server.simulation import GroupRates, SimulatedVendor
 
 rules = st.sampled_from((ThresholdRule.ABOVE, ThresholdRule.AT_LEAST))
 rates = st.floats(1e-6, 0.3)
