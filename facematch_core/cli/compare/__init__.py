@@ -1,46 +1,96 @@
-"""The command `facematch compare`: a study of vendors, from pictures to a decision.
+"""The command `facematch compare`: a comparison of vendors, from pictures to a decision.
 
-One module for each command, imported when it is used.
+`data` makes and hands out files, `run` asks, `judge` decides. Each is imported when a command of it
+is used, and imports the statistics when that command runs.
 """
 
 from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import Any, Final
 
 import click
 
 from facematch_core.cli._app import LazyGroup
 from facematch_core.errors import ConfigurationError
 
-#: Name of a command to what the list says of it; each is `command` of the module so named.
-COMMANDS = {
+#: Entry-point group of commands that other packages add.
+PLUGINS: Final = "facematch.compare_commands"
+
+#: Name of a command to what the list says of it.
+COMMANDS: Final = {
     "plan": "How many comparisons a claim needs, and what they cost.",
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
-    "run": "Ask every vendor about every pair, once, whatever happens meanwhile.",
-    "unknown": "List what may have been charged without an answer; settle it.",
-    "report": "Judge the answers: one page for people, one document for programs.",
+    "embed": "Compute the embeddings of many pictures, on one machine or a cluster.",
+    "run": "Ask every system about every pair, once, whatever happens meanwhile.",
+    "unresolved": "List what may have been charged without an answer; resolve it.",
+    "report": "Judge the answers: the verdict, a page, a document.",
+    "wrong": "List the pairs that a system got wrong, with their pictures if asked.",
+    "gate": "PASS, FAIL or INCONCLUSIVE, held against requirements.",
     "threshold": "Write the threshold for a wanted FMR to a file that verifiers read.",
-    "gate": "PASS, FAIL or INCONCLUSIVE against a profile of requirements.",
-    "simulate": "Make up scores with known error rates, to try all this.",
+    "transfer": "The threshold for a vendor's new model, from the old one's.",
+    "export": "Write all answers to a Parquet or CSV file.",
 }
 
-#: What the commands need beyond the core; `importlib` names of the extra `compare`.
-NEEDED = ("numpy", "scipy", "sqlalchemy", "matplotlib", "jinja2")
+#: Module to its commands, each of which is there under its own name.
+_MODULES: Final = {
+    "data": ("draw", "embed", "wrong", "export"),
+    "run": ("run", "unresolved"),
+    "judge": ("plan", "report", "gate", "threshold", "transfer"),
+}
+
+#: What the commands need beyond the core: names of modules that the extra `compare` installs.
+_NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
 
 
 class CompareGroup(LazyGroup):
     """Says what is missing for a command."""
 
+    def load(self, name: str) -> click.Command:
+        """One of the table, imported now."""
+        (module,) = (module for module, names in _MODULES.items() if name in names)
+        command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
+        return command
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, imported now; None if there is none of that name."""
+        """A command, imported now; None if there is none of that name.
+
+        Raises:
+            ConfigurationError: it is another package's, and needs one that is not installed.
+        """
+        if cmd_name not in self.table and cmd_name in self.help_lines():
+            # Looked for before: what a plug-in cannot import would be the plug-in's own fault.
+            for name in _NEEDED:
+                if find_spec(name) is None:
+                    raise _missing(name)
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Raises:
+            ConfigurationError: it needs a package that is not installed.
+        """
         try:
-            return super().get_command(ctx, cmd_name)
+            return super().invoke(ctx)
         except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing not in NEEDED:
+            name = (error.name or "").partition(".")[0]
+            if name not in _NEEDED:
                 raise
-        raise ConfigurationError(
-            f"facematch compare needs {missing}, which is not installed: "
-            'pip install "facematch-core[compare]".'
-        )
+        raise _missing(name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """All in one list, whoever made them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*self.help_lines().items()])
+
+
+def _missing(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"facematch compare needs {name}, which is not installed: "
+        'pip install "facematch-core[compare]".'
+    )
 
 
 @click.group(
@@ -48,15 +98,16 @@ class CompareGroup(LazyGroup):
     cls=CompareGroup,
     package=__name__,
     table=COMMANDS,
-    short_help="Which vendor, at which threshold, and how sure: study, run, report, gate.",
+    points=PLUGINS,
+    short_help="Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
 )
 def command() -> None:
     """Which vendor, at which threshold, at what price, and how sure one can be.
 
     \b
-    facematch compare plan --fmr 1e-3 --fnmr 0.01 --price didit=0.05
-    facematch compare draw people/ --split --out pairs.csv
+    facematch compare plan --fmr 1e-3 --frr 0.01 --price didit=0.05
+    facematch compare draw people/ --out pairs.csv
     facematch compare run pairs.csv --profile didit --backend local --store study.sqlite3
     facematch compare report --store study.sqlite3 --out report.html
-    facematch compare gate --store study.sqlite3 --profile sp800-63a
+    facematch compare gate --store study.sqlite3 --requirements sp800-63a
     """

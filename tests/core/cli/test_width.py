@@ -117,7 +117,7 @@ def test_a_card(narrow, plugin):
 
 
 def test_comparisons(narrow, tmp_path, scripted):
-    """Plan, simulation, run, report, threshold, gate and what is unknown."""
+    """From plan to gate, and what is unresolved."""
     people = tmp_path / "people"
     pictures = iter(range(100))
     for person in ("anna", "bert", "cleo", "dora"):
@@ -125,14 +125,19 @@ def test_comparisons(narrow, tmp_path, scripted):
         for number, shade in zip(range(2), pictures, strict=False):
             data = picture((shade * 20, 100, 100)).data
             (people / person / f"{number}.jpg").write_bytes(data)
-    narrow("compare", "plan", "--fmr", "1e-4", "--fnmr", "0.01", "--price", "didit=0.05")
+    plan = ("compare", "plan", "--fmr", "1e-4", "--frr", "0.01", "--price", "didit=0.05")
+    narrow(*plan, "--difference", "0.02", "0.04", "--looks", "3")
     narrow("compare", "draw", "people", "--out", "pairs.csv")
     scripted.script = [OutcomeUnknown("Lost.")]
     narrow("compare", "run", "pairs.csv", "--backend", "fake", "--yes", code=6)
-    narrow("compare", "unknown")
+    narrow("compare", "unresolved")
+    narrow("compare", "wrong", "--pairs", "pairs.csv")
     vendors = itertools.chain(*(("--vendor", f"{name}:fmr=1e-3,fnmr=0.01") for name in "ab"))
     narrow("compare", "simulate", *vendors, "--people", "100", "--out", "s.csv")
     narrow("compare", "report", "--scores", "s.csv", "--out", "r.html", "--fmr", "0.01")
-    where = ("--scores", "s.csv", "--contender", "a", "--allow-mock")
+    where = ("--scores", "s.csv", "--system", "a", "--allow-mock")
     narrow("compare", "threshold", *where, "--fmr", "0.01", "--out", "t.json")
-    narrow("compare", "gate", *where, "--profile", "sp800-63a", code=3)
+    narrow("compare", "gate", *where, "--requirements", "sp800-63a", code=1)
+    models = ("--from", "a", "--to", "b", "--threshold", "50")
+    narrow("compare", "transfer", "--scores", "s.csv", *models)
+    narrow("compare", "export", "--scores", "s.csv", "--out", "e.parquet")

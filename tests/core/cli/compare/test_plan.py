@@ -6,7 +6,7 @@ import pytest
 def test_a_plan_for_people(run):
     """Claims, needs and costs, then what less money shows."""
     answer = run(
-        *("compare", "plan", "--fmr", "1e-4", "--fnmr", "0.01"),
+        *("compare", "plan", "--fmr", "1e-4", "--frr", "0.01", "--split"),
         *("--price", "didit=0.05", "--price", "other=1", "--currency", "EUR"),
     )
     assert answer.exit_code == 0, answer.output
@@ -14,7 +14,7 @@ def test_a_plan_for_people(run):
     assert lines[:3] == [
         "To show, with 95 % confidence (one-sided),",
         "  an FMR of at most 0.0001 (1 in 10,000) and",
-        "  an FNMR of at most 0.01 (1 in 100):",
+        "  an FRR of at most 0.01 (1 in 100):",
     ]
     assert lines[4].split("  ")[0] == "errors of each kind"
     assert lines[4].endswith("didit, EUR  other, EUR")
@@ -27,9 +27,9 @@ def test_a_plan_for_people(run):
     assert lines[-1].split() == ["other", "3,025.50", "29", "2,996", "0.002", "0.19"]
 
 
-def test_a_plan_that_judges_everybody(run):
-    """For thresholds that are judged on the pairs that chose them."""
-    answer = run("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.01", "--no-split")
+def test_by_default_everybody_is_judged(run):
+    """On the pairs that chose the thresholds, as `compare report` does."""
+    answer = run("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")
     assert answer.stdout.splitlines()[4:6] == [
         "errors of each kind  mated  non-mated  in all",
         "none                 299    2,995      3,294",
@@ -37,9 +37,50 @@ def test_a_plan_that_judges_everybody(run):
     assert "draw" not in answer.stdout
 
 
+def test_a_difference(run, run_json):
+    """How many pairs it takes to see it, and what looks save."""
+    words = ("compare", "plan", "--fmr", "1e-3", "--frr", "0.01", "--price", "a=0.05")
+    words += ("--difference", "0.02", "0.1", "--looks", "3")
+    answer = run(*words)
+    assert answer.exit_code == 0, answer.output
+    *_, sentence, _, header, numbers, _, looks = answer.stdout.splitlines()
+    assert sentence == (
+        "To find, with a chance of 80 %, that systems with an FRR of 0.02 and 0.1 at that FMR "
+        "differ:"
+    )
+    assert header.split("  ")[0] == "people, at least"
+    _, told = run_json(*words)
+    need = told["difference"]
+    assert numbers.split()[1:3] == [f"{need['mated']:,}", f"{need['non_mated']:,}"]
+    assert looks == (
+        f"With these looks the run asks {100 * need['expected_share']:.0f} % of the mated pairs on "
+        f"average if the systems differ so, and {100 * need['expected_share_null']:.0f} % if they "
+        "do not."
+    )
+    _, sure = run_json(*words, "--power", "0.95", "--systems", "4")
+    assert sure["difference"]["mated"] > need["mated"]
+    assert sure["difference"]["alpha"] < need["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ("none", "--looks must be how many looks there are, 1 to 50, or the shares"),
+        ("0.5,0.2,1", "Looks need shares that rise"),
+        ("0.2,0.5", "Looks need shares that rise"),
+        ("999", "--looks must be how many looks there are"),
+    ],
+)
+def test_looks_that_are_none(run, looks, said):
+    """One sentence."""
+    words = ("--fmr", "1e-3", "--frr", "0.01", "--difference", "0.02", "0.1", "--looks", looks)
+    answer = run("compare", "plan", *words)
+    assert (answer.exit_code, said in answer.stderr) == (2, True), answer.stderr
+
+
 def test_without_a_price(run):
     """The numbers of comparisons alone."""
-    answer = run("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.05", "--confidence", "0.9")
+    answer = run("compare", "plan", "--fmr", "1e-3", "--frr", "0.05", "--confidence", "0.9")
     assert answer.exit_code == 0
     assert "with 90 % confidence" in answer.stdout
     assert "What less money" not in answer.stdout
@@ -49,8 +90,8 @@ def test_without_a_price(run):
 def test_budgets(run):
     """Those that were named, also when they buy nothing of a kind."""
     answer = run(
-        *("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.01", "--price", "a=0.05"),
-        *("--budget", "100", "--budget", "0.05"),
+        *("compare", "plan", "--fmr", "1e-3", "--frr", "0.01", "--price", "a=0.05"),
+        *("--split", "--budget", "100", "--budget", "0.05"),
     )
     lines = answer.stdout.splitlines()
     assert lines[-2].split() == ["a", "100", "181", "1,819", "0.0033", "0.033"]
@@ -60,13 +101,13 @@ def test_budgets(run):
 def test_a_plan_as_json(run_json):
     """Amounts are text, so that they stay exact."""
     code, told = run_json(
-        *("compare", "plan", "--fmr", "1e-3", "--fnmr", "0.01", "--price", "a=0.10"),
-        *("--budget", "100"),
+        *("compare", "plan", "--fmr", "1e-3", "--frr", "0.01", "--price", "a=0.10"),
+        *("--budget", "100", "--split"),
     )
     assert code == 0
-    assert {name: told[name] for name in ("fmr", "fnmr", "confidence", "split", "currency")} == {
+    assert {name: told[name] for name in ("fmr", "frr", "confidence", "split", "currency")} == {
         "fmr": 0.001,
-        "fnmr": 0.01,
+        "frr": 0.01,
         "confidence": 0.95,
         "split": True,
         "currency": "USD",
@@ -77,7 +118,7 @@ def test_a_plan_as_json(run_json):
         "non_mated": 2995,
         "draw_mated": 598,
         "draw_non_mated": 5990,
-        "cost": {"a": "658.8"},
+        "cost": {"a": "658.80"},
     }
     (less,) = told["less"]
     assert (less["vendor"], less["budget"], less["mated"], less["non_mated"]) == (
@@ -92,9 +133,9 @@ def test_a_plan_as_json(run_json):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--fmr", "0"), "--fmr must be a rate above 0 and at most 1"),
-        (("--fmr", "much"), "--fmr must be a rate above 0 and at most 1"),
-        (("--fnmr", "1"), "A rate to be shown lies between 0 and 1"),
+        (("--fmr", "0"), "--fmr must be a rate above 0 and below 1"),
+        (("--fmr", "much"), "--fmr must be a rate above 0 and below 1"),
+        (("--frr", "1"), "--frr must be a rate above 0 and below 1"),
         (("--price", "didit"), "'didit' is not name=value"),
         (("--price", "didit=free"), "--price didit must be an amount from 0 on, such as 0.05"),
         (("--price", "didit=-1"), "--price didit must be an amount from 0 on"),
@@ -102,12 +143,13 @@ def test_a_plan_as_json(run_json):
         (("--price", "a=1", "--budget", "0"), "A budget must be above 0."),
         (("--budget", "5"), "--budget needs prices: say --price NAME=AMOUNT"),
         (("--currency", "dollars"), "--currency must be three capital letters"),
-        (("--confidence", "95"), "--confidence must be a rate above 0 and at most 1"),
+        (("--confidence", "95"), "--confidence must be a number above 0.5 and below 1"),
+        (("--looks", "4"), "--looks goes with --difference"),
     ],
 )
 def test_wrong_words(run, words, sentence):
     """Exit code 2 and one sentence that names the option."""
-    given = {"--fmr": "1e-3", "--fnmr": "0.01"} | dict(zip(words[::2], words[1::2], strict=True))
+    given = {"--fmr": "1e-3", "--frr": "0.01"} | dict(zip(words[::2], words[1::2], strict=True))
     answer = run("compare", "plan", *(word for two in given.items() for word in two))
     assert answer.exit_code == 2
     assert sentence in answer.stderr

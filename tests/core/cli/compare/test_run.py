@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 
 import pytest
-from core.comparison.running.studies import write_study
+from core.comparison.run.studies import write_study
 from fakes import FakeBackend, match_result
 
-from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown
+from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score, config
 from facematch_core.cli import _app, common
-from facematch_core.comparison.running import Journal
+from facematch_core.comparison.run import RunDatabase
+from facematch_core.comparison.run import run as running
+from facematch_core.comparison.study import write_pairs_csv
 from facematch_core.errors import AuthenticationFailed, RateLimited
 
 
@@ -42,8 +45,8 @@ def test_it_asks_every_pair_once(run, pairs, scripted):
     first = run(*words)
     assert first.exit_code == 0, first.output
     assert first.stdout.splitlines() == [
-        "contender  answered  failed  unknown  lost  not acquired  left  charged",
-        "fake       6         0       0        0     0             0     6",
+        "system  answered  failed  unresolved  no response  not acquired  left  charged",
+        "fake    6         0       0           0            0             0     6",
         "written to mine.db",
     ]
     assert "pairs: 6 pairs, 3 mated and 3 non-mated" in first.stderr
@@ -58,7 +61,7 @@ def test_money_is_asked_for_first(run, pairs, scripted, terminal):
     words = ("compare", "run", pairs, "--backend", "fake", "--price", "fake=0.05")
     refused = run(*words, input="n\n")
     assert (refused.exit_code, scripted.calls) == (130, [])
-    assert "fake       fake     production  minimal    6 of 6      0.3 USD" in refused.stderr
+    assert "fake    fake     production  minimal    6 of 6      0.3 USD" in refused.stderr
     assert "in all 0.3 USD at most" in refused.stderr
     assert "Make 6 calls that may be charged? [y/N]:" in refused.stderr
     granted = run(*words, input="y\n")
@@ -95,16 +98,16 @@ def test_a_mock_costs_nothing(  # noqa: PLR0917 - fixtures and parameters
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (OutcomeUnknown("Lost."), 6, "facematch compare unknown --store study.sqlite3"),
+        (OutcomeUnknown("Lost."), 6, "facematch compare unresolved --store study.sqlite3"),
         (RateLimited("Slower."), 5, "1 call left: the same command goes on from here"),
         (AuthenticationFailed("No."), 5, "6 calls left: the same command goes on from here"),
     ],
-    ids=["unknown", "failed", "fatal"],
+    ids=["unresolved", "failed", "fatal"],
 )
 def test_what_it_ends_with(  # noqa: PLR0917 - fixtures and parameters
     run, pairs, scripted, error, code, words
 ):
-    """What is unknown weighs most; the next step is told."""
+    """What is unresolved weighs most; the next step is told."""
 
     def fail(_call):
         raise error
@@ -158,11 +161,131 @@ def test_the_answers_are_judged(run, pairs, scripted, tmp_path):
     assert len(scripted.calls) == 6
 
 
+def test_the_judgement_is_the_one_that_was_asked_for(run, pairs, scripted, tmp_path):
+    """FMR, confidence and costs count, not only their defaults."""
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--out", "all.json")
+    words += ("--fmr", "0.2", "--confidence", "0.9", "--currency", "EUR")
+    costs = ("--cost-false-match", "500", "--cost-false-reject", "2", "--impostors", "0.01")
+    answer = run(*words, *costs)
+    assert answer.exit_code == 0, answer.output
+    told = json.loads((tmp_path / "all.json").read_text())
+    assert (told["required_fmr"], told["confidence"]) == (0.2, 0.9)
+    assert told["costs"] == {
+        "impostors": 0.01,
+        "false_match": 500.0,
+        "false_reject": 2.0,
+        "review": 0.0,
+        "currency": "EUR",
+    }
+    assert told["headline"] in answer.stdout
+    half = run(*words, *costs[:2], "--force")
+    assert half.exit_code == 2
+    assert "needs --cost-false-reject and --impostors too" in half.stderr
+
+
+def test_a_model_that_changes_meanwhile_is_told(run, pairs, scripted):
+    """Each model is judged as a system of its own."""
+    facts = {"score": Score(80.0, "fake/v1"), "billing": Billing(Charged.YES)}
+    scripted.script = [match_result(model=model, **facts) for model in ("v1", "v1", *4 * ["v2"])]
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
+    answer = run(*words, "--out", "all.json")
+    assert answer.exit_code == 0, answer.output
+    assert (
+        "warning: the model of fake changed during the run: v1 (2 pairs), v2 (4 pairs). Each is "
+        "judged as a system of its own.\n"
+    ) in answer.stderr
+    told = json.loads(run("compare", "report", "--json").stdout)
+    assert [one["model"] for one in told["systems"]] == ["v1", "v2"]
+    assert len({one["name"] for one in told["systems"]}) == 2
+
+
+@pytest.fixture
+def two(monkeypatch, tmp_path):
+    """A vendor that is always right and one that knows nobody, and 120 pairs for both."""
+    study = write_study(tmp_path / "pictures", pairs=120)
+    place = {sha256(p.probe.read_bytes()).hexdigest(): at for at, p in enumerate(study.pairs)}
+
+    def vendor(of_mated):
+        class Vendor(FakeBackend):
+            def match(self, call):
+                at = place[sha256(call.probe.data).hexdigest()]
+                self.score = of_mated if study.pairs[at].mated else 10.0 + at / 10
+                return super().match(call)
+
+        return Vendor
+
+    found = {"good": vendor(90.0), "blind": vendor(5.0)}
+    monkeypatch.setattr(config, "backend_class", lambda name: found[name])
+    write_pairs_csv(tmp_path / "many.csv", study)
+    return ("compare", "run", "many.csv", "--backend", "good", "--backend", "blind", "--yes")
+
+
+def test_looks_end_a_run_and_save_money(run, run_json, two):
+    """What was found and what was saved is printed; the same command asks nothing more."""
+    prices = ("--price", "good=0.05", "--price", "blind=0.10", "--fmr", "0.1", "--looks", "0.5,1")
+    words = (*two, *prices, "--workers", "1")
+    answer = run(*words)
+    assert answer.exit_code == 0, answer.output
+    assert "in all 18 USD at most" in answer.stderr
+    lines = answer.stdout.splitlines()
+    assert lines[3].startswith("Look 1 of 2, at 50 % of the mated pairs: ")
+    saved = [line for line in lines if line.endswith("saved: pairs that are not asked any more")]
+    assert len(saved) == 1
+    assert lines[-1] == "written to study.sqlite3"
+    code, told = run_json(*words)
+    asked = sum(one["answered"] for one in told["systems"])
+    assert code == 0
+    assert asked < 240
+    assert f"{told['saved']['USD']} USD saved" in saved[0]
+    (look,) = told["looks"]
+    assert look["stop"]
+    other = run(*two)
+    assert other.exit_code == 2
+    assert "looks are declared once" in other.stderr
+
+
+def test_a_run_that_a_look_ended_asks_for_no_money(run, two):
+    """Nothing will be sent, so that no sum is shown and nobody need say yes."""
+    words = (*two, "--price", "good=0.05", "--fmr", "0.1", "--looks", "0.5,1", "--workers", "1")
+    assert run(*words).exit_code == 0
+    again = run(*(word for word in words if word != "--yes"))
+    assert again.exit_code == 0, again.output
+    plan = [line.split() for line in again.stderr.splitlines()]
+    assert ["good", "fake", "production", "minimal", "0", "of", "120", "0", "USD"] in plan
+    assert "in all 0 USD at most" in again.stderr
+    assert "Make" not in again.stderr
+
+
+def test_a_look_that_others_hold_up_is_not_the_end(run, two, tmp_path, monkeypatch):
+    """Pairs are left, and the exit code says so; nothing else does."""
+    words = (*two, "--fmr", "0.1", "--looks", "0.5,1", "--workers", "1")
+    assert run(*(word for word in words if word != "--yes")).exit_code == 2
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    claims = database.claim(1, 1, below=60)
+    monkeypatch.setattr(running, "_PATIENCE_S", 0.0)
+    answer = run(*words)
+    assert "120 calls left: the same command goes on from here" in answer.stdout
+    assert answer.exit_code == 3
+    database.release(claims)
+    database.close()
+    assert run(*words).exit_code == 0
+
+
+def test_embeddings_are_for_engines_of_your_own(run, pairs, scripted, tmp_path):
+    """Nothing that may be charged is computed elsewhere, and nothing is asked."""
+    (tmp_path / "e.parquet").write_bytes(b"")
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--embeddings", "e.parquet")
+    answer = run(*words)
+    assert answer.exit_code == 2
+    assert "(fake: its calls may be charged)" in answer.stderr
+    assert scripted.calls == []
+
+
 def test_the_end_for_programs(run, pairs, scripted):
-    """With --json how every contender stands is a document on stdout, and nothing else is."""
+    """With --json how far every system is is a document on stdout, and nothing else is."""
     words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--json", "--out", "all.html")
     answer = run(*words)
-    (fake,) = json.loads(answer.stdout)["contenders"]
+    (fake,) = json.loads(answer.stdout)["systems"]
     assert (fake["name"], fake["answered"], fake["left"], fake["error"]) == ("fake", 6, 0, None)
     assert "judged in all.html" in answer.stderr
 
@@ -183,15 +306,15 @@ def test_pairs_of_a_folder(run, tmp_path, scripted, pairs):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Name at least one contender"),
+        ((), "Name at least one system"),
         (("--backend", "fake", "--backend", "fake"), "'fake' is named twice"),
         (("--backend", "fake", "--price", "fake=cheap"), "must be an amount from 0 on"),
         (("--backend", "fake", "--price", "fake=-1"), "must be an amount from 0 on"),
         (("--backend", "fake", "--price", "fake=1", "--currency", "euro"), "three capital letters"),
         (("--backend", "fake", "--price", "other=1"), "price names 'other'"),
         (("--backend", "fake", "--keep", "other"), "keep names 'other'"),
-        (("--backend", "fake", "--mated", "3"), "--non-mated and --split go with a folder"),
-        (("--backend", "fake", "--split"), "--non-mated and --split go with a folder"),
+        (("--backend", "fake", "--mated", "3"), "--mated and --non-mated go with a folder"),
+        (("--backend", "fake", "--split"), "--split goes with a folder, or with --out"),
         (("--backend", "fake", "--out", "page", "--out", "page"), "name the same file"),
         (("--backend", "fake", "--out", "page.pdf"), "--out writes .html or .json"),
         (("--backend", "fake", "--workers", "0"), "--workers must be"),
@@ -222,12 +345,12 @@ def test_a_threshold_that_changed(run, pairs, scripted, tmp_path):
     (tmp_path / "facematch.toml").write_text('[profiles.p]\nbackend = "fake"\nthreshold = 0.6\n')
     answer = run("compare", "run", pairs, "--profile", "p", "--yes")
     assert answer.exit_code == 2
-    assert "threshold 50.0 in this study, and is now set to 0.6" in answer.stderr
+    assert "threshold 50.0 in this test set, and is now set to 0.6" in answer.stderr
     assert "warning:" in answer.stderr
     assert len(scripted.calls) == 6
 
 
-def test_a_failover_is_no_contender(run, pairs, scripted, tmp_path):
+def test_a_failover_is_no_system(run, pairs, scripted, tmp_path):
     """Its members are."""
     one = '[profiles.{0}]\nbackend = "fake"\n'
     both = '[profiles.both]\nmembers = ["a", "b"]\n'
@@ -244,7 +367,7 @@ def test_a_store_that_cannot_be_used(run, pairs, scripted, tmp_path):
     (tmp_path / "no.db").write_bytes(b"not a database, but long enough to be looked at" * 30)
     answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--store", "no.db")
     assert answer.exit_code == 4
-    assert "The store of calls failed (file is not a database)" in answer.stderr
+    assert "The run database failed (file is not a database)" in answer.stderr
 
 
 def test_the_store_is_readable_by_its_owner_alone(run, pairs, scripted, tmp_path):
@@ -257,7 +380,28 @@ def test_what_is_not_acquired_is_told(run, pairs, scripted):
     """An answer all the same."""
     scripted.script = [match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))]
     answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
-    assert "fake       6         0       0        0     1             0     6" in answer.stdout
+    assert (
+        "fake    6         0       0           0            1             0     6" in answer.stdout
+    )
+
+
+def test_what_may_have_been_charged_is_shown(run, run_json, pairs, scripted):
+    """Calls without an answer, and answers that do not say so: from how many to how many."""
+
+    def lose(_call):
+        raise OutcomeUnknown("Lost.")
+
+    unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))
+    scripted.script = [lose, unsaid]
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
+    shown = run(*words)
+    assert (
+        "fake    5         0       1           0            0             0     4 to 6"
+        in shown.stdout.splitlines()
+    )
+    _, told = run_json(*words)
+    (fake,) = told["systems"]
+    assert (fake["charged"], fake["maybe_charged"]) == (4, 2)
 
 
 def test_pairs_of_another_process(run, pairs, scripted, tmp_path):
@@ -265,22 +409,24 @@ def test_pairs_of_another_process(run, pairs, scripted, tmp_path):
     scripted.script = [AuthenticationFailed("No.")]
     words = ("compare", "run", pairs, "--backend", "fake", "--yes")
     run(*words, "--workers", "1")
-    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
-    (claim,) = journal.claim(1)
-    journal._database.run(
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    (claim,) = database.claim(1, 1)
+    database._database.run(
         lambda file: file.exec_driver_sql(
             "UPDATE facematch_comparisons SET host = 'elsewhere', run = 'r' "
             f"WHERE pair = {claim.pair}"
         )
     )
-    journal.close()
+    database.close()
     answer = run(*words)
     assert answer.exit_code == 0
-    assert "fake       5         0       0        0     0             0     5" in answer.stdout
+    assert (
+        "fake    5         0       0           0            0             0     5" in answer.stdout
+    )
     assert "1 pair with another process; of one that ended on another machine" in answer.stdout
 
 
-def test_two_contenders_and_a_price_from_a_budget(run, pairs, scripted, tmp_path):
+def test_two_systems_and_a_price_from_a_budget(run, pairs, scripted, tmp_path):
     """The profile's budget counts by it, and so does the report."""
     (tmp_path / "facematch.toml").write_text(
         '[profiles.a]\nbackend = "fake"\n[profiles.a.budget]\namount = "1.00"\n'
@@ -290,14 +436,14 @@ def test_two_contenders_and_a_price_from_a_budget(run, pairs, scripted, tmp_path
     answer = run("compare", "run", pairs, "--profile", "a", "--profile", "b", "--yes")
     assert answer.exit_code == 0, answer.output
     assert "0.3 USD" in answer.stderr
-    assert "not told" in answer.stderr
-    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
-    a, b = journal.contenders(journal.study().digest)
+    assert "not known" in answer.stderr
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    a, b = database.systems(database.study().digest)
     assert (str(a.price), a.currency, b.price) == ("0.05", "USD", None)
-    store = journal.attempts()
+    store = database.calls()
     assert int(store.budgets()[0].spent * 100) == 30
     store.close()
-    journal.close()
+    database.close()
 
 
 def test_help_loads_no_vendor_and_the_core_none_of_it():

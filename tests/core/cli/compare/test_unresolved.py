@@ -1,12 +1,12 @@
-"""`facematch compare unknown`: what may have been charged, and what became of it."""
+"""`facematch compare unresolved`: what may have been charged, and what became of it."""
 
 import pytest
-from core.comparison.running.studies import Recorded, opener, states, write_study
+from core.comparison.run.studies import Recorded, opener, states, write_study
 from fakes import match_result
 
 from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score, config
 from facematch_core.cli import _app
-from facematch_core.comparison.running import Journal, run_study
+from facematch_core.comparison.run import RunDatabase, run_study
 from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
 from facematch_core.store import SqlStore
 
@@ -36,7 +36,7 @@ def vendor(monkeypatch):
 
 @pytest.fixture
 def lost(tmp_path, vendor):
-    """Run a study in which calls end in these errors; the attempts of the unknown ones."""
+    """Run a study in which calls end in these errors; the calls without an answer."""
     (tmp_path / "facematch.toml").write_text('[profiles.fake]\nbackend = "fake"\n' + BUDGET)
     study = write_study(tmp_path / "pictures")
     attempts = SqlStore(f"sqlite:///{tmp_path}/study.sqlite3")
@@ -51,12 +51,12 @@ def lost(tmp_path, vendor):
             return fail
 
         vendor.script = [failing(error) for error in errors]
-        contender = opener(vendor, policies=[Budget(100, name="profile fake", store=attempts)])
-        journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
-        run_study(study, {"fake": contender}, journal, workers=1, keep=keep)
-        (one,) = journal.contenders(journal.study().digest)
-        left = journal.left(one)
-        journal.close()
+        system = opener(vendor, policies=[Budget(100, name="profile fake", store=attempts)])
+        database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+        run_study(study, {"fake": system}, database, workers=1, keep=keep)
+        (one,) = database.systems(database.study().digest)
+        left = database.unresolved(one)
+        database.close()
         return left
 
     yield ran
@@ -73,36 +73,36 @@ def spent(tmp_path):
 
 def stands(tmp_path):
     """State of each pair."""
-    journal = Journal(f"sqlite:///{tmp_path}/study.sqlite3")
-    (one,) = journal.contenders(journal.study().digest)
-    found = states(journal, one)
-    journal.close()
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    (one,) = database.systems(database.study().digest)
+    found = states(database, one)
+    database.close()
     return found
 
 
-def test_nothing_is_unknown(run, lost):
+def test_nothing_is_unresolved(run, lost):
     """One line."""
     lost()
-    answer = run("compare", "unknown")
-    assert (answer.exit_code, answer.stdout) == (0, "nothing is unknown\n")
+    answer = run("compare", "unresolved")
+    assert (answer.exit_code, answer.stdout) == (0, "nothing is unresolved\n")
 
 
 def test_they_are_listed(run, lost):
     """With what is known of each, and what to do."""
     one, other = lost(OutcomeUnknown("Lost."), UnexpectedResponse("Odd."), keep=["fake"])
-    answer = run("compare", "unknown")
+    answer = run("compare", "unresolved")
     assert answer.exit_code == 0
     header, first, second, hint, command = answer.stdout.splitlines()
     assert header.split() == [
-        *("attempt", "contender", "pair", "state", "asked", "(UTC)"),
+        *("call", "system", "pair", "state", "asked", "(UTC)"),
         *("at", "the", "vendor", "error"),
     ]
-    assert first.split()[:4] == [one.attempt.id, "fake", "1", "unknown"]
+    assert first.split()[:4] == [one.call.id, "fake", "1", "unresolved"]
     assert first.endswith("kept           OutcomeUnknown")
-    assert second.split()[:4] == [other.attempt.id, "fake", "2", "lost"]
-    assert hint == "1 call unknown: compare with the vendor's invoice, then"
+    assert second.split()[:4] == [other.call.id, "fake", "2", "no"]
+    assert hint == "1 call unresolved: compare with the vendor's invoice, then"
     assert command == (
-        "facematch compare unknown --store study.sqlite3 --settle ATTEMPT --charged "
+        "facematch compare unresolved --store study.sqlite3 --resolve CALL --charged "
         "(or --not-charged)"
     )
 
@@ -110,15 +110,15 @@ def test_they_are_listed(run, lost):
 def test_a_document_for_programs(run_json, lost):
     """The same."""
     (one,) = lost(OutcomeUnknown("Lost."))
-    code, told = run_json("compare", "unknown", "--study", "people")
+    code, told = run_json("compare", "unresolved", "--study", "people")
     assert code == 0
     assert told == {
         "open": [
             {
-                "contender": "fake",
+                "system": "fake",
                 "pair": 1,
-                "state": "unknown",
-                "attempt_id": one.attempt.id,
+                "state": "unresolved",
+                "call": one.call.id,
                 "error": "OutcomeUnknown",
                 "since": one.since.isoformat(),
                 "kept": False,
@@ -127,49 +127,51 @@ def test_a_document_for_programs(run_json, lost):
     }
 
 
-@pytest.mark.parametrize(("word", "after"), [("--charged", "lost"), ("--not-charged", "free")])
-def test_settled_by_hand(run, lost, tmp_path, word, after):
-    """For good, in the journal and in the budget; what was not charged is asked again."""
+@pytest.mark.parametrize(
+    ("word", "after"), [("--charged", "no response"), ("--not-charged", "free")]
+)
+def test_resolved_by_hand(run, lost, tmp_path, word, after):
+    """For good, in the run database and in the budget; what was not charged is asked again."""
     (one,) = lost(OutcomeUnknown("Lost."))
     assert spent(tmp_path) == (5, 0, 1)
-    answer = run("compare", "unknown", "--settle", one.attempt.id, word, "--yes")
+    answer = run("compare", "unresolved", "--resolve", one.call.id, word, "--yes")
     assert answer.exit_code == 0, answer.output
-    assert answer.stdout == f"{one.attempt.id}: {word.strip('-').replace('-', ' ')}\n"
+    assert answer.stdout == f"{one.call.id}: {word.strip('-').replace('-', ' ')}\n"
     assert answer.stderr == ""
     assert stands(tmp_path)[0] == after
-    assert spent(tmp_path) == (6 if after == "lost" else 5, 0, 0)
-    again = run("compare", "unknown", "--settle", one.attempt.id, word, "--yes")
+    assert spent(tmp_path) == (6 if after == "no response" else 5, 0, 0)
+    again = run("compare", "unresolved", "--resolve", one.call.id, word, "--yes")
     assert again.exit_code == 2
-    said = "settled already" if after == "lost" else "is unknown here"
+    said = "resolved already" if after == "no response" else "is unresolved here"
     assert said in again.stderr
 
 
-def test_settling_asks_first(run, lost, tmp_path, request):
+def test_resolving_asks_first(run, lost, tmp_path, request):
     """Without a terminal nothing is done; a no at one ends it."""
     (one,) = lost(OutcomeUnknown("Lost."))
-    words = ("compare", "unknown", "--settle", one.attempt.id, "--charged")
+    words = ("compare", "unresolved", "--resolve", one.call.id, "--charged")
     assert "add --yes to go ahead" in run(*words).stderr
     request.getfixturevalue("terminal")
     refused = run(*words, input="n\n")
     assert refused.exit_code == 130
-    assert f"Settle attempt {one.attempt.id} of fake as charged, for good?" in refused.stderr
-    assert stands(tmp_path)[0] == "unknown"
+    assert f"Resolve call {one.call.id} of fake as charged, for good?" in refused.stderr
+    assert stands(tmp_path)[0] == "unresolved"
     assert run(*words, input="y\n").exit_code == 0
 
 
-def test_settled_as_a_document(run_json, lost):
+def test_resolved_as_a_document(run_json, lost):
     """What it was, and what was said of it."""
     (one,) = lost(OutcomeUnknown("Lost."))
-    words = ("compare", "unknown", "--settle", one.attempt.id, "--not-charged", "--yes")
+    words = ("compare", "unresolved", "--resolve", one.call.id, "--not-charged", "--yes")
     code, told = run_json(*words)
-    assert (code, told["attempt_id"], told["charged"]) == (0, one.attempt.id, False)
+    assert (code, told["call"], told["charged"]) == (0, one.call.id, False)
 
 
-def test_a_contender_that_cannot_be_opened_here(run, lost, tmp_path, vendor):
-    """The journal and the budgets in its database know; another one is named."""
+def test_a_system_that_cannot_be_opened_here(run, lost, tmp_path, vendor):
+    """The run database and the budgets in it know; another one is named."""
     (one,) = lost(OutcomeUnknown("Lost."))
     (tmp_path / "facematch.toml").write_text("[profiles.fake]\nbackend = 5\n")
-    words = ("compare", "unknown", "--settle", one.attempt.id, "--charged", "--yes")
+    words = ("compare", "unresolved", "--resolve", one.call.id, "--charged", "--yes")
     answer = run(*words)
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
@@ -180,20 +182,20 @@ def test_reconciled(run, lost, vendor, tmp_path):
     """What the vendor's records have is answered; the rest stays, with the reason."""
     one, other = lost(OutcomeUnknown("Lost."), OutcomeUnknown("Lost."), keep=["fake"])
     found = match_result(
-        score=Score(77.0, "fake/v1"), billing=Billing(Charged.YES), ids=Ids(call=one.attempt.id)
+        score=Score(77.0, "fake/v1"), billing=Billing(Charged.YES), ids=Ids(call=one.call.id)
     )
-    vendor.records[one.attempt.id] = found
-    answer = run("compare", "unknown", "--reconcile")
+    vendor.records[one.call.id] = found
+    answer = run("compare", "unresolved", "--reconcile")
     assert answer.exit_code == 3
-    assert f"{one.attempt.id}  found    There." in answer.stdout
-    assert f"{other.attempt.id}  not_yet  Not yet." in answer.stdout
-    assert "1 call unknown" in answer.stdout
-    assert stands(tmp_path)[:2] == ["answered", "unknown"]
+    assert f"{one.call.id}  found    There." in answer.stdout
+    assert f"{other.call.id}  not_yet  Not yet." in answer.stdout
+    assert "1 call unresolved" in answer.stdout
+    assert stands(tmp_path)[:2] == ["answered", "unresolved"]
     assert spent(tmp_path) == (5, 0, 1)
-    vendor.records[other.attempt.id] = match_result(
-        score=Score(7.0, "fake/v1"), billing=Billing(Charged.YES), ids=Ids(call=other.attempt.id)
+    vendor.records[other.call.id] = match_result(
+        score=Score(7.0, "fake/v1"), billing=Billing(Charged.YES), ids=Ids(call=other.call.id)
     )
-    code = run("compare", "unknown", "--reconcile").exit_code
+    code = run("compare", "unresolved", "--reconcile").exit_code
     assert (code, stands(tmp_path)) == (0, ["answered"] * 6)
 
 
@@ -205,10 +207,10 @@ def test_reconciled_as_a_document(run_json, lost, vendor):
         raise RateLimited("Slower.")
 
     vendor.reconcile = fail
-    code, told = run_json("compare", "unknown", "--reconcile")
+    code, told = run_json("compare", "unresolved", "--reconcile")
     assert code == 5
-    assert [(row["attempt_id"], row["outcome"], row["reason"]) for row in told["looked"]] == [
-        (one.attempt.id, "error", "Slower.")
+    assert [(row["call"], row["outcome"], row["reason"]) for row in told["looked"]] == [
+        (one.call.id, "error", "Slower.")
     ]
     assert len(told["open"]) == 1
 
@@ -223,7 +225,7 @@ def test_after_an_error_that_would_meet_all_nobody_else_is_looked_for(run_json, 
         raise AuthenticationFailed("Another key.")
 
     vendor.reconcile = fail
-    code, told = run_json("compare", "unknown", "--reconcile")
+    code, told = run_json("compare", "unresolved", "--reconcile")
     assert (code, len(asked)) == (5, 1)
     assert [(row["outcome"], row["reason"]) for row in told["looked"]] == [
         ("error", "Another key."),
@@ -236,9 +238,9 @@ def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, tmp_path, 
     """A profile that cannot be opened here is an outcome of each of its calls."""
     (one,) = lost(OutcomeUnknown("Lost."), keep=["fake"])
     (tmp_path / "facematch.toml").write_text("[profiles.fake]\nbackend = 5\n")
-    code, told = run_json("compare", "unknown", "--reconcile")
+    code, told = run_json("compare", "unresolved", "--reconcile")
     (row,) = told["looked"]
-    assert (row["attempt_id"], row["outcome"]) == (one.attempt.id, "error")
+    assert (row["call"], row["outcome"]) == (one.call.id, "error")
     assert "backend must be text" in row["reason"]
     assert code != 0
     assert len(told["open"]) == 1
@@ -247,18 +249,18 @@ def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, tmp_path, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--charged",), "go with --settle ATTEMPT"),
-        (("--settle", "x"), "Say --charged or --not-charged"),
-        (("--settle", "x", "--charged", "--not-charged"), "Say --charged or --not-charged"),
-        (("--settle", "x", "--charged", "--reconcile"), "Either --reconcile or --settle"),
-        (("--settle", "x", "--charged"), "No attempt 'x' is unknown here"),
-        (("--study", "nothing"), "no such study; there are: people"),
+        (("--charged",), "go with --resolve CALL"),
+        (("--resolve", "x"), "Say --charged or --not-charged"),
+        (("--resolve", "x", "--charged", "--not-charged"), "Say --charged or --not-charged"),
+        (("--resolve", "x", "--charged", "--reconcile"), "Either --reconcile or --resolve"),
+        (("--resolve", "x", "--charged"), "No call 'x' is unresolved here"),
+        (("--study", "nothing"), "no such test set; there are: people"),
         (("--store", "nothing.db"), "there is no file 'nothing.db'"),
     ],
 )
 def test_wrong_usage(run, lost, words, said):
     """One sentence."""
     lost()
-    answer = run("compare", "unknown", *words)
+    answer = run("compare", "unresolved", *words)
     assert answer.exit_code == 2
     assert said in answer.stderr
