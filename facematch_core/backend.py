@@ -40,6 +40,7 @@ from ._basics import (
     is_union,
     kind_words,
     masker,
+    type_hints,
     without_pieces,
 )
 from ._cancellation import Cancellation
@@ -359,7 +360,7 @@ def _check_settings(backend: Backend) -> None:
 def _annotated(cls: type[Backend]) -> Iterator[tuple[str, str, Any]]:
     """Name, attribute and type of each setting; those whose annotation means nothing are left."""
     try:
-        hints = typing.get_type_hints(cls)
+        hints = type_hints(cls)
     except NameError:
         return  # a class inside a function: only its own module knows what it names
     for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it

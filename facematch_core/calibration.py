@@ -87,8 +87,8 @@ class Calibration:
     """Thresholds of one vendor by the false match rate (FMR) that they keep to.
 
     ``facematch compare threshold`` writes one. With it, ``verify(max_fmr=1e-3)`` means the same for
-    every vendor, which no threshold does. It holds for people and pictures like those of the study
-    that it is from.
+    every vendor, which no threshold does. It holds for people and pictures like those of the test
+    set that it is from.
 
     Attributes:
         backend: Name of the backend that answered.
@@ -97,7 +97,7 @@ class Calibration:
         rule: How it compares a score with a threshold: ABOVE or AT_LEAST.
         environment: Where the answers came from. Those of a mock or a sandbox say nothing about a
             vendor, and are refused anywhere else.
-        study: Name of the study.
+        study: Name of the test set.
         study_digest: SHA-256 of its pairs and pictures, in hex; None for a file of scores.
         chosen_on: Which pairs thresholds were chosen on, in words.
         confidence: Of `CalibrationPoint.upper`, one-sided, above 0.5, below 1.

@@ -1,115 +1,153 @@
 """Compare vendors on photographs of people who are known: which one, at which threshold, how sure.
 
-The steps are plain functions on data, so that each can be used alone: read a study, plan it, run
-it, judge the scores, print the report, decide. It needs the extra ``compare``.
+The steps are plain functions on data, so that each can be used alone: read a test set, plan it, run
+it or read scores, judge them, print the report, decide. It needs the extra ``compare``.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ._answers import Answers
-    from ._calibrating import calibrate
-    from ._document import Evaluation
-    from ._evaluate import Asked, evaluate
-    from ._json import from_document, to_document
-    from ._plan import StudyPlan, plan_study
-    from ._scores_csv import read_scores, write_scores
-    from .gate import Verdict, judge, read_profile
-    from .report import report_html, write_report
-    from .running import (
-        Journal,
+    from .calibration import calibrate, calibration_of
+    from .evaluation import ChainRequest, evaluate
+    from .gate import Requirements, Verdict, judge, read_requirements
+    from .io import read_scores, what_to_add
+    from .model import (
+        BILLED,
+        DECISIONS,
+        NO_DECISION,
+        Answers,
+        Costs,
+        Evaluation,
+        Grouping,
+        PairNames,
+        ScoreTable,
+        WrongPair,
+    )
+    from .plan import DifferencePlan, StudyPlan, plan_study
+    from .report import gallery_html, report_html, write_report
+    from .run import (
         PairState,
         Price,
+        Progress,
+        RunDatabase,
         RunSummary,
-        Standing,
         StudyRun,
+        UnresolvedCharge,
+        embed,
         read_answers,
         run_study,
     )
-    from .simulation import SimulatedVendor, simulate, simulate_study
+    from .stats import Looks, transfer_threshold
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
+    from .writing import export, to_frame, write_scores, wrong_pairs
 
-#: Public name to the module that has it; each is imported when it is first used.
-_NAMES = {
-    "simulate_study": "simulation",
-    "Standing": "running",
-    "RunSummary": "running",
-    "Price": "running",
-    "PairState": "running",
-    "calibrate": "_calibrating",
-    "simulate": "simulation",
-    "SimulatedVendor": "simulation",
-    "run_study": "running",
-    "read_answers": "running",
-    "StudyRun": "running",
-    "Journal": "running",
-    "Answers": "_answers",
-    "Asked": "_evaluate",
-    "Evaluation": "_document",
-    "Study": "study",
-    "StudyPair": "study",
-    "StudyPlan": "_plan",
-    "Verdict": "gate",
-    "draw_pairs": "study",
-    "evaluate": "_evaluate",
-    "from_document": "_json",
-    "judge": "gate",
-    "photographs": "study",
-    "plan_study": "_plan",
-    "read_profile": "gate",
-    "read_scores": "_scores_csv",
-    "read_study": "study",
-    "report_html": "report",
-    "split_by_subject": "study",
-    "to_document": "_json",
-    "write_report": "report",
-    "write_scores": "_scores_csv",
+#: Module to its public names; each is imported when it is first used.
+_MODULES: Final = {
+    "calibration": ("calibrate", "calibration_of"),
+    "evaluation": ("ChainRequest", "evaluate"),
+    "gate": ("Requirements", "Verdict", "judge", "read_requirements"),
+    "io": ("read_scores", "what_to_add"),
+    "model": (
+        "BILLED",
+        "DECISIONS",
+        "NO_DECISION",
+        "Answers",
+        "Costs",
+        "Evaluation",
+        "Grouping",
+        "PairNames",
+        "ScoreTable",
+        "WrongPair",
+    ),
+    "plan": ("DifferencePlan", "StudyPlan", "plan_study"),
+    "report": ("gallery_html", "report_html", "write_report"),
+    "run": (
+        "PairState",
+        "Price",
+        "Progress",
+        "RunDatabase",
+        "RunSummary",
+        "StudyRun",
+        "UnresolvedCharge",
+        "embed",
+        "read_answers",
+        "run_study",
+    ),
+    "stats": ("Looks", "transfer_threshold"),
+    "study": (
+        "Study",
+        "StudyPair",
+        "draw_pairs",
+        "photographs",
+        "read_study",
+        "split_by_subject",
+    ),
+    "writing": ("export", "to_frame", "write_scores", "wrong_pairs"),
 }
+_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "BILLED",
+    "DECISIONS",
+    "NO_DECISION",
     "Answers",
-    "Asked",
+    "ChainRequest",
+    "Costs",
+    "DifferencePlan",
     "Evaluation",
-    "Journal",
+    "Grouping",
+    "Looks",
+    "PairNames",
     "PairState",
     "Price",
+    "Progress",
+    "Requirements",
+    "RunDatabase",
     "RunSummary",
-    "SimulatedVendor",
-    "Standing",
+    "ScoreTable",
     "Study",
     "StudyPair",
     "StudyPlan",
     "StudyRun",
+    "UnresolvedCharge",
     "Verdict",
+    "WrongPair",
     "calibrate",
+    "calibration_of",
     "draw_pairs",
+    "embed",
     "evaluate",
-    "from_document",
+    "export",
+    "gallery_html",
     "judge",
     "photographs",
     "plan_study",
     "read_answers",
-    "read_profile",
+    "read_requirements",
     "read_scores",
     "read_study",
     "report_html",
     "run_study",
-    "simulate",
-    "simulate_study",
     "split_by_subject",
-    "to_document",
+    "to_frame",
+    "transfer_threshold",
+    "what_to_add",
     "write_report",
     "write_scores",
+    "wrong_pairs",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    # "calibrate", "evaluate" and others name a module, too: the function stands for both here.
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

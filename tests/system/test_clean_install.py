@@ -46,7 +46,7 @@ EXTRAS = {
         "import numpy as np\n"
         "from facematch_core import ThresholdRule\n"
         "from facematch_core.comparison import Answers, evaluate, report_html\n"
-        "from facematch_core.comparison.metrics import ScoreTable\n"
+        "from facematch_core.comparison import ScoreTable\n"
         "people = np.arange(8)\n"
         "mated = people < 4\n"
         "everything = np.ones(8, bool)\n"
@@ -56,7 +56,7 @@ EXTRAS = {
         "    reference_subjects=np.where(mated, people, people + 10))\n"
         "assert '<html' in report_html(evaluate([Answers.of_scores(table)]))"
     ),
-    "cluster": "import dask, distributed, onnxruntime, matplotlib",
+    "cluster": "import dask, distributed, onnxruntime, pyarrow",
     "heif": (
         "import io, PIL.Image, pillow_heif\n"
         "from facematch_core import Image\n"

@@ -1,0 +1,84 @@
+"""Pages of the comparison against what they are about: evidence, columns, states, words."""
+
+import re
+from pathlib import Path
+
+import attrs
+
+from facematch_core.comparison import PairState, Requirements
+from facematch_core.comparison.gate import built_in
+from facematch_core.comparison.io import SYNONYMS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(page, heading=""):
+    """Cells of the tables below a heading of a page."""
+    text = (DOCS / "evidence" / page).read_text()
+    text = text.partition(f"## {heading}\n")[2].partition("\n## ")[0] if heading else text
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return [cells for cells in lines if re.search(r"\d", "".join(cells))]
+
+
+def span(values):
+    """The lowest and the highest per cent, as the page writes them."""
+    numbers = sorted(float(value.strip("%")) for value in values)
+    return f"{numbers[0]:g} to {numbers[-1]:g} %"
+
+
+def test_quoted_figures_are_those_of_the_tables():
+    """Whoever makes the tables anew is told which sentence to mend."""
+    page = " ".join((DOCS / "explanation" / "comparison.md").read_text().split())
+    given = rows("comparison-coverage.md", "Rates at a given threshold")
+    chosen = rows("comparison-coverage.md", "Thresholds that each study chose")
+    same = [row for row in chosen if row[4] == "the same"]
+    others = [row for row in chosen if row[4] == "others"]
+    equal = [
+        row
+        for row in rows("comparison-coverage.md", "Differences of two systems")
+        if len(set(row[4].split(" and "))) == 1
+    ]
+    heavy = rows("comparison-coverage.md", "A few people who bring most false matches")
+    choice = rows("comparison-choice-coverage.md")
+    money = [
+        row for row in choice if re.search("^(cost|difference in cost|F.R of a chain)", row[0])
+    ]
+    alike = [row for row in choice if row[0] == "groups differ (false alarm)"]
+    (alarm,) = [row for row in choice if row[0] == "4 looks differ (false alarm)"]
+    seen = [row[3] for row in choice if re.fullmatch(r"[14] looks? differs? \(seen\)", row[0])]
+    saved = [100 * (1 - float(a[8]) / float(b[8])) for a, b in zip(same, others, strict=True)]
+    for words in (
+        f"with {len(given)} kinds of people and pairs",
+        f"held the truth in {span(row[6] for row in given)} of cases",
+        f"a gate decides by in {span(row[7] for row in given)}, where",
+        f"the bound held in {span(row[5] for row in same)} of studies",
+        f"it was {min(saved):.0f} to {max(saved):.0f} % lower than after a split",
+        f"between equal vendors in {span(row[7] for row in equal)} of simulated",
+        f"not there in {span(row[6] for row in equal)} of studies",
+        f"in simulations {span([cell for row in heavy for cell in row[5:7]])} of the time",
+        f"stopped {float(alarm[3].strip('%')):g} % of simulated runs",
+        f"({span(seen).replace(' to', ' and')})",
+        f"held the truth in {span(row[3] for row in money if 'again' not in row[0])} of studies",
+        f"it was said in {span(row[3] for row in alike)} of simulated studies",
+    ):
+        assert words in page
+
+
+def test_the_reference_has_every_column_state_and_key():
+    """Whoever adds one is told."""
+    page = (DOCS / "reference" / "comparison.md").read_text()
+    columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
+    assert not [name for name in SYNONYMS if f"`{name}`" not in columns]
+    states = page.partition("\n## Run database\n")[2].partition("\n## ")[0]
+    assert not [state for state in PairState if f"`{state}`" not in states]
+    keys = {field.name for field in attrs.fields(Requirements)} - {"name"}
+    assert not [key for key in keys if f"`{key}`" not in page]
+    assert not [name for name in built_in() if f"`{name}`" not in page]
+
+
+def test_no_page_has_the_words_of_before():
+    """But for the changelog, and the one name of a column that is still read."""
+    old = re.compile(r"contender|compare unknown|max_fnmr|--no-split|--scheduler|\bJournal\b")
+    for page in [DOCS.parent / "README.md", *DOCS.rglob("*.md")]:
+        text = page.read_text().replace("`contender` | who answered", "")
+        assert not old.search(text), page.name
