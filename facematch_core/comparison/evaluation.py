@@ -414,12 +414,11 @@ def _check(answers: Sequence[Answers]) -> None:
         raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
     first = answers[0].table
     for one in answers[1:]:
-        for column in ("mated", "probe_subjects", "reference_subjects"):
-            if not np.array_equal(getattr(first, column), getattr(one.table, column)):
-                raise InvalidRequest(
-                    f"{first.name} and {one.name} were not asked about the same pairs: only "
-                    "answers to one test set can be compared."
-                )
+        if not first.has_pairs_of(one.table):
+            raise InvalidRequest(
+                f"{first.name} and {one.name} were not asked about the same pairs: only answers "
+                "to one test set can be compared."
+            )
 
 
 def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:

@@ -141,6 +141,13 @@ class ScoreTable:
         missing = acquired - int(np.count_nonzero(self.scored))
         return bool(acquired) and missing <= MISSING_SCORES * acquired
 
+    def has_pairs_of(self, other: ScoreTable) -> bool:
+        """Whether both were asked about the same pairs of the same people, in the same order."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("mated", "probe_subjects", "reference_subjects")
+        )
+
     def take(self, rows: NDArray[Any]) -> ScoreTable:
         """Only `rows`: places, or a mask; the order is that of `rows`."""
         return attrs.evolve(

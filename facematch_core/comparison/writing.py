@@ -204,11 +204,7 @@ def _check(answers: Sequence[Answers], study: Study | None) -> None:
         raise InvalidRequest("Two systems have the same name: give each its own.")
     first = answers[0].table
     for other in (one.table for one in answers[1:]):
-        is_same = all(
-            np.array_equal(getattr(first, column), getattr(other, column))
-            for column in ("mated", "probe_subjects", "reference_subjects")
-        )
-        if not is_same or not _same_groups(first.groups, other.groups):
+        if not first.has_pairs_of(other) or not _same_groups(first.groups, other.groups):
             raise InvalidRequest(
                 f"{first.name} and {other.name} were not asked about the same pairs: only answers "
                 "to one test set go into one file."

@@ -108,9 +108,7 @@ def difference(
             f"{resamples} resamples show nothing: give at least {_FEWEST}, better 2,000."
         )
     one, other = first.table, second.table
-    if not np.array_equal(one.mated, other.mated) or not np.array_equal(
-        one.probe_subjects, other.probe_subjects
-    ):
+    if not one.has_pairs_of(other):
         raise InvalidRequest(
             f"{first.name} and {second.name} did not answer the same pairs: give both for one "
             "test set."

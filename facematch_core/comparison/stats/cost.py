@@ -470,11 +470,7 @@ def check_same_pairs(first: ScoreTable, second: ScoreTable) -> None:
     Raises:
         InvalidRequest: they did not.
     """
-    same = len(first) == len(second) and all(
-        np.array_equal(getattr(first, name), getattr(second, name))
-        for name in ("mated", "probe_subjects", "reference_subjects")
-    )
-    if not same:
+    if not first.has_pairs_of(second):
         raise InvalidRequest(
             f"{first.name} and {second.name} were asked about other pairs: give answers to the "
             "same test set."
