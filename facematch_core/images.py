@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 import attrs
 
 from . import _imaging
-from ._imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageFormat, refuse
+from ._containers import Header, ImageFormat, refuse, without_metadata
+from ._imaging import MAX_FILE_BYTES, MAX_PIXELS
 from .errors import InvalidImage, InvalidRequest
 
 if TYPE_CHECKING:
@@ -99,14 +100,16 @@ class Image:
     cache by accident. Its `repr` shows the kind, the size and the beginning of its digest.
     """
 
-    __slots__ = ("_data", "_digest", "_given", "_header", "_sent_digest")
+    __slots__ = ("_clean", "_data", "_digest", "_given", "_header", "_sent_digest")
 
     _data: bytes
-    _header: _imaging.Header
+    _header: Header
     # The picture that this one was made from, until its digest is known.
     _given: Image | None
     _digest: str | None
     _sent_digest: str | None
+    # Whether it was looked through and holds nothing but the picture.
+    _clean: bool
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         raise TypeError(
@@ -115,9 +118,7 @@ class Image:
         )
 
     @classmethod
-    def _make(
-        cls, data: bytes, header: _imaging.Header | None = None, given: Image | None = None
-    ) -> Image:
+    def _make(cls, data: bytes, header: Header | None = None, given: Image | None = None) -> Image:
         header = header or _imaging.read(data)
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
@@ -126,6 +127,7 @@ class Image:
         object.__setattr__(image, "_given", given)
         object.__setattr__(image, "_digest", None)
         object.__setattr__(image, "_sent_digest", None)
+        object.__setattr__(image, "_clean", False)
         return image
 
     @classmethod
@@ -145,12 +147,14 @@ class Image:
             name = os.fsdecode(path)
         except Exception:  # noqa: BLE001 - __fspath__ is the caller's, and may raise anything
             refuse(
-                f"is named by an object ({type(path).__name__}) that gives no file name; "
+                f"is named by an object ({type(path).__name__}) that has no file name; "
                 "use a pathlib.Path"
             )
         if _URL.match(name):
             # Not repeated: an address may carry a signature or a key.
-            refuse("is named by a URL, and none is fetched; download it and use its bytes")
+            refuse(
+                "is named by a URL, which facematch does not fetch; download it and use its bytes"
+            )
         if _BASE64.match(name) and not _exists(name):
             # Not repeated: it is the picture.
             refuse("is named by what looks like base64; use Image.from_base64")
@@ -217,7 +221,7 @@ class Image:
 
     @classmethod
     def from_file(cls, file: IO[bytes]) -> Image:
-        """Read a picture from a binary file object, from where it stands to its end.
+        """Read a picture from a binary file object, from its current position to its end.
 
         It need not be seekable, is not closed, and is read for at most `MAX_FILE_BYTES` + 1 bytes.
 
@@ -288,7 +292,7 @@ class Image:
         # Of its type: asked of the object, a property may raise anything.
         elif hasattr(type(value), "read"):
             advice = "use Image.from_file"
-        return refuse(f"cannot be taken from {type(value).__name__}; {advice}")
+        return refuse(f"cannot be made from {type(value).__name__}; {advice}")
 
     @property
     def data(self) -> bytes:
@@ -392,19 +396,23 @@ class Image:
         if min(self.width, self.height) < limits.min_side_px:
             refuse(
                 f"has {self.width} x {self.height} pixels, but its shorter side needs at least "
-                f"{limits.min_side_px}; take a larger one, because none is enlarged"
+                f"{limits.min_side_px}; use a larger one, because facematch enlarges none"
             )
         # First: what is taken out may be what was too much.
-        data = _imaging.without_metadata(self._data, self._header)
+        data = self._data if self._clean else without_metadata(self._data, self._header)
+        # To look through it takes milliseconds; one picture is often sent to several systems.
+        object.__setattr__(self, "_clean", data is self._data)
         obstacle = self._obstacle(limits, self.size_bytes if data is None else len(data))
         if data is None and obstacle is None:
-            obstacle = f"is {self.format.noun} whose metadata goes only by encoding it anew"
+            obstacle = (
+                f"is {self.format.noun} whose metadata can only be removed by encoding it again"
+            )
         if data is not None and obstacle is None:
             if data is self._data:
                 return self
             return self._make(data, attrs.evolve(self._header, kept=(data,)), self)
         if not fit:
-            refuse(f"{obstacle}; change it first, or allow it to be fitted")
+            refuse(f"{obstacle}; change it first, or let facematch change it")
         data = _imaging.fit(
             self.to_pil(),
             limits.formats,
@@ -536,5 +544,5 @@ def _content(name: str) -> bytes:
 def _not_too_large(data: bytes) -> bytes:
     """What was read of a file, if that is all of it."""
     if len(data) > MAX_FILE_BYTES:
-        refuse(f"has more than the {MAX_FILE_BYTES} bytes that are read; shrink it first")
+        refuse(f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first")
     return data

@@ -18,6 +18,8 @@ PUBLIC = {
     "facematch_core.config",
     "facematch_core.http",
     "facematch_core.errors",
+    "facematch_core.files",
+    "facematch_core.lazy",
     "facematch_core.resilience",
 }
 #: What doubles are made of; nothing else may need pytest.
@@ -115,17 +117,50 @@ def test_public_names_exist_once():
     assert all(hasattr(facematch_core, name) for name in facematch_core.__all__)
 
 
-def test_type_checkers_and_python_find_the_same_names():
+@pytest.mark.parametrize(
+    "name",
+    [
+        "facematch_core",
+        COMPARISON,
+        "facematch_deepvue",
+        "facematch_didit",
+        MOCK,
+        f"{MOCK}.simulation",
+    ],
+)
+def test_type_checkers_and_python_find_the_same_names(name):
     """The imports that only type checkers see say what the table of lazy imports says."""
-    tree = ast.parse(Path(facematch_core.__file__).read_text())
+    package = importlib.import_module(name)
+    tree = ast.parse(Path(package.__file__).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert set(seen) == set(facematch_core.__all__)
-    for name, module in seen.items():
-        home = importlib.import_module(f"facematch_core.{module}")
-        assert getattr(facematch_core, name) is getattr(home, name)
+    assert set(seen) == set(package.__all__)
+    assert set(seen) <= set(dir(package))
+    for public, module in seen.items():
+        home = importlib.import_module(f"{name}.{module}")
+        assert getattr(package, public) is getattr(home, public)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        facematch_core.Nothing  # noqa: B018 - the access is what is tested
+        package.Nothing  # noqa: B018 - the access is what is tested
+
+
+@pytest.mark.parametrize(
+    ("name", "unloaded"),
+    [
+        ("facematch_deepvue.RATES", {"requests"}),
+        (
+            "facematch_didit.verify_webhook",
+            {"requests", "sqlalchemy", "facematch_didit.account"},
+        ),
+        (
+            "facematch_didit.DiditBackend",
+            {"facematch_didit.account", "facematch_didit.webhooks", "sqlalchemy"},
+        ),
+    ],
+)
+def test_a_name_loads_no_more_than_it_needs(name, unloaded):
+    """Whoever only receives webhooks loads no client; who reads settings, no HTTP library."""
+    package, _, public = name.partition(".")
+    assert not unloaded & loaded_after(f"from {package} import {public}")
 
 
 def test_the_version_is_the_distributions():

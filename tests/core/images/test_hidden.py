@@ -196,7 +196,7 @@ def test_what_hides_is_not_sent(where):
 )
 def test_without_fit_it_is_refused(where):
     """Whoever wants these very pixels to be sent learns why they are not."""
-    with pytest.raises(InvalidImage, match="goes only by encoding it anew"):
+    with pytest.raises(InvalidImage, match="can only be removed by encoding it again"):
         Image.from_bytes(HIDING[where]).prepared(fit=False)
 
 
@@ -227,3 +227,13 @@ def test_whole_pngs_are_not_encoded_anew(mode, bits, size):
         picture.load()
     for whole in (data, woven):
         assert Image.from_bytes(whole).prepared(fit=False).format == "png"
+
+
+@pytest.mark.parametrize("pieces", [255, 256, 300])
+def test_a_profile_in_more_pieces_than_can_be_numbered(pieces):
+    """A number has one byte: so many pieces are no profile, and the picture is one all the same."""
+    of_each = [
+        segment(0xE2, b"ICC_PROFILE\0" + bytes([at % 256, pieces % 256])) for at in range(pieces)
+    ]
+    image = Image.from_bytes(JPEG[:2] + b"".join(of_each) + JPEG[2:])
+    assert image.prepared().data == Image.from_bytes(JPEG).prepared().data

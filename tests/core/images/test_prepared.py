@@ -87,7 +87,7 @@ def test_converts_to_what_is_taken(name):
 
 def test_without_fit_nothing_is_encoded_anew():
     """Format, bytes, pixels: refused with the value, the limit and the way out."""
-    kinds = "is a JPEG, but only PNG can be sent; change it first, or allow it to be fitted."
+    kinds = "is a JPEG, but only PNG can be sent; change it first, or let facematch change it."
     assert refusal(FACE, PNG_ONLY, fit=False) == f"The picture {kinds}"
     assert "has 70295 bytes, but only 70294" in refusal(
         FACE, ImageLimits(max_bytes=70_294), fit=False
@@ -97,7 +97,7 @@ def test_without_fit_nothing_is_encoded_anew():
     )
     tiff = Image.from_bytes(SMALL_FILES["tiff"])
     taken = ImageLimits(formats=frozenset({ImageFormat.TIFF}))
-    assert "whose metadata goes only by encoding it anew" in refusal(tiff, taken, fit=False)
+    assert "can only be removed by encoding it again" in refusal(tiff, taken, fit=False)
 
 
 def test_nothing_is_enlarged():

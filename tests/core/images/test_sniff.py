@@ -15,7 +15,7 @@ from strategies_images import (
     segment,
 )
 
-from facematch_core import _imaging
+from facematch_core import _containers
 from facematch_core.errors import InvalidImage
 from facematch_core.images import MAX_PIXELS, Image, ImageFormat
 
@@ -73,16 +73,16 @@ def test_reads_orientations_of_any_number_type(order, kind, value, expected):
     numbers = [(42, 2), (8, 4), (1, 2), (0x112, 2), (kind, 2), (1, 4), (value, size)]
     block = b"".join(number.to_bytes(length, order) for number, length in numbers)
     block = (b"II" if order == "little" else b"MM") + block.ljust(30, b"\0")
-    assert _imaging._orientation(block) == expected
+    assert _containers.orientation_of(block) == expected
     for end in range(len(block)):
-        assert _imaging._orientation(block[:end]) in (1, expected)
+        assert _containers.orientation_of(block[:end]) in (1, expected)
 
 
 def test_smallest_exif_block_can_be_read_by_pillow():
     """What is written as the only metadata is valid EXIF."""
     for orientation in UPRIGHT:
         block = PIL.Image.Exif()
-        block.load(_imaging._exif(orientation))
+        block.load(_containers.smallest_exif(orientation))
         assert dict(block) == {0x112: orientation}
 
 
@@ -217,7 +217,7 @@ def replaced(data, old, new):
     ("data", "told"),
     [
         (with_size(0, 5), "has no pixels (0 x 5)"),
-        (with_size(5, 0), "does not tell its height"),
+        (with_size(5, 0), "does not say its height"),
         (replaced(JPEG, b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), "12 bits per colour"),
         (replaced(JPEG, b"\xff\xc0", b"\xff\xc3"), "lossless"),
         (replaced(JPEG, b"\xff\xc0\0\x11", b"\xff\xc0\0\2"), "frame header is too short"),

@@ -251,7 +251,7 @@ def test_of_refuses_plain_text(text):
 )
 def test_of_names_other_types(value, told):
     """What is near gets the right name to use."""
-    with pytest.raises(InvalidImage, match=f"cannot be taken from {re.escape(told)}"):
+    with pytest.raises(InvalidImage, match=f"cannot be made from {re.escape(told)}"):
         Image.of(value)
 
 
@@ -321,7 +321,7 @@ def test_refuses_whatever_a_file_object_raises(file):
 
 def test_of_refuses_what_cannot_be_asked():
     """An object whose attributes raise is of no kind that is taken."""
-    with pytest.raises(InvalidImage, match="cannot be taken from Moody"):
+    with pytest.raises(InvalidImage, match="cannot be made from Moody"):
         Image.of(Moody())
 
 
@@ -329,7 +329,7 @@ def test_of_refuses_what_cannot_be_asked():
 @pytest.mark.parametrize("take", [Image.read, Image.of])
 def test_refuses_paths_without_a_name(take, name):
     """A path object that gives no name, or raises instead."""
-    with pytest.raises(InvalidImage, match="gives no file name") as refused:
+    with pytest.raises(InvalidImage, match="has no file name") as refused:
         take(Named(name))
     assert "s3cret" not in refused.value.message
 

@@ -23,7 +23,7 @@ from strategies_images import (
     segment,
 )
 
-from facematch_core import _imaging
+from facematch_core import _containers
 from facematch_core.images import Image, ImageFormat, ImageLimits
 
 ANYTHING = ImageLimits(formats=frozenset(ImageFormat))
@@ -39,12 +39,12 @@ def decoded(data):
 
 def markers(data):
     """The markers of a JPEG's segments, in order."""
-    return [marker for marker, *_ in _imaging._segments(data)]
+    return [marker for marker, *_ in _containers._segments(data)]
 
 
 def names(data):
     """The names of a PNG's chunks, in order."""
-    return [name for name, *_ in _imaging._png_chunks(data)]
+    return [name for name, *_ in _containers._png_chunks(data)]
 
 
 @pytest.mark.parametrize("form", WITH_SECRETS)
@@ -120,7 +120,7 @@ def test_jpeg_orientation_stands_behind_jfif():
     """JFIF wants to be first; without it EXIF is first."""
     data = jpeg_with_secrets(quartered(), 6)
     assert markers(Image.from_bytes(data).prepared().data)[:2] == [0xE0, 0xE1]
-    block = segment(0xE1, b"Exif\0\0" + _imaging._exif(8))
+    block = segment(0xE1, b"Exif\0\0" + _containers.smallest_exif(8))
     plain = encoded(quartered(), ImageFormat.JPEG)
     sent = Image.from_bytes(plain[:2] + block + plain[20:]).prepared().data
     assert sent == plain[:2] + block + plain[20:]
@@ -139,7 +139,7 @@ def test_png_orientation_is_the_only_entry():
     """The eXIf chunk is new, before the pixels, with a valid checksum."""
     sent = Image.from_bytes(png_with_secrets(quartered(), 3)).prepared().data
     assert names(sent) == [b"IHDR", b"eXIf", b"IDAT", b"IEND"]
-    assert sent[33 : 33 + 12 + 26] == chunk(b"eXIf", _imaging._exif(3))
+    assert sent[33 : 33 + 12 + 26] == chunk(b"eXIf", _containers.smallest_exif(3))
 
 
 def test_png_texts_of_test_cards_alone_stay():

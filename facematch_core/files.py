@@ -1,0 +1,170 @@
+"""Files that are there whole or not at all, for the commands of this package and of plug-ins.
+
+What is written goes into a new file beside its place, which then takes the place of the old one:
+whoever is interrupted, or has no room, keeps what was there. A link is replaced, and what it points
+to stays as it is. The folder must exist.
+
+The new file has the rights that a plain `open` would give it, or those of the file that it
+replaces. A private one can be read by its owner alone, from before anything is in it. Windows knows
+no such rights: there a file is as private as its folder, and the folders of a user's profile are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+__all__ = ["NewFile", "replacing", "write_file"]
+
+#: Read and write for the owner, nothing for others.
+OWNER_ONLY: Final = 0o600
+#: What `open` asks for; the system takes the umask away.
+_USUAL: Final = 0o666
+_WINDOWS: Final = os.name == "nt"
+
+
+def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> None:
+    """Write a file, whole or not at all.
+
+    Args:
+        path: Where to; a file that is there is replaced.
+        content: All of it.
+        private: Only its owner may read it.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is `path`, and the old file is still there.
+    """
+    with NewFile(path, private=private) as new:
+        new.write(content)
+        new.keep()
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
+    """For what writes by name: a file to write to, which takes the place of `path` at the end.
+
+    After an exception it is gone, and the old file is still there.
+
+    Args:
+        path: As for `write_file`.
+        private: As for `write_file`.
+
+    Raises:
+        OSError: as of `write_file`.
+    """
+    with NewFile(path, private=private) as new:
+        new.close()
+        yield new.beside
+        new.keep()
+
+
+class NewFile:
+    """An empty file beside its place. It is gone at the end of the block, unless it was kept.
+
+    Args:
+        path: As for `write_file`.
+        private: As for `write_file`.
+        replace: Whether it may replace a file. If not, it lies in its place from the beginning, and
+            nobody else can take that.
+
+    Attributes:
+        path: Its place.
+        beside: Where it lies until it is kept.
+
+    Raises:
+        FileExistsError: something is in its place, be it a link, and it may not replace it.
+        OSError: it cannot be made; its `filename` is `path`.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, private: bool = False, replace: bool = True
+    ) -> None:
+        self.path = Path(path)
+        self._mode = None if private else _mode_of(self.path)
+        self._is_kept = False
+        name = f".facematch.{os.urandom(8).hex()}{self.path.suffix}"
+        self.beside = self.path.absolute().with_name(name) if replace else self.path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        mode = OWNER_ONLY if private or self._mode is not None else _USUAL
+        with self._named():
+            self._open: int | None = os.open(self.beside, flags, mode)
+
+    def write(self, content: bytes) -> None:
+        """Write all of it, once, and wait until it is on the disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        # Not by its name, which somebody may have given to another file meanwhile.
+        descriptor, self._open = self._open, None
+        if descriptor is None:
+            raise ValueError("the file is written already")
+        with self._named(), os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """Leave it to somebody who writes to `beside` by name."""
+        descriptor, self._open = self._open, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def keep(self) -> None:
+        """Put it into its place.
+
+        Raises:
+            OSError: that cannot be done; the old file is still there.
+        """
+        self.close()
+        with self._named():
+            if self._mode is not None:
+                self.beside.chmod(self._mode)
+            try:
+                if self.beside != self.path:
+                    self.beside.replace(self.path)
+            except PermissionError as error:
+                if not _WINDOWS or not self.path.is_file():
+                    raise
+                # Windows replaces no file that somebody has open, and calls it "access denied".
+                reason = "another program has it open, or it is read-only"
+                raise PermissionError(error.errno, reason) from error
+        self._is_kept = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        if not self._is_kept:
+            with contextlib.suppress(OSError):
+                self.beside.unlink()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Within it, an error of the system names the file that was asked for, and no other one."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+
+def _mode_of(path: Path) -> int | None:
+    """The rights of the file that is there; None if there is none, or it is no plain file."""
+    try:
+        found = path.lstat()
+    except (OSError, ValueError):
+        return None
+    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None

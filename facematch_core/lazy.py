@@ -1,0 +1,30 @@
+"""Public names of a package that are imported when they are first used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a package whose modules are imported late.
+
+    Args:
+        package: Its `__name__`.
+        modules: Module of the package to the names that live there, with spaces between them.
+    """
+    homes = {name: module for module, names in modules.items() for name in names.split()}
+    space = vars(sys.modules[package])
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        # From now on it is found at once; and it goes before a module of the same name.
+        space[name] = getattr(import_module(f"{package}.{homes[name]}"), name)
+        return space[name]
+
+    return find, lambda: sorted({*space, *space["__all__"]})

@@ -1,0 +1,201 @@
+"""Files that are there whole or not at all."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from facematch_core import files
+from facematch_core.files import NewFile, replacing, write_file
+
+posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
+
+
+@pytest.fixture
+def umask():
+    """The usual one of a server: others may read, not write."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "report.html"
+
+
+def mode(path):
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_it_is_written_and_replaced(place):
+    """By a name of any kind, byte for byte, and nothing lies beside it."""
+    write_file(str(place), b"old\r\n\x1a")
+    write_file(place, b"new\n")
+    assert place.read_bytes() == b"new\n"
+    assert names(place.parent) == ["report.html"]
+
+
+def test_a_name_in_the_current_folder(tmp_path, monkeypatch):
+    """The folder need not be named."""
+    monkeypatch.chdir(tmp_path)
+    write_file("a.txt", b"a")
+    assert Path("a.txt").read_bytes() == b"a"
+
+
+@posix
+@pytest.mark.usefixtures("umask")
+def test_a_new_file_has_the_usual_rights(place):
+    """Those that `open` would give it."""
+    write_file(place, b"")
+    assert mode(place) == 0o644
+
+
+@posix
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("rights", [0o600, 0o640, 0o664])
+def test_a_file_that_is_replaced_leaves_its_rights(place, rights):
+    """Whoever hid a report need not hide the next one again."""
+    place.write_bytes(b"old")
+    place.chmod(rights)
+    with NewFile(place) as new:
+        assert mode(new.beside) == 0o600
+        new.write(b"new")
+        new.keep()
+    assert (mode(place), place.read_bytes()) == (rights, b"new")
+
+
+@posix
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_private_file_is_private_from_the_beginning(place, replace):
+    """Also where others could read the old one."""
+    if replace:
+        place.write_bytes(b"old")
+        place.chmod(0o644)
+    with NewFile(place, private=True, replace=replace) as new:
+        assert mode(new.beside) == 0o600
+        new.write(b"key")
+        new.keep()
+    assert (mode(place), place.read_bytes()) == (0o600, b"key")
+
+
+@posix
+def test_a_link_is_replaced_and_its_target_is_left(place):
+    """Nobody's file is written through a link that somebody laid."""
+    (place.parent / "target").write_bytes(b"theirs")
+    place.symlink_to("target")
+    write_file(place, b"ours")
+    assert not place.is_symlink()
+    assert (place.parent / "target").read_bytes() == b"theirs"
+
+
+@posix
+def test_a_place_that_must_be_free(place):
+    """Neither a file nor a broken link may be there."""
+    place.symlink_to("nowhere")
+    with pytest.raises(FileExistsError) as caught:
+        NewFile(place, replace=False)
+    assert caught.value.filename == str(place)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_what_is_not_kept_is_gone(place, replace):
+    """Without a word of anybody, and after an exception."""
+    before = []
+    if replace:
+        place.write_bytes(b"old")
+        before = [place.name]
+    with NewFile(place, replace=replace) as new:
+        new.write(b"half")
+    assert names(place.parent) == before
+    with pytest.raises(KeyboardInterrupt), NewFile(place, replace=replace):
+        raise KeyboardInterrupt
+    assert names(place.parent) == before
+
+
+def test_writing_by_name(place):
+    """The other file has the ending of the place, for those who choose a form by it."""
+    with replacing(place) as new:
+        assert new.suffix == ".html"
+        new.write_bytes(b"page")
+    assert place.read_bytes() == b"page"
+
+
+def test_writing_by_name_that_fails(place):
+    """The old one stays."""
+    place.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), replacing(place) as new:
+        new.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert place.read_bytes() == b"old"
+    assert names(place.parent) == ["report.html"]
+
+
+def test_it_is_written_once(place):
+    """A second time would write to a name that may be another file's by now."""
+    with NewFile(place) as new:
+        new.write(b"a")
+        with pytest.raises(ValueError, match="already"):
+            new.write(b"b")
+
+
+def test_errors_name_the_file_that_was_asked_for(place):
+    """And never the one beside it."""
+    inside = place / "a.txt"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_file(inside, b"")
+    assert caught.value.filename == str(inside)
+    place.mkdir()
+    with pytest.raises(OSError, match="report") as caught:
+        write_file(place, b"")
+    assert (caught.value.filename, names(place.parent)) == (str(place), ["report.html"])
+    assert ".facematch." not in str(caught.value)
+
+
+@posix
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(place):
+    """Is named as the reason, and the old file stays."""
+    place.write_bytes(b"old")
+    place.parent.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError) as caught:
+            write_file(place, b"new")
+    finally:
+        place.parent.chmod(0o700)
+    assert (caught.value.filename, place.read_bytes()) == (str(place), b"old")
+
+
+def test_a_disk_without_room(place, monkeypatch):
+    """Keeps the old file, and no half of the new one."""
+    place.write_bytes(b"old")
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_file(place, b"new")
+    assert (caught.value.filename, place.read_bytes()) == (str(place), b"old")
+    assert names(place.parent) == ["report.html"]
+
+
+def test_windows_and_a_file_that_is_open(place, monkeypatch):
+    """Windows says "access denied"; we say why."""
+    place.write_bytes(b"old")
+
+    def denied(*_names):
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr("pathlib.Path.replace", denied)
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    with pytest.raises(PermissionError, match="another program has it open, or it is read-only"):
+        write_file(place, b"new")
+    assert place.read_bytes() == b"old"
+    assert names(place.parent) == ["report.html"]
