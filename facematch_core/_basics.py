@@ -15,7 +15,7 @@ import re
 import time
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 from urllib.parse import quote
 
@@ -130,7 +130,7 @@ class Secret:
         return hash((Secret, self._value))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A Secret is not pickled: read it again where it is needed.")
+        raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
 @attrs.frozen
@@ -151,7 +151,7 @@ class RateWindow:
     def __attrs_post_init__(self) -> None:
         if type(self.limit) is not int or self.limit < 1:
             raise ConfigurationError(
-                "RateWindow: limit must be a whole number of calls from 1 on, not "
+                "RateWindow: limit must be a whole number of calls, at least 1, not "
                 f"{_number_shown(self.limit)}. Leave the window out if there is no limit."
             )
         if type(self.seconds) not in {int, float} or not 0 < self.seconds < math.inf:
@@ -173,6 +173,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]}?"
     return f"known: {', '.join(names)}." if names else "none are known."
+
+
+def typed(words: Sequence[str]) -> str:
+    """A command as it is typed into the shell of this system."""
+    if os.name == "nt":
+        import subprocess  # not above: it takes 5 ms of every import
+
+        return subprocess.list2cmdline(words)
+    import shlex  # not above: only messages need it
+
+    return shlex.join(words)
 
 
 def described(value: object) -> str:
@@ -246,7 +257,7 @@ def parse_toml(
         reason = str(error).rstrip(".")
     except (ValueError, RecursionError) as error:
         reason = type(error).__name__
-    raise refusal(f"The {what} {path} is no TOML: {reason}.")
+    raise refusal(f"The {what} {path} is not valid TOML: {reason}.")
 
 
 @functools.lru_cache(maxsize=64)
@@ -262,7 +273,7 @@ def type_hints(cls: type) -> Mapping[str, Any]:
 def strict_converter() -> Converter:
     """A converter of cattrs that converts nothing: "false" is not true, and 1.0 no whole number.
 
-    A whole number is taken for a float, and an enum by the value of a member.
+    A whole number is read as a float, and an enum by the value of a member.
     """
     from cattrs import Converter
 
@@ -345,14 +356,14 @@ def _masked_piece(word: re.Match[str]) -> str:
 def _forms(value: str) -> Iterator[str]:
     """The texts as which a secret may come back."""
     yield value
-    # Of what is shorter, base64 would be letters that stand in many a word.
+    # Of what is shorter, base64 would be letters that are in many a word.
     if len(value) < 8:
         return
     yield quote(value, safe="", errors="replace")
     data = value.encode("utf-8", "surrogatepass")
     texts = [base64.b64encode(data).decode()]
     for before in range(3):
-        # The characters at both ends depend on what stands beside it: a name and a colon, say.
+        # The characters at both ends depend on what is beside it: a name and a colon, say.
         text = base64.b64encode(b"\0" * before + data).decode()
         texts.append(text[4 if before else 0 : -4 if (before + len(data)) % 3 else None])
     for text in texts:
@@ -413,6 +424,8 @@ def check_base_url(
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
+    if not url.strip():
+        raise ConfigurationError("base_url is missing: the address of your server.")
     for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
         if sign in url:
             raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")

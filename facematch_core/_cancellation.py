@@ -1,4 +1,4 @@
-"""How a caller that no longer waits tells a call to stop, without ever losing a paid one."""
+"""How a caller that no longer waits makes a call stop, without ever losing a paid one."""
 
 from __future__ import annotations
 

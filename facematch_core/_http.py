@@ -24,6 +24,7 @@ import queue
 import re
 import socket
 import ssl
+import sys
 import threading
 import traceback
 import weakref
@@ -443,7 +444,7 @@ def _prepared(usual: Mapping[str, str], request: HttpRequest) -> requests.Prepar
         raise ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
         raise InvalidRequest(  # noqa: B904 - send() drops the context
-            f"The request cannot be put into HTTP ({type(error).__name__}): nothing was sent."
+            f"The request cannot be written as HTTP ({type(error).__name__}): nothing was sent."
         )
     return prepared
 
@@ -492,10 +493,10 @@ def _settings(url: str, ca_bundle: str | None) -> dict[str, Any]:
         raise ConfigurationError(f"The CA bundle {verify} does not exist.")
     # Faces for this machine, a mock above all, may not take a way around over another.
     near = is_loopback(host_of(url))
-    proxies = {} if near else get_environ_proxies(url)
+    proxies = {} if near or not _may_name_proxies() else get_environ_proxies(url)
     proxy = proxies and select_proxy(url, proxies)
     if proxy and proxy.lower().startswith("socks"):
-        # Its connections are not ours: whether a byte has left could not be told.
+        # Its connections are not ours: whether a byte has left could not be known.
         raise ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
     if proxy:
         try:
@@ -510,6 +511,14 @@ def _settings(url: str, ca_bundle: str | None) -> dict[str, Any]:
     return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
 
 
+def _may_name_proxies() -> bool:
+    """Whether the environment may name a proxy; asked first, for requests looks five times."""
+    # Windows and macOS have settings of the system, too.
+    return not sys.platform.startswith("linux") or any(
+        name[-6:].lower() == "_proxy" for name in os.environ
+    )
+
+
 def host_of(url: str) -> str:
     """The host in an address."""
     return str(parse_url(url).host)
@@ -519,7 +528,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     """The whole body of at most `limit` bytes.
 
     urllib3 checks the framing; decompressing is done here, because older versions of it have no
-    limit and none of them tells a broken off gzip stream from a whole one.
+    limit and none of them notices that a gzip stream is broken off.
 
     Raises:
         Unreadable: the body came, but it cannot be used.
@@ -698,7 +707,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
         # send in the clear.
         if cast(Any, self.sock).version() is None:
             self.close()
-            raise ssl.SSLError(0, "The handshake was not made.")
+            raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
 def _slot(_maxsize: int) -> queue.SimpleQueue[Any]:
@@ -788,7 +797,7 @@ _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
         lambda link: f"its certificate is not accepted ({link.verify_message})",
     ),
     (ssl.SSLError, _tls_words),
-    (socket.gaierror, "its name is not known"),
+    (socket.gaierror, "its host name was not found"),
     ((TimeoutError, requests.Timeout), "it took too long"),
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
     (OSError, _system_words),

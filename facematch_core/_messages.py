@@ -20,19 +20,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.fields import RequestField
 from urllib3.filepost import choose_boundary
 
+from . import errors
 from ._basics import Secret, fit, masker
-from .errors import (
-    AuthenticationFailed,
-    ConfigurationError,
-    InsufficientCredit,
-    InvalidRequest,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-)
 from .models import Billing, Charged
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -42,14 +31,14 @@ _URL = re.compile(r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*)
 def _in_one_line(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     # These go into the head of a multipart part as they are.
     if _CONTROL.search(value):
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             f"The {attribute.name} of a file must not hold control characters."
         )
 
 
 def _plain_address(_: object, __: object, value: str) -> None:
     if not _URL.fullmatch(value):
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             "The address of a request must be http:// or https:// with a host and a path; a query "
             "belongs into params, a key into headers."
         )
@@ -120,9 +109,13 @@ class HttpRequest:
     def __attrs_post_init__(self) -> None:
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:
-            raise ConfigurationError("A request has a form, JSON or a body of bytes, one of them.")
+            raise errors.ConfigurationError(
+                "A request has a form, JSON or a body of bytes: only one of them."
+            )
         if self.body is not None and not isinstance(self.body, bytes):
-            raise ConfigurationError(f"A body must be bytes, not {type(self.body).__name__}.")
+            raise errors.ConfigurationError(
+                f"A body must be bytes, not {type(self.body).__name__}."
+            )
 
     def encoded(self) -> HttpRequest:
         """The same request with its final bytes in `body`, and with its ``Content-Type``.
@@ -169,9 +162,11 @@ def encoded(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
     headers = {name: _revealed(value) for name, value in request.headers.items()}
     for name, text in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError("The name of a header has characters that HTTP cannot carry.")
+            raise errors.ConfigurationError(
+                "The name of a header has characters that HTTP cannot carry."
+            )
         if not _HEADER_VALUE.fullmatch(text):
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
                 "(of a key, often), or a character outside Latin-1."
             )
@@ -187,7 +182,9 @@ def _body(request: HttpRequest) -> tuple[bytes | str | None, str]:
     for name, text in fields.items():
         if not isinstance(text, str):
             kind = type(text).__name__
-            raise InvalidRequest(f"The field {name} must be text, not {kind}: nothing was sent.")
+            raise errors.InvalidRequest(
+                f"The field {name} must be text, not {kind}: nothing was sent."
+            )
     if request.files:
         return _multipart(fields, request.files)
     if fields:
@@ -263,7 +260,7 @@ class HttpReply:
         return value
 
     def at(self, *path: str | int) -> Any:
-        """What stands at `path` in the body: keys of objects, places in lists.
+        """What is at `path` in the body: keys of objects, places in lists.
 
         Returns:
             None if there is nothing there, whatever the body is: ``reply.at("error", "code")``.
@@ -294,7 +291,7 @@ class HttpReply:
         try:
             return "", json.loads(self.body, parse_constant=_finite, parse_float=_finite)
         except UnicodeDecodeError:
-            return "it is no text", None
+            return "it is not text", None
         except RecursionError:
             return "it is nested too deeply", None
         except ValueError:
@@ -316,8 +313,8 @@ PAID = "a 200 answer is taken as charged"
 #: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
 NOT_KEPT = (
-    "It is not repeated, because that might be charged twice, and the vendor was asked to keep "
-    "nothing, so its records cannot tell"
+    "It is not repeated, because that might be charged twice. The vendor was asked to keep "
+    "nothing, so its records cannot say what happened"
 )
 
 
@@ -334,7 +331,7 @@ class ErrorRow:
             the class.
     """
 
-    error: type[VendorError]
+    error: type[errors.VendorError]
     charged: Charged
     ground: str
     text: str
@@ -375,16 +372,20 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
         error, text = _REFUSALS[status]
         return ErrorRow(error, Charged.NO, _4XX, text)
     if status in (301, 307, 308):
-        return ErrorRow(RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT)
+        return ErrorRow(
+            errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT
+        )
     if 200 <= status < 300:
         text = "success in a form that this backend does not know; please report it"
-        return ErrorRow(UnexpectedResponse, Charged.YES, "a 2xx answer is taken as charged", text)
+        return ErrorRow(
+            errors.UnexpectedResponse, Charged.YES, "a 2xx answer is taken as charged", text
+        )
     may = "the call may have been executed and charged"
     if status in (408, 460, 499):
         ground = "given up half way by the server or a gateway"
         text = f"it gave up waiting; {may}"
     elif 400 <= status < 500 and shape is BodyShape.JSON_OBJECT:
-        return ErrorRow(RequestRejected, Charged.NO, _4XX, "the request was rejected")
+        return ErrorRow(errors.RequestRejected, Charged.NO, _4XX, "the request was rejected")
     elif 400 <= status < 500:
         ground = "a 4xx answer that is not in the vendor's own form"
         text = f"this is not the vendor's own form, so {may}"
@@ -394,26 +395,27 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
         ground, text = "no final answer", f"no final answer came; {may}"
     else:
         ground, text = "a 5xx answer", "it may have executed and charged the call"
-    return ErrorRow(OutcomeUnknown, Charged.UNKNOWN, ground, text)
+    return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
 _4XX = "a 4xx answer; the vendor says nothing of charging"
 _REDIRECT = "redirects are never followed; correct the address (base_url)"
-_REFUSALS: dict[int, tuple[type[VendorError], str]] = {
-    401: (AuthenticationFailed, "the key or token is not accepted"),
-    402: (InsufficientCredit, "the account has no credit"),
-    403: (PermissionDenied, "the key may not do this"),
-    404: (RequestRejected, "there is nothing at this address; check base_url"),
-    405: (RequestRejected, "the address does not take this method; check base_url"),
+_REFUSALS: dict[int, tuple[type[errors.VendorError], str]] = {
+    401: (errors.AuthenticationFailed, "the key or token is not accepted"),
+    402: (errors.InsufficientCredit, "the account has no credit"),
+    403: (errors.PermissionDenied, "the key may not do this"),
+    404: (errors.RequestRejected, "there is nothing at this address; check base_url"),
+    405: (errors.RequestRejected, "the address does not accept this method; check base_url"),
     407: (
-        RequestRejected,
+        errors.RequestRejected,
         "a proxy on the way asks for a login; put it into the proxy setting",
     ),
-    413: (RequestRejected, "the pictures are too large"),
-    415: (RequestRejected, "the form of the request is not accepted"),
-    429: (RateLimited, "too many calls; wait before the next"),
+    413: (errors.RequestRejected, "the pictures are too large"),
+    415: (errors.RequestRejected, "the form of the request is not accepted"),
+    429: (errors.RateLimited, "too many calls; wait before the next"),
     **dict.fromkeys(
-        (411, 414, 417, 421, 426, 428, 431), (RequestRejected, "the request was rejected unread")
+        (411, 414, 417, 421, 426, 428, 431),
+        (errors.RequestRejected, "the request was rejected unread"),
     ),
 }
 
@@ -427,7 +429,7 @@ def vendor_error(
     reconcilable: bool = False,
     row: ErrorRow | None = None,
     **more: Any,
-) -> VendorError:
+) -> errors.VendorError:
     """The error for `reply`: by `table`, and by `default_row` for what is not in it.
 
     Args:
@@ -445,10 +447,10 @@ def vendor_error(
     message = f"{backend} answered {reply.status}: {row.text}."
     if said:
         message += f' It says: "{said}".'
-    if issubclass(row.error, OutcomeUnknown):
+    if issubclass(row.error, errors.OutcomeUnknown):
         message += f" {KEPT if reconcilable else NOT_KEPT}."
         more["reconcilable"] = reconcilable
-    if issubclass(row.error, RateLimited):
+    if issubclass(row.error, errors.RateLimited):
         more["retry_after_s"] = retry_after_s(reply, now)
     return row.error(
         message,

@@ -91,8 +91,9 @@ def load_images(*given: object) -> tuple[list[Image], InvalidImage | None]:
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The options of one call, as the caller wrote them."""
+    """What is asked, and the options of the call as its caller wrote them."""
 
+    operation: Operation
     threshold: Any = None
     review_threshold: Any = None
     max_fmr: Any = None
@@ -141,8 +142,8 @@ class Defaults:
             threshold, review = self.of(operation)
             if threshold is not None and review is not None and review <= threshold:
                 raise ConfigurationError(
-                    f"The review threshold of {operation} must lie above its threshold "
-                    f"({threshold:g}), not at {review:g}."
+                    f"The review threshold of {operation} must be above its threshold "
+                    f"({threshold:g}), not {review:g}."
                 )
 
     def of(self, operation: Operation) -> tuple[float | None, float | None]:
@@ -166,30 +167,26 @@ class Pipeline:
     clock: Clock
 
     def run(
-        self,
-        operation: Operation,
-        images: Sequence[Image],
-        options: CallOptions,
-        *,
-        since: float | None = None,
+        self, images: Sequence[Image], options: CallOptions, *, since: float | None = None
     ) -> Answer:
         """One call.
 
         Args:
-            operation: What is asked.
             images: As the caller gave them, the probe first.
-            options: As the caller wrote them.
+            options: What is asked, as the caller wrote it.
             since: When the deadline began, on the monotonic clock; None for now.
         """
         started = self.clock.monotonic()
         cancellation = CANCELLATION.get()
         if cancellation is not None:
             cancellation.check()
-        fields, record = self._validated(operation, options)
+        fields, record = self._validated(options)
         progress = _Progress(self, record, cancellation)
         self.events.emit(EventKind.STARTED, record, call=progress.written)
         try:
-            call = _as_call(operation, self._prepared(images), fields, record.id, progress.on_sent)
+            call = _as_call(
+                options.operation, self._prepared(images), fields, record.id, progress.on_sent
+            )
             answer = self._asked(call, record, progress, started if since is None else since)
             elapsed_s = self.clock.monotonic() - started
             result = self.policy.apply(answer, record, metadata=call.metadata, elapsed_s=elapsed_s)
@@ -207,20 +204,15 @@ class Pipeline:
         return result
 
     def refuse(
-        self,
-        operation: Operation,
-        images: Sequence[Image],
-        options: CallOptions,
-        *,
-        after: tuple[Operation, ...] = (),
+        self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         """Raise what `run` would raise before it sends anything; else the prepared pictures.
 
         Args:
-            operation, images, options: Those of the call; no pictures to look at the options alone.
+            images, options: Those of the call; no pictures to look at the options alone.
             after: The calls that will be made before it and count for the same budget.
         """
-        _, record = self._validated(operation, options)
+        _, record = self._validated(options)
         prepared = self._prepared(images)
         if images:
             coming = (*(attrs.evolve(record, operation=one) for one in after), record)
@@ -231,12 +223,10 @@ class Pipeline:
 
     # Validate.
 
-    def _validated(
-        self, operation: Operation, options: CallOptions
-    ) -> tuple[dict[str, Any], CallRecord]:
+    def _validated(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
         """The fields of the call, and what has to be remembered of it."""
         self.policy.check_environment()
-        backend, can = self.backend.name, self.backend.capabilities
+        operation, backend, can = options.operation, self.backend.name, self.backend.capabilities
         if operation not in can.operations:
             raise Unsupported(
                 f"The backend {backend} has no {operation} call: choose a backend that has "
@@ -244,7 +234,7 @@ class Pipeline:
                 backend=backend,
                 what=operation,
             )
-        threshold, review = self.thresholds(operation, options)
+        threshold, review = self.thresholds(options)
         fields = {
             "threshold": threshold,
             "rotate": _rotate(options.rotate, self.backend),
@@ -266,15 +256,14 @@ class Pipeline:
         )
         return fields, record
 
-    def thresholds(
-        self, operation: Operation, options: CallOptions
-    ) -> tuple[Threshold | None, Threshold | None]:
+    def thresholds(self, options: CallOptions) -> tuple[Threshold | None, Threshold | None]:
         """Where a pass begins, and up to where it needs a person, for a call with these options."""
-        threshold = self._threshold(operation, options)
-        review = self._review_threshold(operation, options, threshold)
+        threshold = self._threshold(options)
+        review = self._review_threshold(options, threshold)
         return threshold, review
 
-    def _threshold(self, operation: Operation, options: CallOptions) -> Threshold | None:
+    def _threshold(self, options: CallOptions) -> Threshold | None:
+        operation = options.operation
         can, calibration = self.backend.capabilities, self.defaults.calibration
         if options.max_fmr is not None:
             if operation is not Operation.MATCH:
@@ -284,7 +273,7 @@ class Pipeline:
                 )
             if options.threshold is not None:
                 raise InvalidRequest(
-                    "threshold and max_fmr both say where a match begins: give one."
+                    "threshold and max_fmr both say where a match begins: give only one."
                 )
             if calibration is None:
                 raise ConfigurationError(
@@ -307,9 +296,9 @@ class Pipeline:
         return None
 
     def _review_threshold(
-        self, operation: Operation, options: CallOptions, threshold: Threshold | None
+        self, options: CallOptions, threshold: Threshold | None
     ) -> Threshold | None:
-        asked, (_, profile) = options.review_threshold, self.defaults.of(operation)
+        asked, (_, profile) = options.review_threshold, self.defaults.of(options.operation)
         name = f"{options.prefix}review_threshold"
         value = profile if asked is None else _number(name, asked)
         if value is None:
@@ -321,8 +310,7 @@ class Pipeline:
                 # The call alone is stricter than the profile's review: nothing is left to review.
                 return None
             raise InvalidRequest(
-                f"review_threshold must lie above threshold ({threshold.value:g}), not at "
-                f"{value:g}."
+                f"review_threshold must be above threshold ({threshold.value:g}), not {value:g}."
             )
         return Threshold(value, ThresholdRule.ABOVE, source)
 
@@ -503,8 +491,8 @@ def _ask(backend: Backend, call: MatchCall | LivenessCall, progress: _Progress) 
             reconcilable=call.retention is Retention.KEEP,
         )
     raise VendorUnavailable(
-        f"The backend {backend.name} was not done when the deadline of {call.deadline_s:g} s ran "
-        "out. Nothing was sent.",
+        f"The backend {backend.name} had not finished when the deadline of {call.deadline_s:g} s "
+        "ran out. Nothing was sent.",
         billing=Billing(Charged.NO, "nothing was sent within the deadline"),
         retryable=False,
     )

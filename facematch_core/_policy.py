@@ -148,9 +148,9 @@ class ResultPolicy:
         """Refuse to hand out an answer that contradicts the setting or the requirement."""
         declared = self.backend.environment
         if None not in (said, declared) and said is not declared:
-            problem = f"which is set to {declared}, came from {said}"
+            problem = f"came from {said}, but the backend is set to {declared}"
         elif self.required is not None and result.environment is not self.required:
-            came = result.environment or "an environment that nobody names"
+            came = result.environment or "an unknown environment"
             problem = f"came from {came}, but {self.required} is required"
         else:
             return
@@ -178,7 +178,7 @@ def judge(result: R, call: CallRecord) -> R:
     """`result` by the rules of `call`: what its answer would have been.
 
     A pass that the thresholds of the call do not support, or that carries a grave warning, becomes
-    REVIEW. For results that are read from a vendor's records rather than answered.
+    REVIEW. For results that come from a vendor's records instead of an answer.
 
     Raises:
         InvalidRequest: it does not carry the id of this call, or answers another question.
@@ -187,7 +187,7 @@ def judge(result: R, call: CallRecord) -> R:
     if type(result) is not wanted:
         raise InvalidRequest(
             f"A call of {call.operation} answers with a {wanted.__name__}, not with a "
-            f"{type(result).__name__}: this is another call's result."
+            f"{type(result).__name__}: this result belongs to another call."
         )
     if result.ids.call != call.id:
         raise InvalidRequest("The result does not carry the id of this call: it is another's.")

@@ -92,7 +92,7 @@ class AsyncFaceVerifier:
     fork, not before.
 
     Args:
-        verifier: Who is asked; it is closed with this.
+        verifier: The verifier that answers; closed together with this one.
         max_concurrency: Threads, 1 to 1024; they are started as they are needed.
 
     Raises:
@@ -102,8 +102,8 @@ class AsyncFaceVerifier:
     def __init__(self, verifier: Verifier, *, max_concurrency: int = 64) -> None:
         if not isinstance(verifier, Verifier):
             raise ConfigurationError(
-                "AsyncFaceVerifier takes a FaceVerifier or a Failover; for a name use "
-                f'open_async_verifier("local"). This is: {type(verifier).__name__}.'
+                "AsyncFaceVerifier takes a FaceVerifier or a Failover, not "
+                f'{type(verifier).__name__}; with a name, call open_async_verifier("local").'
             )
         if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(
@@ -123,7 +123,7 @@ class AsyncFaceVerifier:
 
     @property
     def verifier(self) -> Verifier:
-        """Who is asked."""
+        """The verifier that answers."""
         return self._verifier
 
     async def verify(
@@ -207,7 +207,7 @@ class AsyncFaceVerifier:
         await self.aclose()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("An AsyncFaceVerifier is not pickled: open one in each process.")
+        raise TypeError("An AsyncFaceVerifier cannot be pickled: open one in each process.")
 
     def __repr__(self) -> str:
         return f"AsyncFaceVerifier({self._verifier!r})"

@@ -232,8 +232,8 @@ class Backend(abc.ABC):
 
     Settings are the arguments of the class. Those of an attrs class with ``kw_only`` fields can
     also come from a configuration file, and are checked against their annotations whoever sets
-    them: a plain ``region: str`` is enough. A text is taken for a `Secret`, a path or the value of
-    an enum where one is declared; a secret may not be empty, and a number whose name ends in
+    them: a plain ``region: str`` is enough. A text becomes a `Secret`, a path or the value of an
+    enum where one is declared; a secret may not be empty, and a number whose name ends in
     ``_s`` must be above 0. A class with an ``__attrs_post_init__`` of its own calls this one first.
     No setting may bear the name of an argument of `FaceVerifier`: `open_verifier` takes both as
     keywords.
@@ -250,7 +250,7 @@ class Backend(abc.ABC):
             sends nothing, or to a server of the caller's own: beyond this machine that needs
             ``allow_base_url``.
         reports_sent: Whether it calls `Call.on_sent` before the first byte may leave. A billed
-            call of a backend that does not is taken as sent as soon as it was asked.
+            call of a backend that does not counts as sent as soon as it begins.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -268,7 +268,7 @@ class Backend(abc.ABC):
     def environment(self) -> Environment | None:
         """What it is set to answer from; None if no setting says so.
 
-        MOCK, if a setting says so: no real vendor may be asked, nor be taken for a mock.
+        MOCK, if a setting says so: then no real vendor may be called, nor pass for a mock.
         """
         return None
 
@@ -319,7 +319,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Whether the vendor's records can tell later what became of `call`; by default if kept."""
+        """Whether the vendor's records can later show `call`; by default if it was kept."""
         return call.retention is Retention.KEEP
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
@@ -416,7 +416,7 @@ def decide_by_threshold(score: Score | None, threshold: Threshold | None) -> Dec
     """The decision where the score alone decides: for vendors and engines without a verdict.
 
     Returns:
-        INCONCLUSIVE without a score; REVIEW with a score that nothing is held against; else MATCH
+        INCONCLUSIVE without a score; REVIEW with a score but no threshold; else MATCH
         or NO_MATCH by the threshold's own rule.
     """
     if score is None:
@@ -675,8 +675,8 @@ def guarded_call(
     - The call ends when `call.deadline_s` is over, whatever the library's own time-outs are.
     - Nothing of it is logged: such libraries write requests and keys into their debug logs.
     - What it raises becomes one of our errors, without the library's own exception behind it, which
-      may hold pictures and keys. Unless `translate` knows better the outcome is unknown, for nobody
-      can tell whether the request had left.
+      may hold pictures and keys. Unless `translate` knows better the outcome is unknown, because
+      the request may have left.
 
     Turn the library's own retries off: they would pay twice. Everything that one call asks belongs
     into one `ask`.
@@ -857,7 +857,7 @@ def muted(*prefixes: str) -> Iterator[None]:
         _SILENT.reset(token)
 
 
-#: What stands in place of an address that leads to a picture.
+#: What is in place of an address that leads to a picture.
 _MASKED = "(address removed)"
 
 #: Deeper than this no vendor's body is; what lies below is left out.

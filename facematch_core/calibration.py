@@ -20,7 +20,7 @@ from .models import Environment, ThresholdRule, aware, percentage
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1
 
-#: The word that tells what a document holds.
+#: The word that says what a document holds.
 KIND: Final = "calibration"
 
 #: Answers of these say nothing about a vendor, and a threshold from them belongs there.
@@ -52,7 +52,7 @@ def _aware(point: Any, attribute: attrs.Attribute[Any], value: datetime | None) 
 
 @attrs.frozen(kw_only=True)
 class CalibrationPoint:
-    """One threshold, and what it was chosen by.
+    """One threshold, and the data that it was chosen by.
 
     Attributes:
         max_fmr: The false match rate that was asked for, above 0, at most 1.
@@ -84,7 +84,7 @@ def _points(points: Iterable[CalibrationPoint]) -> tuple[CalibrationPoint, ...]:
 
 @attrs.frozen(kw_only=True)
 class Calibration:
-    """Thresholds of one vendor by the false match rate (FMR) that they keep to.
+    """Thresholds of one vendor by false match rate (FMR).
 
     ``facematch compare threshold`` writes one. With it, ``verify(max_fmr=1e-3)`` means the same for
     every vendor, which no threshold does. It holds for people and pictures like those of the test
@@ -93,13 +93,13 @@ class Calibration:
     Attributes:
         backend: Name of the backend that answered.
         scale: Of its scores.
-        model: As its results said; None if they did not.
+        model: As its results named it; None if they did not.
         rule: How it compares a score with a threshold: ABOVE or AT_LEAST.
         environment: Where the answers came from. Those of a mock or a sandbox say nothing about a
             vendor, and are refused anywhere else.
         study: Name of the test set.
         study_digest: SHA-256 of its pairs and pictures, in hex; None for a file of scores.
-        chosen_on: Which pairs thresholds were chosen on, in words.
+        chosen_on: The pairs that thresholds were chosen on, in words.
         confidence: Of `CalibrationPoint.upper`, one-sided, above 0.5, below 1.
         made_at: When, with its offset from UTC.
         expires_at: From when on it is refused; None for never.
@@ -189,7 +189,7 @@ class Calibration:
         """The threshold, 0-100, for one of the rates that it has.
 
         Raises:
-            InvalidRequest: it has none for this one. Nothing is guessed between two of them.
+            InvalidRequest: it has none for this one. It never interpolates.
         """
         if not _is_rate(max_fmr):
             raise InvalidRequest(
@@ -234,7 +234,7 @@ class Calibration:
             )
 
     def doubt_of(self, scale: str | None, model: str | None) -> str | None:
-        """Why an answer is not one that it speaks of, in a sentence; None if it is.
+        """Why the calibration does not cover an answer, in a sentence; None if it does.
 
         Args:
             scale: Of the answer's score; None without a score.

@@ -29,8 +29,7 @@ import hashlib
 import json
 import os
 import re
-import shlex
-import tempfile
+import sys
 import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -40,10 +39,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, overload
 import attrs
 import platformdirs
 
-from ._basics import Secret, choices_of, described, log, nearest, parse_toml, read_small
+from ._basics import (
+    Secret,
+    choices_of,
+    described,
+    log,
+    nearest,
+    parse_toml,
+    read_small,
+    typed,
+)
 from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
+from .files import write_file
 from .models import Environment, Operation
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
@@ -127,7 +136,7 @@ def open_async_verifier(
     """Open a verifier for ``async with``, by the name of a backend or of a profile.
 
     Args:
-        backend: As that of `open_verifier`.
+        backend: As for `open_verifier`.
         max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
         **arguments: The others of `open_verifier`.
 
@@ -300,14 +309,18 @@ def _one_of(*words: str) -> Any:
 
 
 def _at_least(least: int, most: int = 2**53) -> Any:
-    words = f"a whole number from {least} " + ("on" if most == 2**53 else f"to {most}")
+    words = (
+        f"a whole number, {least} or more"
+        if most == 2**53
+        else f"a whole number from {least} to {most}"
+    )
     return Annotated[int, Rule(words, lambda n: least <= n <= most)]
 
 
 _PERCENTAGE = Annotated[int | float, Rule("a number between 0 and 100", lambda n: 0 <= n <= 100)]
 _SECONDS = Annotated[float, Rule("a number of seconds above 0", lambda s: s > 0)]
-_WAIT = Annotated[float, Rule("a number of seconds from 0 on", lambda s: s >= 0)]
-_MONEY: Final = 'an amount from 0 on, written as text ("50.00") or a whole number'
+_WAIT = Annotated[float, Rule("a number of seconds, 0 or more", lambda s: s >= 0)]
+_MONEY: Final = 'an amount of 0 or more, written as text ("50.00") or a whole number'
 _PRICES = Annotated[
     dict[Operation, Decimal], Rule(f"a table from {', '.join(Operation)} to {_MONEY}", bool)
 ]
@@ -552,7 +565,7 @@ def _profile(path: Path, name: str, table: Any, distrust: str | None) -> Profile
         raise ConfigurationError(f"{where}: settings must be a table, not {described(settings)}.")
     if "backend" not in table:
         raise ConfigurationError(
-            f"{where} needs backend, the name of a backend, or members, those of a failover."
+            f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
         )
     folder = path.parent
     own = {key: value for key, value in table.items() if key in PROFILE_KEYS}
@@ -582,7 +595,7 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
     members = table["members"]
     if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
         raise ConfigurationError(
-            f"{where}: members must be a list of names of profiles, not {described(members)}."
+            f"{where}: members must be a list of profile names, not {described(members)}."
         )
     for key in table:
         if key in of_one:
@@ -592,7 +605,7 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
             )
     check_keys(table, {"members"}, where)
     if not members:
-        raise ConfigurationError(f"{where}: members needs at least one name of a profile.")
+        raise ConfigurationError(f"{where}: members needs at least one profile name.")
     if len(set(members)) < len(members):
         raise ConfigurationError(f"{where}: members names a profile twice.")
     return FailoverProfile(name=name, where=where, members=tuple(members))
@@ -624,11 +637,11 @@ def _check_budget(table: Mapping[str, Any] | None, where: str) -> None:
             raise ConfigurationError(f"{where}: {key} goes with amount, not with calls.")
         if "amount" in table and key not in table:
             raise ConfigurationError(
-                f"{where}: amount needs {key}: the vendor's answers do not tell what a call costs."
+                f"{where}: amount needs {key}: the vendor's answers do not say what a call costs."
             )
     if isinstance(table.get("store"), str) and _PASSWORD.search(table["store"]):
         raise ConfigurationError(
-            f"{where}: store holds a password, which must not stand in the file: write "
+            f"{where}: store holds a password, which does not belong in the file: write "
             '{ env = "NAME" } or { file = "path" }.'
         )
 
@@ -698,13 +711,10 @@ def _record(known: Mapping[str, str]) -> None:
     place = _trust_store()
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A file of this kind is made with mode 0600. Renamed: nobody reads a half of it.
-        with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False) as file:
-            json.dump(known, file, indent=1)
-        Path(file.name).replace(place)
+        write_file(place, json.dumps(known, indent=1).encode(), private=True)
     except OSError as error:
         raise ConfigurationError(
-            f"What is trusted cannot be written to {place}: {error.strerror}."
+            f"The list of trusted files cannot be written to {place}: {error.strerror}."
         ) from None
 
 
@@ -716,7 +726,7 @@ def _distrust(path: Path, content: bytes, *, is_found: bool) -> str | None:
         content: What was read from it.
         is_found: Whether it lay in the current folder and nobody named it.
     """
-    command = f"read it, then run `facematch trust {shlex.quote(str(path))}`."
+    command = f"read it, then run `facematch trust {typed([str(path)])}`."
     exposed = _exposed(path)
     if exposed is not None:
         why, mend = exposed
@@ -735,14 +745,14 @@ def _distrust(path: Path, content: bytes, *, is_found: bool) -> str | None:
 
 def _exposed(path: Path) -> tuple[str, str] | None:
     """Who else may change a file, and what to do about it; None if only we (and root) may."""
-    if os.name != "posix":
+    if sys.platform == "win32":  # which knows no such rights
         return None
     status = path.stat()
     if status.st_uid not in (0, os.getuid()):
         return "belongs to another user", "make a copy of your own"
     # Many systems give every user a group of their own, and let it write.
     if status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != os.getgid()):
-        mend = f"`chmod go-w {shlex.quote(str(path))}`"
+        mend = f"`chmod go-w {typed([str(path)])}`"
         return f"may be changed by others (mode {status.st_mode & 0o777:o})", mend
     return None
 
@@ -768,15 +778,15 @@ def _reaches(profile: Profile, cls: type[Backend]) -> Iterator[tuple[str, str]]:
             if (key == "base_url" or "://" in value) and not _is_near(value, cls):
                 yield key, "leads to another host than the vendor's own and this machine"
             if Path in choices_of(wanted) and not _is_inside(located(value, key, folder), folder):
-                yield key, "lies outside the folder of the file"
+                yield key, "lies outside the folder of the configuration file"
     if not _is_inside(Path(profile.verifier.get("calibration", folder)), folder):
-        yield "calibration", "lies outside the folder of the file"
+        yield "calibration", "lies outside the folder of the configuration file"
     budget = profile.policies.get("budget", {})
     if "store" in budget:
         match = _SQLITE.fullmatch(budget["store"]) if isinstance(budget["store"], str) else None
         file = located(match["file"], "store", folder) if match and not match["more"] else None
         if file is None or not _is_inside(file, folder):
-            yield "store", "is no file of SQLite in the folder of the file"
+            yield "store", "is not an SQLite file in the folder of the configuration file"
 
 
 def _own_variables(cls: type[Backend]) -> list[dict[str, str]]:
@@ -936,8 +946,8 @@ class _PolicyMaker:
         if shared.says != says:
             if len(shared.users):
                 raise ConfigurationError(
-                    f"{table}: the profile {shared.profile} is open in this process, asks the same "
-                    f"account and says something else: write the same {table} table in both. A "
+                    f"{table}: the profile {shared.profile} is open in this process, uses the same "
+                    f"account and has other values: write the same {table} table in both. A "
                     "changed file counts once all of them are closed."
                 )
             made.adopt(shared.policy)
@@ -967,7 +977,7 @@ def _store(address: str, *, create: bool) -> CallStore:
     if not create and match is not None and not Path(match["file"]).exists():
         if Path(match["file"]).parent.is_dir():
             return MemoryStore()
-        raise ConfigurationError("The folder of the store is not there: make it.")
+        raise ConfigurationError("The folder of the store does not exist: create it.")
     store = _STORES.get(address)
     if store is None:
         store = _STORES[address] = SqlStore(address)

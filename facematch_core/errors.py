@@ -65,7 +65,7 @@ class FaceMatchError(Exception):
         liveness: The liveness result that was already paid when the comparison of `verify_live`
             failed; None otherwise.
         route: Every member of a `Failover` that was tried, in order, with what each said; the one
-            whose error this is stands among them. None outside a failover.
+            whose error this is is among them. None outside a failover.
     """
 
     #: For subclasses: names of the arguments that a copy or pickle carries besides the message.
@@ -229,7 +229,7 @@ class RequestRejected(VendorError):
     """The vendor refused the request itself: a field, a file, a path.
 
     Attributes:
-        field_errors: The vendor's own texts per field, for vendors that tell them; else empty.
+        field_errors: The vendor's own texts per field; empty if the vendor gives none.
             Those of an answer over HTTP are masked and shortened, as the message is.
     """
 
@@ -290,8 +290,8 @@ class BreakerOpen(VendorUnavailable):
     """The vendor is down, as earlier calls have shown, and was not asked. Nothing was sent.
 
     Attributes:
-        retry_after_s: Seconds until it is asked again, at least 0; None while one call is on its
-            way to try it.
+        retry_after_s: Seconds until the vendor is tried again, at least 0; None while one call
+            is trying it.
     """
 
     carried = (*VendorError.carried, "retry_after_s")
@@ -305,8 +305,8 @@ class OutcomeUnknown(VendorError):
     """The call may have been executed and charged. It is never repeated by itself.
 
     Attributes:
-        reconcilable: True if the vendor was asked to keep the call, so that a later look at its
-            records can tell; False if nothing was kept.
+        reconcilable: True if the vendor was asked to keep the call, so that its records can be
+            searched later; False if nothing was kept.
     """
 
     _charged = Charged.UNKNOWN
@@ -338,7 +338,7 @@ class EnvironmentMismatch(VendorError):
 
 
 class UnexpectedResponse(VendorError):
-    """The vendor answered with success in a shape we cannot read. Taken as charged."""
+    """The vendor answered with success in a shape we cannot read. Counts as charged."""
 
     _charged = Charged.YES
 

@@ -66,8 +66,8 @@ class CallEvent:
         wait_s: RETRYING: seconds until then, above 0. Else None.
         decision: ANSWERED: the decision, as text. Else None.
         error: Class name of the error, where there is one. Else None.
-        ground: CHARGED: how we know; None if nobody said. Else None.
-        reconcilable: UNKNOWN: whether a look at the vendor's records can tell. Else None.
+        ground: CHARGED: how we know, or None. Else None.
+        reconcilable: UNKNOWN: whether `reconcile` can find out. Else None.
         elapsed_s: Seconds since STARTED, at least 0, in all but STARTED, SENT and RETRYING.
     """
 

@@ -79,7 +79,7 @@ class Failover(Verifier):
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: no member, one that is no `FaceVerifier`, or one that stands twice.
+        ConfigurationError: no member, one that is no `FaceVerifier`, or one that is listed twice.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Failover(Verifier):
         """Look for a call in the records of every member that asks the call's vendor.
 
         A record of a call does not say which account it was made with, so all of them are looked
-        into until one has it. `NOT_YET` only if none of them has it, and all could tell.
+        into until one has it. `NOT_YET` only if all of them could be searched, and none has it.
 
         Arguments and errors are those of `FaceVerifier.reconcile`. An error of one member is raised
         only if no other one has the call.
@@ -143,23 +143,18 @@ class Failover(Verifier):
         return f"Failover({', '.join(self._members)})"
 
     def _call(
-        self,
-        operation: Operation,
-        images: list[Image],
-        options: CallOptions,
-        *,
-        since: float | None = None,
+        self, images: list[Image], options: CallOptions, *, since: float | None = None
     ) -> Answer:
         self._check_open()
         started, limit = self._now() if since is None else since, deadline(options.deadline_s)
         log_ = _RouteLog()
-        for name, member, own in self._able(operation, options, log_):
+        for name, member, own in self._able(options, log_):
             elapsed = self._now() - started
             if log_.asked and limit is not None and elapsed >= limit:
                 break
             try:
                 # A member's call begins, on its own clock, when the failover's did.
-                answer = member._call(operation, images, own, since=member._now() - elapsed)  # noqa: SLF001 - it is a verifier, too
+                answer = member._call(images, own, since=member._now() - elapsed)  # noqa: SLF001 - it is a verifier, too
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -167,18 +162,13 @@ class Failover(Verifier):
         raise log_.failure()
 
     def _refuse(
-        self,
-        operation: Operation,
-        images: list[Image],
-        options: CallOptions,
-        *,
-        after: tuple[Operation, ...] = (),
+        self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         self._check_open()
         log_ = _RouteLog()
-        for name, member, own in self._able(operation, options, log_):
+        for name, member, own in self._able(options, log_):
             try:
-                member._refuse(operation, images, own, after=after)  # noqa: SLF001 - likewise
+                member._refuse(images, own, after=after)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -187,7 +177,7 @@ class Failover(Verifier):
         raise log_.failure()
 
     def _able(
-        self, operation: Operation, options: CallOptions, log_: _RouteLog
+        self, options: CallOptions, log_: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
         """The members that can pass these options on, each with its own thresholds.
 
@@ -202,7 +192,7 @@ class Failover(Verifier):
                 options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
             )
             try:
-                member._refuse(operation, [], own)  # noqa: SLF001 - likewise
+                member._refuse([], own)  # noqa: SLF001 - likewise
             except _CANNOT as error:
                 able.append((name, member, own, error))
             else:
@@ -219,8 +209,8 @@ class Failover(Verifier):
             return {}
         if not isinstance(given, Mapping):
             raise InvalidRequest(
-                f"A failover takes no single {option}, because the scales of its members do not "
-                f"compare: set it in each member's profile, or give one number per member: "
+                f"A failover takes no single {option}, because the scales of its members cannot be "
+                f"compared: set it in each member's profile, or give one number per member: "
                 f"{option}={{{', '.join(f'{name!r}: …' for name in self._members)}}}."
             )
         for name in given:
@@ -297,7 +287,7 @@ def _members(given: Any) -> dict[str, FaceVerifier]:
         if not isinstance(verifier, FaceVerifier):
             raise ConfigurationError(
                 f"The member {name[:60]!r} of a failover must be a FaceVerifier, not "
-                f"{type(verifier).__name__}: a failover of failovers is not offered."
+                f"{type(verifier).__name__}: failovers cannot be nested."
             )
     if len({id(verifier) for _, verifier in named}) < len(named):
         raise ConfigurationError("A failover names the same verifier twice: name each once.")

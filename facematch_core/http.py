@@ -29,7 +29,7 @@ what that means, `_http` carries it, and this module makes a backend of both.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import attrs
@@ -121,7 +121,7 @@ K = TypeVar("K", bound=Result)
 
 
 def picture(name: str, image: Image) -> FilePart:
-    """`image` as the file of the form field `name`, under a name that tells nothing."""
+    """`image` as the file of the form field `name`, under a name that reveals nothing."""
     return FilePart(
         name=name,
         filename=f"{name}.{image.extension}",
@@ -244,7 +244,7 @@ class HttpBackend(RemoteBackend):
         """Whether `reply` refuses the token in `request`, as signed, and a new one may help.
 
         Then `request` is signed and sent once more, and what comes then stands. Only an answer
-        that is certainly not charged may be taken for such a refusal. By default never.
+        that is certainly not charged may be read as such a refusal. By default never.
         """
         return False
 
@@ -304,7 +304,7 @@ class HttpBackend(RemoteBackend):
         self.client.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"A {type(self).__name__} is not pickled: open one in each process.")
+        raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     def ask(self, call: Call, kind: type[K]) -> K:
         """Send one call of this backend, and read its answer as a result of this kind.
@@ -428,7 +428,6 @@ class HttpBackend(RemoteBackend):
                 if made.billing.charged is Charged.YES and not billed:  # a 200 that is too long
                     made.billing = Billing(Charged.NO, FREE)
                     made.message = made.message.replace("It counts as charged", "It is not charged")
-                    made.args = (made.message,)
                 break
             replies.append(reply)
             if reply.status == 200:
@@ -438,7 +437,7 @@ class HttpBackend(RemoteBackend):
             if isinstance(made, VendorError):
                 made.status_code = made.status_code or reply.status
             if not self._believes(reply):
-                return self._mismatch(call, made, reply, before + price)
+                return self._mismatch(call, made, reply, before, price)
             if isinstance(made, HttpRequest):
                 before += price
         secrets = tuple(dict.fromkeys(one for reply in replies for one in reply.secrets))
@@ -447,11 +446,11 @@ class HttpBackend(RemoteBackend):
             mask_error(made, secrets)
             made.environment = made.environment or source
             made.backend = made.backend or self.name
-            made.ids = attrs.evolve(made.ids, call=made.ids.call or call.call_id)
+            made.ids = attrs.evolve(made.ids, call=call.call_id)
             made.billing, repeats = _with_charges(made.billing, before)
             made.retryable = made.retryable and repeats
             return self._advised(made, call)
-        billing = _bill_of(made.billing, replies[-1:], before, price)
+        billing = _bill_of(made.billing, replies[-1] if replies else None, before, price)
         return attrs.evolve(_masked_result(made, secrets, source), billing=billing)
 
     def _advanced(
@@ -501,7 +500,6 @@ class HttpBackend(RemoteBackend):
                 f" (Its backend failed to read that: {type(fault).__name__} "
                 f"{where_raised(fault.__traceback__)}; please report it.)"
             )
-            told.args = (told.message,)
         return told
 
     def _by_table(self, reply: HttpReply, call: Call, row: ErrorRow | None = None) -> VendorError:
@@ -516,14 +514,20 @@ class HttpBackend(RemoteBackend):
         )
 
     def _mismatch(
-        self, call: Call, made: object, reply: HttpReply, charges: int
+        self, call: Call, made: object, reply: HttpReply, before: int, price: int
     ) -> EnvironmentMismatch:
-        """What came is from elsewhere than it should; what was read of it is kept for a person."""
-        result = made if isinstance(made, (MatchResult, LivenessResult)) else None
-        billing = getattr(made, "billing", None) or Billing(Charged.YES, PAID, charges or 1)
-        if result is not None:
-            result = _masked_result(result, reply.secrets, None)
-            billing = _bill_of(billing, [reply], 0, charges)
+        """What came is from elsewhere than it should; what was read of it is kept for a person.
+
+        It is billed as it would be where it should come from.
+        """
+        result = None
+        if isinstance(made, (MatchResult, LivenessResult)):
+            result = _masked_result(made, reply.secrets, None)
+        if isinstance(made, VendorError):
+            billing = _with_charges(made.billing, before)[0]
+        else:
+            billing = made.billing if isinstance(made, Result) else Billing()
+            billing = _bill_of(billing, reply, before, price)
         return EnvironmentMismatch(
             f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
             "say that it is a mock, and may be the real vendor: check the address and the "
@@ -577,10 +581,12 @@ def _with_charges(billing: Billing, before: int) -> tuple[Billing, bool]:
     ground = f"{billing.ground}; {earlier}" if billing.ground else earlier
     if billing.charged is Charged.UNKNOWN:
         return Billing(Charged.UNKNOWN, ground), False
-    return Billing(Charged.YES, ground, before + (billing.charges or 0)), False
+    # A charge whose number is not known is at least one.
+    last = billing.charges or int(billing.charged is Charged.YES)
+    return Billing(Charged.YES, ground, before + last), False
 
 
-def _bill_of(billing: Billing, last: Sequence[HttpReply], before: int, price: int) -> Billing:
+def _bill_of(billing: Billing, last: HttpReply | None, before: int, price: int) -> Billing:
     """What a result cost: as the backend says, with the charges of all its requests.
 
     Args:
@@ -588,13 +594,13 @@ def _bill_of(billing: Billing, last: Sequence[HttpReply], before: int, price: in
         last: The last reply, if there was one.
         before, price: The charges of the earlier requests, and of the last one.
     """
-    answered = not last or last[0].status == 200
+    row = None if last is None or last.status == 200 else default_row(last.status, last.shape)
     if billing == Billing():
-        if before + price:
-            return Billing(Charged.YES, PAID, before + price)
-        row = None if answered else default_row(last[0].status, last[0].shape)
-        return Billing(Charged.NO, FREE) if row is None else Billing(row.charged, row.ground)
-    if billing.charged is Charged.NO and before and not answered:
+        if row is not None:
+            return _with_charges(Billing(row.charged, row.ground), before)[0]
+        paid = before + price
+        return Billing(Charged.YES, PAID, paid) if paid else Billing(Charged.NO, FREE)
+    if billing.charged is Charged.NO and row is not None:
         return _with_charges(billing, before)[0]
     if billing.charged is Charged.YES and before + price > (billing.charges or 1):
         return attrs.evolve(billing, charges=before + price)

@@ -98,12 +98,12 @@ class Severity(enum.StrEnum):
 
     @property
     def is_grave(self) -> bool:
-        """Whether no pass with such a warning stands: a person should look."""
+        """Whether a pass with such a warning becomes REVIEW: a person should look."""
         return self in (Severity.ERROR, Severity.UNKNOWN)
 
 
 class Advice(enum.StrEnum):
-    """What an application can tell its user to do about a warning."""
+    """What an application can advise its user to do about a warning."""
 
     RETAKE_PHOTO = "retake_photo"
     BETTER_LIGHT = "better_light"
@@ -150,7 +150,7 @@ class Environment(enum.StrEnum):
 
 
 class Retention(enum.StrEnum):
-    """What the vendor is asked to keep of a call."""
+    """What to ask the vendor to keep of a call."""
 
     #: Nothing, as far as the vendor lets a caller say so.
     MINIMAL = "minimal"
@@ -186,7 +186,7 @@ class ScaleSource(enum.StrEnum):
     """How we know what the vendor's number means."""
 
     DOCUMENTED = "documented"
-    #: Told by the configuration.
+    #: Set in the configuration.
     CONFIGURED = "configured"
     #: Neither: the default of a setting was used.
     ASSUMED = "assumed"
@@ -206,13 +206,13 @@ class Operation(enum.StrEnum):
 
 
 class Reconciled(enum.StrEnum):
-    """What a look at a vendor's records says of a call whose outcome was unknown."""
+    """What the vendor's records say of a call whose outcome was unknown."""
 
     #: It was carried out and charged, and here is its result.
     FOUND = "found"
     #: It is not in the records, or not yet.
     NOT_YET = "not_yet"
-    #: The records cannot tell.
+    #: The records cannot answer that.
     CANNOT_KNOW = "cannot_know"
 
 
@@ -326,8 +326,46 @@ class Score:
             raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
         if not 0 <= fraction <= 1:
             raise ValueError("a fraction must lie between 0 and 1")
-        value = float(Decimal(repr(fraction)).scaleb(2))
+        value = float(Decimal(repr(float(fraction))).scaleb(2))
         return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
+
+    @classmethod
+    def from_distance(
+        cls,
+        distance: float,
+        scale: str,
+        *,
+        worst: float = 1.0,
+        raw_name: str | None = "distance",
+        source: ScaleSource | None = ScaleSource.DOCUMENTED,
+    ) -> Score:
+        """The score of a vendor whose number is lower for more alike; that number is kept as `raw`.
+
+        0 becomes 100 and `worst` becomes 0, with a straight line between. "At most 0.4" of 1 is
+        "at least 60" then: ``default_threshold=60.0`` with `ThresholdRule.AT_LEAST`. Exact in its
+        digits: 0.9 is 10, where (1 - 0.9) * 100 is a little less.
+
+        Args:
+            distance: 0 to `worst`.
+            scale: The name of the scale.
+            worst: The largest distance that the vendor can give, above 0.
+            raw_name: What the vendor calls it.
+            source: How the scale is known.
+
+        Raises:
+            TypeError: `distance` or `worst` is no number.
+            ValueError: `worst` is not above 0 or not finite, or `distance` lies outside 0 to it.
+        """
+        for name, number in (("distance", distance), ("worst distance", worst)):
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                raise TypeError(f"a {name} must be a number, not {type(number).__name__}")
+        if not 0 < worst < math.inf:
+            raise ValueError("the worst distance must be a finite number above 0")
+        if not 0 <= distance <= worst:
+            raise ValueError(f"a distance must lie between 0 and {worst:g}")
+        given, most = Decimal(repr(float(distance))), Decimal(repr(float(worst)))
+        value = float((most - given).scaleb(2) / most)
+        return cls(value, scale, raw=float(distance), raw_name=raw_name, source=source)
 
     def __str__(self) -> str:
         return f"{self.value:g} ({self.scale})"
@@ -335,7 +373,7 @@ class Score:
     def _same_scale(self, other: Score) -> None:
         if self.scale != other.scale:
             raise TypeError(
-                f"Scores of {self.scale} and {other.scale} do not compare: "
+                f"Scores of {self.scale} and {other.scale} cannot be compared: "
                 "give each backend its own threshold."
             )
 
@@ -372,7 +410,7 @@ class Threshold:
     source are then those of the call.
 
     Attributes:
-        value: 0 to 100; None if the vendor does not tell its own.
+        value: 0 to 100; None if the vendor does not publish its own.
         rule: How a score is compared with it.
         source: Who set it.
     """
@@ -408,7 +446,7 @@ class ResultWarning:
         severity: How much it weighs, in the vendor's words.
         tag: The vendor's own tag, untouched; None for a warning of ours.
         text: The vendor's own text, untouched, or our sentence. Prose: never branch on it.
-        advice: What the application can tell its user; None if there is nothing to do.
+        advice: What the application can advise its user to do; None if nothing.
     """
 
     code: WarningCode
@@ -429,7 +467,7 @@ class Box:
             The origin is the upper left corner of the upright picture.
         unit: ``px`` or ``ratio``.
         of_width, of_height: Size in pixels of the picture that the edges refer to (a vendor may
-            shrink or turn what it was sent); None if the vendor does not tell it.
+            shrink or turn a picture); None if the vendor does not say.
     """
 
     left: float
@@ -471,8 +509,8 @@ class Face:
             say.
         landmarks: Points of the face by the vendor's own names, each ``(x, y)`` in the unit of
             `box`; None if the vendor gives none.
-        pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``); None likewise.
-        quality: The vendor's own measures by its own names; None likewise.
+        pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``), or None.
+        quality: The vendor's own measures by its own names, or None.
         demographics: None unless the verifier was opened with ``keep_demographics=True``.
     """
 
@@ -505,7 +543,7 @@ class Billing:
 
     Attributes:
         charged: Whether the vendor charged.
-        ground: How we know, in a few words; None if nobody said.
+        ground: How we know, in a few words, or None.
         charges: How many charges there were: 0 for NO, 1 or more for YES; None if not known.
     """
 
@@ -521,7 +559,7 @@ class Billing:
 
 @attrs.frozen(kw_only=True)
 class Ids:
-    """What one call is called.
+    """The ids of one call.
 
     Attributes:
         call: Our id of the call, a UUID; None only until the verifier fills it in.
@@ -570,7 +608,7 @@ class Route:
 class Document:
     """What can be written as a JSON document and read again; ``docs/reference/result-json.md``."""
 
-    #: The word that tells what a document holds.
+    #: The word that says what a document holds.
     kind: ClassVar[str] = ""
 
     def to_dict(self, *, minimal: bool = False) -> dict[str, Any]:
@@ -597,7 +635,7 @@ class Document:
                 message names the fields, never a value.
         """
         if not isinstance(document, Mapping):
-            raise ValueError(f"A result document must be an object, not {type(document).__name__}.")  # noqa: TRY004 - one kind of error for whatever stands in a file
+            raise ValueError(f"A result document must be an object, not {type(document).__name__}.")  # noqa: TRY004 - one kind of error for whatever is in a file
         if document.get("schema") != SCHEMA:
             raise ValueError(
                 f"This version reads result documents of schema {SCHEMA}, not "
@@ -629,7 +667,7 @@ class Result(Document):
         probe_faces: Faces found in the probe, in the vendor's order; None if the vendor does not
             say, () if it found none.
         billing: What the call cost.
-        ids: What the call is called, by us, the vendor and the caller.
+        ids: The ids of the call: ours, the vendor's and the caller's.
         route: Who answered and who did not; None outside a failover.
         metadata: As the caller gave it, sent to the vendor or not; not in `repr`.
         created_at: When the vendor answered by its own clock, UTC; None if it does not say.
@@ -822,7 +860,7 @@ def _one_line(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
-    """What has to be remembered of one call to find it in the vendor's records later.
+    """What to remember of a call to find it in the vendor's records later.
 
     It is `call` of an error, and of the events STARTED and SENT: write those down and it outlives
     a crash. Holds no picture and no key.
@@ -832,7 +870,7 @@ class CallRecord(Document):
         operation: What was asked.
         backend: Name of the backend.
         started_at: When the call began, UTC, by this machine's clock.
-        kept: Whether the vendor was asked to keep the call. If not, nothing can be found.
+        kept: Whether the vendor was asked to keep the call. If not, it cannot be found.
         caller_ref: As the caller gave it, or None; makes the search shorter. None in events, which
             hold nothing of the caller's. Not in `repr`.
         threshold, review_threshold: Those of the call, so that what is found is judged as its

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable
 from importlib import metadata
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
@@ -34,8 +38,8 @@ class BackendInfo:
         name: What to open it by.
         target: ``module:Class``, as the distribution declares it.
         distribution, version: Who offers it.
-        problem: Why it cannot be opened, as far as metadata tell; None if nothing speaks
-            against it. Whether its import succeeds is known only once it is opened.
+        problem: Why it cannot be opened, as far as metadata show; None if they show no reason.
+            Whether its import succeeds is known only once it is opened.
     """
 
     name: str
@@ -96,7 +100,7 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def check_settings(cls: type[Backend]) -> None:
-    """Refuse a backend whose settings cannot be told from the arguments of `open_verifier`.
+    """Refuse a backend whose settings could be arguments of `open_verifier`.
 
     Raises:
         BackendUnavailable: a setting has the name of one; the message is for the backend's author.
@@ -132,7 +136,7 @@ class Group:
     def by_name(self) -> dict[str, list[EntryPoint]]:
         """Entry points by name; one distribution that is seen twice on the path counts once."""
         found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
-        for point in metadata.entry_points(group=self.name):
+        for point in _installed(metadata.entry_points, self.name, _state_of_path()):
             key = (distribution(point), point.value)
             found.setdefault(point.name, {}).setdefault(key, point)
         return {name: list(points.values()) for name, points in found.items()}
@@ -175,11 +179,7 @@ class Group:
         )
 
     def _own_names(self) -> frozenset[str]:
-        try:
-            points = metadata.distribution(OWN).entry_points
-        except metadata.PackageNotFoundError:  # run from its folder: there is nothing to protect
-            return frozenset()
-        return frozenset(point.name for point in points.select(group=self.name))
+        return _own_names(self.name, _state_of_path())
 
     def _taken(self, point: EntryPoint) -> str:
         stranger = distribution(point)
@@ -189,16 +189,55 @@ class Group:
         )
 
 
+@functools.lru_cache(maxsize=16)
+def _installed(
+    read: Callable[..., Iterable[EntryPoint]], group: str, _state: object
+) -> tuple[EntryPoint, ...]:
+    """The entry points of a group; reading those of 200 distributions takes 10 ms of a call."""
+    return tuple(read(group=group))
+
+
+@functools.lru_cache(maxsize=16)
+def _own_names(group: str, _state: object) -> frozenset[str]:
+    try:
+        points = metadata.distribution(OWN).entry_points
+    except metadata.PackageNotFoundError:  # run from its folder: there is nothing to protect
+        return frozenset()
+    return frozenset(point.name for point in points.select(group=group))
+
+
+def _state_of_path() -> object:
+    """Something that changes with every installation, so that a new plug-in is found at once."""
+    found = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
+    if found != [PathFinder]:
+        return object()  # who else finds distributions cannot be asked whether they changed
+    return tuple(map(_state_of_folder, sys.path))
+
+
+def _state_of_folder(folder: str) -> object:
+    try:
+        now = os.stat(folder or ".")  # noqa: PTH116 - pathlib is slow, and this is for speed
+    except OSError:
+        return folder
+    # An installation makes or renames a folder in it.
+    return folder, now.st_dev, now.st_ino, now.st_mtime_ns
+
+
 def distribution(point: EntryPoint) -> str:
     """Name of the distribution that brings it."""
-    # An interrupted installation leaves metadata without a name.
-    name = (point.dist and point.dist.name) or "an unnamed distribution"
-    return name.lower().replace("_", "-")
+    return _about(point.dist)[0]
 
 
 def version(point: EntryPoint) -> str:
     """Version of that distribution; empty if it is not known."""
-    return (point.dist and point.dist.version) or ""
+    return _about(point.dist)[1]
+
+
+@functools.lru_cache(maxsize=512)
+def _about(dist: metadata.Distribution | None) -> tuple[str, str]:
+    # An interrupted installation leaves metadata without a name.
+    name = (dist and dist.name) or "an unnamed distribution"
+    return name.lower().replace("_", "-"), (dist and dist.version) or ""
 
 
 def _loaded(point: EntryPoint) -> Any:

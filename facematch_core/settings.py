@@ -1,8 +1,8 @@
-"""Settings: what a backend may be told, strictly typed, and for each where it came from.
+"""Settings of a backend, strictly typed, and for each where it came from.
 
 Settings are the arguments of the backend's attrs class. They come from a program, from a TOML file,
 from an environment variable or from a command line, and cattrs reads all four. No message holds a
-value: it may be a key that stands in the wrong place.
+value: it may be a key that is in the wrong place.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def resolve_settings(
     declared = declared_settings(cls)
     _check_names(cls, given, "argument", {*declared, *verifier_arguments()})
     _check_names(cls, in_file, where, declared)
-    of_file = _converter(_of_file(folder))
+    of_file = _file_converter(folder)
     place = f"{where}: " if where else ""
 
     def resolved(name: str, wanted: Any, default: Any) -> Setting:
@@ -143,7 +143,7 @@ def located(place: str, key: str, folder: Path) -> Path:
     try:
         return folder / Path(place).expanduser()
     except RuntimeError:
-        raise ConfigurationError(f"{key} names the home of a user who is not known.") from None
+        raise ConfigurationError(f"{key} names the home of an unknown user.") from None
 
 
 @attrs.frozen
@@ -174,7 +174,7 @@ def read_table(table: Any, kinds: Mapping[str, Any], where: str, folder: Path) -
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
     check_keys(table, kinds, where)
-    converter = _converter(_of_file(folder))
+    converter = _file_converter(folder)
     return {
         key: _structured(value, kinds[key], f"{where}: {key}", converter)
         for key, value in table.items()
@@ -276,6 +276,11 @@ def _argument_converter() -> Converter:
     return _converter(_OF_ARGUMENT)
 
 
+@functools.lru_cache(maxsize=8)
+def _file_converter(folder: Path) -> Converter:
+    return _converter(_of_file(folder))
+
+
 def _money(value: Any, _: Any) -> Decimal:
     # A fraction in binary would be another amount.
     if type(value) not in (int, str) or not _AMOUNT.fullmatch(str(value)):
@@ -292,7 +297,7 @@ def _of_file(folder: Path) -> _Hooks:
     def secret(value: Any, _: Any) -> Secret:
         if isinstance(value, str):
             raise ConfigurationError(
-                "it is a secret and must not stand in the file: write "
+                "it is a secret and does not belong in the file: write "
                 '{ env = "NAME" } or { file = "path" }.'
             )
         ((kind, place),) = value.items()

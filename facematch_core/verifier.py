@@ -68,7 +68,7 @@ class PairOutcome:
         index: Position in the input, from 0.
         key: The caller's own key of the pair; None if it gave none.
         result: The comparison, or None.
-        error: What kept us from one, or None.
+        error: Why there is none, or None.
     """
 
     index: int
@@ -144,9 +144,9 @@ class Verifier(abc.ABC):
         return cast(
             MatchResult,
             self._call(
-                Operation.MATCH,
                 images,
                 CallOptions(
+                    operation=Operation.MATCH,
                     threshold=threshold,
                     review_threshold=review_threshold,
                     max_fmr=max_fmr,
@@ -184,9 +184,9 @@ class Verifier(abc.ABC):
         return cast(
             LivenessResult,
             self._call(
-                Operation.LIVENESS,
                 images,
                 CallOptions(
+                    operation=Operation.LIVENESS,
                     threshold=threshold,
                     review_threshold=review_threshold,
                     rotate=rotate,
@@ -237,6 +237,7 @@ class Verifier(abc.ABC):
         if refused is not None:
             raise refused
         of_match = CallOptions(
+            operation=Operation.MATCH,
             threshold=threshold,
             review_threshold=review_threshold,
             max_fmr=max_fmr,
@@ -249,19 +250,20 @@ class Verifier(abc.ABC):
         )
         of_liveness = attrs.evolve(
             of_match,
+            operation=Operation.LIVENESS,
             threshold=liveness_threshold,
             review_threshold=liveness_review_threshold,
             max_fmr=None,
             prefix="liveness_",
         )
         started = self._now()
-        images = self._refuse(Operation.MATCH, images, of_match, after=(Operation.LIVENESS,))
-        answer = self._call(Operation.LIVENESS, images[:1], of_liveness, since=started)
+        images = self._refuse(images, of_match, after=(Operation.LIVENESS,))
+        answer = self._call(images[:1], of_liveness, since=started)
         liveness = cast(LivenessResult, answer)
         if ends_early(liveness):
             return LiveMatchResult.of(liveness, None)
         try:
-            answer = self._call(Operation.MATCH, images, of_match, since=started)
+            answer = self._call(images, of_match, since=started)
         except FaceMatchError as error:
             error.liveness = liveness
             raise
@@ -322,27 +324,17 @@ class Verifier(abc.ABC):
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"A {type(self).__name__} is not pickled: open one in each process.")
+        raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     @abc.abstractmethod
     def _call(
-        self,
-        operation: Operation,
-        images: list[Image],
-        options: CallOptions,
-        *,
-        since: float | None = None,
+        self, images: list[Image], options: CallOptions, *, since: float | None = None
     ) -> Answer:
         """One call, prepared, sent and judged; `since` is when its deadline began."""
 
     @abc.abstractmethod
     def _refuse(
-        self,
-        operation: Operation,
-        images: list[Image],
-        options: CallOptions,
-        *,
-        after: tuple[Operation, ...] = (),
+        self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         """Raise what `_call` would raise before it sends anything; else the pictures to use."""
 
@@ -371,8 +363,7 @@ class FaceVerifier(Verifier):
         fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
             refused here instead.
         keep_demographics: Keep the vendor's guesses of age, gender and race in results.
-        require_environment: Refuse to hand out a result from anywhere else, or from where nobody
-            knows.
+        require_environment: Refuse a result from anywhere else, or from an unknown environment.
         on_event: Called with one `CallEvent` per step of a call, in the calling thread. An
             exception in it is logged and changes nothing.
         policies: What each try must pass before it is sent, in this order: `Budget`,
@@ -404,8 +395,8 @@ class FaceVerifier(Verifier):
     ) -> None:
         if not isinstance(backend, Backend):
             raise ConfigurationError(
-                "FaceVerifier takes a Backend such as LocalBackend(); for a name use "
-                f'open_verifier("local"). This is: {type(backend).__name__}.'
+                "FaceVerifier takes a Backend such as LocalBackend(), not "
+                f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
         if not isinstance(getattr(backend, "name", None), str):
             raise ConfigurationError(
@@ -459,22 +450,27 @@ class FaceVerifier(Verifier):
 
     @property
     def backend(self) -> Backend:
-        """Who answers."""
+        """The backend that answers."""
         return self._backend
 
     @property
+    def calibration(self) -> Calibration | None:
+        """Thresholds by false match rate, for calls with `max_fmr`; None if there are none."""
+        return self._pipeline.defaults.calibration
+
+    @property
     def policies(self) -> tuple[Policy, ...]:
-        """What each try must pass, in its order: for `CircuitBreaker.reset`, say."""
+        """The policies, in their order: use it to call `CircuitBreaker.reset`, for example."""
         return self._policies
 
     @property
     def on_event(self) -> Callable[[CallEvent], None] | None:
-        """What is called with each event; None for nobody."""
+        """The function that is called with each event, or None."""
         return self._pipeline.events.hook
 
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
-        """The threshold and the review threshold of a call that sets none; None: has none."""
-        return self._pipeline.thresholds(operation, CallOptions())
+        """The threshold and review threshold of a call that sets none; None if there is none."""
+        return self._pipeline.thresholds(CallOptions(operation=operation))
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
@@ -502,15 +498,15 @@ class FaceVerifier(Verifier):
         record, limit, backend = _record(call), deadline(deadline_s), self._backend
         if record.backend != backend.name:
             raise InvalidRequest(
-                f"The call was made by the backend {record.backend!r:.60}, and this verifier asks "
-                f"{backend.name}: use one that asks the same vendor."
+                f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
+                f"{backend.name}: use one that calls the same vendor."
             )
         if not record.kept:
             return Reconciliation(
                 outcome=Reconciled.CANNOT_KNOW,
                 call=record,
                 reason="The vendor was asked to keep nothing of this call, so its records cannot "
-                "tell.",
+                "say what happened.",
             )
         policy = self._pipeline.policy
         policy.check_environment()
@@ -557,26 +553,16 @@ class FaceVerifier(Verifier):
         return f"FaceVerifier({self._backend.name})"
 
     def _call(
-        self,
-        operation: Operation,
-        images: list[Image],
-        options: CallOptions,
-        *,
-        since: float | None = None,
+        self, images: list[Image], options: CallOptions, *, since: float | None = None
     ) -> Answer:
         self._check_open()
-        return self._pipeline.run(operation, images, options, since=since)
+        return self._pipeline.run(images, options, since=since)
 
     def _refuse(
-        self,
-        operation: Operation,
-        images: list[Image],
-        options: CallOptions,
-        *,
-        after: tuple[Operation, ...] = (),
+        self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         self._check_open()
-        return self._pipeline.refuse(operation, images, options, after=after)
+        return self._pipeline.refuse(images, options, after=after)
 
     def _now(self) -> float:
         return self._clock.monotonic()
@@ -594,7 +580,7 @@ def _record(given: object) -> CallRecord:
     if given.call is not None:
         return given.call
     if isinstance(given, OutcomeUnknown):
-        why = "no verifier made the call. What to look at stands in its own message."
+        why = "no verifier made the call. Its own message says what to look at."
     else:
         why = "the call was not charged, or was not made by a verifier. There is nothing to find."
     raise InvalidRequest(f"This {type(given).__name__} carries no call: {why}")

@@ -131,7 +131,7 @@ class Budget(Policy):
                 raise self._exceeded(state, amount)
 
     def close(self) -> None:
-        """Close the connections of the store; whoever shares it opens them again."""
+        """Close the connections of the store; others that share it open them again."""
         self._store.close()
 
     def __repr__(self) -> str:

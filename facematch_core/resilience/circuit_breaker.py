@@ -6,36 +6,15 @@ import collections
 import enum
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
+from facematch_core import errors
 from facematch_core._basics import Clock
-from facematch_core.errors import (
-    BreakerOpen,
-    DeadlineExceeded,
-    EnvironmentMismatch,
-    InsufficientCredit,
-    OutcomeUnknown,
-    RateLimited,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
 from facematch_core.models import Billing, Charged
 
-from .policy import (
-    AttemptContext,
-    Leave,
-    Outcome,
-    Policy,
-    Ticket,
-    lock,
-    log,
-    or_system,
-    out_of_range,
-    positive_seconds,
-)
+from . import policy
 
 UNSENT = "refused by a circuit breaker; nothing was sent"
 
@@ -53,44 +32,39 @@ class BreakerState(enum.StrEnum):
     NO_CREDIT = "no_credit"
 
 
-class _Sign(enum.Enum):
-    """What an outcome says of the vendor."""
-
-    UP = enum.auto()
-    DOWN = enum.auto()
-    NO_CREDIT = enum.auto()
-    NOTHING = enum.auto()
+#: What an outcome says of the vendor.
+_Sign = Literal["up", "down", "no_credit", "nothing"]
 
 
 #: The first class that fits. A refusal is an answer too; a throttle may be some gateway's; a
 #: deadline says how patient its caller is; an answer that cannot be read is paid for and useless,
 #: such as a page of maintenance that says 200.
-_SIGNS: tuple[tuple[type[VendorError], _Sign], ...] = (
-    (InsufficientCredit, _Sign.NO_CREDIT),
-    (RateLimited, _Sign.NOTHING),
-    (DeadlineExceeded, _Sign.NOTHING),
-    (EnvironmentMismatch, _Sign.NOTHING),
-    (VendorUnavailable, _Sign.DOWN),
-    (OutcomeUnknown, _Sign.DOWN),
-    (UnexpectedResponse, _Sign.DOWN),
-    (VendorError, _Sign.UP),
+_SIGNS: tuple[tuple[type[errors.VendorError], _Sign], ...] = (
+    (errors.InsufficientCredit, "no_credit"),
+    (errors.RateLimited, "nothing"),
+    (errors.DeadlineExceeded, "nothing"),
+    (errors.EnvironmentMismatch, "nothing"),
+    (errors.VendorUnavailable, "down"),
+    (errors.OutcomeUnknown, "down"),
+    (errors.UnexpectedResponse, "down"),
+    (errors.VendorError, "up"),
 )
 
 
-def _sign_of(outcome: Outcome) -> _Sign:
+def _sign_of(outcome: policy.Outcome) -> _Sign:
     if outcome.answered:
-        return _Sign.UP
+        return "up"
     if outcome.refused:
-        return _Sign.NOTHING
+        return "nothing"
     error = outcome.error
-    if isinstance(error, VendorUnavailable) and not error.retryable:
+    if isinstance(error, errors.VendorUnavailable) and not error.retryable:
         # The deadline ended before anything was sent.
-        return _Sign.NOTHING
-    return next((sign for kind, sign in _SIGNS if isinstance(error, kind)), _Sign.NOTHING)
+        return "nothing"
+    return next((sign for kind, sign in _SIGNS if isinstance(error, kind)), "nothing")
 
 
 @attrs.define(eq=False)
-class _CallTicket(Ticket):
+class _CallTicket(policy.Ticket):
     """A ticket that says after how many changes and resets its call was let through."""
 
     changes: int = attrs.field(init=False, default=0)
@@ -99,11 +73,11 @@ class _CallTicket(Ticket):
 
 def _failures(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or value < 1:
-        raise out_of_range(instance, attribute, "a whole number from 1 on")
+        raise policy.out_of_range(instance, attribute, "a whole number, 1 or more")
 
 
 @attrs.define(kw_only=True, eq=False)
-class CircuitBreaker(Policy):
+class CircuitBreaker(policy.Policy):
     """Stops asking a vendor that is down, and tries one call now and then until it answers again.
 
     While closed it lets all calls through, side by side. After `failures` failures in a row, none
@@ -131,7 +105,7 @@ class CircuitBreaker(Policy):
             again.
         within_s: Older failures than this do not count, above 0.
         open_s: How long it is open at first, above 0.
-        longest_open_s: How long it is open at the most, above 0; `open_s` if that is longer.
+        longest_open_s: The longest that it stays open, above 0; `open_s` if that is longer.
         name: Of the vendor, for messages; None for the name of the backend.
         clock: Time, for tests; the verifier's.
 
@@ -140,11 +114,11 @@ class CircuitBreaker(Policy):
     """
 
     failures: int = attrs.field(default=5, validator=_failures)
-    within_s: float = attrs.field(default=60.0, validator=positive_seconds)
-    open_s: float = attrs.field(default=30.0, validator=positive_seconds)
-    longest_open_s: float = attrs.field(default=300.0, validator=positive_seconds)
+    within_s: float = attrs.field(default=60.0, validator=policy.positive_seconds)
+    open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
+    longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     name: str | None = None
-    clock: Clock = attrs.field(default=None, converter=or_system, repr=False)
+    clock: Clock = attrs.field(default=None, converter=policy.or_system, repr=False)
     _failed_at: collections.deque[float] = attrs.field(
         init=False, factory=collections.deque, repr=False
     )
@@ -156,22 +130,22 @@ class CircuitBreaker(Policy):
     #: Openings and closings: a call from before one says nothing of the time after it.
     _changes: int = attrs.field(init=False, default=0, repr=False)
     _resets: int = attrs.field(init=False, default=0, repr=False)
-    _tickets: weakref.WeakKeyDictionary[AttemptContext, _CallTicket] = attrs.field(
+    _tickets: weakref.WeakKeyDictionary[policy.AttemptContext, _CallTicket] = attrs.field(
         init=False, factory=weakref.WeakKeyDictionary, repr=False
     )
 
     @property
     def state(self) -> BreakerState:
         """Which calls it lets through now."""
-        with lock:
+        with policy.lock:
             return self._state(self.clock.monotonic())
 
     def reset(self) -> None:
         """Close it, whatever was seen: after a top-up, or when the vendor is known to be up.
 
-        What comes of calls that have begun before does not count any more.
+        Calls that began before no longer count.
         """
-        with lock:
+        with policy.lock:
             self._close()
             self._no_credit = False
             self._resets += 1
@@ -181,12 +155,12 @@ class CircuitBreaker(Policy):
 
         For limits that change while a program runs: a vendor that is down is not asked anew.
         """
-        with lock:
+        with policy.lock:
             self._failed_at = collections.deque(other._failed_at)
             self._opens_at, self._opened_for = other._opens_at, other._opened_for
             self._no_credit = other._no_credit
 
-    def enter(self, context: AttemptContext) -> Leave:
+    def enter(self, context: policy.AttemptContext) -> policy.Leave:
         """Let a call through, or refuse it at once.
 
         Raises:
@@ -197,22 +171,22 @@ class CircuitBreaker(Policy):
         self._admit(ticket, context)
         return lambda outcome: self._leave(ticket, outcome)
 
-    def recheck(self, context: AttemptContext) -> None:
+    def recheck(self, context: policy.AttemptContext) -> None:
         """Refuse a call if the breaker has opened while it waited; errors as `enter`."""
-        with lock:
+        with policy.lock:
             ticket = self._tickets.get(context)
         self._admit(ticket or _CallTicket(), context)
 
-    def check(self, contexts: Sequence[AttemptContext]) -> None:
+    def check(self, contexts: Sequence[policy.AttemptContext]) -> None:
         """Refuse if the first of these calls would be refused now; errors as `enter`."""
         for context in contexts[:1]:
-            with lock:
+            with policy.lock:
                 refusal = self._refusal(context, self.clock.monotonic())
             if refusal is not None:
                 raise refusal
 
-    def _admit(self, ticket: _CallTicket, context: AttemptContext) -> None:
-        with lock:
+    def _admit(self, ticket: _CallTicket, context: policy.AttemptContext) -> None:
+        with policy.lock:
             if ticket is self._current_probe():
                 return
             now = self.clock.monotonic()
@@ -225,14 +199,14 @@ class CircuitBreaker(Policy):
         if refusal is not None:
             raise refusal
 
-    def _leave(self, ticket: _CallTicket, outcome: Outcome) -> None:
-        with lock:
+    def _leave(self, ticket: _CallTicket, outcome: policy.Outcome) -> None:
+        with policy.lock:
             now = self.clock.monotonic()
             was = self._state(now)
             self._count(_sign_of(outcome), now, ticket)
             state = self._state(now)
         if state is not was:
-            log.warning(
+            policy.log.warning(
                 "The circuit breaker of %s is %s now, was %s.", self.name or "a vendor", state, was
             )
 
@@ -249,14 +223,14 @@ class CircuitBreaker(Policy):
         ticket = None if self._probe is None else self._probe()
         return ticket if ticket is not None and ticket.is_valid else None
 
-    def _refusal(self, context: AttemptContext, now: float) -> VendorError | None:
+    def _refusal(self, context: policy.AttemptContext, now: float) -> errors.VendorError | None:
         name, state = self.name or context.call.backend, self._state(now)
         if state is BreakerState.CLOSED:
             return None
         if state is BreakerState.NO_CREDIT:
-            return InsufficientCredit(
-                f"The account at {name} had no credit when it was last asked: nothing was sent. "
-                "Top it up, then call reset() of the circuit breaker.",
+            return errors.InsufficientCredit(
+                f"The account at {name} had no credit at the last call: nothing was sent. "
+                "Top it up, then call reset() on the circuit breaker.",
                 billing=Billing(Charged.NO, UNSENT),
             )
         if state is BreakerState.HALF_OPEN and self._current_probe() is None:
@@ -265,8 +239,8 @@ class CircuitBreaker(Policy):
         if state is BreakerState.OPEN and self._opens_at is not None:
             after_s = self._opens_at - now
             when = f"in {after_s:.3g} s"
-        return BreakerOpen(
-            f"{name} is down: nothing was sent. It is asked again {when}.",
+        return errors.BreakerOpen(
+            f"{name} is down: nothing was sent. It will be tried again {when}.",
             retry_after_s=after_s,
             billing=Billing(Charged.NO, UNSENT),
         )
@@ -275,16 +249,16 @@ class CircuitBreaker(Policy):
         is_probe = ticket is self._current_probe()
         if is_probe:
             self._probe = None
-        if sign is _Sign.NO_CREDIT and ticket.resets == self._resets:
+        if sign == "no_credit" and ticket.resets == self._resets:
             self._no_credit = True
-        if ticket.changes != self._changes or sign is _Sign.NOTHING:
+        if ticket.changes != self._changes or sign == "nothing":
             return
         if is_probe:
-            if sign is _Sign.DOWN:
+            if sign == "down":
                 self._open(now, min(2 * self._opened_for, max(self.longest_open_s, self.open_s)))
             else:
                 self._close()
-        elif sign is not _Sign.DOWN:
+        elif sign != "down":
             self._failed_at.clear()
         else:
             self._failed_at.append(now)

@@ -15,17 +15,7 @@ from facematch_core._basics import Clock, RateWindow
 from facematch_core.errors import ConfigurationError, RateLimited
 from facematch_core.models import Billing, Charged
 
-from .policy import (
-    AttemptContext,
-    Leave,
-    Outcome,
-    Policy,
-    Ticket,
-    lock,
-    or_system,
-    out_of_range,
-    positive_seconds,
-)
+from . import policy
 
 #: The vendor's clock is not ours: a window is taken to be this much longer.
 MARGIN_S = 0.05
@@ -54,7 +44,7 @@ def _windows(given: Any) -> tuple[RateWindow, ...]:
 
 def _max_wait(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if type(value) not in (int, float) or not 0 <= value < math.inf:
-        raise out_of_range(instance, attribute, "a number of seconds from 0 on")
+        raise policy.out_of_range(instance, attribute, "a number of seconds, 0 or more")
 
 
 @attrs.define(eq=False)
@@ -98,7 +88,7 @@ class _Queue:
     """
 
     windows: tuple[_Window, ...]
-    line: list[weakref.ref[Ticket]] = attrs.field(factory=list)
+    line: list[weakref.ref[policy.Ticket]] = attrs.field(factory=list)
     held_until: float = -math.inf
 
     def note(self, now: float) -> None:
@@ -106,9 +96,9 @@ class _Queue:
         for window in self.windows:
             window.note(now)
 
-    def opens_at(self, ticket: Ticket, now: float) -> float:
+    def opens_at(self, ticket: policy.Ticket, now: float) -> float:
         """When the call with this ticket may go, at the earliest; who has vanished leaves."""
-        line: list[weakref.ref[Ticket]] = []
+        line: list[weakref.ref[policy.Ticket]] = []
         before = 0
         for reference in self.line:
             other = reference()
@@ -122,13 +112,13 @@ class _Queue:
         self.line = line
         return max(self.held_until, *(window.opens_at(before, now) for window in self.windows))
 
-    def remove(self, ticket: Ticket) -> None:
+    def remove(self, ticket: policy.Ticket) -> None:
         """It has ended, or given up."""
         self.line = [reference for reference in self.line if reference() is not ticket]
 
 
 @attrs.define(eq=False)
-class RateLimiter(Policy):
+class RateLimiter(policy.Policy):
     """Holds calls back until the vendor's windows have room for them, first come, first served.
 
     A call takes its place in every window when it comes, and leaves it when the window's time has
@@ -148,7 +138,7 @@ class RateLimiter(Policy):
     which no call is under way.
 
     Args:
-        windows: The rates, all of them to be kept. A backend's published ones are its
+        windows: The rates, all of which apply. A backend's published ones are its
             ``capabilities.rate_windows``.
         max_wait_s: The longest wait of one call, from 0 on.
         max_hold_s: How long one answer of the vendor's may hold everybody back, above 0; None for
@@ -166,10 +156,10 @@ class RateLimiter(Policy):
     windows: tuple[RateWindow, ...] = attrs.field(converter=_windows)
     max_wait_s: float = attrs.field(default=60.0, validator=_max_wait, kw_only=True)
     max_hold_s: float | None = attrs.field(
-        default=None, validator=attrs.validators.optional(positive_seconds), kw_only=True
+        default=None, validator=attrs.validators.optional(policy.positive_seconds), kw_only=True
     )
     name: str | None = attrs.field(default=None, kw_only=True)
-    clock: Clock = attrs.field(default=None, converter=or_system, kw_only=True, repr=False)
+    clock: Clock = attrs.field(default=None, converter=policy.or_system, kw_only=True, repr=False)
     _queue: _Queue = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -187,34 +177,34 @@ class RateLimiter(Policy):
         For rates that change while a program runs. Of calls that `other` no longer counted nothing
         is known.
         """
-        with lock:
+        with policy.lock:
             longest = max((window.ended for window in other._queue.windows), key=len)
             for window in self._queue.windows:
                 window.ended = collections.deque([*longest][-window.rate.limit :])
             self._queue.held_until = other._queue.held_until
 
-    def enter(self, context: AttemptContext) -> Leave:
+    def enter(self, context: policy.AttemptContext) -> policy.Leave:
         """Let a call through when there is room for it.
 
         Raises:
             RateLimited: that would be too late; nothing was sent.
         """
-        ticket = Ticket()
+        ticket = policy.Ticket()
         came = self.clock.monotonic()
-        with lock:
+        with policy.lock:
             self._queue.line.append(weakref.ref(ticket))
         try:
             while (wait_s := self._wait_s(ticket, came, context)) > 0:
                 (context.sleep or self.clock.sleep)(max(wait_s, SHORTEST_S))
         except BaseException:
-            with lock:
+            with policy.lock:
                 self._queue.remove(ticket)
             raise
         return lambda outcome: self._leave(ticket, outcome)
 
-    def _wait_s(self, ticket: Ticket, came: float, context: AttemptContext) -> float:
+    def _wait_s(self, ticket: policy.Ticket, came: float, context: policy.AttemptContext) -> float:
         """Seconds until there may be room, 0 if there is; `RateLimited` if that is too late."""
-        with lock:
+        with policy.lock:
             now = self.clock.monotonic()
             opens_at = self._queue.opens_at(ticket, now)
         if opens_at <= now:
@@ -224,9 +214,9 @@ class RateLimiter(Policy):
             raise self._refusal(context, opens_at - now, late=late)
         return opens_at - now
 
-    def _leave(self, ticket: Ticket, outcome: Outcome) -> None:
+    def _leave(self, ticket: policy.Ticket, outcome: policy.Outcome) -> None:
         error = outcome.error
-        with lock:
+        with policy.lock:
             now = self.clock.monotonic()
             if outcome.sent:
                 self._queue.note(now)
@@ -236,13 +226,13 @@ class RateLimiter(Policy):
                 hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
                 self._queue.held_until = max(self._queue.held_until, now + hold_s)
 
-    def _refusal(self, context: AttemptContext, wait_s: float, *, late: bool) -> RateLimited:
+    def _refusal(self, context: policy.AttemptContext, wait_s: float, *, late: bool) -> RateLimited:
         rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
         limit = "the call's deadline" if late else f"max_wait_s ({self.max_wait_s:g} s)"
         return RateLimited(
-            f"{self.name or context.call.backend} has no room for another call in the next "
-            f"{wait_s:.3g} s, by its rates ({rates}) or its own word. That is beyond {limit}: "
-            "nothing was sent.",
+            f"{self.name or context.call.backend} allows no further call for {wait_s:.3g} s, "
+            f"by its rates ({rates}) or its own answer. That is longer than {limit}: nothing was "
+            "sent.",
             retry_after_s=wait_s,
             billing=Billing(Charged.NO, "held back by a rate limiter; nothing was sent"),
         )

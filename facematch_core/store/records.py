@@ -54,8 +54,8 @@ class BudgetKey:
     Attributes:
         name: Whose it is: a vendor or a profile.
         currency: Three letters; None if calls are counted.
-        environment: Where the backend was set to answer from: what a mock is asked never counts
-            with what a vendor is.
+        environment: Where the backend was set to answer from: calls of a mock never count
+            together with those of a vendor.
         period: How long it lasts.
         window: Which day (``2026-11-20``) or run; empty for `TOTAL`.
     """
@@ -93,7 +93,7 @@ class BudgetState:
 
     Attributes:
         key: Which.
-        cap: The most that may be spent, as whoever reserved last had it set.
+        cap: The most that may be spent, as of the last reservation.
         spent: Charged, as far as can be known.
         reserved: Set aside for calls that are under way.
         unknown: Set aside for calls whose charge is not known.
@@ -136,10 +136,10 @@ class Owner:
         return _here
 
     def is_gone(self) -> bool | None:
-        """Whether it has ended; None if that cannot be told.
+        """Whether it has ended; None if that is not known.
 
-        That is so on another machine, and of a process number that is in use: it may be another
-        process's by now.
+        It is not known on another machine, nor for a process number that is in use: that may be
+        another process by now.
         """
         here = Owner.here()
         if self.host != here.host:
@@ -175,7 +175,7 @@ class Reservation:
     """One try of one call, as one budget counts it. No picture, no key.
 
     Attributes:
-        call: The call, without `caller_ref` unless the store was told to keep it.
+        call: The call, without `caller_ref` unless the store keeps that.
         number: 1 for the first try.
         key: Which sum it counts for.
         amount: How much: 1 call, or its price.
@@ -258,9 +258,9 @@ class CallStore(Protocol):
 
 
 def has_expired(reservation: Reservation, now: datetime) -> bool:
-    """Whether it is reserved by a process that is gone, or that nobody can ask, for over an hour.
+    """Whether its process is gone; where that is not known, whether it began over an hour ago.
 
-    A process of its own waits as long as it likes: for a vendor's quota of the day, perhaps.
+    A living process may wait as long as it likes: for a vendor's quota of the day, perhaps.
     """
     if reservation.state is not State.RESERVED:
         return False

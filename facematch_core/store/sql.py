@@ -48,6 +48,10 @@ class SqlStore:
     A new SQLite file is readable by its owner alone. No picture and no key is written, nor anything
     of the caller's, unless `keep_caller_ref` is set.
 
+    ``facematch_store`` holds the version of the tables, ``facematch_budgets`` a row per sum, and
+    ``facematch_attempts`` a row per try and sum. Amounts are whole numbers: calls, or millionths of
+    the currency. Times are text, ISO 8601 in UTC.
+
     Args:
         where: An address as SQLAlchemy reads it (``sqlite:////var/lib/shop/calls.sqlite3``,
             ``postgresql+psycopg://user@host/name``), or an engine. An engine stays its owner's:

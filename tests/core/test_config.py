@@ -140,7 +140,7 @@ def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
     """A file that is broken does not matter then."""
     monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))
     assert open_verifier("configured").backend.level == 1
-    with pytest.raises(ConfigurationError, match="no TOML"):
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
         open_verifier(profile="p")
 
 
@@ -156,7 +156,7 @@ def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
         ({"ratio": "0.5"}, "a number"),
         ({"base_url": ["x"]}, "text, not list of length 1"),
         ({"environment_setting": "prod"}, '"production"'),
-        ({"api_key": CANARY}, "must not stand in the file"),
+        ({"api_key": CANARY}, "does not belong in the file"),
         ({"api_key": {"env": "NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
         ({"api_key": {"file": "no-such-file"}}, "cannot be read"),
         ({"api_key": {"value": CANARY}}, 'env = "NAME"'),
@@ -179,7 +179,7 @@ def test_wrong_settings(tmp_path, settings, says):
 @pytest.mark.parametrize(
     ("document", "says"),
     [
-        ("x = ", "no TOML"),
+        ("x = ", "not valid TOML"),
         ("profiles = 3", "must be a table"),
         ("[profiles]\np = 3", "must be a table"),
         ("[profiles.p]\nthreshold = 5", "needs backend"),
@@ -191,8 +191,8 @@ def test_wrong_settings(tmp_path, settings, says):
         ("[profiles.p]\nbackend = 3", "text, not int"),
         ("default_profile = 'q'\n[profiles.p]\nbackend = 'a'", "did you mean|known: p"),
         ("[profiles.q]\nbackend = 'a'", "no profile 'p'"),
-        ("\ufeff\ufeff[profiles.p]", "no TOML"),
-        ("a = [" * 2000, "no TOML"),
+        ("\ufeff\ufeff[profiles.p]", "not valid TOML"),
+        ("a = [" * 2000, "not valid TOML"),
     ],
     ids=lambda v: str(v)[:40],
 )

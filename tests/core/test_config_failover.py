@@ -1,10 +1,10 @@
 """A failover in the configuration: its members, what it may not say, how it is opened."""
 
-import contextlib
+from functools import partial
 
 import pytest
 import tomli_w
-from fakes import FakeBackend, picture
+from fakes import FakeBackend, open_profile, picture
 
 from facematch_core import (
     BackendUnavailable,
@@ -67,16 +67,9 @@ def _backends(monkeypatch):
 
 
 @pytest.fixture
-def opened(tmp_path):
+def opened(tmp_path, at_end):
     """Opens a profile of a file that holds these; everything is closed at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def make(profiles, name="ha", **arguments):
-            path = tmp_path / "facematch.toml"
-            path.write_text(tomli_w.dumps({"profiles": profiles}))
-            return stack.enter_context(open_verifier(profile=name, config=path, **arguments))
-
-        yield make
+    return partial(open_profile, at_end, tmp_path, "ha")
 
 
 def test_a_profile_opens_a_failover(opened):
@@ -114,9 +107,9 @@ def test_members_of_one_backend(opened):
 @pytest.mark.parametrize(
     ("ha", "says"),
     [
-        ({"members": []}, "at least one name"),
-        ({"members": "shop"}, "a list of names of profiles, not str of length 4"),
-        ({"members": ["shop", 3]}, "a list of names of profiles, not list of length 2"),
+        ({"members": []}, "at least one profile name"),
+        ({"members": "shop"}, "a list of profile names, not str of length 4"),
+        ({"members": ["shop", 3]}, "a list of profile names, not list of length 2"),
         ({"members": ["shop", "shop"]}, "names a profile twice"),
         ({"members": ["shpo"]}, "no profile 'shpo'; did you mean shop"),
         ({"members": ["ha"]}, "names the failover itself"),

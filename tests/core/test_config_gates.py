@@ -2,12 +2,13 @@
 
 import contextlib
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import attrs
 import pytest
 import tomli_w
-from fakes import ALL, FakeBackend, picture
+from fakes import ALL, FakeBackend, open_profile, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from facematch_core import (
     Secret,
     VendorUnavailable,
     config,
-    open_verifier,
 )
 from facematch_core.config import POLICY_TABLES
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
@@ -63,16 +63,9 @@ def _backends(monkeypatch):
 
 
 @pytest.fixture
-def opened(tmp_path):
+def opened(tmp_path, at_end):
     """Opens a profile of a file that holds these; everything is closed at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def make(profiles, name="shop", **verifier):
-            path = tmp_path / "facematch.toml"
-            path.write_text(tomli_w.dumps({"profiles": profiles}))
-            return stack.enter_context(open_verifier(profile=name, config=path, **verifier))
-
-        yield make
+    return partial(open_profile, at_end, tmp_path, "shop")
 
 
 def profile(backend="plain", key=None, **tables):
@@ -326,7 +319,10 @@ def test_arguments_go_over_the_tables(opened):
     [
         ({"budget": {}}, "needs calls or amount"),
         ({"budget": {"calls": 1, "amount": 1}}, "not both"),
-        ({"budget": {"calls": "100"}}, "calls must be a whole number from 0 on, not str of length"),
+        (
+            {"budget": {"calls": "100"}},
+            "calls must be a whole number, 0 or more, not str of length",
+        ),
         ({"budget": {"calls": True}}, "not bool"),
         ({"budget": {"calls": -1}}, "calls must be"),
         ({"budget": {"calls": 1.0}}, "not float"),
@@ -355,9 +351,12 @@ def test_arguments_go_over_the_tables(opened):
         ({"budget": {"calls": 1, "store": f"mysql://db/x?user=a&passwd={CANARY}"}}, "a password"),
         ({"budget": {"calls": 1, "store": f"mysql://{CANARY}/x"}}, "address of the store|SQLite"),
         ({"budget": {"calls": 1, "store": "sqlite:///:memory:"}}, "in memory"),
-        ({"budget": {"calls": 1, "store": "sqlite:///~nobody-at-all/x"}}, "home of a user"),
+        (
+            {"budget": {"calls": 1, "store": "sqlite:///~nobody-at-all/x"}},
+            "home of an unknown user",
+        ),
         ({"budget": [1]}, "budget must be a table, not list of length 1"),
-        ({"circuit_breaker": {"failures": 0}}, "failures must be a whole number from 1 on"),
+        ({"circuit_breaker": {"failures": 0}}, "failures must be a whole number, 1 or more"),
         ({"circuit_breaker": {"within_s": 0}}, "a number of seconds above 0"),
         ({"circuit_breaker": {"open_s": float("inf")}}, "a number of seconds above 0"),
         ({"circuit_breaker": {"open_s": float("nan")}}, "a number of seconds above 0"),
@@ -366,8 +365,8 @@ def test_arguments_go_over_the_tables(opened):
         ({"rate_limit": {"published": False}}, "needs published = true"),
         ({"rate_limit": {"published": True, "per_day": 5}}, "not both"),
         ({"rate_limit": {"published": "true"}}, "true or false, not str of length 4"),
-        ({"rate_limit": {"per_second": 0.5}}, "a whole number from 1 on, not float"),
-        ({"rate_limit": {"per_second": 1, "max_wait_s": -1}}, "from 0 on"),
+        ({"rate_limit": {"per_second": 0.5}}, "a whole number, 1 or more, not float"),
+        ({"rate_limit": {"per_second": 1, "max_wait_s": -1}}, "0 or more"),
         ({"retry": {"times": 11}}, "from 1 to 10"),
         ({"retry": {"first": 1}}, "did you mean first_s"),
     ],

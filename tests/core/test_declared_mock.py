@@ -12,16 +12,7 @@ from fakes import picture
 from rawserver import RawServer, answer, read_request, send
 from requests.adapters import BaseAdapter
 
-from facematch_core import (
-    AuthenticationFailed,
-    Billing,
-    Charged,
-    Decision,
-    Environment,
-    FaceVerifier,
-    MatchResult,
-    Operation,
-)
+import facematch_core as fm
 from facematch_core.backend import Capabilities
 from facematch_core.errors import FATAL, EnvironmentMismatch
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpRequest
@@ -30,7 +21,7 @@ from facematch_mock_server import make_card
 A, B = make_card("p1"), picture()
 FINE = b'{"decision": "match"}'
 MARK = f"{MOCK_HEADER}: 1"
-ASKED = {"require_environment": Environment.MOCK}
+ASKED = {"require_environment": fm.Environment.MOCK}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -38,22 +29,22 @@ class Vendor(HttpBackend):
     """A vendor with a host of its own, and a setting that says what stands there."""
 
     name = "vendor"
-    capabilities = Capabilities(billed_operations=frozenset({Operation.MATCH}))
+    capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
     allowed_hosts = frozenset({"vendor.example"})
     base_url: str = "https://vendor.example"
     allow_base_url: bool = True
     allow_insecure: bool = True
-    environment: Environment | None = Environment.MOCK
+    environment: fm.Environment | None = fm.Environment.MOCK
 
     def build(self, call):
         return HttpRequest(url=f"{self.base_url}/compare", fields={"a": "b"})
 
     def parse(self, call, reply):
-        decision = Decision(reply.json()["decision"])
-        return MatchResult(
+        decision = fm.Decision(reply.json()["decision"])
+        return fm.MatchResult(
             decision=decision,
             backend=self.name,
-            billing=Billing(Charged.YES),
+            billing=fm.Billing(fm.Charged.YES),
             environment=self.environment,
         )
 
@@ -106,17 +97,17 @@ def test_a_mock_at_any_address_can_be_required(named, caplog):
     """The setting tells before anything is sent, so no card is warned of; the answer confirms."""
     with RawServer([read_request, send(answer(200, FINE, MARK))]) as server:
         backend = Vendor(base_url=named(server))
-        assert backend.environments == {Environment.MOCK}
-        with FaceVerifier(backend, **ASKED) as verifier:
-            assert verifier.verify(A, B).environment is Environment.MOCK
+        assert backend.environments == {fm.Environment.MOCK}
+        with fm.FaceVerifier(backend, **ASKED) as verifier:
+            assert verifier.verify(A, B).environment is fm.Environment.MOCK
     assert "test card" not in caplog.text
 
 
 def test_undeclared_it_stays_refused(named):
     """No other host than this machine is taken for a mock's unless somebody says so."""
     with RawServer([]) as server:
-        backend = Vendor(base_url=named(server), environment=Environment.PRODUCTION)
-        with FaceVerifier(backend, **ASKED) as verifier, pytest.raises(EnvironmentMismatch):
+        backend = Vendor(base_url=named(server), environment=fm.Environment.PRODUCTION)
+        with fm.FaceVerifier(backend, **ASKED) as verifier, pytest.raises(EnvironmentMismatch):
             verifier.verify(A, B)
         assert server.connections == []
 
@@ -125,10 +116,10 @@ def test_undeclared_it_stays_refused(named):
 @pytest.mark.parametrize(
     ("status", "body", "billed"),
     [
-        (200, FINE, Charged.YES),
-        (200, b"<html>", Charged.YES),
-        (403, json.dumps({"detail": "Wrong key."}).encode(), Charged.NO),
-        (502, b"<html>", Charged.UNKNOWN),
+        (200, FINE, fm.Charged.YES),
+        (200, b"<html>", fm.Charged.YES),
+        (403, json.dumps({"detail": "Wrong key."}).encode(), fm.Charged.NO),
+        (502, b"<html>", fm.Charged.UNKNOWN),
     ],
 )
 def test_what_is_no_mock_is_not_believed(status, body, billed, asked):
@@ -137,24 +128,24 @@ def test_what_is_no_mock_is_not_believed(status, body, billed, asked):
     with RawServer([read_request, send(answer(status, body))]) as server:
         backend = Vendor(base_url=server.url)
         with (
-            FaceVerifier(backend, on_event=events.append, **asked) as verifier,
+            fm.FaceVerifier(backend, on_event=events.append, **asked) as verifier,
             pytest.raises(EnvironmentMismatch, match=rf"\({status}\)") as caught,
         ):
             verifier.verify(A, B)
     error = caught.value
-    assert (error.environment, error.billing.charged) == (Environment.PRODUCTION, billed)
+    assert (error.environment, error.billing.charged) == (fm.Environment.PRODUCTION, billed)
     assert error.ids.call == events[-1].call_id
     assert (error.__cause__, error.__context__) == (None, None)
-    assert events[-1].environment is Environment.PRODUCTION
-    assert events[-1].counts is (billed is not Charged.NO)
+    assert events[-1].environment is fm.Environment.PRODUCTION
+    assert events[-1].counts is (billed is not fm.Charged.NO)
     assert isinstance(error, FATAL)
 
 
 def test_a_mocks_own_error_stays_what_it_is():
     """Its refusals are those of the vendor that it imitates."""
     with RawServer([read_request, send(answer(401, b'{"detail": "No."}', MARK))]) as server:
-        verifier = FaceVerifier(Vendor(base_url=server.url))
-        with verifier, pytest.raises(AuthenticationFailed):
+        verifier = fm.FaceVerifier(Vendor(base_url=server.url))
+        with verifier, pytest.raises(fm.AuthenticationFailed):
             verifier.verify(A, B)
 
 
@@ -163,55 +154,55 @@ def test_the_vendors_own_host_is_not_asked(asked, monkeypatch):
     """Whoever says mock and leaves the vendor's address in place sends no face there."""
     monkeypatch.setattr("socket.socket", None)
     events = []
-    with FaceVerifier(Vendor(), on_event=events.append, **asked) as verifier:
+    with fm.FaceVerifier(Vendor(), on_event=events.append, **asked) as verifier:
         with pytest.raises(EnvironmentMismatch, match="nothing was sent") as caught:
             verifier.verify(A, B)
-        assert (caught.value.billing.charged, events) == (Charged.NO, [])
+        assert (caught.value.billing.charged, events) == (fm.Charged.NO, [])
 
 
 def test_an_adapter_may_answer_for_the_vendors_host(caplog):
     """Mounted on the client: nothing leaves the process, whatever the address."""
-    for environment in (Environment.MOCK, None):
+    for environment in (fm.Environment.MOCK, None):
         backend = Vendor(environment=environment)
         backend.client.mount("https://vendor.example/", Double({MOCK_HEADER: "1"}))
-        with FaceVerifier(backend, **ASKED) as verifier:
-            assert verifier.verify(A, B).environment is Environment.MOCK
+        with fm.FaceVerifier(backend, **ASKED) as verifier:
+            assert verifier.verify(A, B).environment is fm.Environment.MOCK
     assert "test card" not in caplog.text
 
 
-@pytest.mark.parametrize("environment", [Environment.MOCK, None])
+@pytest.mark.parametrize("environment", [fm.Environment.MOCK, None])
 def test_so_may_a_fixture_that_answers_for_requests(fixture_of_requests, caplog, environment):
     """It is noticed without being told, also by a client that was open before."""
-    with FaceVerifier(Vendor(environment=environment), **ASKED) as verifier:
+    with fm.FaceVerifier(Vendor(environment=environment), **ASKED) as verifier:
         with pytest.raises(EnvironmentMismatch, match="nothing was sent"):
             verifier.verify(B, B)
         fixture_of_requests(**{MOCK_HEADER: "1"})
-        assert verifier.verify(A, B).environment is Environment.MOCK
+        assert verifier.verify(A, B).environment is fm.Environment.MOCK
     assert "test card" not in caplog.text
 
 
 def test_a_double_without_the_mark_is_production(fixture_of_requests):
     """Only the answer's own word makes it a mock's."""
     fixture_of_requests()
-    with FaceVerifier(Vendor(environment=Environment.PRODUCTION)) as verifier:
-        assert verifier.verify(B, B).environment is Environment.PRODUCTION
-    with FaceVerifier(Vendor()) as verifier, pytest.raises(EnvironmentMismatch) as caught:
+    with fm.FaceVerifier(Vendor(environment=fm.Environment.PRODUCTION)) as verifier:
+        assert verifier.verify(B, B).environment is fm.Environment.PRODUCTION
+    with fm.FaceVerifier(Vendor()) as verifier, pytest.raises(EnvironmentMismatch) as caught:
         verifier.verify(B, B)
-    assert caught.value.billing.charged is Charged.YES
+    assert caught.value.billing.charged is fm.Charged.YES
 
 
 def test_a_mock_is_no_production(named):
     """Set to mock and asked for production: the contradiction is told before sending."""
     backend = Vendor(base_url="http://mock:1")
     with (
-        FaceVerifier(backend, require_environment="production") as verifier,
+        fm.FaceVerifier(backend, require_environment="production") as verifier,
         pytest.raises(EnvironmentMismatch, match="set to mock, but production"),
     ):
         verifier.verify(B, B)
 
 
 def test_where_answers_come_from_can_be_asked_of_a_closed_backend():
-    backend = Vendor(environment=Environment.PRODUCTION)
-    assert backend.environments == {Environment.PRODUCTION}
+    backend = Vendor(environment=fm.Environment.PRODUCTION)
+    assert backend.environments == {fm.Environment.PRODUCTION}
     backend.close()
-    assert backend.environments == {Environment.PRODUCTION}
+    assert backend.environments == {fm.Environment.PRODUCTION}

@@ -16,7 +16,7 @@ from money.stories import FAULTS, REFUSED, UNREADABLE, Breakage
 
 from facematch_mock_server.faults import POSSIBLE, Kind, Stage
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults-and-money.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "faults-and-money.md"
 MARKS = re.compile(r"(<!-- generated: outcomes -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

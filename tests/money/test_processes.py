@@ -27,12 +27,6 @@ def mock():
         yield server
 
 
-@pytest.fixture
-def address(tmp_path):
-    """Of the store."""
-    return f"sqlite:///{tmp_path}/attempts.sqlite3"
-
-
 def standing(address):
     """What the store says."""
     store = SqlStore(address)

@@ -3,6 +3,8 @@
 The tests of a module run in this order, so first those that most of its mutants do not survive.
 """
 
+from mutation.mutants import mutants
+
 MODULES = {"didit": ("wire", "words"), "deepvue": ("_wire", "_verdict", "_reading")}
 TESTS = {
     "didit": ("reading", "wire", "verdicts", "request", "errors", "search", "age", "lookups"),
@@ -42,14 +44,57 @@ AIMS |= {
     for module, names in MOCK.items()
 }
 
+#: Of the core: what decides about money, and what every result passes before a caller sees it.
+CORE = {
+    "resilience.budget": ("gates/test_budget", "gates/test_budget_arguments", "store/test_stores"),
+    "resilience.retry": ("gates/test_retries",),
+    "_policy": (
+        "test_judging",
+        "test_reconcile",
+        "test_max_fmr",
+        "test_declared_mock",
+        "test_rules",
+    ),
+    "http": (
+        "http/test_bills",
+        "http/test_sign",
+        "http/test_read_reply",
+        "http/test_steps",
+        "http/test_backend",
+        "test_declared_mock",
+    ),
+    "_messages": ("http/test_error_table", "http/test_messages"),
+}
+AIMS |= {
+    f"facematch_core.{module}": [f"tests/core/{name}.py" for name in names]
+    for module, names in CORE.items()
+}
+
 #: On the reference backend of the conformance kit it is the contract that must notice.
 AIMS["mutants.reference"] = ["tests/mutants/test_reference.py"]
 
 #: Of these modules, the functions that have mutants: those whose names begin so.
-ONLY = {"mutants.reference": "Mapping."}
+ONLY = {
+    "mutants.reference": ("Mapping.",),
+    # From an answer to a result or an error, and what it cost.
+    "facematch_core.http": (
+        "HttpBackend._answer",
+        "HttpBackend._advanced",
+        "HttpBackend._refusal",
+        "HttpBackend._mismatch",
+        "HttpBackend._exchange",
+        "_with_charges",
+        "_bill_of",
+    ),
+    "facematch_core._messages": ("default_row", "vendor_error", "retry_after_s"),
+}
+
+#: Of these modules, how many mutants are tried, chosen by a seed that never changes: all of them
+#: would take longer than anybody waits.
+SAMPLES = dict.fromkeys((f"facematch_core.{module}" for module in CORE), 150)
 
 #: Names that only type checkers read.
-UNREAD = frozenset({"D", "Faces", "T", "N", "Reader", "Block"})
+UNREAD = frozenset({"D", "Faces", "T", "N", "R", "K", "Reader", "Block"})
 
 #: What runs when a module is imported, beside the bodies of classes.
 ON_IMPORT = frozenset({"(module)", "chosen"})
@@ -57,3 +102,8 @@ ON_IMPORT = frozenset({"(module)", "chosen"})
 #: Of all mutants of a module, the least share that must be killed; a contract cannot ask for what a
 #: vendor may leave out.
 BARS = dict.fromkeys(AIMS, 0.95) | {"mutants.reference": 0.85}
+
+
+def mutants_of(module):
+    """The mutants that are tried of a module that has an aim."""
+    return mutants(module, UNREAD, ONLY.get(module, ("",)), SAMPLES.get(module))

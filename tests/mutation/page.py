@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mutation.changes import KINDS
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mutants.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "mutants.md"
 PARTS = "(<!-- generated: {} -->\n).*?(<!-- end -->)"
 COUNTED, LIVING = (
     ("Module", *KINDS, "All"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mutation import page
-from mutation.aims import AIMS, ONLY, UNREAD
+from mutation.aims import AIMS, mutants_of
 from mutation.mutants import mutants, planted
 from mutation.running import verdicts
 
@@ -86,16 +86,14 @@ def test_tests_that_never_load_the_module_are_no_proof():
         verdicts("facematch_didit.wire", ["0 / 0"], ["tests/backends/deepvue/test_reading.py"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", AIMS)
 def test_the_page_lists_mutants_that_there_are(module):
     """Each survivor of the page is still a mutant of its file, and has its reason.
 
     After a change of the code ``UPDATE_DOCS=1 pytest -m long tests/mutation`` writes the page anew.
     """
-    there = {
-        (module, one.function, one.line, one.change)
-        for one in mutants(module, UNREAD, ONLY.get(module, ""))
-    }
+    there = {(module, one.function, one.line, one.change) for one in mutants_of(module)}
     listed = {key: reason for key, reason in page.survivors().items() if key[0] == module}
     assert set(listed) <= there
     assert all(len(reason) > 20 for reason in listed.values())

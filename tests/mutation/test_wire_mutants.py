@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from mutation import page
-from mutation.aims import AIMS, BARS, ON_IMPORT, ONLY, UNREAD
-from mutation.mutants import mutants, planted
+from mutation.aims import AIMS, BARS, ON_IMPORT, mutants_of
+from mutation.mutants import planted
 from mutation.running import verdicts
 
 #: Beside other tests each mutant has one core, and otherwise two.
@@ -24,7 +24,7 @@ def test_every_mutant_is_killed_or_explained(module):
     plain = Path(importlib.import_module(module).__file__).read_text()
     assert verdicts(module, [plain, planted(module)], AIMS[module]) == ["survived", "killed"]
 
-    made = mutants(module, UNREAD, ONLY.get(module, ""))
+    made = mutants_of(module)
     ended = verdicts(module, [one.source for one in made], AIMS[module], WORKERS)
     early = {one.function for one, end in zip(made, ended, strict=True) if end.endswith("import")}
     # The body of most functions does not run then: what ended those would have ended any mutant.

@@ -13,15 +13,8 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.resilience import BreakerState, CircuitBreaker
-from facematch_core.testing import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
-
-
-@pytest.fixture
-def clock():
-    """Time that stands still."""
-    return ManualClock()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from fakes import FakeBackend, match_result, picture
+from fakes import FakeBackend, match_result, picture, together
 from gate_passages import (
     ANSWERED,
     DOWN,
@@ -35,12 +35,6 @@ from facematch_core.testing import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 A, B = picture(), picture((20, 30, 40))
-
-
-@pytest.fixture
-def clock():
-    """Time that stands still."""
-    return ManualClock()
 
 
 @pytest.fixture
@@ -129,23 +123,9 @@ def test_64_threads_make_one_probe(breaker, clock, ending, after):
     """All ask while it is half open; one is let through."""
     opened(breaker)
     clock.advance(10.0)
-    ready = threading.Barrier(64, timeout=20)
-    let_through, refused = [], []
-
-    def ask():
-        ready.wait()
-        try:
-            let_through.append(breaker.enter(passage()))
-        except BreakerOpen as error:
-            refused.append(error)
-
-    threads = [threading.Thread(target=ask) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(let_through), len(refused)) == (1, 63)
-    let_through.pop()(ending)
+    results = together(64, lambda: breaker.enter(passage()))
+    (let_through,) = (one for one in results if not isinstance(one, BreakerOpen))
+    let_through(ending)
     assert breaker.state is after
 
 

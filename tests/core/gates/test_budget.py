@@ -2,13 +2,15 @@
 
 import contextlib
 import copy
+import logging
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import attrs
 import pytest
-from attempts import KEY, ending, passage, sums
+from attempts import KEY, NOW, ending, entry, later, of_nobody, passage, sums
 from fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
@@ -28,16 +30,9 @@ from facematch_core import (
 from facematch_core.errors import FATAL
 from facematch_core.resilience import Budget, Period, Policy, Retry
 from facematch_core.store import MemoryStore, Owner
-from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
-
-
-@pytest.fixture
-def clock():
-    """Time that the test moves."""
-    return ManualClock()
 
 
 @pytest.fixture
@@ -183,6 +178,13 @@ def test_what_costs_nothing_is_not_counted(limited, backend, store):
         verifier.check_liveness(A)
 
 
+def test_an_unpaid_try_ends_like_any_other(store):
+    """Whoever calls a policy need not know whether the try was paid."""
+    budget = Budget(0, name="shop", store=store)
+    assert budget.enter(passage(paid=False))(ending()) is None
+    assert store.budgets() == ()
+
+
 @pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
 def test_environments_are_counted_apart(store, environment):
     """A mock exercises the budget and uses up nothing of production."""
@@ -207,6 +209,22 @@ def test_a_day_in_utc(limited, clock):
     clock.advance(1)
     verifier.verify(A, B)
     assert (exceeded(verifier).frees_at - midnight).days == 1
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of this system cannot be set")
+def test_a_day_in_utc_whatever_the_zone_of_the_machine(store, monkeypatch):
+    """Two machines that share a store begin the day together."""
+    monkeypatch.setenv("TZ", "FAR-14")
+    time.tzset()
+    try:
+        Budget(1, name="shop", per=Period.DAY, store=store).enter(
+            passage(started_at=NOW.replace(hour=23))
+        )
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    (one,) = store.budgets()
+    assert one.key.window == NOW.date().isoformat()
 
 
 def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
@@ -247,6 +265,14 @@ def test_amounts(limited, backend, store):
     )
     assert (error.unit, error.spent) == ("USD", Decimal("0.13"))
     assert len(backend.calls) == 3
+
+
+def test_the_price_that_is_counted(store):
+    """What one call counts for, or None where calls are counted or there is no price."""
+    budget = Budget(5, name="shop", currency="USD", price={Operation.MATCH: Decimal("0.05")})
+    assert budget.price(Operation.MATCH) == (Decimal("0.05"), "USD")
+    assert budget.price(Operation.LIVENESS) is None
+    assert Budget(5, name="shop", store=store).price(Operation.MATCH) is None
 
 
 def test_no_price(limited, backend):
@@ -331,6 +357,69 @@ def test_a_liveness_check_is_not_paid_where_the_comparison_has_no_room(limited):
     assert caught.value.liveness is None
     assert verifier.backend.calls == []
     assert limited(2).verify_live(A, B).is_verified
+
+
+def test_what_was_spent_before_leaves_less_room_for_both(limited, backend):
+    """One is left of two: neither is sent."""
+    verifier = limited(2)
+    verifier.verify(A, B)
+    with pytest.raises(BudgetExceeded, match=r"no room for 2 more \(1 spent"):
+        verifier.verify_live(A, B)
+    assert len(backend.calls) == 1
+
+
+def test_both_fit_by_their_own_prices(limited, backend):
+    """Not twice the dearer one, and nothing for one that is free."""
+    money = {"currency": "USD", "price": PRICES}
+    with pytest.raises(BudgetExceeded, match=r"no room for 0\.08 more"):
+        limited(Decimal("0.07"), **money).verify_live(A, B)
+    assert limited(Decimal("0.08"), name="both", **money).verify_live(A, B).is_verified
+    backend.capabilities = attrs.evolve(
+        backend.capabilities, billed_operations=frozenset({Operation.MATCH})
+    )
+    only = {"currency": "USD", "price": {Operation.MATCH: Decimal("0.05")}}
+    assert limited(Decimal("0.05"), name="one", **only).verify_live(A, B).is_verified
+
+
+@pytest.mark.parametrize(("billed", "told"), [(Charged.YES, True), (Charged.NO, False)])
+def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, told):
+    """The sums may count too little, and only a person can mend that."""
+    caplog.set_level(logging.ERROR, "facematch")
+    leave = Budget(5, name="shop", store=store).enter(passage())
+    (one,) = store.open_reservations()
+    assert store.finalize(one, Charged.NO, at=later(minutes=1))
+    leave(ending(billed))
+    found = [record.getMessage() for record in caplog.records]
+    assert bool(found) == told
+    assert all(one.call.id in text and "'shop' may count too little" in text for text in found)
+
+
+def test_a_charge_that_is_counted_is_no_news(store, caplog):
+    """The log is for what a person must look at."""
+    Budget(5, name="shop", store=store).enter(passage())(ending())
+    assert caplog.records == []
+
+
+def test_a_full_budget_says_what_was_left_behind(limited, store):
+    """What a process that is gone set aside may have been charged: it is unknown, not reserved."""
+    store.reserve(entry(owner=of_nobody(), started_at=later(days=-2)), Decimal(1))
+    assert exceeded(limited(1), "0 spent, 0 reserved, 1 unknown").unknown == 1
+    assert sums(store) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(("hours", "left"), [(2, (0, 1)), (0, (1, 0))])
+def test_what_another_machine_reserved_is_left_behind_after_an_hour(limited, store, hours, left):
+    """Whether its process is there, nobody here can know."""
+    elsewhere = attrs.evolve(Owner.here(), host="elsewhere")
+    store.reserve(entry(owner=elsewhere, started_at=later(hours=-hours)), Decimal(1))
+    error = exceeded(limited(1))
+    assert (error.reserved, error.unknown) == left
+
+
+def test_what_is_under_way_stays_reserved(limited, store):
+    """Its process is there: it will say itself what became of it."""
+    store.reserve(entry(), Decimal(1))
+    assert exceeded(limited(1), "0 spent, 1 reserved, 0 unknown").reserved == 1
 
 
 class Failing(MemoryStore):

@@ -1,6 +1,6 @@
 """What a budget is made of, and what it refuses to be made of."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -33,6 +33,7 @@ WRONG = {
     "a word for a currency": (1, {**USD, "currency": "dollars"}, "three capital letters"),
     "a currency in small": (1, {**USD, "currency": "usd"}, "three capital letters"),
     "no price": (1, {"currency": "USD"}, "set price={Operation.MATCH"),
+    "no price of whose": (1, {"currency": "USD"}, "The budget 'shop' counts USD"),
     "an empty price": (1, {"currency": "USD", "price": {}}, "needs to know what calls cost"),
     "a price of calls": (1, {"price": PRICE}, "prices only with a currency"),
     "a price as a float": (1, {**USD, "price": {Operation.MATCH: 0.05}}, "price of match"),
@@ -67,6 +68,17 @@ def test_refused(cap, given, says):
 def test_taken(cap, given):
     """Words stand for their enumerations, as in a file; a whole number for an amount."""
     assert Budget(cap, name="shop", **given).name == "shop"
+
+
+def test_the_longest_name():
+    """200 characters, as the refusal of a longer one says."""
+    assert Budget(1, name="a" * 200).name == "a" * 200
+
+
+def test_amounts_do_not_depend_on_the_callers_precision():
+    """A program may calculate with few digits elsewhere."""
+    with localcontext(prec=5):
+        assert Budget(Decimal("123456.789012"), name="shop", **USD).name == "shop"
 
 
 def test_it_shows_no_store():

@@ -10,7 +10,6 @@ from gate_passages import ANSWERED, UNREACHABLE, passage
 
 from facematch_core.errors import BreakerOpen, RateLimited
 from facematch_core.resilience import BreakerState, CircuitBreaker, RateLimiter, RateWindow, policy
-from facematch_core.testing import ManualClock
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
@@ -30,12 +29,6 @@ def in_child(check):
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status) == 0
-
-
-@pytest.fixture
-def clock():
-    """Time that stands still."""
-    return ManualClock()
 
 
 def test_no_lock_is_held_in_the_child(clock):

@@ -49,12 +49,6 @@ def waits(retries, error, numbers=range(1, 12), **about):
     return [wait for wait in found if wait is not None]
 
 
-@pytest.fixture
-def clock():
-    """Time that nobody really waits for."""
-    return ManualClock()
-
-
 def asked(clock, script, *, retry=None, policies=(), **options):
     """What a verifier with this script makes of one call: (result or error, events, backend)."""
     backend, events = FakeBackend(script=script), []
@@ -78,6 +72,13 @@ def test_off_by_default(clock):
     with FaceVerifier(backend, clock=clock) as verifier, pytest.raises(VendorUnavailable):
         verifier.verify(A, B)
     assert (len(backend.calls), clock.slept) == (1, [])
+
+
+def test_what_is_not_said():
+    """Two more tries, after a second and two, and never a minute's wait; ten tries at the most."""
+    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0)
+    assert repr(Retry()) == "Retry(times=2, first_s=1.0, longest_s=60.0)"
+    assert Retry(times=10).times == 10
 
 
 def test_waits_double_up_to_the_longest():

@@ -6,18 +6,7 @@ import attrs
 import pytest
 import trustme
 
-from facematch_core import (
-    Billing,
-    Charged,
-    Decision,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Retention,
-    Secret,
-    _http,
-)
+import facematch_core as fm
 from facematch_core.backend import Capabilities, LivenessCall
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpBackend, HttpClient, HttpRequest, picture
@@ -40,7 +29,7 @@ def _plain_environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """A busy machine must not make a connection look idle."""
-    monkeypatch.setattr(_http, "MAX_IDLE_S", 60.0)
+    monkeypatch.setattr(fm._http, "MAX_IDLE_S", 60.0)
 
 
 @pytest.fixture
@@ -64,7 +53,7 @@ def request_to():
     def make(url, size=1000, **more):
         data = (PICTURE * (size // len(PICTURE) + 1))[:size]
         part = FilePart(name="probe", filename="probe.jpg", content_type="image/jpeg", data=data)
-        headers = {"X-Api-Key": Secret(KEY)}
+        headers = {"X-Api-Key": fm.Secret(KEY)}
         return HttpRequest(url=url, headers=headers, files=[part], **more)
 
     return make
@@ -127,11 +116,11 @@ class AcmeBackend(HttpBackend):
 
     name = "acme"
     capabilities = Capabilities(
-        operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
-        retention=frozenset(Retention),
-        billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+        operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
+        retention=frozenset(fm.Retention),
+        billed_operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
     )
-    api_key: Secret
+    api_key: fm.Secret
     base_url: str
 
     def build(self, call):
@@ -148,13 +137,13 @@ class AcmeBackend(HttpBackend):
     def parse(self, call, reply):
         body = reply.json()
         if isinstance(call, LivenessCall):
-            live = {True: LivenessDecision.LIVE, False: LivenessDecision.NOT_LIVE}
-            return LivenessResult(
-                decision=live[body["live"]], backend="acme", billing=Billing(Charged.YES)
+            live = {True: fm.LivenessDecision.LIVE, False: fm.LivenessDecision.NOT_LIVE}
+            return fm.LivenessResult(
+                decision=live[body["live"]], backend="acme", billing=fm.Billing(fm.Charged.YES)
             )
-        same = {True: Decision.MATCH, False: Decision.NO_MATCH}
-        return MatchResult(
-            decision=same[body["same"]], backend="acme", billing=Billing(Charged.YES)
+        same = {True: fm.Decision.MATCH, False: fm.Decision.NO_MATCH}
+        return fm.MatchResult(
+            decision=same[body["same"]], backend="acme", billing=fm.Billing(fm.Charged.YES)
         )
 
 
@@ -164,7 +153,7 @@ def acme():
     opened = []
 
     def open_at(url, cls=AcmeBackend, **settings):
-        opened.append(cls(api_key=Secret(KEY), base_url=url.rstrip("/"), **settings))
+        opened.append(cls(api_key=fm.Secret(KEY), base_url=url.rstrip("/"), **settings))
         return opened[-1]
 
     yield open_at

@@ -8,23 +8,7 @@ import pytest
 from fakes import picture
 from rawserver import RawServer, answer, close, hold, read_request, send
 
-from facematch_core import (
-    AuthenticationFailed,
-    Billing,
-    Charged,
-    Decision,
-    Environment,
-    FaceVerifier,
-    InvalidRequest,
-    MatchResult,
-    Operation,
-    OutcomeUnknown,
-    RequestRejected,
-    Retention,
-    Score,
-    UnexpectedResponse,
-    Unsupported,
-)
+import facematch_core as fm
 from facematch_core.backend import Capabilities, LivenessCall, MatchCall
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import MOCK_HEADER, HttpReply
@@ -53,7 +37,7 @@ def asked(acme):
 def test_a_match(asked):
     """A result, marked as what the backend says; what was not declared is not known."""
     result = asked(200, b'{"same": true}')
-    assert (result.decision, result.billing.charged) == (Decision.MATCH, Charged.YES)
+    assert (result.decision, result.billing.charged) == (fm.Decision.MATCH, fm.Charged.YES)
     assert result.environment is None
 
 
@@ -70,14 +54,14 @@ def test_a_backend_without_liveness(acme):
         capabilities = Capabilities()
 
     backend = acme("http://127.0.0.1:1", cls=MatchOnly)
-    with pytest.raises(Unsupported):
+    with pytest.raises(fm.Unsupported):
         backend.check_liveness(LivenessCall(probe=picture()))
 
 
 def test_a_mock_s_answer_says_so(asked):
     """By a header, whatever its value."""
     result = asked(200, b'{"same": true}', f"{MOCK_HEADER.lower()}: yes")
-    assert result.environment is Environment.MOCK
+    assert result.environment is fm.Environment.MOCK
 
 
 @pytest.mark.parametrize(
@@ -95,10 +79,14 @@ def test_a_mock_s_answer_says_so(asked):
 )
 def test_a_200_that_cannot_be_read_is_charged(asked, body, what):
     """The message names the class and the line of the problem, never the body."""
-    with pytest.raises(UnexpectedResponse, match=what) as caught:
+    with pytest.raises(fm.UnexpectedResponse, match=what) as caught:
         asked(200, body, call=match_call(call_id="a-1"))
     error = caught.value
-    assert (error.billing.charged, error.status_code, error.ids.call) == (Charged.YES, 200, "a-1")
+    assert (error.billing.charged, error.status_code, error.ids.call) == (
+        fm.Charged.YES,
+        200,
+        "a-1",
+    )
     assert (error.__context__, error.__cause__) == (None, None)
     assert "canary" not in error.message
     assert ".py, line " in error.message
@@ -110,27 +98,27 @@ def test_a_200_that_cannot_be_read_of_a_free_call_is_not(acme, asked):
     class HalfFree(type(acme("http://127.0.0.1:1"))):
         capabilities = attrs.evolve(
             type(acme("http://127.0.0.1:1")).capabilities,
-            billed_operations=frozenset({Operation.MATCH}),
+            billed_operations=frozenset({fm.Operation.MATCH}),
         )
 
-    with pytest.raises(UnexpectedResponse, match="not charged") as caught:
+    with pytest.raises(fm.UnexpectedResponse, match="not charged") as caught:
         asked(200, b"{}", cls=HalfFree, call=LivenessCall(probe=picture()))
     error = caught.value
-    assert (error.billing.charged, error.retryable) == (Charged.NO, False)
+    assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
     assert error.billing.ground == "the vendor charges nothing for it"
-    with pytest.raises(UnexpectedResponse, match="counts as charged") as caught:
+    with pytest.raises(fm.UnexpectedResponse, match="counts as charged") as caught:
         asked(200, b"{}", cls=HalfFree)
-    assert caught.value.billing.charged is Charged.YES
+    assert caught.value.billing.charged is fm.Charged.YES
 
 
 @pytest.mark.parametrize(
     "problem",
     [
-        lambda: Score(150, "acme/v1"),
+        lambda: fm.Score(150, "acme/v1"),
         [].pop,
         lambda: 1 / 0,
         lambda: int(float("inf")),
-        lambda: Score(1, "a/1") < Score(1, "b/1"),
+        lambda: fm.Score(1, "a/1") < fm.Score(1, "b/1"),
         lambda: (_ for _ in ()).throw(ConfigurationError("a wrong word")),
         lambda: None.text,
     ],
@@ -142,10 +130,10 @@ def test_whatever_parse_trips_over_is_charged(acme, asked, problem):
         def parse(self, call, reply):
             return problem()
 
-    with pytest.raises(UnexpectedResponse) as caught:
+    with pytest.raises(fm.UnexpectedResponse) as caught:
         asked(200, b"{}", cls=Odd)
-    assert caught.value.billing.charged is Charged.YES
-    assert not isinstance(caught.value, (InvalidRequest, ConfigurationError))
+    assert caught.value.billing.charged is fm.Charged.YES
+    assert not isinstance(caught.value, (fm.InvalidRequest, ConfigurationError))
 
 
 def test_a_parse_that_gives_something_else_is_charged(acme, asked):
@@ -155,7 +143,7 @@ def test_a_parse_that_gives_something_else_is_charged(acme, asked):
         def parse(self, call, reply):
             return None
 
-    with pytest.raises(UnexpectedResponse, match="gives NoneType, not MatchResult"):
+    with pytest.raises(fm.UnexpectedResponse, match="gives NoneType, not MatchResult"):
         asked(200, b"{}", cls=Forgetful)
 
 
@@ -167,31 +155,35 @@ def test_a_vendor_error_of_parse_is_handed_on(acme, asked):
             try:
                 return {}["same"]
             except KeyError as error:
-                raise RequestRejected("Refused.", billing=Billing(Charged.YES)) from error
+                raise fm.RequestRejected("Refused.", billing=fm.Billing(fm.Charged.YES)) from error
 
-    with pytest.raises(RequestRejected, match=r"^Refused\.$") as caught:
+    with pytest.raises(fm.RequestRejected, match=r"^Refused\.$") as caught:
         asked(200, b"{}", cls=Polite, call=match_call(call_id="a-1"))
     error = caught.value
-    assert (error.billing.charged, error.backend, error.status_code) == (Charged.YES, "acme", 200)
+    assert (error.billing.charged, error.backend, error.status_code) == (
+        fm.Charged.YES,
+        "acme",
+        200,
+    )
     assert (error.ids.call, error.__cause__, error.__context__) == ("a-1", None, None)
 
 
 def test_another_status_is_an_error_of_the_table(asked):
     """With the vendor's words, its status, and our id."""
     call = match_call(call_id="a-1")
-    with pytest.raises(AuthenticationFailed, match="Who are you") as caught:
+    with pytest.raises(fm.AuthenticationFailed, match="Who are you") as caught:
         asked(401, b'{"detail": "Who are you?"}', call=call)
     error = caught.value
-    assert (error.status_code, error.ids.call, error.billing.charged) == (401, "a-1", Charged.NO)
+    assert (error.status_code, error.ids.call, error.billing.charged) == (401, "a-1", fm.Charged.NO)
     assert (error.__context__, error.__cause__) == (None, None)
 
 
-@pytest.mark.parametrize("retention", Retention)
+@pytest.mark.parametrize("retention", fm.Retention)
 def test_only_what_was_kept_can_be_looked_up(asked, retention):
     """`reconcilable` follows the retention that was asked for."""
-    with pytest.raises(OutcomeUnknown) as caught:
+    with pytest.raises(fm.OutcomeUnknown) as caught:
         asked(502, b"<html>", call=match_call(retention=retention))
-    assert caught.value.reconcilable is (retention is Retention.KEEP)
+    assert caught.value.reconcilable is (retention is fm.Retention.KEEP)
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["a plain 503", "no answer"])
@@ -205,22 +197,22 @@ def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, br
         def reconcilable(self, call):
             return False
 
-    def told(retention=Retention.MINIMAL, **settings):
+    def told(retention=fm.Retention.MINIMAL, **settings):
         script = [read_request, close] if broken else [read_request, send(answer(503)), close]
-        with RawServer(script) as server, pytest.raises(OutcomeUnknown) as caught:
+        with RawServer(script) as server, pytest.raises(fm.OutcomeUnknown) as caught:
             acme(server.url, **settings).match(match_call(retention=retention))
         assert caught.value.retryable is False
         assert str(caught.value) == caught.value.message
         return caught.value.message
 
     why = (
-        " It is not repeated, because that might be charged twice, and the vendor was asked to "
-        "keep nothing, so its records cannot tell"
+        " It is not repeated, because that might be charged twice. The vendor was asked to "
+        "keep nothing, so its records cannot say what happened"
     )
     assert told().endswith(f"{why}: with retention=KEEP they could (see FaceVerifier.reconcile).")
     assert told(cls=Forgetful).endswith(f"{why}.")
     assert told(cls=Sandboxed).endswith(f"{why}.")
-    assert told(Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
+    assert told(fm.Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
 
 
 def test_an_error_that_trips_over_the_body_falls_back(acme, asked):
@@ -228,9 +220,9 @@ def test_an_error_that_trips_over_the_body_falls_back(acme, asked):
 
     class Careless(type(acme("http://127.0.0.1:1"))):
         def error(self, reply, call):
-            return RequestRejected(reply.json()["words"]["of"]["acme"])
+            return fm.RequestRejected(reply.json()["words"]["of"]["acme"])
 
-    with pytest.raises(OutcomeUnknown) as caught:
+    with pytest.raises(fm.OutcomeUnknown) as caught:
         asked(500, b"[]", cls=Careless)
     assert caught.value.status_code == 500
 
@@ -241,9 +233,9 @@ def test_what_the_vendor_echoes_is_masked_everywhere(acme, asked, key):
     class Echoing(type(acme("http://127.0.0.1:1"))):
         def error(self, reply, call):
             said = reply.json()["said"]
-            return RequestRejected(f"It says {said}.", field_errors={"key": [said, "wrong"]})
+            return fm.RequestRejected(f"It says {said}.", field_errors={"key": [said, "wrong"]})
 
-    with pytest.raises(RequestRejected) as caught:
+    with pytest.raises(fm.RequestRejected) as caught:
         asked(400, b'{"said": "' + key.encode() + b'"}', cls=Echoing)
     assert caught.value.message == "It says ***."
     assert str(caught.value) == "It says ***."
@@ -266,8 +258,8 @@ def test_build_and_parse_are_pure(acme):
     request = backend.build(call)
     assert [part.filename for part in request.files] == ["probe.jpg", "reference.jpg"]
     assert request.files[0].data == call.probe.data
-    assert backend.parse(call, HttpReply(status=200, body=b'{"same": false}')) == MatchResult(
-        decision=Decision.NO_MATCH, backend="acme", billing=Billing(Charged.YES)
+    assert backend.parse(call, HttpReply(status=200, body=b'{"same": false}')) == fm.MatchResult(
+        decision=fm.Decision.NO_MATCH, backend="acme", billing=fm.Billing(fm.Charged.YES)
     )
 
 
@@ -293,9 +285,9 @@ def test_through_a_verifier(acme):
     script = [read_request, send(answer(200, b'{"same": true}', f"{MOCK_HEADER}: 1"))]
     with RawServer(script) as server:
         backend = acme(server.url)
-        with FaceVerifier(backend, on_event=lambda e: events.append(e.kind.value)) as verifier:
+        with fm.FaceVerifier(backend, on_event=lambda e: events.append(e.kind.value)) as verifier:
             result = verifier.verify(picture(), picture(), caller_ref="r-1")
     assert result.is_match
-    assert (result.environment, result.ids.caller) == (Environment.MOCK, "r-1")
+    assert (result.environment, result.ids.caller) == (fm.Environment.MOCK, "r-1")
     assert events == ["started", "sent", "answered", "charged"]
     assert b'name="ref"\r\n\r\nr-1\r\n' in server.received

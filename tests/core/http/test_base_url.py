@@ -34,6 +34,22 @@ def test_addresses_that_are_allowed(url, allowed):
     assert check(url + "/", **allowed) == url
 
 
+#: What looks like an address, in no form that is read.
+NO_ADDRESSES = (
+    "https://api.acme.example\\evil.example",
+    "https://api.acme.example/%2e%2e",
+    "https://api.acme.example:0",
+    "https://api.acme.example:99999",
+    "https://api.acme.example:",
+    " https://api.acme.example",
+    "https://api.acme.example\n",
+    "HTTPS://api.acme.example",
+    "ftp://api.acme.example",
+    "//api.acme.example",
+    "api.acme.example",
+)
+
+
 @pytest.mark.parametrize(
     ("url", "allowed", "rule"),
     [
@@ -50,19 +66,10 @@ def test_addresses_that_are_allowed(url, allowed):
         ("https://me:word@api.acme.example", {}, "a user"),
         ("https://api.acme.example?x=y", {}, "a query"),
         ("https://api.acme.example/#x", {}, "a fragment"),
-        ("https://api.acme.example\\evil.example", {}, "form"),
-        ("https://api.acme.example/%2e%2e", {}, "form"),
-        ("https://api.acme.example:0", {}, "form"),
-        ("https://api.acme.example:99999", {}, "form"),
-        ("https://api.acme.example:", {}, "form"),
-        (" https://api.acme.example", {}, "form"),
-        ("https://api.acme.example\n", {}, "form"),
+        *((url, {}, "form") for url in NO_ADDRESSES),
         ("https://bücher.example", {"allow_base_url": True}, "form"),
-        ("HTTPS://api.acme.example", {}, "form"),
-        ("ftp://api.acme.example", {}, "form"),
-        ("//api.acme.example", {}, "form"),
-        ("api.acme.example", {}, "form"),
-        ("", {}, "form"),
+        ("", {}, "base_url is missing: the address of your server"),
+        (" ", {}, "base_url is missing"),
         (None, {}, "text"),
         (b"https://api.acme.example", {}, "text"),
     ],

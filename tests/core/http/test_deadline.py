@@ -11,6 +11,7 @@ from rawserver import RawServer, answer, dribble, hold, read_request, send
 from facematch_core import Charged, VendorUnavailable
 from facematch_core.errors import DeadlineExceeded
 from facematch_core.http import HttpClient
+from facematch_core.testing import ManualClock
 
 #: Long enough that no test could wait for it; the deadlines are fractions of a second.
 LONG = answer(200, b"[" + b" " * 100_000 + b"]")
@@ -131,17 +132,11 @@ def test_a_call_without_a_deadline_after_one_with(ask):
 def test_the_deadline_is_counted_by_the_given_clock(request_to):
     """A clock that jumps while the request leaves: the answer is not waited for."""
 
-    class Jumping:
-        at = 100.0
-
-        def monotonic(self):
-            return self.at
-
-    clock = Jumping()
+    clock = ManualClock()
     client = HttpClient(clock=clock)
 
     def on_sent():
-        clock.at += 3600
+        clock.advance(3600)
 
     with RawServer([read_request, hold]) as server, pytest.raises(DeadlineExceeded):
         client.send(request_to(server.url), backend="acme", deadline_s=30.0, on_sent=on_sent)

@@ -16,12 +16,14 @@ from facematch_core import (
     RequestRejected,
     Secret,
     UnexpectedResponse,
+    VendorError,
 )
 from facematch_core.http import (
     BodyShape,
     ErrorRow,
     HttpReply,
     default_row,
+    retry_after_s,
     rows,
     vendor_error,
 )
@@ -109,12 +111,116 @@ def test_the_wait_after_a_429():
     assert error_of(429).retry_after_s is None
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("2.5", 2.5),
+        ("-3", 0.0),
+        ("123456789", 123456789.0),
+        ("1234567890", None),
+        ("soon", None),
+        ("", None),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+        ("Sun, 01 Mar 2026 13:00:30 +0100", 30.0),
+        # Without a zone it is UTC, as all dates in HTTP.
+        ("Sun, 01 Mar 2026 12:00:30", 30.0),
+        ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
+        ("Sun, 01 Mar 2026 11:00:30 GMT", 0.0),
+        ("Sun, 31 Feb 2026 12:00:30 GMT", None),
+        ("Mar +99999999999 12:00 2026", None),
+    ],
+)
+def test_how_long_to_wait(text, seconds):
+    """Seconds or a date; never below 0, and None for what makes no sense."""
+    assert retry_after_s(HttpReply(status=503, body=b"", headers={"Retry-After": text}), NOW) == (
+        seconds
+    )
+
+
+def test_a_clock_without_a_zone_gives_no_wait():
+    """A date cannot be held against it."""
+    reply = HttpReply(status=429, body=b"", headers={"Retry-After": "Sun, 01 Mar 2026 12:00:30"})
+    assert retry_after_s(reply, NOW.replace(tzinfo=None)) is None
+
+
+GROUNDS = {
+    200: "a 2xx answer is taken as charged",
+    299: "a 2xx answer is taken as charged",
+    199: "no final answer",
+    300: "a redirect after the call",
+    302: "a redirect after the call",
+    301: "a redirect; not executed here",
+    308: "a redirect; not executed here",
+    399: "a redirect after the call",
+    400: "a 4xx answer that is not in the vendor's own form",
+    408: "given up half way by the server or a gateway",
+    499: "given up half way by the server or a gateway",
+    500: "a 5xx answer",
+    401: "a 4xx answer; the vendor says nothing of charging",
+}
+
+
+@pytest.mark.parametrize("status", GROUNDS)
+def test_the_ground_of_a_bill(status):
+    """Why a status is charged, or not, or may be."""
+    error = error_of(status, b"<html>")
+    assert error.billing.ground == GROUNDS[status]
+    assert f": {default_row(status, BodyShape.HTML).text}." in error.message
+
+
+UNREAD = "success in a form that this backend does not know; please report it"
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "acme answered 401: the key or token is not accepted."),
+        (429, "acme answered 429: too many calls; wait before the next."),
+        (201, f"acme answered 201: {UNREAD}."),
+    ],
+)
+def test_the_sentence_of_an_error(status, sentence):
+    """All of it, where the vendor says nothing."""
+    assert error_of(status).message == sentence
+
+
+class Lost(OutcomeUnknown):
+    """An outcome that a vendor's plug-in has a class of its own for."""
+
+
+class TooMany(RateLimited):
+    """And a limit."""
+
+
+def test_a_row_may_raise_a_class_of_its_own():
+    """What those of its kind carry it carries as well, and a plain one nothing more."""
+    kept = error_of(502, reconcilable=True, row=ErrorRow(Lost, Charged.UNKNOWN, "seen", "lost"))
+    assert (type(kept), kept.reconcilable) == (Lost, True)
+    row = ErrorRow(TooMany, Charged.NO, "seen", "too many")
+    limited = error_of(403, headers={"Retry-After": "7"}, row=row)
+    assert (type(limited), limited.retry_after_s) == (TooMany, 7.0)
+    plain = error_of(502, row=ErrorRow(VendorError, Charged.NO, "seen", "no"))
+    assert (type(plain), plain.message) == (VendorError, "acme answered 502: no.")
+
+
+def test_a_row_that_is_given_comes_first():
+    """Before the vendor's table, and before the usual."""
+    given = ErrorRow(InsufficientCredit, Charged.NO, "given", "no credit", retryable=True)
+    table = rows((403,), ErrorRow(RequestRejected, Charged.NO, "table", "rejected"))
+    error = error_of(403, b"{}", table, row=given)
+    assert type(error) is InsufficientCredit
+    assert (error.billing.ground, error.retryable) == ("given", True)
+    assert error_of(403, b"{}", table).billing.ground == "table"
+
+
 def test_an_unknown_outcome_says_whether_records_can_tell():
     """The attribute and the sentence."""
     kept, gone = error_of(502, reconcilable=True), error_of(502)
     assert (kept.reconcilable, gone.reconcilable) == (True, False)
     assert "look for it" in kept.message
-    assert "cannot tell" in gone.message
+    assert "cannot say what happened" in gone.message
 
 
 def test_a_redirect_names_the_setting():

@@ -54,6 +54,7 @@ def served(acme):
                 return attrs.evolve(request, headers=headers, masked=(token,))
 
             def should_relogin(self, request, reply):
+                assert request.masked  # as signed
                 return reply.status == 403
 
             def parse(self, call, reply):
@@ -136,8 +137,9 @@ def test_a_login_that_fails(served):
 
     backend, server = served(SAME, login=login)
     sent = []
-    with pytest.raises(VendorUnavailable, match="No token"):
+    with pytest.raises(VendorUnavailable, match="No token") as caught:
         backend.match(match_call(on_sent=lambda: sent.append(1)))
+    assert caught.value.billing == Billing(Charged.NO)
     assert (sent, server.connections) == ([], [])
 
 

@@ -19,6 +19,7 @@ from rawserver import (
 from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse, VendorUnavailable
 from facematch_core.errors import DeadlineExceeded
 from facematch_core.http import HttpClient
+from facematch_core.testing import ManualClock
 
 OK = answer(200, b'{"ok": true}')
 FORGED = answer(200, b'{"ok": "forged"}')
@@ -156,17 +157,11 @@ def test_a_connection_is_used_again_while_it_lives(ask):
 def test_a_connection_that_idled_is_not_used_again(request_to):
     """The server may be closing it just now, and a request lost that way has an unknown bill."""
 
-    class Clock:
-        at = 0.0
-
-        def monotonic(self):
-            return self.at
-
-    clock = Clock()
+    clock = ManualClock()
     client = HttpClient(clock=clock)
     with RawServer([read_request, send(OK)] * 3 + [hold]) as server:
         for pause in (0.0, 50.0, 70.0):
-            clock.at += pause
+            clock.advance(pause)
             assert client.send(request_to(server.url), backend="acme").status == 200
         assert [len(connection.requests) for connection in server.connections] == [2, 1]
         client.close()

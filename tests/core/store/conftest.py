@@ -1,22 +1,17 @@
 """A store in memory, and one in a file."""
 
+import contextlib
+
 import pytest
 
 from facematch_core.store import MemoryStore, SqlStore
 
 
 @pytest.fixture
-def address(tmp_path):
-    """Where a store may be made."""
-    return f"sqlite:///{tmp_path}/attempts.sqlite3"
-
-
-@pytest.fixture
 def sql(address):
     """A store in a file."""
-    store = SqlStore(address)
-    yield store
-    store.close()
+    with contextlib.closing(SqlStore(address)) as opened:
+        yield opened
 
 
 @pytest.fixture(params=["memory", "sql"])
