@@ -87,31 +87,43 @@ class Scenario:
         return errors, Clusters(first, second)
 
 
-SCENARIOS = (
-    Scenario(kind="independent", people=300, pairs=300, rate=0.01),
-    Scenario(kind="independent", people=2_000, pairs=2_000, rate=0.01),
-    Scenario(kind="independent", people=3_000, pairs=3_000, rate=0.001),
-    Scenario(kind="mated", people=50, pairs=500, rate=0.05, correlation=0.1),
-    Scenario(kind="mated", people=50, pairs=500, rate=0.05, correlation=0.3),
-    Scenario(kind="mated", people=200, pairs=2_000, rate=0.01),
-    Scenario(kind="mated", people=200, pairs=2_000, rate=0.01, correlation=0.1),
-    Scenario(kind="mated", people=200, pairs=1_000, rate=0.02, correlation=0.2),
-    Scenario(kind="mated", people=200, pairs=1_000, rate=0.99, correlation=0.1),
-    Scenario(kind="mated", people=1_000, pairs=5_000, rate=0.01, correlation=0.1),
-    Scenario(kind="mated", people=50, pairs=500, rate=0.005, correlation=0.1),
-    Scenario(kind="mated", people=23, pairs=230, rate=0.02, correlation=0.1),
-    Scenario(kind="mated", people=100, pairs=1_000, rate=0.005, correlation=0.2),
-    Scenario(kind="mated", people=200, pairs=2_000, rate=0.002, correlation=0.3),
-    Scenario(kind="non-mated", people=50, pairs=2_000, rate=0.01, correlation=0.05),
-    Scenario(kind="non-mated", people=50, pairs=2_000, rate=0.01, correlation=0.15),
-    Scenario(kind="non-mated", people=100, pairs=5_000, rate=0.01, correlation=0.1),
-    Scenario(kind="non-mated", people=200, pairs=20_000, rate=0.001, correlation=0.1),
-    Scenario(kind="non-mated", people=500, pairs=30_000, rate=0.001),
-    Scenario(kind="non-mated", people=500, pairs=30_000, rate=0.001, correlation=0.15),
-    Scenario(kind="non-mated", people=50, pairs=1_000, rate=0.002, correlation=0.1),
-    Scenario(kind="non-mated", people=300, pairs=3_000, rate=0.001, correlation=0.1),
-    Scenario(kind="non-mated", people=23, pairs=500, rate=0.01, correlation=0.1),
-    Scenario(kind="non-mated", people=100, pairs=6_000, rate=0.001, correlation=0.15),
+#: By kind: people, pairs, rate, correlation.
+_SCENARIOS = {
+    "independent": (
+        (300, 300, 0.01, 0.0),
+        (2_000, 2_000, 0.01, 0.0),
+        (3_000, 3_000, 0.001, 0.0),
+    ),
+    "mated": (
+        (50, 500, 0.05, 0.1),
+        (50, 500, 0.05, 0.3),
+        (200, 2_000, 0.01, 0.0),
+        (200, 2_000, 0.01, 0.1),
+        (200, 1_000, 0.02, 0.2),
+        (200, 1_000, 0.99, 0.1),
+        (1_000, 5_000, 0.01, 0.1),
+        (50, 500, 0.005, 0.1),
+        (23, 230, 0.02, 0.1),
+        (100, 1_000, 0.005, 0.2),
+        (200, 2_000, 0.002, 0.3),
+    ),
+    "non-mated": (
+        (50, 2_000, 0.01, 0.05),
+        (50, 2_000, 0.01, 0.15),
+        (100, 5_000, 0.01, 0.1),
+        (200, 20_000, 0.001, 0.1),
+        (500, 30_000, 0.001, 0.0),
+        (500, 30_000, 0.001, 0.15),
+        (50, 1_000, 0.002, 0.1),
+        (300, 3_000, 0.001, 0.1),
+        (23, 500, 0.01, 0.1),
+        (100, 6_000, 0.001, 0.15),
+    ),
+}
+SCENARIOS = tuple(
+    Scenario(kind=kind, people=people, pairs=pairs, rate=rate, correlation=correlation)
+    for kind, rows in _SCENARIOS.items()
+    for people, pairs, rate, correlation in rows
 )
 
 

@@ -6,8 +6,9 @@ it or read scores, judge them, print the report, decide. It needs the extra ``co
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .calibration import calibrate, calibration_of
@@ -45,49 +46,28 @@ if TYPE_CHECKING:
     from .writing import export, to_frame, write_scores, wrong_pairs
 
 #: Module to its public names; each is imported when it is first used.
-_MODULES: Final = {
-    "calibration": ("calibrate", "calibration_of"),
-    "evaluation": ("ChainRequest", "evaluate"),
-    "gate": ("Requirements", "Verdict", "judge", "read_requirements"),
-    "io": ("read_scores", "what_to_add"),
-    "model": (
-        "BILLED",
-        "DECISIONS",
-        "NO_DECISION",
-        "Answers",
-        "Costs",
-        "Evaluation",
-        "Grouping",
-        "PairNames",
-        "ScoreTable",
-        "WrongPair",
-    ),
-    "plan": ("DifferencePlan", "StudyPlan", "plan_study"),
-    "report": ("gallery_html", "report_html", "write_report"),
-    "run": (
-        "PairState",
-        "Price",
-        "Progress",
-        "RunDatabase",
-        "RunSummary",
-        "StudyRun",
-        "UnresolvedCharge",
-        "embed",
-        "read_answers",
-        "run_study",
-    ),
-    "stats": ("Looks", "transfer_threshold"),
-    "study": (
-        "Study",
-        "StudyPair",
-        "draw_pairs",
-        "photographs",
-        "read_study",
-        "split_by_subject",
-    ),
-    "writing": ("export", "to_frame", "write_scores", "wrong_pairs"),
-}
-_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "calibration": "calibrate calibration_of",
+        "evaluation": "ChainRequest evaluate",
+        "gate": "Requirements Verdict judge read_requirements",
+        "io": "read_scores what_to_add",
+        "model": (
+            "BILLED DECISIONS NO_DECISION Answers Costs Evaluation Grouping PairNames ScoreTable "
+            "WrongPair"
+        ),
+        "plan": "DifferencePlan StudyPlan plan_study",
+        "report": "gallery_html report_html write_report",
+        "run": (
+            "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge embed "
+            "read_answers run_study"
+        ),
+        "stats": "Looks transfer_threshold",
+        "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
+        "writing": "export to_frame write_scores wrong_pairs",
+    },
+)
 
 __all__ = [
     "BILLED",
@@ -139,16 +119,3 @@ __all__ = [
     "write_scores",
     "wrong_pairs",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # "calibrate", "evaluate" and others name a module, too: the function stands for both here.
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -39,6 +39,10 @@ PARQUET: Final = frozenset({".parquet", ".pq"})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
+#: A number with a decimal comma, or a whole one.
+_WITH_COMMA: Final = re.compile(r"[-+]?\d+(,\d+)?")
+
+
 @attrs.frozen
 class Problem:
     """Something that is wrong in a table.
@@ -58,7 +62,7 @@ class Words:
 
     Attributes:
         places: int64, (N,): the place in `known` of the word of each row, in the order in which the
-            words first stand in the table.
+            words first are in the table.
         known: The words as an Arrow array: without spaces around them, "" for an empty cell.
     """
 
@@ -164,8 +168,18 @@ class Cells:
         """A problem for each row with something else than a finite number, or nothing."""
         rows = np.flatnonzero(self._read_numbers(name)[1])
         by_text: dict[str, list[int]] = {}
+        commas: list[int] = []
         for row in rows.tolist():
-            by_text.setdefault(_no_number(name, self.cell(name, row)), []).append(row)
+            cell = self.cell(name, row)
+            if _WITH_COMMA.fullmatch(cell):
+                commas.append(row)
+            else:
+                said = f"{name} is {cell[:40]!r}; write a number, or leave it empty"
+                by_text.setdefault(said, []).append(row)
+        if commas:
+            cell = self.cell(name, commas[0])
+            said = f"{name}: {cell[:40]!r} is no number; write {cell.replace(',', '.')[:40]}"
+            by_text[said if len(commas) == 1 else f"{said}, and so in all {self.unit}s"] = commas
         return [Problem(text, places) for text, places in by_text.items()]
 
     def is_numeric(self, name: str) -> bool:
@@ -173,6 +187,11 @@ class Cells:
         numbers, bad = self._read_numbers(name)
         good = np.count_nonzero(~np.isnan(numbers))
         return bool(good and good >= np.count_nonzero(bad))
+
+    def has_commas(self, name: str) -> bool:
+        """Whether all cells that are not empty are numbers, but with a decimal comma."""
+        given = [word for word in self.words(name).known.to_pylist() if word]
+        return bool(given) and all(map(_WITH_COMMA.fullmatch, given))
 
     def cell(self, name: str, row: int) -> str:
         """One cell as text, without spaces around it."""
@@ -286,7 +305,7 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
         )
     twice = [name for name in dict.fromkeys(cells.header) if cells.header.count(name) > 1]
     cells.refuse(
-        [Problem(f"the column {name[:60]!r} stands there twice") for name in twice],
+        [Problem(f"the column {name[:60]!r} is there twice") for name in twice],
         so="nothing was read",
     )
     return cells
@@ -353,7 +372,7 @@ def _csv(path: Path) -> Cells:
         raise _unreadable(path, error) from None
     name = f"The file {path}"
     separator, header = _header(data)
-    # An odd number: a quote is left open, or stands where pyarrow and csv do not agree.
+    # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
     if header and data.count(b'"') % 2 == 0:
         try:
             table = arrow_csv.read_csv(
@@ -530,13 +549,6 @@ def _number(cell: str) -> float:
         return float(cell) if cell and "_" not in cell else np.nan  # float() takes 1_000
     except ValueError:
         return np.nan
-
-
-def _no_number(name: str, cell: str) -> str:
-    said = f"{name} is {cell[:40]!r}; "
-    if re.fullmatch(r"[-+]?\d+,\d+", cell):
-        return f"{said}write the decimals behind a point: {cell.replace(',', '.')[:40]}"
-    return f"{said}write a number, or leave it empty"
 
 
 def _short(value: float | None) -> str:

@@ -41,7 +41,7 @@ from .model import (
     StudySummary,
     System,
 )
-from .numbers import in_words, percent
+from .numbers import in_words, percent, setting
 from .stats import (
     Rates,
     Side,
@@ -373,7 +373,7 @@ def service_of(one: Answers) -> Service:
 
     Percentiles are by the nearest rank, so that each is a time that was measured; one is given
     only where at least one call lies beyond it. What a pair costs counts if it was charged or may
-    have been. What was not answered or not acquired is counted, without an interval: a picture
+    have been. What was not answered or failed to acquire is counted, without an interval: a picture
     fails in all of its pairs, an outage takes many of them.
     """
     table = one.table
@@ -601,8 +601,8 @@ def _headline_of_several(
     if chance:
         parts.append(f"against {_listed(chance)} that may be chance")
     if beyond:
-        lets = "lets" if len(beyond) == 1 else "let"
-        parts.append(f"but {_listed(sorted(beyond))} {lets} in more than that")
+        exceeds = "exceeds" if len(beyond) == 1 else "exceed"
+        parts.append(f"but {_listed(sorted(beyond))} {exceeds} that FMR")
     said = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{said}: {'; '.join(parts)}." if parts else f"{said}."
 
@@ -630,8 +630,8 @@ def _caveats(evaluation: Evaluation) -> Iterator[Caveat]:
     if study.evaluation.mated < for_one:
         yield _caveat(
             "fnmr_floor",
-            f"An FRR of 1 % cannot be shown: that takes at least {for_one:,} mated pairs without "
-            f"one error, and {study.evaluation.mated:,} were judged.",
+            f"{study.evaluation.mated:,} mated pairs are too few to show an FRR below 1 %: it "
+            f"takes {for_one:,} without an error.",
         )
     if study.evaluation.subjects < FEW_PEOPLE:
         yield _caveat(
@@ -642,25 +642,43 @@ def _caveats(evaluation: Evaluation) -> Iterator[Caveat]:
     if not study.people_known:
         yield _caveat(
             "people_unknown",
-            "How many people there are: only pictures are named. Those that mated pairs join count "
-            "as one person, every other picture as somebody else, so somebody whose pictures no "
-            "mated pair joins counts as several, and intervals may be too narrow. The columns "
-            "probe_subject and reference_subject say who is in the pictures.",
+            "The file does not name people, so we guessed who is who from the mated pairs. A "
+            "person whose pictures no mated pair connects counts as several, and intervals may be "
+            "too narrow. The columns probe_subject and reference_subject name the people.",
         )
     for one in evaluation.systems:
         yield from _caveats_of(evaluation, one)
     if not study.groups:
         yield _caveat(
             "no_groups",
-            "Whether some groups of people fare worse: the data do not say who belongs to which.",
+            "Whether some groups of people fare worse: the data name no groups.",
         )
     yield _caveat(
         "impostors",
-        "Whether somebody who tries gets in: all non-mated pairs are people who did not try to "
-        "look like each other, and no photograph of a photograph was shown.",
+        "How well it resists a deliberate attacker: nobody in the non-mated pairs tried to look "
+        "like somebody else, and no photograph of a photograph was shown.",
     )
+    yield from _caveats_of_prices(evaluation)
     if len(evaluation.systems) == 1:
         yield _caveat("one_system", "Whether another vendor is better: only one was asked.")
+
+
+def _caveats_of_prices(evaluation: Evaluation) -> Iterator[Caveat]:
+    if evaluation.costs is None:
+        return
+    unpriced = [one.name for one in evaluation.systems if one.service.price is None]
+    if len(unpriced) == len(evaluation.systems):
+        yield _caveat(
+            "no_price",
+            "No price of a call is known; these are the costs of errors only.",
+        )
+        return
+    for name in unpriced:
+        yield _caveat(
+            "no_price",
+            f"No price of a call to {name} is known; its costs are those of errors only.",
+            name,
+        )
 
 
 def _caveats_of(evaluation: Evaluation, one: System) -> Iterator[Caveat]:
@@ -684,7 +702,9 @@ def _caveats_of(evaluation: Evaluation, one: System) -> Iterator[Caveat]:
         )
     elif one.at_required is None:
         yield _caveat(
-            "no_threshold", f"How {name} does at an FMR of {wanted:g}. {one.why_not}", name
+            "no_threshold",
+            f"How {name} does at an FMR of {setting(wanted)} %. {one.why_not}",
+            name,
         )
     at = one.at_default if one.kind == "decisions" else one.at_required
     if at is not None:
@@ -721,23 +741,22 @@ def _caveats_at(evaluation: Evaluation, one: System, at: OperatingPoint) -> Iter
     if at.fmr.trials < needed:
         yield _caveat(
             "fmr_floor",
-            f"An FMR of {wanted:g} cannot be shown for {name}: that takes at least {needed:,} "
-            f"non-mated pairs without one error, and {at.fmr.trials:,} were compared.",
+            f"{at.fmr.trials:,} non-mated pairs are too few to show that {name} stays below an FMR "
+            f"of {setting(wanted)} %: it takes {needed:,} without an error.",
             name,
         )
     elif at.fmr.interval is not None and fmr_bounds(at, wanted, confidence)[1] > wanted:
         low, high = at.fmr.interval.low, at.fmr.interval.high
         yield _caveat(
             "fmr_not_bounded",
-            f"That {name} stays below an FMR of {100 * wanted:.3g} %: at its threshold the true "
+            f"That {name} stays below an FMR of {setting(wanted)} %: at its threshold the true "
             f"FMR may be as high as {percent(high, high - low)} %.",
             name,
         )
     if at.frr.trials and at.frr.errors < FEW_ERRORS:
         yield _caveat(
             "few_errors",
-            f"The FRR of {name} to a digit: it rests on {at.frr.errors} "
-            f"{'error' if at.frr.errors == 1 else 'errors'}.",
+            f"An exact FRR for {name}: {_few_errors(at.frr)}.",
             name,
         )
     found = one.concentration
@@ -749,6 +768,18 @@ def _caveats_at(evaluation: Evaluation, one: System, at: OperatingPoint) -> Iter
             "bounds hold less often than they say.",
             name,
         )
+
+
+def _few_errors(frr: Rate) -> str:
+    """What the interval of an FRR of few errors is good for."""
+    ends = frr.interval
+    if ends is None:
+        return f"it made {frr.errors} {'error' if frr.errors == 1 else 'errors'}"
+    low, high = (percent(end, ends.high - ends.low) for end in (ends.low, ends.high))
+    if not frr.errors:
+        return f"it made no errors, so only the upper end ({high} %) means anything"
+    number = "one error" if frr.errors == 1 else f"only {frr.errors} errors"
+    return f"it made {number}, so rely on the interval ({low} % to {high} %)"
 
 
 def _caveat(code: str, text: str, system: str | None = None) -> Caveat:

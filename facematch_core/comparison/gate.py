@@ -33,8 +33,9 @@ from .model import (
     System,
     as_json,
 )
-from .numbers import lower, upper
+from .numbers import lower_percent, percent, setting, upper_percent
 from .stats import bounds, effective_size, exact_upper
+from .stats.intervals import fewest
 
 #: Where ours are.
 _FOLDER: Final = Path(__file__).parent / "requirements"
@@ -366,18 +367,7 @@ def _trials_needed(rate: float, limit: float, confidence: float) -> int | None:
     def shows(trials: int) -> bool:
         return exact_upper(rate * trials, trials, confidence) <= limit
 
-    few, enough = 0, 16
-    while not shows(enough):
-        few, enough = enough, 2 * enough
-        if enough > _MOST:
-            return None
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        if shows(middle):
-            enough = middle
-        else:
-            few = middle
-    return enough
+    return fewest(shows, most=_MOST)
 
 
 def _more(rates: tuple[RateVerdict, ...]) -> int | None:
@@ -401,6 +391,8 @@ def _sentence(
         rest = " No other one would do." if outcome is Outcome.FAIL else ""
         return f"{one.name}: {what}{rest}"
     where = "its own threshold" if at.threshold is None else f"the threshold {at.threshold:.10g}"
+    if at.threshold is not None and at.chosen_on != "default":
+        where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
     said = [f"{one.name} at {where}: {' and '.join(map(_rate_words, rates))}."]
     if outcome is Outcome.FAIL and at.chosen_on != "default":
         said.append("No other threshold would do.")
@@ -416,26 +408,24 @@ def _sentence(
 
 
 def _rate_words(rate: RateVerdict) -> str:
-    name, limit = rate.name.upper(), rate.limit
+    name, limit = rate.name.upper(), f"(limit {setting(rate.limit)} %)"
     if rate.low is None or rate.high is None:
-        return f"nothing is known of the {name} (limit {limit:g})"
-    low, high = lower(rate.low, limit), upper(rate.high, limit)
+        return f"the {name} is unknown {limit}"
+    low, high = lower_percent(rate.low, rate.limit), upper_percent(rate.high, rate.limit)
     if rate.outcome is Outcome.PASS:
-        return f"the {name} is below {high} (limit {limit:g})"
+        return f"the {name} is below {high} % {limit}"
     if rate.outcome is Outcome.FAIL:
-        return f"the {name} is above {low} (limit {limit:g})"
-    return f"the {name} may be anything from {low} to {high} (limit {limit:g})"
+        return f"the {name} is above {low} % {limit}"
+    return f"the {name} lies between {low} % and {high} % {limit}"
 
 
 def _endless(rate: RateVerdict) -> str:
     value = rate.rate.value or 0.0
+    seen = f"The {rate.name.upper()} that was seen, {percent(value)} %,"
     if value < rate.limit:
-        return (
-            f"The {rate.name.upper()} that was seen, {value:.2g}, is so close to the limit that no "
-            "number of pairs that anybody would compare shows a pass."
-        )
+        return f"{seen} is so close to the limit that no affordable number of pairs shows a pass."
     return (
-        f"The {rate.name.upper()} that was seen, {value:.2g}, is itself not below the limit: it "
+        f"{seen} is itself not below the limit: it "
         "leans to FAIL. If it is the true one, no number of pairs shows a pass."
     )
 
@@ -445,15 +435,15 @@ def _more_words(verdict: SystemVerdict, requirements: Requirements) -> str:
     wanted = " and ".join(
         f"{rate.more:,} more {kinds[rate.name]}" for rate in verdict.rates if rate.more is not None
     )
-    money = "at a price that nobody gave"
+    money = " (no price given)"
     if verdict.cost is not None:
-        money = "at no charge"
+        money = ", at no charge,"
         if verdict.cost:
-            money = f"about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip()
+            money = f", about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip() + ","
     return (
-        f"About {wanted} pairs of new people, {money}, would show a pass with "
-        f"{requirements.confidence:.0%} confidence if the same rates are seen again; every second "
-        "such test set sees higher ones, so plan for half as many again."
+        f"About {wanted} pairs of new people{money} would show a pass with "
+        f"{setting(requirements.confidence)} % confidence if the same rates are seen again; half "
+        "of such tests will see more errors, so plan for half as many again."
     )
 
 

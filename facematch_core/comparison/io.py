@@ -14,6 +14,7 @@ import difflib
 import json
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -91,7 +92,7 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
     "other_models": (),
 }
 
-#: Columns of free text, which may stand there.
+#: Columns of free text, which may be there.
 NOTES: Final = frozenset({"note", "notes", "comment", "comments", "remark", "remarks"})
 
 #: Columns that say one thing of a system.
@@ -184,7 +185,7 @@ def read_scores(
 
 
 def what_to_add(names: Sequence[str]) -> str:
-    """Which columns a file needs for something, and what may stand in them, as half a sentence.
+    """Which columns a file needs for something, and what may be in them, as half a sentence.
 
     Args:
         names: Of columns that say one thing of a system, such as ``backend`` and ``environment``.
@@ -325,6 +326,16 @@ def _recognised(
     cells: Cells, columns: Mapping[str, str], systems: Sequence[str], ignore: Sequence[str]
 ) -> _Table:
     """Which column is which."""
+    if cells.unit == "line" and len(cells.header) == 1:
+        cells.refuse(
+            [
+                Problem(
+                    f"the header is one column, {cells.header[0][:60]!r}: separate columns with "
+                    "commas, semicolons or tabs"
+                )
+            ],
+            so=_SO,
+        )
     problems = _of_arguments(cells, columns, systems, ignore)
     used = {*columns.values(), *systems, *ignore}
     of, rest = _by_name(cells, dict(columns), used, problems)
@@ -413,7 +424,7 @@ def _counts(cells: Cells) -> bool:
 
 def _wide(cells: Cells, rest: Sequence[str], problems: list[Problem]) -> Iterator[str]:
     """The columns that are systems, if that is certain of all that are left."""
-    numeric = [name for name in rest if cells.is_numeric(name)]
+    numeric = [name for name in rest if cells.is_numeric(name) or cells.has_commas(name)]
     for name in rest:
         plain = _plain(name)
         near = difflib.get_close_matches(plain, _STRICT, n=1, cutoff=0.75)
@@ -454,7 +465,8 @@ _NO_SCORES: Final = frozenset(
 def _stranger(name: str, more: str = "") -> Problem:
     said = unknown(name, SYNONYMS, GROUPS)
     if "did you mean" not in said:
-        said = f"the column {name[:60]!r} is unknown{more}; remove it, ignore it, or call it note"
+        ignore = f"--ignore {shlex.quote(name[:60])}"
+        said = f"the column {name[:60]!r} is unknown{more}; delete it, or add `{ignore}`"
     return Problem(said)
 
 
@@ -555,7 +567,7 @@ def _of_cells(table: _Table) -> Iterator[Problem]:
     answered = has_score | (acquired == 1) | table.words("decision").given
     yield Problem("there is an error, and an answer as well", np.flatnonzero(failed & answered))
     yield Problem(
-        "it is not acquired, and has a score", np.flatnonzero((acquired == 0) & has_score)
+        "it is a failure to acquire, and has a score", np.flatnonzero((acquired == 0) & has_score)
     )
     yield Problem("elapsed_s is below 0", np.flatnonzero(table.numbers("elapsed_s") < 0))
 
@@ -679,16 +691,18 @@ def _between(table: _Table, asked: Sequence[_Asked]) -> Iterator[Problem]:
 def _of_pairs(
     table: _Table, asked: Sequence[_Asked], first: NDArray[np.int64]
 ) -> Iterator[Problem]:
-    """A pair that is there twice, or is missing, for one system."""
+    """A pair that appears twice, or is missing, for one system."""
     pair, named = table.pairs
     places = table.cells.places
     for one in asked:
         at = _by_pair(pair, one.rows)
         for row in one.rows[at[pair[one.rows]] != one.rows].tolist():
-            where = places[at[pair[row]]]
+            where, unit = places[at[pair[row]]], table.cells.unit
+            # In a wide table a line is of all systems.
+            of = "" if table.wide else f" of {one.name[:60]!r}"
             yield Problem(
-                f"the pair {named(row)} of {one.name[:60]!r} is there twice: it is in "
-                f"{table.cells.unit} {where}",
+                f"the pair {named(row)}{of} appears twice: it is in {unit} {where}; keep one of "
+                f"the two {unit}s",
                 [row],
             )
         missing = at < 0

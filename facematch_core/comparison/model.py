@@ -3,7 +3,7 @@
 Two halves. What goes in: `ScoreTable`, what one system answered to the pairs of a test set, and
 `Answers`, the same with time, money and origin. What comes out: `Evaluation`, of which report, gate
 and JSON print every number and no other. Rates and shares are 0-1, thresholds and scores on the
-scale of the system, times in seconds, money in the currency that stands beside it.
+scale of the system, times in seconds, money in the currency that is beside it.
 
 Words, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
 the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
@@ -79,7 +79,7 @@ class ScoreTable:
 
     A pair is *answered* if the system said anything about it; it is *acquired* if two faces could
     be compared. What was not answered (an outage, a lost answer) says nothing about faces and
-    counts in no rate; what was answered and not acquired is a failure to acquire (ISO/IEC 19795-1),
+    counts in no rate; what was answered without features is a failure to acquire (ISO/IEC 19795-1),
     and counts as an error where somebody is turned away for it.
 
     Attributes:
@@ -157,7 +157,7 @@ class ScoreTable:
         )
 
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
-        """bool, (N,): which pairs pass; never one that was not acquired or has no score.
+        """bool, (N,): which pairs pass; never one that failed to acquire or has no score.
 
         Args:
             threshold: On the scale of the scores, by `rule`; None for the decisions of the run,
@@ -379,7 +379,7 @@ class Rate:
     Attributes:
         errors: How often it did.
         trials: How often it could have.
-        subjects: How many people stand behind the trials; None if that is not known.
+        subjects: How many people are behind the trials; None if that is not known.
         interval: For the true rate; None without a trial, and for what is only counted.
     """
 
@@ -742,7 +742,7 @@ class Difference:
     Attributes:
         first, second: Their names.
         pairs: Mated pairs that both answered, with a score or a failure to acquire of each.
-        subjects: How many people stand behind them.
+        subjects: How many people are behind them.
         errors_first, errors_second: Of the pairs, how many this one turned away.
         only_first, only_second: How many only this one turned away.
         frr: FRR of the first less that of the second, on these pairs, -1 to 1; its interval is the
@@ -756,7 +756,7 @@ class Difference:
         is_real: Whether `p_adjusted` is below 1 - confidence: the one rule by which sentence, table
             and gate say "not chance".
         better: The name of the one with the lower FRR if `is_real`, else None.
-        beyond: Names of those that are shown to let in more than the required FMR at their
+        beyond: Names of those that are shown to exceed the required FMR at their
             thresholds: their FRR looks better than it is.
         cost: Expected cost of the first less that of the second; None unless costs were given.
         sentence: The same in words.
@@ -819,7 +819,7 @@ class Chain:
 
 @attrs.frozen(kw_only=True)
 class Transfer:
-    """The threshold of a vendor's new model that lets in as many others as the old one did.
+    """The threshold of a vendor's new model with the false match rate of the old one.
 
     Attributes:
         old, new: Names of the two systems, or models.

@@ -110,6 +110,16 @@ def lower(value: float, limit: float | None = None) -> str:
     return _bound(value, limit, ROUND_FLOOR)
 
 
+def upper_percent(value: float, limit: float | None = None) -> str:
+    """As `upper`, in percent, without the sign."""
+    return setting(float(upper(value, limit)))
+
+
+def lower_percent(value: float, limit: float | None = None) -> str:
+    """As `lower`, in percent, without the sign."""
+    return setting(float(lower(value, limit)))
+
+
 def _bound(value: float, limit: float | None, rounding: str) -> str:
     number = _decimal(value)
     for digits in range(BOUND_DIGITS, MOST_BOUND_DIGITS + 1):

@@ -20,7 +20,7 @@ from scipy.stats import binom, norm
 from facematch_core.errors import InvalidRequest
 
 from .model import as_json
-from .stats.intervals import trials_for
+from .stats.intervals import fewest, trials_for
 from .stats.sequential import Looks
 
 #: Errors that a plan looks at: a vendor that is a little better than asked still makes some.
@@ -368,15 +368,8 @@ def _mated(psi: float, apart: float, alpha: float, power: float) -> int:
     def suffices(pairs: int) -> bool:
         return power_of_mcnemar(pairs, *chances, alpha) >= power
 
-    few, enough = 0, 16
-    while not suffices(enough):
-        few, enough = enough, 2 * enough
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        if suffices(middle):
-            enough = middle
-        else:
-            few = middle
+    enough = fewest(suffices)
+    assert enough is not None  # noqa: S101 - without a limit there is an end
     return enough
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 
 from facematch_core.errors import InvalidRequest
+from facematch_core.files import replacing
 from facematch_core.models import Charged
 
 from .cells import escaped
@@ -51,8 +52,8 @@ def write_scores(path: Path, answers: Sequence[Answers], study: Study | None = N
     """Write answers as CSV, as `read_scores` reads them: every number to its last digit.
 
     A file that is there is replaced when the new one is whole. No cell is a formula. What answers
-    hold only as a sum (how many pairs lack an answer for which reason) stands on pairs that lack
-    one, in any order; what is the same for a whole system stands on its first line.
+    hold only as a sum (how many pairs lack an answer for which reason) is on pairs that lack
+    one, in any order; what is the same for a whole system is on its first line.
 
     Args:
         path: The file.
@@ -102,7 +103,8 @@ def export(
     if suffix == ".csv":
         _write_csv(table, path)
     else:
-        _replace(path, lambda part: parquet.write_table(table, part))
+        with replacing(path) as new:
+            parquet.write_table(table, new)
 
 
 def wrong_pairs(
@@ -184,7 +186,7 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False
 
     Args:
         answers, study: As of `to_frame`.
-        once: Whether what is the same for a system stands on its first line only.
+        once: Whether what is the same for a system is on its first line only.
     """
     import pyarrow as pa
 
@@ -370,13 +372,10 @@ def _write_csv(table: Any, path: Path) -> None:
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
     plain = pa.table(columns, names=table.column_names)
 
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            # pyarrow would put every name in quotes.
-            csv.write_csv(header, file, csv.WriteOptions(include_header=False))
-            csv.write_csv(plain, file, csv.WriteOptions(include_header=False))
-
-    _replace(path, write)
+    with replacing(path) as new, new.open("wb") as file:
+        # pyarrow would put every name in quotes.
+        csv.write_csv(header, file, csv.WriteOptions(include_header=False))
+        csv.write_csv(plain, file, csv.WriteOptions(include_header=False))
 
 
 def _escaped(words: Any) -> Any:
@@ -384,15 +383,6 @@ def _escaped(words: Any) -> Any:
 
     texts = [None if word is None else escaped(word) for word in words.to_pylist()]
     return pa.array(texts, pa.string())
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _wrong_types() -> dict[str, Any]:

@@ -20,16 +20,16 @@ PLUGINS: Final = "facematch.compare_commands"
 
 #: Name of a command to what the list says of it.
 COMMANDS: Final = {
-    "plan": "How many comparisons a claim needs, and what they cost.",
+    "plan": "How many pairs you need, and what they cost.",
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
     "embed": "Compute the embeddings of many pictures, on one machine or a cluster.",
-    "run": "Ask every system about every pair, once, whatever happens meanwhile.",
-    "unresolved": "List what may have been charged without an answer; resolve it.",
-    "report": "Judge the answers: the verdict, a page, a document.",
+    "run": "Ask every system about every pair, once; stop and resume at any time.",
+    "unresolved": "List calls that may be charged without an answer; resolve them.",
+    "report": "Judge the answers: the verdict, as a page or as JSON.",
     "wrong": "List the pairs that a system got wrong, with their pictures if asked.",
-    "gate": "PASS, FAIL or INCONCLUSIVE, held against requirements.",
-    "threshold": "Write the threshold for a wanted FMR to a file that verifiers read.",
-    "transfer": "The threshold for a vendor's new model, from the old one's.",
+    "gate": "Judge systems by your requirements: PASS, FAIL or INCONCLUSIVE.",
+    "threshold": "Write the threshold for a required FMR to a file that verifiers read.",
+    "transfer": "Find the threshold for a vendor's new model from the old one's.",
     "export": "Write all answers to a Parquet or CSV file.",
 }
 
@@ -102,7 +102,7 @@ def _missing(name: str) -> ConfigurationError:
     short_help="Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
 )
 def command() -> None:
-    """Which vendor, at which threshold, at what price, and how sure one can be.
+    """Compare vendors: which one, at which threshold, at what price, and how sure that is.
 
     \b
     facematch compare plan --fmr 1e-3 --frr 0.01 --price didit=0.05

@@ -9,7 +9,6 @@ import contextlib
 import json
 import math
 import re
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -163,13 +162,21 @@ backend_names, profile_names = common.backend_names, common.profile_names
 force = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 json_flag = common.as_json
 
+
+def rate_option(
+    name: str, help_: str, *, to: str | None = None, read: Any = rate, **more: Any
+) -> Callable[[Command], Command]:
+    """An option that is a rate, above 0 and below 1; otherwise as `common.file_option`."""
+    return common.option(name, help_, to, callback=read, metavar="RATE", **more)
+
+
 #: Where `compare run` writes answers.
 store = click.option(
     "--store",
     metavar="URL",
     default=STORE,
     show_default=True,
-    help="Where answers are written down: the name of an SQLite file, sqlite:///FILE, or "
+    help="The run database: the name of an SQLite file, sqlite:///FILE, or "
     "postgresql+psycopg://...",
 )
 
@@ -178,15 +185,16 @@ source = common.options(
     click.option(
         "--store",
         metavar="URL",
-        help="Where `compare run` wrote answers: the name of an SQLite file, sqlite:///FILE, or "
+        help="The run database of `compare run`: the name of an SQLite file, sqlite:///FILE, or "
         f"postgresql+psycopg://...; {STORE} by default.",
     ),
-    click.option("--study", metavar="NAME", help="Which test set of the store, if it has several."),
     click.option(
-        "--scores",
-        type=common.FILE,
-        metavar="FILE",
-        help="A file of scores (.csv or .parquet) instead of a store.",
+        "--study",
+        metavar="NAME",
+        help="Which test set of the run database, if it has several.",
+    ),
+    common.file_option(
+        "--scores", "A file of scores (.csv or .parquet) instead of a run database."
     ),
     click.option(
         "--column",
@@ -194,38 +202,35 @@ source = common.options(
         multiple=True,
         callback=common.name_values,
         metavar="WHAT=COLUMN",
-        help="With --scores: which column says what, such as mated=same_person, where the names do "
-        "not tell. May be repeated.",
+        help="With --scores: which column holds what, such as mated=same_person, if its name is "
+        "not recognised. May be repeated.",
     ),
     click.option(
         "--ignore",
         multiple=True,
         metavar="COLUMN",
-        help="With --scores: pass a column by. May be repeated.",
+        help="With --scores: skip this column. May be repeated.",
     ),
     click.option(
         "--rule",
         type=click.Choice(["above", "at_least"]),
-        help="With --scores that do not say it: whether a score must lie above a threshold to "
-        "pass, or at least reach it.",
+        help="With --scores, if the file does not say it: whether a score passes above the "
+        "threshold only, or also at it.",
     ),
 )
 
 #: What a judgement is for: FMR and confidence.
 aims = common.options(
-    click.option(
+    rate_option(
         "--fmr",
+        "The false match rate (FMR) that all systems are compared at; 1e-3 by default.",
         default="1e-3",
-        callback=rate,
-        metavar="RATE",
-        help="The false match rate (FMR) that all systems are compared at; 1e-3 by default.",
     ),
-    click.option(
+    rate_option(
         "--confidence",
+        "Confidence of every interval; 0.95 by default.",
+        read=confidence,
         default="0.95",
-        callback=confidence,
-        metavar="RATE",
-        help="Confidence of every interval; 0.95 by default.",
     ),
 )
 
@@ -234,13 +239,13 @@ seed = click.option(
     type=int,
     default=0,
     metavar="N",
-    help="Seed of what is drawn at random; 0 by default.",
+    help="Seed of random choices; 0 by default.",
 )
 split = click.option(
     "--split",
     is_flag=True,
-    help="Choose thresholds on one half of the people, and judge them on the other: the careful "
-    "way if a few people cause most of the false matches. It takes twice the pairs.",
+    help="Choose thresholds on half of the people and judge them on the other half. Safer if a "
+    "few people cause most false matches, and takes twice the pairs.",
 )
 allow_mock = click.option(
     "--allow-mock",
@@ -262,14 +267,14 @@ def _cost(name: str, help_: str) -> Callable[[Command], Command]:
 
 #: What errors cost, for `costs_of`.
 costs = common.options(
-    _cost("--cost-false-match", "What it costs if somebody else gets in."),
-    _cost("--cost-false-reject", "What it costs if somebody is turned away wrongly."),
-    _cost("--cost-review", "What it costs if a person looks at a pair; 0 by default."),
+    _cost("--cost-false-match", "Cost of a false match: somebody else gets in."),
+    _cost("--cost-false-reject", "Cost of a false rejection: a genuine person is turned away."),
+    _cost("--cost-review", "Cost of a review by a person; 0 by default."),
     click.option(
         "--impostors",
         callback=share,
         metavar="SHARE",
-        help="The share of attempts in which somebody else tries to get in, such as 0.01.",
+        help="Share of attempts by somebody else, such as 0.01.",
     ),
 )
 currency = click.option(
@@ -288,12 +293,10 @@ chains = click.option(
     "where its score lies in it), or where A fails, or both. May be repeated; by default what "
     "the data suggest.",
 )
-alpha = click.option(
+alpha = rate_option(
     "--alpha",
-    callback=rate,
-    metavar="RATE",
-    help="With --looks: how often systems that are alike may be found to differ at any look; by "
-    "default what --confidence leaves, 0.05.",
+    "With --looks: the risk, over all looks, of finding a difference between equal systems; "
+    "by default what --confidence leaves, 0.05.",
 )
 
 
@@ -316,18 +319,14 @@ def look_option(help_: str) -> Callable[[Command], Command]:
 
 def out_option(help_: str) -> Callable[[Command], Command]:
     """--out FILE, which may be repeated and gives `outs`."""
-    return click.option(
-        "--out", "outs", type=common.FILE, multiple=True, metavar="FILE", help=help_
-    )
+    return common.file_option("--out", help_, to="outs", multiple=True)
 
 
 def pairs(what: str) -> Callable[[Command], Command]:
     """--pairs FILE, for `wrong_pairs`."""
-    return click.option(
+    return common.file_option(
         "--pairs",
-        type=common.FILE,
-        metavar="FILE",
-        help=f"The file of pairs that was run, from which {what} come: a run database holds none.",
+        f"The file of pairs that was run, from which {what} come: a run database holds none.",
     )
 
 
@@ -385,9 +384,43 @@ def answers_from(given: Mapping[str, Any]) -> Source:
 
     Raises:
         click.UsageError: two places are named, or the store is no file.
-        InvalidRequest: there is no such test set, or something is wrong in the file.
+        InvalidRequest: there is no such test set, something is wrong in the file, or --price names
+            a system that is not there.
         ConfigurationError: the store cannot be used.
     """
+    source = _source(given)
+    prices = prices_of(given, {one.name: one.currency for one in source.answers})
+    priced = [
+        attrs.evolve(one, **prices[one.name]) if one.name in prices else one
+        for one in source.answers
+    ]
+    return attrs.evolve(source, answers=priced)
+
+
+def prices_of(
+    given: Mapping[str, Any], currencies: Mapping[str, str | None]
+) -> dict[str, dict[str, Any]]:
+    """What --price says: name of a system to `price` and `currency`.
+
+    Args:
+        given: The options of a command; without --price, nothing.
+        currencies: Name of each system to the currency that is known of it.
+
+    Raises:
+        InvalidRequest: there is no such system.
+    """
+    prices: Mapping[str, Decimal] = given.get("prices") or {}
+    for name in prices:
+        if name not in currencies:
+            raise InvalidRequest(
+                f"--price: no system is called {name[:60]!r} here; {nearest(name, currencies)}"
+            )
+    known = {*currencies.values()} - {None}
+    currency = given.get("currency") or (known.pop() if len(known) == 1 else CURRENCY)
+    return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
+
+
+def _source(given: Mapping[str, Any]) -> Source:
     scores: Path | None = given["scores"]
     if scores is None:
         if given["columns"] or given["ignore"] or given["rule"]:
@@ -532,7 +565,7 @@ def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
     made_up = [one.system for one in evaluation.caveats if one.code == "not_the_vendor"]
     if made_up:
         names = ", ".join(map(str, made_up))
-        common.say(f"note: only practice: {names} answered from a mock or sandbox", hang=0, err=err)
+        common.say(f"note: practice only: {names} answered from a mock or sandbox", hang=0, err=err)
     common.say(evaluation.headline, hang=0, err=err)
 
 
@@ -612,24 +645,6 @@ def write_outs(outs: Sequence[Path], evaluation: Evaluation, **page: Any) -> Non
 def is_page(path: Path) -> bool:
     """Whether --out writes HTML to it."""
     return path.suffix.lower() in ("", PAGE)
-
-
-@contextlib.contextmanager
-def making(path: Path) -> Iterator[Path]:
-    """Within it a file is written: its folder is there, and errors of the system name it.
-
-    Gives another name beside it, to write to first; what is left there is removed.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with common.named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".facematch.{uuid.uuid4().hex}{path.suffix}")
-        try:
-            yield beside
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def warn_of_faces(outs: Iterable[Path]) -> None:

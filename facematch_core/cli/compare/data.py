@@ -19,8 +19,12 @@ from facematch_core.cli.common import (
     Exit,
     cell,
     check_target,
+    count_option,
     counted,
+    file_option,
     form_of,
+    make_folder,
+    named,
     number,
     print_json,
     print_table,
@@ -28,6 +32,7 @@ from facematch_core.cli.common import (
     write,
     write_json,
 )
+from facematch_core.files import replacing
 
 from . import common
 
@@ -42,25 +47,14 @@ LISTED = 20
 
 @click.command("draw")
 @click.argument("folder", type=FILE)
-@click.option("--out", required=True, type=FILE, metavar="FILE", help="The file to write.")
-@click.option(
-    "--mated",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Pairs of one person; by default all there are.",
-)
-@click.option(
-    "--non-mated",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Pairs of two people; by default as many as of one.",
-)
-@click.option(
+@file_option("--out", "The file to write.", required=True)
+@count_option("--mated", "Pairs of one person; by default all there are.")
+@count_option("--non-mated", "Pairs of two people; by default as many as of one person.")
+@file_option(
     "--groups",
-    "groups_file",
-    type=FILE,
+    "Who belongs to which group: a column `person`, and one for each kind of group.",
+    to="groups_file",
     metavar="CSV",
-    help="Who belongs to which group: a column `person`, and one for each kind of group.",
 )
 @click.option(
     "--within",
@@ -70,8 +64,8 @@ LISTED = 20
 @click.option(
     "--split",
     is_flag=True,
-    help="Draw each pair within one of two halves of the people, so that `compare report --split` "
-    "loses none.",
+    help="Draw each pair within one half of the people, so that `compare report --split` loses "
+    "none.",
 )
 @common.seed
 @common.force
@@ -82,9 +76,9 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
     facematch compare draw people/ --out pairs.csv --mated 600 --non-mated 6000
     facematch compare draw people/ --out pairs.csv --groups groups.csv --within sex
 
-    No pair comes twice, and everybody comes up before one comes up again. The same seed draws the
-    same pairs. Two people of one group are more alike than two of all: --within shows how often
-    they are taken for one another.
+    No pair is drawn twice, and everybody is drawn before anybody is drawn again. The same seed
+    draws the same pairs. Two people of one group look more alike than two people at random:
+    --within draws these harder pairs.
     """
     if given["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
@@ -110,13 +104,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
 @click.command("export")
 @common.source
 @common.pairs("names of people and pictures")
-@click.option(
-    "--out",
-    required=True,
-    type=FILE,
-    metavar="FILE",
-    help="The file to write: .parquet or .csv.",
-)
+@file_option("--out", "The file to write: .parquet or .csv.", required=True)
 @common.force
 def export(*, out: Path, force: bool, **given: Any) -> int:
     """Write what every system answered to every pair, one line for each, for your own tools.
@@ -125,8 +113,8 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
     facematch compare export --store study.sqlite3 --out answers.parquet
     facematch compare export --store study.sqlite3 --out answers.csv
 
-    `compare report --scores` reads the file again. There is no picture in it; people and pictures
-    have numbers there, unless a file of scores or --pairs names them.
+    `compare report --scores` reads the file again. It holds no picture. People and pictures are
+    numbers in it, unless a file of scores or --pairs names them.
     """
     form_of("--out", out, ".parquet", ".csv")
     check_target("--out", out, force=force)
@@ -134,7 +122,8 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
 
     source = common.answers_from(given)
     answers, study = source.answers, common.study_of(source, given["pairs"])
-    with common.making(out):
+    make_folder(out)
+    with named(out):
         files.export(answers, out, study)
     rows = sum(len(one.table) for one in answers)
     say(f"{counted(rows, 'answer')} of {counted(len(answers), 'system')}: written to {out}")
@@ -147,32 +136,22 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
 @click.command("wrong")
 @common.source
 @common.pairs("names and pictures")
-@click.option("--system", metavar="NAME", help="Whose errors; needed if there are several systems.")
+@click.option("--system", metavar="NAME", help="The system; needed if there are several.")
 @click.option(
     "--threshold",
     callback=common.score,
     metavar="SCORE",
-    help="Judge at this threshold; by default at the system's own decisions.",
+    help="Judge at this threshold; by default, the system's own decisions.",
 )
-@click.option(
-    "--fmr",
-    callback=common.rate,
-    metavar="RATE",
-    help="Judge at the threshold for this false match rate, as `compare report` does.",
+@common.rate_option(
+    "--fmr", "Judge at the threshold for this false match rate, as `compare report` does."
 )
-@click.option(
-    "--most",
-    type=click.IntRange(1),
-    metavar="N",
-    help="At most so many of each kind, the worst ones; by default all.",
-)
-@click.option(
+@count_option("--most", "At most so many of each kind, the worst ones; by default all.", least=1)
+@file_option(
     "--out",
-    "outs",
+    "Write the list (.csv or .json) or a page (.html); may be repeated.",
+    to="outs",
     multiple=True,
-    type=FILE,
-    metavar="FILE",
-    help="Write the list (.csv or .json) or a page (.html); may be repeated.",
 )
 @click.option(
     "--pictures", is_flag=True, help="Put the pictures into the page: the file then holds faces."
@@ -287,22 +266,20 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
 
 @click.command("embed")
 @click.argument("pictures", type=FILE)
-@click.option(
-    "--out", required=True, type=FILE, metavar="FILE", help="The file to write: .parquet."
-)
+@file_option("--out", "The file to write: .parquet.", required=True)
 @click.option(
     "--backend",
     default="local",
     show_default=True,
     metavar="NAME",
     shell_complete=common.backend_names,
-    help="An engine of your own that computes embeddings. Nothing of this is ever charged.",
+    help="An engine of your own that computes embeddings. This is never charged.",
 )
 @click.option(
     "--dask",
     metavar="ADDRESS",
     help="Address of a Dask cluster, such as tls://host:8786, whose workers compute. They read the "
-    "pictures under the same names.",
+    "pictures under the same paths.",
 )
 @common.force
 @common.json_flag
@@ -326,11 +303,10 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
 
     paths = pictures if pictures.is_dir() else read_study(pictures).pictures
     table = embed_all(paths, backend=given["backend"], dask=given["dask"])
-    with common.making(out) as beside:
-        pyarrow.parquet.write_table(table, beside)
-        # An embedding is biometric data, and this folder may be shared.
-        beside.chmod(0o600)
-        beside.replace(out)
+    make_folder(out)
+    # An embedding is biometric data, and this folder may be shared.
+    with named(out), replacing(out, private=True) as new:
+        pyarrow.parquet.write_table(table, new)
     faces = sum(table.column("face").to_pylist())
     if as_json:
         print_json({"out": str(out), "pictures": len(table), "faces": faces})

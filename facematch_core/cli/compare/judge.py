@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import click
 
 from facematch_core.cli.common import (
-    FILE,
     Exit,
     check_target,
+    count_option,
+    file_option,
     form_of,
     number,
     print_json,
@@ -31,25 +33,24 @@ if TYPE_CHECKING:
     from facematch_core.calibration import Calibration, CalibrationPoint
     from facematch_core.comparison.gate import Requirements, Verdict
     from facematch_core.comparison.model import Answers, Evaluation, Rate, System
-    from facematch_core.comparison.plan import DifferenceNeed, Need, StudyPlan
+    from facematch_core.comparison.plan import DifferenceNeed, Less, Need, StudyPlan
+
+#: What less money is shown with: no rate that it can show is higher, for that shows nothing.
+MOST_OF_LESS: Final = 0.5
 
 # --- plan -----------------------------------------------------------------------------------------
 
 
 @click.command("plan")
-@click.option(
+@common.rate_option(
     "--fmr",
+    "The false match rate (FMR) to show, such as 1e-4: how often strangers pass.",
     required=True,
-    callback=common.rate,
-    metavar="RATE",
-    help="The false match rate (FMR) to be shown, such as 1e-4: two people taken for one.",
 )
-@click.option(
+@common.rate_option(
     "--frr",
+    "The false rejection rate (FRR) to show, such as 0.01: how often genuine people fail.",
     required=True,
-    callback=common.rate,
-    metavar="RATE",
-    help="The false rejection rate (FRR) to be shown, such as 0.01: somebody turned away wrongly.",
 )
 @common.price_option("What one comparison by a vendor costs; may be repeated.")
 @common.currency
@@ -58,15 +59,14 @@ if TYPE_CHECKING:
     "budgets",
     multiple=True,
     metavar="AMOUNT",
-    help="Money for each vendor: what it can still show. May be repeated; by default shares of "
-    "what the whole costs.",
+    help="Also: what this much money for each vendor can show. May be repeated; by default, "
+    "fractions of the full cost.",
 )
-@click.option(
+@common.rate_option(
     "--confidence",
+    "Confidence of the claims, one-sided; 0.95 by default.",
+    read=common.confidence,
     default="0.95",
-    callback=common.confidence,
-    metavar="RATE",
-    help="Confidence of the claims, one-sided; 0.95 by default.",
 )
 @common.split
 @click.option(
@@ -74,37 +74,32 @@ if TYPE_CHECKING:
     nargs=2,
     callback=common.rate,
     metavar="FRR FRR",
-    help="Also: how many mated pairs show that systems with these two FRR differ.",
+    help="Also: how many mated pairs it takes to show that systems with these FRRs differ.",
 )
-@click.option(
-    "--power",
-    default="0.8",
-    callback=common.rate,
-    metavar="RATE",
-    help="With --difference: how often it is to be found; 0.8 by default.",
+@common.rate_option(
+    "--power", "With --difference: the chance of finding it; 0.8 by default.", default="0.8"
 )
-@click.option(
+@count_option(
     "--systems",
-    type=click.IntRange(2),
+    "With --difference: how many systems are compared, two at a time; 2 by default.",
+    least=2,
     default=2,
-    metavar="N",
-    help="With --difference: how many systems are compared, each with each other; 2 by default.",
 )
 @common.look_option(
-    "With --difference: how much looking before the end saves, at so many looks or at these shares "
-    "of the pairs."
+    "With --difference: what early looks at the results save: how many, or at which shares of the "
+    "pairs."
 )
 @common.alpha
 @common.json_flag
 def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
-    """How many comparisons two claims need, what they cost, and what less money can show.
+    """How many pairs it takes to show an FMR and an FRR, what they cost, and what less money shows.
 
     \b
     facematch compare plan --fmr 1e-4 --frr 0.01 --price didit=0.05
     facematch compare plan --fmr 1e-3 --frr 0.01 --difference 0.02 0.04 --looks 4
 
     The numbers hold for pairs that are independent of each other. Pairs that share a person are
-    worth less; the report says how much less yours were.
+    worth less; the report says how much less.
     """
     prices = given["prices"]
     if budgets and not prices:
@@ -133,11 +128,12 @@ def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
     if as_json:
         print_json({**made.to_dict(), "currency": currency})
     else:
-        _show_plan(made, currency)
+        # A budget that somebody named is answered, whatever it buys.
+        _show_plan(made, currency, every=bool(budgets))
     return Exit.OK
 
 
-def _show_plan(made: StudyPlan, currency: str) -> None:
+def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
     sure = f"{100 * made.confidence:g} %"
     say(f"To show, with {sure} confidence (one-sided),")
     say(f"  an FMR of at most {made.fmr:g} (1 in {1 / made.fmr:,.0f}) and")
@@ -152,30 +148,35 @@ def _show_plan(made: StudyPlan, currency: str) -> None:
     print_table(["errors of each kind", "mated", "non-mated", *draw, "in all", *prices], rows)
     say()
     say(
-        "The first line is the floor: one error of a kind, and that claim is not shown. Take a "
-        "lower line: even a perfect vendor is seen with an error in about half of the test sets on "
-        "the first line. All pairs of different people, as far as possible.",
+        "The first row allows no error at all. Even a vendor eight times better than your limits "
+        "fails it about half the time; choose a lower row. Use pairs of as many people as you can.",
         hang=0,
     )
     if made.split:
         say(
-            "Half of the people choose the thresholds, the other half judges them: of pairs drawn "
-            "with `compare draw --split` half is judged, of others even fewer.",
+            "Thresholds are chosen on half of the people and judged on the other half: half of the "
+            "pairs of `compare draw --split` are judged, and fewer of any others.",
             hang=0,
         )
-    if made.less:
+    less = [one for one in made.less if every or _shows_something(one)]
+    if less:
         say()
         say("What less money shows at best, without one error:")
         say()
-        less = [
+        rows = [
             [one.vendor, _money(one.budget), f"{one.mated:,}", f"{one.non_mated:,}"]
             + ["nothing" if rate is None else f"{rate:.2g}" for rate in (one.fmr, one.frr)]
-            for one in made.less
+            for one in less
         ]
         kinds = draw or ["mated", "non-mated"]
-        print_table(["vendor", currency, *kinds, "FMR at most", "FRR at most"], less)
+        print_table(["vendor", currency, *kinds, "FMR at most", "FRR at most"], rows)
     if made.difference is not None:
         _show_difference(made, made.difference, [*draw, "in all", *prices])
+
+
+def _shows_something(less: Less) -> bool:
+    """Whether so little money shows anything: of a rate above a half nobody needs a proof."""
+    return all(rate is not None and rate <= MOST_OF_LESS for rate in (less.fmr, less.frr))
 
 
 def _show_difference(made: StudyPlan, need: DifferenceNeed, more: list[str]) -> None:
@@ -223,6 +224,7 @@ def _money(value: Decimal) -> str:
 @common.split
 @common.seed
 @common.costs
+@common.price_option("What one call to a system costs; may be repeated.")
 @common.currency
 @common.chains
 @click.option(
@@ -302,6 +304,9 @@ def show_evaluation(evaluation: Evaluation) -> None:
     for one in evaluation.systems:
         if one.at_required is None and one.why_not:
             say(f"{one.name}: {one.why_not}")
+    for caveat in evaluation.caveats:
+        if caveat.code == "no_price":
+            say(caveat.text, hang=0)
     if evaluation.chains:
         say()
     for found in evaluation.chains:
@@ -343,12 +348,11 @@ def _no_profile(_context: click.Context, _option: click.Parameter, given: str | 
 
 @click.command("gate")
 @common.source
-@click.option(
+@file_option(
     "--report",
-    "written",
-    type=FILE,
+    "Instead: what `compare report` wrote as JSON, for the FMR that the requirements need.",
+    to="written",
     metavar="JSON",
-    help="Instead: what `compare report` wrote as JSON, for the FMR that the requirements need.",
 )
 @click.option(
     "--requirements",
@@ -364,25 +368,24 @@ def _no_profile(_context: click.Context, _option: click.Parameter, given: str | 
     metavar="NAME",
     help="Judge this system; may be repeated. By default all, and all must pass.",
 )
-@click.option(
+@file_option(
     "--calibration",
-    type=FILE,
-    metavar="FILE",
-    help="If one system passes: write the threshold that was judged to a file that verifiers read.",
+    "If one system passes: write the threshold that was judged to a file that verifiers read.",
 )
 @common.valid_days
 @common.split
 @common.seed
+@common.price_option("What one call to a system costs; may be repeated.")
+@common.currency
 @common.allow_mock
 @common.force
 @common.json_flag
 def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
-    """Hold systems against requirements.
+    """Judge systems by your requirements.
 
     \b
     facematch compare gate --store study.sqlite3 --requirements sp800-63a
-    facematch compare gate --scores scores.csv --requirements our-door.toml --system a \\
-      --calibration a.json
+    facematch compare gate --scores scores.csv --requirements our-door.toml --calibration a.json
 
     PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold.
     FAIL (1): a lower bound is beyond, and no other threshold would do. INCONCLUSIVE (3): neither;
@@ -425,7 +428,14 @@ def _gated(given: Mapping[str, Any], requirements: Requirements) -> Evaluation:
         raise click.UsageError("--report goes without --store, --study and --scores.")
     if given["split"]:
         raise click.UsageError("--split goes without --report, which was split or not when made.")
-    return common.report_from(written)
+    evaluation = common.report_from(written)
+    systems = evaluation.systems
+    prices = common.prices_of(given, {one.name: one.service.currency for one in systems})
+    priced = [
+        attrs.evolve(one, service=attrs.evolve(one.service, **prices.get(one.name, {})))
+        for one in systems
+    ]
+    return attrs.evolve(evaluation, systems=tuple(priced))
 
 
 def _shipped(evaluation: Evaluation, verdict: Verdict, given: Mapping[str, Any]) -> Any:
@@ -465,7 +475,9 @@ def _show_verdict(verdict: Verdict) -> None:
         say(f"{one.outcome.upper()}  {one.sentence}")
     requirements = verdict.requirements
     if len(verdict.systems) > 1:
-        say(f"{verdict.outcome.upper()}  overall, by {requirements.title}")
+        passed = verdict.outcome.value == "pass"
+        more = "" if passed else ": all must pass; name the one that you want with --system"
+        say(f"{verdict.outcome.upper()}  overall, by {requirements.title}{more}")
     for text in (requirements.source, requirements.leaves_out):
         if text is not None:
             say(text, hang=0, err=True)
@@ -476,25 +488,21 @@ def _show_verdict(verdict: Verdict) -> None:
 
 @click.command("threshold")
 @common.source
-@click.option(
-    "--system", metavar="NAME", help="Whose threshold; needed if there are several systems."
-)
-@click.option(
+@click.option("--system", metavar="NAME", help="The system; needed if there are several.")
+@common.rate_option(
     "--fmr",
-    "fmrs",
+    "The highest false match rate, such as 1e-3; may be repeated.",
+    to="fmrs",
     multiple=True,
     required=True,
-    callback=common.rate,
-    metavar="RATE",
-    help="The highest false match rate, such as 1e-3; may be repeated.",
 )
 @click.option(
     "--bounded",
     is_flag=True,
-    help="Ask more: that the upper bound, too, and not only what was seen, is at most that.",
+    help="Stricter: also the upper bound of the FMR, not only the FMR seen, must be within it.",
 )
 @common.valid_days
-@click.option("--out", required=True, type=FILE, metavar="FILE", help="The file to write.")
+@file_option("--out", "The file to write.", required=True)
 @common.force
 @common.allow_mock
 @common.json_flag
@@ -533,13 +541,14 @@ def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
 
 
 def _point_line(calibration: Calibration, point: CalibrationPoint) -> str:
-    from facematch_core.comparison.numbers import upper
+    from facematch_core.comparison.numbers import setting, upper_percent
 
     return (
-        f"FMR {point.max_fmr:g}: threshold {number(point.threshold)} ({calibration.scale}); "
-        f"{point.errors:,} of {point.trials:,} pairs of different people pass, so the true FMR is "
-        f"below {upper(point.upper, point.max_fmr)} with {calibration.confidence:.0%} "
-        "confidence"
+        f"FMR {setting(point.max_fmr)} %: threshold {number(point.threshold)} "
+        f"({calibration.scale}); {point.errors:,} of {point.trials:,} pairs of different people "
+        "pass, so the true FMR is "
+        f"below {upper_percent(point.upper, point.max_fmr)} % with "
+        f"{setting(calibration.confidence)} % confidence"
     )
 
 
@@ -557,30 +566,19 @@ def _point_line(calibration: Calibration, point: CalibrationPoint) -> str:
     metavar="SCORE",
     help="The threshold of the old one, on the scale of its scores.",
 )
-@click.option(
-    "--calibration",
-    type=FILE,
-    metavar="FILE",
-    help="Instead: the file of thresholds that the old one is used with.",
-)
-@click.option(
-    "--fmr",
-    callback=common.rate,
-    metavar="RATE",
-    help="With --calibration: which of its thresholds, if it has several.",
-)
-@click.option(
+@file_option("--calibration", "Instead: the calibration file that the old one is used with.")
+@common.rate_option("--fmr", "With --calibration: which of its thresholds, if it has several.")
+@common.rate_option(
     "--confidence",
+    "Confidence of the intervals; 0.95 by default.",
+    read=common.confidence,
     default="0.95",
-    callback=common.confidence,
-    metavar="RATE",
-    help="Confidence of the intervals; 0.95 by default.",
 )
-@click.option("--out", type=FILE, metavar="FILE", help="Write it as JSON, too.")
+@file_option("--out", "Write it as JSON, too.")
 @common.force
 @common.json_flag
 def transfer(*, out: Path | None, as_json: bool, **given: Any) -> int:
-    """Find the threshold of a new model that lets in as many others as the old one's did.
+    """Find the threshold at which a new model has the FMR of the old one.
 
     \b
     facematch compare transfer --from "didit (model v1)" --to "didit (model v2)" --threshold 60

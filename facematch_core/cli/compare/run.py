@@ -27,8 +27,10 @@ from facematch_core.cli.common import (
     config,
     confirm,
     console,
+    count_option,
     counted,
     error_document,
+    file_option,
     print_json,
     print_table,
     say,
@@ -89,33 +91,20 @@ WORKERS = 4
     "--workers",
     callback=workers,
     metavar="1-256",
-    help="Calls at a time of each system; 4 by default.",
+    help="Parallel calls to each system; 4 by default.",
 )
-@click.option(
+@file_option(
     "--embeddings",
-    type=FILE,
-    metavar="FILE",
-    help="Embeddings that `compare embed` made of the pictures, for an engine of your own.",
+    "Embeddings that `compare embed` made of the pictures, for an engine of your own.",
 )
 @click.option("--name", metavar="TEXT", help="Name of the test set; by default that of its file.")
-@click.option(
+@file_option(
     "--pictures",
-    type=FILE,
+    "With a .txt file of pairs: the folder of people, if it is not that of the file.",
     metavar="DIR",
-    help="With a .txt file of pairs: the folder of people, if it is not that of the file.",
 )
-@click.option(
-    "--mated",
-    type=click.IntRange(0),
-    metavar="N",
-    help="With a folder: how many mated pairs to draw.",
-)
-@click.option(
-    "--non-mated",
-    type=click.IntRange(0),
-    metavar="N",
-    help="With a folder: how many non-mated pairs to draw.",
-)
+@count_option("--mated", "With a folder: how many mated pairs to draw.")
+@count_option("--non-mated", "With a folder: how many non-mated pairs to draw.")
 @click.option(
     "--split",
     is_flag=True,
@@ -128,13 +117,14 @@ WORKERS = 4
     multiple=True,
     metavar="NAME",
     help="Ask this system's vendor to keep each call as a record, pictures included, so that a "
-    "lost answer can be looked for. May be repeated.",
+    "lost answer can be found again. May be repeated.",
 )
-@common.price_option("What one comparison of a system costs; by default as its budget counts.")
+@common.price_option("What one comparison by a system costs; by default, what its budget counts.")
 @common.currency
 @common.look_option(
-    "Declare looks at the two systems, so many or at these shares of the pairs: the run ends at "
-    "the first one that shows a difference beyond chance, and saves the rest of the money."
+    "Declare early looks at the results of the two systems: how many, or at which shares of the "
+    "pairs. The run ends at the first look that shows a difference beyond chance, and saves the "
+    "rest of the money."
 )
 @common.alpha
 @common.out_option(
@@ -147,18 +137,18 @@ WORKERS = 4
 @click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
 @common.json_flag
 def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
-    """Ask every system about every pair of PAIRS, once, whatever happens meanwhile.
+    """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
     PAIRS is a file of pairs (.csv, or .txt as LFW has them), or a folder with one folder for each
-    person, of which pairs are drawn.
+    person, from which pairs are drawn.
 
     \b
     facematch compare run pairs.csv --profile didit --backend local --price didit=0.05
     facematch compare run people/ --mated 600 --non-mated 6000 --backend local --out report.html
 
-    Answers are written to the store as they come. Stopped or killed at any moment, the same command
-    goes on from there and pays nothing twice; several of them may work on one test set. It asks
-    before a real vendor is paid. The exit code is 0 if every pair has come to an end; see
+    Answers are saved in the run database as they come. Stop or kill the command at any moment: the
+    same command goes on from there, and nothing is paid twice. Several processes may share the
+    work. It asks before it spends money. The exit code is 0 if every pair is done; see
     `facematch -h`.
     """
     common.check_outs(given["outs"], overwrite=given["force"])
@@ -371,7 +361,7 @@ def _show_summary(summary: RunSummary, store: str) -> None:
         )
         for one in summary.systems
     ]
-    print_table(("system", *_STATES, "not acquired", "left", "charged"), rows)
+    print_table(("system", *_STATES, "FTA", "left", "charged"), rows)
     for one in summary.systems:
         if one.error is not None:
             say(f"error: {one.name}: {sentence(one.error)}", err=True)
@@ -467,13 +457,13 @@ def _count(one: SystemSummary, state: str) -> int:
 @click.option(
     "--reconcile",
     is_flag=True,
-    help="Look for each call in its vendor's records, which charges nothing. Only calls that the "
+    help="Look for each call in its vendor's records, which is free. Only calls that the "
     "vendor was asked to keep can be found.",
 )
 @click.option(
     "--resolve",
     metavar="CALL",
-    help="Say what became of one call, with --charged or --not-charged.",
+    help="Say whether one call was charged, with --charged or --not-charged.",
 )
 @click.option("--charged", is_flag=True, help="It is on the vendor's invoice: never asked again.")
 @click.option("--not-charged", "free", is_flag=True, help="It is not: the next run asks again.")
@@ -486,15 +476,15 @@ def _count(one: SystemSummary, state: str) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask before --resolve.")
 @common.json_flag
 def unresolved(*, store: str, study: str | None, as_json: bool, **given: Any) -> int:
-    """List the pairs whose call may have been charged, or was, and has no answer.
+    """List calls that were charged, or may have been, and have no answer.
 
-    They are not asked again by themselves. --reconcile looks for them, --resolve says what the
-    vendor's invoice or support told you, for good. Budgets are updated, too.
+    facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
+    --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
     """
     if given["resolve"] is None and (given["charged"] or given["free"]):
         raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
     if given["resolve"] is not None and given["charged"] is given["free"]:
-        raise click.UsageError("Say --charged or --not-charged, one of the two.")
+        raise click.UsageError("Choose --charged or --not-charged.")
     if given["resolve"] is not None and given["reconcile"]:
         raise click.UsageError("Either --reconcile or --resolve.")
     with common.database_at(store) as database:

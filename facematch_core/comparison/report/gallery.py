@@ -39,13 +39,15 @@ class Shown:
         return {
             "false match": "two people, and it passed",
             "false non-match": "one person, and turned away",
-        }.get(self.it["kind"].raw, "one person, and no two faces were found")
+        }.get(self.it["kind"].raw, "one person, and no face was found in one of the pictures")
 
     @property
     def files(self) -> tuple[str, str]:
-        """The names of both files without their folders; of who is shown, where there is none."""
+        """Both files by folder and name, which often is who; else the names of the people."""
         first, second = (
-            PurePath(self.it[side].raw).name if self.it[side] else self.it[f"{side}_subject"].raw
+            str(PurePath(*PurePath(self.it[side].raw).parts[-2:]))
+            if self.it[side]
+            else self.it[f"{side}_subject"].raw
             for side in ("probe", "reference")
         )
         return first, second
@@ -57,7 +59,7 @@ def shown(pairs: Sequence[WrongPair]) -> list[Shown]:
     Raises:
         InvalidImage: a picture cannot be read.
     """
-    small = functools.cache(_small)  # one picture stands in many pairs
+    small = functools.cache(_small)  # one picture is in many pairs
     return [
         Shown(
             Node(as_json(pair), "gallery", str(place)),

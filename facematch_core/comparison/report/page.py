@@ -1,17 +1,15 @@
-"""The report: the verdict first, then what stands behind it, in one file without a request.
+"""The report: the verdict first, then what is behind it, in one file without a request.
 
-What is on the page comes from `Evaluation.to_dict` and from nowhere else. Sentences stand in
+What is on the page comes from `Evaluation.to_dict` and from nowhere else. Sentences are in
 ``templates``; a section without data is not there.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from facematch_core.comparison.model import Evaluation, WrongPair
+from facematch_core.files import write_file
 
 from . import plots, values
 from .gallery import Shown, shown
@@ -90,19 +89,7 @@ def write_page(page: str, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: it cannot be written; the folder is not made.
     """
-    path = Path(path)
-    descriptor, beside = tempfile.mkstemp(dir=path.absolute().parent, prefix=".facematch.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(page.encode())
-        # mkstemp allows nobody but the owner; the file gets what a plain `open` would give it.
-        os.umask(mask := os.umask(0))
-        Path(beside).chmod(0o666 & ~mask)
-        Path(beside).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(beside).unlink()
-        raise
+    write_file(path, page.encode())
 
 
 # --- The page -----------------------------------------------------------------------------------
@@ -125,8 +112,8 @@ def _content(evaluation: Evaluation, ids: str) -> dict[str, Any]:
     }
 
 
-def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str]]:
-    """The sections that there are data for: their macro in ``sections.html``, and their title."""
+def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
+    """The sections that there are data for: macro in ``sections.html``, title, whether folded."""
     systems = tables.systems
 
     def some(key: str) -> bool:
@@ -137,24 +124,26 @@ def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str]]:
         for one in systems
         for key in ("latency_s", "not_answered", "price", "cost")
     )
-    for is_there, name, title in (
-        (it["caveats"], "cannot", "What this comparison cannot show"),
-        (it["differences"], "differences", "Is the difference real?"),
-        (it["chains"], "chains", "One system after the other"),
-        (tables.costs, "costs", "What an attempt costs"),
-        (some("groups") or some("group_differences"), "groups", "Groups of people"),
-        (some("concentration"), "concentration", "Where false matches come from"),
-        (some("at_required") and some("at_default"), "run", "The thresholds of the run"),
-        (some("curve"), "thresholds", "Rates at other thresholds"),
-        (some("histogram"), "scores", "How scores are spread"),
-        (some("likelihood_ratios"), "likelihoods", "Scores as likelihood ratios"),
-        (measured, "service", "Availability, time and money"),
-        (tables.rates, "rates", "All rates"),
-        (systems, "tested", "Who and what was tested"),
-        (True, "method", "How this was measured"),
+    # First what a decision needs; then, folded, what an analyst checks.
+    for is_there, name, title, folded in (
+        (it["caveats"], "cannot", "What this comparison cannot show", False),
+        (it["differences"], "differences", "Is the difference real?", False),
+        (it["chains"], "chains", "One system after the other", False),
+        (tables.costs, "costs", "What an attempt costs", False),
+        (some("groups") or some("group_differences"), "groups", "Groups of people", False),
+        (some("at_required") and some("at_default"), "run", "The thresholds of the run", False),
+        (measured, "service", "Availability, time and money", False),
+        (it["differences"], "paired", "Differences in numbers", True),
+        (some("concentration"), "concentration", "Where false matches come from", True),
+        (some("curve"), "thresholds", "Rates at other thresholds", True),
+        (some("histogram"), "scores", "How scores are spread", True),
+        (some("likelihood_ratios"), "likelihoods", "Scores as likelihood ratios", True),
+        (tables.rates, "rates", "All rates", True),
+        (systems, "tested", "Who and what was tested", True),
+        (True, "method", "How this was measured", True),
     ):
         if is_there:
-            yield name, title
+            yield name, title, folded
 
 
 def _page(template: str, *, pairs: list[Shown], **content: Any) -> str:

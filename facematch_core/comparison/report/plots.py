@@ -360,7 +360,7 @@ class _Axis:
     start, end = 0.0, 1.0
 
     def at(self, value: float) -> float:
-        """Where a value stands in the figure; what lies outside stands on the edge."""
+        """Where a value is in the figure; what lies outside is on the edge."""
         return self._placed(min(1.0, max(0.0, self.share(value))))
 
     def through(self, value: float) -> float:
@@ -405,7 +405,7 @@ class _Rates(_Axis):
     """An axis for rates, 0-1, by normal deviates or by their logarithm.
 
     It reaches from the tick below the lowest rate above 0 to the tick above `top`, or just from the
-    one to the other where `exact`. Where a rate is 0, it stands on the edge, which is then called
+    one to the other where `exact`. Where a rate is 0, it is on the edge, which is then called
     0, a little apart from the rest.
     """
 

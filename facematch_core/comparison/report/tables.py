@@ -111,6 +111,8 @@ class Tables:
 
     def _against(self, rate: Node) -> Markup:
         ends, required = rate["interval"], self.it["required_fmr"]
+        # Without an error the cell already ends with "could be as high as 1 in N".
+        says_could = not rate["errors"].raw and values.about_one_in(rate) is not None
         if not ends or rate["value"].raw is None:
             return Markup("")
         kind, words = (
@@ -118,7 +120,7 @@ class Tables:
             if ends["low"].raw > required.raw
             else ("good", "within the required")
             if ends["high"].raw <= required.raw
-            else ("", "the true one may exceed the required")
+            else ("", "above your" if says_could else "could be above your")
         )
         return Markup(' <small class="whole {}">{} {}</small>').format(
             kind, words, values.setting(required)
@@ -146,7 +148,7 @@ class Tables:
                 "Threshold",
                 "FMR: others pass",
                 "FRR: turned away",
-                "FTA: not acquired",
+                "FTA: failure to acquire",
                 "Cost of an attempt",
                 "Price of a call",
                 "95 of 100 calls within",
@@ -306,8 +308,11 @@ class Tables:
                     self.money(at["expected"]),
                     *(
                         values.money(at[part])
-                        for part in ("false_matches", "false_rejects", "reviews", "calls")
+                        for part in ("false_matches", "false_rejects", "reviews")
                     ),
+                    values.NOTHING
+                    if one["service"]["price"].raw is None
+                    else values.money(at["calls"]),
                 ]
                 for place, one in enumerate(self.systems)
                 if one["cost"]
@@ -466,7 +471,7 @@ class Tables:
 
     @property
     def likelihoods(self) -> Table:
-        """How well scores can be told as likelihood ratios."""
+        """How well scores can be read as likelihood ratios."""
         return Table(
             "likelihoods-table",
             Markup("Calibration of scores, with {} intervals").format(self.confidence),
@@ -526,7 +531,7 @@ class Tables:
             )
         return Table(
             "service-table",
-            "Calls of the run: what took so long, and what was charged",
+            "Calls of the run: how long they took, and what was charged",
             [
                 "System",
                 "Calls",

@@ -1,6 +1,6 @@
 """Values of a JSON document as HTML: each knows where it stands, and carries its exact number.
 
-What stands in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without
+What is in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without
 it), rounded to the digits that are shown. ``data-inverse`` says that it is 1 divided by the value,
 to two digits; ``down`` there, that it is rounded down; ``exact``, that it is not rounded.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -79,8 +80,12 @@ def plain(text: str) -> str:
 
 
 def text(node: Node) -> Markup:
-    """A text of the document, word for word; nothing around it changes its direction."""
-    return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, plain(node.raw))
+    """A text of the document, word for word; nothing around it changes its direction.
+
+    A number stays on one line with its percent sign.
+    """
+    words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
+    return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, words)
 
 
 def name(words: str) -> Markup:
@@ -168,7 +173,7 @@ def about_one_in(rate: Node) -> Markup | None:
     elif rate["interval"]:
         of = rate["interval"]["high"]
         shown = numbers.about_one_in(of.raw, at_most=True)
-        words, inverse = Markup('<span class="whole">1 in {} not ruled out</span>'), "down"
+        words, inverse = Markup('<span class="whole">could be as high as 1 in {}</span>'), "down"
     else:
         return None
     return None if shown is None else words.format(number(of, shown, inverse=inverse))

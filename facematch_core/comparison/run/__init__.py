@@ -1,16 +1,16 @@
 """Every system is asked about every pair, once; killed anywhere, it goes on from there."""
 
+from .answers import read_answers
 from .embeddings import embed, read_embeddings
 from .journal import RunDatabase
+from .looks import LookSummary
 from .recover import Reconciled
 from .run import (
-    LookSummary,
     Open,
     Price,
     RunSummary,
     StudyRun,
     SystemSummary,
-    read_answers,
     run_study,
 )
 from .schema import PairState, Progress, StoredStudy, StoredSystem, UnresolvedCharge

@@ -90,7 +90,7 @@ def embed(
 ) -> pa.Table:
     """Embed many pictures, each once; the columns are those of this module.
 
-    Embeddings are biometric data: whoever keeps them answers for them.
+    Embeddings are biometric data: you are responsible for what you keep.
 
     Args:
         pictures: Files, or a folder of them.
@@ -101,7 +101,9 @@ def embed(
             workers read the files under the same paths, must have the same versions, and send
             embeddings back; Dask retries, and replaces workers that die, and may write results to
             the disks of workers when memory is scarce.
-        workers: Processes of this machine, at least 1; None for one per core.
+        workers: Processes of this machine, at least 1; None for one per core; no more than 61. A
+            script that calls this with several needs ``if __name__ == "__main__":``, since each
+            process imports it.
 
     Raises:
         InvalidRequest: there is no picture, or the backend is none whose pictures are embedded:
@@ -110,7 +112,7 @@ def embed(
     """
     paths = _files(pictures)
     if workers is not None and (type(workers) is not int or workers < 1):
-        raise InvalidRequest("workers must be a whole number from 1 on.")
+        raise InvalidRequest("workers must be a whole number, 1 or more.")
     kind, given = backend_class(backend), tuple(sorted((settings or {}).items()))
     # Before it is opened: a vendor's backend would ask for its key.
     why = _why_it_leaves(kind, kind.capabilities) or why_not_embedded(_engine(backend, given))
@@ -118,7 +120,8 @@ def embed(
         raise InvalidRequest(f"The pictures of {backend[:60]!r} cannot be embedded: {why}.")
     parts = [paths[start : start + PICTURES] for start in range(0, len(paths), PICTURES)]
     task = functools.partial(_embed_here, backend, given)
-    count = min(workers or os.cpu_count() or 1, len(parts))
+    # Windows waits for 63 things at most, and Python for 61 processes.
+    count = min(workers or os.cpu_count() or 1, len(parts), 61)
     if dask is not None:
         tables, privacy = _by_dask(task, parts, dask)
     else:
@@ -130,7 +133,13 @@ def embed(
                 try:
                     tables = list(pool.map(task, parts))
                 except BrokenProcessPool:
-                    tables = ["a process died: has this machine enough memory?"]
+                    tables = [
+                        (
+                            "a process died: has this machine enough memory? A script must call "
+                            'this under `if __name__ == "__main__":`, because each process '
+                            "imports it."
+                        )
+                    ]
     for table in tables:
         if isinstance(table, str):
             raise ConfigurationError(f"Pictures cannot be embedded: {table}")

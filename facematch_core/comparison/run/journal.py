@@ -580,7 +580,7 @@ class RunDatabase:
             kind = type(error).__name__
         # Outside the except block: the exception may name a value.
         raise ConfigurationError(
-            f"The run database is damaged: what stands in it cannot be read ({kind}). Put a backup "
+            f"The run database is damaged: what is in it cannot be read ({kind}). Put a backup "
             "in its place, or name a new one."
         )
 

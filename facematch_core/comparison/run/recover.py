@@ -156,7 +156,7 @@ def reconcile_charges(
             )
         except _FAILURES as error:
             if isinstance(error, FATAL):
-                over = "Not looked for, after the error before it."
+                over = "Not looked up, because of the error before it."
             results.append(Reconciled(charge=charge, outcome="error", reason=error.message))
             continue
         outcome, reason = str(found.outcome), found.reason

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from itertools import combinations
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import attrs
-import numpy as np
 
 from facematch_core._basics import Clock, SystemClock
-from facematch_core.comparison.model import (
-    BILLED,
-    DECISIONS,
-    NO_DECISION,
-    NOT_ASKED,
-    Answers,
-    ScoreTable,
-    as_json,
-)
 from facematch_core.comparison.study import Study
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
 from facematch_core.models import (
-    Charged,
-    Decision,
-    Environment,
     Operation,
     Retention,
-    ThresholdRule,
 )
 from facematch_core.resilience import Budget
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
@@ -49,8 +33,8 @@ from .embeddings import (
     why_not_embedded,
 )
 from .journal import RunDatabase
+from .looks import LookSummary, RunLooks, declaration, has_decided, places
 from .schema import (
-    AnswerRow,
     PairState,
     Progress,
     StoredStudy,
@@ -71,10 +55,6 @@ Open: TypeAlias = Callable[..., Any]
 #: Faults of a test set that are listed; more are counted.
 _LISTED: Final = 50
 
-#: How long, in seconds, a look waits for pairs that other processes have, and between two glances.
-_PATIENCE_S: Final = 60.0
-_GLANCE_S: Final = 0.2
-
 
 @attrs.frozen(kw_only=True)
 class Price:
@@ -91,7 +71,7 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class SystemSummary:
-    """How one system stands after a run.
+    """How far one system is after a run.
 
     Attributes:
         name: Its name.
@@ -104,23 +84,6 @@ class SystemSummary:
     progress: Progress
     asked: int
     error: FaceMatchError | None
-
-
-@attrs.frozen(kw_only=True)
-class LookSummary:
-    """What one look came to.
-
-    Attributes:
-        number: From 1 on.
-        pairs: How many pairs every system had ended by then.
-        stop: Whether it ended the run.
-        sentences: What it says of each two systems.
-    """
-
-    number: int
-    pairs: int
-    stop: bool
-    sentences: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -145,7 +108,7 @@ class RunSummary:
     @property
     def is_decided(self) -> bool:
         """Whether a look ended the run early: what was not asked by then is needless."""
-        return _has_decided(self.looks, self.study)
+        return has_decided(self.looks, self.study)
 
     @property
     def is_complete(self) -> bool:
@@ -205,19 +168,9 @@ class StudyRun:
         clock: Clock | None = None,
     ) -> None:
         self._study, self._database = study, database
-        self._looks, self._required_fmr = looks, required_fmr
         self._clock = clock or SystemClock()
         self._digests = _digests_of(study)
-        declared = None
-        if looks is not None:
-            if len(systems) < 2:
-                raise InvalidRequest("Looks compare systems: name at least two.")
-            declared = {
-                **{key: _plain(value) for key, value in attrs.asdict(looks).items()},
-                "required_fmr": required_fmr,
-                "systems": sorted(systems),
-                "seed": secrets.token_hex(8),
-            }
+        declared = None if looks is None else declaration(looks, required_fmr, systems)
         opened = _open_systems(systems, database, frozenset(keep), prices or {})
         try:
             self.stored = database.enter_study(
@@ -230,9 +183,10 @@ class StudyRun:
                     looks=declared,
                 )
             )
-            places = None if declared is None else _places(self.stored)
+            self._looks = RunLooks(database, self.stored, looks, self._clock)
+            turns = None if looks is None else places(self.stored)
             self.systems: tuple[tuple[OpenSystem, StoredSystem], ...] = tuple(
-                (one, database.enter_system(self.stored, stored, places)) for one, stored in opened
+                (one, database.enter_system(self.stored, stored, turns)) for one, stored in opened
             )
             for worker in self._workers(lambda: False, _nothing):
                 worker.recover()
@@ -250,7 +204,7 @@ class StudyRun:
     @property
     def is_decided(self) -> bool:
         """Whether a look has ended the run early already: then a start asks nothing more."""
-        return _has_decided(self._made_looks(), self.stored)
+        return has_decided(self._looks.all_made(), self.stored)
 
     @property
     def why_not_embedded(self) -> dict[str, str | None]:
@@ -298,18 +252,17 @@ class StudyRun:
 
         team = self._workers(is_stopped, progress or _nothing)
         given = {} if embeddings is None else self._given(embeddings, team)
-        shares = () if self._looks is None else self._looks.shares
-        for number in range(1, len(shares) + 1):
-            below = _pairs_of(self.stored, number)
-            made = self._made_look(number)
+        for number in range(1, len(self._looks) + 1):
+            below = self._looks.pairs_before(number)
+            made = self._looks.made(number)
             if made is None:
                 self._ask(team, workers, given, below, over)
                 if any(one.error for one in team) or is_stopped():
                     break
-                made = self._look(number, below, is_stopped)
+                made = self._looks.make(number, [one for _, one in self.systems], is_stopped)
             if made is None:
                 break
-            if _has_decided([made], self.stored):
+            if has_decided([made], self.stored):
                 # Nothing more is asked; what is unresolved may be resolved by now.
                 self._ask(team, workers, given, 0, over)
                 break
@@ -398,84 +351,11 @@ class StudyRun:
         for failure in failures:
             raise failure
 
-    # --- Looks --------------------------------------------------------------------------------
-
-    def _made_looks(self) -> tuple[LookSummary, ...]:
-        shares = () if self._looks is None else self._looks.shares
-        made = (self._made_look(number) for number in range(1, len(shares) + 1))
-        return tuple(look for look in made if look is not None)
-
-    def _made_look(self, number: int) -> LookSummary | None:
-        """A look that was made, by whomever; None if it was not."""
-        made = self._database.look(self.stored.digest, number)
-        if made is None:
-            return None
-        return LookSummary(
-            number=number,
-            pairs=_pairs_of(self.stored, number),
-            stop=bool(made["stop"]),
-            sentences=tuple(map(str, made["sentences"])),
-        )
-
-    def _wait_for_all(self, below: int, is_stopped: Callable[[], bool]) -> bool:
-        """Whether all pairs of a share have ended; others may still have some."""
-        until = self._clock.monotonic() + _PATIENCE_S
-        while True:
-            numbers = [one.number for _, one in self.systems]
-            if all(self._database.is_ended(number, below) for number in numbers):
-                return True
-            if is_stopped() or self._clock.monotonic() >= until:
-                return False
-            self._clock.sleep(_GLANCE_S)
-
-    def _look(self, number: int, below: int, is_stopped: Callable[[], bool]) -> LookSummary | None:
-        """Make a look, unless somebody else did; None while some of its pairs have not ended."""
-        from facematch_core.comparison.stats.sequential import decide
-
-        looks = self._looks
-        if looks is None or not self._wait_for_all(below, is_stopped):
-            return None
-        progress = self.progress()
-        changed = [name for name, one in progress.items() if len(one.models) > 1]
-        results: list[dict[str, Any]] = []
-        if changed:
-            sentences = [
-                f"{name} changed its model during the run: no look ends it." for name in changed
-            ]
-            made: dict[str, Any] = {"stop": False, "sentences": sentences, "results": results}
-        else:
-            names = sorted(one.name for _, one in self.systems)
-            answers = _answers_below(self._database, self.stored, below, names)
-            pairs = list(combinations(names, 2))
-            # Of several differences each gets its share of the error probability (Bonferroni).
-            each = attrs.evolve(looks, alpha=looks.alpha / len(pairs))
-            earlier = (self._database.look(self.stored.digest, one) for one in range(1, number))
-            before = [one for look in earlier if look is not None for one in look["results"]]
-            for first, second in pairs:
-                found = decide(
-                    each,
-                    number,
-                    answers[first],
-                    answers[second],
-                    required_fmr=self._required_fmr,
-                )
-                results.append({"first": first, "second": second, **as_json(found)})
-            decided = {(one["first"], one["second"]) for one in (*before, *results) if one["stop"]}
-            made = {
-                # What was shown at an earlier look stays shown.
-                "stop": decided == set(pairs),
-                "sentences": [one["sentence"] for one in results],
-                "results": results,
-            }
-        # Who wrote it first is right, so that nobody goes on where somebody else stopped.
-        self._database.write_look(self.stored.digest, number, made)
-        return self._made_look(number)
-
     def _summary(self, team: Sequence[Worker], *, was_stopped: bool) -> RunSummary:
         progress = self.progress()
-        looks = self._made_looks()
+        looks = self._looks.all_made()
         saved: dict[str, Decimal] = defaultdict(Decimal)
-        for _, stored in self.systems if _has_decided(looks, self.stored) else ():
+        for _, stored in self.systems if has_decided(looks, self.stored) else ():
             left = progress[stored.name].left
             if left and stored.price is not None and stored.currency is not None:
                 saved[stored.currency] += stored.price * left
@@ -523,198 +403,6 @@ def run_study(
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress, embeddings=embeddings)
-
-
-# --- From the run database to answers -------------------------------------------------------------
-
-
-def read_answers(
-    database: RunDatabase, study: StoredStudy, systems: Sequence[str] = ()
-) -> list[Answers]:
-    """What systems answered in a test set, for `evaluate`; no picture is needed.
-
-    Two models are two systems: if a vendor changed its model during the run, the answers of the
-    first are those of the system, and those of each other one of ``alpha (model v2)``. Each names
-    the others in `other_models`, and was not asked about their pairs.
-
-    Args:
-        database: Where.
-        study: As `RunDatabase.study` finds it.
-        systems: Names; empty for all, in the order in which they came.
-
-    Raises:
-        ConfigurationError: the run database failed, or is damaged.
-    """
-    found: list[Answers] = []
-    for one in database.systems(study.digest):
-        if not systems or one.name in systems:
-            found += _answers(study, one, database.answers(one.number, study.pairs))
-    return found
-
-
-#: Why a pair is not answered, where no error says why.
-_REASONS: Final = {
-    PairState.FREE: NOT_ASKED,
-    PairState.CLAIMED: NOT_ASKED,
-    PairState.ASKED: "unresolved",
-    PairState.UNRESOLVED: "unresolved",
-    PairState.FAILED: "failed",
-    PairState.NO_RESPONSE: "charged, no response",
-}
-
-#: Answers of these environments say nothing about a vendor: one of them speaks for all.
-_FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
-
-
-def _answers(study: StoredStudy, system: StoredSystem, rows: Sequence[AnswerRow]) -> list[Answers]:
-    """One for each model, the first first."""
-    models = Counter(row.model for row in rows if row.state is PairState.ANSWERED and row.model)
-    if len(models) < 2:
-        return [_of_rows(study, system, system.name, rows)]
-    # What names no model, a refused picture say, belongs to the one that answered before it.
-    of_pair: dict[int, str | None] = {}
-    current: str | None = None
-    for row in sorted((one for one in rows if one.at), key=lambda one: str(one.at)):
-        current = row.model or current
-        of_pair[row.pair] = current
-    first = next(model for model in of_pair.values() if model)
-    found = []
-    for model in dict.fromkeys((first, *models)):
-        own = [_only(row, of_pair.get(row.pair) or first, model) for row in rows]
-        name = system.name if model == first else f"{system.name} (model {model})"
-        others = {other: count for other, count in models.items() if other != model}
-        answers = _of_rows(study, system, name, own)
-        found.append(attrs.evolve(answers, model=model, other_models=others))
-    return found
-
-
-def _only(row: AnswerRow, of: str, model: str) -> AnswerRow:
-    """A row as this model has it: not asked, where another one was."""
-    if of == model or row.state in (PairState.FREE, PairState.CLAIMED):
-        return row
-    return attrs.evolve(
-        row,
-        state=PairState.FREE,
-        decision=None,
-        score=None,
-        elapsed_s=None,
-        billed=None,
-        model=None,
-        error=None,
-    )
-
-
-def _of_rows(
-    study: StoredStudy, system: StoredSystem, name: str, rows: Sequence[AnswerRow]
-) -> Answers:
-    answered = np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_)
-    decisions = np.array(
-        [
-            NO_DECISION
-            if row.state is not PairState.ANSWERED or row.decision is None
-            else DECISIONS.index(row.decision)
-            for row in rows
-        ],
-        dtype=np.int8,
-    )
-    without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
-    table = ScoreTable(
-        name=name,
-        rule=ThresholdRule(system.settings["rule"]),
-        scores=np.array(
-            [np.nan if row.score is None else row.score for row in rows], dtype=np.float64
-        ),
-        decisions=decisions,
-        acquired=~np.isin(decisions, without_faces),
-        answered=answered,
-        scale=system.scale,
-        threshold=system.settings["threshold"],
-        groups=study.groups(),
-        **study.columns(),
-    )
-    said = [row for row in rows if row.state is PairState.ANSWERED]
-    found = {row.environment for row in said if row.environment}
-    where = next((one for one in _FIRST if one in found), Environment.PRODUCTION)
-    reasons = (row.error or _REASONS[row.state] for row in rows if row.state in _REASONS)
-    return Answers(
-        table=table,
-        elapsed_s=np.array(
-            [np.nan if row.elapsed_s is None else row.elapsed_s for row in rows], dtype=np.float64
-        ),
-        billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
-        not_answered=dict(Counter(reasons)),
-        backend=_the_one(row.backend for row in said),
-        model=_the_one(row.model for row in said),
-        environment=where if found else None,
-        price=None if system.price is None else float(system.price),
-        currency=system.currency,
-        privacy=str(system.settings["privacy"]),
-    )
-
-
-def _the_one(said: Any) -> str | None:
-    values = {one for one in said if one}
-    return values.pop() if len(values) == 1 else None
-
-
-def _answers_below(
-    database: RunDatabase, study: StoredStudy, below: int, names: Sequence[str]
-) -> dict[str, Answers]:
-    """Answers to the pairs whose turn is before `below`; the others count as not asked."""
-
-    def seen(row: AnswerRow) -> AnswerRow:
-        if row.place < below:
-            return row
-        return attrs.evolve(
-            row, state=PairState.FREE, error=None, billed=None, elapsed_s=None, score=None
-        )
-
-    return {
-        one.name: _of_rows(
-            study,
-            one,
-            one.name,
-            [seen(row) for row in database.answers(one.number, study.pairs)],
-        )
-        for one in database.systems(study.digest)
-        if one.name in names
-    }
-
-
-# --- Looks ----------------------------------------------------------------------------------------
-
-
-def _has_decided(looks: Sequence[LookSummary], study: StoredStudy) -> bool:
-    """Whether one ended the run early; after the last one nothing is left to be saved."""
-    return any(look.stop and look.pairs < study.pairs for look in looks)
-
-
-def _pairs_of(study: StoredStudy, number: int) -> int:
-    """How many pairs look `number` sees."""
-    shares = (study.looks or {})["shares"]
-    return study.pairs if number == len(shares) else round(shares[number - 1] * study.pairs)
-
-
-def _places(study: StoredStudy) -> list[int]:
-    """The turn of each pair: random by the stored seed, mated and non-mated pairs interleaved.
-
-    Every look then sees a fair sample with as many of either kind as the whole. By SHA-256, which
-    is the same in every version of every library.
-    """
-    seed, mated = str((study.looks or {})["seed"]), study.content["mated"]
-    keys: list[tuple[float, bytes, int]] = []
-    for kind in (0, 1):
-        pairs = [pair for pair, is_mated in enumerate(mated) if is_mated == kind]
-        drawn = [(hashlib.sha256(f"{seed} {pair}".encode()).digest(), pair) for pair in pairs]
-        keys += [((at + 0.5) / len(pairs), *one) for at, one in enumerate(sorted(drawn))]
-    places = [0] * study.pairs
-    for place, (_, _, pair) in enumerate(sorted(keys)):
-        places[pair] = place
-    return places
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 # --- Opening --------------------------------------------------------------------------------------

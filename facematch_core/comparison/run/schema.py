@@ -1,4 +1,4 @@
-"""The tables of a run database, and what its rows are as values. All of it stands here.
+"""The tables of a run database, and what its rows are as values. All of it is here.
 
 The tables lie beside those of the store of calls, in one database or another, with a version of
 their own: either can be read without the other. No picture, no name of a file or of a person is in

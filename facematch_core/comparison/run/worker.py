@@ -516,7 +516,7 @@ class Worker:
 #: Errors that are about the run and not about the pair, which stays free.
 _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen)
 
-#: Statuses by which a vendor refuses what stands in a request, and not its address or its sender:
+#: Statuses by which a vendor refuses what is in a request, and not its address or its sender:
 #: of a request that a backend made, the pictures.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
 
@@ -528,7 +528,7 @@ def outcome_of_error(error: FaceMatchError, *, has_answered: bool = True) -> Out
     """What an error means for the pair.
 
     A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
-    system cannot use it, and nobody would be let in by it. What was certainly not charged may be
+    system cannot use it, and nobody would be accepted by it. What was certainly not charged may be
     asked again.
 
     Args:

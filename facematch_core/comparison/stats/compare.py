@@ -3,7 +3,7 @@
 Both are compared at the required FMR, each at its own threshold. Each threshold is an estimate from
 a few false matches, and of two equal systems one gets the lower threshold by luck; so people are
 drawn again, thresholds are chosen anew on whoever was drawn, and what the difference of the FRR
-does then is its interval and its p-value. The exact test and interval at fixed thresholds stand
+does then is its interval and its p-value. The exact test and interval at fixed thresholds are
 beside them.
 """
 
@@ -371,10 +371,8 @@ def _judged(one: Difference, adjusted: float, alpha: float, required_fmr: float)
     else:
         verdict = "that may be chance"
     if one.beyond:
-        lets, this = ("lets", "it") if len(one.beyond) == 1 else ("let", "them")
-        verdict += (
-            f"; but {' and '.join(one.beyond)} {lets} in more than that, which flatters {this}"
-        )
+        exceeds, it = ("exceeds", "it") if len(one.beyond) == 1 else ("exceed", "them")
+        verdict += f"; but {' and '.join(one.beyond)} {exceeds} that FMR, which flatters {it}"
     return attrs.evolve(
         one,
         p_adjusted=adjusted,
@@ -388,7 +386,7 @@ def _judged(one: Difference, adjusted: float, alpha: float, required_fmr: float)
 def _genuine(one: Difference) -> str:
     if one.pairs == one.subjects:
         return f"{one.pairs:,} genuine people"
-    return f"{one.pairs:,} attempts of {one.subjects:,} genuine people"
+    return f"{one.pairs:,} attempts by {one.subjects:,} genuine people"
 
 
 def _check(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> None:

@@ -507,7 +507,7 @@ def _reviewed(table: ScoreTable) -> NDArray[np.bool_]:
 
 
 def _came_to(table: ScoreTable, threshold: float | None) -> NDArray[np.int8]:
-    """int8, (N,): what each pair came to; `_FAILED` for what was not acquired or not answered."""
+    """int8, (N,): what each pair came to; `_FAILED` for failures to acquire and to answer."""
     threshold = _resolved(table, threshold)
     passed = table.passed(threshold)
     came = np.where(passed, _PASSED, _TURNED_AWAY).astype(np.int8)

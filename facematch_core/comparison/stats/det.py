@@ -65,7 +65,7 @@ def det_curve(
         mated, non_mated: Scores, higher is more alike; at least one of each.
         mated_failures: Mated pairs without a score: refused at every threshold, so that the curve
             shows FRR for FNMR.
-        non_mated_failures: Non-mated pairs without a score: never let in (FAR for FMR).
+        non_mated_failures: Non-mated pairs without a score: never accepted (FAR for FMR).
         rule: ABOVE or AT_LEAST.
 
     Raises:
@@ -93,7 +93,7 @@ def det_curve(
 def eer(curve: DetCurve) -> float:
     """The equal error rate, 0-1: where FMR equals FNMR, between two steps by a straight line.
 
-    Failures to acquire play no part, whether the curve holds them or not. It stands at a threshold
+    Failures to acquire play no part, whether the curve holds them or not. It is at a threshold
     that nobody uses, so it is no headline.
     """
     return curve.equal

@@ -1,7 +1,7 @@
 """How groups of people fare at one threshold for all, after ISO/IEC 19795-10.
 
 ISO/IEC 19795-10:2024, "Biometric performance testing and reporting: Quantifying biometric system
-performance variation across demographic groups": each group's rates stand at one common threshold,
+performance variation across demographic groups": each group's rates are at one common threshold,
 beside the rate of all, with what chance explains; FMR is that of non-mated pairs *within* a group,
 because people are mistaken for their like. A group without an error takes part: its rate has an
 upper end.
@@ -299,7 +299,9 @@ def _verdict(one: GroupDifference, *, is_real: bool, at_least: float) -> str:
             f"{one.sentence} That is not chance: group {one.worst} has at least {shown:g} times "
             f"the rate of group {one.best}."
         )
-    return f"{one.sentence} That is not chance, but how many times as often it is, is not shown."
+    return (
+        f"{one.sentence} That is not chance, but these pairs do not show how many times as often."
+    )
 
 
 def _share(rate: Rate) -> str:

@@ -16,6 +16,7 @@ with small expected number of positive counts estimated from survey data", Surve
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -69,6 +70,28 @@ def exact_interval(errors: int, trials: int, confidence: float = 0.95) -> Interv
     )
 
 
+def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int | None:
+    """The fewest that suffice, at least 1, found by doubling and halving.
+
+    Args:
+        suffices: Whether so many do; then more do, too.
+        most: None is answered where more than about this many are needed; by default there is no
+            end.
+    """
+    few, enough = 0, 16
+    while not suffices(enough):
+        few, enough = enough, 2 * enough
+        if most is not None and enough > most:
+            return None
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        if suffices(middle):
+            enough = middle
+        else:
+            few = middle
+    return enough
+
+
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
     """The rate, 0-1, that the true one stays below with `confidence`, one-sided.
 
@@ -115,7 +138,7 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
 
 
 class Clusters:
-    """Who stands behind pairs: the same at every threshold, so that it is found once.
+    """Who is behind pairs: the same at every threshold, so that it is found once.
 
     Args:
         first: int64, (T,): the person of a mated pair, or one person of a non-mated one.
@@ -123,8 +146,8 @@ class Clusters:
 
     Attributes:
         trials: How many pairs there are.
-        people: How many people stand behind them.
-        is_mated: Whether one person stands behind each pair, not two.
+        people: How many people are behind them.
+        is_mated: Whether one person is behind each pair, not two.
         ends: int64, (1 or 2, T): the people of each pair, numbered from 0 to `people` - 1.
     """
 
@@ -176,7 +199,7 @@ def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 
 
     Args:
         errors: bool, (T,), at least one pair.
-        clusters: Who stands behind each of the T pairs.
+        clusters: Who is behind each of the T pairs.
         confidence: Two-sided, between 0 and 1.
 
     Returns:

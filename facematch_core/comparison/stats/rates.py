@@ -33,7 +33,7 @@ class RatesAt:
         fmr: False match rate: non-mated pairs that pass, among those acquired.
         fnmr: False non-match rate: mated pairs that do not pass, among those acquired.
         far: Non-mated pairs that pass, among all answered: ``FMR * (1 - FTA)``.
-        frr: Mated pairs that do not pass or were not acquired, among all answered:
+        frr: Mated pairs that do not pass or failed to acquire, among all answered:
             ``FTA + FNMR * (1 - FTA)``.
         fta_mated, fta_non_mated: Failures to acquire, among all answered.
     """
@@ -170,7 +170,7 @@ def concentration(table: ScoreTable, threshold: float | None) -> Concentration |
 
 
 class _Pairs(NamedTuple):
-    """Pairs that count: their places in the table, rising, and who stands behind them."""
+    """Pairs that count: their places in the table, rising, and who is behind them."""
 
     rows: NDArray[np.int64]
     clusters: Clusters

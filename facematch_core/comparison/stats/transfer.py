@@ -144,7 +144,7 @@ def _sentence(found: Transfer) -> str:
         "no upper end" if found.high is None else f"{found.high:g}",
     ]
     words = (
-        f"{found.new} at {found.new_threshold:g} ({bounds[0]} to {bounds[1]}) lets in as many "
+        f"{found.new} at {found.new_threshold:g} ({bounds[0]} to {bounds[1]}) accepts as many "
         f"others as {found.old} at {found.threshold:g}: {found.new_false_matches:,} and "
         f"{found.false_matches:,} of {found.non_mated:,} non-mated pairs."
     )

@@ -59,7 +59,7 @@ def draw_pairs(
         name: Of the study.
 
     Raises:
-        InvalidRequest: more pairs are wanted than there are, or none at all; a file stands there
+        InvalidRequest: more pairs are wanted than there are, or none at all; a file is there
             twice; or `within` names no column.
     """
     groups = groups or {}
@@ -152,7 +152,7 @@ def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
         for picture in sorted(pictures[person]):
             if picture in whose:
                 raise InvalidRequest(
-                    f"The picture {str(picture)[:200]!r} stands there twice, of "
+                    f"The picture {str(picture)[:200]!r} is there twice, of "
                     f"{whose[picture][:60]!r} and of {person[:60]!r}."
                 )
             whose[picture] = person

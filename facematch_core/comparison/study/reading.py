@@ -30,6 +30,7 @@ from facematch_core.comparison.cells import (
 )
 from facematch_core.comparison.model import Grouping
 from facematch_core.errors import InvalidRequest
+from facematch_core.files import write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,7 +163,7 @@ class Study:
 
     @cached_property
     def _in_order(self) -> tuple[str, ...]:
-        """Everybody, in the order in which they first stand in a pair."""
+        """Everybody, in the order in which they first are in a pair."""
         both = ((pair.probe_subject, pair.reference_subject) for pair in self.pairs)
         return tuple(dict.fromkeys(name for two in both for name in two))
 
@@ -181,7 +182,7 @@ def read_study(
     Args:
         source: A ``.csv`` file of pairs, a ``.txt`` file of pairs as LFW has them, or a folder with
             one folder for each person: then pairs are drawn.
-        pictures: For a ``.txt`` file, the folder of people; None for the one that it stands in.
+        pictures: For a ``.txt`` file, the folder of people; None for the one that it is in.
         mated, non_mated, split, seed: For a folder, as `draw_pairs` takes them.
 
     Raises:
@@ -325,7 +326,7 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         InvalidRequest: a name begins or ends with a space, which no reader of CSV would keep.
         OSError: it cannot be written.
     """
-    path.write_bytes(pairs_csv(path, study))
+    write_file(path, pairs_csv(path, study))
 
 
 def pairs_csv(path: Path, study: Study) -> bytes:
@@ -376,7 +377,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
 
     Args:
         path: The file.
-        people: Who may stand there: the names of their folders.
+        people: Who may be there: the names of their folders.
 
     Returns:
         Column to person to group; every column of the file.
@@ -435,7 +436,7 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
 
     Args:
         path: The file.
-        pictures: The folder of people; None for the one that the file stands in.
+        pictures: The folder of people; None for the one that the file is in.
 
     Raises:
         InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
@@ -496,7 +497,7 @@ def _are_numbers(*cells: str) -> bool:
 def problems_of(pairs: Sequence[StudyPair]) -> Iterator[str]:
     """What speaks against pairs, each with its place.
 
-    There is no pair; a file is missing; a pair stands there twice, is one picture with itself, or
+    There is no pair; a file is missing; a pair is there twice, is one picture with itself, or
     is said to be of other people than its names say; or a picture shows two people.
     """
     if not pairs:

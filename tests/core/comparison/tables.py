@@ -2,8 +2,9 @@
 
 import attrs
 import numpy as np
+import pytest
 
-from facematch_core import Environment, ThresholdRule
+from facematch_core import Environment, InvalidRequest, ThresholdRule
 from facematch_core.comparison.model import Answers, Grouping, ScoreTable
 
 #: No score: a failure to acquire.
@@ -131,3 +132,20 @@ def real(one):
         price=0.05,
         currency="USD",
     )
+
+
+def reads(path, reader):
+    """Reads text or bytes as a file at `path`."""
+
+    def read(text):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return reader(path)
+
+    return read
+
+
+def refused(read, text):
+    """The lines that say why a text is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        read(text)
+    return str(caught.value).splitlines()

@@ -26,10 +26,14 @@ from facematch_mock_server import MockServer
 
 FACES = Path(__file__).parents[4] / "shared" / "data" / "faces"
 
-pytestmark = pytest.mark.skipif(
-    not (FACES / "pairs.csv").exists(),
-    reason="the pictures show people who did not agree to it; they are kept outside of the project",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (FACES / "pairs.csv").exists(),
+        reason="the pictures show people who did not agree to it; they are kept outside of the "
+        "project",
+    ),
+]
 
 REQUIRED_FMR = 0.01
 

@@ -19,15 +19,16 @@ def test_twenty_pairs_say_plainly_what_they_cannot_show():
     """Ten pairs of each kind, all of them right: that is next to nothing."""
     found = told([answers([90] * 10, [10] * 10)], required_fmr=1e-3)
     assert found["fmr_floor", "a"] == (
-        "An FMR of 0.001 cannot be shown for a: that takes at least 2,995 non-mated pairs without "
-        "one error, and 10 were compared."
+        "10 non-mated pairs are too few to show that a stays below an FMR of 0.1 %: it takes 2,995 "
+        "without an error."
     )
     assert found["fnmr_floor"] == (
-        "An FRR of 1 % cannot be shown: that takes at least 299 mated pairs without one error, and "
-        "10 were judged."
+        "10 mated pairs are too few to show an FRR below 1 %: it takes 299 without an error."
     )
     assert found["few_people"].startswith("30 people were judged.")
-    assert found["few_errors", "a"] == "The FRR of a to a digit: it rests on 0 errors."
+    assert found["few_errors", "a"] == (
+        "An exact FRR for a: it made no errors, so only the upper end (31 %) means anything."
+    )
     assert {"no_groups", "impostors", "one_system"} < set(found)
     assert found["unknown_origin", "a"]
 
@@ -52,7 +53,7 @@ def test_people_whom_nobody_named():
     one = answers([90] * 10, [10] * 10)
     assert "people_unknown" not in told([one])
     found = told([one, attrs.evolve(changed(one, name="b"), people_known=False)])
-    assert found["people_unknown"].startswith("How many people there are: only pictures are named.")
+    assert found["people_unknown"].startswith("The file does not name people, so we guessed who")
     assert evaluate([attrs.evolve(one, people_known=False)]).study.people_known is False
 
 
@@ -83,7 +84,7 @@ def test_no_threshold():
     """The reason is told."""
     found = told([answers([90], [95, 20])], required_fmr=0.1)
     assert found["no_threshold", "a"] == (
-        "How a does at an FMR of 0.1. Two different people have the highest score of all pairs "
+        "How a does at an FMR of 10 %. Two different people have the highest score of all pairs "
         "(95): no threshold keeps them out and lets anybody in."
     )
 
@@ -106,17 +107,19 @@ def test_the_floor_is_enough():
     assert {("fmr_floor", "a"), "fnmr_floor"} < set(told([short], required_fmr=1e-3))
 
 
-@pytest.mark.parametrize(("wrong", "word"), [(1, "1 error."), (2, "2 errors.")])
+@pytest.mark.parametrize(("wrong", "word"), [(1, "one error"), (2, "only 2 errors")])
 def test_few_errors_are_counted(wrong, word):
     """In words that fit."""
     one = answers([90] * 40 + [5] * wrong, [10] * 40)
-    assert told([one], required_fmr=0.01)["few_errors", "a"].endswith(word)
+    assert told([one], required_fmr=0.01)["few_errors", "a"].startswith(
+        f"An exact FRR for a: it made {word}, so rely on the interval ("
+    )
 
 
 def test_the_floor_counts_answers():
     """What was asked and not answered shows nothing (300 answered of 3,000)."""
     one = unanswered(answers([90] * 300, [10] * 3000), np.arange(600, 3300))
-    assert "and 300 were compared" in told([one])["fmr_floor", "a"]
+    assert told([one])["fmr_floor", "a"].startswith("300 non-mated pairs are too few")
 
 
 def test_a_person_who_causes_most_false_matches():

@@ -22,7 +22,7 @@ from facematch_core.comparison.gate import (
     read_requirements,
 )
 from facematch_core.comparison.model import Interval, Method, Rate
-from facematch_core.comparison.numbers import upper
+from facematch_core.comparison.numbers import upper_percent
 from facematch_core.comparison.stats import bounds, exact_interval, exact_upper, trials_for
 
 DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, required_fmr=2e-3)
@@ -65,8 +65,9 @@ def test_pass():
         False,
     )
     assert found.sentence == (
-        f"a at the threshold {found.threshold:g}: the FMR is below {upper(fmr.high)} "
-        f"(limit 0.01) and the FRR is below {upper(fnmr.high)} (limit 0.05)."
+        f"a at the threshold {found.threshold:g}, chosen for an FMR of 0.2 %: the FMR is below "
+        f"{upper_percent(fmr.high)} % (limit 1 %) and the FRR is below "
+        f"{upper_percent(fnmr.high)} % (limit 5 %)."
     )
 
 
@@ -125,8 +126,8 @@ def test_n_more_comparisons_about_so_much_money():
     assert (found.more, found.cost, found.currency) == (118, 5.9, "USD")
     assert found.sentence.endswith(
         "About 99 more non-mated and 19 more mated pairs of new people, about 5.90 USD, "
-        "would show a pass with 95% confidence if the same rates are seen again; every "
-        "second such test set sees higher ones, so plan for half as many again."
+        "would show a pass with 95 % confidence if the same rates are seen again; half of "
+        "such tests will see more errors, so plan for half as many again."
     )
 
 
@@ -139,7 +140,7 @@ def test_only_what_is_missing_is_bought():
 
 @pytest.mark.parametrize(
     ("money", "told"),
-    [({}, "at a price that nobody gave"), ({"price": 0.0, "currency": "USD"}, "at no charge")],
+    [({}, "people (no price given) would"), ({"price": 0.0, "currency": "USD"}, "at no charge")],
 )
 def test_money_that_nobody_asks(money, told):
     """Or that nobody told of."""
@@ -166,7 +167,7 @@ def test_no_number_of_pairs_would_do():
     assert (found.outcome, found.more, found.cost) == (Outcome.INCONCLUSIVE, None, None)
     assert found.leans_to_fail
     assert found.sentence.endswith(
-        "The FRR that was seen, 0.075, is itself not below the limit: it leans to FAIL. If it is "
+        "The FRR that was seen, 7.5 %, is itself not below the limit: it leans to FAIL. If it is "
         "the true one, no number of pairs shows a pass."
     )
 
@@ -177,7 +178,7 @@ def test_too_close_to_the_limit():
     found = one(at_default(40, 1, 400, 0), near)
     assert not found.leans_to_fail
     assert found.sentence.endswith(
-        "is so close to the limit that no number of pairs that anybody would compare shows a pass."
+        "is so close to the limit that no affordable number of pairs shows a pass."
     )
 
 
@@ -222,7 +223,7 @@ def test_nothing_of_one_kind_was_seen():
     made = unanswered(at_default(59, 0, 20, 0), slice(59, None))
     found = one(made, AS_ASKED)
     assert (found.rates[0].low, found.rates[0].high, found.rates[0].more) == (None, None, 299)
-    assert "nothing is known of the FMR (limit 0.01)" in found.sentence
+    assert "the FMR is unknown (limit 1 %)" in found.sentence
 
 
 def test_bounds_are_one_sided_whatever_the_report_was_made_for():
@@ -498,7 +499,7 @@ def test_no_such_requirements(tmp_path):
     for content in (b"x = ", b"\xff", b"a = [" * 3000):
         path = tmp_path / "broken.toml"
         path.write_bytes(content)
-        with pytest.raises(InvalidRequest, match="no TOML"):
+        with pytest.raises(InvalidRequest, match="not valid TOML"):
             read_requirements(path)
     path.write_bytes(b"#" * ((1 << 20) + 1))
     with pytest.raises(InvalidRequest, match="over 1048576 bytes"):

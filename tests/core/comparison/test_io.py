@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from core.comparison.tables import reads, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -41,20 +42,12 @@ ARRAYS = ("mated", "decisions", "acquired", "answered")
 @pytest.fixture
 def read(tmp_path):
     """Reads text as a file of scores."""
-
-    def _read(text):
-        path = tmp_path / "scores.csv"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_scores(path)
-
-    return _read
+    return reads(tmp_path / "scores.csv", read_scores)
 
 
 def refusals(read, text):
     """The lines in which faults of a text are told."""
-    with pytest.raises(InvalidRequest) as caught:
-        read(text)
-    return str(caught.value).splitlines()[1:]
+    return refused(read, text)[1:]
 
 
 def test_the_smallest_file(read):
@@ -172,7 +165,7 @@ def test_every_fault_with_its_line(read):
         "  line 4: pair is empty",
         "  line 4: acquired is 'ja'; write 1 or 0",
         "  line 4: the pair is said to be non-mated, and its people are called 'A' and 'A'",
-        "  line 6: it is not acquired, and has a score",
+        "  line 6: it is a failure to acquire, and has a score",
         "  line 6: elapsed_s is below 0",
         "  line 7: elapsed_s is 'inf'; write a number, or leave it empty",
         "  line 7: billed is 'sometimes'; write yes, no or unknown",
@@ -196,7 +189,7 @@ def test_faults_between_lines(read):
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
     ) == [
-        "  line 3: the pair '1' of 'a' is there twice: it is in line 2",
+        "  line 3: the pair '1' of 'a' appears twice: it is in line 2; keep one of the two lines",
         "  line 3: rule of 'a' is 'at_least', and 'above' in line 2",
         "  line 4: the pair '2' has no line for 'b'; all systems need the same pairs",
         "  line 4: 'A' is in the group 'm' of sex, and above in 'f'",
@@ -214,14 +207,12 @@ def test_faults_between_lines(read):
         (f'{HEAD}\n"a', "is no CSV: unexpected end of data"),
         (f'{HEAD},note\na,1,1,A,A,5,"open', "is no CSV: unexpected end of data"),
         (f"{HEAD.removesuffix(',score')}\na,1,1,A,A", "there is neither a column score nor"),
-        (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' stands there twice"),
+        (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' is there twice"),
     ],
 )
 def test_what_is_no_such_file(read, text, told):
     """One sentence tells what is wrong with the whole of it."""
-    with pytest.raises(InvalidRequest) as caught:
-        read(text)
-    assert told in str(caught.value)
+    assert told in "\n".join(refused(read, text))
 
 
 def test_a_missing_file(tmp_path):
@@ -279,7 +270,7 @@ def test_a_problem_that_all_lines_share_is_said_once(read):
         (
             "kilograms",
             ("1", ""),
-            "the column 'kilograms' is unknown; remove it, ignore it, or call it note",
+            "the column 'kilograms' is unknown; delete it, or add `--ignore kilograms`",
         ),
     ],
 )
@@ -293,6 +284,35 @@ def test_a_column_that_nobody_knows(read, tmp_path, column, cells, told):
     wide = f"image1,image2,label,ours,{column}\na,b,1,2,{one}\na,c,0,3,{other}\n"
     if column != "kilograms":
         assert told in refusals(read, wide)[0]
+
+
+def test_a_header_that_was_not_split(read):
+    """One problem, not one for each column that is then missing."""
+    text = "image1|image2|label|ours\na|b|1|2\n"
+    (said,) = refusals(read, text)
+    assert said == (
+        "  line 1: the header is one column, 'image1|image2|label|ours': separate columns with "
+        "commas, semicolons or tabs"
+    )
+
+
+def test_decimal_commas_throughout(read):
+    """A system whose every score has one is a system all the same; all lines are one problem."""
+    head = "image1;image2;label;ours;theirs\n"
+    one = f"{head}a;b;1;78,9;3\na;c;0;12;4\n"
+    assert refusals(read, one) == ["  line 2: ours: '78,9' is no number; write 78.9"]
+    several = f"{head}a;b;1;78,9;3\na;c;0;12,5;4\n"
+    assert refusals(read, several) == [
+        "  lines 2 and 3: ours: '78,9' is no number; write 78.9, and so in all lines"
+    ]
+
+
+def test_a_pair_twice_in_a_wide_table(read):
+    """One problem for each line, however many systems it is of."""
+    text = "image1,image2,label,ours,theirs\na,b,1,78,3\na,c,0,12,4\na,b,1,78,3\n"
+    assert refusals(read, text) == [
+        "  line 4: the pair 'a' and 'b' appears twice: it is in line 2; keep one of the two lines"
+    ]
 
 
 def test_the_usual_wide_table(read):
@@ -347,30 +367,29 @@ def test_names_that_are_certain(read, head, line, name):
 @pytest.mark.parametrize(
     ("head", "told"),
     [
-        ("image1,image2,ours", ["the column mated (or same, or label) is missing"]),
-        ("label,ours", ["the column probe_subject is missing: pairs of one person are not"]),
-        ("image1,label,ours", ["the column reference is missing"]),
-        ("image1,image2,label", ["neither a column score nor a column of numbers for each"]),
-        ("image1,image2,label,distance", ["of distances less is more alike"]),
-        ("image1,image2,label,ours,age", ["the column 'age' is unknown"]),
+        ("image1,image2,ours", "the column mated (or same, or label) is missing"),
+        ("label,ours", "the column probe_subject is missing: pairs of one person are not"),
+        ("image1,label,ours", "the column reference is missing"),
+        ("image1,image2,label", "neither a column score nor a column of numbers for each"),
+        ("image1,image2,label,distance", "of distances less is more alike"),
+        ("image1,image2,label,ours,age", "the column 'age' is unknown"),
         (
             "image1,image2,label,ours,price2x",
-            ["the column 'price2x' is unknown; did you mean pric"],
+            "the column 'price2x' is unknown; did you mean pric",
         ),
-        ("image1,image2,label,similarity,confidence", ["may each be score: call the right one"]),
-        ("image1,image2,label,match,ours", ["the columns 'label' and 'match' may each be mated"]),
-        ("image1,image2,label,mated,score", ["the column 'label' is unknown"]),
-        ("image1,image2,label,ours,price_b", ["the column 'price_b' is unknown; did you mean pri"]),
-        ("image1,image2,label,ours,elapsed_s", ["'elapsed_s' says something of one answer"]),
-        ("image1,image2,label,ours,", ["a column has no name"]),
+        ("image1,image2,label,similarity,confidence", "may each be score: call the right one"),
+        ("image1,image2,label,match,ours", "the columns 'label' and 'match' may each be mated"),
+        ("image1,image2,label,mated,score", "the column 'label' is unknown"),
+        ("image1,image2,label,ours,price_b", "the column 'price_b' is unknown; did you mean pri"),
+        ("image1,image2,label,ours,elapsed_s", "'elapsed_s' says something of one answer"),
+        ("image1,image2,label,ours,", "a column has no name"),
     ],
 )
 def test_names_that_are_not_certain(read, head, told):
     """What is missing or doubtful is asked for; an example shows what a table looks like."""
     cells = ",".join("5" if name != "label" else "1" for name in head.split(","))
     said = "\n".join(refusals(read, f"{head}\n{cells}\n"))
-    for words_told in told:
-        assert words_told in said
+    assert told in said
     if "missing" in said or "neither" in said:
         assert "image1,image2,label,vendor_a,vendor_b (one line for each pair)" in said
         assert "system,pair,label,probe_subject,reference_subject,score (one line" in said
@@ -419,7 +438,7 @@ def test_a_wide_line_has_no_answer_of_everybody(tmp_path, column):
 def test_decimal_commas(read):
     """Are no thousands: the number is written as it should be."""
     (told,) = refusals(read, "image1;image2;label;ours\na;b;1;5.5\nc;d;1;97,5\n")
-    assert told == "  line 3: ours is '97,5'; write the decimals behind a point: 97.5"
+    assert told == "  line 3: ours: '97,5' is no number; write 97.5"
 
 
 # People
@@ -475,9 +494,11 @@ def test_pairs_of_pictures_need_no_other_name(read):
     first, second = read(f"{head}x,a,b,1,5\nx,a,c,0,6\ny,a,c,0,7\ny,a,b,1,8\n")
     assert first.table.scores.tolist() == [5, 6]
     assert second.table.scores.tolist() == [8, 7]
-    assert refusals(read, f"{head}x,a,b,1,5\nx,a,b,1,6\n") == [
-        "  line 3: the pair 'a' and 'b' of 'x' is there twice: it is in line 2"
-    ]
+    (twice,) = refusals(read, f"{head}x,a,b,1,5\nx,a,b,1,6\n")
+    assert twice == (
+        "  line 3: the pair 'a' and 'b' of 'x' appears twice: it is in line 2; keep one of the two "
+        "lines"
+    )
     (told,) = refusals(read, "system,label,person1,person2,score\nx,1,A,A,5\ny,1,A,A,5\n")
     assert "the column pair is missing: several systems" in told
 

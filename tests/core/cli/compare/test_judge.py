@@ -46,7 +46,7 @@ def test_the_verdict_comes_first_then_one_table(run, scores):
     answer = run(*scores, "--fmr", "0.01")
     assert answer.exit_code == 0, answer.output
     note, first, empty, header, one, two, decides, why, *_ = answer.stdout.splitlines()
-    assert note.startswith("note: only practice: one")
+    assert note.startswith("note: practice only: one")
     assert first.startswith("At 1 false match in 100, one turns away 2 of 300 ")
     assert "and that is not chance" in first
     assert empty == ""
@@ -103,6 +103,26 @@ def test_costs_are_in_the_currency_of_the_prices(run, run_json, tmp_path, more):
     mixed = run(*words, "--currency", "USD")
     assert mixed.exit_code == 2
     assert "a charges in EUR, and the costs are in USD" in mixed.stderr
+
+
+def test_costs_without_prices_say_so(run, run_json, tmp_path):
+    """Costs of errors alone do not pass as all costs; --price completes them."""
+    write_scores(tmp_path / "s.csv", [crowd("a", people=60), crowd("b", people=60, seed=3)])
+    words = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01")
+    sentence = "No price of a call is known; these are the costs of errors only."
+    assert sentence in run(*words, *COSTS).stdout
+    assert sentence not in run(*words).stdout
+    half = run(*words, *COSTS, "--price", "a=0.05").stdout
+    assert "No price of a call to b is known; its costs are those of errors only." in half
+    prices = ("--price", "a=0.05", "--price", "b=0", "--currency", "EUR")
+    code, told = run_json(*words, *COSTS, *prices)
+    assert (code, told["costs"]["currency"]) == (0, "EUR")
+    assert [one["service"]["price"] for one in told["systems"]] == [0.05, 0]
+    assert told["systems"][0]["cost"]["at_required"]["calls"] == pytest.approx(0.05)
+    assert "no_price" not in {one["code"] for one in told["caveats"]}
+    wrong = run(*words, "--price", "c=1")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "--price: no system is called 'c' here" in wrong.stderr
 
 
 def test_a_gallery_is_asked_for_and_warned_of(run, tmp_path):
@@ -271,7 +291,10 @@ def test_of_several(run, gate):
     assert answer.exit_code == 1
     lines = answer.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["PASS", "FAIL", "FAIL"]
-    assert lines[-1] == "FAIL  overall, by Our door"
+    assert (
+        lines[-1]
+        == "FAIL  overall, by Our door: all must pass; name the one that you want with --system"
+    )
     assert run(*words, "--system", "good").exit_code == 0
     wrong = run(*words, "--system", "god")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
@@ -297,6 +320,19 @@ def test_of_a_report(run, gate, tmp_path):
         answer = run("compare", "gate", "--report", path, "--requirements", "door.toml")
         assert answer.exit_code == code
     assert "chose thresholds for an FMR of 0.001, and the requirements door" in answer.stderr
+
+
+def test_the_price_of_more_pairs(run, gate, tmp_path):
+    """A price that is given replaces the one that was known, of answers and of a report."""
+    words = gate(OPEN)
+    assert "USD" in run(*words).stdout
+    dear = run(*words, "--price", "open=100", "--currency", "EUR")
+    assert "00.00 EUR, would show" in dear.stdout
+    (tmp_path / "report.json").write_text(
+        json.dumps(evaluate([OPEN], required_fmr=2e-3, confidence=0.9).to_dict())
+    )
+    words = ("compare", "gate", "--report", tmp_path / "report.json", "--requirements", "door.toml")
+    assert run(*words, "--price", "open=100", "--currency", "EUR").stdout == dear.stdout
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"kind": "match"}', None])
@@ -370,7 +406,7 @@ def test_sp800_63a(run, tmp_path):
     write_scores(tmp_path / "s.csv", [answers([90] * 100, [10] * 100)])
     answer = run("compare", "gate", "--scores", "s.csv", "--requirements", "sp800-63a")
     assert answer.exit_code == 3
-    assert "(limit 0.0001)" in answer.stdout
+    assert "(limit 0.01 %)" in answer.stdout
     assert "section 3.1.11" in answer.stderr
 
 
@@ -382,7 +418,9 @@ def test_what_is_judged_is_what_is_shipped(run, gate, tmp_path):
     assert answer.stdout.splitlines()[-1] == "written to good.json"
     made = Calibration.read(tmp_path / "good.json")
     (point,) = made.points
-    assert f"good at the threshold {point.threshold:g}: " in answer.stdout
+    assert (
+        f"good at the threshold {point.threshold:g}, chosen for an FMR of 0.2 %: " in answer.stdout
+    )
     assert (point.max_fmr, point.is_bounded) == (0.01, True)
     assert point.upper <= 0.01
     assert (made.backend, made.model, made.expires_at is None) == ("fake", "m1", False)
@@ -442,9 +480,9 @@ def test_a_file_that_verifiers_read(threshold, tmp_path):
         assert (point.errors, point.trials) == (choice.fmr.errors, 12_000)
         assert not point.is_bounded
     first, second, last = answer.stdout.splitlines()
-    assert first.startswith(f"FMR 0.01: threshold {made.points[0].threshold:g} (fake/v1); 1")
-    assert "of 12,000 pairs of different people pass, so the true FMR is below 0.01" in first
-    assert second.startswith("FMR 0.001: ")
+    assert first.startswith(f"FMR 1 %: threshold {made.points[0].threshold:g} (fake/v1); 1")
+    assert "of 12,000 pairs of different people pass, so the true FMR is below 1.2 %" in first
+    assert second.startswith("FMR 0.1 %: ")
     assert last == "written to t.json"
 
 

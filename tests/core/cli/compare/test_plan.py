@@ -22,7 +22,7 @@ def test_a_plan_for_people(run):
     assert lines[5].split() == floor
     assert lines[8].startswith("up to 10")
     assert "What less money shows at best, without one error:" in lines
-    assert "with `compare draw --split` half is judged" in answer.stdout
+    assert "pairs of `compare draw --split` are judged" in answer.stdout
     assert lines[-6].split() == ["didit", "1,512.75", "299", "29,956", "0.0002", "0.02"]
     assert lines[-1].split() == ["other", "3,025.50", "29", "2,996", "0.002", "0.19"]
 
@@ -85,6 +85,15 @@ def test_without_a_price(run):
     assert "with 90 % confidence" in answer.stdout
     assert "What less money" not in answer.stdout
     assert "USD" not in answer.stdout
+
+
+def test_a_budget_that_shows_nothing_is_no_advice(run):
+    """By default a share of the cost that only shows a rate above a half is left out."""
+    words = ("compare", "plan", "--fmr", "0.05", "--frr", "0.1", "--price", "a=0.05")
+    rows = run(*words).stdout.split("less money")[1].splitlines()[4:]
+    assert rows
+    assert all(float(row.split()[-1]) <= 0.5 for row in rows)
+    assert run(*words, "--budget", "0.2").stdout.splitlines()[-1].split()[:2] == ["a", "0.20"]
 
 
 def test_budgets(run):

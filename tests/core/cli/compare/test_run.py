@@ -15,7 +15,7 @@ from fakes import FakeBackend, match_result
 from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score, config
 from facematch_core.cli import _app, common
 from facematch_core.comparison.run import RunDatabase
-from facematch_core.comparison.run import run as running
+from facematch_core.comparison.run import looks as running
 from facematch_core.comparison.study import write_pairs_csv
 from facematch_core.errors import AuthenticationFailed, RateLimited
 
@@ -45,8 +45,8 @@ def test_it_asks_every_pair_once(run, pairs, scripted):
     first = run(*words)
     assert first.exit_code == 0, first.output
     assert first.stdout.splitlines() == [
-        "system  answered  failed  unresolved  no response  not acquired  left  charged",
-        "fake    6         0       0           0            0             0     6",
+        "system  answered  failed  unresolved  no response  FTA  left  charged",
+        "fake    6         0       0           0            0    0     6",
         "written to mine.db",
     ]
     assert "pairs: 6 pairs, 3 mated and 3 non-mated" in first.stderr
@@ -380,9 +380,7 @@ def test_what_is_not_acquired_is_told(run, pairs, scripted):
     """An answer all the same."""
     scripted.script = [match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))]
     answer = run("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
-    assert (
-        "fake    6         0       0           0            1             0     6" in answer.stdout
-    )
+    assert "fake    6         0       0           0            1    0     6" in answer.stdout
 
 
 def test_what_may_have_been_charged_is_shown(run, run_json, pairs, scripted):
@@ -396,7 +394,7 @@ def test_what_may_have_been_charged_is_shown(run, run_json, pairs, scripted):
     words = ("compare", "run", pairs, "--backend", "fake", "--yes", "--workers", "1")
     shown = run(*words)
     assert (
-        "fake    5         0       1           0            0             0     4 to 6"
+        "fake    5         0       1           0            0    0     4 to 6"
         in shown.stdout.splitlines()
     )
     _, told = run_json(*words)
@@ -420,9 +418,7 @@ def test_pairs_of_another_process(run, pairs, scripted, tmp_path):
     database.close()
     answer = run(*words)
     assert answer.exit_code == 0
-    assert (
-        "fake    5         0       0           0            0             0     5" in answer.stdout
-    )
+    assert "fake    5         0       0           0            0    0     5" in answer.stdout
     assert "1 pair with another process; of one that ended on another machine" in answer.stdout
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 from core.comparison.run.studies import Recorded, opener, states, write_study
-from fakes import match_result
+from fakes import match_result, opens_always
 
-from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score, config
+from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
 from facematch_core.cli import _app
 from facematch_core.comparison.run import RunDatabase, run_study
 from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
@@ -21,17 +21,7 @@ def _command(monkeypatch):
 @pytest.fixture
 def vendor(monkeypatch):
     """Whom the profile asks; its records can be looked at."""
-    backend = Recorded()
-
-    class Opened(Recorded):
-        def __new__(cls):
-            return backend
-
-        def __init__(self):
-            pass
-
-    monkeypatch.setattr(config, "backend_class", lambda _name: Opened)
-    return backend
+    return opens_always(monkeypatch, Recorded())
 
 
 @pytest.fixture
@@ -229,7 +219,7 @@ def test_after_an_error_that_would_meet_all_nobody_else_is_looked_for(run_json, 
     assert (code, len(asked)) == (5, 1)
     assert [(row["outcome"], row["reason"]) for row in told["looked"]] == [
         ("error", "Another key."),
-        ("skipped", "Not looked for, after the error before it."),
+        ("skipped", "Not looked up, because of the error before it."),
     ]
     assert len(told["open"]) == 2
 
@@ -250,8 +240,8 @@ def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, tmp_path, 
     ("words", "said"),
     [
         (("--charged",), "go with --resolve CALL"),
-        (("--resolve", "x"), "Say --charged or --not-charged"),
-        (("--resolve", "x", "--charged", "--not-charged"), "Say --charged or --not-charged"),
+        (("--resolve", "x"), "Choose --charged or --not-charged"),
+        (("--resolve", "x", "--charged", "--not-charged"), "Choose --charged or --not-charged"),
         (("--resolve", "x", "--charged", "--reconcile"), "Either --reconcile or --resolve"),
         (("--resolve", "x", "--charged"), "No call 'x' is unresolved here"),
         (("--study", "nothing"), "no such test set; there are: people"),

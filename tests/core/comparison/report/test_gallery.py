@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import pathlib
 import re
 
 import PIL.Image
@@ -55,7 +56,7 @@ def test_pictures_are_in_the_page_and_small(pictures):
     assert b"SECRET" not in first
     assert "This file holds faces." in html
     assert "two people, and it passed" in html
-    assert "large.jpg" in html
+    assert "/".join(pathlib.Path(pictures[0]).parts[-2:]) in html
     assert str(pictures[0]) not in html
 
 
@@ -83,7 +84,7 @@ def test_pairs_without_pictures(pictures):
     )
     root = read(gallery_html([bare]))
     assert "holds faces" not in root.text()
-    assert "no two faces were found" in root.text()
+    assert "no face was found in one of the pictures" in root.text()
     assert not [*root.all("img", "data")]
     check_numbers(root, {"gallery": [json.loads(json.dumps(as_json(bare)))]})
 

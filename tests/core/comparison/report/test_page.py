@@ -101,7 +101,7 @@ def test_the_first_table():
         "Threshold",
         "FMR: others pass",
         "FRR: turned away",
-        "FTA: not acquired",
+        "FTA: failure to acquire",
         "Cost of an attempt",
         "Price of a call",
         "95 of 100 calls within",
@@ -114,13 +114,13 @@ def test_the_first_table():
     assert "above the required 0.1 %" in rows[2]
     (table,) = (one for one in page("two").all("table") if "verdict-" in str(one.parent.attributes))
     heads = [words(one) for one in table.all("th") if one.attributes["scope"] == "col"]
-    assert heads[-1] == "FTA: not acquired"
+    assert heads[-1] == "FTA: failure to acquire"
 
 
 def test_nothing_was_wrong():
-    """Then the page says what is not ruled out."""
+    """Then the page says how high the true rate could be."""
     first = words(page("decisions_only"))
-    assert "1 in 150 not ruled out" in first
+    assert "could be as high as 1 in 150 above your 0.1 %" in first
     assert "0 of 300" in first
 
 
@@ -142,12 +142,13 @@ def test_sections_without_data_do_not_appear():
         "chains",
         "costs",
         "groups",
-        "concentration",
         "run",
+        "service",
+        "paired",
+        "concentration",
         "thresholds",
         "scores",
         "likelihoods",
-        "service",
         "rates",
         "tested",
         "method",
@@ -155,6 +156,7 @@ def test_sections_without_data_do_not_appear():
     assert sections(page("two")) == [
         "cannot",
         "differences",
+        "paired",
         "thresholds",
         "scores",
         "rates",
@@ -168,6 +170,30 @@ def test_sections_without_data_do_not_appear():
         assert [one.attributes["href"][1:] for one in nav.all("a")] == sections(page(name))
 
 
+def test_what_an_analyst_checks_is_folded():
+    """Whoever decides reads on without it; a link to it leads to a title that is seen."""
+    for name in ALL:
+        folded = [one for one in page(name).all("section") if "folded" in one.attributes.values()]
+        titles = [one.attributes["id"] for one in folded]
+        assert titles == sections(page(name))[-len(titles) :]
+        assert {"tested", "method"} <= set(titles)
+        assert ("paired" in titles) is ("differences" in sections(page(name)))
+        assert not {"cannot", "differences", "costs", "groups", "service"} & set(titles)
+        for one in folded:
+            (summary, *_) = one.all("summary")
+            assert [*summary.all("h2")]
+        assert page(name).text().count("For the analyst") == 1
+
+
+def test_the_assumptions_of_costs_stand_on_top():
+    """Beside the verdict where costs were given, and nowhere else."""
+    above, _, below = words(page("full")).partition("What this comparison cannot show")
+    assert "Costs assume that 1 % of all attempts are by impostors" in above
+    assert "a false rejection" in above
+    assert "Costs assume" not in below
+    assert "Costs assume" not in words(page("two"))
+
+
 def test_an_outage_is_no_rate():
     """Who never answered has no error rate, and there is nothing to draw."""
     assert not [one for one in page("silent").all("svg") if one.attributes.get("role") == "img"]
@@ -178,7 +204,7 @@ def test_an_outage_is_no_rate():
 
 def test_one_rule_decides_what_is_chance():
     """The table says of each difference what its `is_real` says."""
-    text = section("differences", "full")
+    text = section("paired", "full")
     assert text.count("not shown") == 2
     assert "yes: local is better" in text
     assert "decides is above the required FMR" in text
@@ -200,7 +226,7 @@ def test_the_page_says_what_the_document_says(name):
         *(one["sentence"] for s in known["systems"] for one in s["group_differences"]),
         *(cell["too_few"] for s in known["systems"] for cell in s["groups"] if cell["too_few"]),
     ):
-        assert plain(sentence) in whole
+        assert plain(sentence) in whole.replace("\xa0", " ")
 
 
 # --- Numbers ------------------------------------------------------------------------------------
@@ -226,7 +252,9 @@ def test_each_text_is_that_of_the_document(name):
     texts = [one for one in page(name).all("bdi") if "data-path" in one.attributes]
     assert texts
     for one in texts:
-        assert one.text() == plain(at(document(name), one.attributes["data-path"]))
+        # A number and its percent sign are on one line.
+        said = re.sub(r"(?<=\d)\xa0%", " %", one.text())
+        assert said == plain(at(document(name), one.attributes["data-path"]))
 
 
 def paths_under(raw, path=""):
@@ -242,11 +270,11 @@ def paths_under(raw, path=""):
 
 
 def test_every_number_of_the_document_is_on_the_page():
-    """But for degrees of freedom, curves that are only drawn, and what there is nothing of."""
+    """But for degrees of freedom, curves that are only drawn, and what nobody knows."""
     shown = {one.attributes["data-path"] for one in page("full").all("data")}
     missing = {path for path in paths_under(document("full")) if at(document("full"), path)} - shown
     drawn = re.compile(
-        r".*\.(freedom|confidence)|(.*\.groups|chains)\..*\.(effective|subjects)"
+        r".*\.(freedom|confidence)|systems\.1\.cost\.\w+\.calls|(.*\.groups|chains)\..*\.(effective|subjects)"
         r"|.*\.cost\.(impostors|curve.*)\.\d+|.*\.likelihood_ratios\.(scores|pav|logistic)\.\d+"
     )
     assert [one for one in sorted(missing) if not drawn.fullmatch(one)] == []

@@ -4,13 +4,6 @@ import pytest
 from core.comparison.run.studies import write_study
 
 from facematch_core.comparison.run import RunDatabase
-from facematch_core.testing import ManualClock
-
-
-@pytest.fixture
-def clock():
-    """Time that stands still."""
-    return ManualClock()
 
 
 @pytest.fixture

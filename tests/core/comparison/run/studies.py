@@ -3,6 +3,7 @@
 import datetime as dt
 import functools
 
+from attempts import attempt
 from fakes import FakeBackend, match_result, picture
 
 from facematch_core import Billing, Charged, FaceVerifier, Reconciled, Reconciliation, Score
@@ -139,3 +140,11 @@ class Recorded(FakeBackend):
         if found is None:
             return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason="Not yet.")
         return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=found)
+
+
+def asked(database, claim):
+    """Ask about a pair that is claimed; the call."""
+    call = attempt()
+    assert database.begin(claim, call)
+    assert database.ask(claim)
+    return call

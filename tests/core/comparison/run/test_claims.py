@@ -7,6 +7,7 @@ import pytest
 from attempts import attempt
 from core.comparison.run.studies import (
     answer,
+    asked,
     entered,
     failing,
     once,
@@ -65,14 +66,11 @@ def test_an_end_that_is_written_again_changes_nothing_of_the_next_claim(database
     """It was written, and nothing told of it: so it is written once more."""
     system = entered(database, 1)
     (first,) = database.claim(system.number)
-    call = attempt()
-    assert database.begin(first, call)
-    assert database.ask(first)
+    call = asked(database, first)
     assert database.end([(first, ended(state, call.id))]) == [True]
     database.release_failed(system.number, database._clock.now())
     (second,) = database.claim(system.number)
-    assert database.begin(second, attempt())
-    assert database.ask(second)
+    asked(database, second)
     assert database.end([(first, ended(state, call.id))]) == [False]
     assert states(database, system) == ["asked"]
 
@@ -82,9 +80,7 @@ def test_an_end_that_is_written_again_is_there(database, state):
     """And stays as it was written."""
     system = entered(database, 1)
     (claim,) = database.claim(system.number)
-    call = attempt()
-    assert database.begin(claim, call)
-    assert database.ask(claim)
+    call = asked(database, claim)
     for _ in range(2):
         assert database.end([(claim, ended(state, call.id))]) == [True]
     assert states(database, system) == [state]
@@ -298,9 +294,7 @@ def test_only_what_is_unresolved_is_resolved(database, state, billed):
     """Not what is under way, nor what is known: it would be asked, and paid for, again."""
     system = entered(database, 1)
     (claim,) = database.claim(system.number)
-    call = attempt()
-    assert database.begin(claim, call)
-    assert database.ask(claim)
+    call = asked(database, claim)
     assert not database.resolve(system.number, call.id, billed)
     assert database.end([(claim, ended(state, call.id))]) == [True]
     assert not database.resolve(system.number, call.id, billed)

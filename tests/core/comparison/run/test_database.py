@@ -1,6 +1,5 @@
 """A database: entered once, quick with many pairs, and nothing personal in it."""
 
-import threading
 import time
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from core.comparison.run.studies import (
     stored_study,
     write_study,
 )
+from fakes import together
 
 from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
 from facematch_core.comparison.run import RunDatabase, StoredSystem, run_study
@@ -138,22 +138,13 @@ def test_another_version_is_left_alone(database, address):
 
 def test_several_processes_enter_one_study_at_once(address):
     """The tables, the study and the pairs are made once."""
-    failures = []
 
     def enter():
-        try:
-            database = RunDatabase(address)
-            entered(database, 50)
-            database.close()
-        except BaseException as error:  # noqa: BLE001 - told by the test
-            failures.append(error)
+        database = RunDatabase(address)
+        entered(database, 50)
+        database.close()
 
-    threads = [threading.Thread(target=enter) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    assert together(6, enter) == [None] * 6
     database = RunDatabase(address)
     (study,) = database.studies()
     (one,) = database.systems(study.digest)

@@ -9,8 +9,8 @@ from core.comparison.run.studies import answer, failing, opener, states, write_s
 from fakes import FakeBackend, match_result
 
 from facematch_core import Billing, Charged, Decision, InvalidRequest, Score
-from facematch_core.comparison.run import Price, RunDatabase, read_answers, run_study
-from facematch_core.comparison.run import run as running
+from facematch_core.comparison.run import Price, RunDatabase, StudyRun, read_answers, run_study
+from facematch_core.comparison.run import looks as running
 from facematch_core.comparison.stats import sequential
 from facematch_core.comparison.stats.sequential import Looks
 from facematch_core.errors import AuthenticationFailed, RateLimited
@@ -117,8 +117,8 @@ def test_every_look_is_a_fair_sample(many, database):
     assert turns[0] == turns[1]
     assert sorted(turns[0]) == list(range(PAIRS))
     study = database.study()
-    assert running._places(study) == turns[0]
-    assert running._places(attrs.evolve(study, looks={**study.looks, "seed": "other"})) != turns[0]
+    assert running.places(study) == turns[0]
+    assert running.places(attrs.evolve(study, looks={**study.looks, "seed": "other"})) != turns[0]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_kill_around_a_look_changes_nothing(many, address, monkeypatch, moment
         if moment == "writing":
             patch.setattr(database, "write_look", die)
         if moment == "afterwards":
-            patch.setattr(running.StudyRun, "_summary", die)
+            patch.setattr(StudyRun, "_summary", die)
         with pytest.raises(Killed):
             run(many, systems, database, workers=1)
     database.close()

@@ -1,5 +1,6 @@
 """The database against a plain list: whatever happens to the processes, in whatever order."""
 
+import contextlib
 import itertools
 import tempfile
 
@@ -336,19 +337,16 @@ class SqliteMachine(Machine):
     def opened(self):
         """The file of before."""
         if not hasattr(self, "folder"):
-            self.folder = tempfile.TemporaryDirectory()
-            self.databases = []
-        self.databases.append(
-            RunDatabase(f"sqlite:///{self.folder.name}/study.sqlite3", clock=self.clock)
-        )
-        return self.databases[-1]
+            self.at_end = contextlib.ExitStack()
+            self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
+        address = f"sqlite:///{self.folder}/study.sqlite3"
+        database = RunDatabase(address, clock=self.clock)
+        return self.at_end.enter_context(contextlib.closing(database))
 
     def teardown(self):
         """Close and take away."""
         if hasattr(self, "folder"):
-            for database in self.databases:
-                database.close()
-            self.folder.cleanup()
+            self.at_end.close()
 
 
 TestSqlite = SqliteMachine.TestCase

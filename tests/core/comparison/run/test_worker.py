@@ -12,42 +12,23 @@ from core.comparison.run.studies import (
 )
 from fakes import FakeBackend, picture
 
-from facematch_core import (
-    Billing,
-    Charged,
-    Decision,
-    Environment,
-    Ids,
-    InvalidRequest,
-    Score,
-)
+import facematch_core as fm
+from facematch_core import errors
 from facematch_core.backend import ImageLimits
 from facematch_core.comparison.run import read_answers, run_study
 from facematch_core.comparison.run.schema import PairState
 from facematch_core.comparison.run.worker import MOST_FAILURES
-from facematch_core.errors import (
-    AuthenticationFailed,
-    BudgetExceeded,
-    ConfigurationError,
-    EnvironmentMismatch,
-    InsufficientCredit,
-    OutcomeUnknown,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
 from facematch_core.resilience import Budget, CircuitBreaker
 
 
 @pytest.mark.parametrize(
     ("step", "state", "reason"),
     [
-        (failing(OutcomeUnknown("Lost.")), "unresolved", "OutcomeUnknown"),
-        (failing(UnexpectedResponse("Odd.")), "no response", "UnexpectedResponse"),
-        (failing(RateLimited("Slower.")), "failed", "RateLimited"),
-        (VendorUnavailable("Not there."), "failed", "VendorUnavailable"),
-        (failing(RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
+        (failing(errors.OutcomeUnknown("Lost.")), "unresolved", "OutcomeUnknown"),
+        (failing(errors.UnexpectedResponse("Odd.")), "no response", "UnexpectedResponse"),
+        (failing(errors.RateLimited("Slower.")), "failed", "RateLimited"),
+        (errors.VendorUnavailable("Not there."), "failed", "VendorUnavailable"),
+        (failing(errors.RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
         (failing(RuntimeError("A bug.")), "unresolved", "OutcomeUnknown"),
     ],
     ids=["unresolved", "unexpected", "limited", "unavailable", "rejected", "bug"],
@@ -70,8 +51,8 @@ def test_failures_to_acquire_are_answers(database, study):
     study.pairs[1].probe.write_bytes(picture(size=(8, 8)).data)
     script = [
         None,
-        failing(RequestRejected("Face not detected.", status_code=422)),
-        answer(decision=Decision.INCONCLUSIVE, score=None),
+        failing(errors.RequestRejected("Face not detected.", status_code=422)),
+        answer(decision=fm.Decision.INCONCLUSIVE, score=None),
     ]
     limits = ImageLimits(min_side_px=20)
     backend = FakeBackend(script=script, image_limits=limits)
@@ -86,7 +67,7 @@ def test_failures_to_acquire_are_answers(database, study):
 
 def test_a_vendor_that_refuses_everything_is_asked_in_a_wrong_way(database, study):
     """Nothing is taken for a failure to acquire, and all pairs stay free."""
-    refusal = failing(RequestRejected("What is this?", status_code=400))
+    refusal = failing(errors.RequestRejected("What is this?", status_code=400))
     system = opener(FakeBackend(script=[refusal] * 100))
     summary = once(database, study, system)
     assert "gave no answer to 20 calls in a row" in summary.error.message
@@ -97,10 +78,10 @@ def test_a_vendor_that_refuses_everything_is_asked_in_a_wrong_way(database, stud
 @pytest.mark.parametrize(
     "error",
     [
-        AuthenticationFailed("The key is wrong.", status_code=401),
-        InsufficientCredit("Top it up.", status_code=403),
-        EnvironmentMismatch(
-            "Elsewhere.", environment=Environment.MOCK, billing=Billing(Charged.NO)
+        errors.AuthenticationFailed("The key is wrong.", status_code=401),
+        errors.InsufficientCredit("Top it up.", status_code=403),
+        errors.EnvironmentMismatch(
+            "Elsewhere.", environment=fm.Environment.MOCK, billing=fm.Billing(fm.Charged.NO)
         ),
     ],
     ids=lambda error: type(error).__name__,
@@ -121,7 +102,7 @@ def test_a_budget_ends_one_contender_alone(database, study):
     """What it has room for is asked, and the rest when there is more."""
     system = opener(policies=[Budget(2, name="shop")])
     summary = once(database, study, system)
-    assert type(summary.error) is BudgetExceeded
+    assert type(summary.error) is errors.BudgetExceeded
     assert states(database, stored(database)) == ["answered", "answered", *["free"] * 4]
     assert once(database, study, opener(system.backend)).progress.left == 0
     assert len(system.backend.calls) == 6
@@ -129,14 +110,14 @@ def test_a_budget_ends_one_contender_alone(database, study):
 
 def test_an_answer_from_elsewhere_is_paid_and_lost(database, study):
     """It ends the system, and is not asked again."""
-    wrong = EnvironmentMismatch(
+    wrong = errors.EnvironmentMismatch(
         "From a mock.",
-        environment=Environment.MOCK,
-        billing=Billing(Charged.YES),
-        ids=Ids(call="an id"),
+        environment=fm.Environment.MOCK,
+        billing=fm.Billing(fm.Charged.YES),
+        ids=fm.Ids(call="an id"),
     )
     summary = once(database, study, opener(FakeBackend(script=[failing(wrong)])))
-    assert type(summary.error) is EnvironmentMismatch
+    assert type(summary.error) is errors.EnvironmentMismatch
     assert states(database, stored(database))[0] == "no response"
 
 
@@ -144,8 +125,8 @@ def test_a_vendor_that_is_down_is_left_alone(database, tmp_path):
     """After so many failures in a row, each of which might cost money."""
     study = write_study(tmp_path / "many", 40)
     for error, kind, state in (
-        (VendorUnavailable("Not there."), VendorUnavailable, "failed"),
-        (failing(OutcomeUnknown("Lost.")), OutcomeUnknown, "unresolved"),
+        (errors.VendorUnavailable("Not there."), errors.VendorUnavailable, "failed"),
+        (failing(errors.OutcomeUnknown("Lost.")), errors.OutcomeUnknown, "unresolved"),
     ):
         system = opener(FakeBackend(script=[None, *[error] * 100]))
         summary = run_study(study, {state: system}, database, workers=1).systems[0]
@@ -157,7 +138,7 @@ def test_a_vendor_that_is_down_is_left_alone(database, tmp_path):
 
 def test_an_open_breaker_is_waited_for(database, study, clock):
     """The pairs that it refuses stay free, and are asked when the vendor is back."""
-    backend = FakeBackend(script=[None, *[failing(OutcomeUnknown("Lost."))] * 2])
+    backend = FakeBackend(script=[None, *[failing(errors.OutcomeUnknown("Lost."))] * 2])
     breaker = CircuitBreaker(failures=2, open_s=30, name="fake", clock=clock)
     system = opener(backend, policies=[breaker], clock=clock)
     before = clock.monotonic()
@@ -169,9 +150,9 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
 
 def test_answers_on_another_scale_end_the_contender(database, study):
     """They do not compare with those before, whichever process had them."""
-    system = opener(FakeBackend(script=[None, answer(score=Score(0.9, "fake/v2"))]))
+    system = opener(FakeBackend(script=[None, answer(score=fm.Score(0.9, "fake/v2"))]))
     summary = once(database, study, system)
-    assert type(summary.error) is UnexpectedResponse
+    assert type(summary.error) is errors.UnexpectedResponse
     assert "on the scale fake/v2, and before on fake/v1" in summary.error.message
     assert states(database, stored(database)) == ["answered", "no response", *["free"] * 4]
     (found,) = read_answers(database, database.study())
@@ -182,7 +163,7 @@ def test_answers_from_elsewhere_end_the_contender(database, study):
     """A mock's answers never stand among a vendor's."""
     run_study(type(study)(name="one", pairs=study.pairs[:1]), {"fake": opener()}, database)
     once(database, study, opener())
-    script = [answer(environment=one) for one in (Environment.PRODUCTION, Environment.MOCK)]
+    script = [answer(environment=one) for one in (fm.Environment.PRODUCTION, fm.Environment.MOCK)]
     system = opener(FakeBackend(script=script, environment=None))
     summary = run_study(study, {"other": system}, database, workers=1).systems[0]
     assert "from mock, and before from production" in summary.error.message
@@ -191,7 +172,7 @@ def test_answers_from_elsewhere_end_the_contender(database, study):
 def test_failures_that_are_not_in_a_row_end_nothing(database, tmp_path):
     """An answer between them shows that the vendor is there."""
     study = write_study(tmp_path / "many", 40)
-    gone = [VendorUnavailable("Not there.")] * (MOST_FAILURES - 1)
+    gone = [errors.VendorUnavailable("Not there.")] * (MOST_FAILURES - 1)
     summary = once(database, study, opener(FakeBackend(script=[*gone, None, *gone])))
     assert summary.error is None
     assert summary.progress.states["failed"] == len(gone) * 2
@@ -216,7 +197,7 @@ def test_a_picture_that_is_not_what_it_was_ends_the_contender(database, study, c
 
     system = opener(FakeBackend(script=[answered_then_changed] * 6))
     ended = once(database, study, system)
-    assert (ended.asked, type(ended.error)) == (2, ConfigurationError)
+    assert (ended.asked, type(ended.error)) == (2, errors.ConfigurationError)
     assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
     assert states(database, stored(database)) == ["answered"] * 2 + ["free"] * 4
 
@@ -227,7 +208,9 @@ def test_files_that_are_no_pictures_are_told_before_anything_is_asked(database, 
     whole = study.pairs[4].reference.read_bytes()
     study.pairs[4].reference.write_bytes(whole[: len(whole) // 2])
     system = opener(FakeBackend())
-    with pytest.raises(InvalidRequest, match="people has 2 problems; nothing was sent") as caught:
+    with pytest.raises(
+        fm.InvalidRequest, match="people has 2 problems; nothing was sent"
+    ) as caught:
         once(database, study, system)
     assert f"{str(study.pairs[1].probe)!r} looks like plain text" in str(caught.value)
     assert "is a JPEG that is cut off" in str(caught.value)

@@ -10,17 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
 
 from facematch_core import InvalidRequest, ThresholdRule
+from facematch_core.comparison import stats
 from facematch_core.comparison.model import Method
-from facematch_core.comparison.stats import (
-    Side,
-    difference,
-    finish_differences,
-    holm,
-    mcnemar,
-    paired_difference,
-    resamples_for,
-    threshold_for_fmr,
-)
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
 
@@ -35,7 +26,7 @@ def columns(pairs):
 def test_the_exact_test_is_that_of_statsmodels(pairs):
     """For pairs of as many people."""
     first, second, _ = columns(pairs)
-    found = mcnemar(first, second)
+    found = stats.mcnemar(first, second)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     theirs = by_statsmodels([[0, only_first], [only_second, 0]], exact=True).pvalue
     assert (found.only_first, found.only_second) == (only_first, only_second)
@@ -46,9 +37,9 @@ def test_the_exact_test_is_that_of_statsmodels(pairs):
 def test_people_never_make_it_surer(pairs):
     """Known people can only raise the p-value; and who is named first plays no part."""
     first, second, whose = columns(pairs)
-    found = mcnemar(first, second, whose)
-    assert mcnemar(first, second).p_value <= found.p_value <= 1
-    turned = mcnemar(second, first, whose)
+    found = stats.mcnemar(first, second, whose)
+    assert stats.mcnemar(first, second).p_value <= found.p_value <= 1
+    turned = stats.mcnemar(second, first, whose)
     assert (turned.only_first, turned.only_second) == (found.only_second, found.only_first)
     assert turned.p_value == pytest.approx(found.p_value)
 
@@ -56,16 +47,18 @@ def test_people_never_make_it_surer(pairs):
 def test_one_person_does_not_make_a_difference():
     """Thirty errors of one person say less than one each of thirty people."""
     first, second = np.ones(30, bool), np.zeros(30, bool)
-    assert mcnemar(first, second, np.zeros(30, int)).p_value == pytest.approx(0.3173, abs=1e-4)
-    assert mcnemar(first, second, np.arange(30)).p_value < 1e-7
+    assert stats.mcnemar(first, second, np.zeros(30, int)).p_value == pytest.approx(
+        0.3173, abs=1e-4
+    )
+    assert stats.mcnemar(first, second, np.arange(30)).p_value < 1e-7
 
 
 @given(ERRORS, st.sampled_from([0.8, 0.95]))
 def test_the_difference_lies_within(pairs, confidence):
     """Turned round for turned systems; it holds what was seen, drawn a little to nothing."""
     first, second, whose = columns(pairs)
-    found = paired_difference(first, second, whose, confidence)
-    turned = paired_difference(second, first, whose, confidence)
+    found = stats.paired_difference(first, second, whose, confidence)
+    turned = stats.paired_difference(second, first, whose, confidence)
     assert (found.low, found.high) == pytest.approx((-turned.high, -turned.low))
     middle = (int(first.sum()) - int(second.sum())) / (len(first) + 2)
     assert -1 <= found.low < middle < found.high <= 1
@@ -77,9 +70,9 @@ def test_more_people_know_more():
     chance = np.random.default_rng(2)
     first, second = chance.random(400) < 0.2, chance.random(400) < 0.1
     alike = np.argsort(np.argsort(first.astype(int) - second, kind="stable")) // 50
-    few = paired_difference(first, second, alike)
-    many = paired_difference(first, second, np.arange(400))
-    surer = paired_difference(first, second, np.arange(400), 0.999)
+    few = stats.paired_difference(first, second, alike)
+    many = stats.paired_difference(first, second, np.arange(400))
+    surer = stats.paired_difference(first, second, np.arange(400), 0.999)
     assert many.high - many.low < few.high - few.low
     assert surer.low < many.low < many.high < surer.high
     assert many.low > 0
@@ -90,23 +83,23 @@ def test_more_people_know_more():
 def test_holm_is_that_of_statsmodels(p_values):
     """In the order given."""
     theirs = multipletests(p_values, method="holm")[1]
-    assert holm(p_values) == pytest.approx(list(theirs))
+    assert stats.holm(p_values) == pytest.approx(list(theirs))
 
 
 def test_nothing_to_correct():
     """No question was asked."""
-    assert holm([]) == []
+    assert stats.holm([]) == []
 
 
 def test_what_cannot_be_compared():
     """Other pairs, or none."""
     one, two = np.zeros(1, bool), np.zeros(2, bool)
     with pytest.raises(InvalidRequest, match="Errors of 1 and of 2 pairs cannot be compared"):
-        mcnemar(one, two)
+        stats.mcnemar(one, two)
     with pytest.raises(InvalidRequest, match="at least one pair, and a person for each"):
-        paired_difference(two[:0], two[:0], np.zeros(0, int))
+        stats.paired_difference(two[:0], two[:0], np.zeros(0, int))
     with pytest.raises(InvalidRequest, match="at least one pair, and a person for each"):
-        paired_difference(two, two, np.zeros(1, int))
+        stats.paired_difference(two, two, np.zeros(1, int))
 
 
 # --- At the required FMR ------------------------------------------------------------------------
@@ -118,15 +111,15 @@ STRANGERS = [*np.linspace(0, 49, 1_990), *np.linspace(49.1, 50, 10)]
 def compared(first, second, *, fmr=1e-3, resamples=400):
     """Two systems, each at its threshold for an FMR, without the verdict."""
     sides = [
-        Side(table=one.table, threshold=threshold_for_fmr(one.table, fmr).threshold)
+        stats.Side(table=one.table, threshold=stats.threshold_for_fmr(one.table, fmr).threshold)
         for one in (first, second)
     ]
-    return difference(*sides, required_fmr=fmr, resamples=resamples)
+    return stats.difference(*sides, required_fmr=fmr, resamples=resamples)
 
 
 def judged(*found, fmr=1e-3, confidence=0.95):
     """With the verdict."""
-    return finish_differences(found, confidence=confidence, required_fmr=fmr)
+    return stats.finish_differences(found, confidence=confidence, required_fmr=fmr)
 
 
 def refusing(number, of=300, name="alpha", others=STRANGERS):
@@ -138,8 +131,8 @@ def test_a_small_case_by_hand():
     """Turned away is who is below the threshold, and who could not be compared."""
     first = answers([90, 80, LOST, 40, 30, 60], [10, 50], "first")
     second = answers([90, 40, 80, 90, 30, LOST], [10, 50], "second")
-    sides = [Side(table=one.table, threshold=51.0) for one in (first, second)]
-    found = difference(*sides, required_fmr=0.4, resamples=200)
+    sides = [stats.Side(table=one.table, threshold=51.0) for one in (first, second)]
+    found = stats.difference(*sides, required_fmr=0.4, resamples=200)
     assert (found.pairs, found.subjects) == (6, 6)
     assert (found.errors_first, found.errors_second) == (3, 3)
     assert (found.only_first, found.only_second) == (2, 2)
@@ -219,10 +212,10 @@ def test_pairs_of_few_people_are_no_proof():
     refused = np.zeros(300, bool)
     refused[:10] = True
     # Taken for the pairs of ten people, they would be.
-    assert mcnemar(np.zeros(300, bool), refused).p_value < 0.01
+    assert stats.mcnemar(np.zeros(300, bool), refused).p_value < 0.01
     assert not found.is_real
     assert found.frr.interval.high > 0
-    assert "of 300 attempts of 60 genuine people" in found.sentence
+    assert "of 300 attempts by 60 genuine people" in found.sentence
 
 
 def test_turned_round_it_says_the_same():
@@ -245,14 +238,14 @@ def test_thresholds_of_other_people():
         for one in whole
     ]  # fmt: skip
     sides = [
-        Side(
+        stats.Side(
             table=judged_on,
-            threshold=threshold_for_fmr(chosen_on, 0.01).threshold,
+            threshold=stats.threshold_for_fmr(chosen_on, 0.01).threshold,
             calibration=chosen_on,
         )
         for chosen_on, judged_on in halves
     ]
-    (found,) = judged(difference(*sides, required_fmr=0.01, resamples=400), fmr=0.01)
+    (found,) = judged(stats.difference(*sides, required_fmr=0.01, resamples=400), fmr=0.01)
     assert found.pairs == int(sides[0].table.mated.sum())
     assert found.is_real
     assert found.better == "a"
@@ -279,8 +272,8 @@ def test_only_pairs_that_both_answered():
 def test_without_a_threshold_nobody_is_compared(thresholds, words):
     """At another FMR the one that lets more in looks better."""
     two = [answers([90], [10, 20], name).table for name in ("first", "second")]
-    sides = [Side(table=one, threshold=at) for one, at in zip(two, thresholds, strict=True)]
-    (found,) = judged(difference(*sides, required_fmr=0.1))
+    sides = [stats.Side(table=one, threshold=at) for one, at in zip(two, thresholds, strict=True)]
+    (found,) = judged(stats.difference(*sides, required_fmr=0.1))
     assert found.sentence.startswith(words)
     assert (found.frr, found.exact, found.p_value, found.p_exact, found.p_adjusted) == (None,) * 5
     assert not found.is_real
@@ -289,7 +282,9 @@ def test_without_a_threshold_nobody_is_compared(thresholds, words):
 def test_no_pair_in_common():
     """The one answered the first half, the other the rest."""
     two = [unanswered(answers([90, 90], [10, 20], name), [at]) for at, name in enumerate("ab")]
-    found = difference(*(Side(table=one.table, threshold=50) for one in two), required_fmr=0.1)
+    found = stats.difference(
+        *(stats.Side(table=one.table, threshold=50) for one in two), required_fmr=0.1
+    )
     assert judged(found)[0].sentence == "No mated pair was answered by both a and b."
 
 
@@ -305,7 +300,7 @@ def test_several_questions_are_paid_for():
     done = judged(found[0], silent, *found[1:])
     assert done[1] == silent
     tested = [one for one in done if one.p_value is not None]
-    assert [one.p_adjusted for one in tested] == holm([one.p_value for one in tested])
+    assert [one.p_adjusted for one in tested] == stats.holm([one.p_value for one in tested])
     assert [one.is_real for one in tested] == [one.p_adjusted < 0.05 for one in tested]
     # One and the same, asked among many questions, is no longer shown.
     assert judged(found[0])[0].is_real
@@ -316,7 +311,7 @@ def test_several_questions_are_paid_for():
 @pytest.mark.parametrize("differences", [1, 45, 1_000])
 def test_resamples_suffice_for_so_many_differences(differences):
     """The lowest p-value there is, after Holm's correction."""
-    resamples = resamples_for(differences)
+    resamples = stats.resamples_for(differences)
     assert resamples >= 2_000
     assert differences * 2 / (resamples + 1) < 0.05 / 3
 
@@ -324,8 +319,8 @@ def test_resamples_suffice_for_so_many_differences(differences):
 @pytest.mark.parametrize(
     ("beyond", "ending"),
     [
-        ("b", "; but b lets in more than that, which flatters it."),
-        ("ab", "; but a and b let in more than that, which flatters them."),
+        ("b", "; but b exceeds that FMR, which flatters it."),
+        ("ab", "; but a and b exceed that FMR, which flatters them."),
         ("", "chance."),
     ],
 )
@@ -336,14 +331,14 @@ def test_who_lets_in_more_than_should_be_is_said_to(beyond, ending):
     for name in "ab":
         others = [one + 5 * (name in beyond) for one in STRANGERS]
         table = refusing(2 if name == "a" else 60, name=name, others=others).table
-        at = threshold_for_fmr(chosen_on, 1e-3).threshold
+        at = stats.threshold_for_fmr(chosen_on, 1e-3).threshold
         calibration = attrs.evolve(
             chosen_on,
             probe_subjects=chosen_on.probe_subjects + 9_000,
             reference_subjects=chosen_on.reference_subjects + 9_000,
         )
-        sides.append(Side(table=table, threshold=at, calibration=calibration))
-    (found,) = judged(difference(*sides, required_fmr=1e-3, resamples=200))
+        sides.append(stats.Side(table=table, threshold=at, calibration=calibration))
+    (found,) = judged(stats.difference(*sides, required_fmr=1e-3, resamples=200))
     assert found.beyond == tuple(beyond)
     assert found.is_real
     assert found.sentence.endswith(ending)
@@ -353,14 +348,16 @@ def test_what_cannot_be_compared_at_thresholds():
     """Other pairs, and a rule that is not known."""
     first, second = refusing(3).table, refusing(3, of=299, name="beta").table
     with pytest.raises(InvalidRequest, match="alpha and beta did not answer the same pairs"):
-        difference(
-            Side(table=first, threshold=50), Side(table=second, threshold=50), required_fmr=0.1
+        stats.difference(
+            stats.Side(table=first, threshold=50),
+            stats.Side(table=second, threshold=50),
+            required_fmr=0.1,
         )
     vendors = attrs.evolve(decided(refusing(3)).table, rule=ThresholdRule.VENDOR)
     with pytest.raises(InvalidRequest, match="How alpha compares a score"):
-        difference(
-            Side(table=attrs.evolve(first, rule=vendors.rule), threshold=50),
-            Side(table=first, threshold=50),
+        stats.difference(
+            stats.Side(table=attrs.evolve(first, rule=vendors.rule), threshold=50),
+            stats.Side(table=first, threshold=50),
             required_fmr=0.1,
         )
     with pytest.raises(InvalidRequest, match="19 resamples show nothing: give at least 20"):

@@ -207,7 +207,7 @@ def test_a_difference_of_unknown_size():
     (found,) = differences(counted((40, 6), (40, 0), (40, 6), (40, 0), (40, 6), (40, 0)))
     assert found.is_real
     assert found.at_least < 1.1
-    assert found.sentence.endswith("how many times as often it is, is not shown.")
+    assert found.sentence.endswith("these pairs do not show how many times as often.")
 
 
 def test_many_questions():

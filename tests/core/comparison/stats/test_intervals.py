@@ -12,18 +12,8 @@ from scipy.stats import norm as normal
 from statsmodels.stats.proportion import proportion_confint
 
 from facematch_core import InvalidRequest
+from facematch_core.comparison import stats
 from facematch_core.comparison.model import Interval, Method, Rate, as_json
-from facematch_core.comparison.stats import (
-    Clusters,
-    allowed_errors,
-    at_chosen_threshold,
-    bounds,
-    effective_size,
-    exact_interval,
-    exact_upper,
-    interval,
-    trials_for,
-)
 
 COUNTS = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
@@ -33,7 +23,7 @@ CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
 def test_exact_ends_are_those_of_statsmodels(counts, confidence):
     """Clopper and Pearson's, by another hand."""
     errors, trials = counts
-    found = exact_interval(errors, trials, confidence)
+    found = stats.exact_interval(errors, trials, confidence)
     low, high = proportion_confint(errors, trials, 1 - confidence, method="beta")
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
     assert found.low <= errors / trials <= found.high
@@ -45,7 +35,7 @@ def test_exact_ends_are_those_of_statsmodels(counts, confidence):
 def test_beyond_the_upper_bound_so_few_errors_are_rare(counts, confidence):
     """The definition: at that rate, so few errors happen with what is left of the confidence."""
     errors, trials = counts
-    bound = exact_upper(errors, trials, confidence)
+    bound = stats.exact_upper(errors, trials, confidence)
     if errors == trials:
         assert bound == 1
     else:
@@ -55,17 +45,17 @@ def test_beyond_the_upper_bound_so_few_errors_are_rare(counts, confidence):
 @pytest.mark.parametrize(("rate", "trials"), [(1e-2, 299), (1e-3, 2_995), (1e-4, 29_956)])
 def test_the_floors(rate, trials):
     """Without an error, at 95 %."""
-    assert trials_for(rate) == trials
-    assert exact_upper(0, trials) < rate < exact_upper(0, trials - 1)
+    assert stats.trials_for(rate) == trials
+    assert stats.exact_upper(0, trials) < rate < stats.exact_upper(0, trials - 1)
 
 
 @given(st.floats(1e-3, 0.5), st.integers(0, 30), CONFIDENCES)
 def test_so_many_trials_and_not_one_less(rate, errors, confidence):
     """The smallest number that shows it."""
-    trials = trials_for(rate, errors, confidence)
-    assert exact_upper(errors, trials, confidence) <= rate * (1 + 1e-12)
+    trials = stats.trials_for(rate, errors, confidence)
+    assert stats.exact_upper(errors, trials, confidence) <= rate * (1 + 1e-12)
     if trials - 1 > errors:
-        assert exact_upper(errors, trials - 1, confidence) > rate * (1 - 1e-12)
+        assert stats.exact_upper(errors, trials - 1, confidence) > rate * (1 - 1e-12)
 
 
 @pytest.mark.parametrize(
@@ -73,20 +63,23 @@ def test_so_many_trials_and_not_one_less(rate, errors, confidence):
 )
 def test_as_many_errors_as_a_rate_allows(rate, trials, errors):
     """Whatever binary numbers make of it: 0.29 * 100 is 28.999999999999996."""
-    assert allowed_errors(rate, trials) == errors
+    assert stats.allowed_errors(rate, trials) == errors
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: exact_interval(2, 1), "There cannot be 2 errors in 1 trials"),
-        (lambda: exact_interval(0, 0), "There cannot be 0 errors in 0 trials"),
-        (lambda: exact_interval(-1, 4), "There cannot be -1 errors"),
-        (lambda: exact_upper(0, 4, 1.0), "A confidence lies between 0 and 1; 1.0 was given"),
-        (lambda: exact_interval(0, 4, float("nan")), "A confidence lies between 0 and 1; nan"),
-        (lambda: trials_for(0), "A rate to be shown lies between 0 and 1; 0 was given"),
-        (lambda: trials_for(1.0), "A rate to be shown lies between 0 and 1"),
-        (lambda: trials_for(0.1, -1), "There cannot be -1 errors"),
+        (lambda: stats.exact_interval(2, 1), "There cannot be 2 errors in 1 trials"),
+        (lambda: stats.exact_interval(0, 0), "There cannot be 0 errors in 0 trials"),
+        (lambda: stats.exact_interval(-1, 4), "There cannot be -1 errors"),
+        (lambda: stats.exact_upper(0, 4, 1.0), "A confidence lies between 0 and 1; 1.0 was given"),
+        (
+            lambda: stats.exact_interval(0, 4, float("nan")),
+            "A confidence lies between 0 and 1; nan",
+        ),
+        (lambda: stats.trials_for(0), "A rate to be shown lies between 0 and 1; 0 was given"),
+        (lambda: stats.trials_for(1.0), "A rate to be shown lies between 0 and 1"),
+        (lambda: stats.trials_for(0.1, -1), "There cannot be -1 errors"),
     ],
 )
 def test_numbers_out_of_range(call, words):
@@ -100,7 +93,7 @@ def test_numbers_out_of_range(call, words):
 
 def mated(*whose):
     """Pairs of one person each."""
-    return Clusters(np.array(whose), None)
+    return stats.Clusters(np.array(whose), None)
 
 
 def study(seed, people, pairs, rate, *, two):
@@ -140,8 +133,8 @@ def test_the_variance_is_the_sum_over_pairs_that_share_somebody(case):
     """Aronow, Samii and Assenova's sum, term by term."""
     errors, first, second = study(**case)
     assume(0 < errors.sum() < len(errors))
-    clusters = Clusters(first, second)
-    found = interval(errors, clusters)
+    clusters = stats.Clusters(first, second)
+    found = stats.interval(errors, clusters)
     if found.method is Method.EXACT:
         assert clusters.share == pytest.approx(1)
         assert found.effective == len(errors)
@@ -163,7 +156,7 @@ def test_the_average_pair_shares_a_person_with_so_many(case):
         int(np.count_nonzero(one == other)) for end in ends for one in end for other in ends
     )
     expected = counted / len(first) - (len(ends) - 1)
-    assert Clusters(first, second).share == pytest.approx(expected)
+    assert stats.Clusters(first, second).share == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.9])
@@ -171,8 +164,8 @@ def test_the_average_pair_shares_a_person_with_so_many(case):
 def test_with_enough_errors_and_people_it_is_korn_and_graubards(two, rate):
     """Nothing is assumed: effective size, Student's t, and Clopper and Pearson's ends."""
     errors, first, second = study(3, 60, 400, rate, two=two)
-    clusters = Clusters(first, second)
-    found = interval(errors, clusters)
+    clusters = stats.Clusters(first, second)
+    found = stats.interval(errors, clusters)
     assert found.method is Method.CLUSTERED
     effective = len(errors) / max(1.0, plain_effect(errors, first, second))
     assert found.effective == pytest.approx(effective, rel=1e-9)
@@ -191,22 +184,25 @@ def test_pairs_of_as_many_people_are_exact(errors, more):
     wrong = np.arange(trials) < errors
     for clusters in (
         mated(*range(trials)),
-        Clusters(np.arange(trials), np.arange(trials) + trials),
+        stats.Clusters(np.arange(trials), np.arange(trials) + trials),
     ):
-        found, exact = interval(wrong, clusters, 0.9), exact_interval(errors, trials, 0.9)
+        found, exact = (
+            stats.interval(wrong, clusters, 0.9),
+            stats.exact_interval(errors, trials, 0.9),
+        )
         assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
         assert (found.method, found.effective) == (Method.EXACT, trials)
         rate = Rate(errors=errors, trials=trials, interval=found)
-        assert bounds(rate)[1] == pytest.approx(exact_upper(errors, trials))
+        assert stats.bounds(rate)[1] == pytest.approx(stats.exact_upper(errors, trials))
 
 
 @given(STUDIES, st.sampled_from([0.8, 0.95, 0.99]))
 def test_sharing_never_helps(case, confidence):
     """The interval holds what was seen, and is no narrower than that of as many pairs."""
     errors, first, second = study(**case)
-    found = interval(errors, Clusters(first, second), confidence)
+    found = stats.interval(errors, stats.Clusters(first, second), confidence)
     assert 0 <= found.low <= errors.mean() <= found.high <= 1
-    exact = exact_interval(int(errors.sum()), len(errors), confidence)
+    exact = stats.exact_interval(int(errors.sum()), len(errors), confidence)
     assert found.low <= exact.low + 1e-12
     assert found.high >= exact.high - 1e-12
 
@@ -215,8 +211,11 @@ def test_sharing_never_helps(case, confidence):
 def test_errors_and_their_absence_mirror_each_other(case, confidence):
     """One pair in a thousand that passes says as little as one that does not."""
     errors, first, second = study(**case)
-    clusters = Clusters(first, second)
-    found, turned = interval(errors, clusters, confidence), interval(~errors, clusters, confidence)
+    clusters = stats.Clusters(first, second)
+    found, turned = (
+        stats.interval(errors, clusters, confidence),
+        stats.interval(~errors, clusters, confidence),
+    )
     assert (found.low, found.high) == pytest.approx((1 - turned.high, 1 - turned.low))
     assert (found.method, found.effective) == (turned.method, pytest.approx(turned.effective))
 
@@ -227,8 +226,8 @@ def test_what_is_assumed_fades_with_the_rarer_kind(rarer):
     first = np.arange(1_000) % 100
     errors = np.zeros(1_000, bool)
     errors[np.linspace(0, 999, rarer).astype(int)] = True
-    clusters = Clusters(first, None)
-    few, many = interval(errors, clusters), interval(~errors, clusters)
+    clusters = stats.Clusters(first, None)
+    few, many = stats.interval(errors, clusters), stats.interval(~errors, clusters)
     assert few.effective == pytest.approx(many.effective)
     assert few.method is many.method
     if rarer < 5:
@@ -241,9 +240,9 @@ def test_one_error_more_is_no_good_news(people, pairs):
     """Wherever it happens: not from none to one, and not where assumptions give way to data."""
     _, first, second = study(0, people, pairs, 0, two=True)
     order = np.random.default_rng(1).permutation(pairs)
-    clusters = Clusters(first, second)
+    clusters = stats.Clusters(first, second)
     highs = [
-        interval(np.isin(np.arange(pairs), order[:wrong]), clusters, 0.9).high
+        stats.interval(np.isin(np.arange(pairs), order[:wrong]), clusters, 0.9).high
         for wrong in range(15)
     ]
     assert highs[:5] == sorted(highs[:5])
@@ -255,8 +254,8 @@ def test_one_person_with_many_pairs_is_one():
     each = np.arange(100)
     alone = np.isin(np.repeat(each, 10), np.arange(10))
     spread = np.arange(1_000) % 10 == 0
-    whose = Clusters(np.repeat(each, 10), None)
-    together, scattered = interval(alone, whose), interval(spread, whose)
+    whose = stats.Clusters(np.repeat(each, 10), None)
+    together, scattered = stats.interval(alone, whose), stats.interval(spread, whose)
     assert together.high - together.low > 2 * (scattered.high - scattered.low)
     assert together.effective < 120
     assert scattered.effective == 1_000
@@ -264,19 +263,19 @@ def test_one_person_with_many_pairs_is_one():
 
 def test_without_an_error_pairs_that_share_people_count_for_less():
     """Ten pairs of each of thirty people are fewer than three hundred people."""
-    found = interval(np.zeros(300, bool), mated(*np.repeat(np.arange(30), 10)))
+    found = stats.interval(np.zeros(300, bool), mated(*np.repeat(np.arange(30), 10)))
     assert (found.low, found.method) == (0, Method.CONSERVATIVE)
     assert found.effective == pytest.approx(300 / (1 + 9 * 0.05))
-    assert found.high > exact_interval(0, 300).high
+    assert found.high > stats.exact_interval(0, 300).high
 
 
 @given(STUDIES, st.sampled_from([0.8, 0.95, 0.99]))
 def test_bounds_of_a_rate_from_json_are_the_ends_of_its_interval(case, confidence):
     """A rate carries what is needed to bound it anew, at another confidence."""
     errors, first, second = study(**case)
-    clusters = Clusters(first, second)
+    clusters = stats.Clusters(first, second)
     rate = Rate(
-        errors=int(errors.sum()), trials=len(errors), interval=interval(errors, clusters, 0.5)
+        errors=int(errors.sum()), trials=len(errors), interval=stats.interval(errors, clusters, 0.5)
     )
     document = json.loads(json.dumps(as_json(rate)))
     again = Rate(
@@ -284,9 +283,9 @@ def test_bounds_of_a_rate_from_json_are_the_ends_of_its_interval(case, confidenc
         trials=document["trials"],
         interval=Interval(**(document["interval"] | {"method": Method.CLUSTERED})),
     )
-    ends = interval(errors, clusters, 2 * confidence - 1)
-    assert bounds(again, confidence) == pytest.approx((ends.low, ends.high))
-    assert effective_size(again, confidence) <= len(errors) * (1 + 1e-9)
+    ends = stats.interval(errors, clusters, 2 * confidence - 1)
+    assert stats.bounds(again, confidence) == pytest.approx((ends.low, ends.high))
+    assert stats.effective_size(again, confidence) <= len(errors) * (1 + 1e-9)
 
 
 @given(STUDIES, st.floats(0.01, 1))
@@ -295,17 +294,19 @@ def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, wanted):
     errors, first, second = study(**case)
     count = len(errors)
     rate = Rate(
-        errors=int(errors.sum()), trials=count, interval=interval(errors, Clusters(first, second))
+        errors=int(errors.sum()),
+        trials=count,
+        interval=stats.interval(errors, stats.Clusters(first, second)),
     )
-    found = at_chosen_threshold(rate, wanted)
+    found = stats.at_chosen_threshold(rate, wanted)
     assert (found.errors, found.trials) == (rate.errors, count)
     assert found.interval.low == rate.interval.low
     assert found.interval.high >= rate.interval.high
-    assert bounds(rate, 0.975, chosen_for=wanted)[1] == pytest.approx(found.interval.high)
-    assert at_chosen_threshold(rate, rate.value or 1e-9) == rate
+    assert stats.bounds(rate, 0.975, chosen_for=wanted)[1] == pytest.approx(found.interval.high)
+    assert stats.at_chosen_threshold(rate, rate.value or 1e-9) == rate
     if found.interval.method is Method.EXACT:
-        allowed = max(rate.errors, allowed_errors(wanted, count))
-        assert found.interval.high == pytest.approx(exact_interval(allowed, count).high)
+        allowed = max(rate.errors, stats.allowed_errors(wanted, count))
+        assert found.interval.high == pytest.approx(stats.exact_interval(allowed, count).high)
 
 
 @pytest.mark.parametrize("first", [[0, 0], [0, 1], [0, 1, 2, 3, 4, 5] * 3])
@@ -314,7 +315,7 @@ def test_errors_spread_evenly(first):
     first = np.array(first)
     second = np.where(first % 2, first - 1, first + 1)
     errors = np.arange(len(first)) < len(first) / 3
-    found = interval(errors, Clusters(first, second))
+    found = stats.interval(errors, stats.Clusters(first, second))
     assert 0 <= found.low < errors.mean() < found.high <= 1
     assert found.freedom == len(set(first) | set(second)) - 1
 
@@ -323,11 +324,11 @@ def test_what_cannot_be_bounded():
     """Nothing to go by, and confidences out of range."""
     pair = mated(1)
     with pytest.raises(InvalidRequest, match="There is no pair: a rate needs one at least"):
-        interval(np.zeros(0, bool), mated())
+        stats.interval(np.zeros(0, bool), mated())
     with pytest.raises(InvalidRequest, match="between 0 and 1; 1 was given"):
-        interval(np.zeros(1, bool), pair, 1)
+        stats.interval(np.zeros(1, bool), pair, 1)
     with pytest.raises(InvalidRequest, match="without a trial and an interval"):
-        bounds(Rate(errors=0, trials=0))
-    rate = Rate(errors=0, trials=1, interval=interval(np.zeros(1, bool), pair))
+        stats.bounds(Rate(errors=0, trials=0))
+    rate = Rate(errors=0, trials=1, interval=stats.interval(np.zeros(1, bool), pair))
     with pytest.raises(InvalidRequest, match=r"between 0\.5 and 1; 0\.5 was given"):
-        effective_size(rate, 0.5)
+        stats.effective_size(rate, 0.5)

@@ -1,4 +1,4 @@
-"""The threshold of a new model that lets in as many others as the old one did."""
+"""The threshold of a new model with the false match rate of the old one."""
 
 import json
 

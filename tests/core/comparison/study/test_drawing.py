@@ -126,8 +126,8 @@ def test_groups_are_of_those_who_were_drawn():
         ({"mated": 0}, "No pair at all is wanted"),
         ({"within": "sex"}, "There is no column of groups 'sex'; there are: none"),
         ({"pictures": {"a": [Path("1")], "b": [Path("2")]}}, "No person has two photographs"),
-        ({"pictures": {"a": [Path("1"), Path("1")]}}, "'1' stands there twice, of 'a' and of 'a'"),
-        ({"pictures": {"a": [Path("1")], "b": [Path("1")]}}, "stands there twice, of 'a' and of"),
+        ({"pictures": {"a": [Path("1"), Path("1")]}}, "'1' is there twice, of 'a' and of 'a'"),
+        ({"pictures": {"a": [Path("1")], "b": [Path("1")]}}, "is there twice, of 'a' and of"),
     ],
 )
 def test_what_cannot_be_drawn(wrong, told):

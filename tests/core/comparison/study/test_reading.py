@@ -191,7 +191,7 @@ def test_every_fault_of_groups(groups):
         ("person\nAda\n", "there is no column of groups"),
         ("who,sex\nAda,f\n", "the column person is missing"),
         ("person,\nAda,f\n", "a column has no name"),
-        ("person,sex,sex\nAda,f,f\n", "the column 'sex' stands there twice"),
+        ("person,sex,sex\nAda,f,f\n", "the column 'sex' is there twice"),
     ],
 )
 def test_what_is_no_file_of_groups(groups, text, told):
