@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import re
@@ -50,7 +51,7 @@ COMMANDS: dict[str, str] = {
     "trust": "Let ./facematch.toml name hosts, keys and stores.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
     "demo": "Compare sample photographs on this machine.",
-    "conformance": "Prove that an installed backend conforms; print its report.",
+    "conformance": "Check that an installed backend conforms; print its report.",
     "new-backend": "Write a small, complete plug-in repository that passes its own tests.",
 }
 
@@ -92,7 +93,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but whoever types an unknown command is told the nearest one."""
+        """As click does, but whoever types an unknown command sees the nearest one."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             from facematch_core._basics import nearest
@@ -232,18 +233,17 @@ def _code(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
         answer = run()
     except click.exceptions.Exit as end:
         return end.exit_code
-    except BrokenPipeError:
-        # Whoever reads our output has ended, as `head` does. Python would complain on its way out,
-        # when it flushes what nobody reads.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.PIPE
     except (click.Abort, EOFError, KeyboardInterrupt):
         if as_json:
             _print_error(KeyboardInterrupt())
         say("stopped", err=True)
         return Exit.STOPPED
-    # A plug-in that leaves by sys.exit() has not said that anybody may be let in.
+    # A plug-in that leaves by sys.exit() has not verified anybody.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is: people get a sentence, not a traceback
+        if _nobody_reads(error):
+            # As `head` does. Python would complain on its way out, when it flushes what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.PIPE
         if debug and not isinstance(error, click.ClickException):
             import traceback
 
@@ -251,6 +251,19 @@ def _code(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
                 click.echo(clean(line), err=True)
         return _report(error, as_json=as_json)
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else Exit.OK
+
+
+def _nobody_reads(error: BaseException) -> bool:
+    """Whether the program that reads our output has ended."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    # What Windows says of it, and of nothing else without the name of a file.
+    return (
+        sys.platform == "win32"
+        and type(error) is OSError
+        and error.errno == errno.EINVAL
+        and error.filename is None
+    )
 
 
 def _report(error: BaseException, *, as_json: bool) -> int:

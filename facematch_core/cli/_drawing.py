@@ -84,7 +84,7 @@ def as_found(picture: Image.Image, faces: Sequence[Face] | None) -> tuple[Image.
 
     Args:
         picture: Upright as its EXIF says.
-        faces: None if the backend does not tell.
+        faces: None if the backend does not say.
     """
     known = [(face.box, face.rotation or 0) for face in faces or () if face.box is not None]
 
@@ -126,12 +126,55 @@ def panel(
     return drawn
 
 
+def portrait(
+    picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
+) -> Image.Image:
+    """The face that was compared, cropped with some room around it; all faces if there are several.
+
+    Args:
+        picture: Upright as its EXIF says.
+        faces: None if the backend does not list them, empty if it found none: the middle is shown.
+        size: Of the crop in pixels; a smaller photograph is not enlarged.
+    """
+    picture, boxes = as_found(picture, faces)
+    found = [place(box, picture.size, picture.size) for box in boxes]
+    placed = [at for at in found if at is not None]
+    left, top, right, bottom = map(float, (0, 0, *picture.size))
+    if placed:
+        left, top = min(at[0] for at in placed), min(at[1] for at in placed)
+        right, bottom = max(at[2] for at in placed), max(at[3] for at in placed)
+        # Hair and shoulders; a group is wide enough without.
+        room = 0.85 if len(placed) == 1 else 0.1
+        # A detector's box ends at the brows.
+        left, right = left - room * (right - left) / 2, right + room * (right - left) / 2
+        top, bottom = top - 0.6 * room * (bottom - top), bottom + 0.4 * room * (bottom - top)
+    # The window, as wide for its height as `size`: all of a group, but of a single face or of a
+    # picture without one no more than the photograph holds.
+    shape = size[0] / size[1]
+    height = max(bottom - top, (right - left) / shape) if placed else bottom - top
+    height = min(height, picture.height, picture.width / shape)
+    factor = min(1.0, size[1] / height)
+    middle = ((left + right) / 2, (top + bottom) / 2)
+    drawn = panel(
+        picture,
+        boxes if len(placed) > 1 else (),
+        height=max(1, round(picture.height * factor)),
+        max_width=max(1, round(picture.width * factor)),
+    )
+    wide, high = min(drawn.width, round(height * shape * factor)), round(height * factor)
+    at = (
+        round(min(max(0, middle[0] * factor - wide / 2), drawn.width - wide)),
+        round(min(max(0, middle[1] * factor - high / 2), drawn.height - high)),
+    )
+    return drawn.crop((*at, at[0] + wide, at[1] + high))
+
+
 def place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom of a box in the drawn picture; None if it lies nowhere in it.
 
     Args:
         box: In pixels or as a ratio, of a picture that may have been shrunk before it was sent.
-        of: Size of the photograph, for a box that does not tell what it refers to.
+        of: Size of the photograph, for a box that does not say what it refers to.
         size: Size of the drawn picture.
     """
     ratio = box.unit == "ratio"

@@ -38,7 +38,7 @@ def show(result: Answer, *, may_rotate: bool = False) -> None:
     say(f"  {verdict.says}", word=verdict.word, colour=verdict.colour)
     _show_one("liveness: ", result.liveness, may_rotate=may_rotate)
     if result.match is None:
-        say("match: not asked for, not charged")
+        say("match: not compared, not charged")
     else:
         _show_one("match: ", result.match, may_rotate=may_rotate)
 
@@ -46,8 +46,10 @@ def show(result: Answer, *, may_rotate: bool = False) -> None:
 def _show_one(title: str, result: MatchResult | LivenessResult, *, may_rotate: bool) -> None:
     verdict = VERDICTS[result.decision.value]
     scale = "" if result.score is None else f"{result.score.scale}, "
+    # Under a verdict of both calls, which says it already, the caution is not repeated.
+    says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
     say(
-        f"  {score_words(result)} ({scale}{limits(result)})  {verdict.says}",
+        f"  {score_words(result)} ({scale}{limits(result)}){says}",
         word=title + verdict.word,
         colour=verdict.colour,
     )
@@ -117,7 +119,7 @@ _ADVICE: dict[Advice, str] = {
     Advice.RETAKE_PHOTO: "take the photograph again",
     Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
     Advice.ONE_FACE_ONLY: "use a photograph that shows one face",
-    Advice.POSSIBLE_FRAUD: "this may be fraud: look at it before anybody is let in",
+    Advice.POSSIBLE_FRAUD: "this may be fraud: look at it before you accept anybody",
     Advice.REVIEW: "a person should look",
 }
 
@@ -127,7 +129,7 @@ _CHARGED = {
     Charged.UNKNOWN: "perhaps charged",
 }
 
-#: Answers that may not be taken for a vendor's real ones.
+#: Answers that may not pass as a vendor's real ones.
 _UNREAL = {
     Environment.MOCK: "from a mock: not real",
     Environment.SANDBOX: "from a sandbox: not real",

@@ -1,4 +1,4 @@
-"""`facematch backends`: what is installed, what each can do, and what keeps one from being used."""
+"""`facematch backends`: what is installed, what each can do, and what each still needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("backends", short_help="List the backends and what each can do.")
 @common.as_json
 def command(as_json: bool) -> None:
-    """List the backends that are installed, what each can do, and what keeps one from being used.
+    """List the backends that are installed, what each can do, and what each still needs.
 
     Each plug-in is loaded and opened; nothing is sent.
     """

@@ -31,7 +31,7 @@ _place = common.options(
         "--store",
         metavar="URL",
         help="Where calls are remembered: the name of an SQLite file, sqlite:///FILE, or "
-        "postgresql+psycopg://... Without it: where the profile says.",
+        "postgresql+psycopg://... By default the store of the profile.",
     ),
     common.profile,
     common.config,
@@ -66,7 +66,7 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
     if as_json:
         common.print_json(document)
     elif not sums:
-        say("no budget was used yet")
+        say("no budget has been used yet")
     else:
         _print_sums(document["budgets"])
         if document["open"]:
@@ -106,24 +106,24 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     return max((one.code for one in looked), default=Exit.OK)
 
 
-@command.command("resolve", short_help="Say yourself whether a call was charged.")
+@command.command("resolve", short_help="Record whether a call was charged.")
 @click.argument("call_id", metavar="CALL")
 @click.option("--charged", is_flag=True, help="It is on the vendor's invoice.")
-@click.option("--not-charged", "free", is_flag=True, help="It is not. Give one of the two.")
+@click.option("--not-charged", "free", is_flag=True, help="It is not on the vendor's invoice.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @_place
 @common.as_json
 @click.pass_context
 def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: Any) -> int:
-    """Say whether an unknown call was charged, as the vendor's invoice or support told you.
+    """Record whether an unknown call was charged, as the vendor's invoice or support says.
 
-    It asks first. What you say holds for good.
+    It asks for a confirmation, because the answer is final.
     """
     from facematch_core.models import Charged
 
     charged, free, yes = (given.pop(name) for name in ("charged", "free", "yes"))
     if charged is free:
-        raise click.UsageError("Say --charged or --not-charged, one of the two.")
+        raise click.UsageError("Choose --charged or --not-charged.")
     word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
     with _found(_placed(context, given)) as (found, now):
         unknown = found.unknown(call_id)
@@ -139,7 +139,7 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: 
 
 
 def _placed(context: click.Context, own: dict[str, Any]) -> dict[str, Any]:
-    """Options of a subcommand over those that stand before its name."""
+    """Options of a subcommand over those that are before its name."""
     before: dict[str, Any] = context.obj or {}
     return {name: before.get(name) if value is None else value for name, value in own.items()}
 
@@ -322,7 +322,7 @@ def look(found: Found, verifier: Verifier, now: datetime) -> list[Looked]:
         except _ENDS as error:
             looked.append(Looked(one, "error", error.message, common.code_of(error)))
             if isinstance(error, FATAL):
-                over = "Not looked for, after the error before it."
+                over = "Not looked up, because of the error before it."
     return looked
 
 

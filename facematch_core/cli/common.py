@@ -22,6 +22,7 @@ import click
 from facematch_core import errors
 from facematch_core._basics import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
+from facematch_core.files import write_file
 from facematch_core.models import Charged, Operation, written
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def say(
 
     Args:
         text: Anything: it is cleaned. Spaces in front set all of it in.
-        word: Stands before the text, bold.
+        word: Comes before the text, bold.
         colour: Of the word, on a terminal and unless NO_COLOR is set.
         hang: How much further in the second line begins; 0 for a paragraph.
         err: To stderr instead.
@@ -365,8 +366,8 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError(
-            "This asks first, and there is no terminal to ask on: add --yes to go ahead. Nothing "
-            "was done."
+            "This needs a confirmation, and there is no terminal to give it on: add --yes to go "
+            "ahead. Nothing was done."
         )
     if not click.confirm(clean(question), err=True):
         raise click.Abort
@@ -377,6 +378,33 @@ def confirm(question: str, *, yes: bool) -> None:
 FILE = click.Path(path_type=Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors included.")
+
+
+def option(name: str, help_: str, to: str | None, **more: Any) -> Callable[[Command], Command]:
+    """One option; as `file_option`."""
+    names = (name,) if to is None else (name, to)
+    return click.option(*names, help=help_, **more)
+
+
+def file_option(
+    name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
+) -> Callable[[Command], Command]:
+    """An option that names a file or a folder.
+
+    Args:
+        name: As it is typed.
+        help_: What it is for.
+        to: The argument it becomes, if that has another name.
+        metavar, more: As for `click.option`.
+    """
+    return option(name, help_, to, type=FILE, metavar=metavar, **more)
+
+
+def count_option(
+    name: str, help_: str, *, least: int = 0, to: str | None = None, **more: Any
+) -> Callable[[Command], Command]:
+    """An option that is a whole number from `least` on; otherwise as `file_option`."""
+    return option(name, help_, to, type=click.IntRange(least), metavar="N", **more)
 
 
 def name_values(
@@ -471,7 +499,7 @@ backend = click.option(
     "--backend",
     metavar="NAME",
     shell_complete=backend_names,
-    help="Backend to ask, instead of a profile; `local` if there is neither.",
+    help="Backend to use, instead of a profile; `local` if there is neither.",
 )
 profile = click.option(
     "--profile",
@@ -487,11 +515,10 @@ config = click.option(
     is_eager=True,
     help="Configuration file; ./facematch.toml or your own if left out.",
 )
-picture = click.option(
+picture = file_option(
     "--picture",
-    type=FILE,
+    "Draw the faces, the score, the threshold and the decision into a PNG.",
     metavar="OUT.png",
-    help="Draw the faces, the score, the threshold and the decision into a PNG.",
 )
 
 
@@ -515,7 +542,7 @@ call = options(
         "--threshold",
         callback=percentage,
         metavar="0-100",
-        help="Score where a pass begins, on the scale of this backend.",
+        help="Score at which a pass begins, on the scale of this backend.",
     ),
     click.option(
         "--review-threshold",
@@ -551,7 +578,7 @@ _NO_NAMES = (
     (r"file:/", "The {of} is a URL: give the name of the file alone."),
     (
         r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/",
-        "The {of} is a URL, and none is fetched: download it first.",
+        "The {of} is a URL, which facematch does not fetch: download it first.",
     ),
     (
         r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}",
@@ -644,7 +671,7 @@ class Target:
         """What would be opened, before anything is.
 
         Raises:
-            ConfigurationError: a plug-in, a file, a profile or a setting; the message tells which.
+            ConfigurationError: a plug-in, a file, a profile or a setting; the message says which.
         """
         from facematch_core.config import FILE_NAME, VARIABLE, Plan, user_file
 
@@ -660,7 +687,7 @@ class Target:
         return self.file.plan(profile)
 
     def announced(self) -> Plan | FailoverPlan:
-        """The plan, after stderr was told what looks wrong in it, and who else gets the faces."""
+        """The plan, after stderr has shown what looks wrong in it, and who else gets the faces."""
         planned = self.plan()
         for single in single_plans(planned):
             said = single.profile.verifier if single.profile else {}
@@ -733,7 +760,7 @@ def form_of(option: str, path: Path, *forms: str) -> str:
         return suffix or forms[0]
     words = " or ".join(forms)
     raise click.UsageError(
-        f"{option} writes {words}, by the suffix of the file: {clean(path.name)} has another one."
+        f"{option} writes {words}: give the file such a suffix, not that of {clean(path.name)}."
     )
 
 
@@ -786,26 +813,16 @@ def named(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there; OSError leaves the old one.
-
-    Missing folders are created.
-    """
-    import tempfile
-
+def make_folder(path: Path) -> None:
+    """Make the folder of a file that is to be written; OSError names the file."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=".facematch.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            # mkstemp allows nobody but the owner; the file gets what a plain `open` would give it.
-            os.umask(mask := os.umask(0))
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, as `write_file` does. Missing folders are created."""
+    make_folder(path)
+    write_file(path, content)
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -903,7 +920,7 @@ def _of_header(header: list[str], needed: Sequence[str], known: Sequence[str]) -
         if name not in (*needed, *known) and meant:
             yield f"the column {name[:60]!r}: did you mean {meant[0]}?"
         elif header.count(name) > 1 and name in (*needed, *known):
-            yield f"the column {name} is there twice"
+            yield f"the column {name} appears twice"
 
 
 def refuse(path: Path, problems: Iterable[str]) -> None:

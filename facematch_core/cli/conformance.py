@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Verdict of a report to its word, colour, meaning and exit code.
 VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
-    "conforms": ("CONFORMS", "green", "keeps every rule that applies to it", Exit.OK),
-    "open": ("OPEN", "yellow", "breaks no rule, but not all of it was tested", Exit.LOOK),
+    "conforms": ("CONFORMS", "green", "meets every rule that applies to it", Exit.OK),
+    "open": ("OPEN", "yellow", "breaks no rule, but not every rule was tested", Exit.LOOK),
     "fails": ("FAILS", "red", "breaks", Exit.BROKEN),
 }
 
@@ -38,10 +38,10 @@ WORDS = {
 
 @click.command(
     "conformance",
-    short_help="Prove that an installed backend conforms; print its report.",
+    short_help="Check that an installed backend conforms; print its report.",
 )
 @click.argument("name", shell_complete=common.backend_names)
-@click.option("--out", type=common.FILE, metavar="REPORT.json", help="Write the report as JSON.")
+@common.file_option("--out", "Write the report as JSON.", metavar="REPORT.json")
 @click.option(
     "--set",
     "settings",
@@ -57,8 +57,8 @@ def command(
 ) -> int:
     """Run every rule of the contract over the backend NAME, and print its report.
 
-    Nothing is sent: the simulator installed for the backend plays the vendor. The exit code is
-    0 if every rule that applies was kept, 3 if some were not tested, 7 if one is broken.
+    No vendor is called: the simulator that comes with the backend stands in for it. The exit code
+    is 0 if every rule that applies passed, 3 if some were not tested, 7 if one failed.
     """
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(
@@ -96,7 +96,7 @@ def _check_report(out: Path) -> None:
         if isinstance(document, dict) and document.get("kind") == "conformance_report":
             return
     raise click.UsageError(
-        f"{out} exists and is no conformance report of facematch: name another file with --out."
+        f"{out} exists and is not a conformance report of facematch: name another file with --out."
     )
 
 
@@ -144,14 +144,9 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     by_status = {
         word: [rule for rule in report.rules if rule.status.value == word] for word in WORDS
     }
-    failed = by_status["failed"]
-    word, colour, says, _ = VERDICTS[report.verdict.value]
-    broken = f" {counted(len(failed), 'rule')}: {numbers(failed)}" if failed else ""
-    say(f"  {report.backend} {says}{broken}.", word=word, colour=colour)
-    counts = [f"{len(rules)} {WORDS[status]}" for status, rules in by_status.items() if rules]
-    say(f"  {counted(len(report.rules), 'rule')}: {', '.join(counts)}")
+    failed = _show_verdict(report, by_status)
     offered = _of(report.simulator_distribution, report.simulator_version)
-    simulator = f"played by {report.simulator}{offered}"
+    simulator = f"simulated by {report.simulator}{offered}"
     made = [
         f"{report.backend}{_of(report.distribution, report.version)}",
         simulator if report.simulator else "without a simulator",
@@ -186,6 +181,36 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     for one in report.capabilities:
         proved_ = "proved" if one.proved else "not proved"
         say(f"  {one.name}: {one.declared}; {proved_} by {', '.join(one.rules)}")
+
+
+def _show_verdict(
+    report: ConformanceReport, by_status: dict[str, list[RuleLine]]
+) -> list[RuleLine]:
+    """Print the verdict and the counts; the rules that the backend itself breaks."""
+    unknown, faults = _of_the_simulator(by_status["failed"])
+    failed = by_status["failed"] = [one for one in by_status["failed"] if one not in unknown]
+    word, colour, says, _ = VERDICTS[report.verdict.value]
+    broken = f" {counted(len(failed), 'rule')}: {numbers(failed)}" if failed else ""
+    if unknown and not failed:
+        says = "could not be checked: its simulator failed"
+    say(f"  {report.backend} {says}{broken}.", word=word, colour=colour)
+    for fault in faults:
+        say(f"  Your simulator failed: {fault}.")
+    counts = [f"{len(rules)} {WORDS[status]}" for status, rules in by_status.items() if rules]
+    if unknown:
+        say(f"  {counted(len(unknown), 'rule')} could not be run: {numbers(unknown)}")
+        counts.append(f"{len(unknown)} could not be run")
+    say(f"  {counted(len(report.rules), 'rule')}: {', '.join(counts)}")
+    return failed
+
+
+def _of_the_simulator(failed: Iterable[RuleLine]) -> tuple[list[RuleLine], list[str]]:
+    """The rules that say nothing of the backend, and what its simulator failed with, once each."""
+    from facematch_core.testing.report import SIMULATOR_FAILED  # not above: few commands need it
+
+    rules = [rule for rule in failed if all(SIMULATOR_FAILED in one for one in rule.reasons)]
+    faults = (one.partition(SIMULATOR_FAILED)[2] for rule in rules for one in rule.reasons)
+    return rules, list(dict.fromkeys(faults))
 
 
 def numbers(rules: Iterable[RuleLine]) -> str:

@@ -25,18 +25,24 @@ from . import common
 from .common import Exit, clean, counted, say
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from facematch_core.images import Image
-    from facematch_core.models import MatchResult
+    from facematch_core.models import Face, MatchResult
 
 #: The photographs that come with every installation: public domain and CC0.
 PACKAGED = Path(__file__).parent / "photographs"
 
 MANIFEST = "pairs.csv"
 
+#: Where the console of the mock is, if nobody wants another port.
+CONSOLE = "http://127.0.0.1:8080/"
+
 #: What a newcomer wants next: words after the command, and what they are for.
 NEXT = {
-    "verify selfie.jpg id.jpg --picture drawn.png": "your own two photographs",
+    "verify selfie.jpg id.jpg --picture drawn.png": "your own selfie.jpg and id.jpg",
     "verify selfie.jpg id.jpg --json": "the same for a program",
+    "mock --port 8080": f"a mock vendor; its console: {CONSOLE}",
     "doctor": "what is set up, what is missing",
 }
 
@@ -44,23 +50,14 @@ KNOWN_LIMIT = "WRONG (known limit)"
 
 
 @click.command("demo", short_help="Compare sample photographs on this machine.")
-@click.option(
+@common.file_option(
     "--photographs",
-    type=common.FILE,
+    "A folder with pairs.csv (probe,reference,expected,note); by default ours.",
     metavar="DIR",
-    help="A folder with pairs.csv (probe,reference,expected,note); by default ours.",
 )
-@click.option(
-    "--out",
-    type=common.FILE,
-    metavar="REPORT.html",
-    help="Write one page with the drawn pairs.",
-)
-@click.option(
-    "--copy-photographs",
-    type=common.FILE,
-    metavar="FOLDER",
-    help="Only copy our four photographs into a folder.",
+@common.file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
+@common.file_option(
+    "--copy-photographs", "Only copy our four photographs into a folder.", metavar="FOLDER"
 )
 def command(photographs: Path | None, out: Path | None, copy_photographs: Path | None) -> int:
     """Compare sample photographs on this machine: no account, and nothing leaves it.
@@ -70,7 +67,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     """
     if copy_photographs is not None:
         if photographs is not None or out is not None:
-            raise click.UsageError("--copy-photographs compares nothing: give it alone.")
+            raise click.UsageError("--copy-photographs compares nothing: use it alone.")
         _copy(copy_photographs)
         return Exit.OK
     if out is not None:
@@ -83,7 +80,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])
         common.write(out, page.encode())
-        say(f"The pairs, drawn: {out}")
+        say(f"The pairs as pictures, in your browser: {out}")
     say()
     say("Next:")
     width = max(map(len, NEXT))
@@ -217,7 +214,16 @@ def _print(cases: Sequence[Case], folder: Path) -> None:
 # --- The page -------------------------------------------------------------------------------------
 
 #: Said of a pair that the engine is known to get wrong.
-_LIMIT = "Different people whom this engine takes for one: a known limit, shown and not hidden."
+_LIMIT = "Different people, and this engine says they match: a known limit, shown and not hidden."
+
+#: Decision to its sign and its class in the grid. Green and red are for right and wrong there.
+_SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
+
+#: What is true, in words.
+_TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
+
+#: Size of one face in the grid, in pixels; twice what a screen of 1280 pixels shows.
+_FACE = (240, 312)
 
 
 def _template() -> str:
@@ -232,7 +238,7 @@ def _check_report(out: Path) -> None:
     beginning = _template().partition("$")[0].encode()
     if out.exists() and not (out.is_file() and out.read_bytes().startswith(beginning)):
         raise click.UsageError(
-            f"{out} exists and is no report of facematch: name another file with --out."
+            f"{out} exists and is not a report of facematch: name another file with --out."
         )
 
 
@@ -243,11 +249,14 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     result = cases[0].result
     wrong = sum(not case.right for case in cases)
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
+    marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
     return Template(_template()).substitute(
         pairs=counted(len(cases), "pair"),
         answers=counted(len(cases), "answer"),
         commands=html.escape("\n".join(commands)),
-        verdict="all came out right" if wrong == 0 else f"{wrong} came out wrong, and are marked",
+        verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
+        limits=html.escape(limits(result)),
+        tiles="\n".join(_tile(index, case) for index, case in enumerate(cases, 1)),
         rows="\n".join(_row(index, case) for index, case in enumerate(cases, 1)),
         sections="\n".join(_section(index, case) for index, case in enumerate(cases, 1)),
         made=html.escape(
@@ -262,6 +271,60 @@ def _remark(case: Case) -> str:
     return f'<span class="{kind}">{sign}&nbsp;{case.cells[-1]}</span>'
 
 
+def _tile(index: int, case: Case) -> str:
+    """A pair in the grid: both faces, the verdict, and whether it is right."""
+    from ._results import VERDICTS
+
+    sides = zip(
+        (case.row["probe"], case.row["reference"]),
+        case.pictures,
+        (case.result.probe_faces, case.result.reference_faces),
+        strict=True,
+    )
+    faces = "".join(_face(*side) for side in sides)
+    sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
+    word, note = VERDICTS[case.result.decision.value].word, html.escape(case.row["note"])
+    score, threshold, bar = case.result.score, case.result.threshold, ""
+    if score is not None:
+        line = None if threshold is None else threshold.value
+        bar = f'<i style="width:{score.value:.1f}%"></i>' + (
+            "" if line is None else f'<b style="left:{line:.1f}%"></b>'
+        )
+    truth = _TRUTHS[EXPECTED[case.row["expected"]][0]]
+    reason = "known limit" if case.cells[-1] == KNOWN_LIMIT else "unexpected"
+    remark = (
+        f'<span class="right">&#10003;&nbsp;right</span>: {note}'
+        if case.right
+        else f'<span class="wrong">&#10007;&nbsp;WRONG: {truth}</span><br>{reason}: {note}'
+    )
+    return (
+        f'<li class="{"" if case.right else "is-wrong"}"><a href="#pair-{index}">'
+        f'<span class="faces">{faces}</span>'
+        f'<span class="bar {kind}">{bar}</span>'
+        f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{word}</span>'
+        f'<span class="score">{"" if score is None else case.cells[3]}</span></span>'
+        f'<span class="remark">{remark}</span></a></li>'
+    )
+
+
+def _face(name: str, picture: Image, faces: tuple[Face, ...] | None) -> str:
+    from ._drawing import portrait
+
+    many = 0 if faces is None else len(faces)
+    shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
+    shows = "no face found" if faces is not None and not faces else shows
+    return _embedded(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
+
+
+def _embedded(drawn: PIL.Image.Image, shows: str) -> str:
+    """A picture inside the page."""
+    jpeg = io.BytesIO()
+    drawn.save(jpeg, "JPEG", quality=85, optimize=True)
+    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    size = f'width="{drawn.width}" height="{drawn.height}"'
+    return f'<img src="{source}" {size} alt="{html.escape(shows)}">'
+
+
 def _row(index: int, case: Case) -> str:
     cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
     head = f'<th scope="row"><a href="#pair-{index}">{index}</a></th>'
@@ -274,9 +337,7 @@ def _section(index: int, case: Case) -> str:
 
     note, truth, word, score, elapsed_ms, remark = case.cells
     names = f"{case.row['probe']} and {case.row['reference']}"
-    drawn, jpeg = draw(case.result, *(picture.to_pil() for picture in case.pictures)), io.BytesIO()
-    drawn.save(jpeg, "JPEG", quality=85, optimize=True)
-    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    drawn = draw(case.result, *(picture.to_pil() for picture in case.pictures))
     shows = f"{names} side by side, boxes around the faces. {word}, score {score}."
     facts = [
         f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}",
@@ -285,8 +346,7 @@ def _section(index: int, case: Case) -> str:
     ]
     return (
         f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
-        f'<img src="{source}" width="{drawn.width}" height="{drawn.height}" '
-        f'alt="{html.escape(shows)}">'
+        f"{_embedded(drawn, shows)}"
         f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
         f'<p class="files">{html.escape(names)}, {elapsed_ms} ms</p></section>'
     )

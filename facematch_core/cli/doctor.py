@@ -184,7 +184,7 @@ def _configuration(where: Target) -> str:
     from facematch_core.config import FILE_NAME, VARIABLE, find_config, user_file
 
     if where.backend is not None:
-        return "not read: a backend is named"
+        return "not read, because a backend is named"
     path = find_config(where.config, here=True)
     if path is None:
         return f"none (looked for ./{FILE_NAME} and {user_file()})"

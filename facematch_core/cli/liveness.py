@@ -23,6 +23,6 @@ def command(image: Path, **given: Any) -> int:
     \b
     facematch liveness selfie.jpg --profile mine --threshold 80
 
-    Not every backend can tell: `facematch backends` lists what each can do.
+    Not every backend can do this: `facematch backends` lists what each can do.
     """
     return ask("check_liveness", [image], given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import attrs
 import click
 
 from facematch_core import __version__
+from facematch_core._basics import typed
 
 from . import common
 from .common import say
@@ -49,9 +49,9 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "http": Kind(says="a vendor that is asked over HTTP"),
+    "http": Kind(says="a vendor with an HTTP API"),
     "sdk": Kind(
-        says="a vendor that is asked through a client library of its own",
+        says="a vendor that you can only reach through its client library",
         files=("src/$package/_client.py",),
         dependencies=("requests>=2.32",),
         tools=("types-requests",),
@@ -91,24 +91,23 @@ FILES: tuple[str, ...] = (
     show_default=True,
     help="; ".join(f"{name}: {kind.says}" for name, kind in KINDS.items()) + ".",
 )
-@click.option(
+@common.file_option(
     "--into",
-    type=common.FILE,
+    "The folder to write it into; the current one by default.",
     metavar="DIR",
     default=Path(),
-    help="The folder to write it into; the current one by default.",
 )
 def command(name: str, kind: str, into: Path) -> None:
     """Write a small, complete plug-in repository, facematch-NAME, that passes its own tests.
 
-    NAME is what your backend will be opened by, letter for letter: small letters, digits, hyphens.
+    NAME is the name that opens your backend: small letters, digits and hyphens.
 
     \b
     facematch new-backend my-vendor
     facematch new-backend my-engine --kind engine --into ~/src
 
-    What it asks is invented, and yours takes its place: README.md says what to change, in order. A
-    folder that exists is left alone.
+    Its vendor is invented: README.md says what to change, in order. A folder that exists is never
+    overwritten.
     """
     _check(name)
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
@@ -121,8 +120,8 @@ def command(name: str, kind: str, into: Path) -> None:
     files = files_for(name, kind)
     _write(folder, files)
     say(
-        f"{folder} is written: {len(files)} files. Its {KINDS[kind].invented} is invented; "
-        "README.md says what to change, in order.",
+        f"Wrote {len(files)} files to {folder}. Its {KINDS[kind].invented} is invented; README.md "
+        "says what to change, in order.",
         hang=0,
     )
     say()
@@ -137,7 +136,7 @@ def command(name: str, kind: str, into: Path) -> None:
         [python, "-m", "pytest", str(folder)],
         [facematch, "conformance", name],
     ):
-        common.say_command(f"  {shlex.join(words)}")
+        common.say_command(f"  {typed(words)}")
 
 
 def files_for(name: str, kind: str = "http") -> dict[str, str]:
@@ -200,7 +199,7 @@ def _check(typed: str) -> None:
     name = typed.replace("-", "_")
     if name.startswith(f"{PREFIX}_"):
         alone = typed[len(PREFIX) + 1 :]
-        raise click.UsageError(f"NAME is the vendor's alone: {alone}, not {typed!r}.")
+        raise click.UsageError(f"NAME is only the vendor's: {alone}, not {typed!r}.")
     problem = _taken(name)
     if problem is not None:
         raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")

@@ -11,15 +11,15 @@ from .common import Exit
 
 @click.command("trust", short_help="Let ./facematch.toml name hosts, keys and stores.")
 @click.argument("file", default=FILE_NAME, type=click.Path(), metavar="[FILE]")
-@click.option("--remove", is_flag=True, help="Take trust back.")
+@click.option("--remove", is_flag=True, help="No longer trust FILE.")
 @click.option("--list", "listing", is_flag=True, help="List the files that were trusted.")
 def command(file: str, remove: bool, listing: bool) -> int:
     """Trust FILE, by default ./facematch.toml, until it changes.
 
-    A file that was merely found in the current folder may be a stranger's, as in a folder that was
-    cloned. Until it is trusted it may name no other host than the vendor's own and this machine, no
-    other key than the backend's own, and no place outside its folder. Read it first. A file that
-    --config or $FACEMATCH_CONFIG names needs no trust.
+    A file in the current folder may be a stranger's, for example in a repository that you cloned.
+    Until you trust it, it may name no host but the vendor's own and this machine, no key but the
+    backend's own, and no place outside its folder. Read it first. A file that you name with
+    --config or $FACEMATCH_CONFIG needs no trust.
     """
     if listing:
         for path in sorted(trusted_files()):
@@ -27,7 +27,7 @@ def command(file: str, remove: bool, listing: bool) -> int:
     elif remove:
         was = distrust(file)
         click.echo(
-            f"{click.format_filename(file)}: {'trusted no more' if was else 'was not trusted'}"
+            f"{click.format_filename(file)}: {'no longer trusted' if was else 'was not trusted'}"
         )
     else:
         click.echo(f"{click.format_filename(trust(file))}: trusted until it changes")

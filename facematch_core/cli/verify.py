@@ -20,7 +20,7 @@ from facematch_core.errors import (
     InvalidRequest,
     Unsupported,
 )
-from facematch_core.models import Charged, Operation, Retention, Threshold
+from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
 from . import common
 from .common import Exit, clean, counted, say
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ._results import Answer
 
-#: Calls at a time unless told otherwise.
+#: Calls at a time unless set otherwise.
 WORKERS = 4
 
 
@@ -55,18 +55,12 @@ WORKERS = 4
 @common.target
 @common.call
 @common.picture
-@click.option(
+@common.file_option(
     "--pairs",
-    type=common.FILE,
+    "Compare every pair in this file; its columns are probe,reference[,key].",
     metavar="CSV",
-    help="Compare every pair in this file; its columns are probe,reference[,key].",
 )
-@click.option(
-    "--out",
-    type=common.FILE,
-    metavar="FILE",
-    help="With --pairs: write the results to this file, .jsonl or .csv.",
-)
+@common.file_option("--out", "With --pairs: write the results to this file, .jsonl or .csv.")
 @click.option("--force", is_flag=True, help="Overwrite the file of --picture or --out.")
 @click.option(
     "--workers",
@@ -100,7 +94,7 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
         if given[name]:
             raise click.UsageError(f"--{name} goes with --pairs.")
     if probe is None or reference is None:
-        raise click.UsageError("Name two pictures, PROBE and REFERENCE, or --pairs.")
+        raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
     if given["liveness_threshold"] is not None and not given["live"]:
         raise click.UsageError("--liveness-threshold goes with --live.")
     return ask("verify_live" if given["live"] else "verify", [probe, reference], given)
@@ -124,11 +118,13 @@ def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
             raise click.UsageError(f"--picture writes PNG: name it {target.stem}.png.")
         common.check_target("--picture", target, force=given["force"])
         if any(target.exists() and path.exists() and target.samefile(path) for path in pictures):
-            raise click.UsageError("--picture would overwrite a picture that it is drawn from.")
+            raise click.UsageError("--picture would overwrite one of the two photographs.")
     elif given["force"]:
         raise click.UsageError("--force overwrites a file: name one with --picture.")
     images = [_read(path) for path in pictures]
     with common.open_target(common.Target.of(given)) as verifier:
+        if call != "check_liveness":
+            _warn_of_calibration(verifier, given)
         try:
             result: Answer = getattr(verifier, call)(*images, **_call_options(verifier, given))
         except Unsupported as error:
@@ -181,6 +177,24 @@ def _call_options(verifier: Verifier, given: Mapping[str, Any]) -> dict[str, Any
         "metadata": given["metadata"] or None,
         "options": _own_options(verifier, given),
     }
+
+
+def _warn_of_calibration(verifier: Verifier, given: Mapping[str, Any]) -> None:
+    """Say on stderr that a calibration is not used: without --max-fmr its thresholds do nothing."""
+    if given.get("max_fmr") is not None or given.get("threshold") is not None:
+        return
+    for one in common.members_of(verifier):
+        if one.calibration is None:
+            continue
+        threshold, _ = one.thresholds(Operation.MATCH)
+        if threshold is not None and threshold.source is ThresholdSource.PROFILE:
+            continue
+        known = ", ".join(f"{point.max_fmr:g}" for point in one.calibration.points)
+        say(
+            f"warning: the calibration of {one.backend.name} is not used without --max-fmr (it "
+            f"has {known})",
+            err=True,
+        )
 
 
 def _own_options(verifier: Verifier, given: Mapping[str, Any]) -> Any:
@@ -263,7 +277,7 @@ def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
 
 # --- Many pairs -----------------------------------------------------------------------------------
 
-#: What a line of .csv tells of a result, and of an error.
+#: What a line of .csv holds of a result, and of an error.
 _COLUMNS = (
     *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
     *("charged", "warnings", "error", "message"),
@@ -290,6 +304,7 @@ def _batch(given: Mapping[str, Any]) -> int:
         options = _call_options(verifier, given)
         # Before the file is created: wrong usage leaves nothing behind.
         _check_options(verifier, options)
+        _warn_of_calibration(verifier, given)
         outcomes = verifier.verify_many(
             ((*pair.paths, pair.key) for pair in stopping.until_stopped(pairs)),
             max_workers=given["workers"] or WORKERS,
@@ -307,7 +322,7 @@ def _batch(given: Mapping[str, Any]) -> int:
 
 
 class Pair(NamedTuple):
-    """One pair of a file: its line, from 1, its names and key as they stand there, its pictures."""
+    """One pair of a file: its line, from 1, its names and key as they are there, its pictures."""
 
     line: int
     probe: str
@@ -343,7 +358,7 @@ def _check_options(verifier: Verifier, options: Mapping[str, Any]) -> None:
     """Refuse now what every comparison would refuse."""
     from facematch_core._pipeline import CallOptions
 
-    verifier._refuse(Operation.MATCH, [], CallOptions(**options))  # noqa: SLF001 - the command line belongs to the core
+    verifier._refuse([], CallOptions(operation=Operation.MATCH, **options))  # noqa: SLF001 - the command line belongs to the core
 
 
 def _created(target: Path, *, force: bool) -> IO[str]:
@@ -484,7 +499,7 @@ class Summary:
     def show(self, target: Path) -> None:
         """Print it to stdout."""
         answered, failed = self.decisions.total(), self.errors.total()
-        left = f", {self._not_asked} not asked" if self._not_asked else ""
+        left = f", {self._not_asked} not compared" if self._not_asked else ""
         say(f"{counted(self.pairs, 'pair')}: {answered} answered, {failed} failed{left}")
         charges = Counter({"charged": self.charged[Charged.YES]})
         if self.charged[Charged.UNKNOWN]:
@@ -505,4 +520,4 @@ class Summary:
             say(f"error: line {line}: {common.sentence(error)}{again}", err=True)
         if self.fatal is not None:
             kind = type(self.fatal).__name__
-            say(f"stopped early: {kind} would meet every further pair", err=True)
+            say(f"stopped early: every further pair would fail with {kind}", err=True)

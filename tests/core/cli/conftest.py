@@ -10,12 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
-from fakes import FakeBackend, picture
+from fakes import FakeBackend, opens_always, picture, ran
 
-from facematch_core import config
 from facematch_core.cli import common
-from facematch_core.cli._app import facematch
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,29 +34,13 @@ def photos(tmp_path):
 @pytest.fixture
 def scripted(monkeypatch):
     """The one backend that every name opens."""
-    backend = FakeBackend()
-
-    class Opened(FakeBackend):
-        def __new__(cls):
-            return backend
-
-    monkeypatch.setattr(config, "backend_class", lambda _name: Opened)
-    return backend
+    return opens_always(monkeypatch, FakeBackend())
 
 
 @pytest.fixture
 def run():
     """Run a command in this process; the answer has exit_code, stdout and stderr."""
-    runner = CliRunner()
-
-    def invoke(*words, **options):
-        answer = runner.invoke(facematch, [str(word) for word in words], **options)
-        # Nothing may reach people as a traceback.
-        assert answer.exception is None or isinstance(answer.exception, SystemExit)
-        assert "Traceback" not in answer.output
-        return answer
-
-    return invoke
+    return ran
 
 
 @pytest.fixture

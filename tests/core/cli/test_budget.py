@@ -50,17 +50,10 @@ class Vendor(FakeBackend):
 
 
 @pytest.fixture
-def address(tmp_path):
-    """Where the attempts of a test are remembered."""
-    return f"sqlite:///{tmp_path}/attempts.sqlite3"
-
-
-@pytest.fixture
 def store(address):
     """The store of the profile."""
-    opened = SqlStore(address)
-    yield opened
-    opened.close()
+    with contextlib.closing(SqlStore(address)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -197,7 +190,7 @@ def test_an_address_with_a_password(run):
 
 def test_a_store_that_nobody_used(run, store, address):
     """Said in words."""
-    assert run("budget", "--store", address).stdout == "no budget was used yet\n"
+    assert run("budget", "--store", address).stdout == "no budget has been used yet\n"
 
 
 def test_of_a_profile(run, profile, store):
@@ -373,8 +366,8 @@ def test_resolve_asks_first(run, unknown, store, request):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["x"], "Say --charged or --not-charged, one of the two."),
-        (["x", "--charged", "--not-charged"], "Say --charged or --not-charged, one of the two."),
+        (["x"], "Choose --charged or --not-charged."),
+        (["x", "--charged", "--not-charged"], "Choose --charged or --not-charged."),
         ([], "Missing argument 'CALL'"),
         (["x", "--charged", "--yes"], "No call 'x' is reserved or unknown here"),
     ],

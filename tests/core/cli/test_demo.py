@@ -65,15 +65,29 @@ def test_table_is_honest(report):
     assert any("INCONCLUSIVE" in row and "no face" in row for row in rows)
 
 
+def test_it_is_short(report):
+    """At most 40 lines, none longer than a wide terminal but for places that it names."""
+    lines = report[1].splitlines()
+    assert len(lines) <= 40
+    # Below it the program is named, by its own place.
+    shown = [line for line in lines[: lines.index("Next:")] if str(DOCS) not in line]
+    assert max(len(line) for line in shown if "report.html" not in line) <= 110
+
+
 @pytest.mark.parametrize("found", [True, False])
-def test_ends_with_three_commands(found, run, monkeypatch):
+def test_ends_with_what_comes_next(found, run, monkeypatch):
     """The last lines are what a newcomer wants next, typed so that the shell finds them."""
     monkeypatch.setattr("shutil.which", lambda name: "/bin/facematch" if found else None)
     monkeypatch.setattr("sys.argv", [".venv/bin/facematch", "demo"])
-    last = run("demo").stdout.splitlines()[-4:]
+    last = run("demo", "--out", "r.html").stdout.splitlines()[-7:]
     command = "facematch" if found else ".venv/bin/facematch"
-    assert last[0] == "Next:"
-    assert all(line.startswith(f"  {command} ") for line in last[1:])
+    assert last[0] == "The pairs as pictures, in your browser: r.html"
+    assert last[1:3] == ["", "Next:"]
+    assert all(line.startswith(f"  {command} ") for line in last[3:])
+    assert f"{command} verify selfie.jpg id.jpg " in last[3]
+    assert last[3].endswith("your own selfie.jpg and id.jpg")
+    assert f"{command} mock --port 8080 " in last[5]
+    assert last[5].endswith("its console: http://127.0.0.1:8080/")
 
 
 def test_page_makes_no_request(report):
@@ -98,8 +112,10 @@ def test_page_can_be_read_by_all(report):
     assert page.of("html")[0]["lang"] == "en"
     assert len(page.of("h1")) == 1
     assert len(page.of("title")) == 1
-    assert len(page.of("img")) == len(page.of("section")) == 13
-    assert all("Family1" in i["alt"] or i["alt"].strip() for i in page.of("img"))
+    assert len(page.of("section")) == 13
+    # Two faces in the grid and one drawing, each.
+    assert len(page.of("img")) == 3 * 13
+    assert all(image["alt"].strip() for image in page.of("img"))
     assert all({"width", "height"} <= set(image) for image in page.of("img"))
     assert {link["href"] for link in page.of("a")} == {f"#{s['id']}" for s in page.of("section")}
     assert any("width=device-width" in meta.get("content", "") for meta in page.of("meta"))
@@ -111,8 +127,33 @@ def test_page_explains(report):
     """Score, threshold and limits are explained, and the errors are called that."""
     words = " ".join(Page(report[0]).words)
     assert "It is no probability" in words
-    assert "3 came out wrong" in words
-    assert "Different people whom this engine takes for one" in words
+    assert "10 are right, 3 are wrong and marked" in " ".join(words.split())
+    assert "Different people, and this engine says they match" in words
+
+
+def test_page_opens_with_the_faces(report):
+    """Before the table: every pair with both faces, verdict, score, and which ones are wrong."""
+    first, _ = report[0].split("<table>")
+    tiles = re.findall(r'<li class="(is-wrong)?"><a href="#pair-(\d+)">(.*?)</a></li>', first)
+    assert [number for _, number, _ in tiles] == [str(number) for number in range(1, 14)]
+    for wrong, _, tile in tiles:
+        words = " ".join(" ".join(Page(tile).words).replace("\xa0", " ").split())
+        assert len(Page(tile).of("img")) == 2
+        assert re.search(r"= MATCH \d+\.\d+|≠ NO MATCH \d+\.\d+|\? INCONCLUSIVE", words)
+        if wrong:
+            assert re.search("✗ WRONG: different people known limit: .*(sister|woman)", words)
+        else:
+            assert "✓ right" in words
+    assert sum(bool(wrong) for wrong, _, _ in tiles) == 3
+    assert "How to read it" in first
+
+
+def test_several_faces_and_none(report):
+    """Of a group all faces are shown, and which one was compared; a cat has none."""
+    shown = [image["alt"] for image in Page(report[0].split("<table>")[0]).of("img")]
+    assert "four-people.jpg: 4 faces, the largest in a yellow box" in shown
+    assert "no-face-cat.jpg: no face found" in shown
+    assert shown.count("Family1-Dad1.jpg: the face") == 2
 
 
 def test_packaged_photographs(run):
@@ -169,6 +210,15 @@ def test_surprise(run, own):
     assert "1 did not come out as pairs.csv expects" in answer.stdout
 
 
+def test_surprise_is_marked(run, own):
+    """In the page too, with what is true."""
+    run("demo", "--photographs", own("same"), "--out", "r.html")
+    text = Path("r.html").read_text()
+    assert "WRONG: the same person</span><br>unexpected: &lt;b&gt;two" in text
+    assert "0 are right" in text
+    assert ">1 is wrong</b>" in text
+
+
 def test_limit_that_is_none(run, own):
     """A known limit that the engine gets right is right, and unexpected."""
     answer = run("demo", "--photographs", own("limit"))
@@ -182,7 +232,7 @@ def test_notes_are_text(run, own, tmp_path):
     text = (tmp_path / "r.html").read_text()
     assert "<b>two" not in text
     assert "&lt;b&gt;two &amp; two" in text
-    assert "all came out right" in text
+    assert "all are right" in text
 
 
 @pytest.mark.parametrize(
@@ -191,12 +241,12 @@ def test_notes_are_text(run, own, tmp_path):
         (["--photographs", "nowhere"], "nowhere/pairs.csv does not exist; check the name"),
         (["--photographs", "own"], "expected must be one of same, different, no face, limit"),
         (["--out", "own"], "--out names a folder"),
-        (["--out", "own/pairs.csv"], "--out writes .html or .htm, by the suffix of the file"),
-        (["--out", "own/mine.html"], "own/mine.html exists and is no report of facematch"),
-        (["--out", "/dev/null"], "/dev/null exists and is no report of facematch"),
+        (["--out", "own/pairs.csv"], "--out writes .html or .htm: give the file such a suffix"),
+        (["--out", "own/mine.html"], "own/mine.html exists and is not a report of facematch"),
+        (["--out", "/dev/null"], "/dev/null exists and is not a report of facematch"),
         (["--out", "x" * 300], "cannot be written: File name too long"),
         (["--out", "own/pairs.csv/r.html"], "cannot be written: Not a directory"),
-        (["--copy-photographs", "x", "--out", "r.html"], "compares nothing: give it alone"),
+        (["--copy-photographs", "x", "--out", "r.html"], "compares nothing: use it alone"),
         (["--copy-photographs", "own"], "own/eileen-collins.jpg exists"),
         (["--copy-photographs", "own/pairs.csv"], "cannot be written"),
     ],
@@ -227,7 +277,7 @@ def test_report_is_replaced(run, own, monkeypatch):
         answer = run("demo", "--photographs", own("different"), "--out", "r.html")
         assert answer.exit_code == 0
         shown = html.escape(command)
-        assert f"<pre>{shown} verify selfie.jpg id.jpg --picture" in Path("r.html").read_text()
+        assert f"<pre>{shown} verify selfie.jpg id.jpg " in Path("r.html").read_text()
 
 
 def test_copy_photographs(run):

@@ -51,7 +51,7 @@ def test_it_writes_a_repository_and_says_what_comes_next(run, tmp_path, monkeypa
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     answer = run("new-backend", "my-vendor")
     assert answer.exit_code == 0
-    assert answer.stdout.startswith("facematch-my-vendor is written: 11 files. Its vendor ")
+    assert answer.stdout.startswith("Wrote 11 files to facematch-my-vendor. Its vendor ")
     assert [line.strip() for line in answer.stdout.splitlines()[-3:]] == [
         "python -m pip install -e './facematch-my-vendor[dev]'",
         "python -m pytest facematch-my-vendor",
@@ -100,7 +100,7 @@ def test_into_makes_missing_folders(run, tmp_path, monkeypatch):
         ("", "not ''."),
         ("\x1b[31m", "did you mean m?"),
         ("ß", "not 'ß'."),
-        ("facematch-acme", "NAME is the vendor's alone: acme"),
+        ("facematch-acme", "NAME is only the vendor's: acme"),
         ("local", "A backend local is installed already, by facematch-core."),
         ("didit", "such as my-didit."),
         ("deepvue", "such as my-deepvue."),

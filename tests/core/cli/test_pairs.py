@@ -98,8 +98,8 @@ def test_fatal_error(run, run_json, tmp_path, pairs, scripted):
     scripted.script = [errors.InsufficientCredit("No credit.")]
     answer = batch(run, "--workers", 1)
     assert answer.exit_code == 5
-    assert "not asked" in answer.stdout
-    assert "stopped early: InsufficientCredit" in answer.stderr
+    assert "not compared" in answer.stdout
+    assert "stopped early: every further pair would fail with InsufficientCredit" in answer.stderr
     assert len(lines(tmp_path)) == len(scripted.calls) < 50
 
 
@@ -133,7 +133,7 @@ def test_existing_file_is_kept(run, tmp_path, pairs, scripted):
     [
         (["--threshold", "101"], "--threshold must be a number from 0 to 100, not '101'"),
         (["--workers", "300"], "--workers must be a whole number from 1 to 256, not '300'"),
-        (["--review-threshold", "40"], "review_threshold must lie above threshold (50)"),
+        (["--review-threshold", "40"], "review_threshold must be above threshold (50)"),
         (["--caller-ref", ""], "caller_ref"),
         (["-o", "levl=1"], "did you mean level?"),
     ],
@@ -155,7 +155,7 @@ def test_profile_is_checked_too(run, tmp_path, pairs, scripted):
     (tmp_path / "facematch.toml").write_text(profile)
     answer = batch(run, "--profile", "p", "--review-threshold", 55)
     assert answer.exit_code == 2
-    assert "must lie above threshold (60)" in answer.stderr
+    assert "must be above threshold (60)" in answer.stderr
     assert not Path("out.jsonl").exists()
 
 
@@ -226,7 +226,7 @@ def test_pairs_are_not_overwritten(run, pairs, scripted):
         ("probe,key\na,b\n", ["line 1: the column reference is missing"]),
         ("probe;reference\na;b\n", ["the column probe is missing (separate columns with commas)"]),
         ("probe,reference,Keys\na,b,c\n", ["'Keys': did you mean key?"]),
-        ("probe,reference,probe\na,b,c\n", ["the column probe is there twice"]),
+        ("probe,reference,probe\na,b,c\n", ["the column probe appears twice"]),
         ("probe,reference\na.jpg\n", ["line 2: reference is empty"]),
         ("probe,reference\na,b,c\n", ["line 2: 3 cells under 2 columns"]),
         (
@@ -316,7 +316,7 @@ def test_interrupted(run, tmp_path, pairs, scripted):
     answer = batch(run, "--workers", 2)
     assert answer.exit_code == 130
     assert len(lines(tmp_path)) == len(scripted.calls) < 200
-    assert "not asked" in answer.stdout
+    assert "not compared" in answer.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)

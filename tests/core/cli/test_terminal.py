@@ -176,7 +176,7 @@ def test_batch_is_stopped(number, started, site, tmp_path, photos):
     written = (tmp_path / "o.jsonl").read_text().splitlines()
     assert 1 <= len(written) < 100
     assert all(json.loads(line)["result"] for line in written)
-    assert "not asked" in out
+    assert "not compared" in out
     assert "stopping: waiting for the calls that have begun" in err
 
 

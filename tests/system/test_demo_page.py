@@ -1,0 +1,110 @@
+"""The demo's page in a real browser: faces first, on one screen, quiet, for everybody.
+
+``UPDATE_DOCS=1`` writes the picture of the README.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "docs" / "pictures" / "demo.webp"
+
+#: Where an element ends, in pixels from the top of the page.
+END = "document.querySelector({!r}).getBoundingClientRect().bottom"
+
+#: What is cut off in the grid, or covered: an element whose words need more room than they have.
+CUT = """
+[...document.querySelectorAll('.grid li, .grid a, .grid span')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
+  .map(e => e.textContent.trim().slice(0, 60))
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A fresh page of the sample photographs."""
+    path = tmp_path_factory.mktemp("demo") / "report.html"
+    photographs = ROOT / "docs" / "photographs"
+    command = Path(sys.executable).with_name("facematch")
+    words = [command, "demo", "--photographs", photographs, "--out", path]
+    subprocess.run(words, check=True, capture_output=True, timeout=300)
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 800, 1280, 1920])
+def test_everybody_can_use_it(browser, page, axe, width, scheme):
+    """No message, no request, nothing cut off or out of the window, no finding of axe-core."""
+    browser.open(page, width=width, height=800, scheme=scheme)
+    assert browser.messages() == []
+    assert [one for one in browser.requests() if not one.startswith("data:")] == [page.as_uri()]
+    assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert browser.value(CUT) == []
+    assert browser.value("[...document.images].filter(i => !i.naturalWidth).length") == 0
+    assert axe(browser) == []
+
+
+@pytest.mark.parametrize("window", [(1280, 800), (1440, 900), (1920, 1080)])
+def test_all_pairs_are_on_one_screen(browser, page, window):
+    """Headline, 13 pairs and legend, without scrolling; and the faces are big."""
+    width, height = window
+    browser.open(page, width=width, height=height)
+    assert browser.value("document.querySelectorAll('.grid a').length") == 13
+    assert browser.value(END.format(".grid")) <= height
+    sides = "[...document.querySelectorAll('.faces img')].map(i => [i.clientWidth, i.clientHeight])"
+    assert all(wide >= 110 and high >= 130 for wide, high in browser.value(sides))
+
+
+def test_wrong_answers_stand_out(browser, page):
+    """By a thicker border, a word and a reason: not by colour alone."""
+    browser.open(page, width=1280, height=800)
+    border = "e => parseFloat(getComputedStyle(e).borderTopWidth)"
+    thick = browser.value(f"[...document.querySelectorAll('.is-wrong')].map({border})")
+    thin = browser.value(
+        f"[...document.querySelectorAll('.grid li:not(.is-wrong, .legend)')].map({border})"
+    )
+    assert len(thick) == 3
+    assert min(thick) > max(thin)
+    words = browser.value("[...document.querySelectorAll('.is-wrong')].map(e => e.innerText)")
+    assert all("WRONG: different people\nknown limit: " in one for one in words)
+
+
+def test_it_is_used_by_keyboard(browser, page):
+    """A pair is reached with Tab, seen to be, and opens what is known of it."""
+    browser.open(page, width=1280, height=800)
+    browser.press("Tab")
+    browser.press("Tab")
+    assert browser.value("document.activeElement.hash") == "#pair-2"
+    assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    browser.press("Enter")
+    top = browser.value("document.querySelector('#pair-2').getBoundingClientRect().top")
+    assert abs(top) < 5
+    names = [name for role, name in browser.tree() if role == "link"]
+    assert any("Family1-Mom1.jpg" in name and "MATCH" in name for name in names)
+
+
+def test_it_is_printed(browser, page):
+    """Without backgrounds, which printers leave out: each verdict is still ink on paper."""
+    browser.open(page, width=760, height=1000, media="print", scheme="dark")
+    chip = "getComputedStyle(document.querySelector('.chip.match'))"
+    assert browser.value(f"{chip}.backgroundColor") == "rgba(0, 0, 0, 0)"
+    assert browser.value(f"{chip}.color") == "rgb(0, 0, 0)"
+    assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.skipif("UPDATE_DOCS" not in os.environ, reason="writes a picture of the README")
+def test_picture_of_the_readme(browser, page, tmp_path):
+    """The grid as it opens."""
+    browser.open(page, width=1280, height=800)
+    end = browser.value(END.format(".first"))
+    PICTURE.parent.mkdir(exist_ok=True)
+    browser.screenshot(tmp_path / "whole.png", full=False)
+    shown = PIL.Image.open(tmp_path / "whole.png").convert("RGB").crop((0, 0, 1280, round(end)))
+    # A palette has too few colours for 26 faces.
+    shown.save(PICTURE, quality=78, method=6)
+    assert PICTURE.stat().st_size <= 250_000
