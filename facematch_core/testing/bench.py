@@ -65,7 +65,7 @@ class Outcome:
     Attributes:
         result, error: One of the two; the other is None.
         requests, charges: By how much the simulator's counters rose.
-        events: What the verifier told its hook.
+        events: What the verifier reported to its hook.
     """
 
     result: Result | None
@@ -82,10 +82,16 @@ class Outcome:
     @property
     def answer(self) -> Result:
         """The result; the error is raised if there is none."""
-        if self.result is None:
-            assert self.error is not None
-            raise self.error
-        return self.result
+        found: Result = answer_of(self.result, self.error)
+        return found
+
+
+def answer_of(result: Any, error: FaceMatchError | None) -> Any:
+    """The result of a call; its error is raised if there is none."""
+    if result is None:
+        assert error is not None
+        raise error
+    return result
 
 
 class Bench:
@@ -150,7 +156,7 @@ class Bench:
         return None if value is None else Threshold(value, self.can.threshold_rule, source)
 
     def paid_if_unreadable(self, operation: Operation) -> tuple[Charged, ...]:
-        """What an answer 200 that cannot be read may be told to have cost."""
+        """What an answer 200 that cannot be read may be said to have cost."""
         free = operation not in self.can.billed_operations
         return (Charged.YES, Charged.NO) if free else (Charged.YES,)
 

@@ -87,7 +87,7 @@ def forms(secrets: Iterable[str]) -> Iterator[tuple[Form, ...]]:
         yield (*each, next(turns), next(turns), *others)
 
 
-#: Where a value stands in a document: keys of objects and numbers in lists, from the outside in.
+#: Where a value is in a document: keys of objects and numbers in lists, from the outside in.
 Place = tuple[str | int, ...]
 
 
@@ -111,11 +111,13 @@ def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
 def changed(document: Any, place: Place, text: str | None) -> bytes:
     """The JSON of `document` with `text` at `place`, as it is: it need be no JSON.
 
-    With None what stands there is gone, key and all.
+    With None what is there is gone, key and all.
     """
-    holder: Any = [copy.deepcopy(document)]
+    holder: Any = [document]
     parent, last = holder, 0
     for step in place:
+        # Only what leads there is copied: a document is changed hundreds of times.
+        parent[last] = copy.copy(parent[last])
         parent, last = parent[last], step  # type: ignore[assignment]  # keys and numbers in turn
     if text is None:
         del parent[last]

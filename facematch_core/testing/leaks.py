@@ -29,9 +29,9 @@ _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
-    """Tell in which form `secret` stands in any of `texts`.
+    """Tell in which form `secret` is in any of `texts`.
 
-    Looked for: as it is, as `repr`, `ascii` and JSON write it (bytes, and bytes that were taken for
+    Looked for: as it is, as `repr`, `ascii` and JSON write it (bytes, and bytes that were read as
     text; also inside of a text that was written so again), in hexadecimal, in base64 of both
     alphabets wherever it begins in a longer text, and escaped for a URL.
 
@@ -43,7 +43,7 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
         The names of the forms that were found, never the secret; () if it is in none.
 
     Raises:
-        ValueError: the secret is too short to be told from chance.
+        ValueError: the secret is too short to be distinguished from chance.
     """
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < SHORTEST:
@@ -62,7 +62,7 @@ def found_in(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
 def layers(text: bytes | str) -> Iterator[bytes]:
     """A text as bytes, and what was written inside of quotation marks in it, up to three deep.
 
-    What is escaped for a URL is told in large letters, too: the small ones may be mixed with them.
+    What is escaped for a URL is sought in large letters, too: small ones may be mixed with them.
     """
     told = _as_bytes(text) if isinstance(text, str) else text
     for _ in range(_QUOTED + 1):
@@ -137,7 +137,7 @@ def _base64(raw: bytes) -> Iterator[bytes]:
 def picture_samples(image: Image) -> tuple[bytes, ...]:
     """A few short pieces of a picture's own data, spread over it, to look for with `find_leaks`.
 
-    The head of a file is left out: it is the same in many pictures and tells nothing.
+    The head of a file is left out: it is the same in many pictures and identifies nothing.
     """
     data = image.data
     step = max(1, len(data) // (_SAMPLES + 1))
@@ -146,7 +146,7 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
     return tuple(piece for piece in pieces if len(set(piece)) > _SAMPLE // 2)
 
 
-# --- What a program tells -------------------------------------------------------------------------
+# --- What a program shows -------------------------------------------------------------------------
 
 
 def told_by(error: BaseException) -> str:

@@ -28,7 +28,7 @@ WRITABLE = (
 #: Beyond these the core itself refuses a picture, whatever the vendor takes.
 _MOST_BYTES, _MOST_PIXELS = 32 * 1024 * 1024, 64_000_000
 
-#: Public domain and CC0; `photographs/README.md` beside them tells of each where it is from.
+#: Public domain and CC0; `photographs/README.md` beside them says where each is from.
 PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-cat")
 
 
@@ -36,7 +36,7 @@ PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-c
 def noise(
     seed: int = 0, size: tuple[int, int] = (320, 320), kind: ImageFormat = ImageFormat.JPEG
 ) -> Image:
-    """A picture of noise: for a vendor that is told what to see, and for nobody to be found in.
+    """A picture of noise: for a vendor that is set to see something, and for nobody to be found in.
 
     Args:
         seed: Another seed, another picture.
@@ -50,7 +50,7 @@ def noise(
 def drawn(
     size: tuple[int, int], kind: ImageFormat, *, seed: int | None = None, **how: Any
 ) -> Image:
-    """A picture of noise, or of one colour without a seed, written as Pillow is told."""
+    """A picture of noise, or of one colour without a seed, written as Pillow is asked."""
     from PIL import Image as Pillow
 
     if seed is None:
@@ -116,7 +116,7 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
 
 def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
     """Noise, which does not shrink, grown until its file is a little larger than that."""
-    # Three bytes a pixel in PNG; of the other kinds the first one tells how many it takes.
+    # Three bytes a pixel in PNG; of the other kinds the first one shows how many it takes.
     side = max(side, math.isqrt(size_bytes // 3) + 1)
     while (picture := noise(0, (side, side), kind)).size_bytes <= size_bytes:
         side = math.isqrt(side * side * size_bytes // picture.size_bytes) + 1 + side // 100
@@ -134,10 +134,10 @@ PLANTED = {
     "a comment": "taken at home, says the kit",
 }
 
-#: A picture this small still tells which way up it is, whatever a vendor's format did to its grain.
+#: A picture this small still shows which way up it is, whatever a vendor's format did to its grain.
 _SIDE = 64
 
-#: What a file tells beside its pixels that decides how they look. Orientation is among the EXIF.
+#: What a file holds beside its pixels that decides how they look. Orientation is among the EXIF.
 _COLOURS = ("icc_profile", "exif", "transparency", "compression")
 
 
@@ -214,7 +214,7 @@ def _exif() -> PIL.Image.Exif:
 def secrets_in(data: bytes) -> Iterator[str]:
     """What of `PLANTED` can still be found in a picture's file: as it stands, or once it is read.
 
-    A position counts also where only its numbers are left; and so does whatever else the file tells
+    A position counts also where only its numbers are left; and so does whatever else the file holds
     that nobody needs to see it, whoever wrote that.
     """
     from PIL import ExifTags

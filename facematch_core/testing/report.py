@@ -19,6 +19,10 @@ SCHEMA = 0
 KIND = "conformance_report"
 
 
+#: How a reason begins that is about the simulator, not the backend.
+SIMULATOR_FAILED = "the simulator failed: "
+
+
 class Status(enum.StrEnum):
     """What came out of a rule, or of one of its cases."""
 
@@ -191,7 +195,7 @@ class ConformanceReport:
             )
         if document.get("schema") != SCHEMA or document.get("kind") != KIND:
             raise InvalidRequest(
-                f"This is no conformance report of schema {SCHEMA}: its schema is "
+                f"This is not a conformance report of schema {SCHEMA}: its schema is "
                 f"{document.get('schema')!r:.40}, its kind {document.get('kind')!r:.40}."
             )
         try:
@@ -208,8 +212,8 @@ class ConformanceReport:
 
 # --- Which rules prove what a backend declares ----------------------------------------------------
 
-#: What is told of a capability; None where it is not declared.
-Told = Callable[[Capabilities], str | None]
+#: What is printed of a capability; None where it is not declared.
+Shown = Callable[[Capabilities], str | None]
 
 
 @attrs.frozen
@@ -218,20 +222,20 @@ class Proof:
 
     Attributes:
         fields: The fields of `Capabilities` that declare it.
-        told: What they declare.
+        shown: What the report prints of it.
         rules: Numbers of the rules that prove it.
     """
 
     fields: tuple[str, ...]
-    told: Told
+    shown: Shown
     rules: tuple[str, ...]
 
 
-def _yes(holds: Callable[[Capabilities], object]) -> Told:
+def _yes(holds: Callable[[Capabilities], object]) -> Shown:
     return lambda can: "yes" if holds(can) else None
 
 
-def _has(*operations: Operation) -> Told:
+def _has(*operations: Operation) -> Shown:
     return _yes(lambda can: set(operations) <= can.operations)
 
 
@@ -242,8 +246,8 @@ def _threshold(can: Capabilities) -> str | None:
 
 
 def _default(can: Capabilities) -> str | None:
-    told = (can.default_threshold, can.default_liveness_threshold)
-    return " and ".join(f"{value:g}" for value in told if value is not None) or None
+    shown = (can.default_threshold, can.default_liveness_threshold)
+    return " and ".join(f"{value:g}" for value in shown if value is not None) or None
 
 
 def _charged(can: Capabilities) -> str | None:
@@ -281,7 +285,7 @@ PROOFS: Mapping[str, Proof] = {
 #: What no rule holds a backend to, and why: it is in no report.
 NO_RULE = {
     "rate_windows": "what the vendor publishes: only the vendor could prove it",
-    "reports_faces": "a vendor may tell no face of a picture, so that nothing can be missed",
+    "reports_faces": "a vendor need not describe faces, so that nothing can be missed",
     "demographic_keys": "names what the core drops; R22 looks for what it dropped",
     "media_keys": "names what the core masks in `raw`",
 }
@@ -294,13 +298,13 @@ def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[Capability
         backend: The backend.
         statuses: What came out, by number of the rule.
     """
-    told = {name: proof.told(backend.capabilities) for name, proof in PROOFS.items()}
+    shown = {name: proof.shown(backend.capabilities) for name, proof in PROOFS.items()}
     rules = {name: proof.rules for name, proof in PROOFS.items()}
     if type(backend).reconcile is not Backend.reconcile:
-        told["look into records"], rules["look into records"] = "yes", ("R32",)
+        shown["look into records"], rules["look into records"] = "yes", ("R32",)
     return tuple(
         _line(name, declared, rules[name], statuses)
-        for name, declared in told.items()
+        for name, declared in shown.items()
         if declared is not None
     )
 

@@ -17,6 +17,7 @@ import platform
 import re
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from facematch_core.plugins import distribution as distribution_of
 from facematch_core.plugins import version as version_of
 from facematch_core.settings import declared_settings, resolve_settings
 
-from .report import Case, ConformanceReport, RuleLine, Status, proved
+from .report import SIMULATOR_FAILED, Case, ConformanceReport, RuleLine, Status, proved
 from .simulator import Situation, VendorSimulator
 
 #: The entry-point group that simulators join: name of the backend to a subclass of
@@ -51,7 +52,7 @@ NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
 #: Makes the simulator that one run of the contract is about.
 MakeSimulator = Callable[[], VendorSimulator]
 
-#: Told after each case: how many are done, and of how many.
+#: Called after each case: how many are done, and of how many.
 Progress = Callable[[int, int], None]
 
 
@@ -74,13 +75,13 @@ def conformance(
         simulator: Its simulator, instead of the one that is installed.
         settings: Settings of the backend, over those that the simulator or the placeholders give
             it.
-        progress: Told after each case how many are done, and of how many.
+        progress: Called after each case with how many are done, and of how many.
 
     Raises:
         BackendUnavailable: there is no such backend, or it or its simulator cannot be imported or
             opened.
         ConfigurationError: the backend refuses its settings, or needs one that is no secret; or
-            Python was told to leave assertions out.
+            Python was asked to leave assertions out.
     """
     if not __debug__:
         raise ConfigurationError(
@@ -250,7 +251,7 @@ class Alone(VendorSimulator):
             if Secret in choices_of(wanted):
                 value = self._settings.get(name)
                 if value is None and default is attrs.NOTHING:
-                    # Each has its own, so that a report tells which of two keys it has met.
+                    # Each has its own, so that a report shows which of two keys it has met.
                     value = f"placeholder-{name}-7c1e90d2"
                 if isinstance(value, str):
                     self._settings[name] = Secret(value, origin="placeholder")
@@ -274,7 +275,7 @@ class Alone(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        raise NotImplementedError(f"Nobody stands behind {self._class.name}: give it a simulator.")
+        raise NotImplementedError(f"Nobody is behind {self._class.name}: give it a simulator.")
 
 
 # --- The run of pytest ----------------------------------------------------------------------------
@@ -322,8 +323,8 @@ def run(
         pure_only: Only the rules that ask the vendor nothing.
         aimed: Numbers of rules, by the names of subjects about which nothing but that rule is
             asked, and no more of its cases than it takes until one fails.
-        secrets: Texts that may stand in no reason, beside the secrets of the simulators.
-        progress: Told after each case.
+        secrets: Texts that may be in no reason, beside the secrets of the simulators.
+        progress: Called after each case.
 
     Returns:
         The cases of each subject, in the order of the rules.
@@ -401,9 +402,13 @@ class _Recorder:
             if call.excinfo is not None and report.skipped:
                 status, reason = _skipped(str(call.excinfo.value))
             elif call.excinfo is not None:
-                secrets = getattr(item.funcargs.get("simulator"), "secrets", ())
+                simulator = item.funcargs.get("simulator")
+                hidden = (*self.secrets, *getattr(simulator, "secrets", ()))
                 when = _PHASES.get(call.when, "")
-                reason = when + in_one_line(call.excinfo, (*self.secrets, *secrets))
+                if getattr(simulator, "_problem", None) is call.excinfo.value:
+                    reason = _of_simulator(call.excinfo.value, simulator, hidden)
+                else:
+                    reason = when + in_one_line(call.excinfo, hidden)
                 status = Status.FAILED
             others = (v for key, v in item.callspec.params.items() if key != "subject")
             name = ", ".join(str(getattr(value, "value", value)) for value in others)
@@ -479,6 +484,16 @@ def in_one_line(caught: pytest.ExceptionInfo[BaseException], secrets: Iterable[s
     """
     text = " ".join(masked(_told(caught), secrets).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
+
+
+def _of_simulator(error: BaseException, simulator: object, secrets: Iterable[str]) -> str:
+    """What a simulator failed with, and where in its own file."""
+    cls = type(simulator)
+    own = sys.modules[cls.__module__].__file__
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(masked(f"{type(error).__name__}: {error}", secrets).split())[:LONGEST]
+    return f"{SIMULATOR_FAILED}{text} in {cls.__name__}.answer{place}"
 
 
 def _told(caught: pytest.ExceptionInfo[BaseException]) -> str:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import abc
 import enum
+import http
 import json
 import os
 import re
+import selectors
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email.message import Message
@@ -186,7 +189,7 @@ class VendorSimulator(abc.ABC):
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
             vendor that has codes alone.
-        demographics: The guesses of DEMOGRAPHICS as the vendor's body tells them: its keys, and
+        demographics: The guesses of DEMOGRAPHICS as the vendor's body has them: its keys, and
             values that stand nowhere else in the answer.
         takes_replies: Whether `set_reply` works.
     """
@@ -292,7 +295,7 @@ class VendorSimulator(abc.ABC):
         ``reference`` of a call about one picture. ``options`` is what arrived of them, in any form
         that differs between `options` and each of `other_options`: the fields of a form, say. One
         that the simulator cannot tell is left out. A backend that declares to pass something on is
-        held to it here. By default nothing can be told.
+        held to it here. By default nothing can be said.
         """
         return {}
 
@@ -375,6 +378,12 @@ class SimulatorReply:
         """The body as bytes."""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether its connection may carry another request: a plain 200 that ends where it says."""
+        own = {name.lower() for name in self.headers}
+        return self.status == http.HTTPStatus.OK and own.isdisjoint(_FRAMING)
+
     def written(self, *, length: int | None = -1) -> bytes:
         """The reply as bytes of HTTP/1.1.
 
@@ -382,13 +391,18 @@ class SimulatorReply:
             length: What it says of the length of its body; the truth by default, None for nothing.
         """
         said = len(self.content) if length == -1 else length
-        headers = {"Content-Type": "application/json", "Connection": "close", **self.headers}
+        headers = {"Content-Type": "application/json", **self.headers}
+        if length != -1 or not self.keeps_connection:
+            headers = {"Connection": "close", **headers}
         if said is not None:
             headers = {"Content-Length": str(said), **headers}
         lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.content
 
+
+#: Headers by which a reply says where it ends, and what becomes of its connection.
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
 #: Seconds after which a connection that says nothing, or an answer without an end, is given up.
 PATIENCE_S = 30.0
@@ -498,20 +512,22 @@ class HttpSimulator(VendorSimulator):
         same, live = Situation.SAME_PERSON, Situation.LIVE
         return same if same in self.situations else live
 
-    def _serve(self, request: SimulatorRequest) -> Iterable[bytes]:
-        """The bytes to answer with; none to close the connection without a word."""
+    def _serve(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
+        """The bytes to answer with, or none, and whether the connection is kept after them."""
         situation = self._situation
         if situation is None:
             self._problem = RuntimeError("The simulator was asked before set_situation.")
-            return ()
+            return (), False
         try:
             return self._served(request, situation)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
             error.add_note(f"{type(self).__name__}.answer failed for {situation.name}")
             self._problem = error
-            return ()
+            return (), False
 
-    def _served(self, request: SimulatorRequest, situation: Situation) -> Iterable[bytes]:
+    def _served(
+        self, request: SimulatorRequest, situation: Situation
+    ) -> tuple[Iterable[bytes], bool]:
         with self._lock:
             counted = self.counts(request)
             self.last = request
@@ -528,7 +544,7 @@ class HttpSimulator(VendorSimulator):
                 due = self._asked(request, self._fine, None).charges
             with self._lock:
                 self.charges += due
-            return _fault(situation, released)
+            return _fault(situation, released), False
         if not counted or reply is None:
             reply = self._asked(request, situation, score)
         written = reply.written()
@@ -536,7 +552,7 @@ class HttpSimulator(VendorSimulator):
             with self._lock:
                 self.charges += reply.charges
                 self._last_reply = reply
-        return (written,)
+        return (written,), reply.keeps_connection
 
     def _asked(
         self, request: SimulatorRequest, situation: Situation, score: float | None
@@ -556,7 +572,7 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     elif situation is Situation.SLOW:
         released.wait(PATIENCE_S)
     elif situation in STALLS:
-        # Spaces, which may stand before any JSON: no reader can say that it has seen enough.
+        # Spaces, which may be before any JSON: no reader can say that it has seen enough.
         yield SimulatorReply(body=b" ").written(length=None)
         piece, pause_s = (b" ", 0.05) if situation is Situation.DRIPPING else (b" " * 8192, 0.001)
         for _ in range(int(PATIENCE_S / pause_s)):
@@ -566,12 +582,13 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
 
 
 _HOST = "127.0.0.1"
+_Serve = Callable[[SimulatorRequest], tuple[Iterable[bytes], bool]]
 
 
 class _Port:
     """One port of this machine, at which somebody listens, or nobody, for as long as it is held."""
 
-    def __init__(self, serve: Callable[[SimulatorRequest], Iterable[bytes]]) -> None:
+    def __init__(self, serve: _Serve) -> None:
         self._serve = serve
         self._socket = self._bound(0)
         self.number: int = self._socket.getsockname()[1]
@@ -580,7 +597,9 @@ class _Port:
     def _bound(self, port: int) -> socket.socket:
         # Bound but not listening: nobody else gets the port, and connections are refused.
         sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows that would let another process take the port.
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((_HOST, port))
         return sock
 
@@ -605,28 +624,35 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     daemon_threads = False
 
-    def __init__(
-        self, sock: socket.socket, serve: Callable[[SimulatorRequest], Iterable[bytes]]
-    ) -> None:
+    def __init__(self, sock: socket.socket, serve: _Serve) -> None:
         super().__init__((_HOST, 0), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = sock
         self.serve = serve
+        #: The second can be read once the server stops: idle connections wait for that as well.
+        self._stopping, self.stopped = socket.socketpair()
         self.server_activate()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, and wait until everything that was begun is answered."""
+        """Stop listening, wait until everything that was begun is answered, close what is kept."""
         self.shutdown()
         self._thread.join()
+        # Not by close() alone: a forked process may hold the same socket.
+        self._stopping.shutdown(socket.SHUT_RDWR)
         self.server_close()
+        self._stopping.close()
+        self.stopped.close()
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is what some situations are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """One connection, for as long as both sides keep it."""
+
+    protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
     server: _Server
 
@@ -635,9 +661,20 @@ class _Handler(BaseHTTPRequestHandler):
         request = SimulatorRequest(
             method=self.command, path=self.path, headers=self.headers, body=body
         )
-        for piece in self.server.serve(request):
+        pieces, kept = self.server.serve(request)
+        for piece in pieces:
             self.wfile.write(piece)
-        self.close_connection = True
+        # A body in chunks was not read. What the client wants is in `close_connection` already.
+        kept = kept and not self.close_connection and "Transfer-Encoding" not in self.headers
+        self.close_connection = not kept or not self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Wait for the next request; False if none comes, or the server stops meanwhile."""
+        with selectors.DefaultSelector() as selector:
+            for waited in (self.connection, self.server.stopped):
+                selector.register(waited, selectors.EVENT_READ)
+            ready = {key.fileobj for key, _ in selector.select(PATIENCE_S)}
+        return self.connection in ready and self.server.stopped not in ready
 
     def log_message(self, *_: object) -> None:
         """Not on the screen: pytest would take it for output of the test."""
@@ -667,7 +704,7 @@ _NOT_AT_AN_ENGINE = {
 
 
 class EngineSimulator(VendorSimulator):
-    """An engine on this machine: the pictures decide what happens, and nothing can be told to it.
+    """An engine on this machine: the pictures decide what happens, and nothing can be set.
 
     What remains to be written is which backend it is, and its pictures::
 

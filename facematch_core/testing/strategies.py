@@ -272,7 +272,7 @@ def _replaced(document: Any, path: Path, value: Any) -> Any:
 
 
 def _wrong(value: Any) -> st.SearchStrategy[Any]:
-    """What may stand where `value` should."""
+    """What may be where `value` should."""
     anything = st.sampled_from([None, True, False, 0, 1, -1, "", [], {}, [value], {"value": value}])
     own = [_WRONG[type(value)](value)] if type(value) in _WRONG else []
     return st.one_of(anything, json_values(), *own)

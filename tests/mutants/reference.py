@@ -9,6 +9,7 @@ for a call, and `SdkReference`, whose vendor brings a library that does the send
 
 import base64
 import contextlib
+import functools
 import itertools
 import json
 import threading
@@ -17,37 +18,7 @@ from typing import ClassVar
 
 import attrs
 
-from facematch_core import (
-    AuthenticationFailed,
-    Billing,
-    Charged,
-    DeadlineExceeded,
-    Decision,
-    Demographics,
-    Face,
-    Ids,
-    ImageFormat,
-    InsufficientCredit,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    OutcomeUnknown,
-    RateLimited,
-    Reconciled,
-    Reconciliation,
-    RequestRejected,
-    ResultWarning,
-    Retention,
-    ScaleSource,
-    Score,
-    Secret,
-    Severity,
-    ThresholdRule,
-    UnexpectedResponse,
-    VendorUnavailable,
-    WarningCode,
-)
+import facematch_core as fm
 from facematch_core.backend import Backend, Capabilities, ImageLimits, SdkBackend
 from facematch_core.http import ApiKeyBackend, HttpRequest
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
@@ -55,23 +26,23 @@ from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, Ven
 KEY = "reference-key-5d41402abc4b2a76"
 HOST = "api.reference.example"
 LIMITS = ImageLimits(
-    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
+    formats={fm.ImageFormat.JPEG, fm.ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
 )
 PLACES = ("probe", "reference")
-PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}
+PASS = {fm.Operation.MATCH: fm.Decision.MATCH, fm.Operation.LIVENESS: fm.LivenessDecision.LIVE}
 VERDICTS = {
-    "yes": (Decision.MATCH, LivenessDecision.LIVE),
-    "no": (Decision.NO_MATCH, LivenessDecision.NOT_LIVE),
-    "look": (Decision.REVIEW, LivenessDecision.REVIEW),
+    "yes": (fm.Decision.MATCH, fm.LivenessDecision.LIVE),
+    "no": (fm.Decision.NO_MATCH, fm.LivenessDecision.NOT_LIVE),
+    "look": (fm.Decision.REVIEW, fm.LivenessDecision.REVIEW),
 }
-CODES = {"NO_FACE": WarningCode.NO_FACE, "MANY_FACES": WarningCode.MULTIPLE_FACES}
-WEIGHTS = {"low": Severity.INFORMATION, "high": Severity.ERROR}
+CODES = {"NO_FACE": fm.WarningCode.NO_FACE, "MANY_FACES": fm.WarningCode.MULTIPLE_FACES}
+WEIGHTS = {"low": fm.Severity.INFORMATION, "high": fm.Severity.ERROR}
 ERRORS = {
-    400: RequestRejected,
-    401: AuthenticationFailed,
-    402: InsufficientCredit,
-    429: RateLimited,
-    503: VendorUnavailable,
+    400: fm.RequestRejected,
+    401: fm.AuthenticationFailed,
+    402: fm.InsufficientCredit,
+    429: fm.RateLimited,
+    503: fm.VendorUnavailable,
 }
 
 
@@ -87,31 +58,37 @@ class ReferenceOptions:
     note: str = "-"
 
 
+@functools.lru_cache(maxsize=32)  # thousands of calls are about the same few pictures
+def in_base64(data):
+    """The bytes of a picture as text."""
+    return base64.b64encode(data).decode()
+
+
 class Mapping:
     """What is asked of the vendor, and what its answer means."""
 
     name = "reference"
     capabilities = Capabilities(
-        operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+        operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
         rotate=True,
-        retention=frozenset(Retention),
+        retention=frozenset(fm.Retention),
         sends_caller_ref=True,
         sends_metadata=True,
         options=ReferenceOptions,
-        threshold_rule=ThresholdRule.ABOVE,
+        threshold_rule=fm.ThresholdRule.ABOVE,
         default_threshold=50.0,
         default_liveness_threshold=40.0,
         score_scale="reference/match",
         liveness_scale="reference/liveness",
         image_limits=LIMITS,
-        billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+        billed_operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
     )
 
     def request(self, call):
         """The call in the vendor's words, as JSON."""
         pictures = self.pictures(call).items()
         return {
-            **{place: base64.b64encode(data).decode() for place, data in pictures},
+            **{place: in_base64(data) for place, data in pictures},
             "threshold": self.threshold(call),
             "rotate": call.rotate,
             "retention": call.retention,
@@ -122,7 +99,7 @@ class Mapping:
 
     def pictures(self, call):
         """What is sent of the pictures, by place."""
-        places = PLACES if call.operation is Operation.MATCH else PLACES[:1]
+        places = PLACES if call.operation is fm.Operation.MATCH else PLACES[:1]
         return {place: getattr(call, place).data for place in places}
 
     def threshold(self, call):
@@ -130,20 +107,20 @@ class Mapping:
 
     def result(self, call, body):
         """The result in an answer 200; KeyError, TypeError or ValueError if it is none."""
-        match = call.operation is Operation.MATCH
+        match = call.operation is fm.Operation.MATCH
         warnings = self.warnings(body)
         score = self.score(call, body["score"])
         decision = self.decision(call, body, score)
         if score is None:
             decision = self.unscored(call, decision)
-        return (MatchResult if match else LivenessResult)(
+        return (fm.MatchResult if match else fm.LivenessResult)(
             decision=decision,
             score=score,
             warnings=warnings,
             backend=self.name,
             vendor_status=body["verdict"],
-            ids=Ids(vendor=body["id"], session=self.session(call, body)),
-            billing=Billing(self.charged(call), "the vendor charges every answer"),
+            ids=fm.Ids(vendor=body["id"], session=self.session(call, body)),
+            billing=fm.Billing(self.charged(call), "the vendor charges every answer"),
             probe_faces=self.faces(body),
             raw=self.raw(call, body),
         )
@@ -151,13 +128,15 @@ class Mapping:
     def score(self, call, number):
         if number is None:
             return None
-        match = call.operation is Operation.MATCH
+        match = call.operation is fm.Operation.MATCH
         scale = self.capabilities.score_scale if match else self.capabilities.liveness_scale
-        return Score(number, scale, raw=number, raw_name="score", source=ScaleSource.DOCUMENTED)
+        return fm.Score(
+            number, scale, raw=number, raw_name="score", source=fm.ScaleSource.DOCUMENTED
+        )
 
     def decision(self, call, body, score):
         match, live = VERDICTS.get(body["verdict"], VERDICTS["look"])
-        return match if call.operation is Operation.MATCH else live
+        return match if call.operation is fm.Operation.MATCH else live
 
     def unscored(self, call, decision):
         """The decision where there is no score."""
@@ -165,9 +144,9 @@ class Mapping:
 
     def warnings(self, body):
         return tuple(
-            ResultWarning(
-                code=CODES.get(tag, WarningCode.OTHER),
-                severity=WEIGHTS.get(weight, Severity.UNKNOWN),
+            fm.ResultWarning(
+                code=CODES.get(tag, fm.WarningCode.OTHER),
+                severity=WEIGHTS.get(weight, fm.Severity.UNKNOWN),
                 tag=tag,
                 text=text,
             )
@@ -176,23 +155,23 @@ class Mapping:
 
     def faces(self, body):
         return tuple(
-            Face(demographics=Demographics(age=guess["age"], gender=guess["gender"]))
+            fm.Face(demographics=fm.Demographics(age=guess["age"], gender=guess["gender"]))
             for guess in body.get("guesses", ())
         )
 
     def session(self, call, body):
         """The id of the vendor's record, if there is one."""
-        return body["id"] if call.retention is Retention.KEEP else None
+        return body["id"] if call.retention is fm.Retention.KEEP else None
 
     def charged(self, call):
-        return Charged.YES
+        return fm.Charged.YES
 
     def raw(self, call, body):
         return dict(body)
 
     def refusal(self, status):
         """The error for an answer of another status than 200."""
-        error = ERRORS.get(status, OutcomeUnknown)
+        error = ERRORS.get(status, fm.OutcomeUnknown)
         return error(f"The vendor answered {status}.", status_code=status)
 
     def diagnose(self):
@@ -211,7 +190,7 @@ class ReferenceBackend(Mapping, Backend):
 
     def __init__(self, vendor, key=KEY):
         self.vendor = vendor
-        self.key = Secret(key)
+        self.key = fm.Secret(key)
 
     def match(self, call):
         return self.answer(call)
@@ -241,7 +220,7 @@ class ReferenceBackend(Mapping, Backend):
         try:
             self.vendor.connect()
         except ConnectionRefusedError:
-            return None, None, VendorUnavailable("The vendor cannot be reached.")
+            return None, None, fm.VendorUnavailable("The vendor cannot be reached.")
         call.on_sent()
         try:
             words = {"key": self.key.reveal(), **self.request(call)}
@@ -252,17 +231,17 @@ class ReferenceBackend(Mapping, Backend):
             return None, None, self.lost()
 
     def late(self, call):
-        return DeadlineExceeded("The vendor did not answer in time.")
+        return fm.DeadlineExceeded("The vendor did not answer in time.")
 
     def lost(self):
-        return OutcomeUnknown("The answer is lost.")
+        return fm.OutcomeUnknown("The answer is lost.")
 
     def unreadable(self, call):
-        return UnexpectedResponse("An answer in another form.", status_code=200)
+        return fm.UnexpectedResponse("An answer in another form.", status_code=200)
 
     def keep(self, call, result):
         """Stands for the vendor's records: what was kept, by our id of the call."""
-        if call.retention is Retention.KEEP:
+        if call.retention is fm.Retention.KEEP:
             kept = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.call_id))
             self.vendor.records[call.call_id] = kept
 
@@ -271,12 +250,14 @@ class ReferenceBackend(Mapping, Backend):
 
     def reconcile(self, call, *, deadline_s=None):
         record = self.record(call)
-        outcome = Reconciled.NOT_YET if record is None else Reconciled.FOUND
-        return Reconciliation(outcome=outcome, call=call, result=record, reason="In the records.")
+        outcome = fm.Reconciled.NOT_YET if record is None else fm.Reconciled.FOUND
+        return fm.Reconciliation(
+            outcome=outcome, call=call, result=record, reason="In the records."
+        )
 
 
 #: What is declared over HTTP, where nobody looks into the vendor's records.
-KEEPS_NOTHING = attrs.evolve(Mapping.capabilities, retention=frozenset({Retention.MINIMAL}))
+KEEPS_NOTHING = attrs.evolve(Mapping.capabilities, retention=frozenset({fm.Retention.MINIMAL}))
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
@@ -333,7 +314,7 @@ class SdkReference(Mapping, SdkBackend):
     capabilities = KEEPS_NOTHING
     allowed_hosts: ClassVar = frozenset({HOST})
 
-    api_key: Secret
+    api_key: fm.Secret
     base_url: str = f"https://{HOST}"
 
     @property
@@ -359,10 +340,10 @@ class SdkReference(Mapping, SdkBackend):
 
     def translate(self, error):
         if isinstance(error, ConnectionRefusedError):
-            billing = Billing(Charged.NO, "nobody listens")
-            return VendorUnavailable("The vendor cannot be reached.", billing=billing)
+            billing = fm.Billing(fm.Charged.NO, "nobody listens")
+            return fm.VendorUnavailable("The vendor cannot be reached.", billing=billing)
         lost = isinstance(error, (OSError, HTTPException))
-        return OutcomeUnknown("The answer is lost.") if lost else None
+        return fm.OutcomeUnknown("The answer is lost.") if lost else None
 
 
 class Library:
@@ -439,7 +420,7 @@ class Vendor:
     def received(self):
         sent = [place for place in PLACES if place in self.words]
         decoded = {place: base64.b64decode(self.words[place]) for place in sent}
-        return {**self.words, **decoded, "retention": Retention(self.words["retention"])}
+        return {**self.words, **decoded, "retention": fm.Retention(self.words["retention"])}
 
     def answered(self, words, key, situation, score):
         """Status and body of the answer to a call in the vendor's words."""
@@ -522,7 +503,7 @@ class PromptSimulator(HttpReferenceSimulator):
 class StepsSimulator(HttpReferenceSimulator):
     """The vendor, who wants each picture before the question, and charges every request."""
 
-    steps: ClassVar = {Operation.MATCH: 3, Operation.LIVENESS: 2}
+    steps: ClassVar = {fm.Operation.MATCH: 3, fm.Operation.LIVENESS: 2}
 
     def __init__(self, backend_class=StepsReference):
         super().__init__(backend_class)

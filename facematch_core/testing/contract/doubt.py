@@ -16,11 +16,11 @@ class DoubtRules(Rules):
     """Whatever is missing, unknown or impossible lets nobody in."""
 
     def test_r10_none_is_not_zero(self, bench: Bench) -> None:
-        """A score that is missing stays None, and passes no threshold that the caller set.
+        """A missing score stays None, and passes no threshold that the caller set.
 
-        0 would say "certainly two people" where the vendor said nothing; a pass would say that
-        the caller's own threshold was met. An answer without its score may also be one that cannot
-        be read.
+        0 would say "certainly two people" where the vendor said nothing; a pass would say that the
+        caller's own threshold was met. An answer without its score may also be one that cannot be
+        read.
         """
         for operation in bench.operations_for(Situation.NULL_SCORE):
             # Its score may be left lying about.
@@ -32,7 +32,7 @@ class DoubtRules(Rules):
                         assert outcome.error.billing.charged in bench.paid_if_unreadable(operation)
                         continue
                     result = outcome.answer
-                    assert result.score is None
+                    assert result.score is None, f"{operation}: a score where there is none"
                     assert result.decision is not FAIL[operation], "no score is no mismatch"
                     # Without a scale only the verdict counts: no threshold is held against it.
                     if threshold is not None and bench.scale(operation) is not None:
@@ -56,23 +56,26 @@ class DoubtRules(Rules):
             for ask, shown in asked:
                 for threshold in (None, 0.0):
                     result = ask(operation, Situation.NO_FACE, threshold=threshold, **shown).answer
-                    assert result.decision is INCONCLUSIVE[operation]
-                    assert result.score is None
+                    assert result.decision is INCONCLUSIVE[operation], (
+                        f"{operation}: without a face it is {result.decision}"
+                    )
+                    assert result.score is None, f"{operation}: a score without a face"
                     codes = {warning.code for warning in result.warnings}
-                    assert WarningCode.NO_FACE in codes
+                    assert WarningCode.NO_FACE in codes, f"{operation}: no NO_FACE warning"
                     assert WarningCode.LOW_SIMILARITY not in codes, "says nothing about people"
 
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
-        """More than one face in a picture is told as a warning.
+        """More than one face in a picture gives a warning.
 
         Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
         """
         for operation in bench.operations_for(Situation.TWO_FACES):
             result = bench.ask(operation, Situation.TWO_FACES).answer
-            assert WarningCode.MULTIPLE_FACES in {warning.code for warning in result.warnings}
+            codes = {warning.code for warning in result.warnings}
+            assert WarningCode.MULTIPLE_FACES in codes, f"{operation}: no MULTIPLE_FACES warning"
 
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
-        """A verdict that no document names goes to a person, with the vendor's word kept.
+        """An unknown verdict goes to a person, and the vendor's word is kept.
 
         Vendors add words without asking. One that means "held back" must not open a door because
         the score beside it is high.
@@ -80,13 +83,17 @@ class DoubtRules(Rules):
         for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
             for ask in (bench.ask_directly, bench.ask):
                 result = ask(operation, Situation.UNKNOWN_STATUS).answer
-                assert result.decision is REVIEW[operation]
-                assert result.vendor_status == bench.simulator.unknown_status
+                word = bench.simulator.unknown_status
+                assert result.decision is REVIEW[operation], (
+                    f"{operation}: the unknown verdict {word!r} became {result.decision}, not "
+                    f"{REVIEW[operation]}"
+                )
+                assert result.vendor_status == word, f"{operation}: the vendor's word is gone"
 
     def test_r14_unknown_warning_is_kept(self, bench: Bench) -> None:
-        """A grave warning that no document names is kept word for word, and nobody passes by it.
+        """An unknown serious warning is kept word for word, and nobody passes with it.
 
-        It may be the vendor's new way to tell a deep fake.
+        It may be the vendor's new word for a deep fake.
         """
         tag, text = bench.simulator.unknown_warning
         for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
@@ -99,10 +106,10 @@ class DoubtRules(Rules):
                     assert text is None or warning.text == text
                     assert warning.code is WarningCode.OTHER
                     assert warning.severity in (Severity.ERROR, Severity.UNKNOWN)
-            assert result.decision is not PASS[operation]
+            assert result.decision is not PASS[operation], f"{operation}: a pass with {tag}"
 
     def test_r15_impossible_score_is_no_score(self, bench: Bench) -> None:
-        """A number that is not on the vendor's scale is an error that was paid, or no score.
+        """A number off the vendor's scale becomes no score, or an error of a charged call.
 
         250 of 100 means that we misread the vendor. Clamped to 100 it would be the best match ever.
         """
@@ -111,5 +118,6 @@ class DoubtRules(Rules):
             if isinstance(outcome.error, UnexpectedResponse):
                 assert outcome.error.billing.charged in bench.paid_if_unreadable(operation)
             else:
-                assert outcome.answer.score is None
-                assert outcome.answer.decision is not PASS[operation]
+                score, decision = outcome.answer.score, outcome.answer.decision
+                assert score is None, f"{operation}: {score} was accepted"
+                assert decision is not PASS[operation], f"{operation}: it is {decision}"

@@ -19,6 +19,7 @@ import attrs
 
 from facematch_core import (
     Charged,
+    Decision,
     Environment,
     FaceMatchError,
     LivenessResult,
@@ -64,10 +65,12 @@ class MappingRules(Rules):
 
     @pure
     def test_r38_every_answer_has_one_error(self, bench: Bench) -> None:
-        """Every status with any form of body is one error, which agrees with itself about money.
+        """Every status but 200, with any form of body, becomes one error that does not contradict
+        itself about money.
 
-        A gateway's page in the vendor's place comes on the worst day of the year. Whoever takes it
-        for the vendor's word that nothing was charged repeats a thousand calls, and pays twice.
+        A gateway's page in place of the vendor's answer comes on the worst day of the year. Code
+        that reads it as the vendor's word that nothing was charged repeats a thousand calls, and
+        pays twice.
         """
         reader = _needed_reader(bench)
         secrets = [text for _, text in bench.secrets()]
@@ -92,12 +95,12 @@ class MappingRules(Rules):
                         assert not passes(told), f"{where} is {told.decision}"
 
     def test_r39_what_is_no_number_is_no_score(self, bench: Bench) -> None:
-        """Where the score stands, true, a text, NaN or a list is an error that was paid, or no
-        score.
+        """Where the score belongs, true, a text, NaN or a list becomes no score, or an error of a
+        charged call.
 
         In many languages true is 1 and a text is a number. A vendor that changes its form must be
-        noticed at the first answer, not by who came in. Digits in a text may be read as the number
-        that they spell only with a warning.
+        noticed at the first answer, not by who came in. Digits in a text may be read as a number
+        only with a warning.
         """
         reader = _needed_reader(bench)
         scaled = [operation for operation in bench.operations if bench.scale(operation)]
@@ -126,11 +129,10 @@ class MappingRules(Rules):
 
     @pure
     def test_r40_any_body_is_read_or_refused(self, bench: Bench) -> None:
-        """Whatever JSON comes with status 200, the call ends in a result that keeps the rules or in
-        one error.
+        """Whatever JSON comes with status 200, the call ends in a valid result or in one error.
 
-        Vendors add, drop and rename without asking. What is not there may become no score and no
-        verdict, and a call that was paid may not end in an error that says it was not.
+        Vendors add, drop and rename without asking. What is missing must not become a score or a
+        verdict, and a call that was paid must not end in an error that says it was not.
         """
         reader = _needed_reader(bench)
         for operation in bench.operations:
@@ -161,13 +163,14 @@ class MappingRules(Rules):
             if change.decisive:
                 # Some vendors may leave their word out; then nothing may be put in its place.
                 unsaid = change.dropped and told.vendor_status is None
-                assert unsaid, f"{where} (it was {change.was!r}) still is {told.decision}"
+                kept = "a match" if told.decision is Decision.MATCH else told.decision
+                assert unsaid, f"{operation}, {change.words} the result was still {kept}"
 
     def _odd_warnings(self, bench: Bench, reader: Reader, answer: Given) -> None:
         """A grave warning, put in a form that cannot be read."""
         listed = _warning_list(reader, answer, bench.simulator.unknown_warning[0])
         if listed is None:
-            return  # They are told in another form than a list.
+            return  # They come in another form than a list.
         others = [item for item in listed.items if json.dumps(listed.tag) not in json.dumps(item)]
         gone = len(listed.items) - len(others)
         for odd in (None, True, 7, "odd", [], {}, ["odd"], {"odd": 7}):
@@ -182,8 +185,8 @@ class MappingRules(Rules):
     def test_r41_same_answer_same_result(self, bench: Bench) -> None:
         """The same answer is read the same way each time.
 
-        Whoever was refused asks again. A result that hangs on what was answered before, or on the
-        order in which a vendor happens to write its keys, can be explained to nobody.
+        Whoever was refused asks again. Nobody can explain a result that depends on earlier answers,
+        or on the order in which a vendor happens to write its keys.
         """
         for operation in bench.operations:
             first, second = (bench.ask(operation, GOOD[operation]).answer for _ in range(2))
@@ -202,7 +205,7 @@ class MappingRules(Rules):
                 assert not isinstance(told, FaceMatchError), f"{told!r}"
                 assert _timeless(told) == _timeless(answer.result)
         for operation, situation in bench.cases([Situation.UNKNOWN_WARNING]):
-            # Warnings are told in the vendor's order: enough of them that no other order is this
+            # Warnings come in the vendor's order: enough of them that no other order is this
             # one by chance.
             answer = reader.good(operation, situation)
             listed = _warning_list(reader, answer, bench.simulator.unknown_warning[0])
@@ -213,7 +216,7 @@ class MappingRules(Rules):
 
 
 def passes(told: Result) -> bool:
-    """Whether somebody is let in."""
+    """Whether somebody is accepted."""
     return told.decision in PASS.values()
 
 
@@ -266,7 +269,6 @@ class Reader(abc.ABC):
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
 
-    @abc.abstractmethod
     def read(
         self,
         given: Given,
@@ -282,6 +284,14 @@ class Reader(abc.ABC):
             given: The call, what was answered to it, and which of its requests that is.
             body, status, headers: What is answered instead; None for the status as it was.
         """
+        said = {**given.reply.headers, **(headers or {})}
+        return self.outcome(given, status or given.reply.status, body, said)
+
+    @abc.abstractmethod
+    def outcome(
+        self, given: Given, status: int, body: bytes, headers: Mapping[str, str]
+    ) -> Result | FaceMatchError:
+        """The same, with all that is answered."""
 
     @abc.abstractmethod
     def replies(self, operation: Operation, situation: Situation, call: Call) -> list[HttpReply]:
@@ -316,8 +326,8 @@ class Reader(abc.ABC):
             document = None
         if not isinstance(document, (dict, list)):
             not_tested(
-                f"What {self.bench.backend.name} is answered in {situation.name} is no JSON object "
-                "and no list."
+                f"What {self.bench.backend.name} is answered in {situation.name} is neither a "
+                "JSON object nor a list."
             )
         told = self.read(given, given.reply.body)
         assert isinstance(told, (MatchResult, LivenessResult)), (
@@ -370,17 +380,12 @@ class _ByCore(Reader):
 
     made_up, sparing = 150, 1
 
-    def read(
-        self,
-        given: Given,
-        body: bytes,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+    def outcome(
+        self, given: Given, status: int, body: bytes, headers: Mapping[str, str]
     ) -> Result | FaceMatchError:
-        said = {**given.reply.headers, **(headers or {})}
         replies = list(given.replies)
         replies[given.step - 1] = attrs.evolve(
-            given.reply, status=status or given.reply.status, body=body, headers=said
+            given.reply, status=status, body=body, headers=headers
         )
         if len(replies) == 1:
             # Without a simulator nobody knows of further requests: they are answered alike.
@@ -434,19 +439,15 @@ def _overheard(client: Any) -> Iterator[list[HttpReply]]:
 
 
 class _BySocket(Reader):
-    """Any other backend, whose simulator answers with what it is told to."""
+    """Any other backend, whose simulator answers with what a test sets."""
 
     made_up, sparing = 25, 4
 
-    def read(
-        self,
-        given: Given,
-        body: bytes,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+    def outcome(
+        self, given: Given, status: int, body: bytes, headers: Mapping[str, str]
     ) -> Result | FaceMatchError:
-        said = {"Content-Type": "application/json", **given.reply.headers, **(headers or {})}
-        status, steps = status or given.reply.status, self.bench.steps(given.operation)
+        said = {"Content-Type": "application/json", **headers}
+        steps = self.bench.steps(given.operation)
         reply = SimulatorReply(status=status, body=body, headers=said)
         aim = {} if steps == 1 else {"step": given.step}
         self.bench.simulator.set_reply(reply, **aim)
@@ -508,7 +509,7 @@ def _is_silent(error: FaceMatchError, secrets: Sequence[str], where: str) -> Non
 
 
 def _says_so(told: Result, good: Result) -> bool:
-    """Whether digits were read as the number that they spell, and a warning tells it."""
+    """Whether digits were read as the number that they spell, and a warning says so."""
     return told.score == good.score and len(told.warnings) > len(good.warnings)
 
 
@@ -542,7 +543,7 @@ def _timeless(result: Result, *, same_answer: bool = True) -> tuple[Result, Any]
 
 
 def _number_of(told: Result) -> float | None:
-    """The vendor's number in what was read, as far as it is told."""
+    """The vendor's number in what was read, as far as it is given."""
     if told.score is None:
         return None
     return told.score.value if told.score.raw is None else told.score.raw
@@ -589,14 +590,14 @@ class _Change:
 
     Attributes:
         how: What was done where, for messages.
-        was: The value that stood there.
+        words: The same as a sentence says it.
         body: The whole, as JSON.
         decisive: Whether the verdict stood there.
         dropped: Whether the value is gone, key and all.
     """
 
     how: str
-    was: object
+    words: str
     body: bytes
     decisive: bool
     dropped: bool = False
@@ -618,23 +619,31 @@ def _changes(reader: Reader, good: Given, bad: Given) -> Iterator[_Change]:
             texts += [json.dumps(f"not {value}"), json.dumps(f"{value} pending")]
             texts += [json.dumps(other[place])] if place in other else []
         for text in (*texts, None):
-            # One of them may be what stands there anyway.
+            # One of them may be what is there anyway.
             if text == json.dumps(value):
                 continue
             if place not in decisive and next(turn) % reader.sparing:
                 continue
             yield _Change(
                 how=f"{'nothing' if text is None else text[:60]} at {named(place)}",
-                was=value,
+                words=_in_words(named(place), value, text),
                 body=changed(document, place, text),
                 decisive=place in decisive,
                 dropped=text is None,
             )
 
 
+def _in_words(place: str, was: Any, text: str | None) -> str:
+    """What was changed, for whoever reads the report."""
+    name = f"`{place.removeprefix('$.')}`"
+    if text is None:
+        return f"without {name} (it was {was!r})"
+    return f"with {name} changed from {was!r} to {text[:60].replace(chr(34), chr(39))}"
+
+
 @attrs.frozen(kw_only=True)
 class _WarningList:
-    """Where the vendor's warnings stand in an answer.
+    """Where the vendor's warnings are in an answer.
 
     Attributes:
         document: The answer, decoded.
@@ -668,7 +677,7 @@ class _WarningList:
 
 
 def _warning_list(reader: Reader, told: Given, tag: str) -> _WarningList | None:
-    """The list that the warning with this tag stands in; None if it is in none."""
+    """The list that the warning with this tag is in; None if it is in none."""
     document = told.document
     for leaf, value in places(document):
         if value != tag:

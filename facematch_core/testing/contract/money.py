@@ -8,23 +8,7 @@ import time
 import attrs
 import pytest
 
-from facematch_core import (
-    AuthenticationFailed,
-    Billing,
-    CallEvent,
-    Charged,
-    DeadlineExceeded,
-    EventKind,
-    InsufficientCredit,
-    Operation,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
+from facematch_core import Billing, CallEvent, Charged, EventKind, Operation, errors
 from facematch_core.backend import SdkBackend
 from facematch_core.testing.bench import DEADLINE_S, FAIL, PASS, Bench, Outcome, Result
 from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, STALLS, Situation
@@ -44,7 +28,7 @@ class Expected:
             call: one that a vendor refuses at its sign-in is never seen.
     """
 
-    errors: tuple[type[VendorError], ...]
+    errors: tuple[type[errors.VendorError], ...]
     charged: tuple[Charged, ...]
     retryable: bool | None
     requests: tuple[int, ...] = (1,)
@@ -53,17 +37,21 @@ class Expected:
 _NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
 
 EXPECTED = {
-    Situation.BAD_KEY: Expected((AuthenticationFailed, PermissionDenied), _NO, False, (0, 1)),
-    Situation.NO_CREDIT: Expected((InsufficientCredit,), _NO, False),
-    Situation.THROTTLED: Expected((RateLimited,), _NO, True),
-    Situation.REJECTED: Expected((RequestRejected,), _NO, False),
-    Situation.UNREACHABLE: Expected((VendorUnavailable,), _NO, True, (0,)),
-    Situation.LOST_ANSWER: Expected((OutcomeUnknown,), _UNKNOWN, False),
-    Situation.BROKEN_ANSWER: Expected((OutcomeUnknown,), _UNKNOWN, False),
-    Situation.GATEWAY_ERROR: Expected((OutcomeUnknown,), _UNKNOWN, False),
+    Situation.BAD_KEY: Expected(
+        (errors.AuthenticationFailed, errors.PermissionDenied), _NO, False, (0, 1)
+    ),
+    Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), _NO, False),
+    Situation.THROTTLED: Expected((errors.RateLimited,), _NO, True),
+    Situation.REJECTED: Expected((errors.RequestRejected,), _NO, False),
+    Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), _NO, True, (0,)),
+    Situation.LOST_ANSWER: Expected((errors.OutcomeUnknown,), _UNKNOWN, False),
+    Situation.BROKEN_ANSWER: Expected((errors.OutcomeUnknown,), _UNKNOWN, False),
+    Situation.GATEWAY_ERROR: Expected((errors.OutcomeUnknown,), _UNKNOWN, False),
     # Some vendors say that their own faults are free.
-    Situation.OUTAGE: Expected((VendorUnavailable, OutcomeUnknown), (*_NO, *_UNKNOWN), None),
-    Situation.UNREADABLE_200: Expected((UnexpectedResponse,), _YES, False),
+    Situation.OUTAGE: Expected(
+        (errors.VendorUnavailable, errors.OutcomeUnknown), (*_NO, *_UNKNOWN), None
+    ),
+    Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES, False),
 }
 
 #: How often a call may miss its time before it is the backend's fault, and not the machine's; and
@@ -72,11 +60,14 @@ TRIES, LATE_S = 3, 0.5
 
 
 def agrees_with_books(billing: Billing, outcome: Outcome, where: str) -> None:
-    """Assert that what is told of the charges is what the vendor wrote down.
+    """Assert that what is reported of the charges is what the vendor wrote down.
 
     Where that is not known, no more than that.
     """
-    told = f"{where}: told {billing.charged} ({billing.charges}), charged {outcome.charges} times"
+    told = (
+        f"{where}: the backend says {billing.charged} ({billing.charges or 0} charges), "
+        f"the vendor counted {outcome.charges}"
+    )
     if billing.charged is Charged.UNKNOWN:
         assert (billing.charges or 0) <= outcome.charges, told
     else:
@@ -88,15 +79,15 @@ class MoneyRules(Rules):
     """Who pays, how often, and who knows of it."""
 
     def test_r16_results_tell_what_they_cost(self, bench: Bench) -> None:
-        """`billing` agrees with the vendor's books, and says on what ground.
+        """`billing` says what the vendor charged, and why we think so.
 
-        A budget that counts less than the vendor does is found out when the invoice comes. Not to
-        know is for answers that did not come.
+        A budget that counts too little is found out when the invoice comes. "Unknown" is only for
+        answers that never came.
         """
         for operation, situation in bench.cases(ANSWERS):
             outcome = bench.ask(operation, situation)
             if situation is Situation.NULL_SCORE and outcome.result is None:
-                continue  # R10 takes an error for it, and tells what that may cost
+                continue  # R10 takes an error for it, and says what that may cost
             billing, where = outcome.answer.billing, f"{operation}, {situation}"
             if situation in bench.simulator.price_unknown:
                 assert billing.charged is Charged.UNKNOWN, f"{where}: the vendor says no price"
@@ -106,15 +97,17 @@ class MoneyRules(Rules):
             if operation not in bench.can.billed_operations:
                 assert billing.charged is Charged.NO, f"{operation} is not declared as billed"
             elif situation is GOOD[operation]:
-                assert billing.charged is Charged.YES
+                assert billing.charged is Charged.YES, (
+                    f"{where}: {billing.charged}, but it is billed"
+                )
                 assert billing.ground, "charged, but the ground is missing"
 
     @pytest.mark.parametrize("situation", FAILURES, ids=lambda situation: situation.value)
     def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
-        """Each failure has its one error, which says whether it was paid and may be repeated.
+        """Each failure becomes its own error, which says whether it was charged and may be retried.
 
-        Who retries on "retryable" must not pay twice; who stops on "no credit" must not stop
-        because of a busy minute.
+        Code that retries on "retryable" must not pay twice; code that stops on "no credit" must not
+        stop because of a busy minute.
         """
         for operation in bench.operations_for(situation):
             for step in bench.each_step(operation, situation):
@@ -123,7 +116,7 @@ class MoneyRules(Rules):
                 where = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
                 for outcome in (own, told):
                     self._is_the_one(bench, operation, situation, outcome, where)
-                assert isinstance(told.error, VendorError)
+                assert isinstance(told.error, errors.VendorError)
                 assert told.error.backend == bench.backend.name
                 assert told.error.ids.call
 
@@ -132,12 +125,12 @@ class MoneyRules(Rules):
     ) -> None:
         wanted, error = EXPECTED[situation], outcome.error
         by_library = situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend)
-        if by_library and isinstance(error, OutcomeUnknown):
+        if by_library and isinstance(error, errors.OutcomeUnknown):
             # Its own library fell over the answer, and does not say that there was one.
             assert error.billing.charged is Charged.UNKNOWN, f"{where}: {error.billing.charged}"
             return
         assert isinstance(error, wanted.errors), f"{where} gave {outcome.told}"
-        assert isinstance(error, VendorError)
+        assert isinstance(error, errors.VendorError)
         charged = error.billing.charged
         allowed = wanted.charged
         if situation is Situation.UNREADABLE_200:
@@ -145,19 +138,21 @@ class MoneyRules(Rules):
         elif outcome.charges and Charged.NO in allowed:
             # An earlier step was charged, so that the call was.
             allowed = (*(one for one in allowed if one is not Charged.NO), Charged.YES)
-        assert charged in allowed, f"{where} is told as {charged}"
+        assert charged in allowed, f"{where}: the error says {charged}, not {' or '.join(allowed)}"
         if outcome.charges and charged is not Charged.UNKNOWN:
             assert not error.retryable, f"{where}: what was charged would be repeated"
         else:
             assert wanted.retryable in (None, error.retryable), f"{where}: {error.retryable}"
-        assert isinstance(error, OutcomeUnknown) == (charged is Charged.UNKNOWN), where
+        assert isinstance(error, errors.OutcomeUnknown) == (charged is Charged.UNKNOWN), where
         assert not error.retryable or charged is Charged.NO, f"{where}: repeated and paid twice"
         assert error.status_code is None or 100 <= error.status_code <= 599
         assert str(error).strip(), "an error without a sentence"
         agrees_with_books(error.billing, outcome, where)
         # Nobody was asked to keep anything.
-        assert not getattr(error, "reconcilable", False), "told as one that can be found"
-        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        assert not getattr(error, "reconcilable", False), (
+            "reconcilable, but the vendor kept nothing"
+        )
+        if isinstance(error, errors.RateLimited) and error.retry_after_s is not None:
             assert math.isfinite(error.retry_after_s)
             assert error.retry_after_s >= 0
 
@@ -165,7 +160,7 @@ class MoneyRules(Rules):
         "situation", [*ANSWERS, *FAILURES], ids=lambda situation: situation.value
     )
     def test_r18_no_request_is_repeated(self, bench: Bench, situation: Situation) -> None:
-        """A call makes the requests that its steps need, the same each time, and repeats none.
+        """A call sends the requests that its steps need, and repeats none.
 
         After a lost answer above all: the request may have been carried out and charged.
         """
@@ -188,7 +183,7 @@ class MoneyRules(Rules):
                 assert seen[0] == seen[1], f"{seen[0]} requests for a call, and {seen[1]} for it"
 
     def test_r19_deadline_holds(self, bench: Bench) -> None:
-        """`deadline_s` ends a call whose answer has no end, and the next call is whole.
+        """`deadline_s` ends a call that would never end, and the next call is not affected.
 
         A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
         """
@@ -216,14 +211,16 @@ class MoneyRules(Rules):
             outcome = bench.ask(operation, stall, step=step)
             taken_s = time.monotonic() - at
             error, where = outcome.error, f"{operation}, {stall}: {outcome.told}"
-            ends: dict[type[VendorError], tuple[Charged, ...]] = {DeadlineExceeded: _UNKNOWN}
+            ends: dict[type[errors.VendorError], tuple[Charged, ...]] = {
+                errors.DeadlineExceeded: _UNKNOWN
+            }
             if stall is Situation.ENDLESS:
                 # Known by its size, too: as an answer that cannot be read.
-                ends |= {OutcomeUnknown: _UNKNOWN}
-                ends |= {UnexpectedResponse: bench.paid_if_unreadable(operation)}
+                ends |= {errors.OutcomeUnknown: _UNKNOWN}
+                ends |= {errors.UnexpectedResponse: bench.paid_if_unreadable(operation)}
             if operation not in bench.can.billed_operations:
-                ends |= {VendorUnavailable: _NO}
-            assert isinstance(error, VendorError), where
+                ends |= {errors.VendorUnavailable: _NO}
+            assert isinstance(error, errors.VendorError), where
             assert type(error) in ends, where
             assert error.billing.charged in ends[type(error)], where
             assert not error.retryable, where
@@ -236,10 +233,10 @@ class MoneyRules(Rules):
         )
 
     def test_r20_first_byte_is_told_once(self, bench: Bench) -> None:
-        """`on_sent` is called once, before bytes may leave, and never if none have; if it raises,
-        none do.
+        """`on_sent` is called once, before bytes may leave, and never if none leave; if it raises,
+        nothing is sent.
 
-        It is what a budget keeps its reservation by when the program is killed in between.
+        A budget relies on it when the program is killed in the middle of a call.
         """
         tells = bench.backend.reports_sent
         simulator, seen = bench.simulator, list[int]()
@@ -249,9 +246,11 @@ class MoneyRules(Rules):
             bench.ask_directly(
                 operation, GOOD[operation], on_sent=lambda: seen.append(simulator.requests_seen)
             )
-            assert len(seen) <= 1, "told more than once"
-            assert seen or not tells, "never told, and reports_sent says that it would be"
-            assert all(at == before for at in seen), "told after the vendor had the request"
+            assert len(seen) <= 1, "on_sent was called more than once"
+            assert seen or not tells, "on_sent was not called, although reports_sent is true"
+            assert all(at == before for at in seen), (
+                "on_sent was called after the vendor had the request"
+            )
             if seen:
                 self._killed_in_between(bench, operation)
         for operation, situation in bench.cases((Situation.UNREACHABLE, Situation.LOST_ANSWER)):
@@ -271,12 +270,14 @@ class MoneyRules(Rules):
                 assert EventKind.SENT in kinds or not tells, f"{situation.name}: {kinds}"
             elif EventKind.SENT in kinds:
                 # A library that sends by itself cannot say "now": then it must say why not.
-                assert isinstance(error, VendorError)
-                assert error.billing.ground, "told of a byte that never left, and not why"
+                assert isinstance(error, errors.VendorError)
+                assert error.billing.ground, (
+                    "reported as sent, though nothing left, without a ground"
+                )
             assert all(at == before for kind, at in told if kind is EventKind.SENT), "too late"
 
     def _killed_in_between(self, bench: Bench, operation: Operation) -> None:
-        """What ends the program while the first byte is told, ends the call."""
+        """What ends the program while the first byte is reported, ends the call."""
         simulator = bench.simulator
         before = simulator.requests_seen
         call = bench.call(operation, GOOD[operation], on_sent=_kill)

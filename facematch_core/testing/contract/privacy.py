@@ -116,14 +116,14 @@ class PrivacyRules(Rules):
                 assert not found, found
 
     def test_r22_demographics_are_dropped(self, bench: Bench) -> None:
-        """A vendor's guesses of age, gender and race are not handed on unless asked for.
+        """A vendor's guesses of age, gender and race are dropped unless the caller asks for them.
 
         They decide nothing, they are wrong for some groups more than for others, and a table that
         holds them is a liability that nobody chose.
         """
         guesses = bench.simulator.demographics
         for operation in bench.operations_for(Situation.DEMOGRAPHICS):
-            assert guesses, "the simulator does not tell which guesses it sends"
+            assert guesses, "the simulator does not say which guesses it sends"
             result = bench.ask(operation, Situation.DEMOGRAPHICS).answer
             assert all(guess is None for guess in _guesses(result))
             document = result.to_dict()
@@ -137,7 +137,7 @@ class PrivacyRules(Rules):
     def test_r23_backends_keep_their_secrets(self, bench: Bench) -> None:
         """A backend prints and pickles without its secrets, or refuses to be pickled.
 
-        It is a local variable in somebody's traceback and an argument of somebody's task queue.
+        It ends up in somebody's traceback and in somebody's task queue.
         """
         backend = bench.backend
         verifier = FaceVerifier(backend)
@@ -153,14 +153,14 @@ class PrivacyRules(Rules):
             assert not find_leaks(secret, *texts), "a secret in the backend's text or pickle"
 
     def test_r36_demographics_on_request(self, bench: Bench) -> None:
-        """Guesses of age, gender and race are handed on where they are asked for.
+        """A vendor's guesses of age, gender and race arrive where the caller asks for them.
 
-        Whether a vendor errs more often with some groups cannot be told without them, and a study
-        of a vendor whose guesses were lost on the way finds no group at all.
+        Without them nobody can measure whether a vendor errs more often with some groups; a study
+        that loses them on the way finds no groups at all.
         """
         guesses = bench.simulator.demographics
         for operation in bench.operations_for(Situation.DEMOGRAPHICS):
-            assert guesses, "the simulator does not tell which guesses it sends"
+            assert guesses, "the simulator does not say which guesses it sends"
             asking = bench.open_verifier(keep_demographics=True)
             result = bench.ask(operation, Situation.DEMOGRAPHICS, verifier=asking).answer
             told = list(_values(_guesses(result)))
@@ -196,10 +196,10 @@ class PrivacyRules(Rules):
         assert not found, "\n".join(sorted(found))
 
     def test_r42_pictures_arrive_in_their_places(self, bench: Bench) -> None:
-        """Each picture arrives in its own place, the way up that it was taken.
+        """Each picture arrives in its own place, and upright.
 
-        The vendor looks for life in the probe, not in the passport, and a face that lies on its
-        side is none to it: whoever holds the telephone upright would never get in.
+        The vendor looks for life in the probe, not in the passport, and sees no face that lies on
+        its side: whoever holds the telephone upright would never get in.
         """
         simulator = bench.simulator
         looks = Situation.TURNED not in simulator.cannot_happen
@@ -224,7 +224,7 @@ class PrivacyRules(Rules):
     def test_r43_pictures_arrive_without_private_data(self, bench: Bench) -> None:
         """No position, name or comment in a picture's file reaches the vendor.
 
-        A selfie tells where somebody lives. It was given for the face in it, and the vendor may
+        A selfie can show where somebody lives. It was given for the face in it, and the vendor may
         keep it for years; the face itself arrives pixel for pixel.
         """
         for operation in bench.operations:
@@ -242,10 +242,10 @@ class PrivacyRules(Rules):
                     assert size == prepared.upright_size, f"the {place} arrived in another size"
 
     def test_r44_keep_nothing_is_the_default(self, bench: Bench) -> None:
-        """Nobody's face is kept unless the caller asks for it.
+        """The vendor keeps nobody's face unless the caller asks for it.
 
-        Who keeps a face needs a ground in law, and answers for it until it is gone. A record that
-        came about because nobody said no has neither.
+        Keeping a face needs a legal ground, and somebody who answers for it until it is deleted. A
+        record that exists because nobody said no has neither.
         """
         # What a caller may say of a call, alone and together, who does not ask to keep it.
         wishes: dict[str, Any] = {"caller_ref": "visitor 7", "metadata": {"desk": 3}}
@@ -307,7 +307,7 @@ def _values(document: Any) -> Iterator[Any]:
 
 
 def _stands_in(guess: Any, told: Iterable[Any]) -> bool:
-    """Whether one of these values is that guess, or a text that tells it."""
+    """Whether one of these values is that guess, or a text that contains it."""
     number = isinstance(guess, float) and guess.is_integer()
     words = f"{guess:.0f}(\\.0+)?" if number else re.escape(str(guess))
     # Not a part of a longer number, of a time or of an id.
@@ -319,7 +319,7 @@ def _stands_in(guess: Any, told: Iterable[Any]) -> bool:
 
 
 def _guesses(result: Result) -> list[Any]:
-    """What is told of each face as a guess about the person."""
+    """What is reported of each face as a guess about the person."""
     document = result.to_dict()
     faces = [*(document["probe_faces"] or ()), *(document.get("reference_faces") or ())]
     return [face["demographics"] for face in faces]
@@ -334,12 +334,12 @@ def _arrived(bench: Bench, operation: Operation, given: tuple[Image, Image]) -> 
     arrived = {place: received[place] for place in PLACES if received.get(place) is not None}
     if not arrived:
         assert outcome.error is None, f"the call was refused: {outcome.told}"
-        not_tested(f"{type(bench.simulator).__name__} cannot tell which pictures arrived.")
+        not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
     # Names only: a failing assertion prints what it compares.
     places, kinds = tuple(arrived), {type(data) for data in arrived.values()}
     wanted = PLACES if operation is Operation.MATCH else PLACES[:1]
     assert places == wanted, f"a {operation} call sends {' and '.join(wanted)}"
-    assert kinds == {bytes}, "the simulator tells its pictures in another form than bytes"
+    assert kinds == {bytes}, "`received` of the simulator must hold the pictures as bytes"
     return arrived
 
 
@@ -350,7 +350,7 @@ def _is_not_kept(bench: Bench, operation: Operation, options: dict[str, Any]) ->
         assert outcome.requests == 0
         return
     told = bench.simulator.received.get("retention")
-    # Nothing needs to be sent where there is no choice; where there is, R26 wants it told.
+    # Nothing needs to be sent where there is no choice; where there is, R26 wants it declared.
     assert told is Retention.MINIMAL or (told is None and len(bench.can.retention) == 1)
     assert outcome.answer.ids.session is None, "a record of a call that was not to be kept"
     # The vendor's records, where one can look into them, hold nothing of the call.
@@ -362,13 +362,13 @@ def _is_not_kept(bench: Bench, operation: Operation, options: dict[str, Any]) ->
 
 # --- What a backend writes to disk ---------------------------------------------------------------
 #
-# Told by Python's own audit events. Judged is what happens in the thread that looks, and in any
+# Reported by Python's own audit events. Judged is what happens in the thread that looks, and in any
 # other what a method of a backend does. What a simulator does is its own; what a library of C opens
 # by itself raises no event and is not seen.
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-#: Audit event to the place of the path among its arguments; of "open" the third one tells whether
+#: Audit event to the place of the path among its arguments; of "open" the third one says whether
 #: it writes.
 _EVENTS = {
     "open": 0,

@@ -54,7 +54,7 @@ class SettingRules(Rules):
     """What cannot be done is refused before anything is sent, and settings are held."""
 
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
-        """A picture that the vendor would refuse is refused here, unless it may be fitted.
+        """A picture that the vendor would refuse is refused here, unless it may be made to fit.
 
         An upload that can only fail costs time at the door, and with some vendors money.
         """
@@ -72,9 +72,9 @@ class SettingRules(Rules):
                     _refused(bench, operation, InvalidImage, verifier=strict, images=pair)
 
     def test_r25_undeclared_options_are_refused(self, bench: Bench) -> None:
-        """What the backend cannot pass on is refused, never dropped.
+        """An option that the backend cannot pass on is refused, never dropped.
 
-        Who asks a vendor to keep nothing, or to try four turns, relies on its being done.
+        Whoever asks a vendor to keep nothing, or to try four rotations, relies on it.
         """
         for operation in bench.operations:
             undeclared: list[tuple[str, Any]] = [("options", object())]
@@ -89,7 +89,7 @@ class SettingRules(Rules):
             _refused(bench, operation, Unsupported)
 
     def test_r26_declared_options_arrive(self, bench: Bench) -> None:
-        """What the backend declares to pass on is accepted, and the vendor hears of it.
+        """An option that the backend declares is accepted, and reaches the vendor.
 
         An option that is accepted and forgotten is worse than one that is refused.
         """
@@ -105,7 +105,9 @@ class SettingRules(Rules):
                 # Nothing needs to be sent where there is no choice.
                 if option == "retention" and len(bench.can.retention) == 1:
                     continue
-                assert option in received, f"declared, but the simulator cannot tell: {option}"
+                assert option in received, (
+                    f"{option} is declared, but not in `received` of the simulator"
+                )
                 assert received[option] == value, f"{option} was accepted, but did not arrive"
             if bench.can.rotate:
                 self._rotates(bench, operation)
@@ -123,11 +125,11 @@ class SettingRules(Rules):
             assert bench.ask(operation, GOOD[operation], rotate=rotate).error is None
             told = bench.simulator.received.get("rotate")
             assert told is rotate or (told is None and turned), (
-                "rotate is declared: let the simulator tell it in `received`, or produce TURNED"
+                "rotate is declared: put it into `received` of the simulator, or produce TURNED"
             )
 
     def test_r27_nonsense_is_refused(self, bench: Bench) -> None:
-        """A threshold that is no number from 0 to 100 never reaches the vendor; 0 and 100 do.
+        """A threshold that is not a number from 0 to 100 never reaches the vendor; 0 and 100 do.
 
         NaN is below everything and above nothing: with one comparison written the other way round,
         everybody passes.
@@ -145,7 +147,7 @@ class SettingRules(Rules):
 
     @pure
     def test_r31_settings_have_names_of_their_own(self, bench: Bench) -> None:
-        """No setting bears the name of an argument of `FaceVerifier`.
+        """No setting has the name of a `FaceVerifier` argument.
 
         `open_verifier` takes both as keywords: a `threshold` of the backend would never be set.
         """
@@ -155,11 +157,11 @@ class SettingRules(Rules):
 
     @pure
     def test_r46_settings_are_held(self, bench: Bench) -> None:
-        """A setting that does not exist or is of the wrong kind is refused in one sentence without
-        its value.
+        """An unknown setting, or one of the wrong type, is refused in one sentence that does not
+        show its value.
 
-        A misspelt `threshold` that is passed over changes who comes in, and nobody sees it. The
-        value may be a key that stands in the wrong place; a foreign address would receive it.
+        A misspelt `threshold` that is ignored changes who comes in, and nobody notices. The value
+        may be a key in the wrong place; a foreign address would receive it.
         """
         backend, cls = bench.backend, type(bench.backend)
         fields = declared_settings(cls)
@@ -168,7 +170,7 @@ class SettingRules(Rules):
             unknown = f"{near}x"
             _refused_by_the_core(bench, unknown, ODD, hint=near if fields else "")
             error = _refusal(bench, {unknown: ODD})
-            assert error is not None, f"{unknown} is no setting, and was taken"
+            assert error is not None, f"{unknown} is not a setting, but was accepted"
             _says_nothing(error, bench, ODD)
         for name, (wanted, _) in fields.items():
             for value in _wrong_kinds(wanted):
@@ -190,7 +192,7 @@ class SettingRules(Rules):
             _says_nothing(error, bench)
 
     def test_r47_diagnose_costs_nothing(self, bench: Bench) -> None:
-        """`diagnose` tells what is set, asks nothing that costs, and shows no secret.
+        """`diagnose` says what is set, sends nothing that costs, and shows no secret.
 
         It is what somebody runs first when nothing works, and pastes into a question to strangers.
         """
@@ -225,7 +227,7 @@ def _refused(
 
 
 def _own_options_arrive(bench: Bench, declared: type) -> None:
-    """Assert that the vendor hears of the backend's own options, as far as can be told."""
+    """Assert that the vendor hears of the backend's own options, as far as can be known."""
     simulator, untold = bench.simulator, object()
     first, *others = simulator.options(declared), *simulator.other_options(declared)
 
@@ -240,7 +242,7 @@ def _own_options_arrive(bench: Bench, declared: type) -> None:
     if not others or all(told is untold for every in (usual, *unusual) for told in every):
         not_tested(
             f"Whether the vendor hears of {declared.__name__}: {type(simulator).__name__} gives no "
-            "`other_options`, or does not tell `options` in `received`."
+            "`other_options`, or has no `options` in `received`."
         )
     # A choice may be one of some operations only, but not of none.
     for options, told in zip(others, unusual, strict=True):
@@ -281,7 +283,7 @@ def _refusal(bench: Bench, settings: Mapping[str, Any]) -> Exception | None:
         backend = bench.simulator.backend(**settings)
     except Exception as error:  # noqa: BLE001 - what is raised is what is judged
         return error
-    with suppress(Exception):  # half a backend may not close: that it was opened is what is told
+    with suppress(Exception):  # half a backend may not close: that it was opened is reported
         backend.close()
     return None
 
@@ -295,7 +297,7 @@ def _says_nothing(error: Exception, bench: Bench, *values: str) -> None:
     )
     secrets = (*bench.simulator.secrets, *(secret for _, secret in bench.secrets()))
     assert not any(secret in text for secret in secrets), f"{type(error).__name__} shows a secret"
-    assert "\n" not in str(error), f"{type(error).__name__} is no sentence"
+    assert "\n" not in str(error), f"{type(error).__name__} is not one sentence"
 
 
 def _by_attrs(error: Exception) -> bool:
@@ -334,12 +336,12 @@ def _foreign(backend: Backend, fields: Mapping[str, tuple[Any, Any]]) -> Iterato
 
 
 def _diagnosed(bench: Bench, backend: Backend) -> None:
-    """Ask the backend of itself, and see that nobody else was asked or told."""
+    """Ask the backend of itself, and see that nobody else was asked or notified."""
     before = bench.simulator.requests_seen, bench.simulator.charges
     with captured_log() as log:
         told: dict[Any, Any] = dict(backend.diagnose())
     after = bench.simulator.requests_seen, bench.simulator.charges
-    assert after == before, "diagnose has asked the vendor"
+    assert after == before, "diagnose called the vendor"
     assert all(isinstance(name, str) and name.strip() for name in told), "a line without a name"
     # As `facematch doctor --json` prints it.
     text = json.dumps(told, ensure_ascii=False, allow_nan=False)
@@ -347,4 +349,4 @@ def _diagnosed(bench: Bench, backend: Backend) -> None:
     forms = {
         f for secret in bench.simulator.secrets for f in find_leaks(secret, text, log.getvalue())
     }
-    assert not forms, "a secret in what diagnose tells or logs"
+    assert not forms, "a secret in what diagnose returns or logs"

@@ -50,8 +50,8 @@ class ShapeRules(Rules):
     def test_r01_result_names_its_call(self, bench: Bench) -> None:
         """A result says who answered which call.
 
-        An auditor who finds a decision in a database must be able to tell which vendor gave it to
-        which request, and that it is not the answer to another one.
+        An auditor who finds a decision in a database must see which vendor gave it for which
+        request, and that it is not the answer to another one.
         """
         for operation in bench.operations:
             mine: dict[str, Any] = {"caller_ref": "order 7", "metadata": {"desk": 3}}
@@ -73,7 +73,7 @@ class ShapeRules(Rules):
         """A score is a finite number from 0 to 100 on the declared scale, or None.
 
         A threshold is a number on one scale: a score of another scale, or NaN, which is neither
-        above nor below anything, lets in whoever comes.
+        above nor below anything, lets anybody in.
         """
         for operation in bench.operations:
             scale = bench.scale(operation)
@@ -96,7 +96,7 @@ class ShapeRules(Rules):
                     )
 
     def test_r03_score_is_the_vendors_number(self, bench: Bench) -> None:
-        """The vendor's number arrives as it is: not clamped, rounded away or rescaled.
+        """The vendor's number arrives unchanged: not clamped, rounded or rescaled.
 
         0.87 of 100 is a clear mismatch. Read as a fraction it becomes 87, and a match.
         """
@@ -111,7 +111,7 @@ class ShapeRules(Rules):
                 assert result.score.value == pytest.approx(value, rel=1e-12, abs=1e-12)
 
     def test_r04_json_form_is_complete(self, bench: Bench) -> None:
-        """A result survives the way through JSON unchanged.
+        """A result survives a round trip through JSON.
 
         What a database keeps is what a court reads later.
         """
@@ -126,10 +126,10 @@ class ShapeRules(Rules):
             assert again.raw == json.loads(json.dumps(dict(result.raw)))
 
     def test_r05_declarations_can_be_tested(self, bench: Bench) -> None:
-        """What is declared is tested here, and what is not declared is not there.
+        """Everything declared is tested, and nothing undeclared works.
 
-        A capability that nobody could test is a promise; one that is there undeclared is used
-        without its rules.
+        A capability that nobody could test is a promise; one that works undeclared is used without
+        its rules.
         """
         assert re.fullmatch(r"[a-z][a-z0-9_.-]*", bench.backend.name), bench.backend.name
         assert bench.backend.api_version == API_VERSION
@@ -148,10 +148,10 @@ class ShapeRules(Rules):
             assert outcome.requests == 0
 
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
-        """What is found carries the id that was looked for; an id that nobody sent finds nothing.
+        """`reconcile` finds only the call with the id that it was given.
 
-        Two visitors ask in one second. The newest record, or the one with the same reference, may
-        be the other one's: taken for the lost call, it lets a stranger in.
+        Two visitors come in one second. The newest record, or the one with the same reference, may
+        be the other one's: mistaken for the lost call, it lets a stranger in.
         """
         if type(bench.backend).reconcile is Backend.reconcile:
             does_not_apply(f"{bench.backend.name} cannot look into its vendor's records.")
@@ -172,10 +172,10 @@ class ShapeRules(Rules):
                 assert told.outcome is not Reconciled.FOUND, "found what nobody sent"
 
     def test_r45_threshold_is_told(self, bench: Bench) -> None:
-        """A result tells the threshold that decided, by which rule, and who set it.
+        """A result names the threshold that decided, its rule, and who set it.
 
-        "No match" means nothing without it. Who moves from the default to a number of their own,
-        or is asked in court which one it was, finds it in the result and nowhere else.
+        "No match" means nothing without it. Whoever moves from the default to a number of their
+        own, or is asked in court which one it was, finds it in the result and nowhere else.
         """
         for operation in bench.operations:
             opened = bench.open_verifier(threshold=OPENED_WITH, liveness_threshold=OPENED_WITH)
@@ -190,19 +190,21 @@ class ShapeRules(Rules):
                 told, review = result.threshold, result.review_threshold
                 if value is None:
                     assert told is None or told.source is ThresholdSource.VENDOR, (
-                        "nobody has set it"
+                        "a threshold that nobody set"
                     )
                     continue
-                assert told is not None, f"the threshold of the {source} is not told"
+                assert told is not None, f"the result does not name the threshold of the {source}"
                 assert (told.value, told.source) == (value, source)
                 assert told.rule is bench.can.threshold_rule
                 assert (None if review is None else review.value) == how.get("review_threshold")
                 sent = bench.simulator.received.get("threshold")
                 taken = taken or sent is not None
                 if taken:
-                    # Left out, the vendor's default of today would decide, and ours be told.
-                    assert sent is not None, f"the vendor is not sent the one of the {source}"
-                    assert sent == pytest.approx(value), "the vendor was sent another one"
+                    # Left out, the vendor's default of today would decide, and ours be reported.
+                    assert sent is not None, (
+                        f"the vendor was not sent the threshold of the {source}"
+                    )
+                    assert sent == pytest.approx(value), "the vendor was sent another threshold"
             _no_other_threshold_decides(bench, operation)
 
 

@@ -76,9 +76,9 @@ class SharingRules(Rules):
     """Many threads, many pairs, other processes, and the end."""
 
     def test_r28_threads_do_not_mix(self, bench: Bench) -> None:
-        """Threads that share one verifier get each its own answer, and every call is counted.
+        """Threads that share one verifier each get their own answer, and every call is counted.
 
-        A web server asks for two visitors at once. An answer that lands with the other one lets a
+        A web server verifies two visitors at once. An answer that reaches the other one lets a
         stranger in.
         """
         verifier, simulator = bench.open_verifier(), bench.simulator
@@ -102,16 +102,18 @@ class SharingRules(Rules):
                     assert result.decision in wanted, "the answer of another thread"
                     if threshold is not None:
                         assert result.threshold is not None
-                        assert result.threshold.value == threshold, "that of another thread"
+                        assert result.threshold.value == threshold, (
+                            "the threshold of another thread"
+                        )
             flat = [result for results in every for result in results]
             assert len({result.ids.call for result in flat}) == len(flat)
             assert simulator.requests_seen - before[0] == len(flat) * bench.steps(operation)
             paid = sum(result.billing.charges or 0 for result in flat)
             charged = simulator.charges - before[1]
-            assert charged == paid, f"told {paid} charges, and the vendor counted {charged}"
+            assert charged == paid, f"the results say {paid} charges, the vendor counted {charged}"
 
     def test_r29_results_and_errors_travel(self, bench: Bench) -> None:
-        """Results and errors survive pickle and copy whole.
+        """Results and errors survive pickle and copy.
 
         A worker process that cannot hand back its error hangs the pool, or loses a paid call.
         """
@@ -133,7 +135,7 @@ class SharingRules(Rules):
                 assert vars(same) == vars(error)
 
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
-        """Closing twice is harmless, closes nobody else, and a new backend works.
+        """Closing twice is harmless, closes no other backend, and a new one works.
 
         A service closes in more than one place; what is shared in secret breaks its neighbour.
         """
@@ -161,7 +163,7 @@ class SharingRules(Rules):
             assert reopened.answer.decision is PASS[operation], "closed for good"
 
     def test_r34_many_pairs_in_their_order(self, bench: Bench) -> None:
-        """`verify_many` gives every pair its own outcome, in order, and an error spoils only its
+        """`verify_many` gives every pair its own outcome, in order, and an error affects only its
         own pair.
 
         A night's work of ten thousand pairs meets every fault once. One that leaves a trace in the
@@ -242,7 +244,7 @@ class SharingRules(Rules):
         before = simulator.requests_seen
         errors = [outcome.error for outcome in verifier.verify_many(pairs, max_workers=_WORKERS)]
         assert all(isinstance(error, VendorError) for error in errors), errors
-        assert len(_ids(errors)) == len(pairs), "an error tells of another pair's call"
+        assert len(_ids(errors)) == len(pairs), "an error carries the id of another pair's call"
         seen = simulator.requests_seen - before
         assert seen == len(pairs) * alone.requests, "a pair was given up for another one"
 
@@ -256,7 +258,7 @@ class SharingRules(Rules):
         assert 0 < len(outcomes) < _MANY, "a key that is refused does not end the series"
 
     def test_r35_fork_keeps_answers_apart(self, bench: Bench) -> None:
-        """After a fork, parent and child get each their own answers.
+        """After a fork, parent and child each get their own answers.
 
         A web server opens the verifier once and forks its workers. One that waits for a lock whose
         holder stayed behind waits for ever; two on one connection read each other's visitors.
@@ -274,11 +276,11 @@ class SharingRules(Rules):
             before = bench.simulator.requests_seen
             results, told = _on_both_sides(bench, ours, theirs, midway)
             for result in results:
-                assert result.decision is PASS[operation], "an answer of the child's"
+                assert result.decision is PASS[operation], "the parent got an answer of its child"
             fails = (FAIL[operation], REVIEW[operation])
             wanted = (PASS[operation],) if failing is None else fails
             for decision, _, threshold in told:
-                assert decision in wanted, "the child has an answer of its parent's"
+                assert decision in wanted, "the child got an answer of its parent"
                 assert failing is None or threshold == failing
             ids = {result.ids.call for result in results} | {call_id for _, call_id, _ in told}
             assert len(ids) == len(results) + len(told), "parent and child share an id"
@@ -331,7 +333,7 @@ def _score(told: Outcome | PairOutcome) -> float | None:
 
 
 def _ids(told: Sequence[MatchResult | FaceMatchError | None]) -> set[str]:
-    """The ids of our own that are told."""
+    """The ids of our own that are reported."""
     ids = {each.ids.call for each in told if isinstance(each, (MatchResult, VendorError))}
     return {call_id for call_id in ids if call_id}
 
@@ -360,7 +362,7 @@ class Midway:
         return ask()
 
     def wait(self, bench: Bench, made: Future[Result]) -> None:
-        """Until the call stands still, or has begun where a backend tells of no first byte."""
+        """Until the call stands still, or has begun where a backend reports no first byte."""
         before, until = bench.simulator.requests_seen, time.monotonic() + PATIENCE_S
         while not (self.there.wait(0.002) or made.done() or bench.simulator.requests_seen > before):
             assert time.monotonic() < until, "the call does not begin"
@@ -374,7 +376,7 @@ def _here() -> tuple[int, int]:
 def _on_both_sides(
     bench: Bench, ours: Callable[[], Result], theirs: Callable[[], Result], midway: Midway
 ) -> tuple[list[Result], list[tuple[Any, ...]]]:
-    """The answers of this process, and what its child tells: forked in the middle of a call."""
+    """The answers of this process, and what its child reports: forked in the middle of a call."""
 
     def several() -> list[tuple[Any, ...]]:
         answers = [theirs() for _ in range(CALLS)]
@@ -411,6 +413,8 @@ def forked(work: Callable[[], Any]) -> Iterator[Callable[[float], Any]]:
     the end of the block, whatever it does. Asked for its answer with the seconds to wait for it,
     the block raises AssertionError if it hangs, fails or is gone.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError("no process is forked here: ask can_fork before")
     ours, theirs = multiprocessing.Pipe(duplex=False)
     # The system's usual way to start a process may be another one.
     process = multiprocessing.get_context("fork").Process(
@@ -446,7 +450,7 @@ def forked(work: Callable[[], Any]) -> Iterator[Callable[[float], Any]]:
 def _work(work: Callable[[], Any], pipe: Connection) -> NoReturn:
     try:
         told = (True, work())
-    except BaseException as error:  # noqa: BLE001 - told to the parent, who raises
+    except BaseException as error:  # noqa: BLE001 - reported to the parent, who raises
         told = (False, f"{type(error).__name__}: {error}")
     with contextlib.suppress(Exception):
         pipe.send(told)

@@ -117,7 +117,7 @@ def test_a_slow_engine_waits_for_the_next_situation():
         verifier = FaceVerifier(simulator.backend())
         simulator.set_situation(Situation.SLOW)
         pictures = simulator.pictures_for(Situation.SAME_PERSON)
-        with pytest.raises(VendorUnavailable, match="was not done"):
+        with pytest.raises(VendorUnavailable, match="had not finished"):
             verifier.verify(*pictures, deadline_s=0.05)
         ended = []
         thread = threading.Thread(target=lambda: ended.append(verifier.verify(*pictures)))

@@ -146,7 +146,7 @@ def test_an_answer_that_is_no_document_is_named():
             return attrs.evolve(told, body=json.dumps(told.body))
 
     assert skipped(R41, WordsSimulator(Words)) == (
-        "Not tested: What reference is answered in SAME_PERSON is no JSON object and no list."
+        "Not tested: What reference is answered in SAME_PERSON is neither a JSON object nor a list."
     )
 
 

@@ -71,7 +71,7 @@ def test_our_own_open(name):
 
 def test_nobody_is_asked():
     """A rule that wants an answer has come to the wrong place."""
-    with pytest.raises(NotImplementedError, match="Nobody stands behind keyed"):
+    with pytest.raises(NotImplementedError, match="Nobody is behind keyed"):
         Alone(Keyed).set_situation(Situation.SAME_PERSON)
 
 

@@ -73,22 +73,11 @@ def test_cases_are_told_apart(found):
 def test_what_is_open_and_what_does_not_apply(found):
     """The two prefixes of a skip become two statuses; the reason stays."""
     poor = found[0]["poor"]
-    assert of(poor, "R13") == [
-        Case(
-            rule="R13",
-            name="",
-            status=Status.OPEN,
-            reason="Poor cannot produce UNKNOWN_STATUS.",
-        )
-    ]
-    assert of(poor, "R12") == [
-        Case(
-            rule="R12",
-            name="",
-            status=Status.DOES_NOT_APPLY,
-            reason="The vendor counts no faces.",
-        )
-    ]
+    for rule, status, reason in (
+        ("R13", Status.OPEN, "Poor cannot produce UNKNOWN_STATUS."),
+        ("R12", Status.DOES_NOT_APPLY, "The vendor counts no faces."),
+    ):
+        assert of(poor, rule) == [Case(rule=rule, name="", status=status, reason=reason)]
     assert {case.status for case in of(poor, "R17")} == {Status.PASSED, Status.OPEN}
 
 

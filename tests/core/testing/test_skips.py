@@ -104,7 +104,7 @@ def test_an_option_that_nobody_can_see_fails():
         received: ClassVar = {}
         situations = ReferenceSimulator.situations - {Situation.TURNED}
 
-    with pytest.raises(AssertionError, match="the simulator cannot tell: retention"):
+    with pytest.raises(AssertionError, match="retention is declared, but not in `received`"):
         BackendContract().test_r26_declared_options_arrive(Bench(Blind()))
 
 
@@ -127,7 +127,7 @@ def test_own_options_that_nobody_can_see_are_an_open_rule(blind):
         BackendContract().test_r26_declared_options_arrive(Bench(Blind()))
     assert str(skipped.value) == (
         "Not tested: Whether the vendor hears of ReferenceOptions: Blind gives no `other_options`, "
-        "or does not tell `options` in `received`."
+        "or has no `options` in `received`."
     )
 
 

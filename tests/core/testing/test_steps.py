@@ -191,7 +191,7 @@ def test_a_busy_vendor_that_is_told_as_free_is_caught():
                 error.billing, error.retryable = Billing(Charged.NO, "it was refused"), True
                 raise error from None
 
-    assert why(Sparing, "R17").startswith("match, THROTTLED at step 2 is told as no")
+    assert why(Sparing, "R17").startswith("match, THROTTLED at step 2: the error says no")
 
 
 def test_one_charge_for_three_is_caught():
@@ -202,7 +202,7 @@ def test_one_charge_for_three_is_caught():
             result = super().match(call)
             return attrs.evolve(result, billing=Billing(Charged.YES, "each answer", 1))
 
-    assert "told yes (1), charged 3 times" in why(OneCharge, "R16")
+    assert "the backend says yes (1 charges), the vendor counted 3" in why(OneCharge, "R16")
 
 
 def test_a_step_that_is_repeated_is_caught():
