@@ -54,7 +54,7 @@ _QUERY = {
 
 # Ours: no page says what a refusal costs.
 _GROUND = "the request was refused; Microsoft says nothing of charging that"
-#: By Microsoft's code; what is not here is told by its status, and by Microsoft's own sentence.
+#: By Microsoft's code; what is not here goes by its status, and by Microsoft's own sentence.
 _CODES = {
     "UnsupportedFeature": ErrorRow(
         PermissionDenied,
@@ -78,15 +78,15 @@ _CODES = {
 class AzureBackend(ApiKeyBackend):
     """Compares two faces with Azure AI Face.
 
-    A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions;
-    that each answered request is one, and is charged, is our reading, for its price list was not
-    read. `billing.charges` counts them. A picture without a face ends the call before the rest is
+    A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions.
+    That each answered request is one, and is charged, is our reading: we did not read the price
+    list. `billing.charges` counts them. A picture without a face ends the call before the rest is
     asked. Of several faces in a picture the largest is compared.
 
     Verification needs Microsoft's approval of the resource: without it, `PermissionDenied`.
 
     The service gives a confidence, and its own verdict at 0.5, which is in `raw` and
-    `vendor_status`. The decision is by the threshold, 50 unless a caller says another one.
+    `vendor_status`. The threshold decides, 50 unless a caller sets another.
 
     Microsoft stores no picture. It stores a template of each face that it finds, for
     `LIFE_S` seconds: the least that can be asked for.

@@ -76,8 +76,8 @@ _SEVERAL = attrs.evolve(
 class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
-    CompreFace gives a similarity and no verdict: the threshold decides, 50 unless a caller says
-    another one. Its documentation says that most faces of one person are above 0.5 and most of
+    CompreFace gives a similarity and no verdict: the threshold decides, 50 unless a caller sets
+    another. Its documentation says that most faces of one person are above 0.5 and most of
     two people below, and recommends more where security matters. What a similarity is worth
     depends on the model of the server. Nothing is charged.
 
@@ -86,7 +86,7 @@ class ComprefaceBackend(ApiKeyBackend):
         base_url: Where the server listens; beyond this machine it needs `allow_base_url`.
         model: Name of the server's calculator, ``facenet.Calculator`` for example. It names the
             scale of the scores, and answers of another model are refused. None for whatever the
-            server has: then the result alone tells.
+            server has: then only the result says.
         det_prob_threshold: How sure the detector must be that a face is one, 0-1; None for the
             server's own.
         plugins: What else to look for in each face, with commas between: ``landmarks``, ``pose``;

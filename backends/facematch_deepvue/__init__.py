@@ -4,13 +4,14 @@ What Deepvue's pages leave open (what its numbers mean, what it charges for) is 
 None, and is never guessed.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._backend import DeepvueBackend
     from ._errors import NoVerdict
-    from ._wallet import WalletBalance
+    from ._line import WalletBalance
     from ._words import (
         LIVENESS_SCALE,
         RATES,
@@ -37,25 +38,12 @@ __all__ = [
 ]
 
 #: Where each public name lives. A name is imported when it is first used.
-_HOMES = {
-    name: module
-    for module, names in {
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
         "_backend": "DeepvueBackend",
         "_errors": "NoVerdict",
-        "_wallet": "WalletBalance",
+        "_line": "WalletBalance",
         "_words": "LIVENESS_SCALE RATES SCALES ApiVersion ImageForm Meaning Plan Scale",
-    }.items()
-    for name in names.split()
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    },
+)

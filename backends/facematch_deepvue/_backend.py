@@ -33,11 +33,9 @@ from facematch_core.http import (
 )
 
 from . import _errors, _request, _settings, _wire
-from ._capabilities import ASSUMED_MAX_BYTES, can
-from ._line import Line
-from ._settings import HOST, TEST_HOST
+from ._line import Line, WalletBalance
+from ._settings import ASSUMED_MAX_BYTES, HOST, TEST_HOST, can
 from ._tokens import Tokens, tokens_of
-from ._wallet import WalletBalance
 from ._words import NAME, ApiVersion, ImageForm, Meaning, Plan, Scale
 
 log = logging.getLogger("facematch")
@@ -47,8 +45,8 @@ log = logging.getLogger("facematch")
 class DeepvueBackend(HttpBackend):
     """Compares faces at Deepvue, and checks that one is live: two calls, each of them charged.
 
-    Deepvue says yes or no by a threshold that it does not tell. A caller's threshold is held
-    against its number here and may only tighten the verdict: no number turns a no into a match.
+    Deepvue says yes or no by a threshold that it does not publish. A caller's threshold can only
+    tighten that verdict: no number turns a no into a match.
     There is none by default. What the number means is not documented either: see
     `confidence_scale` and `confidence_meaning`. What is assumed is marked in the result.
 
@@ -56,7 +54,7 @@ class DeepvueBackend(HttpBackend):
 
     A call logs in when it needs to: a token lasts a day at most, is kept in memory alone, and is
     fetched once for all threads. If Deepvue refuses it (401, 403), the call logs in once more and
-    is repeated once; such a refusal is taken as not charged: Deepvue says nothing.
+    is repeated once; such a refusal counts as not charged, on which Deepvue is silent.
 
     Args:
         client_id: The client. May come from ``DEEPVUE_CLIENT_ID``.
@@ -67,7 +65,7 @@ class DeepvueBackend(HttpBackend):
         allow_insecure: Whether they may travel without TLS beyond this machine.
         environment: What the address is of, if you know: PRODUCTION, SANDBOX for a test host, or
             MOCK, if only a mock may answer. Trial keys are used at the same address as others.
-        api_version: Which face match, ``v1`` or ``v2``; told as `version`. Their scores do not
+        api_version: Which face match, ``v1`` or ``v2``; `version` reads it. Their scores do not
             compare.
         confidence_scale: That of `confidence`: ``percent``, ``fraction``, or ``unknown`` for no
             score. None for percent as an assumption, which is logged once and marked in the result.
@@ -78,7 +76,7 @@ class DeepvueBackend(HttpBackend):
             that higher is more live, which no page does.
         liveness_image_form: How the picture of a liveness check is written: ``base64`` or
             ``data_uri``.
-        max_file_bytes: Largest file to send. No page tells one; 5 MiB is an assumption of ours.
+        max_file_bytes: Largest file to send. No page says; 5 MiB is our assumption.
         plan: What is booked, for the rates that Deepvue publishes: ``starter``, ``business``,
             ``growth`` or ``enterprise``.
         connect_timeout_s: Longest wait for a connection, above 0.
@@ -175,7 +173,7 @@ class DeepvueBackend(HttpBackend):
             del signed
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """After a 401, or a 403 in Deepvue's own form; both are taken as not charged."""
+        """After a 401, or a 403 in Deepvue's own form; both count as not charged."""
         if reply.status not in (401, 403):
             return False
         self._line.forget(request)

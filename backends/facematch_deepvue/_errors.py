@@ -47,7 +47,7 @@ from ._words import ABOUT_CREDENTIALS, NAME, NOT_A_FACE_CALL
 
 
 class NoVerdict(UnexpectedResponse):
-    """An answer 200 of Deepvue's that says itself that it is no success. Taken as charged.
+    """An answer 200 of Deepvue's that reports no success. Counts as charged.
 
     Attributes:
         sub_code: Deepvue's word for what became of the call; None if it has none.
@@ -146,7 +146,7 @@ def telling(error: NoVerdict, reply: HttpReply) -> NoVerdict:
     told = ", ".join(f"{name} {code}" for name, code in codes.items() if code)
     words = masked(said(reply)[0], reply)
     if told:
-        error.message += f" It tells {told}."
+        error.message += f" It says {told}."
     if words:
         error.message += f' It says: "{words}".'
     error.args = (error.message,)

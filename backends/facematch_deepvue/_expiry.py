@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-#: The longest life of a token in seconds, and that of one whose answer tells nothing readable.
+#: The longest life of a token in seconds, and that of one whose answer has nothing readable.
 LONGEST_S = 24 * 3600.0
 UNTOLD_S = 23 * 3600.0
 

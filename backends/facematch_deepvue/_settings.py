@@ -1,4 +1,4 @@
-"""The backend's settings, checked."""
+"""The backend's settings, checked, and what it declares by them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from typing import Any, TypeVar
 
 import attrs
 
-from facematch_core import ConfigurationError, Environment, Secret
+from facematch_core import ConfigurationError, Environment, Operation, Secret, ThresholdRule
+from facematch_core.backend import Capabilities, ImageFormat, ImageLimits
 
-from ._words import ApiVersion, ImageForm, Meaning, Plan, Scale
+from ._words import (
+    LIVENESS_SCALE,
+    RATES,
+    SCALES,
+    ApiVersion,
+    ImageForm,
+    Meaning,
+    Plan,
+    Scale,
+)
 
 #: Where keys and faces go. Deepvue docs, /authentication.
 HOST = "production.deepvue.tech"
@@ -79,3 +89,36 @@ def _word(kind: type[E], name: str, value: object) -> E:
             return member
     words = ", ".join(f'"{member.value}"' for member in kind)
     raise ConfigurationError(f"{name} must be one of {words}.")
+
+
+#: No page gives a largest file. 5 MiB is an assumption of ours.
+ASSUMED_MAX_BYTES = 5 * 1024 * 1024
+
+_BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
+
+
+def can(
+    *, version: ApiVersion, max_file_bytes: int, scaled: bool, live_scaled: bool, plan: Plan
+) -> Capabilities:
+    """What can be asked with these settings.
+
+    Args:
+        version: Which face match.
+        max_file_bytes: Largest file.
+        scaled, live_scaled: Whether a face match, a liveness check, has scores.
+        plan: What is booked.
+    """
+    return Capabilities(
+        operations=_BOTH,
+        threshold_rule=ThresholdRule.AT_LEAST,
+        score_scale=SCALES[version] if scaled else None,
+        liveness_scale=LIVENESS_SCALE if live_scaled else None,
+        # Of v1 these two are documented, of v2 "images"; PDF, which v2 takes, is not offered.
+        image_limits=ImageLimits(
+            formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
+            max_bytes=max_file_bytes,
+            max_bytes_from="max_file_bytes, an assumption: Deepvue documents no limit",
+        ),
+        billed_operations=_BOTH,
+        rate_windows=RATES[plan],
+    )

@@ -1,15 +1,14 @@
 """What Deepvue's yes or no, its score and the caller's threshold amount to: one table.
 
 Deepvue takes no threshold. The caller's is held against its score here, and may only tighten its
-verdict: "no" stays no whatever the score, and "yes" stays yes only if the score bears it out.
+verdict: "no" stays no whatever the score, and "yes" stays yes only if the score supports it.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import attrs
 
@@ -25,49 +24,32 @@ from facematch_core import (
 D = TypeVar("D", Decision, LivenessDecision)
 
 
-class Held(enum.Enum):
-    """How a score stands to the threshold of a call."""
-
-    #: There is no threshold: a score, or none.
-    FREELY = enum.auto()
-    FREELY_UNSCORED = enum.auto()
-    #: There is a threshold: at least at it, below it, or no score to hold against it.
-    REACHED = enum.auto()
-    BELOW = enum.auto()
-    UNSCORED = enum.auto()
+#: How a score stands to the threshold of a call. Without a threshold: a score, or none. With one:
+#: at least at it, below it, or no score to hold against it.
+Held = Literal["freely", "freely_unscored", "reached", "below", "unscored"]
 
 
-class Says(enum.Enum):
-    """What is decided."""
-
-    PASSED = enum.auto()
-    FAILED = enum.auto()
-    REVIEW = enum.auto()
+#: What is decided.
+Says = Literal["passed", "failed", "review"]
 
 
-class Note(enum.Enum):
-    """What is told beside it."""
-
-    DENIED = enum.auto()
-    BELOW = enum.auto()
-    CONFLICT = enum.auto()
-    NO_THRESHOLD = enum.auto()
-    NO_SCORE = enum.auto()
+#: What is said beside it.
+Note = Literal["denied", "below", "conflict", "no_threshold", "no_score"]
 
 
-#: Deepvue's yes or no, and how its score stands, to the decision and what is told beside it.
+#: Deepvue's yes or no, and how its score stands, to the decision and what is reported beside it.
 TABLE: Mapping[tuple[bool, Held], tuple[Says, tuple[Note, ...]]] = MappingProxyType(
     {
-        (False, Held.FREELY): (Says.FAILED, (Note.DENIED,)),
-        (False, Held.FREELY_UNSCORED): (Says.FAILED, (Note.DENIED,)),
-        (False, Held.BELOW): (Says.FAILED, (Note.DENIED,)),
-        (False, Held.UNSCORED): (Says.FAILED, (Note.DENIED,)),
-        (False, Held.REACHED): (Says.FAILED, (Note.DENIED, Note.CONFLICT)),
-        (True, Held.REACHED): (Says.PASSED, ()),
-        (True, Held.BELOW): (Says.FAILED, (Note.BELOW,)),
-        (True, Held.UNSCORED): (Says.REVIEW, (Note.NO_SCORE,)),
-        (True, Held.FREELY): (Says.PASSED, (Note.NO_THRESHOLD,)),
-        (True, Held.FREELY_UNSCORED): (Says.PASSED, (Note.NO_THRESHOLD, Note.NO_SCORE)),
+        (False, "freely"): ("failed", ("denied",)),
+        (False, "freely_unscored"): ("failed", ("denied",)),
+        (False, "below"): ("failed", ("denied",)),
+        (False, "unscored"): ("failed", ("denied",)),
+        (False, "reached"): ("failed", ("denied", "conflict")),
+        (True, "reached"): ("passed", ()),
+        (True, "below"): ("failed", ("below",)),
+        (True, "unscored"): ("review", ("no_score",)),
+        (True, "freely"): ("passed", ("no_threshold",)),
+        (True, "freely_unscored"): ("passed", ("no_threshold", "no_score")),
     }
 )
 
@@ -88,24 +70,16 @@ class Verdicts(Generic[D]):
 
 
 MATCH = Verdicts(
-    decisions=MappingProxyType(
-        {
-            Says.PASSED: Decision.MATCH,
-            Says.FAILED: Decision.NO_MATCH,
-            Says.REVIEW: Decision.REVIEW,
-        }
-    ),
+    decisions={"passed": Decision.MATCH, "failed": Decision.NO_MATCH, "review": Decision.REVIEW},
     low=WarningCode.LOW_SIMILARITY,
     denied="Deepvue says that the faces do not match.",
 )
 LIVENESS = Verdicts(
-    decisions=MappingProxyType(
-        {
-            Says.PASSED: LivenessDecision.LIVE,
-            Says.FAILED: LivenessDecision.NOT_LIVE,
-            Says.REVIEW: LivenessDecision.REVIEW,
-        }
-    ),
+    decisions={
+        "passed": LivenessDecision.LIVE,
+        "failed": LivenessDecision.NOT_LIVE,
+        "review": LivenessDecision.REVIEW,
+    },
     low=WarningCode.LOW_LIVENESS,
     denied="Deepvue says that the face is not live.",
 )
@@ -114,10 +88,10 @@ LIVENESS = Verdicts(
 def held(score: float | None, threshold: Threshold | None) -> Held:
     """How `score` (0-100, or None) stands to `threshold`."""
     if threshold is None or threshold.value is None:
-        return Held.FREELY_UNSCORED if score is None else Held.FREELY
+        return "freely_unscored" if score is None else "freely"
     if score is None:
-        return Held.UNSCORED
-    return Held.REACHED if score >= threshold.value else Held.BELOW
+        return "unscored"
+    return "reached" if score >= threshold.value else "below"
 
 
 def decide(
@@ -137,23 +111,23 @@ def _number(value: float | None) -> str:
 
 def _warning(note: Note, verdicts: Verdicts[D], score: str, limit: str) -> ResultWarning:
     code, severity, text = {
-        Note.DENIED: (verdicts.low, Severity.WARNING, verdicts.denied),
-        Note.BELOW: (
+        "denied": (verdicts.low, Severity.WARNING, verdicts.denied),
+        "below": (
             verdicts.low,
             Severity.WARNING,
             f"Deepvue says yes, but the score {score} is below the threshold {limit}.",
         ),
-        Note.CONFLICT: (
+        "conflict": (
             WarningCode.THRESHOLD_CONFLICT,
             Severity.WARNING,
             f"Deepvue says no, although the score {score} reaches the threshold {limit}.",
         ),
-        Note.NO_THRESHOLD: (
+        "no_threshold": (
             WarningCode.THRESHOLD_UNKNOWN,
             Severity.INFORMATION,
-            "No threshold was set, and Deepvue does not tell its own: its verdict stands alone.",
+            "No threshold was set, and Deepvue does not give its own: only its verdict counts.",
         ),
-        Note.NO_SCORE: (
+        "no_score": (
             WarningCode.SCORE_UNAVAILABLE,
             Severity.WARNING,
             "Deepvue says yes without a score that could be held against a threshold.",

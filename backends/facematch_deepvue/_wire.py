@@ -179,7 +179,7 @@ def _doubts(
             _doubt(
                 WarningCode.SCORE_NOT_SIMILARITY,
                 "The confidence may be that in the mismatch, so it is no score: set "
-                "confidence_meaning if Deepvue has told you.",
+                "confidence_meaning if you know it from Deepvue.",
             )
         )
     if score is not None and reading.assumed:
@@ -215,7 +215,7 @@ def _doubt(code: WarningCode, text: str, severity: Severity = Severity.WARNING) 
 def _common(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
     """What both kinds of result say of the call in the same way."""
     unset = call.threshold is None or call.threshold.value is None
-    # Deepvue's own threshold and rule are not told.
+    # Deepvue's own threshold and rule are unknown.
     own = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
     return {
         "backend": NAME,

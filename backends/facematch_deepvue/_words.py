@@ -47,7 +47,7 @@ class Meaning(enum.StrEnum):
 
 
 class ImageForm(enum.StrEnum):
-    """How a picture stands in the JSON of a liveness check. The page says only that it is text."""
+    """How a liveness check writes a picture into its JSON. The page says only that it is text."""
 
     BASE64 = "base64"
     DATA_URI = "data_uri"
@@ -87,7 +87,7 @@ LIVENESS_SCALE = "deepvue/liveness-check"
 #: The one word that is documented for a face call that succeeded.
 SUCCESS = "SUCCESS"
 
-#: No page tells a price, or what is charged.
+#: No page gives a price, or what is charged.
 CHARGED = "Deepvue does not say what it charges for; an answer 200 is taken as charged"
 NOT_A_FACE_CALL = "a call for a token or for the balance; no price is documented for it"
 

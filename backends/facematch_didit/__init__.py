@@ -4,8 +4,9 @@ Its answers mean what Didit's documents of three editions say (early 2026, July 
 2026); which one the vendor speaks is not asked and need not be known.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .account import (
@@ -72,9 +73,9 @@ __all__ = [
 
 #: Where each public name lives. A name is imported when it is first used: a comparison needs no
 #: account, and a webhook neither.
-_HOMES = {
-    name: module
-    for module, names in {
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
         "backend": "DiditBackend",
         "words": "LIVENESS_SCALE MATCH_SCALE SEARCH_SCALE",
         "account": (
@@ -86,18 +87,5 @@ _HOMES = {
             "MemoryReplayStore Refusal ReplayStore SignatureVariant SqlReplayStore WebhookEvent "
             "WebhookRefused verify_webhook"
         ),
-    }.items()
-    for name in names.split()
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    },
+)

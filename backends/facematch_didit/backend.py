@@ -124,6 +124,13 @@ class DiditBackend(wire.Connection, HttpBackend):
     def reconcile(self, call: CallRecord, *, deadline_s: float | None = None) -> Reconciliation:
         """Look for a kept call in Didit's sessions; `FaceVerifier.reconcile` says what it answers.
 
+        First come the sessions of the call's service and days (UTC) that have its `caller_ref`:
+        those from ten minutes before the call until ten minutes and the time-outs after it are
+        opened. If none carries the id, the same days are searched once more without the
+        `caller_ref`, because this machine's clock may have been wrong, and Didit may have stored
+        another reference than it was sent. With more than 300 sessions to open the answer is
+        `CANNOT_KNOW`, and so it is if two records carry the id.
+
         Args:
             call: What to look for.
             deadline_s: Seconds for the whole search; None for five minutes.

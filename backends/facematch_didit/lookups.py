@@ -433,7 +433,7 @@ def decide_age(  # noqa: PLR0911 - a ladder
 ) -> AgeDecision:
     """The decision that an answer amounts to.
 
-    Two rules with opposite edges stand in one answer: a liveness score *at* its threshold declines,
+    Two rules with opposite edges are in one answer: a liveness score *at* its threshold declines,
     an age *at* the minimum age does not.
 
     Args:
@@ -725,7 +725,7 @@ class Lookups(wire.Connection, HttpBackend):
         return wire.error_of(reply, now=now, ids=Ids(call=call.call_id))
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Never: how the answer to such a call stands in Didit's records is not documented."""
+        """Never: how the answer to such a call appears in Didit's records is not documented."""
         return False
 
 

@@ -67,7 +67,7 @@ def reconcile(
     if call.operation not in _SERVICES:
         return _cannot(
             call,
-            f"How the answer to a call of {call.operation} stands in Didit's records is not "
+            f"How the answer to a call of {call.operation} appears in Didit's records is not "
             "documented: look for the id of the call in Didit's console.",
         )
     account = account.within(DEADLINE_S if deadline_s is None else deadline_s)

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
@@ -567,15 +567,8 @@ def _crowds(faces: Mapping[str, Faces]) -> Iterator[ResultWarning]:
 STATED = "only answers 200 are charged (Didit API reference, Face Match, June 2026)"
 
 
-class Form(enum.Enum):
-    """In which form of words an answer speaks."""
-
-    ERROR = enum.auto()
-    DETAIL = enum.auto()
-    FIELDS = enum.auto()
-    LIST = enum.auto()
-    #: None of Didit's.
-    OTHER = enum.auto()
+#: In which form of words an answer speaks; ``other`` is none of Didit's.
+Form = Literal["error", "detail", "fields", "list", "other"]
 
 
 #: What an answer means: by its status, its form of words and the shape of its body.
@@ -593,15 +586,15 @@ _BAD_KEY = ErrorRow(
 def meaning(status: int, form: Form, shape: BodyShape) -> ErrorRow:
     """What an answer other than 200 means for a call about faces."""
     usual = default_row(status, shape)
-    if form is Form.OTHER:
+    if form == "other":
         return usual
-    if status == 403 and form is Form.ERROR:
+    if status == 403 and form == "error":
         return _NO_CREDIT
-    if status == 403 and form is Form.DETAIL:
+    if status == 403 and form == "detail":
         return _BAD_KEY
     # Where Didit itself reports a fault, in words whose form is not documented for it. Not 502, 504
     # and 520 and more: those are words of a gateway that lost sight of a call that may go on.
-    if 500 <= status < 520 and status not in (502, 504) and form in (Form.ERROR, Form.DETAIL):
+    if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT
     if 400 <= status < 500 and usual.charged is Charged.NO:
         # The usual error, on a better ground than the usual.
@@ -646,15 +639,16 @@ def read_words(reply: HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]]:
     try:
         body = reply.json()
     except ValueError:
-        return Form.OTHER, {}
+        return "other", {}
     if isinstance(body, dict):
-        for name, form in (("error", Form.ERROR), ("detail", Form.DETAIL)):
-            if isinstance(body.get(name), str):
-                return form, {}
+        if isinstance(body.get("error"), str):
+            return "error", {}
+        if isinstance(body.get("detail"), str):
+            return "detail", {}
         fields = {name: _texts(value) for name, value in body.items()}
-        return (Form.FIELDS, fields) if body and all(fields.values()) else (Form.OTHER, {})
+        return ("fields", fields) if body and all(fields.values()) else ("other", {})
     texts = _texts(body) if isinstance(body, list) else ()
-    return (Form.LIST, {_NO_FIELD: texts}) if texts else (Form.OTHER, {})
+    return ("list", {_NO_FIELD: texts}) if texts else ("other", {})
 
 
 def _texts(value: Any) -> tuple[str, ...]:

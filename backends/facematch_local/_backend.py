@@ -70,10 +70,10 @@ class LocalBackend(EngineBackend):
 
     The score is ``100 * 0.5 ** ((d / 0.6) ** 4)`` of the Euclidean distance `d` of two embeddings,
     rounded to two decimals before it is compared: 100 for the same picture, 50 at the distance that
-    the network was trained to part people at. It is no probability. The default threshold is 50
+    the network was trained to separate people at. It is no probability. The default threshold is 50
     (at least); 60 is strict: fewer false matches, about five times as many false non-matches.
 
-    Nothing leaves the machine, nothing is written to disk. A picture that stands in many pairs is
+    Nothing leaves the machine, nothing is written to disk. A picture that is in many pairs is
     embedded once. There is no liveness check: `Unsupported`.
 
     Args:
@@ -167,7 +167,7 @@ class LocalBackend(EngineBackend):
     ) -> NDArray[np.float64]:
         """The embedding of the largest face of each picture, for `scores_from_embeddings`.
 
-        They are biometric data: whoever keeps them answers for them.
+        They are biometric data: you are responsible for what you keep.
 
         Args:
             pictures: As `FaceVerifier.verify` takes them.
@@ -187,11 +187,11 @@ class LocalBackend(EngineBackend):
             return self._embedded(images, pool, rotate=rotate)
 
     def embed(self, paths: Iterable[os.PathLike[str]]) -> pa.Table:
-        """The embeddings of many files as an Arrow table, for whoever maps it over many machines.
+        """The embeddings of many files as an Arrow table, to be mapped over many machines.
 
         A pure function of the files: nothing is remembered, nothing is written. One thread: run it
         in as many processes as there are cores, `facematch_core.comparison.run.embed` for example.
-        Embeddings are biometric data: whoever keeps them answers for them.
+        Embeddings are biometric data: you are responsible for what you keep.
 
         Args:
             paths: The files, in any number.
@@ -302,7 +302,7 @@ class LocalBackend(EngineBackend):
 
 def _workers(wanted: int | None) -> int:
     if wanted is not None and (type(wanted) is not int or wanted < 1):
-        raise InvalidRequest("max_workers must be a whole number from 1 on, or None.")
+        raise InvalidRequest("max_workers must be a whole number, 1 or more, or None.")
     return wanted or os.cpu_count() or 1
 
 

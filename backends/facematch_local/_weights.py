@@ -1,6 +1,6 @@
 """Read dlib's face recognition network out of its file: bytes in, arrays out.
 
-The layers stand in the file in order from input to output, each starting with its name. Between
+The layers are in the file in order from input to output, each starting with its name. Between
 the parts read here stand gradients, learning rates and other remains of the training. They are
 stepped over by looking for the next name, which cannot be found inside of the weights, because
 those are skipped by their count.

@@ -92,11 +92,11 @@ class QualityFilter(enum.StrEnum):
 class RekognitionBackend(HttpBackend):
     """Compares two faces by Amazon Rekognition's CompareFaces.
 
-    AWS gives similarities and no verdict: the threshold decides, 80 unless a caller says another
-    one, like AWS's own filter. For decisions about people AWS advises a person's review.
+    AWS gives similarities and no verdict: the threshold decides, 80 unless a caller sets another,
+    like AWS's own filter. For decisions about people AWS advises a person's review.
 
     The reference is AWS's source image, of which the largest face counts, and the probe its target
-    image. So each face of the probe has a similarity, and a warning tells of a second one.
+    image. So each face of the probe has a similarity, and a second one gives a warning.
 
     A call counts as one image. AWS words a picture without a face as an invalid parameter; this
     backend sends no other, so that is `INCONCLUSIVE` with `NO_FACE`. Whether it is charged is not

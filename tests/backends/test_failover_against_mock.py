@@ -1,23 +1,13 @@
 """Failovers of real backends against the mock: what the vendors' ledgers say in the end."""
 
+import contextlib
 import io
 from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
 
-from facematch_core import (
-    AuthenticationFailed,
-    Charged,
-    Environment,
-    FaceVerifier,
-    Failover,
-    Image,
-    OutcomeUnknown,
-    Retention,
-    VendorUnavailable,
-    open_verifier,
-)
+import facematch_core as fm
 from facematch_core.resilience import CircuitBreaker
 from facematch_core.testing import ManualClock
 from facematch_deepvue import DeepvueBackend
@@ -27,7 +17,7 @@ from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "docs" / "photographs"
 SELFIE, DOCUMENT = (
-    Image.read(PHOTOGRAPHS / f"{name}.jpg") for name in ("grace-hopper", "grace-hopper-card")
+    fm.Image.read(PHOTOGRAPHS / f"{name}.jpg") for name in ("grace-hopper", "grace-hopper-card")
 )
 P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=60), make_card("p2")
 DIDIT, DEEPVUE = "/v3/", "/v1/facematch"
@@ -36,9 +26,8 @@ DIDIT, DEEPVUE = "/v3/", "/v1/facematch"
 @pytest.fixture(scope="module")
 def local():
     """The matcher of this machine, which loads its models once."""
-    backend = LocalBackend()
-    yield backend
-    backend.close()
+    with contextlib.closing(LocalBackend()) as backend:
+        yield backend
 
 
 @pytest.fixture
@@ -66,7 +55,7 @@ def vendors(mock):
 @pytest.fixture
 def failover(vendors):
     """Didit first, then Deepvue."""
-    with Failover([FaceVerifier(backend) for backend in vendors.values()]) as opened:
+    with fm.Failover([fm.FaceVerifier(backend) for backend in vendors.values()]) as opened:
         yield opened
 
 
@@ -139,10 +128,10 @@ def test_the_second_one_answers(mock, failover, trouble, reason):
 @pytest.mark.parametrize(
     ("trouble", "error", "charged"),
     [
-        (answer_lost, OutcomeUnknown, 1),
-        (lost_before_it_was_read, OutcomeUnknown, 0),
-        (gateway, OutcomeUnknown, 0),
-        (key_revoked, AuthenticationFailed, 0),
+        (answer_lost, fm.OutcomeUnknown, 1),
+        (lost_before_it_was_read, fm.OutcomeUnknown, 0),
+        (gateway, fm.OutcomeUnknown, 0),
+        (key_revoked, fm.AuthenticationFailed, 0),
     ],
     ids=lambda v: getattr(v, "__name__", None),
 )
@@ -170,8 +159,8 @@ def test_both_calls_of_verify_live(mock, failover):
 def test_a_lost_call_is_found_by_its_failover(mock, failover):
     """In the records of the vendor that lost it, and charges nothing more."""
     answer_lost(mock)
-    with pytest.raises(OutcomeUnknown) as caught:
-        failover.verify(P1, P1_AGAIN, retention=Retention.KEEP)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        failover.verify(P1, P1_AGAIN, retention=fm.Retention.KEEP)
     told = failover.reconcile(caught.value)
     assert (told.outcome, told.result.route.answered_by) == ("found", "didit")
     assert told.result.is_match
@@ -182,13 +171,13 @@ def webp(size):
     """A picture in a format that one of the two does not take."""
     buffer = io.BytesIO()
     PillowImage.new("RGB", size, (90, 120, 160)).save(buffer, "WEBP")
-    return Image.from_bytes(buffer.getvalue())
+    return fm.Image.from_bytes(buffer.getvalue())
 
 
 def test_a_format_that_one_of_them_takes(mock, vendors):
     """Without fitting, Deepvue is passed over for WebP before anything is sent to it."""
-    members = [FaceVerifier(vendors[name], fit_images=False) for name in ("deepvue", "didit")]
-    with Failover(members) as failover:
+    members = [fm.FaceVerifier(vendors[name], fit_images=False) for name in ("deepvue", "didit")]
+    with fm.Failover(members) as failover:
         result = failover.verify(webp((300, 300)), webp((301, 300)))
     assert (result.route.answered_by, result.route.skipped[0].reason) == (
         "didit",
@@ -200,9 +189,9 @@ def test_a_format_that_one_of_them_takes(mock, vendors):
 
 def test_nobody_can_keep_it(mock, vendors):
     """Deepvue cannot be asked to keep a call: alone, that is refused; beside Didit, passed over."""
-    members = [FaceVerifier(vendors[name]) for name in ("deepvue", "didit")]
-    with Failover(members) as failover:
-        result = failover.verify(P1, P1_AGAIN, retention=Retention.KEEP, rotate=True)
+    members = [fm.FaceVerifier(vendors[name]) for name in ("deepvue", "didit")]
+    with fm.Failover(members) as failover:
+        result = failover.verify(P1, P1_AGAIN, retention=fm.Retention.KEEP, rotate=True)
     assert (result.route.answered_by, result.route.skipped[0].reason) == (
         "didit",
         "Unsupported",
@@ -216,17 +205,17 @@ def test_this_machine_as_the_last_resort(mock, vendors, local):
     gone.start()
     address = gone.url
     gone.stop()
-    didit = FaceVerifier(DiditBackend(api_key="k", base_url=address), threshold=50)
+    didit = fm.FaceVerifier(DiditBackend(api_key="k", base_url=address), threshold=50)
     # Not closed with it: the other tests of this module use the same models.
-    failover = Failover({"didit": didit, "here": FaceVerifier(local, threshold=60)})
+    failover = fm.Failover({"didit": didit, "here": fm.FaceVerifier(local, threshold=60)})
     result = failover.verify(SELFIE, DOCUMENT)
     assert result.is_match
-    assert (result.route.answered_by, result.environment) == ("here", Environment.LOCAL)
-    assert (result.threshold.value, result.billing.charged) == (60, Charged.NO)
+    assert (result.route.answered_by, result.environment) == ("here", fm.Environment.LOCAL)
+    assert (result.threshold.value, result.billing.charged) == (60, fm.Charged.NO)
     assert result.route.skipped[0].reason == "VendorUnavailable"
-    with pytest.raises(VendorUnavailable) as caught:
+    with pytest.raises(fm.VendorUnavailable) as caught:
         failover.check_liveness(SELFIE)
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert [one.reason for one in caught.value.route.skipped] == [
         "VendorUnavailable",
         "Unsupported",
@@ -237,9 +226,11 @@ def test_this_machine_as_the_last_resort(mock, vendors, local):
 def test_real_photographs_fall_back_too(mock, vendors, local):
     """From a vendor without credit to the matcher here; the vendor charges nothing."""
     mock.of("didit").control.set_balance(0)
-    failover = Failover({"didit": FaceVerifier(vendors["didit"]), "here": FaceVerifier(local)})
+    failover = fm.Failover(
+        {"didit": fm.FaceVerifier(vendors["didit"]), "here": fm.FaceVerifier(local)}
+    )
     assert failover.verify(SELFIE, DOCUMENT).route.answered_by == "here"
-    assert failover.verify(SELFIE, Image.read(PHOTOGRAPHS / "no-face-cat.jpg")).decision == (
+    assert failover.verify(SELFIE, fm.Image.read(PHOTOGRAPHS / "no-face-cat.jpg")).decision == (
         "inconclusive"
     )
     assert charges(mock) == [0, 0]
@@ -250,11 +241,11 @@ def test_an_open_breaker_saves_the_way(mock, vendors):
     clock = ManualClock()
     breaker = CircuitBreaker(clock=clock)
     members = {
-        "didit": FaceVerifier(vendors["didit"], policies=[breaker], clock=clock),
-        "deepvue": FaceVerifier(vendors["deepvue"], clock=clock),
+        "didit": fm.FaceVerifier(vendors["didit"], policies=[breaker], clock=clock),
+        "deepvue": fm.FaceVerifier(vendors["deepvue"], clock=clock),
     }
     mock.of("didit").control.set_balance(0)
-    with Failover(members, clock=clock) as failover:
+    with fm.Failover(members, clock=clock) as failover:
         for _ in range(3):
             assert failover.verify(P1, P1_AGAIN).route.answered_by == "deepvue"
         assert asked(mock, DIDIT) == 1
@@ -297,8 +288,8 @@ def test_a_profile_of_both(mock, tmp_path, monkeypatch):
         members = ["shop", "backup"]
         """)
     mock.of("didit").control.set_balance(0)
-    with open_verifier(profile="ha", config=path, require_environment="mock") as verifier:
+    with fm.open_verifier(profile="ha", config=path, require_environment="mock") as verifier:
         result = verifier.verify(P1, P1_AGAIN)
-    assert (result.route.answered_by, result.environment) == ("backup", Environment.MOCK)
+    assert (result.route.answered_by, result.environment) == ("backup", fm.Environment.MOCK)
     assert (result.threshold.value, result.threshold.source) == (60, "profile")
     assert charges(mock) == [0, 1]

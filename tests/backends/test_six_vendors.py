@@ -6,17 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import facematch_core as fm
 from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
-from facematch_core import (
-    AuthenticationFailed,
-    Charged,
-    Decision,
-    Environment,
-    FaceVerifier,
-    Failover,
-    Image,
-)
 from facematch_core.cli._app import facematch
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
@@ -26,7 +18,7 @@ from facematch_rekognition import RekognitionBackend
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "docs" / "photographs"
 SELFIE, DOCUMENT = (
-    Image.read(PHOTOGRAPHS / f"{name}.jpg") for name in ("grace-hopper", "grace-hopper-card")
+    fm.Image.read(PHOTOGRAPHS / f"{name}.jpg") for name in ("grace-hopper", "grace-hopper-card")
 )
 P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=60), make_card("p2")
 PAID = ("didit", "deepvue", "rekognition", "azure", "compreface")
@@ -86,10 +78,10 @@ def charges(mock):
 @pytest.mark.parametrize("name", PAID)
 def test_each_alone(mock, backends, name):
     """Match and mismatch, told and charged as the vendor's ledger has it."""
-    with FaceVerifier(backends[name]) as verifier:
+    with fm.FaceVerifier(backends[name]) as verifier:
         answers = [verifier.verify(P1, P1_AGAIN), verifier.verify(P1, P2)]
-    assert [answer.decision for answer in answers] == [Decision.MATCH, Decision.NO_MATCH]
-    assert all(answer.environment is Environment.MOCK for answer in answers)
+    assert [answer.decision for answer in answers] == [fm.Decision.MATCH, fm.Decision.NO_MATCH]
+    assert all(answer.environment is fm.Environment.MOCK for answer in answers)
     assert [answer.billing.charges for answer in answers] == [CHARGES[name]] * 2
     assert charges(mock)[name] == 2 * CHARGES[name]
 
@@ -104,7 +96,7 @@ def test_one_after_the_other(mock, backends):
     """Five are throttled, the sixth is on this machine; nobody charges."""
     for name in PAID:
         throttle(mock, name)
-    with Failover([FaceVerifier(backend) for backend in backends.values()]) as failover:
+    with fm.Failover([fm.FaceVerifier(backend) for backend in backends.values()]) as failover:
         result = failover.verify(SELFIE, DOCUMENT)
     assert (result.route.answered_by, result.is_match) == ("local", True)
     assert [one.backend for one in result.route.skipped] == list(PAID)
@@ -120,12 +112,12 @@ def test_a_wrong_key_is_no_outage(mock, backends, name):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
     rest = [backend for other, backend in backends.items() if other not in (name, "local")]
     with (
-        Failover([FaceVerifier(one) for one in (backends[name], *rest)]) as failover,
-        pytest.raises(AuthenticationFailed) as caught,
+        fm.Failover([fm.FaceVerifier(one) for one in (backends[name], *rest)]) as failover,
+        pytest.raises(fm.AuthenticationFailed) as caught,
     ):
         failover.verify(P1, P1_AGAIN)
     assert caught.value.backend == name
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert set(charges(mock).values()) == {0}
 
 
@@ -134,10 +126,10 @@ def test_a_second_step_that_fails_is_nobody_elses(mock, backends):
     mock.of("azure").control.add_fault(
         Fault(path="/face/v1.2/verify", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
     )
-    members = [FaceVerifier(backends[name]) for name in ("azure", "didit")]
-    with Failover(members) as failover, pytest.raises(Exception, match="429") as caught:
+    members = [fm.FaceVerifier(backends[name]) for name in ("azure", "didit")]
+    with fm.Failover(members) as failover, pytest.raises(Exception, match="429") as caught:
         failover.verify(P1, P1_AGAIN)
-    assert caught.value.billing.charged is Charged.YES
+    assert caught.value.billing.charged is fm.Charged.YES
     assert caught.value.billing.charges == 2
     assert not caught.value.retryable
     assert charges(mock)["didit"] == 0

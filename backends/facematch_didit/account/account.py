@@ -12,7 +12,6 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import attrs
@@ -44,7 +43,7 @@ from facematch_didit.words import (
 )
 
 from . import arguments as given
-from . import reading
+from . import reading, records
 from .destinations import Destinations
 from .line import (
     PAGE_SIZE,
@@ -52,24 +51,6 @@ from .line import (
     Line,
     SessionNotFound,
     pages,
-)
-from .records import (
-    NEW_STATUSES,
-    STATUS_WORDS,
-    ApiService,
-    Balance,
-    Deleted,
-    Node,
-    Registration,
-    Review,
-    SessionDecision,
-    SessionKind,
-    SessionRow,
-    SessionStatus,
-    SessionType,
-    Tokens,
-    TopUp,
-    VerifiedAccount,
 )
 
 if TYPE_CHECKING:
@@ -216,16 +197,11 @@ class DiditAccount(wire.Connection):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A DiditAccount is not pickled: open one in each process.")
+        raise TypeError("A DiditAccount cannot be pickled: open one in each process.")
 
     # --- face search and age ---
 
@@ -343,7 +319,7 @@ class DiditAccount(wire.Connection):
 
     # --- opening an account ---
 
-    def register(self, email: str, password: Secret | str) -> Registration:
+    def register(self, email: str, password: Secret | str) -> records.Registration:
         """Open an account; Didit sends a code to `email`.
 
         At most five an hour from one address of the network.
@@ -363,7 +339,7 @@ class DiditAccount(wire.Connection):
         )
         return self._line.read(ask, functools.partial(reading.registration, email=email))
 
-    def verify_email(self, email: str, code: Secret | str) -> VerifiedAccount:
+    def verify_email(self, email: str, code: Secret | str) -> records.VerifiedAccount:
         """Prove the mailbox; the answer has the application's key.
 
         Args:
@@ -381,7 +357,7 @@ class DiditAccount(wire.Connection):
         )
         return self._line.read(ask, reading.verified)
 
-    def login(self, email: str, password: Secret | str) -> Tokens:
+    def login(self, email: str, password: Secret | str) -> records.Tokens:
         """New tokens of a person; five failures close the account for 15 minutes."""
         password = given.hidden(password)
         advice = "Log in again; five failures close the account for 15 minutes."
@@ -395,7 +371,7 @@ class DiditAccount(wire.Connection):
 
     # --- credit ---
 
-    def balance(self) -> Balance:
+    def balance(self) -> records.Balance:
         """The credit of the organization that the key belongs to."""
         return self._line.read(Ask(path="/v3/billing/balance/"), reading.balance)
 
@@ -405,7 +381,7 @@ class DiditAccount(wire.Connection):
         *,
         success_url: Secret | str | None = None,
         cancel_url: Secret | str | None = None,
-    ) -> TopUp:
+    ) -> records.TopUp:
         """Have a payment page made. Nothing is paid, and the balance stays, until somebody pays.
 
         Args:
@@ -431,8 +407,8 @@ class DiditAccount(wire.Connection):
     def sessions(
         self,
         *,
-        kind: SessionKind | None = None,
-        status: SessionStatus | Iterable[SessionStatus] | None = None,
+        kind: records.SessionKind | None = None,
+        status: records.SessionStatus | Iterable[records.SessionStatus] | None = None,
         caller_ref: str | None = None,
         search: str | None = None,
         workflow_id: str | uuid.UUID | None = None,
@@ -440,11 +416,11 @@ class DiditAccount(wire.Connection):
         date_to: dt.date | None = None,
         country: str | None = None,
         document_type: str | None = None,
-        session_type: SessionType | None = None,
-        api_service: ApiService | None = None,
+        session_type: records.SessionType | None = None,
+        api_service: records.ApiService | None = None,
         warning: Iterable[str] | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> Iterator[SessionRow]:
+    ) -> Iterator[records.SessionRow]:
         """The sessions that fit, newest first, each once; pages are asked for as they are needed.
 
         A session that is deleted during the reading can make another one be left out.
@@ -490,8 +466,8 @@ class DiditAccount(wire.Connection):
 
     def decision(
         self, session_id: Id, *, call: CallRecord | None = None, just_kept: bool = False
-    ) -> SessionDecision:
-        """A session as it stands, with the results of its calls.
+    ) -> records.SessionDecision:
+        """A session as it is now, with the results of its calls.
 
         **Without `call` the results are Didit's verdict alone.** Didit's record knows nothing of a
         `review_threshold`, so what the call answered as REVIEW because of it is a pass here. With
@@ -525,8 +501,8 @@ class DiditAccount(wire.Connection):
         timeout_s: float,
         poll_s: float = 5.0,
         call: CallRecord | None = None,
-    ) -> SessionDecision:
-        """The session once its status is final, or as it stands when the time is over.
+    ) -> records.SessionDecision:
+        """The session once its status is final, or as it is when the time is over.
 
         Look at `is_open` to distinguish the two: a session that is still open has no pass among its
         results. A rate limit, and an error that may be asked again, are waited out; if the time
@@ -549,15 +525,15 @@ class DiditAccount(wire.Connection):
         decision = _decided(look, self.client.clock, timeout_s=timeout_s, poll_s=poll_s)
         return decision if call is None else decision.judged_by(call)
 
-    def _looking(self, session_id: Id) -> Callable[[], SessionDecision]:
+    def _looking(self, session_id: Id) -> Callable[[], records.SessionDecision]:
         ask = Ask(path=_session(session_id, "decision"), missing=SessionNotFound)
 
-        def read(body: object, said: Environment | None) -> SessionDecision:
+        def read(body: object, said: Environment | None) -> records.SessionDecision:
             return reading.session_decision(body, declared=self.environment, said=said)
 
         return lambda: self._line.read_from(ask, read)
 
-    def delete(self, session_id: Id) -> Deleted:
+    def delete(self, session_id: Id) -> records.Deleted:
         """Delete a session, its pictures and its faces. No undo; the credit is not given back.
 
         Raises:
@@ -589,10 +565,10 @@ class DiditAccount(wire.Connection):
     def update_status(
         self,
         session_id: Id,
-        new_status: SessionStatus,
+        new_status: records.SessionStatus,
         *,
         comment: str | None = None,
-        nodes_to_resubmit: Iterable[Node] = (),
+        nodes_to_resubmit: Iterable[records.Node] = (),
         send_email: bool = False,
         email_address: str | None = None,
         email_language: str | None = None,
@@ -612,14 +588,16 @@ class DiditAccount(wire.Connection):
             RequestRejected: among others, it has that status already, or one that cannot be
                 changed.
         """
-        if new_status not in NEW_STATUSES:
+        if new_status not in records.NEW_STATUSES:
             raise InvalidRequest(
                 "new_status must be SessionStatus.APPROVED, SessionStatus.DECLINED or "
                 "SessionStatus.RESUBMITTED: Didit sets no other."
             )
         if given.a_flag("send_email", send_email) and email_address is None:
             raise InvalidRequest("send_email needs an email_address to send to.")
-        body: dict[str, Any] = {"new_status": STATUS_WORDS[SessionStatus(new_status)]}
+        body: dict[str, Any] = {
+            "new_status": records.STATUS_WORDS[records.SessionStatus(new_status)]
+        }
         nodes = given.several("nodes_to_resubmit", nodes_to_resubmit, "nodes")
         if nodes:
             body["nodes_to_resubmit"] = [_node(node) for node in nodes]
@@ -638,7 +616,7 @@ class DiditAccount(wire.Connection):
         )
         self._line.send(ask)
 
-    def reviews(self, session_id: Id) -> Iterator[Review]:
+    def reviews(self, session_id: Id) -> Iterator[records.Review]:
         """What was noted about a session; pages are asked for as they are needed."""
         path = _reviews(session_id)
 
@@ -652,8 +630,8 @@ class DiditAccount(wire.Connection):
         session_id: Id,
         comment: str | None = None,
         *,
-        new_status: SessionStatus | None = None,
-    ) -> Review:
+        new_status: records.SessionStatus | None = None,
+    ) -> records.Review:
         """Note something about a session. Its status stays, whatever `new_status` says.
 
         Raises:
@@ -662,11 +640,11 @@ class DiditAccount(wire.Connection):
         """
         body = _texts(comment=comment)
         if new_status is not None:
-            if new_status not in tuple(STATUS_WORDS):
+            if new_status not in tuple(records.STATUS_WORDS):
                 raise InvalidRequest(
                     "new_status must be a SessionStatus that Didit has a word for."
                 )
-            body["new_status"] = STATUS_WORDS[SessionStatus(new_status)]
+            body["new_status"] = records.STATUS_WORDS[records.SessionStatus(new_status)]
         if not body:
             raise InvalidRequest("A review needs a comment or a new_status.")
         ask = Ask(
@@ -718,7 +696,7 @@ def _thresholds(asked: float | None, review: float | None) -> tuple[Threshold, T
         return limit, None
     if limit.passes(review) is not True:
         raise InvalidRequest(
-            f"review_threshold must lie above threshold ({limit.value:g}), not at {review:g}."
+            f"review_threshold must be above threshold ({limit.value:g}), not at {review:g}."
         )
     return limit, Threshold(review, ThresholdRule.ABOVE, ThresholdSource.CALLER)
 
@@ -744,7 +722,7 @@ def _texts(**values: str | None) -> dict[str, Any]:
 
 
 def _node(node: object) -> dict[str, str]:
-    if not isinstance(node, Node):
+    if not isinstance(node, records.Node):
         raise InvalidRequest(
             f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
         )
@@ -755,8 +733,8 @@ def _node(node: object) -> dict[str, str]:
 
 
 def _decided(
-    look: Callable[[], SessionDecision], clock: Clock, *, timeout_s: float, poll_s: float
-) -> SessionDecision:
+    look: Callable[[], records.SessionDecision], clock: Clock, *, timeout_s: float, poll_s: float
+) -> records.SessionDecision:
     """What `look` gives once the session is not open any more, or when the time is over.
 
     What may be asked again (a rate limit, a gateway's error) is waited out. If that is how the

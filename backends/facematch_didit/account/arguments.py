@@ -34,7 +34,7 @@ LEAST_TOP_UP = 50
 
 
 def an_id(name: str, value: str | uuid.UUID) -> str:
-    """A UUID as it stands in a path: Didit answers any other text with a page of markup."""
+    """A UUID as it is written in a path: Didit answers any other text with a page of markup."""
     text = str(value) if isinstance(value, uuid.UUID) else value
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} must be a UUID, not {type(value).__name__}.")

@@ -32,7 +32,7 @@ _NAMES = {
     "enabled": "enabled",
     "version": "webhook_version",
 }
-#: The address is a secret to us, because some carry a token, and stands in each answer.
+#: The address is a secret to us, because some carry a token, and is in each answer.
 _REPEATED = frozenset({"url"})
 
 

@@ -119,8 +119,8 @@ class Ask:
             if status == 404:
                 return _NOWHERE
             # No page shows a body of that host, so the status alone decides.
-            form, shape = Form.OTHER, BodyShape.JSON_OBJECT
-        elif status == 404 and form is Form.DETAIL and self.missing is not None:
+            form, shape = "other", BodyShape.JSON_OBJECT
+        elif status == 404 and form == "detail" and self.missing is not None:
             return ErrorRow(self.missing, Charged.NO, "an answer 404", _MISSING[self.missing])
         row = wire.meaning(status, form, shape)
         return _when_reading(status, row) if self.reads else _when_changing(status, row)

@@ -93,7 +93,7 @@ _MAX_DEPTH = 64
 def shown(value: Any) -> Any:
     """A copy of a decoded body with every address masked, and without guesses about people."""
     private = without_private(value, demographic_keys=_ABOUT_PEOPLE, media_keys=_ADDRESSES)
-    # Addresses stand under more keys than the documents name.
+    # Addresses are under more keys than the documents name.
     return _each_text(private, lambda text: "(address removed)" if "://" in text else text)
 
 
@@ -125,7 +125,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 def needed(body: dict[str, Any], name: str) -> Any:
-    """What stands under `name`; `ValueError` if nothing does."""
+    """What is under `name`; `ValueError` if nothing does."""
     if name not in body:
         raise ValueError(f"{name} is missing")
     return body[name]

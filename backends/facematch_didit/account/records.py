@@ -35,7 +35,7 @@ from facematch_didit.words import CHARGED, NAME
 
 
 class SessionStatus(enum.StrEnum):
-    """Where a session stands. A call that was kept begins as APPROVED or DECLINED."""
+    """The status of a session. A call that was kept begins as APPROVED or DECLINED."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -235,7 +235,7 @@ class SessionRow:
     Attributes:
         session_id, session_number: Its two names; the number is None if not given.
         kind: Didit's word, ``user`` or ``business``; None if not given.
-        status, vendor_status: Where it stands, in our word and in Didit's.
+        status, vendor_status: Its status, in our word and in Didit's.
         caller_ref: What the call sent as `caller_ref`; None if nothing; not in `repr`.
         features: What was done in it, as pairs of Didit's words for feature and status (None if
             not given).
@@ -352,7 +352,7 @@ SessionResult = MatchResult | LivenessResult | AgeResult
 
 @attrs.frozen(kw_only=True)
 class SessionDecision:
-    """A session as it stands.
+    """A session as it is now.
 
     `status` is the word about the session, and may be a person's; each of `results` is about one
     comparison or check. A pass counts only inside an approved session: else it is REVIEW, with a
@@ -364,7 +364,7 @@ class SessionDecision:
 
     Attributes:
         session_id, session_number: Its two names; the number is None if not given.
-        status, vendor_status: Where it stands, in our word and in Didit's.
+        status, vendor_status: Its status, in our word and in Didit's.
         results: Face matches, then liveness checks and estimations of age, each with the verdict
             that Didit gave to the call. What a decision does not have is None: threshold, faces and
             time needed, and the minimum age, so that nobody is old enough by it. A face search

@@ -1,15 +1,15 @@
 """The command `facematch didit`: an account at Didit from the command line.
 
-One module for each command, imported when it is used.
+The modules of the commands are imported when one is used.
 """
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
-from ._lazy import LazyGroup
-
-#: Name of a command to what the list says of it; each is `command` of the module so named.
+#: Name of a command to what the list says of it.
 COMMANDS = {
     "setup": "Open an account, or take its key, and write a profile.",
     "register": "Open an account; a code comes by e-mail.",
@@ -29,11 +29,39 @@ COMMANDS = {
 }
 
 
+#: Module to the commands that are its functions.
+_HOMES = {
+    "accounts": ("setup", "register", "verify-email", "resend-code", "login", "balance", "top-up"),
+    "sessions": ("sessions", "decision", "update-status", "reviews", "add-review", "delete"),
+    "webhooks": ("destinations", "webhook"),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, imported now; None if there is none of that name."""
+        home = next((home for home, names in _HOMES.items() if cmd_name in names), None)
+        if home is None:
+            return None
+        module = importlib.import_module(f"{__name__}.{home}")
+        found: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
+
 @click.command(
     "didit",
     cls=LazyGroup,
-    package=__name__,
-    table=COMMANDS,
     short_help="An account at Didit: registration, credit, sessions, webhooks.",
 )
 def command() -> None:

@@ -101,7 +101,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def check(file: Path, profile: NewProfile) -> None:
-    """Whether `write` would work, as far as can be told before.
+    """Whether `write` would work, as far as can be known before.
 
     Raises:
         ConfigurationError: it would not; the message names the file.
@@ -113,7 +113,7 @@ def write(file: Path, profile: NewProfile) -> None:
     """Add the profile to `file`, which is made with its folder if need be.
 
     Raises:
-        ConfigurationError: it cannot be read, taken for a configuration, or written.
+        ConfigurationError: it cannot be read, is no configuration, or cannot be written.
     """
     text = _addition(file, profile)
     try:

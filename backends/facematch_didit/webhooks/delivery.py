@@ -104,7 +104,7 @@ class Headers(Protocol):
 def read_headers(headers: Headers) -> dict[str, str]:
     """What is of use here, by names in lower case; those without any text are left out.
 
-    Names count without regard to case. ``HTTP_X_SIGNATURE`` is taken for ``X-Signature``, as WSGI
+    Names count without regard to case. ``HTTP_X_SIGNATURE`` is read as ``X-Signature``, as WSGI
     and Django's ``request.META`` write it, and bytes for Latin-1, as ASGI does.
 
     Raises:

@@ -76,7 +76,7 @@ class WebhookEvent:
 
     @property
     def status(self) -> SessionStatus | None:
-        """Where the session stands, in our word; None for events without a status.
+        """Status of the session in our word; None for events without a status.
 
         OTHER for a word that is no documented status of a session: new ones may appear, and events
         that are about no session have words of their own.

@@ -27,8 +27,8 @@ class ReplayStore(Protocol):
             until: Up to when it must be remembered, with its zone. Has no effect on a key that is
                 remembered already.
             now: The time of the delivery, with its zone. A key whose own `until` lies before it is
-                remembered no longer. No other clock may count: a test's stands still, or in the
-                past.
+                remembered no longer. No other clock may count: a test's may stand still, or be
+                in the past.
         """
         ...
 
@@ -132,8 +132,8 @@ class SqlReplayStore:
     def within(self, connection: Connection) -> SqlReplayStore:
         """The same store inside of the caller's transaction on `connection`.
 
-        What is remembered there stands or falls with what the handler writes in that transaction:
-        a delivery is acted on once, whatever breaks between.
+        What is remembered there is committed together with what the handler writes in that
+        transaction: a delivery is acted on once, whatever breaks in between.
         """
         store: SqlReplayStore = object.__new__(SqlReplayStore)
         store.__dict__ |= self.__dict__ | {"_connection": connection}

@@ -7,28 +7,10 @@ from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
 
+import facematch_core as fm
 from facematch_azure import AzureBackend
-from facematch_core import (
-    Charged,
-    ConfigurationError,
-    Decision,
-    MatchResult,
-    Threshold,
-    ThresholdRule,
-    WarningCode,
-    open_verifier,
-)
+from facematch_core import errors
 from facematch_core.backend import MatchCall
-from facematch_core.errors import (
-    AuthenticationFailed,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
 from facematch_core.http import HttpReply
 
 HOME = "https://contoso.cognitiveservices.azure.com"
@@ -56,7 +38,7 @@ def read(*answers, threshold=50):
     call = MatchCall(
         probe=picture(),
         reference=picture(),
-        threshold=Threshold(threshold, ThresholdRule.AT_LEAST),
+        threshold=fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST),
     )
     replies = [HttpReply(status=status, body=json.dumps(body).encode()) for status, body in answers]
     return BACKEND.read_reply(call, *replies)
@@ -68,7 +50,7 @@ def test_a_confidence_is_exactly_its_percentage(percent):
     result = read(FOUND, FOUND, verdict(percent / 100), threshold=percent)
     assert (result.score.value, result.score.raw) == (percent, percent / 100)
     assert result.score.scale == "azure/recognition_04"
-    assert result.decision is Decision.MATCH
+    assert result.decision is fm.Decision.MATCH
 
 
 @given(st.floats(0, 1), st.floats(0, 100), st.booleans())
@@ -76,7 +58,7 @@ def test_the_threshold_is_ours_and_the_verdict_is_theirs(confidence, threshold, 
     """Whatever isIdentical says, it is kept and decides nothing."""
     result = read(FOUND, FOUND, verdict(confidence, is_identical), threshold=threshold)
     passes = result.score.value >= threshold
-    assert result.decision is (Decision.MATCH if passes else Decision.NO_MATCH)
+    assert result.decision is (fm.Decision.MATCH if passes else fm.Decision.NO_MATCH)
     assert result.raw["verify"]["isIdentical"] is is_identical
     assert result.vendor_status == f"isIdentical: {'true' if is_identical else 'false'}"
 
@@ -88,9 +70,9 @@ def test_faces_have_their_places():
     box = result.probe_faces[0].box
     assert (box.left, box.top, box.right, box.bottom, box.unit) == (394, 78, 404, 98, "px")
     assert [face.compared for face in result.probe_faces] == [True, False]
-    assert [warning.code for warning in result.warnings] == [WarningCode.MULTIPLE_FACES]
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
     assert "the probe shows 2 faces" in result.warnings[0].text
-    assert result.decision is Decision.MATCH
+    assert result.decision is fm.Decision.MATCH
 
 
 @pytest.mark.parametrize(
@@ -100,19 +82,19 @@ def test_faces_have_their_places():
 def test_without_a_face_the_call_ends_early(answers, charges, name):
     """It is no mismatch, and says what it has cost by then."""
     result = read(*answers)
-    assert result.decision is Decision.INCONCLUSIVE
+    assert result.decision is fm.Decision.INCONCLUSIVE
     assert result.score is None
-    assert [warning.code for warning in result.warnings] == [WarningCode.NO_FACE]
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
     assert result.warnings[0].text == f"the {name} shows no face"
-    assert (result.billing.charged, result.billing.charges) == (Charged.YES, charges)
+    assert (result.billing.charged, result.billing.charges) == (fm.Charged.YES, charges)
     assert not any(face.compared for face in result.probe_faces)
 
 
 def test_no_confidence_is_no_score():
     """And no mismatch."""
     result = read(FOUND, FOUND, verdict(None))
-    assert result.decision is Decision.INCONCLUSIVE
-    assert [warning.code for warning in result.warnings] == [WarningCode.SCORE_UNAVAILABLE]
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.SCORE_UNAVAILABLE]
     assert result.billing.charges == 3
 
 
@@ -137,7 +119,7 @@ ODD_PLACE = {**FACE, "faceRectangle": {"top": "78", "left": 1, "width": 1, "heig
 def test_what_cannot_be_read_is_paid(answers):
     """As many transactions as were answered; nothing is guessed, clamped or repeated."""
     answer = read(*answers)
-    assert isinstance(answer, UnexpectedResponse)
+    assert isinstance(answer, errors.UnexpectedResponse)
     assert answer.billing.charges == len(answers)
     assert not answer.retryable
 
@@ -145,19 +127,19 @@ def test_what_cannot_be_read_is_paid(answers):
 @pytest.mark.parametrize(
     ("refusal", "kind", "words"),
     [
-        (error(400, "BadArgument"), RequestRejected, "rejected"),
-        (error(400, "InvalidImageSize"), RequestRejected, "rejected"),
-        (error(401, "401"), AuthenticationFailed, "key"),
-        (error(403, "UnsupportedFeature"), PermissionDenied, "aka.ms/facerecognition"),
+        (error(400, "BadArgument"), errors.RequestRejected, "rejected"),
+        (error(400, "InvalidImageSize"), errors.RequestRejected, "rejected"),
+        (error(401, "401"), errors.AuthenticationFailed, "key"),
+        (error(403, "UnsupportedFeature"), errors.PermissionDenied, "aka.ms/facerecognition"),
         (
             error(403, "InvalidRequest", innererror={"code": "UnsupportedFeature"}),
-            PermissionDenied,
+            errors.PermissionDenied,
             "aka.ms/facerecognition",
         ),
-        (error(403, "Other"), PermissionDenied, "may not"),
-        (error(404, "404"), RequestRejected, "check base_url"),
-        (error(404, "FaceNotFound"), VendorUnavailable, "60 seconds"),
-        (error(429, "429"), RateLimited, "too many calls"),
+        (error(403, "Other"), errors.PermissionDenied, "may not"),
+        (error(404, "404"), errors.RequestRejected, "check base_url"),
+        (error(404, "FaceNotFound"), errors.VendorUnavailable, "60 seconds"),
+        (error(429, "429"), errors.RateLimited, "too many calls"),
     ],
 )
 @pytest.mark.parametrize("before", [0, 1, 2])
@@ -168,16 +150,16 @@ def test_a_refusal_and_what_was_paid_before_it(refusal, kind, words, before):
     assert words in answer.message
     assert "in their words" in answer.message
     assert (answer.billing.charges, answer.status_code) == (before, refusal[0])
-    assert answer.billing.charged is (Charged.YES if before else Charged.NO)
-    assert answer.retryable is (kind is RateLimited and not before)
+    assert answer.billing.charged is (fm.Charged.YES if before else fm.Charged.NO)
+    assert answer.retryable is (kind is errors.RateLimited and not before)
 
 
 @pytest.mark.parametrize("before", [0, 2])
 def test_what_a_fault_of_theirs_costs_is_not_known(before):
     """No page says that it is free."""
     answer = read(*[FOUND] * before, error(503, "503"))
-    assert isinstance(answer, OutcomeUnknown)
-    assert answer.billing.charged is Charged.UNKNOWN
+    assert isinstance(answer, errors.OutcomeUnknown)
+    assert answer.billing.charged is fm.Charged.UNKNOWN
 
 
 def test_microsofts_support_finds_a_call_by_our_id():
@@ -202,8 +184,8 @@ ANSWERS = st.tuples(st.sampled_from([200, 400, 404, 429, 500]), JSON)
 def test_any_answers_are_a_result_or_one_error(begun, odd):
     """However odd: what is charged is never less than what was answered before."""
     answer = read(*begun, *odd)
-    if not isinstance(answer, MatchResult):
-        assert isinstance(answer, VendorError)
+    if not isinstance(answer, fm.MatchResult):
+        assert isinstance(answer, errors.VendorError)
         assert not (answer.retryable and begun)
     charges = answer.billing.charges
     assert charges is None or charges >= len(begun)
@@ -225,19 +207,19 @@ def test_faces_go_to_microsofts_hosts(url, is_microsofts):
     if is_microsofts:
         assert AzureBackend(api_key="k", base_url=url).address == url.rstrip("/")
         return
-    with pytest.raises(ConfigurationError, match="allow_base_url"):
+    with pytest.raises(fm.ConfigurationError, match="allow_base_url"):
         AzureBackend(api_key="k", base_url=url)
     assert AzureBackend(api_key="k", base_url=url, allow_base_url=True).address
 
 
 def test_key_and_endpoint_come_from_microsofts_variables(monkeypatch):
     """Those of its quickstart; without them a sentence says which are missing."""
-    with pytest.raises(ConfigurationError, match=r"needs api_key.*FACE_APIKEY"):
-        open_verifier("azure")
+    with pytest.raises(fm.ConfigurationError, match=r"needs api_key.*FACE_APIKEY"):
+        fm.open_verifier("azure")
     monkeypatch.setenv("FACE_APIKEY", "secret-azure-key")
-    with pytest.raises(ConfigurationError, match=r"needs base_url.*FACE_ENDPOINT"):
-        open_verifier("azure")
+    with pytest.raises(fm.ConfigurationError, match=r"needs base_url.*FACE_ENDPOINT"):
+        fm.open_verifier("azure")
     monkeypatch.setenv("FACE_ENDPOINT", f"{HOME}/")
-    with open_verifier("azure") as verifier:
+    with fm.open_verifier("azure") as verifier:
         assert verifier.backend.address == HOME
         assert "secret-azure-key" not in repr(verifier.backend)

@@ -14,7 +14,6 @@ from requests.adapters import BaseAdapter
 from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
 from facematch_core.backend import LivenessCall, MatchCall
 from facematch_core.http import HttpReply
-from facematch_core.testing import ManualClock
 from facematch_deepvue import DeepvueBackend
 
 CLIENT_ID = "deepvue-client-91ab"
@@ -104,27 +103,18 @@ def deepvue():
 
 
 @pytest.fixture
-def clock():
-    """Time that the tests move; it is that of the backends of `open_backend`."""
-    return ManualClock()
-
-
-@pytest.fixture
-def open_backend(deepvue, clock):
+def open_backend(deepvue, clock, at_end):
     """Opens backends that ask `deepvue`."""
-    opened = []
 
     def open_it(**settings):
         own = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
         backend = DeepvueBackend(**own | settings)
         backend.client.mount("https://", deepvue)
         backend.client.clock = clock
-        opened.append(backend)
+        at_end.callback(backend.close)
         return backend
 
-    yield open_it
-    for backend in opened:
-        backend.close()
+    return open_it
 
 
 @pytest.fixture(scope="session")

@@ -6,23 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from facematch_core import (
-    Charged,
-    Decision,
-    Environment,
-    FaceVerifier,
-    LivenessDecision,
-    Operation,
-    WarningCode,
-)
-from facematch_core.errors import (
-    AuthenticationFailed,
-    InsufficientCredit,
-    OutcomeUnknown,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-)
+import facematch_core as fm
+from facematch_core import errors
 from facematch_deepvue import DeepvueBackend, NoVerdict
 from facematch_mock_server import Fault, Kind, Stage, make_card
 
@@ -53,7 +38,7 @@ def open_verifier(mock):
                 "base_url": mock.url,
                 "confidence_scale": "percent",
             }
-            return opened.enter_context(FaceVerifier(DeepvueBackend(**own | settings)))
+            return opened.enter_context(fm.FaceVerifier(DeepvueBackend(**own | settings)))
 
         yield make
 
@@ -63,31 +48,31 @@ def test_a_match_and_a_mismatch(open_verifier, mock, version):
     """Both are results, on the scale of the version, and both are charged."""
     verifier = open_verifier(api_version=version)
     match = verifier.verify(SELFIE, DOCUMENT, threshold=60)
-    assert (match.decision, match.score.scale) == (Decision.MATCH, f"deepvue/{version}")
+    assert (match.decision, match.score.scale) == (fm.Decision.MATCH, f"deepvue/{version}")
     assert match.score.value >= 60
     assert (match.created_at is None) is (version == "v2")
     other = verifier.verify(SELFIE, OTHER, threshold=60)
-    assert (other.decision, other.score) == (Decision.NO_MATCH, None)
-    assert WarningCode.SCORE_NOT_SIMILARITY in {w.code for w in other.warnings}
-    assert {match.environment, other.environment} == {Environment.MOCK}
+    assert (other.decision, other.score) == (fm.Decision.NO_MATCH, None)
+    assert fm.WarningCode.SCORE_NOT_SIMILARITY in {w.code for w in other.warnings}
+    assert {match.environment, other.environment} == {fm.Environment.MOCK}
     assert charged(mock) == 2
 
 
 def test_a_threshold_tightens(open_verifier):
     """Deepvue says yes to a score below the caller's threshold."""
     result = open_verifier().verify(SELFIE, DOCUMENT, threshold=99.5)
-    assert result.decision is Decision.NO_MATCH
+    assert result.decision is fm.Decision.NO_MATCH
     assert result.raw["data"]["match"] is True
 
 
 def test_liveness(open_verifier):
     """Yes or no, and no score."""
     verifier = open_verifier()
-    assert verifier.check_liveness(SELFIE).decision is LivenessDecision.LIVE
+    assert verifier.check_liveness(SELFIE).decision is fm.LivenessDecision.LIVE
     spoof = verifier.check_liveness(make_card("p1", liveness=5))
-    assert spoof.decision is LivenessDecision.NOT_LIVE
+    assert spoof.decision is fm.LivenessDecision.NOT_LIVE
     held = verifier.check_liveness(SELFIE, threshold=50)
-    assert (held.decision, held.score) == (LivenessDecision.REVIEW, None)
+    assert (held.decision, held.score) == (fm.LivenessDecision.REVIEW, None)
 
 
 @pytest.mark.parametrize("form", ["base64", "data_uri"])
@@ -145,9 +130,9 @@ def test_64_threads_log_in_once(open_verifier, mock):
 )
 def test_wrong_keys(open_verifier, mock, settings):
     """The login says so, and no picture leaves."""
-    with pytest.raises(AuthenticationFailed, match="The login failed") as caught:
+    with pytest.raises(errors.AuthenticationFailed, match="The login failed") as caught:
         open_verifier(**settings).verify(SELFIE, DOCUMENT)
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert charged(mock) == 0
 
 
@@ -155,9 +140,9 @@ def test_no_credit(open_verifier, mock):
     """Refused, not charged."""
     mock.control.set_balance(0)
     verifier = open_verifier()
-    with pytest.raises(InsufficientCredit) as caught:
+    with pytest.raises(errors.InsufficientCredit) as caught:
         verifier.verify(SELFIE, DOCUMENT)
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert verifier.backend.wallet_balance().amount == 0
 
 
@@ -166,7 +151,7 @@ def test_too_fast(open_verifier, mock):
     mock.control.set_limit("minute", 1)
     verifier = open_verifier()
     verifier.verify(SELFIE, DOCUMENT)
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(errors.RateLimited) as caught:
         verifier.verify(SELFIE, DOCUMENT)
     assert caught.value.retryable
     assert charged(mock) == 1
@@ -176,13 +161,13 @@ def test_no_face(open_verifier, mock):
     """Surfaced in the words that come, never as a mismatch."""
     faceless = make_card(faces=0)
     verifier = open_verifier()
-    with pytest.raises(RequestRejected, match="Face not detected"):
+    with pytest.raises(errors.RequestRejected, match="Face not detected"):
         verifier.verify(faceless, DOCUMENT)
     mock.control.reset(switches={"no_face": 200})
     with pytest.raises(NoVerdict) as caught:
         open_verifier(client_id="mock-client").verify(faceless, DOCUMENT)
     assert caught.value.sub_code not in (None, "SUCCESS")
-    assert caught.value.billing.charged is Charged.YES
+    assert caught.value.billing.charged is fm.Charged.YES
 
 
 @pytest.mark.parametrize("shape", ["detail", "envelope"])
@@ -193,7 +178,7 @@ def test_both_shapes_of_an_error(open_verifier, mock, shape):
     verifier.verify(SELFIE, DOCUMENT)
     # After the login, which would meet it otherwise.
     mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500))
-    with pytest.raises(OutcomeUnknown, match="Internal Server Error") as caught:
+    with pytest.raises(errors.OutcomeUnknown, match="Internal Server Error") as caught:
         verifier.verify(SELFIE, DOCUMENT)
     assert not caught.value.retryable
 
@@ -201,31 +186,31 @@ def test_both_shapes_of_an_error(open_verifier, mock, shape):
 @pytest.mark.parametrize(
     ("data", "decision"),
     [
-        ({"match": True, "confidence": 98}, Decision.MATCH),
-        ({"match": False, "confidence": 12}, Decision.NO_MATCH),
-        ({"match": False, "confidence": 97}, Decision.NO_MATCH),
-        ({"match": True, "confidence": None}, Decision.REVIEW),
-        ({"match": True, "confidence": 0.98}, Decision.NO_MATCH),
-        ({"match": True, "confidence": 1}, Decision.NO_MATCH),
-        ({"match": True, "confidence": "98"}, Decision.MATCH),
-        ({"match": True, "confidence": 101}, UnexpectedResponse),
-        ({"match": True, "confidence": -1}, UnexpectedResponse),
-        ({"match": True, "confidence": True}, UnexpectedResponse),
-        ({"confidence": 98}, UnexpectedResponse),
-        ({"match": "true", "confidence": 98}, UnexpectedResponse),
-        ({"match": True, "confidence": 98, "new": [1]}, Decision.MATCH),
+        ({"match": True, "confidence": 98}, fm.Decision.MATCH),
+        ({"match": False, "confidence": 12}, fm.Decision.NO_MATCH),
+        ({"match": False, "confidence": 97}, fm.Decision.NO_MATCH),
+        ({"match": True, "confidence": None}, fm.Decision.REVIEW),
+        ({"match": True, "confidence": 0.98}, fm.Decision.NO_MATCH),
+        ({"match": True, "confidence": 1}, fm.Decision.NO_MATCH),
+        ({"match": True, "confidence": "98"}, fm.Decision.MATCH),
+        ({"match": True, "confidence": 101}, errors.UnexpectedResponse),
+        ({"match": True, "confidence": -1}, errors.UnexpectedResponse),
+        ({"match": True, "confidence": True}, errors.UnexpectedResponse),
+        ({"confidence": 98}, errors.UnexpectedResponse),
+        ({"match": "true", "confidence": 98}, errors.UnexpectedResponse),
+        ({"match": True, "confidence": 98, "new": [1]}, fm.Decision.MATCH),
         (None, NoVerdict),
         ({"error_code": "E7", "message": "no"}, NoVerdict),
     ],
 )
 def test_made_up_verdicts(open_verifier, mock, data, decision):
     """What no document has: read by the rules, charged as the mock charged it."""
-    mock.control.answers.set(Operation.MATCH, {"data": data})
+    mock.control.answers.set(fm.Operation.MATCH, {"data": data})
     verifier = open_verifier()
-    if isinstance(decision, Decision):
+    if isinstance(decision, fm.Decision):
         assert verifier.verify(SELFIE, DOCUMENT, threshold=60).decision is decision
     else:
         with pytest.raises(decision) as caught:
             verifier.verify(SELFIE, DOCUMENT, threshold=60)
-        assert caught.value.billing.charged is Charged.YES
+        assert caught.value.billing.charged is fm.Charged.YES
     assert charged(mock) == 1

@@ -6,17 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Charged
-from facematch_core.errors import (
-    AuthenticationFailed,
-    InsufficientCredit,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-)
+from facematch_core import Charged, errors
 from facematch_core.http import BodyShape, HttpReply
 from facematch_core.testing import ManualClock
 from facematch_deepvue import _errors
@@ -32,30 +22,35 @@ def reply(status, body, **headers):
 
 
 CASES = [
-    (400, {"detail": "Inactive client_id"}, AuthenticationFailed, NO),
-    (400, {"details": "INACTIVE CLIENT_ID"}, AuthenticationFailed, NO),
-    (400, {"message": "Bad Request"}, RequestRejected, NO),
-    (401, {"detail": "Not authenticated"}, AuthenticationFailed, NO),
-    (401, b"", AuthenticationFailed, NO),
-    (402, {"detail": "?"}, InsufficientCredit, NO),
-    (401, b"<html>", AuthenticationFailed, NO),
-    (403, {"detail": "Not a valid token"}, AuthenticationFailed, NO),
-    (403, b"<html>", PermissionDenied, NO),
-    (403, {"detail": "This is not a valid token, is it"}, PermissionDenied, NO),
-    (404, {"detail": "Not Found"}, RequestRejected, NO),
-    (405, {"detail": "Method Not Allowed"}, RequestRejected, NO),
-    (413, b"<html>", RequestRejected, NO),
-    (415, {}, RequestRejected, NO),
-    (422, {"detail": "Face not detected"}, RequestRejected, NO),
-    (422, b"<html>", OutcomeUnknown, UNKNOWN),
-    (429, {"detail": "Rate limit exceeded. Please retry after some time."}, RateLimited, NO),
-    (500, {"detail": "Internal Server Error"}, OutcomeUnknown, UNKNOWN),
-    (500, {"transaction_id": "t-1", "message": "Internal Server Error"}, OutcomeUnknown, UNKNOWN),
-    (502, b"<html>", OutcomeUnknown, UNKNOWN),
-    (503, {"detail": "Source Unavailable"}, OutcomeUnknown, UNKNOWN),
-    (504, b"", OutcomeUnknown, UNKNOWN),
-    (202, {"transaction_id": "t-1"}, UnexpectedResponse, YES),
-    (307, b"", RequestRejected, NO),
+    (400, {"detail": "Inactive client_id"}, errors.AuthenticationFailed, NO),
+    (400, {"details": "INACTIVE CLIENT_ID"}, errors.AuthenticationFailed, NO),
+    (400, {"message": "Bad Request"}, errors.RequestRejected, NO),
+    (401, {"detail": "Not authenticated"}, errors.AuthenticationFailed, NO),
+    (401, b"", errors.AuthenticationFailed, NO),
+    (402, {"detail": "?"}, errors.InsufficientCredit, NO),
+    (401, b"<html>", errors.AuthenticationFailed, NO),
+    (403, {"detail": "Not a valid token"}, errors.AuthenticationFailed, NO),
+    (403, b"<html>", errors.PermissionDenied, NO),
+    (403, {"detail": "This is not a valid token, is it"}, errors.PermissionDenied, NO),
+    (404, {"detail": "Not Found"}, errors.RequestRejected, NO),
+    (405, {"detail": "Method Not Allowed"}, errors.RequestRejected, NO),
+    (413, b"<html>", errors.RequestRejected, NO),
+    (415, {}, errors.RequestRejected, NO),
+    (422, {"detail": "Face not detected"}, errors.RequestRejected, NO),
+    (422, b"<html>", errors.OutcomeUnknown, UNKNOWN),
+    (429, {"detail": "Rate limit exceeded. Please retry after some time."}, errors.RateLimited, NO),
+    (500, {"detail": "Internal Server Error"}, errors.OutcomeUnknown, UNKNOWN),
+    (
+        500,
+        {"transaction_id": "t-1", "message": "Internal Server Error"},
+        errors.OutcomeUnknown,
+        UNKNOWN,
+    ),
+    (502, b"<html>", errors.OutcomeUnknown, UNKNOWN),
+    (503, {"detail": "Source Unavailable"}, errors.OutcomeUnknown, UNKNOWN),
+    (504, b"", errors.OutcomeUnknown, UNKNOWN),
+    (202, {"transaction_id": "t-1"}, errors.UnexpectedResponse, YES),
+    (307, b"", errors.RequestRejected, NO),
 ]
 
 
@@ -64,13 +59,13 @@ def test_what_an_answer_means(open_backend, deepvue, make_call, case):
     """The class, the bill, and never a repeat of what may have been charged."""
     status, body, kind, billed = case
     deepvue.answers("/v1/facematch", (status, body))
-    with pytest.raises(VendorError) as caught:
+    with pytest.raises(errors.VendorError) as caught:
         open_backend().match(make_call())
     error = caught.value
     assert (type(error), error.billing.charged) == (kind, billed)
     assert error.status_code == status
-    assert error.retryable is (kind is RateLimited)
-    if kind is OutcomeUnknown:
+    assert error.retryable is (kind is errors.RateLimited)
+    if kind is errors.OutcomeUnknown:
         assert not error.reconcilable
     own_words = isinstance(body, dict)
     again = status == 401 or (status == 403 and own_words)
@@ -84,7 +79,7 @@ def test_no_answer_to_a_free_call_is_charged():
             for speaks in Speaks:
                 row = row_of(status, shape, speaks, free=True)
                 assert row.charged is NO
-                assert not issubclass(row.error, OutcomeUnknown)
+                assert not issubclass(row.error, errors.OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +119,7 @@ def test_the_words_of_an_answer(body, said, fields):
     error = error_of(told, now=NOW)
     assert said in str(error)
     assert "AAAA" not in str(error)
-    if isinstance(error, RequestRejected):
+    if isinstance(error, errors.RequestRejected):
         assert error.field_errors == fields
 
 
@@ -153,7 +148,7 @@ def test_no_piece_of_an_echoed_picture(body):
     """Neither the message nor an attribute of the error repeats what was sent."""
     error = error_of(reply(422, body), now=NOW)
     told = repr(vars(error)) + str(error)
-    assert isinstance(error, RequestRejected)
+    assert isinstance(error, errors.RequestRejected)
     assert "4AAQ" not in told
     assert error.ids.vendor is None
 
@@ -200,5 +195,5 @@ def test_any_answer_has_an_error(status, body, free):
     error = error_of(reply(status, body), now=NOW, free=free)
     assert error.backend == "deepvue"
     assert not (error.retryable and error.billing.charged is not NO)
-    assert isinstance(error, OutcomeUnknown) == (error.billing.charged is UNKNOWN)
+    assert isinstance(error, errors.OutcomeUnknown) == (error.billing.charged is UNKNOWN)
     assert len(str(error)) < 700

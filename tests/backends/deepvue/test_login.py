@@ -1,30 +1,15 @@
 """Logging in: when, how often, by how many threads, and what its failures say."""
 
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from fakes import picture
+from fakes import picture, together
 
-from facematch_core import (
-    Charged,
-    ConfigurationError,
-    Environment,
-    EnvironmentMismatch,
-    EventKind,
-    FaceVerifier,
-)
-from facematch_core.errors import (
-    AuthenticationFailed,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
+import facematch_core as fm
 from facematch_deepvue import DeepvueBackend, _tokens
 
 LOGIN, MATCH = "/v1/authorize", "/v1/facematch"
@@ -98,9 +83,9 @@ def test_a_refused_token_is_replaced_once(open_backend, deepvue, make_call, stat
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (TOO_LATE, AuthenticationFailed),
-        ((403, {"detail": "This product is not enabled"}), PermissionDenied),
-        ((401, {"detail": "Not authenticated"}), AuthenticationFailed),
+        (TOO_LATE, fm.AuthenticationFailed),
+        ((403, {"detail": "This product is not enabled"}), fm.PermissionDenied),
+        ((401, {"detail": "Not authenticated"}), fm.AuthenticationFailed),
     ],
 )
 def test_refused_twice_is_refused(open_backend, deepvue, make_call, reply, error):
@@ -108,7 +93,7 @@ def test_refused_twice_is_refused(open_backend, deepvue, make_call, reply, error
     deepvue.answers(MATCH, reply)
     with pytest.raises(error) as caught:
         open_backend().match(make_call())
-    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
+    assert (caught.value.billing.charged, caught.value.retryable) == (fm.Charged.NO, False)
     assert len(deepvue.asked(MATCH)) == 2
     assert len(deepvue.asked(LOGIN)) == 2
 
@@ -118,7 +103,7 @@ def test_the_refusal_of_a_gateway_is_none_of_the_token(open_backend, deepvue, ma
     """It is not sent again, for a new token would hardly help; but the next call fetches one."""
     deepvue.answers(MATCH, (403, body))
     backend = open_backend()
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(fm.PermissionDenied):
         backend.match(make_call())
     assert len(deepvue.asked(MATCH)) == len(deepvue.asked(LOGIN)) == 1
     deepvue.answers(MATCH, (200, {"data": {"match": True}}))
@@ -138,29 +123,33 @@ def test_a_401_of_any_form_is_of_the_token(open_backend, deepvue, make_call, bod
 
 
 FAILURES = [
-    (401, WRONG, AuthenticationFailed),
-    (400, {"detail": "Inactive client_id"}, AuthenticationFailed),
-    (400, {"detail": "Bad Request"}, RequestRejected),
-    (403, {"message": "Authorization failure"}, AuthenticationFailed),
-    (403, {"detail": "No"}, PermissionDenied),
-    (422, {"detail": [{"loc": ["body", "client_id"], "msg": "field required"}]}, RequestRejected),
-    (429, {"detail": "Rate limit exceeded. Please retry after some time."}, RateLimited),
-    (500, {"detail": "Internal Server Error"}, VendorUnavailable),
-    (502, b"<html>Bad Gateway</html>", VendorUnavailable),
-    (503, b"", VendorUnavailable),
-    (302, b"", RequestRejected),
-    (303, b"<html>", RequestRejected),
-    (308, {}, RequestRejected),
-    (204, b"", UnexpectedResponse),
-    (200, b"no json", UnexpectedResponse),
-    (200, {}, UnexpectedResponse),
-    (200, {"access_token": None}, UnexpectedResponse),
-    (200, {"access_token": "two words"}, UnexpectedResponse),
-    (200, {"access_token": "x" * 8193}, UnexpectedResponse),
-    (200, {"access_token": "good", "token_type": "mac"}, UnexpectedResponse),
-    (0, requests.ConnectionError("reset"), VendorUnavailable),
-    (0, requests.ReadTimeout("slow"), VendorUnavailable),
-    (0, requests.ConnectTimeout("slow"), VendorUnavailable),
+    (401, WRONG, fm.AuthenticationFailed),
+    (400, {"detail": "Inactive client_id"}, fm.AuthenticationFailed),
+    (400, {"detail": "Bad Request"}, fm.RequestRejected),
+    (403, {"message": "Authorization failure"}, fm.AuthenticationFailed),
+    (403, {"detail": "No"}, fm.PermissionDenied),
+    (
+        422,
+        {"detail": [{"loc": ["body", "client_id"], "msg": "field required"}]},
+        fm.RequestRejected,
+    ),
+    (429, {"detail": "Rate limit exceeded. Please retry after some time."}, fm.RateLimited),
+    (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
+    (502, b"<html>Bad Gateway</html>", fm.VendorUnavailable),
+    (503, b"", fm.VendorUnavailable),
+    (302, b"", fm.RequestRejected),
+    (303, b"<html>", fm.RequestRejected),
+    (308, {}, fm.RequestRejected),
+    (204, b"", fm.UnexpectedResponse),
+    (200, b"no json", fm.UnexpectedResponse),
+    (200, {}, fm.UnexpectedResponse),
+    (200, {"access_token": None}, fm.UnexpectedResponse),
+    (200, {"access_token": "two words"}, fm.UnexpectedResponse),
+    (200, {"access_token": "x" * 8193}, fm.UnexpectedResponse),
+    (200, {"access_token": "good", "token_type": "mac"}, fm.UnexpectedResponse),
+    (0, requests.ConnectionError("reset"), fm.VendorUnavailable),
+    (0, requests.ReadTimeout("slow"), fm.VendorUnavailable),
+    (0, requests.ConnectTimeout("slow"), fm.VendorUnavailable),
 ]
 
 
@@ -169,16 +158,16 @@ def test_a_login_that_fails(open_backend, deepvue, status, body, kind):
     """One error that says it was the login; no picture is sent, nothing charged or repeated."""
     deepvue.answers(LOGIN, (status, body))
     events = []
-    verifier = FaceVerifier(open_backend(), on_event=events.append)
-    with pytest.raises(VendorError, match="The login failed") as caught:
+    verifier = fm.FaceVerifier(open_backend(), on_event=events.append)
+    with pytest.raises(fm.VendorError, match="The login failed") as caught:
         verifier.verify(picture(), picture((1, 2, 3)))
     error = caught.value
     assert type(error) is kind
-    assert (error.billing.charged, error.backend) == (Charged.NO, "deepvue")
+    assert (error.billing.charged, error.backend) == (fm.Charged.NO, "deepvue")
     assert error.call is None
     assert error.ids.call == events[0].call_id
     assert error.status_code == (status or None)
-    assert [event.kind for event in events] == [EventKind.STARTED, EventKind.REFUSED]
+    assert [event.kind for event in events] == [fm.EventKind.STARTED, fm.EventKind.REFUSED]
     assert len(deepvue.seen) == 1
 
 
@@ -194,23 +183,23 @@ def test_the_second_login_may_fail(open_backend, deepvue):
     deepvue.answers(LOGIN, (200, {"access_token": "token-1"}), (401, WRONG))
     deepvue.answers(MATCH, TOO_LATE)
     events = []
-    verifier = FaceVerifier(open_backend(), on_event=events.append)
-    with pytest.raises(AuthenticationFailed, match="The login failed") as caught:
+    verifier = fm.FaceVerifier(open_backend(), on_event=events.append)
+    with pytest.raises(fm.AuthenticationFailed, match="The login failed") as caught:
         verifier.verify(picture(), picture((1, 2, 3)))
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert [event.kind for event in events] == [
-        EventKind.STARTED,
-        EventKind.SENT,
-        EventKind.REFUSED,
+        fm.EventKind.STARTED,
+        fm.EventKind.SENT,
+        fm.EventKind.REFUSED,
     ]
 
 
 def test_the_deadline_holds_for_login_and_call(open_backend, deepvue, clock, make_call):
     """A login that takes all the time leaves none for the call, which is not sent."""
     deepvue.before_login = lambda: clock.advance(6)
-    with pytest.raises(VendorUnavailable) as caught:
+    with pytest.raises(fm.VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0))
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert deepvue.asked(MATCH) == []
 
 
@@ -219,25 +208,10 @@ def test_the_deadline_holds_for_the_repetition(open_backend, deepvue, clock, mak
     logins = iter((0, 6))
     deepvue.before_login = lambda: clock.advance(next(logins))
     deepvue.answers(MATCH, TOO_LATE)
-    with pytest.raises(VendorUnavailable) as caught:
+    with pytest.raises(fm.VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0))
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert len(deepvue.asked(MATCH)) == 1
-
-
-def together(count, ask):
-    """`ask` in so many threads at once; their results or errors."""
-    start = threading.Barrier(count)
-
-    def one(_):
-        start.wait(timeout=30)
-        try:
-            return ask()
-        except VendorError as error:
-            return error
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
 
 
 def test_64_threads_log_in_once(open_backend, deepvue, make_call):
@@ -286,30 +260,32 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
     deepvue.answers(LOGIN, (401, WRONG))
     backend = open_backend()
     errors = together(64, lambda: backend.match(make_call()))
-    assert {type(error) for error in errors} == {AuthenticationFailed}
+    assert {type(error) for error in errors} == {fm.AuthenticationFailed}
     assert len({id(error) for error in errors}) == 64
     assert len({error.ids.call for error in errors}) == 64
     assert len(deepvue.asked(LOGIN)) == 1
 
 
+@contextlib.contextmanager
+def slow_login(deepvue, ask):
+    """A call whose login has begun; in the end it goes on, and the call is answered."""
+    entered, go = threading.Event(), threading.Event()
+    deepvue.before_login = lambda: (entered.set(), go.wait(30))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask)
+        assert entered.wait(30)
+        yield
+        go.set()
+        assert waiting.result(timeout=30).is_match
+
+
 def test_a_short_deadline_is_ones_own(open_backend, deepvue, make_call):
     """Who has no time for the login does not spoil it for those who wait."""
-    entered, go = threading.Event(), threading.Event()
-
-    def slow():
-        entered.set()
-        go.wait(30)
-
-    deepvue.before_login = slow
     backend = open_backend()
-    with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(backend.match, make_call())
-        assert entered.wait(30)
-        with pytest.raises(VendorUnavailable, match="deadline") as caught:
+    with slow_login(deepvue, lambda: backend.match(make_call())):
+        with pytest.raises(fm.VendorUnavailable, match="deadline") as caught:
             backend.match(make_call(deadline_s=0.05))
         assert not caught.value.retryable
-        go.set()
-        assert patient.result(timeout=30).is_match
     assert len(deepvue.asked(LOGIN)) == 1
 
 
@@ -331,7 +307,7 @@ def test_a_login_that_ran_out_of_its_callers_time(open_backend, deepvue, clock, 
         assert entered.wait(30)
         patient = pool.submit(backend.match, make_call())
         go.set()
-        assert isinstance(hasty.exception(timeout=30), VendorUnavailable)
+        assert isinstance(hasty.exception(timeout=30), fm.VendorUnavailable)
         assert patient.result(timeout=30).is_match
 
 
@@ -350,7 +326,7 @@ def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_c
     first, second = open_backend(), open_backend()
     first.match(make_call())
     first.close()
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(fm.ConfigurationError):
         first.match(make_call())
     second.match(make_call())
     assert len(deepvue.asked(LOGIN)) == 1
@@ -363,17 +339,8 @@ def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_c
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_after_a_fork_during_a_login(open_backend, deepvue, make_call):
     """The child does not wait for a login that another process makes: it makes its own."""
-    entered, go = threading.Event(), threading.Event()
-
-    def slow():
-        entered.set()
-        go.wait(30)
-
-    deepvue.before_login = slow
     backend = open_backend()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(backend.match, make_call())
-        assert entered.wait(30)
+    with slow_login(deepvue, lambda: backend.match(make_call())):
         child = os.fork()
         if child == 0:
             try:
@@ -384,8 +351,6 @@ def test_after_a_fork_during_a_login(open_backend, deepvue, make_call):
             finally:
                 os._exit(2)
         _, status = os.waitpid(child, 0)
-        go.set()
-        assert waiting.result(timeout=30).is_match
     assert os.waitstatus_to_exitcode(status) == 0
 
 
@@ -407,10 +372,10 @@ def test_a_child_uses_its_parents_token(open_backend, deepvue, make_call):
 
 def test_set_to_mock_no_picture_leaves_after_a_stranger_s_login(deepvue, make_call):
     """An answer to a login that does not come from a mock ends the call."""
-    backend = DeepvueBackend(client_id="c-1", client_secret="s-1", environment=Environment.MOCK)
+    backend = DeepvueBackend(client_id="c-1", client_secret="s-1", environment=fm.Environment.MOCK)
     backend.client.mount("https://", deepvue)
-    with pytest.raises(EnvironmentMismatch, match="The login failed") as caught:
+    with pytest.raises(fm.EnvironmentMismatch, match="The login failed") as caught:
         backend.match(make_call())
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert deepvue.asked(MATCH) == []
     backend.close()

@@ -1,5 +1,7 @@
 """Decisions: the table of yes or no, score and threshold, row by row, and what holds for all."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -165,7 +167,9 @@ def test_a_verdict_alone_is_no_fault(parsed):
 
 def test_the_table_is_whole():
     """Every yes or no stands to every threshold in one way."""
-    assert set(_verdict.TABLE) == {(yes, held) for yes in (True, False) for held in _verdict.Held}
+    assert set(_verdict.TABLE) == {
+        (yes, held) for yes in (True, False) for held in get_args(_verdict.Held)
+    }
 
 
 def test_how_the_scale_is_known(parsed):

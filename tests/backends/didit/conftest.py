@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,18 @@ import urllib3
 from fakes import picture
 from requests.adapters import BaseAdapter
 
-from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
+from facematch_core import (
+    FaceVerifier,
+    Image,
+    Operation,
+    Threshold,
+    ThresholdRule,
+    ThresholdSource,
+)
 from facematch_core.backend import LivenessCall, MatchCall
 from facematch_core.http import HttpReply
 from facematch_didit import DiditAccount, DiditBackend
+from facematch_mock_server import MockServer, card_sheet
 
 FOLDER = Path(__file__).parent / "answers"
 ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
@@ -41,6 +50,33 @@ class Canned(BaseAdapter):
 
     def close(self):
         pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A mock server for a module."""
+    with MockServer(seed=5) as running:
+        yield running
+
+
+@pytest.fixture
+def mock(server):
+    """The same, begun anew."""
+    server.control.reset()
+    return server
+
+
+@pytest.fixture
+def verifier(mock):
+    """A verifier that asks it; a new one has no connection yet, so it meets every fault."""
+    with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def cards():
+    """Two pictures of one person."""
+    return tuple(Image.from_bytes(card_sheet()[name].data) for name in ("p1", "p1-again"))
 
 
 @pytest.fixture(scope="session")
@@ -93,36 +129,22 @@ def parsed(backend, make_call):
 
 
 @pytest.fixture
-def canned():
+def canned(at_end):
     """A backend whose every call is answered with one reply, and what answers it."""
-    opened = []
-
-    def open_backend(status=200, body=b"", headers=None, **settings):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        adapter = Canned(status, body, headers)
-        backend = DiditBackend(**{"api_key": KEY} | settings)
-        backend.client.mount("https://", adapter)
-        opened.append(backend)
-        return backend, adapter
-
-    yield open_backend
-    for backend in opened:
-        backend.close()
+    return partial(answered_alike, at_end, DiditBackend)
 
 
 @pytest.fixture
-def account():
+def account(at_end):
     """An account whose every call is answered with one reply, and what answers it."""
-    opened = []
+    return partial(answered_alike, at_end, DiditAccount)
 
-    def open_account(status=200, body=b"", headers=None, **settings):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        adapter = Canned(status, body, headers)
-        account = DiditAccount(**{"api_key": KEY} | settings)
-        account.client.mount("https://", adapter)
-        opened.append(account)
-        return account, adapter
 
-    yield open_account
-    for account in opened:
-        account.close()
+def answered_alike(at_end, cls, status=200, body=b"", headers=None, **settings):
+    """A backend or an account whose every call is answered with one reply, and what answers it."""
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    adapter = Canned(status, body, headers)
+    opened = cls(**{"api_key": KEY} | settings)
+    opened.client.mount("https://", adapter)
+    at_end.callback(opened.close)
+    return opened, adapter

@@ -12,36 +12,13 @@ from mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, PATIENT_S, UNK
 from facematch_core import (
     Charged,
     Decision,
-    FaceVerifier,
-    Image,
     LivenessDecision,
     Operation,
     Retention,
 )
 from facematch_core.errors import OutcomeUnknown, VendorError
-from facematch_didit import DiditBackend
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import Fault, Kind, Stage
 from facematch_mock_server.faults import POSSIBLE
-
-
-@pytest.fixture(scope="module")
-def mock():
-    """One server; each test begins its world anew."""
-    with MockServer(seed=5) as server:
-        yield server
-
-
-@pytest.fixture
-def verifier(mock):
-    """A verifier that asks it; a new one has no connection yet, so it meets every fault."""
-    with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def cards():
-    """Two pictures of one person."""
-    return tuple(Image.from_bytes(card_sheet()[name].data) for name in ("p1", "p1-again"))
 
 
 @pytest.fixture

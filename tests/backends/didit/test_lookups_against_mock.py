@@ -5,14 +5,13 @@ import pytest
 from facematch_core import (
     Charged,
     Environment,
-    FaceVerifier,
     InsufficientCredit,
     OutcomeUnknown,
     Reconciled,
     Retention,
     WarningCode,
 )
-from facematch_didit import AgeDecision, DiditAccount, DiditBackend, SearchDecision, SearchMode
+from facematch_didit import AgeDecision, DiditAccount, SearchDecision, SearchMode
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
 
 EDITIONS = ("2026-03", "2026-07", "2026-11")
@@ -24,18 +23,6 @@ P1, P1_AGAIN = SHEET["p1"].data, SHEET["p1-again"].data
 def server(request):
     with MockServer(edition=request.param, seed=5) as running:
         yield running
-
-
-@pytest.fixture
-def mock(server):
-    server.control.reset()
-    return server
-
-
-@pytest.fixture
-def verifier(mock):
-    with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,23 +11,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter
 
-from facematch_core import (
-    AuthenticationFailed,
-    CallRecord,
-    Charged,
-    Decision,
-    Environment,
-    FaceVerifier,
-    LivenessDecision,
-    Operation,
-    RateLimited,
-    Reconciled,
-    Threshold,
-    ThresholdRule,
-    ThresholdSource,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
+import facematch_core as fm
 from facematch_core.http import HttpClient
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
@@ -35,8 +19,8 @@ from facematch_didit.reconcile import DEADLINE_S, SKEW, window_of
 
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
-FIFTY = Threshold(50, ThresholdRule.ABOVE, ThresholdSource.CALLER)
-NINETY = Threshold(90, ThresholdRule.ABOVE, ThresholdSource.CALLER)
+FIFTY = fm.Threshold(50, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+NINETY = fm.Threshold(90, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
 
 
 def uid(number):
@@ -44,8 +28,8 @@ def uid(number):
 
 
 def attempt(**changes):
-    facts = {"id": ID, "operation": Operation.MATCH, "backend": "didit", "started_at": AT}
-    return CallRecord(**{**facts, "kept": True, "threshold": FIFTY} | changes)
+    facts = {"id": ID, "operation": fm.Operation.MATCH, "backend": "didit", "started_at": AT}
+    return fm.CallRecord(**{**facts, "kept": True, "threshold": FIFTY} | changes)
 
 
 def session(number, attempt_id=ID, after_s=1, service="match", score=87.36, **changes):
@@ -125,34 +109,34 @@ class Records(BaseAdapter):
 def look(records, given=None, *, deadline_s=None, **settings):
     backend = DiditBackend(api_key="didit-key-8c1f5e2ab9", **settings)
     backend.client.mount("https://", records)
-    with FaceVerifier(backend) as verifier:
+    with fm.FaceVerifier(backend) as verifier:
         return verifier.reconcile(given or attempt(), deadline_s=deadline_s)
 
 
 def test_one_record_with_the_id_is_the_call():
     """The result is what the call would have answered, paid, without our entry in the metadata."""
     told = look(Records(session(1, None), session(2), session(3, "another")))
-    assert told.outcome is Reconciled.FOUND
+    assert told.outcome is fm.Reconciled.FOUND
     result = told.result
-    assert (result.decision, result.score.value) == (Decision.MATCH, 87.36)
+    assert (result.decision, result.score.value) == (fm.Decision.MATCH, 87.36)
     assert (result.ids.call, result.ids.session) == (ID, uid(2))
     assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "n"})
-    assert (result.billing.charged, result.threshold) == (Charged.YES, FIFTY)
+    assert (result.billing.charged, result.threshold) == (fm.Charged.YES, FIFTY)
     assert "record" in result.billing.ground
 
 
 def test_the_rules_of_the_call_hold():
     """A threshold of review, and one that Didit passed over, make of it what they always do."""
     weak = attempt(review_threshold=NINETY)
-    assert look(Records(session(1)), weak).result.decision is Decision.REVIEW
-    assert look(Records(session(1, score=41.0))).result.decision is Decision.REVIEW
+    assert look(Records(session(1)), weak).result.decision is fm.Decision.REVIEW
+    assert look(Records(session(1, score=41.0))).result.decision is fm.Decision.REVIEW
 
 
 def test_liveness_is_found_as_such():
     """By the other service, as the other kind of result."""
     records = Records(session(1, service="liveness"))
-    told = look(records, attempt(operation=Operation.LIVENESS))
-    assert told.result.decision is LivenessDecision.LIVE
+    told = look(records, attempt(operation=fm.Operation.LIVENESS))
+    assert told.result.decision is fm.LivenessDecision.LIVE
     assert records.asked[0][1]["api_service"] == "PASSIVE_LIVENESS"
 
 
@@ -190,13 +174,13 @@ def test_the_window_allows_for_clocks_and_patience():
 def test_no_record_is_not_yet(records):
     """Nothing is claimed of a call that is not there."""
     told = look(records)
-    assert (told.outcome, told.result) == (Reconciled.NOT_YET, None)
+    assert (told.outcome, told.result) == (fm.Reconciled.NOT_YET, None)
 
 
 def test_a_record_that_was_deleted_meanwhile_is_passed_over():
     """Between the list and the look somebody deleted it."""
     told = look(Records(session(1), session(2, "other"), gone={uid(1)}))
-    assert told.outcome is Reconciled.NOT_YET
+    assert told.outcome is fm.Reconciled.NOT_YET
 
 
 @pytest.mark.parametrize("off_s", [-7 * 3600, -1200, 1200, 7 * 3600])
@@ -205,7 +189,7 @@ def test_a_wrong_clock_hides_nothing(off_s):
     others = [session(n, "other", after_s=n) for n in range(3, 6)]
     records = Records(session(1, after_s=off_s), session(2, "other"), *others)
     told = look(records)
-    assert (told.outcome, told.result.ids.session) == (Reconciled.FOUND, uid(1))
+    assert (told.outcome, told.result.ids.session) == (fm.Reconciled.FOUND, uid(1))
     assert len(records.decisions) == len(set(records.decisions)) == 5
 
 
@@ -213,21 +197,21 @@ def test_a_reference_that_was_changed_hides_nothing():
     """A framework may trim it; what the vendor stored is then not what the list is asked for."""
     records = Records(session(1), session(2, "other", vendor_data="x"))
     told = look(records, attempt(caller_ref=" emp-0042 "))
-    assert told.outcome is Reconciled.FOUND
+    assert told.outcome is fm.Reconciled.FOUND
     assert [query.get("vendor_data") for query in records.lists] == [" emp-0042 ", None]
 
 
 def test_a_reference_of_white_space_is_not_asked_for():
     """No list can be asked for it, and an attempt of an older version may have it."""
     records = Records(session(1, vendor_data="  "))
-    assert look(records, attempt(caller_ref="  ")).outcome is Reconciled.FOUND
+    assert look(records, attempt(caller_ref="  ")).outcome is fm.Reconciled.FOUND
     assert all("vendor_data" not in query for query in records.lists)
 
 
 def test_not_yet_names_the_days_and_the_clock():
     """Both looks came to an end, and what they rest on is said."""
     told = look(Records(session(1, "other", after_s=7200)))
-    assert told.outcome is Reconciled.NOT_YET
+    assert told.outcome is fm.Reconciled.NOT_YET
     assert "of 2026-07-02 (UTC)" in told.reason
     assert "the clock of this machine" in told.reason
     late = attempt(started_at=AT.replace(hour=23, minute=55))
@@ -240,33 +224,33 @@ def test_more_than_can_be_looked_through_on_those_days(monkeypatch):
     monkeypatch.setattr("facematch_didit.reconcile.MAX_CANDIDATES", 3)
     records = Records(session(1, "other"), *others)
     told = look(records)
-    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert told.outcome is fm.Reconciled.CANNOT_KNOW
     assert "the clock of this machine" in told.reason
     assert len(records.decisions) == 3
     monkeypatch.undo()
     monkeypatch.setattr("facematch_didit.reconcile.MAX_ROWS", 4)
     told = look(Records(session(1, "other"), *others))
-    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert told.outcome is fm.Reconciled.CANNOT_KNOW
 
 
 def test_two_records_are_no_answer():
     """One id in two records: something repeated the call, and neither is the one."""
     told = look(Records(session(1), session(2)))
-    assert (told.outcome, told.result) == (Reconciled.CANNOT_KNOW, None)
+    assert (told.outcome, told.result) == (fm.Reconciled.CANNOT_KNOW, None)
     assert told.reason.startswith("2 of Didit's records")
 
 
 def test_an_unreadable_record_hides_neither_the_call_nor_the_doubt():
     """The call is found beside it; without the call nobody can say that it is not there."""
     odd = session(1, None, features="all of them")
-    assert look(Records(odd, session(2))).outcome is Reconciled.FOUND
-    assert look(Records(odd)).outcome is Reconciled.CANNOT_KNOW
+    assert look(Records(odd, session(2))).outcome is fm.Reconciled.FOUND
+    assert look(Records(odd)).outcome is fm.Reconciled.CANNOT_KNOW
 
 
 def test_a_record_without_one_result_is_no_answer():
     """A kept face match tells one comparison."""
     told = look(Records(session(1, face_matches=None)))
-    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert told.outcome is fm.Reconciled.CANNOT_KNOW
     assert "0 results" in told.reason
 
 
@@ -274,9 +258,9 @@ def test_a_record_without_one_result_is_no_answer():
     ("given", "settings"),
     [
         (attempt(kept=False), {}),
-        (attempt(), {"environment": Environment.SANDBOX}),
-        (attempt(operation=Operation.SEARCH), {}),
-        (attempt(operation=Operation.AGE), {}),
+        (attempt(), {"environment": fm.Environment.SANDBOX}),
+        (attempt(operation=fm.Operation.SEARCH), {}),
+        (attempt(operation=fm.Operation.AGE), {}),
     ],
     ids=["nothing kept", "sandbox", "search", "age"],
 )
@@ -284,7 +268,7 @@ def test_where_nothing_can_be_known_nothing_is_asked(given, settings):
     """A sentence says why."""
     records = Records(session(1))
     told = look(records, given, **settings)
-    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert told.outcome is fm.Reconciled.CANNOT_KNOW
     assert told.reason.endswith(".")
     assert records.asked == []
 
@@ -294,29 +278,29 @@ def test_too_many_records_are_no_answer(monkeypatch):
     others = [session(n, "other", after_s=n) for n in range(1, 6)]
     monkeypatch.setattr("facematch_didit.reconcile.MAX_CANDIDATES", 3)
     told = look(Records(*others))
-    assert told.outcome is Reconciled.CANNOT_KNOW
+    assert told.outcome is fm.Reconciled.CANNOT_KNOW
     monkeypatch.undo()
     monkeypatch.setattr("facematch_didit.reconcile.MAX_ROWS", 4)
     records = Records(*others)
-    assert look(records).outcome is Reconciled.CANNOT_KNOW
+    assert look(records).outcome is fm.Reconciled.CANNOT_KNOW
     assert len(records.decisions) == 4
 
 
 @pytest.mark.parametrize(
     ("refusal", "error"),
     [
-        ((403, {"detail": "You do not have permission."}), AuthenticationFailed),
-        ((401, {"detail": "Invalid API Key."}), AuthenticationFailed),
-        ((429, {"detail": "Too many."}), RateLimited),
-        ((502, b"<html>"), VendorUnavailable),
-        ((500, {"detail": "Oh."}), VendorUnavailable),
+        ((403, {"detail": "You do not have permission."}), fm.AuthenticationFailed),
+        ((401, {"detail": "Invalid API Key."}), fm.AuthenticationFailed),
+        ((429, {"detail": "Too many."}), fm.RateLimited),
+        ((502, b"<html>"), fm.VendorUnavailable),
+        ((500, {"detail": "Oh."}), fm.VendorUnavailable),
     ],
 )
 def test_what_the_vendor_refuses_is_raised(refusal, error):
     """As what it is; looking costs nothing."""
     with pytest.raises(error) as caught:
         look(Records(refusal=refusal))
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert caught.value.ids.call == ID
 
 
@@ -337,9 +321,9 @@ def test_the_deadline_covers_the_whole_search(monkeypatch):
     clock = ManualClock()
     monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
     records = Slow(clock, *(session(n, "other", after_s=n) for n in range(1, 6)))
-    with pytest.raises(VendorUnavailable, match="ran out") as caught:
+    with pytest.raises(fm.VendorUnavailable, match="ran out") as caught:
         look(records, deadline_s=4.5)
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert len(records.asked) <= 5
 
 
@@ -366,12 +350,12 @@ def test_a_list_that_never_ends(monkeypatch):
     clock = ManualClock()
     monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
     records = Endless(clock, session(1))
-    with pytest.raises(UnexpectedResponse, match="no end of it") as caught:
+    with pytest.raises(fm.UnexpectedResponse, match="no end of it") as caught:
         look(records)
-    assert caught.value.billing.charged is Charged.NO
+    assert caught.value.billing.charged is fm.Charged.NO
     assert len(records.asked) < 50
     began = clock.monotonic()
-    with pytest.raises(VendorUnavailable, match="ran out"):
+    with pytest.raises(fm.VendorUnavailable, match="ran out"):
         look(Endless(clock, session(1), new=True))
     assert clock.monotonic() - began < DEADLINE_S + 1
 
@@ -379,4 +363,4 @@ def test_a_list_that_never_ends(monkeypatch):
 def test_an_old_attempt_may_lack_its_threshold():
     """Then Didit's verdict counts alone, as in any call without one."""
     bare = attrs.evolve(attempt(), threshold=None)
-    assert look(Records(session(1)), bare).result.decision is Decision.MATCH
+    assert look(Records(session(1)), bare).result.decision is fm.Decision.MATCH

@@ -18,7 +18,7 @@ from facematch_core import (
     UnexpectedResponse,
 )
 from facematch_didit import DiditBackend
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import Fault, Kind, Stage, card_sheet
 
 SHEET = card_sheet()
 PROBE, REFERENCE, OTHER = (Image.from_bytes(SHEET[name].data) for name in ("p1", "p1-again", "p2"))
@@ -40,18 +40,6 @@ class Now:
 
     def sleep(self, seconds):
         self._ticks += seconds
-
-
-@pytest.fixture(scope="module")
-def server():
-    with MockServer(seed=5) as running:
-        yield running
-
-
-@pytest.fixture
-def mock(server):
-    server.control.reset()
-    return server
 
 
 @pytest.fixture

@@ -3,29 +3,16 @@
 import pytest
 from mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, WHOLE_CASES
 
-from facematch_core import Charged, Decision, FaceVerifier, Image
+from facematch_core import Charged, Decision, FaceVerifier
 from facematch_core.errors import RateLimited, VendorError, VendorUnavailable
 from facematch_core.resilience import Retry
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import Fault, Kind, Stage
 
 TRIES = 3
 #: What may be made again; all others end the call.
 AGAIN = {(VendorUnavailable, Charged.NO), (RateLimited, Charged.NO)}
-
-
-@pytest.fixture(scope="module")
-def mock():
-    """One server; each test begins its world anew."""
-    with MockServer(seed=5) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cards():
-    """Two pictures of one person."""
-    return tuple(Image.from_bytes(card_sheet()[name].data) for name in ("p1", "p1-again"))
 
 
 @pytest.fixture

@@ -9,21 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core import (
-    Charged,
-    ConfigurationError,
-    Decision,
-    Environment,
-    FaceVerifier,
-    Image,
-    InvalidRequest,
-    ThresholdRule,
-    ThresholdSource,
-    Unsupported,
-    VendorUnavailable,
-    WarningCode,
-    open_verifier,
-)
+import facematch_core as fm
 from facematch_core.errors import BackendUnavailable
 from facematch_local import SCALE, LocalBackend, score_from_distance
 
@@ -31,7 +17,7 @@ PHOTOS = Path(__file__).parents[3] / "docs" / "photographs"
 
 
 def photo(name):
-    return Image.read(PHOTOS / f"{name}.jpg")
+    return fm.Image.read(PHOTOS / f"{name}.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +31,7 @@ def backend():
 @pytest.fixture(scope="module")
 def verifier(backend):
     """A verifier over it."""
-    return FaceVerifier(backend)
+    return fm.FaceVerifier(backend)
 
 
 SAME = [
@@ -70,10 +56,10 @@ def test_the_same_person(verifier, probe, reference):
     assert result.score.value == score_from_distance(result.score.raw)
     assert (result.threshold.value, result.threshold.rule, result.threshold.source) == (
         50,
-        ThresholdRule.AT_LEAST,
-        ThresholdSource.DEFAULT,
+        fm.ThresholdRule.AT_LEAST,
+        fm.ThresholdSource.DEFAULT,
     )
-    assert (result.billing.charged, result.environment) == (Charged.NO, Environment.LOCAL)
+    assert (result.billing.charged, result.environment) == (fm.Charged.NO, fm.Environment.LOCAL)
     box = result.probe_faces[0].box
     assert 0 <= box.left < box.right <= box.of_width
     assert 0 <= box.top < box.bottom <= box.of_height
@@ -83,7 +69,7 @@ def test_the_same_person(verifier, probe, reference):
 def test_different_people(verifier, probe, reference):
     """No match, with a score all the same."""
     result = verifier.verify(photo(probe), photo(reference))
-    assert result.decision is Decision.NO_MATCH
+    assert result.decision is fm.Decision.NO_MATCH
     assert 0 <= result.score.value < 50
 
 
@@ -93,7 +79,7 @@ def test_the_known_limit(verifier):
     assert result.is_match
     assert verifier.verify(
         photo("Family2-Lady2"), photo("Family2-Man1"), threshold=60
-    ).decision is (Decision.NO_MATCH)
+    ).decision is (fm.Decision.NO_MATCH)
 
 
 def test_the_edge_is_on_the_rounded_score(verifier):
@@ -108,12 +94,12 @@ def test_the_edge_is_on_the_rounded_score(verifier):
 def test_no_face_is_inconclusive(verifier):
     """Not a mismatch: nothing was compared."""
     result = verifier.verify(photo("no-face-cat"), photo("grace-hopper"))
-    assert result.decision is Decision.INCONCLUSIVE
+    assert result.decision is fm.Decision.INCONCLUSIVE
     assert (result.score, result.probe_faces) == (None, ())
-    assert [w.code for w in result.warnings] == [WarningCode.NO_FACE]
+    assert [w.code for w in result.warnings] == [fm.WarningCode.NO_FACE]
     assert "probe" in result.warnings[0].text
     both = verifier.verify(photo("no-face-cat"), photo("no-face-cat"))
-    assert [w.code for w in both.warnings] == [WarningCode.NO_FACE] * 2
+    assert [w.code for w in both.warnings] == [fm.WarningCode.NO_FACE] * 2
 
 
 def test_several_faces_are_told(verifier):
@@ -122,14 +108,14 @@ def test_several_faces_are_told(verifier):
     assert len(result.probe_faces) == 4
     widths = [face.box.right - face.box.left for face in result.probe_faces]
     assert widths == sorted(widths, reverse=True)
-    assert WarningCode.MULTIPLE_FACES in {w.code for w in result.warnings}
+    assert fm.WarningCode.MULTIPLE_FACES in {w.code for w in result.warnings}
 
 
 def test_a_picture_in_many_pairs_is_embedded_once():
     """M pictures in all their pairs are M embeddings, also with two threads at work."""
     names = ["Family1-Dad1", "Family1-Dad2", "Family1-Mom1", "Family2-Man1"]
     with contextlib.closing(LocalBackend()) as backend:
-        verifier = FaceVerifier(backend)
+        verifier = fm.FaceVerifier(backend)
         pairs = itertools.product([photo(n) for n in names], [photo(n) for n in names])
         outcomes = list(verifier.verify_many(pairs, max_workers=2))
         assert all(o.error is None for o in outcomes)
@@ -141,7 +127,7 @@ def test_the_cache_is_bounded():
     a, b = photo("Family1-Dad1"), photo("Family1-Dad2")
     for size, computed in ((0, 4), (1, 4), (2, 2)):
         with contextlib.closing(LocalBackend(cached_pictures=size)) as backend:
-            verifier = FaceVerifier(backend)
+            verifier = fm.FaceVerifier(backend)
             verifier.verify(a, b)
             verifier.verify(a, b)
             assert backend.pictures_computed == computed
@@ -176,22 +162,22 @@ def test_embeddings_give_the_scores_of_the_matrix(backend):
 @pytest.mark.parametrize("workers", [0, -1, True, "2"])
 def test_workers_are_counted(backend, workers):
     """From 1 on, for embeddings as for the matrix."""
-    with pytest.raises(InvalidRequest, match="max_workers"):
+    with pytest.raises(fm.InvalidRequest, match="max_workers"):
         backend.embeddings([], max_workers=workers)
 
 
 def test_liveness_is_no_capability(verifier):
     """No made-up value."""
-    with pytest.raises(Unsupported):
+    with pytest.raises(fm.Unsupported):
         verifier.check_liveness(photo("grace-hopper"))
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotate_finds_a_turned_face(verifier, degrees):
     """Without it the turned picture has no face; with it the result tells the turn."""
-    turned = Image.from_pil(photo("grace-hopper").to_pil().rotate(degrees, expand=True))
+    turned = fm.Image.from_pil(photo("grace-hopper").to_pil().rotate(degrees, expand=True))
     reference = photo("grace-hopper-card")
-    assert verifier.verify(turned, reference).decision is Decision.INCONCLUSIVE
+    assert verifier.verify(turned, reference).decision is fm.Decision.INCONCLUSIVE
     result = verifier.verify(turned, reference, rotate=True)
     assert result.is_match
     assert result.probe_faces[0].rotation == degrees
@@ -205,7 +191,7 @@ def test_without_the_extra(monkeypatch):
         importlib.util, "find_spec", lambda name, *a: None if name == "dlib" else find(name, *a)
     )
     with pytest.raises(BackendUnavailable) as caught:
-        open_verifier("local")
+        fm.open_verifier("local")
     message = str(caught.value)
     for said in ("dlib-bin", 'pip install "facematch-core[local]"', "180 MB", "commercially"):
         assert said in message
@@ -214,7 +200,7 @@ def test_without_the_extra(monkeypatch):
 @pytest.mark.parametrize("size", [-1, 1.5, True, "10", 10**7])
 def test_odd_settings(size):
     """Refused when opened."""
-    with pytest.raises(ConfigurationError, match="cached_pictures"):
+    with pytest.raises(fm.ConfigurationError, match="cached_pictures"):
         LocalBackend(cached_pictures=size)
 
 
@@ -238,11 +224,11 @@ def test_the_deadline():
             return super().compare(call)
 
     with contextlib.closing(Stuck()) as backend:
-        with pytest.raises(VendorUnavailable) as caught:
-            FaceVerifier(backend).verify(
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            fm.FaceVerifier(backend).verify(
                 photo("Family1-Dad1"), photo("Family1-Dad2"), deadline_s=0.05
             )
-        assert caught.value.billing.charged is Charged.NO
+        assert caught.value.billing.charged is fm.Charged.NO
         release.set()
 
 
@@ -275,7 +261,7 @@ def test_an_error_in_one_thread_reaches_all_that_wait(backend):
 def test_closed_and_opened_again():
     """What was remembered is gone after close."""
     backend = LocalBackend()
-    FaceVerifier(backend).verify(photo("Family1-Dad1"), photo("Family1-Dad2"))
+    fm.FaceVerifier(backend).verify(photo("Family1-Dad1"), photo("Family1-Dad2"))
     backend.close()
     backend.close()
     assert len(backend._cache) == 0

@@ -10,7 +10,6 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter
 
-from facematch_core.testing import ManualClock
 from facematch_didit.account import DiditAccount
 
 FOLDER = Path(__file__).parent / "answers"
@@ -64,23 +63,14 @@ def answers():
 
 
 @pytest.fixture
-def clock():
-    """Time that passes only in pauses."""
-    return ManualClock()
-
-
-@pytest.fixture
-def scripted(key, clock):
+def scripted(key, clock, at_end):
     """Opens an account whose calls are answered as told: (status, body[, headers]) or an error."""
-    opened = []
 
     def open_account(*told, **settings):
         account = DiditAccount(**{"api_key": key, "clock": clock} | settings)
         script = Script(told)
         account.client.mount("https://", script)
-        opened.append(account)
+        at_end.callback(account.close)
         return account, script
 
-    yield open_account
-    for account in opened:
-        account.close()
+    return open_account

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_didit.cli._texts import shown_address
+from facematch_didit.cli.webhooks import shown_address
 
 URL = "https://hooks.firm.io/didit?token=of-this-test"
 

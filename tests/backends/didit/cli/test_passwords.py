@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_didit.cli._passwords import fault
+from facematch_didit.cli.accounts import fault
 
 
 def test_a_good_one(person):

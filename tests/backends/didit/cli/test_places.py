@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facematch_core import ConfigurationError
-from facematch_didit.cli._places import Chosen, chosen
+from facematch_didit.cli._common import Chosen, chosen
 
 LOCAL = '[profiles.desk]\nbackend = "local"\n'
 DIDIT = '[profiles.{}]\nbackend = "didit"\n'
@@ -100,7 +100,7 @@ def test_a_broken_file(run):
     configured("[")
     answer = run("balance", here=False)
     assert answer.exit_code == 4
-    assert "facematch.toml is no TOML" in answer.stderr
+    assert "facematch.toml is not valid TOML" in answer.stderr
 
 
 def test_a_strange_host_gets_no_key(run):

@@ -90,9 +90,7 @@ def test_a_search_or_an_age_is_never_zero(run, mock, call):
     assert answer.exit_code == 3, answer.output
     assert answer.stdout.startswith("APPROVED")
     assert ("estimation of age: estimated" in answer.stdout) is (call == "estimate_age")
-    assert ("age: 40, against a minimum that is not told" in answer.stdout) is (
-        call == "estimate_age"
-    )
+    assert ("age: 40, against an unknown minimum" in answer.stdout) is (call == "estimate_age")
 
 
 def test_what_a_decision_tells(run, kept):
