@@ -6,8 +6,6 @@ import attrs
 import mock_didit as didit
 from mock_didit import control
 
-from facematch_mock_server.faults import Fault
-
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 SETTINGS = (
     {"vendor": "azure"},
@@ -67,12 +65,6 @@ def itself(engine):
     return engine.handle(verify(*[faces[0]["faceId"] if "error" not in faces else UUID] * 2))
 
 
-def answered(status):
-    """The answer of a fault."""
-    fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: engine.answer_of(fault, verify())
-
-
 SCENARIOS = {
     "compared": (
         of_pictures(),
@@ -108,5 +100,7 @@ SCENARIOS = {
         control("clock/advance", {"seconds": 1}),
         verify(),
     ),
-    "faults": tuple(answered(status) for status in (400, 401, 403, 404, 429, 500, 503)),
+    "faults": tuple(
+        didit.struck(status, verify()) for status in (400, 401, 403, 404, 429, 500, 503)
+    ),
 }

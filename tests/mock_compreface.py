@@ -7,8 +7,6 @@ import attrs
 import mock_didit as didit
 from mock_didit import control, multipart, picture
 
-from facematch_mock_server.faults import Fault
-
 PATH = "/api/v1/verification/verify"
 UUID = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
 SETTINGS = ({"vendor": "compreface"},)
@@ -33,12 +31,6 @@ def in_json(**more):
     fields = {"source_image": text, "target_image": text, **more}
     body = json.dumps({name: value for name, value in fields.items() if value is not None})
     return didit.request(PATH, body.encode(), "application/json", key="mock-live-key")
-
-
-def answered(status):
-    """The answer of a fault."""
-    fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: engine.answer_of(fault, verify())
 
 
 SCENARIOS = {
@@ -77,5 +69,5 @@ SCENARIOS = {
         attrs.evolve(in_json(), body=b"["),
         attrs.evolve(verify(), method="PUT"),
     ),
-    "faults": tuple(answered(status) for status in (400, 500, 503)),
+    "faults": tuple(didit.struck(status, verify()) for status in (400, 500, 503)),
 }

@@ -7,6 +7,7 @@ import attrs
 from mock_worlds import app_of, world_of
 
 from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.faults import Fault
 from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
@@ -22,6 +23,14 @@ LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
 START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
 BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
 FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gender="female")
+#: The same as answers show it.
+FACE_SHOWN = {
+    "bbox": [212, 148, 604, 690],
+    "confidence": 0.741206,
+    "age": 34.12,
+    "gender": "female",
+    "race": None,
+}
 #: What a picture may begin with, for a vendor that looks at that.
 STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-")
 SMALLER = SeenFace(box=(10, 20, 130, 150))
@@ -153,3 +162,9 @@ def control(path, body=None, *, method=None, **more):
 def new_engine(**settings):
     """An engine over a world that always does the same."""
     return app_of(new_world(**settings))
+
+
+def struck(status, asked):
+    """The answer of a fault to a request."""
+    fault = Fault(stage="answer", kind="status", status=status)
+    return lambda engine: engine.answer_of(fault, asked)

@@ -1,23 +1,13 @@
 """What every fault of the mock ends in for a caller of `DiditBackend`: (error or None, billed)."""
 
-from facematch_core import Charged
-from facematch_core.errors import (
-    AuthenticationFailed,
-    DeadlineExceeded,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
+from facematch_core import Charged, errors
 from facematch_mock_server import Kind, Stage
 from facematch_mock_server.faults import CARRIED_OUT
 
-UNKNOWN = (OutcomeUnknown, Charged.UNKNOWN)
-LATE = (DeadlineExceeded, Charged.UNKNOWN)
+UNKNOWN = (errors.OutcomeUnknown, Charged.UNKNOWN)
+LATE = (errors.DeadlineExceeded, Charged.UNKNOWN)
 FINE = (None, Charged.YES)
-UNREADABLE = (UnexpectedResponse, Charged.YES)
+UNREADABLE = (errors.UnexpectedResponse, Charged.YES)
 
 #: In time, and never; a fault without a time has None.
 SOON_S, NEVER_S = 0.01, 3600.0
@@ -28,7 +18,7 @@ PATIENT_S, DEADLINE_S = 20.0, 0.25
 #: changes no answer, only the ledger; None stands for both.
 ON_THE_WIRE = {
     # A reset may overtake the end of connect(), and then nothing was sent.
-    (Stage.CONNECT, Kind.RESET, None): (UNKNOWN, (VendorUnavailable, Charged.NO)),
+    (Stage.CONNECT, Kind.RESET, None): (UNKNOWN, (errors.VendorUnavailable, Charged.NO)),
     (Stage.CONNECT, Kind.TRUNCATE, None): (UNKNOWN,),
     (Stage.CONNECT, Kind.DELAY, SOON_S): (FINE,),
     (Stage.CONNECT, Kind.DELAY, NEVER_S): (LATE,),
@@ -56,28 +46,28 @@ ANSWERS = {
     (Kind.WRONG_JSON, 200): UNREADABLE,
     (Kind.STATUS, 200): UNREADABLE,
     # Some gateway's refusal: it says nothing about the key.
-    (Kind.HTML, 403): (PermissionDenied, Charged.NO),
-    (Kind.HTML, 429): (RateLimited, Charged.NO),
+    (Kind.HTML, 403): (errors.PermissionDenied, Charged.NO),
+    (Kind.HTML, 429): (errors.RateLimited, Charged.NO),
     (Kind.HTML, 500): UNKNOWN,
     (Kind.HTML, 502): UNKNOWN,
     (Kind.HTML, 504): UNKNOWN,
-    (Kind.WRONG_JSON, 400): (RequestRejected, Charged.NO),
+    (Kind.WRONG_JSON, 400): (errors.RequestRejected, Charged.NO),
     (Kind.WRONG_JSON, 502): UNKNOWN,
     # A body in the form of Didit's errors is believed, but not where it is a gateway's status.
     (Kind.JSON, 200): UNREADABLE,
-    (Kind.JSON, 400): (RequestRejected, Charged.NO),
-    (Kind.JSON, 500): (VendorUnavailable, Charged.NO),
+    (Kind.JSON, 400): (errors.RequestRejected, Charged.NO),
+    (Kind.JSON, 500): (errors.VendorUnavailable, Charged.NO),
     (Kind.JSON, 502): UNKNOWN,
-    (Kind.JSON, 503): (VendorUnavailable, Charged.NO),
+    (Kind.JSON, 503): (errors.VendorUnavailable, Charged.NO),
     (Kind.JSON, 504): UNKNOWN,
-    (Kind.STATUS, 400): (RequestRejected, Charged.NO),
-    (Kind.STATUS, 401): (AuthenticationFailed, Charged.NO),
-    (Kind.STATUS, 403): (AuthenticationFailed, Charged.NO),
-    (Kind.STATUS, 404): (RequestRejected, Charged.NO),
-    (Kind.STATUS, 405): (RequestRejected, Charged.NO),
-    (Kind.STATUS, 413): (RequestRejected, Charged.NO),
-    (Kind.STATUS, 415): (RequestRejected, Charged.NO),
-    (Kind.STATUS, 429): (RateLimited, Charged.NO),
+    (Kind.STATUS, 400): (errors.RequestRejected, Charged.NO),
+    (Kind.STATUS, 401): (errors.AuthenticationFailed, Charged.NO),
+    (Kind.STATUS, 403): (errors.AuthenticationFailed, Charged.NO),
+    (Kind.STATUS, 404): (errors.RequestRejected, Charged.NO),
+    (Kind.STATUS, 405): (errors.RequestRejected, Charged.NO),
+    (Kind.STATUS, 413): (errors.RequestRejected, Charged.NO),
+    (Kind.STATUS, 415): (errors.RequestRejected, Charged.NO),
+    (Kind.STATUS, 429): (errors.RateLimited, Charged.NO),
     # The mock answers these with a page of HTML, because no document tells Didit's words.
     (Kind.STATUS, 500): UNKNOWN,
     (Kind.STATUS, 502): UNKNOWN,

@@ -181,3 +181,11 @@ SCENARIOS = {
         ),
     ),
 }
+
+
+def with_one_due(new):
+    """An engine with a destination on the loopback, and one delivery that is due."""
+    engine = didit.new_engine()
+    new(engine, HOOK)
+    engine.handle(didit.match())
+    return engine

@@ -12,6 +12,7 @@ from unittest import mock
 import attrs
 import boto3
 import botocore.auth
+import mock_didit as didit
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -19,7 +20,6 @@ from mock_didit import START, control
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
-from facematch_mock_server.faults import Fault
 from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
@@ -134,12 +134,6 @@ def late(minutes):
     return signed(pair(), at=START + dt.timedelta(minutes=minutes))
 
 
-def answered(status):
-    """The answer of a fault."""
-    fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: engine.answer_of(fault, compare())
-
-
 SCENARIOS = {
     "compare": (
         compare(),
@@ -181,5 +175,5 @@ SCENARIOS = {
         control("limits", {"second": None, "increase": 0}),
         compare(),
     ),
-    "faults": tuple(answered(status) for status in (400, 404, 500, 503)),
+    "faults": tuple(didit.struck(status, compare()) for status in (400, 404, 500, 503)),
 }

@@ -120,9 +120,21 @@ class Ways:
             register(rsps, self.worlds[2].app, [self.url], now=lambda: START)
             return self._by(self.plain, sent)
 
+    def alike(self, sent):
+        """The answer to a request, which is the same whatever way it takes."""
+        expected = self.by_socket(sent)
+        assert self.by_adapter(sent) == expected
+        assert self.by_responses(sent) == expected
+        return expected
+
     def _by(self, session, sent):
         answer = session.send(prepare(sent, self.url), allow_redirects=False, timeout=10)
         return shown(answer.status_code, answer.raw.headers.items(), answer.content)
+
+    def check_state(self):
+        """The requests left the same behind in each world."""
+        first, *others = self.state()
+        assert all(other == first for other in others)
 
     def state(self):
         """What the requests left behind, in each world."""

@@ -1,5 +1,9 @@
 """One vendor of the mock without a server: its world, and the app that answers for it."""
 
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler
+
 from facematch_mock_server import world as worlds
 from facematch_mock_server.app import App
 from facematch_mock_server.vendors import vendor_named
@@ -35,3 +39,22 @@ def beside(world, vendor, **settings):
 def app_of(world):
     """What answers for the vendors of a world's state."""
     return App(world.server)
+
+
+@contextlib.contextmanager
+def serving(server, release):
+    """A server of the standard library that runs; `release` lets go of what it holds."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        release()
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """Prints nothing about requests."""
+
+    def log_message(self, *args):
+        pass

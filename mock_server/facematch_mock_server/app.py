@@ -74,6 +74,9 @@ class App:
         # What is answered is written down, whole, before anybody hears of it.
         with self.state.together():
             if self._control.owns(request):
+                if request.fault is not None:
+                    # What goes on here is not written down otherwise.
+                    self.note(request, request.fault)
                 return _marked(self._control.handle(request))
             vendor = self._of(request)
             return _marked(self._elsewhere(request) if vendor is None else vendor.handle(request))
@@ -106,9 +109,10 @@ class App:
         return _marked(self._logged(head, claims, claims.answer(key), "the body is too large"))
 
     def answer_of(self, fault: Fault, request: Request) -> Response:
-        """The answer of a fault at `Stage.ANSWER`, noted in the journal.
+        """The answer of a fault at `Stage.ANSWER`.
 
-        The call itself is not carried out: that is `handle`, for a fault that was executed.
+        The call itself is not carried out: that is `handle`, for a fault that was executed. If it
+        was, `handle` has written it down; else it is noted here, with what is known of it.
         """
         vendor = self._of(request)
         claims = (self.world if vendor is None else vendor.world).claims.citations()
@@ -125,8 +129,14 @@ class App:
             key = "fault.server" if fault.status >= 500 else "fault.other"
             response = claims.answer(key, status=fault.status)
         response = attrs.evolve(response, status=fault.status)
-        words = f"fault: {fault.stage} {fault.kind}"
-        return _marked(self._logged(request, claims, response, words))
+        response = response if response.claims else claims.sealed(response)
+        if not fault.executed:
+            words = f"fault: {fault.stage} {fault.kind}"
+            if vendor is None:
+                self._logged(request, claims, response, words)
+            else:
+                vendor.log(vendor.glimpse(request), response, note=words)
+        return _marked(response)
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
@@ -157,6 +167,7 @@ class App:
         return self._logged(request, claims, response, hint)
 
     def _logged(self, head: Head, claims: Citations, response: Response, note: str) -> Response:
+        fault = head.fault if isinstance(head, Request) else None
         if not response.claims:
             response = claims.sealed(response)
         self.world.log(
@@ -165,7 +176,7 @@ class App:
             status=response.status,
             fields=presentable(head.query),
             claims=response.claims,
-            note=note,
+            note=note if fault in (None, note) else f"{fault}; {note}",
         )
         return response
 
@@ -173,7 +184,7 @@ class App:
 def _routed(world: World) -> Routed:
     kind = world.kind
     if not isinstance(kind, Vendor):
-        raise TypeError(f"{kind.name} has no behaviour: it is no Vendor")
+        raise TypeError(f"{kind.name} has no behaviour: it is not a Vendor")
     return kind.behaviour(world)
 
 

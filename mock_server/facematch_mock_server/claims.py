@@ -51,8 +51,14 @@ class Origin:
     document: str
     read: str = READ
 
+    def where(self, comma: str) -> str:
+        """The document and when it was read, with `comma` between; for ours nothing was read."""
+        if self.known is Known.OURS:
+            return self.document
+        return f"{self.document}{comma}read {self.read}"
 
-OURS = Origin(Known.OURS, "none: our choice")
+
+OURS = Origin(Known.OURS, "our choice; no document says it")
 
 
 @attrs.frozen
@@ -111,21 +117,14 @@ def row(
     Args:
         key, value, origin, statement: As in `Claim`.
         when: A switch, then the values of it with which the claim is in force; None for always.
-        name: Tells claims of the same key apart.
+        name: Distinguishes claims of the same key.
     """
     return key, value, origin, statement, when, name
 
 
-def fact(
-    key: str,
-    origin: Origin,
-    statement: str,
-    *,
-    when: tuple[Any, ...] | None = None,
-    name: str = "",
-) -> tuple[Any, ...]:
-    """A row that plain code keeps, cited by the answers that rest on it."""
-    return key, None, origin, statement, when, name
+def fact(key: str, origin: Origin, statement: str, **more: Any) -> tuple[Any, ...]:
+    """A row that plain code keeps, cited by the answers that rest on it; `more` as for `row`."""
+    return row(key, None, origin, statement, **more)
 
 
 def table(vendor: str, *rows: tuple[Any, ...]) -> tuple[Claim, ...]:
@@ -315,7 +314,7 @@ def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = (
         claim.id,
         f"  {claim.statement}",
         f"  known: {claim.origin.known}",
-        f"  source: {claim.origin.document}, read {claim.origin.read}",
+        f"  source: {claim.origin.where(', ')}",
         f"  in force: {in_force(claim, switches)}",
     ]
     if claim.value is not None:
@@ -358,7 +357,7 @@ def claims_page(title: str, claims: Sequence[Claim], switches: Collection[str] =
                 f"`{claim.id}`",
                 claim.statement,
                 str(claim.origin.known),
-                f"{claim.origin.document}; read {claim.origin.read}",
+                claim.origin.where("; "),
                 in_force(claim, switches),
             )
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

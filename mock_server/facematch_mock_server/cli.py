@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,7 +36,9 @@ edition {edition}, scores by {engine}; every answer says that it comes from a mo
 
 
 #: Whoever tries two photographs of one person should not wonder.
-UNKNOWN = "a picture that is no test card is scored by its bytes: --engine local compares faces\n"
+UNKNOWN = (
+    "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
+)
 
 
 def _vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
@@ -64,7 +67,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     multiple=True,
     default=["didit"],
     is_eager=True,
-    help="Vendor to imitate; didit by default; repeatable. An unknown name lists those there are.",
+    help="Vendor to imitate; didit by default; repeatable. An unknown name lists the known ones.",
 )
 @click.option(
     "--edition",
@@ -72,7 +75,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     multiple=True,
     metavar="EDITION",
     shell_complete=_editions,
-    help="Edition of the vendor's documents: 2026-03, 2026-07 (default), 2026-11 of Didit's; with "
+    help="Edition of the vendor's documents: 2026-03, 2026-07 (default) or 2026-11 for Didit; with "
     "several vendors VENDOR=EDITION.",
 )
 @click.option(
@@ -80,7 +83,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     "switches",
     multiple=True,
     metavar="NAME=VALUE",
-    help="One behaviour that differs from the edition, such as boundary=inclusive or "
+    help="Change one behaviour of the edition, such as boundary=inclusive or "
     "deepvue.bad_token=401; repeatable.",
 )
 @click.option(
@@ -96,14 +99,14 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     "bands",
     multiple=True,
     metavar="CALL=SCORE",
-    help="Let what passes with a score up to this be In Review, such as liveness=60; repeatable.",
+    help="Send calls that pass with at most this score to review, such as liveness=60; repeatable.",
 )
 @click.option(
     "--latency",
     "latencies",
     multiple=True,
     metavar="CALL=SECONDS",
-    help="Let answers take that long, such as match=1.5 or match=0.8-2.5; repeatable.",
+    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds; repeatable.",
 )
 @click.option(
     "--port",
@@ -123,8 +126,8 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     type=click.Choice(["cards", "local", "simulated"]),
     default="cards",
     metavar="ENGINE",
-    help="What decides a score: cards (test cards, else the bytes; default), local (the real local "
-    "engine), simulated (made up, with known error rates).",
+    help="What decides a score: cards (test cards, other pictures by their bytes; default), local "
+    "(the real local engine) or simulated (made up, with known error rates).",
 )
 @click.option(
     "--engine-profile",
@@ -133,12 +136,12 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 )
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="One more live key; repeatable.")
 @click.option(
-    "--no-control", is_flag=True, help="Serve the vendors alone, without the control interface."
+    "--no-control", is_flag=True, help="Serve the vendors alone, without control API and console."
 )
 @click.option(
     "--control-token",
     metavar="TEXT",
-    help="Token that control requests must carry; needed beyond this machine.",
+    help="Token that control requests must carry in X-Mock-Token; needed beyond this machine.",
 )
 @click.option(
     "--seed", type=int, metavar="NUMBER", help="Make ids and random outcomes the same in every run."
@@ -159,13 +162,13 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 @click.option(
     "--show-pictures",
     is_flag=True,
-    help="Show in the console the pictures that are sent; they stay in memory.",
+    help="Show the pictures of each call in the console; they stay in memory.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
 
-    Each answers as its documents say, bills and throttles, and charges nobody.
+    Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
     """
     if ctx.invoked_subcommand is None:
         serve(**given)
@@ -257,7 +260,14 @@ def serve(
             # Behind a number sign the token stays in the browser: no server is sent it.
             token = f"#token={quote(control_token)}" if control_token else ""
             webbrowser.open(f"{server.url}/{token}")
-        stopped.wait()
+        wait_for(stopped)
+
+
+def wait_for(stopped: threading.Event) -> None:
+    """Wait until a signal sets it."""
+    # On Windows a wait without an end lets no Ctrl-C through.
+    while not stopped.wait(0.5 if sys.platform == "win32" else None):
+        pass
 
 
 def _opener(profile: str) -> Callable[[], FaceVerifier]:
@@ -320,10 +330,10 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}{end}"
 
 
-@command.command("explain", short_help="Say what a claim is and how it is known.")
+@command.command("explain", short_help="Explain one claim, and how we know it.")
 @click.argument("claim", required=False)
 def explain_command(claim: str | None) -> None:
-    """Say what a claim is and how it is known; without a name, list them."""
+    """Explain one claim, and how we know it; without a name, list all claims."""
     from facematch_mock_server.vendors import all_claims, explain
 
     if claim is None:
@@ -337,12 +347,12 @@ def explain_command(claim: str | None) -> None:
 
 
 def _pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
-    """What was typed as NAME=VALUE, by name."""
+    """What was typed as NAME=VALUE for an option, by name."""
     read: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise ValueError(f"--{option} is typed as NAME=VALUE, not {word!r:.60}")
+            raise ValueError(f"--{option} must be NAME=VALUE, not {word!r:.60}")
         if name in read:
             raise ValueError(f"--{option} {name:.60} is given twice")
         read[name] = value
@@ -421,15 +431,8 @@ def read_switches(kind: Vendor, words: Iterable[str]) -> dict[str, Any]:
         ValueError: a word without ``=``, a name that is unknown or there twice, or a value that
             does not fit.
     """
-    read: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise ValueError(f"a switch is typed as NAME=VALUE, not {word!r:.60}")
-        if name in read:
-            raise ValueError(f"the switch {name} is given twice")
-        read[name] = _value(kind, name, value)
-    return read
+    typed = _pairs("switch", words)
+    return {name: _value(kind, name, value) for name, value in typed.items()}
 
 
 def _value(kind: Vendor, name: str, typed: str) -> Any:
@@ -472,9 +475,9 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "score": float,
 }
 _TAKES = {
-    "count": "a whole number from 1 on",
-    "seconds": "a whole number from 1 on",
-    "limit": "a whole number from 0 on, or none",
+    "count": "a whole number from 1",
+    "seconds": "a whole number from 1",
+    "limit": "a whole number from 0, or none",
     "score": "a number from 0 to 100",
     "amount": "an amount from 0 on with at most four places",
 }

@@ -34,7 +34,7 @@ class VirtualClock:
         self._running = running
         self._base = machine
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
-            raise ValueError("the clock goes no further than the year 8999")
+            raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
         self._advanced_s = 0.0
         self._watchers: list[Callable[[dt.datetime, float], None]] = []
@@ -65,11 +65,11 @@ class VirtualClock:
             ValueError: it is negative or no finite number, or leads beyond the year 8999.
         """
         if not 0 <= seconds < 1e12:
-            raise ValueError("the clock is moved by a number of seconds from 0 on, forward only")
+            raise ValueError("the clock only goes forward, by a number of seconds from 0")
         self.now()
         with self._lock:
             if seconds > (LATEST - self._now).total_seconds():
-                raise ValueError("the clock goes no further than the year 8999")
+                raise ValueError("the clock cannot go beyond the year 8999")
             self._move(seconds)
             for watcher in self._watchers:
                 watcher(self._now, self._advanced_s)
@@ -102,7 +102,7 @@ class VirtualClock:
             self._watchers.append(watcher)
 
     def unwatch(self, watcher: Callable[[dt.datetime, float], None]) -> None:
-        """Tell it no more. Does nothing for one that is told nothing."""
+        """Call it no more. Does nothing for one that is not called."""
         with self._lock:
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
@@ -121,7 +121,7 @@ class Ids:
             be there in the next, so each has ids of its own.
 
     Attributes:
-        secret: 32 bytes to sign with, told to nobody and kept nowhere: random without a seed, and
+        secret: 32 bytes to sign with, shown to nobody and kept nowhere: random without a seed, and
             as easy to guess as the seed with one.
     """
 

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from .claims import Behaviours, Claim
-from .faults import Fault
+from .faults import Fault, Stage
 from .journal import Entry
 from .operations import Operation
-from .recognition.outcomes import UNSET, Kind, Likeness, SetOutcome, Unset
+from .recognition.outcomes import Kind, Likeness, SetOutcome
 from .services import FIRST_OWNER, Charge, Key, KeyKind, Rates, Session, amount
+from .state import UNSET, Unset
 from .vendors import explain
 from .vendors.base import Vendor
 from .world import World
@@ -85,7 +86,7 @@ class Control:
             blocklist, duplicate: Of a liveness check only: whether the vendor knows the face from
                 its blocklist or from another session, ``certain`` or ``possible``.
             age: Of a liveness check only, for an age estimation: of the largest face, 0-120 years;
-                None: it cannot be told.
+                None: it cannot be known.
             times: For how many calls, from 1 on; None for all.
             digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
             picture: Instead: only calls with this picture, as it is or as the library sends it,
@@ -140,7 +141,7 @@ class Control:
         raise ValueError(f'the edition {world.edition} has no "In Review" for {call}; {others}')
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
-        """The outcomes that still wait."""
+        """The outcomes that have not been used yet."""
         return tuple(getattr(self._world.recognizer, "outcomes", ()))
 
     def clear_outcomes(self) -> None:
@@ -185,8 +186,8 @@ class Control:
         self._world.server.faults.add(fault)
 
     def faults(self) -> tuple[Fault, ...]:
-        """The faults that still wait."""
-        return self._world.server.faults.rules
+        """The faults that have not struck yet."""
+        return self._world.server.faults.all
 
     def clear_faults(self) -> None:
         """Drop all faults."""
@@ -276,7 +277,9 @@ class Control:
         text = secrets.token_urlsafe(24) if key is None else key
         first = next(iter(self._world.kind.first_keys.values())).client
         if client is not None and not (first and client.isprintable() and client.strip()):
-            raise ValueError("client is a text, of a vendor whose keys have a client id")
+            raise ValueError(
+                "client must be a string, and the vendor one whose keys have a client id"
+            )
         made = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
         self._world.keys.add(text, made)
         return text
@@ -286,7 +289,7 @@ class Control:
         self._world.keys.revoke(key)
 
     def keys(self) -> tuple[Key, ...]:
-        """The keys without their texts."""
+        """The keys, without their secrets."""
         return self._world.keys.all()
 
     def limits(self) -> dict[str, int | None]:
@@ -356,7 +359,7 @@ class Control:
         return self._world.server.journal.entries
 
     def clear_journal(self) -> None:
-        """Forget what was asked."""
+        """Empty the journal."""
         self._world.server.journal.clear()
 
     def sessions(self) -> tuple[Session, ...]:
@@ -375,7 +378,7 @@ class Control:
 def _vendor(world: World) -> Vendor:
     kind = world.kind
     if not isinstance(kind, Vendor):
-        raise TypeError(f"{kind.name} is no Vendor")
+        raise TypeError(f"{kind.name} is not a Vendor")
     return kind
 
 
@@ -397,6 +400,11 @@ def _overview(control: Control) -> Any:
 
 def _add_fault(control: Control, **sent: Any) -> Fault:
     fault = Fault(**sent)
+    if fault.stage is Stage.CONNECT and fault.times is None:
+        raise ValueError(
+            "a fault at connect without an end would refuse the request that clears it, too: give "
+            "times, or use the stage mid_upload with a path of the vendor"
+        )
     control.add_fault(fault)
     return fault
 
@@ -436,7 +444,7 @@ def _set_policy(
 def _set_latency(control: Control, operation: str, seconds: float | Sequence[float]) -> Any:
     span: list[Any] = list(seconds) if isinstance(seconds, list) else [seconds]
     if not 1 <= len(span) <= 2:
-        raise ValueError("seconds is a number, or the least and the most")
+        raise ValueError("seconds must be a number, or the least and the most")
     control.set_latency(operation, *span)
     return control.latency()
 
@@ -485,15 +493,19 @@ _FAULT = {
 
 #: Of every vendor.
 OPERATIONS = (
-    Operation("GET", "", _overview, "What there is."),
+    Operation("GET", "", _overview, "All operations of this API."),
     Operation(
-        "GET", "outcomes", Control.outcomes, "The outcomes that still wait.", gives="outcomes"
+        "GET",
+        "outcomes",
+        Control.outcomes,
+        "The outcomes that have not been used yet.",
+        gives="outcomes",
     ),
     Operation(
         "POST",
         "outcomes",
         lambda control, kind, **sent: control.set_outcome(kind, **sent),
-        "Set what the next calls find.",
+        "Set the outcome of the next calls.",
         _OUTCOME,
     ),
     Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
@@ -501,7 +513,7 @@ OPERATIONS = (
         "GET",
         "policy",
         lambda control: {"effects": control.policy(), "bands": control.bands()},
-        "What warnings do to the verdict, where that was set.",
+        "What each warning does to the verdict, where you set it.",
     ),
     Operation(
         "POST",
@@ -510,15 +522,17 @@ OPERATIONS = (
         "Set what warnings do to the verdict, by tag, and review bands, by operation.",
         {"effects": "object", "bands": "object"},
     ),
-    Operation("GET", "faults", Control.faults, "The faults that still wait.", gives="faults"),
+    Operation(
+        "GET", "faults", Control.faults, "The faults that have not struck yet.", gives="faults"
+    ),
     Operation("POST", "faults", _add_fault, "Add a fault after the others.", _FAULT),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
-    Operation("GET", "latency", Control.latency, "How long answers take, where that was set."),
+    Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
     Operation(
         "POST",
         "latency",
         _set_latency,
-        "Answer an operation after that many seconds, or between two numbers of them.",
+        "Delay the answers of an operation by that many seconds, or by a random time between two.",
         {"operation!": "text", "seconds!": "seconds"},
     ),
     Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
@@ -539,12 +553,12 @@ OPERATIONS = (
         "Set the credit.",
         {"balance!": "any", "owner": "text"},
     ),
-    Operation("GET", "keys", Control.keys, "The keys without their texts.", gives="keys"),
+    Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
     Operation(
         "POST",
         "keys",
         _add_key,
-        "Let a key in.",
+        "Add a key.",
         {"kind": "text", "key": "text", "allowed": "flag", "expires": "date", "client": "text"},
         gives="key",
     ),
@@ -552,30 +566,30 @@ OPERATIONS = (
         "POST",
         "keys/revoke",
         lambda control, key: control.revoke_key(key),
-        "Take a key back.",
+        "Revoke a key.",
         {"key!": "text"},
     ),
-    Operation("GET", "limits", Control.limits, "Requests in a window, by scope."),
+    Operation("GET", "limits", Control.limits, "The rate limits, by scope."),
     Operation(
         "GET",
         "behaviours",
         Control.behaviours,
-        "Vendor, edition, what was switched, and all that may be.",
+        "Vendor, edition, the switches set, and all switches.",
     ),
     Operation(
         "GET",
         "journal",
         lambda control: [entry.to_dict() for entry in control.journal()],
-        "What was asked and answered.",
+        "The calls, with what was sent and answered.",
         gives="entries",
     ),
-    Operation("POST", "journal/clear", Control.clear_journal, "Forget what was asked."),
+    Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
     Operation("GET", "sessions", Control.sessions, "The saved calls.", gives="sessions"),
     Operation(
         "POST",
         "reset",
         _reset,
-        "Begin again, perhaps in another edition.",
+        "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"},
     ),
     Operation(
@@ -607,7 +621,7 @@ def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
         "POST",
         "limits",
         _set_limits,
-        "Change limits at once.",
+        "Change rate limits.",
         dict.fromkeys(vendor.rate_limits, "any"),
     )
     found = {(one.method, one.path): one for one in (*OPERATIONS, limits)}

@@ -93,10 +93,15 @@ class ControlApi:
                 return said(403, f"The control API needs its token in {TOKEN_HEADER}.")
         # What is no host ("[::1]evil.com", "127.0.0.1:80@evil") is not this machine.
         elif host_in(request.header("host") or "") not in _LOOPBACK:
-            return said(403, "The control API answers only under a loopback host name.")
+            return said(
+                403,
+                "The control API answers only under a loopback host name, such as 127.0.0.1.",
+            )
         json_body = media_type(request.header("content-type") or "") == "application/json"
         if request.method == "POST" and not json_body:
-            return said(415, "A change is sent as application/json.")
+            return said(
+                415, "Send a change as JSON, with the header Content-Type: application/json."
+            )
         return None
 
     def _control(self, world: World) -> Any:
@@ -118,9 +123,9 @@ def _object(request: Request) -> dict[str, Any]:
         # Fractions stay as they were written, so that amounts of money are exact.
         body = json.loads(request.body or b"{}", parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError):
-        raise ValueError("the body is no JSON") from None
+        raise ValueError("the body is not JSON") from None
     if not isinstance(body, dict):
-        raise ValueError("the body is no JSON object")  # noqa: TRY004 - one error for bad bodies
+        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - one error for bad bodies
     return body
 
 

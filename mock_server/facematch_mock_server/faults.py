@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 import math
 import random
-import threading
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from facematch_mock_server.messages import Head
+from facematch_mock_server.state import Kept
 
 #: Levels, so that whatever writes it down comes to an end.
 DEEPEST = 50
@@ -21,10 +21,10 @@ def own_json(value: Any, depth: int = 0) -> Any:
     """A copy of `value` as JSON holds it.
 
     Raises:
-        ValueError: it cannot stand in JSON, or is nested too deeply.
+        ValueError: it cannot be in JSON, or is nested too deeply.
     """
     if depth > DEEPEST:
-        raise ValueError(f"what a test makes up is nested {DEEPEST} levels deep at most")
+        raise ValueError(f"a made-up body can be nested {DEEPEST} levels deep at most")
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (float, Decimal)) and math.isfinite(float(value)):
@@ -34,13 +34,15 @@ def own_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {name: own_json(one, depth + 1) for name, one in value.items()}
     raise ValueError(
-        "what a test makes up is JSON, with names that are texts and numbers that are finite; "
-        f"a {type(value).__name__} there cannot be sent"
+        "a made-up body must be JSON, with strings as names and finite numbers; "
+        f"a {type(value).__name__} cannot be sent"
     )
 
 
 #: Where the control API begins.
 CONTROL = "/__mock__"
+
+_Word = TypeVar("_Word", bound=enum.StrEnum)
 
 
 class Stage(enum.StrEnum):
@@ -105,6 +107,24 @@ CARRIED_OUT: dict[Stage, bool] = {
 }
 
 
+def _one_of(words: type[_Word], name: str, given: str) -> _Word:
+    """`given` as one of `words`; ValueError that lists them."""
+    try:
+        return words(given)
+    except ValueError:
+        raise ValueError(
+            f"the {name} of a fault must be one of {', '.join(words)}, not {given!r:.40}"
+        ) from None
+
+
+def _as_stage(given: str) -> Stage:
+    return _one_of(Stage, "stage", given)
+
+
+def _as_kind(given: str) -> Kind:
+    return _one_of(Kind, "kind", given)
+
+
 def is_ours(head: Head) -> bool:
     """Whether a request is for the control API or the console, and so for no vendor."""
     if head.path == "/":
@@ -134,8 +154,8 @@ class Fault:
         ValueError: a combination that cannot happen, or a number out of range.
     """
 
-    stage: Stage = attrs.field(converter=Stage)
-    kind: Kind = attrs.field(converter=Kind)
+    stage: Stage = attrs.field(converter=_as_stage)
+    kind: Kind = attrs.field(converter=_as_kind)
     times: int | None = 1
     chance: float = 1.0
     method: str | None = None
@@ -149,18 +169,18 @@ class Fault:
     def __attrs_post_init__(self) -> None:
         if self.kind not in POSSIBLE[self.stage]:
             kinds = ", ".join(sorted(POSSIBLE[self.stage]))
-            raise ValueError(f"a fault at {self.stage} is one of {kinds}, not {self.kind}")
+            raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times is a whole number from 1 on, or nothing for all")
+            raise ValueError("times must be a whole number from 1, or null (None) for every call")
         if not 0 < self.chance <= 1:
-            raise ValueError("chance lies above 0 and up to 1")
+            raise ValueError("chance must be above 0 and at most 1")
         if type(self.status) is not int or not 200 <= self.status <= 599:
-            raise ValueError("status is a whole number from 200 to 599")
+            raise ValueError("status must be a whole number from 200 to 599")
         if not 0 <= self.seconds <= 3600:
-            raise ValueError("seconds is a number from 0 to 3600")
+            raise ValueError("seconds must be a number from 0 to 3600")
         for name, text in (("method", self.method), ("path", self.path)):
             if text is not None and type(text) is not str:
-                raise ValueError(f"{name} of a fault is a text, or nothing for any")
+                raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
         self._check_executed()
         if (self.body is None) is (self.kind is Kind.JSON):
             raise ValueError("a fault of kind json needs a body, and no other kind takes one")
@@ -169,12 +189,12 @@ class Fault:
         if self.executed is None:
             return
         if type(self.executed) is not bool:
-            raise ValueError("executed is true, false, or nothing for what the stage does")
+            raise ValueError("executed must be true or false, or left out for what the stage does")
         done = CARRIED_OUT.get(self.stage, self.executed)
         if done is not self.executed:
             always = "always" if done else "never"
             raise ValueError(
-                f"a call that is struck at {self.stage} is {always} executed; leave executed out"
+                f"with a fault at {self.stage} the call is {always} executed; leave executed out"
             )
 
     def fits(self, head: Head | None) -> bool:
@@ -188,33 +208,16 @@ class Fault:
         return method_fits and (self.path is None or head.path.startswith(self.path))
 
 
-class Faults:
-    """The rules of one world, in the order they were added. Safe across threads.
+class Faults(Kept[Fault]):
+    """The rules of one world that still wait, in the order they were added.
 
     Args:
         seed: Of the chances.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._lock = threading.Lock()
+        super().__init__()
         self._random = random.Random(seed)  # noqa: S311 - a test's dice
-        self._rules: list[Fault] = []
-
-    @property
-    def rules(self) -> tuple[Fault, ...]:
-        """The rules that still wait."""
-        with self._lock:
-            return tuple(self._rules)
-
-    def add(self, fault: Fault) -> None:
-        """Add a rule after the others."""
-        with self._lock:
-            self._rules.append(fault)
-
-    def clear(self) -> None:
-        """Drop all rules."""
-        with self._lock:
-            self._rules.clear()
 
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just accepted, counted; None for none."""
@@ -226,15 +229,11 @@ class Faults:
 
     def _take(self, head: Head | None, stages: frozenset[Stage]) -> Fault | None:
         with self._lock:
-            for index, rule in enumerate(self._rules):
+            for index, rule in enumerate(self._kept):
                 if rule.stage not in stages or not rule.fits(head):
                     continue
                 if rule.chance < 1 and self._random.random() >= rule.chance:
                     continue
-                if rule.times is not None:
-                    left = rule.times - 1
-                    self._rules[index : index + 1] = (
-                        [attrs.evolve(rule, times=left)] if left else []
-                    )
+                self._count(index, rule)
                 return rule
         return None

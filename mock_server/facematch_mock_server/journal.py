@@ -14,13 +14,13 @@ import attrs
 
 #: How many entries are kept.
 KEPT = 10_000
-#: An address: whatever stands before its host, and behind its path, may be a secret. It is looked
+#: An address: whatever is before its host, and behind its path, may be a secret. It is looked
 #: for only where a word begins: else a long text would take time with the square of its length.
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
 _ADDRESSED = r"\g<scheme>\g<rest>"
-#: The first one that fits says what is told of a value that is not shown.
+#: The first one that fits says what replaces a value that is not shown.
 _KINDS: tuple[tuple[type, str], ...] = (
     (str, "text of {length} characters"),
     (bool, "a flag"),

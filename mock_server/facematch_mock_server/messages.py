@@ -83,9 +83,11 @@ class Request(Head):
 
     Attributes:
         body: After the transfer coding was taken off.
+        fault: For the journal: the fault that strikes this call, in words; None for none.
     """
 
     body: bytes = attrs.field(default=b"", repr=False)
+    fault: str | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -125,7 +127,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 def host_in(header: str) -> str | None:
     """The host that a Host header names, in lower case, without port and brackets.
 
-    None for what is no host, so that whatever else stands there gets into no address.
+    None for what is no host, so that whatever else is there gets into no address.
     """
     found = _HOST.fullmatch(header)
     return None if found is None else found[1].strip("[]").lower()

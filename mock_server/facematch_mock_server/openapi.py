@@ -1,7 +1,7 @@
 """The OpenAPI document of a server, made of the tables by which it answers.
 
-Nothing of it is written down here: a path, a field or an operation of the control API stands in
-the document because it stands in its table, also that of a vendor of another distribution.
+Nothing of it is written down here: a path, a field or an operation of the control API is in
+the document because it is in its table, also that of a vendor of another distribution.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SCHEMAS: Mapping[str, Json] = {
 }
 #: What several answers look like.
 _SHARED: Mapping[str, Json] = {
-    "Answer": {"type": "object", "description": "What a vendor or the control API tells."},
+    "Answer": {"type": "object", "description": "What a vendor or the control API answers."},
     "Refusal": {"type": "object", "description": "Why a vendor refuses, in its words."},
     "Problem": {
         "type": "object",
@@ -68,12 +68,12 @@ def document(state: ServerState, operations: Mapping[str, Operations]) -> Json:
 
     Operation ids stay the same from start to start: ``didit_face_match`` for a vendor's path, with
     the method behind it for a second one on the same path, and ``didit_control_get_journal`` for
-    the control API. Nothing of the server changes, and no key or token stands in it but the keys
+    the control API. Nothing of the server changes, and no key or token is in it but the keys
     that every mock knows.
 
     Args:
         state: Of the server. Its vendors are described as they are now: a path that the edition has
-            not got is left out, and of one path that two vendors have, the first one's is told.
+            not got is left out, and of one path that two vendors have, the first one's is shown.
         operations: The control API of each vendor, by its name.
 
     Raises:
@@ -116,7 +116,7 @@ def _tag_of(world: World) -> Json:
 
 def _vendor(world: World) -> Vendor:
     if not isinstance(world.kind, Vendor):
-        raise TypeError(f"{world.kind.name} is no Vendor")
+        raise TypeError(f"{world.kind.name} is not a Vendor")
     return world.kind
 
 

@@ -9,38 +9,40 @@ from typing import Any
 
 import attrs
 
+from .state import UNSET
+
 
 def _text(value: Any) -> Any:
     if not isinstance(value, str):
-        raise ValueError("is a text")  # noqa: TRY004 - one error for bad bodies
+        raise ValueError("must be a string")  # noqa: TRY004 - one error for bad bodies
     return value
 
 
 def _number(value: Any) -> Any:
     # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        raise ValueError(f"is a number, not {value!r:.40}")  # noqa: TRY004 - one error for bad bodies
+        raise ValueError(f"must be a number, not {value!r:.40}")  # noqa: TRY004 - one error for bad bodies
     try:
         return value if isinstance(value, int) else float(value)
     except ValueError:
-        raise ValueError(f"is a number, not {value!r:.40}") from None
+        raise ValueError(f"must be a number, not {value!r:.40}") from None
 
 
 def _flag(value: Any) -> Any:
     if type(value) is not bool:
-        raise ValueError("is true or false")
+        raise ValueError("must be true or false")
     return value
 
 
 def _names(value: Any) -> Any:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ValueError("is a list of texts")
+        raise ValueError("must be a list of strings")
     return value
 
 
 def _object(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise ValueError("is an object")  # noqa: TRY004 - as above
+        raise ValueError("must be an object")  # noqa: TRY004 - as above
     return value
 
 
@@ -48,7 +50,7 @@ def _date(value: Any) -> Any:
     try:
         return dt.date.fromisoformat(_text(value))
     except ValueError:
-        raise ValueError(f"is a date, YYYY-MM-DD, not {value!r:.40}") from None
+        raise ValueError(f"must be a date, YYYY-MM-DD, not {value!r:.40}") from None
 
 
 def _seconds(value: Any) -> Any:
@@ -98,7 +100,7 @@ class Operation:
         unknown = sorted(set(body) - set(kinds))
         if unknown:
             known = ", ".join(kinds) or "nothing"
-            raise ValueError(f"there is no {unknown[0]} here; there is {known}")
+            raise ValueError(f"{unknown[0]!r:.60} is not known here; this takes {known}")
         given: dict[str, Any] = {}
         for name, kind in kinds.items():
             if name not in body:
@@ -125,7 +127,9 @@ def plain(value: Any) -> Any:
         if isinstance(value, kind):
             return shape(value)
     if attrs.has(type(value)):
-        return {f.name: plain(getattr(value, f.name)) for f in attrs.fields(type(value))}
+        shown = {f.name: getattr(value, f.name) for f in attrs.fields(type(value))}
+        # What was not set is left out: null would say that there is no score.
+        return {name: plain(one) for name, one in shown.items() if one is not UNSET}
     return str(value)
 
 

@@ -57,6 +57,7 @@ def _without_a_socket(vendor: str) -> Any:
 
     For programs that use requests themselves and name the vendor's address, and for this library.
     What goes to other hosts goes there as ever; one test may use fixtures of several vendors.
+    After `stop` connections are refused, until `start`.
     """
     return mock
 

@@ -155,7 +155,7 @@ class MockServer:
             )
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
-            raise ValueError("a mock server has at least one vendor")
+            raise ValueError("a mock server needs at least one vendor")
         kinds = [vendor_named(name) for name in names]
         chosen = choose_each(kinds, edition, switches)
         _check_latency(kinds, latency or {})
@@ -197,6 +197,7 @@ class MockServer:
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
         self.app.slow = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port, now=self.state.clock.now)
+        self._is_stopped = False
 
     @property
     def world(self) -> World:
@@ -213,13 +214,18 @@ class MockServer:
         self.state.store.check()
         self._recognizer.load()
         self._http.start()
+        self._is_stopped = False
         self.state.address = self._http.url
         for worker in self._workers:
             worker.start()
         return self
 
     def stop(self) -> None:
-        """Close the port, every connection and the store at once; the world stays as it is."""
+        """Close the port, every connection and the store at once; the world stays as it is.
+
+        Until it is started again, an `adapter` refuses connections, as the port does.
+        """
+        self._is_stopped = True
         self._http.stop()
         self.state.address = None
         for worker in self._workers:
@@ -260,10 +266,11 @@ class MockServer:
         return self.url + CONTROL_PATH
 
     def adapter(self) -> MockAdapter:
-        """The same world for ``session.mount(...)`` of requests, without a socket."""
+        """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        return MockAdapter(self.app, now=self.state.clock.now)
+        clock = self.state.clock
+        return MockAdapter(self.app, now=clock.now, is_up=lambda: not self._is_stopped)
 
     def __enter__(self) -> Self:
         return self.start()

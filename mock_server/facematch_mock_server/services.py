@@ -84,15 +84,15 @@ def amount(value: object) -> Decimal:
         ValueError: it is something else, negative, not finite, or finer than four places.
     """
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
-        raise ValueError("an amount is a decimal number, as text")  # noqa: TRY004 - one error for all
+        raise ValueError("an amount must be a decimal number, written as text")  # noqa: TRY004 - one error for all
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError("an amount is a decimal number, as text") from None
+        raise ValueError("an amount must be a decimal number, written as text") from None
     if not number.is_finite() or not 0 <= number <= Decimal("1e12"):
-        raise ValueError("an amount lies between 0 and 1e12")
+        raise ValueError("an amount must be between 0 and 1e12")
     if number != number.quantize(Decimal("0.0001")):
-        raise ValueError("an amount has at most four places")
+        raise ValueError("an amount can have at most four decimals")
     return number
 
 
@@ -240,7 +240,7 @@ class Ledger:
     ) -> bool:
         """Take `price` away; False, and nothing is taken, if there is not so much.
 
-        Without `all_or_nothing` the last cents are taken for the whole.
+        Without `all_or_nothing` the last cents are taken instead.
         """
         return self._all.charge(
             self.owner,
@@ -319,10 +319,10 @@ class Keys:
         """Let a key in, or change one.
 
         Raises:
-            ValueError: the text is empty, or cannot stand in a header.
+            ValueError: the text is empty, or cannot be in a header.
         """
         if not text or not text.isascii() or not text.isprintable() or text != text.strip():
-            raise ValueError("a key is printable ASCII without spaces around it")
+            raise ValueError("a key must be printable ASCII without spaces around it")
         self._texts[text] = None
         self._keys.put(_name(text), key)
 
@@ -363,7 +363,7 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """Where a client stands after one request.
+    """Where a client is after one request.
 
     Attributes:
         refused: Whether the request is one too many.
@@ -407,7 +407,7 @@ class Rates:
         if scope not in self._limits:
             raise ValueError(f"there is no rate limit {scope}; there are {', '.join(self._limits)}")
         if limit is not None and (type(limit) is not int or limit < 0):
-            raise ValueError("a limit is a whole number from 0 on, or nothing for no limit")
+            raise ValueError("a limit must be a whole number from 0, or null (None) for no limit")
         with self._lock:
             self._limits[scope] = limit
 
@@ -447,7 +447,7 @@ class Rates:
             count_refused: Whether a refused request counts all the same.
 
         Returns:
-            The first scope that refuses it, and where the client stands there; None if none does.
+            The first scope that refuses it, and where the client is there; None if none does.
         """
         with self._lock:
             found: list[deque[float]] = []
@@ -621,7 +621,7 @@ class Runs:
         """Write down how far the clock is moved from here on. May be called more than once.
 
         Args:
-            known: Times that were told already; the clock does not go back behind them.
+            known: Times that were shown already; the clock does not go back behind them.
         """
         if self._store.keeps:
             for time in known:
@@ -639,7 +639,7 @@ class Runs:
         """The last time of it; the clock may go on without us."""
         if self._store.keeps:
             self._clock.unwatch(self._write)
-            with contextlib.suppress(StoreError):  # it was told with the answer that failed
+            with contextlib.suppress(StoreError):  # it was reported with the answer that failed
                 self.save()
 
     def _write(self, now: dt.datetime, advanced_s: float) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
+import functools
 import io
 import json
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -22,6 +24,8 @@ from facematch_mock_server.http.forms import Form, read_form
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
 from facematch_mock_server.recognition.outcomes import (
+    UNKNOWN,
+    Digests,
     LivenessOutcome,
     MatchOutcome,
     Recognizer,
@@ -109,9 +113,14 @@ class MockSimulator(VendorSimulator):
     def keys(self) -> Mapping[str, str]:
         """The settings that a backend signs in with."""
 
-    @abc.abstractmethod
     def begin(self, situation: Situation, score: float | None) -> None:
-        """Make the world do what `situation` says, whatever it did before."""
+        """Make the world do what `situation` says, whatever it did before.
+
+        Here it begins anew, and lets the first of `secrets` in unless that is to be a bad key.
+        """
+        self.begin_again()
+        if situation is not Situation.BAD_KEY:
+            self.control.add_key(key=self.secrets[0])
 
     def alter(self, path: str, body: Any) -> Any:
         """Another body of an answer 200, in the situation that is prepared."""
@@ -183,13 +192,7 @@ class MockSimulator(VendorSimulator):
         return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        sheet = card_sheet()
-        drawn = _DRAWN.get(situation)
-        if drawn is None:
-            probe = sheet[_SHEET.get(situation, "p1-again")].data
-        else:
-            probe = make_card("p1", **drawn)
-        return Image.from_bytes(probe), Image.from_bytes(sheet["p1"].data)
+        return _probe(situation), _card("p1")
 
     @property
     def requests_seen(self) -> int:
@@ -235,7 +238,9 @@ class MockSimulator(VendorSimulator):
             self._stop()
             # Bound and not listening: connections are refused, and nobody else gets the port.
             self._place = socket.socket()
-            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # On Windows that would let another process take the port.
+            if sys.platform != "win32":
+                self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._place.bind((_HOST, self._port))
 
     def _stop(self) -> None:
@@ -247,6 +252,20 @@ class MockSimulator(VendorSimulator):
         place, self._place = self._place, None
         if place is not None:
             place.close()
+
+
+@functools.cache
+def _probe(situation: Situation) -> Image:
+    """Read once: a contract asks for the same few pictures a thousand times."""
+    drawn = _DRAWN.get(situation)
+    if drawn is not None:
+        return Image.from_bytes(make_card("p1", **drawn))
+    return _card(_SHEET.get(situation, "p1-again"))
+
+
+@functools.cache
+def _card(name: str) -> Image:
+    return Image.from_bytes(card_sheet()[name].data)
 
 
 @attrs.frozen(kw_only=True)
@@ -360,13 +379,7 @@ class Upright:
         self._decider = decider
 
     def match(
-        self,
-        probe: bytes,
-        reference: bytes,
-        *,
-        rotate: bool,
-        probe_digest: str | None = None,
-        reference_digest: str | None = None,
+        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
     ) -> MatchOutcome:
         """As the decider; the digests are worked out anew."""
         return self._decider.match(upright(probe), upright(reference), rotate=rotate)

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import sqlite3
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -205,7 +206,7 @@ def _in_order(units: list[_Unit]) -> list[Change]:
 
 R = TypeVar("R")
 
-#: In the header of a file, so that no other program's file is taken for a store: "fmck".
+#: In the header of a file, so that no other program's file passes as a store: "fmck".
 APPLICATION: Final = 0x666D636B
 #: Of the tables and of the records in them; a file of another one is left alone.
 VERSION: Final = 1
@@ -232,7 +233,7 @@ class Change:
     """One change of the records.
 
     Attributes:
-        place: Its number: a later change has a greater one. A new record stands there.
+        place: Its number: a later change has a greater one. A new record is there.
         kind, key: Of the record; kind None for all that there are.
         value: The record as JSON; None to take it away.
     """
@@ -341,10 +342,11 @@ class RecordFile:
 
     def _head(self) -> bytes:
         # Not by SQLite, which may change a file that it only looks into.
-        number = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Windows would else read it as text.
+        number = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         try:
             head = os.read(number, 100)
-            if not head:
+            if not head and sys.platform != "win32":  # which knows no such rights
                 os.fchmod(number, 0o600)
         finally:
             os.close(number)

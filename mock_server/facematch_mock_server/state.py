@@ -7,17 +7,31 @@ import enum
 import errno
 import functools
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import attrs
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
 #: A record is made only where it is kept: memory alone needs none.
 Record = Callable[[], Mapping[str, Any]]
+
+
+class Unset(enum.Enum):
+    """The value of what was not set. None is another one: no score."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNSET = Unset.UNSET
 
 
 class StoreError(OSError):
@@ -111,6 +125,7 @@ class Memory:
 
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @functools.cache
@@ -250,6 +265,43 @@ class Collection(Generic[T]):
         self._store.put(self._kind, key, record, era=self._era)
 
 
+class Kept(Generic[K]):
+    """What one world remembers in memory alone, in the order it came. Safe across threads.
+
+    Args:
+        most: How many are remembered, the newest ones; None for all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._kept: deque[K] = deque(maxlen=most)
+
+    @property
+    def all(self) -> tuple[K, ...]:
+        """The oldest one first."""
+        with self._lock:
+            return tuple(self._kept)
+
+    def add(self, one: K) -> None:
+        """Add one after the others."""
+        with self._lock:
+            self._kept.append(one)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()
+
+    def _count(self, index: int, one: Any) -> None:
+        """That one, which holds so many `times`, was used once more; under the lock."""
+        if one.times is None:
+            return
+        if one.times > 1:
+            self._kept[index] = attrs.evolve(one, times=one.times - 1)
+        else:
+            del self._kept[index]
+
+
 class Section:
     """A store whose kinds of records begin with a name of their own. Safe across threads.
 
@@ -261,11 +313,7 @@ class Section:
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
-
-    @property
-    def keeps(self) -> bool:
-        """As of the whole store."""
-        return self._store.keeps
+        self.keeps = store.keeps
 
     @property
     def era(self) -> int:

@@ -127,13 +127,13 @@ class VendorKind:
 
 def _count(value: object) -> int:
     if type(value) is not int or value < 1:
-        raise ValueError("this switch takes a whole number from 1 on")
+        raise ValueError("this switch takes a whole number from 1")
     return value
 
 
 def _limit(value: object) -> int | None:
     if value is not None and (type(value) is not int or value < 0):
-        raise ValueError("this switch takes a whole number from 0 on, or nothing for no limit")
+        raise ValueError("this switch takes a whole number from 0, or none for no limit")
     return value
 
 
@@ -188,7 +188,7 @@ class ServerState:
         is_open: Whether the server is bound beyond the loopback.
 
     Raises:
-        ValueError: the token is too short or cannot stand in a header.
+        ValueError: the token is too short or cannot be in a header.
         StoreError: the store cannot be used.
     """
 
@@ -207,7 +207,7 @@ class ServerState:
         latency: Mapping[str, float | tuple[float, float]] | None = None,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
-            raise ValueError("a control token has at least 8 characters of ASCII")
+            raise ValueError("a control token needs at least 8 characters, ASCII only")
         if recognizer is None:
             from .recognition.recognizer import PictureRecognizer  # not above: it loads Pillow
 
@@ -238,7 +238,7 @@ class ServerState:
         for operation, seconds in self._first_latency.items():
             span = seconds if isinstance(seconds, tuple) else (seconds,)
             if not 1 <= len(span) <= 2:
-                raise ValueError("latency is a number of seconds, or the least and the most")
+                raise ValueError("latency must be a number of seconds, or the least and the most")
             self.latency.set(operation, *span)
 
     def reset(self, world: World, chosen: Chosen) -> None:
@@ -315,9 +315,9 @@ class Latency:
         most_s = least_s if most_s is None else most_s
         for one in (least_s, most_s):
             if type(one) not in (int, float) or not 0 <= one <= 3600:
-                raise ValueError("latency is a number of seconds from 0 to 3600, or two of them")
+                raise ValueError("latency must be from 0 to 3600 seconds, or two such numbers")
         if most_s < least_s:
-            raise ValueError("latency is given as the least seconds, then the most")
+            raise ValueError("latency must be the least seconds first, then the most")
         self._seconds[operation] = (float(least_s), float(most_s))
 
     def all(self) -> dict[str, tuple[float, float]]:
@@ -478,10 +478,10 @@ class World:
             if tag not in self.kind.policies:
                 known = ", ".join(self.kind.policies) or "none"
                 raise ValueError(
-                    f"there is no tag {tag!s:.60} whose effect may be set; there are {known}"
+                    f"no effect can be set for the tag {tag!s:.60}; known tags: {known}"
                 )
             if effect is not None and effect not in EFFECTS:
-                raise ValueError(f"the effect of a warning is one of {', '.join(EFFECTS)}")
+                raise ValueError(f"the effect of a warning must be one of {', '.join(EFFECTS)}")
             _put(policy, tag, effect)
         for operation, score in bands.items():
             if operation not in self.kind.bands:
@@ -490,7 +490,7 @@ class World:
             try:
                 _put(below, operation, None if score is None else _score(score))
             except ValueError:
-                raise ValueError("a review band ends at a number from 0 to 100") from None
+                raise ValueError("a review band must end at a number from 0 to 100") from None
         self.policy, self.bands = policy, below
 
     def reset(

@@ -93,7 +93,7 @@ def test_it_tells_at_once_what_a_person_needs():
         assert process.stderr.read() == ""
     assert "mock-live-key (live), mock-sandbox-key (sandbox" in printed
     assert f"control: {url}/__mock__/" in printed
-    assert "scored by its bytes: --engine local compares faces" in printed
+    assert "scored by their bytes; --engine local compares faces" in printed
     (curl,) = (line for line in printed.splitlines() if line.strip().startswith("curl"))
     words = shlex.split(curl)
     assert words[-1] == url + MATCH
@@ -272,17 +272,20 @@ def test_a_token_guards_control():
         (["--switch", "horoscope=1"], "there are auth_errors, boundary"),
         (["--switch", "boundary=up"], "takes inclusive or exclusive, not 'up'"),
         (["--switch", "echo_fields=1"], "takes false or true, not '1'"),
-        (["--switch", "get_limit=-1"], "a whole number from 0 on, or none"),
-        (["--switch", "size_limit_bytes=none"], "a whole number from 1 on"),
+        (["--switch", "get_limit=-1"], "a whole number from 0, or none"),
+        (["--switch", "size_limit_bytes=none"], "a whole number from 1"),
         (["--switch", "price_match=0.00001"], "at most four places"),
         (["--switch", "boundary"], "NAME=VALUE"),
         (["--switch", "boundary=inclusive", "--switch", "boundary=exclusive"], "given twice"),
-        (["--policy", "LOW_SCORE=review"], "no tag LOW_SCORE whose effect may be set; there are"),
+        (
+            ["--policy", "LOW_SCORE=review"],
+            "No effect can be set for the tag LOW_SCORE; known tags:",
+        ),
         (["--policy", "LOW_LIVENESS_SCORE=refuse"], "one of approve, review, decline"),
-        (["--policy", "LOW_LIVENESS_SCORE"], "--policy is typed as NAME=VALUE"),
-        (["--policy", "=review"], "--policy is typed as NAME=VALUE"),
+        (["--policy", "LOW_LIVENESS_SCORE"], "--policy must be NAME=VALUE"),
+        (["--policy", "=review"], "--policy must be NAME=VALUE"),
         (["--policy", "NO_FACE_DETECTED=review"] * 2, "--policy NO_FACE_DETECTED is given twice"),
-        (["--vendor", "deepvue", "--policy", "NO_FACE_DETECTED=review"], "there are none"),
+        (["--vendor", "deepvue", "--policy", "NO_FACE_DETECTED=review"], "known tags: none"),
         (["--review-band", "match=50"], "no review band of match; there are liveness"),
         (["--review-band", "liveness=101"], "a number from 0 to 100"),
         (["--review-band", "liveness=nan"], "a number from 0 to 100"),
@@ -291,9 +294,9 @@ def test_a_token_guards_control():
         (["--latency", "match=soon"], "seconds, or the least and the most as in 0.8-2.5"),
         (["--latency", "match=-1"], "seconds, or the least and the most as in 0.8-2.5"),
         (["--latency", "match=1-2-3"], "seconds, or the least and the most as in 0.8-2.5"),
-        (["--latency", "match=3601"], "seconds from 0 to 3600"),
-        (["--latency", "match=2-1"], "the least seconds, then the most"),
-        (["--latency", "match"], "--latency is typed as NAME=VALUE"),
+        (["--latency", "match=3601"], "from 0 to 3600 seconds"),
+        (["--latency", "match=2-1"], "the least seconds first, then the most"),
+        (["--latency", "match"], "--latency must be NAME=VALUE"),
         (["--port", "70000"], "70000"),
         (["--port", "many"], "many"),
         (["--key", ""], "key"),

@@ -46,6 +46,7 @@ def whole():
     return MockServer(vendor=VENDORS).control.openapi()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("vendor", "edition"), EDITIONS)
 def test_it_is_valid_in_every_edition(vendor, edition):
     """Whoever reads OpenAPI 3.1 can read it."""
@@ -217,6 +218,7 @@ def client(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("client")
+@pytest.mark.long
 def test_a_generated_client_can_be_imported():
     """Every module of it: what a generator cannot make of the document shows there."""
     package = importlib.import_module("made_client")

@@ -7,8 +7,16 @@ import textwrap
 
 import pytest
 import requests
+from urllib3.exceptions import MaxRetryError
 
-from facematch_core import Environment, FaceVerifier, Image
+from facematch_core import (
+    Charged,
+    Environment,
+    FaceVerifier,
+    Image,
+    VendorUnavailable,
+    open_verifier,
+)
 from facematch_didit import DiditBackend
 from facematch_mock_server import card_sheet
 
@@ -82,6 +90,31 @@ def test_the_library_takes_the_server(didit_server):
     backend = DiditBackend(api_key=didit_server.live_key, base_url=didit_server.url)
     with FaceVerifier(backend, require_environment=Environment.MOCK) as verifier:
         assert verifier.verify(Image.from_bytes(P1), Image.from_bytes(P1)).is_match
+
+
+@pytest.mark.parametrize("fixture", ["didit_mock", "didit_server"])
+def test_a_stopped_mock_is_an_outage_that_costs_nothing(request, fixture):
+    """With and without a socket no connection is made, and after a start all is as it was."""
+    mock = request.getfixturevalue(fixture)
+    settings = {"base_url": mock.url} if fixture == "didit_server" else {}
+    with open_verifier("didit", api_key=mock.live_key, **settings) as verifier:
+        mock.stop()
+        for _ in range(2):
+            with pytest.raises(VendorUnavailable, match="Nothing was sent") as caught:
+                verifier.verify(P1, P1)
+            assert caught.value.billing.charged is Charged.NO
+            assert caught.value.retryable
+    assert mock.control.journal() == mock.control.charges() == ()
+    mock.start()
+    assert post(mock.url if settings else DIDIT, mock).ok
+
+
+def test_requests_finds_a_stopped_mock_unreachable(didit_mock):
+    """With the exception that it raises where nothing listens."""
+    didit_mock.stop()
+    with pytest.raises(requests.ConnectionError, match="Connection refused") as caught:
+        post(DIDIT, didit_mock)
+    assert isinstance(caught.value.args[0], MaxRetryError)
 
 
 def compare_with_deepvue(url, mock):
@@ -235,22 +268,32 @@ def test_without_the_extra_a_fixture_says_what_to_install(run_suite, tmp_path):
     assert "Traceback" not in done.stdout
 
 
+#: The plug-in, and what lets both packages import their names late.
+SMALL = {
+    "facematch_core",
+    "facematch_core._version",
+    "facematch_core.lazy",
+    "facematch_mock_server",
+    "facematch_mock_server.pytest_plugin",
+}
+
+
 def test_a_suite_that_uses_no_fixture_loads_nothing(run_suite):
     """Pytest finds the plug-in by itself, and it is all that is loaded of us."""
-    code = """
+    code = f"""
         import sys
 
         def test_plain():
-            ours = {name for name in sys.modules if name.startswith("facematch")}
-            assert ours == {"facematch_mock_server", "facematch_mock_server.pytest_plugin"}
-            assert not {"requests", "PIL", "numpy", "h11", "stevedore"} & set(sys.modules)
+            ours = {{name for name in sys.modules if name.startswith("facematch")}}
+            assert ours == {SMALL}
+            assert not {{"requests", "PIL", "numpy", "h11", "stevedore"}} & set(sys.modules)
     """
     done = run_suite(code)
     assert done.returncode == 0, done.stdout
 
 
 def test_the_plugin_costs_a_suite_nothing():
-    """Beside pytest it loads two small modules, and nothing that they would need."""
+    """Beside pytest it loads a few small modules, and nothing that they would need."""
     code = """
         import sys
         import pytest
@@ -266,4 +309,4 @@ def test_the_plugin_costs_a_suite_nothing():
         timeout=60,
     )
     loaded = set(done.stdout.split())
-    assert loaded == {"facematch_mock_server", "facematch_mock_server.pytest_plugin"}
+    assert loaded == SMALL

@@ -1,6 +1,5 @@
 """`MockServer` as tests use it: its life, its keys, its worlds, and ordinary HTTP clients."""
 
-import ast
 import contextlib
 import datetime as dt
 import json
@@ -10,7 +9,6 @@ import time
 import types
 import typing
 from decimal import Decimal
-from pathlib import Path
 
 import attrs
 import httpx
@@ -367,15 +365,6 @@ def test_the_clock_moves_when_the_test_moves_it(mock):
 def test_it_tells_nothing_of_its_world_in_its_repr(mock):
     """A failing test prints it: vendor and edition, no key."""
     assert repr(mock) == "MockServer(didit, 2026-07)"
-
-
-def test_type_checkers_and_python_find_the_same_names():
-    """The imports that only type checkers see say what the table of lazy imports says."""
-    tree = ast.parse(Path(facematch_mock_server.__file__).read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert seen == facematch_mock_server._HOMES
-    assert set(seen) == set(facematch_mock_server.__all__)
 
 
 def _records(hint, found):

@@ -13,7 +13,7 @@ with MockServer():
 """
 COMMAND = """
 import sys, threading
-threading.Event.wait = lambda *_: print(*sys.modules)
+threading.Event.wait = lambda *_: print(*sys.modules) or True
 sys.argv = ["facematch", "mock"]
 from facematch_core.cli import main
 main()

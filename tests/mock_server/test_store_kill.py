@@ -13,10 +13,11 @@ import threading
 import time
 from collections import Counter
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 import requests
+from mock_worlds import Quiet, serving
 
 from facematch_mock_server import card_sheet
 
@@ -75,8 +76,8 @@ class Receiver(ThreadingHTTPServer):
         self.secret = made.json()["secret_shared_key"]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
+class _Handler(Quiet):
+    def do_POST(self):  # noqa: N802 - the library's name
         body, server = self.rfile.read(int(self.headers["Content-Length"])), self.server
         server.gate.wait(4)
         signed = hmac.new(server.secret.encode(), body, hashlib.sha256).hexdigest()
@@ -88,20 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-    def log_message(self, *args):
-        pass
-
 
 @pytest.fixture
 def receiver():
     """A receiver that runs."""
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    server = Receiver()
+    with serving(server, server.gate.set):
         yield server
-        server.gate.set()
-        server.shutdown()
-        thread.join()
 
 
 class Told:

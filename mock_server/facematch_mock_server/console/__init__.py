@@ -180,6 +180,9 @@ class Console:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
         if is_ours(request):
             own = self._own(request)
+            if own is not None and request.fault is not None:
+                head = {"method": request.method, "path": request.path}
+                self._state.worlds[0].log(**head, note=request.fault)
             return answer(request) if own is None else own
         here, body = self._handling, None
         entries: list[Entry] = []
@@ -378,7 +381,7 @@ class Console:
 
         facts = json.loads(request.body or b"null")
         if not isinstance(facts, dict):
-            raise ValueError("the body is no JSON object")  # noqa: TRY004 - one error for bad bodies
+            raise ValueError("the body is not a JSON object")  # noqa: TRY004 - one error for bad bodies
         known = {"person", "faces", "quality", "luminance", "liveness", "attack", "age", "gender"}
         unknown = sorted(set(facts) - known - {"review", "score", "turned"})
         if unknown:
@@ -419,7 +422,7 @@ def _sessions_state(control: Control, waiting: Collection[str]) -> dict[str, Any
 
 
 def _webhooks_state(control: Control, _: Collection[str]) -> dict[str, Any]:
-    # A body is ASCII, and stands there as it is sent: what is signed are its bytes.
+    # A body is ASCII, and is there as it is sent: what is signed are its bytes.
     newest = control.webhooks.deliveries(newest=_DELIVERIES)
     return {"newest": [attrs.evolve(one, body=one.body.decode()) for one in newest]}
 
@@ -444,11 +447,24 @@ def _vendor(world: World) -> dict[str, Any]:
         "policies": list(kind.policies),
         "bands": list(kind.bands),
         "operations": list(kind.operations),
+        "limited": {scope: _per(world, scope) for scope in kind.rate_limits},
         "key": key,
         "client": first.client,
         "examples": [attrs.asdict(one) for one in kind.examples],
         "reviewing": None if kind.reviewing is None else attrs.asdict(kind.reviewing),
     }
+
+
+_UNITS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+
+
+def _per(world: World, scope: str) -> str:
+    """A rate limit with its unit, for a label; without one where no claim has its window."""
+    if scope in _UNITS.values():
+        return f"requests per {scope}"
+    keys = (f"rate.{scope}.window_s", "rate.window_s")
+    window = next((world.claims[key] for key in keys if key in world.claims), None)
+    return f"{scope} per {_UNITS[window]}" if window in _UNITS else scope
 
 
 def _is_of_another_page(request: Request) -> bool:
@@ -486,7 +502,7 @@ def _finite(text: str) -> float | str:
 
 
 def _nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
-    """What stands under one of `names` nearest to the top, if it is of these kinds."""
+    """What is under one of `names` nearest to the top, if it is of these kinds."""
     level = [value]
     while level:
         objects = [one for one in level if isinstance(one, dict)]

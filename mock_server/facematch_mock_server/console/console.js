@@ -78,7 +78,7 @@ function sure(words, question, work) {
 }
 
 function table(label, titles, rows) {
-  if (!rows.length) return h("p.empty", {}, "There is none.");
+  if (!rows.length) return h("p.empty", {}, "None.");
   const head = h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)));
   return h("div.table", { tabindex: "0", role: "region", "aria-label": label },
     h("table", {}, h("caption.hidden", {}, label), h("thead", {}, head), h("tbody", {}, rows)));
@@ -272,7 +272,7 @@ const calls = [], drawn = new Map();
 let shown = [], wanted = "all", active = null, opened = null;
 let made = 0;  // the last call that was made before this page looked
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
-const TILES = { all: "All", good: "Yes", bad: "No", wait: "To review", fail: "Refused or broken" };
+const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or broken" };
 const tally = {};
 
 const kind = (call) => (call.status == null || call.status >= 400 || call.note?.startsWith("fault") ? "fail" : tone(String(call.verdict)));
@@ -345,7 +345,7 @@ function draw() {
   rows.style.height = `${total * height}px`;
   $("#grid").setAttribute("aria-rowcount", total + 1);
   $("#nothing").hidden = total > 0;
-  $("#nothing b").textContent = calls.length ? "No call fits" : "No call yet";
+  $("#nothing b").textContent = calls.length ? "No matching call" : "No call yet";
   const first = Math.max(0, Math.floor(scroller.scrollTop / height) - 5);
   const inSight = new Map();
   for (let at = first; at < Math.min(total, first + Math.ceil(scroller.clientHeight / height) + 10); at += 1) inSight.set(shown[total - 1 - at], at);
@@ -372,7 +372,7 @@ function callRow(call) {
   const cell = (name, ...inner) => h(`span.${name}`, { role: "gridcell" }, inner);
   const what = [about.vendors.length > 1 && call.vendor, call.note ?? call.text].filter(Boolean).join(" · ");
   const isFault = call.note?.startsWith("fault"), isFresh = call.number > made && performance.now() - call.came < 1000;
-  const broken = call.kind === "fail" && pill(isFault ? "fault" : call.status ?? "broken", "fail");
+  const broken = call.kind === "fail" && pill(isFault ? "broken by you" : call.status ?? "broken", "fail");
   const selected = call.number === opened ? "true" : "false";
   return h(`div.call${isFresh ? ".fresh" : ""}`, { role: "row", "aria-selected": selected, click: () => attempt(() => open(call)) },
     cell("time", h("time", { datetime: call.at, title: moment(call.at) }, time(call.at))),
@@ -380,7 +380,7 @@ function callRow(call) {
     cell("what", h("span", {}, h("b", {}, call.method || "—"), call.path || "no request"), h("small", {}, what)),
     cell("verdict", call.verdict == null ? broken : pill(String(call.verdict))),
     cell("score", call.score == null ? (call.verdict == null ? "" : "no score") : [String(call.score), meter(call.score)]),
-    cell("status", call.status == null ? "none" : String(call.status)),
+    cell("status", call.status == null ? "no answer" : String(call.status)),
     cell("charged", dollars(call.charged)));
 }
 
@@ -402,13 +402,13 @@ async function open(call) {
   const pictures = told.files.map((file, at) => h("figure", {}, thumb(told.pictures[at], "big"), h("figcaption", {},
     h("b", {}, file.field), cardWords(told.pictures[at].card) ?? file.name,
     h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
-  const answer = told.answer == null ? h("p", {}, "It is not kept: no JSON, too long, or too long ago.") : json(told.answer);
+  const answer = told.answer == null ? h("p", {}, "Not kept: it is not JSON, too long or too old.") : json(told.answer);
   put($("#detail"),
     h("header", {}, h("h2", {}, `${told.method} ${told.path}`), button("Close", close, ".quiet")), list(facts),
     pictures.length > 0 && [h("h3", {}, "Pictures"), pictures],
     Object.keys(told.fields).length > 0 && [h("h3", {}, "Fields"), list(told.fields)],
     [h("h3", {}, "Answer"), answer],
-    told.claims.length > 0 && [h("h3", {}, `Rests on ${told.claims.length} claims`),
+    told.claims.length > 0 && [h("h3", {}, `Based on ${told.claims.length} claims`),
       h("div.chips", {}, told.claims.map((claim) => button(claim, () => goToClaim(claim))))]);
   $("#detail").hidden = false;
   $("#detail").scrollTop = 0;
@@ -483,7 +483,7 @@ const cardNamed = async (name) => ({ name: `${name}.png`, blob: await ask(`${OWN
 
 async function trial() {
   const cards = await cardList(), example = vendor.examples[trial.at ?? 0] ?? vendor.examples[0];
-  if (!example) return put($("#trial"), h("p.empty", {}, "This vendor names no call to try."));
+  if (!example) return put($("#trial"), h("p.empty", {}, "There is no call to try for this vendor."));
   const change = (event) => { trial.at = event.target.selectedIndex; attempt(trial); };
   const options = vendor.examples.map((one) => h("option", { selected: one === example }, one.title));
   const operation = h("select", { "aria-label": "Operation", "data-key": "operation", change }, options);
@@ -519,7 +519,7 @@ function slot(name, at) {
   }, h("b", {}, name));
   if (taken) {
     node.append(h("img", { src: URL.createObjectURL(taken.blob), alt: `chosen for ${name}: ${clean(taken.name, 80)}` }),
-      h("span", {}, taken.name), button("Take away", () => fillSlot(at, null), ".quiet"));
+      h("span", {}, taken.name), button("Remove", () => fillSlot(at, null), ".quiet"));
   } else {
     const choose = h("input", { type: "file", accept: "image/*", change: (event) => take(event.target.files[0]) });
     node.append(h("label", {}, h("span", {}, "Drop a picture or a card here, or choose a file"), choose));
@@ -528,7 +528,7 @@ function slot(name, at) {
 }
 
 function fillSlot(at, picture) {
-  if (at < 0) throw new Error("Each place is taken: take a picture away first.");
+  if (at < 0) throw new Error("There is no free place: remove a picture first.");
   slots[at] = picture;
   return attempt(trial);
 }
@@ -575,9 +575,9 @@ async function send(example, { key, ...fields }) {
   try {
     const { status, answer, claims, ms } = await call(example, fields, { key: key ?? "", client: vendor.client ?? "" });
     put($("#answer"), h("h2", {}, "Answer ", pill(String(status), status < 300 ? "good" : "fail"), ` in ${ms} ms`), json(answer),
-      h("p.lead", {}, `It rests on ${claims.length} claims. `, h("a", { href: "#calls" }, "See the call"), "."));
+      h("p.lead", {}, `Based on ${claims.length} claims. `, h("a", { href: "#calls" }, "See the call"), "."));
   } catch (error) {
-    put($("#answer"), h("h2", {}, "No answer"), h("p", {}, `The connection broke: ${error.message}. Is that a fault that you set?`));
+    put($("#answer"), h("h2", {}, "No answer"), h("p", {}, `The connection broke: ${error.message}. Did you set a fault?`));
   }
 }
 
@@ -617,7 +617,7 @@ async function cards() {
 
 const OUTCOMES = [
   ["Match, 99.5", { kind: "match", score: 99.5 }], ["No match, 12", { kind: "match", score: 12 }],
-  ["Match: no face", { kind: "match", score: null }], ["Match: to a person", { kind: "match", review: true }],
+  ["Match: no face", { kind: "match", score: null }], ["Match: to review", { kind: "match", review: true }],
   ["Live, 97", { kind: "liveness", score: 97 }], ["Not live, 9", { kind: "liveness", score: 9 }],
   ["An attack", { kind: "liveness", attack: true }], ["Liveness: no face", { kind: "liveness", faces: 0 }],
   ["On the blocklist", { kind: "liveness", blocklist: "certain" }],
@@ -628,7 +628,7 @@ const FAULTS = [
   ["Connection reset", { stage: "after_upload", kind: "reset" }],
   ["Charged, then lost", { stage: "after_upload", kind: "reset", executed: true }],
   ["Half an answer", { stage: "mid_body", kind: "truncate" }], ["A page of HTML", { stage: "answer", kind: "html", status: 502 }],
-  ["Strange JSON", { stage: "answer", kind: "wrong_json", status: 200 }],
+  ["Wrong JSON", { stage: "answer", kind: "wrong_json", status: 200 }],
 ];
 const LATER = [["+1 minute", { seconds: 60 }], ["+1 hour", { seconds: 3600 }], ["+1 day", { seconds: 86_400 }]];
 const CREDIT = [["$0", { balance: "0" }], ["$0.05", { balance: "0.05" }], ["$100", { balance: "100" }]];
@@ -643,13 +643,13 @@ async function control() {
   const state = await ask(`${OWN}state/${vendor.name}/control`);
   if (control.for !== vendor) panels(state);
   control.for = vendor;
-  const isSet = ([, value]) => value != null && value !== "Unset.UNSET" && value.length !== 0;
+  const isSet = ([, value]) => value != null && value.length !== 0;
   const told = (rule) => Object.entries(rule).filter(isSet).map(([name, value]) => `${name} ${value}`).join(", ");
   const waiting = (rules, word, clear) => (rules.length
     ? [h("h3", {}, `${rules.length} waiting`), h("ul.waiting", {}, rules.map((rule) => h("li", {}, told(rule)))), button("Clear", clear)]
-    : [h("p.lead", {}, `No ${word} waits.`)]);
-  put($("#outcomes"), waiting(state.outcomes, "outcome", () => done(its("outcomes/clear"), {}, "No outcome waits any more.")));
-  put($("#faults"), waiting(state.faults, "fault", () => done("faults/clear", {}, "No fault waits any more.")));
+    : [h("p.lead", {}, `No ${word} is set.`)]);
+  put($("#outcomes"), waiting(state.outcomes, "outcome", () => done(its("outcomes/clear"), {}, "The outcomes are cleared.")));
+  put($("#faults"), waiting(state.faults, "fault", () => done("faults/clear", {}, "The faults are cleared.")));
   $("#now").textContent = moment(state.now);
   $("#balance").textContent = dollars(state.balance);
   put($("#charges"), state.charges.reverse().map((one) => h("li", {}, `${time(one.at)} ${one.what} ${dollars(one.amount)}`)));
@@ -660,7 +660,7 @@ function panels({ limits, effects, bands, latency }) {
   const panel = (title, ...inner) => h("section.panel", { "aria-label": title }, h("h2", {}, title), inner);
   const quick = (list, path, words) => h("div.quick", { role: "group", "aria-label": words },
     list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
-  const more = (...inner) => h("details.more", {}, h("summary", {}, "In detail"), inner);
+  const more = (...inner) => h("details.more", {}, h("summary", {}, "More settings"), inner);
   const number = (name, label, max, min = 0) => field(name, label, "number", { min, max });
   const counted = ({ always, ...given }) => ({ ...given, ...(always && { times: null }) });
   const times = () => [field("times", "for calls", "number", { min: 1, value: 1 }), field("always", "for every call", "check")];
@@ -671,16 +671,16 @@ function panels({ limits, effects, bands, latency }) {
     number("quality", "quality (liveness)", 100), number("luminance", "luminance (liveness)", 100),
     field("blocklist", "blocklist (liveness)", ["", "certain", "possible"]), field("duplicate", "duplicate (liveness)", ["", "certain", "possible"]),
     number("age", "age (liveness)", 120), field("digest", "only this SHA-256"), ...times(),
-  ], "Set the outcome", ({ none, ...given }) => done(its("outcomes"), { ...counted(given), ...(none && { score: null }) }, "The outcome waits."));
+  ], "Set the outcome", ({ none, ...given }) => done(its("outcomes"), { ...counted(given), ...(none && { score: null }) }, "The outcome is set."));
 
   const stage = field("stage", "stage", Object.keys(about.faults)), kinds = field("kind", "kind", Object.values(about.faults)[0]);
   stage.lastChild.addEventListener("change", ({ target }) => put(kinds.lastChild, about.faults[target.value].map((one) => h("option", {}, one))));
   const fault = form([
     stage, kinds, number("status", "status", 599, 200), number("seconds", "seconds", 3600), number("chance", "chance", 1),
     field("method", "method"), field("path", "path begins"), field("executed", "carried out all the same", "check"), ...times(),
-  ], "Set the fault", (given) => done("faults", counted(given), "The fault waits."));
+  ], "Set the fault", (given) => done("faults", counted(given), "The fault is set."));
 
-  const scopes = Object.entries(limits).map(([scope, limit]) => field(scope, scope, "number", { min: 0, value: limit, placeholder: "no limit" }));
+  const scopes = Object.entries(limits).map(([scope, limit]) => field(scope, vendor.limited[scope], "number", { min: 0, value: limit, placeholder: "no limit" }));
   const limited = form(scopes, "Set the limits", (given) => {
     const every = Object.keys(limits).map((scope) => [scope, given[scope] ?? null]);
     return done(its("limits"), Object.fromEntries(every), "The limits are set.");
@@ -692,8 +692,8 @@ function panels({ limits, effects, bands, latency }) {
     select.value = effects[tag] ?? "";
     return choice;
   });
-  const upTo = vendor.bands.map((name) => field(`band ${name}`, `${name}: to a person up to`, "number",
-    { min: 0, max: 100, value: bands[name], placeholder: "nobody" }));
+  const upTo = vendor.bands.map((name) => field(`band ${name}`, `Review ${name} scores up to`, "number",
+    { min: 0, max: 100, value: bands[name], placeholder: "off" }));
   const policy = form([...tags, ...upTo], "Set the policies", (given) => done(its("policy"),
     { effects: of(vendor.policies, given, "effect"), bands: of(vendor.bands, given, "band") }, "The policies are set."));
   const late = form(vendor.operations.map((name) => field(name, `${name}: seconds`, "number",
@@ -701,23 +701,23 @@ function panels({ limits, effects, bands, latency }) {
     for (const operation of vendor.operations) await ask(its("latency"), { operation, seconds: given[operation] ?? 0 });
     say("The latency is set.");
   });
-  const seconds = form([field("seconds", "seconds", "number", { min: 0, required: true })], "Let them pass",
-    (given) => done("clock/advance", given, "Time has passed."));
+  const seconds = form([field("seconds", "seconds", "number", { min: 0, required: true })], "Advance",
+    (given) => done("clock/advance", given, "The clock is advanced."));
   const balance = form([field("balance", "USD", "text", { required: true, inputmode: "decimal" })], "Set the credit",
     (given) => done(its("ledger/balance"), given, "The credit is set."));
 
   put($("#panels"),
     panel("The next outcome", quick(OUTCOMES, its("outcomes"), "The next call"), more(outcome), h("div", { id: "outcomes" })),
-    panel("A fault", quick(FAULTS, "faults", "The next exchange"), more(fault), h("div", { id: "faults" })),
+    panel("A fault", quick(FAULTS, "faults", "The next request"), more(fault), h("div", { id: "faults" })),
     panel("The clock", h("p.mono", { id: "now" }), quick(LATER, "clock/advance", "The clock"), seconds),
     panel(`Credit with ${vendor.title}`, h("p", {}, "Left: ", h("b", { id: "balance" })), quick(CREDIT, its("ledger/balance"), "Credit"), balance,
       h("h3", {}, "Newest charges"), h("ul.waiting", { id: "charges" })),
-    panel(`Limits of ${vendor.title}`, scopes.length ? limited : h("p.lead", {}, "This vendor has none.")),
+    panel(`Rate limits of ${vendor.title}`, scopes.length ? limited : h("p.lead", {}, "This vendor has none.")),
     panel(`Policies of ${vendor.title}`, tags.length ? [h("p.lead", {}, "What a warning does to the verdict, as set in the vendor's console."), policy]
       : h("p.lead", {}, "This vendor has none.")),
     panel(`Latency of ${vendor.title}`, late),
-    panel("Begin again", h("p", {}, "No session, no charge, no fault, no outcome, an empty journal, of every vendor. The clock goes on."),
-      sure("Begin again", "Really? Everything is forgotten", () => { control.for = null; return done("reset", {}, "Everything begins again."); })));
+    panel("Start over", h("p", {}, "Deletes the sessions, charges, faults, outcomes and journals of all vendors. The clock goes on."),
+      sure("Start over", "Really? This deletes everything", () => { control.for = null; return done("reset", {}, "Started over."); })));
 }
 
 // Sessions ----------------------------------------------------------------------------------------
@@ -731,7 +731,7 @@ async function sessions() {
     h("span", {}, "Comment that goes with a decision"), h("input", { id: "comment", "data-key": "comment", autocomplete: "off" }));
   put($("#queue"), state.waiting.length > 0 && comment, reviewing
     ? table("Sessions that wait for a person", SESSION, state.waiting.reverse().map(sessionRow))
-    : h("p.empty", {}, `Nobody reviews at ${vendor.title}, as far as its documents say.`));
+    : h("p.empty", {}, `The documents of ${vendor.title} know no reviews.`));
   put($("#kept"), table("Kept sessions", SESSION, state.newest.reverse().map(sessionRow)),
     state.total > state.newest.length && h("p.lead", {}, `The newest ${state.newest.length} of ${state.total.toLocaleString()}.`));
 }
@@ -762,7 +762,7 @@ async function decide(session, status) {
 // Webhooks ----------------------------------------------------------------------------------------
 
 const TRICKS = [
-  ["Hold all back", "pause", {}, "Deliveries wait from now on."], ["Let them go", "resume", {}, "Deliveries go on."],
+  ["Hold all back", "pause", {}, "Deliveries wait from now on."], ["Send them", "resume", {}, "Deliveries continue."],
   ["Corrupt the next", "corrupt", { times: 1 }, "A byte of the next one changes after it is signed."],
   ["Sign the next wrongly", "sign-wrong", { times: 1 }, "The next one is signed with another secret."],
   ["Lose the next", "drop", { times: 1 }, "The next one is lost."],
@@ -782,26 +782,26 @@ async function webhooks() {
   }, words);
   put($("#tricks"), TRICKS.map((trick) => act(...trick)), h("span.lead", {}, `${due} due`));
   const places = destinations.map((one) => row(one.label, h("code", {}, one.url), one.kind, one.enabled ? pill("on", "good") : pill("off"),
-    one.subscribed_events.join(", "), `${one.tally.total}, ${one.tally.failed} failed`,
+    one.subscribed_events.join(", ") || "subscribes to nothing", one.tally.total === 0 ? "none" : `${one.tally.total}, ${one.tally.failed} failed`,
     h("details", { "data-key": one.uuid }, h("summary", {}, "show"), h("code", {}, one.secret_shared_key)),
-    act("Send a test", "test", { destination: one.uuid }, "A test is sent.")));
-  put($("#destinations"), table("Destinations", ["Label", "Address", "Of", "On", "Events", "Attempts", "Secret", "Test"], places),
-    h("p.lead", {}, "A new one is made as the vendor wants it: ", h("a", { href: "#try" }, "try a call"), "."));
+    act("Send a test", "test", { destination: one.uuid }, "A test was sent.")));
+  put($("#destinations"), table("Destinations", ["Label", "Address", "Owner", "Enabled", "Events", "Attempts", "Secret", "Test"], places),
+    h("p.lead", {}, "Add one under ", h("a", { href: "#try" }, "Try a call"), "."));
   const names = new Map(destinations.map((one) => [one.uuid, one.label || one.url]));
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.trick && `, ${at.trick}`);
   const rows = newest.reverse().map((one) => row(
     [one.event, one.is_test && " (a test)", h("br"), h("small", {}, moment(one.created_at))],
     [pill(one.state), one.due && one.state === "pending" && h("small", {}, ` due ${time(one.due)}`)],
-    h("div.acts", {}, act("Resend", "resend", { delivery: one.id }, "It is sent again.", { title: "With a new timestamp and signature" }),
-      act("Duplicate", "duplicate", { delivery: one.id }, "The same bytes are sent again.", { title: "Byte for byte" })),
+    h("div.acts", {}, act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
+      act("Duplicate", "duplicate", { delivery: one.id }, "The same bytes were sent again.", { title: "Byte for byte" })),
     [pill(one.status), " ", h("code", {}, one.session_id.slice(0, 8))],
     names.get(one.destination) ?? "gone",
     one.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${one.id}` },
       h("summary", {}, `${one.attempts.length}, last ${one.attempts.at(-1).status ?? one.attempts.at(-1).problem}`),
       h("ul.waiting", {}, one.attempts.map(tried))),
     h("details", { "data-key": `sent${one.id}` }, h("summary", {}, "headers and body"),
-      block("As it is sent", `${Object.entries(one.headers).map(([name, value]) => `${name}: ${value}\n`).join("")}\n${one.body}`))));
-  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "As it is sent"], rows));
+      block("Request", `${Object.entries(one.headers).map(([name, value]) => `${name}: ${value}\n`).join("")}\n${one.body}`))));
+  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "Request"], rows));
 }
 
 // Whether there is something else to show in a view than before: what is looked at stays alone.
@@ -829,32 +829,32 @@ async function claims() {
   };
   put($("#list"), found.slice(0, MOST_ROWS).map((one) => h("details.claim", { "data-key": one.id, toggle: (event) => attempt(() => explain(event)) },
     h("summary", {}, h("span", {}, one.statement), pill(one.known, { documented: "good", ours: "wait" }[one.known] ?? ""),
-      h("code", {}, `${one.id} · ${one.source}, read ${one.read}`)))));
+      h("code", {}, `${one.id} · ${one.source}${one.known === "ours" ? "" : `, read ${one.read}`}`)))));
 }
 
 // What a behaviour is now, and a form that begins again with another one.
 function switches({ edition, editions, switches: set, chosen, known }) {
   const one = ([name, options]) => (Array.isArray(options)
     ? field(name, name, ["", ...options.map(String)])
-    : field(name, name, options === "amount" ? "text" : "number", { value: set[name] ?? "", placeholder: "as the edition" }));
+    : field(name, name, options === "amount" ? "text" : "number", { value: set[name] ?? "", placeholder: "default of the edition" }));
   const typed = (name, value) => (Array.isArray(known[name]) ? known[name].find((option) => String(option) === value) : value);
   const fields = [field("edition", "edition", editions), ...Object.entries(known).map(one)];
-  const made = form(fields, "Begin again so", async ({ edition: asked, ...given }) => {
+  const made = form(fields, "Start over with these", async ({ edition: asked, ...given }) => {
     const every = Object.entries(given).map(([name, value]) => [name, typed(name, value)]);
     await ask(its("reset"), { edition: asked, switches: Object.fromEntries(every) });
     about = await ask(`${OWN}about`);
     choseVendor(about.vendors.find((one) => one.name === vendor.name));
-    say("Everything begins again, with that.");
+    say("Started over with these settings.");
     await claims();
   });
   made.elements.edition.value = edition;
   for (const [name, options] of Object.entries(known)) {
     if (!Array.isArray(options)) continue;
-    made.elements[name].options[0].textContent = name in set ? "as the edition" : `${chosen[name]}, as the edition`;
+    made.elements[name].options[0].textContent = name in set ? "default of the edition" : `${chosen[name]}, the default of the edition`;
     made.elements[name].value = name in set ? String(set[name]) : "";
   }
   put($("#switches"), h("h2", {}, "Edition and switches"),
-    h("p.lead", {}, "Another behaviour takes a new beginning: sessions, charges and journal are forgotten then."), made);
+    h("p.lead", {}, "A change starts over: it deletes the sessions, charges and journal."), made);
 }
 
 // Views -------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import click
 
 from facematch_core import ConfigurationError
+from facematch_core.files import write_file
 
-from .script import Chain, Picture, Script, script_named, script_names
+from .script import Chain, Script, script_named, script_names
 
 #: The exit codes for "something differs" and "the vendor failed", as `facematch -h` has them.
 DRIFT, VENDOR = 8, 5
@@ -37,10 +38,10 @@ class _Vendors(click.Group):
 
 
 @click.group(
-    "drift", cls=_Vendors, short_help="Ask a real vendor whether its documents still hold."
+    "drift", cls=_Vendors, short_help="Check whether a vendor still behaves as documented."
 )
 def command() -> None:
-    """Find out whether a vendor still behaves as its documents say.
+    """Check whether a vendor still behaves as its documents say.
 
     \b
     facematch drift didit --live --probe selfie.jpg --reference id.jpg
@@ -50,44 +51,49 @@ def command() -> None:
 def _command(script: Script) -> click.Command:
     @click.command(
         script.vendor,
-        short_help=f"Ask {script.title}, or a mock of it.",
-        help=f"""Ask {script.title}, or a mock of it on this machine, and compare with what its
-        documents say.
+        short_help=f"Check {script.title}, or a mock of it.",
+        help=f"""Call {script.title}, or a mock of it on this machine, and compare its answers with
+        what its documents say.
 
-        The pictures go to {script.title}. Calls are paid: what and how much is told before. Only
-        shapes of answers are compared: no picture, key, id, score or name is written anywhere.
+        The pictures go to {script.title}, and you pay for the calls: what and how much is printed
+        first. Only the shapes of answers are compared: no picture, key, id, score or name is
+        written anywhere.
 
         The exit code is 8 if something differs, and 5 if it ended early without a difference.""",
     )
-    @click.option("--live", is_flag=True, help="Ask the real vendor. It costs money.")
+    @click.option("--live", is_flag=True, help="Call the real vendor. This costs money.")
     @click.option("--probe", type=_FILE, required=True, metavar="FILE", help="A live face.")
     @click.option(
-        "--reference", type=_FILE, required=True, metavar="FILE", help="The same person once more."
+        "--reference", type=_FILE, required=True, metavar="FILE", help="The same person again."
     )
-    @click.option("--other", type=_FILE, metavar="FILE", help="Another person, who agrees to it.")
+    @click.option("--other", type=_FILE, metavar="FILE", help="Another person, who has agreed.")
     @click.option(
         "--profile",
         metavar="NAME",
-        help="A profile of the configuration; else the key of the environment.",
+        help="A profile of the configuration; without it, the key from the environment.",
     )
     @click.option("--config", metavar="FILE", type=click.Path(), help="The configuration file.")
-    @click.option("--base-url", metavar="URL", help="Where to ask: a mock on this machine.")
-    @click.option("--sandbox", is_flag=True, help="The key is one of a sandbox: nothing is paid.")
-    @click.option("--edition", metavar="EDITION", help="Whose documents; the newest by default.")
+    @click.option("--base-url", metavar="URL", help="The address of a mock on this machine.")
+    @click.option("--sandbox", is_flag=True, help="The key is a sandbox key: calls are free.")
+    @click.option(
+        "--edition", metavar="EDITION", help="Edition of the documents; the newest by default."
+    )
     @click.option(
         "--skip",
         multiple=True,
         type=click.Choice([one for one in script.groups if one not in script.opt_in]),
-        help="Leave requests out; may be repeated.",
+        help="Leave these calls out; repeatable.",
     )
-    @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
+    @click.option("--yes", is_flag=True, help="Start without asking.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @click.option("--out", type=_FILE, metavar="FILE", help="Write the JSON into a file, too.")
     @click.option("--force", is_flag=True, help="Overwrite that file.")
-    @click.option("--all", "every", is_flag=True, help="List the claims that are not touched.")
+    @click.option(
+        "--all", "every", is_flag=True, help="List the claims that this run does not touch."
+    )
     def drift(as_json: bool, out: Path | None, force: bool, every: bool, **wanted: Any) -> int:
         if out is not None and out.exists() and not force:
-            raise click.UsageError(f"{str(out)!r} is there already; overwrite with --force.")
+            raise click.UsageError(f"{str(out)!r} exists; --force overwrites it.")
         if out is not None and not out.parent.is_dir():
             raise click.UsageError(f"{str(out)!r} cannot be written: its folder does not exist.")
         try:
@@ -99,19 +105,19 @@ def _command(script: Script) -> click.Command:
         document = json.dumps(report.to_dict(), indent=2)
         click.echo(document if as_json else report.to_text(every=every))
         if out is not None:
-            out.write_text(f"{document}\n", encoding="utf-8")
+            write_file(out, f"{document}\n".encode())
         if report.is_drift:
             return DRIFT
         return VENDOR if report.run.stopped is not None else 0
 
     for group in sorted(script.opt_in):
-        told = f"Ask for these, too: {script.groups[group]}."
-        drift = click.option(f"--{group}", is_flag=True, help=told)(drift)
+        text = f"Include these calls: {script.groups[group]}."
+        drift = click.option(f"--{group}", is_flag=True, help=text)(drift)
     return drift
 
 
 def _needs_other(chain: Chain) -> bool:
-    return any(file.picture is Picture.OTHER for step in chain.steps for file in step.files)
+    return any(file.picture == "other" for step in chain.steps for file in step.files)
 
 
 def _ask(script: Script, wanted: dict[str, Any]) -> Any:
@@ -154,11 +160,11 @@ def _ask(script: Script, wanted: dict[str, Any]) -> Any:
         near = is_near(backend.base_url)
         if backend.environment is Environment.MOCK and not near:
             raise click.UsageError(
-                f"The profile {profile} is for a mock alone, and {backend.base_url} is none."
+                f"The profile {profile} is for a mock only, and {backend.base_url} is not one."
             )
         if not (wanted["live"] or near):
             raise click.UsageError(
-                f"This asks the real {script.title}, and calls are paid: say --live if you want "
+                f"This calls the real {script.title}, and you pay for it: add --live if you want "
                 "that, or name a mock on this machine with --base-url."
             )
         sandbox = wanted["sandbox"] or backend.environment is Environment.SANDBOX
@@ -226,17 +232,17 @@ def notice(
     price = sum((list_price(script, one) for one in paid), Decimal(0))
     groups = list(dict.fromkeys(chain.group for chain in chains))
     lines = [
-        f"This asks {script.title} at {where}, with {whose}, and sends the pictures to it:",
+        f"This calls {script.title} at {where}, with {whose}, and sends the pictures to it:",
         *(f"  - {script.groups[name]}" for name in groups),
-        f"At most {len(paid)} calls are paid: {script.currency} {price} by the known list prices.",
-        "Your balance and your contract decide.",
+        f"You pay for at most {len(paid)} calls: {script.currency} {price} at list prices.",
+        "Your contract decides what they really cost.",
     ]
     if not script.leaves_records.isdisjoint(groups):
         lines.append(
-            "Some calls are kept, so that their records can be read, and deleted again: your "
-            "webhooks are told of them, and for so long the faces are in your account's index."
+            "Some calls are kept, so that their records can be read, and then deleted: your "
+            "webhooks receive them, and until then the faces are in your account's index."
         )
-    return "\n".join([*lines, "No call that is paid is sent twice."])
+    return "\n".join([*lines, "No paid call is sent twice."])
 
 
 def _confirm(*, yes: bool) -> None:
@@ -244,9 +250,9 @@ def _confirm(*, yes: bool) -> None:
         return
     if not _is_terminal(sys.stdin):
         raise click.UsageError(
-            "This asks first, and there is no terminal to ask on: --yes says yes. Nothing was sent."
+            "This asks before it starts, but there is no terminal: add --yes. Nothing was sent."
         )
-    if not click.confirm("Ask?", err=True):
+    if not click.confirm("Start?", err=True):
         raise click.Abort
 
 

@@ -29,7 +29,7 @@ from .run import (
 from .script import Heard, Script, Sight
 from .shape import ABSENT, Shape, shape_of, texts_of
 
-#: What stands for an id that an answer of the model should have told and did not.
+#: What stands for an id that an answer of the model should have given and did not.
 _NOBODY = "00000000-0000-4000-8000-00000000abcd"
 #: An answer, by its chain and step; a place in it; what the model and the target have there.
 At = tuple[str, str]

@@ -28,10 +28,10 @@ _LONGEST = 1600
 _GREY = (128, 128, 128)
 #: What is no picture, and is the same for everybody. The limit of size is 5 MB, however counted.
 _BYTES: Pictures = {
-    Picture.NOISE: ("jpg", b"facematch drift: no picture"),
-    Picture.EMPTY: ("jpg", b""),
-    Picture.NEARLY: ("jpg", bytes(5_200_000)),
-    Picture.BIG: ("jpg", bytes(5 * 1024 * 1024 + 1)),
+    "noise": ("jpg", b"facematch drift: no picture"),
+    "empty": ("jpg", b""),
+    "nearly": ("jpg", bytes(5_200_000)),
+    "big": ("jpg", bytes(5 * 1024 * 1024 + 1)),
 }
 
 
@@ -46,32 +46,32 @@ def pictures_of(probe: Path, reference: Path, other: Path | None, limits: ImageL
     Raises:
         InvalidImage: a file is no picture, or cannot be brought within the limits.
     """
-    given = {Picture.PROBE: probe, Picture.REFERENCE: reference}
+    given: dict[Picture, Path] = {"probe": probe, "reference": reference}
     if other is not None:
-        given[Picture.OTHER] = other
+        given["other"] = other
     images = {name: Image.read(path).prepared(limits) for name, path in given.items()}
-    first, second = images[Picture.PROBE].to_pil(), images[Picture.REFERENCE].to_pil()
+    first, second = images["probe"].to_pil(), images["reference"].to_pil()
     turned = first.rotate(90, expand=True)
     turned.thumbnail((_LONGEST, _LONGEST))
     return {
         **{name: (image.extension, image.data) for name, image in images.items()},
         **_BYTES,
-        Picture.TWO: ("jpg", _jpeg(_stacked(second, first))),
-        Picture.TURNED: ("jpg", _jpeg(turned)),
-        Picture.BLANK: ("jpg", _jpeg(_grey(640, 640))),
+        "two": ("jpg", _jpeg(_stacked(second, first))),
+        "turned": ("jpg", _jpeg(turned)),
+        "blank": ("jpg", _jpeg(_grey(640, 640))),
     }
 
 
 @functools.cache
 def cards() -> Pictures:
     """What the model is shown: test cards, and nothing of the owner's."""
-    shown = {
-        Picture.PROBE: make_card("p1"),
-        Picture.REFERENCE: make_card("p1", quality=70),
-        Picture.OTHER: make_card("p2"),
-        Picture.TWO: make_card("p1", faces=2),
-        Picture.TURNED: make_card("p1", turned=90),
-        Picture.BLANK: make_card("p1", faces=0),
+    shown: dict[Picture, bytes] = {
+        "probe": make_card("p1"),
+        "reference": make_card("p1", quality=70),
+        "other": make_card("p2"),
+        "two": make_card("p1", faces=2),
+        "turned": make_card("p1", turned=90),
+        "blank": make_card("p1", faces=0),
     }
     return {**{name: ("png", data) for name, data in shown.items()}, **_BYTES}
 

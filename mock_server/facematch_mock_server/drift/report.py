@@ -119,12 +119,12 @@ class Report:
         yield (
             f"{script.title} ({self.environment}) against its documents of the edition "
             f"{self.edition}: {self.requests} requests, {sum(run.paid.values())} paid calls, "
-            f"{script.currency} {run.amount} by the list."
+            f"{script.currency} {run.amount} at list prices."
         )
         if run.unknown:
             yield f"Calls without an answer, which may have been charged: {run.unknown}."
         if run.stopped is not None:
-            yield f"It ended early {run.stopped}. What follows rests on what came before."
+            yield f"It ended early {run.stopped}. The rest of this report covers what came before."
         if run.kept:
             yield (
                 f"Sessions that were kept for this and could not be deleted: {run.kept}. Look for "
@@ -151,9 +151,9 @@ class Report:
     def _suspects(self, finding: Finding) -> Iterator[str]:
         several = len(finding.suspects) > 1
         if not finding.suspects:
-            yield "different, and explained by no claim:"
+            yield "different, and no claim explains it:"
         elif not finding.restores:
-            yield "different, and these claims speak of it:" if several else "different:"
+            yield "different, and these claims are about it:" if several else "different:"
         elif several:
             yield "false, one of these:"
         for suspect in finding.suspects[:_SUSPECTS]:
@@ -161,7 +161,7 @@ class Report:
             yield f"false: {suspect.claim}" if alone else f"  {suspect.claim}"
             yield from self._told(suspect)
         if len(finding.suspects) > _SUSPECTS:
-            yield f"  and {len(finding.suspects) - _SUSPECTS} claims more"
+            yield f"  and {len(finding.suspects) - _SUSPECTS} more claims"
 
     def _told(self, suspect: Change) -> Iterator[str]:
         claims = claims_of(self.script.vendor)
@@ -170,7 +170,7 @@ class Report:
         yield f"  says: {claim.statement} ({source.format(claim.origin)})"
         if suspect.instead is not None:
             other = claims[suspect.instead]
-            yield f"  seen is what {other.id} says ({source.format(other.origin)})"
+            yield f"  seen instead: what {other.id} says ({source.format(other.origin)})"
 
     def _source(self, claim_id: str) -> dict[str, str]:
         claim = claims_of(self.script.vendor)[claim_id]
@@ -194,4 +194,4 @@ def _places(differences: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
     for request, place, expected, seen in differences[:_PLACES]:
         yield f"  seen: {request}: {place} is {seen}, not {expected}"
     if len(differences) > _PLACES:
-        yield f"  and in {len(differences) - _PLACES} places more"
+        yield f"  and in {len(differences) - _PLACES} more places"

@@ -35,7 +35,7 @@ from facematch_mock_server.vendors import all_claims, vendor_named
 from facematch_mock_server.world import ServerState, World
 
 from .pictures import Pictures
-from .script import Chain, File, Heard, Key, Script, Step
+from .script import Chain, File, Heard, Script, Step
 
 # What drift needs of the mock: all of it is in this block.
 
@@ -251,12 +251,12 @@ class Side:
             ConfigurationError: nothing can be sent, or what answers should be a mock and is none.
         """
         secrets = dict(self._credentials)
-        if step.key is Key.WRONG:
+        if step.key == "wrong":
             secrets["key"] = Secret(WRONG_KEY)
         known = {**values, **{name: secret.reveal() for name, secret in secrets.items()}}
         named = {f"{{{name}}}": secret for name, secret in secrets.items()}
         headers = {}
-        for name, text in self._script.headers.items() if step.key is not Key.NONE else ():
+        for name, text in self._script.headers.items() if step.key != "none" else ():
             with contextlib.suppress(KeyError):
                 headers[name] = Secret(text.format_map(known))
         request = HttpRequest(
@@ -383,7 +383,7 @@ class Player:
         ref: What ``{ref}`` stands for: how our own calls are found again.
         is_paid: Whether calls cost anything.
         sleep: Waits some seconds.
-        progress: Is told how many steps were asked, and the name of the next one.
+        progress: Receives how many steps were asked, and the name of the next one.
     """
 
     def __init__(
@@ -440,7 +440,7 @@ class Player:
                 may_be_paid = error.billing.charged is not Charged.NO
                 run.unknown += may_be_paid and step.pays is not None
                 break
-            if step.key is Key.OWN and reply.status in (401, 402, 403):
+            if step.key == "own" and reply.status in (401, 402, 403):
                 # It says something of the account, and nothing of the documents.
                 run.stopped = (
                     f"at the step “{step.name}” the key was refused, or there is no credit: the "
@@ -461,7 +461,7 @@ class Player:
         """The answer; only what was throttled, and so neither carried out nor paid, is repeated."""
         for _ in range(_PATIENCE):
             reply = self._target.ask(request, values)
-            if reply.status != 429 or request.key is not Key.OWN:
+            if reply.status != 429 or request.key != "own":
                 return reply
             wanted = retry_after_s(reply, dt.datetime.now(dt.UTC))
             self._sleep(min(_WAIT_S, wanted or _WAIT_S))
@@ -471,7 +471,7 @@ class Player:
         """What it cost, and which sessions there are to delete."""
         step = heard.step
         operation = self._paths.get(step.path)
-        if heard.status == 200 and operation and step.key is Key.OWN and step.method == "POST":
+        if heard.status == 200 and operation and step.key == "own" and step.method == "POST":
             if self._is_paid:
                 run.paid[operation] = run.paid.get(operation, 0) + 1
                 run.amount += list_price(self._script, operation)

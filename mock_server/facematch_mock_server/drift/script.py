@@ -6,7 +6,6 @@ group ``facematch.drift_scripts``; either way its name for it is ``SCRIPT``.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
@@ -18,30 +17,16 @@ import attrs
 GROUP = "facematch.drift_scripts"
 
 
-class Key(enum.Enum):
-    """Which key a request shows."""
-
-    OWN = "own"
-    NONE = "none"
-    WRONG = "wrong"
+#: Which key a request shows.
+Key = Literal["own", "none", "wrong"]
 
 
-class Picture(enum.Enum):
-    """What is sent as a file."""
-
-    #: Given by the owner: somebody, the same person, somebody else.
-    PROBE = "probe"
-    REFERENCE = "reference"
-    OTHER = "other"
-    #: Made of them: the probe below the reference, and the probe on its side.
-    TWO = "two"
-    TURNED = "turned"
-    #: A grey area, bytes that are no picture, no bytes, and files around the limit of size.
-    BLANK = "blank"
-    NOISE = "noise"
-    EMPTY = "empty"
-    NEARLY = "nearly"
-    BIG = "big"
+#: What is sent as a file. Given by the owner: somebody, the same person, somebody else. Made
+#: of them: the probe below the reference, and the probe on its side. Else a grey area, bytes that
+#: are no picture, no bytes, and files around the limit of size.
+Picture = Literal[
+    "probe", "reference", "other", "two", "turned", "blank", "noise", "empty", "nearly", "big"
+]
 
 
 @attrs.frozen
@@ -79,7 +64,7 @@ class Step:
     name: str
     path: str
     method: str = "POST"
-    key: Key = Key.OWN
+    key: Key = "own"
     fields: Mapping[str, str] = attrs.field(factory=dict)
     files: tuple[File, ...] = ()
     query: Mapping[str, str] = attrs.field(factory=dict)

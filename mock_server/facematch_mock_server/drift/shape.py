@@ -1,6 +1,6 @@
 """The shape of an answer: what is there and of which type, and nothing that it says of anybody.
 
-A shape maps places (``body.face_match.score``) to words. A text is told only if the model says the
+A shape maps places (``body.face_match.score``) to words. A text is shown only if the model says the
 same word somewhere, and the vendor's key for it is one of closed words, or it is an error's.
 """
 

@@ -18,8 +18,9 @@ from requests.adapters import BaseAdapter
 from requests.exceptions import ReadTimeout
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
-from urllib3 import HTTPHeaderDict, HTTPResponse
-from urllib3.exceptions import ProtocolError
+from urllib3 import HTTPHeaderDict, HTTPResponse, connection_from_url
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from urllib3.util import SKIP_HEADER, Timeout
 
 from facematch_mock_server.faults import Fault, Kind, Stage
@@ -48,6 +49,7 @@ class MockAdapter(BaseAdapter):
         now: The time for the Date header.
         sleep: Waits for late answers, never longer than the read time-out of the request; a test
             that has no time gives one that does not.
+        is_up: Whether a connection can be made now; if not, it is refused.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class MockAdapter(BaseAdapter):
         *,
         now: Callable[[], dt.datetime] = machine_time,
         sleep: Callable[[float], None] = time.sleep,
+        is_up: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         self._app = InProcess(handler, now=now, sleep=sleep)
+        self._is_up = is_up
 
     def send(  # noqa: PLR0917 - requests' own signature
         self,
@@ -72,8 +76,10 @@ class MockAdapter(BaseAdapter):
         """The answer to `request`.
 
         Raises:
-            requests.RequestException: a fault strikes.
+            requests.RequestException: a fault strikes, or the connection is refused.
         """
+        if not self._is_up():
+            raise refused_connection(request)
         raw = self._app.ask(request, timeout)
         response = requests.Response()
         response.status_code = raw.status
@@ -142,8 +148,13 @@ class InProcess:
             return self._answer(call, request, Delivery(response=response))
         delivery = exchange.delivery(self._handler, request, opening.fault)
         if delivery.postponed and delivery.fault is not None:
-            call.meet(delivery.fault)
-            delivery = exchange.delivery(self._handler, request, None)
+            late = exchange.struck(request, delivery.fault)
+            try:
+                call.meet(delivery.fault)
+            except requests.RequestException:
+                exchange.abandoned(self._handler, request, delivery.fault)
+                raise
+            delivery = exchange.delivery(self._handler, late, None)
         return self._answer(call, request, delivery)
 
     def _answer(self, call: Call, request: Request, delivery: Delivery) -> HTTPResponse:
@@ -279,6 +290,13 @@ def no_answer(fault: Fault, request: requests.PreparedRequest) -> requests.Conne
     """The exception of requests for a fault in `NO_ANSWER`."""
     cause = NO_ANSWER[fault.stage, fault.kind]()
     return requests.ConnectionError(ProtocolError("Connection aborted.", cause), request=request)
+
+
+def refused_connection(request: requests.PreparedRequest) -> requests.ConnectionError:
+    """The exception of requests where nothing listens."""
+    pool = connection_from_url(str(request.url))
+    cause = NewConnectionError(HTTPConnection(pool.host), "[Errno 111] Connection refused")
+    return requests.ConnectionError(MaxRetryError(pool, request.path_url, cause), request=request)
 
 
 def timed_out(request: requests.PreparedRequest) -> ReadTimeout:

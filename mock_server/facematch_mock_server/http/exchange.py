@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import http
 import json
 import logging
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import attrs
 
@@ -85,7 +84,8 @@ class Delivery:
         response: The answer as it would be; None if no byte of one is sent.
         fault: How sending it goes wrong (never one at `Stage.ANSWER`); None if it does not.
         postponed: Nothing is carried out yet: wait `fault.seconds`, then, if the client is still
-            there, ask for the `delivery` again without a fault.
+            there, ask for the `delivery` of the request that `struck` gives, without a fault;
+            if it is gone, `abandoned` says so.
     """
 
     response: Response | None = None
@@ -114,10 +114,7 @@ def opening(handler: Handler, head: Head) -> Opening:
     refusal = _guarded(lambda: handler.refuse_early(head))
     if refusal is not None:
         return Opening(refusal=refusal)
-    fault = handler.faults.for_request(head)
-    if fault is not None:
-        handler.note(head, _words(fault))
-    return Opening(fault=fault)
+    return Opening(fault=handler.faults.for_request(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
@@ -137,7 +134,23 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
         response = _guarded(lambda: handler.handle(request))
         seconds = handler.latency_s(request)
         return Delivery(response=response, fault=_late(seconds) if seconds else None)
-    return _AT[fault.stage](handler, request, fault)
+    return _AT[fault.stage](handler, struck(request, fault), fault)
+
+
+def struck(request: Request, fault: Fault) -> Request:
+    """The request with the words of a fault, which the journal has beside the call."""
+    return attrs.evolve(request, fault=_words(fault))
+
+
+def abandoned(handler: Handler, request: Request, fault: Fault) -> None:
+    """Note a postponed call that is never carried out, because the client is gone."""
+    handler.note(request, f"{_words(fault)}; the client did not wait")
+
+
+def _unanswered(handler: Handler, request: Request, fault: Fault) -> Delivery:
+    """Nothing is carried out, so nothing else writes the request down."""
+    handler.note(request, _words(fault))
+    return Delivery(fault=fault)
 
 
 def _late(seconds: float) -> Fault:
@@ -146,7 +159,9 @@ def _late(seconds: float) -> Fault:
 
 def _after_upload(handler: Handler, request: Request, fault: Fault) -> Delivery:
     if not fault.executed:
-        return Delivery(fault=fault, postponed=fault.kind is Kind.DELAY)
+        if fault.kind is Kind.DELAY:
+            return Delivery(fault=fault, postponed=True)
+        return _unanswered(handler, request, fault)
     response = _guarded(lambda: handler.handle(request))
     return Delivery(response=response if fault.kind is Kind.DELAY else None, fault=fault)
 
@@ -162,12 +177,13 @@ def _within(handler: Handler, request: Request, fault: Fault) -> Delivery:
 
 def _instead(handler: Handler, request: Request, fault: Fault) -> Delivery:
     if fault.executed:
-        _guarded(lambda: handler.handle(request))
+        instead = attrs.evolve(request, fault=f"{_words(fault)}: {fault.status} was sent instead")
+        _guarded(lambda: handler.handle(instead))
     return Delivery(response=_guarded(lambda: handler.answer_of(fault, request)))
 
 
 _AT: dict[Stage, Callable[[Handler, Request, Fault], Delivery]] = {
-    Stage.MID_UPLOAD: lambda _handler, _request, fault: Delivery(fault=fault),
+    Stage.MID_UPLOAD: _unanswered,
     Stage.AFTER_UPLOAD: _after_upload,
     Stage.MID_HEADERS: _within,
     Stage.MID_BODY: _within,
@@ -197,7 +213,7 @@ def _guarded(ask: Callable[[], R]) -> R:
 def _check(response: Response) -> None:
     for name, value in response.headers:
         if not _is_name(name) or not _is_value(value):
-            raise ValueError(f"no header of HTTP: {name!r}")
+            raise ValueError(f"not an HTTP header: {name!r}")
 
 
 @lru_cache(maxsize=128)
@@ -276,13 +292,9 @@ _MONTHS = (
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
-class End(enum.Enum):
-    """What becomes of the connection after the bytes of an answer."""
-
-    #: The next request, unless the request or the transport wants it closed.
-    KEEP = enum.auto()
-    FIN = enum.auto()
-    RESET = enum.auto()
+#: What becomes of the connection after the bytes of an answer: the next request, unless the request
+#: or the transport wants it closed; a FIN; or a RST.
+End = Literal["keep", "fin", "reset"]
 
 
 @attrs.frozen(kw_only=True)
@@ -301,7 +313,7 @@ class Script:
     first: bytes = b""
     then: bytes = b""
     every_s: float = 0.0
-    end: End = End.KEEP
+    end: End = "keep"
 
 
 def machine_time() -> dt.datetime:
@@ -347,7 +359,7 @@ def headers(
     """All headers of an answer in the order in which they are sent."""
     lines = [("Date", date), ("Server", SERVER)]
     lines += [line for line in response.headers if line[0].lower() not in FRONT_HEADERS]
-    # An answer to HEAD tells the length that GET would give.
+    # An answer to HEAD has the length that GET would give.
     if response.more is None and (method == "HEAD" or has_body(method, response.status)):
         lines.append(("Content-Length", str(len(response.body))))
     if close:
@@ -394,9 +406,9 @@ def script(head: bytes, body: bytes, fault: Fault | None) -> Script:
 
 
 _SCRIPTS: dict[Kind, Callable[[bytes, int, float], Script]] = {
-    Kind.RESET: lambda whole, cut, _: Script(first=whole[:cut], end=End.RESET),
-    Kind.TRUNCATE: lambda whole, cut, _: Script(first=whole[:cut], end=End.FIN),
-    Kind.GARBAGE: lambda whole, cut, _: Script(first=whole[:cut] + GARBAGE, end=End.FIN),
+    Kind.RESET: lambda whole, cut, _: Script(first=whole[:cut], end="reset"),
+    Kind.TRUNCATE: lambda whole, cut, _: Script(first=whole[:cut], end="fin"),
+    Kind.GARBAGE: lambda whole, cut, _: Script(first=whole[:cut] + GARBAGE, end="fin"),
     Kind.DELAY: lambda whole, _, seconds: Script(wait_s=seconds, first=whole),
     Kind.DRIBBLE: lambda whole, cut, seconds: Script(
         first=whole[:cut], then=whole[cut:], every_s=seconds

@@ -176,7 +176,7 @@ class _Running:
         await self._listener.close()
         for connection in tuple(self._service.connections):
             connection.abort()
-        # They are told that they are lost in the next turn.
+        # They learn in the next turn that they are lost.
         while self._service.connections:  # noqa: ASYNC110 - that turn, not a poll
             await asyncio.sleep(0)
 
@@ -227,6 +227,8 @@ class Connection(asyncio.BufferedProtocol):
         self._ahead = bytearray()
         self._request: HeadRead | None = None
         self._fault: Fault | None = None
+        #: A call that waits to be carried out, and the fault that postpones it.
+        self._postponed: tuple[Request, Fault] | None = None
         #: Whether the client has ended its side, does not take our bytes, is gone; whether
         #: `_advance` is at work.
         self._ended = self._blocked = self._lost = self._advancing = False
@@ -250,6 +252,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        if self._postponed is not None:
+            exchange.abandoned(self._service.handler, *self._postponed)
         self._service.connections.discard(self)
         self._sender.cancel()
         self._patience.stop()
@@ -389,7 +393,7 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _carry_out(self, request: Request, fault: Fault | None) -> None:
-        self._state, self._fault = _State.BUSY, None
+        self._state, self._fault, self._postponed = _State.BUSY, None, None
         self._patience.suspend()
         handler = self._service.handler
         if getattr(handler, "slow", False):
@@ -404,8 +408,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         fault, response = delivery.fault, delivery.response
         if delivery.postponed and fault is not None:
+            self._postponed = request, fault
+            late = exchange.struck(request, fault)
             self._sender.perform(
-                Script(wait_s=fault.seconds), lambda _: self._carry_out(request, None)
+                Script(wait_s=fault.seconds), lambda _: self._carry_out(late, None)
             )
         elif response is None:
             self._sender.perform(wire.script(b"", b"", fault), self._sent)
@@ -425,7 +431,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._request is None or self._request.keep_alive
 
     def _sent(self, end: End) -> None:
-        if end is End.KEEP and self._keep_alive:
+        if end == "keep" and self._keep_alive:
             self._state = _State.READING
             self._patience.wait(self._service.idle_s)
             self._go_on()
@@ -564,7 +570,7 @@ class Sender:
 
     def _end(self, end: End, done: Callable[[End], None]) -> None:
         self._timer = None
-        if end is not End.RESET:
+        if end != "reset":
             done(end)
         elif self._transport.get_write_buffer_size():
             # A RST takes back what has not left yet; what the system holds (up to some megabytes,
@@ -703,7 +709,8 @@ class LoopThread:
 
     def __init__(self) -> None:
         keep_freed_pages()
-        self.loop = asyncio.new_event_loop()
+        # What Windows has by default cannot watch a listening socket.
+        self.loop = asyncio.SelectorEventLoop()
         self.buffers = Buffers()
         self.listening: set[socket.socket] = set()
         self._workers: ThreadPoolExecutor | None = None

@@ -29,7 +29,7 @@ def _whole(low: int, high: int, *, optional: bool = False) -> Callable[..., None
             return
         if type(value) is not int or not low <= value <= high:
             raise ValueError(
-                f"{attribute.name} of a card is a whole number from {low} to {high}"
+                f"{attribute.name} of a card must be a whole number from {low} to {high}"
                 f"{' or None' if optional else ''}, not {value!r:.40}"
             )
 
@@ -41,7 +41,9 @@ def _one_of(values: tuple[object, ...]) -> Callable[..., None]:
         # True equals 1, and 90.0 equals 90: the type counts as well.
         if not any(type(value) is type(known) and value == known for known in values):
             words = ", ".join(map(str, values))
-            raise ValueError(f"{attribute.name} of a card is one of {words}, not {value!r:.40}")
+            raise ValueError(
+                f"{attribute.name} of a card must be one of {words}, not {value!r:.40}"
+            )
 
     return check
 
@@ -49,7 +51,7 @@ def _one_of(values: tuple[object, ...]) -> Callable[..., None]:
 def _person(_: Any, __: Any, value: Any) -> None:
     if not isinstance(value, str) or not _PERSON.fullmatch(value):
         raise ValueError(
-            "person of a card is 1 to 12 letters, digits, hyphens or underscores (ASCII), "
+            "person of a card must be 1 to 12 letters, digits, hyphens or underscores (ASCII), "
             f"not {value!r:.40}"
         )
 
@@ -58,9 +60,9 @@ def _score(_: Any, __: Any, value: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-        raise ValueError(f"score of a card lies between 0 and 100 or is None, not {value!r:.40}")
+        raise ValueError(f"score of a card must be between 0 and 100, or None, not {value!r:.40}")
     if round(value, 2) != value:
-        raise ValueError(f"score of a card has at most two decimals, not {value!r:.40}")
+        raise ValueError(f"score of a card can have at most two decimals, not {value!r:.40}")
 
 
 @attrs.frozen(kw_only=True)
@@ -352,7 +354,7 @@ def with_text(png: bytes, card: Card) -> bytes:
 
 
 def card_in_text(data: bytes) -> Card | None:
-    """The card that a chunk tells; None without one, or with one for other pixels."""
+    """The card that a chunk holds; None without one, or with one for other pixels."""
     if not data.startswith(_MAGIC):
         return None
     marks, text = _marks(data)

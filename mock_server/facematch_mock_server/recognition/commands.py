@@ -9,6 +9,8 @@ from typing import Any, get_args
 import attrs
 import click
 
+from facematch_core.files import write_file
+
 from .cards import GENDERS, TURNS
 from .sheet import Kind, make_card
 
@@ -42,18 +44,20 @@ def command() -> None:
 @click.option("--luminance", type=_PERCENT, default=55, show_default=True)
 @click.option("--liveness", metavar="0-100|none", default="97", show_default=True)
 @click.option("--attack", is_flag=True, help="A presentation attack.")
-@click.option("--age", type=int, help="Years; fixed by the person if left out.")
-@click.option("--gender", type=click.Choice(GENDERS), help="Fixed by the person if left out.")
-@click.option("--review", is_flag=True, help="A person is to look.")
+@click.option("--age", type=int, help="In years; derived from the person if left out.")
+@click.option("--gender", type=click.Choice(GENDERS), help="Derived from the person if left out.")
+@click.option("--review", is_flag=True, help="Ask for a review by a person.")
 @click.option("--score", type=float, metavar="0-100", help="The exact score of a comparison.")
 @click.option(
     "--turned",
     type=click.Choice([str(turn) for turn in TURNS]),
     default="0",
-    help="Degrees clockwise by which it lies in the picture.",
+    help="Turn it in the picture, degrees clockwise.",
 )
-@click.option("--size", metavar="WxH", default="480x640", show_default=True, help="Upright.")
-@click.option("--out", type=_FILE, required=True, help="The file; its ending says the kind.")
+@click.option(
+    "--size", metavar="WxH", default="480x640", show_default=True, help="Width and height, upright."
+)
+@click.option("--out", type=_FILE, required=True, help="The file; its suffix sets the format.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def make(out: Path, force: bool, **given: Any) -> None:
     """Make one card."""
@@ -68,15 +72,15 @@ def make(out: Path, force: bool, **given: Any) -> None:
         data = make_card(**given, kind=kind)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
-    out.write_bytes(data)
+    write_file(out, data)
     _tell(out, data)
 
 
-@command.command("read", short_help="Tell what a card says.")
+@command.command("read", short_help="Show what a card says.")
 @click.argument("file", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def read(file: Path, as_json: bool) -> int:
-    """Tell what the card in FILE says; the exit code is 1 if it is no card."""
+    """Show what the card in FILE says; the exit code is 1 if it is not a card."""
     from facematch_mock_server.recognition.cards import read_card
 
     card = read_card(file.read_bytes())
@@ -84,7 +88,7 @@ def read(file: Path, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"card": facts}, indent=2))
     elif facts is None:
-        click.echo("This is no test card.", err=True)
+        click.echo("This is not a test card.", err=True)
     else:
         for name, value in facts.items():
             click.echo(f"{name:10} {_word(value)}")
@@ -92,7 +96,9 @@ def read(file: Path, as_json: bool) -> int:
 
 
 @command.command("sheet", short_help="Write twenty ready cards and a table of them.")
-@click.option("--out", type=_FILE, required=True, metavar="FOLDER", help="Made if need be.")
+@click.option(
+    "--out", type=_FILE, required=True, metavar="FOLDER", help="Created if it does not exist."
+)
 @click.option("--force", is_flag=True, help="Overwrite files.")
 def sheet(out: Path, force: bool) -> None:
     """Write twenty ready cards, and a table of what each gives, into a folder."""
@@ -112,7 +118,7 @@ def _tell(out: Path, data: bytes) -> None:
 def _refuse_present(files: list[Path], *, force: bool) -> None:
     present = next((file for file in files if file.exists()), None)
     if present is not None and not force:
-        raise click.UsageError(f"{_clean(str(present))} is there already; overwrite with --force.")
+        raise click.UsageError(f"{_clean(str(present))} exists; --force overwrites it.")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -120,7 +126,9 @@ def _size(text: str) -> tuple[int, int]:
     try:
         return int(width), int(height)
     except ValueError:
-        raise click.UsageError(f"--size is WIDTHxHEIGHT in pixels, not {text[:60]!r}.") from None
+        raise click.UsageError(
+            f"--size must be WIDTHxHEIGHT in pixels, not {text[:60]!r}."
+        ) from None
 
 
 def _liveness(text: str) -> int | None:
@@ -129,7 +137,7 @@ def _liveness(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise click.UsageError(f"--liveness is 0-100 or none, not {text[:60]!r}.") from None
+        raise click.UsageError(f"--liveness must be 0-100 or none, not {text[:60]!r}.") from None
 
 
 def _word(value: object) -> str:

@@ -68,7 +68,7 @@ class LocalEngine:
         """What it finds; None if it cannot decode a picture.
 
         Args:
-            facts: Of the probe and of the reference, for ages and genders: it tells none.
+            facts: Of the probe and of the reference, for ages and genders: it has none.
         """
         verifier = self.load()
         try:

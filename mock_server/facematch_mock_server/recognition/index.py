@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Listing(enum.StrEnum):
-    """The list that a face stands on."""
+    """The list that a face is on."""
 
     BLOCK = "block"
     ALLOW = "allow"
@@ -47,7 +47,7 @@ class IndexedFace:
         comment: Of whoever put it on a list; None without one.
         at: When it was enrolled, UTC.
         hidden: Whether it is enrolled and never found.
-        listing: The list that it stands on; None for none.
+        listing: The list that it is on; None for none.
         deleted: Whether its session was deleted since.
     """
 
@@ -119,21 +119,16 @@ def likeness(probe: Named, other: Named, salt: str = "") -> float:
 
 
 def identity_of(
-    decider: Recognizer,
-    picture: bytes,
-    *,
-    rotate: bool,
-    digest: str | None = None,
-    person: str | None = None,
+    decider: Recognizer, picture: bytes, person: str | None, rotate: bool, digest: str | None = None
 ) -> Identity:
     """Who is in a picture, as the decider says it, or by its bytes.
 
     Args:
         decider: Its ``identify`` is asked, if it has one.
         picture: The bytes.
+        person: Who it is, if somebody knows.
         rotate: Whether quarter turns are tried.
         digest: SHA-256, if the caller has it already.
-        person: Who it is, if somebody knows.
     """
     identify = getattr(decider, "identify", None)
     if identify is not None:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import enum
 import re
-import threading
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 import attrs
 
+from facematch_mock_server.state import UNSET, Kept, Unset
+
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
 
 
-class Unset(enum.Enum):
-    """The value of what was not set. None is another one: no score."""
-
-    UNSET = "unset"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-UNSET = Unset.UNSET
+#: SHA-256 of a probe and a reference; None for one that nobody has worked out.
+Digests = tuple[str | None, str | None]
+UNKNOWN: Digests = (None, None)
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +82,7 @@ class LivenessOutcome:
         quality, luminance: 0-100; None without a face.
         blocklist: How sure the face is one of the vendor's blocklist; None if it is not.
         duplicate: How sure it is one of another approved session; None if it is not.
-        age_known: Whether the age of the largest face can be told.
+        age_known: Whether the age of the largest face can be known.
         review: As in `MatchOutcome`.
         by: As in `MatchOutcome`.
     """
@@ -127,7 +120,7 @@ def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
         raise ValueError(
-            f"{attribute.name} of an outcome lies between 0 and 100, not {value!r:.40}"
+            f"{attribute.name} of an outcome must be between 0 and 100, not {value!r:.40}"
         )
 
 
@@ -135,18 +128,18 @@ def _years(_: Any, __: Any, value: Any) -> None:
     if value is None or value is UNSET:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_AGE:
-        raise ValueError(f"age of an outcome lies between 0 and {_MAX_AGE}, not {value!r:.40}")
+        raise ValueError(f"age of an outcome must be between 0 and {_MAX_AGE}, not {value!r:.40}")
 
 
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and type(value) is not bool:
-        raise ValueError(f"{attribute.name} of an outcome is true or false, not {value!r:.40}")
+        raise ValueError(f"{attribute.name} of an outcome must be true or false, not {value!r:.40}")
 
 
 def _likeness(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and value not in ("certain", "possible"):
         raise ValueError(
-            f"{attribute.name} of an outcome is certain or possible, not {value!r:.40}"
+            f"{attribute.name} of an outcome must be certain or possible, not {value!r:.40}"
         )
 
 
@@ -164,7 +157,7 @@ class SetOutcome:
         quality, luminance: Of a liveness check: 0-100.
         blocklist, duplicate: Of a liveness check: whether the vendor knows the face from its
             blocklist or from another session, ``certain`` or ``possible``.
-        age: Of a liveness check: of the largest face, 0-120 years; None: it cannot be told.
+        age: Of a liveness check: of the largest face, 0-120 years; None: it cannot be known.
         times: For how many calls it still holds, from 1 on; None for all.
         digests: SHA-256 of the pictures it is for; empty for any.
 
@@ -194,7 +187,7 @@ class SetOutcome:
                 raise ValueError("age is an outcome of a liveness check, not of a match")
         if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
             raise ValueError(
-                f"faces of an outcome is a number from 0 to 10, not {self.faces!r:.40}"
+                f"faces of an outcome must be a number from 0 to 10, not {self.faces!r:.40}"
             )
         if self.faces == 0 and self.needs_a_face:
             raise ValueError(
@@ -202,10 +195,10 @@ class SetOutcome:
                 "duplicate or age"
             )
         if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times is a whole number from 1 on, or nothing for all")
+            raise ValueError("times must be a whole number from 1, or null (None) for every call")
         for digest in self.digests:
             if not _DIGEST.fullmatch(digest):
-                raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+                raise ValueError("a digest of a picture must be 64 hexadecimal digits (SHA-256)")
 
     @property
     def needs_a_face(self) -> bool:
@@ -217,51 +210,26 @@ class SetOutcome:
         )
 
 
-class Waiting:
-    """The outcomes that wait for their calls. Safe across threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._outcomes: list[SetOutcome] = []
-
-    def add(self, outcome: SetOutcome) -> None:
-        """Add one after the others."""
-        with self._lock:
-            self._outcomes.append(outcome)
-
-    def clear(self) -> None:
-        """Drop all."""
-        with self._lock:
-            self._outcomes.clear()
-
-    @property
-    def all(self) -> tuple[SetOutcome, ...]:
-        """Those that still wait, in the order they were added."""
-        with self._lock:
-            return tuple(self._outcomes)
+class Waiting(Kept[SetOutcome]):
+    """The outcomes that wait for their calls, in the order they were added."""
 
     def take(self, kind: Kind, digests: Iterable[str]) -> SetOutcome | None:
         """The outcome for a call, counted; None for none.
 
         One for a picture of the call goes before one for any picture; else the first one added.
         """
-        if not self._outcomes:
+        if not self._kept:
             # Without the lock: most worlds never set one.
             return None
         pictures = set(digests)
         with self._lock:
             for aimed in (True, False):
-                for index, outcome in enumerate(self._outcomes):
+                for index, outcome in enumerate(self._kept):
                     fits = bool(outcome.digests & pictures) if aimed else not outcome.digests
                     if outcome.kind == kind and fits:
                         self._count(index, outcome)
                         return outcome
         return None
-
-    def _count(self, index: int, outcome: SetOutcome) -> None:
-        if outcome.times is not None:
-            left = outcome.times - 1
-            self._outcomes[index : index + 1] = [attrs.evolve(outcome, times=left)] if left else []
 
 
 class Recognizer(Protocol):
@@ -272,13 +240,7 @@ class Recognizer(Protocol):
     """
 
     def match(
-        self,
-        probe: bytes,
-        reference: bytes,
-        *,
-        rotate: bool,
-        probe_digest: str | None = None,
-        reference_digest: str | None = None,
+        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
     ) -> MatchOutcome:
         """The facts of one comparison."""
         ...

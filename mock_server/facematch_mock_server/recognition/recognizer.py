@@ -27,17 +27,17 @@ from facematch_mock_server.recognition.cards import (
 )
 from facematch_mock_server.recognition.index import Identity, likeness
 from facematch_mock_server.recognition.outcomes import (
-    UNSET,
+    UNKNOWN,
+    Digests,
     Kind,
-    Likeness,
     LivenessOutcome,
     MatchOutcome,
     SeenFace,
     SeenPicture,
     SetOutcome,
-    Unset,
     Waiting,
 )
+from facematch_mock_server.state import UNSET
 
 if TYPE_CHECKING:
     from facematch_core import FaceVerifier
@@ -73,9 +73,9 @@ class PictureRecognizer:
         self, *, engine: EngineChoice = "cards", salt: str = "", cached_pictures: int = 2000
     ) -> None:
         if not callable(engine) and engine not in get_args(EngineName):
-            raise ValueError(f"engine is cards, local or simulated, not {engine!r:.40}")
+            raise ValueError(f"engine must be cards, local or simulated, not {engine!r:.40}")
         if type(cached_pictures) is not int or cached_pictures < 1:
-            raise ValueError("cached_pictures is a whole number from 1 on")
+            raise ValueError("cached_pictures must be a whole number from 1")
         self._salt = salt
         self._facts = FactsCache(cached_pictures)
         self._waiting = Waiting()
@@ -96,38 +96,15 @@ class PictureRecognizer:
     # What the test sets
 
     def set_outcome(
-        self,
-        kind: Kind,
-        *,
-        score: float | Unset | None = UNSET,
-        review: bool | None = None,
-        faces: int | None = None,
-        attack: bool | None = None,
-        quality: float | None = None,
-        luminance: float | None = None,
-        blocklist: Likeness | None = None,
-        duplicate: Likeness | None = None,
-        age: float | Unset | None = UNSET,
-        times: int | None = 1,
-        digest: str | None = None,
-        picture: bytes | None = None,
+        self, kind: Kind, *, digest: str | None = None, picture: bytes | None = None, **facts: Any
     ) -> SetOutcome:
         """Set what the next calls find. What is left out is decided as it would be else.
 
         Args:
             kind: ``match`` or ``liveness``.
-            score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
-                gave no confidence (liveness).
-            review: Whether a person is to look.
-            faces, attack, quality, luminance, blocklist, duplicate, age: Of a liveness check only,
-                as in `SetOutcome`.
-            times: For how many calls, from 1 on; None for all.
-            digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
-            picture: Instead: only calls with this picture, as it is or as the library sends it,
-                without its metadata.
-
-        Returns:
-            The outcome as it waits.
+            facts: What they find, and how often: as in `SetOutcome`.
+            digest, picture: For which picture alone: its SHA-256; or itself, as it is or as the
+                library sends it.
 
         Raises:
             ValueError: a value of another type or range, or values that do not go together.
@@ -136,20 +113,7 @@ class PictureRecognizer:
             raise ValueError("give a digest or a picture, not both")
         given = [] if digest is None else [digest]
         digests = given if picture is None else _digests_of(picture)
-        outcome = SetOutcome(
-            kind=kind,
-            score=score,
-            review=review,
-            faces=faces,
-            attack=attack,
-            quality=quality,
-            luminance=luminance,
-            blocklist=blocklist,
-            duplicate=duplicate,
-            age=age,
-            times=times,
-            digests=digests,
-        )
+        outcome = SetOutcome(kind=kind, digests=digests, **facts)
         self._waiting.add(outcome)
         return outcome
 
@@ -165,21 +129,15 @@ class PictureRecognizer:
     # What the vendors ask
 
     def match(
-        self,
-        probe: bytes,
-        reference: bytes,
-        *,
-        rotate: bool,
-        probe_digest: str | None = None,
-        reference_digest: str | None = None,
+        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
     ) -> MatchOutcome:
         """The facts of one comparison.
 
         Args:
             rotate: Whether quarter turns of the pictures are tried.
-            probe_digest, reference_digest: SHA-256 in lower case, if the caller has them already.
+            digests: SHA-256 of the two in lower case, as far as the caller has them already.
         """
-        facts = self._facts.of(probe, probe_digest), self._facts.of(reference, reference_digest)
+        facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
         wanted = self._waiting.take("match", (one.digest for one in facts))
         found = None
         # A score that was set needs no engine.

@@ -126,12 +126,12 @@ class SimulatedBackend(Backend):
         """Make a score up.
 
         Raises:
-            Unsupported: a threshold, where it tells decisions only.
+            Unsupported: a threshold, where it gives decisions only.
             VendorUnavailable: an outage, or the time was up.
         """
         if self.decisions_only and call.threshold is not None:
             raise Unsupported(
-                "This simulated vendor tells decisions by a threshold of its own.",
+                "This simulated vendor decides by a threshold of its own.",
                 backend=self.name,
                 what="threshold",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -15,10 +15,18 @@ from .vendors import GroupRates, SimulatedVendor
 if TYPE_CHECKING:
     from .studies import SimulatedStudy
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 #: What a price is in unless it says otherwise.
 CURRENCY: Final = "USD"
 
 _COLUMNS: Final = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
+
+
+def _count(name: str, help_: str, *, least: int, default: int) -> Callable[[F], F]:
+    """An option that is a whole number."""
+    kind, help_ = click.IntRange(least), f"{help_}; {default} by default."
+    return click.option(name, type=kind, default=default, metavar="N", help=help_)
 
 
 @click.command("simulate", short_help="Make up scores with known error rates, to try all this.")
@@ -30,27 +38,9 @@ _COLUMNS: Final = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "
     metavar="NAME:KEY=VALUE,...",
     help="A vendor and what is true of it; may be repeated.",
 )
-@click.option(
-    "--people",
-    type=click.IntRange(2),
-    default=200,
-    metavar="N",
-    help="How many people; 200 by default.",
-)
-@click.option(
-    "--mated",
-    type=click.IntRange(0),
-    default=1000,
-    metavar="N",
-    help="How many mated pairs; 1000 by default.",
-)
-@click.option(
-    "--non-mated",
-    type=click.IntRange(0),
-    default=10_000,
-    metavar="N",
-    help="How many non-mated pairs; 10000 by default.",
-)
+@_count("--people", "How many people", least=2, default=200)
+@_count("--mated", "How many mated pairs", least=0, default=1000)
+@_count("--non-mated", "How many non-mated pairs", least=0, default=10_000)
 @click.option(
     "--pictures",
     type=click.IntRange(1),
@@ -64,9 +54,7 @@ _COLUMNS: Final = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "
     metavar="COLUMN:GROUP=PART,...",
     help="A column of groups, each with its part of the people; may be repeated.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of chance; 0 by default."
-)
+@_count("--seed", "Seed of chance", least=0, default=0)
 @click.option(
     "--out",
     required=True,

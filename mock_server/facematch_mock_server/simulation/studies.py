@@ -179,7 +179,7 @@ class Truth:
 
     Attributes:
         fmr, fnmr: Of acquired pairs.
-        far, frr: Of answered pairs, where what is not acquired is refused.
+        far, frr: Of answered pairs, where failures to acquire count as refused.
     """
 
     fmr: float | None

@@ -1,7 +1,7 @@
 """A vendor that is made up: its error rates are known, not measured.
 
 How alike two pictures are is a normal variable: around one mean for two people, around a higher one
-for one person, each with variance 1. Part of the variance belongs to people (some are let in more
+for one person, each with variance 1. Part of the variance belongs to people (some are accepted more
 easily, some are refused more often: goats, lambs and wolves of Doddington et al., 1998), so pairs
 that share a person are correlated; what a single pair is like stays the same. A logistic curve
 makes a score of 0-100 of it, and rounding makes ties.
@@ -54,7 +54,7 @@ class SimulatedVendor:
         name: What it is called.
         fmr, fnmr: Of acquired pairs, at `threshold`: above 0, below 1, in sum below 1.
         threshold: Of its decisions: above 0, below 100.
-        rule: How scores are compared with it; VENDOR decides as AT_LEAST, and does not tell so.
+        rule: How scores are compared with it; VENDOR decides as AT_LEAST, and does not say so.
         goats: What part of the variance of mated pairs belongs to the person: 0 to below 1; it is
             the correlation of two mated pairs of one person.
         wolves: Likewise of non-mated pairs, for each of the two people: 0 to below 0.5.
@@ -65,8 +65,8 @@ class SimulatedVendor:
         fta: How often a picture holds no face that it could use: 0 to below 1.
         outage: How often a call is not answered: 0 to below 1.
         decimals: Of its scores; None for all that a float has.
-        decisions_only: It tells decisions and no score.
-        latency_s: Median of how long a call takes, in seconds; None if that is not told.
+        decisions_only: It gives decisions and no score.
+        latency_s: Median of how long a call takes, in seconds; None if that is not known.
         price, currency: Of one comparison; None for none.
 
     Raises:
@@ -126,15 +126,15 @@ class SimulatedVendor:
 
     @property
     def true_fta(self) -> float:
-        """How often a pair of two pictures is not acquired, 0-1."""
+        """How often a pair of two pictures fails to acquire, 0-1."""
         return 1 - (1 - self.fta) ** 2
 
     def true_far(self, threshold: float | None = None, *, group: str | None = None) -> float:
-        """As `true_fmr`, where what is not acquired is refused."""
+        """As `true_fmr`, where failures to acquire count as refused."""
         return (1 - self.true_fta) * self.true_fmr(threshold, group=group)
 
     def true_frr(self, threshold: float | None = None, *, group: str | None = None) -> float:
-        """As `true_fnmr`, where what is not acquired is refused."""
+        """As `true_fnmr`, where failures to acquire count as refused."""
         return self.true_fta + (1 - self.true_fta) * self.true_fnmr(threshold, group=group)
 
     # How a score is made
@@ -146,7 +146,7 @@ class SimulatedVendor:
 
     @property
     def scale(self) -> str | None:
-        """Of its scores; None if it tells none."""
+        """Of its scores; None if it gives none."""
         return None if self.decisions_only else f"simulated/{self.name}"
 
     def parts(self, *, is_mated: bool) -> tuple[float, float]:
@@ -168,11 +168,11 @@ class SimulatedVendor:
         return 100 / (1 + exp(-latent - self._logit(self.threshold)))
 
     def rounded(self, score: float) -> float:
-        """A score as it is told."""
+        """A score as it is shown."""
         return score if self.decimals is None else round(score, self.decimals)
 
     def passes(self, scores: Any) -> Any:
-        """Whether a score as it is told passes its own threshold: one, or an array of them."""
+        """Whether a score as it is shown passes its own threshold: one, or an array of them."""
         if self.rule is ThresholdRule.ABOVE:
             return scores > self.threshold
         return scores >= self.threshold

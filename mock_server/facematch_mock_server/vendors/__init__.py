@@ -51,7 +51,9 @@ def vendor_named(name: str) -> Vendor:
     for point in entry_points(group=GROUP, name=name):
         brought = point.load()
         if not isinstance(brought, Vendor) or brought.name != name:
-            raise ValueError(f"the entry point {name} = {point.value} of {GROUP} names no Vendor")
+            raise ValueError(
+                f"the entry point {name} = {point.value} of {GROUP} does not name a Vendor"
+            )
         return brought
     raise ValueError(f"the mock knows no vendor {name}; known: {', '.join(vendor_names())}")
 

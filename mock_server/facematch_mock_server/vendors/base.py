@@ -11,7 +11,7 @@ import attrs
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
-from facematch_mock_server.journal import SentFile, presentable, short
+from facematch_mock_server.journal import SentFile, described, presentable, short
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
 from facematch_mock_server.services import FIRST_OWNER, Key, Ledger
@@ -157,7 +157,7 @@ class Route:
         fields: Of its form or JSON body, where it has one; a body goes with POST, PUT and PATCH,
             and with DELETE where there is none of those.
         is_form: Whether it takes a form rather than JSON.
-        query: What may stand in the query: of GET, where it has that.
+        query: What may be in the query: of GET, where it has that.
         gives: By method, the claim of its answer, where that is not 200 with JSON.
         lists: The methods that are answered with a list rather than an object.
         shown: The fields of a body whose values the journal may hold; of others it has type and
@@ -208,7 +208,7 @@ class Call:
         now: When it is answered.
         words: What stands for the placeholders of its path.
         headers: That every answer to it carries.
-        key: The key that was let in; None before, and for a path that needs none.
+        key: The key that was accepted; None before, and for a path that needs none.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
         shown: For the journal: names of fields with what may be shown of them.
         files: For the journal: the files that were sent.
@@ -294,18 +294,15 @@ class Call:
 
     @property
     def is_by_bytes(self) -> bool:
-        """Whether a score was told that says nothing of the faces."""
+        """Whether a score was given that says nothing of the faces."""
         seen = self.outcome
         return seen is not None and seen.by == "bytes" and seen.score is not None
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """What is seen in two pictures."""
+        digests = probe.digest, reference.digest
         outcome = self.world.recognizer.match(
-            probe.content,
-            reference.content,
-            rotate=rotate,
-            probe_digest=probe.digest,
-            reference_digest=reference.digest,
+            probe.content, reference.content, rotate=rotate, digests=digests
         )
         self.outcome = outcome
         return outcome
@@ -379,6 +376,12 @@ class Routed:
             hint = (HINT_HEADER, BY_BYTES)
             response = attrs.evolve(response, headers=(*response.headers, hint))
         response = call.claims.sealed(self.finished(call, response))
+        self.log(call, response, note="; ".join(filter(None, (request.fault, call.note))) or None)
+        return response
+
+    def log(self, call: Call, response: Response, *, note: str | None) -> None:
+        """Write a call into the journal, with its answer."""
+        request = call.request
         query = presentable(request.query) if "?" in request.target else {}
         call.world.log(
             method=short(request.method),
@@ -389,9 +392,22 @@ class Routed:
             fields={**query, **call.shown},
             files=tuple(call.files),
             claims=response.claims,
-            note=call.note,
+            note=note,
         )
-        return response
+
+    def glimpse(self, request: Request) -> Call:
+        """A call that is not carried out, with what can be seen of it: whose key it bears, and what
+        is in a form. Of other bodies nothing is read."""
+        route, words = self.find(request)
+        call = self.new_call(request, route, words)
+        if route is not None:
+            for name in route.credentials:
+                if "key" in name:
+                    call.let_in(request.header(name))
+            if route.is_form:
+                fields = read_or_empty(call).fields.items()
+                call.shown = described(((name, sent[-1]) for name, sent in fields), route.shown)
+        return call
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
         """The call of a request, which ends in the state that it began in."""

@@ -34,18 +34,15 @@ def mock():
 
 
 @pytest.fixture
-def opened(mock):
+def opened(mock, at_end):
     """Opens a client, by default of the resource's own key and of the version that is current."""
-    clients = []
 
     def open_client(key=None, **more):
         more.setdefault("api_version", "v1.2")
-        clients.append(FaceClient(mock.url, AzureKeyCredential(key or mock.live_key), **more))
-        return clients[-1]
+        key = AzureKeyCredential(key or mock.live_key)
+        return at_end.enter_context(FaceClient(mock.url, key, **more))
 
-    yield open_client
-    for client in clients:
-        client.close()
+    return open_client
 
 
 def detect(client, card, **more):

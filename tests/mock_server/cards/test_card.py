@@ -81,7 +81,7 @@ def test_wrong_sizes_are_refused(size):
 
 def test_unknown_kinds_are_refused():
     """Only kinds that vendors take are made."""
-    with pytest.raises(ValueError, match=r"^kind of a card is one of PNG, JPEG, WEBP, TIFF"):
+    with pytest.raises(ValueError, match=r"^kind of a card must be one of PNG, JPEG, WEBP, TIFF"):
         make_card(kind="GIF")
 
 

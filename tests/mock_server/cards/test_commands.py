@@ -62,7 +62,7 @@ def test_make_overwrites_only_by_force(run, tmp_path):
     (tmp_path / "p1.png").write_bytes(b"mine")
     answer = run("make", "--person", "p1", "--out", "p1.png")
     assert answer.exit_code == 2
-    assert "error: p1.png is there already; overwrite with --force." in answer.stderr
+    assert "error: p1.png exists; --force overwrites it." in answer.stderr
     assert (tmp_path / "p1.png").read_bytes() == b"mine"
     assert run("make", "--person", "p1", "--out", "p1.png", "--force").exit_code == 0
     assert read_card((tmp_path / "p1.png").read_bytes())
@@ -71,13 +71,13 @@ def test_make_overwrites_only_by_force(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--person p_1234567890123", "person of a card is 1 to 12 letters"),
-        ("--person p1 --score 101", "score of a card lies between 0 and 100"),
-        ("--person p1 --liveness low", "--liveness is 0-100 or none, not 'low'."),
-        ("--person p1 --liveness 101", "liveness of a card is a whole number"),
-        ("--person p1 --size large", "--size is WIDTHxHEIGHT in pixels, not 'large'."),
-        ("--person p1 --size 10x10", "size of a card is a width and a height"),
-        ("--person p1 --age 200", "age of a card is a whole number"),
+        ("--person p_1234567890123", "person of a card must be 1 to 12 letters"),
+        ("--person p1 --score 101", "score of a card must be between 0 and 100"),
+        ("--person p1 --liveness low", "--liveness must be 0-100 or none, not 'low'."),
+        ("--person p1 --liveness 101", "liveness of a card must be a whole number"),
+        ("--person p1 --size large", "--size must be WIDTHxHEIGHT in pixels, not 'large'."),
+        ("--person p1 --size 10x10", "size of a card must be a width and a height"),
+        ("--person p1 --age 200", "age of a card must be a whole number"),
     ],
 )
 def test_make_refuses(run, tmp_path, words, sentence):
@@ -128,7 +128,7 @@ def test_read_what_is_no_card(run, tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture")
     answer = run("read", "no.png")
     assert (answer.exit_code, answer.stdout) == (1, "")
-    assert answer.stderr == "This is no test card.\n"
+    assert answer.stderr == "This is not a test card.\n"
     assert run("read", "missing.png").exit_code == 4
 
 

@@ -35,7 +35,7 @@ def test_a_claim_has_a_source():
         assert claim.statement.endswith("."), claim.id
         assert claim.origin.document
         assert dt.date.fromisoformat(claim.origin.read) >= dt.date(2026, 11, 20)
-        ours = claim.origin.document.startswith("none")
+        ours = claim.origin.document.startswith("our choice")
         assert ours == (claim.origin.known is Known.OURS)
 
 

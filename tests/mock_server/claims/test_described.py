@@ -9,6 +9,9 @@ import pytest
 
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type, read_form
 
+# It is the document that is looked at, by schemas that are slow to read.
+pytestmark = pytest.mark.long
+
 #: What no table has: a page of a framework, and a claim whose words are filled in for one call.
 NOT_TOLD = {("didit_auth_v2_programmatic_register", "500"), ("didit_pay_checkout_post", "409")}
 

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,13 @@ def rows(mock, count):
             if len(told) >= count:
                 return told
     raise AssertionError("the stream has ended")
+
+
+def test_a_rate_limit_has_its_unit(mock):
+    """Of a minute, but for those who register."""
+    (vendor,) = ask(mock, f"{PATH}about").json()["vendors"]
+    assert vendor["limited"]["write"] == "write per minute"
+    assert vendor["limited"]["register"] == "register per hour"
 
 
 # The page
@@ -303,18 +310,73 @@ def test_every_call_is_beside_its_own_answer(mock):
         assert told["answer"]["vendor_data"] == told["fields"]["vendor_data"]
 
 
-def test_what_fronts_do_by_themselves_is_told(mock):
-    """A fault stands there twice: when it was chosen, and with the answer in the call's place."""
-    mock.control.add_fault(Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET))
-    with pytest.raises(requests.ConnectionError):
-        match(mock)
-    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500))
-    match(mock)
-    told = rows(mock, 3)
-    assert [(call["status"], call["note"]) for call in told] == [
-        (None, "fault: after_upload reset"),
-        (None, "fault: answer status"),
-        (500, "fault: answer status"),
+FORM = ["user_image", "ref_image"]
+STRUCK = [
+    (Fault(stage="connect", kind="reset"), (None, "none", [], None)),
+    (Fault(stage="mid_upload", kind="reset"), (None, "none", [], None)),
+    (Fault(stage="after_upload", kind="reset"), (None, "none", [], None)),
+    (Fault(stage="after_upload", kind="reset", executed=True), (200, "live", FORM, "0.0500")),
+    (Fault(stage="after_upload", kind="delay", seconds=0), (200, "live", FORM, "0.0500")),
+    (Fault(stage="mid_headers", kind="reset"), (200, "live", FORM, "0.0500")),
+    (Fault(stage="mid_headers", kind="dribble", seconds=0), (200, "live", FORM, "0.0500")),
+    (Fault(stage="mid_body", kind="truncate"), (200, "live", FORM, "0.0500")),
+    (Fault(stage="answer", kind="status", status=503), (503, "live", FORM, None)),
+    (Fault(stage="answer", kind="html"), (502, "live", FORM, None)),
+    (Fault(stage="answer", kind="wrong_json", status=200), (200, "live", FORM, None)),
+    (Fault(stage="answer", kind="status", executed=True), (200, "live", FORM, "0.0500")),
+]
+
+
+@pytest.mark.parametrize("way", ["over HTTP", "in process"])
+@pytest.mark.parametrize(
+    ("fault", "row"), STRUCK, ids=[f"{one.stage}-{one.kind}-{one.executed}" for one, _ in STRUCK]
+)
+def test_a_call_that_a_fault_strikes_is_one_row(mock, fault, row, way):
+    """With key, pictures and charge where they are known, and the fault beside them."""
+    mock.control.add_fault(fault)
+    session = requests.Session()
+    if way == "in process":
+        session.mount(mock.url, mock.adapter())
+    with suppress(requests.RequestException):
+        session.post(
+            f"{mock.url}/v3/face-match/",
+            headers={"x-api-key": mock.live_key},
+            files={"user_image": ("a.png", P1), "ref_image": ("b.png", P1)},
+            timeout=10,
+        )
+    (shown,) = rows(mock, 1)
+    (entry,) = mock.control.journal()
+    fields = [one["field"] for one in shown["pictures"]]
+    assert (shown["status"], shown["key"], fields, shown["charged"]) == row
+    assert [file.field for file in entry.files] == fields
+    instead = ": 502 was sent instead" if fault.stage == "answer" and fault.executed else ""
+    assert shown["note"] == entry.note == f"fault: {fault.stage} {fault.kind}{instead}"
+
+
+@pytest.mark.parametrize("way", ["over HTTP", "in process"])
+def test_a_postponed_call_of_a_client_that_left_is_one_row(mock, way):
+    """It is never carried out, and the journal says why."""
+    mock.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
+    session = requests.Session()
+    if way == "in process":
+        session.mount(mock.url, mock.adapter())
+    with pytest.raises(requests.ReadTimeout):
+        session.post(f"{mock.url}/v3/face-match/", data=b"x", timeout=0.2)
+    session.close()
+    (shown,) = rows(mock, 1)
+    assert (shown["path"], shown["status"]) == ("/v3/face-match/", None)
+    assert shown["note"] == "fault: after_upload delay; the client did not wait"
+
+
+def test_a_fault_aimed_at_the_mocks_own_pages_is_a_row(mock):
+    """What goes on there is not written down otherwise."""
+    for path in ("/__mock__/clock", f"{PATH}about"):
+        mock.control.add_fault(Fault(stage="mid_body", kind="truncate", path=path))
+        with pytest.raises(requests.RequestException):
+            _ = ask(mock, path).content
+    assert [(one.path, one.note) for one in mock.control.journal()] == [
+        ("/__mock__/clock", "fault: mid_body truncate"),
+        (f"{PATH}about", "fault: mid_body truncate"),
     ]
 
 
@@ -337,6 +399,7 @@ def test_other_vendors_are_read_by_the_same_words():
     assert (compreface["verdict"], compreface["score"]) == (None, 0.95466)
     assert shown["answer"]["access_token"] == shown["fields"]["client_secret"] == "***"
     assert [vendor["name"] for vendor in about["vendors"]] == ["deepvue", "compreface"]
+    assert about["vendors"][0]["limited"]["minute"] == "requests per minute"
     assert all(vendor["examples"] for vendor in about["vendors"])
 
 
@@ -454,10 +517,10 @@ def test_an_answer_of_the_tests_own_breaks_nothing(mock):
     entry = mock.control.journal()[-1]
     for odd in (b'{"score": NaN}', b'{"score": 1e999}', b'{"score": -Infinity}', b"[" * 9_000):
         mock.app.console._feed.add(entry, odd)
-    for number in range(1, 7):
+    for number in range(1, 6):
         shown = ask(mock, f"{PATH}calls/{number}").text
         json.loads(shown, parse_constant=pytest.fail)
-    assert len(rows(mock, 6)) == 6
+    assert len(rows(mock, 5)) == 5
 
 
 def test_only_the_newest_answers_are_kept(mock, monkeypatch):

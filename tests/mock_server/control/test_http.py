@@ -62,10 +62,21 @@ def test_faults(engine):
     rule = {"stage": "answer", "kind": "status", "status": 503, "chance": 0.5, "times": None}
     status, body = ask(engine, "faults", rule)
     assert (status, body["status"], body["chance"]) == (200, 503, 0.5)
-    assert engine.faults.rules[0].times is None
+    assert engine.faults.all[0].times is None
     assert len(ask(engine, "faults")[1]["faults"]) == 1
     ask(engine, "faults/clear", {})
-    assert engine.faults.rules == ()
+    assert engine.faults.all == ()
+
+
+def test_a_fault_at_connect_must_end(engine):
+    """Without an end it would strike the request that clears it; a program can clear it."""
+    endless = {"stage": "connect", "kind": "reset", "times": None}
+    status, told = ask(engine, "faults", endless)
+    assert status == 400
+    assert "refuse the request that clears it" in told["mock"]
+    assert engine.faults.all == ()
+    assert ask(engine, "faults", {**endless, "times": 2})[0] == 200
+    assert ask(engine, "faults", {**endless, "stage": "mid_upload", "path": "/v3/"})[0] == 200
 
 
 OWN = {"detail": "Overloaded.", "retry_in": 1.5, "more": [None, True, 7, {"a": "é"}]}
@@ -76,7 +87,7 @@ def test_a_fault_with_a_body_of_the_tests_own(engine):
     rule = {"stage": "answer", "kind": "json", "status": 503, "body": OWN}
     status, told = ask(engine, "faults", rule)
     assert (status, told["body"]) == (200, OWN)
-    response = engine.answer_of(engine.faults.rules[0], match())
+    response = engine.answer_of(engine.faults.all[0], match())
     assert (response.status, response.json()) == (503, OWN)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.header("X-Facematch-Claims")
@@ -198,45 +209,45 @@ def test_claims(engine):
         ("clock", {}, 405, "takes GET"),
         ("clock/advance", None, 405, "takes POST"),
         ("clock/advance", {}, 400, "seconds is missing"),
-        ("clock/advance", {"seconds": -1}, 400, "forward only"),
-        ("clock/advance", {"seconds": "soon"}, 400, "seconds is a number"),
+        ("clock/advance", {"seconds": -1}, 400, "only goes forward"),
+        ("clock/advance", {"seconds": "soon"}, 400, "seconds must be a number"),
         ("clock/advance", {"seconds": 5e11}, 400, "year 8999"),
-        ("clock/advance", {"seconds": 1, "x": 2}, 400, "there is no x here"),
+        ("clock/advance", {"seconds": 1, "x": 2}, 400, "'x' is not known here"),
         ("clock/advance", {"seconds": None}, 400, ""),
-        ("clock/advance", [], 400, "no JSON object"),
-        ("journal/clear", {"x": 1}, 400, "there is no x here"),
+        ("clock/advance", [], 400, "not a JSON object"),
+        ("journal/clear", {"x": 1}, 400, "'x' is not known here"),
         ("faults", {"stage": "connect"}, 400, "kind is missing"),
-        ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect is one of"),
+        ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect must be one of"),
         ("faults", {"stage": "x", "kind": "html"}, 400, "x"),
-        ("faults", {"stage": "connect", "kind": "reset", "times": "2"}, 400, "times is"),
+        ("faults", {"stage": "connect", "kind": "reset", "times": "2"}, 400, "times must"),
         ("faults", {"stage": "connect", "kind": "reset", "executed": True}, 400, "never executed"),
         ("faults", {"stage": "mid_body", "kind": "reset", "executed": False}, 400, "always"),
-        ("faults", {"stage": "answer", "kind": "html", "executed": "yes"}, 400, "executed is"),
-        ("faults", {"stage": "answer", "kind": "html", "path": 7}, 400, "path of a fault is"),
+        ("faults", {"stage": "answer", "kind": "html", "executed": "yes"}, 400, "executed must be"),
+        ("faults", {"stage": "answer", "kind": "html", "path": 7}, 400, "path of a fault must"),
         ("faults", {"stage": "answer", "kind": "html", "body": {}}, 400, "no other kind takes"),
         ("faults", {"stage": "answer", "kind": "json"}, 400, "needs a body"),
-        ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "are finite"),
+        ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "finite numbers"),
         ("outcomes", {"kind": "match", "review": True}, 400, "that have it: 2026-03"),
         ("outcomes", {"kind": "match", "digest": 7}, 400, "64 hexadecimal digits"),
         ("outcomes", {"kind": "match", "digest": []}, 400, "64 hexadecimal digits"),
         ("outcomes", {"score": 3}, 400, "kind is missing"),
         ("outcomes", {"kind": "match", "score": 300}, 400, "between 0 and 100"),
-        ("outcomes", {"kind": "match", "picture": "x"}, 400, "there is no picture here"),
+        ("outcomes", {"kind": "match", "picture": "x"}, 400, "'picture' is not known here"),
         ("ledger/balance", {"balance": "-1"}, 400, "between 0 and"),
         ("ledger/balance", {"balance": True}, 400, "decimal number"),
         ("keys", {"kind": "gold"}, 400, "gold"),
         ("keys", {"key": " x"}, 400, "printable ASCII"),
-        ("keys", {"key": 7}, 400, "key is a text"),
-        ("keys", {"allowed": "no"}, 400, "allowed is true or false"),
+        ("keys", {"key": 7}, 400, "key must be a string"),
+        ("keys", {"allowed": "no"}, 400, "allowed must be true or false"),
         ("keys", {"expires": "soon"}, 400, "soon"),
-        ("keys", {"expires": 7}, 400, "expires is a date"),
-        ("keys/revoke", {"key": []}, 400, "key is a text"),
-        ("limits", {"write": -1}, 400, "a whole number from 0 on"),
-        ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0 on"),
-        ("limits", {"push": 1}, 400, "there is no push here"),
+        ("keys", {"expires": 7}, 400, "expires must be a date"),
+        ("keys/revoke", {"key": []}, 400, "key must be a string"),
+        ("limits", {"write": -1}, 400, "a whole number from 0"),
+        ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0"),
+        ("limits", {"push": 1}, 400, "'push' is not known here"),
         ("reset", {"edition": "1999"}, 400, "no edition 1999"),
-        ("reset", {"edition": []}, 400, "edition is a text"),
-        ("reset", {"switches": []}, 400, "switches is an object"),
+        ("reset", {"edition": []}, 400, "edition must be a string"),
+        ("reset", {"switches": []}, 400, "switches must be an object"),
         ("reset", {"switches": {"boundary": []}}, 400, "takes one of"),
     ],
 )

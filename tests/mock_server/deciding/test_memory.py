@@ -25,8 +25,7 @@ def test_known_pictures_are_not_read_again(deciding, monkeypatch):
     for _ in range(3):
         deciding.match(A, B, rotate=False)
         deciding.liveness(A, rotate=True, digest=digest_of(A))
-        digests = {"probe_digest": digest_of(A), "reference_digest": digest_of(B)}
-        deciding.match(A, B, rotate=False, **digests)
+        deciding.match(A, B, rotate=False, digests=(digest_of(A), digest_of(B)))
     assert read == [A, B]
 
 

@@ -200,11 +200,11 @@ def test_answers_wait_and_are_counted():
     ("kind", "more", "words"),
     [
         ("search", {}, "match or liveness"),
-        ("match", {"fields": [1]}, "are an object"),
+        ("match", {"fields": [1]}, "must be an object"),
         ("match", {"fields": {"data": float("nan")}}, "finite"),
-        ("match", {"times": 0}, "from 1 on"),
-        ("match", {"without": "data"}, "names of fields"),
-        ("match", {"without": [1]}, "names of fields"),
+        ("match", {"times": 0}, "from 1"),
+        ("match", {"without": "data"}, "list of field names"),
+        ("match", {"without": [1]}, "list of field names"),
     ],
 )
 def test_an_answer_that_cannot_be_made_up(kind, more, words):

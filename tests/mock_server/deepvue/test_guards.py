@@ -68,9 +68,9 @@ def test_the_secret_of_another_client(engine, token, control):
 
 def test_a_client_id_is_for_who_has_one(control):
     """A vendor without client ids takes none; an empty one is none."""
-    with pytest.raises(ValueError, match="client is a text"):
+    with pytest.raises(ValueError, match="client must be a string"):
         control.add_key(client=" ")
-    with pytest.raises(ValueError, match="client is a text"):
+    with pytest.raises(ValueError, match="client must be a string"):
         Control(deepvue.new_world()).add_key(client="x")
 
 

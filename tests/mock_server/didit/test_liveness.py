@@ -1,26 +1,19 @@
 """POST /v3/passive-liveness/: verdicts, scores, warnings and shapes, row by row."""
 
 import pytest
-from mock_didit import LIVENESS_THRESHOLD, liveness, picture
+from mock_didit import FACE_SHOWN, LIVENESS_THRESHOLD, liveness, picture
 
 
 def test_an_answer_has_every_key(ask):
     """The declined answer of the documents, key for key."""
     body = ask(liveness(picture(score=30), vendor_data="emp-0042"))[1]
-    face = {
-        "bbox": [212, 148, 604, 690],
-        "confidence": 0.741206,
-        "age": 34.12,
-        "gender": "female",
-        "race": None,
-    }
     assert body == {
         "request_id": body["request_id"],
         "liveness": {
             "status": "Declined",
             "method": "PASSIVE",
             "score": 30.0,
-            "user_image": {"entities": [face], "best_angle": 0},
+            "user_image": {"entities": [FACE_SHOWN], "best_angle": 0},
             "warnings": [
                 {
                     "risk": "LOW_LIVENESS_SCORE",

@@ -1,6 +1,7 @@
 """POST /v3/face-match/: verdicts, scores, warnings and shapes, row by row."""
 
 import pytest
+from mock_didit import FACE_SHOWN as FACE
 from mock_didit import MATCH_THRESHOLD, match, picture
 
 LOW = {
@@ -20,13 +21,6 @@ MISSING = {
     "short_description": "No reference image",
     "long_description": "A reference image or face image for facial comparison is missing, "
     "preventing the system from completing the face matching process.",
-}
-FACE = {
-    "bbox": [212, 148, 604, 690],
-    "confidence": 0.741206,
-    "age": 34.12,
-    "gender": "female",
-    "race": None,
 }
 
 

@@ -335,7 +335,7 @@ def test_of_several_vendors(vendor):
     didit, deepvue = mock.of("didit").control, mock.of("deepvue").control
     assert (didit.policy(), didit.bands()) == ({LOW: "review"}, {"liveness": 50})
     assert (deepvue.policy(), deepvue.bands()) == ({}, {})
-    with pytest.raises(ValueError, match="there are none"):
+    with pytest.raises(ValueError, match="known tags: none"):
         deepvue.set_policy({LOW: "review"})
     assert policy(mock, path="didit/policy")[1]["effects"] == {LOW: "review"}
     assert policy(mock, {"effects": {LOW: None}}, "didit/policy")[1]["effects"] == {}
@@ -469,11 +469,11 @@ def test_a_wrong_word_is_a_400(effects, bands, named):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"policy": {}}, "there is effects, bands"),
-        ({"effects": [LOW]}, "effects is an object"),
-        ({"effects": "review"}, "effects is an object"),
-        ({"bands": 70}, "bands is an object"),
-        ([LOW], "no JSON object"),
+        ({"policy": {}}, "this takes effects, bands"),
+        ({"effects": [LOW]}, "effects must be an object"),
+        ({"effects": "review"}, "effects must be an object"),
+        ({"bands": 70}, "bands must be an object"),
+        ([LOW], "not a JSON object"),
     ],
 )
 def test_a_body_of_another_shape(body, words):

@@ -92,7 +92,7 @@ def test_another_edition_is_drift_and_is_named(mock):
     printed = run("--edition", "2026-07", "--skip", "age", code=DRIFT, url=mock.url).stdout
     assert "false: didit.auth.wrong.403" in printed
     assert "Didit OpenAPI, 2026-07-18; read 2026-11-20" in printed
-    assert "seen is what didit.auth.wrong.scoped says" in printed
+    assert "seen instead: what didit.auth.wrong.scoped says" in printed
     assert "match with a wrong key: status is 401, not 403" in printed
     assert "The edition 2026-11 fits better" in printed
 
@@ -131,7 +131,7 @@ def test_the_report_is_written_into_a_file(mock):
     VALIDATOR.validate(json.loads(Path("report.json").read_text()))
     asked = len(mock.control.journal())
     ran = run(*words, "--out", "report.json", code=2, url=mock.url)
-    assert "there already" in ran.output
+    assert "exists; --force" in ran.output
     run(*words, "--out", "nowhere/report.json", code=2, url=mock.url)
     assert len(mock.control.journal()) == asked
     run(*words, "--out", "report.json", "--force", code=0, url=mock.url)
@@ -179,7 +179,7 @@ def test_the_real_vendor_is_asked_only_with_live():
     assert "--live" in refused.output
     asked = CliRunner().invoke(facematch, (*words, "--live"), env=env)
     assert asked.exit_code == 2
-    for word in ("verification.didit.me", "29 calls are paid", "USD 1.09", "webhooks", "--yes"):
+    for word in ("verification.didit.me", "at most 29 calls", "USD 1.09", "webhooks", "--yes"):
         assert word in asked.output, asked.output
     assert API_KEY not in asked.output + refused.output
 
@@ -193,7 +193,7 @@ def test_it_asks_first(answer, didit_mock, monkeypatch):
     left_out = ("--skip", "kept", "--skip", "age", "--skip", "liveness", "--edition", "2026-07")
     ran = CliRunner().invoke(facematch, (*words, *left_out), input=f"{answer}\n")
     assert ran.exit_code == (0 if answer == "y" else 130)
-    assert "Ask? [y/N]" in ran.output
+    assert "Start? [y/N]" in ran.output
     assert bool(didit_mock.control.charges()) == (answer == "y")
     assert ("2 of 63: match without a key" in ran.output) == (answer == "y")
     assert didit_mock.live_key not in ran.output
@@ -204,7 +204,7 @@ def test_yes_says_it_before(didit_mock, monkeypatch):
     monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
     left_out = ("--skip", "kept", "--skip", "age", "--skip", "liveness", "--edition", "2026-07")
     ran = run("--live", "--yes", *left_out, code=0)
-    assert "calls are paid" in ran.stderr
+    assert "You pay for at most" in ran.stderr
     assert "Nothing differs." in ran.stdout
 
 
@@ -216,7 +216,7 @@ def test_what_will_be_asked_depends_on_what_is_wanted():
     def notice(*more):
         return CliRunner().invoke(facematch, (*words, *more), env=env).output
 
-    assert "0 calls are paid" in notice("--sandbox")
+    assert "at most 0 calls" in notice("--sandbox")
     assert "webhooks" not in notice("--skip", "kept")
     assert "whole index" not in notice()
     assert "everybody in the account's index" in notice("--search")
@@ -247,7 +247,7 @@ def test_a_profile_is_used(mock):
     text = text.replace("api_key", 'environment = "mock"\n        api_key')
     Path("facematch.toml").write_text(text)
     trust("facematch.toml")
-    assert "for a mock alone" in run("--profile", "mock", "--live", "--yes", code=2).output
+    assert "for a mock only" in run("--profile", "mock", "--live", "--yes", code=2).output
     run("--profile", "nobody", code=4)
 
 

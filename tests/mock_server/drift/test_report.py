@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from drift_targets import CHAINS, SCRIPT, false, judged, played
+from drift_targets import CHAINS, SCRIPT, false, judged, missing, played
 
 from facematch_mock_server.drift.command import notice
 from facematch_mock_server.drift.judge import Finding, Verdict
@@ -46,7 +46,7 @@ def test_a_false_claim_with_its_document():
     assert "false: didit.match.boundary.exclusive\n" in text
     assert "says: Only a score strictly above the threshold is Approved. (documented; " in text
     assert "Didit API reference, Face Match, June 2026; read 2026-11-20)" in text
-    assert "seen is what didit.match.boundary.inclusive says" in text
+    assert "seen instead: what didit.match.boundary.inclusive says" in text
     assert 'match at the score: body.face_match.status is "Approved", not "Declined"' in text
     assert "False: 1 claim." in text
 
@@ -68,8 +68,8 @@ def test_several_suspects():
         assert title in text
         assert f"  {ids[4]}\n" in text
         assert f"  {ids[5]}\n" not in text
-        assert "and 2 claims more" in text
-        assert "seen: step 2: body.x is a text, not null\n  and in 2 places more" in text
+        assert "and 2 more claims" in text
+        assert "seen: step 2: body.x is a text, not null\n  and in 2 more places" in text
         assert ("False: 1 claim." if restores else "no single claim explains: 1.") in text
 
 
@@ -78,11 +78,14 @@ def test_what_else_there_is_to_know():
     answers = played(chains=[CHAINS["files"]])
     answers[0] = attrs.evolve(answers[0], left_out=("decision of a match",))
     text = report(answers, stopped="at the step x: y", kept=2, unknown=1).to_text()
-    assert "It ended early at the step x: y." in text
-    assert "which may have been charged: 1." in text
-    assert "could not be deleted: 2." in text
-    assert "begins with facematch-drift" in text
-    assert "Requests that could not be made: decision of a match." in text
+    assert not missing(
+        text,
+        "It ended early at the step x: y.",
+        "which may have been charged: 1.",
+        "could not be deleted: 2.",
+        "begins with facematch-drift",
+        "Requests that could not be made: decision of a match.",
+    )
 
 
 def test_the_edition_that_fits():
@@ -99,7 +102,7 @@ def test_the_notice_says_what_is_sent_and_paid(is_paid):
     text = notice(SCRIPT, [CHAINS["match"]], "HOST", "a key", is_paid=is_paid)
     assert "at HOST, with a key" in text
     assert "comparisons that are not kept" in text
-    assert ("5 calls are paid: USD 0.25" if is_paid else "0 calls are paid: USD 0 ") in text
+    assert ("at most 5 calls: USD 0.25" if is_paid else "at most 0 calls: USD 0 ") in text
     assert "webhooks" not in text
     assert "webhooks" in notice(SCRIPT, [CHAINS["kept"]], "HOST", "a key", is_paid=is_paid)
 

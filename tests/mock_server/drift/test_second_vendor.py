@@ -8,7 +8,7 @@ from drift_targets import REF, Target, player
 from facematch_core.cli._app import facematch
 from facematch_mock_server.drift.judge import judge
 from facematch_mock_server.drift.run import changes_of, claims_of
-from facematch_mock_server.drift.script import Chain, Key, Script, Step, script_named, script_names
+from facematch_mock_server.drift.script import Chain, Script, Step, script_named, script_names
 
 CHAIN = Chain(
     name="tokens",
@@ -24,10 +24,10 @@ CHAIN = Chain(
             name="token for a wrong key",
             path="/v1/authorize",
             fields={"client_id": "{client}", "client_secret": "{key}"},
-            key=Key.WRONG,
+            key="wrong",
         ),
         Step(name="match without pictures", path="/v1/facematch", json={}),
-        Step(name="an unknown path", path="/v1/nowhere", method="GET", key=Key.NONE),
+        Step(name="an unknown path", path="/v1/nowhere", method="GET", key="none"),
     ),
 )
 SCRIPT = Script(
@@ -79,7 +79,7 @@ def test_it_is_found_by_its_entry_point(monkeypatch):
     assert script_names() == ["deepvue", "didit"]
     assert script_named("deepvue") is SCRIPT
     told = CliRunner().invoke(facematch, ["drift", "deepvue", "-h"]).output
-    assert "Ask Deepvue" in told
+    assert "Call Deepvue" in told
     assert "--search" not in told
     listed = CliRunner().invoke(facematch, ["drift", "-h"]).output
     assert "deepvue" in listed

@@ -145,9 +145,9 @@ def test_the_faults_are_those_of_the_world():
     """Also after a reset."""
     engine = didit.new_engine()
     engine.world.server.faults.add(Fault(stage="connect", kind="reset"))
-    assert engine.faults.rules
+    assert engine.faults.all
     engine.world.reset()
-    assert engine.faults.rules == ()
+    assert engine.faults.all == ()
 
 
 def test_an_entry_of_the_journal():
@@ -246,12 +246,12 @@ def test_a_world_decides_by_cards_unless_told_otherwise():
         ({"switches": {"bondary": "exclusive"}}, "no switch bondary"),
         ({"switches": {"boundary": "fuzzy"}}, "takes one of inclusive, exclusive"),
         ({"switches": {"echo_fields": 1}}, "takes one of False, True"),
-        ({"switches": {"write_limit": -1}}, "a whole number from 0 on"),
-        ({"switches": {"size_limit_bytes": 0}}, "a whole number from 1 on"),
-        ({"switches": {"price_match": 0.05}}, "decimal number, as text"),
+        ({"switches": {"write_limit": -1}}, "a whole number from 0"),
+        ({"switches": {"size_limit_bytes": 0}}, "a whole number from 1"),
+        ({"switches": {"price_match": 0.05}}, "decimal number, written as text"),
         ({"switches": {"price_match": "-1"}}, "between 0 and"),
-        ({"switches": {"price_match": "0.00001"}}, "at most four places"),
-        ({"switches": {"price_match": "x"}}, "decimal number, as text"),
+        ({"switches": {"price_match": "0.00001"}}, "at most four decimals"),
+        ({"switches": {"price_match": "x"}}, "decimal number, written as text"),
         ({"control_token": "short"}, "at least 8 characters"),
     ],
 )

@@ -25,7 +25,7 @@ def fault(stage, kind, **more):
 def test_executed_is_honoured_or_refused(stage, kind, executed):
     """Where the stage leaves no choice, only what it does, or nothing, may be said."""
     if executed is not None and CARRIED_OUT.get(stage, executed) is not executed:
-        with pytest.raises(ValueError, match=f"struck at {stage} is (always|never) executed"):
+        with pytest.raises(ValueError, match=f"at {stage} the call is (always|never) executed"):
             fault(stage, kind, executed=executed)
     else:
         assert fault(stage, kind, executed=executed).executed is executed
@@ -34,15 +34,15 @@ def test_executed_is_honoured_or_refused(stage, kind, executed):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"executed": 1}, "executed is true, false"),
-        ({"method": 1}, "method of a fault is a text"),
-        ({"path": b"/v3/"}, "path of a fault is a text"),
+        ({"executed": 1}, "executed must be true or false"),
+        ({"method": 1}, "method of a fault must be a string"),
+        ({"path": b"/v3/"}, "path of a fault must be a string"),
         ({"body": {}}, "no other kind takes one"),
         ({"kind": "json"}, "needs a body"),
-        ({"kind": "json", "body": b"{}"}, "a bytes there cannot be sent"),
-        ({"kind": "json", "body": {1: 2}}, "names that are texts"),
-        ({"kind": "json", "body": [float("inf")]}, "numbers that are finite"),
-        ({"kind": "json", "body": {"a": object}}, "a type there cannot be sent"),
+        ({"kind": "json", "body": b"{}"}, "a bytes cannot be sent"),
+        ({"kind": "json", "body": {1: 2}}, "strings as names"),
+        ({"kind": "json", "body": [float("inf")]}, "finite numbers"),
+        ({"kind": "json", "body": {"a": object}}, "a type cannot be sent"),
     ],
 )
 def test_a_rule_that_is_refused(more, words):

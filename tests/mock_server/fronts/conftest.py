@@ -19,7 +19,7 @@ class FakeEngine:
 
     Attributes:
         handled: The requests that were carried out.
-        notes: What fronts wrote into the journal.
+        notes: What fronts wrote into the journal, beside a call that was carried out or alone.
         limit: Of bodies, in bytes.
     """
 
@@ -40,6 +40,8 @@ class FakeEngine:
 
     def handle(self, request):
         self.handled.append(request)
+        if request.fault is not None:
+            self.note(request, request.fault)
         seen = {
             "method": request.method,
             "target": request.target,
@@ -58,6 +60,8 @@ class FakeEngine:
         return Response(status=413, headers=(("Content-Type", "text/html"),), body=b"<h1>413</h1>")
 
     def answer_of(self, fault, request):
+        if not fault.executed:
+            self.note(request, request.fault)
         return Response(status=fault.status, body=fault.kind.encode())
 
     def latency_s(self, head):

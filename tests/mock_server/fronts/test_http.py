@@ -134,7 +134,7 @@ def test_no_continue_when_the_body_is_refused(client, engine):
 
 
 def test_head_has_the_headers_of_get_and_no_body(client):
-    """HEAD tells the length that GET has, and the connection goes on."""
+    """HEAD has the length that GET has, and the connection goes on."""
     client.send(request("HEAD", "/x") + request("GET", "/x"))
     head = client.answer(to_head=True)
     get = client.answer()

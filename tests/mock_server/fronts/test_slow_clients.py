@@ -10,20 +10,19 @@ from rawclient import RawClient, chunked, request
 
 from facematch_mock_server.http import exchange as own
 
+#: Head or body of a request, up to somewhere in the middle.
+PARTS = (
+    b"GET / HT",
+    request("POST", "/x", "Content-Length: 9") + b"1234",
+    request("POST", "/x", "Transfer-Encoding: chunked") + chunked(b"abc")[:6],
+)
+
 
 @pytest.fixture
-def connect(engine, serve):
+def connect(engine, serve, at_end):
     """Opens connections to a server that waits 0.2 s for its clients."""
     port = serve(engine, idle_s=0.2).port
-    opened = []
-
-    def open_one():
-        opened.append(RawClient(port))
-        return opened[-1]
-
-    yield open_one
-    for client in opened:
-        client.sock.close()
+    return lambda: at_end.enter_context(RawClient(port))
 
 
 def test_an_idle_connection_is_closed(connect, engine):
@@ -40,14 +39,7 @@ def test_a_kept_connection_is_closed_after_its_last_answer(connect):
     assert client.end() == "fin"
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        b"GET / HT",
-        request("POST", "/x", "Content-Length: 9") + b"1234",
-        request("POST", "/x", "Transfer-Encoding: chunked") + chunked(b"abc")[:6],
-    ],
-)
+@pytest.mark.parametrize("part", PARTS)
 def test_half_a_request_is_408(connect, engine, part):
     """Head or body: what does not come on is answered and closed."""
     client = connect()
@@ -79,14 +71,7 @@ def test_a_client_that_takes_no_answer_is_dropped(engine, serve):
         assert front.connections == 0
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        b"GET / HT",
-        request("POST", "/x", "Content-Length: 9") + b"1234",
-        request("POST", "/x", "Transfer-Encoding: chunked") + chunked(b"abc")[:6],
-    ],
-)
+@pytest.mark.parametrize("part", PARTS)
 def test_an_end_within_a_request(engine, serve, part):
     """A client that ends its side halfway is told so at once."""
     with RawClient(serve(engine).port) as client:

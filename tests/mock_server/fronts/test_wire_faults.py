@@ -189,7 +189,7 @@ def test_a_fault_is_used_up(struck):
     client, engine = struck("answer.status", times=2)
     client.send(request("GET") * 3)
     assert [client.answer().status for _ in range(3)] == [502, 502, 200]
-    assert engine.faults.rules == ()
+    assert engine.faults.all == ()
 
 
 def test_a_refused_head_uses_no_fault_up(struck):
@@ -197,4 +197,4 @@ def test_a_refused_head_uses_no_fault_up(struck):
     client, engine = struck("after_upload.reset")
     client.send(request("POST", "/x", "Content-Length: 1000001"))
     assert client.answer().status == 413
-    assert len(engine.faults.rules) == 1
+    assert len(engine.faults.all) == 1

@@ -1,5 +1,7 @@
 """What the tests of the store share."""
 
+import contextlib
+
 import pytest
 
 from facematch_mock_server.sqlite import SqliteStore
@@ -12,14 +14,6 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def opened(path):
+def opened(path, at_end):
     """Opens the store, again and again; all are closed at the end."""
-    stores = []
-
-    def open_it():
-        stores.append(SqliteStore(path))
-        return stores[-1]
-
-    yield open_it
-    for store in stores:
-        store.close()
+    return lambda: at_end.enter_context(contextlib.closing(SqliteStore(path)))

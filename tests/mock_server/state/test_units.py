@@ -66,17 +66,15 @@ class Beside:
 
 
 @pytest.fixture
-def beside(store):
+def beside(store, at_end):
     """Makes units beside this thread."""
-    units = []
 
     def make():
-        units.append(Beside(store))
-        return units[-1]
+        unit = Beside(store)
+        at_end.callback(unit.thread.shutdown)
+        return unit
 
-    yield make
-    for unit in units:
-        unit.thread.shutdown()
+    return make
 
 
 def waits(store, count):

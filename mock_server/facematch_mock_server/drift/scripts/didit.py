@@ -81,7 +81,8 @@ def _pay(
     **fields: str,
 ) -> Step:
     """A paid call: of the probe (and the reference), and not kept, unless others are given."""
-    sent = (*pictures, *(Picture.PROBE, Picture.REFERENCE)[len(pictures) :])
+    usual: tuple[Picture, ...] = ("probe", "reference")
+    sent = (*pictures, *usual[len(pictures) :])
     names = ("user_image", "ref_image") if path == _MATCH else ("user_image",)
     return Step(
         name=name,
@@ -99,11 +100,11 @@ def _pay(
 def _refused(name: str, *files: File, path: str = _MATCH, **fields: str) -> Step:
     """A form that lacks a picture, so that it is refused and free whatever else is in it."""
     # Without a file it would be no multipart form; this one is refused by its name.
-    nameless = File("ref_image", Picture.NOISE, "picture")
+    nameless = File("ref_image", "noise", "picture")
     return Step(name=name, path=path, files=files or (nameless,), fields=fields)
 
 
-def _get(name: str, path: str, key: Key = Key.OWN, **query: str) -> Step:
+def _get(name: str, path: str, key: Key = "own", **query: str) -> Step:
     return Step(name=name, path=path, method="GET", key=key, query=query)
 
 
@@ -147,26 +148,24 @@ _DECLINED = {"new_status": "Declined"}
 _KEYS = (
     # First of all: whether the key is good, for nothing.
     _get("balance", _BALANCE),
-    Step(name="match without a key", path=_MATCH, key=Key.NONE),
-    Step(name="match with a wrong key", path=_MATCH, key=Key.WRONG),
-    _get("GET of a match with a wrong key", _MATCH, Key.WRONG),
-    _get("balance without a key", _BALANCE, Key.NONE),
-    _get("balance with a wrong key", _BALANCE, Key.WRONG),
-    _get("list with a wrong key", _LIST, Key.WRONG),
-    _get("unknown session without a key", _DECISION.format(_NOBODY), Key.NONE),
+    Step(name="match without a key", path=_MATCH, key="none"),
+    Step(name="match with a wrong key", path=_MATCH, key="wrong"),
+    _get("GET of a match with a wrong key", _MATCH, "wrong"),
+    _get("balance without a key", _BALANCE, "none"),
+    _get("balance with a wrong key", _BALANCE, "wrong"),
+    _get("list with a wrong key", _LIST, "wrong"),
+    _get("unknown session without a key", _DECISION.format(_NOBODY), "none"),
     _get("unknown session", _DECISION.format(_NOBODY)),
     _get("notes on an unknown session", _REVIEWS.format(_NOBODY)),
 )
 _FILES = (
     Step(name="match without anything", path=_MATCH),
-    _refused("text for a picture", File("user_image", Picture.PROBE), ref_image="text"),
-    _refused(
-        "wrong endings", _user(Picture.NOISE, "x.txt"), File("ref_image", Picture.NOISE, "x.tif")
-    ),
+    _refused("text for a picture", File("user_image", "probe"), ref_image="text"),
+    _refused("wrong endings", _user("noise", "x.txt"), File("ref_image", "noise", "x.tif")),
     _refused("no ending"),
-    _refused("an ending in capitals", _user(Picture.PROBE, "PICTURE.JPG")),
-    _refused("no bytes", _user(Picture.EMPTY)),
-    _refused("two files of one name", _user(Picture.NOISE, "x.txt"), _user(Picture.PROBE)),
+    _refused("an ending in capitals", _user("probe", "PICTURE.JPG")),
+    _refused("no bytes", _user("empty")),
+    _refused("two files of one name", _user("noise", "x.txt"), _user("probe")),
 )
 _FIELDS = (
     *(
@@ -202,7 +201,7 @@ _FORMS = (
     _get("an unknown path", "/v3/face-mach/"),
     _get("a session that is no UUID", _DECISION.format("seven")),
     _get("an unknown list of faces", f"/v3/lists/{_NOBODY}/entries/"),
-    _get("health", "/system/healthcheck", Key.NONE),
+    _get("health", "/system/healthcheck", "none"),
     _get("list without a slash", "/v3/sessions", limit="1"),
 )
 _FILTERS = (
@@ -214,8 +213,8 @@ _FILTERS = (
     _get("list with an unknown type", _LIST, session_type="FOO"),
 )
 _SIZES = (
-    _refused("a file of 5.2 MB", _user(Picture.NEARLY)),
-    _refused("a file above 5 MB", _user(Picture.BIG, "picture.gif")),
+    _refused("a file of 5.2 MB", _user("nearly")),
+    _refused("a file above 5 MB", _user("big", "picture.gif")),
 )
 
 # Paid, and nothing is kept
@@ -241,42 +240,42 @@ _MATCHES = (
         vendor_data="",
         metadata="",
     ),
-    _pay("match of no face", _MATCH, Picture.BLANK),
-    _pay("match of no picture", _MATCH, Picture.NOISE),
+    _pay("match of no face", _MATCH, "blank"),
+    _pay("match of no picture", _MATCH, "noise"),
 )
 _TURNED = (
-    _pay("match of a turned picture", _MATCH, Picture.TURNED),
-    _pay("match of a turned picture, turned back", _MATCH, Picture.TURNED, rotate_image="true"),
-    _pay("liveness, not turned back", _LIVENESS, Picture.TURNED, rotate_image="false"),
+    _pay("match of a turned picture", _MATCH, "turned"),
+    _pay("match of a turned picture, turned back", _MATCH, "turned", rotate_image="true"),
+    _pay("liveness, not turned back", _LIVENESS, "turned", rotate_image="false"),
 )
 _CHECKS = (
     _money("balance before a check"),
     _pay("liveness, not kept", _LIVENESS, shares={"score": _score()}),
     _money("balance after a check"),
     _pay("liveness at the score", _LIVENESS, face_liveness_score_decline_threshold="{score}"),
-    _pay("liveness of no face", _LIVENESS, Picture.BLANK),
-    _pay("liveness of no picture", _LIVENESS, Picture.NOISE),
-    _pay("liveness of two faces", _LIVENESS, Picture.TWO),
-    _pay("match of two faces", _MATCH, Picture.TWO),
+    _pay("liveness of no face", _LIVENESS, "blank"),
+    _pay("liveness of no picture", _LIVENESS, "noise"),
+    _pay("liveness of two faces", _LIVENESS, "two"),
+    _pay("match of two faces", _MATCH, "two"),
 )
 _AGES = (
     _money("balance before an age"),
     _pay("age, not kept", _AGE, shares={"score": _score()}),
     _money("balance after an age"),
-    _pay("age below 100", _AGE, Picture.REFERENCE, age_estimation_decline_threshold="100"),
+    _pay("age below 100", _AGE, "reference", age_estimation_decline_threshold="100"),
     _pay(
         "age at the score",
         _AGE,
         age_estimation_decline_threshold="0",
         face_liveness_score_decline_threshold="{score}",
     ),
-    _pay("age of no face", _AGE, Picture.BLANK),
-    _pay("age of no picture", _AGE, Picture.NOISE),
+    _pay("age of no face", _AGE, "blank"),
+    _pay("age of no picture", _AGE, "noise"),
 )
 _OTHERS = (
-    _pay("match of two people", _MATCH, Picture.OTHER),
-    _pay("liveness of the other person", _LIVENESS, Picture.OTHER),
-    _pay("age of the other person", _AGE, Picture.OTHER),
+    _pay("match of two people", _MATCH, "other"),
+    _pay("liveness of the other person", _LIVENESS, "other"),
+    _pay("age of the other person", _AGE, "other"),
 )
 
 # Kept, read and deleted again
@@ -303,16 +302,16 @@ _KEPT = (
         metadata=_METADATA,
         face_match_score_decline_threshold="{rounded}",
     ),
-    _pay("match of no face, kept", _MATCH, Picture.BLANK, keeps="b1", vendor_data=_REF),
+    _pay("match of no face, kept", _MATCH, "blank", keeps="b1", vendor_data=_REF),
     _on("decision of a match", "m1"),
     _on("decision of a declined match", "m2"),
     _on("decision of a check", "l1"),
     _on("decision with events", "m1", query={"include": "events"}),
     _on("decision of a check with events", "l1", query={"include": "events"}),
     _on("decision with something else", "m1", query={"include": "else"}),
-    _on("decision without a key", "m1", key=Key.NONE),
-    _on("decision with a wrong key", "m1", key=Key.WRONG),
-    _on("PUT of a decision with a wrong key", "m1", method="PUT", key=Key.WRONG),
+    _on("decision without a key", "m1", key="none"),
+    _on("decision with a wrong key", "m1", key="wrong"),
+    _on("PUT of a decision with a wrong key", "m1", method="PUT", key="wrong"),
     _on("PUT of a decision", "m1", method="PUT"),
     _listed("list"),
     _listed("list of part of the vendor_data", vendor_data="{part}"),
@@ -342,8 +341,8 @@ _KEPT = (
     _update("update of a check without a status", {}, "l1"),
     _update("update without a body", None),
     _update("update with an array", []),
-    _update("update with an array and a wrong key", [], key=Key.WRONG),
-    _update("update in a form and with a wrong key", None, key=Key.WRONG, fields=_DECLINED),
+    _update("update with an array and a wrong key", [], key="wrong"),
+    _update("update in a form and with a wrong key", None, key="wrong", fields=_DECLINED),
     _update("update in a form", None, fields=_DECLINED),
     _update("update to null", {"new_status": None}),
     _update("update to an unknown status", {"new_status": "Bogus"}),
@@ -396,9 +395,9 @@ _SEARCHES = (
     _money("balance after a search"),
     _pay("search of the same vendor_data", _SEARCH, vendor_data=_REF),
     _pay("search among the approved", _SEARCH, search_type="blocklisted_or_approved"),
-    _pay("search of no face", _SEARCH, Picture.BLANK),
-    _pay("search of no picture", _SEARCH, Picture.NOISE),
-    _pay("search of two faces", _SEARCH, Picture.TWO),
+    _pay("search of no face", _SEARCH, "blank"),
+    _pay("search of no picture", _SEARCH, "noise"),
+    _pay("search of two faces", _SEARCH, "two"),
     _pay("search, kept", _SEARCH, keeps="s1", vendor_data=_REF),
     _pay("search after a kept search", _SEARCH),
     _on("decision of a search", "s1"),
@@ -415,10 +414,10 @@ _SEARCHES = (
 # What Didit saw. It decides freely who is alike, how live and how old somebody is; the model takes
 # that from it. What the pictures were made to be (no face, two faces, no picture) it does not.
 
-#: Added to a score that was told rounded: it must not change what rounding makes of it.
+#: Added to a score that was given rounded: it must not change what rounding makes of it.
 _REST = 0.0012345
 #: How many faces a picture was made to have; one if it is not named. A card has so many at most.
-_MEANT, _MOST_FACES = {Picture.BLANK: 0, Picture.TWO: 2, Picture.NOISE: 0}, 4
+_MEANT, _MOST_FACES = {"blank": 0, "two": 2, "noise": 0}, 4
 _KNOWN_FROM = {"BLOCKLIST": "blocklist", "DUPLICATED_FACE": "duplicate"}
 
 
@@ -487,19 +486,19 @@ def _of_one(part: Mapping[str, Any], own: frozenset[str]) -> Iterator[tuple[str,
 
 def _faces(file: File, heard: Heard, part: Mapping[str, Any]) -> int:
     """How many faces Didit found in a picture; as many as were meant, if it does not say."""
-    if file.picture is Picture.NOISE:
+    if file.picture == "noise":
         return 0
     told = part.get(file.field)
     found, risks = told.get("entities") if _is_object(told) else None, str(part.get("warnings"))
     # A search says in this way that it found no face.
     refused = heard.step.path == _SEARCH and heard.status == 400 and "error" in str(heard.body)
     faceless = "NO_FACE_DETECTED" in risks or "NO_REFERENCE" in risks
-    if faceless and file.picture is Picture.BLANK:
+    if faceless and file.picture == "blank":
         return 0
     if refused or (found == [] and (faceless or not part.get("score"))):
         return 0
     faces = len(found) if isinstance(found, list) and found else _MEANT.get(file.picture, 1)
-    several = file.picture is Picture.TWO and "MULTIPLE_FACES" in risks
+    several = file.picture == "two" and "MULTIPLE_FACES" in risks
     return min(max(2, faces) if several else faces, _MOST_FACES)
 
 
@@ -507,11 +506,11 @@ def _card(file: File, heard: Heard, part: Mapping[str, Any], faces: int) -> byte
     """What the model is shown for a picture to see the same in it; None for its usual card."""
     told = part.get(file.field)
     angle = told.get("best_angle") if _is_object(told) else None
-    upright = file.picture is Picture.TURNED and faces and not angle
+    upright = file.picture == "turned" and faces and not angle
     # Whom it does not find among our own sessions it does not know.
     is_known = any(session in str(part) for session in heard.own)
-    stranger = file.picture is Picture.BLANK or ("matches" in part and not is_known)
-    if file.picture is Picture.NOISE or (
+    stranger = file.picture == "blank" or ("matches" in part and not is_known)
+    if file.picture == "noise" or (
         faces == _MEANT.get(file.picture, 1) and not upright and not stranger
     ):
         return None

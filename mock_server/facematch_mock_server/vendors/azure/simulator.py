@@ -51,11 +51,6 @@ class AzureSimulator(MockSimulator):
     def keys(self) -> Mapping[str, str]:
         return {"api_key": _KEY}
 
-    def begin(self, situation: Situation, score: float | None) -> None:
-        self.begin_again()
-        if situation is not Situation.BAD_KEY:
-            self.control.add_key(key=_KEY)
-
     def alter(self, path: str, body: Any) -> Any:
         confidence: dict[Any, float | None] = {
             Situation.NULL_SCORE: None,

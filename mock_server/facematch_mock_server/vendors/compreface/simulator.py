@@ -50,11 +50,6 @@ class ComprefaceSimulator(MockSimulator):
     def keys(self) -> Mapping[str, str]:
         return {"api_key": _KEY, "plugins": "age,gender,landmarks,mask,pose"}
 
-    def begin(self, situation: Situation, score: float | None) -> None:
-        self.begin_again()
-        if situation is not Situation.BAD_KEY:
-            self.control.add_key(key=_KEY)
-
     def alter(self, path: str, body: Any) -> Any:
         similarity: dict[Any, float | None] = {
             Situation.NULL_SCORE: None,

@@ -120,7 +120,7 @@ def _from_json(call: base.Call) -> list[Upload]:
 
 
 def _query(call: base.Call) -> tuple[int | None, float, bool]:
-    """How many faces at most, how sure the detector must be, and whether versions are told."""
+    """How many faces at most, how sure the detector must be, and whether versions are given."""
     status = call.query.get("status", "false").lower()
     try:
         limit = int(call.query.get("limit", "0"))

@@ -91,7 +91,7 @@ class DeepvueCall(Call):
 
     @property
     def timestamp(self) -> int:
-        """The time of the answer, as Deepvue tells it."""
+        """The time of the answer, as Deepvue gives it."""
         return int(self.now.timestamp() * self.claims["answer.per_second"])
 
     def deny(self, key: str, headers: Headers = ()) -> None:
@@ -123,7 +123,7 @@ class DeepvueCall(Call):
         return {key: made[key]() for key in keys}
 
 
-# What stands before an answer: token, key, limit, body, wallet, pictures
+# What is before an answer: token, key, limit, body, wallet, pictures
 
 
 def _bearer_of(call: DeepvueCall) -> str:
@@ -263,7 +263,7 @@ def _read_pair(call: DeepvueCall) -> None:
 def _read_files(call: DeepvueCall) -> None:
     """The two files of a comparison."""
     claims, form = call.claims, _form(call)
-    # A text in the place of a file may be a picture all the same: only its length is told.
+    # A text in the place of a file may be a picture all the same: only its length is given.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, many in form.fields.items() for text in many
     )
@@ -387,7 +387,7 @@ def _seconds(issued: IssuedToken) -> int:
     return int((issued.expires - issued.at).total_seconds())
 
 
-#: By form: the key that tells when a token ends, and what stands there.
+#: By form: the key that says when a token ends, and what is there.
 _EXPIRIES: dict[str, Callable[[IssuedToken], tuple[str | None, Any]]] = {
     "iso": lambda issued: ("expiry", issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")),
     "24hrs": lambda _: ("expiry", "24hrs"),

@@ -36,7 +36,7 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error 
 
 DEFAULT_EDITION = "2026-11"
 
-#: There is one: the documents contradict each other, but nothing tells older ones from newer ones.
+#: There is one: the documents contradict each other, but nothing shows which are older.
 EDITIONS: Mapping[str, Mapping[str, Any]] = {
     "2026-11": {
         "bad_token": 403,
@@ -84,7 +84,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
 # fmt: off
 CLAIMS = table(
     "deepvue",
-    fact("order.bearer", OURS, "A missing token is told first."),
+    fact("order.bearer", OURS, "A missing token is reported first."),
     fact("order.token", OURS, "The token is asked before the key."),
     fact("order.key", OURS, "The key is asked before the rate limit."),
     fact("order.rate", OURS, "The rate limit is asked before the body is read."),
@@ -153,7 +153,7 @@ CLAIMS = table(
     row("token.expiry", "expires_in", CLIENTS,
         "In place of expiry there is expires_in, a number of seconds.", when=("expiry", "expires_in"), name="expires_in"),
     row("token.expiry", "missing", OURS,
-        "There is no expiry; the token alone tells its end.", when=("expiry", "missing"), name="missing"),
+        "There is no expiry; only the token says when it ends.", when=("expiry", "missing"), name="missing"),
     row("token.claims", ("sub", "exp"), CLIENTS,
         "A token is a JWT (HS256) with the client id as sub and its end as exp, in seconds."),
     fact("token.jti", OURS, "A token has a number as jti too, so that no two are the same."),
@@ -206,9 +206,9 @@ CLAIMS = table(
     row("body.refused", Reply(422), FRAMEWORK, "Parameters that are refused are 422."),
     row("body.keys", ("loc", "msg", "type"), FRAMEWORK,
         "The detail of a 422 is a list of objects with loc, msg and type."),
-    fact("body.together", FRAMEWORK, "All parameters that are wrong are told at once."),
+    fact("body.together", FRAMEWORK, "All parameters that are wrong are reported at once."),
     row("body.missing", {"msg": "field required", "type": "value_error.missing"}, FRAMEWORK,
-        "A parameter that is missing is told in the framework's words."),
+        "A parameter that is missing is reported in the framework's words."),
     row("body.not_a_file", {"msg": "Expected UploadFile, received: <class 'str'>", "type": "value_error"}, FRAMEWORK,
         "A text in the place of a file is refused."),
     row("body.format", {"msg": "File type is not supported", "type": "value_error"}, OURS,
@@ -251,12 +251,12 @@ CLAIMS = table(
     row("answer.sub_code", "SUCCESS", MATCH_V1, "The sub_code of a success is SUCCESS."),
     row("answer.per_second", 1000, RESPONSE_FORMAT, "timestamp is in milliseconds since 1970."),
     fact("answer.own", OURS,
-        "Fields that a test makes up stand in an answer as they are; they say nothing of Deepvue."),
+        "Fields that a test makes up are in an answer as they are; they say nothing of Deepvue."),
 
     row("match.answer", Reply(200), MATCH_V1, "A comparison that was made is 200."),
     row("match.v1.keys", words("code timestamp transaction_id sub_code message data"), MATCH_V1,
         "Version 1 answers with code, timestamp, transaction_id, sub_code, message and data."),
-    fact("match.v1.timed", MATCH_V1, "Version 1 tells a timestamp."),
+    fact("match.v1.timed", MATCH_V1, "Version 1 has a timestamp."),
     fact("match.v1.dashes", OURS, 'The transaction_id of version 1 has no dashes; the page has "string".'),
     row("match.v2.keys", words("code transaction_id sub_code message data"), MATCH_V2,
         "Version 2 has no timestamp."),
@@ -303,7 +303,7 @@ CLAIMS = table(
     row("liveness.score", "number", OURS,
         "score is a whole number from 0 to 100 (a switch: its scale is not documented).", when=("liveness_score", "number"), name="number"),
 
-    row("wallet.answer", Reply(200), WALLET_PAGE, "The balance is told with 200."),
+    row("wallet.answer", Reply(200), WALLET_PAGE, "The balance is answered with 200."),
     row("wallet.keys", ("current_balance", "success"), WALLET_PAGE,
         "The answer has current_balance and success, and no envelope."),
 
@@ -325,7 +325,7 @@ CLAIMS = table(
         "An error is an object with the one key detail.", when=("error_shape", "detail"), name="detail"),
     row("error.shape", "envelope", CLIENTS,
         "400, 422, 500 and 503 come in an envelope instead.", when=("error_shape", "envelope"), name="envelope"),
-    row("error.key", "detail", RESPONSE_FORMAT, "The words of an error stand under detail."),
+    row("error.key", "detail", RESPONSE_FORMAT, "The words of an error are under detail."),
     row("error.envelope",
         {422: words("transaction_id timestamp sub_code message"), 500: words("transaction_id timestamp sub_code message")},
         CLIENTS, "The envelope of an error has transaction_id, timestamp, sub_code and message.", when=("error_shape", "envelope"), name="whole"),

@@ -26,7 +26,7 @@ _PICTURES = {"file_b": "probe", "file_a": "reference"}
 #: What cannot be met at Deepvue, and why.
 _CANNOT_HAPPEN = {
     Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
-    Situation.TWO_FACES: "Deepvue's answer does not tell how many faces there were.",
+    Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
     Situation.TURNED: "Deepvue takes no request to turn a picture.",
     Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
     Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
@@ -43,7 +43,7 @@ class DeepvueSimulator(MockSimulator):
 
     vendor = "deepvue"
     calls = _FACES | {_LIVENESS}
-    #: Told, so that a backend whose setting says what the number means can be held to it.
+    #: Given, so that a backend whose setting says what the number means can be held to it.
     switches: ClassVar[Mapping[str, Any]] = {"liveness_score": "number"}
     faults: ClassVar[Mapping[Situation, Fault]] = {
         Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),

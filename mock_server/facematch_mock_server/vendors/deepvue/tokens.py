@@ -146,7 +146,7 @@ class TokenBook:
 
 def _names(values: Any) -> tuple[str, ...]:
     if isinstance(values, str) or not all(isinstance(name, str) for name in values):
-        raise ValueError("without takes names of fields")
+        raise ValueError("without must be a list of field names")
     return tuple(values)
 
 
@@ -172,11 +172,11 @@ class SetAnswer:
 
     def __attrs_post_init__(self) -> None:
         if self.kind not in ("match", "liveness"):
-            raise ValueError("the kind of an answer is match or liveness")
+            raise ValueError("the kind of an answer must be match or liveness")
         if not isinstance(self.fields, dict):
-            raise ValueError("the fields of an answer are an object")  # noqa: TRY004 - one error for all
+            raise ValueError("the fields of an answer must be an object")  # noqa: TRY004 - one error for all
         if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times is a whole number from 1 on, or nothing for all")
+            raise ValueError("times must be a whole number from 1, or null (None) for every call")
 
     def applied(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`body` as the test wants it."""
@@ -256,20 +256,20 @@ class Tokens:
             "GET",
             "tokens",
             lambda control: {"asked": control.tokens.asked, "issued": control.tokens.issued()},
-            "How often a token was asked for, and those that were given out.",
+            "How often a token was requested, and those that were issued.",
         ),
         Operation(
             "POST",
             "tokens/revoke",
             lambda control: control.tokens.revoke(),
-            "Take back every token that was given out.",
+            "Revoke every token.",
             gives="revoked",
         ),
     )
 
 
 class Answers:
-    """Answers whose fields a test makes up, for what no document tells. Safe across threads.
+    """Answers whose fields a test makes up, for what no document says. Safe across threads.
 
     Args:
         world: Whose they are.
@@ -319,7 +319,7 @@ class Answers:
             "GET",
             "answers",
             lambda control: control.answers.all(),
-            "The made-up answers that still wait.",
+            "The made-up answers that have not been used yet.",
             gives="answers",
         ),
         Operation(

@@ -1,4 +1,4 @@
-"""What stands before Didit's endpoints: rate limit, session, key, method, body."""
+"""What is before Didit's endpoints: rate limit, session, key, method, body."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import attrs
 
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, Form, media_type
 from facematch_mock_server.journal import described
-from facematch_mock_server.messages import Head, host_in, is_loopback
+from facematch_mock_server.messages import Head, Response, host_in, is_loopback
 from facematch_mock_server.recognition.index import Identity
 from facematch_mock_server.services import KeyKind, Session, Window
-from facematch_mock_server.vendors.base import Call, Refused
+from facematch_mock_server.vendors.base import Call, Refused, Route
 from facematch_mock_server.world import World
 
 from . import framework
@@ -101,7 +101,7 @@ class DiditCall(Call):
 
 def origin_of(world: World, head: Head) -> str:
     """Scheme and host under which the caller reached this server, or its own if that is no name
-    of it: an address that is told, and sent in webhooks, must not lead elsewhere."""
+    of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
     if not is_ours(world, head):
         return world.server.address or "http://127.0.0.1"
     host = head.header("host") or "127.0.0.1"
@@ -274,6 +274,19 @@ JSON_CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
     "door.key": _key,
     "door.method": method,
 }
+
+_PLAIN = Door()
+
+
+def json_route(
+    pattern: str,
+    answers: Mapping[str, Callable[[Any], Response]],
+    *,
+    door: Door = _PLAIN,
+    **more: Any,
+) -> Route:
+    """An endpoint that takes JSON or nothing, with its door; `more` as for `Route`."""
+    return Route(pattern=pattern, answers=answers, checks=JSON_CHECKS, more=door, **more)
 
 
 def is_readable(call: DiditCall) -> bool:

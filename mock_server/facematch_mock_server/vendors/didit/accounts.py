@@ -18,7 +18,7 @@ from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors.base import Route
 
 from . import framework
-from .access import JSON_CHECKS, DiditCall, Door, rate
+from .access import DiditCall, Door, json_route, rate
 from .framework import Given, Invalid
 from .records import Account, Mail, Opened
 
@@ -60,7 +60,7 @@ _BREAKS: Mapping[str, Callable[[Citations, str], bool]] = {
 
 
 def _password(claims: Citations, value: Any) -> str:
-    """A password that keeps the rules; of several that it breaks only the first is told."""
+    """A password that keeps the rules; of several that it breaks only the first is reported."""
     sent = framework.long_text(claims, value)
     if len(sent) > claims.get("given.longest"):
         raise Invalid(claims["text.long"].format(most=claims["given.longest"]))
@@ -289,14 +289,8 @@ def _route(
     throttle: str | None = None,
     **more: Any,
 ) -> Route:
-    return Route(
-        pattern=f"/auth/v2/{path}",
-        answers=answers,
-        checks=JSON_CHECKS,
-        credentials=credentials,
-        more=Door(throttle=throttle),
-        **more,
-    )
+    door = Door(throttle=throttle)
+    return json_route(f"/auth/v2/{path}", answers, door=door, credentials=credentials, **more)
 
 
 _TOKEN = ("authorization",)

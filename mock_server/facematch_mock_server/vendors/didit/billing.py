@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
-from facematch_mock_server.vendors.base import Field, Route
+from facematch_mock_server.vendors.base import Field
 
 from . import framework
-from .access import JSON_CHECKS, DiditCall, Door
+from .access import DiditCall, Door, json_route
 from .framework import Given, Invalid
 from .records import Checkout, CheckoutStatus
 
@@ -133,29 +133,25 @@ def _page(call: DiditCall, checkout: Checkout | None) -> Response:
 
 
 ROUTES = (
-    Route(
-        pattern="/v3/billing/balance/",
-        answers={"GET": _balance},
-        checks=JSON_CHECKS,
-        more=Door(scope="management"),
+    json_route(
+        "/v3/billing/balance/",
+        {"GET": _balance},
+        door=Door(scope="management"),
     ),
-    Route(
-        pattern="/v3/billing/top-up/",
-        answers={"POST": _top_up},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/billing/top-up/",
+        {"POST": _top_up},
         fields=(
             Field(name="amount_in_dollars", kind="number", required=True),
             *_URLS,
         ),
         shown=("amount_in_dollars",),
-        more=Door(scope="management"),
+        door=Door(scope="management"),
     ),
-    Route(
-        pattern=f"{PAY}{{checkout}}",
-        answers={"GET": _look, "POST": _pay},
-        checks=JSON_CHECKS,
+    json_route(
+        f"{PAY}{{checkout}}",
+        {"GET": _look, "POST": _pay},
         credentials=(),
         gives={"GET": "payment.open", "POST": "payment.settled"},
-        more=Door(),
     ),
 )

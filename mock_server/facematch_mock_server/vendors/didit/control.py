@@ -49,6 +49,12 @@ _PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
 
 #: Whose name a review of the console has; the vendor writes that of its user.
 _REVIEWER = "Console"
+#: What the control API says of each fault of a delivery.
+_DELIVERY_FAULTS = {
+    DeliveryFault.CORRUPT: "Change a byte of the next deliveries after they are signed.",
+    DeliveryFault.SIGN_WRONG: "Sign the next deliveries with another secret.",
+    DeliveryFault.DROP: "Lose the next deliveries.",
+}
 
 
 class Console:
@@ -62,7 +68,7 @@ class Console:
         self._world = world
 
     def set_status(self, session_id: str, status: str) -> Session:
-        """Put a session into any status, ``In Review`` say. No review is written, nobody is told.
+        """Put a session into any status, ``In Review`` say. Writes no review, notifies nobody.
 
         Args:
             session_id: As answers tell it.
@@ -75,7 +81,7 @@ class Console:
         return self._changed(session_id, status, lambda one: attrs.evolve(one, status=status))
 
     def review(self, session_id: str, status: str, comment: str | None = None) -> Session:
-        """Decide a session as a person does: a review is written, and the webhooks are told.
+        """Decide a session as a person does: a review is written, and webhooks are sent.
 
         Args:
             session_id: As answers tell it.
@@ -87,7 +93,7 @@ class Console:
             ValueError: the vendor has no such status, or the comment is no text.
         """
         if comment is not None and not isinstance(comment, str):
-            raise ValueError("comment is a text, or None")
+            raise ValueError("comment must be a string, or None")
         world, claims = self._world, self._world.claims.citations()
         review = Review(
             user=_REVIEWER,
@@ -125,14 +131,14 @@ class Console:
             "POST",
             "console/status",
             lambda control, **sent: _standing(control.console.set_status(**sent)),
-            "Put a session into any status; nobody is told.",
+            "Set any status on a session, without a webhook.",
             {"session_id!": "text", "status!": "text"},
         ),
         Operation(
             "POST",
             "console/review",
             lambda control, **sent: _standing(control.console.review(**sent)),
-            "Decide a session as a person does: a review is written, and the webhooks are told.",
+            "Decide a session as a person does: it gets a review, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"},
         ),
     )
@@ -197,10 +203,10 @@ class Webhooks:
     def deliveries(
         self, state: State | str | None = None, *, newest: int | None = None
     ) -> tuple[WebhookDelivery, ...]:
-        """What was told and is to be told, in order.
+        """What was sent and is to be sent, in order.
 
         Args:
-            state: Only those that stand there; None for all.
+            state: Only those that are there; None for all.
             newest: Only so many of them, the newest; None for all.
 
         Raises:
@@ -258,7 +264,7 @@ class Webhooks:
         self._outbox.pause()
 
     def resume(self) -> None:
-        """Let them go."""
+        """Send what was held back."""
         self._outbox.resume()
         self._world.server.written()
 
@@ -347,7 +353,9 @@ class Webhooks:
         if callable(to):
             return tuple(self.deliver(one.id, to) for one in held)
         if not is_sent(to, self._world.server.deliver_to):
-            raise ValueError("to is an address on the loopback, or of a host that was named")
+            raise ValueError(
+                "to must be an address on this machine, or on a host that deliver_to names"
+            )
         for one in held:
             self._again(one, to=to)
         return tuple(self.delivery(one.id) for one in held)
@@ -426,7 +434,7 @@ class Webhooks:
             "GET",
             "webhooks/deliveries",
             lambda control: [_delivery(one) for one in control.webhooks.deliveries()],
-            "What was sent and is to be sent, with its attempts.",
+            "Deliveries sent and waiting, with their attempts.",
             gives="deliveries",
         ),
         Operation(
@@ -461,13 +469,13 @@ class Webhooks:
             "POST",
             "webhooks/pause",
             lambda control: control.webhooks.pause(),
-            "Let every delivery wait.",
+            "Hold all deliveries back.",
         ),
         Operation(
             "POST",
             "webhooks/resume",
             lambda control: control.webhooks.resume(),
-            "Let them go.",
+            "Send what was held back.",
         ),
         *(
             Operation(
@@ -476,7 +484,7 @@ class Webhooks:
                 lambda control, times=1, fault=fault: control.webhooks._outbox.add_fault(  # noqa: SLF001 - its own
                     fault, times
                 ),
-                f"Do this to the next deliveries: {fault}.",
+                _DELIVERY_FAULTS[fault],
                 {"times": "any"},
             )
             for fault in DeliveryFault
@@ -507,7 +515,7 @@ def _destination(destination: Destination) -> dict[str, Any]:
 
 
 def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
-    # The body is ASCII, and stands there as it is sent: what is signed are its bytes.
+    # The body is ASCII, and is there as it is sent: what is signed are its bytes.
     return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
 
 
@@ -614,19 +622,21 @@ class Faces:
     def _identity(self, picture: Any, person: Any, digest: Any) -> tuple[Identity, str | None]:
         if person is not None:
             if not isinstance(person, str) or not _PERSON.fullmatch(person):
-                raise ValueError("the person of a card is 1 to 12 letters, digits, - or _ (ASCII)")
+                raise ValueError(
+                    "the person of a card must be 1 to 12 letters, digits, - or _ (ASCII)"
+                )
             return Identity(person), None
         if digest is not None:
             if not isinstance(digest, str) or not _DIGEST.fullmatch(digest.lower()):
-                raise ValueError("a digest of a picture is 64 hexadecimal digits (SHA-256)")
+                raise ValueError("a digest of a picture must be 64 hexadecimal digits (SHA-256)")
             return Identity(f"sha256:{digest.lower()}"), None
         if not isinstance(picture, bytes):
-            raise ValueError("a picture is bytes")  # noqa: TRY004 - one error for bad arguments
+            raise ValueError("a picture must be bytes")  # noqa: TRY004 - one error for bad arguments
         recognizer = self._world.recognizer
         seen = recognizer.liveness(picture, rotate=False).probe
         if not seen.faces:
             raise ValueError("there is no face in that picture")
-        identity = identity_of(recognizer, picture, rotate=False, person=seen.person)
+        identity = identity_of(recognizer, picture, seen.person, rotate=False)
         also = None
         if identity.name.startswith("sha256:"):
             # The library sends a picture without its metadata: then it has another name.
@@ -641,7 +651,7 @@ class Faces:
             "GET",
             "faces",
             lambda control: {"faces": control.faces.entries(), "lists": control.faces.lists()},
-            "The faces that the vendor knows, and the ids of its lists.",
+            "The faces that the vendor has enrolled, and the ids of its lists.",
         ),
         Operation(
             "POST",
@@ -785,7 +795,7 @@ class Payments:
             ValueError: no amount, one of two refill values alone, or `annual` is no bool.
         """
         if type(annual) is not bool:
-            raise ValueError("annual is true or false")
+            raise ValueError("annual must be true or false")
         if (refill_amount is None) != (refill_threshold is None):
             raise ValueError("refill_amount and refill_threshold go together: give both or none")
         plan = Plan(
@@ -801,21 +811,21 @@ class Payments:
             "GET",
             "payments",
             lambda control: control.payments.all(),
-            "The payments that were asked for.",
+            "The payments that were started.",
             gives="payments",
         ),
         Operation(
             "POST",
             "payments/settle",
             lambda control, id: control.payments.settle(id),  # noqa: A006 - as it is sent
-            "Let the money of a payment arrive.",
+            "Complete a payment.",
             {"id!": "text"},
         ),
         Operation(
             "POST",
             "payments/cancel",
             lambda control, id: control.payments.cancel(id),  # noqa: A006 - as it is sent
-            "Let the person go away without paying.",
+            "Cancel a payment.",
             {"id!": "text"},
         ),
         Operation(

@@ -49,7 +49,7 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
     """A session as the decision endpoint and the webhooks tell it.
 
     Args:
-        claims: What it is told with.
+        claims: What it is answered with.
         world: Whose clock says when addresses expire.
         session: The session.
         origin: Scheme and host that addresses of pictures begin with.
@@ -91,7 +91,7 @@ def _block(
         keys = "decision.match_keys"
         known["source_image_session_id"] = claims["decision.source_session"]
     else:
-        # A check of one picture; what another service does not tell is null.
+        # A check of one picture; what another service does not give is null.
         keys = "decision.liveness_keys"
         claims.cite("decision.age")
         faces = (result.get("user_image") or {}).get("entities") or []

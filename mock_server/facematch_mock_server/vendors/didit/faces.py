@@ -9,10 +9,10 @@ from typing import Any
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.index import IndexedFace, Listing, identity_of
-from facematch_mock_server.vendors.base import Field, Route
+from facematch_mock_server.vendors.base import Field
 
 from . import framework
-from .access import JSON_CHECKS, DiditCall, Door
+from .access import DiditCall, Door, json_route
 from .decisions import stamp
 from .framework import Given, Invalid, paged
 
@@ -127,7 +127,7 @@ def _upload(call: DiditCall) -> Response:
     seen = world.recognizer.liveness(picture, rotate=False).probe
     if not seen.faces:
         call.refuse("search.no_face")
-    identity = identity_of(world.recognizer, picture, rotate=False, person=seen.person)
+    identity = identity_of(world.recognizer, picture, seen.person, rotate=False)
     face = IndexedFace(
         id=world.server.ids.uuid(),
         owner=call.owner,
@@ -154,48 +154,43 @@ def _entry(claims: Citations, face: IndexedFace) -> dict[str, Any]:
     return {key: known.get(key) for key in claims["lists.keys"]}
 
 
+def _open(fields: tuple[Field, ...]) -> dict[str, Any]:
+    """Fields of a body that the journal may show, all of them."""
+    return {"fields": fields, "shown": tuple(field.name for field in fields)}
+
+
 ROUTES = (
-    Route(
-        pattern="/v3/blocklist/",
-        answers={"GET": _blocked},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/blocklist/",
+        {"GET": _blocked},
         query=(Field(name="item_type"),),
         lists=("GET",),
-        more=Door(),
     ),
-    Route(
-        pattern="/v3/blocklist/add/",
-        answers={"POST": _block},
-        checks=JSON_CHECKS,
-        fields=_BLOCK,
-        shown=tuple(field.name for field in _BLOCK),
+    json_route(
+        "/v3/blocklist/add/",
+        {"POST": _block},
+        **_open(_BLOCK),
         own={404: "blocklist.unknown"},
-        more=Door(),
     ),
-    Route(
-        pattern="/v3/blocklist/remove/",
-        answers={"POST": _unblock},
-        checks=JSON_CHECKS,
-        fields=_UNBLOCK,
-        shown=tuple(field.name for field in _UNBLOCK),
+    json_route(
+        "/v3/blocklist/remove/",
+        {"POST": _unblock},
+        **_open(_UNBLOCK),
         own={404: "blocklist.unknown"},
-        more=Door(),
     ),
-    Route(
-        pattern="/v3/lists/{uuid}/entries/",
-        answers={"GET": _entries},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/lists/{uuid}/entries/",
+        {"GET": _entries},
         query=framework.PAGE,
         own={404: "lists.unknown"},
-        more=Door(served="lists.there"),
+        door=Door(served="lists.there"),
     ),
-    Route(
-        pattern="/v3/lists/{uuid}/entries/face-upload/",
-        answers={"POST": _upload},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/lists/{uuid}/entries/face-upload/",
+        {"POST": _upload},
         fields=_UPLOAD,
         gives={"POST": "lists.added"},
         own={404: "lists.unknown"},
-        more=Door(served="lists.there"),
+        door=Door(served="lists.there"),
     ),
 )

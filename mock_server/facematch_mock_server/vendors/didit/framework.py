@@ -260,7 +260,7 @@ def boolean(claims: Citations, value: Any) -> bool:
 
 
 def text(claims: Citations, value: Any) -> str:
-    """A text without spaces around it; numbers are taken for one."""
+    """A text without spaces around it; numbers are read as one."""
     return _text(claims, value, longest="given.longest")
 
 
@@ -551,7 +551,7 @@ def paged(
         origin: How the caller reaches this server, for the addresses of other pages.
         key: The claim that answers.
         rows: All of them, in order.
-        show: One row as it is told.
+        show: One row as it is shown.
     """
     claims, count = call.claims, len(rows)
     following: dict[str, int | None] | None = None

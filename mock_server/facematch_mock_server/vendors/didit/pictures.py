@@ -1,7 +1,7 @@
 """The four calls about pictures: face match, passive liveness, age estimation, face search.
 
 One way for all: the form, the sandbox's short cut, credit, what is seen in the pictures, the
-verdict, the charge, the session. What differs stands in an `Endpoint`.
+verdict, the charge, the session. What differs is in an `Endpoint`.
 """
 
 from __future__ import annotations
@@ -456,7 +456,7 @@ def _status(call: DiditCall, warnings: list[dict[str, Any]], *, asked: bool = Fa
 
     Args:
         call: Whose; its policy may have been set.
-        warnings: As the answer tells them.
+        warnings: As the answer has them.
         asked: Whether a card or a test wants a person to look.
     """
     claims, endpoint, policy = call.claims, _endpoint(call), call.world.policy
@@ -607,9 +607,9 @@ def _identity(call: DiditCall) -> Identity:
         call.identity = identity_of(
             call.world.recognizer,
             upload.content,
+            call.outcome.probe.person,
             rotate=call.values["rotate_image"],
             digest=upload.digest,
-            person=call.outcome.probe.person,
         )
     return call.identity
 
@@ -694,7 +694,7 @@ def status_of(world: World, face: IndexedFace) -> str | None:
 
 
 def _match_rows(call: DiditCall, near: tuple[Near, ...]) -> list[dict[str, Any]]:
-    """The faces that were found, as a search tells them."""
+    """The faces that were found, as a search reports them."""
     claims, keys = call.claims, call.claims["search.match_keys"]
     return [{key: row[key] for key in keys} for row in (_row(call, one, claims) for one in near)]
 

@@ -7,7 +7,7 @@ import enum
 import hashlib
 import threading
 import uuid
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ import attrs
 
 from facematch_mock_server.recognition.index import FaceIndex, Listing
 from facematch_mock_server.services import KEPT_SESSIONS, Session
-from facematch_mock_server.state import Collection, Store
+from facematch_mock_server.state import Collection, Kept, Store
 from facematch_mock_server.webhooks import Outbox
 from facematch_mock_server.world import World
 
@@ -136,7 +136,7 @@ class Checkout:
     """One payment page.
 
     Attributes:
-        id: As the answer tells it.
+        id: As in the answer.
         owner: Whose credit it is for.
         amount: In USD.
         created_at: When it was asked for, UTC.
@@ -329,7 +329,7 @@ class Accounts:
                 self._tokens.popitem(last=False)
 
     def keep_key(self, opened: Opened, key: str) -> None:
-        """Remember the key of an application, so that it can be told again."""
+        """Remember the key of an application, so that it can be shown again."""
         with self._lock:
             self._keys[opened.application] = key
             while len(self._keys) > KEPT:
@@ -366,27 +366,14 @@ class Mail:
     code: str = attrs.field(repr=False)
 
 
-class Mails:
-    """The mails of one world, in memory only. Safe across threads."""
+class Mails(Kept[Mail]):
+    """The mails of one world, in memory only: the newest ones."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._mails: deque[Mail] = deque(maxlen=KEPT)
-
-    def add(self, mail: Mail) -> None:
-        """One more."""
-        with self._lock:
-            self._mails.append(mail)
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._mails.clear()
+        super().__init__(most=KEPT)
 
     def to(self, address: str | None = None) -> tuple[Mail, ...]:
         """Those to an address, in any case, or all for None; the oldest first."""
-        with self._lock:
-            every = tuple(self._mails)
         if address is None:
-            return every
-        return tuple(mail for mail in every if mail.to.lower() == address.lower())
+            return self.all
+        return tuple(mail for mail in self.all if mail.to.lower() == address.lower())

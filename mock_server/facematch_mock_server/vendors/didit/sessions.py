@@ -12,10 +12,10 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
-from facematch_mock_server.vendors.base import Field, Route
+from facematch_mock_server.vendors.base import Field
 
 from . import decisions, framework, webhooks
-from .access import JSON_CHECKS, DiditCall, Door
+from .access import DiditCall, Door, json_route
 from .decisions import feature_of, node_of, review_body, stamp
 from .framework import Given, Invalid, paged
 
@@ -186,7 +186,7 @@ def _warning(claims: Citations, value: str) -> Test:
 
 #: Texts lose the white space around them; choices and days of white space alone are wrong.
 _TRIMMED = ("vendor_data", "search", "didit_internal_id")
-#: In the order in which errors are told.
+#: In the order in which errors are reported.
 _FILTERS: dict[str, Callable[[Citations, str], Test]] = {
     "status": _status,
     "vendor_data": _vendor_data,
@@ -427,54 +427,45 @@ def _delete_many(call: DiditCall) -> Response:
 
 
 ROUTES = (
-    Route(
-        pattern="/v3/session/{uuid}/decision/",
-        answers={"GET": decisions.decision},
-        checks=JSON_CHECKS,
-        more=Door(session=True, scope="decision"),
+    json_route(
+        "/v3/session/{uuid}/decision/",
+        {"GET": decisions.decision},
+        door=Door(session=True, scope="decision"),
     ),
-    Route(
-        pattern=_LIST,
-        answers={"GET": _sessions},
-        checks=JSON_CHECKS,
+    json_route(
+        _LIST,
+        {"GET": _sessions},
         query=_QUERY,
-        more=Door(),
     ),
-    Route(
-        pattern="/v3/session/{uuid}/delete/",
-        answers={"DELETE": _delete},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/session/{uuid}/delete/",
+        {"DELETE": _delete},
         fields=_RETENTION,
         shown=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
         gives={"DELETE": "delete.answer"},
-        more=Door(session=True),
+        door=Door(session=True),
     ),
-    Route(
-        pattern="/v3/sessions/delete/",
-        answers={"POST": _delete_many},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/sessions/delete/",
+        {"POST": _delete_many},
         fields=_BATCH,
         shown=("session_numbers", "delete_all"),
         gives={"POST": "batch.answer"},
-        more=Door(),
     ),
-    Route(
-        pattern="/v3/session/{uuid}/update-status/",
-        answers={"PATCH": _update},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/session/{uuid}/update-status/",
+        {"PATCH": _update},
         fields=_UPDATE,
         shown=("new_status", "send_email", "email_language"),
-        more=Door(session=True),
+        door=Door(session=True),
     ),
-    Route(
-        pattern="/v3/sessions/{uuid}/reviews/",
-        answers={"GET": _reviews, "POST": _review},
-        checks=JSON_CHECKS,
+    json_route(
+        "/v3/sessions/{uuid}/reviews/",
+        {"GET": _reviews, "POST": _review},
         fields=_REVIEW,
         shown=("new_status",),
         query=framework.PAGE,
         gives={"POST": "review.added"},
         own={404: "review.unknown"},
-        more=Door(),
     ),
 )

@@ -14,7 +14,7 @@ from facematch_mock_server.simulators import AGE, GENDER, MockSimulator, Sent
 
 _KEY = "didit-simulator-key-9d4b7a31cc"
 
-#: By path: the part of an answer that tells the verdict.
+#: By path: the part of an answer that holds the verdict.
 _BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
 
 #: By field of a call's form: what it is in the words of `FaceVerifier.verify`, and how it is read.
@@ -46,7 +46,7 @@ class DiditSimulator(MockSimulator):
     faults: ClassVar[Mapping[Situation, Fault]] = {
         # In words that are documented for this status, unlike most refusals.
         Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=415),
-        # No page tells what Didit says to a fault of its own: the words are ours.
+        # No page says what Didit answers to a fault of its own: the words are ours.
         Situation.OUTAGE: Fault(
             stage=Stage.ANSWER,
             kind=Kind.JSON,
@@ -56,7 +56,7 @@ class DiditSimulator(MockSimulator):
     }
     situations = frozenset(Situation)
     secrets = (_KEY,)
-    # Didit API reference, Face Match, June 2026, read 2026-11-20; no page tells how many bytes the
+    # Didit API reference, Face Match, June 2026, read 2026-11-20; no page says how many bytes the
     # 5 MB are.
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF},
@@ -68,10 +68,8 @@ class DiditSimulator(MockSimulator):
         return {"api_key": _KEY}
 
     def begin(self, situation: Situation, score: float | None) -> None:
-        self.begin_again()
+        super().begin(situation, score)
         control = self.control
-        if situation is not Situation.BAD_KEY:
-            control.add_key(key=_KEY)
         # A rule asks as often as it likes, and the clock stands still.
         control.set_limit("write", 0 if situation is Situation.THROTTLED else None)
         if situation is Situation.NO_CREDIT:
@@ -85,7 +83,7 @@ class DiditSimulator(MockSimulator):
             return body
         block = body[_BLOCKS[path]]
         changes: dict[Situation, dict[str, Any]] = {
-            # Decided by the score that was set, and told with all of its digits.
+            # Decided by the score that was set, and shown with all of its digits.
             Situation.SCORE: {"score": self.score},
             Situation.NULL_SCORE: {"status": "Approved", "score": None, "warnings": []},
             Situation.IMPOSSIBLE_SCORE: {"score": 250.0},

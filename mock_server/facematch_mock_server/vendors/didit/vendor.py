@@ -248,31 +248,22 @@ _CURL = (
     "-F user_image=@cards/p1.png -F ref_image=@cards/p1-again.png {url}/v3/face-match/"
 )
 _SHARED = {"rotate_image": "", "save_api_request": "true", "vendor_data": ""}
+_MATCH = "face_match_score_decline_threshold"
+_LIVENESS = "face_liveness_score_decline_threshold"
+_AGE = "age_estimation_decline_threshold"
+
+
+def _face(title: str, call: str, *pictures: str, **fields: str) -> Example:
+    return Example(
+        title=title, path=f"/v3/{call}/", pictures=pictures, fields={**fields, **_SHARED}
+    )
+
+
 _EXAMPLES = (
-    Example(
-        title="Face match",
-        path="/v3/face-match/",
-        pictures=("user_image", "ref_image"),
-        fields={"face_match_score_decline_threshold": "30", **_SHARED},
-    ),
-    Example(
-        title="Passive liveness",
-        path="/v3/passive-liveness/",
-        pictures=("user_image",),
-        fields={"face_liveness_score_decline_threshold": "", **_SHARED},
-    ),
-    Example(
-        title="Face search",
-        path="/v3/face-search/",
-        pictures=("user_image",),
-        fields={"search_type": "", **_SHARED},
-    ),
-    Example(
-        title="Age estimation",
-        path="/v3/age-estimation/",
-        pictures=("user_image",),
-        fields={"age_estimation_decline_threshold": "", **_SHARED},
-    ),
+    _face("Face match", "face-match", "user_image", "ref_image", **{_MATCH: "30"}),
+    _face("Passive liveness", "passive-liveness", "user_image", **{_LIVENESS: ""}),
+    _face("Face search", "face-search", "user_image", search_type=""),
+    _face("Age estimation", "age-estimation", "user_image", **{_AGE: ""}),
     Example(
         title="New webhook destination",
         path="/v3/webhook/destinations/",

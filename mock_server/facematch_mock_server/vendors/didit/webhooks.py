@@ -1,4 +1,4 @@
-"""Didit's webhooks: where they go, who is told of what, the body and its three signatures.
+"""Didit's webhooks: where they go, who receives what, the body and its three signatures.
 
 Sources: Didit webhook guide (docs.didit.me, "Webhooks"), 2026, with Didit's demonstration program
 of January 2026 and a delivery captured in May 2026; all read on 2026-11-20.
@@ -34,7 +34,7 @@ from facematch_mock_server.webhooks import (
 from facematch_mock_server.world import World
 
 from . import framework
-from .access import JSON_CHECKS, DiditCall, Door
+from .access import DiditCall, Door, json_route
 from .decisions import decision_body, stamp
 from .framework import Given, Invalid
 
@@ -42,7 +42,7 @@ from .framework import Given, Invalid
 _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
-# Who is told of what
+# Who receives what
 
 
 def announce(world: World, claims: Citations, session: Session, origin: str) -> None:
@@ -132,7 +132,7 @@ WRITER = _DiditWriter()
 
 
 def application_id(world: World, owner: str) -> str:
-    """The id of an owner's application: the one that was told when it was opened, or its own."""
+    """The id of an owner's application: the one that was shown when it was opened, or its own."""
     told: str | None = world.records.accounts.application_of(owner)
     return told or str(uuid.uuid5(_APPLICATIONS, owner))
 
@@ -216,7 +216,7 @@ def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
 
     Args:
         body: As sent.
-        prefix: The timestamp that stands before it, with a colon; None for nothing.
+        prefix: The timestamp that is before it, with a colon; None for nothing.
     """
     try:
         form = written(json.loads(body), escaped=False)
@@ -263,7 +263,7 @@ def _events(claims: Citations, value: Any) -> tuple[str, ...]:
         except Invalid as invalid:
             errors[str(place)] = invalid.words
     if errors:
-        # What is wrong with one of a list is told by its place.
+        # What is wrong with one of a list is named by its place.
         claims.cite("destination.events_place")
         raise Invalid(by_place=errors)
     unknown = [name for name in sent if name not in claims["destination.events"]]
@@ -301,7 +301,7 @@ def _fields(call: DiditCall, address: str, read: framework.Reader) -> tuple[Give
 
 
 def shown(claims: Citations, destination: Destination) -> dict[str, Any]:
-    """A destination as the API tells it, with its secret."""
+    """A destination as the API shows it, with its secret."""
     tally = destination.tally
     known_summary = {
         "total_deliveries": tally.total,
@@ -417,7 +417,7 @@ def _change(call: DiditCall) -> Response:
 
 
 def _delete(call: DiditCall) -> Response:
-    """Delete a destination: it is told nothing any more."""
+    """Delete a destination: it receives nothing any more."""
     if call.records.outbox.destinations.remove(_one(call).uuid) is None:
         call.refuse("destination.unknown")
     return call.answer("destination.deleted")
@@ -430,7 +430,7 @@ def _single(call: DiditCall) -> Destination:
     """The single webhook of this application; it is there, with a secret, once somebody asks."""
     claims, outbox = call.claims, call.records.outbox
     name = f"single {call.owner} {_kind_of(call)}"
-    # Of two who ask first at once, both are told the same secret.
+    # Of two who ask first at once, both get the same secret.
     with outbox.choosing:
         found = outbox.destinations.find(name)
         if found is None:
@@ -489,7 +489,7 @@ def _settings(call: DiditCall, found: Destination) -> Response:
 
 def _route(pattern: str, answers: Mapping[str, Any], served: str, **more: Any) -> Route:
     door = Door(scope="management", served=served)
-    return Route(pattern=pattern, answers=answers, checks=JSON_CHECKS, more=door, **more)
+    return json_route(pattern, answers, door=door, **more)
 
 
 # Whether an address will do depends on the server: `_fields` has the reader of those two.

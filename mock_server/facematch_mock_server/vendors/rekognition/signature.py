@@ -46,7 +46,7 @@ class Signature:
 
     @classmethod
     def of(cls, request: Request) -> Signature | None:
-        """The signature of a request; None if what stands there is none."""
+        """The signature of a request; None if what is there is none."""
         found = _HEADER.fullmatch(request.header("authorization") or "")
         date = request.header("x-amz-date") or ""
         if found is None or date[:8] != found["day"]:

@@ -259,7 +259,7 @@ class Rekognition(Routed):
             answers={"POST": perform},
             checks={"auth.signature": check_signature},
             operation="match",
-            # Authorization would be taken for a bearer token; a signature has no name in OpenAPI.
+            # Authorization would be read as a bearer token; a signature has no name in OpenAPI.
             credentials=("x-amz-date",),
             fields=(
                 *(

@@ -8,6 +8,7 @@ import logging
 from urllib.parse import urlsplit
 
 import attrs
+import django_settings
 import requests
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
@@ -181,19 +182,10 @@ def framework():
     Settings of Django last as long as the process: those that other tests need are made, if it
     was not yet, and ours put over them for a while.
     """
-    import django
-    from django.conf import settings
     from django.test import Client, override_settings
     from django.urls import clear_url_caches
 
-    if not settings.configured:
-        settings.configure(
-            ALLOWED_HOSTS=["testserver"],
-            LOGGING_CONFIG=None,
-            MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
-            ROOT_URLCONF="app_django",
-        )
-        django.setup()
+    django_settings.configure()
     from . import app
 
     ours = {

@@ -204,9 +204,9 @@ def test_faces_over_http():
         ({"person": "p1", "digest": "a" * 64}, "one of picture"),
         ({"person": "no person!"}, "letters"),
         ({"digest": "a"}, "64 hexadecimal"),
-        ({"person": 7}, "is a text"),
+        ({"person": 7}, "must be a string"),
         ({"person": "p1", "listing": "grey"}, "grey"),
-        ({"face": "p1"}, "there is no face here"),
+        ({"face": "p1"}, "'face' is not known here"),
     ],
 )
 def test_a_face_that_cannot_be_enrolled(body, word):

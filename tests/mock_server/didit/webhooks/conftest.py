@@ -5,10 +5,11 @@ The receiver takes whatever comes and answers what a test tells it to.
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import mock_didit as didit
 import pytest
+from mock_worlds import Quiet, serving
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.vendors.didit.webhooks import WRITER
@@ -36,8 +37,8 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/hook"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
+class _Handler(Quiet):
+    def do_POST(self):  # noqa: N802 - the library's name
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server = self.server
         server.came.append((self.path, dict(self.headers), body))
@@ -51,21 +52,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", server.url)
         self.end_headers()
 
-    def log_message(self, *args):
-        pass
-
 
 @pytest.fixture
 def receiver():
     """A receiver that runs."""
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    server = Receiver()
+    with serving(server, lambda: server.hold and server.hold.set()):
         yield server
-        if server.hold is not None:
-            server.hold.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

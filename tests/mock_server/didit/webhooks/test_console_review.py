@@ -217,7 +217,7 @@ def test_an_unknown_status(mock, receiver, status):
     body = {"session_id": name, "status": status}
     answer = requests.post(f"{mock.control_url}console/review", json=body, timeout=10)
     assert answer.status_code == 400
-    words = "there are Not Started" if isinstance(status, str) else "status is a text"
+    words = "there are Not Started" if isinstance(status, str) else "status must be a string"
     assert words in answer.json()["mock"]
     (session,) = mock.control.sessions()
     assert (session.status, session.reviews) == ("Declined", ())
@@ -250,8 +250,8 @@ def test_a_deleted_session(mock):
         ({}, "session_id is missing"),
         ({"session_id": NOBODY}, "status is missing"),
         ({"status": "Approved"}, "session_id is missing"),
-        ({"session_id": NOBODY, "status": "Approved", "comment": 5}, "comment is a text"),
-        ({"session_id": NOBODY, "status": "Approved", "note": "x"}, "there is no note here"),
+        ({"session_id": NOBODY, "status": "Approved", "comment": 5}, "comment must be a string"),
+        ({"session_id": NOBODY, "status": "Approved", "note": "x"}, "'note' is not known here"),
     ],
 )
 def test_a_body_of_another_shape(mock, body, words):
@@ -265,6 +265,6 @@ def test_a_body_of_another_shape(mock, body, words):
 def test_a_comment_is_a_text(mock, comment):
     """ValueError in Python too; nothing happens."""
     name = saved(mock)
-    with pytest.raises(ValueError, match="comment is a text"):
+    with pytest.raises(ValueError, match="comment must be a string"):
         mock.control.console.review(name, "Approved", comment)
     assert mock.control.sessions()[0].reviews == ()

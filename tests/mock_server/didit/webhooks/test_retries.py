@@ -4,10 +4,10 @@ import json
 
 import mock_didit as didit
 import pytest
+from mock_didit_webhooks import HOOK, with_one_due
 
 from facematch_mock_server.control import Control
 
-HOOK = "http://127.0.0.1:9/hook"
 FINAL = (200, 201, 299, 301, 302, 307, 400, 401, 403, 410, 422, 429)
 RETRIED = (404, 500, 502, 503, 599, "timeout", "no answer: ConnectionRefusedError")
 
@@ -15,10 +15,7 @@ RETRIED = (404, 500, 502, 503, 599, "timeout", "no answer: ConnectionRefusedErro
 @pytest.fixture
 def engine(new):
     """An engine with a destination on the loopback, and one delivery that is due."""
-    engine = didit.new_engine()
-    new(engine, HOOK)
-    engine.handle(didit.match())
-    return engine
+    return with_one_due(new)
 
 
 def the_one(engine):

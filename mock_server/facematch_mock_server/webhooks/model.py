@@ -1,0 +1,275 @@
+"""What is remembered of webhooks: destinations, deliveries, attempts; and which addresses count."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import enum
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Collection
+from typing import Any, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.messages import is_loopback
+from facematch_mock_server.services import KeyKind, Session
+from facematch_mock_server.world import World
+
+#: A destination of an API version that knows a single one has secrets that begin like this.
+SINGLE_PREFIX = "whsec_"
+
+
+@attrs.frozen(kw_only=True)
+class Tally:
+    """What became of the attempts at one destination.
+
+    Attributes:
+        total, failed: How many there were, and how many of them were not answered 2xx.
+        answered: How many were answered at all.
+        fastest_ms, slowest_ms, sum_ms: Of those; None or 0 before the first.
+        last: Time of the last attempt, UTC; None before the first.
+    """
+
+    total: int = 0
+    failed: int = 0
+    answered: int = 0
+    fastest_ms: int | None = None
+    slowest_ms: int | None = None
+    sum_ms: int = 0
+    last: dt.datetime | None = None
+
+    def with_attempt(self, attempt: Attempt) -> Tally:
+        """The tally with one more attempt."""
+        status, spent = attempt.status, attempt.elapsed_ms
+        counted = attrs.evolve(
+            self,
+            total=self.total + 1,
+            failed=self.failed + (status is None or not 200 <= status < 300),
+            last=attempt.at,
+        )
+        if status is None:
+            return counted
+        known = [ms for ms in (self.fastest_ms, self.slowest_ms) if ms is not None]
+        return attrs.evolve(
+            counted,
+            answered=self.answered + 1,
+            fastest_ms=min(spent, *known) if known else spent,
+            slowest_ms=max(spent, *known) if known else spent,
+            sum_ms=self.sum_ms + spent,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Destination:
+    """Where the webhooks of one application go.
+
+    Attributes:
+        uuid: Its id.
+        owner: Whose it is.
+        kind: Whether it belongs to the live application or to the sandbox beside it.
+        single: Whether it is the only one of an edition that knows no more.
+        label: A name for people.
+        url: The address; empty for a single one that is not set. Not in `repr`: a password or a
+            token may be in it.
+        enabled: Whether anything goes there.
+        version: Of the body, in the vendor's word.
+        subscribed_events: What goes there.
+        created_at, updated_at: UTC.
+        capture_method, data_retention_months: Settings of a single one, as they were sent.
+        seed: What its secret is made from; a rotation gives it another one. Not in `repr`.
+        tally: Of what was sent there.
+    """
+
+    uuid: str
+    owner: str
+    kind: KeyKind = attrs.field(default=KeyKind.LIVE, converter=KeyKind)
+    single: bool = False
+    label: str = ""
+    url: str = attrs.field(default="", repr=False)
+    enabled: bool = True
+    version: str
+    subscribed_events: tuple[str, ...] = ()
+    capture_method: Any = None
+    data_retention_months: Any = None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    seed: str = attrs.field(repr=False)
+    tally: Tally = attrs.field(factory=Tally)
+
+    @property
+    def secret(self) -> str:
+        """What its webhooks are signed with: 43 URL-safe characters, after a prefix if single.
+
+        It is worked out from `seed`, which a store holds: whoever can read the file can sign.
+        """
+        digest = hmac.new(self.seed.encode(), self.uuid.encode(), hashlib.sha256).digest()
+        text = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return SINGLE_PREFIX + text if self.single else text
+
+
+class State(enum.StrEnum):
+    """Where a delivery stands."""
+
+    #: It waits for its first attempt, or for the next one.
+    PENDING = "pending"
+    #: Answered 2xx.
+    DELIVERED = "delivered"
+    #: Answered otherwise or not at all, and not tried again.
+    FAILED = "failed"
+    #: Its address is not on the loopback, and nobody named the host.
+    HELD = "held"
+    #: Lost on the way, because a test wants that or its destination is gone.
+    DROPPED = "dropped"
+
+
+class DeliveryFault(enum.StrEnum):
+    """What a test does to one delivery on its way."""
+
+    #: One byte of the body is another one than was signed.
+    CORRUPT = "corrupt"
+    #: It is signed with another secret.
+    SIGN_WRONG = "sign-wrong"
+    #: It gets lost, and nobody notices.
+    DROP = "drop"
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One try to deliver.
+
+    Attributes:
+        at: UTC, by the clock of the world.
+        status: Of the answer; None if there was none.
+        problem: Why there was none, in a word or two; None if there was one.
+        elapsed_ms: Real time until the answer.
+        fault: What a test did to it; None for nothing.
+        claims: Ids of the claims that its outcome rests on.
+    """
+
+    at: dt.datetime
+    status: int | None = None
+    problem: str | None = None
+    elapsed_ms: int = 0
+    fault: str | None = None
+    claims: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One event on its way to one destination; of the body only what it is made from.
+
+    Attributes:
+        id: Ours; the vendor's is `event_id`.
+        destination: Id of the destination.
+        to: Another address, if a test gave one; None for that of the destination.
+        event: The vendor's word.
+        event_id: None for those that are asked for in the console.
+        session: As it was when this happened.
+        origin: Scheme and host that addresses of pictures begin with.
+        is_test: Whether it was asked for in the console.
+        created_at: When it happened, UTC.
+        timestamp: When it was sent, or would have been: seconds since 1970.
+        state: Where it stands.
+        due: When the next attempt is made, UTC; None if there is none.
+        round: How often it was begun again. What comes of an attempt counts for its own round.
+        retries: How many attempts of the present round repeated an earlier one.
+        attempts: The newest 100, in order.
+    """
+
+    id: str
+    destination: str
+    to: str | None = attrs.field(default=None, repr=False)
+    event: str
+    event_id: str | None
+    session: Session = attrs.field(repr=False)
+    origin: str
+    is_test: bool = False
+    created_at: dt.datetime
+    timestamp: int
+    state: State = attrs.field(default=State.PENDING, converter=State)
+    due: dt.datetime | None = None
+    round: int = 0
+    retries: int = 0
+    attempts: tuple[Attempt, ...] = ()
+
+    def is_as(self, taken: Delivery) -> bool:
+        """Whether nobody began it again, or ended it, since `taken` was read."""
+        mine = (self.round, self.retries, self.state)
+        return mine == (taken.round, taken.retries, taken.state)
+
+
+@attrs.frozen(kw_only=True)
+class SignedPayload:
+    """A delivery as it is sent.
+
+    Attributes:
+        headers: Names and values, in order, without those of the connection.
+        body: The bytes.
+        claims: Ids of the claims that it rests on.
+    """
+
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    claims: tuple[str, ...] = ()
+
+
+class Writer(Protocol):
+    """What a vendor sends, and how it signs."""
+
+    def compose(
+        self, claims: Citations, world: World, delivery: Delivery, destination: Destination
+    ) -> SignedPayload:
+        """The payload of a delivery."""
+        ...
+
+    def signed_with(
+        self, claims: Citations, payload: SignedPayload, delivery: Delivery, secret: str
+    ) -> SignedPayload:
+        """The same payload, signed with another secret."""
+        ...
+
+
+# Addresses
+
+
+def parsed(url: str) -> SplitResult | None:
+    """The parts of an address with a host, ``http`` or ``https``; None for everything else."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return None
+    return parts
+
+
+def is_public(host: str) -> bool:
+    """Whether a host looks like one that the whole internet can reach."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        labels = host.rstrip(".").split(".")
+        return len(labels) > 1 and all(labels) and labels[-1] not in ("localhost", "local")
+
+
+def is_near(host: str, named: Collection[str]) -> bool:
+    """Whether a host is on the loopback, or named."""
+    return is_loopback(host) or host.lower() in named
+
+
+def is_sent(url: str, named: Collection[str]) -> bool:
+    """Whether anything is sent to this address.
+
+    Args:
+        url: The address.
+        named: Hosts beyond the loopback that somebody has named.
+    """
+    parts = parsed(url)
+    return parts is not None and is_near(parts.hostname or "", named)
