@@ -22,8 +22,8 @@ REFERENCE = DOCS / "reference"
 
 #: Our backends: the simulator that is installed beside each, and what is said of it.
 OURS = {
-    "didit": ("DiditSimulator", "Didit is played by the mock server of this distribution."),
-    "deepvue": ("DeepvueSimulator", "Deepvue is played by the mock server of this distribution."),
+    "didit": ("DiditSimulator", "The mock server of this distribution stands in for Didit."),
+    "deepvue": ("DeepvueSimulator", "The mock server of this distribution stands in for Deepvue."),
     "local": (
         "LocalSimulator",
         "Nobody is behind it: the pictures decide what the engine on this machine says.",
@@ -40,7 +40,7 @@ MASKED = {
 REPORTS = """# Conformance of our own backends
 
 What `facematch conformance` prints of the backends that come with facematch-core. [Run the
-contract](../how-to/run-the-contract.md#read-a-report) says how to read a report. Versions and the
+contract](../extend/run-the-contract.md#read-a-report) says how to read a report. Versions and the
 date are left out here, so that this page changes only when what it says does.
 
 This page is generated, and a test holds it to what the contract finds.

@@ -5,8 +5,8 @@ In README.md and docs/:
 - ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
   is what it prints.
 - ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...``,
-  ``pytest ...``, ``python -m pip install ...`` of a folder and ``echo $?``. A line ``...`` stands
-  for any lines.
+  ``pytest ...``, ``python FILE``, ``python -m pip install ...`` of a folder, ``sed``, ``mv`` and
+  ``echo $?``. A line ``...`` stands for any lines.
 - ``toml`` blocks with profiles are read as a configuration file.
 - A block with a title is written to a file of that name. Under docs/examples/ it is that file.
 - ``<!-- not run: reason -->`` above a block keeps it from being run or read.
@@ -40,6 +40,8 @@ OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "mock_server")]
 EXAMPLE = DOCS / "examples" / "acme_backend"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 PAGES = [page for page in PAGES if not page.is_relative_to(EXAMPLE)]
+#: It runs the whole contract twice, which tests/core/cli/test_conformance.py does as well.
+SLOW = DOCS / "extend" / "run-the-contract.md"
 
 BLOCK = re.compile(
     r"(?P<why><!-- not run: \S.* -->\n)?"
@@ -55,6 +57,7 @@ VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\bPython 3\.\d+\.\d+, \d{4}-\d\d-\d\d"), "Python VERSION, DATE"),
     (re.compile(r"\b\d+(?=  +(?:right|WRONG))"), "MS"),
+    (re.compile(r"(?<=  )\d{4}-\d\d-\d\d(?=  )"), "TODAY"),
     (re.compile(r"^/\S+(?=/\S+: trusted until)", re.MULTILINE), "FOLDER"),
     (re.compile(r"\b(\d+\.\d{3})\d{3,}"), r"\1"),
     (re.compile(r"(?<=\S)  +"), " "),
@@ -126,6 +129,9 @@ COMMANDS = {
     ("pytest",): pytest_run,
     ("python", "-m", "pytest"): pytest_run,
     ("python", "-m", "pip", "install"): pip_install,
+    ("python",): functools.partial(process, sys.executable),
+    ("sed",): functools.partial(process, "sed"),
+    ("mv",): functools.partial(process, "mv"),
 }
 
 
@@ -201,7 +207,11 @@ def _folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_folder")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.long] * (page == SLOW)) for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_page_shows_what_happens(page):
     """The blocks of a page run, and print what it shows."""
     source, whole, at = page.read_text(), "", 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from money.page import HEAD
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults-and-money.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "faults-and-money.md"
 
 
 def test_every_column_is_explained():

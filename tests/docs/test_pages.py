@@ -141,10 +141,10 @@ def test_warnings_end_the_build(tmp_path):
     """`--strict --quiet` fails for a warning, which mkdocs alone would not even count."""
     settings = (ROOT / "mkdocs.yml").read_text()
     head, _, _ = settings.partition("exclude_docs:")
-    quiet = ROOT / "docs" / "_quiet.py"
+    hooks = ROOT / "docs" / "_hooks.py"
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("[nowhere](nowhere.md)\n")
-    (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{quiet}']\n")
+    (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{hooks}']\n")
     ran = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"],
         cwd=tmp_path,

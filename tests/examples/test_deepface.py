@@ -27,18 +27,21 @@ def card(installed):
     return json.loads(installed.python("-c", command, "conformance", "deepface", "--json"))
 
 
+@pytest.mark.long
 def test_its_card_has_no_open_rule(card):
     """It keeps every rule that applies, and its simulator can bring each of them about."""
     assert card["verdict"] == "conforms"
     assert (card["counts"]["failed"], card["counts"]["open"]) == (0, 0)
 
 
+@pytest.mark.long
 def test_what_it_declares_is_proved(card):
     """The check for a live face among it, which DeepFace has no call for."""
     proved = {line["name"]: line["proved"] for line in card["capabilities"]}
     assert proved["match"] is proved["liveness"] is True
 
 
+@pytest.mark.long
 def test_what_does_not_apply_has_a_reason_of_the_server(card):
     """No rule is passed over because the simulator was not up to it."""
     left = [rule for rule in card["rules"] if rule["status"] == "does_not_apply"]

@@ -39,6 +39,8 @@ class Settings:
     """What differs from one installation to another. The key of Didit is $DIDIT_API_KEY."""
 
     webhook_secret: Secret
+    #: Where Didit is, if not at its own address: a mock on this machine.
+    base_url: str | None = None
     threshold: float = 60
     review_threshold: float = 80
     deadline_s: float = 20
@@ -49,6 +51,7 @@ class Settings:
         """Those of this process."""
         return cls(
             webhook_secret=Secret.from_environment("DIDIT_WEBHOOK_SECRET"),
+            base_url=environ.get("DIDIT_BASE_URL") or None,
             threshold=float(environ.get("MATCH_THRESHOLD", cls.threshold)),
             review_threshold=float(environ.get("REVIEW_THRESHOLD", cls.review_threshold)),
         )
@@ -60,9 +63,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        where = {"base_url": settings.base_url} if settings.base_url else {}
         # One verifier for all requests. At the end it waits for the calls that are under way.
         async with open_async_verifier(
             "didit",
+            **where,
             threshold=settings.threshold,
             review_threshold=settings.review_threshold,
             max_concurrency=64,

@@ -1,4 +1,4 @@
-"""What is read from an answer, whatever stands in it."""
+"""What is read from an answer, whatever is in it."""
 
 import pytest
 from facematch_core import Decision

@@ -1,4 +1,4 @@
-"""The rules that every backend keeps, against the simulator."""
+"""The rules that every backend must meet, against the simulator."""
 
 from collections.abc import Iterator
 

@@ -41,7 +41,7 @@ def test_the_simulator_raises_a_real_traceback() -> None:
     ],
 )
 def test_the_picture_without_a_face_is_named(told: str, place: str | None) -> None:
-    """Where the server tells which one it is; where it does not, neither do we."""
+    """Where the server says which one it is; where it does not, neither do we."""
     body = {"error": raised(told, "Face could not be detected")}
     result = _refusals.refused_match(CALL, body)
     assert result.warnings[0].code is WarningCode.NO_FACE

@@ -1,4 +1,4 @@
-"""What is read from an answer 200, whatever stands in it."""
+"""What is read from an answer 200, whatever is in it."""
 
 from typing import Any
 

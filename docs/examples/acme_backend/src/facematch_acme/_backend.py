@@ -49,7 +49,8 @@ class AcmeBackend(ApiKeyBackend):
 
     name = "acme"
     allowed_hosts = frozenset({HOST})
-    # In the vendor's own words alone: a page of markup is some gateway's, which may not know.
+    # Only if the body is JSON: an HTML page comes from a gateway, which cannot know whether the
+    # call was charged.
     error_table = rows(
         [500, 503],
         ErrorRow(VendorUnavailable, Charged.NO, _FREE, "the vendor reports a fault of its own"),

@@ -1,4 +1,4 @@
-"""Acme, played on this machine, as its documents tell it.
+"""Acme, simulated on this machine, as its documents describe it.
 
 For tests alone, and for `facematch conformance`, which finds it by its entry point. Nothing else
 imports this module: it needs ``facematch-acme[testing]``.
@@ -28,7 +28,7 @@ REFUSALS = {
 #: How alike two faces are, where it is not the usual 93.5.
 SIMILARITIES = {Situation.DIFFERENT_PEOPLE: 12.25, Situation.IMPOSSIBLE_SCORE: 250.0}
 
-#: What stands in an answer instead of the usual.
+#: What is in an answer instead of the usual.
 INSTEAD: dict[Situation, dict[str, Any]] = {
     Situation.NO_FACE: {"verdict": "unsure", "similarity": None},
     Situation.NULL_SCORE: {"verdict": "same", "similarity": None},

@@ -27,7 +27,7 @@ from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 
 from . import _refusals, _wire
 
-#: Where the token may come from: the variable by which the server itself is told.
+#: Where the token may come from: the variable that configures the server itself.
 VARIABLE = "DEEPFACE_AUTH_TOKEN"
 
 #: Who reads an answer 200, and who a 400.

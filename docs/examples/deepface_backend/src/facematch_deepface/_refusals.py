@@ -1,7 +1,7 @@
 """What a 400 of a DeepFace server is about, and its text without the traceback.
 
 It is ``{"error": "Exception while verifying: TEXT - TRACEBACK"}``, or ``{"exception": "..."}`` for
-a picture that is missing. The cause often stands in the traceback alone, while TEXT names the
+a picture that is missing. The cause often is in the traceback alone, while TEXT names the
 picture. Facts as in `_wire`.
 """
 
@@ -22,7 +22,7 @@ from facematch_core.backend import LivenessCall, MatchCall
 
 from ._wire import FREE, NAME, text
 
-#: What may stand anywhere in the text, and what it is a warning of.
+#: What may be anywhere in the text, and what it is a warning of.
 CAUSES = {
     "Face could not be detected": WarningCode.NO_FACE,
     "Spoof detected in given image.": WarningCode.PRESENTATION_ATTACK,

@@ -26,7 +26,7 @@ from facematch_core.http import BodyShape, ErrorRow, ErrorTable, rows
 
 NAME = "deepface"
 
-#: Ours: who runs a DeepFace server for others may ask money for it, and no answer tells.
+#: Ours: who runs a DeepFace server for others may ask money for it, and no answer says so.
 FREE = "DeepFace charges nobody: the server is one's own"
 
 #: `confidence` is 51-100 where the server says "verified", and 0-49 where it does not.
@@ -57,7 +57,7 @@ NOT_ENFORCED = ResultWarning(
 )
 NO_NUMBER = ResultWarning(
     code=WarningCode.SCORE_UNAVAILABLE,
-    text="the server tells no number of how live a face is to hold against the threshold",
+    text="the server gives no number of how live a face is to hold against the threshold",
 )
 
 
@@ -115,7 +115,7 @@ def decide(
     """The verdict is the server's; a threshold can make it stricter, and never laxer.
 
     Of a model without a formula every mismatch has a confidence of 49: a threshold of 40 that
-    overruled the server would let in everybody.
+    overruled the server would accept everybody.
     """
     if not verified:
         return Decision.NO_MATCH, (OWN_CUT,) if passes else ()

@@ -1,0 +1,134 @@
+"""What two pages print is what a reader sees who pastes their commands into a clean shell.
+
+The `sh` and `console` blocks of a page run in one shell, in a fresh environment with this tree's
+wheel. `facematch mock` runs beside it, as in the reader's first terminal, on a free port in the
+place of 8080. A `text` block is what the `sh` block above it prints; ``...`` stands for any lines.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(
+    r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
+)
+SERVE = re.compile(r"^facematch mock --port .*$", re.MULTILINE)
+SETUP = re.compile(r"python3 -m venv |\. \w+/bin/activate|pip install ")
+DONE = "--- done ---"
+
+
+class Reader:
+    """Somebody with two terminals, who reads a page from top to bottom."""
+
+    def __init__(self, folder, environment):
+        ours = ("PYTHON", "PYTEST", "FACEMATCH", "VIRTUAL_ENV")
+        self.folder = folder
+        self.env = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+        self.env |= {"PATH": f"{environment.bin}:{os.environ['PATH']}", "COLUMNS": "100"}
+        self.mock = None
+        self.shell = self._open("bash", stdin=subprocess.PIPE, stderr=subprocess.STDOUT)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+
+    def _open(self, *command, **options):
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.env, stdout=subprocess.PIPE, text=True, **options
+        )
+
+    def paste(self, commands):
+        """What the commands print; the mock runs on in the other terminal."""
+        commands = commands.replace("8080", str(self.port))
+        served = SERVE.search(commands)
+        if served:
+            self.mock = self._open(*served[0].split())
+            commands = commands.replace(served[0], "")
+            begun = "".join(self.mock.stdout.readline() for _ in range(3))
+        # `$?` stays that of the last command.
+        self.shell.stdin.write(f"{commands}\n(code=$?; echo '{DONE}'; exit $code)\n")
+        self.shell.stdin.flush()
+        printed = "".join(iter(self.shell.stdout.readline, f"{DONE}\n"))
+        return (begun if served else printed).replace(str(self.port), "8080")
+
+    def close(self):
+        """Close both terminals."""
+        for process in filter(None, (self.shell, self.mock)):
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def environment(lasting_environment, wheel):
+    """A fresh environment, as the first lines of the pages make it."""
+    made = lasting_environment("pages")
+    made.install(f"{wheel}[mock,testing]")
+    return made
+
+
+@pytest.fixture
+def reader(tmp_path, environment, find_program):
+    """Reads a page."""
+    for name in ("curl", "node", "grep"):
+        find_program(name)
+    one = Reader(tmp_path, environment)
+    yield one
+    one.close()
+
+
+def steps(page):
+    """What is pasted, and what the page shows for it; None where it shows nothing."""
+    blocks = [match.groupdict() for match in BLOCK.finditer(page)]
+    for block, below in zip(blocks, [*blocks[1:], {"kind": ""}], strict=True):
+        if block["title"]:
+            yield f"cat > {block['title']} <<'END'\n{block['text']}END", None
+        elif block["kind"] == "sh":
+            # The environment is there already, with what the page installs.
+            lines = [line for line in block["text"].splitlines() if not SETUP.match(line)]
+            yield "\n".join(lines), below["text"] if below["kind"] == "text" else None
+        elif block["kind"] == "console":
+            for step in filter(None, re.split(r"^\$ ", block["text"], flags=re.MULTILINE)):
+                command, _, shown = step.partition("\n")
+                yield command.replace("[dev]", ""), shown
+
+
+def shows(shown, printed):
+    """Whether a page shows what was printed, but for versions, days and where lines break."""
+    shown, printed = (re.sub(r"Python 3\S+ \S+", "", text) for text in (shown, printed))
+    parts = (
+        re.escape(" ".join(part.split()))
+        for part in re.split(r"^\.\.\.$", shown, flags=re.MULTILINE)
+    )
+    return re.fullmatch(".*".join(parts), " ".join(printed.split())) is not None
+
+
+@pytest.mark.parametrize("name", ["tutorial.md", "use-the-mock.md"])
+def test_the_page_shows_what_a_shell_prints(reader, name):
+    """From its first command to its last."""
+    for command, shown in steps((DOCS / "extend" / name).read_text()):
+        printed = reader.paste(command)
+        if "pip install" in command:
+            assert "Successfully installed" in printed, printed
+        elif shown is not None:
+            assert shows(shown, printed), f"{command}\n{printed}"
+
+
+def test_the_table_of_what_can_be_set_is_accepted(reader):
+    """Each row of the page is sent to the mock, and the mock takes it."""
+    page = (DOCS / "extend" / "use-the-mock.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `([a-z/]+)` \| `(\{.*\})` \|$", page, re.MULTILINE)
+    assert len(rows) > 10
+    reader.paste("facematch mock --port 8080")
+    for path, body in rows:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{reader.port}/__mock__/{path}",
+            data=body.encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert json.load(answer) is not None
