@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -137,3 +138,64 @@ def test_the_command_works_from_the_wheel(unpacked):
     assert (
         hashlib.sha256(picture.read_bytes()).digest() == hashlib.sha256(same.read_bytes()).digest()
     )
+
+
+def test_what_is_no_code_is_in_it(wheel):
+    """Typing markers, templates, data and the page of the console; no test and no cache."""
+    names = set(wheel.namelist())
+    for package in PACKAGES:
+        assert f"{package}/py.typed" in names
+    for ending in (".html.jinja", ".html", ".toml", ".js", ".css"):
+        kept = any(name.endswith(ending) for name in names)
+        there = any(
+            path.suffix == ending
+            for top in ("facematch_core", "backends", "mock_server")
+            for path in (ROOT / top).rglob("*")
+        )
+        assert kept == there, ending
+    assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
+    assert not [name for name in names if name.endswith((".dat", ".onnx", ".sqlite3"))]
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    """The names in a source distribution of this tree, below its own folder."""
+    out = tmp_path_factory.mktemp("sdist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", out, ROOT],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    (path,) = out.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def test_the_source_distribution(sdist):
+    """Code, tests, documentation and terms; no family's pictures, and nothing that make made."""
+    needed = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "Makefile"}
+    assert needed <= sdist
+    tops = {name.partition("/")[0] for name in sdist}
+    assert {"facematch_core", "backends", "mock_server", "tests", "docs"} <= tops
+    assert tops.isdisjoint({".ci", ".github", ".venv", "demo", "dist", "site", ".cache", ".git"})
+    pictures = {name for name in sdist if name.endswith(".jpg")}
+    free = "facematch_core/cli/photographs/"
+    allowed = {Path(name).name for name in pictures if name.startswith(free)}
+    assert allowed
+    assert {Path(name).name for name in pictures} == allowed
+
+
+def test_one_version_everywhere(wheel):
+    """In the metadata, the citation and the changelog."""
+    (name,) = (n for n in wheel.namelist() if n.endswith("METADATA"))
+    assert email.message_from_bytes(wheel.read(name))["Version"] == __version__
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_no_invented_address(wheel):
+    """Links of the project are named once there is a place that they lead to."""
+    (name,) = (n for n in wheel.namelist() if n.endswith("METADATA"))
+    links = email.message_from_bytes(wheel.read(name)).get_all("Project-URL", [])
+    assert not [link for link in links if "example" in link]

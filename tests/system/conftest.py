@@ -10,8 +10,10 @@ from pathlib import Path
 
 import postgres_server
 import pytest
+from browser import Browser
 
 ROOT = Path(__file__).parents[2]
+AXE = "axe-playwright-python==0.1.8"
 
 
 def pytest_collection_modifyitems(items):
@@ -54,7 +56,9 @@ class Environment:
     def install(self, *what, pinned=True):
         """Install from the package registries; `pinned` holds to the versions of the tests."""
         pins = ("--constraint", ROOT / "constraints.txt") if pinned else ()
-        run(self.bin / "python", "-m", "pip", "install", "--quiet", *pins, *what)
+        pip = (self.bin / "python", "-m", "pip", "install", "--quiet")
+        # What is beside this tree is not in a fresh environment.
+        run(*pip, *pins, *what, env={n: t for n, t in os.environ.items() if n != "PYTHONPATH"})
 
     def python(self, code, **options):
         """Run a piece of Python in it; any warning is an error."""
@@ -96,6 +100,35 @@ def missing(what):
 def find_program():
     """The path of a program; skips where it is missing, but fails in CI."""
     return lambda name: shutil.which(name) or missing(name)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """Looks at the page that a browser shows with the rules of axe-core: what breaks them."""
+    folder = tmp_path_factory.mktemp("axe")
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, AXE)
+    rules = (folder / "axe_playwright_python" / "axe.min.js").read_text()
+
+    def violations(browser):
+        browser.value(rules)
+        ran = browser.send(
+            "Runtime.evaluate",
+            expression="axe.run({resultTypes: ['violations']}).then(all => all.violations.map(one"
+            " => [one.impact, one.id, one.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]))",
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        return ran["result"]["value"]
+
+    return violations
+
+
+@pytest.fixture(scope="module")
+def browser(find_program, tmp_path_factory):
+    """One Chromium for all tests of a file."""
+    opened = Browser(find_program("chromium"), tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import re
 
 import PIL.Image
 import pytest
-from browser import Browser
 from core.comparison.report.samples import ALL, two
 
 from facematch_core.comparison.model import WrongPair
@@ -50,14 +49,6 @@ def reports(tmp_path_factory, wrong):
     write_report(two(), folder / "with-gallery.html", gallery=wrong)
     write_page(gallery_html(wrong), folder / "gallery.html")
     return {path.stem: path for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def browser(find_program, tmp_path_factory):
-    """One Chromium for all tests."""
-    opened = Browser(find_program("chromium"), tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 #: What sticks out of the window and stands in no place that scrolls by itself.
@@ -156,6 +147,7 @@ def test_no_letter_leaves_its_drawing(browser, reports, name):
 def test_a_screen_reader_is_given_all_of_it(browser, reports, width):
     """Landmarks, one title, named tables with their headers, named pictures; also as cards."""
     browser.open(reports["full"], width=width)
+    browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
     tree = browser.tree()
     roles = [role for role, _ in tree]
     for role in ("banner", "main", "contentinfo", "navigation"):
@@ -179,6 +171,11 @@ def test_it_is_used_by_keyboard(browser, reports):
     assert browser.value("document.activeElement.getBoundingClientRect().left") >= 0
     browser.press("Enter")
     assert browser.value("document.activeElement.id") == "main"
+    browser.value("document.querySelector('summary').focus()")
+    browser.press("Enter")
+    assert browser.value("document.querySelector('details').open") is True
+    browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    browser.value("document.querySelector('main').focus()")
     reached = []
     for _ in range(60):
         browser.press("Tab")
@@ -187,9 +184,6 @@ def test_it_is_used_by_keyboard(browser, reports):
             break
         reached.append(here)
     assert sum("scroll" in one for one in reached) >= 8
-    browser.value("document.querySelector('summary').focus()")
-    browser.press("Enter")
-    assert browser.value("document.querySelector('details').open") is True
     table = "document.querySelector('details .scroll')"
     browser.value(f"{table}.focus()")
     assert browser.value(f"document.activeElement === {table}") is True
@@ -209,8 +203,8 @@ def test_it_is_printed_whole_on_white(browser, reports, tmp_path):
     heights = browser.value(
         "[...document.querySelectorAll('details table')].map(e => e.offsetHeight)"
     )
-    assert len(heights) == 4
-    assert min(heights) > 200
+    assert len(heights) >= 9
+    assert min(heights) > 40
     assert browser.value("getComputedStyle(document.querySelector('nav')).display") == "none"
     counts = {}
     for name in ("full", "decisions_only", "gallery"):

@@ -1,0 +1,97 @@
+"""What must work on every system: a few minutes on macOS and Windows, with no more than the extras.
+
+python -m pytest tests/smoke
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from facematch_core import BudgetExceeded, Decision, open_verifier
+from facematch_core.resilience import Budget
+from facematch_core.store import SqlStore
+from facematch_mock_server import MockServer, make_card
+
+PHOTOS = Path(__file__).parents[2] / "docs/photographs"
+ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card("bob")
+
+
+def facematch(*words, cwd):
+    """Exit code and output of the command, in the encoding that the system chooses for a pipe."""
+    run = "from facematch_core.cli import main; main()"
+    code = f"import sys; sys.argv[1:] = {[*map(str, words)]!r}; {run}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, timeout=300, check=False
+    )
+    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+
+
+def test_the_mock_answers_and_counts(tmp_path):
+    """Two cards, one budget in a file, one mock that keeps its state in another."""
+    said = []
+    for _ in range(2):
+        store = SqlStore(f"sqlite:///{(tmp_path / 'budget.sqlite3').as_posix()}")
+        budget = Budget(2, name="all", store=store)
+        with (
+            MockServer(vendor="didit", store=tmp_path / "mock.sqlite3") as mock,
+            open_verifier(
+                "didit", api_key=mock.live_key, base_url=mock.url, policies=[budget], threshold=50
+            ) as verifier,
+        ):
+            for other in (ADA_AGAIN, BOB):
+                try:
+                    said.append(verifier.verify(ADA, other).decision)
+                except BudgetExceeded:
+                    said.append("refused")
+        store.close()
+    assert said == [Decision.MATCH, Decision.NO_MATCH, "refused", "refused"]
+
+
+def test_the_local_engine():
+    """Two photographs of one person, and a cat."""
+    with open_verifier("local") as verifier:
+        a, b = PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg"
+        assert verifier.verify(a, b).is_match
+        assert verifier.verify(a, PHOTOS / "no-face-cat.jpg").decision is Decision.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("words", [["--help"], ["doctor"], ["backends", "--json"]])
+def test_commands(words, tmp_path):
+    """None fails for a letter that the console has not."""
+    code, said = facematch(*words, cwd=tmp_path)
+    assert code == 0, said
+
+
+def test_a_report_is_written_and_replaced(tmp_path):
+    """From a file of scores, twice into one page."""
+    rows = "".join(f"a{n},b{n},{int(n < 30)},{80 - n}\n" for n in range(60))
+    (tmp_path / "scores.csv").write_text(f"image1,image2,label,score\n{rows}", encoding="utf-8")
+    words = ("compare", "report", "--scores", "scores.csv", "--out", "report.html", "--force")
+    for _ in range(2):
+        code, said = facematch(*words, cwd=tmp_path)
+        assert code == 0, said
+    assert "<html" in (tmp_path / "report.html").read_text("utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "scores.csv"]
+
+
+def test_the_command_of_the_mock(tmp_path):
+    """It prints its address first, answers there, and can be ended."""
+    code = "import sys; sys.argv[1:] = ['mock']; from facematch_core.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", code],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    ) as mock:
+        url = mock.stdout.readline().decode().strip()
+        with urllib.request.urlopen(f"{url}/system/healthcheck", timeout=30) as answer:
+            assert answer.status == 200
+        # On Windows this ends it at once; elsewhere it goes in order.
+        mock.send_signal(signal.SIGTERM)
+        mock.stdout.read()
+        assert mock.wait(60) == (0 if os.name == "posix" else 1)

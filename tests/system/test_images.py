@@ -1,0 +1,112 @@
+"""What the images and the compose example run, in one virtual environment in place of Docker."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs/examples"
+PATIENCE_S = 60
+
+
+def words(path, instruction):
+    """The last JSON list of an instruction of a Dockerfile."""
+    text = path.read_text("utf-8").replace("\\\n", " ")
+    return json.loads(re.findall(rf"(?m)^{instruction}\b[^\[\n]*(\[.*\])$", text)[-1])
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return str(found.getsockname()[1])
+
+
+@pytest.fixture
+def ports():
+    """Those of the files, and free ones of this machine to take instead."""
+    return {"8080": free_port(), "8000": free_port()}
+
+
+@pytest.fixture
+def start(environment, wheel, tmp_path, ports):
+    """Runs a command of the files, with other ports, where only the wheel is installed."""
+    needed = (EXAMPLES / "compose/requirements.txt").read_text("utf-8").split()
+    environment.install(f"{wheel}[testing]", *needed)
+    for name in ("fastapi_app/app.py", "compose/test_service.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    clean = {"HOME": str(tmp_path), "PATH": os.pathsep.join([str(environment.bin), os.defpath])}
+
+    def ported(text):
+        return re.sub(r"\b(8080|8000)\b", lambda found: ports[found[0]], text)
+
+    def started(command, variables=()):
+        found = shutil.which(command[0], path=clean["PATH"])
+        return subprocess.Popen(
+            [found, *map(ported, command[1:])],
+            cwd=tmp_path,
+            env=clean | {name: ported(value) for name, value in dict(variables).items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return started
+
+
+def ended(process):
+    """The exit code of a process that ends by itself."""
+    process.communicate(timeout=PATIENCE_S)
+    return process.returncode
+
+
+@contextlib.contextmanager
+def running(process, healthy):
+    """The process as soon as its health check passes; ended by SIGTERM, as Docker does."""
+    end = time.monotonic() + PATIENCE_S
+    try:
+        while ended(healthy()) != 0:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end, "it does not become healthy"
+        yield process
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode in (0, -15), said
+
+
+def test_the_image_of_the_mock(start):
+    """It becomes healthy, answers as Didit does, and ends when it is told to."""
+    dockerfile = ROOT / "Dockerfile"
+    command = words(dockerfile, "ENTRYPOINT") + words(dockerfile, "CMD")
+    check = words(dockerfile, "HEALTHCHECK")
+    assert ended(start(check)) != 0, "healthy before it runs"
+    with running(start(command), lambda: start(check)) as process:
+        ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/{}').status)"
+        asked = start(["python", "-c", ask.format("system/healthcheck")])
+        assert asked.communicate(timeout=PATIENCE_S)[0] == "200\n"
+    assert process.returncode == 0
+
+
+def test_the_compose_example(start):
+    """The tests of the example pass against its application and the mock."""
+    services = yaml.safe_load((EXAMPLES / "compose/compose.yaml").read_text("utf-8"))["services"]
+    dockerfile, app = ROOT / "Dockerfile", EXAMPLES / "compose/app.Dockerfile"
+    mock_command = words(dockerfile, "ENTRYPOINT") + services["mock"]["command"]
+    check = words(dockerfile, "HEALTHCHECK")
+    app_check = services["app"]["healthcheck"]["test"][1:]
+    with (
+        running(start(mock_command), lambda: start(check)),
+        running(start(words(app, "CMD"), services["app"]["environment"]), lambda: start(app_check)),
+    ):
+        tests = start(services["tests"]["command"], services["tests"]["environment"])
+        said = tests.communicate(timeout=PATIENCE_S * 2)[0]
+    assert tests.returncode == 0, said
+    assert "3 passed" in said
