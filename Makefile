@@ -7,12 +7,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
+# One more than there are cores: a fifth of the time a test waits for a process or a clock.
+WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
+IN_PARALLEL = -n $(WORKERS) --dist worksteal
+# What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
+# answers, the sums of money, and the command line.
+FAST := $(wildcard tests/core/test_*.py) tests/core/gates tests/core/http tests/core/store/test_stores.py \
+	$(foreach name,answers errors reading request verdicts wire,$(wildcard tests/backends/*/test_$(name).py)) \
+	tests/backends/didit/answers tests/backends/compreface/test_backend.py \
+	tests/backends/rekognition/test_backend.py tests/money/test_double_entry.py \
+	tests/core/cli/test_verify.py
+CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-system test-long lint types docs format clean
+.PHONY: help demo test test-fast test-system test-long lint types docs dist format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -21,32 +32,53 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@$(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) -n 2 --dist worksteal -m "not long and not system and not live"
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live"
+
+test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live" $(FAST)
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or another Python; installs them with apt
 	@tests/system/packages.sh
 	@$(PYTEST) -m system tests/system
 
 test-long: $(VENV)/.dev  ## what takes many minutes
-	@HYPOTHESIS_PROFILE=long $(PYTEST) -n 2 --dist worksteal -m "not system and not live"
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system and not live"
 
-lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers of the core
+lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling and words; workflows, Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 facematch_core backends mock_server
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+	@git ls-files -z | xargs -0 $(BIN)/codespell
+	@$(BIN)/python tests/docs/words.py
+	@$(CHECK) github-workflows .github/workflows/*.yml
+	@$(CHECK) dependabot .github/dependabot.yml
+	@$(CHECK) github-issue-forms .github/ISSUE_TEMPLATE/[1-9]*.yml
+	@$(CHECK) compose-spec docs/examples/compose/compose.yaml
+	@$(CHECK) citation-file-format CITATION.cff
+	@$(BIN)/zizmor --offline --quiet .github
+	@$(BIN)/hadolint Dockerfile docs/examples/compose/app.Dockerfile
 
-types: $(VENV)/.dev  ## mypy, strict
+types: $(VENV)/.dev  ## mypy, strict, for this system and for Windows
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32
 
 docs: $(VENV)/.dev  ## the documentation as a site in site/, without warnings
-	@$(BIN)/mkdocs build --strict --quiet && echo "site/index.html is written"
+	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
+
+dist: $(VENV)/bin/python  ## sdist and wheel of a release in dist/, checked
+	@$(VENV)/bin/python -m venv $(VENV)-dist
+	@$(VENV)-dist/bin/python -m pip --disable-pip-version-check install --quiet build twine
+	@rm -rf dist
+	@$(VENV)-dist/bin/python -m build --outdir dist . >/dev/null
+	@$(VENV)-dist/bin/twine check --strict dist/*
 
 format: $(VENV)/.dev  ## put the code into ruff's form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-dist demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/it" >&2; exit 1; }
@@ -54,8 +86,8 @@ $(VENV)/bin/python:
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@test -f $(VENV)/.dev || echo "Downloading the local engine into $(VENV): about 180 MB, 100 MB of it dlib's models. Nothing else is downloaded."
-	@$(PIP) --editable ".[local]"
+	@test -f $(VENV)/.dev || echo "Downloading the local engine and the mock into $(VENV): about 180 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes one to three minutes."
+	@$(PIP) --editable ".[local,mock]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

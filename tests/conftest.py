@@ -1,11 +1,13 @@
 """What every test shares."""
 
 import atexit
+import contextlib
 import gc
 import os
 import shutil
 import socket
 import tempfile
+from pathlib import Path
 
 # Before stevedore is imported: its cache on disk compares file times too coarsely for tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="facematch-cache-")
@@ -20,7 +22,10 @@ import pytest
 from fakes import FakeBackend
 
 from facematch_core import FaceVerifier
+from facematch_core.testing import ManualClock
 from facematch_deepvue import _tokens
+
+pytest_plugins = ["brief"]
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile(
@@ -29,6 +34,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "long", max_examples=2000, deadline=None, suppress_health_check=QUIET
 )
+#: For what is about neither money nor faces nor keys: most faults show in the first examples, and
+#: `make test-long` tries two thousand.
+hypothesis.settings.register_profile(
+    "fewer", derandomize=True, deadline=None, max_examples=40, suppress_health_check=QUIET
+)
+FEWER = ("core/cli/", "core/comparison/", "mock_server/")
+#: What is tested by mutation keeps all examples.
+ALL = ("mock_server/didit/",)
 #: That a test fails is enough for tests/mutation; nobody reads the smallest example.
 hypothesis.settings.register_profile(
     "mutants",
@@ -37,7 +50,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=QUIET,
     phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
 )
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+hypothesis.settings.load_profile(PROFILE)
 
 
 def pytest_collection_finish():
@@ -48,6 +62,33 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.fixture
+def at_end():
+    """An `ExitStack`: closes at the end whatever a test opens."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def clock():
+    """Time that stands still until the test moves it, or somebody sleeps."""
+    return ManualClock()
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Where a store may be made."""
+    return f"sqlite:///{tmp_path}/attempts.sqlite3"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _as_many_examples_as_it_takes(request):
+    """How often a property is tried depends on what it is about."""
+    place = request.path.relative_to(Path(__file__).parent).as_posix()
+    fewer = place.startswith(FEWER) and not place.startswith(ALL)
+    hypothesis.settings.load_profile("fewer" if fewer and PROFILE == "default" else PROFILE)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -63,7 +104,8 @@ _connect = socket.socket.connect
 
 def _loopback_only(self, address):
     """Refuse to leave this machine, whatever a test does."""
-    if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+    here = self.family == getattr(socket, "AF_UNIX", None)  # which Windows has not
+    if not here and address[0] not in ("127.0.0.1", "::1", "localhost"):
         raise AssertionError(f"a test tried to reach {address[0]}")
     return _connect(self, address)
 

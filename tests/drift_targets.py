@@ -84,3 +84,8 @@ def false(claim, instead=None):
 def named(finding):
     """The suspects of a finding."""
     return [change.claim for change in finding.suspects]
+
+
+def missing(text, *parts):
+    """Which of these a report does not have."""
+    return [part for part in parts if part not in text]

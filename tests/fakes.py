@@ -4,36 +4,25 @@ import functools
 import io
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
+import tomli_w
 from PIL import Image as PillowImage
 
-from facematch_core import (
-    Billing,
-    Charged,
-    Decision,
-    Environment,
-    Image,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Retention,
-    Score,
-    ThresholdRule,
-    VendorUnavailable,
-)
+import facematch_core as fm
+from facematch_core import config
 from facematch_core.backend import Backend, Capabilities
 
 SCALE = "fake/v1"
 
 
 @functools.cache
-def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> Image:
+def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
     """A small valid picture."""
     buffer = io.BytesIO()
     PillowImage.new("RGB", size, colour).save(buffer, kind)
-    return Image.from_bytes(buffer.getvalue())
+    return fm.Image.from_bytes(buffer.getvalue())
 
 
 @attrs.frozen
@@ -44,16 +33,16 @@ class FakeOptions:
 
 
 ALL = Capabilities(
-    operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+    operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
     rotate=True,
-    retention=frozenset(Retention),
+    retention=frozenset(fm.Retention),
     options=FakeOptions,
-    threshold_rule=ThresholdRule.AT_LEAST,
+    threshold_rule=fm.ThresholdRule.AT_LEAST,
     default_threshold=50.0,
     default_liveness_threshold=30.0,
     score_scale=SCALE,
     liveness_scale=SCALE,
-    billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
+    billed_operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
 )
 
 
@@ -64,7 +53,7 @@ class FakeBackend(Backend):
     reports_sent = True
     capabilities = ALL
 
-    def __init__(self, score=80.0, script=(), *, environment=Environment.PRODUCTION, **can):
+    def __init__(self, score=80.0, script=(), *, environment=fm.Environment.PRODUCTION, **can):
         self.score = score
         self.script = list(script)
         self.calls = []
@@ -79,18 +68,18 @@ class FakeBackend(Backend):
         return self._environment
 
     def match(self, call):
-        return self._answer(call, MatchResult, Decision.MATCH, Decision.NO_MATCH)
+        return self._answer(call, fm.MatchResult, fm.Decision.MATCH, fm.Decision.NO_MATCH)
 
     def check_liveness(self, call):
-        good, bad = LivenessDecision.LIVE, LivenessDecision.NOT_LIVE
-        return self._answer(call, LivenessResult, good, bad)
+        good, bad = fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE
+        return self._answer(call, fm.LivenessResult, good, bad)
 
     def _answer(self, call, cls, good, bad):
         with self._lock:
             self.calls.append(call)
             step = self.script.pop(0) if self.script else None
         # What is unavailable, and not on any ground, was never reached.
-        if not isinstance(step, VendorUnavailable) or step.status_code or step.billing.ground:
+        if not isinstance(step, fm.VendorUnavailable) or step.status_code or step.billing.ground:
             call.on_sent()
         if isinstance(step, Exception):
             raise step
@@ -101,23 +90,23 @@ class FakeBackend(Backend):
         passes = True if call.threshold is None else call.threshold.passes(self.score)
         return cls(
             decision=good if passes else bad,
-            score=Score(self.score, SCALE),
+            score=fm.Score(self.score, SCALE),
             backend=self.name,
-            billing=Billing(Charged.YES, "the script says so"),
+            billing=fm.Billing(fm.Charged.YES, "the script says so"),
         )
 
     def close(self):
         self.closed += 1
 
 
-def match_result(decision=Decision.MATCH, **fields):
+def match_result(decision=fm.Decision.MATCH, **fields):
     """A result as a backend would hand it over."""
-    return MatchResult(decision=decision, backend="fake", **fields)
+    return fm.MatchResult(decision=decision, backend="fake", **fields)
 
 
-def liveness_result(decision=LivenessDecision.LIVE, **fields):
+def liveness_result(decision=fm.LivenessDecision.LIVE, **fields):
     """A liveness result as a backend would hand it over."""
-    return LivenessResult(decision=decision, backend="fake", **fields)
+    return fm.LivenessResult(decision=decision, backend="fake", **fields)
 
 
 def resealed(png):
@@ -129,3 +118,63 @@ def resealed(png):
         sealed += png[at : at + 4] + chunk + zlib.crc32(chunk).to_bytes(4)
         at += 12 + size
     return sealed
+
+
+def ran(*words, **options):
+    """A command of `facematch` run in this process: exit_code, stdout and stderr."""
+    from click.testing import CliRunner
+
+    from facematch_core.cli._app import facematch
+
+    answer = CliRunner().invoke(facematch, [str(word) for word in words], **options)
+    # Nothing may reach people as a traceback.
+    assert answer.exception is None or isinstance(answer.exception, SystemExit)
+    assert "Traceback" not in answer.output
+    return answer
+
+
+def open_profile(at_end, folder, usual, profiles, name=None, **arguments):
+    """The verifier of a profile, from a file in `folder` that holds these profiles."""
+    path = folder / "facematch.toml"
+    path.write_text(tomli_w.dumps({"profiles": profiles}))
+    return at_end.enter_context(fm.open_verifier(profile=name or usual, config=path, **arguments))
+
+
+def together(count, step):
+    """`step` in so many threads at once; the results or errors."""
+    start = threading.Barrier(count)
+
+    def one(_):
+        start.wait(timeout=30)
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            return error
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def found_match(call, score, **more):
+    """What a vendor's records say of a call that was charged: a match with that score."""
+    result = match_result(
+        score=fm.Score(score, SCALE),
+        billing=fm.Billing(fm.Charged.YES),
+        ids=fm.Ids(call=call.id),
+        **more,
+    )
+    return fm.Reconciliation(outcome=fm.Reconciled.FOUND, call=call, reason="there", result=result)
+
+
+def opens_always(monkeypatch, backend):
+    """The one backend that every name opens."""
+
+    class Opened(type(backend)):
+        def __new__(cls):
+            return backend
+
+        def __init__(self):
+            pass
+
+    monkeypatch.setattr(config, "backend_class", lambda _name: Opened)
+    return backend

@@ -5,21 +5,7 @@ import datetime as dt
 import attrs
 from fakes import match_result
 
-from facematch_core import CallRecord, Environment, Operation
-from facematch_core.errors import (
-    AuthenticationFailed,
-    BreakerOpen,
-    BudgetExceeded,
-    DeadlineExceeded,
-    EnvironmentMismatch,
-    InsufficientCredit,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
+from facematch_core import CallRecord, Environment, Operation, errors
 from facematch_core.resilience import AttemptContext, Outcome
 
 ATTEMPT = CallRecord(
@@ -54,33 +40,33 @@ def refused(error):
 
 ANSWERED = Outcome.of(match_result())
 INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True)
-UNREACHABLE = failed(VendorUnavailable("no connection"), sent=False)
+UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
 
 #: What an outage looks like.
 DOWN = {
     "unreachable": UNREACHABLE,
-    "unavailable": failed(VendorUnavailable("503", status_code=503)),
-    "unknown": failed(OutcomeUnknown("reset")),
-    "unreadable": failed(UnexpectedResponse("maintenance")),
+    "unavailable": failed(errors.VendorUnavailable("503", status_code=503)),
+    "unknown": failed(errors.OutcomeUnknown("reset")),
+    "unreadable": failed(errors.UnexpectedResponse("maintenance")),
 }
 #: What only somebody who works can say.
 UP = {
     "answered": ANSWERED,
-    "rejected": failed(RequestRejected("no")),
-    "bad key": failed(AuthenticationFailed("no")),
-    "not allowed": failed(PermissionDenied("no")),
+    "rejected": failed(errors.RequestRejected("no")),
+    "bad key": failed(errors.AuthenticationFailed("no")),
+    "not allowed": failed(errors.PermissionDenied("no")),
 }
 #: What says nothing of the vendor.
 NOTHING = {
     "interrupted": INTERRUPTED,
     "interrupted before": Outcome.of_error(KeyboardInterrupt(), sent=False),
-    "throttled": failed(RateLimited("slowly", retry_after_s=3.0)),
+    "throttled": failed(errors.RateLimited("slowly", retry_after_s=3.0)),
     # The caller's own haste is no outage.
-    "deadline": failed(DeadlineExceeded("too late")),
-    "no time left": failed(VendorUnavailable("late", retryable=False), sent=False),
-    "budget": failed(BudgetExceeded("no"), sent=False),
-    "wrong environment": failed(EnvironmentMismatch("no", environment=Environment.MOCK)),
-    "later breaker": refused(BreakerOpen("down")),
-    "later latch": refused(InsufficientCredit("empty")),
+    "deadline": failed(errors.DeadlineExceeded("too late")),
+    "no time left": failed(errors.VendorUnavailable("late", retryable=False), sent=False),
+    "budget": failed(errors.BudgetExceeded("no"), sent=False),
+    "wrong environment": failed(errors.EnvironmentMismatch("no", environment=Environment.MOCK)),
+    "later breaker": refused(errors.BreakerOpen("down")),
+    "later latch": refused(errors.InsufficientCredit("empty")),
 }
-NO_CREDIT = failed(InsufficientCredit("empty"))
+NO_CREDIT = failed(errors.InsufficientCredit("empty"))

@@ -1,0 +1,81 @@
+"""`pytest --brief`, as `make test` runs it: what fails in full, all else in a few lines.
+
+A line for each fifth of the tests instead of two hundred lines of dots, and of what was skipped
+each reason once. `-v` shows every test, as ever.
+"""
+
+import collections
+import time
+
+import pytest
+
+from facematch_core.testing.running import DOES_NOT_APPLY, NOT_TESTED
+
+#: A rule of the contract that is left out says why for each backend: `facematch conformance` lists
+#: them, and a conformance report of a backend of ours may have none that is open.
+FOLDED = {
+    DOES_NOT_APPLY: "rules of the contract do not apply to a backend",
+    NOT_TESTED: "rules of the contract are open, because a reduced simulator cannot show them",
+}
+PARTS = 5
+
+
+def pytest_addoption(parser):
+    """The option."""
+    parser.addoption("--brief", action="store_true", help="few lines when all is well (make test)")
+
+
+def pytest_configure(config):
+    """Report in its way, if it is wanted."""
+    if config.option.brief and not hasattr(config, "workerinput"):
+        config.option.reportchars = config.option.reportchars.replace("a", "fE")
+        config.pluginmanager.register(Brief(config))
+
+
+class Brief:
+    """Counts what is done; says nothing of a test that passed or was skipped."""
+
+    def __init__(self, config):
+        self._plugins = config.pluginmanager
+        self._began, self._done, self._of, self._said = time.monotonic(), 0, 0, 0
+
+    def pytest_report_teststatus(self, report):
+        """No dot."""
+        if report.failed or hasattr(report, "wasxfail"):
+            return None
+        if report.skipped:
+            return "skipped", "", ""
+        return ("passed" if report.when == "call" else ""), "", ""
+
+    def pytest_collection_finish(self, session):
+        """How many there are, in this process."""
+        self._of = self._of or len(session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids):
+        """How many there are, as a worker found them."""
+        self._of = len(ids)
+
+    def pytest_runtest_logfinish(self):
+        """A line for each fifth."""
+        self._done += 1
+        part = self._done * PARTS // max(self._of, 1)
+        if part > self._said and self._done < self._of:
+            self._said = part
+            seconds = time.monotonic() - self._began
+            terminal = self._plugins.get_plugin("terminalreporter")
+            terminal.write_line(f"{self._done} of {self._of} tests, {seconds:.0f} s")
+
+    def pytest_terminal_summary(self, terminalreporter):
+        """Each reason once, the most frequent first."""
+        told = collections.Counter()
+        for report in terminalreporter.stats.get("skipped", ()):
+            reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else "")
+            reason = reason.removeprefix("Skipped: ")
+            told[next((FOLDED[one] for one in FOLDED if reason.startswith(one)), reason)] += 1
+        if told:
+            terminalreporter.write_line("skipped (all of it with -rs):")
+        for reason, count in told.most_common(15):
+            terminalreporter.write_line(f"{count:5d}  {reason[:90]}")
+        if len(told) > 15:
+            terminalreporter.write_line(f"       and {len(told) - 15} further reasons")
