@@ -52,6 +52,8 @@ BLOCK = re.compile(
 VOLATILE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r'"elapsed_s": [\d.e-]+'), '"elapsed_s": N'),
+    # What is left of a minute, rounded: 58 or 57.9.
+    (re.compile(r"(?<=call for )\d+(?:\.\d+)? s\b"), "N s"),
     (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
     (re.compile(r"\bin \d+\.\d+s\b"), "in Ns"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
