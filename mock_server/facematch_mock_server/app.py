@@ -12,7 +12,8 @@ from facematch_core import __version__
 from .claims import Citations
 from .control_http import ControlApi
 from .faults import Fault, Faults, Kind
-from .journal import presentable, short
+from .http.exchange import struck
+from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, MOCK_HEADER, Head, Request, Response
 from .vendors.base import Routed, Vendor
 from .world import ServerState, World
@@ -131,11 +132,11 @@ class App:
         response = attrs.evolve(response, status=fault.status)
         response = response if response.claims else claims.sealed(response)
         if not fault.executed:
-            words = f"fault: {fault.stage} {fault.kind}"
+            call = struck(request, fault)
             if vendor is None:
-                self._logged(request, claims, response, words)
+                self._logged(call, claims, response)
             else:
-                vendor.log(vendor.glimpse(request), response, note=words)
+                vendor.log(vendor.glimpse(call), response)
         return _marked(response)
 
     def note(self, head: Head, what: str) -> None:
@@ -166,8 +167,9 @@ class App:
         response = claims.answer("elsewhere", path=short(request.path, 200), hint=hint)
         return self._logged(request, claims, response, hint)
 
-    def _logged(self, head: Head, claims: Citations, response: Response, note: str) -> Response:
-        fault = head.fault if isinstance(head, Request) else None
+    def _logged(
+        self, head: Head, claims: Citations, response: Response, note: str | None = None
+    ) -> Response:
         if not response.claims:
             response = claims.sealed(response)
         self.world.log(
@@ -176,7 +178,7 @@ class App:
             status=response.status,
             fields=presentable(head.query),
             claims=response.claims,
-            note=note if fault in (None, note) else f"{fault}; {note}",
+            note=noted(head, note),
         )
         return response
 

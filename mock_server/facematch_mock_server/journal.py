@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+from .messages import Head, Request
+
 #: How many entries are kept.
 KEPT = 10_000
 #: An address: whatever is before its host, and behind its path, may be a secret. It is looked
@@ -39,6 +41,12 @@ _PICTURE = re.compile(r"image|picture|photo|selfie", re.IGNORECASE)
 def short(text: str, length: int = SHORT) -> str:
     """`text`, cut with an ellipsis if it is long."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def noted(head: Head, own: str | None) -> str | None:
+    """The note of a call: the fault that struck it, if one did, and what there is to say of it."""
+    fault = head.fault if isinstance(head, Request) else None
+    return "; ".join(filter(None, (fault, own))) or None
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:

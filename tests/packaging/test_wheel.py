@@ -26,17 +26,22 @@ PACKAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """A wheel built from this tree, with what is installed (no network)."""
-    out = tmp_path_factory.mktemp("wheel")
+def built(kind, out):
+    """The ``wheel`` or ``sdist`` of this tree, made with what is installed (no network)."""
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT],
+        [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", out, ROOT],
         check=True,
         capture_output=True,
         timeout=300,
     )
-    (path,) = out.glob("*.whl")
+    (path,) = out.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel of this tree."""
+    path = built("wheel", tmp_path_factory.mktemp("wheel"))
     with zipfile.ZipFile(path) as archive:
         yield archive
 
@@ -160,14 +165,7 @@ def test_what_is_no_code_is_in_it(wheel):
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory):
     """The names in a source distribution of this tree, below its own folder."""
-    out = tmp_path_factory.mktemp("sdist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", out, ROOT],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    (path,) = out.glob("*.tar.gz")
+    path = built("sdist", tmp_path_factory.mktemp("sdist"))
     with tarfile.open(path) as archive:
         return {name.partition("/")[2] for name in archive.getnames()}
 

@@ -385,7 +385,7 @@ config = click.option(
 
 
 def where(command: Command) -> Command:
-    """Whose account is asked: arguments of `_opening.Where`."""
+    """Whose account is asked: arguments of `Where`."""
     return _with(
         command,
         click.option("--profile", metavar="NAME", help="A profile of the configuration."),

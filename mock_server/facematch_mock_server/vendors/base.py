@@ -11,7 +11,7 @@ import attrs
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
-from facematch_mock_server.journal import SentFile, described, presentable, short
+from facematch_mock_server.journal import SentFile, described, noted, presentable, short
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
 from facematch_mock_server.services import FIRST_OWNER, Key, Ledger
@@ -376,10 +376,10 @@ class Routed:
             hint = (HINT_HEADER, BY_BYTES)
             response = attrs.evolve(response, headers=(*response.headers, hint))
         response = call.claims.sealed(self.finished(call, response))
-        self.log(call, response, note="; ".join(filter(None, (request.fault, call.note))) or None)
+        self.log(call, response)
         return response
 
-    def log(self, call: Call, response: Response, *, note: str | None) -> None:
+    def log(self, call: Call, response: Response) -> None:
         """Write a call into the journal, with its answer."""
         request = call.request
         query = presentable(request.query) if "?" in request.target else {}
@@ -392,7 +392,7 @@ class Routed:
             fields={**query, **call.shown},
             files=tuple(call.files),
             claims=response.claims,
-            note=note,
+            note=noted(request, call.note),
         )
 
     def glimpse(self, request: Request) -> Call:
