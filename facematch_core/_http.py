@@ -298,6 +298,10 @@ class HttpClient:
             CURRENT.reset(token)
 
 
+#: Of an error before the first byte.
+UNSENT = "Nothing was sent."
+
+
 def _unanswered(
     error: Exception, exchange: Exchange, reconcilable: bool, **about: Any
 ) -> VendorError:
@@ -306,7 +310,7 @@ def _unanswered(
     why = "the deadline ran out" if expired else _reason(error)
     if not exchange.sent:
         return VendorUnavailable(
-            f"{backend} could not be reached: {why}. Nothing was sent.",
+            f"{backend} could not be reached: {why}. {UNSENT}",
             # The caller's impatience says nothing of the vendor: no breaker may count it.
             retryable=not expired,
             billing=Billing(Charged.NO, "no byte of the request has left"),

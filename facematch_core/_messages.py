@@ -22,7 +22,7 @@ from urllib3.filepost import choose_boundary
 
 from . import errors
 from ._basics import Secret, fit, masker
-from .models import Billing, Charged
+from .models import Billing, Charged, ResultWarning
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL = re.compile(r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*)?")
@@ -336,6 +336,23 @@ class ErrorRow:
     ground: str
     text: str
     retryable: bool | None = None
+
+
+@attrs.frozen
+class InconclusiveRow:
+    """What a refusal means that is an answer about the faces: there was nothing to compare.
+
+    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx.
+
+    Attributes:
+        warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.
+        charged: Whether the vendor charged; UNKNOWN where no document says so.
+        ground: Why we say so, in a few words.
+    """
+
+    warning: ResultWarning
+    charged: Charged
+    ground: str
 
 
 #: From (status, shape of the body) to its meaning.

@@ -418,13 +418,16 @@ class Pipeline:
                 return answer
             what = f"answered with {type(answer).__name__}, not {wanted.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
-        if paid:
+        if paid and progress.sent:
             raise OutcomeUnknown(
                 f"The backend {backend.name} {what}, and the call may have been charged: report "
                 "this to its author.",
                 reconcilable=call.retention is Retention.KEEP,
             )
-        raise BackendUnavailable(f"The backend {backend.name} {what}: report this to its author.")
+        unsent = ", and nothing was sent" if paid else ""
+        raise BackendUnavailable(
+            f"The backend {backend.name} {what}{unsent}: report this to its author."
+        )
 
 
 class _Progress:

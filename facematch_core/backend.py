@@ -66,6 +66,7 @@ from .models import (
     Operation,
     Reconciled,
     Reconciliation,
+    Result,
     ResultWarning,
     Retention,
     ScaleSource,
@@ -105,6 +106,7 @@ __all__ = [
 
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K", bound=Result)
 
 #: Version of the plug-in interface that this release speaks.
 API_VERSION = 1
@@ -691,7 +693,7 @@ def guarded_call(
             are still heard.
         translate: The error for an exception of the library, or the result where the exception is
             an answer ("no face"); None for one that it does not know.
-        secrets: Masked wherever an error repeats them.
+        secrets: Masked wherever a result or an error repeats them.
 
     Raises:
         DeadlineExceeded: the deadline is over; the library goes on by itself, and is not heard.
@@ -703,9 +705,12 @@ def guarded_call(
     outcome = _outcome_of(
         call, ask, read, silent=tuple(mute), translate=translate, backend=backend, billed=billed
     )
+    hidden = tuple(secrets)
+    if isinstance(outcome, Result):
+        return typing.cast(R, mask_result(outcome, hidden, None))
     if not isinstance(outcome, VendorError):
         return outcome
-    mask_error(outcome, tuple(secrets))
+    mask_error(outcome, hidden)
     outcome.backend = outcome.backend or backend
     outcome.ids = attrs.evolve(outcome.ids, call=outcome.ids.call or call.call_id)
     # The frame of a function that raises stays alive with the error.
@@ -788,6 +793,71 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
             place = fit(name, masked)
             fields[place] = (*fields.get(place, ()), *(fit(text, masked) for text in texts))
         error.field_errors = fields
+
+
+def mask_result(result: K, secrets: tuple[Secret, ...], source: Environment | None) -> K:
+    """`result` without secrets and pieces of pictures in the texts that come from the vendor.
+
+    Args:
+        result: What was read.
+        secrets: Those of the request.
+        source: Where the answer says that it came from; None to leave what `result` says.
+    """
+    masked = masker(secrets)
+
+    def unsaid(value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return without_pieces(masked(value))
+        # Before the question for a Mapping, which is slow to answer.
+        if value is None or type(value) in (int, float, bool):
+            return value
+        if not isinstance(value, (dict, list, tuple, Mapping)):
+            return value
+        if depth == MAX_DEPTH:
+            return "(left out: too deep)"
+        if isinstance(value, (list, tuple)):
+            return [unsaid(item, depth + 1) for item in value]
+        return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
+
+    def silenced(warning: ResultWarning) -> ResultWarning:
+        said = warning.tag, warning.text
+        tag, text = unsaid(warning.tag), unsaid(warning.text)
+        return warning if (tag, text) == said else attrs.evolve(warning, tag=tag, text=text)
+
+    def bare(faces: tuple[Face, ...] | None) -> tuple[Face, ...] | None:
+        return faces and tuple(_face_without(face, unsaid) for face in faces)
+
+    ids = result.ids
+    more: dict[str, Any] = {
+        name: bare(getattr(result, name))
+        for name in ("probe_faces", "reference_faces")
+        if getattr(result, name, None)
+    }
+    return attrs.evolve(
+        result,
+        **more,
+        environment=source or result.environment,
+        ids=attrs.evolve(ids, vendor=unsaid(ids.vendor), session=unsaid(ids.session)),
+        model=unsaid(result.model),
+        vendor_status=unsaid(result.vendor_status),
+        raw=unsaid(result.raw),
+        warnings=tuple(silenced(warning) for warning in result.warnings),
+    )
+
+
+def _face_without(face: Face, unsaid: Callable[[Any], Any]) -> Face:
+    """`face` with the texts that come from the vendor as `unsaid` gives them."""
+    changes: dict[str, Any] = {}
+    for name in ("landmarks", "pose", "quality"):
+        named = getattr(face, name)
+        if named and (found := {unsaid(key): value for key, value in named.items()}) != named:
+            changes[name] = found
+    guesses = face.demographics
+    if guesses is not None:
+        changes["demographics"] = attrs.evolve(
+            guesses, gender=unsaid(guesses.gender), race=unsaid(guesses.race)
+        )
+    return attrs.evolve(face, **changes) if changes else face
 
 
 def _translated(

@@ -39,10 +39,8 @@ from ._basics import (
     check_base_url,
     is_among,
     is_loopback,
-    masker,
-    without_pieces,
 )
-from ._http import HttpClient, host_of
+from ._http import UNSENT, HttpClient, host_of
 from ._messages import (
     NOT_KEPT,
     PAID,
@@ -52,6 +50,7 @@ from ._messages import (
     FilePart,
     HttpReply,
     HttpRequest,
+    InconclusiveRow,
     default_row,
     excerpt,
     retry_after_s,
@@ -60,13 +59,13 @@ from ._messages import (
     without_secrets,
 )
 from .backend import (
-    MAX_DEPTH,
     Call,
     Image,
     LivenessCall,
     MatchCall,
     RemoteBackend,
     mask_error,
+    mask_result,
     unreadable,
     where_raised,
 )
@@ -81,13 +80,14 @@ from .models import (
     Billing,
     CallRecord,
     Charged,
+    Decision,
     Environment,
     Ids,
+    LivenessDecision,
     LivenessResult,
     MatchResult,
     Operation,
     Result,
-    ResultWarning,
     Retention,
 )
 
@@ -102,6 +102,7 @@ __all__ = [
     "HttpClient",
     "HttpReply",
     "HttpRequest",
+    "InconclusiveRow",
     "Steps",
     "check_base_url",
     "default_row",
@@ -161,13 +162,17 @@ class HttpBackend(RemoteBackend):
         error_table: What answers other than 200 mean where this vendor says more than
             `default_row` knows; by default empty.
         error_codes: The same by the code that `error_code` finds in such an answer, for vendors
-            that tell their errors apart within one status. It comes before `error_table`.
+            that tell their errors apart within one status. It comes before `error_table`. An
+            `InconclusiveRow` says that such an answer is a result: no face in a picture, say.
+        request_id_header: The header of every answer that has the vendor's own id of the request,
+            for `ids.vendor` of results and errors; None for none.
     """
 
     reports_sent: ClassVar[bool] = True
     keeps_deadline: ClassVar[bool] = True
     error_table: ClassVar[ErrorTable] = {}
-    error_codes: ClassVar[Mapping[str, ErrorRow]] = {}
+    error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
+    request_id_header: ClassVar[str | None] = None
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
@@ -207,10 +212,23 @@ class HttpBackend(RemoteBackend):
     def parse_non_200(self, call: Any, reply: HttpReply) -> Result | None:
         """The result in a reply of another status, for a vendor that puts an answer there.
 
-        For example "no face in the picture" as a 400. Asked only where the body is JSON: in
-        anything else it is not the vendor that speaks. By default None: then it is an error.
+        By default that of an `InconclusiveRow` of `error_codes`, and for all others None: then it
+        is an error. Asked only where the body is JSON: in anything else it is not the vendor that
+        speaks.
         """
-        return None
+        code = self.error_code(reply)
+        row = None if code is None else self.error_codes.get(str(code))
+        if not isinstance(row, InconclusiveRow) or not 400 <= reply.status < 500:
+            return None
+        said: dict[str, Any] = {
+            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or str(code)),),
+            "backend": self.name,
+            "billing": Billing(row.charged, row.ground),
+            "raw": reply.json(),
+        }
+        if call.operation is Operation.LIVENESS:
+            return LivenessResult(decision=LivenessDecision.INCONCLUSIVE, **said)
+        return MatchResult(decision=Decision.INCONCLUSIVE, **said)
 
     def error_code(self, reply: HttpReply) -> object:
         """The vendor's own code in a reply of another status than 200, for `error_codes`.
@@ -252,7 +270,7 @@ class HttpBackend(RemoteBackend):
         """The error for a reply of another status than 200; by default from the tables."""
         code = self.error_code(reply) if _is_json(reply) else None
         row = None if code is None else self.error_codes.get(str(code))
-        return self._by_table(reply, call, row)
+        return self._by_table(reply, call, row if isinstance(row, ErrorRow) else None)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""
@@ -414,6 +432,7 @@ class HttpBackend(RemoteBackend):
         billed = call.operation in self.capabilities.billed_operations
         replies: list[HttpReply] = []
         before = price = 0
+        vendor_id: str | None = None
         made: HttpRequest | K | VendorError
         try:
             made = next(steps)
@@ -424,14 +443,13 @@ class HttpBackend(RemoteBackend):
             try:
                 reply = exchanged(made)
             except VendorError as error:
-                made = error.with_traceback(None)
-                if made.billing.charged is Charged.YES and not billed:  # a 200 that is too long
-                    made.billing = Billing(Charged.NO, FREE)
-                    made.message = made.message.replace("It counts as charged", "It is not charged")
+                made, vendor_id = error.with_traceback(None), None
+                _correct(made, price, later=bool(replies))
                 break
             replies.append(reply)
+            vendor_id = reply.headers.get(self.request_id_header or "")
             if reply.status == 200:
-                made = self._advanced(steps, reply, kind, price if billed else None)
+                made = self._advanced(steps, reply, kind, price)
             else:
                 made, price = self._refusal(call, reply, kind), 0
             if isinstance(made, VendorError):
@@ -442,19 +460,21 @@ class HttpBackend(RemoteBackend):
                 before += price
         secrets = tuple(dict.fromkeys(one for reply in replies for one in reply.secrets))
         source = Environment.MOCK if any(MOCK_HEADER in r.headers for r in replies) else None
+        vendor_id = made.ids.vendor or vendor_id
         if isinstance(made, VendorError):
+            made.ids = attrs.evolve(made.ids, call=call.call_id, vendor=vendor_id)
             mask_error(made, secrets)
             made.environment = made.environment or source
             made.backend = made.backend or self.name
-            made.ids = attrs.evolve(made.ids, call=call.call_id)
             made.billing, repeats = _with_charges(made.billing, before)
             made.retryable = made.retryable and repeats
             return self._advised(made, call)
         billing = _bill_of(made.billing, replies[-1] if replies else None, before, price)
-        return attrs.evolve(_masked_result(made, secrets, source), billing=billing)
+        made = attrs.evolve(made, billing=billing, ids=attrs.evolve(made.ids, vendor=vendor_id))
+        return mask_result(made, secrets, source)
 
     def _advanced(
-        self, steps: Steps, reply: HttpReply, kind: type[K], price: int | None
+        self, steps: Steps, reply: HttpReply, kind: type[K], price: int
     ) -> HttpRequest | K | VendorError:
         """What follows an answer 200: the next request, or how the call ends.
 
@@ -462,7 +482,7 @@ class HttpBackend(RemoteBackend):
             steps: The call so far.
             reply: The answer.
             kind: What the result must be.
-            price: Its charges; None for a call that is never charged.
+            price: Its charges.
         """
         try:
             made: object = steps.send(reply)
@@ -476,8 +496,7 @@ class HttpBackend(RemoteBackend):
             return made
         if not isinstance(made, str):
             made = f"its parse gives {type(made).__name__}, not {kind.__name__}"
-        free = Billing(Charged.NO, FREE)
-        billing = free if price is None else Billing(Charged.YES, PAID, price or 1)
+        billing = Billing(Charged.YES, PAID, price) if price else Billing(Charged.NO, FREE)
         return unreadable(f"{self.name} answered 200", made, billing)
 
     def _refusal(self, call: Call, reply: HttpReply, kind: type[K]) -> K | VendorError:
@@ -522,7 +541,7 @@ class HttpBackend(RemoteBackend):
         """
         result = None
         if isinstance(made, (MatchResult, LivenessResult)):
-            result = _masked_result(made, reply.secrets, None)
+            result = mask_result(made, reply.secrets, None)
         if isinstance(made, VendorError):
             billing = _with_charges(made.billing, before)[0]
         else:
@@ -573,6 +592,15 @@ def _is_json(reply: HttpReply) -> bool:
     return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
 
 
+def _correct(error: VendorError, price: int, *, later: bool) -> None:
+    """What the client cannot know: that the request costs nothing, or is not the first one."""
+    if later:
+        error.message = error.message.replace(UNSENT, _UNSENT_THEN)
+    if not price and error.billing.charged is Charged.YES:
+        error.billing = Billing(Charged.NO, FREE)
+        error.message = error.message.replace("It counts as charged", "It is not charged")
+
+
 def _with_charges(billing: Billing, before: int) -> tuple[Billing, bool]:
     """What an error cost with the requests `before` it, and whether its call may be repeated."""
     if not before:
@@ -600,7 +628,7 @@ def _bill_of(billing: Billing, last: HttpReply | None, before: int, price: int) 
             return _with_charges(Billing(row.charged, row.ground), before)[0]
         paid = before + price
         return Billing(Charged.YES, PAID, paid) if paid else Billing(Charged.NO, FREE)
-    if billing.charged is Charged.NO and row is not None:
+    if billing.charged is Charged.UNKNOWN or (billing.charged is Charged.NO and row is not None):
         return _with_charges(billing, before)[0]
     if billing.charged is Charged.YES and before + price > (billing.charges or 1):
         return attrs.evolve(billing, charges=before + price)
@@ -612,45 +640,5 @@ def _called_already() -> None:
 
 
 FREE = "the vendor charges nothing for it"
+_UNSENT_THEN = "Nothing was sent after the requests before it."
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
-
-
-def _masked_result(result: K, secrets: tuple[Secret, ...], source: Environment | None) -> K:
-    """`result` without secrets and pieces of pictures in the texts that come from its body.
-
-    Args:
-        result: What was read.
-        secrets: Those of the request.
-        source: Where the answer says that it came from; None to leave what `result` says.
-    """
-    masked = masker(secrets)
-
-    def unsaid(value: Any, depth: int = 0) -> Any:
-        if isinstance(value, str):
-            return without_pieces(masked(value))
-        # Before the question for a Mapping, which is slow to answer.
-        if value is None or type(value) in (int, float, bool):
-            return value
-        if not isinstance(value, (dict, list, tuple, Mapping)):
-            return value
-        if depth == MAX_DEPTH:
-            return "(left out: too deep)"
-        if isinstance(value, (list, tuple)):
-            return [unsaid(item, depth + 1) for item in value]
-        return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
-
-    def silenced(warning: ResultWarning) -> ResultWarning:
-        said = warning.tag, warning.text
-        tag, text = unsaid(warning.tag), unsaid(warning.text)
-        return warning if (tag, text) == said else attrs.evolve(warning, tag=tag, text=text)
-
-    ids = result.ids
-    return attrs.evolve(
-        result,
-        environment=source or result.environment,
-        ids=attrs.evolve(ids, vendor=unsaid(ids.vendor), session=unsaid(ids.session)),
-        model=unsaid(result.model),
-        vendor_status=unsaid(result.vendor_status),
-        raw=unsaid(result.raw),
-        warnings=tuple(silenced(warning) for warning in result.warnings),
-    )

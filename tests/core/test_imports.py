@@ -122,7 +122,6 @@ def test_public_names_exist_once():
     [
         "facematch_core",
         COMPARISON,
-        "facematch_deepvue",
         "facematch_didit",
         MOCK,
         f"{MOCK}.simulation",
@@ -146,7 +145,6 @@ def test_type_checkers_and_python_find_the_same_names(name):
 @pytest.mark.parametrize(
     ("name", "unloaded"),
     [
-        ("facematch_deepvue.RATES", {"requests"}),
         (
             "facematch_didit.verify_webhook",
             {"requests", "sqlalchemy", "facematch_didit.account"},

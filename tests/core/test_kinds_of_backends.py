@@ -125,6 +125,27 @@ class Library(spi.SdkBackend):
         return self.knows and self.knows(error)
 
 
+@attrs.frozen(kw_only=True)
+class Echoing(Library):
+    """Its vendor repeats who asks."""
+
+    def parse(self, call, answer):
+        return fm.MatchResult(
+            decision=fm.Decision.REVIEW,
+            vendor_status=answer,
+            warnings=(fm.ResultWarning(code=fm.WarningCode.OTHER, text=answer),),
+            backend=self.name,
+            probe_faces=(
+                fm.Face(
+                    landmarks={answer: (1.0, 2.0)},
+                    quality={answer: 0.5},
+                    demographics=fm.Demographics(age=41, gender=answer),
+                ),
+            ),
+            raw={"trace": answer, "at": [answer, 7]},
+        )
+
+
 def test_a_library_answers():
     events = []
     backend = Library(api_key=KEY, asks=lambda _: 60.0)
@@ -204,6 +225,21 @@ def test_the_fields_of_an_error_are_masked_as_those_over_http():
     with pytest.raises(fm.RequestRejected) as caught:
         fm.FaceVerifier(Library(api_key=KEY, asks=fails, knows=translate)).verify(A, B)
     assert caught.value.field_errors == {"probe": ("refused for ***",)}
+
+
+def test_a_result_of_a_library_is_masked_as_those_over_http_are():
+    def echo(_):
+        return f"asked by {KEY}"
+
+    backend = Echoing(api_key=fm.Secret(KEY), asks=echo)
+    result = fm.FaceVerifier(backend, keep_demographics=True).verify(A, B)
+    assert result.vendor_status == "asked by ***"
+    (face,) = result.probe_faces
+    assert face.landmarks == {"asked by ***": (1.0, 2.0)}
+    assert face.quality == {"asked by ***": 0.5}
+    assert face.demographics == fm.Demographics(age=41, gender="asked by ***")
+    assert KEY not in f"{result!r} {result.to_dict()}"
+    assert result.raw == {"trace": "asked by ***", "at": ["asked by ***", 7]}
 
 
 def test_an_exception_may_be_an_answer():

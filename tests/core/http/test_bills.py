@@ -63,7 +63,15 @@ ROWS = {
     "nothing said": ((FINE, FINE), UNSAID, YES, 3, None),
     "too few said": ((FINE, FINE), Billing(YES, "said", 1), YES, 3, "said"),
     "more said": ((FINE, FINE), Billing(YES, "said", 5), YES, 5, "said"),
-    "not known": ((FINE, FINE), Billing(UNKNOWN, "said"), UNKNOWN, None, "said"),
+    "not known": ((FINE, FINE), Billing(UNKNOWN, "said"), UNKNOWN, None, f"said; {EARLIER}"),
+    "not known at all": ((NO_FACE,), Billing(UNKNOWN, "said"), UNKNOWN, None, "said"),
+    "a refusal of unknown price after a charge": (
+        (FINE, NO_FACE),
+        Billing(UNKNOWN, "said"),
+        UNKNOWN,
+        None,
+        f"said; {EARLIER}",
+    ),
     "free": ((FINE, FINE), Billing(NO, "said"), NO, 0, "said"),
     "a refusal of the first": ((NO_FACE,), UNSAID, NO, 0, None),
     "a fault at the first": ((BROKEN,), UNSAID, UNKNOWN, None, None),
@@ -141,17 +149,17 @@ def unread():
 
 
 @pytest.mark.parametrize(
-    ("prices", "charges"), [((2,), 2), ((0,), 1), ((1, 2), 3), ((1, 0), 2), ((3, 5), 8)]
+    ("prices", "charges"), [((2,), 2), ((0,), 0), ((1, 2), 3), ((1, 0), 1), ((3, 5), 8)]
 )
 @pytest.mark.parametrize("environment", [None, Environment.MOCK])
 def test_an_answer_that_cannot_be_read_costs_what_its_requests_do(prices, charges, environment):
-    """At least one charge, wherever it comes from."""
+    """Wherever it comes from; a free one costs nothing."""
     replies = [FINE] * (len(prices) - 1) + [REAL]
     steps = asking(*prices, last=unread)
     error = answered(*replies, steps=steps, environment=environment)
     kind = UnexpectedResponse if environment is None else EnvironmentMismatch
     assert type(error) is kind
-    assert (error.billing.charged, error.billing.charges) == (YES, charges)
+    assert (error.billing.charged, error.billing.charges) == (YES if charges else NO, charges)
 
 
 def test_a_request_from_elsewhere_in_the_middle_of_a_call():

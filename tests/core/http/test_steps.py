@@ -11,14 +11,22 @@ from hypothesis import strategies as st
 from rawserver import RawServer, answer, close, hold, read_request, refused, send
 
 import facematch_core as fm
-from facematch_core.backend import NO_FACE, Capabilities, MatchCall, decide_by_threshold
-from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest
+from facematch_core.backend import (
+    NO_FACE,
+    Capabilities,
+    LivenessCall,
+    MatchCall,
+    decide_by_threshold,
+)
+from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
+from facematch_core.resilience import Budget
 
 KEY = "key-of-three-steps-51c7"
 SCALE = "three/v1"
 ROWS = {
     "TooFast": ErrorRow(fm.RateLimited, fm.Charged.NO, "documented", "too fast"),
     "7": ErrorRow(fm.RequestRejected, fm.Charged.NO, "documented", "seven"),
+    "Nobody": InconclusiveRow(NO_FACE, fm.Charged.NO, "documented"),
 }
 
 
@@ -27,6 +35,7 @@ class Three(ApiKeyBackend):
     """Detect, detect, verify."""
 
     name = "three"
+    request_id_header = "X-Request"
     allowed_hosts = frozenset({"*.three.example"})
     error_codes = ROWS
     capabilities = Capabilities(
@@ -41,7 +50,7 @@ class Three(ApiKeyBackend):
 
     def steps(self, call):
         ids = []
-        for image in (call.probe, call.reference):
+        for image in (call.probe, getattr(call, "reference", call.probe)):
             reply = yield self.post("detect", body=image.data, charges=1)
             if not reply.json():
                 return fm.MatchResult(
@@ -141,6 +150,7 @@ def test_unreachable_after_a_charge_is_charged():
         Moves(api_key=KEY, base_url=server.url).match(call())
     assert caught.value.billing == fm.Billing(fm.Charged.YES, caught.value.billing.ground, 1)
     assert not caught.value.retryable
+    assert "Nothing was sent after the requests before it." in str(caught.value)
 
 
 def test_a_call_may_need_no_request():
@@ -186,8 +196,13 @@ def test_one_deadline_for_all_steps():
     assert len(server.connections) == 2
 
 
-def reply(status, document):
-    return HttpReply(status=status, body=json.dumps(document).encode(), secrets=(fm.Secret(KEY),))
+def reply(status, document, headers=()):
+    return HttpReply(
+        status=status,
+        body=json.dumps(document).encode(),
+        headers=dict(headers),
+        secrets=(fm.Secret(KEY),),
+    )
 
 
 @given(
@@ -234,6 +249,50 @@ def test_a_code_decides_within_one_status():
     assert "seven" in str(answer)
 
 
+def test_a_code_may_mean_that_there_is_no_face():
+    """In a 4xx: the vendor's word about the faces. A fault of its own says nothing of them."""
+    backend = Three(api_key=KEY)
+    nobody = {"error": {"code": "Nobody", "message": f"none for {KEY}"}}
+    result = backend.read_reply(call(), reply(422, nobody))
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    assert result.warnings == (attrs.evolve(NO_FACE, tag="Nobody"),)
+    assert (result.billing.charged, result.billing.ground) == (fm.Charged.NO, "documented")
+    assert result.raw["error"]["code"] == "Nobody"
+    check = LivenessCall(probe=picture())
+    live = backend.read_reply(check, reply(422, nobody))
+    assert live.decision is fm.LivenessDecision.INCONCLUSIVE
+    assert isinstance(backend.read_reply(call(), reply(503, nobody)), fm.OutcomeUnknown)
+
+
+def test_a_charge_before_a_picture_without_a_face_stays():
+    """Of three requests the second one finds nobody, and is free."""
+    refused = reply(400, {"error": {"code": "Nobody"}})
+    result = Three(api_key=KEY).read_reply(call(), reply(200, [{"id": "f1"}]), refused)
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    assert (result.billing.charged, result.billing.charges) == (fm.Charged.YES, 1)
+
+
+def test_the_vendors_id_of_the_last_answer_is_kept():
+    """In results and errors; and masked, for a vendor may echo anything."""
+    backend = Three(api_key=KEY)
+    found = reply(200, [{"id": "f1"}], {"x-request": "first"})
+    last = reply(200, {"confidence": 0.5}, {"X-Request": f"last of {KEY}"})
+    assert backend.read_reply(call(), found, found, last).ids.vendor == "last of ***"
+    refused = reply(429, {}, {"X-REQUEST": "third"})
+    assert backend.read_reply(call(), found, found, refused).ids.vendor == "third"
+    assert backend.read_reply(call(), found, reply(500, {})).ids.vendor is None
+
+
+def test_what_breaks_off_has_no_id_of_an_earlier_answer():
+    named = send(answer(200, b'[{"id": "f1"}]', "Connection: close", "X-Request: first"))
+    with (
+        RawServer([[read_request, named, close], [read_request, close]]) as server,
+        pytest.raises(fm.OutcomeUnknown) as caught,
+    ):
+        Three(api_key=KEY, base_url=server.url).match(call())
+    assert caught.value.ids.vendor is None
+
+
 @attrs.frozen(kw_only=True)
 class Crashes(Three):
     """Falls over whatever is no 200."""
@@ -258,6 +317,25 @@ def test_a_fault_of_the_mapping_names_its_place(kind):
     assert "Error in test_steps.py, line " in str(answer)
     page = HttpReply(status=502, body=b"<html>", secrets=())
     assert "test_steps.py" not in str(kind(api_key=KEY).read_reply(call(), page))
+
+
+@pytest.mark.parametrize("where", ["steps", "sign"])
+def test_a_fault_before_the_first_byte_costs_nothing(where):
+    """It names its place, and no budget waits for a charge that cannot be."""
+
+    def fall(*_, **__):
+        raise KeyError(KEY)
+
+    kind = attrs.make_class("Falls", [], bases=(Three,), frozen=True, kw_only=True)
+    setattr(kind, where, fall)
+    budget = Budget(1, name="three")
+    verifier = fm.FaceVerifier(kind(api_key=KEY, base_url="http://127.0.0.1:9"), policies=[budget])
+    for _ in range(2):
+        with pytest.raises(
+            fm.BackendUnavailable, match=r"KeyError in test_steps.py, line"
+        ) as caught:
+            verifier.verify(picture(), picture((1, 2, 3)))
+        assert "nothing was sent" in str(caught.value)
 
 
 def test_a_star_is_one_label():
