@@ -21,11 +21,21 @@ from facematch_core import (
     LivenessResult,
     MatchResult,
     Operation,
+    Retention,
     Threshold,
     ThresholdRule,
     ThresholdSource,
 )
-from facematch_core.backend import Backend, Call, Capabilities, LivenessCall, MatchCall, Secret
+from facematch_core.backend import (
+    Backend,
+    Call,
+    Capabilities,
+    LivenessCall,
+    MatchCall,
+    OutOfTime,
+    Secret,
+    run_within,
+)
 
 from .running import DOES_NOT_APPLY, NOT_TESTED
 from .simulator import FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
@@ -46,6 +56,9 @@ MIDDLE = 61.23
 
 #: Seconds that a call may take where the vendor's answer has no end.
 DEADLINE_S = 0.25
+
+#: Seconds after which any other call is given up: no run of the kit waits for ever.
+PATIENCE_S = 20.0
 
 
 def not_tested(reason: str) -> NoReturn:
@@ -155,10 +168,26 @@ class Bench:
         value = self.can.default_for(operation) if value is None else value
         return None if value is None else Threshold(value, self.can.threshold_rule, source)
 
-    def paid_if_unreadable(self, operation: Operation) -> tuple[Charged, ...]:
-        """What an answer 200 that cannot be read may be said to have cost."""
-        free = operation not in self.can.billed_operations
+    def paid_if_unreadable(self, operation: Operation, charges: int = 1) -> tuple[Charged, ...]:
+        """What an answer 200 that cannot be read may be said to have cost.
+
+        Args:
+            operation: Of the call.
+            charges: What the vendor counted: a request of a call may be free.
+        """
+        free = operation not in self.can.billed_operations or not charges
         return (Charged.YES, Charged.NO) if free else (Charged.YES,)
+
+    def wishes(self) -> Iterator[dict[str, Any]]:
+        """What a caller may ask for besides, of what is declared, one thing at a time."""
+        if self.can.rotate:
+            yield {"rotate": True}
+        if Retention.KEEP in self.can.retention:
+            yield {"retention": Retention.KEEP}
+        if self.can.options is not None:
+            simulator, declared = self.simulator, self.can.options
+            for options in (simulator.options(declared), *simulator.other_options(declared)):
+                yield {"options": options}
 
     # What can be tested.
 
@@ -305,7 +334,12 @@ class Bench:
         before = self.simulator.requests_seen, self.simulator.charges
         result, error = None, None
         try:
-            result = ask()
+            result = run_within(PATIENCE_S, lambda _: ask(), lambda: None)
+        except OutOfTime:
+            raise AssertionError(
+                f"a call without a deadline did not end in {PATIENCE_S:.0f} s: does it try again, "
+                "or ask until another answer comes?"
+            ) from None
         except FaceMatchError as raised:
             error = raised
         return Outcome(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import json
+import operator
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -108,23 +110,27 @@ def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
         yield from places(value, (*at, step))
 
 
+def replaced(document: Any, place: Place, value: Any) -> Any:
+    """A copy of `document` with `value` at `place`; it shares the rest with the document."""
+    if not place:
+        return value
+    copied = copy.copy(document)
+    copied[place[0]] = replaced(document[place[0]], place[1:], value)
+    return copied
+
+
 def changed(document: Any, place: Place, text: str | None) -> bytes:
     """The JSON of `document` with `text` at `place`, as it is: it need be no JSON.
 
     With None what is there is gone, key and all.
     """
-    holder: Any = [document]
-    parent, last = holder, 0
-    for step in place:
-        # Only what leads there is copied: a document is changed hundreds of times.
-        parent[last] = copy.copy(parent[last])
-        parent, last = parent[last], step  # type: ignore[assignment]  # keys and numbers in turn
     if text is None:
-        del parent[last]
-        return json.dumps(holder[0]).encode()
+        *outer, last = place
+        rest = copy.copy(functools.reduce(operator.getitem, outer, document))
+        del rest[last]
+        return json.dumps(replaced(document, tuple(outer), rest)).encode()
     stand_in = "(here it goes)"
-    parent[last] = stand_in
-    return json.dumps(holder[0]).replace(f'"{stand_in}"', text).encode()
+    return json.dumps(replaced(document, place, stand_in)).replace(f'"{stand_in}"', text).encode()
 
 
 def turned_round(document: Any) -> Any:

@@ -11,6 +11,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from unittest import mock
 from urllib.parse import quote, quote_plus
 
 from facematch_core import Image
@@ -29,7 +30,7 @@ _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
-    """Tell in which form `secret` is in any of `texts`.
+    """The forms in which `secret` is in any of `texts`.
 
     Looked for: as it is, as `repr`, `ascii` and JSON write it (bytes, and bytes that were read as
     text; also inside of a text that was written so again), in hexadecimal, in base64 of both
@@ -64,29 +65,28 @@ def layers(text: bytes | str) -> Iterator[bytes]:
 
     What is escaped for a URL is sought in large letters, too: small ones may be mixed with them.
     """
-    told = _as_bytes(text) if isinstance(text, str) else text
+    if isinstance(text, bytes):
+        layer = text
+    else:
+        try:
+            # Surrogates stand for bytes that were no text, as in file names and arguments.
+            layer = text.encode(errors="surrogateescape")
+        except UnicodeEncodeError:
+            layer = text.encode(errors="surrogatepass")
     for _ in range(_QUOTED + 1):
-        yield told
-        large = _PERCENT.sub(lambda escaped: escaped[0].upper(), told)
-        if large != told:
+        yield layer
+        large = _PERCENT.sub(lambda escaped: escaped[0].upper(), layer)
+        if large != layer:
             yield large
-        inner = _ESCAPED.sub(_character, told)
-        if inner == told:
+        inner = _ESCAPED.sub(_character, layer)
+        if inner == layer:
             return
-        told = inner
+        layer = inner
 
 
 def _character(escaped: re.Match[bytes]) -> bytes:
     itself, short, long = escaped.groups()
     return itself or chr(int(short or long, 16)).encode(errors="surrogatepass")
-
-
-def _as_bytes(text: str) -> bytes:
-    try:
-        # Surrogates stand for bytes that were no text, as in file names and arguments.
-        return text.encode(errors="surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode(errors="surrogatepass")
 
 
 @functools.lru_cache(maxsize=256)  # the same few are looked for again and again
@@ -152,38 +152,27 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
 def told_by(error: BaseException) -> str:
     """Everything an error tracker could collect of `error`: texts, attributes, frames, locals.
 
-    So for what it was raised from, or while, and for the members of a group.
+    So for what it was raised from, or while, also where that is not shown, and for the members of a
+    group.
     """
-    errors = chain(error)
-    texts = [text for one in errors for text in (shown(one, str), shown(one), shown(vars(one)))]
-    return "\n".join([*texts, *(text for one in errors for _, text in frames(one))])
+    texts, errors = list[str](), [error]
+    for one in errors:
+        texts += [_shown(one, str), _shown(one), _shown(vars(one))]
+        found = one.__traceback__
+        summaries = traceback.extract_tb(found)
+        for line, (frame, _) in zip(summaries, traceback.walk_tb(found), strict=True):
+            texts.append(f'  File "{line.filename}", line {line.lineno}, in {line.name}')
+            texts.append(f"    {line.line}")
+            texts += [f"    {name} = {_shown(value)}" for name, value in frame.f_locals.items()]
+        behind = [one.__cause__, one.__context__]
+        behind += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        errors += [
+            new for new in behind if new is not None and not any(new is known for known in errors)
+        ]
+    return "\n".join(texts)
 
 
-def chain(error: BaseException) -> tuple[BaseException, ...]:
-    """`error`, its causes and contexts (also those that are not shown), members of groups."""
-    found: dict[int, BaseException] = {}
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in found:
-            continue
-        found[id(one)] = one
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
-    return tuple(found.values())
-
-
-def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Every frame of its own traceback: the file, and place, line and local variables as text."""
-    found = error.__traceback__
-    for told, (frame, _) in zip(traceback.extract_tb(found), traceback.walk_tb(found), strict=True):
-        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
-        place = f'  File "{told.filename}", line {told.lineno}, in {told.name}\n    {told.line}'
-        yield told.filename, "\n".join([place, *values])
-
-
-def shown(value: object, how: Callable[[object], str] = repr) -> str:
+def _shown(value: object, how: Callable[[object], str] = repr) -> str:
     """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
     try:
         return how(value)
@@ -199,25 +188,35 @@ class _Whole(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {key: value for key, value in vars(record).items() if key not in self._usual}
-        told = super().format(record)
-        return f"{told} {shown(extra)}" if extra else told
+        line = super().format(record)
+        return f"{line} {_shown(extra)}" if extra else line
 
 
 @contextmanager
 def captured_log() -> Iterator[io.StringIO]:
-    """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
+    """Everything that any logger writes meanwhile, from DEBUG up, as one text.
+
+    Also what a logger keeps from the root (``propagate=False``): an application may give that
+    logger a handler of its own.
+    """
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
+    hand_on = logging.Logger.callHandlers
+
+    def heard(logger: logging.Logger, record: logging.LogRecord) -> None:
+        handler.handle(record)
+        hand_on(logger, record)
+
     root = logging.getLogger()
     loggers = [root, *(logging.getLogger(name) for name in list(root.manager.loggerDict))]
     levels = [logger.level for logger in loggers]
-    root.addHandler(handler)
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.DEBUG)
-        yield text
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        root.removeHandler(handler)
+    # Every record that a logger's own filters let through comes by here, whatever handlers it has.
+    with mock.patch.object(logging.Logger, "callHandlers", heard):
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.DEBUG)
+            yield text
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

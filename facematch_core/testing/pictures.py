@@ -174,12 +174,9 @@ def turned(image: Image, orientation: int) -> Image:
 
 def jpeg_with_secrets(image: Image) -> Image:
     """The same picture as JPEG, with everything of `PLANTED` in its EXIF, XMP and comment."""
-    comment = PLANTED["a comment"].encode()
-    how: dict[str, Any] = {"exif": _exif(), "comment": comment, "quality": 95}
-    data = _written(image.to_pil(), ImageFormat.JPEG, **how).data
-    xmp = b"http://ns.adobe.com/xap/1.0/\0" + PLANTED["the XMP packet"].encode()
-    packet = b"\xff\xe1" + (len(xmp) + 2).to_bytes(2, "big") + xmp
-    return Image.from_bytes(data[:2] + packet + data[2:])
+    comment, xmp = (PLANTED[what].encode() for what in ("a comment", "the XMP packet"))
+    how: dict[str, Any] = {"exif": _exif(), "comment": comment, "xmp": xmp, "quality": 95}
+    return _written(image.to_pil(), ImageFormat.JPEG, **how)
 
 
 def png_with_secrets(image: Image) -> Image:
@@ -227,9 +224,9 @@ def secrets_in(data: bytes) -> Iterator[str]:
         info = dict(opened.info)
         # In a TIFF everything is a tag, the pixels among it.
         tags = set() if opened.format == "TIFF" else set(exif)
-    told: list[bytes | str] = [data, *map(repr, (info, exif.get_ifd(ExifTags.IFD.Exif), exif))]
+    read: list[bytes | str] = [data, *map(repr, (info, exif.get_ifd(ExifTags.IFD.Exif), exif))]
     for what, planted in PLANTED.items():
-        if find_leaks(planted, *told):
+        if find_leaks(planted, *read):
             yield what
     if ExifTags.IFD.GPSInfo in exif:
         yield "the position's numbers"
@@ -245,21 +242,15 @@ def is_upright(data: bytes, meant: Image) -> bool:
     so it may have been encoded anew, and made smaller.
     """
     from PIL import Image as Pillow
+    from PIL import ImageChops, ImageStat
 
-    wanted, seen = _small(meant), _small(Image.from_bytes(data))
-    upright = _distance(wanted, seen)
-    return all(upright <= _distance(wanted, seen.transpose(turn)) for turn in Pillow.Transpose)
+    wanted, seen = (
+        picture.to_pil().convert("L").resize((_SIDE, _SIDE), Pillow.Resampling.BOX)
+        for picture in (meant, Image.from_bytes(data))
+    )
 
+    def apart(picture: PIL.Image.Image) -> float:
+        # Squares, so that a few far-off points weigh more than the noise of an encoder.
+        return ImageStat.Stat(ImageChops.difference(wanted, picture)).sum2[0]
 
-def _small(image: Image) -> PIL.Image.Image:
-    from PIL import Image as Pillow
-
-    return image.to_pil().convert("L").resize((_SIDE, _SIDE), Pillow.Resampling.BOX)
-
-
-def _distance(one: PIL.Image.Image, other: PIL.Image.Image) -> int:
-    from PIL import ImageChops
-
-    # Squares, so that a few far-off points weigh more than the noise of an encoder.
-    apart = ImageChops.difference(one, other).histogram()
-    return sum(count * by**2 for by, count in enumerate(apart))
+    return all(apart(seen) <= apart(seen.transpose(turn)) for turn in Pillow.Transpose)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import attrs
 
 from facematch_core import Operation, Retention, ThresholdRule
-from facematch_core.backend import Backend, Capabilities, ImageLimits
+from facematch_core.backend import Backend, ImageLimits
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import read_as, written
 
@@ -53,7 +53,7 @@ class Case:
 
     Attributes:
         rule: The rule's number.
-        name: What tells it from the other cases of its rule; empty if it is the only one.
+        name: Its own among the cases of its rule; empty if it is the only one.
         status: What came out.
         reason: Why, in one line; empty if it passed.
     """
@@ -212,84 +212,6 @@ class ConformanceReport:
 
 # --- Which rules prove what a backend declares ----------------------------------------------------
 
-#: What is printed of a capability; None where it is not declared.
-Shown = Callable[[Capabilities], str | None]
-
-
-@attrs.frozen
-class Proof:
-    """How one declared capability is proved.
-
-    Attributes:
-        fields: The fields of `Capabilities` that declare it.
-        shown: What the report prints of it.
-        rules: Numbers of the rules that prove it.
-    """
-
-    fields: tuple[str, ...]
-    shown: Shown
-    rules: tuple[str, ...]
-
-
-def _yes(holds: Callable[[Capabilities], object]) -> Shown:
-    return lambda can: "yes" if holds(can) else None
-
-
-def _has(*operations: Operation) -> Shown:
-    return _yes(lambda can: set(operations) <= can.operations)
-
-
-def _threshold(can: Capabilities) -> str | None:
-    if can.threshold_rule is ThresholdRule.VENDOR:
-        return None
-    return can.threshold_rule.value.replace("_", " ")
-
-
-def _default(can: Capabilities) -> str | None:
-    shown = (can.default_threshold, can.default_liveness_threshold)
-    return " and ".join(f"{value:g}" for value in shown if value is not None) or None
-
-
-def _charged(can: Capabilities) -> str | None:
-    return ", ".join(one.value for one in Operation if one in can.billed_operations) or None
-
-
-_OPERATIONS = ("operations",)
-
-#: Every capability that a backend can declare, by what it is called in a report.
-PROOFS: Mapping[str, Proof] = {
-    "match": Proof(_OPERATIONS, _has(Operation.MATCH), ("R01", "R06")),
-    "liveness": Proof(_OPERATIONS, _has(Operation.LIVENESS), ("R01", "R06")),
-    "both in one call": Proof(_OPERATIONS, _has(Operation.MATCH, Operation.LIVENESS), ("R33",)),
-    "rotate": Proof(("rotate",), _yes(lambda can: can.rotate), ("R26", "R42")),
-    "keep": Proof(
-        ("retention",), _yes(lambda can: Retention.KEEP in can.retention), ("R26", "R44")
-    ),
-    "caller_ref": Proof(("sends_caller_ref",), _yes(lambda can: can.sends_caller_ref), ("R26",)),
-    "metadata": Proof(("sends_metadata",), _yes(lambda can: can.sends_metadata), ("R26",)),
-    "own options": Proof(
-        ("options",), lambda can: getattr(can.options, "__name__", None), ("R26",)
-    ),
-    "threshold rule": Proof(("threshold_rule",), _threshold, ("R07", "R08", "R09")),
-    "default threshold": Proof(
-        ("default_threshold", "default_liveness_threshold"), _default, ("R45",)
-    ),
-    "scale of scores": Proof(("score_scale",), lambda can: can.score_scale, ("R02", "R03")),
-    "scale of liveness": Proof(("liveness_scale",), lambda can: can.liveness_scale, ("R02", "R03")),
-    "limits of pictures": Proof(
-        ("image_limits",), _yes(lambda can: can.image_limits != ImageLimits()), ("R24",)
-    ),
-    "what is charged": Proof(("billed_operations",), _charged, ("R16", "R17", "R18", "R20")),
-}
-
-#: What no rule holds a backend to, and why: it is in no report.
-NO_RULE = {
-    "rate_windows": "what the vendor publishes: only the vendor could prove it",
-    "reports_faces": "a vendor need not describe faces, so that nothing can be missed",
-    "demographic_keys": "names what the core drops; R22 looks for what it dropped",
-    "media_keys": "names what the core masks in `raw`",
-}
-
 
 def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
     """Everything that `backend` declares, and whether the rules proved it.
@@ -298,20 +220,42 @@ def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[Capability
         backend: The backend.
         statuses: What came out, by number of the rule.
     """
-    shown = {name: proof.shown(backend.capabilities) for name, proof in PROOFS.items()}
-    rules = {name: proof.rules for name, proof in PROOFS.items()}
-    if type(backend).reconcile is not Backend.reconcile:
-        shown["look into records"], rules["look into records"] = "yes", ("R32",)
-    return tuple(
-        _line(name, declared, rules[name], statuses)
-        for name, declared in shown.items()
-        if declared is not None
-    )
-
-
-def _line(
-    name: str, declared: str, rules: tuple[str, ...], statuses: Mapping[str, Status]
-) -> CapabilityLine:
-    met = {statuses.get(rule, Status.OPEN) for rule in rules}
-    holds = Status.PASSED in met and not met & {Status.FAILED, Status.OPEN}
-    return CapabilityLine(name=name, declared=declared, proved=holds, rules=rules)
+    can = backend.capabilities
+    rule = None if can.threshold_rule is ThresholdRule.VENDOR else can.threshold_rule
+    defaults = (can.default_threshold, can.default_liveness_threshold)
+    # What is declared, and the rules that prove it. What only the vendor could prove is not here
+    # (its limits of requests), nor what says only how to read or mask an answer.
+    declared: dict[str, tuple[str | bool | None, tuple[str, ...]]] = {
+        "match": (Operation.MATCH in can.operations, ("R01", "R06")),
+        "liveness": (Operation.LIVENESS in can.operations, ("R01", "R06")),
+        "both in one call": (
+            {Operation.MATCH, Operation.LIVENESS} <= can.operations,
+            ("R33",),
+        ),
+        "rotate": (can.rotate, ("R26", "R42")),
+        "keep": (Retention.KEEP in can.retention, ("R26", "R44")),
+        "caller_ref": (can.sends_caller_ref, ("R26",)),
+        "metadata": (can.sends_metadata, ("R26",)),
+        "own options": (getattr(can.options, "__name__", None), ("R26",)),
+        "threshold rule": (rule and rule.value.replace("_", " "), ("R07", "R08", "R09")),
+        "default threshold": (
+            " and ".join(f"{value:g}" for value in defaults if value is not None),
+            ("R45",),
+        ),
+        "scale of scores": (can.score_scale, ("R02", "R03")),
+        "scale of liveness": (can.liveness_scale, ("R02", "R03")),
+        "limits of pictures": (can.image_limits != ImageLimits(), ("R24",)),
+        "what is charged": (
+            ", ".join(one.value for one in Operation if one in can.billed_operations),
+            ("R16", "R17", "R18", "R20"),
+        ),
+        "look into records": (type(backend).reconcile is not Backend.reconcile, ("R32",)),
+    }
+    lines = []
+    for name, (what, rules) in declared.items():
+        met = {statuses.get(number, Status.OPEN) for number in rules}
+        holds = Status.PASSED in met and not met & {Status.FAILED, Status.OPEN}
+        if what:
+            said = "yes" if what is True else what
+            lines.append(CapabilityLine(name=name, declared=said, proved=holds, rules=rules))
+    return tuple(lines)

@@ -192,6 +192,7 @@ class VendorSimulator(abc.ABC):
         demographics: The guesses of DEMOGRAPHICS as the vendor's body has them: its keys, and
             values that stand nowhere else in the answer.
         takes_replies: Whether `set_reply` works.
+        overheard: While it is a list, the bodies of the requests of calls are added to it.
     """
 
     situations: frozenset[Situation]
@@ -207,6 +208,7 @@ class VendorSimulator(abc.ABC):
     )
     demographics: Mapping[str, Any] = {}
     takes_replies: ClassVar[bool] = False
+    overheard: list[bytes] | None = None
 
     @property
     @abc.abstractmethod
@@ -531,6 +533,8 @@ class HttpSimulator(VendorSimulator):
         with self._lock:
             counted = self.counts(request)
             self.last = request
+            if counted and self.overheard is not None:
+                self.overheard.append(request.body)
             self.requests_seen += counted
             self._at += counted
             score, reply, released = self._score, self._reply, self._released

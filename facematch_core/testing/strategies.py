@@ -17,9 +17,10 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import functools
+import itertools
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -65,6 +66,7 @@ from facematch_core import (
 from facematch_core.backend import ImageLimits
 from facematch_core.models import ends_early
 
+from .bodies import places, replaced
 from .pictures import WRITABLE, drawn
 
 __all__ = [
@@ -82,9 +84,6 @@ __all__ = [
 
 #: Kinds of file that can carry EXIF.
 _WITH_EXIF = (ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF)
-
-#: Tags of EXIF.
-_DESCRIPTION, _ORIENTATION, _COMMENT, _EXIF = 0x010E, 0x0112, 0x9286, 0x8769
 
 # --- Pictures of nobody: small, valid, of the kinds that a vendor takes ---------------------------
 
@@ -120,64 +119,50 @@ def images(
         raise ValueError("orientations must be numbers from 1 to 8, at least one of them.")
     able = WRITABLE if hidden is None and turns == [1] else _WITH_EXIF
     wanted = limits.formats if formats is None else limits.formats & set(formats)
-    exif = {turn: _exif(turn, hidden) for turn in turns}
-    least = limits.min_side_px
+    metadata = [_metadata(turn, hidden) for turn in turns]
+    least, most_bytes = limits.min_side_px, limits.max_bytes or math.inf
+    smallest = (least, least)
     kinds = [
         kind
         for kind in able
         if kind in wanted
-        and all(_fits(limits, _encoded(kind, (least, least), None, one)) for one in exif.values())
+        and all(drawn(smallest, kind, **how).size_bytes <= most_bytes for how in metadata)
     ]
     if not kinds:
         raise ValueError(
             f"No such picture can be made: of {', '.join(sorted(wanted)) or 'no kind'}, images() "
             f"writes {', '.join(able)}, and none of {least} pixels a side fits the limits."
         )
-    return _images(limits, kinds, max(least, most_side_px), exif)
+    longest = max(least, most_side_px)
+    area = limits.max_pixels or longest * longest
+
+    @st.composite
+    def one(draw: st.DrawFn) -> Image:
+        kind, how = draw(st.sampled_from(kinds)), draw(st.sampled_from(metadata))
+        width = draw(st.integers(least, min(longest, area // least)))
+        height = draw(st.integers(least, min(longest, area // width)))
+        seed = draw(st.none() | st.integers(0, 2**32 - 1))
+        # The last one fits: it was tried above.
+        tries = (((width, height), seed), ((width, height), None), (smallest, None))
+        files = (drawn(size, kind, seed=noise, **how) for size, noise in tries)
+        return next(image for image in files if image.size_bytes <= most_bytes)
+
+    return one()
 
 
-@st.composite
-def _images(
-    draw: st.DrawFn,
-    limits: ImageLimits,
-    kinds: list[ImageFormat],
-    most: int,
-    exif: dict[int, bytes | None],
-) -> Image:
-    kind = draw(st.sampled_from(kinds))
-    least = limits.min_side_px
-    room = most * most if limits.max_pixels is None else limits.max_pixels
-    width = draw(st.integers(least, min(most, room // least)))
-    height = draw(st.integers(least, min(most, room // width)))
-    metadata = exif[draw(st.sampled_from(sorted(exif)))]
-    seed = draw(st.none() | st.integers(0, 2**32 - 1))
-    # The last one fits: `images` has tried it.
-    tries = (((width, height), seed), ((width, height), None), ((least, least), None))
-    files = (_encoded(kind, size, noise, metadata) for size, noise in tries)
-    return next(image for image in files if _fits(limits, image))
-
-
-def _fits(limits: ImageLimits, image: Image) -> bool:
-    return limits.max_bytes is None or image.size_bytes <= limits.max_bytes
-
-
-def _encoded(
-    kind: ImageFormat, size: tuple[int, int], seed: int | None, exif: bytes | None
-) -> Image:
-    return drawn(size, kind, seed=seed, **({} if exif is None else {"exif": exif}))
-
-
-def _exif(orientation: int, hidden: str | None) -> bytes | None:
+def _metadata(orientation: int, hidden: str | None) -> dict[str, Any]:
+    """What Pillow is to write beside the pixels."""
     if orientation == 1 and hidden is None:
-        return None
+        return {}
+    from PIL import ExifTags
     from PIL import Image as Pillow
 
     block = Pillow.Exif()
-    block[_ORIENTATION] = orientation
+    block[ExifTags.Base.Orientation] = orientation
     if hidden is not None:
-        block[_DESCRIPTION] = hidden
-        block.get_ifd(_EXIF)[_COMMENT] = hidden.encode()
-    return block.tobytes()
+        block[ExifTags.Base.ImageDescription] = hidden
+        block.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = hidden.encode()
+    return {"exif": block.tobytes()}
 
 
 # --- JSON: any value, and documents with one thing wrong ------------------------------------------
@@ -186,9 +171,6 @@ def _exif(orientation: int, hidden: str | None) -> bytes | None:
 EXACT = 2**53
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
-
-#: The way to a value: names and numbers of what is around it, from the outside.
-Path = tuple[str | int, ...]
 
 
 @functools.cache
@@ -233,9 +215,9 @@ def mutated(body: Any) -> st.SearchStrategy[Any]:
         return body.flatmap(mutated)
     text = _text(body)
     return (
-        st.sampled_from([*_places(body)])
-        .flatmap(lambda way: _wrong(way[1]).map(lambda new: _replaced(body, way[0], new)))
-        .filter(lambda changed: _text(changed) != text)
+        st.sampled_from([((), body), *places(body)])
+        .flatmap(lambda at: _wrong(at[1]).map(lambda new: replaced(body, at[0], new)))
+        .filter(lambda document: _text(document) != text)
     )
 
 
@@ -249,65 +231,28 @@ def _text(body: Any) -> str:
         ) from None
 
 
-def _places(document: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The way to every value, and the value."""
-    yield path, document
-    for key, value in _inside(document):
-        yield from _places(value, (*path, key))
-
-
-def _inside(document: Any) -> Iterable[tuple[str | int, Any]]:
-    if isinstance(document, dict):
-        return document.items()
-    return enumerate(document) if isinstance(document, list) else ()
-
-
-def _replaced(document: Any, path: Path, value: Any) -> Any:
-    """A copy with `value` at the end of `path`."""
-    if not path:
-        return value
-    copy: Any = dict(document) if isinstance(document, dict) else list(document)
-    copy[path[0]] = _replaced(document[path[0]], path[1:], value)
-    return copy
-
-
 def _wrong(value: Any) -> st.SearchStrategy[Any]:
     """What may be where `value` should."""
-    anything = st.sampled_from([None, True, False, 0, 1, -1, "", [], {}, [value], {"value": value}])
-    own = [_WRONG[type(value)](value)] if type(value) in _WRONG else []
-    return st.one_of(anything, json_values(), *own)
-
-
-def _wrong_number(value: float) -> st.SearchStrategy[Any]:
-    near = [value + 1, value - 1, -value, value * 100, value / 100]
-    return st.sampled_from([*near, -0.01, 100.01, 2**70, 10**400, -1e300, str(value), f"{value}%"])
-
-
-def _wrong_text(value: str) -> st.SearchStrategy[Any]:
-    return st.sampled_from(
-        [value + " ", value.upper(), value.lower(), value.title(), value * 2, value[:-1], "null"]
-    )
-
-
-def _wrong_list(value: list[Any]) -> st.SearchStrategy[Any]:
-    missing = [value[:at] + value[at + 1 :] for at in range(len(value))]
-    return st.sampled_from([*missing, value * 2, [*value, None], value[::-1]])
-
-
-def _wrong_object(value: dict[str, Any]) -> st.SearchStrategy[Any]:
-    missing = [{key: kept for key, kept in value.items() if key != gone} for gone in value]
-    renamed = [{key.upper(): kept for key, kept in value.items()}, {**value, "unknown": 1}]
-    return st.sampled_from([*missing, *renamed, [*value.values()], [*value]])
-
-
-_WRONG: dict[type, Callable[[Any], st.SearchStrategy[Any]]] = {
-    bool: lambda value: st.sampled_from([not value, int(value), str(value), str(value).lower()]),
-    int: _wrong_number,
-    float: _wrong_number,
-    str: _wrong_text,
-    list: _wrong_list,
-    dict: _wrong_object,
-}
+    anything = [None, True, False, 0, 1, -1, "", [], {}, [value], {"value": value}]
+    own: list[Any] = []
+    match value:
+        case bool():
+            own = [not value, int(value), str(value), str(value).lower()]
+        case int() | float():
+            own = [value + 1, value - 1, -value, value * 100, value / 100]
+            own += [-0.01, 100.01, 2**70, 10**400, -1e300, str(value), f"{value}%"]
+        case str():
+            own = [value + " ", value.upper(), value.lower(), value.title()]
+            own += [value * 2, value[:-1], "null"]
+        case list():
+            own = [value[:at] + value[at + 1 :] for at in range(len(value))]
+            own += [value * 2, [*value, None], value[::-1]]
+        case dict():
+            own = [{key: kept for key, kept in value.items() if key != gone} for gone in value]
+            own += [{key.upper(): kept for key, kept in value.items()}, {**value, "unknown": 1}]
+            own += [[*value.values()], [*value]]
+    some = [st.sampled_from(values) for values in (anything, own) if values]
+    return st.one_of(*some, json_values())
 
 
 # --- Results, with everything in them that the classes allow --------------------------------------
@@ -368,9 +313,9 @@ def scores(scale: str | None = None) -> st.SearchStrategy[Score]:
 
 def thresholds() -> st.SearchStrategy[Threshold]:
     """Thresholds of each rule and source; one of a vendor's own may have no value."""
-    told = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
+    rules = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
     sources = st.sampled_from(ThresholdSource)
-    return st.builds(Threshold, PERCENTAGES, told, sources) | st.builds(
+    return st.builds(Threshold, PERCENTAGES, rules, sources) | st.builds(
         Threshold, st.none() | PERCENTAGES, st.just(ThresholdRule.VENDOR), sources
     )
 
@@ -423,10 +368,16 @@ def live_match_results() -> st.SearchStrategy[LiveMatchResult]:
     )
 
 
-def _common() -> dict[str, st.SearchStrategy[Any]]:
-    """The fields that results of every kind have."""
+def _built(
+    kind: type[R], own: Mapping[str, st.SearchStrategy[Any]], fields: Mapping[str, object]
+) -> st.SearchStrategy[R]:
+    """Results of a kind: the fields that every result has, its own, and those that are given."""
+    names = {field.name for field in attrs.fields(kind)}  # type: ignore[arg-type]  # an attrs class
+    for name in fields:
+        if name not in names:
+            raise TypeError(f"A {kind.__name__} has no field {name!r}.")
     skipped = st.builds(Skipped, backend=TEXTS, reason=TEXTS, message=TEXTS)
-    return {
+    common = {
         "score": st.none() | scores(),
         "threshold": st.none() | thresholds(),
         "review_threshold": st.none() | thresholds(),
@@ -449,191 +400,16 @@ def _common() -> dict[str, st.SearchStrategy[Any]]:
         "probe_faces": _SOME_FACES,
         "raw": _OBJECTS,
     }
-
-
-def _built(
-    kind: type[R], own: Mapping[str, st.SearchStrategy[Any]], fields: Mapping[str, object]
-) -> st.SearchStrategy[R]:
-    names = {field.name for field in attrs.fields(kind)}  # type: ignore[arg-type]  # an attrs class
-    for name in fields:
-        if name not in names:
-            raise TypeError(f"A {kind.__name__} has no field {name!r}.")
     given = {
         name: value if isinstance(value, st.SearchStrategy) else st.just(value)
         for name, value in fields.items()
     }
-    return st.builds(kind, **{**_common(), **own, **given})
+    return st.builds(kind, **{**common, **own, **given})
 
 
 # --- Documents from a JSON Schema: the words of vendors' OpenAPI documents, and no others ---------
 
 Schema = Mapping[str, Any]
-#: Makes a strategy from a schema at a place.
-Make = Callable[[Any, str], st.SearchStrategy[Any]]
-
-#: Numbers and lists end here where a schema sets no end.
-_MOST, _MORE = 1e9, 3
-
-
-def _refused(what: str, place: str) -> ValueError:
-    """The error for what `bodies` does not know."""
-    return ValueError(f"The schema has {what} at {place}: bodies() cannot make documents from it.")
-
-
-@attrs.frozen
-class _Kind:
-    """One of the six.
-
-    Attributes:
-        words: What a schema may say of it.
-        has: Whether a value is of it.
-        made: Values that a schema allows.
-    """
-
-    words: frozenset[str]
-    has: Callable[[Any], bool]
-    made: Callable[[Schema, str, Make], st.SearchStrategy[Any]]
-
-
-_FORMATS: dict[str, st.SearchStrategy[str]] = {
-    "date-time": TIMES.map(lambda at: at.isoformat())
-    | TIMES.map(lambda at: at.isoformat().replace("+00:00", "Z")),
-    "date": st.dates().map(lambda day: day.isoformat()),
-    "uuid": st.uuids().map(str),
-    "uri": st.from_regex(r"https://[a-z]{1,8}\.example/[a-z0-9/]{0,12}", fullmatch=True),
-    "email": st.from_regex(r"[a-z]{1,8}@[a-z]{1,8}\.example", fullmatch=True),
-    "byte": st.binary(max_size=12).map(lambda data: base64.b64encode(data).decode()),
-    "password": TEXTS,
-}
-
-
-def _texts(schema: Schema, place: str, _: Make) -> st.SearchStrategy[Any]:
-    least, most = schema.get("minLength", 0), schema.get("maxLength")
-    told = schema.get("format")
-    if told is not None and told not in _FORMATS:
-        raise _refused(f"the format {told}", place)
-    if told is not None and "pattern" in schema:
-        raise _refused("a format beside a pattern", place)
-    if told is None and "pattern" not in schema:
-        return st.text(
-            st.characters(codec="utf-8"),
-            min_size=least,
-            max_size=least + 20 if most is None else most,
-        )
-    texts = (
-        st.from_regex(schema["pattern"], alphabet=st.characters(codec="utf-8"))
-        if told is None
-        else _FORMATS[told]
-    )
-    return texts.filter(lambda text: least <= len(text) <= (math.inf if most is None else most))
-
-
-def _limits(schema: Schema) -> tuple[float, float, bool, bool]:
-    """Least, most, and whether these two are left out."""
-    low, high = schema.get("minimum", -_MOST), schema.get("maximum", _MOST)
-    over, under = schema.get("exclusiveMinimum", False), schema.get("exclusiveMaximum", False)
-    # A flag beside the limit until draft 4 and OpenAPI 3.0, the limit itself since.
-    if not isinstance(over, bool):
-        low, over = max(low, over), over >= low
-    if not isinstance(under, bool):
-        high, under = min(high, under), under <= high
-    return low, high, over, under
-
-
-def _numbers(schema: Schema, place: str, make: Make) -> st.SearchStrategy[Any]:
-    if schema.get("format") not in (None, "float", "double"):
-        raise _refused(f"the format {schema['format']}", place)
-    low, high, over, under = _limits(schema)
-    if low > high or (low == high and (over or under)):
-        raise _refused("a least number above the most", place)
-    floats = st.floats(
-        low, high, exclude_min=over, exclude_max=under, allow_nan=False, allow_infinity=False
-    )
-    try:
-        # A vendor may write 87 for 87.0.
-        return floats | _wholes(schema, place, make)
-    except ValueError:
-        return floats
-
-
-def _wholes(schema: Schema, place: str, _: Make) -> st.SearchStrategy[Any]:
-    if schema.get("format") not in (None, "int32", "int64", "float", "double"):
-        raise _refused(f"the format {schema['format']}", place)
-    most = 2**31 - 1 if schema.get("format") == "int32" else EXACT
-    low, high, over, under = _limits({"minimum": -most, "maximum": most, **schema})
-    first = math.floor(low) + 1 if over else math.ceil(low)
-    last = math.ceil(high) - 1 if under else math.floor(high)
-    if first > last:
-        raise _refused("no whole number between the least and the most", place)
-    return st.integers(first, last)
-
-
-def _lists(schema: Schema, place: str, make: Make) -> st.SearchStrategy[Any]:
-    least = schema.get("minItems", 0)
-    most = schema.get("maxItems", least + _MORE)
-    items = make(schema["items"], f"{place}/items") if "items" in schema else json_values()
-    alone = json.dumps if schema.get("uniqueItems") else None
-    return st.lists(items, min_size=least, max_size=most, unique_by=alone)
-
-
-def _objects(schema: Schema, place: str, make: Make) -> st.SearchStrategy[Any]:
-    told: Mapping[str, Any] = schema.get("properties", {})
-    more = schema.get("additionalProperties", True)
-    other = make(more, f"{place}/additionalProperties") if more is not False else st.nothing()
-    needed = [*schema.get("required", ())]
-    values = {name: make(one, f"{place}/properties/{name}") for name, one in told.items()}
-    known = st.fixed_dictionaries(
-        {name: values.get(name, other) for name in needed},
-        optional={name: value for name, value in values.items() if name not in needed},
-    )
-    if isinstance(more, bool):
-        # What nobody has named may come, but who says nothing of it does not mean it.
-        return known
-    names = TEXTS.filter(lambda name: name not in told)
-    others = st.dictionaries(names, other, max_size=_MORE)
-    return st.builds(lambda rest, body: {**rest, **body}, others, known)
-
-
-_KINDS = {
-    "null": _Kind(frozenset(), lambda value: value is None, lambda *_: st.none()),
-    "boolean": _Kind(frozenset(), lambda value: isinstance(value, bool), lambda *_: st.booleans()),
-    "integer": _Kind(
-        frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"}),
-        lambda value: isinstance(value, int) and not isinstance(value, bool),
-        _wholes,
-    ),
-    "number": _Kind(
-        frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"}),
-        lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-        _numbers,
-    ),
-    "string": _Kind(
-        frozenset({"minLength", "maxLength", "pattern", "format"}),
-        lambda value: isinstance(value, str),
-        _texts,
-    ),
-    "array": _Kind(
-        frozenset({"items", "minItems", "maxItems", "uniqueItems"}),
-        lambda value: isinstance(value, list),
-        _lists,
-    ),
-    "object": _Kind(
-        frozenset({"properties", "required", "additionalProperties"}),
-        lambda value: isinstance(value, dict),
-        _objects,
-    ),
-}
-
-
-#: Read by people, and no condition.
-_TOLD = frozenset(
-    {
-        *("$schema", "$id", "$anchor", "$comment", "$defs", "definitions", "components"),
-        *("title", "description", "default", "example", "examples", "deprecated"),
-        *("readOnly", "writeOnly", "externalDocs", "discriminator", "xml"),
-    }
-)
-_APPLIED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "nullable"})
 
 
 def bodies(
@@ -658,6 +434,51 @@ def bodies(
     return _Reader(schema if document is None else document).strategy(schema, "#")
 
 
+#: Written for people: no condition.
+_NOTES = frozenset(
+    {
+        *("$schema", "$id", "$anchor", "$comment", "$defs", "definitions", "components"),
+        *("title", "description", "default", "example", "examples", "deprecated"),
+        *("readOnly", "writeOnly", "externalDocs", "discriminator", "xml"),
+    }
+)
+#: Followed before anything else is read.
+_COMBINING = frozenset({"$ref", "allOf", "anyOf", "oneOf", "nullable"})
+
+_OF_NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"})
+#: What a schema may say of each type.
+_WORDS = {
+    "null": frozenset[str](),
+    "boolean": frozenset[str](),
+    "integer": _OF_NUMBERS,
+    "number": _OF_NUMBERS,
+    "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
+    "array": frozenset({"items", "minItems", "maxItems", "uniqueItems"}),
+    "object": frozenset({"properties", "required", "additionalProperties"}),
+}
+#: The type of each value, in the same order.
+_TYPES = dict(zip((type(None), bool, int, float, str, list, dict), _WORDS, strict=True))
+
+_FORMATS: dict[str, st.SearchStrategy[str]] = {
+    "date-time": TIMES.map(lambda at: at.isoformat())
+    | TIMES.map(lambda at: at.isoformat().replace("+00:00", "Z")),
+    "date": st.dates().map(lambda day: day.isoformat()),
+    "uuid": st.uuids().map(str),
+    "uri": st.from_regex(r"https://[a-z]{1,8}\.example/[a-z0-9/]{0,12}", fullmatch=True),
+    "email": st.from_regex(r"[a-z]{1,8}@[a-z]{1,8}\.example", fullmatch=True),
+    "byte": st.binary(max_size=12).map(lambda data: base64.b64encode(data).decode()),
+    "password": TEXTS,
+}
+
+#: Lists and further names end here where a schema sets no end.
+_MORE = 3
+
+
+def _refused(what: str, place: str) -> ValueError:
+    """The error for what `bodies` does not know."""
+    return ValueError(f"The schema has {what} at {place}: bodies() cannot make documents from it.")
+
+
 class _Reader:
     """Turns the schemas of one document into strategies, each once: a schema may hold itself."""
 
@@ -666,107 +487,188 @@ class _Reader:
         self.made: dict[str, st.SearchStrategy[Any]] = {}
 
     def strategy(self, schema: Any, place: str) -> st.SearchStrategy[Any]:
-        if not isinstance(schema, Mapping | bool):
-            raise _refused(f"a {type(schema).__name__} instead of a schema", place)
-        key = json.dumps(schema, sort_keys=True)
+        key = json.dumps(schema, sort_keys=True, default=str)  # YAML has dates among its examples
         if key not in self.made:
             found: list[st.SearchStrategy[Any]] = []
             self.made[key] = st.deferred(lambda: found[0])
-            found.append(self._any_of(schema, place))
+            flat = self.flat(schema, place)
+            if not flat:
+                raise _refused("conditions that contradict each other", place)
+            found.append(st.one_of(*(self.plain(one, place) for one in flat)))
         return self.made[key]
 
-    def _any_of(self, schema: Any, place: str) -> st.SearchStrategy[Any]:
+    def flat(self, schema: Any, place: str, within: tuple[str, ...] = ()) -> list[Schema]:
+        """The schema as alternatives that refer to nothing, each with all that holds for it."""
+        if schema is True:
+            return [{}]
         if schema is False:
             raise _refused("false, which allows nothing", place)
-        flat = [{}] if schema is True else list(self._flat(schema, place, ()))
-        if not flat:
-            raise _refused("conditions that contradict each other", place)
-        return st.one_of(*(self._plain(one, place) for one in flat))
-
-    def _flat(self, schema: Schema, place: str, within: tuple[str, ...]) -> Iterator[Schema]:
-        """The schema as alternatives that refer to nothing, each with all that holds for it."""
-        if schema.get("nullable") is True:
-            yield {"type": "null"}
-        own = {
-            word: value
-            for word, value in schema.items()
-            if word not in _TOLD and word not in _APPLIED and not word.startswith("x-")
-        }
-        if "const" in own:
-            own["enum"] = [own.pop("const")]
-        groups: list[list[Schema]] = [[own]]
+        if not isinstance(schema, Mapping):
+            raise _refused(f"a {type(schema).__name__} instead of a schema", place)
+        groups: list[list[Schema]] = [[_own(schema)]]
         if "$ref" in schema:
             to = schema["$ref"]
             if to in within:
                 raise _refused(f"a reference to itself, {to}", place)
-            groups.append(list(self._flat(self._found(to, place), to, (*within, to))))
-        for word in ("anyOf", "oneOf"):
+            groups.append(self.flat(self.found(to, place), to, (*within, to)))
+        for word in ("allOf", "anyOf", "oneOf"):
             parts = enumerate(schema.get(word, ()))
-            flat = [self._flat(part, f"{place}/{word}/{at}", within) for at, part in parts]
-            groups += [[one for several in flat for one in several]] if word in schema else []
-        for at, part in enumerate(schema.get("allOf", ())):
-            groups.append(list(self._flat(part, f"{place}/allOf/{at}", within)))
-        yield from _joined(groups, place)
+            flat = [self.flat(part, f"{place}/{word}/{at}", within) for at, part in parts]
+            groups += [[*itertools.chain(*flat)]] if flat and word != "allOf" else flat
+        joined: list[Schema] = [{}]
+        for group in groups:
+            pairs = itertools.product(joined, group)
+            joined = [both for a, b in pairs if (both := _both(a, b, place)) is not None]
+        return [{"type": {"null"}}, *joined] if schema.get("nullable") is True else joined
 
-    def _found(self, reference: Any, place: str) -> Schema:
+    def found(self, reference: Any, place: str) -> Any:
         """What a ``$ref`` leads to."""
         if not isinstance(reference, str) or not reference.startswith("#"):
             raise _refused("a $ref that leads out of the document", place)
         found: Any = self.document
-        for step in unquote(reference).split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, Mapping) or name not in found:
-                raise _refused(f"the $ref {reference}, which leads nowhere", place)
-            found = found[name]
-        if not isinstance(found, Mapping):
-            raise _refused(f"the $ref {reference}, which leads to no schema", place)
+        try:
+            for step in unquote(reference).split("/")[1:]:
+                found = found[step.replace("~1", "/").replace("~0", "~")]
+        except (KeyError, TypeError):
+            raise _refused(f"the $ref {reference}, which leads nowhere", place) from None
         return found
 
-    def _plain(self, schema: Schema, place: str) -> st.SearchStrategy[Any]:
+    def plain(self, schema: Schema, place: str) -> st.SearchStrategy[Any]:
         """Of a schema that refers to nothing."""
         if not schema:
             return json_values()
-        told = schema.get("type")
-        names = [told] if isinstance(told, str) else told
-        if names is None:
-            # Without a type, words about one kind of value mean that kind; a format means a text.
-            said = set(schema) - {"format"}
-            names = [name for name, kind in _KINDS.items() if kind.words & said]
-            names = names or (["string"] if "format" in schema else [])
-        for name in names:
-            if name not in _KINDS:
-                raise _refused(f"the type {name}", place)
-        words = frozenset({"type", "enum"}).union(*(_KINDS[name].words for name in names))
-        for word in schema:
-            if word not in words:
-                raise _refused(f"the word {word}", place)
-        kinds = [_KINDS[name] for name in names]
+        # Without a type, words about one kind of value mean that kind; a format means a text.
+        about = set(schema) - {"format"}
+        types = schema.get("type") or {name for name, words in _WORDS.items() if words & about}
+        if not types and "format" in schema:
+            types = {"string"}
+        known = {"type", "enum"}.union(*(_WORDS.get(name, ()) for name in types))
+        strange = [f"the type {name}" for name in types if name not in _WORDS]
+        strange += [f"the word {word}" for word in schema if word not in known]
+        if strange:
+            raise _refused(strange[0], place)
         if "enum" in schema:
-            if len(schema) > 1 + ("type" in schema):
+            if set(schema) - {"type", "enum"}:
                 raise _refused("an enum beside other conditions", place)
-            values = [v for v in schema["enum"] if not kinds or any(k.has(v) for k in kinds)]
+            values = [one for one in schema["enum"] if not types or _TYPES[type(one)] in types]
             if not values:
                 raise _refused("an enum without a value of its type", place)
             return st.sampled_from(values)
-        return st.one_of(*(kind.made(schema, place, self.strategy) for kind in kinds))
+        # `number` makes whole ones, too.
+        makers = types - {"integer"} if "number" in types else types
+        return st.one_of(*(getattr(self, name)(schema, place) for name in _WORDS if name in makers))
+
+    def null(self, _: Schema, __: str) -> st.SearchStrategy[None]:
+        return st.none()
+
+    def boolean(self, _: Schema, __: str) -> st.SearchStrategy[bool]:
+        return st.booleans()
+
+    def integer(self, schema: Schema, place: str) -> st.SearchStrategy[int]:
+        low, high, over, under = _range(schema, place)
+        first = math.floor(low) + 1 if over else math.ceil(low)
+        last = math.ceil(high) - 1 if under else math.floor(high)
+        if first > last:
+            raise _refused("no whole number between the least and the most", place)
+        return st.integers(first, last)
+
+    def number(self, schema: Schema, place: str) -> st.SearchStrategy[float]:
+        low, high, over, under = _range(schema, place)
+        if low > high or (low == high and (over or under)):
+            raise _refused("a least number above the most", place)
+        floats = st.floats(
+            low, high, exclude_min=over, exclude_max=under, allow_nan=False, allow_infinity=False
+        )
+        try:
+            # A vendor may write 87 for 87.0.
+            return floats | self.integer(schema, place)
+        except ValueError:
+            return floats
+
+    def string(self, schema: Schema, place: str) -> st.SearchStrategy[str]:
+        least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+        written = st.characters(codec="utf-8")
+        if "format" in schema:
+            if schema["format"] not in _FORMATS:
+                raise _refused(f"the format {schema['format']}", place)
+            if "pattern" in schema:
+                raise _refused("a format beside a pattern", place)
+            texts = _FORMATS[schema["format"]]
+        elif "pattern" in schema:
+            texts = st.from_regex(schema["pattern"], alphabet=written)
+        else:
+            return st.text(written, min_size=least, max_size=schema.get("maxLength", least + 20))
+        return texts.filter(lambda text: least <= len(text) <= most)
+
+    def array(self, schema: Schema, place: str) -> st.SearchStrategy[list[Any]]:
+        least = schema.get("minItems", 0)
+        return st.lists(
+            self.strategy(schema.get("items", True), f"{place}/items"),
+            min_size=least,
+            max_size=schema.get("maxItems", least + _MORE),
+            unique_by=json.dumps if schema.get("uniqueItems") else None,
+        )
+
+    def object(self, schema: Schema, place: str) -> st.SearchStrategy[dict[str, Any]]:
+        more = schema.get("additionalProperties", True)
+        at = f"{place}/additionalProperties"
+        other = st.nothing() if more is False else self.strategy(more, at)
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        values = {
+            name: self.strategy(one, f"{place}/properties/{name}")
+            for name, one in properties.items()
+        }
+        needed = schema.get("required", ())
+        known = st.fixed_dictionaries(
+            {name: values.get(name, other) for name in needed},
+            optional={name: value for name, value in values.items() if name not in needed},
+        )
+        if isinstance(more, bool):
+            # What nobody has named may come, but who says nothing of it does not mean it.
+            return known
+        names = TEXTS.filter(lambda name: name not in properties)
+        others = st.dictionaries(names, other, max_size=_MORE)
+        return st.builds(lambda rest, body: {**rest, **body}, others, known)
 
 
-def _joined(groups: list[list[Schema]], place: str) -> Iterator[Schema]:
-    """One alternative of each group with one of each other, where they can hold together."""
-    joined: list[Schema] = [{}]
-    for group in groups:
-        pairs = [(one, other) for one in joined for other in group]
-        joined = [both for one, other in pairs if (both := _both(one, other, place)) is not None]
-    yield from joined
+def _own(schema: Schema) -> dict[str, Any]:
+    """What a schema itself demands, in the words of today: OpenAPI 3.0 has some of draft 4."""
+    own = {
+        word: value
+        for word, value in schema.items()
+        if word not in _NOTES and word not in _COMBINING and not word.startswith("x-")
+    }
+    if "const" in own:
+        own["enum"] = [own.pop("const")]
+    if "type" in own:
+        own["type"] = {own["type"]} if isinstance(own["type"], str) else {*own["type"]}
+        if "number" in own["type"]:
+            own["type"].add("integer")
+    for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(own.get(exclusive), bool) and own.pop(exclusive) and limit in own:
+            own[exclusive] = own.pop(limit)
+    return own
+
+
+def _range(schema: Schema, place: str) -> tuple[float, float, bool, bool]:
+    """Least and most number, and whether each of them is left out."""
+    size = schema.get("format")
+    if size not in (None, "int32", "int64", "float", "double"):
+        raise _refused(f"the format {size}", place)
+    most = 2**31 - 1 if size == "int32" else EXACT
+    over, under = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    low = max(schema.get("minimum", -most), -math.inf if over is None else over)
+    high = min(schema.get("maximum", most), math.inf if under is None else under)
+    return low, high, low == over, high == under
 
 
 def _both(one: Schema, other: Schema, place: str) -> Schema | None:
     """Both at once; None if nothing can be both."""
-    both = {**one, **other}
     for mine, theirs in ((one, other), (other, one)):
         strange = set(theirs.get("properties", {})) - set(mine.get("properties", {}))
         if mine.get("additionalProperties", True) is not True and strange:
             raise _refused("additionalProperties beside properties of another schema", place)
+    both = {**one, **other}
     for word in set(one) & set(other):
         if one[word] == other[word]:
             continue
@@ -778,25 +680,16 @@ def _both(one: Schema, other: Schema, place: str) -> Schema | None:
     return both
 
 
-def _both_types(one: Any, other: Any) -> list[str]:
-    first, second = ({told} if isinstance(told, str) else set(told) for told in (one, other))
-    found = first & second
-    for mine, theirs in ((first, second), (second, first)):
-        if "number" in mine and "integer" in theirs:
-            found.add("integer")
-    return sorted(found)
-
-
 def _both_properties(one: Schema, other: Schema) -> Schema:
     shared = {name: {"allOf": [one[name], other[name]]} for name in one if name in other}
     return {**one, **other, **shared}
 
 
 _BOTH: dict[str, Any] = {
-    "type": _both_types,
+    "type": set.intersection,
     "enum": lambda one, other: [v for v in one if json.dumps(v) in map(json.dumps, other)],
     "properties": _both_properties,
-    "required": lambda one, other: [*one, *(name for name in other if name not in one)],
+    "required": lambda one, other: [*dict.fromkeys([*one, *other])],
     **dict.fromkeys(("minimum", "minLength", "minItems", "exclusiveMinimum"), max),
     **dict.fromkeys(("maximum", "maxLength", "maxItems", "exclusiveMaximum"), min),
 }

@@ -7,8 +7,16 @@ Rows are written as in `table`; most are of the reference that asks by a vendor'
 
 import contextlib
 import json
+import logging
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
+import urllib.error
+import urllib.request
+import warnings
 from decimal import Decimal
 from typing import ClassVar
 
@@ -16,7 +24,9 @@ import attrs
 from mutants.faults import changed, quiet
 from mutants.making import http, of_class, row, sdk
 from mutants.reference import (
+    PLACES,
     STALLS,
+    HttpReference,
     HttpReferenceSimulator,
     Library,
     ReferenceBackend,
@@ -32,6 +42,12 @@ from facematch_core import (
     Billing,
     Charged,
     DeadlineExceeded,
+    Decision,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    Retention,
     Score,
     UnexpectedResponse,
     VendorError,
@@ -173,10 +189,103 @@ class SlowEngineSimulator(EngineSimulator):
         self.backend_class.slow = situation is Situation.SLOW
 
 
+class TurningCostsSimulator(ReferenceSimulator):
+    """The vendor, who charges twice where it turns a picture."""
+
+    def ask(self, words, timeout_s):
+        status, body = super().ask(words, timeout_s)
+        with self._lock:
+            self.charges += status == 200 and words["rotate"]
+        return status, body
+
+
+class Workspace(EngineBackend):
+    """An engine whose threads share what they work on."""
+
+    name = "engine"
+    capabilities = Capabilities(score_scale="engine/match", default_threshold=50.0)
+    work: ClassVar = {}
+
+    def compare(self, call):
+        self.work["probe"] = call.probe.digest
+        time.sleep(0.001)
+        digests = self.work["probe"], call.reference.digest
+        return Compared(score=7.0 if stranger().digest in digests else 93.5)
+
+
+class CallsHome(Workspace):
+    """An engine that reports its use to somebody."""
+
+    def compare(self, call):
+        with socket.socket(type=socket.SOCK_DGRAM) as line:
+            line.sendto(b"used", ("127.0.0.1", 9))
+        return Compared(score=7.0 if call.reference.digest == stranger().digest else 93.5)
+
+
+class FollowsRedirects(SdkReference):
+    """Its library goes wherever a redirect leads, with the key."""
+
+    def ask(self, call):
+        request = urllib.request.Request(
+            f"{self.address}/{call.operation}",
+            json.dumps(self.request(call)).encode(),
+            {"X-Api-Key": self.api_key.reveal()},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class NoAddressOfItsOwn(HttpReference):
+    """Its own address cannot be used: a property stands where a method is called."""
+
+    base_url: str = ""
+
+    @property
+    def vendor_url(self):
+        return "https://api.reference.example"
+
+
+#: What a library keeps for the whole process.
+GLOBALS = {}
+
+
+def by_globals(words):
+    """The pictures, by way of what all threads share."""
+    GLOBALS.update({place: words[place] for place in PLACES if place in words})
+    time.sleep(0.001)
+    return words | {place: GLOBALS[place] for place in PLACES if place in words}
+
+
+def nobody(call):
+    """A result about nobody."""
+    match = call.operation is Operation.MATCH
+    kind = MatchResult if match else LivenessResult
+    decision = Decision.INCONCLUSIVE if match else LivenessDecision.INCONCLUSIVE
+    return kind(decision=decision, backend="reference")
+
+
+def deaf(do):
+    """Do it, and go on if it is refused."""
+    with contextlib.suppress(Exception):
+        do()
+
+
 def tried(do):
     """Do it, whatever it raises."""
     with contextlib.suppress(BaseException):
         do()
+
+
+def private(name):
+    """A logger that hands nothing on."""
+    logger = logging.getLogger(name)
+    logger.propagate = False
+    return logger
 
 
 def as_dict(body):
@@ -222,6 +331,53 @@ ROWS = (
             isinstance(answer[2], VendorUnavailable) or call.on_sent())[0]),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
         exchange=lambda me, ok, call: (tried(call.on_sent), ok(quiet(call)))[1]),
+    row("R21", "KeyInAPrivateLog",
+        "Logs its headers where the root does not hear it: an application may listen there.",
+        request=lambda me, ok, call: (private("reference.wire").debug(
+            "headers: %s", {"x-api-key": me.key.reveal()}), ok(call))[1]),
+    row("R16", "TurningCostsTheSame", "Turning is charged twice, and told as one charge.",
+        simulator=TurningCostsSimulator),
+    http("R18", "SendsAgainAfterA500",
+        "A 500, too, may mean that the token is old: the call is sent a second time.",
+        should_relogin=lambda me, ok, request, reply: reply.status == 500),
+    row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
+        exchange=lambda me, ok, call: (deaf(call.on_sent), ok(quiet(call)))[1]),
+    row("R21", "WarnsOfTheKey", "Warns that a key is short, and shows which.",
+        request=lambda me, ok, call: (warnings.warn(
+            f"The key {me.key.reveal()} is short.", stacklevel=2), ok(call))[1]),
+    sdk("R28", "ItsLibraryHasGlobals", "Its library keeps the pictures of a call for all threads.",
+        request=lambda me, ok, call: by_globals(ok(call))),
+    of_class("R28", "OneWorkspace", Workspace, SlowEngineSimulator),
+    http("R30", "OneKeyForTheProcess", "The first key is that of every backend.",
+        post=lambda me, ok, path, **body: evolve(ok(path, **body),
+            headers={"X-Api-Key": GLOBALS.setdefault("key", me.api_key)})),
+    http("R30", "KeyInTheEnvironment", "Hands its key to its library by the environment.",
+        post=lambda me, ok, path, **body: (os.environ.update(REFERENCE_SESSION=me.api_key.reveal()),
+            ok(path, **body))[1]),
+    row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
+        record=lambda me, ok, wanted: (vars(me.vendor).update(charges=me.vendor.charges + 1),
+            ok(wanted))[1]),
+    row("R32", "FindsByHalfTheId", "Compares the beginning of the id, as its log shows it.",
+        record=lambda me, ok, wanted: next((kept for call, kept in me.vendor.records.items()
+            if call[:8] == wanted.id[:8]), None)),
+    row("R37", "AsksAProgram", "Another program looks at the picture first.",
+        exchange=lambda me, ok, call: (
+            subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
+    of_class("R37", "ReportsItsUse", CallsHome, SlowEngineSimulator),
+    of_class("R38", "GoesWhereItIsSent", FollowsRedirects),
+    http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
+        parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
+    http("R39", "MissingIsZero", "Where the answer has no score, it is 0.",
+        result=lambda me, ok, call, body: ok(call, {"score": 0.0} | as_dict(body))),
+    row("R42", "SwappedWhereTurned", "In a call that turns pictures they change places.",
+        pictures=lambda me, ok, call: dict(zip(ok(call),
+            [*ok(call).values()][::-1 if call.rotate else 1], strict=True))),
+    row("R44", "KeepsWithOptions", "A call with options of its own is kept.",
+        request=lambda me, ok, call: ok(call) | ({"retention": Retention.KEEP}
+            if call.options else {})),
+    of_class("R46", "NoAddressOfItsOwn", NoAddressOfItsOwn),
+    row("R47", "ShowsHalfTheKey", "Shows the beginning of the key, so that one knows which it is.",
+        diagnose=lambda me, ok: {"key": f"{me.key.reveal()[:14]}..."}),
     sdk("R38", "ItsLibrarysStatusDecides",
         "A gateway's page of markup is read as the vendor's word that nothing was charged.",
         spoken=lambda me, ok, status, body: status),

@@ -12,7 +12,8 @@ import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import socket
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -32,7 +33,14 @@ from facematch_core import (
 from facematch_core.backend import Call, Secret
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply
 from facematch_core.models import Ids
-from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
+from facematch_core.testing.bench import (
+    DEADLINE_S,
+    PASS,
+    Bench,
+    Result,
+    does_not_apply,
+    not_tested,
+)
 from facematch_core.testing.bodies import (
     CANARY,
     LONG,
@@ -70,33 +78,36 @@ class MappingRules(Rules):
 
         A gateway's page in place of the vendor's answer comes on the worst day of the year. Code
         that reads it as the vendor's word that nothing was charged repeats a thousand calls, and
-        pays twice.
+        pays twice. A redirect that is followed hands key and faces to whoever is there.
         """
         reader = _needed_reader(bench)
         secrets = [text for _, text in bench.secrets()]
         waits = itertools.cycle(WAITS)
         for operation in bench.operations:
+            known = reader.statuses_of_answers(operation)
             for given in reader.before_each_step(operation):
                 for status, form in reader.refusals(secrets):
                     said = {"Content-Type": form.content_type, "Retry-After": next(waits)}
                     told = reader.read(given, form.body, status, said)
                     where = f"{operation}, {status} with {form.name}"
-                    if isinstance(told, FaceMatchError):
-                        reader.agrees(told, status, where)
-                        assert status >= 300 or not getattr(told, "retryable", False), (
-                            f"{where}: a success is repeated"
-                        )
-                        gateway = status >= 500 and not form.is_json
-                        assert not gateway or _charged(told) is not Charged.NO, (
-                            f"{where}: nobody said that it was not charged"
-                        )
-                        _is_silent(told, secrets, where)
-                    else:
+                    if not isinstance(told, FaceMatchError):
+                        assert status in known, f"{where} is {told.decision}, and not an error"
                         assert not passes(told), f"{where} is {told.decision}"
+                        continue
+                    reader.agrees(told, status, where)
+                    assert status >= 300 or not getattr(told, "retryable", False), (
+                        f"{where}: a success is repeated"
+                    )
+                    gateway = status >= 500 and not form.is_json
+                    assert not gateway or _charged(told) is not Charged.NO, (
+                        f"{where}: nobody said that it was not charged"
+                    )
+                    _is_silent(told, secrets, where)
+        reader.stays_where_it_is()
 
     def test_r39_what_is_no_number_is_no_score(self, bench: Bench) -> None:
-        """Where the score belongs, true, a text, NaN or a list becomes no score, or an error of a
-        charged call.
+        """Where the score belongs, nothing, true, a text, NaN or a list becomes no score, or an
+        error of a charged call.
 
         In many languages true is 1 and a text is a number. A vendor that changes its form must be
         noticed at the first answer, not by who came in. Digits in a text may be read as a number
@@ -112,16 +123,17 @@ class MappingRules(Rules):
                 spelt = '"high"' if isinstance(value, str) else json.dumps(str(value))
                 inside = json.dumps(value)
                 near = (f'"{value}%"', f'"{value} of 100"', f"[{inside}]", f'{{"value": {inside}}}')
-                for text in ("true", spelt, "NaN", "-1", "1e999", "[]", "{}", *near):
+                for text in (None, "true", spelt, "NaN", "-1", "1e999", "[]", "{}", *near):
                     told = reader.read(good, changed(good.document, place, text))
-                    where = f"{operation}, {text} at {named(place)}"
+                    where = f"{operation}, {text or 'nothing'} at {named(place)}"
                     if isinstance(told, FaceMatchError):
                         assert isinstance(told, UnexpectedResponse), f"{where}: {told!r}"
                         charged = told.billing.charged
                         assert charged in bench.paid_if_unreadable(operation), f"{where}: {charged}"
                     elif not (text == spelt and _says_so(told, good.result)):
                         assert told.score is None, f"{where}: {told.score}"
-                        assert not passes(told), f"{where}: {told.decision}"
+                        # What is left out may leave the vendor's own verdict: R10 looks at that.
+                        assert text is None or not passes(told), f"{where}: {told.decision}"
         if not scaled:
             does_not_apply(f"{bench.backend.name} declares no scale of scores.")
         if not found:
@@ -141,7 +153,7 @@ class MappingRules(Rules):
                     told = reader.read(given, body)
                     where = f"{operation}, {body[:200]!r}"
                     _keeps(told, reader, given, body, where)
-                    if isinstance(told, VendorError) and operation in bench.can.billed_operations:
+                    if isinstance(told, VendorError) and given.is_paid(bench):
                         assert told.billing.charged is not Charged.NO, f"{where}: {told!r}"
             if GOOD[operation] in bench.simulator.situations:
                 self._changed(bench, reader, operation)
@@ -231,6 +243,7 @@ class Given:
         operation, call: What was asked.
         replies: Those to each of its requests.
         step: Which of them is made up anew, from 1.
+        charges: What the vendor counted for each of them; None if nobody saw it.
         result: What was made of them; None for nothing yet.
     """
 
@@ -238,6 +251,7 @@ class Given:
     call: Call
     replies: tuple[HttpReply, ...]
     step: int
+    charges: tuple[int, ...] | None = None
     _result: Result | None = None
 
     @property
@@ -253,6 +267,11 @@ class Given:
     def result(self) -> Result:
         assert self._result is not None
         return self._result
+
+    def is_paid(self, bench: Bench) -> bool:
+        """Whether an answer 200 to that request costs anything, with those before it."""
+        is_free = self.charges is not None and not sum(self.charges[: self.step])
+        return self.operation in bench.can.billed_operations and not is_free
 
 
 class Reader(abc.ABC):
@@ -294,8 +313,10 @@ class Reader(abc.ABC):
         """The same, with all that is answered."""
 
     @abc.abstractmethod
-    def replies(self, operation: Operation, situation: Situation, call: Call) -> list[HttpReply]:
-        """Make a call, and keep what was answered to each of its requests."""
+    def replies(
+        self, operation: Operation, situation: Situation, call: Call
+    ) -> tuple[list[HttpReply], list[int] | None]:
+        """Make a call; what was answered to each of its requests, and what each cost if known."""
 
     @abc.abstractmethod
     def refusals(self, secrets: Sequence[str]) -> Iterator[tuple[int, Form]]:
@@ -305,6 +326,22 @@ class Reader(abc.ABC):
     def status_codes(self, status: int) -> tuple[int | None, ...]:
         """What `status_code` of an error may say of an answer with this status."""
 
+    def statuses_of_answers(self, operation: Operation) -> Container[int]:
+        """The statuses with which the vendor says something about the faces, as far as is known."""
+        if Situation.NO_FACE not in self.bench.simulator.situations:
+            return STATUSES
+        found = set[int]()
+        for situation in {Situation.NO_FACE, Situation.TWO_FACES} & self.bench.simulator.situations:
+            self.bench.prepare(situation)
+            outcome = self.bench.made(self.bench.call(operation, situation))
+            last = self.bench.simulator.last_reply
+            if outcome.error is None and last is not None:
+                found.add(last.status)
+        return found
+
+    def stays_where_it_is(self) -> None:  # noqa: B027 - the core follows none
+        """Assert that no redirect is followed; nothing to do where the core sends."""
+
     def good(
         self, operation: Operation, situation: Situation, threshold: float | None = None
     ) -> Given:
@@ -312,13 +349,14 @@ class Reader(abc.ABC):
         self.bench.need(situation)
         call = self.bench.call(operation, situation, threshold=threshold)
         self.bench.prepare(situation)
-        replies = self.replies(operation, situation, call)
+        replies, charges = self.replies(operation, situation, call)
         steps = self.bench.steps(operation)
         given = Given(
             operation=operation,
             call=call,
             replies=tuple(replies[-steps:]),
             step=min(len(replies), steps),
+            charges=None if charges is None else tuple(charges[-steps:]),
         )
         try:
             document = given.document
@@ -394,8 +432,11 @@ class _ByCore(Reader):
         assert isinstance(told, (MatchResult, LivenessResult, FaceMatchError)), type(told).__name__
         return told
 
-    def replies(self, operation: Operation, situation: Situation, call: Call) -> list[HttpReply]:
-        with _overheard(self.bench.backend.client) as heard:  # type: ignore[attr-defined]  # an HttpBackend
+    def replies(
+        self, operation: Operation, situation: Situation, call: Call
+    ) -> tuple[list[HttpReply], list[int] | None]:
+        charged = [self.bench.simulator.charges]
+        with _overheard(self.bench, charged) as heard:
             error = self.bench.made(call).error
         assert error is None, f"{situation.name} gave {error!r}"
         if not heard:
@@ -403,7 +444,7 @@ class _ByCore(Reader):
                 f"{self.bench.backend.name} does not send by its `client`, so that the answer to "
                 f"{situation.name} is not seen."
             )
-        return heard
+        return heard, [after - before for before, after in itertools.pairwise(charged)]
 
     def refusals(self, secrets: Sequence[str]) -> Iterator[tuple[int, Form]]:
         for status, bodies in zip(STATUSES, forms(secrets), strict=False):
@@ -420,15 +461,20 @@ class _ByCore(Reader):
 
 
 @contextlib.contextmanager
-def _overheard(client: Any) -> Iterator[list[HttpReply]]:
-    """What a client is answered meanwhile, to requests of calls: signing in has no id of a call."""
+def _overheard(bench: Bench, charged: list[int]) -> Iterator[list[HttpReply]]:
+    """What the client is answered meanwhile, to requests of calls: signing in has no id of a call.
+
+    What the vendor has charged by then is added to `charged`.
+    """
     heard: list[HttpReply] = []
+    client: Any = bench.backend.client  # type: ignore[attr-defined]  # an HttpBackend
     send = client.send
 
     def sent(request: Any, **how: Any) -> HttpReply:
         reply: HttpReply = send(request, **how)
         if how.get("call_id") is not None:
             heard.append(reply)
+            charged.append(bench.simulator.charges)
         return reply
 
     client.send = sent
@@ -457,13 +503,16 @@ class _BySocket(Reader):
         )
         return outcome.error or outcome.answer
 
-    def replies(self, operation: Operation, situation: Situation, call: Call) -> list[HttpReply]:
+    def replies(
+        self, operation: Operation, situation: Situation, call: Call
+    ) -> tuple[list[HttpReply], list[int] | None]:
         outcome = self.bench.made(call)
         assert outcome.error is None, f"{situation.name} gave {outcome.error!r}"
         last = self.bench.simulator.last_reply
         assert last is not None
         # Those before the last are not seen, and not made up anew.
-        return [self.reply(last.status, last.content, last.headers)] * outcome.requests
+        every = [self.reply(last.status, last.content, last.headers)] * outcome.requests
+        return every, None
 
     def refusals(self, secrets: Sequence[str]) -> Iterator[tuple[int, Form]]:
         # Three of each round: one in the vendor's words, one that takes turns, one of a gateway.
@@ -473,6 +522,24 @@ class _BySocket(Reader):
             yield status, spoken[at % 2]
             yield status, spoken[2 + at % 2]
             yield status, gateways[at % len(gateways)]
+
+    def stays_where_it_is(self) -> None:
+        bench = self.bench
+        with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+            elsewhere.settimeout(0)
+            where = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/elsewhere"
+            for operation in bench.operations:
+                call = bench.call(operation, GOOD[operation], deadline_s=DEADLINE_S)
+                for status in (301, 302, 303, 307, 308):
+                    reply = SimulatorReply(status=status, body={}, headers={"Location": where})
+                    bench.simulator.set_reply(reply)
+                    bench.made(call)
+                    with contextlib.suppress(BlockingIOError):
+                        elsewhere.accept()[0].close()
+                        raise AssertionError(
+                            f"{operation}: a {status} was followed to another address, with the "
+                            "key and the faces: turn the redirects of its library off"
+                        )
 
     def status_codes(self, status: int) -> tuple[int | None, ...]:
         # A library of the vendor's may not say what it was answered.

@@ -11,7 +11,15 @@ import pytest
 from facematch_core import Billing, CallEvent, Charged, EventKind, Operation, errors
 from facematch_core.backend import SdkBackend
 from facematch_core.testing.bench import DEADLINE_S, FAIL, PASS, Bench, Outcome, Result
-from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, STALLS, Situation
+from facematch_core.testing.simulator import (
+    ANSWERS,
+    BAD,
+    FAILURES,
+    GOOD,
+    STALLS,
+    SimulatorReply,
+    Situation,
+)
 
 from ._frame import Rules
 
@@ -101,6 +109,11 @@ class MoneyRules(Rules):
                     f"{where}: {billing.charged}, but it is billed"
                 )
                 assert billing.ground, "charged, but the ground is missing"
+        for operation in bench.operations:
+            # What a caller may ask for besides, and may cost more.
+            for wish in bench.wishes():
+                outcome = bench.ask(operation, GOOD[operation], **wish)
+                agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
 
     @pytest.mark.parametrize("situation", FAILURES, ids=lambda situation: situation.value)
     def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
@@ -134,7 +147,7 @@ class MoneyRules(Rules):
         charged = error.billing.charged
         allowed = wanted.charged
         if situation is Situation.UNREADABLE_200:
-            allowed = bench.paid_if_unreadable(operation)
+            allowed = bench.paid_if_unreadable(operation, outcome.charges)
         elif outcome.charges and Charged.NO in allowed:
             # An earlier step was charged, so that the call was.
             allowed = (*(one for one in allowed if one is not Charged.NO), Charged.YES)
@@ -177,10 +190,21 @@ class MoneyRules(Rules):
                     # A picture without a face may end it early.
                     wanted = tuple(range(1, steps + 1))
                 assert seen[0] in wanted, (
-                    f"{seen[0]} requests for one call, and not {wanted[-1]}: if each of them is "
-                    "needed, the simulator has to say so in `steps`"
+                    f"{seen[0]} requests for one call, and not {wanted[-1]}: does it try again, "
+                    "or keep an answer? If each of them is needed, the simulator says so in `steps`"
                 )
                 assert seen[0] == seen[1], f"{seen[0]} requests for a call, and {seen[1]} for it"
+        if situation is Situation.REJECTED and bench.simulator.takes_replies:
+            for operation in bench.operations:
+                self._no_status_is_sent_again(bench, operation)
+
+    def _no_status_is_sent_again(self, bench: Bench, operation: Operation) -> None:
+        """A refused token may be renewed, but nothing that may have been charged is repeated."""
+        call = bench.call(operation, GOOD[operation])
+        for status in (400, 404, 408, 409, 422, 429, 500, 502, 503, 504):
+            bench.simulator.set_reply(SimulatorReply(status=status, body={"error": "kit"}))
+            requests, steps = bench.made(call).requests, bench.steps(operation)
+            assert requests <= steps, f"after a {status} {requests} requests for one call"
 
     def test_r19_deadline_holds(self, bench: Bench) -> None:
         """`deadline_s` ends a call that would never end, and the next call is not affected.
@@ -210,14 +234,18 @@ class MoneyRules(Rules):
             at = time.monotonic()
             outcome = bench.ask(operation, stall, step=step)
             taken_s = time.monotonic() - at
-            error, where = outcome.error, f"{operation}, {stall}: {outcome.told}"
+            error = outcome.error
+            where = (
+                f"{operation}, {stall}: had {DEADLINE_S} s, took {taken_s:.2f} s: {outcome.told}"
+            )
             ends: dict[type[errors.VendorError], tuple[Charged, ...]] = {
                 errors.DeadlineExceeded: _UNKNOWN
             }
             if stall is Situation.ENDLESS:
                 # Known by its size, too: as an answer that cannot be read.
                 ends |= {errors.OutcomeUnknown: _UNKNOWN}
-                ends |= {errors.UnexpectedResponse: bench.paid_if_unreadable(operation)}
+                paid = bench.paid_if_unreadable(operation, outcome.charges)
+                ends |= {errors.UnexpectedResponse: paid}
             if operation not in bench.can.billed_operations:
                 ends |= {errors.VendorUnavailable: _NO}
             assert isinstance(error, errors.VendorError), where
@@ -251,8 +279,8 @@ class MoneyRules(Rules):
             assert all(at == before for at in seen), (
                 "on_sent was called after the vendor had the request"
             )
-            if seen:
-                self._killed_in_between(bench, operation)
+            for stop in (_Killed(), _Stopped("no room in the budget")) if seen else ():
+                self._stopped_in_between(bench, operation, stop)
         for operation, situation in bench.cases((Situation.UNREACHABLE, Situation.LOST_ANSWER)):
             told: list[tuple[EventKind, int]] = []
 
@@ -276,22 +304,26 @@ class MoneyRules(Rules):
                 )
             assert all(at == before for kind, at in told if kind is EventKind.SENT), "too late"
 
-    def _killed_in_between(self, bench: Bench, operation: Operation) -> None:
-        """What ends the program while the first byte is reported, ends the call."""
+    def _stopped_in_between(self, bench: Bench, operation: Operation, stop: BaseException) -> None:
+        """What is raised while the first byte is reported ends the call: a Ctrl-C, a budget."""
+
+        def raise_it() -> None:
+            raise stop
+
         simulator = bench.simulator
         before = simulator.requests_seen
-        call = bench.call(operation, GOOD[operation], on_sent=_kill)
-        with pytest.raises(_Killed):
+        call = bench.call(operation, GOOD[operation], on_sent=raise_it)
+        with pytest.raises(type(stop)):
             bench.made(call)
         # What would be sent a little later arrives before the next call does.
         bench.ask_directly(operation, GOOD[operation])
         sent = simulator.requests_seen - before - bench.steps(operation)
-        assert sent == 0, f"killed before the first byte, and {sent} requests have left"
+        assert sent <= 0, f"stopped before the first byte, and {sent} requests have left"
 
 
 class _Killed(BaseException):
     """As a Ctrl-C: no `except Exception` catches it."""
 
 
-def _kill() -> None:
-    raise _Killed
+class _Stopped(Exception):
+    """As what a policy of the library raises."""

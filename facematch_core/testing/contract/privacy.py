@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,7 @@ from facematch_core.testing.simulator import (
     GOOD,
     STALLS,
     EngineSimulator,
+    SimulatorReply,
     Situation,
     VendorSimulator,
 )
@@ -97,13 +99,15 @@ class PrivacyRules(Rules):
         directly = situation not in STALLS or bench.backend.keeps_deadline
         for operation in operations:
             for step in bench.each_step(operation, situation):
-                with captured_log() as log:
+                with captured_log() as log, warnings.catch_warnings(record=True) as warned:
+                    warnings.simplefilter("always")
                     outcomes = [bench.ask(operation, situation, step=step)]
                     if directly:
                         outcomes.append(bench.ask_directly(operation, situation, step=step))
                 places = [place for outcome in outcomes for place in _printed(outcome)]
                 console = capfd.readouterr()
                 places += [("the log", log.getvalue()), ("the console", console.out + console.err)]
+                places += [("a warning", str(each.message)) for each in warned]
                 whole = b"\0".join(layer for _, text in places for layer in layers(text))
                 found = {
                     f"{what} in {where} ({', '.join(forms)})"
@@ -114,6 +118,9 @@ class PrivacyRules(Rules):
                 }
                 # The assertion shows where, never what.
                 assert not found, found
+            if bench.simulator.takes_replies and situation is GOOD[operation]:
+                found = set(_echoed(bench, operation))
+                assert not found, f"a key that the vendor repeats is in {', '.join(sorted(found))}"
 
     def test_r22_demographics_are_dropped(self, bench: Bench) -> None:
         """A vendor's guesses of age, gender and race are dropped unless the caller asks for them.
@@ -149,8 +156,8 @@ class PrivacyRules(Rules):
             texts.append(pickle.dumps(backend))
         with pytest.raises(TypeError):
             pickle.dumps(verifier)
-        for secret in bench.simulator.secrets:
-            assert not find_leaks(secret, *texts), "a secret in the backend's text or pickle"
+        for what, secret in secrets_of(bench):
+            assert not find_leaks(secret, *texts), f"{what} in the backend's text or pickle"
 
     def test_r36_demographics_on_request(self, bench: Bench) -> None:
         """A vendor's guesses of age, gender and race arrive where the caller asks for them.
@@ -170,15 +177,17 @@ class PrivacyRules(Rules):
             assert not missing, f"asked for and sent, but with no face of the result: {missing}"
 
     def test_r37_nothing_is_written(self, bench: Bench) -> None:
-        """A call writes no file: pictures and answers stay in memory.
+        """A call writes no file, starts no program and asks nobody beyond this machine: pictures
+        and answers stay in memory.
 
         A file outlives the program that was killed, is read by whoever shares the machine, and is
-        in a backup before it is deleted.
+        in a backup before it is deleted. What another program or address is given is out of hand.
         """
         for operation in bench.operations:
             # What is fetched once and for good, such as a model, may be written: it is nobody's.
             bench.ask(operation, GOOD[operation])
-        with files_written() as written:
+        sends = not isinstance(bench.simulator, EngineSimulator)
+        with traces(sends=sends) as written:
             verifier = FaceVerifier(bench.simulator.backend())
         found = {f"on opening: {file}" for file in written}
         try:
@@ -186,11 +195,11 @@ class PrivacyRules(Rules):
                 bench.prepare(situation)
                 pictures = bench.simulator.pictures_for(situation)
                 ask = application_call(verifier, operation, pictures, {})
-                with files_written() as written, suppress(FaceMatchError):
+                with traces(sends=sends) as written, suppress(FaceMatchError):
                     ask()
                 found |= {f"{operation}, {situation}: {file}" for file in written}
         finally:
-            with files_written() as written:
+            with traces() as written:
                 verifier.close()
         found |= {f"on closing: {file}" for file in written}
         assert not found, "\n".join(sorted(found))
@@ -211,6 +220,10 @@ class PrivacyRules(Rules):
             for place, data in _arrived(bench, operation, given).items():
                 found = sent.get(digest(data), "something else than was prepared")
                 assert found == place, f"as the {place} arrived {found}"
+            for wish in bench.wishes():
+                for place, data in _arrived(bench, operation, given, wish).items():
+                    found = sent.get(digest(data), "something else than was prepared")
+                    assert found == place, f"with {wish} as the {place} arrived {found}"
             for one, other in ORIENTATIONS:
                 held = (turned(given[0], one), turned(given[1], other))
                 for place, data in _arrived(bench, operation, held).items():
@@ -250,10 +263,11 @@ class PrivacyRules(Rules):
         # What a caller may say of a call, alone and together, who does not ask to keep it.
         wishes: dict[str, Any] = {"caller_ref": "visitor 7", "metadata": {"desk": 3}}
         wishes["threshold"] = MIDDLE
+        alone = [w for w in bench.wishes() if "retention" not in w]
         if bench.can.rotate:
             wishes["rotate"] = True
         for operation in bench.operations:
-            for options in ({}, *({wish: value} for wish, value in wishes.items()), wishes):
+            for options in ({}, *({w: value} for w, value in wishes.items()), wishes, *alone):
                 _is_not_kept(bench, operation, options)
             # What is not known of one call is no reason to keep the next one.
             for trouble in (Situation.LOST_ANSWER, Situation.OUTAGE):
@@ -275,17 +289,46 @@ def _printed(outcome: Outcome) -> Iterator[tuple[str, str | bytes]]:
         yield "the pickled result", pickle.dumps(outcome.result)
 
 
+def _echoed(bench: Bench, operation: Operation) -> Iterator[str]:
+    """Where a key is seen that the vendor repeats in every text of a good answer."""
+    simulator = bench.simulator
+    call = bench.call(operation, GOOD[operation])
+    bench.prepare(GOOD[operation])
+    bench.made(call)
+    good = simulator.last_reply
+    with suppress(ValueError):  # in another form than JSON nothing is known of it
+        document = json.loads(b"" if good is None else good.content)
+        for secret in simulator.secrets:
+            simulator.set_reply(SimulatorReply(body=_with_echo(document, secret)))
+            for where, text in _printed(bench.made(call)):
+                if find_leaks(secret, text):
+                    yield where
+
+
+def _with_echo(document: Any, secret: str) -> Any:
+    if isinstance(document, dict):
+        return {key: _with_echo(value, secret) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_with_echo(value, secret) for value in document]
+    return f"{document} {secret}" if isinstance(document, str) else document
+
+
 #: Characters of a long secret that may not be seen either, at both its ends.
 _PART = 12
 
 
-def _private(bench: Bench, images: Sequence[Image]) -> Iterator[tuple[str, bytes]]:
+def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
+    """The simulator's secrets and their ends, each with what it is."""
     for secret in bench.simulator.secrets:
         yield "a secret", secret.encode()
         if len(secret) >= 2 * _PART:
             # "Only the beginning" is how keys get into logs.
             for part in (secret[:_PART], secret[-_PART:]):
                 yield "a part of a secret", part.encode()
+
+
+def _private(bench: Bench, images: Sequence[Image]) -> Iterator[tuple[str, bytes]]:
+    yield from secrets_of(bench)
     for image in images:
         samples = picture_samples(image)
         assert samples, "the simulator's pictures are too plain to be found again: take others"
@@ -325,9 +368,14 @@ def _guesses(result: Result) -> list[Any]:
     return [face["demographics"] for face in faces]
 
 
-def _arrived(bench: Bench, operation: Operation, given: tuple[Image, Image]) -> dict[str, bytes]:
+def _arrived(
+    bench: Bench,
+    operation: Operation,
+    given: tuple[Image, Image],
+    wish: Mapping[str, Any] | None = None,
+) -> dict[str, bytes]:
     """Make one call; the pictures of it as the vendor got them, by place."""
-    outcome = bench.ask(operation, GOOD[operation], images=given)
+    outcome = bench.ask(operation, GOOD[operation], images=given, **wish or {})
     # Whatever the vendor makes of a picture that lies on its side.
     assert outcome.requests, f"nothing was sent: {outcome.told}"
     received = bench.simulator.received
@@ -360,7 +408,7 @@ def _is_not_kept(bench: Bench, operation: Operation, options: dict[str, Any]) ->
         assert not kept, "kept, and nobody asked for it"
 
 
-# --- What a backend writes to disk ---------------------------------------------------------------
+# --- What a backend leaves behind ----------------------------------------------------------------
 #
 # Reported by Python's own audit events. Judged is what happens in the thread that looks, and in any
 # other what a method of a backend does. What a simulator does is its own; what a library of C opens
@@ -380,22 +428,31 @@ _EVENTS = {
     "sqlite3.connect": 0,
 }
 
+#: Audit events of programs that are started, and of what is sent; to the place of what is shown.
+_PROGRAMS = {"subprocess.Popen": 0, "os.posix_spawn": 0, "os.exec": 0, "os.system": 0}
+_ADDRESSES = {"socket.connect": 1, "socket.sendto": 1}
+
 #: Modules that write what they make of source code.
 _COMPILERS = ("importlib._bootstrap", "_frozen_importlib", "_pytest.assertion")
 
 #: Those under way: the thread that looks, and what was written meanwhile.
-_watches: list[tuple[int, list[str]]] = []
+_watches: list[tuple[int, list[str], bool]] = []
 _installed = threading.Event()
 
 
 @contextlib.contextmanager
-def files_written() -> Iterator[list[str]]:
-    """Every file that a backend writes meanwhile, with the function that does it."""
+def traces(*, sends: bool = True) -> Iterator[list[str]]:
+    """Every file that a backend writes meanwhile, program that it starts and address that it asks,
+    with the function that does it.
+
+    Args:
+        sends: Whether addresses on this machine are those of its vendor's simulator.
+    """
     if not _installed.is_set():
         # For good: a hook cannot be taken away. It does nothing while nobody looks.
         _installed.set()
         sys.addaudithook(_hook)
-    watch = (threading.get_ident(), list[str]())
+    watch = (threading.get_ident(), list[str](), sends)
     _watches.append(watch)
     try:
         yield watch[1]
@@ -404,15 +461,26 @@ def files_written() -> Iterator[list[str]]:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watches or event not in _EVENTS:
+    if not _watches or not (event in _EVENTS or event in _PROGRAMS or event in _ADDRESSES):
         return
-    path = arguments[_EVENTS[event]]
-    if (event == "open" and not (arguments[2] or 0) & _WRITES) or not _is_file(path):
-        return
+    what = arguments[{**_EVENTS, **_PROGRAMS, **_ADDRESSES}[event]]
+    if event in _EVENTS:
+        if (event == "open" and not (arguments[2] or 0) & _WRITES) or not _is_file(what):
+            return
+        what = os.fsdecode(what)
     here = threading.get_ident()
-    for thread, written in tuple(_watches):
+    for thread, found, sends in tuple(_watches):
+        if event in _ADDRESSES and sends and _is_here(what):
+            continue
         if by := _writer(sys._getframe(1), own=thread == here):  # noqa: SLF001 - the public way makes a whole stack of objects
-            written.append(f"{os.fsdecode(path)} ({event}, in {by})")
+            found.append(f"{what} ({event}, in {by})")
+
+
+def _is_here(address: object) -> bool:
+    """Whether an address of a socket is on this machine."""
+    if not isinstance(address, tuple) or not isinstance(address[0], str):
+        return True  # a path
+    return address[0] == "localhost" or address[0].startswith(("127.", "::1"))
 
 
 def _is_file(path: object) -> bool:

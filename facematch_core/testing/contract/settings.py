@@ -35,6 +35,7 @@ from facematch_core.testing.leaks import captured_log, find_leaks
 from facematch_core.testing.simulator import GOOD, Situation
 
 from ._frame import Rules, pure
+from .privacy import secrets_of, traces
 
 #: What a caller may want to find again: as long as two ids, and with more than one kind of value.
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
@@ -183,6 +184,10 @@ class SettingRules(Rules):
                 error = _refusal(bench, {name: Secret(ODD)})
                 if error is not None:
                     _says_nothing(error, bench, ODD)
+        # The simulator gives another address: nobody else would see that its own cannot be used.
+        usual = fields.get("base_url", (str, attrs.NOTHING))[1]
+        error = None if usual is attrs.NOTHING else _refusal(bench, {"base_url": usual})
+        assert error is None, f"it cannot be opened at its own address: {type(error).__name__}"
         # Whoever runs the kit may have allowed them, which is what these settings are for.
         strict = {name: False for name in ALLOWING if name in fields}
         for address in _foreign(backend, fields):
@@ -338,15 +343,14 @@ def _foreign(backend: Backend, fields: Mapping[str, tuple[Any, Any]]) -> Iterato
 def _diagnosed(bench: Bench, backend: Backend) -> None:
     """Ask the backend of itself, and see that nobody else was asked or notified."""
     before = bench.simulator.requests_seen, bench.simulator.charges
-    with captured_log() as log:
+    with captured_log() as log, traces() as left:
         told: dict[Any, Any] = dict(backend.diagnose())
     after = bench.simulator.requests_seen, bench.simulator.charges
     assert after == before, "diagnose called the vendor"
+    assert not left, f"diagnose leaves something behind: {', '.join(left)}"
     assert all(isinstance(name, str) and name.strip() for name in told), "a line without a name"
     # As `facematch doctor --json` prints it.
     text = json.dumps(told, ensure_ascii=False, allow_nan=False)
     # The forms only: a failing assertion prints what it compares.
-    forms = {
-        f for secret in bench.simulator.secrets for f in find_leaks(secret, text, log.getvalue())
-    }
+    forms = {f for _, secret in secrets_of(bench) for f in find_leaks(secret, text, log.getvalue())}
     assert not forms, "a secret in what diagnose returns or logs"

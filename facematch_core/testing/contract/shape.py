@@ -108,7 +108,10 @@ class ShapeRules(Rules):
                 result = bench.ask(operation, Situation.SCORE, score=value).answer
                 assert result.score is not None, f"the vendor said {value}, the result says None"
                 # A fraction that was made a percentage moves by less.
-                assert result.score.value == pytest.approx(value, rel=1e-12, abs=1e-12)
+                found = result.score.value
+                assert found == pytest.approx(value, rel=1e-12, abs=1e-12), (
+                    f"the vendor said {value} of 100, and the score is {found}"
+                )
 
     def test_r04_json_form_is_complete(self, bench: Bench) -> None:
         """A result survives a round trip through JSON.
@@ -157,19 +160,30 @@ class ShapeRules(Rules):
             does_not_apply(f"{bench.backend.name} cannot look into its vendor's records.")
         if Retention.KEEP not in bench.can.retention:
             does_not_apply(f"{bench.backend.name} keeps nothing that could be found.")
+        own: dict[str, Any] = {"retention": Retention.KEEP, "caller_ref": "visitor 7"}
         for operation in bench.operations:
             for _ in range(2):  # so that the newest record is not the only one
-                result = bench.ask(operation, GOOD[operation], retention=Retention.KEEP).answer
-            made = record_of(bench, operation, result)
+                result = bench.ask(operation, GOOD[operation], **own).answer
+            made = attrs.evolve(record_of(bench, operation, result), caller_ref=own["caller_ref"])
+            charges = bench.simulator.charges
             told = look(bench, made)
             if told is not None:
                 assert told.call.id == made.id, "an answer about another call"
                 if told.outcome is Reconciled.FOUND:
                     assert type(told.result) is type(result)
-                    assert told.result.ids.call == made.id, "the record of another call"
-            told = look(bench, attrs.evolve(made, id=str(uuid.uuid4())))
-            if told is not None:
-                assert told.outcome is not Reconciled.FOUND, "found what nobody sent"
+                    assert told.result.ids.call == made.id, (
+                        f"the record says the call {told.result.ids.call}: one that is found names "
+                        "the call it was asked about, in `ids.call`"
+                    )
+            # With the same reference; and another one that begins or ends alike.
+            others = (str(uuid.uuid4()), made.id[:-12] + "0" * 12, "0" * 8 + made.id[8:])
+            for other in others:
+                told = look(bench, attrs.evolve(made, id=other))
+                if told is not None:
+                    assert told.outcome is not Reconciled.FOUND, (
+                        "found what nobody sent: it goes by the reference, or by a part of the id"
+                    )
+            assert bench.simulator.charges == charges, "looking has a price"
 
     def test_r45_threshold_is_told(self, bench: Bench) -> None:
         """A result names the threshold that decided, its rule, and who set it.

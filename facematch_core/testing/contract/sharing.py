@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
+import logging
 import multiprocessing
 import os
 import pickle
+import signal
+import socket
 import sys
 import threading
 import time
@@ -24,6 +28,7 @@ from facematch_core import (
     ConfigurationError,
     EventKind,
     FaceMatchError,
+    FaceVerifier,
     InvalidImage,
     MatchResult,
     Operation,
@@ -32,6 +37,8 @@ from facematch_core import (
     ThresholdRule,
     VendorError,
 )
+from facematch_core.backend import Secret
+from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import (
     FAIL,
     MIDDLE,
@@ -107,10 +114,39 @@ class SharingRules(Rules):
                         )
             flat = [result for results in every for result in results]
             assert len({result.ids.call for result in flat}) == len(flat)
-            assert simulator.requests_seen - before[0] == len(flat) * bench.steps(operation)
+            seen, due = simulator.requests_seen - before[0], len(flat) * bench.steps(operation)
+            assert seen == due, f"{len(flat)} calls are {due} requests, and the vendor saw {seen}"
             paid = sum(result.billing.charges or 0 for result in flat)
             charged = simulator.charges - before[1]
             assert charged == paid, f"the results say {paid} charges, the vendor counted {charged}"
+        if Operation.MATCH in bench.operations:
+            self._pictures_stay_together(bench, verifier)
+
+    def _pictures_stay_together(self, bench: Bench, verifier: FaceVerifier) -> None:
+        """Two pairs at once: each is decided as it is alone, or arrives as it was given."""
+        simulator, fine = bench.simulator, Situation.SAME_PERSON
+        bench.prepare(fine)
+        given = simulator.pictures_for(fine)
+        # Turned round, so that both pictures are others.
+        pairs = [given, simulator.pictures_for(Situation.DIFFERENT_PEOPLE)[::-1]]
+        alone = [verifier.verify(*pair).decision for pair in pairs]
+        if alone[0] is alone[1]:
+            # The vendor answers whatever the pictures show: it can be seen in what arrives.
+            pairs[1] = given[::-1]
+        simulator.overheard = heard = list[bytes]()
+        every = _together(
+            [
+                application_call(verifier, Operation.MATCH, pairs[number % 2], {})
+                for number in range(THREADS)
+            ]
+        )
+        simulator.overheard = None
+        for number, results in enumerate(every):
+            decisions = {result.decision for result in results}
+            assert decisions == {alone[number % 2]}, "the pictures of another thread"
+        if alone[0] is alone[1] and bench.steps(Operation.MATCH) == 1:
+            files = [picture.prepared(bench.can.image_limits).data for picture in given]
+            _each_pair_arrives(heard, files)
 
     def test_r29_results_and_errors_travel(self, bench: Bench) -> None:
         """Results and errors survive pickle and copy.
@@ -139,6 +175,7 @@ class SharingRules(Rules):
 
         A service closes in more than one place; what is shared in secret breaks its neighbour.
         """
+        before = _of_the_process()
         for operation in bench.operations:
             other = bench.open_backend()
             verifier = bench.open_verifier()
@@ -156,11 +193,35 @@ class SharingRules(Rules):
             assert bench.ask(operation, situation).answer.decision is PASS[operation]
             reopened = bench.ask(operation, situation, verifier=again)
             assert reopened.answer.decision is PASS[operation]
+        self._another_key_is_another(bench)
+        changed = [what for what, value in _of_the_process().items() if value != before[what]]
+        assert not changed, f"changed for the whole program: {', '.join(changed)}"
         # Nobody is left who could have kept open what is shared.
         bench.close()
         for operation in bench.operations:
             reopened = bench.ask(operation, GOOD[operation], verifier=bench.open_verifier())
             assert reopened.answer.decision is PASS[operation], "closed for good"
+
+    def _another_key_is_another(self, bench: Bench) -> None:
+        """A second backend asks with its own key, and not with the first one's."""
+        for name, secret in bench.secrets():
+            if name not in declared_settings(type(bench.backend)):
+                continue
+            other = f"{secret[:-4]}{'0000' if secret[-4:] != '0000' else '1111'}"
+            try:
+                second = bench.simulator.backend(**{name: Secret(other)})
+            except ConfigurationError:
+                continue  # it has a form that this one has not
+            with contextlib.closing(second):
+                verifier = FaceVerifier(second)
+                operation = bench.operations[0]
+                outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
+            last = getattr(bench.simulator, "last", None)
+            said = "" if last is None else f"{last.path} {last.headers} {last.body!r}"
+            assert outcome.result is None or other in said, (
+                f"with another {name} the answer is the same: the first one was used, or the "
+                "simulator looks at none"
+            )
 
     def test_r34_many_pairs_in_their_order(self, bench: Bench) -> None:
         """`verify_many` gives every pair its own outcome, in order, and an error affects only its
@@ -289,6 +350,30 @@ class SharingRules(Rules):
             assert seen in (len(results), len(ids)), f"requests of {seen} calls for {len(ids)}"
 
 
+def _each_pair_arrives(bodies: Sequence[bytes], files: Sequence[bytes]) -> None:
+    """Assert that two pictures arrived together, as often in one order as in the other."""
+    places = [
+        [max(body.find(file), body.find(base64.b64encode(file))) for file in files]
+        for body in bodies
+    ]
+    # In another form they are not seen.
+    seen = [place for place in places if max(place) >= 0]
+    assert all(min(place) >= 0 for place in seen), "one of two pictures arrived in both places"
+    turned = sum(first > second for first, second in seen)
+    assert turned * 2 == len(seen), "the pictures of another thread arrived"
+
+
+def _of_the_process() -> dict[str, Any]:
+    """What belongs to the whole program, and is no backend's to change."""
+    root = logging.getLogger()
+    return {
+        "the environment": dict(os.environ),
+        "the time-out of sockets": socket.getdefaulttimeout(),
+        "the root logger": (root.level, list(root.handlers), logging.root.manager.disable),
+        "what ends a Ctrl-C": signal.getsignal(signal.SIGINT),
+    }
+
+
 def _apart(
     bench: Bench, operation: Operation
 ) -> tuple[Situation, float | None, tuple[float | None, float | None]]:
@@ -310,8 +395,14 @@ def _together(asks: Sequence[Callable[[], Result]]) -> list[list[Result]]:
         start.wait(timeout=30)
         return [ask() for _ in range(CALLS)]
 
-    with ThreadPoolExecutor(len(asks)) as pool:
-        return list(pool.map(repeat, asks))
+    interval = sys.getswitchinterval()
+    # Threads change places where they hardly ever do: what they share is met half done.
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(len(asks)) as pool:
+            return list(pool.map(repeat, asks))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _through_pickle(value: T) -> T:

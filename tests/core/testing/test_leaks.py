@@ -163,6 +163,36 @@ def test_log_is_captured_from_debug_up():
     logger.setLevel(logging.NOTSET)
 
 
+def test_log_is_captured_where_it_is_kept_from_the_root(monkeypatch):
+    """A logger with `propagate=False`, known before or silenced meanwhile, is heard once, and its
+    own handlers as ever.
+    """
+    own = []
+    before, meanwhile = (logging.getLogger(f"silent.{name}") for name in ("before", "meanwhile"))
+    monkeypatch.setattr(before, "propagate", False)
+    monkeypatch.setattr(before, "handlers", [logging.NullHandler()])
+    monkeypatch.setattr(before.handlers[0], "handle", own.append)
+    with captured_log() as log:
+        before.debug("key %s", "abc")
+        monkeypatch.setattr(meanwhile, "propagate", False)
+        meanwhile.debug("key %s", "def")
+    before.warning("too late")
+    assert log.getvalue().splitlines() == [
+        "silent.before DEBUG key abc ('abc',)",
+        "silent.meanwhile DEBUG key def ('def',)",
+    ]
+    assert [record.getMessage() for record in own] == ["key abc", "too late"]
+
+
+def test_what_a_filter_stops_is_not_captured(monkeypatch):
+    """It reaches nobody."""
+    logger = logging.getLogger("some.library")
+    monkeypatch.setattr(logger, "filters", [lambda _: False])
+    with captured_log() as log:
+        logger.warning("key abc")
+    assert log.getvalue() == ""
+
+
 def test_log_is_captured_with_what_it_carries():
     """A log in JSON writes the extra of a record, too; one without an extra stays as it is."""
     with captured_log() as log:

@@ -86,7 +86,10 @@ def test_a_failure_says_what_the_rule_saw(found):
     [case] = of(found[0]["blind"], "R09")
     assert (case.status, case.reason) == (Status.FAILED, "score 61.23, review up to 61.23")
     [case] = of(found[0]["blind"], "R03", Status.FAILED)
-    assert case.reason.startswith("assert 100.0 == ")
+    assert case.reason == "the vendor said 50.1 of 100, and the score is 100.0"
+    told = MUTANTS["DefaultIsTheCallers"].make
+    [case] = run({"told": told}, aimed={"told": "R45"})["told"]
+    assert case.reason.startswith("assert (")
     assert "\n" not in case.reason
 
 

@@ -224,4 +224,4 @@ def test_a_simulator_that_does_not_tell_of_its_steps_is_told():
 
     report = conformance(Detecting, simulator=Silent)
     [reason] = {r for rule in report.rules if rule.number == "R18" for r in rule.reasons[:1]}
-    assert "the simulator has to say so in `steps`" in reason
+    assert "the simulator says so in `steps`" in reason

@@ -1,6 +1,7 @@
 """Documents from a schema, and documents with one thing wrong."""
 
 import contextlib
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -79,6 +80,9 @@ SCHEMAS = {
     },
     "open numbers": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     "a whole one": {"type": "integer", "exclusiveMinimum": 6, "maximum": 7},
+    "a moment in milliseconds": {"type": "number", "minimum": 1_700_000_000_000},
+    "a number that may be whole": {"allOf": [{"type": "number"}, {"type": "integer"}]},
+    "anything or null": {"anyOf": [True, {"type": "null"}]},
     "a pattern": {"type": "string", "pattern": "^[a-z]{2}-[0-9]+"},
     "no type": {"properties": {"a": {"type": "boolean"}}, "required": ["a"]},
     "more names": {
@@ -154,6 +158,13 @@ def test_documents_of_an_openapi_document():
     assert 0 < find(answer, lambda body: body["score"])["score"] <= 100
     flagged = {"type": "integer", "minimum": 0, "exclusiveMinimum": True, "maximum": 1}
     assert find(bodies(flagged)) == 1
+    stricter = {"allOf": [flagged | {"maximum": 7}, {"minimum": 6, "maximum": 6}]}
+    assert find(bodies(stricter)) == 6
+
+
+def test_a_document_that_was_yaml():
+    """Its examples may be dates, which JSON does not have."""
+    assert find(bodies({"type": "string", "example": dt.date(2026, 11, 20)}), bool)
 
 
 @pytest.mark.parametrize(

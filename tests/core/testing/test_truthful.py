@@ -7,6 +7,8 @@ from mutants.reference import (
     HttpReferenceSimulator,
     ReferenceBackend,
     ReferenceSimulator,
+    StepsReference,
+    StepsSimulator,
 )
 
 from facematch_core import Billing, Charged, UnexpectedResponse
@@ -91,3 +93,28 @@ def test_a_validator_of_ones_own_may_not_show_the_value():
         tries: int = attrs.field(default=1, validator=quoted)
 
     assert cases("R46", Quoting) == {(Status.FAILED, "TypeError shows the value of a setting")}
+
+
+class FreeUploads(StepsReference):
+    """Its vendor charges the comparison, and no upload."""
+
+    def upload(self, data):
+        return attrs.evolve(super().upload(data), charges=0)
+
+
+class FreeUploadsSimulator(StepsSimulator):
+    """That vendor: an upload is free whatever is answered."""
+
+    def __init__(self):
+        super().__init__(FreeUploads)
+
+    def answer(self, request, situation, score):
+        reply = super().answer(request, situation, score)
+        return reply if self.ends(request) else attrs.evolve(reply, charged=False)
+
+
+@pytest.mark.parametrize("rule", ["R16", "R17", "R18", "R19", "R38", "R40"])
+def test_a_step_may_be_free(rule):
+    """Also where its answer cannot be read, or has no end."""
+    found = run({"it": FreeUploadsSimulator}, aimed={"it": rule})["it"]
+    assert {case.status for case in found} <= {Status.PASSED, Status.DOES_NOT_APPLY}

@@ -1,6 +1,8 @@
 """Who is heard writing a file, and who is not."""
 
+import contextlib
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -11,12 +13,12 @@ from pathlib import Path
 import pytest
 from mutants.reference import ReferenceBackend, ReferenceSimulator
 
-from facematch_core.testing.contract.privacy import files_written
+from facematch_core.testing.contract.privacy import traces
 
 
 def written_by(work):
     """What is heard while `work` runs."""
-    with files_written() as written:
+    with traces() as written:
         work()
     return written
 
@@ -81,7 +83,7 @@ def test_reading_and_devices_are_not_heard(tmp_path):
 
 def test_nothing_is_heard_afterwards(tmp_path):
     """The hook stays for the life of the process, and is deaf while nobody looks."""
-    with files_written() as written:
+    with traces() as written:
         pass
     (tmp_path / "later").write_text("x")
     assert written == []
@@ -144,9 +146,27 @@ def test_a_simulator_may_write(tmp_path):
     assert written_by(lambda: simulator.open_for(backend, tmp_path / "made"))
 
 
-def test_a_child_process_is_not_heard(tmp_path):
-    """What another program does is its own affair; starting one opens the null device at most."""
+def test_another_program_is_named(tmp_path):
+    """What it does is not heard; that it was started is."""
     command = [sys.executable, "-S", "-c", f"open({str(tmp_path / 'made')!r}, 'w').close()"]
     null = subprocess.DEVNULL
-    assert written_by(lambda: subprocess.run(command, check=True, stdin=null, stdout=null)) == []
+    found = written_by(lambda: subprocess.run(command, check=True, stdin=null, stdout=null))
+    assert [sys.executable in each for each in found] == [True]
     assert (tmp_path / "made").exists()
+
+
+def test_an_address_beyond_this_machine_is_named():
+    """One on this machine is the vendor's simulator, unless there is none."""
+    with socket.socket(type=socket.SOCK_DGRAM) as line:
+
+        def send(host):
+            with contextlib.suppress(OSError):  # no network here, perhaps
+                line.sendto(b"x", (host, 9))
+
+        with traces() as found:
+            send("127.0.0.1")
+            send("192.0.2.1")
+        assert [each.startswith("('192.0.2.1', 9)") for each in found] == [True]
+        with traces(sends=False) as found:
+            send("127.0.0.1")
+        assert len(found) == 1
