@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 import attrs
@@ -39,7 +40,7 @@ _HOST = "127.0.0.1"
 #: Of the card of DEMOGRAPHICS: guesses that no other card has.
 AGE, GENDER = 47, "female"
 
-#: What happens on the line or at a gateway, whoever the vendor is.
+#: What happens whoever the vendor is: on the line, at a gateway, or by a usual status.
 _FAULTS = {
     Situation.LOST_ANSWER: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.TRUNCATE, executed=True),
     Situation.BROKEN_ANSWER: Fault(stage=Stage.MID_BODY, kind=Kind.TRUNCATE),
@@ -48,6 +49,9 @@ _FAULTS = {
         stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True
     ),
     Situation.SLOW: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=3600),
+    # In the vendor's words, where it has some for these.
+    Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
+    Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
 #: Answers that have no end: how many bytes of it follow at a time, ten times a second.
@@ -71,7 +75,8 @@ class MockSimulator(VendorSimulator):
 
     It decides by test cards and keeps its own ledger, as it does for any client. What no document
     of the vendor has, and a backend must be ready for all the same, it is made to answer: by a
-    body of our own, or by altering one on its way.
+    body of our own, or by altering one on its way. It can produce every situation that is not in
+    `cannot_happen`.
 
     Attributes:
         vendor: Name of the backend and of the mock's vendor.
@@ -79,7 +84,7 @@ class MockSimulator(VendorSimulator):
         last_calls: Those of the last request of a call, where one is several; empty for `calls`.
         edition: Of the vendor's documents; None for the mock's default.
         switches: Of the mock.
-        faults: What the vendor does in situations of its own, beside those of the line.
+        faults: What the vendor does otherwise, or in further situations.
         control: What may be done to the world.
         situation, score: What was set; None before the first time.
     """
@@ -91,6 +96,11 @@ class MockSimulator(VendorSimulator):
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
     takes_replies = True
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if "situations" not in vars(cls):
+            cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 
     def __init__(self) -> None:
         # Nobody but the simulator moves this world.
@@ -125,6 +135,25 @@ class MockSimulator(VendorSimulator):
     def alter(self, path: str, body: Any) -> Any:
         """Another body of an answer 200, in the situation that is prepared."""
         return body
+
+    def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
+        """Put the number of the situation into an answer, if the situation is about the score.
+
+        It has all its digits, where the mock may round.
+
+        Args:
+            holder: What has the score; changed.
+            name: Of the score.
+            fraction: Whether it is from 0 to 1.
+        """
+        exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
+        numbers = {
+            Situation.SCORE: float(exact),
+            Situation.NULL_SCORE: None,
+            Situation.IMPOSSIBLE_SCORE: 2.5 if fraction else 250,
+        }
+        if self.situation in numbers:
+            holder[name] = numbers[self.situation]
 
     def backend(self, **settings: Any) -> Backend:
         """The installed backend, by its name, with `settings` over its usual ones."""
@@ -363,6 +392,8 @@ class Between:
         if request.path in self._simulator.calls:
             kind = request.header("content-type") or ""
             self.last = Sent(path=request.path, content_type=kind, body=request.body)
+            if self._simulator.overheard is not None:
+                self._simulator.overheard.append(request.body)
 
 
 class Upright:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from importlib import import_module
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 import attrs
 
@@ -325,11 +326,16 @@ class Routed:
         routes: What it answers, in order.
         begins: How most of its paths begin, for whoever asks for another one.
         refused: The claim that answers where fields are wrong; None for no such answer.
+        nowhere: The claim that answers another path or method; ``{method}`` in it is filled in.
+        errors: By status, the claim that has the vendor's words for it, and facts that they rest
+            on; ``{key}`` is filled in. A fault of a status that is not here has no words.
     """
 
     routes: Sequence[Route] = ()
     begins = "/"
     refused: str | None = None
+    nowhere: str
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     #: The class of its calls.
     call: type[Call] = Call
 
@@ -435,8 +441,8 @@ class Routed:
         return self.other_method(call, route) if answer is None else answer(call)
 
     def elsewhere(self, call: Call) -> Response:
-        """The answer to a path that is not there."""
-        raise NotImplementedError
+        """The answer to a path that is not there; by default that of `nowhere`."""
+        return call.answer(self.nowhere, method=call.request.method)
 
     def other_method(self, call: Call, route: Route) -> Response:
         """The answer to a method that a route has not; by default as to a path not there."""
@@ -453,7 +459,18 @@ class Routed:
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status in the vendor's words; None where the words are not known."""
-        return None
+        if status not in self.errors:
+            return None
+        claim, *facts = self.errors[status]
+        call = self.new_call(request, None)
+        call.claims.cite(*facts)
+        key = request.header(self.routes[0].credentials[0]) or ""
+        return attrs.evolve(call.claims.sealed(call.answer(claim, key=key)), status=status)
+
+
+def as_fraction(score: float) -> float:
+    """A score, 0-100, as a number from 0 to 1 with five decimals."""
+    return float((Decimal(str(score)) / 100).quantize(Decimal("0.00001"), ROUND_HALF_UP))
 
 
 def read_or_empty(call: Call) -> Form:

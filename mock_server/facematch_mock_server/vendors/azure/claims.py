@@ -16,9 +16,9 @@ GUIDE = _document("Microsoft Learn, Mitigate latency and improve performance, 20
 PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
 
 
-def _error(status: int, code: str, message: str) -> Reply:
+def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> Reply:
     body = {"error": {"code": code, "message": message}}
-    return Reply(status, body, (("x-ms-error-code", code),))
+    return Reply(status, body, (("x-ms-error-code", code), *headers))
 
 
 # A fact a line: what it decides, its value or answer, its source, and the sentence that says it.
@@ -29,11 +29,11 @@ CLAIMS = table(
     fact("error.form", SPEC, "An error is an object with code and message, and the header x-ms-error-code repeats the code."),
     row("key.wrong", _error(401, "401", "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."), CODES,
         "A key that is missing or wrong is refused with 401."),
-    row("rate.exceeded", _error(429, "429", "Rate limit is exceeded."), CODES,
+    row("rate.exceeded", _error(429, "429", "Rate limit is exceeded.", ("Retry-After", "1")), CODES,
         "A transaction above the rate limit is refused with 429."),
     fact("rate.window", QUOTAS, "A limit is of transactions in one second: 10 for a standard resource."),
     row("rate.limit", None, OURS, "There is no limit until a test sets one: the clock of a test stands still."),
-    row("rate.retry_after", (("Retry-After", "1"),), OURS, "Retry-After says 1, the second after which the window is empty."),
+    fact("rate.retry_after", OURS, "Retry-After says 1, the second after which the window is empty."),
     row("access", "approved", OURS, "The resource has Microsoft's approval for verification unless the switch says otherwise.",
         when=("access", "approved"), name="approved"),
     row("access", "unapproved", PRIVACY, "Face ids and verification are for customers who were approved for them.",

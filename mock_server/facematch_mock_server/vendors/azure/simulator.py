@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from facematch_core import ImageFormat
@@ -35,12 +34,10 @@ class AzureSimulator(MockSimulator):
     last_calls = frozenset({VERIFY})
     steps = 3
     faults: ClassVar[Mapping[Situation, Fault]] = {
-        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
         Situation.THROTTLED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=429),
         Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503),
     }
     cannot_happen = _CANNOT_HAPPEN
-    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
     secrets = (_KEY,)
     # Azure/azure-rest-api-specs, Face v1.2, detect, read 2026-11-21.
     limits = ImageLimits(
@@ -52,14 +49,8 @@ class AzureSimulator(MockSimulator):
         return {"api_key": _KEY}
 
     def alter(self, path: str, body: Any) -> Any:
-        confidence: dict[Any, float | None] = {
-            Situation.NULL_SCORE: None,
-            Situation.IMPOSSIBLE_SCORE: 2.5,
-            # All its digits, where the mock gives five.
-            Situation.SCORE: float(Decimal(str(self.score or 0)) / 100),
-        }
-        if path == VERIFY and self.situation in confidence:
-            return {**body, "confidence": confidence[self.situation]}
+        if path == VERIFY:
+            self.put_score(body, "confidence", fraction=True)
         return body
 
     def told(self, sent: Sent) -> Mapping[str, Any]:

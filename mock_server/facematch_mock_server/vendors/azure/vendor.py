@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Request, Response
+from facematch_mock_server.messages import Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection, Memory, Store
-from facematch_mock_server.vendors.base import Call, Example, Field, Route, Routed, Vendor
+from facematch_mock_server.vendors.base import (
+    Call,
+    Example,
+    Field,
+    Route,
+    Routed,
+    Vendor,
+    as_fraction,
+)
 from facematch_mock_server.world import NoRecords
 
 from .claims import CLAIMS
@@ -97,8 +104,7 @@ def verify(call: Call) -> Response:
         call.claims.cite("verify.unscored")
         call.refuse("verify.unknown")
     call.claims.cite("verify.digits")
-    exact = Decimal(str(score)) / 100
-    confidence = float(exact.quantize(Decimal("0.00001"), ROUND_HALF_UP))
+    confidence = as_fraction(score)
     is_identical = confidence >= call.claims["verify.boundary"]
     answer = {"isIdentical": is_identical, "confidence": confidence}
     return _charged(call, "verify.answer", answer)
@@ -121,7 +127,8 @@ def _check_rate(call: Call) -> None:
     now = call.now.timestamp()
     window = call.world.rates.take("resource", call.owner, now=now, window_s=1)
     if window is not None and window.refused:
-        call.refuse("rate.exceeded", headers=call.claims["rate.retry_after"])
+        call.claims.cite("rate.retry_after")
+        call.refuse("rate.exceeded")
 
 
 def _check_access(call: Call) -> None:
@@ -218,21 +225,16 @@ class Azure(Routed):
     begins = f"/face/{VERSIONS[0]}/"
     refused = "body.wrong"
     routes = tuple(route for version in VERSIONS for route in _routes(version))
-
-    def elsewhere(self, call: Call) -> Response:
-        """The answer to another path or method."""
-        return call.answer("path")
-
-    def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status in Microsoft's words; None where none are known."""
-        keys = {400: "body.wrong", 401: "key.wrong", 403: "access.refused", 404: "verify.unknown"}
-        keys |= {429: "rate.exceeded", 500: "service.busy", 503: "service.busy"}
-        if status not in keys:
-            return None
-        claims: Citations = self.world.claims.citations()
-        claims.cite("error.form", "service.documented")
-        more = claims["rate.retry_after"] if status == 429 else ()
-        return attrs.evolve(claims.sealed(claims.answer(keys[status], headers=more)), status=status)
+    nowhere = "path"
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        400: ("body.wrong", "error.form"),
+        401: ("key.wrong", "error.form"),
+        403: ("access.refused", "error.form"),
+        404: ("verify.unknown", "error.form"),
+        429: ("rate.exceeded", "error.form", "rate.retry_after"),
+        500: ("service.busy", "error.form"),
+        503: ("service.busy", "error.form", "service.documented"),
+    }
 
 
 _ASK = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"

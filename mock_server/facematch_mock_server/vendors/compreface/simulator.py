@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.simulators import AGE, GENDER, MockSimulator, Sent
 
 from .vendor import PATH, PICTURES
@@ -33,12 +31,7 @@ class ComprefaceSimulator(MockSimulator):
 
     vendor = "compreface"
     calls = frozenset({PATH})
-    faults: ClassVar[Mapping[Situation, Fault]] = {
-        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
-        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
-    }
     cannot_happen = _CANNOT_HAPPEN
-    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
     secrets = (_KEY,)
     demographics = _DEMOGRAPHICS
     # CompreFace, docs/Rest-API-description.md, read 2026-11-21.
@@ -51,15 +44,8 @@ class ComprefaceSimulator(MockSimulator):
         return {"api_key": _KEY, "plugins": "age,gender,landmarks,mask,pose"}
 
     def alter(self, path: str, body: Any) -> Any:
-        similarity: dict[Any, float | None] = {
-            Situation.NULL_SCORE: None,
-            Situation.IMPOSSIBLE_SCORE: 2.5,
-            # All its digits, where the server gives five.
-            Situation.SCORE: float(Decimal(str(self.score or 0)) / 100),
-        }
-        if self.situation in similarity:
-            for match in body["result"][0]["face_matches"]:
-                match["similarity"] = similarity[self.situation]
+        for match in body["result"][0]["face_matches"]:
+            self.put_score(match, "similarity", fraction=True)
         return body
 
     def told(self, sent: Sent) -> Mapping[str, Any]:

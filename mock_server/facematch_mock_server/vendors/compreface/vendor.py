@@ -6,14 +6,12 @@ import base64
 import binascii
 import json
 import re
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, NoReturn
-
-import attrs
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
 
 from facematch_mock_server.http.forms import Upload, media_type
 from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Request, Response
+from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
@@ -61,8 +59,7 @@ def verify(call: base.Call) -> Response:
     source_face, *matches = (_face(face, asked) for face in (faces[0], *others))
     scores = [seen.score or 0.0, *[_SOMEBODY_ELSE] * (len(others) - 1)]
     for match, score in zip(matches, scores, strict=True):
-        similarity = Decimal(str(score / 100)).quantize(Decimal("0.00001"), ROUND_HALF_UP)
-        match["similarity"] = float(similarity)
+        match["similarity"] = base.as_fraction(score)
     result: dict[str, Any] = {"source_image_face": source_face, "face_matches": matches}
     if status:
         call.claims.cite("verify.status")
@@ -171,6 +168,13 @@ class Compreface(base.Routed):
 
     begins = PATH
     refused = "part.missing"
+    nowhere = "path.method"
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        400: ("error.undefined",),
+        404: ("key.unknown",),
+        500: ("core.down",),
+        503: ("core.down",),
+    }
     routes = (
         base.Route(
             pattern=PATH,
@@ -186,21 +190,6 @@ class Compreface(base.Routed):
             ),
         ),
     )
-
-    def elsewhere(self, call: base.Call, route: base.Route | None = None) -> Response:
-        """The answer to another path or method."""
-        return call.answer("path.method", method=call.request.method)
-
-    other_method = elsewhere
-
-    def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status in CompreFace's words; None where the words are not known."""
-        keys = {400: "error.undefined", 404: "key.unknown", 500: "core.down", 503: "core.down"}
-        if status not in keys:
-            return None
-        call = self.new_call(request, None)
-        answer = call.answer(keys[status], key=request.header("x-api-key") or "")
-        return attrs.evolve(call.claims.sealed(answer), status=status)
 
 
 VENDOR = base.Vendor(

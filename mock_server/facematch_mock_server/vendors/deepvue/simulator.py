@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.forms import URLENCODED
 from facematch_mock_server.messages import Request
 from facematch_mock_server.simulators import MockSimulator, Sent
@@ -45,12 +44,7 @@ class DeepvueSimulator(MockSimulator):
     calls = _FACES | {_LIVENESS}
     #: Given, so that a backend whose setting says what the number means can be held to it.
     switches: ClassVar[Mapping[str, Any]] = {"liveness_score": "number"}
-    faults: ClassVar[Mapping[Situation, Fault]] = {
-        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
-        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
-    }
     cannot_happen = _CANNOT_HAPPEN
-    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
     # Deepvue docs, Face Match v1, read 2026-11-20; the size is an assumption of ours.
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5 * 1024 * 1024)
 

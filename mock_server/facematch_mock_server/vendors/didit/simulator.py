@@ -54,7 +54,6 @@ class DiditSimulator(MockSimulator):
             body={"detail": "A server error occurred."},
         ),
     }
-    situations = frozenset(Situation)
     secrets = (_KEY,)
     # Didit API reference, Face Match, June 2026, read 2026-11-20; no page says how many bytes the
     # 5 MB are.

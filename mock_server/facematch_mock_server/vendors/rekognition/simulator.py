@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.simulators import MockSimulator, Sent
 
 _KEY, _SECRET = "rekognition-simulator-key-41c7", "rekognition-simulator-secret-b20e95"
@@ -31,12 +30,7 @@ class RekognitionSimulator(MockSimulator):
 
     vendor = "rekognition"
     calls = frozenset({"/"})
-    faults: ClassVar[Mapping[Situation, Fault]] = {
-        Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
-        Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
-    }
     cannot_happen = _CANNOT_HAPPEN
-    situations = frozenset(Situation) - frozenset(_CANNOT_HAPPEN)
     #: No document says whether a comparison without a face counts.
     price_unknown = frozenset({Situation.NO_FACE})
     secrets = (_KEY, _SECRET)
@@ -55,16 +49,14 @@ class RekognitionSimulator(MockSimulator):
             self.control.add_key(key=_SECRET, client=_KEY)
 
     def alter(self, path: str, body: Any) -> Any:
-        similarity = {
-            Situation.NULL_SCORE: None,
-            Situation.IMPOSSIBLE_SCORE: 250,
-            Situation.SCORE: self.score,
-        }
-        if self.situation in similarity:
-            for match in body["FaceMatches"]:
-                match["Similarity"] = similarity[self.situation]
+        for match in body.get("FaceMatches", ()):
+            self.put_score(match, "Similarity")
         return body
 
     def told(self, sent: Sent) -> Mapping[str, Any]:
         body = json.loads(sent.body)
-        return {name: base64.b64decode(body[field]["Bytes"]) for field, name in _PICTURES.items()}
+        return {
+            name: base64.b64decode(body[field]["Bytes"])
+            for field, name in _PICTURES.items()
+            if field in body
+        }

@@ -8,14 +8,14 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Head, Headers, Request, Response
+from facematch_mock_server.messages import Head, Headers, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors.base import Call, Field, Route, Routed, Vendor
@@ -253,6 +253,12 @@ class Rekognition(Routed):
 
     call = RekognitionCall
     refused = "parameters.wrong"
+    nowhere = "operation.unknown"
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        400: ("image.format",),
+        404: ("operation.unknown",),
+        500: ("server.error",),
+    }
     routes = (
         Route(
             pattern="/",
@@ -282,18 +288,6 @@ class Rekognition(Routed):
     def known_paths(self) -> tuple[str, ...]:
         """None that could be meant: the path is never what was wrong."""
         return ()
-
-    def elsewhere(self, call: Call) -> Response:
-        """The answer to what names no operation."""
-        return call.answer("operation.unknown")
-
-    def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status in AWS's words; None where the words are not known."""
-        keys = {400: "image.format", 404: "operation.unknown", 500: "server.error"}
-        if status not in keys:
-            return None
-        call = self.new_call(request, None)
-        return call.claims.sealed(call.answer(keys[status]))
 
 
 _BYTES = '{{\\"Bytes\\": \\"$(base64 -w0 cards/%s)\\"}}'
