@@ -16,12 +16,12 @@ import attrs
 from facematch_core import (
     Box,
     Charged,
-    Decision,
     Face,
     MatchResult,
     Operation,
     ResultWarning,
     Score,
+    Threshold,
 )
 from facematch_core.backend import (
     MULTIPLE_FACES,
@@ -142,10 +142,10 @@ class AzureBackend(ApiKeyBackend):
             )
             found[name] = _detected(reply)
             if not found[name]:
-                return _of_faces(found)
+                return _result(found)
         ids = {f"faceId{n}": faces[0]["faceId"] for n, faces in enumerate(found.values(), 1)}
         reply = yield HttpRequest(url=f"{url}/verify", headers=own, json=ids)
-        return _verified(_of_faces(found), reply.json(), call)
+        return _result(found, reply, call.threshold)
 
     def error_code(self, reply: HttpReply) -> object:
         """Microsoft's code; an inner one, which the service has been seen to give, says more."""
@@ -162,8 +162,15 @@ def _detected(reply: HttpReply) -> list[Any]:
     return faces
 
 
-def _of_faces(found: Mapping[str, list[Any]]) -> MatchResult:
-    """What the faces say before anybody compares them."""
+def _result(
+    found: Mapping[str, list[Any]],
+    verified: HttpReply | None = None,
+    threshold: Threshold | None = None,
+) -> MatchResult:
+    """What the faces of each picture say, and the answer of verify if it was asked.
+
+    Any exception means that an answer cannot be read.
+    """
     warnings: list[ResultWarning] = []
     for name, faces in found.items():
         if not faces:
@@ -171,39 +178,34 @@ def _of_faces(found: Mapping[str, list[Any]]) -> MatchResult:
         elif len(faces) > 1:
             text = f"the {name} shows {len(faces)} faces; the largest counts"
             warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
-    is_pair = len(found) > 1 and all(found.values())
+    score, status, raw = None, None, dict(found)
+    if verified is not None:
+        raw["verify"] = verdict = verified.json()
+        identical, confidence = verdict["isIdentical"], verdict["confidence"]
+        if not isinstance(identical, bool):
+            raise TypeError("a verdict that is neither true nor false")
+        status = f"isIdentical: {str(identical).lower()}"
+        if confidence is not None:
+            score = Score.from_fraction(confidence, SCALE, raw_name="confidence")
+        else:
+            warnings.append(SCORE_UNAVAILABLE)
     probe, reference = (
         tuple(
-            _face(face, compared=is_pair and n == 0) for n, face in enumerate(found.get(name, ()))
+            _face(face, compared=verified is not None and n == 0)
+            for n, face in enumerate(found.get(name, ()))
         )
         for name in ("probe", "reference")
     )
     return MatchResult(
-        decision=Decision.INCONCLUSIVE,
+        decision=decide_by_threshold(score, threshold),
+        score=score,
         warnings=tuple(warnings),
         probe_faces=probe,
         reference_faces=reference,
         backend=AzureBackend.name,
         model=RECOGNITION,
-        raw=found,
-    )
-
-
-def _verified(result: MatchResult, verdict: Any, call: MatchCall) -> MatchResult:
-    """The same with the answer of verify; any exception means that it cannot be read."""
-    if not isinstance(verdict["isIdentical"], bool):
-        raise TypeError("a verdict that is neither true nor false")
-    confidence = verdict["confidence"]
-    score = None
-    if confidence is not None:
-        score = Score.from_fraction(confidence, SCALE, raw_name="confidence")
-    return attrs.evolve(
-        result,
-        decision=decide_by_threshold(score, call.threshold),
-        score=score,
-        warnings=(*result.warnings, *([SCORE_UNAVAILABLE] if score is None else [])),
-        vendor_status=f"isIdentical: {str(verdict['isIdentical']).lower()}",
-        raw={**result.raw, "verify": verdict},
+        vendor_status=status,
+        raw=raw,
     )
 
 

@@ -12,11 +12,9 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import (
-    Billing,
     Box,
     Charged,
     ConfigurationError,
-    Decision,
     Demographics,
     Face,
     MatchResult,
@@ -42,12 +40,12 @@ from facematch_core.http import (
     ErrorRow,
     HttpReply,
     HttpRequest,
+    InconclusiveRow,
     picture,
     rows,
 )
 
 _OWN = "the server is one's own: CompreFace charges nobody"
-_FREE = Billing(Charged.NO, _OWN)
 _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _OWN, "no verification service has this key")
 _DOWN = ErrorRow(VendorUnavailable, Charged.NO, _OWN, "the service behind it does not answer")
 
@@ -57,15 +55,10 @@ _PLUGINS = ("age", "calculator", "gender", "landmarks", "mask", "pose")
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
-#: By the code of a 400 that is about the faces.
-_ABOUT_FACES = {
-    "28": attrs.evolve(
-        NO_FACE,
-        tag="28",
-        text="no face was found in one of the pictures, or one of them cannot be read",
-    ),
-    "31": attrs.evolve(MULTIPLE_FACES, tag="31", text="the probe shows more than one face"),
-}
+_NO_FACE = attrs.evolve(
+    NO_FACE, text="no face was found in one of the pictures, or one of them cannot be read"
+)
+_TWO_FACES = attrs.evolve(MULTIPLE_FACES, text="the probe shows more than one face")
 _SEVERAL = attrs.evolve(
     MULTIPLE_FACES,
     text="the reference shows more than one face; the one most like the probe was taken",
@@ -102,7 +95,11 @@ class ComprefaceBackend(ApiKeyBackend):
     name = "compreface"
     error_table = rows(range(500, 600), _DOWN, [BodyShape.JSON_OBJECT])
     #: Whatever the server did not foresee is a 400, too, faults of its own among it: not here.
-    error_codes: ClassVar[Mapping[str, ErrorRow]] = {"10": _KEY, "20": _KEY, "26": _KEY}
+    error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
+        **dict.fromkeys(("10", "20", "26"), _KEY),
+        "28": InconclusiveRow(_NO_FACE, Charged.NO, _OWN),
+        "31": InconclusiveRow(_TWO_FACES, Charged.NO, _OWN),
+    }
     capabilities = Capabilities(
         # Ours: no document says what becomes of a similarity equal to the threshold.
         threshold_rule=ThresholdRule.AT_LEAST,
@@ -171,7 +168,6 @@ class ComprefaceBackend(ApiKeyBackend):
             ),
             backend=self.name,
             model=model,
-            billing=_FREE,
             raw=body,
         )
 
@@ -184,19 +180,6 @@ class ComprefaceBackend(ApiKeyBackend):
     def error_code(self, reply: HttpReply) -> object:
         """The code that CompreFace gives beside its message."""
         return reply.at("code")
-
-    def parse_non_200(self, call: MatchCall, reply: HttpReply) -> MatchResult | None:
-        """The result in a 400 that is about the faces: nothing was compared."""
-        warning = _ABOUT_FACES.get(str(self.error_code(reply)))
-        if reply.status != 400 or warning is None:
-            return None
-        return MatchResult(
-            decision=Decision.INCONCLUSIVE,
-            warnings=(warning,),
-            backend=self.name,
-            billing=_FREE,
-            raw=reply.json(),
-        )
 
 
 def _face(body: Any, **known: Any) -> Face:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -23,7 +23,6 @@ from facematch_core import (
     ConfigurationError,
     Decision,
     Face,
-    Ids,
     MatchResult,
     Operation,
     PermissionDenied,
@@ -32,6 +31,7 @@ from facematch_core import (
     ScaleSource,
     Score,
     Secret,
+    Threshold,
     ThresholdRule,
 )
 from facematch_core.backend import (
@@ -47,14 +47,21 @@ from facematch_core.backend import (
     decide_by_threshold,
     number,
 )
-from facematch_core.http import ErrorRow, HttpBackend, HttpReply, HttpRequest
+from facematch_core.http import (
+    ErrorRow,
+    HttpBackend,
+    HttpReply,
+    HttpRequest,
+    InconclusiveRow,
+    Steps,
+)
 
 from .credentials import Chain, signed
 
 NAME = "rekognition"
 _SCALE = f"{NAME}/similarity"
-#: FAQs, Billing: of CompareFaces only the source image counts, so a call is one image.
-_COUNTED = "AWS counts one image for each comparison"
+#: FAQs, Billing: of CompareFaces only the source image counts, so a comparison is one image.
+_COUNTED = "AWS counts one image for each comparison, and one for each detection"
 _REFUSED = "AWS counts images that were analyzed, and it refused to analyze these"
 _UNSAID = "AWS does not say whether a comparison counts that found no face"
 
@@ -64,18 +71,22 @@ _KEYS = (
 )
 _QUOTAS = ("ThrottlingException", "ProvisionedThroughputExceededException")
 _PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
-_ERRORS = {
+_ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     code: ErrorRow(error, Charged.NO, _REFUSED, text)
     for codes, error, text in (
         (_KEYS, AuthenticationFailed, "AWS does not accept the credentials"),
-        (("AccessDeniedException",), PermissionDenied, "the credentials may not call CompareFaces"),
+        (
+            ("AccessDeniedException",),
+            PermissionDenied,
+            "the credentials lack AWS's permission for this",
+        ),
         (_QUOTAS, RateLimited, "more calls than AWS takes of this account now"),
         (_PICTURES, RequestRejected, "AWS does not take these pictures"),
     )
     for code in codes
 }
-#: AWS's word where there is no face; other bad requests have it, too.
-_BAD = "InvalidParameterException"
+# Other bad requests have this code, too: this backend sends none.
+_ERRORS["InvalidParameterException"] = InconclusiveRow(NO_FACE, Charged.UNKNOWN, _UNSAID)
 
 
 class QualityFilter(enum.StrEnum):
@@ -98,9 +109,9 @@ class RekognitionBackend(HttpBackend):
     The reference is AWS's source image, of which the largest face counts, and the probe its target
     image. So each face of the probe has a similarity, and a second one gives a warning.
 
-    A call counts as one image. AWS words a picture without a face as an invalid parameter; this
-    backend sends no other, so that is `INCONCLUSIVE` with `NO_FACE`. Whether it is charged is not
-    documented, and UNKNOWN here.
+    A call counts as one image, and as two with `reference_quality`. CompareFaces words a picture
+    without a face as an invalid parameter; this backend sends no other, so that is `INCONCLUSIVE`
+    with `NO_FACE`. Whether it is charged is not documented, and UNKNOWN here.
 
     CompareFaces keeps neither pictures nor what was found in them, says the Developer Guide. The
     FAQs say that AWS may store inputs and improve its services with them, unless the account opts
@@ -120,6 +131,9 @@ class RekognitionBackend(HttpBackend):
         session_token: Goes with them, if they are temporary.
         fips: Whether to ask the endpoint with FIPS 140 modules, which some regions have.
         quality_filter: Which faces are compared at all.
+        reference_quality: Whether DetectFaces is asked about the reference first: of its face
+            CompareFaces gives no quality, pose or landmarks, and of further faces nothing. One
+            image more; without a face in the reference it ends the call.
 
     Raises:
         ConfigurationError: a setting is wrong, there is no region, or botocore is not installed.
@@ -130,7 +144,8 @@ class RekognitionBackend(HttpBackend):
     keeps_deadline: ClassVar[bool] = False
     environment_variables: ClassVar[Mapping[str, str]] = {"region": "AWS_REGION"}
     allowed_hosts = frozenset({"rekognition.*.amazonaws.com", "rekognition-fips.*.amazonaws.com"})
-    error_codes: ClassVar[Mapping[str, ErrorRow]] = _ERRORS
+    error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
+    request_id_header = "x-amzn-RequestId"
     capabilities: ClassVar[Capabilities] = Capabilities(
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=80.0,
@@ -138,7 +153,7 @@ class RekognitionBackend(HttpBackend):
         reports_faces=True,
         billed_operations=frozenset({Operation.MATCH}),
         # Guesses that a comparison does not need.
-        demographic_keys=frozenset({"Emotions", "Smile"}),
+        demographic_keys=frozenset({"AgeRange", "Gender", "Emotions", "Smile"}),
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
             max_bytes=5_242_880,
@@ -153,6 +168,7 @@ class RekognitionBackend(HttpBackend):
     session_token: Secret | None = None
     fips: bool = False
     quality_filter: QualityFilter = QualityFilter.NONE
+    reference_quality: bool = False
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -174,21 +190,35 @@ class RekognitionBackend(HttpBackend):
             raise ConfigurationError("access_key_id and secret_access_key are set together.")
         return Chain(self.aws_profile, self.region, own if own[0] else ())
 
-    def build(self, call: MatchCall) -> HttpRequest:
-        """The request for `call`, not signed yet."""
+    def steps(self, call: MatchCall) -> Steps:
+        """CompareFaces; DetectFaces before it, if it is asked for."""
+        detected: list[Any] | None = None
+        if self.reference_quality:
+            reply = yield self._request("DetectFaces", {"Image": _bytes(call.reference)})
+            detected = list(reply.json()["FaceDetails"])
+            if not detected:
+                return MatchResult(
+                    decision=Decision.INCONCLUSIVE,
+                    warnings=(attrs.evolve(NO_FACE, text="the reference shows no face"),),
+                    probe_faces=None,
+                    reference_faces=(),
+                    backend=NAME,
+                    raw=reply.json(),
+                )
+        pictures = {"SourceImage": _bytes(call.reference), "TargetImage": _bytes(call.probe)}
+        # Below a threshold AWS hides the number.
+        how = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
+        reply = yield self._request("CompareFaces", {**pictures, **how})
+        return _result(reply.json(), call.threshold, detected)
+
+    def _request(self, operation: str, body: Mapping[str, Any]) -> HttpRequest:
         return HttpRequest(
             url=f"{self.address}/",
             headers={
                 "Content-Type": "application/x-amz-json-1.1",
-                "X-Amz-Target": "RekognitionService.CompareFaces",
+                "X-Amz-Target": f"RekognitionService.{operation}",
             },
-            json={
-                "SourceImage": _bytes(call.reference),
-                "TargetImage": _bytes(call.probe),
-                # Below a threshold AWS hides the number.
-                "SimilarityThreshold": 0,
-                "QualityFilter": str(self.quality_filter),
-            },
+            json=body,
         )
 
     def sign(
@@ -203,55 +233,53 @@ class RekognitionBackend(HttpBackend):
             at=self.client.clock.now(),
         )
 
-    def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
-        """The result in an answer 200; any exception means that it cannot be read."""
-        body = reply.json()
-        faces = [_face(one["Face"], _score(one["Similarity"])) for one in body["FaceMatches"]]
-        score = max((face.similarity for face in faces if face.similarity), default=None)
-        # With the threshold 0 these are faces that could not be compared.
-        faces += [_face(one) for one in body.get("UnmatchedFaces", ())]
-        warnings = (MULTIPLE_FACES,) if len(faces) > 1 else ()
-        return MatchResult(
-            decision=decide_by_threshold(score, call.threshold),
-            score=score,
-            warnings=warnings if score else (*warnings, SCORE_UNAVAILABLE),
-            probe_faces=tuple(
-                attrs.evolve(face, compared=score is not None and face.similarity is score)
-                for face in faces
-            ),
-            reference_faces=(attrs.evolve(_face(body["SourceImageFace"]), compared=True),),
-            backend=NAME,
-            ids=_ids(reply),
-            billing=Billing(Charged.YES, _COUNTED),
-            raw=body,
-        )
-
     def error_code(self, reply: HttpReply) -> str | None:
         """The name of AWS's exception; a namespace before it and an address behind it are left."""
         body = reply.json()
         kind = body.get("__type") if isinstance(body, dict) else None
         return None if kind is None else str(kind).rpartition("#")[2].partition(":")[0]
 
-    def parse_non_200(self, call: MatchCall, reply: HttpReply) -> MatchResult | None:
-        """The result in a 400 about the faces: nothing was compared."""
-        if reply.status != 400 or self.error_code(reply) != _BAD:
-            return None
-        return MatchResult(
-            decision=Decision.INCONCLUSIVE,
-            warnings=(attrs.evolve(NO_FACE, tag=_BAD),),
-            backend=NAME,
-            ids=_ids(reply),
-            billing=Billing(Charged.UNKNOWN, _UNSAID),
-            raw=reply.json(),
-        )
+
+def _result(body: Any, threshold: Threshold | None, detected: Sequence[Any] | None) -> MatchResult:
+    """What CompareFaces says, and before it DetectFaces; any exception means it is unreadable."""
+    probes = [_face(one["Face"], _score(one["Similarity"])) for one in body["FaceMatches"]]
+    score = max((face.similarity for face in probes if face.similarity), default=None)
+    # With the threshold 0 these are faces that could not be compared.
+    probes += [_face(one) for one in body.get("UnmatchedFaces", ())]
+    references = [_face(body["SourceImageFace"])]
+    if detected is not None:
+        # The largest one counts, and is the one that was compared.
+        references = sorted(map(_face, detected), key=_area, reverse=True)
+        body = {**body, "FaceDetails": detected}
+    warnings = [
+        attrs.evolve(MULTIPLE_FACES, text=f"the {name} shows more than one face")
+        for name, faces in (("probe", probes), ("reference", references))
+        if len(faces) > 1
+    ]
+    return MatchResult(
+        decision=decide_by_threshold(score, threshold),
+        score=score,
+        warnings=(*warnings, *([] if score else [SCORE_UNAVAILABLE])),
+        probe_faces=tuple(
+            attrs.evolve(face, compared=score is not None and face.similarity is score)
+            for face in probes
+        ),
+        reference_faces=tuple(
+            attrs.evolve(face, compared=place == 0) for place, face in enumerate(references)
+        ),
+        backend=NAME,
+        billing=Billing(Charged.YES, _COUNTED),
+        raw=body,
+    )
 
 
 def _bytes(image: Image) -> dict[str, str]:
     return {"Bytes": base64.b64encode(image.data).decode("ascii")}
 
 
-def _ids(reply: HttpReply) -> Ids:
-    return Ids(vendor=reply.headers.get("x-amzn-RequestId"))
+def _area(face: Face) -> float:
+    box = face.box
+    return 0.0 if box is None else (box.right - box.left) * (box.bottom - box.top)
 
 
 def _score(similarity: object) -> Score | None:

@@ -214,6 +214,54 @@ def test_faces_have_their_details(verifier):
     assert set(face.quality) == {"Brightness", "Sharpness"}
 
 
+@pytest.fixture
+def curious(mock):
+    """It asks about the reference first."""
+    settings = {"region": "eu-west-1", "base_url": mock.url, "reference_quality": True, **KEYS}
+    with FaceVerifier(RekognitionBackend(**settings)) as opened:
+        yield opened
+
+
+def test_the_quality_of_the_reference_costs_an_image_more(curious, verifier, mock):
+    pictures = CARDS["p1-again"].data, CARDS["p1"].data
+    result = curious.verify(*pictures)
+    (face,) = result.reference_faces
+    assert set(face.quality) == {"Brightness", "Sharpness"}
+    assert set(face.pose) == {"Roll", "Yaw", "Pitch"}
+    assert face.compared
+    assert (result.billing.charges, len(mock.control.charges())) == (2, 2)
+    assert result.score == verifier.verify(*pictures).score
+    assert set(result.raw) >= {"FaceMatches", "FaceDetails"}
+
+
+def test_a_reference_without_a_face_is_compared_with_nobody(curious, mock):
+    result = curious.verify(CARDS["p1"].data, CARDS["no-face"].data)
+    assert result.decision is Decision.INCONCLUSIVE
+    assert result.warnings[0].text == "the reference shows no face"
+    assert (result.billing.charges, len(mock.control.charges())) == (1, 1)
+
+
+def test_what_was_charged_before_an_unknown_price_is_said(curious, mock):
+    result = curious.verify(CARDS["no-face"].data, CARDS["p1"].data)
+    assert result.decision is Decision.INCONCLUSIVE
+    assert result.billing.charged is Charged.UNKNOWN
+    assert "charges of earlier requests of the call: 1" in result.billing.ground
+
+
+def test_a_second_face_of_the_reference_is_seen(curious):
+    """CompareFaces alone says nothing of it; the largest face is the one that was compared."""
+    result = curious.verify(CARDS["p1"].data, CARDS["two-faces"].data)
+    assert result.is_match
+    assert [warning.text for warning in result.warnings] == [
+        "the reference shows more than one face"
+    ]
+    assert [face.compared for face in result.reference_faces] == [True, False]
+    first, second = (face.box for face in result.reference_faces)
+    assert (first.right - first.left) * (first.bottom - first.top) >= (
+        (second.right - second.left) * (second.bottom - second.top)
+    )
+
+
 def test_the_quality_filter_is_sent(mock):
     """And named in the journal; a wrong one is refused when it is opened."""
     settings = {"region": "eu-west-1", "base_url": mock.url, **KEYS}

@@ -13,3 +13,21 @@ class TestContract(BackendContract):
     def simulator(self):
         with RekognitionSimulator() as simulator:
             yield simulator
+
+
+class WithQuality(RekognitionSimulator):
+    """Each call detects the faces of the reference first."""
+
+    steps = 2
+
+    def keys(self):
+        return {**super().keys(), "reference_quality": True}
+
+
+class TestContractInTwoRequests(BackendContract):
+    """With DetectFaces before each comparison."""
+
+    @pytest.fixture
+    def simulator(self):
+        with WithQuality() as simulator:
+            yield simulator

@@ -179,7 +179,7 @@ def test_everything_is_signed_over_the_bytes_that_are_sent():
     backend = RekognitionBackend(region="eu-west-1", **own)
     picture = Image.from_bytes(P1)
     call = MatchCall(probe=picture, reference=picture)
-    request = backend.sign(backend.build(call), call)
+    request = backend.sign(next(backend.steps(call)), call)
     assert set(json.loads(request.body)) >= {"SourceImage", "TargetImage"}
     words = request.headers["Authorization"].reveal()
     names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
