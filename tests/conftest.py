@@ -23,7 +23,7 @@ from fakes import FakeBackend
 
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
-from facematch_deepvue import _tokens
+from facematch_deepvue import tokens
 
 pytest_plugins = ["brief"]
 
@@ -146,7 +146,7 @@ def _no_tokens_of_other_tests(monkeypatch):
     Each mock makes the same client from the same seed, and a test that failed, or whose backend
     waits for the garbage collector, would hand a token to the next that this one's mock refuses.
     """
-    monkeypatch.setattr(_tokens, "_SHARED", type(_tokens._SHARED)())
+    monkeypatch.setattr(tokens, "_SHARED", type(tokens._SHARED)())
 
 
 @pytest.fixture

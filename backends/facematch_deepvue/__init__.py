@@ -4,24 +4,19 @@ What Deepvue's pages leave open (what its numbers mean, what it charges for) is 
 None, and is never guessed.
 """
 
-from typing import TYPE_CHECKING
-
-from facematch_core.lazy import lazy_names
-
-if TYPE_CHECKING:
-    from ._backend import DeepvueBackend
-    from ._errors import NoVerdict
-    from ._line import WalletBalance
-    from ._words import (
-        LIVENESS_SCALE,
-        RATES,
-        SCALES,
-        ApiVersion,
-        ImageForm,
-        Meaning,
-        Plan,
-        Scale,
-    )
+from .backend import DeepvueBackend
+from .wire import (
+    LIVENESS_SCALE,
+    RATES,
+    SCALES,
+    ApiVersion,
+    ImageForm,
+    Meaning,
+    NoVerdict,
+    Plan,
+    Scale,
+    WalletBalance,
+)
 
 __all__ = [
     "LIVENESS_SCALE",
@@ -36,14 +31,3 @@ __all__ = [
     "Scale",
     "WalletBalance",
 ]
-
-#: Where each public name lives. A name is imported when it is first used.
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "_backend": "DeepvueBackend",
-        "_errors": "NoVerdict",
-        "_line": "WalletBalance",
-        "_words": "LIVENESS_SCALE RATES SCALES ApiVersion ImageForm Meaning Plan Scale",
-    },
-)

@@ -9,6 +9,7 @@ from money.lines import PAID, World
 from money.stories import FAULTS, UNREADABLE, Breakage
 
 from facematch_core import Charged, EventKind, FaceMatchError, FaceVerifier, Failover, VendorError
+from facematch_core.http import HttpRequest
 from facematch_core.models import Environment
 from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
 from facematch_core.store import BudgetKey, MemoryStore
@@ -104,7 +105,7 @@ class Asked:
         if vendor == "deepvue":
             # Backends of one client share its token.
             other = self.world.backend(vendor)
-            other._tokens.get(other._line._log_in, self.world.clock, None)
+            other.sign(HttpRequest(url=other.address), call=None)
 
     def once(self):
         """One call."""

@@ -142,6 +142,9 @@ def parsed(make_call):
         backend = DeepvueBackend(**own | settings)
         reply = HttpReply(status=200, body=json.dumps(whole).encode())
         call = make_call(Operation.LIVENESS if live else Operation.MATCH, threshold)
-        return backend.parse(call, reply)
+        outcome = backend.read_reply(call, reply)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     return parse

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Charged, errors
-from facematch_core.http import BodyShape, HttpReply
+from facematch_core import Charged, Secret, errors
+from facematch_core.http import HttpReply
 from facematch_core.testing import ManualClock
-from facematch_deepvue import _errors
-from facematch_deepvue._errors import Speaks, error_of, row_of
+from facematch_deepvue import DeepvueBackend
+from facematch_deepvue.wire import error_of, said
 
 NO, UNKNOWN, YES = Charged.NO, Charged.UNKNOWN, Charged.YES
 NOW = ManualClock().now()
@@ -19,6 +19,13 @@ NOW = ManualClock().now()
 def reply(status, body, **headers):
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     return HttpReply(status=status, body=text, headers=headers)
+
+
+@pytest.fixture
+def refused(make_call):
+    """The error that a caller gets for an answer."""
+    backend = DeepvueBackend(client_id="client-1", client_secret="secret-1")
+    return lambda reply: backend.read_reply(make_call(), reply)
 
 
 CASES = [
@@ -72,18 +79,45 @@ def test_what_an_answer_means(open_backend, deepvue, make_call, case):
     assert len(deepvue.asked("/v1/facematch")) == (2 if again else 1)
 
 
+def test_a_wrong_address_or_version(refused):
+    """The settings to look at are named."""
+    for status in (404, 405):
+        assert "check base_url and api_version" in str(refused(reply(status, {"detail": "no"})))
+
+
+ABOUT_CREDENTIALS = [
+    "Inactive client_id",
+    "Not authenticated",
+    "Could not validate credentials",
+    "Invalid client_id",
+    "Invalid client_id or client_secret, access Denied",
+    "Authorization failure",
+    "Incorrect client_id or client_secret",
+    "Not a valid token",
+]
+
+
+@pytest.mark.parametrize("text", ABOUT_CREDENTIALS)
+def test_deepvue_s_texts_about_credentials(refused, text):
+    """Whichever of the two statuses they come with; after a 422 they are about the request."""
+    for status in (400, 403):
+        assert type(refused(reply(status, {"detail": text}))) is errors.AuthenticationFailed
+    assert type(refused(reply(422, {"detail": text}))) is errors.RequestRejected
+
+
 def test_no_answer_to_a_free_call_is_charged():
     """Nor is it ever unknown whether it was; whatever the status, the body and its words."""
+    bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
     for status in range(100, 1000):
-        for shape in BodyShape:
-            for speaks in Speaks:
-                row = row_of(status, shape, speaks, free=True)
-                assert row.charged is NO
-                assert not issubclass(row.error, errors.OutcomeUnknown)
+        for body in bodies:
+            error = error_of(reply(status, body), now=NOW, free=True)
+            assert error.billing.charged is NO
+            assert "a call for a token or for the balance" in error.billing.ground
+            assert not isinstance(error, errors.OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
-    ("body", "said", "fields"),
+    ("body", "words", "fields"),
     [
         ({"detail": "Bad Request", "message": "other"}, "Bad Request", {}),
         ({"details": "Bad Request"}, "Bad Request", {}),
@@ -112,21 +146,21 @@ def test_no_answer_to_a_free_call_is_charged():
         ({"detail": {"a": 1}}, '{"detail": {"a": 1}}', {}),
     ],
 )
-def test_the_words_of_an_answer(body, said, fields):
+def test_the_words_of_an_answer(refused, body, words, fields):
     """The first that is there of detail, details, message and data.message; else the body."""
-    told = reply(422, body)
-    assert _errors.said(told) == (said, fields)
-    error = error_of(told, now=NOW)
-    assert said in str(error)
+    answer = reply(422, body)
+    assert said(answer) == (words, fields)
+    error = refused(answer)
+    assert words in str(error)
     assert "AAAA" not in str(error)
     if isinstance(error, errors.RequestRejected):
         assert error.field_errors == fields
 
 
-def test_a_body_that_repeats_everything():
+def test_a_body_that_repeats_everything(refused):
     """What looks like a key or a picture is masked before it is shortened."""
     echo = {"echo": "a " * 95 + "key4f7e1c2ab94f7e1c2ab94f7e1c2ab9", "image": "/9j/4AAQ" * 500}
-    text = str(error_of(reply(500, echo), now=NOW))
+    text = str(refused(reply(500, echo)))
     assert "4f7e" not in text
     assert "/9j" not in text
 
@@ -144,41 +178,52 @@ PIECE = "/9j/4AAQSkZJRgABAQAAAQ" * 8
         {"transaction_id": PIECE.replace("/", "")[:90], "message": PIECE},
     ],
 )
-def test_no_piece_of_an_echoed_picture(body):
+def test_no_piece_of_an_echoed_picture(refused, body):
     """Neither the message nor an attribute of the error repeats what was sent."""
-    error = error_of(reply(422, body), now=NOW)
-    told = repr(vars(error)) + str(error)
+    error = refused(reply(422, body))
+    shown = repr(vars(error)) + str(error)
     assert isinstance(error, errors.RequestRejected)
-    assert "4AAQ" not in told
+    assert "4AAQ" not in shown
     assert error.ids.vendor is None
 
 
-def test_fields_whose_names_were_masked():
+def test_fields_whose_names_were_masked(refused):
     """They share an entry, and none of their texts is lost; each is short and on one line."""
     names = ("x1" * 20, "y2" * 20)
     faults = [{"loc": [name], "msg": f"no\n{name} " + "ab " * 200} for name in names]
-    fields = error_of(reply(422, {"detail": faults}), now=NOW).field_errors
+    fields = refused(reply(422, {"detail": faults})).field_errors
     assert list(fields) == ["***"]
     assert [text[:9] for text in fields["***"]] == ["no *** ab"] * 2
     assert all(len(text) <= 200 for text in fields["***"])
 
 
-@pytest.mark.parametrize("told", ["a" * 64, "0b5c0d0e-1111-4222-8333-444455556666"])
-def test_an_id_looks_like_one(told):
+@pytest.mark.parametrize("found", ["a" * 64, "0b5c0d0e-1111-4222-8333-444455556666"])
+def test_an_id_looks_like_one(refused, found):
     """Up to 64 letters, digits and dashes: that is more than any page shows."""
-    assert error_of(reply(422, {"transaction_id": told}), now=NOW).ids.vendor == told
+    assert refused(reply(422, {"transaction_id": found})).ids.vendor == found
 
 
-def test_the_id_of_a_refused_call():
-    """The envelope tells one also of errors."""
-    assert error_of(reply(422, {"transaction_id": "t-9"}), now=NOW).ids.vendor == "t-9"
-    assert error_of(reply(422, {"detail": "no"}), now=NOW).ids.vendor is None
+def test_the_id_of_a_refused_call(refused):
+    """The envelope has one also for errors."""
+    assert refused(reply(422, {"transaction_id": "t-9"})).ids.vendor == "t-9"
+    assert refused(reply(422, {"detail": "no"})).ids.vendor is None
 
 
-def test_a_header_that_asks_to_wait():
+def test_a_header_that_asks_to_wait(refused):
     """None is documented; one that comes is kept."""
-    assert error_of(reply(429, {}, **{"Retry-After": "7"}), now=NOW).retry_after_s == 7
-    assert error_of(reply(429, {}), now=NOW).retry_after_s is None
+    assert refused(reply(429, {}, **{"Retry-After": "7"})).retry_after_s == 7
+    assert refused(reply(429, {})).retry_after_s is None
+
+
+def test_the_fields_of_a_login_are_not_the_caller_s():
+    """What a login says of them is in the message alone, masked; a caller has set none of them."""
+    faults = [{"loc": ["body", "client_secret"], "msg": "secret-1 is wrong"}]
+    answer = HttpReply(
+        status=422, body=json.dumps({"detail": faults}).encode(), secrets=(Secret("secret-1"),)
+    )
+    error = error_of(answer, now=NOW, free=True)
+    assert (error.field_errors, "secret-1" in str(error)) == ({}, False)
+    assert "body.client_secret: *** is wrong" in str(error)
 
 
 @given(

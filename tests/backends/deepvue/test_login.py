@@ -10,7 +10,7 @@ import requests
 from fakes import picture, together
 
 import facematch_core as fm
-from facematch_deepvue import DeepvueBackend, _tokens
+from facematch_deepvue import DeepvueBackend, tokens
 
 LOGIN, MATCH = "/v1/authorize", "/v1/facematch"
 TOO_LATE = (403, {"detail": "Not a valid token"})
@@ -137,10 +137,12 @@ FAILURES = [
     (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
     (502, b"<html>Bad Gateway</html>", fm.VendorUnavailable),
     (503, b"", fm.VendorUnavailable),
+    (300, b"", fm.RequestRejected),
     (302, b"", fm.RequestRejected),
     (303, b"<html>", fm.RequestRejected),
     (308, {}, fm.RequestRejected),
     (204, b"", fm.UnexpectedResponse),
+    (299, b"", fm.UnexpectedResponse),
     (200, b"no json", fm.UnexpectedResponse),
     (200, {}, fm.UnexpectedResponse),
     (200, {"access_token": None}, fm.UnexpectedResponse),
@@ -250,12 +252,12 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
             waiting.release()
             return super().wait(timeout)
 
-    class Flight(_tokens.Flight):
+    class Flight(tokens.Flight):
         def __init__(self):
             super().__init__()
             self.over = Counted()
 
-    monkeypatch.setattr(_tokens, "Flight", Flight)
+    monkeypatch.setattr(tokens, "Flight", Flight)
     deepvue.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
     deepvue.answers(LOGIN, (401, WRONG))
     backend = open_backend()

@@ -114,12 +114,20 @@ def test_what_is_declared_follows_the_settings():
 
 def test_rates():
     """The plan's three windows; the slowest plan unless another is named."""
+    published = {
+        "starter": (1, 30, 1_000),
+        "business": (2, 100, 10_000),
+        "growth": (5, 500, 20_000),
+        "enterprise": (17, 1_000, 50_000),
+    }
+    for plan, (second, minute, day) in published.items():
+        assert DeepvueBackend(**KEYS, plan=plan).capabilities.rate_windows == (
+            RateWindow(second, 1.0),
+            RateWindow(minute, 60.0),
+            RateWindow(day, 86_400.0),
+        )
+    assert set(RATES) == set(published)
     assert DeepvueBackend(**KEYS).capabilities.rate_windows == RATES[Plan.STARTER]
-    assert DeepvueBackend(**KEYS, plan="enterprise").capabilities.rate_windows == (
-        RateWindow(17, 1.0),
-        RateWindow(1_000, 60.0),
-        RateWindow(50_000, 86_400.0),
-    )
 
 
 def test_the_version_of_the_interface_is_another_thing():

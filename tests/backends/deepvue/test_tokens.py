@@ -2,14 +2,20 @@
 
 import os
 import signal
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
 from facematch_core import Charged, Secret
-from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
-from facematch_deepvue import _errors, _tokens
+from facematch_core.errors import (
+    DeadlineExceeded,
+    OutcomeUnknown,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
+from facematch_deepvue import tokens, wire
 
 KEY = ("https://production.deepvue.tech", Secret("client-1"), Secret("secret-1"))
 
@@ -22,29 +28,40 @@ def test_two_that_open_at_once_share_a_token(monkeypatch):
         def get(self, key, default=None):
             found = super().get(key, default)
             if not others:
-                others.append(pool.submit(_tokens.tokens_of, *KEY))
+                others.append(pool.submit(tokens.shared_tokens, *KEY))
                 wait(others, timeout=0.2)
             return found
 
-    monkeypatch.setattr(_tokens, "_SHARED", Slow())
+    monkeypatch.setattr(tokens, "_SHARED", Slow())
     with ThreadPoolExecutor(1) as pool:
-        first = _tokens.tokens_of(*KEY)
+        first = tokens.shared_tokens(*KEY)
         assert others[0].result(timeout=30) is first
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_while_a_backend_is_opened():
-    """The child has a lock of its own, which nobody holds."""
-    with _tokens._TURN.lock:
+    """The fork waits until nobody holds the lock, so that the child finds it free."""
+    held, go = threading.Event(), threading.Event()
+
+    def opening():
+        with tokens._LOCK:
+            held.set()
+            go.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(opening)
+        assert held.wait(30)
+        threading.Timer(0.1, go.set).start()
         child = os.fork()
         if child == 0:
             try:
                 signal.alarm(20)  # ends the child if it waits for a thread of its parent
-                _tokens.tokens_of(*KEY)
+                tokens.shared_tokens(*KEY)
                 os._exit(0)
             finally:
                 os._exit(2)
+    assert go.is_set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
@@ -53,7 +70,7 @@ def test_a_fork_while_a_backend_is_opened():
 )
 def test_a_deadline_that_runs_out_in_a_login_is_no_outage(late):
     """Before its first byte or after it: not to be repeated, and nothing for a breaker."""
-    error = _errors.unanswered(late)
+    error = wire.unanswered(late)
     assert (type(error), error.billing.charged) == (VendorUnavailable, Charged.NO)
     assert not error.retryable
 
@@ -61,6 +78,15 @@ def test_a_deadline_that_runs_out_in_a_login_is_no_outage(late):
 @pytest.mark.parametrize("gone", [OutcomeUnknown("reset"), VendorUnavailable("no way")])
 def test_a_login_that_does_not_come_through_is_an_outage(gone):
     """Nothing of the face call has left, so it may be repeated by whoever has set retries."""
-    error = _errors.unanswered(gone)
+    error = wire.unanswered(gone)
     assert (type(error), error.billing.charged) == (VendorUnavailable, Charged.NO)
     assert error.retryable
+
+
+def test_an_answer_that_cannot_be_read_costs_nothing():
+    """What the client says of charging is about face calls."""
+    error = wire.unanswered(
+        UnexpectedResponse("It answered 200. It counts as charged.", status_code=200)
+    )
+    assert (type(error), error.billing.charged) == (UnexpectedResponse, Charged.NO)
+    assert (error.message, error.status_code) == ("It answered 200.", 200)

@@ -1,7 +1,5 @@
 """Decisions: the table of yes or no, score and threshold, row by row, and what holds for all."""
 
-from typing import get_args
-
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -10,13 +8,13 @@ from facematch_core import (
     Decision,
     LivenessDecision,
     ScaleSource,
+    Score,
     Severity,
     ThresholdRule,
     ThresholdSource,
     WarningCode,
 )
 from facematch_core.errors import UnexpectedResponse
-from facematch_deepvue import Scale, _verdict, _wire
 
 LOW = WarningCode.LOW_SIMILARITY
 UNAVAILABLE = WarningCode.SCORE_UNAVAILABLE
@@ -165,13 +163,6 @@ def test_a_verdict_alone_is_no_fault(parsed):
     assert denied.text == "Deepvue says that the face is not live."
 
 
-def test_the_table_is_whole():
-    """Every yes or no stands to every threshold in one way."""
-    assert set(_verdict.TABLE) == {
-        (yes, held) for yes in (True, False) for held in get_args(_verdict.Held)
-    }
-
-
 def test_how_the_scale_is_known(parsed):
     """Assumed unless it is set, and of no scale at all without a score."""
     data = {"match": True, "confidence": 98}
@@ -233,7 +224,7 @@ def test_a_threshold_only_tightens(parsed, match, told, settings, threshold):
     data = {"match": match, "confidence": told}
     try:
         free = parsed(data, **settings)
-    except ValueError:
+    except UnexpectedResponse:
         assume(False)
     held = parsed(data, threshold=threshold, **settings)
     assert ORDER[held.decision] <= ORDER[free.decision]
@@ -253,12 +244,31 @@ def test_a_higher_threshold_is_no_easier(parsed, low, high, told):
         assert parsed(data, threshold=low).decision is MATCH
 
 
+@pytest.mark.parametrize("scale", ["percent", "fraction"])
+def test_the_ends_of_a_scale_are_on_it(parsed, scale):
+    """And nothing beyond them: it is neither clamped nor read on another scale."""
+    most = 100 if scale == "percent" else 1
+    for told, value in ((0, 0), (most, 100)):
+        assert parsed({"match": True, "confidence": told}, confidence_scale=scale).score == Score(
+            value, "deepvue/v1"
+        )
+    for told in (-0.01, most + 0.01):
+        with pytest.raises(UnexpectedResponse, match="cannot be read"):
+            parsed({"match": True, "confidence": told}, confidence_scale=scale)
+        with pytest.raises(UnexpectedResponse, match="cannot be read"):
+            parsed({"is_live": True, "score": told}, liveness_score_scale=scale)
+
+
 @given(raw=st.floats(0, 1))
-def test_fractions_are_exact_decimals(raw):
+def test_fractions_are_exact_decimals(parsed, raw):
     """As many hundredths as the number has in writing, for 0.29 is 29."""
-    assert _wire.percent(raw, Scale.FRACTION, "confidence") == pytest.approx(raw * 100)
+
+    def percent(told):
+        return parsed({"match": True, "confidence": told}, confidence_scale="fraction").score.value
+
+    assert percent(raw) == pytest.approx(raw * 100)
     hundredths = round(raw * 100)
-    assert _wire.percent(hundredths / 100, Scale.FRACTION, "confidence") == hundredths
+    assert percent(hundredths / 100) == hundredths
 
 
 JSON = st.recursive(
@@ -292,7 +302,7 @@ def test_any_answer_is_a_result_or_one_error(parsed, body, threshold, settings):
     """However odd the JSON: a match only of `match: true` in a success."""
     try:
         result = parsed(body=body, threshold=threshold, **settings)
-    except (UnexpectedResponse, ValueError):
+    except UnexpectedResponse:
         return
     data = body["data"]
     assert body.get("code") in (None, 200)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from facematch_core import Charged
+from facematch_core import Charged, Environment
 from facematch_core.errors import (
     AuthenticationFailed,
     UnexpectedResponse,
@@ -29,6 +29,8 @@ def test_a_balance(open_backend, deepvue, told, amount):
     assert request.headers["x-api-key"] == "deepvue-secret-77f0c2"
     assert request.headers["client-id"] == "deepvue-client-91ab"
     assert "Authorization" not in request.headers
+    declared = open_backend(environment="sandbox").wallet_balance()
+    assert declared.environment is Environment.SANDBOX
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import copy
 import pickle
 from datetime import UTC, datetime
 
-import attrs
 import pytest
 from fakes import picture
 
@@ -13,9 +12,6 @@ from facematch_core import (
     FaceVerifier,
     LivenessDecision,
     ScaleSource,
-    Threshold,
-    ThresholdRule,
-    ThresholdSource,
     WarningCode,
 )
 from facematch_core.errors import UnexpectedResponse
@@ -63,20 +59,6 @@ def test_a_liveness_score_as_text(parsed):
     assert doubt.text == "Deepvue sends score as text instead of a number."
 
 
-def test_the_call_of_a_result(open_backend, make_call):
-    """A result is that of one attempt; a threshold without a value leaves Deepvue's own."""
-    own = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.PROFILE)
-    result = open_backend().match(make_call(call_id="attempt-7"))
-    assert result.ids.call is None  # the verifier adds it
-    call = attrs.evolve(make_call(), threshold=own)
-    threshold = open_backend().match(call).threshold
-    assert (threshold.value, threshold.rule, threshold.source) == (
-        None,
-        ThresholdRule.VENDOR,
-        ThresholdSource.VENDOR,
-    )
-
-
 def test_an_answer_of_v2(open_backend, deepvue, make_call):
     """Without a timestamp, and on a scale of its own."""
     body = {
@@ -109,7 +91,23 @@ def test_the_sample_of_v1(parsed, code):
     assert result.score is None
 
 
-@pytest.mark.parametrize("timestamp", [None, "yesterday", 10**30, -(10**30), True, 1.5])
+@pytest.mark.parametrize(
+    ("timestamp", "moment"),
+    [
+        (1_500, datetime(1970, 1, 1, 0, 0, 1, 500_000, UTC)),
+        (-1_000, datetime(1969, 12, 31, 23, 59, 59, 0, UTC)),
+    ],
+)
+def test_a_time_in_milliseconds(parsed, timestamp, moment):
+    """In UTC, before 1970 as well."""
+    assert parsed(body={"timestamp": timestamp, "data": GOOD}).created_at == moment
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [None, "yesterday", True, 1.5, 10**14 * 3, 10**20, 10**30, -(10**30), 10**400],
+    ids=lambda one: str(one)[:24],
+)
 def test_an_odd_time_costs_no_result(parsed, timestamp):
     """It decides nothing."""
     result = parsed(body={"timestamp": timestamp, "data": GOOD})
@@ -136,7 +134,12 @@ def test_an_odd_id_costs_no_result(parsed, told):
         {"match": False, "confidence": 101},
         {"match": True, "confidence": "98%"},
         {"match": True, "confidence": "1e2"},
+        {"match": True, "confidence": "1" * 16},
+        {"match": True, "confidence": "-0.25"},
+        {"match": True, "confidence": 10**400},
+        {"match": True, "confidence": float("nan")},
         {"match": True, "confidence": [98]},
+        {"match": None, "confidence": 98},
         {"is_live": "true", "score": None},
         ["match"],
         "match",
@@ -159,6 +162,7 @@ def test_a_verdict_that_cannot_be_read(open_backend, deepvue, make_call, data):
         ({"code": 422, "data": GOOD}, (None, None)),
         ({"code": "200", "data": GOOD}, (None, None)),
         ({"sub_code": None, "data": GOOD}, (None, None)),
+        ({"sub_code": "", "data": GOOD}, (None, None)),
         ({"success": False, "data": GOOD}, (None, None)),
         ({"sub_code": "SUCCESS", "data": {**GOOD, "success": False}}, ("SUCCESS", None)),
         ({"sub_code": "SUCCESS", "data": None}, ("SUCCESS", None)),
@@ -218,7 +222,7 @@ def test_no_picture_in_what_is_kept_of_an_answer(parsed):
     result = parsed(body=body)
     assert "4AAQ" not in str(result.to_dict())
     assert result.is_match
-    assert result.raw["message"] == "*** was read"
+    assert result.raw["message"] == "data:image/jpeg;base64,*** was read"
     assert result.raw["data"] == {
         **GOOD,
         "***": 1,

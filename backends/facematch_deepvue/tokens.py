@@ -1,0 +1,147 @@
+"""The token of one client at one address, which all its backends in a process share.
+
+Whether a second login ends the first token is not documented, so there is only one: one thread
+fetches it while the others wait. It is kept in memory alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+import attrs
+
+from facematch_core import Billing, Charged, Clock, FaceMatchError, Secret, VendorUnavailable
+
+from .wire import NAME
+
+#: So long before its end a token is not used any more, in seconds: ours.
+EARLY_S = 300.0
+
+
+@attrs.frozen
+class Token:
+    """What a login gave.
+
+    Attributes:
+        secret: The token.
+        ends: When it ends, on the monotonic clock.
+    """
+
+    secret: Secret
+    ends: float
+
+
+class Flight:
+    """One login on its way: how it ended is what all who waited get."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.token: Token | None = None
+        self.error: FaceMatchError | None = None
+        # A fork copies it without the thread that would end it.
+        self.process = os.getpid()
+
+
+class Tokens:
+    """The token of one client at one address. Safe across threads and after a fork."""
+
+    def __init__(self) -> None:
+        self._token: Token | None = None
+        self._flight: Flight | None = None
+
+    def get(
+        self, fetch: Callable[[float | None], Token], clock: Clock, deadline_s: float | None
+    ) -> Token:
+        """The token, fetched if there is none that lasts.
+
+        Args:
+            fetch: Logs in within so many seconds (None for no limit). One thread at a time calls
+                it; those who wait meanwhile get the same token, or an error like its own.
+            clock: Time, for the life of the token and for the deadline.
+            deadline_s: Longest wait, in seconds; None for no limit.
+
+        Raises:
+            VendorUnavailable: the deadline ran out.
+            FaceMatchError: what `fetch` raised.
+        """
+        since = clock.monotonic()
+        while True:
+            left_s = None if deadline_s is None else deadline_s - (clock.monotonic() - since)
+            with _LOCK:
+                if self._token is not None and clock.monotonic() < self._token.ends - EARLY_S:
+                    return self._token
+                flight = self._flight
+                if flight is None or flight.process != os.getpid():
+                    flight = self._flight = Flight()
+                    break
+            if not flight.over.wait(None if left_s is None else max(0.0, left_s)):
+                raise VendorUnavailable(
+                    f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
+                    backend=NAME,
+                    billing=Billing(Charged.NO, "nothing was sent"),
+                    retryable=False,
+                )
+            if flight.token is not None:
+                return flight.token
+            if flight.error is not None:
+                # Each caller completes an error of its own.
+                raise copy.copy(flight.error)
+        return self._fetched(flight, fetch, clock, left_s)
+
+    def forget(self, secret: Secret) -> None:
+        """Not to use a token again that the vendor refused, if it is still the one in use."""
+        with _LOCK:
+            if self._token is not None and self._token.secret == secret:
+                self._token = None
+
+    def _fetched(
+        self,
+        flight: Flight,
+        fetch: Callable[[float | None], Token],
+        clock: Clock,
+        left_s: float | None,
+    ) -> Token:
+        since = clock.monotonic()
+        try:
+            token = flight.token = fetch(left_s)
+        except FaceMatchError as error:
+            # A failure that came of this caller's short deadline says nothing to the others.
+            if left_s is None or clock.monotonic() - since < left_s:
+                flight.error = copy.copy(error)
+            raise
+        else:
+            return token
+        finally:
+            with _LOCK:
+                self._token = flight.token or self._token
+                self._flight = None
+            flight.over.set()
+
+
+#: By address, client and key: a wrong key must not ride on the token of the right one. What no
+#: backend holds any more is forgotten.
+_SHARED: weakref.WeakValueDictionary[tuple[str, Secret, Secret], Tokens] = (
+    weakref.WeakValueDictionary()
+)
+
+#: For all that is shared, and never held for long: a fork waits for it.
+_LOCK = threading.Lock()
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+    )
+
+
+def shared_tokens(base_url: str, client_id: Secret, client_secret: Secret) -> Tokens:
+    """The tokens of a client at an address, of all backends that are open for it."""
+    key = (base_url, client_id, client_secret)
+    # The setdefault of a dictionary of weak references is several steps.
+    with _LOCK:
+        tokens = _SHARED.get(key)
+        if tokens is None:
+            tokens = _SHARED[key] = Tokens()
+        return tokens
