@@ -2,6 +2,11 @@
 
 Its answers mean what Didit's documents of three editions say (early 2026, July 2026, November
 2026); which one the vendor speaks is not asked and need not be known.
+
+The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
+(calls about faces), `client` (free calls of an account), `lookups` (search and age), `records`
+(what an account answers), `arguments`, `destinations`, `account`, `reconcile`. `backend` needs
+`wire` alone, and `webhooks` are beside them.
 """
 
 from typing import TYPE_CHECKING

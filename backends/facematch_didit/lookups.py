@@ -2,8 +2,8 @@
 
 Calls of `DiditAccount.search_faces` and `.estimate_age`. Neither says whether two pictures show one
 person, so each has a result of its own, and nothing joins them with a comparison. In this order:
-the results, the calls and their forms, answers into results, and the rules that every result
-passes: those of the core, and that an answer must not contradict itself.
+the results, the calls and their forms, answers into results, how they become a decision, and one
+call from its picture to its result.
 
 Sources: Didit OpenAPI, 2026-07-18; early editions: Didit's skills, early 2026. Both were read on
 2026-11-20.
@@ -23,7 +23,6 @@ from facematch_core import (
     Billing,
     CallRecord,
     Charged,
-    ConfigurationError,
     Environment,
     EnvironmentMismatch,
     Ids,
@@ -46,7 +45,8 @@ from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpClient, HttpReply, HttpRequest
 
 from . import wire
-from .wire import Faces, Verdicts, as_fields, face_request, measured, of_call, read_faces, shown
+from .client import AccountClient
+from .wire import Faces, Verdicts, as_fields, face_request, measured, of_call, read_faces
 from .words import (
     APPROVED,
     CHARGED_LOOKUP,
@@ -59,11 +59,11 @@ from .words import (
     a_list,
     a_text,
     an_object,
-    flag_or_none,
     number_or_none,
     percentage_or_none,
+    read_record,
     text_or_none,
-    time_or_none,
+    under,
     whole_or_none,
 )
 
@@ -136,9 +136,9 @@ class FoundFace:
     session_id: str | None = None
     session_number: int | None = None
     source: str | None = None
-    caller_ref: str | None = attrs.field(default=None, repr=False)
-    at: datetime | None = None
-    vendor_status: str | None = None
+    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
+    at: datetime | None = attrs.field(default=None, metadata=under("verification_date"))
+    vendor_status: str | None = attrs.field(default=None, metadata=under("status"))
     is_blocklisted: bool | None = None
     is_allowlisted: bool | None = None
 
@@ -223,6 +223,7 @@ class AgeCall(Call):
     """Estimate the age of the probe's face; `minimum_age` 0 for no verdict on it."""
 
     minimum_age: int = DEFAULT_MINIMUM_AGE
+    review_threshold: Threshold | None = None
 
     operation = Operation.AGE
 
@@ -259,24 +260,35 @@ def result(
     Raises:
         ValueError, LookupError: it is not such an answer as documented.
     """
-    if isinstance(call, SearchCall):
-        return _search_result(call, body, declared)
-    return _age_result(call, body, declared)
-
-
-def _search_result(call: SearchCall, body: object, declared: Environment | None) -> SearchResult:
     answer = an_object(body, "the body")
-    block = an_object(answer["face_search"], "face_search")
+    of_all = of_call(call, answer, declared, CHARGED_LOOKUP)
+    if isinstance(call, SearchCall):
+        return _search_result(call, an_object(answer["face_search"], "face_search"), of_all)
+    # Early in 2026 the block was called as that of a liveness check.
+    name = "age_estimation" if "age_estimation" in answer else "liveness"
+    block = an_object(answer[name], name)
+    probe = read_faces(block, "user_image")
+    estimate = AgeResult(
+        **of_all,
+        **age_verdict(block, {"probe": probe}, asked=call.minimum_age > 0),
+        minimum_age=call.minimum_age or None,
+        probe_faces=probe,
+    )
+    return judge(estimate, review_threshold=call.review_threshold)
+
+
+def _search_result(call: SearchCall, block: dict[str, Any], of_all: dict[str, Any]) -> SearchResult:
     status = a_text(block["status"], "status")
     probe = read_faces(block, "user_image")
     matches = tuple(_match(item) for item in a_list(block["matches"], "matches"))
-    warnings = (
-        *wire.warnings_of(block, {"probe": probe}),
-        *_miscounted(whole_or_none(block.get("total_matches"), "total_matches"), len(matches)),
-    )
+    warnings = wire.warnings_of(block, {"probe": probe})
+    total = whole_or_none(block.get("total_matches"), "total_matches")
+    if total not in (None, len(matches)):
+        text = f"Didit counts {total} faces, and lists {len(matches)}."
+        warnings = (*warnings, _doubt(WarningCode.OTHER, text))
     scores = [face.score for face in matches if face.score is not None]
     return SearchResult(
-        **of_call(call, answer, declared, CHARGED_LOOKUP) | {"threshold": None},
+        **of_all | {"threshold": None},
         decision=decide_search(status, warnings, matches),
         mode=call.mode,
         matches=matches,
@@ -289,59 +301,11 @@ def _search_result(call: SearchCall, body: object, declared: Environment | None)
 
 
 def _match(item: object) -> FoundFace:
-    match = an_object(item, "a match")
-    name = "similarity_percentage"
-    value = percentage_or_none(match.get(name), name)
-    return FoundFace(
-        score=None
-        if value is None
-        else Score(value, SEARCH_SCALE, raw=value, raw_name=name, source=ScaleSource.DOCUMENTED),
-        session_id=text_or_none(match.get("session_id"), "session_id"),
-        session_number=whole_or_none(match.get("session_number"), "session_number"),
-        source=text_or_none(match.get("source"), "source"),
-        caller_ref=text_or_none(match.get("vendor_data"), "vendor_data"),
-        at=time_or_none(match.get("verification_date"), "verification_date"),
-        vendor_status=text_or_none(match.get("status"), "status"),
-        is_blocklisted=flag_or_none(match.get("is_blocklisted"), "is_blocklisted"),
-        is_allowlisted=flag_or_none(match.get("is_allowlisted"), "is_allowlisted"),
-    )
-
-
-def _miscounted(total: int | None, listed: int) -> Iterable[ResultWarning]:
-    if total is not None and total != listed:
-        yield ResultWarning(
-            code=WarningCode.OTHER,
-            severity=Severity.ERROR,
-            text=f"Didit counts {total} faces, and lists {listed}.",
-        )
-
-
-#: What Didit answers, with 400 and so without a charge, if the picture has no face. There is no
-#: code for it, so the text is compared as a whole.
-NO_FACE = {"error": "No face detected in the image"}
-
-
-def no_face_result(call: SearchCall | AgeCall, reply: HttpReply) -> SearchResult | None:
-    """The result in the refusal of a search in a picture without a face; None for others.
-
-    Raises:
-        ValueError: the body is no JSON.
-    """
-    if not isinstance(call, SearchCall) or reply.status != 400 or reply.json() != NO_FACE:
-        return None
-    warning = ResultWarning(
-        code=WarningCode.NO_FACE, severity=Severity.ERROR, text=NO_FACE["error"]
-    )
-    return SearchResult(
-        decision=SearchDecision.INCONCLUSIVE,
-        mode=call.mode,
-        warnings=(warning,),
-        probe_faces=(),
-        backend=NAME,
-        ids=Ids(call=call.call_id),
-        billing=Billing(Charged.NO, wire.STATED),
-        raw=shown(dict(NO_FACE)),
-    )
+    name, score = "similarity_percentage", None
+    value = percentage_or_none(an_object(item, "a match").get(name), name)
+    if value is not None:
+        score = Score(value, SEARCH_SCALE, raw=value, raw_name=name, source=ScaleSource.DOCUMENTED)
+    return read_record(FoundFace, item, "a match", score=score)
 
 
 #: Warnings that say there is a face like it, even if none is listed.
@@ -349,24 +313,17 @@ _LIKE = {WarningCode.DUPLICATE, WarningCode.POSSIBLE_DUPLICATE}
 
 
 def decide_search(
-    status: str, warnings: Iterable[ResultWarning], matches: Iterable[FoundFace]
+    status: str, warnings: tuple[ResultWarning, ...], found: tuple[FoundFace, ...]
 ) -> SearchDecision:
-    """The decision that an answer amounts to. Whatever is unknown in it is a case for a person.
-
-    Args:
-        status: Didit's word.
-        warnings: All of them.
-        matches: The faces that were found.
-    """
-    given, found = tuple(warnings), tuple(matches)
-    codes = {warning.code for warning in given}
+    """The decision that an answer amounts to. Whatever is unknown in it is a case for a person."""
+    codes = {warning.code for warning in warnings}
     listed = {face.is_blocklisted for face in found}
     if WarningCode.BLOCKLISTED in codes or True in listed:
         return SearchDecision.BLOCKLISTED
     if WarningCode.NO_FACE in codes:
         return SearchDecision.INCONCLUSIVE
     # Documented: Didit declines for a blocklist and nothing else.
-    doubtful = status != APPROVED or any(warning.severity.is_grave for warning in given)
+    doubtful = status != APPROVED or any(warning.severity.is_grave for warning in warnings)
     if doubtful or WarningCode.POSSIBLY_BLOCKLISTED in codes or None in listed:
         return SearchDecision.REVIEW
     if found:
@@ -382,20 +339,6 @@ ESTIMATE: Verdicts[AgeDecision] = Verdicts(
     inconclusive=AgeDecision.INCONCLUSIVE,
     reasons=frozenset({WarningCode.LOW_LIVENESS, WarningCode.PRESENTATION_ATTACK}),
 )
-
-
-def _age_result(call: AgeCall, body: object, declared: Environment | None) -> AgeResult:
-    answer = an_object(body, "the body")
-    # Early in 2026 the block was called as that of a liveness check.
-    name = "age_estimation" if "age_estimation" in answer else "liveness"
-    block = an_object(answer[name], name)
-    probe = read_faces(block, "user_image")
-    return AgeResult(
-        **of_call(call, answer, declared, CHARGED_LOOKUP),
-        **age_verdict(block, {"probe": probe}, asked=call.minimum_age > 0),
-        minimum_age=call.minimum_age or None,
-        probe_faces=probe,
-    )
 
 
 def age_verdict(
@@ -415,8 +358,6 @@ def age_verdict(
     # A script of Didit's skills reads the second name.
     name = "age_estimation" if "age_estimation" in block else "estimated_age"
     age = number_or_none(block.get(name), name)
-    if age is not None and age < 0:
-        raise ValueError(f"{name} is below 0")
     decision = decide_age(
         status, warnings, scored=score is not None, aged=age is not None, asked=asked
     )
@@ -429,27 +370,19 @@ def age_verdict(
 
 
 def decide_age(  # noqa: PLR0911 - a ladder
-    status: str, warnings: Iterable[ResultWarning], *, scored: bool, aged: bool, asked: bool
+    status: str, warnings: tuple[ResultWarning, ...], *, scored: bool, aged: bool, asked: bool
 ) -> AgeDecision:
-    """The decision that an answer amounts to.
+    """The decision that an answer amounts to; `asked` says whether a minimum age was asked for.
 
     Two rules with opposite edges are in one answer: a liveness score *at* its threshold declines,
     an age *at* the minimum age does not.
-
-    Args:
-        status: Didit's word.
-        warnings: All of them.
-        scored: Whether there is a liveness score.
-        aged: Whether there is an age.
-        asked: Whether a minimum age was asked for.
     """
-    given = tuple(warnings)
-    codes = {warning.code for warning in given}
+    codes = {warning.code for warning in warnings}
     if WarningCode.NO_FACE in codes:
         return AgeDecision.INCONCLUSIVE
     if status == APPROVED:
         # Documented: any grave warning declines, and an approval has a score and an age.
-        grave = any(warning.severity.is_grave for warning in given)
+        grave = any(warning.severity.is_grave for warning in warnings)
         passed = AgeDecision.OLD_ENOUGH if asked else AgeDecision.ESTIMATED
         return passed if scored and aged and not grave else AgeDecision.REVIEW
     if status != DECLINED:
@@ -466,85 +399,43 @@ def decide_age(  # noqa: PLR0911 - a ladder
     return AgeDecision.REVIEW
 
 
-# The rules. Each turns a pass into REVIEW, never the other way round.
+def judge(result: AgeResult, *, review_threshold: Threshold | None) -> AgeResult:
+    """`result` by the rules of its call, each of which turns a pass into REVIEW.
 
-L = TypeVar("L", bound="SearchResult | AgeResult")
-
-#: The decisions that a program may act upon alone.
-_PASSES: dict[type[Result], frozenset[enum.StrEnum]] = {
-    SearchResult: frozenset({SearchDecision.CLEAR, SearchDecision.FOUND}),
-    AgeResult: frozenset({AgeDecision.OLD_ENOUGH, AgeDecision.ESTIMATED}),
-}
-
-
-def judge(result: L, *, review_threshold: Threshold | None, minimum_age: int = 0) -> L:
-    """`result` by the rules that hold for every vendor.
-
-    A pass becomes REVIEW if the answer contradicts itself or what was asked, if it carries a grave
-    warning, or if its score is not above `review_threshold`.
+    That is so if its age or its liveness score does not support it, or if the score is not above
+    `review_threshold`. (`decide_age` has seen to it that a pass has both.)
 
     Args:
-        result: With the threshold that was asked for.
-        review_threshold: That of liveness, of an estimation of age; None for none.
-        minimum_age: That which was asked for, of an estimation of age; 0 for none.
+        result: With the threshold and the minimum age that were asked for.
+        review_threshold: Of liveness; None for none.
     """
     result = attrs.evolve(result, review_threshold=review_threshold)
-    if result.decision not in _PASSES[type(result)]:
+    if result.decision not in (AgeDecision.OLD_ENOUGH, AgeDecision.ESTIMATED):
         return result
-    if isinstance(result, SearchResult):
-        doubt = _doubt_of_search(result)
-    else:
-        doubt = _doubt_of_age(result, minimum_age)
-    warnings = result.warnings
-    if doubt is not None and all(warning.code is not doubt.code for warning in warnings):
-        warnings += (doubt,)
     score = None if result.score is None else result.score.value
-    low = review_threshold is not None and not review_threshold.passes(score)
-    if doubt is None and not low and not any(warning.severity.is_grave for warning in warnings):
+    threshold = None if result.threshold is None else result.threshold.value
+    text = ""
+    if result.age is None or result.age < (result.minimum_age or 0):
+        text = f"The answer is a pass, but the age {result.age} is below {result.minimum_age}."
+    elif threshold is not None and (score is None or score < threshold):
+        text = f"The answer is a pass, but its score {score} is below {threshold:g}."
+    elif review_threshold is None or review_threshold.passes(score):
         return result
-    if isinstance(result, SearchResult):
-        return attrs.evolve(result, decision=SearchDecision.REVIEW, warnings=warnings)
-    return attrs.evolve(result, decision=AgeDecision.REVIEW, warnings=warnings)
+    doubts = (_doubt(WarningCode.THRESHOLD_CONFLICT, text),) if text else ()
+    return attrs.evolve(result, decision=AgeDecision.REVIEW, warnings=(*result.warnings, *doubts))
 
 
 def _doubt(code: WarningCode, text: str) -> ResultWarning:
     return ResultWarning(code=code, severity=Severity.ERROR, text=text)
 
 
-def _doubt_of_search(result: SearchResult) -> ResultWarning | None:
-    lists = {face.is_blocklisted for face in result.matches}
-    if True in lists:
-        return _doubt(WarningCode.BLOCKLISTED, "A face that was found is on a blocklist.")
-    if None in lists:
-        return _doubt(WarningCode.OTHER, "It leaves open whether a face is on a blocklist.")
-    if (result.decision is SearchDecision.CLEAR) is bool(result.matches):
-        return _doubt(
-            WarningCode.OTHER, f"It is {result.decision}, with {len(result.matches)} faces."
-        )
-    return None
-
-
-def _doubt_of_age(result: AgeResult, minimum_age: int) -> ResultWarning | None:
-    age, score, conflict = result.age, result.score, WarningCode.THRESHOLD_CONFLICT
-    threshold = None if result.threshold is None else result.threshold.value
-    if age is None:
-        return _doubt(WarningCode.AGE_UNKNOWN, "The answer is a pass without an age.")
-    if age < minimum_age:
-        return _doubt(
-            conflict, f"The answer is a pass, but the age {age:g} is below {minimum_age}."
-        )
-    if (result.decision is AgeDecision.ESTIMATED) is (minimum_age > 0):
-        return _doubt(conflict, "The answer does not fit the minimum age that was asked for.")
-    if threshold is not None and score is None:
-        text = f"The answer is a pass without a score to compare with {threshold:g}."
-        return _doubt(WarningCode.SCORE_UNAVAILABLE, text)
-    if threshold is not None and score is not None and score.value < threshold:
-        text = f"The answer is a pass, but its score {score.value:g} is below {threshold:g}."
-        return _doubt(conflict, text)
-    return None
-
-
 # One call, from its picture to the result.
+
+L = TypeVar("L", bound="SearchResult | AgeResult")
+
+#: What Didit answers to a search, with 400 and so without a charge, if the picture has no face.
+#: There is no code for it, so the text is compared as a whole.
+NO_FACE = {"error": "No face detected in the image"}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -552,11 +443,9 @@ class Lookups(wire.Connection, HttpBackend):
     """Makes both calls over the connections of an account, as a verifier makes those of a backend.
 
     Args:
-        given_client: What sends.
+        account: What sends the free calls of the account.
         budget: What the calls may cost; None for no limit.
         keep_demographics: Whether guesses about people stay in results.
-        account_left_s: Seconds that are left for all calls of the account; None for no end. It
-            raises `VendorUnavailable` if none are.
     """
 
     name = NAME
@@ -566,24 +455,16 @@ class Lookups(wire.Connection, HttpBackend):
         billed_operations=frozenset({Operation.SEARCH, Operation.AGE}),
     )
 
-    given_client: HttpClient
+    account: AccountClient
     budget: Budget | None = None
     keep_demographics: bool = False
-    account_left_s: Callable[[], float | None]
 
-    def search(self, call: SearchCall) -> SearchResult:
-        """Make a search; the errors are those of `DiditAccount.search_faces`."""
-        return self._made(call, SearchResult, None, 0)
-
-    def estimate(self, call: AgeCall, review_threshold: Threshold | None) -> AgeResult:
-        """Make an estimation of age; the errors are those of `DiditAccount.estimate_age`."""
-        return self._made(call, AgeResult, review_threshold, call.minimum_age)
-
-    def _made(self, call: Call, kind: type[L], review: Threshold | None, minimum_age: int) -> L:
+    def made(self, call: SearchCall | AgeCall, kind: type[L]) -> L:
+        """Make a call; the errors are those of `DiditAccount.search_faces`."""
         clock = self.client.clock
         started = clock.monotonic()
         until = None if call.deadline_s is None else started + call.deadline_s
-        self._check_environment()
+        self.account.check_environment(self.address)
         call = attrs.evolve(call, probe=_prepared(call.probe))
         record = CallRecord(
             id=call.call_id,
@@ -593,15 +474,14 @@ class Lookups(wire.Connection, HttpBackend):
             kept=call.retention is Retention.KEEP,
             caller_ref=call.caller_ref,
             threshold=call.threshold,
-            review_threshold=review,
+            review_threshold=call.review_threshold if isinstance(call, AgeCall) else None,
         )
         leave = self._enter_budget(record, until)
         sent: list[bool] = []
         try:
-            call = attrs.evolve(
-                call, deadline_s=self._left_s(until), on_sent=lambda: sent.append(True)
-            )
-            answer = self._finished(self.ask(call, kind), call, review, minimum_age)
+            deadline_s = self._left_s(until)
+            call = attrs.evolve(call, deadline_s=deadline_s, on_sent=lambda: sent.append(True))
+            answer = self._finished(self.ask(call, kind), call)
         except BaseException as error:
             if isinstance(error, VendorError):
                 error.ids = attrs.evolve(error.ids, call=record.id)
@@ -612,18 +492,7 @@ class Lookups(wire.Connection, HttpBackend):
         leave(answer, True)
         return attrs.evolve(answer, elapsed_s=max(0.0, clock.monotonic() - started))
 
-    def _check_environment(self) -> None:
-        if self.environment is Environment.MOCK and Environment.MOCK not in self.environments:
-            raise EnvironmentMismatch(
-                "The account is set to mock, but its address is the real vendor's: nothing was "
-                "sent. Set base_url to the address of the mock.",
-                environment=Environment.PRODUCTION,
-                billing=Billing(Charged.NO, "nothing was sent"),
-            )
-
-    def _enter_budget(
-        self, record: CallRecord, until: float | None
-    ) -> Callable[[Result | BaseException, bool], None]:
+    def _enter_budget(self, record: CallRecord, until: float | None) -> Callable[[Any, bool], None]:
         """Set the price aside; what it gives is to be called with what became of the call.
 
         Raises:
@@ -645,18 +514,15 @@ class Lookups(wire.Connection, HttpBackend):
         )
         leave = enter_all([self.budget], context)
 
-        def left(answer: Result | BaseException, sent: bool) -> None:
-            if isinstance(answer, BaseException):
-                leave(Outcome.of_error(answer, sent=sent))
-                return
-            charged, came_from = answer.billing.charged, answer.environment
-            leave(Outcome(charged=charged, sent=True, environment=came_from, answered=True))
+        def left(answer: Any, sent: bool) -> None:
+            failed = isinstance(answer, BaseException)
+            leave(Outcome.of_error(answer, sent=sent) if failed else Outcome.of(answer))
 
         return left
 
     def _left_s(self, until: float | None) -> float | None:
         """Seconds that are left for a call; `VendorUnavailable` if none are."""
-        of_account = self.account_left_s()
+        of_account = self.account.left_s()
         if until is None:
             return of_account
         left_s = until - self.client.clock.monotonic()
@@ -668,7 +534,7 @@ class Lookups(wire.Connection, HttpBackend):
             )
         return left_s if of_account is None else min(left_s, of_account)
 
-    def _finished(self, answer: L, call: Call, review: Threshold | None, minimum_age: int) -> L:
+    def _finished(self, answer: L, call: Call) -> L:
         """A result as its caller gets it: with what this side knows, after every rule.
 
         Raises:
@@ -687,7 +553,6 @@ class Lookups(wire.Connection, HttpBackend):
             probe_faces=faces,
             raw=raw,
         )
-        answer = judge(answer, review_threshold=review, minimum_age=minimum_age)
         if None in (said, declared) or said is declared:
             return answer
         raise EnvironmentMismatch(
@@ -702,30 +567,34 @@ class Lookups(wire.Connection, HttpBackend):
     # What `ask` is made of.
 
     def make_client(self) -> HttpClient:
-        """The account's."""
-        return self.given_client
+        return self.account.http
 
     def build(self, call: SearchCall | AgeCall) -> HttpRequest:
-        """The form for `call`; the errors are those of `wire.face_request`."""
-        if self.api_key is None:
-            raise ConfigurationError("This call needs the application's key.")
-        return request(call, base_url=self.address, api_key=self.api_key)
+        return request(call, base_url=self.address, api_key=self.account.key())
 
     def parse(self, call: SearchCall | AgeCall, reply: HttpReply) -> SearchResult | AgeResult:
-        """The result in an answer 200; any exception means that it cannot be read."""
         return result(call, reply.json(), self.environment)
 
     def parse_non_200(self, call: SearchCall | AgeCall, reply: HttpReply) -> SearchResult | None:
-        """The result of a search in a picture without a face, which Didit refuses with 400."""
-        return no_face_result(call, reply)
+        if not isinstance(call, SearchCall) or reply.status != 400 or reply.json() != NO_FACE:
+            return None
+        return SearchResult(
+            decision=SearchDecision.INCONCLUSIVE,
+            mode=call.mode,
+            warnings=(_doubt(WarningCode.NO_FACE, NO_FACE["error"]),),
+            probe_faces=(),
+            backend=NAME,
+            ids=Ids(call=call.call_id),
+            billing=Billing(Charged.NO, wire.STATED),
+            raw=dict(NO_FACE),
+        )
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """The error for any other answer."""
         now = self.client.clock.now()
         return wire.error_of(reply, now=now, ids=Ids(call=call.call_id))
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Never: how the answer to such a call appears in Didit's records is not documented."""
+        # How the answer to such a call appears in Didit's records is not documented.
         return False
 
 

@@ -28,14 +28,9 @@ from facematch_core.backend import CALL_ID_KEY
 from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import HttpBackend
 
-from .account import (
-    ApiService,
-    DiditAccount,
-    SessionDecision,
-    SessionNotFound,
-    SessionRow,
-    SessionType,
-)
+from .account import DiditAccount
+from .client import SessionNotFound
+from .records import ApiService, SessionDecision, SessionRow, SessionType
 
 #: How far the two clocks are apart at most, as a rule, and how long Didit may work on a call that
 #: was given up: what is opened first.
@@ -46,15 +41,16 @@ SKEW = timedelta(minutes=10)
 MAX_ROWS = 10_000
 MAX_CANDIDATES = 300
 
+#: Longest search where the caller sets no end. Most take seconds, and one that reads all that it
+#: may read takes a minute under Didit's limits.
+DEADLINE_S = 300.0
+
 _SERVICES = {
     Operation.MATCH: ApiService.FACE_MATCH,
     Operation.LIVENESS: ApiService.PASSIVE_LIVENESS,
 }
 
-
-#: Longest search where the caller sets no end. Most take seconds, and one that reads all that it
-#: may read takes a minute under Didit's limits.
-DEADLINE_S = 300.0
+Window: TypeAlias = tuple[datetime, datetime]
 
 
 def reconcile(
@@ -73,21 +69,14 @@ def reconcile(
     account = account.within(DEADLINE_S if deadline_s is None else deadline_s)
     window = window_of(call, account.connect_timeout_s + account.read_timeout_s)
     search = _Search(account, call, window)
-    search.look(window, caller_ref=_reference(call))
+    # A reference of white space alone is none to Didit's filter.
+    ref = call.caller_ref
+    search.look(window, caller_ref=ref if ref and ref.strip() else None)
     if search.is_whole and not search.found:
         # The clock of this machine may be wrong, and Didit's framework may have changed the
         # reference: whoever hears that there is nothing will pay again.
         search.look(None, caller_ref=None)
-    return _as_reconciliation(search)
-
-
-def _reference(call: CallRecord) -> str | None:
-    """The reference to look for. One of white space alone is none to Didit's filter."""
-    reference = call.caller_ref
-    return reference if reference and reference.strip() else None
-
-
-Window: TypeAlias = tuple[datetime, datetime]
+    return search.outcome()
 
 
 def window_of(call: CallRecord, longest_s: float) -> Window:
@@ -121,28 +110,7 @@ class _Search:
 
     def look(self, window: Window | None, *, caller_ref: str | None) -> None:
         """Open what was not opened yet: of a window or of the whole days, nearest in time first."""
-        rows = self._rows(window, caller_ref)
-        new = [row for row in rows if row.session_id not in self.opened]
-        left = MAX_CANDIDATES - len(self.opened)
-        self.is_whole = self.is_whole and len(new) <= left
-        for row in new[:left]:
-            self.opened.add(row.session_id)
-            self._open(row)
-
-    def _open(self, row: SessionRow) -> None:
-        try:
-            decision = self.account.decision(row.session_id)
-        except SessionNotFound:
-            return  # deleted since it was listed
-        except UnexpectedResponse:
-            # One that cannot be read may be a stranger's: it must not hide the one that can.
-            self.unread += 1
-            return
-        if (decision.metadata or {}).get(CALL_ID_KEY) == self.call.id:
-            self.found.append(decision)
-
-    def _rows(self, window: Window | None, caller_ref: str | None) -> list[SessionRow]:
-        first, last = self.days
+        started, (first, last) = self.call.started_at, self.days
         rows: Iterator[SessionRow | None] = self.account.sessions(
             session_type=SessionType.API,
             api_service=_SERVICES[self.call.operation],
@@ -152,14 +120,53 @@ class _Search:
         )
         if window is not None:
             rows = _within(rows, window)
-        left = MAX_ROWS - self.rows_seen
-        seen = list(itertools.islice(rows, left + 1))
-        self.is_whole = self.is_whole and len(seen) <= left
+        room = MAX_ROWS - self.rows_seen
+        seen = list(itertools.islice(rows, room + 1))
         self.rows_seen += len(seen)
-        started = self.call.started_at
-        fits = [row for row in seen[:left] if row is not None]
-        fits.sort(key=lambda row: abs((row.created_at or started) - started))
-        return fits
+        new = [row for row in seen[:room] if row and row.session_id not in self.opened]
+        new.sort(key=lambda row: abs((row.created_at or started) - started))
+        left = MAX_CANDIDATES - len(self.opened)
+        self.is_whole = self.is_whole and len(seen) <= room and len(new) <= left
+        for row in new[:left]:
+            self.opened.add(row.session_id)
+            try:
+                decision = self.account.decision(row.session_id)
+            except SessionNotFound:
+                continue  # deleted since it was listed
+            except UnexpectedResponse:
+                # One that cannot be read may be a stranger's: it must not hide the one that can.
+                self.unread += 1
+                continue
+            if (decision.metadata or {}).get(CALL_ID_KEY) == self.call.id:
+                self.found.append(decision)
+
+    def outcome(self) -> Reconciliation:
+        """What the looks amount to."""
+        if len(self.found) > 1:
+            reason = f"{len(self.found)} of Didit's records carry the id of this call."
+            return _cannot(self.call, reason)
+        if self.found:
+            return _found(self.call, self.found[0])
+        if not self.is_whole:
+            return _cannot(
+                self.call,
+                "No record of Didit's that was opened carries the id of this call, but there are "
+                "more of those days than are looked through. It may be one of them, above all if "
+                "the clock of this machine was wrong.",
+            )
+        if self.unread:
+            reason = f"{self.unread} of Didit's records of those days cannot be read."
+            return _cannot(self.call, reason)
+        days = " and ".join(dict.fromkeys(moment.date().isoformat() for moment in self.days))
+        return Reconciliation(
+            outcome=Reconciled.NOT_YET,
+            call=self.call,
+            reason=(
+                f"No record of Didit's of {days} (UTC) carries the id of this call. If that is "
+                "so minutes after the call, it was most likely not carried out, or its record was "
+                "deleted; unless the clock of this machine had the wrong day then."
+            ),
+        )
 
 
 def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[SessionRow | None]:
@@ -171,37 +178,6 @@ def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[Sessi
         yield row if row.created_at is None or row.created_at <= last else None
 
 
-def _as_reconciliation(search: _Search) -> Reconciliation:
-    call, found = search.call, search.found
-    if len(found) > 1:
-        return _cannot(call, f"{len(found)} of Didit's records carry the id of this call.")
-    if found:
-        return _found(call, found[0])
-    if not search.is_whole:
-        return _cannot(
-            call,
-            "No record of Didit's that was opened carries the id of this call, but there are more "
-            "of those days than are looked through. It may be one of them, above all if the clock "
-            "of this machine was wrong.",
-        )
-    if search.unread:
-        return _cannot(call, f"{search.unread} of Didit's records of those days cannot be read.")
-    first, last = (moment.date().isoformat() for moment in search.days)
-    return Reconciliation(
-        outcome=Reconciled.NOT_YET,
-        call=call,
-        reason=(
-            f"No record of Didit's of {_days(first, last)} carries the id of this call. If that is "
-            "so minutes after the call, it was most likely not carried out, or its record was "
-            "deleted; unless the clock of this machine had the wrong day then."
-        ),
-    )
-
-
-def _days(first: str, last: str) -> str:
-    return f"{first} (UTC)" if first == last else f"{first} and {last} (UTC)"
-
-
 def _found(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     results: tuple[MatchResult | LivenessResult, ...] = (
         decision.matches if call.operation is Operation.MATCH else decision.liveness_checks
@@ -210,16 +186,11 @@ def _found(call: CallRecord, decision: SessionDecision) -> Reconciliation:
         return _cannot(
             call, f"Didit's record {decision.session_id} has {len(results)} results, not one."
         )
-    own = {key: value for key, value in (decision.metadata or {}).items() if key != CALL_ID_KEY}
+    ground = "a kept record of it is in Didit's list, and each answer 200 is charged"
     result = attrs.evolve(
         results[0],
-        ids=attrs.evolve(
-            results[0].ids, call=call.id, vendor=decision.session_id, session=decision.session_id
-        ),
-        metadata=own or None,
-        billing=Billing(
-            Charged.YES, "a kept record of it is in Didit's list, and each answer 200 is charged"
-        ),
+        ids=attrs.evolve(results[0].ids, vendor=decision.session_id),
+        billing=Billing(Charged.YES, ground),
     )
     return Reconciliation(
         outcome=Reconciled.FOUND,

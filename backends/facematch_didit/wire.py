@@ -74,6 +74,7 @@ from facematch_core.http import (
     default_row,
     picture,
     vendor_error,
+    without_secrets,
 )
 
 from .words import (
@@ -164,6 +165,10 @@ class Connection:
     environment: Environment | None = attrs.field(default=None, converter=_declared)
     connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds)
     read_timeout_s: float = attrs.field(default=60.0, validator=_seconds)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of this class, by name, for another object over the same connection."""
+        return {field.name: getattr(self, field.name) for field in attrs.fields(Connection)}
 
     def checked(self, url: str, host: str = HOST) -> str:
         """`url` without a slash at its end, if key and faces may go there.
@@ -528,7 +533,7 @@ def warnings_of(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[Resu
 
 def _warning(item: object) -> ResultWarning:
     warning = an_object(item, "a warning")
-    tag = a_text(warning["risk"], "risk")
+    tag = a_text(warning.get("risk"), "risk")
     weight = text_or_none(warning.get("log_type"), "log_type")
     return ResultWarning(
         code=WARNING_CODES.get(tag, WarningCode.OTHER),
@@ -624,7 +629,12 @@ def error_of(
     table = {(reply.status, shape): meaning(reply.status, form, shape)}
     error = vendor_error(reply_read, table, backend=NAME, now=now, **about)
     if isinstance(error, RequestRejected):
-        error.field_errors = fields
+        error.field_errors = {
+            without_secrets(name, reply.secrets): tuple(
+                without_secrets(text, reply.secrets) for text in said
+            )
+            for name, said in fields.items()
+        }
     if isinstance(error, RateLimited) and error.retry_after_s is None:
         error.retry_after_s = _reset_s(reply, now)
     return error

@@ -7,13 +7,23 @@ value. Nothing here loads an HTTP client: whoever only receives webhooks needs n
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+import re
+import typing
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from facematch_core import Severity, WarningCode
+import attrs
+
+from facematch_core import Secret, Severity, WarningCode
+
+T = TypeVar("T")
+R = TypeVar("R", bound=attrs.AttrsInstance)
+Reader: TypeAlias = Callable[[object, str], Any]
 
 NAME = "didit"
 
@@ -122,11 +132,6 @@ def a_text(value: object, place: str) -> str:
     return value
 
 
-def text_or_none(value: object, place: str) -> str | None:
-    """A text, or None for null and for what is missing."""
-    return None if value is None else a_text(value, place)
-
-
 def a_number(value: object, place: str) -> float:
     """A finite number; whole numbers may come for floats."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -140,43 +145,31 @@ def a_number(value: object, place: str) -> float:
     return number
 
 
-def number_or_none(value: object, place: str) -> float | None:
-    """A finite number, or None for null and for what is missing."""
-    return None if value is None else a_number(value, place)
-
-
-def percentage_or_none(value: object, place: str) -> float | None:
-    """A number from 0 to 100, or None for null and for what is missing."""
-    number = number_or_none(value, place)
-    if number is not None and not 0 <= number <= 100:
+def a_percentage(value: object, place: str) -> float:
+    """A number from 0 to 100."""
+    number = a_number(value, place)
+    if not 0 <= number <= 100:
         raise ValueError(f"{place} is not from 0 to 100")
     return number
 
 
-def whole_or_none(value: object, place: str) -> int | None:
-    """A whole number, or None for null and for what is missing."""
-    if value is None:
-        return None
+def a_whole_number(value: object, place: str) -> int:
+    """A number that is written without a fraction."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(value, place, "a whole number")
     return value
 
 
-def flag_or_none(value: object, place: str) -> bool | None:
-    """True or false, or None for null and for what is missing."""
-    if value is None or isinstance(value, bool):
-        return value
-    raise _wrong(value, place, "true or false")
+def a_flag(value: object, place: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise _wrong(value, place, "true or false")
+    return value
 
 
-def time_or_none(value: object, place: str) -> datetime | None:
-    """A moment in UTC from ISO 8601 with ``Z`` or an offset, or None for null.
-
-    Didit's times are UTC, so one without either is taken as that.
-    """
-    text = text_or_none(value, place)
-    if text is None:
-        return None
+def a_time(value: object, place: str) -> datetime:
+    """A moment in UTC from ISO 8601; Didit's times are UTC where they do not say."""
+    text = a_text(value, place)
     try:
         at = datetime.fromisoformat(text)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
@@ -184,5 +177,106 @@ def time_or_none(value: object, place: str) -> datetime | None:
         raise ValueError(f"{place} is not a time") from None
 
 
+def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
+    """The same reader, with None for null and for what is missing."""
+    return lambda value, place: None if value is None else read(value, place)
+
+
+text_or_none = _optional(a_text)
+number_or_none = _optional(a_number)
+percentage_or_none = _optional(a_percentage)
+whole_or_none = _optional(a_whole_number)
+flag_or_none = _optional(a_flag)
+time_or_none = _optional(a_time)
+
+
 def _wrong(value: object, place: str, wanted: str) -> ValueError:
     return ValueError(f"{place} is {type(value).__name__}, not {wanted}")
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A copy of a decoded body in which every text is changed; names of fields stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: each_text(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [each_text(item, change) for item in value]
+    return value
+
+
+# Records out of such values: the class of a record says how it is read.
+
+
+def under(name: str) -> dict[str, str]:
+    """The `metadata` of a field of a record that Didit has under another name."""
+    return {"didit": name}
+
+
+def read_record(kind: type[R], body: object, place: str = "the body", **own: Any) -> R:
+    """A record in a JSON object: each field by its type, under its own name or Didit's.
+
+    Args:
+        kind: An attrs class whose fields have the types of `_READERS`.
+        body: Decoded JSON.
+        place: What an error calls it.
+        **own: Fields that are read in another way.
+    """
+    answer = an_object(body, place)
+    for field, name, read in _fields(kind):
+        if field not in own:
+            own[field] = read(answer.get(name), name)
+    return kind(**own)
+
+
+@functools.cache
+def _fields(
+    kind: type[attrs.AttrsInstance],
+) -> tuple[tuple[str, str, Reader], ...]:
+    """Name of each field, Didit's name for it, and what reads it."""
+    types = typing.get_type_hints(kind)
+    return tuple(
+        (field.name, field.metadata.get("didit", field.name), _READERS.get(types[field.name], _own))
+        for field in attrs.fields(kind)
+    )
+
+
+def _own(_: object, place: str) -> typing.NoReturn:
+    raise TypeError(f"{place} needs a reader of its own")
+
+
+def _needed_text(value: object, place: str) -> str:
+    text = a_text(value, place)
+    if not text:
+        raise ValueError(f"{place} is empty")
+    return text
+
+
+def a_secret(value: object, place: str) -> Secret:
+    """A text that is not empty, as a secret."""
+    return Secret(_needed_text(value, place), origin="Didit")
+
+
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+
+
+def _amount(value: object, place: str) -> Decimal:
+    # Documented as text. A JSON number is taken by the digits that it shows.
+    text = str(value) if type(value) in (int, float) else value
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{place} is not an amount")
+    return Decimal(text)
+
+
+_READERS: Mapping[Any, Reader] = {
+    str: _needed_text,
+    str | None: text_or_none,
+    int | None: whole_or_none,
+    float | None: number_or_none,
+    bool | None: flag_or_none,
+    datetime | None: time_or_none,
+    Secret: a_secret,
+    Secret | None: lambda value, place: None if value in (None, "") else a_secret(value, place),
+    Decimal: _amount,
+    Decimal | None: _optional(_amount),
+}

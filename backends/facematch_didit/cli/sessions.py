@@ -32,7 +32,7 @@ from facematch_didit.account import (
     SessionStatus,
     SessionType,
 )
-from facematch_didit.account.arguments import an_id
+from facematch_didit.arguments import an_id
 from facematch_didit.lookups import AgeResult
 
 from . import _common as common

@@ -84,7 +84,7 @@ class WebhookEvent:
         if self.vendor_status is None:
             return None
         # Here, because an account brings a client, which whoever only receives does not need.
-        from facematch_didit.account.records import STATUSES, SessionStatus
+        from facematch_didit.records import STATUSES, SessionStatus
 
         return STATUSES.get(self.vendor_status, SessionStatus.OTHER)
 

@@ -215,6 +215,7 @@ def test_an_estimation_of_age_is_no_liveness_check(status, facts, risks, expecte
     assert (decision.age_estimations, decision.liveness_checks) == ((result,), ())
     assert type(result) is AgeResult
     assert (result.decision, result.age, result.minimum_age) == (expected, age, None)
+    assert "OpenAPI" in result.billing.ground
     assert not result.is_old_enough
     body["status"] = "In Review"
     assert session_decision(body).results[0].decision is not AgeDecision.ESTIMATED
@@ -273,6 +274,7 @@ def test_media_are_secrets(answers):
     body = answers["decision_match"]
     body["liveness_checks"] = answers["decision_liveness"]["liveness_checks"]
     body["session_url"] = "https://verify.example/session/token-77"
+    body["face_matches"][0]["something_new"] = "https://media.example/clip/token-77"
     decision = session_decision(body)
     assert [(media.name, media.node_id) for media in decision.media] == [
         ("source_image", "feature_face_match_1"),

@@ -11,7 +11,7 @@ import facematch_core as fm
 from facematch_core.http import MOCK_HEADER, BodyShape
 from facematch_didit import DiditBackend
 from facematch_didit.account import DestinationNotFound, SessionNotFound, SessionStatus
-from facematch_didit.account.line import Ask
+from facematch_didit.client import AccountRequest, meaning
 from facematch_didit.wire import Form
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
@@ -240,6 +240,7 @@ def test_a_mock_says_so_in_errors_too(scripted):
     ("call", "body"),
     [
         (READS["balance"], {"balance": "much"}),
+        (READS["balance"], b'{"balance": "1", "deep": ' + b"[" * 900 + b"]" * 900 + b"}"),
         (READS["decision"], b"<html>"),
         (READS["sessions"], {"results": "none"}),
         (CHANGES["top_up"][0], {"checkout_session_id": ""}),
@@ -268,25 +269,25 @@ def test_an_endless_answer(call, scripted):
 
 #: One call of each kind.
 KINDS = {
-    "reads": Ask(path="/"),
-    "reads a session": Ask(path="/", missing=SessionNotFound),
-    "changes": Ask(method="POST", path="/", advice="Look."),
-    "changes a destination": Ask(
+    "reads": AccountRequest(path="/"),
+    "reads a session": AccountRequest(path="/", missing=SessionNotFound),
+    "changes": AccountRequest(method="POST", path="/", advice="Look."),
+    "changes a destination": AccountRequest(
         method="DELETE", path="/", advice="Look.", missing=SessionNotFound
     ),
-    "registers": Ask(method="POST", path="/", advice="Look.", registers=True),
+    "registers": AccountRequest(method="POST", path="/", advice="Look.", registers=True),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_answer_has_a_meaning(kind):
     """Each status with each body: a read leaves nothing open, a change says so."""
-    ask = KINDS[kind]
+    request = KINDS[kind]
     for status, form, shape in itertools.product(range(100, 600), get_args(Form), BodyShape):
-        row = ask.meaning(status, form, shape)
+        row = meaning(request, status, form, shape)
         assert not issubclass(row.error, fm.OutcomeUnknown)
         assert row.charged is not fm.Charged.UNKNOWN
-        if ask.reads:
+        if request.reads:
             assert row.error is not fm.VendorError
         else:
             assert row.error is not fm.VendorUnavailable

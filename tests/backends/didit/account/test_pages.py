@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from facematch_core import Charged, UnexpectedResponse
-from facematch_didit.account import line
-from facematch_didit.account.line import MAX_STALE_PAGES
+from facematch_didit import client
+from facematch_didit.client import MAX_STALE_PAGES
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 ELSEWHERE = "https://evil.example/v3/sessions/"
@@ -97,7 +97,7 @@ def test_a_list_that_never_ends(kind, scripted):
 
 def test_new_rows_without_end(scripted, monkeypatch):
     """Also where each page has a new one: no list is so long."""
-    monkeypatch.setattr(line, "MAX_PAGES", 30)
+    monkeypatch.setattr(client, "MAX_PAGES", 30)
     account, script = scripted(*(page([n], f"?offset={n}") for n in range(1, 400)))
     with pytest.raises(UnexpectedResponse, match="no end of it"):
         ids(account)

@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 from strategies import json_values
 
 from facematch_core.http import HttpReply
-from facematch_didit.account import SessionStatus
-from facematch_didit.account import reading as _reading
-from facematch_didit.account.reading import page
+from facematch_didit import records
+from facematch_didit.account import Balance, SessionStatus, Tokens, TopUp
+from facematch_didit.client import page
+from facematch_didit.words import read_record
 
 READERS = [
-    lambda body: _reading.registration(body, email="a@b.example"),
-    _reading.tokens,
-    _reading.verified,
-    _reading.balance,
-    _reading.top_up,
-    _reading.session_row,
-    _reading.review,
-    _reading.destination,
-    lambda body: page(body, _reading.session_row),
+    lambda body: records.registration(body, email="a@b.example"),
+    lambda body: read_record(Tokens, body),
+    records.verified_account,
+    lambda body: read_record(Balance, body),
+    lambda body: read_record(TopUp, body),
+    records.session_row,
+    records.review,
+    records.destination,
 ]
 KEYS = [
     "email",
@@ -67,9 +67,20 @@ def test_any_json_is_a_record_or_a_value_error(read, body):
     assert attrs.has(type(record))
 
 
+@given(json_values | st.fixed_dictionaries({"results": json_values, "next": json_values}))
+def test_any_json_is_a_page_or_a_value_error(body):
+    """Rows that can be read, and counters that are numbers alone."""
+    try:
+        rows, following = page(body, records.session_row)
+    except ValueError:
+        return
+    assert all(isinstance(row, records.SessionRow) for row in rows)
+    assert all(value.isdecimal() for value in following.values())
+
+
 def test_a_verified_account(answers):
     """Key and tokens are secrets; who it is about is not."""
-    account = _reading.verified(answers["verified"])
+    account = records.verified_account(answers["verified"])
     assert account.api_key.reveal() == "new-key-30f9a6c2"
     assert account.tokens.access_token.reveal() == "access-b41c07"
     assert account.tokens.refresh_token.reveal() == "refresh-9d5e22"
@@ -87,25 +98,26 @@ def test_half_a_verified_account_is_none(missing, answers):
     body = answers["verified"]
     (body["application"] if missing == "api_key" else body).pop(missing)
     with pytest.raises(ValueError, match=missing):
-        _reading.verified(body)
+        records.verified_account(body)
 
 
 def test_a_registration():
     """Didit's sentence, and the address as it repeats it."""
-    told = _reading.registration({"message": "Check your email.", "email": "A@b.example"}, email="")
+    told = records.registration({"message": "Check your email.", "email": "A@b.example"}, email="")
     assert (told.email, told.message) == ("A@b.example", "Check your email.")
-    assert _reading.registration({}, email="a@b.example").email == "a@b.example"
+    assert records.registration({}, email="a@b.example").email == "a@b.example"
 
 
 def test_a_balance_is_exact():
     """Four places are four places, and null is None."""
-    told = _reading.balance(
+    told = read_record(
+        Balance,
         {
             "balance": "37.9500",
             "auto_refill_enabled": False,
             "auto_refill_amount": None,
             "auto_refill_threshold": "10.00",
-        }
+        },
     )
     assert str(told.amount) == "37.9500"
     assert told.amount == Decimal("37.95")
@@ -116,7 +128,7 @@ def test_a_balance_is_exact():
 @pytest.mark.parametrize(("value", "amount"), [(12, "12"), (12.5, "12.5"), ("-0.1000", "-0.1000")])
 def test_other_forms_of_an_amount(value, amount):
     """A JSON number counts by its digits."""
-    assert str(_reading.balance({"balance": value}).amount) == amount
+    assert str(read_record(Balance, {"balance": value}).amount) == amount
 
 
 @pytest.mark.parametrize(
@@ -125,13 +137,14 @@ def test_other_forms_of_an_amount(value, amount):
 def test_what_is_no_amount(value):
     """Neither words, nor other digits, nor what a float made of it."""
     with pytest.raises(ValueError, match="balance is not an amount"):
-        _reading.balance({"balance": value})
+        read_record(Balance, {"balance": value})
 
 
 def test_a_payment_page():
     """Its address is for a person, and in no log."""
-    told = _reading.top_up(
-        {"checkout_session_id": "cs_test_a1", "checkout_session_url": "https://pay.example/cs-77"}
+    told = read_record(
+        TopUp,
+        {"checkout_session_id": "cs_test_a1", "checkout_session_url": "https://pay.example/cs-77"},
     )
     assert told.checkout_id == "cs_test_a1"
     assert told.page.reveal() == "https://pay.example/cs-77"
@@ -140,7 +153,7 @@ def test_a_payment_page():
 
 def test_a_row(answers):
     """Enough to find the session, and no score."""
-    row = _reading.session_row(answers["session_row"])
+    row = records.session_row(answers["session_row"])
     assert (row.session_id[:8], row.session_number, row.kind) == ("3c9a1f70", 118, "user")
     assert (row.status, row.vendor_status) == (SessionStatus.APPROVED, "Approved")
     assert (row.caller_ref, row.features) == ("emp-0042", (("FACE_MATCH", "Approved"),))
@@ -160,13 +173,13 @@ def test_a_row(answers):
 )
 def test_a_deletion_is_done_whatever_it_tells(body, number, retention):
     """Both editions, and anything else that comes with a 2xx."""
-    told = _reading.deleted(HttpReply(status=200, body=body), session_id="s")
+    told = records.deleted(HttpReply(status=200, body=body), session_id="s")
     assert (told.session_id, told.session_number, told.face_retention) == ("s", number, retention)
 
 
 def test_a_destination(answers):
     """The signing secret is a secret, and the address may hold a token."""
-    told = _reading.destination(answers["destination"])
+    told = records.destination(answers["destination"])
     assert told.secret.reveal() == "signing-secret-4f0c1b9a7e"
     assert (told.label, told.enabled, told.version) == ("Main", True, "v3")
     assert told.events == ("status.updated",)
@@ -175,4 +188,4 @@ def test_a_destination(answers):
     assert "hidden-5512" not in repr(told)
     assert "signing-secret" not in repr(told)
     del answers["destination"]["secret_shared_key"]
-    assert _reading.destination(answers["destination"]).secret is None
+    assert records.destination(answers["destination"]).secret is None

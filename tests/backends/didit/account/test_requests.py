@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import InvalidRequest, Secret
+from facematch_didit import arguments as given_
 from facematch_didit.account import ApiService, Node, SessionKind, SessionStatus, SessionType
-from facematch_didit.account import arguments as given_
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 BASE = "https://verification.didit.me"

@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from facematch_core import Decision, LivenessDecision
 from facematch_didit import wire
 from facematch_didit.account import SessionStatus, session_decision
-from facematch_didit.account.reading import standing
-from facematch_didit.account.records import (
-    NEW_STATUSES,
-    OPEN,
-    STATUS_WORDS,
-    STATUSES,
-)
+from facematch_didit.records import NEW_STATUSES, OPEN, STATUS_WORDS, STATUSES, standing
 
 SESSION_WORDS = [
     "Not Started",

@@ -1,27 +1,32 @@
-"""`DiditAccount`: what surrounds a face match at Didit, and what else can be asked about a face.
+"""What surrounds a face match at Didit, and what else can be asked about a face: `DiditAccount`.
+
+::
+
+    with DiditAccount(api_key=key) as account:
+        print(account.balance().amount)
+        for row in account.sessions(api_service=ApiService.FACE_MATCH):
+            print(row.session_id, account.decision(row.session_id).results)
 
 What is asked: Didit face-match skill page, early 2026 (registration); Didit OpenAPI, 2026-07-18
-(the rest). Both were read on 2026-11-20.
+(the rest). Both were read on 2026-11-20. What answers are is in `records`, how they are sent in
+`client`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
-from urllib3.util import parse_url
 
 from facematch_core import (
     CallRecord,
     Clock,
     ConfigurationError,
-    Environment,
     Image,
     InvalidImage,
     InvalidRequest,
@@ -34,39 +39,81 @@ from facematch_core import (
     VendorError,
 )
 from facematch_core.http import HttpBackend, HttpClient
-from facematch_didit import lookups, wire
-from facematch_didit.lookups import AgeCall, AgeResult, SearchCall, SearchMode, SearchResult
-from facematch_didit.words import (
-    DEFAULT_MINIMUM_AGE,
-    DEFAULT_THRESHOLD,
-    HOST,
-)
 
 from . import arguments as given
-from . import reading, records
-from .destinations import Destinations
-from .line import (
+from . import records, wire
+from .arguments import Id
+from .client import (
+    AUTH_HOST,
     PAGE_SIZE,
-    Ask,
-    Line,
+    AccountClient,
+    AccountRequest,
+    DestinationNotFound,
     SessionNotFound,
     pages,
 )
+from .destinations import Destinations
+from .lookups import AgeCall, AgeResult, Lookups, SearchCall, SearchMode, SearchResult
+from .records import (
+    NEW_STATUSES,
+    STATUS_WORDS,
+    ApiService,
+    Balance,
+    Deleted,
+    Media,
+    Node,
+    Registration,
+    Review,
+    SessionDecision,
+    SessionKind,
+    SessionRow,
+    SessionStatus,
+    SessionType,
+    Tokens,
+    TopUp,
+    VerifiedAccount,
+    WebhookDestination,
+    session_decision,
+)
+from .words import DEFAULT_MINIMUM_AGE, DEFAULT_THRESHOLD, HOST, read_record
 
 if TYPE_CHECKING:
     from facematch_core import Picture
     from facematch_core.resilience import Budget
 
-Id = str | uuid.UUID
+__all__ = [
+    "ApiService",
+    "Balance",
+    "Deleted",
+    "DestinationNotFound",
+    "Destinations",
+    "DiditAccount",
+    "Media",
+    "Node",
+    "Registration",
+    "Review",
+    "SessionDecision",
+    "SessionKind",
+    "SessionNotFound",
+    "SessionRow",
+    "SessionStatus",
+    "SessionType",
+    "Tokens",
+    "TopUp",
+    "VerifiedAccount",
+    "WebhookDestination",
+    "session_decision",
+]
 
-#: The host that registers accounts, and what its calls have before their path (Didit face-match
-#: skill page, early 2026).
-AUTH_HOST = "apx.didit.me"
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+#: What the calls that register accounts have before their path (Didit face-match skill page, early
+#: 2026).
 AUTH_PATH = "/auth/v2"
 
 #: Pauses before asking again for a session that was kept a moment ago, in seconds: nothing
 #: documents that it can be read at once. Ours.
-SETTLING_S = (0.5, 1.5)
+JUST_KEPT_PAUSES_S = (0.5, 1.5)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -112,31 +159,30 @@ class DiditAccount(wire.Connection):
     clock: Clock | None = attrs.field(default=None, repr=False)
     _given: HttpClient | None = attrs.field(default=None, alias="client", repr=False)
     client: HttpClient = attrs.field(init=False, repr=False)
-    _line: Line = attrs.field(init=False, repr=False)
+    _api: AccountClient = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # Not as defaults: those are made before the validators have looked.
-        client = self._given or HttpClient(
+        http = self._given or HttpClient(
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
             clock=self.clock,
         )
         base_url = self.checked(self.base_url)
-        line = Line(
+        api = AccountClient(
             base_url=base_url,
             auth_url=self._checked_auth_url(base_url),
-            own_hosts=frozenset({HOST, AUTH_HOST}),
             api_key=self.api_key,
             environment=self.environment,
-            client=client,
+            http=http,
             deadline_s=self.connect_timeout_s + self.read_timeout_s,
         )
-        object.__setattr__(self, "client", client)
-        object.__setattr__(self, "_line", line)
+        object.__setattr__(self, "client", http)
+        object.__setattr__(self, "_api", api)
 
     def _checked_auth_url(self, base_url: str) -> str:
         if self.auth_url is None:
-            own = parse_url(base_url).host == HOST
+            own = urlsplit(base_url).hostname == HOST
             return f"https://{AUTH_HOST}{AUTH_PATH}" if own else base_url + AUTH_PATH
         try:
             return self.checked(self.auth_url, AUTH_HOST)
@@ -164,11 +210,8 @@ class DiditAccount(wire.Connection):
             raise ConfigurationError(
                 f"DiditAccount.of takes a DiditBackend, not {type(backend).__name__}."
             )
-        settings = {
-            field.name: getattr(backend, field.name) for field in attrs.fields(wire.Connection)
-        }
         return cls(
-            **settings,
+            **backend.settings(),
             auth_url=auth_url,
             keep_demographics=keep_demographics,
             budget=budget,
@@ -184,9 +227,9 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: it is no number of at least 0.
         """
-        line = self._line.within(given.seconds("seconds", seconds, least=0))
+        api = self._api.within(given.seconds("seconds", seconds, least=0))
         account = attrs.evolve(self, client=self.client)
-        object.__setattr__(account, "_line", line)
+        object.__setattr__(account, "_api", api)
         return account
 
     def close(self) -> None:
@@ -252,7 +295,7 @@ class DiditAccount(wire.Connection):
             mode=given.a_word("mode", mode, SearchMode),
             **_options(rotate, retention, caller_ref, metadata, deadline_s),
         )
-        return self._lookups().search(call)
+        return self._lookups().made(call, SearchResult)
 
     def estimate_age(
         self,
@@ -294,32 +337,28 @@ class DiditAccount(wire.Connection):
             given.a_threshold("threshold", threshold),
             given.a_threshold("review_threshold", review_threshold),
         )
+        years = DEFAULT_MINIMUM_AGE if minimum_age is None else minimum_age
         call = AgeCall(
             probe=image,
             threshold=limit,
-            minimum_age=DEFAULT_MINIMUM_AGE
-            if minimum_age is None
-            else given.years("minimum_age", minimum_age),
+            review_threshold=review,
+            minimum_age=given.whole("minimum_age", years, "whole years from 0 to 100", 0, 100),
             **_options(rotate, retention, caller_ref, metadata, deadline_s),
         )
-        return self._lookups().estimate(call, review)
+        return self._lookups().made(call, AgeResult)
 
-    def _lookups(self) -> lookups.Lookups:
-        self._line.key()
-        settings = {
-            field.name: getattr(self, field.name) for field in attrs.fields(wire.Connection)
-        }
-        return lookups.Lookups(
-            **settings,
-            given_client=self.client,
+    def _lookups(self) -> Lookups:
+        self._api.key()
+        return Lookups(
+            **self.settings(),
+            account=self._api,
             budget=self.budget,
             keep_demographics=self.keep_demographics,
-            account_left_s=self._line.left_s,
         )
 
     # --- opening an account ---
 
-    def register(self, email: str, password: Secret | str) -> records.Registration:
+    def register(self, email: str, password: Secret | str) -> Registration:
         """Open an account; Didit sends a code to `email`.
 
         At most five an hour from one address of the network.
@@ -330,16 +369,16 @@ class DiditAccount(wire.Connection):
                 special character among them. Didit reports one broken rule at a time.
         """
         password = given.hidden(password)
-        ask = _registering(
+        request = _registering(
             "register",
             "Look for a code in the mailbox, or ask resend_code(). For reserved test domains "
             "(example.com) Didit is reported to answer 500.",
             email=email,
             password=password,
         )
-        return self._line.read(ask, functools.partial(reading.registration, email=email))
+        return self._api.read(request, lambda body, _: records.registration(body, email=email))
 
-    def verify_email(self, email: str, code: Secret | str) -> records.VerifiedAccount:
+    def verify_email(self, email: str, code: Secret | str) -> VerifiedAccount:
         """Prove the mailbox; the answer has the application's key.
 
         Args:
@@ -348,32 +387,32 @@ class DiditAccount(wire.Connection):
                 pages 10.
         """
         code = given.hidden(code)
-        ask = _registering(
+        request = _registering(
             "verify-email",
             "The address may be verified by now: log in with login(), or take the key from Didit's "
             "console.",
             email=email,
             code=code,
         )
-        return self._line.read(ask, reading.verified)
+        return self._api.read(request, lambda body, _: records.verified_account(body))
 
-    def login(self, email: str, password: Secret | str) -> records.Tokens:
+    def login(self, email: str, password: Secret | str) -> Tokens:
         """New tokens of a person; five failures close the account for 15 minutes."""
         password = given.hidden(password)
         advice = "Log in again; five failures close the account for 15 minutes."
-        ask = _registering("login", advice, email=email, password=password)
-        return self._line.read(ask, reading.tokens)
+        request = _registering("login", advice, email=email, password=password)
+        return self._read(Tokens, request)
 
     def resend_code(self, email: str) -> None:
         """Have another code sent; a minute must pass between two."""
         advice = "Look into the mailbox; a minute must pass between two codes."
-        self._line.send(_registering("resend-otp", advice, email=email))
+        self._api.send(_registering("resend-otp", advice, email=email))
 
     # --- credit ---
 
-    def balance(self) -> records.Balance:
+    def balance(self) -> Balance:
         """The credit of the organization that the key belongs to."""
-        return self._line.read(Ask(path="/v3/billing/balance/"), reading.balance)
+        return self._read(Balance, AccountRequest(path="/v3/billing/balance/"))
 
     def top_up(
         self,
@@ -381,7 +420,7 @@ class DiditAccount(wire.Connection):
         *,
         success_url: Secret | str | None = None,
         cancel_url: Secret | str | None = None,
-    ) -> records.TopUp:
+    ) -> TopUp:
         """Have a payment page made. Nothing is paid, and the balance stays, until somebody pays.
 
         Args:
@@ -393,34 +432,34 @@ class DiditAccount(wire.Connection):
         for name, url in (("success_url", success_url), ("cancel_url", cancel_url)):
             if url is not None:
                 body[name] = given.a_web_address(name, url)
-        ask = Ask(
+        request = AccountRequest(
             method="POST",
             path="/v3/billing/top-up/",
             json=body,
             advice="A payment page may have been made; nothing is charged until somebody pays "
             "there. Look for it in Didit's console, and at balance(), before asking for another.",
         )
-        return self._line.read(ask, reading.top_up)
+        return self._read(TopUp, request)
 
     # --- sessions ---
 
     def sessions(
         self,
         *,
-        kind: records.SessionKind | None = None,
-        status: records.SessionStatus | Iterable[records.SessionStatus] | None = None,
+        kind: SessionKind | None = None,
+        status: SessionStatus | Iterable[SessionStatus] | None = None,
         caller_ref: str | None = None,
         search: str | None = None,
-        workflow_id: str | uuid.UUID | None = None,
+        workflow_id: Id | None = None,
         date_from: dt.date | None = None,
         date_to: dt.date | None = None,
         country: str | None = None,
         document_type: str | None = None,
-        session_type: records.SessionType | None = None,
-        api_service: records.ApiService | None = None,
+        session_type: SessionType | None = None,
+        api_service: ApiService | None = None,
         warning: Iterable[str] | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> Iterator[records.SessionRow]:
+    ) -> Iterator[SessionRow]:
         """The sessions that fit, newest first, each once; pages are asked for as they are needed.
 
         A session that is deleted during the reading can make another one be left out.
@@ -441,7 +480,7 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: an argument; at once, not when the first row is wanted.
         """
-        first = given.filters(
+        query = given.filters(
             kind=kind,
             status=status,
             caller_ref=caller_ref,
@@ -455,18 +494,13 @@ class DiditAccount(wire.Connection):
             api_service=api_service,
             warning=warning,
         )
-        first |= {"limit": str(given.a_count("page_size", page_size)), "offset": "0"}
-        return pages(
-            self._line,
-            lambda query: Ask(path="/v3/sessions/", params=query),
-            reading.session_row,
-            first=first,
-            name_of=lambda row: row.session_id,
-        )
+        query["limit"] = str(given.whole("page_size", page_size, "a whole number of at least 1", 1))
+        request = AccountRequest(path="/v3/sessions/", params={**query, "offset": "0"})
+        return pages(self._api, request, records.session_row, name_of=lambda row: row.session_id)
 
     def decision(
         self, session_id: Id, *, call: CallRecord | None = None, just_kept: bool = False
-    ) -> records.SessionDecision:
+    ) -> SessionDecision:
         """A session as it is now, with the results of its calls.
 
         **Without `call` the results are Didit's verdict alone.** Didit's record knows nothing of a
@@ -483,16 +517,13 @@ class DiditAccount(wire.Connection):
             SessionNotFound: it is unknown, deleted, or out of the key's scope.
             InvalidRequest: an argument; or the session is not that of `call`.
         """
-        look, call = self._looking(session_id), given.a_record_or_none("call", call)
-        for pause_s in SETTLING_S if given.a_flag("just_kept", just_kept) else ():
+        look = self._looking(session_id, call)
+        for pause_s in JUST_KEPT_PAUSES_S if given.a_flag("just_kept", just_kept) else ():
             try:
-                decision = look()
-                break
+                return look()
             except SessionNotFound:
                 self.client.clock.sleep(pause_s)
-        else:
-            decision = look()
-        return decision if call is None else decision.judged_by(call)
+        return look()
 
     def wait_for_review(
         self,
@@ -501,7 +532,7 @@ class DiditAccount(wire.Connection):
         timeout_s: float,
         poll_s: float = 5.0,
         call: CallRecord | None = None,
-    ) -> records.SessionDecision:
+    ) -> SessionDecision:
         """The session once its status is final, or as it is when the time is over.
 
         Look at `is_open` to distinguish the two: a session that is still open has no pass among its
@@ -519,56 +550,86 @@ class DiditAccount(wire.Connection):
             SessionNotFound: there is no such session.
             InvalidRequest: as for `decision`.
         """
-        look, call = self._looking(session_id), given.a_record_or_none("call", call)
-        timeout_s = given.seconds("timeout_s", timeout_s, least=0)
+        look, clock = self._looking(session_id, call), self.client.clock
+        end = given.seconds("timeout_s", timeout_s, least=0) + clock.monotonic()
         poll_s = given.seconds("poll_s", poll_s, least=0.1)
-        decision = _decided(look, self.client.clock, timeout_s=timeout_s, poll_s=poll_s)
-        return decision if call is None else decision.judged_by(call)
+        while True:
+            pause_s = poll_s
+            outcome: SessionDecision | VendorError
+            try:
+                outcome = look()
+            except VendorError as error:
+                if not error.retryable:
+                    raise
+                outcome = error.with_traceback(None)
+                if isinstance(error, RateLimited):
+                    pause_s = max(pause_s, error.retry_after_s or 0.0)
+            left_s = end - clock.monotonic()
+            if isinstance(outcome, SessionDecision):
+                if left_s <= 0 or not outcome.is_open:
+                    return outcome
+            elif left_s < pause_s or left_s <= 0:
+                # The vendor asks for more patience than is left.
+                raise outcome
+            # The last look is at the very end.
+            clock.sleep(min(pause_s, left_s))
 
-    def _looking(self, session_id: Id) -> Callable[[], records.SessionDecision]:
-        ask = Ask(path=_session(session_id, "decision"), missing=SessionNotFound)
+    def _looking(self, session_id: Id, call: CallRecord | None) -> Callable[[], SessionDecision]:
+        """What reads a session once, by the rules of `call` if there is one."""
+        request = AccountRequest(path=_session(session_id, "decision"), missing=SessionNotFound)
+        if call is not None and not isinstance(call, CallRecord):
+            raise InvalidRequest(f"call must be a CallRecord, not {type(call).__name__}.")
 
-        def read(body: object, said: Environment | None) -> records.SessionDecision:
-            return reading.session_decision(body, declared=self.environment, said=said)
+        def look() -> SessionDecision:
+            decision = self._api.read(
+                request,
+                lambda body, said: session_decision(body, declared=self.environment, said=said),
+            )
+            return decision if call is None else decision.judged_by(call)
 
-        return lambda: self._line.read_from(ask, read)
+        return look
 
-    def delete(self, session_id: Id) -> records.Deleted:
+    def delete(self, session_id: Id) -> Deleted:
         """Delete a session, its pictures and its faces. No undo; the credit is not given back.
 
         Raises:
             SessionNotFound: it is unknown or deleted already, or out of the key's scope.
         """
-        ask = Ask(
+        request = AccountRequest(
             method="DELETE",
             path=_session(session_id, "delete"),
             missing=SessionNotFound,
             advice="Ask decision() or delete() again: SessionNotFound then means that it was done.",
         )
-        reply = self._line.send(ask)
-        return reading.deleted(reply, session_id=given.an_id("session_id", session_id))
+        reply = self._api.send(request)
+        return records.deleted(reply, session_id=given.an_id("session_id", session_id))
 
     def delete_many(self, session_numbers: Iterable[int]) -> None:
         """Delete several sessions by their numbers; those that are unknown are skipped.
 
         Didit can also delete everything at once. That is not offered.
         """
-        numbers = given.numbers("session_numbers", session_numbers)
-        ask = Ask(
+        numbers = [
+            str(given.whole("session_numbers", number, "whole numbers, none below 0", 0))
+            for number in given.several("session_numbers", session_numbers, "whole numbers")
+        ]
+        if not numbers:
+            raise InvalidRequest("session_numbers is empty: nothing would be deleted.")
+        request = AccountRequest(
             method="POST",
             path="/v3/sessions/delete/",
             json={"session_numbers": numbers, "delete_all": False},
             advice="Ask again: numbers that are gone already are skipped.",
         )
-        self._line.send(ask)
+        self._api.send(request)
 
     def update_status(
         self,
         session_id: Id,
-        new_status: records.SessionStatus,
+        new_status: SessionStatus,
         *,
         comment: str | None = None,
-        nodes_to_resubmit: Iterable[records.Node] = (),
+        nodes_to_resubmit: Iterable[Node] = (),
         send_email: bool = False,
         email_address: str | None = None,
         email_language: str | None = None,
@@ -588,23 +649,21 @@ class DiditAccount(wire.Connection):
             RequestRejected: among others, it has that status already, or one that cannot be
                 changed.
         """
-        if new_status not in records.NEW_STATUSES:
+        if new_status not in NEW_STATUSES:
             raise InvalidRequest(
                 "new_status must be SessionStatus.APPROVED, SessionStatus.DECLINED or "
                 "SessionStatus.RESUBMITTED: Didit sets no other."
             )
         if given.a_flag("send_email", send_email) and email_address is None:
             raise InvalidRequest("send_email needs an email_address to send to.")
-        body: dict[str, Any] = {
-            "new_status": records.STATUS_WORDS[records.SessionStatus(new_status)]
-        }
+        body: dict[str, Any] = {"new_status": STATUS_WORDS[SessionStatus(new_status)]}
         nodes = given.several("nodes_to_resubmit", nodes_to_resubmit, "nodes")
         if nodes:
             body["nodes_to_resubmit"] = [_node(node) for node in nodes]
         if send_email:
             body["send_email"] = True
         body |= _texts(comment=comment, email_address=email_address, email_language=email_language)
-        ask = Ask(
+        request = AccountRequest(
             method="PATCH",
             path=_session(session_id, "update-status"),
             json=body,
@@ -614,24 +673,20 @@ class DiditAccount(wire.Connection):
             # Documented, and the one thing that distinguishes this answer from a gateway's.
             confirmed={"session_id": given.an_id("session_id", session_id)},
         )
-        self._line.send(ask)
+        self._api.send(request)
 
-    def reviews(self, session_id: Id) -> Iterator[records.Review]:
+    def reviews(self, session_id: Id) -> Iterator[Review]:
         """What was noted about a session; pages are asked for as they are needed."""
-        path = _reviews(session_id)
-
-        def ask(query: Mapping[str, str]) -> Ask:
-            return Ask(path=path, params=query, missing=SessionNotFound)
-
-        return pages(self._line, ask, reading.review, first={})
+        request = AccountRequest(path=_reviews(session_id), missing=SessionNotFound)
+        return pages(self._api, request, records.review)
 
     def add_review(
         self,
         session_id: Id,
         comment: str | None = None,
         *,
-        new_status: records.SessionStatus | None = None,
-    ) -> records.Review:
+        new_status: SessionStatus | None = None,
+    ) -> Review:
         """Note something about a session. Its status stays, whatever `new_status` says.
 
         Raises:
@@ -640,28 +695,35 @@ class DiditAccount(wire.Connection):
         """
         body = _texts(comment=comment)
         if new_status is not None:
-            if new_status not in tuple(records.STATUS_WORDS):
+            if new_status not in tuple(STATUS_WORDS):
                 raise InvalidRequest(
                     "new_status must be a SessionStatus that Didit has a word for."
                 )
-            body["new_status"] = records.STATUS_WORDS[records.SessionStatus(new_status)]
+            body["new_status"] = STATUS_WORDS[SessionStatus(new_status)]
         if not body:
             raise InvalidRequest("A review needs a comment or a new_status.")
-        ask = Ask(
+        request = AccountRequest(
             method="POST",
             path=_reviews(session_id),
             json=body,
             missing=SessionNotFound,
             advice="Look at reviews() before writing it a second time.",
         )
-        return self._line.read(ask, reading.review)
+        return self._read(Review, request)
 
     # --- webhooks ---
 
     @property
     def destinations(self) -> Destinations:
         """Where Didit reports what happens to sessions: `list`, `get`, `create`, ..."""
-        return Destinations(self._line)
+        return Destinations(self._api)
+
+    def _read(self, kind: type[T], request: AccountRequest) -> T:
+        """The record that the whole body of an answer is."""
+        return self._api.read(request, lambda body, _: read_record(kind, body))
+
+
+# Arguments into requests.
 
 
 def _loaded(probe: object) -> Image:
@@ -681,32 +743,31 @@ def _options(
     return {
         "rotate": given.a_flag("rotate", rotate),
         "retention": given.a_word("retention", retention, Retention),
-        "caller_ref": None if caller_ref is None else given.an_utf8_text("caller_ref", caller_ref),
+        "caller_ref": given.a_caller_ref(caller_ref),
         "metadata": given.metadata(metadata),
-        "deadline_s": None if deadline_s is None else given.a_deadline("deadline_s", deadline_s),
+        "deadline_s": given.a_deadline(deadline_s),
     }
 
 
 def _thresholds(asked: float | None, review: float | None) -> tuple[Threshold, Threshold | None]:
-    if asked is None:
-        limit = Threshold(DEFAULT_THRESHOLD, ThresholdRule.ABOVE, ThresholdSource.DEFAULT)
-    else:
-        limit = Threshold(asked, ThresholdRule.ABOVE, ThresholdSource.CALLER)
+    source = ThresholdSource.DEFAULT if asked is None else ThresholdSource.CALLER
+    value = DEFAULT_THRESHOLD if asked is None else asked
+    limit = Threshold(value, ThresholdRule.ABOVE, source)
     if review is None:
         return limit, None
-    if limit.passes(review) is not True:
+    if review <= value:
         raise InvalidRequest(
-            f"review_threshold must be above threshold ({limit.value:g}), not at {review:g}."
+            f"review_threshold must be above threshold ({value:g}), not at {review:g}."
         )
     return limit, Threshold(review, ThresholdRule.ABOVE, ThresholdSource.CALLER)
 
 
-def _registering(name: str, advice: str, *, email: str, **secrets: object) -> Ask:
+def _registering(name: str, advice: str, *, email: str, **secrets: object) -> AccountRequest:
     """A call to the host that registers accounts; secrets come as `given.hidden` gives them."""
     body: dict[str, Any] = {"email": given.a_text("email", email)}
     body |= {name: given.a_secret(name, value) for name, value in secrets.items()}
     path = f"/programmatic/{name}/"
-    return Ask(method="POST", path=path, json=body, advice=advice, registers=True)
+    return AccountRequest(method="POST", path=path, json=body, advice=advice, registers=True)
 
 
 def _session(session_id: Id, what: str) -> str:
@@ -722,7 +783,7 @@ def _texts(**values: str | None) -> dict[str, Any]:
 
 
 def _node(node: object) -> dict[str, str]:
-    if not isinstance(node, records.Node):
+    if not isinstance(node, Node):
         raise InvalidRequest(
             f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
         )
@@ -730,34 +791,3 @@ def _node(node: object) -> dict[str, str]:
         "node_id": given.a_text("node_id", node.node_id),
         "feature": given.a_text("feature", node.feature),
     }
-
-
-def _decided(
-    look: Callable[[], records.SessionDecision], clock: Clock, *, timeout_s: float, poll_s: float
-) -> records.SessionDecision:
-    """What `look` gives once the session is not open any more, or when the time is over.
-
-    What may be asked again (a rate limit, a gateway's error) is waited out. If that is how the
-    time ends, the last error is raised.
-    """
-    end = clock.monotonic() + timeout_s
-    while True:
-        pause_s = poll_s
-        failure: VendorError | None = None
-        try:
-            decision = look()
-        except VendorError as error:
-            if not error.retryable:
-                raise
-            failure = error.with_traceback(None)
-            if isinstance(error, RateLimited):
-                pause_s = max(pause_s, error.retry_after_s or 0.0)
-        left_s = end - clock.monotonic()
-        if failure is None and not decision.is_open:
-            return decision
-        # A last look at the very end, unless the vendor asked for more patience than is left.
-        if left_s <= 0 or (failure is not None and pause_s > left_s):
-            if failure is None:
-                return decision
-            raise failure
-        clock.sleep(min(pause_s, left_s))

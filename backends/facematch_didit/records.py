@@ -1,12 +1,18 @@
-"""What the calls of an account answer: plain values, and the words that they are made of.
+"""What the calls of an account answer: the words, the records, and how both are read.
 
-Didit's words for sessions: Didit OpenAPI, 2026-07-18, read 2026-11-20. Each table is total.
+In this order: Didit's words for sessions; what a registration, a payment page, a list and a webhook
+destination are; a session with the results of its calls; what may be shown of a body.
+
+Any decoded JSON gives a record or a `ValueError`. Sources: Didit face-match skill page, early 2026
+(registration); Didit OpenAPI, 2026-07-18 (the rest, with which feature has its block where). All
+were read on 2026-11-20. Documents show no decision of a call that was kept; it is read by the
+general form, in which what never ran is null.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -19,17 +25,42 @@ from facematch_core import (
     CallRecord,
     Charged,
     Environment,
+    Ids,
     InvalidRequest,
     LivenessResult,
     MatchResult,
     Operation,
+    ResultWarning,
     Secret,
+    Severity,
+    WarningCode,
     judge,
 )
-from facematch_core.backend import CALL_ID_KEY
-from facematch_didit import lookups
-from facematch_didit.lookups import AgeResult
-from facematch_didit.words import CHARGED, NAME
+from facematch_core.backend import CALL_ID_KEY, without_private
+from facematch_core.http import HttpReply
+
+from . import lookups, wire
+from .lookups import AgeResult
+from .wire import D, Verdicts
+from .words import (
+    APPROVED,
+    CHARGED,
+    CHARGED_LOOKUP,
+    DECLINED,
+    LIVENESS_SCALE,
+    MATCH_SCALE,
+    MEDIA_KEYS,
+    NAME,
+    PERSONAL_KEYS,
+    a_list,
+    a_secret,
+    a_text,
+    an_object,
+    each_text,
+    read_record,
+    text_or_none,
+    under,
+)
 
 # Words.
 
@@ -69,7 +100,6 @@ STATUS_WORDS: Mapping[SessionStatus, str] = MappingProxyType(
 #: What `update_status` takes.
 NEW_STATUSES = (SessionStatus.APPROVED, SessionStatus.DECLINED, SessionStatus.RESUBMITTED)
 
-
 #: What waits for a person. An unknown word does not: nothing says that it will ever change.
 OPEN = frozenset(
     {
@@ -85,29 +115,6 @@ OPEN = frozenset(
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {"live": Environment.PRODUCTION, "sandbox": Environment.SANDBOX}
 )
-
-#: Whether the call behind a session was charged, and how we know.
-KEPT_CALL = Billing(Charged.YES, CHARGED)
-IN_SANDBOX = Billing(
-    Charged.NO,
-    "no billing in the sandbox (Didit API reference, Face Match, June 2026); so the session says",
-)
-IN_WORKFLOW = Billing(
-    Charged.UNKNOWN, "it is part of a workflow, whose price its decision does not have"
-)
-
-
-class Feature(enum.StrEnum):
-    """What was done in a session, in Didit's words, as far as it matters here."""
-
-    FACE_MATCH = "FACE_MATCH"
-    LIVENESS = "LIVENESS"
-    AGE_ESTIMATION = "AGE_ESTIMATION"
-    FACE_SEARCH = "FACE_SEARCH"
-
-
-#: Those that let nobody in: neither says that somebody is who they claim to be.
-LOOKUPS = frozenset({Feature.AGE_ESTIMATION, Feature.FACE_SEARCH})
 
 
 class SessionKind(enum.StrEnum):
@@ -159,6 +166,12 @@ class Registration:
     message: str | None = None
 
 
+def registration(body: Any, *, email: str) -> Registration:
+    """The answer to a registration of `email`."""
+    answer = an_object(body, "the body")
+    return read_record(Registration, {**answer, "email": answer.get("email") or email})
+
+
 @attrs.frozen(kw_only=True)
 class Tokens:
     """What a person's login gives. The calls of this library need the key, not these.
@@ -171,7 +184,11 @@ class Tokens:
 
     access_token: Secret
     refresh_token: Secret
-    expires_in_s: float | None = None
+    expires_in_s: float | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional(attrs.validators.ge(0)),
+        metadata=under("expires_in"),
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -195,6 +212,22 @@ class VerifiedAccount:
     client_id: str | None = None
 
 
+def verified_account(body: Any) -> VerifiedAccount:
+    """The answer to a verification of an email address."""
+    answer = an_object(body, "the body")
+    application = an_object(answer.get("application"), "application")
+    organization = an_object(answer.get("organization") or {}, "organization")
+    flat = {
+        "api_key": application.get("api_key"),
+        "organization_id": organization.get("uuid"),
+        "organization_name": organization.get("name"),
+        "application_id": application.get("uuid"),
+        "application_name": application.get("name"),
+        "client_id": application.get("client_id"),
+    }
+    return read_record(VerifiedAccount, flat, tokens=read_record(Tokens, answer))
+
+
 @attrs.frozen(kw_only=True)
 class Balance:
     """The credit of the whole organization, in US dollars, exactly as given.
@@ -205,8 +238,8 @@ class Balance:
         auto_refill_amount, auto_refill_threshold: By how much, and below what; None if not set.
     """
 
-    amount: Decimal
-    auto_refill: bool | None = None
+    amount: Decimal = attrs.field(metadata=under("balance"))
+    auto_refill: bool | None = attrs.field(default=None, metadata=under("auto_refill_enabled"))
     auto_refill_amount: Decimal | None = None
     auto_refill_threshold: Decimal | None = None
 
@@ -221,8 +254,8 @@ class TopUp:
             a secret, which no log shows.
     """
 
-    checkout_id: str
-    page: Secret
+    checkout_id: str = attrs.field(metadata=under("checkout_session_id"))
+    page: Secret = attrs.field(metadata=under("checkout_session_url"))
 
 
 @attrs.frozen(kw_only=True)
@@ -244,12 +277,31 @@ class SessionRow:
 
     session_id: str
     session_number: int | None = None
-    kind: str | None = None
+    kind: str | None = attrs.field(default=None, metadata=under("session_kind"))
     status: SessionStatus
-    vendor_status: str
-    caller_ref: str | None = attrs.field(default=None, repr=False)
+    vendor_status: str = attrs.field(metadata=under("status"))
+    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
     features: tuple[tuple[str, str | None], ...] = ()
     created_at: datetime | None = None
+
+
+def session_row(item: Any) -> SessionRow:
+    """One session of a list."""
+    row = an_object(item, "a session")
+    features = tuple(_features(row.get("features")))
+    return read_record(SessionRow, row, status=_status(row), features=features)
+
+
+def _status(session: dict[str, Any]) -> SessionStatus:
+    return STATUSES.get(a_text(session.get("status"), "status"), SessionStatus.OTHER)
+
+
+def _features(value: object) -> Iterator[tuple[str, str | None]]:
+    """Pairs of feature and status; a decision may have the features alone, as texts."""
+    for item in a_list(value or [], "features"):
+        feature = {"feature": item} if isinstance(item, str) else an_object(item, "a feature")
+        word = a_text(feature.get("feature"), "a feature")
+        yield word, text_or_none(feature.get("status"), "status of a feature")
 
 
 @attrs.frozen(kw_only=True)
@@ -282,6 +334,11 @@ class Review:
     created_at: datetime | None = None
 
 
+def review(item: Any) -> Review:
+    """One note about a session."""
+    return read_record(Review, item, "a review")
+
+
 @attrs.frozen(kw_only=True)
 class Deleted:
     """A session that is gone from every read. There is no undo.
@@ -296,6 +353,16 @@ class Deleted:
     session_id: str
     session_number: int | None = None
     face_retention: str | None = None
+
+
+def deleted(reply: HttpReply, *, session_id: str) -> Deleted:
+    """What an answer to a deletion says beyond its status, which alone says that it is done."""
+    number, outcome = reply.at("session_number"), reply.at("face_retention_outcome")
+    return Deleted(
+        session_id=session_id,
+        session_number=number if type(number) is int else None,
+        face_retention=outcome if isinstance(outcome, str) else None,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -314,19 +381,31 @@ class WebhookDestination:
         summary: Didit's numbers about deliveries; empty if not given.
     """
 
-    destination_id: str
+    destination_id: str = attrs.field(metadata=under("uuid"))
     label: str | None = None
     url: str = attrs.field(repr=False)
     enabled: bool | None = None
-    version: str | None = None
+    version: str | None = attrs.field(default=None, metadata=under("webhook_version"))
     events: tuple[str, ...] = ()
-    secret: Secret | None = None
+    secret: Secret | None = attrs.field(default=None, metadata=under("secret_shared_key"))
     created_at: datetime | None = None
     updated_at: datetime | None = None
     summary: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
 
-# A session as it stands.
+def destination(item: Any) -> WebhookDestination:
+    """One webhook destination."""
+    answer = an_object(item, "a destination")
+    events = a_list(answer.get("subscribed_events") or [], "subscribed_events")
+    return read_record(
+        WebhookDestination,
+        answer,
+        events=tuple(a_text(event, "an event") for event in events),
+        summary=_shown(an_object(answer.get("summary") or {}, "summary")),
+    )
+
+
+# A session as it is now: what Didit kept of its calls, as the results that the calls gave.
 
 
 @attrs.frozen(kw_only=True)
@@ -385,14 +464,14 @@ class SessionDecision:
     session_id: str
     session_number: int | None = None
     status: SessionStatus
-    vendor_status: str
+    vendor_status: str = attrs.field(metadata=under("status"))
     results: tuple[SessionResult, ...] = ()
     media: tuple[Media, ...] = ()
     reviews: tuple[Review, ...] = ()
     features: tuple[str, ...] = ()
     environment: Environment | None = None
     workflow_id: str | None = None
-    caller_ref: str | None = attrs.field(default=None, repr=False)
+    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
     metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False, hash=False)
     created_at: datetime | None = None
     expires_at: datetime | None = None
@@ -413,6 +492,11 @@ class SessionDecision:
         """The estimations of age among `results`."""
         return tuple(result for result in self.results if isinstance(result, AgeResult))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is still to do something: False if the status is an unknown word."""
+        return self.status in OPEN
+
     def judged_by(self, call: CallRecord) -> SessionDecision:
         """This session by the rules of the call that made it, as `FaceVerifier.reconcile` has them.
 
@@ -432,17 +516,9 @@ class SessionDecision:
             )
         return attrs.evolve(self, results=tuple(_judged(result, call) for result in self.results))
 
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody is still to do something: False if the status is an unknown word."""
-        return self.status in OPEN
-
 
 def _judged(result: SessionResult, call: CallRecord) -> SessionResult:
-    if not isinstance(result, AgeResult) and call.operation in (
-        Operation.MATCH,
-        Operation.LIVENESS,
-    ):
+    if call.operation in (Operation.MATCH, Operation.LIVENESS):
         return judge(result, call)
     if not isinstance(result, AgeResult) or call.operation is not Operation.AGE:
         raise InvalidRequest(
@@ -452,3 +528,193 @@ def _judged(result: SessionResult, call: CallRecord) -> SessionResult:
     # The record does not have the minimum age, so that nobody is old enough by it.
     result = attrs.evolve(result, threshold=result.threshold or call.threshold)
     return lookups.judge(result, review_threshold=call.review_threshold)
+
+
+_MATCHES, _CHECKS = "face_matches", "liveness_checks"
+
+#: What `raw` keeps: nothing of documents, phones and addresses of people.
+_KEPT = (
+    "session_id",
+    "session_kind",
+    "session_number",
+    "status",
+    "environment",
+    "workflow_id",
+    "features",
+    "vendor_data",
+    "metadata",
+    _CHECKS,
+    _MATCHES,
+    "reviews",
+    "created_at",
+    "expires_at",
+)
+
+#: Whether the call behind a session was charged, and how we know.
+_KEPT_CALL = Billing(Charged.YES, CHARGED)
+_KEPT_LOOKUP = Billing(Charged.YES, CHARGED_LOOKUP)
+_IN_SANDBOX = Billing(
+    Charged.NO,
+    "no billing in the sandbox (Didit API reference, Face Match, June 2026); so the session says",
+)
+_IN_WORKFLOW = Billing(
+    Charged.UNKNOWN, "it is part of a workflow, whose price its decision does not have"
+)
+
+
+def session_decision(
+    body: Any,
+    *,
+    declared: Environment | None = None,
+    said: Environment | None = None,
+) -> SessionDecision:
+    """The decision in a body, of an answer or of a webhook.
+
+    Args:
+        body: Decoded JSON.
+        declared: What the key is set to be; it counts if the session does not say.
+        said: MOCK, if it comes from a mock: then that counts.
+
+    Raises:
+        ValueError: it is no decision as documented.
+    """
+    answer = an_object(body, "the body")
+    metadata = answer.get("metadata")
+    if metadata is not None:
+        metadata = an_object(metadata, "metadata")
+    own = ENVIRONMENTS.get(text_or_none(answer.get("environment"), "environment") or "")
+    blocks = {
+        name: [_block(block, name) for block in a_list(answer.get(name) or [], name)]
+        for name in (_MATCHES, _CHECKS)
+    }
+    session = read_record(
+        SessionDecision,
+        answer,
+        status=_status(answer),
+        results=(),
+        media=tuple(m for found in blocks.values() for block in found for m in _media(block)),
+        reviews=tuple(map(review, a_list(answer.get("reviews") or [], "reviews"))),
+        features=tuple(name for name, _ in _features(answer.get("features"))),
+        environment=said or own or declared,
+        metadata=metadata,
+        raw=_shown({name: answer[name] for name in _KEPT if name in answer}),
+    )
+    sandbox = (own or declared) is Environment.SANDBOX
+    return attrs.evolve(session, results=tuple(_results(session, blocks, sandbox=sandbox)))
+
+
+def _block(value: object, name: str) -> dict[str, Any]:
+    """What Didit has of one comparison or check, with what may be missing if it never ended."""
+    block = {"status": None, "score": None, **an_object(value, f"one of {name}")}
+    return {**block, "warnings": block.get("warnings") or []}
+
+
+def _media(block: dict[str, Any]) -> Iterator[Media]:
+    node_id = text_or_none(block.get("node_id"), "node_id")
+    for name in sorted(MEDIA_KEYS & block.keys()):
+        if block[name] not in (None, ""):
+            yield Media(name=name, node_id=node_id, address=a_secret(block[name], name))
+
+
+def _results(
+    session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], *, sandbox: bool
+) -> Iterator[SessionResult]:
+    """Each comparison, then each check, in the order of the decision."""
+    named, metadata = frozenset(session.features), session.metadata or {}
+    # A kept call carries our id beside the caller's own entries.
+    call_id = metadata.get(CALL_ID_KEY)
+    of_all: dict[str, Any] = {
+        "ids": Ids(
+            call=call_id if isinstance(call_id, str) else None,
+            vendor=None if session.workflow_id else session.session_id,
+            session=session.session_id,
+            caller=session.caller_ref,
+        ),
+        "metadata": {k: v for k, v in metadata.items() if k != CALL_ID_KEY} or None,
+        "created_at": session.created_at,
+        "environment": session.environment,
+    }
+    bill = _IN_SANDBOX if sandbox else _IN_WORKFLOW if session.workflow_id else None
+    # A search or an estimation of age says nothing about the person before the camera.
+    lookup = bool(named & {"AGE_ESTIMATION", "FACE_SEARCH"})
+
+    for block in blocks[_MATCHES]:
+        fields = wire.verdict(wire.MATCH, block, MATCH_SCALE, {})
+        foreign = lookup and "FACE_MATCH" not in named
+        fields = _counted(wire.MATCH, block, fields, session.status, foreign=foreign)
+        yield MatchResult(**fields, **of_all, billing=bill or _KEPT_CALL)
+    for block in blocks[_CHECKS]:
+        # The block of a check is also that of an estimation of age, and only the features say.
+        if "AGE_ESTIMATION" in named and "LIVENESS" not in named:
+            fields = lookups.age_verdict(block, {}, asked=False)
+            fields = _counted(lookups.ESTIMATE, block, fields, session.status)
+            yield AgeResult(**fields, **of_all, billing=bill or _KEPT_LOOKUP)
+            continue
+        fields = wire.verdict(wire.LIVENESS, block, LIVENESS_SCALE, {})
+        foreign = lookup and "LIVENESS" not in named
+        fields = _counted(wire.LIVENESS, block, fields, session.status, foreign=foreign)
+        fields |= wire.of_liveness(block)
+        yield LivenessResult(**fields, **of_all, billing=bill or _KEPT_CALL)
+
+
+def _counted(
+    verdicts: Verdicts[D],
+    block: dict[str, Any],
+    fields: dict[str, Any],
+    session: SessionStatus,
+    *,
+    foreign: bool = False,
+) -> dict[str, Any]:
+    """The fields of a block's result, as far as the session and its features let a pass stand."""
+    decision = standing(verdicts, fields["decision"], feature=block["status"], session=session)
+    problem = ""
+    if decision is verdicts.passed and foreign:
+        decision, problem = verdicts.review, "is that of a search or of an estimation of age"
+    elif decision is verdicts.review and fields["decision"] is verdicts.passed:
+        problem = "that it belongs to is not approved"
+    warnings: tuple[ResultWarning, ...] = fields["warnings"]
+    if problem:
+        text = f"It passed, but the session {problem}, so the pass does not count."
+        warning = ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
+        warnings = (*warnings, warning)
+    return {**fields, "decision": decision, "warnings": warnings, "raw": _shown(block)}
+
+
+def standing(verdicts: Verdicts[D], decision: D, *, feature: str, session: SessionStatus) -> D:
+    """What becomes of the decision on a feature inside its session.
+
+    A pass counts only if feature and session are both approved. A session that is declined, expired
+    or open although a feature of it is approved was declined for another reason, by a person, or is
+    not done: in none of these may a program take the person as verified. Nor does an approved
+    session make a match of a comparison that failed: that is a person's word about the session.
+
+    Args:
+        verdicts: The words of the operation.
+        decision: What status, score and warnings of the feature say by themselves.
+        feature: Didit's word for the feature's status.
+        session: Where the session stands.
+    """
+    if feature == "Not Finished":
+        return verdicts.inconclusive
+    counts = feature in (APPROVED, DECLINED) and session is SessionStatus.APPROVED
+    return decision if counts or decision is not verdicts.passed else verdicts.review
+
+
+# What may be shown of a body: no picture's address, no guess about a person.
+
+#: Keys of a session that lead to pictures or to the session itself. A saved face search has a
+#: storage path, which is no address by its form.
+_ADDRESSES = MEDIA_KEYS | {"portrait_image", "session_url", "callback"}
+
+#: Guesses about the person, and what other sessions say of theirs.
+_ABOUT_PEOPLE = PERSONAL_KEYS | {"age", "gender", "race", "age_estimation"}
+
+
+def _shown(value: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a decoded body with every address masked, and without guesses about people."""
+    private = without_private(value, demographic_keys=_ABOUT_PEOPLE, media_keys=_ADDRESSES)
+    # Addresses are under more keys than the documents name.
+    shown: dict[str, Any] = each_text(
+        private, lambda text: "(address removed)" if "://" in text else text
+    )
+    return shown

@@ -1,0 +1,460 @@
+"""How an account asks: one call as data, sending it, what each answer means, and lists in pages.
+
+Two kinds of calls are free. One only reads: nothing is charged for asking, so without an answer it
+may simply be asked again. The other changes something: without an answer it is not known whether it
+did, and the sentence says what to look at. (The paid calls, a search and an estimation of age, are
+in `lookups`: for them hold the rules of a comparison.)
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+
+from facematch_core import Billing, Charged, ConfigurationError, Environment, Secret
+from facematch_core.errors import (
+    AuthenticationFailed,
+    EnvironmentMismatch,
+    OutcomeUnknown,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.http import (
+    MOCK_HEADER,
+    BodyShape,
+    ErrorRow,
+    HttpClient,
+    HttpReply,
+    HttpRequest,
+    without_secrets,
+)
+
+from . import wire
+from .wire import Form
+from .words import HOST, NAME, a_list, an_object, each_text, text_or_none
+
+T = TypeVar("T")
+E = TypeVar("E", bound=VendorError)
+
+#: The host that registers accounts (Didit face-match skill page, early 2026).
+AUTH_HOST = "apx.didit.me"
+
+
+class SessionNotFound(RequestRejected, LookupError):
+    """No session of this id can be had: it is unknown, deleted, or out of the key's scope."""
+
+
+class DestinationNotFound(RequestRejected, LookupError):
+    """The application has no webhook destination of this id."""
+
+
+@attrs.frozen(kw_only=True)
+class AccountRequest:
+    """One free call.
+
+    Attributes:
+        method: In capitals.
+        path: Below the address of its host, with a slash at both ends: Didit redirects others.
+        params: The query.
+        json: The body; a `Secret` in it is revealed only while it is sent. None for none.
+        advice: What to look at if it changes something and no answer says whether it did; empty if
+            it only reads.
+        missing: The error for a 404 in Didit's words; None for the usual.
+        registers: Whether it goes to the host that registers accounts, without a key.
+        repeated: Name in `json` of a secret that a good answer rightly repeats.
+        confirmed: What the answer to a change has to say; empty if its status is enough, and the
+            body may be empty.
+    """
+
+    method: str = "GET"
+    path: str
+    params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    json: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    advice: str = ""
+    missing: type[RequestRejected] | None = None
+    registers: bool = False
+    repeated: str = ""
+    confirmed: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it only reads."""
+        return not self.advice
+
+    @property
+    def bill(self) -> Billing:
+        """That it costs nothing, whatever becomes of it."""
+        return Billing(Charged.NO, _FREE_TO_ASK if self.reads else _NO_PRICE)
+
+    def is_confirmed_by(self, reply: HttpReply) -> bool:
+        """Whether an answer 2xx is Didit's own: a gateway may answer so with a page of markup."""
+        if self.reads:
+            return True
+        if reply.shape is BodyShape.EMPTY:
+            return not self.confirmed
+        return reply.shape is BodyShape.JSON_OBJECT and all(
+            reply.at(name) == value for name, value in self.confirmed.items()
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class AccountClient:
+    """Sends the free calls of an account, and reads their answers.
+
+    Attributes:
+        base_url, auth_url: The two hosts, without a slash at the end.
+        api_key: None for an account that is only being opened.
+        environment: As declared; None if nobody says.
+        http: What sends.
+        deadline_s: Longest time of one free call, dribbling answers included.
+        within_s, ends_at: Longest time of all calls together, and the moment, on the client's
+            monotonic clock, at which that is over; None for no end.
+    """
+
+    base_url: str
+    auth_url: str
+    api_key: Secret | None
+    environment: Environment | None
+    http: HttpClient
+    deadline_s: float
+    within_s: float | None = None
+    ends_at: float | None = None
+
+    def within(self, within_s: float) -> AccountClient:
+        """The same, for calls that all end in so many seconds from now."""
+        ends_at = self.http.clock.monotonic() + within_s
+        return attrs.evolve(self, within_s=within_s, ends_at=ends_at)
+
+    def key(self) -> Secret:
+        """The application's key; `ConfigurationError` if there is none."""
+        if self.api_key is None:
+            raise ConfigurationError(
+                "This call needs the application's key: DiditAccount(api_key=...). register() and "
+                "verify_email() give one."
+            )
+        return self.api_key
+
+    def check_environment(self, base_url: str) -> None:
+        """Refuse to ask Didit itself where only a mock may answer."""
+        host = urlsplit(base_url).hostname
+        if self.environment is not Environment.MOCK or host not in (HOST, AUTH_HOST):
+            return
+        if not self.http.is_doubled(f"{base_url}/"):
+            raise EnvironmentMismatch(
+                f"The account is set to mock, but its address ({host}) is the real vendor's: "
+                "nothing was sent. Set base_url to the address of the mock.",
+                environment=Environment.PRODUCTION,
+                billing=Billing(Charged.NO, "nothing was sent"),
+            )
+
+    def left_s(self) -> float | None:
+        """Seconds that are left of `within_s`; None if that has no end.
+
+        Raises:
+            VendorUnavailable: none are; nothing was sent.
+        """
+        if self.ends_at is None:
+            return None
+        left_s = self.ends_at - self.http.clock.monotonic()
+        if left_s <= 0:
+            raise VendorUnavailable(
+                f"The deadline of {self.within_s:g} s ran out before this call: nothing of it was "
+                "sent.",
+                backend=NAME,
+                billing=Billing(Charged.NO, "nothing was sent"),
+            )
+        return left_s
+
+    def send(self, request: AccountRequest) -> HttpReply:
+        """The answer 2xx to `request`; any other, or none, is an error of the tree."""
+        outcome = self._outcome(request)
+        # The frame of a function that raises stays alive with the error.
+        del request
+        if isinstance(outcome, HttpReply):
+            return outcome
+        try:
+            raise outcome from None
+        finally:
+            outcome.__context__ = None
+            del outcome
+
+    def read(self, request: AccountRequest, parse: Callable[[Any, Environment | None], T]) -> T:
+        """What `parse`, which raises `ValueError`, makes of the answer to `request`.
+
+        Args:
+            request: What is asked.
+            parse: Gets the decoded body, and MOCK, if the answer comes from a mock.
+
+        Raises:
+            UnexpectedResponse: it cannot be read; the message does not have the body.
+        """
+        reply = self.send(request)
+        bill, done = request.bill, "" if request.reads else " It was carried out."
+        del request
+        status, environment = reply.status, _environment_of(reply)
+        problem, value = _tried(reply, parse)
+        del reply, parse
+        if value:
+            return value[0]
+        raise UnexpectedResponse(
+            f"{NAME} answered {status} in a form that cannot be read ({problem}).{done} Please "
+            "report it.",
+            backend=NAME,
+            billing=bill,
+            status_code=status,
+            environment=environment,
+        )
+
+    def _outcome(self, request: AccountRequest) -> HttpReply | BaseException:
+        """The answer 2xx that is Didit's own, or the error to raise, which holds no frames."""
+        try:
+            left_s = self.left_s()
+            deadline_s = self.deadline_s if left_s is None else min(left_s, self.deadline_s)
+            reply = self.http.send(self._encoded(request), backend=NAME, deadline_s=deadline_s)
+        except VendorError as error:
+            return _unanswered(error.with_traceback(None), request)
+        except BaseException as error:  # noqa: BLE001 - raised again by send(); the frames behind it hold the password
+            return error.with_traceback(None)
+        about: dict[str, Any] = {"billing": request.bill, "environment": _environment_of(reply)}
+        if self.environment is Environment.MOCK and about["environment"] is None:
+            return EnvironmentMismatch(
+                f"The account is set to mock, but what answered ({reply.status}) does not say "
+                "that it is a mock, and may be the real vendor: check the address and the "
+                "environment.",
+                environment=Environment.PRODUCTION,
+                billing=request.bill,
+            )
+        if not 200 <= reply.status < 300:
+            refusal = wire.error_of(
+                reply, now=self.http.clock.now(), meaning=functools.partial(meaning, request)
+            )
+            refusal.environment = about["environment"]
+            if type(refusal) is not VendorError:
+                return refusal
+            problem = refusal.message
+        elif request.is_confirmed_by(reply):
+            own = (request.json or {}).get(request.repeated)
+            return attrs.evolve(reply, secrets=tuple(one for one in reply.secrets if one != own))
+        else:
+            problem = (
+                f"{NAME} answered {reply.status}, but not in its own form, so whether it was "
+                "carried out is not known."
+            )
+        return OutcomeUnknown(
+            f"{problem} {request.advice}", backend=NAME, status_code=reply.status, **about
+        )
+
+    def _encoded(self, request: AccountRequest) -> HttpRequest:
+        base_url = self.auth_url if request.registers else self.base_url
+        self.check_environment(base_url)
+        body = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in (request.json or {}).items()
+        }
+        return HttpRequest(
+            method=request.method,
+            url=base_url + request.path,
+            headers={} if request.registers else {"x-api-key": self.key()},
+            params=request.params,
+            json=None if request.json is None else body,
+            masked=tuple(v for v in (request.json or {}).values() if isinstance(v, Secret)),
+        )
+
+
+def _environment_of(reply: HttpReply) -> Environment | None:
+    """MOCK, if the answer says that it comes from a mock; else None."""
+    return Environment.MOCK if MOCK_HEADER in reply.headers else None
+
+
+def _tried(
+    reply: HttpReply, parse: Callable[[Any, Environment | None], T]
+) -> tuple[str, tuple[T, ...]]:
+    """What is wrong, and nothing; or nothing, and the value."""
+    try:
+        # A good answer may repeat the key or a password, in a sentence.
+        body = each_text(reply.json(), lambda text: without_secrets(text, reply.secrets))
+        return "", (parse(body, _environment_of(reply)),)
+    except ValueError as error:
+        # Sentences of ours, which name places and types.
+        return str(error), ()
+    except RecursionError:
+        return "it is nested too deeply", ()
+
+
+# What answers mean: as for a comparison, with that laid over.
+
+_FREE_TO_ASK = "nothing is charged for asking"
+_NO_PRICE = "Didit names no price for this call"
+
+_NOT_ACCEPTED = ErrorRow(
+    AuthenticationFailed, Charged.NO, _NO_PRICE, "email, password or code is not accepted"
+)
+_NOWHERE = ErrorRow(
+    RequestRejected, Charged.NO, _NO_PRICE, "there is nothing of this kind; check auth_url"
+)
+_MISSING = {
+    SessionNotFound: (
+        "there is no such session: its id is unknown, it was deleted, or the key may not see it"
+    ),
+    DestinationNotFound: "there is no such webhook destination",
+}
+
+#: Statuses of a server or gateway that gave up half way, below 500.
+_GAVE_UP = frozenset({408, 460, 499})
+
+
+def meaning(  # noqa: PLR0911 - a ladder
+    request: AccountRequest, status: int, form: Form, shape: BodyShape
+) -> ErrorRow:
+    """What an answer other than 2xx means for a free call.
+
+    `VendorError` itself stands for "not known": its sentence still lacks the advice.
+    """
+    if request.registers:
+        if status in (401, 403):
+            return _NOT_ACCEPTED
+        if status == 404:
+            return _NOWHERE
+        # No page shows a body of that host, so the status alone decides.
+        form, shape = "other", BodyShape.JSON_OBJECT
+    elif status == 404 and form == "detail" and request.missing is not None:
+        text = _MISSING[request.missing]
+        return ErrorRow(request.missing, Charged.NO, "an answer 404", text)
+    row = wire.meaning(status, form, shape)
+    if row.charged is not Charged.UNKNOWN and (request.reads or status < 500):
+        return row
+    if not request.reads:
+        text = "whether it was carried out is not known"
+        return ErrorRow(VendorError, Charged.NO, _NO_PRICE, text, retryable=False)
+    if status in _GAVE_UP or not 300 <= status < 500:
+        text = "no answer that can be used; nothing is charged for asking, so ask again"
+        return ErrorRow(VendorUnavailable, Charged.NO, _FREE_TO_ASK, text, retryable=True)
+    text = row.text if status < 400 else "this is not the vendor's own form; check the address"
+    return ErrorRow(RequestRejected, Charged.NO, _FREE_TO_ASK, text)
+
+
+def _unanswered(error: VendorError, request: AccountRequest) -> VendorError:
+    """What a failure of the client means for a free call."""
+    if isinstance(error, UnexpectedResponse):
+        what = error.message.partition(" It counts as charged")[0]
+        return _like(error, UnexpectedResponse, what, request)
+    if not isinstance(error, OutcomeUnknown):
+        return error
+    what = error.message.partition(" It may have been executed")[0]
+    if request.reads:
+        what += " Nothing is charged for asking, so ask again."
+        return _like(error, VendorUnavailable, what, request)
+    # Not reconcilable: `FaceVerifier.reconcile` looks for calls of a verifier, and this is none.
+    return _like(error, type(error), f"{what} {request.advice}", request)
+
+
+def _like(error: VendorError, kind: type[E], message: str, request: AccountRequest) -> E:
+    return kind(
+        message,
+        backend=error.backend,
+        billing=request.bill,
+        status_code=error.status_code,
+        environment=error.environment,
+    )
+
+
+# Lists. Editions count pages in two ways: ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18), or
+# ``page`` and ``page_size`` (Didit's skills, early 2026). So the vendor's own ``next`` decides how
+# to go on. But only the numbers in it are used: it is an address, and the key goes to no address
+# that an answer names.
+
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_COUNTERS = ("limit", "offset", "page", "page_size")
+
+#: Rows that are asked for at once, as Didit's default is since July 2026.
+PAGE_SIZE = 50
+
+#: More pages than any account's list has, and more pages in a row without a new row than the
+#: sessions that come in during the reading explain: whoever answers so does not end. Ours.
+MAX_PAGES = 20_000
+MAX_STALE_PAGES = 20
+
+
+def pages(
+    client: AccountClient,
+    request: AccountRequest,
+    read_item: Callable[[Any], T],
+    *,
+    name_of: Callable[[T], Hashable] | None = None,
+) -> Iterator[T]:
+    """Every item of a list; each page is asked for when its first item is wanted.
+
+    Args:
+        client: What asks.
+        request: The call for the first page.
+        read_item: Reads an item; raises `ValueError`.
+        name_of: By what an item is known. One that came already is left out: when something is
+            added during the reading, the last rows of a page come again on the next. None if
+            items have no names: then all of them count.
+
+    Raises:
+        UnexpectedResponse: a page cannot be read, leads back, or the list does not end.
+    """
+    filters = {name: value for name, value in request.params.items() if name not in _COUNTERS}
+    asked, known = set[frozenset[tuple[str, str]]](), set[Hashable]()
+    stale = 0
+    while True:
+        asked.add(frozenset(request.params.items()))
+        items, following = client.read(request, lambda body, _: page(body, read_item))
+        before = len(known)
+        for item in items:
+            name = item if name_of is None else name_of(item)
+            if name_of is None or name not in known:
+                known.add(name)
+                yield item
+        if not following:
+            return
+        stale = 0 if len(known) > before else stale + 1
+        request = attrs.evolve(request, params={**filters, **following})
+        problem = ""
+        if frozenset(request.params.items()) in asked:
+            problem = "next leads back to a page that was read"
+        elif stale == MAX_STALE_PAGES or len(asked) == MAX_PAGES:
+            problem = f"after {len(asked)} pages there is no end of it, and nothing new"
+        if problem:
+            raise UnexpectedResponse(
+                f"{NAME} answered with a list that cannot be read to its end ({problem}). Please "
+                "report it.",
+                backend=NAME,
+                billing=request.bill,
+            )
+
+
+def page(body: Any, read_item: Callable[[Any], T]) -> tuple[list[T], dict[str, str]]:
+    """The items of a page, and the counters of the next, empty at the end.
+
+    Args:
+        body: An object with ``results`` and ``next``, or a bare array of everything.
+        read_item: Reads an item.
+
+    Raises:
+        ValueError: it is neither, or an item of it cannot be read.
+    """
+    if isinstance(body, list):
+        return [read_item(item) for item in body], {}
+    answer = an_object(body, "the body")
+    items = [read_item(item) for item in a_list(answer.get("results"), "results")]
+    address = text_or_none(answer.get("next"), "next")
+    if not address or not items:
+        # An empty page is the end, whatever it says.
+        return items, {}
+    following = {
+        name: value
+        for name, value in parse_qsl(urlsplit(address).query)
+        if name in _COUNTERS and _NUMBER.fullmatch(value)
+    }
+    if not following:
+        raise ValueError("next does not name a page")
+    return items, following
