@@ -5,10 +5,10 @@ The tests of a module run in this order, so first those that most of its mutants
 
 from mutation.mutants import mutants
 
-MODULES = {"didit": ("wire", "words"), "deepvue": ("_wire", "_verdict", "_reading")}
+MODULES = {"didit": ("wire", "words"), "deepvue": ("wire",)}
 TESTS = {
     "didit": ("reading", "wire", "verdicts", "request", "errors", "search", "age", "lookups"),
-    "deepvue": ("reading", "wire", "verdicts"),
+    "deepvue": ("wire", "verdicts", "errors", "expiry", "tokens", "wallet", "request", "login"),
 }
 
 AIMS = {

@@ -74,16 +74,16 @@ def test_every_small_fault_is_made_and_no_text_is_touched(tmp_path, monkeypatch)
 
 def test_the_tests_get_the_mutant():
     """One that fails at once is killed, and the module as it is passes."""
-    module = "facematch_deepvue._reading"
-    plain = Path(facematch_deepvue.__file__).with_name("_reading.py").read_text()
-    aimed = ["tests/backends/deepvue/test_reading.py"]
+    module = "facematch_deepvue.wire"
+    plain = Path(facematch_deepvue.__file__).with_name("wire.py").read_text()
+    aimed = ["tests/backends/deepvue/test_wire.py"]
     assert verdicts(module, [planted(module), plain], aimed) == ["killed", "survived"]
 
 
 def test_tests_that_never_load_the_module_are_no_proof():
     """They would pass with any mutant."""
     with pytest.raises(RuntimeError, match="did not run: processes ended with"):
-        verdicts("facematch_didit.wire", ["0 / 0"], ["tests/backends/deepvue/test_reading.py"])
+        verdicts("facematch_didit.wire", ["0 / 0"], ["tests/backends/deepvue/test_expiry.py"])
 
 
 @pytest.mark.long
