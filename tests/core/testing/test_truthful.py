@@ -1,12 +1,16 @@
 """No rule punishes a backend that tells the truth in a way of its own."""
 
+import json
+
 import attrs
 import pytest
 from mutants.reference import (
     HttpReference,
     HttpReferenceSimulator,
+    Library,
     ReferenceBackend,
     ReferenceSimulator,
+    SdkReference,
     StepsReference,
     StepsSimulator,
 )
@@ -118,3 +122,28 @@ def test_a_step_may_be_free(rule):
     """Also where its answer cannot be read, or has no end."""
     found = run({"it": FreeUploadsSimulator}, aimed={"it": rule})["it"]
     assert {case.status for case in found} <= {Status.PASSED, Status.DOES_NOT_APPLY}
+
+
+class Strict(Library):
+    """A library that raises an error of its own where the score is missing."""
+
+    def ask(self, path, key, words):
+        status, content = super().ask(path, key, words)
+        if status == 200 and path != "upload":
+            json.loads(content)["score"]
+        return status, content
+
+
+class AsksStrictly(SdkReference):
+    """By that library."""
+
+    @property
+    def library(self):
+        return Strict(self.address)
+
+
+@pytest.mark.parametrize("rule", ["R17", "R39", "R40"])
+def test_a_library_may_fall_over_an_answer(rule):
+    """Then nobody knows of a charge: it does not say that there was an answer."""
+    found = run({"it": lambda: HttpReferenceSimulator(AsksStrictly)}, aimed={"it": rule})["it"]
+    assert {case.status for case in found} == {Status.PASSED}, {case.reason for case in found}
