@@ -27,8 +27,12 @@ def installed(request, tmp_path_factory):
     return Installed(source, tmp_path_factory.mktemp(request.param))
 
 
+@pytest.mark.long
 def test_its_own_tests_pass(installed):
-    """From its repository, against the installed copy; no rule is left open."""
+    """From its repository, against the installed copy; no rule is left open.
+
+    Of the first kind docs/extend/tutorial.md shows the same.
+    """
     said = installed.python("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider")
     assert " passed" in said
     assert "Not tested" not in said

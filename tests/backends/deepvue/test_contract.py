@@ -117,6 +117,7 @@ class DeepvueSimulator(HttpSimulator):
         return body if call.startswith("v2") else body | {"timestamp": 1710444590759}
 
 
+@pytest.mark.long
 class TestContract(BackendContract):
     """With the settings as they are by default: v1, and no score of liveness."""
 

@@ -17,6 +17,7 @@ class NovemberSimulator(DiditSimulator):
     situations = DiditSimulator.situations - {Situation.SLOW}
 
 
+@pytest.mark.long
 class TestContractInNovember(BackendContract):
     """With the newest documents."""
 

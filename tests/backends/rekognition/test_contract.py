@@ -24,6 +24,7 @@ class WithQuality(RekognitionSimulator):
         return {**super().keys(), "reference_quality": True}
 
 
+@pytest.mark.long
 class TestContractInTwoRequests(BackendContract):
     """With DetectFaces before each comparison."""
 
