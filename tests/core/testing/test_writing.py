@@ -151,7 +151,9 @@ def test_another_program_is_named(tmp_path):
     command = [sys.executable, "-S", "-c", f"open({str(tmp_path / 'made')!r}, 'w').close()"]
     null = subprocess.DEVNULL
     found = written_by(lambda: subprocess.run(command, check=True, stdin=null, stdout=null))
-    assert [sys.executable in each for each in found] == [True]
+    # Some versions of Python report both the start and how it is done.
+    assert found
+    assert all(sys.executable in each for each in found)
     assert (tmp_path / "made").exists()
 
 
