@@ -824,14 +824,11 @@ def mask_result(result: K, secrets: tuple[Secret, ...], source: Environment | No
         tag, text = unsaid(warning.tag), unsaid(warning.text)
         return warning if (tag, text) == said else attrs.evolve(warning, tag=tag, text=text)
 
-    def bare(faces: tuple[Face, ...] | None) -> tuple[Face, ...] | None:
-        return faces and tuple(_face_without(face, unsaid) for face in faces)
-
     ids = result.ids
     more: dict[str, Any] = {
-        name: bare(getattr(result, name))
+        name: tuple(_face_without(face, unsaid) for face in faces)
         for name in ("probe_faces", "reference_faces")
-        if getattr(result, name, None)
+        if (faces := getattr(result, name, None))
     }
     return attrs.evolve(
         result,

@@ -216,12 +216,11 @@ class HttpBackend(RemoteBackend):
         is an error. Asked only where the body is JSON: in anything else it is not the vendor that
         speaks.
         """
-        code = self.error_code(reply)
-        row = None if code is None else self.error_codes.get(str(code))
+        code, row = self._coded(reply)
         if not isinstance(row, InconclusiveRow) or not 400 <= reply.status < 500:
             return None
         said: dict[str, Any] = {
-            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or str(code)),),
+            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
             "backend": self.name,
             "billing": Billing(row.charged, row.ground),
             "raw": reply.json(),
@@ -268,9 +267,14 @@ class HttpBackend(RemoteBackend):
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of another status than 200; by default from the tables."""
-        code = self.error_code(reply) if _is_json(reply) else None
-        row = None if code is None else self.error_codes.get(str(code))
+        row = self._coded(reply)[1] if _is_json(reply) else None
         return self._by_table(reply, call, row if isinstance(row, ErrorRow) else None)
+
+    def _coded(self, reply: HttpReply) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
+        """The vendor's code in a reply, as text, and its row; None for none."""
+        code = self.error_code(reply)
+        text = None if code is None else str(code)
+        return text, None if text is None else self.error_codes.get(text)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""

@@ -5,11 +5,12 @@ import json
 import logging
 import pickle
 import sqlite3
-import traceback
 import zlib
 from pathlib import Path
 
 import attrs
+
+from facematch_core.testing.leaks import chain, frames, shown
 
 TESTS = str(Path(__file__).parent)
 
@@ -100,35 +101,3 @@ def _unpacked(data):
         return zlib.decompressobj().decompress(data)
     except zlib.error:
         return b""
-
-
-def chain(error):
-    """`error`, its causes and contexts (also those that are not shown), members of groups."""
-    found = {}
-    waiting = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in found:
-            continue
-        found[id(one)] = one
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
-    return tuple(found.values())
-
-
-def frames(error):
-    """Every frame of its own traceback: the file, and place, line and local variables as text."""
-    found = error.__traceback__
-    for told, (frame, _) in zip(traceback.extract_tb(found), traceback.walk_tb(found), strict=True):
-        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
-        place = f'  File "{told.filename}", line {told.lineno}, in {told.name}\n    {told.line}'
-        yield told.filename, "\n".join([place, *values])
-
-
-def shown(value, how=repr):
-    """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
-    try:
-        return how(value)
-    except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
-        return f"<{type(error).__name__}>"

@@ -200,7 +200,6 @@ class RekognitionBackend(HttpBackend):
                 return MatchResult(
                     decision=Decision.INCONCLUSIVE,
                     warnings=(attrs.evolve(NO_FACE, text="the reference shows no face"),),
-                    probe_faces=None,
                     reference_faces=(),
                     backend=NAME,
                     raw=reply.json(),

@@ -155,24 +155,36 @@ def told_by(error: BaseException) -> str:
     So for what it was raised from, or while, also where that is not shown, and for the members of a
     group.
     """
-    texts, errors = list[str](), [error]
-    for one in errors:
-        texts += [_shown(one, str), _shown(one), _shown(vars(one))]
-        found = one.__traceback__
-        summaries = traceback.extract_tb(found)
-        for line, (frame, _) in zip(summaries, traceback.walk_tb(found), strict=True):
-            texts.append(f'  File "{line.filename}", line {line.lineno}, in {line.name}')
-            texts.append(f"    {line.line}")
-            texts += [f"    {name} = {_shown(value)}" for name, value in frame.f_locals.items()]
-        behind = [one.__cause__, one.__context__]
-        behind += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        errors += [
-            new for new in behind if new is not None and not any(new is known for known in errors)
-        ]
-    return "\n".join(texts)
+    errors = chain(error)
+    texts = [text for one in errors for text in (shown(one, str), shown(one), shown(vars(one)))]
+    return "\n".join([*texts, *(text for one in errors for _, text in frames(one))])
 
 
-def _shown(value: object, how: Callable[[object], str] = repr) -> str:
+def chain(error: BaseException) -> tuple[BaseException, ...]:
+    """`error`, its causes and contexts (also those that are not shown), members of groups."""
+    found: dict[int, BaseException] = {}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in found:
+            continue
+        found[id(one)] = one
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return tuple(found.values())
+
+
+def frames(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Every frame of its own traceback: the file, and place, line and local variables as text."""
+    found = error.__traceback__
+    for told, (frame, _) in zip(traceback.extract_tb(found), traceback.walk_tb(found), strict=True):
+        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
+        place = f'  File "{told.filename}", line {told.lineno}, in {told.name}\n    {told.line}'
+        yield told.filename, "\n".join([place, *values])
+
+
+def shown(value: object, how: Callable[[object], str] = repr) -> str:
     """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
     try:
         return how(value)
@@ -189,7 +201,7 @@ class _Whole(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extra = {key: value for key, value in vars(record).items() if key not in self._usual}
         line = super().format(record)
-        return f"{line} {_shown(extra)}" if extra else line
+        return f"{line} {shown(extra)}" if extra else line
 
 
 @contextmanager

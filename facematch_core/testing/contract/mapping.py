@@ -437,8 +437,8 @@ class _ByCore(Reader):
     def replies(
         self, operation: Operation, situation: Situation, call: Call
     ) -> tuple[list[HttpReply], list[int] | None]:
-        charged = [self.bench.simulator.charges]
-        with _overheard(self.bench, charged) as heard:
+        before = self.bench.simulator.charges
+        with _overheard(self.bench) as heard:
             error = self.bench.made(call).error
         assert error is None, f"{situation.name} gave {error!r}"
         if not heard:
@@ -446,7 +446,9 @@ class _ByCore(Reader):
                 f"{self.bench.backend.name} does not send by its `client`, so that the answer to "
                 f"{situation.name} is not seen."
             )
-        return heard, [after - before for before, after in itertools.pairwise(charged)]
+        replies, charges = zip(*heard, strict=True)
+        counts = itertools.pairwise((before, *charges))
+        return list(replies), [after - earlier for earlier, after in counts]
 
     def refusals(self, secrets: Sequence[str]) -> Iterator[tuple[int, Form]]:
         for status, bodies in zip(STATUSES, forms(secrets), strict=False):
@@ -463,20 +465,19 @@ class _ByCore(Reader):
 
 
 @contextlib.contextmanager
-def _overheard(bench: Bench, charged: list[int]) -> Iterator[list[HttpReply]]:
+def _overheard(bench: Bench) -> Iterator[list[tuple[HttpReply, int]]]:
     """What the client is answered meanwhile, to requests of calls: signing in has no id of a call.
 
-    What the vendor has charged by then is added to `charged`.
+    Beside each reply is what the vendor has charged by then.
     """
-    heard: list[HttpReply] = []
+    heard: list[tuple[HttpReply, int]] = []
     client: Any = bench.backend.client  # type: ignore[attr-defined]  # an HttpBackend
     send = client.send
 
     def sent(request: Any, **how: Any) -> HttpReply:
         reply: HttpReply = send(request, **how)
         if how.get("call_id") is not None:
-            heard.append(reply)
-            charged.append(bench.simulator.charges)
+            heard.append((reply, bench.simulator.charges))
         return reply
 
     client.send = sent

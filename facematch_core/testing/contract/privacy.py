@@ -29,6 +29,7 @@ from facematch_core import (
     Unsupported,
 )
 from facematch_core.backend import Backend
+from facematch_core.http import is_loopback
 from facematch_core.testing.bench import (
     MIDDLE,
     PASS,
@@ -416,9 +417,9 @@ def _is_not_kept(bench: Bench, operation: Operation, options: dict[str, Any]) ->
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-#: Audit event to the place of the path among its arguments; of "open" the third one says whether
-#: it writes.
-_EVENTS = {
+#: Audit event of a file to the place of the path among its arguments; of "open" the third one says
+#: whether it writes.
+_FILES = {
     "open": 0,
     "os.rename": 1,
     "os.link": 1,
@@ -428,9 +429,13 @@ _EVENTS = {
     "sqlite3.connect": 0,
 }
 
-#: Audit events of programs that are started, and of what is sent; to the place of what is shown.
-_PROGRAMS = {"subprocess.Popen": 0, "os.posix_spawn": 0, "os.exec": 0, "os.system": 0}
+#: Those of what is sent, and of all, with programs that are started, to the place of what is shown.
 _ADDRESSES = {"socket.connect": 1, "socket.sendto": 1}
+_EVENTS = {
+    **_FILES,
+    **_ADDRESSES,
+    **dict.fromkeys(("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system"), 0),
+}
 
 #: Modules that write what they make of source code.
 _COMPILERS = ("importlib._bootstrap", "_frozen_importlib", "_pytest.assertion")
@@ -461,10 +466,10 @@ def traces(*, sends: bool = True) -> Iterator[list[str]]:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watches or not (event in _EVENTS or event in _PROGRAMS or event in _ADDRESSES):
+    if not _watches or event not in _EVENTS:
         return
-    what = arguments[{**_EVENTS, **_PROGRAMS, **_ADDRESSES}[event]]
-    if event in _EVENTS:
+    what = arguments[_EVENTS[event]]
+    if event in _FILES:
         if (event == "open" and not (arguments[2] or 0) & _WRITES) or not _is_file(what):
             return
         what = os.fsdecode(what)
@@ -480,7 +485,7 @@ def _is_here(address: object) -> bool:
     """Whether an address of a socket is on this machine."""
     if not isinstance(address, tuple) or not isinstance(address[0], str):
         return True  # a path
-    return address[0] == "localhost" or address[0].startswith(("127.", "::1"))
+    return is_loopback(address[0])
 
 
 def _is_file(path: object) -> bool:
