@@ -199,6 +199,13 @@ class TurningCostsSimulator(ReferenceSimulator):
         return status, body
 
 
+def someone_else(shared, key):
+    """Take time, as work does, until another thread writes there too; 0.1 s if none does."""
+    mine, until = shared[key], time.monotonic() + 0.1
+    while shared[key] is mine and time.monotonic() < until:
+        time.sleep(0.001)
+
+
 class Workspace(EngineBackend):
     """An engine whose threads share what they work on."""
 
@@ -208,7 +215,7 @@ class Workspace(EngineBackend):
 
     def compare(self, call):
         self.work["probe"] = call.probe.digest
-        time.sleep(0.001)
+        someone_else(self.work, "probe")
         digests = self.work["probe"], call.reference.digest
         return Compared(score=7.0 if stranger().digest in digests else 93.5)
 
@@ -257,7 +264,7 @@ GLOBALS = {}
 def by_globals(words):
     """The pictures, by way of what all threads share."""
     GLOBALS.update({place: words[place] for place in PLACES if place in words})
-    time.sleep(0.001)
+    someone_else(GLOBALS, next(place for place in PLACES if place in words))
     return words | {place: GLOBALS[place] for place in PLACES if place in words}
 
 
