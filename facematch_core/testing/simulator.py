@@ -192,7 +192,7 @@ class VendorSimulator(abc.ABC):
         demographics: The guesses of DEMOGRAPHICS as the vendor's body has them: its keys, and
             values that stand nowhere else in the answer.
         takes_replies: Whether `set_reply` works.
-        overheard: While it is a list, the bodies of the requests of calls are added to it.
+        overheard: While it is a list, the requests of calls are added to it.
     """
 
     situations: frozenset[Situation]
@@ -208,7 +208,7 @@ class VendorSimulator(abc.ABC):
     )
     demographics: Mapping[str, Any] = {}
     takes_replies: ClassVar[bool] = False
-    overheard: list[bytes] | None = None
+    overheard: list[SimulatorRequest] | None = None
 
     @property
     @abc.abstractmethod
@@ -534,7 +534,7 @@ class HttpSimulator(VendorSimulator):
             counted = self.counts(request)
             self.last = request
             if counted and self.overheard is not None:
-                self.overheard.append(request.body)
+                self.overheard.append(request)
             self.requests_seen += counted
             self._at += counted
             score, reply, released = self._score, self._reply, self._released

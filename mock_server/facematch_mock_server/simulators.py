@@ -11,17 +11,22 @@ import sys
 import threading
 from collections.abc import Mapping
 from decimal import Decimal
+from email.message import Message
 from typing import Any, ClassVar, Self
 
 import attrs
 
 from facematch_core import Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
-from facematch_core.testing import SimulatorReply, Situation, VendorSimulator
+from facematch_core.testing import (
+    SimulatorReply,
+    SimulatorRequest,
+    Situation,
+    VendorSimulator,
+)
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Faults, Kind, Stage
-from facematch_mock_server.http.forms import Form, read_form
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
 from facematch_mock_server.recognition.outcomes import (
@@ -237,7 +242,7 @@ class MockSimulator(VendorSimulator):
         return {} if sent is None else self.told(sent)
 
     @abc.abstractmethod
-    def told(self, sent: Sent) -> Mapping[str, Any]:
+    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
         """What the vendor understood of a call."""
 
     def begin_again(self) -> None:
@@ -297,26 +302,6 @@ def _card(name: str) -> Image:
     return Image.from_bytes(card_sheet()[name].data)
 
 
-@attrs.frozen(kw_only=True)
-class Sent:
-    """The last call as it arrived.
-
-    Attributes:
-        path: Whom it was for.
-        content_type: Of its body.
-        body: The bytes, pictures and all.
-    """
-
-    path: str
-    content_type: str
-    body: bytes = attrs.field(repr=False)
-
-    @property
-    def form(self) -> Form:
-        """The body as a form; `FormError` if it is none."""
-        return read_form(self.content_type, self.body, digest=None)
-
-
 class Between:
     """An engine as its front sees it, with an ear on the line. Safe across threads.
 
@@ -336,7 +321,7 @@ class Between:
         self._simulator = simulator
         self._lock = threading.Lock()
         self.seen = self.at = 0
-        self.last: Sent | None = None
+        self.last: SimulatorRequest | None = None
         self.last_reply: SimulatorReply | None = None
 
     @property
@@ -390,10 +375,14 @@ class Between:
 
     def _remember(self, request: Request) -> None:
         if request.path in self._simulator.calls:
-            kind = request.header("content-type") or ""
-            self.last = Sent(path=request.path, content_type=kind, body=request.body)
+            headers = Message()
+            for name, value in request.headers:
+                headers[name] = value
+            self.last = SimulatorRequest(
+                method=request.method, path=request.target, headers=headers, body=request.body
+            )
             if self._simulator.overheard is not None:
-                self._simulator.overheard.append(request.body)
+                self._simulator.overheard.append(self.last)
 
 
 class Upright:

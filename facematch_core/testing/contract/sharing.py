@@ -59,6 +59,7 @@ from facematch_core.testing.simulator import (
     GOOD,
     OPERATION_OF,
     PATIENCE_S,
+    SimulatorRequest,
     Situation,
 )
 
@@ -144,7 +145,7 @@ class SharingRules(Rules):
             pairs = [(noise(2 * number), noise(2 * number + 1)) for number in range(THREADS)]
             alone = [verifier.verify(*pair).decision for pair in pairs]
         kinds = len(pairs)
-        simulator.overheard = heard = list[bytes]()
+        simulator.overheard = heard = list[SimulatorRequest]()
         every = meeting.together(
             [
                 application_call(verifier, Operation.MATCH, pairs[number % kinds], {})
@@ -155,10 +156,17 @@ class SharingRules(Rules):
         for number, results in enumerate(every):
             decisions = {result.decision for result in results}
             assert decisions == {alone[number % kinds]}, "the pictures of another thread"
+        keys = [
+            (key, request.path)
+            for request in heard
+            if (key := request.headers.get("Idempotency-Key")) is not None
+        ]
+        # The second request with a key gets the answer to the first one.
+        assert len(keys) == len(set(keys)), "several requests have one Idempotency-Key"
         if seen_in_bodies and bench.steps(Operation.MATCH) == 1:
             limits = bench.can.image_limits
             files = [[picture.prepared(limits).data for picture in pair] for pair in pairs]
-            _each_pair_arrives(heard, files)
+            _each_pair_arrives([request.body for request in heard], files)
 
     def test_r29_results_and_errors_travel(self, bench: Bench) -> None:
         """Results and errors survive pickle and copy.
@@ -187,27 +195,25 @@ class SharingRules(Rules):
 
         A service closes in more than one place; what is shared in secret breaks its neighbour.
         """
-        before = _of_the_process()
-        for operation in bench.operations:
-            other = bench.open_backend()
-            verifier = bench.open_verifier()
-            situation = GOOD[operation]
-            assert bench.ask(operation, situation, verifier=verifier).answer.decision
-            verifier.close()
-            verifier.close()
-            verifier.backend.close()
-            other.close()
-            closed = bench.ask(operation, situation, verifier=verifier)
-            assert isinstance(closed.error, ConfigurationError)
-            assert closed.requests == 0
-            # The bench's own backend was open all the while; the second one is opened now.
-            again = bench.open_verifier()
-            assert bench.ask(operation, situation).answer.decision is PASS[operation]
-            reopened = bench.ask(operation, situation, verifier=again)
-            assert reopened.answer.decision is PASS[operation]
-        self._another_key_is_another(bench)
-        changed = [what for what, value in _of_the_process().items() if value != before[what]]
-        assert not changed, f"changed for the whole program: {', '.join(changed)}"
+        with _process_unchanged():
+            for operation in bench.operations:
+                other = bench.open_backend()
+                verifier = bench.open_verifier()
+                situation = GOOD[operation]
+                assert bench.ask(operation, situation, verifier=verifier).answer.decision
+                verifier.close()
+                verifier.close()
+                verifier.backend.close()
+                other.close()
+                closed = bench.ask(operation, situation, verifier=verifier)
+                assert isinstance(closed.error, ConfigurationError)
+                assert closed.requests == 0
+                # The bench's own backend was open all the while; the second one is opened now.
+                again = bench.open_verifier()
+                assert bench.ask(operation, situation).answer.decision is PASS[operation]
+                reopened = bench.ask(operation, situation, verifier=again)
+                assert reopened.answer.decision is PASS[operation]
+            self._another_key_is_another(bench)
         # Nobody is left who could have kept open what is shared.
         bench.close()
         for operation in bench.operations:
@@ -381,15 +387,31 @@ def _each_pair_arrives(bodies: Sequence[bytes], pairs: Sequence[Sequence[bytes]]
         assert each_as_often, "the pictures of another thread arrived"
 
 
-def _of_the_process() -> dict[str, Any]:
-    """What belongs to the whole program, and is no backend's to change."""
+@contextlib.contextmanager
+def _process_unchanged() -> Iterator[None]:
+    """Assert that what belongs to the whole program, and to no backend, is left as it was."""
+
+    def now() -> dict[str, Any]:
+        return {
+            "the environment": dict(os.environ),
+            "the time-out of sockets": socket.getdefaulttimeout(),
+            "the root logger": (root.level, list(root.handlers), root.manager.disable),
+            "what ends a Ctrl-C": signal.getsignal(signal.SIGINT),
+        }
+
     root = logging.getLogger()
-    return {
-        "the environment": dict(os.environ),
-        "the time-out of sockets": socket.getdefaulttimeout(),
-        "the root logger": (root.level, list(root.handlers), logging.root.manager.disable),
-        "what ends a Ctrl-C": signal.getsignal(signal.SIGINT),
-    }
+    given = socket.getdefaulttimeout(), root.level
+    # An earlier call may have changed them already.
+    socket.setdefaulttimeout(None)
+    root.setLevel(logging.WARNING)
+    before = now()
+    try:
+        yield
+        changed = [what for what, value in now().items() if value != before[what]]
+        assert not changed, f"changed for the whole program: {', '.join(changed)}"
+    finally:
+        socket.setdefaulttimeout(given[0])
+        root.setLevel(given[1])
 
 
 def _apart(

@@ -90,5 +90,6 @@ def test_only_calls_are_counted_and_remembered():
     line.refuse_early(CALL)
     assert (line.seen, line.last) == (1, None)
     line.handle(CALL)
-    assert (line.seen, line.last.path, line.last.content_type) == (1, "/call", "a")
+    got = line.last
+    assert (line.seen, got.path, got.headers["Content-Type"]) == (1, "/call?x=1", "a")
     assert "picture" not in repr(line.last)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import Situation
+from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import MockSimulator, Sent
+from facematch_mock_server.simulators import MockSimulator
 
 from .vendor import DETECT, VERIFY
 
@@ -53,10 +52,10 @@ class AzureSimulator(MockSimulator):
             self.put_score(body, "confidence", fraction=True)
         return body
 
-    def told(self, sent: Sent) -> Mapping[str, Any]:
-        if sent.path == DETECT:
+    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
+        if sent.path.startswith(DETECT):
             return {"probe": sent.body}
-        known, ids = self._mock.world.records.known, json.loads(sent.body)
+        known, ids = self._mock.world.records.known, sent.json()
         return {
             name: known.find(ids[f"faceId{place}"]).picture.content
             for place, name in enumerate(("probe", "reference"), 1)

@@ -7,8 +7,8 @@ from typing import Any
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import Situation
-from facematch_mock_server.simulators import AGE, GENDER, MockSimulator, Sent
+from facematch_core.testing import SimulatorRequest, Situation
+from facematch_mock_server.simulators import AGE, GENDER, MockSimulator
 
 from .vendor import PATH, PICTURES
 
@@ -48,10 +48,6 @@ class ComprefaceSimulator(MockSimulator):
             self.put_score(match, "similarity", fraction=True)
         return body
 
-    def told(self, sent: Sent) -> Mapping[str, Any]:
-        files = sent.form.files
-        return {
-            said: files[name][0].content
-            for name, said in zip(PICTURES, ("probe", "reference"), strict=True)
-            if name in files
-        }
+    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
+        said = zip(PICTURES, ("probe", "reference"), strict=True)
+        return {name: sent.files[field] for field, name in said if field in sent.files}

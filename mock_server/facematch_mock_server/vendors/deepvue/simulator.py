@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import Situation
+from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.http.forms import URLENCODED
 from facematch_mock_server.messages import Request
-from facematch_mock_server.simulators import MockSimulator, Sent
+from facematch_mock_server.simulators import MockSimulator
 
 _CLIENT_ID = "deepvue-simulator-client-7c1e90"
 _CLIENT_SECRET = "deepvue-simulator-secret-4f7e1c2ab9"  # noqa: S105 - nobody's
@@ -84,15 +83,12 @@ class DeepvueSimulator(MockSimulator):
     def alter(self, path: str, body: Any) -> Any:
         return {**body, "access_token": self._token} if path == _LOGIN else body
 
-    def told(self, sent: Sent) -> Mapping[str, Any]:
-        if sent.path == _LIVENESS:
-            picture = json.loads(sent.body)["image"]
+    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
+        if sent.path.startswith(_LIVENESS):
+            picture = sent.json()["image"]
             return {"probe": base64.b64decode(picture.rpartition(",")[2])}
-        return {
-            name: upload.content
-            for field, name in _PICTURES.items()
-            for upload in sent.form.files.get(field, ())
-        }
+        files = sent.files
+        return {name: files[field] for field, name in _PICTURES.items() if field in files}
 
     def _let_in(self, client: str) -> None:
         self.control.add_key(key=_CLIENT_SECRET, client=client)

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from facematch_core import ImageFormat, Retention
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import Situation
+from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import AGE, GENDER, MockSimulator, Sent
+from facematch_mock_server.simulators import AGE, GENDER, MockSimulator
 
 _KEY = "didit-simulator-key-9d4b7a31cc"
 
@@ -106,13 +106,9 @@ class DiditSimulator(MockSimulator):
             for weight in ("error", "fatal")
         ]
 
-    def told(self, sent: Sent) -> Mapping[str, Any]:
-        form = sent.form
-        told: dict[str, Any] = {"caller_ref": None, "metadata": None}
-        for field, (name, read) in _TOLD.items():
-            for text in form.fields.get(field, ()):
-                told[name] = read(text)
-        for field, name in _PICTURES.items():
-            for upload in form.files.get(field, ()):
-                told[name] = upload.content
-        return told
+    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
+        fields, files = sent.fields, sent.files
+        nothing = {"caller_ref": None, "metadata": None}
+        texts = {name: read(fields[f]) for f, (name, read) in _TOLD.items() if f in fields}
+        pictures = {name: files[field] for field, name in _PICTURES.items() if field in files}
+        return {**nothing, **texts, **pictures}

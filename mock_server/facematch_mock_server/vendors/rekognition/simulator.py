@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
-from facematch_core.testing import Situation
-from facematch_mock_server.simulators import MockSimulator, Sent
+from facematch_core.testing import SimulatorRequest, Situation
+from facematch_mock_server.simulators import MockSimulator
 
 _KEY, _SECRET = "rekognition-simulator-key-41c7", "rekognition-simulator-secret-b20e95"
 _PICTURES = {"TargetImage": "probe", "SourceImage": "reference"}
@@ -53,8 +52,8 @@ class RekognitionSimulator(MockSimulator):
             self.put_score(match, "Similarity")
         return body
 
-    def told(self, sent: Sent) -> Mapping[str, Any]:
-        body = json.loads(sent.body)
+    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
+        body = sent.json()
         return {
             name: base64.b64decode(body[field]["Bytes"])
             for field, name in _PICTURES.items()
