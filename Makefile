@@ -32,7 +32,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@$(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live"
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live and not docs"
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
 	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live" $(FAST)
@@ -63,7 +63,8 @@ types: $(VENV)/.dev  ## mypy, strict, for this system and for Windows
 	@$(BIN)/mypy
 	@$(BIN)/mypy --platform win32
 
-docs: $(VENV)/.dev  ## the documentation as a site in site/, without warnings
+docs: $(VENV)/.dev  ## every example of the documentation is run; then it is a site in site/, without warnings
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "docs and not long" tests/docs tests/examples
 	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
 
 dist: $(VENV)/bin/python  ## sdist and wheel of a release in dist/, checked

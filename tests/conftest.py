@@ -24,6 +24,7 @@ from fakes import FakeBackend
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
 from facematch_deepvue import tokens
+from facematch_local import _engine
 
 pytest_plugins = ["brief"]
 
@@ -147,6 +148,15 @@ def _no_tokens_of_other_tests(monkeypatch):
     waits for the garbage collector, would hand a token to the next that this one's mock refuses.
     """
     monkeypatch.setattr(tokens, "_SHARED", type(tokens._SHARED)())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _models_stay():
+    """What one test has loaded of the local engine, half a second, the next one finds."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(_engine, "_shared", {})
+    yield
+    patch.undo()
 
 
 @pytest.fixture

@@ -250,7 +250,7 @@ class LocalBackend(EngineBackend):
     scores = staticmethod(scores_from_embeddings)
 
     def close(self) -> None:
-        """Forget every embedding and give the models' memory back."""
+        """Forget every embedding; give the models' memory back, if no other one needs them."""
         self._cache.clear()
         self._engine.close()
 

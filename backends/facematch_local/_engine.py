@@ -1,4 +1,4 @@
-"""The engine: loaded at its first use, shared by threads, usable after a fork.
+"""The engine: loaded at its first use, shared by threads and engines, usable after a fork.
 
 Importing this module is cheap; dlib, ONNX Runtime and numpy come with the first picture.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING, NoReturn
 
 from facematch_core.errors import ConfigurationError
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
     from ._found import Found
     from ._parts import Parts
+
+
+#: What the engines of this process have loaded, by its id: the next one takes that. None of it is
+#: of the parent of a fork, and none is kept when the last engine is closed.
+_shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 
 class _Loaded:
@@ -31,8 +37,8 @@ class _Loaded:
 class Engine:
     """Finds faces and computes embeddings, all on this machine.
 
-    One engine serves any number of threads and takes about 100 MB; a second one takes as much
-    again and makes nothing faster.
+    One engine serves any number of threads. All engines of a process share one copy of the models,
+    about 100 MB.
     """
 
     def __init__(self) -> None:
@@ -49,7 +55,7 @@ class Engine:
         self._loaded()
 
     def close(self) -> None:
-        """Give the memory back. The next call loads again."""
+        """Give the memory back, if no other engine needs it. The next call loads again."""
         self._own().parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> Found:
@@ -115,6 +121,9 @@ class Engine:
 
 
 def _load() -> Parts:
+    shared = _shared.get(os.getpid())
+    if shared is not None:
+        return shared
     try:
         from ._parts import Parts
     except ImportError as error:
@@ -122,4 +131,5 @@ def _load() -> Parts:
             f"The local backend needs {error.name or error}; "
             "pip install 'facematch-core[local]' brings it."
         ) from error
-    return Parts()
+    _shared[os.getpid()] = parts = Parts()
+    return parts

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image as Pillow
 
@@ -19,19 +19,16 @@ from facematch_core.testing import EngineSimulator, Situation, photograph
 from ._backend import LocalBackend
 from ._engine import Engine
 
-if TYPE_CHECKING:
-    from ._found import Found
-
 _NO_SUCH_CALL = "The engine only compares faces."
 
-#: Never unloaded: loading takes half a second, and each rule opens backends of its own.
+#: Never closed: loading takes half a second, and each rule opens backends of its own.
 _engine = functools.cache(Engine)
 
 
 class LocalSimulator(EngineSimulator):
     """The engine itself: photographs decide what happens.
 
-    One engine serves all simulators of a process, and no picture is remembered.
+    No picture is remembered.
     """
 
     backend_class = LocalBackend
@@ -54,8 +51,7 @@ class LocalSimulator(EngineSimulator):
 
     def backend(self, **settings: Any) -> Backend:
         backend = super().backend(**settings)
-        assert isinstance(backend, LocalBackend)  # noqa: S101 - of the class that is named above
-        backend._engine = _Shared()  # noqa: SLF001 - one of our own
+        _engine().load()
         return backend
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
@@ -76,19 +72,6 @@ class LocalSimulator(EngineSimulator):
         file = io.BytesIO()
         pillow_heif.from_pillow(PIL.Image.new("RGB", (64, 64))).save(file)
         return {"format": Image.from_bytes(file.getvalue())}
-
-
-class _Shared(Engine):
-    """The engine of this process. Closing it closes nothing: the other simulators use it, too."""
-
-    def load(self) -> None:
-        _engine().load()
-
-    def close(self) -> None:
-        """Nothing."""
-
-    def look(self, data: bytes, *, rotate: bool = False) -> Found:
-        return _engine().look(data, rotate=rotate)
 
 
 @functools.cache

@@ -221,14 +221,19 @@ def captured_log() -> Iterator[io.StringIO]:
         hand_on(logger, record)
 
     root = logging.getLogger()
-    loggers = [root, *(logging.getLogger(name) for name in list(root.manager.loggerDict))]
+    loggers = [*(logging.getLogger(name) for name in list(root.manager.loggerDict)), root]
     levels = [logger.level for logger in loggers]
+
+    def set_levels(wanted: Iterable[int]) -> None:
+        for logger, level in zip(loggers, wanted, strict=True):
+            # setLevel looks at every logger there is; the root's, the last one, is enough.
+            logger.level = level
+        root.setLevel(root.level)
+
     # Every record that a logger's own filters let through comes by here, whatever handlers it has.
     with mock.patch.object(logging.Logger, "callHandlers", heard):
         try:
-            for logger in loggers:
-                logger.setLevel(logging.DEBUG)
+            set_levels([logging.DEBUG] * len(loggers))
             yield text
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            set_levels(levels)

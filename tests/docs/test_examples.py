@@ -33,6 +33,8 @@ from facematch_core import config
 from facematch_core.cli._app import facematch
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 #: What a process of its own imports: the code beside these pages, installed or not.

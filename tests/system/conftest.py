@@ -18,8 +18,9 @@ AXE = "axe-playwright-python==0.1.8"
 
 def pytest_collection_modifyitems(items):
     """Everything in this folder needs the system."""
+    here = f"{Path(__file__).parent}{os.sep}"
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(here):
             item.add_marker(pytest.mark.system)
 
 
