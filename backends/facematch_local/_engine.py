@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ._parts import Parts
 
 
-#: What the engines of this process have loaded, by its id: the next one takes that. None of it is
-#: of the parent of a fork, and none is kept when the last engine is closed.
+#: What the open engines of a process share, by the id of the process: what its parent loaded is not
+#: for the child of a fork. With the last engine it is gone.
 _shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 

@@ -401,7 +401,7 @@ def _process_unchanged() -> Iterator[None]:
 
     root = logging.getLogger()
     given = socket.getdefaulttimeout(), root.level
-    # An earlier call may have changed them already.
+    # Calls of this backend before may have changed them already.
     socket.setdefaulttimeout(None)
     root.setLevel(logging.WARNING)
     before = now()
