@@ -8,6 +8,7 @@ import enum
 import functools
 import hmac
 import ipaddress
+import json
 import logging
 import math
 import os
@@ -217,6 +218,10 @@ def kind_words(wanted: Any) -> str:
     for choice in choices_of(wanted):
         if isinstance(choice, type) and issubclass(choice, enum.Enum):
             words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
+        elif typing.get_origin(choice) is typing.Literal:
+            words.append(
+                "one of " + ", ".join(json.dumps(word) for word in typing.get_args(choice))
+            )
         else:
             name = getattr(choice, "__name__", "a value")
             words.append(known.get(choice, "a path" if name == "Path" else name))

@@ -339,9 +339,13 @@ def _check_settings(backend: Backend) -> None:
         value = getattr(backend, field)
         choices = choices_of(wanted)
         kinds = tuple(choice for choice in choices if isinstance(choice, type))
+        literals = [one for one in choices if typing.get_origin(one) is typing.Literal]
         optional = is_union(wanted) and type(None) in typing.get_args(wanted)
-        if len(kinds) < len(choices) or (value is None and optional):
+        if len(kinds) + len(literals) < len(choices) or (value is None and optional):
             continue  # a function or a container, say: the class itself judges it
+        words = [word for one in literals for word in typing.get_args(one)]
+        if any(type(value) is type(word) and value == word for word in words):
+            continue
         read = _as_declared(value, kinds)
         if read is attrs.NOTHING:
             raise ConfigurationError(

@@ -231,7 +231,8 @@ def _argument(value: Any, wanted: Any, key: str) -> Any:
     """A setting that a program gives: of its type, or a text where that can only mean one thing."""
     choices = choices_of(wanted)
     classes = tuple(choice for choice in choices if isinstance(choice, type))
-    if len(classes) < len(choices):
+    words = [choice for choice in choices if typing.get_origin(choice) is typing.Literal]
+    if len(classes) + len(words) < len(choices):
         return value  # a function, say: the class itself judges it
     if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
         return value

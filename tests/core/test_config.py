@@ -3,6 +3,7 @@
 import contextlib
 import os
 import string
+from typing import Literal
 
 import attrs
 import pytest
@@ -22,6 +23,7 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_core._basics import MAX_FILE_BYTES
+from facematch_core.backend import Compared, EngineBackend
 
 CANARY = "sk-canary-9d2e"
 
@@ -38,6 +40,7 @@ class Configured(FakeBackend):
     environment_setting: Environment = Environment.PRODUCTION
     region: str | None = None
     scale: Environment | None = attrs.field(default=None)
+    model: Literal["fast", "exact"] | None = None
 
     name = "configured"
     environment_variables = {  # noqa: RUF012 - a class variable of the interface
@@ -48,6 +51,17 @@ class Configured(FakeBackend):
 
     def __attrs_post_init__(self):
         FakeBackend.__init__(self)
+
+
+@attrs.frozen(kw_only=True)
+class Worded(EngineBackend):
+    """Made by a program itself."""
+
+    name = "worded"
+    model: Literal["fast", "exact"] = "fast"
+
+    def compare(self, call):
+        return Compared(score=None)
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +150,16 @@ def test_an_argument_may_name_an_enum_by_its_word():
             open_verifier("configured", environment_setting=value)
 
 
+@pytest.mark.parametrize("value", ["slow", True, ""])
+def test_a_setting_of_some_words_takes_no_other(value):
+    """Whoever gives it: a file (below), or a program."""
+    assert open_verifier("configured", model="exact").backend.model == "exact"
+    with pytest.raises(ConfigurationError, match='model must be one of "fast", "exact", not'):
+        open_verifier("configured", model=value)
+    with pytest.raises(ConfigurationError, match='"exact"'):
+        Worded(model=value)
+
+
 def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
     """A file that is broken does not matter then."""
     monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))
@@ -156,6 +180,7 @@ def test_a_backend_by_name_reads_no_file(tmp_path, monkeypatch):
         ({"ratio": "0.5"}, "a number"),
         ({"base_url": ["x"]}, "text, not list of length 1"),
         ({"environment_setting": "prod"}, '"production"'),
+        ({"model": "slow"}, 'model must be one of "fast", "exact", not str of length 4'),
         ({"api_key": CANARY}, "does not belong in the file"),
         ({"api_key": {"env": "NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
         ({"api_key": {"file": "no-such-file"}}, "cannot be read"),
