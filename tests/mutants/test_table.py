@@ -61,7 +61,14 @@ def test_a_fault_trips_few_rules(part):
 
 #: The other forms of the reference that mutants are made of, and the rules that catch those.
 FORMS = {
-    "by a library": (lambda: HttpReferenceSimulator(SdkReference), ("R38", "R39", "R40")),
+    "over HTTP": (
+        HttpReferenceSimulator,
+        ("R14", "R18", "R19", "R28", "R30", "R38", "R39", "R40", "R41", "R46"),
+    ),
+    "by a library": (
+        lambda: HttpReferenceSimulator(SdkReference),
+        ("R19", "R28", "R38", "R39", "R40"),
+    ),
     "in steps": (StepsSimulator, ("R16",)),
     "in steps by a library": (lambda: StepsSimulator(SdkSteps), ("R16", "R17")),
     "in fractions": (lambda: FractionsSimulator(Fractions), ("R07",)),

@@ -20,15 +20,6 @@ R40 = BackendContract.test_r40_any_body_is_read_or_refused
 R41 = BackendContract.test_r41_same_answer_same_result
 
 
-class TestHttpContract(BackendContract):
-    """The reference over HTTP keeps every rule; it is what most mutants of these rules are."""
-
-    @pytest.fixture
-    def simulator(self):
-        with HttpReferenceSimulator() as simulator:
-            yield simulator
-
-
 def judge(rule, simulator):
     """Run the rule."""
     with simulator:
