@@ -200,6 +200,23 @@ def choices_of(wanted: Any) -> tuple[Any, ...]:
     return (wanted,)
 
 
+def kinds_of(wanted: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
+    """The classes that a value of a declared type may have, and the words of a `Literal` in it.
+
+    None for what only the class with that setting can judge: a function or a container, say.
+    """
+    classes: list[type] = []
+    words: list[Any] = []
+    for choice in choices_of(wanted):
+        if isinstance(choice, type):
+            classes.append(choice)
+        elif typing.get_origin(choice) is typing.Literal:
+            words += typing.get_args(choice)
+        else:
+            return None
+    return tuple(classes), tuple(words)
+
+
 def is_union(wanted: Any) -> bool:
     """Whether an annotation allows several types."""
     return typing.get_origin(wanted) in (typing.Union, types.UnionType)

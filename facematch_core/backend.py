@@ -34,11 +34,11 @@ from ._basics import (
     RateWindow,
     Secret,
     check_base_url,
-    choices_of,
     described,
     fit,
     is_union,
     kind_words,
+    kinds_of,
     masker,
     type_hints,
     without_pieces,
@@ -337,16 +337,14 @@ def _check_settings(backend: Backend) -> None:
     cls = type(backend)
     for name, field, wanted in _annotated(cls):
         value = getattr(backend, field)
-        choices = choices_of(wanted)
-        kinds = tuple(choice for choice in choices if isinstance(choice, type))
-        literals = [one for one in choices if typing.get_origin(one) is typing.Literal]
+        kinds = kinds_of(wanted)
         optional = is_union(wanted) and type(None) in typing.get_args(wanted)
-        if len(kinds) + len(literals) < len(choices) or (value is None and optional):
-            continue  # a function or a container, say: the class itself judges it
-        words = [word for one in literals for word in typing.get_args(one)]
+        if kinds is None or (value is None and optional):
+            continue
+        classes, words = kinds
         if any(type(value) is type(word) and value == word for word in words):
             continue
-        read = _as_declared(value, kinds)
+        read = _as_declared(value, classes)
         if read is attrs.NOTHING:
             raise ConfigurationError(
                 f"{name} must be {kind_words(wanted)}, not {described(value)}."

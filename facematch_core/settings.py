@@ -24,6 +24,7 @@ from ._basics import (
     described,
     is_union,
     kind_words,
+    kinds_of,
     nearest,
     strict_converter,
     type_hints,
@@ -229,11 +230,10 @@ def _structured(value: Any, wanted: Any, key: str, converter: Converter) -> Any:
 
 def _argument(value: Any, wanted: Any, key: str) -> Any:
     """A setting that a program gives: of its type, or a text where that can only mean one thing."""
-    choices = choices_of(wanted)
-    classes = tuple(choice for choice in choices if isinstance(choice, type))
-    words = [choice for choice in choices if typing.get_origin(choice) is typing.Literal]
-    if len(classes) + len(words) < len(choices):
-        return value  # a function, say: the class itself judges it
+    kinds = kinds_of(wanted)
+    if kinds is None:
+        return value
+    classes, _ = kinds
     if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
         return value
     return _structured(value, wanted, key, _argument_converter())

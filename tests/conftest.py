@@ -55,6 +55,18 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 hypothesis.settings.load_profile(PROFILE)
 
 
+#: What every test of a folder is marked with.
+MARKS = {"tests/system/": pytest.mark.system, "tests/examples/": pytest.mark.docs}
+
+
+def pytest_collection_modifyitems(items):
+    """Some folders are run by a command of their own."""
+    for item in items:
+        for folder, mark in MARKS.items():
+            if item.nodeid.startswith(folder):
+                item.add_marker(mark)
+
+
 def pytest_collection_finish():
     """What was collected stays until the end: no later garbage collection looks at it again.
 

@@ -58,7 +58,7 @@ MIDDLE = 61.23
 DEADLINE_S = 0.25
 
 #: Seconds after which any other call is given up: no run of the kit waits for ever.
-PATIENCE_S = 20.0
+ENDS_S = 20.0
 
 
 def not_tested(reason: str) -> NoReturn:
@@ -334,10 +334,10 @@ class Bench:
         before = self.simulator.requests_seen, self.simulator.charges
         result, error = None, None
         try:
-            result = run_within(PATIENCE_S, lambda _: ask(), lambda: None)
+            result = run_within(ENDS_S, lambda _: ask(), lambda: None)
         except OutOfTime:
             raise AssertionError(
-                f"a call without a deadline did not end in {PATIENCE_S:.0f} s: does it try again, "
+                f"a call without a deadline did not end in {ENDS_S:.0f} s: does it try again, "
                 "or ask until another answer comes?"
             ) from None
         except FaceMatchError as raised:

@@ -16,14 +16,6 @@ ROOT = Path(__file__).parents[2]
 AXE = "axe-playwright-python==0.1.8"
 
 
-def pytest_collection_modifyitems(items):
-    """Everything in this folder needs the system."""
-    here = f"{Path(__file__).parent}{os.sep}"
-    for item in items:
-        if str(item.path).startswith(here):
-            item.add_marker(pytest.mark.system)
-
-
 def run(*command, **options):
     """Run a command to its end; its output, or a failure that shows it."""
     done = subprocess.run(

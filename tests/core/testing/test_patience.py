@@ -25,7 +25,7 @@ class AsksAgain(HttpReference):
 
 
 def test_a_call_that_does_not_end_fails_its_rule(monkeypatch):
-    monkeypatch.setattr(bench, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(bench, "ENDS_S", 0.1)
     with HttpReferenceSimulator(AsksAgain) as simulator:
         asked = bench.Bench(simulator)
         with pytest.raises(AssertionError, match="did not end in 0 s: does it try again"):

@@ -49,5 +49,5 @@ class ComprefaceSimulator(MockSimulator):
         return body
 
     def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
-        said = zip(PICTURES, ("probe", "reference"), strict=True)
-        return {name: sent.files[field] for field, name in said if field in sent.files}
+        files, said = sent.files, zip(PICTURES, ("probe", "reference"), strict=True)
+        return {name: files[field] for field, name in said if field in files}
