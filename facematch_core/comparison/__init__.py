@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         read_answers,
         run_study,
     )
-    from .stats import Looks, transfer_threshold
+    from .stats import transfer_threshold
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
     from .writing import export, to_frame, write_scores, wrong_pairs
 
@@ -63,7 +63,7 @@ __getattr__, __dir__ = lazy_names(
             "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge embed "
             "read_answers run_study"
         ),
-        "stats": "Looks transfer_threshold",
+        "stats": "transfer_threshold",
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
         "writing": "export to_frame write_scores wrong_pairs",
     },
@@ -79,7 +79,6 @@ __all__ = [
     "DifferencePlan",
     "Evaluation",
     "Grouping",
-    "Looks",
     "PairNames",
     "PairState",
     "Price",

@@ -860,38 +860,6 @@ class Transfer:
 
 
 @attrs.frozen(kw_only=True)
-class LookResult:
-    """What one look at a run that is under way says.
-
-    Attributes:
-        number: Of the look, from 1 on.
-        looks: How many were declared.
-        share: Of the mated pairs, how many both systems have answered, 0-1.
-        stop: Whether the two differ beyond chance already, so that the run can end here.
-        z: The difference in FRR over its standard error, positive if the first is worse; None if
-            it cannot be had yet.
-        boundary: What `z` or -`z` has to reach.
-        spent: How much of the error probability the looks up to this one may use, 0-1.
-        confidence: Of an interval that holds although the run could have ended at any look.
-        difference: FRR of the first less that of the second, with the interval of that confidence.
-        saved: The share of mated pairs that need not be asked any more; 0 unless `stop`.
-        sentence: The same in words.
-    """
-
-    number: int
-    looks: int
-    share: float
-    stop: bool
-    z: float | None
-    boundary: float
-    spent: float
-    confidence: float
-    difference: Estimate | None
-    saved: float
-    sentence: str
-
-
-@attrs.frozen(kw_only=True)
 class Caveat:
     """Something that this comparison cannot show.
 

@@ -21,7 +21,6 @@ from facematch_core.errors import InvalidRequest
 
 from .model import as_json
 from .stats.intervals import fewest, trials_for
-from .stats.sequential import Looks
 
 #: Errors that a plan looks at: a vendor that is a little better than asked still makes some.
 ERRORS: Final = (0, 1, 3, 10)
@@ -159,8 +158,6 @@ class DifferenceNeed:
         people: With mated pairs, at least.
         draw_mated, draw_non_mated: Comparisons to draw and to ask about.
         cost: Vendor to the price of all that are asked about; empty without a price.
-        expected_share, expected_share_null: With looks, the share of the mated pairs that is asked
-            on the average, if the difference is there and if there is none; None without looks.
     """
 
     of: DifferencePlan
@@ -175,8 +172,6 @@ class DifferenceNeed:
     draw_mated: int
     draw_non_mated: int
     cost: Mapping[str, Decimal] = attrs.field(factory=dict)
-    expected_share: float | None = None
-    expected_share_null: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -215,7 +210,6 @@ def plan_study(
     confidence: float = 0.95,
     split: bool = False,
     difference: DifferencePlan | None = None,
-    looks: Looks | None = None,
 ) -> StudyPlan:
     """Plan a study of vendors.
 
@@ -231,11 +225,9 @@ def plan_study(
         split: Whether half of the people choose the thresholds. Of pairs that are drawn within the
             halves (`draw_pairs` with ``split``) half is judged; of others even fewer.
         difference: A difference between two systems that is to be seen, too.
-        looks: Declared beforehand, for a run that stops as soon as the difference is seen; their
-            `alpha` is that of all differences together, divided here by the number of them.
 
     Raises:
-        InvalidRequest: a number is out of range, or there are looks without a difference.
+        InvalidRequest: a number is out of range.
     """
     prices = prices or {}
     for vendor, price in prices.items():
@@ -243,8 +235,6 @@ def plan_study(
             raise InvalidRequest(f"The price of {vendor[:60]} must be at least 0, not {price}.")
     if any(not budget.is_finite() or budget <= 0 for budget in budgets):
         raise InvalidRequest("A budget must be above 0.")
-    if looks is not None and difference is None:
-        raise InvalidRequest("Looks stop a run when a difference is seen: plan a difference, too.")
     parts = 2 if split else 1
     needs = tuple(
         Need(errors=errors, **_asked(mated, non_mated, prices, parts))
@@ -267,7 +257,7 @@ def plan_study(
         ),
         difference=None
         if difference is None
-        else _difference(difference, fmr, 1 - confidence, looks, prices, parts=parts),
+        else _difference(difference, fmr, 1 - confidence, prices, parts=parts),
     )
 
 
@@ -309,7 +299,6 @@ def _difference(
     of: DifferencePlan,
     fmr: float,
     alpha: float,
-    looks: Looks | None,
     prices: Mapping[str, Decimal],
     *,
     parts: int,
@@ -321,19 +310,9 @@ def _difference(
     43, 1987), and because each threshold lies where so many false matches of the test set happen to
     put it: the logarithm of its true FMR varies by one over their number, and the FRR with it.
     """
-    questions = of.systems * (of.systems - 1) // 2
-    alpha /= questions
+    alpha /= of.systems * (of.systems - 1) // 2
     psi, apart = of.disagreeing, of.first - of.second
     wanted = float(norm.isf(alpha / 2)) + float(norm.ppf(of.power))
-    inflation = 1.0
-    shares: tuple[float | None, float | None] = (None, None)
-    if looks is not None:
-        of_one = attrs.evolve(looks, alpha=looks.alpha / questions)
-        alpha = of_one.alpha
-        wanted = float(norm.isf(alpha / 2)) + float(norm.ppf(of.power))
-        drift = of_one.drift_for(of.power)
-        inflation = (drift / wanted) ** 2
-        shares = (of_one.expected_share(drift), of_one.expected_share(0.0))
     effect = 1 + (of.pairs_per_person - 1) * of.intra_cluster_correlation
     variance = (apart / wanted) ** 2
     # What one expected false match at each threshold would leave of uncertainty.
@@ -341,10 +320,10 @@ def _difference(
     # Of the sum of both kinds of pairs this share of thresholds is the cheapest.
     ratio = math.sqrt(steep / (fmr * psi * effect))
     share = ratio / (1 + ratio)
-    matches = max(FEW_FALSE_MATCHES, math.ceil(steep * inflation / (variance * share)))
-    share = steep * inflation / (variance * matches)
+    matches = max(FEW_FALSE_MATCHES, math.ceil(steep / (variance * share)))
+    share = steep / (variance * matches)
     alone = _mated(psi, apart, alpha, of.power)
-    mated = math.ceil(alone * effect * inflation / (1 - share))
+    mated = math.ceil(alone * effect / (1 - share))
     people = math.ceil(mated / of.pairs_per_person)
     return DifferenceNeed(
         of=of,
@@ -354,8 +333,6 @@ def _difference(
         false_matches=matches,
         threshold_share=share,
         people=people,
-        expected_share=shares[0],
-        expected_share_null=shares[1],
         **_asked(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
     )
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from facematch_core.comparison.evaluation import ChainRequest
     from facematch_core.comparison.model import Answers, Costs, Evaluation, WrongPair
     from facematch_core.comparison.run import RunDatabase
-    from facematch_core.comparison.stats.sequential import Looks
     from facematch_core.comparison.study import Study
 
 T = TypeVar("T")
@@ -108,19 +107,6 @@ def _currency(option: click.Parameter, typed: str) -> str:
     return typed
 
 
-def _looks(option: click.Parameter, typed: str) -> tuple[float, ...]:
-    """``4`` looks, equally far apart, or the shares of the pairs at which they are."""
-    with contextlib.suppress(ValueError):
-        if not typed.isdecimal():
-            return tuple(map(float, typed.split(",")))
-        if 1 <= int(typed) <= 50:
-            return tuple((look + 1) / int(typed) for look in range(int(typed)))
-    raise click.UsageError(
-        f"{option.opts[0]} must be how many looks there are, 1 to 50, or the shares of the pairs "
-        f"at which they are, such as 0.25,0.5,1; not {typed[:40]!r}."
-    )
-
-
 #: FIRST,SECOND, then ``:review``, ``:failure`` or ``:both``, then ``@LOW-HIGH``.
 _CHAIN: Final = re.compile(
     r"(?P<first>[^,]+),(?P<second>.+?)(?::(?P<when>review|failure|both))?"
@@ -154,7 +140,6 @@ rate = _each(_rate)
 share = _each(_share)
 score = _each(_score)
 confidence = _each(_confidence)
-looks = _each(_looks)
 
 # --- Options --------------------------------------------------------------------------------------
 
@@ -293,11 +278,6 @@ chains = click.option(
     "where its score lies in it), or where A fails, or both. May be repeated; by default what "
     "the data suggest.",
 )
-alpha = rate_option(
-    "--alpha",
-    "With --looks: the risk, over all looks, of finding a difference between equal systems; "
-    "by default what --confidence leaves, 0.05.",
-)
 
 
 def price_option(help_: str) -> Callable[[Command], Command]:
@@ -310,11 +290,6 @@ def price_option(help_: str) -> Callable[[Command], Command]:
         metavar="NAME=AMOUNT",
         help=help_,
     )
-
-
-def look_option(help_: str) -> Callable[[Command], Command]:
-    """--looks, which gives the shares of the pairs at which they are."""
-    return click.option("--looks", callback=looks, metavar="N|SHARE,...,1", help=help_)
 
 
 def out_option(help_: str) -> Callable[[Command], Command]:
@@ -601,20 +576,6 @@ def chains_of(given: Mapping[str, Any]) -> list[ChainRequest] | None:
     from facematch_core.comparison.evaluation import ChainRequest
 
     return [ChainRequest(**one) for one in given["chains"]] or None
-
-
-def looks_of(given: Mapping[str, Any]) -> Looks | None:
-    """What --looks and --alpha say; None without looks."""
-    alpha = given["alpha"]
-    if given["looks"] is None:
-        if alpha is not None:
-            raise click.UsageError("--alpha goes with --looks.")
-        return None
-    from facematch_core.comparison.stats.sequential import Looks
-
-    # 0.05, and not 0.050000000000000044.
-    rest = round(1 - given["confidence"], 12)
-    return Looks(shares=given["looks"], alpha=rest if alpha is None else alpha)
 
 
 # --- Files ----------------------------------------------------------------------------------------

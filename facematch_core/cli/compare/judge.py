@@ -85,18 +85,13 @@ MOST_OF_LESS: Final = 0.5
     least=2,
     default=2,
 )
-@common.look_option(
-    "With --difference: what early looks at the results save: how many, or at which shares of the "
-    "pairs."
-)
-@common.alpha
 @common.json_flag
 def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
     """How many pairs it takes to show an FMR and an FRR, what they cost, and what less money shows.
 
     \b
     facematch compare plan --fmr 1e-4 --frr 0.01 --price didit=0.05
-    facematch compare plan --fmr 1e-3 --frr 0.01 --difference 0.02 0.04 --looks 4
+    facematch compare plan --fmr 1e-3 --frr 0.01 --difference 0.02 0.04
 
     The numbers hold for pairs that are independent of each other. Pairs that share a person are
     worth less; the report says how much less.
@@ -104,8 +99,6 @@ def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
     prices = given["prices"]
     if budgets and not prices:
         raise click.UsageError("--budget needs prices: say --price NAME=AMOUNT for each vendor.")
-    if given["looks"] and not given["difference"]:
-        raise click.UsageError("--looks goes with --difference: a run is looked at to compare two.")
     from facematch_core.comparison.plan import DifferencePlan, plan_study
 
     difference = None
@@ -122,7 +115,6 @@ def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
         confidence=given["confidence"],
         split=given["split"],
         difference=difference,
-        looks=common.looks_of(given),
     )
     currency = given["currency"] or common.CURRENCY
     if as_json:
@@ -191,14 +183,6 @@ def _show_difference(made: StudyPlan, need: DifferenceNeed, more: list[str]) -> 
     say()
     row = [f"{need.people:,}", *_needed(need, split=made.split)]
     print_table(["people, at least", "mated", "non-mated", *more], [row])
-    if need.expected_share is not None and need.expected_share_null is not None:
-        say()
-        say(
-            f"With these looks the run asks {100 * need.expected_share:.0f} % of the mated pairs "
-            f"on average if the systems differ so, and {100 * need.expected_share_null:.0f} % if "
-            "they do not.",
-            hang=0,
-        )
 
 
 def _needed(need: Need | DifferenceNeed, *, split: bool) -> list[str]:

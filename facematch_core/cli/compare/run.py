@@ -121,12 +121,6 @@ WORKERS = 4
 )
 @common.price_option("What one comparison by a system costs; by default, what its budget counts.")
 @common.currency
-@common.look_option(
-    "Declare early looks at the results of the two systems: how many, or at which shares of the "
-    "pairs. The run ends at the first look that shows a difference beyond chance, and saves the "
-    "rest of the money."
-)
-@common.alpha
 @common.out_option(
     "At the end, judge the answers, and write what `compare report` writes: .html or .json; may "
     "be repeated."
@@ -169,12 +163,9 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
             name=given["name"],
             keep=given["keep"],
             prices=prices,
-            looks=common.looks_of(given),
-            required_fmr=given["fmr"],
         ) as study_run,
     ):
-        is_decided = study_run.is_decided
-        left = {name: 0 if is_decided else one.left for name, one in study_run.progress().items()}
+        left = {name: one.left for name, one in study_run.progress().items()}
         _show_plan(study_run, left)
         question = _question(study_run, left)
         if question is not None:
@@ -372,12 +363,6 @@ def _show_summary(summary: RunSummary, store: str) -> None:
             "system of its own.",
             err=True,
         )
-    for look in summary.looks:
-        for text in look.sentences:
-            say(text)
-    if summary.saved:
-        sums = " and ".join(f"{format_amount(n)} {name}" for name, n in summary.saved.items())
-        say(f"{sums} saved: pairs that are not asked any more")
     open_calls = sum(_count(one, "unresolved") for one in summary.systems)
     if open_calls:
         say(f"{counted(open_calls, 'pair')} may have been charged without an answer:")
@@ -411,31 +396,17 @@ def _summary_document(summary: RunSummary, store: str) -> dict[str, Any]:
             }
             for one in summary.systems
         ],
-        "looks": [
-            {
-                "number": look.number,
-                "pairs": look.pairs,
-                "stop": look.stop,
-                "sentences": list(look.sentences),
-            }
-            for look in summary.looks
-        ],
-        # As text, so that amounts stay exact.
-        "saved": {name: format_amount(amount) for name, amount in summary.saved.items()},
     }
 
 
 def _ending(summary: RunSummary) -> int:
-    """The exit code: the highest of what ended systems early, and of what is not known.
-
-    If nothing did, and pairs are left all the same, others hold up a look.
-    """
+    """The exit code: the highest of what ended systems early, and of what is not known."""
     codes = [code_of(one.error) for one in summary.systems if one.error is not None]
     if any(_count(one, "failed") for one in summary.systems):
         codes.append(Exit.VENDOR)
     if any(_count(one, "unresolved") for one in summary.systems):
         codes.append(Exit.UNKNOWN)
-    return max(codes, default=Exit.OK if summary.is_complete else Exit.LOOK)
+    return max(codes, default=Exit.OK)
 
 
 def _charged(progress: Progress) -> str:

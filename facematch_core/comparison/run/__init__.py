@@ -3,7 +3,6 @@
 from .answers import read_answers
 from .embeddings import embed, read_embeddings
 from .journal import RunDatabase
-from .looks import LookSummary
 from .recover import Reconciled
 from .run import (
     Open,
@@ -16,7 +15,6 @@ from .run import (
 from .schema import PairState, Progress, StoredStudy, StoredSystem, UnresolvedCharge
 
 __all__ = [
-    "LookSummary",
     "Open",
     "PairState",
     "Price",

@@ -1,4 +1,4 @@
-"""From the run database to answers, for `evaluate` and for looks: no picture is needed."""
+"""From the run database to answers, for `evaluate`: no picture is needed."""
 
 from __future__ import annotations
 
@@ -45,37 +45,6 @@ def read_answers(
         if not systems or one.name in systems:
             found += _answers(study, one, database.answers(one.number, study.pairs))
     return found
-
-
-def answers_before(
-    database: RunDatabase, study: StoredStudy, below: int, names: Sequence[str]
-) -> dict[str, Answers]:
-    """Answers to the pairs whose turn is before `below`; the others count as not asked.
-
-    Args:
-        database: Where.
-        study: As the database has it.
-        below: How many pairs of each system count.
-        names: Of systems; each is in the result.
-    """
-
-    def seen(row: AnswerRow) -> AnswerRow:
-        if row.place < below:
-            return row
-        return attrs.evolve(
-            row, state=PairState.FREE, error=None, billed=None, elapsed_s=None, score=None
-        )
-
-    return {
-        one.name: _of_rows(
-            study,
-            one,
-            one.name,
-            [seen(row) for row in database.answers(one.number, study.pairs)],
-        )
-        for one in database.systems(study.digest)
-        if one.name in names
-    }
 
 
 #: Why a pair is not answered, where no error says why.

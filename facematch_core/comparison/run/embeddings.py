@@ -356,9 +356,7 @@ def check_embeddings(given: Embeddings, worker: Worker) -> None:
 # --- Comparing them -------------------------------------------------------------------------------
 
 
-def ask_by_embeddings(
-    worker: Worker, threads: int, given: Embeddings | None, below: int | None = None
-) -> None:
+def ask_by_embeddings(worker: Worker, threads: int, given: Embeddings | None) -> None:
     """Ask about every free pair as `Worker.ask_all` does, with the same answers.
 
     The first pair is also asked as a whole. Should the two scores differ, every pair is, or, of
@@ -368,10 +366,9 @@ def ask_by_embeddings(
         worker: Whose.
         threads: Pictures at a time.
         given: Embeddings; None to look at pictures here, each once.
-        below: Only pairs whose turn is before this.
     """
     known = _Known(worker, threads, given)
-    for claims in worker.claims(PAIRS, below):
+    for claims in worker.claims(PAIRS):
         ended: list[tuple[Claim, Outcome]] = []
         try:
             known.embed(claims)
@@ -391,7 +388,7 @@ def ask_by_embeddings(
             "pictures: another engine made them. Embed again."
         )
     if not known.agrees:
-        worker.ask_all(threads, below)
+        worker.ask_all(threads)
 
 
 @attrs.frozen

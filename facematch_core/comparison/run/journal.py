@@ -44,7 +44,6 @@ from .schema import (
     COMPARISONS,
     FIXED,
     FREE,
-    LOOKS,
     METADATA,
     RUN_DATABASE,
     STUDIES,
@@ -69,9 +68,6 @@ T = TypeVar("T")
 
 #: Any number that no two programs mean different things by: "facc" in ASCII.
 _MAKING: Final = 0x66616363
-
-#: More than any test set has pairs.
-_ALL: Final = 2**31 - 1
 
 #: Tokens of claims that the threads of this process still work on. A claim of this process that is
 #: not among them was left behind by a thread that failed, and is taken back like one of a process
@@ -131,7 +127,7 @@ class RunDatabase:
         """A test set, entered now unless it is there; under the name that it was first given.
 
         Raises:
-            InvalidRequest: another test set has its name, or other looks were declared for it.
+            InvalidRequest: another test set has its name.
         """
 
         def enter(connection: Connection) -> StoredStudy:
@@ -146,24 +142,14 @@ class RunDatabase:
                 "database. Nothing was sent."
             )
 
-        known = self._step("enter", enter)
-        if _declared(known.looks) != _declared(study.looks):
-            raise InvalidRequest(
-                f"The test set {known.name[:60]!r} was begun with {_in_words(known.looks)}, and is "
-                f"now run with {_in_words(study.looks)}: looks are declared once, before anything "
-                "is seen. Start as before, or with another run database. Nothing was sent."
-            )
-        return known
+        return self._step("enter", enter)
 
-    def enter_system(
-        self, study: StoredStudy, system: StoredSystem, places: Sequence[int] | None = None
-    ) -> StoredSystem:
+    def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
         """A system with all its pairs, entered now unless it is there, and its number.
 
         Args:
             study: As entered.
             system: Its number is chosen here; a price that is given replaces an earlier one.
-            places: The turn of each pair, 0 to N - 1; None for the order of the test set.
 
         Raises:
             InvalidRequest: it is there, and was asked with settings that change answers.
@@ -181,7 +167,7 @@ class RunDatabase:
             this = and_(SYSTEMS.c.study == study.digest, SYSTEMS.c.name == system.name)
             known = StoredSystem.of_row(_locked(connection, this))
             if is_new:
-                _enter_pairs(connection, known.number, study.pairs, places)
+                _enter_pairs(connection, known.number, study.pairs)
             _check_pairs(connection, known.number, study.pairs)
             for key, called in FIXED.items():
                 if known.settings[key] != system.settings[key]:
@@ -265,9 +251,7 @@ class RunDatabase:
 
     # --- One pair -----------------------------------------------------------------------------
 
-    def claim(
-        self, system: int, count: int = 1, *, first: int = 0, below: int | None = None
-    ) -> list[Claim]:
+    def claim(self, system: int, count: int = 1, *, first: int = 0) -> list[Claim]:
         """Take up to `count` free pairs, for whoever has these claims alone.
 
         What is not ended or released is to be let go of: see `let_go`.
@@ -275,11 +259,10 @@ class RunDatabase:
         Args:
             system: Whose.
             count: How many.
-            first, below: Only those whose turn is from `first` on, and before `below`.
+            first: Only pairs from this one on.
         """
         here = Owner.here()
-        last = _ALL if below is None else below
-        given = {"of_system": system, "first": first, "below": last, "count": count}
+        given = {"of_system": system, "first": first, "count": count}
         taken = {
             **FREE,
             "state": PairState.CLAIMED.value,
@@ -517,7 +500,7 @@ class RunDatabase:
             ConfigurationError: they are not those of a test set of so many `pairs`.
         """
         columns = (
-            *(_ROW.pair, _ROW.place, _ROW.state, _ROW.decision, _ROW.score, _ROW.elapsed_s),
+            *(_ROW.pair, _ROW.state, _ROW.decision, _ROW.score, _ROW.elapsed_s),
             *(_ROW.billed, _ROW.environment, _ROW.backend, _ROW.model, _ROW.error),
             func.coalesce(_ROW.ended_at, _ROW.started_at),
         )
@@ -530,37 +513,6 @@ class RunDatabase:
             return rows
 
         return self._step("read", read)
-
-    def is_ended(self, system: int, below: int) -> bool:
-        """Whether all pairs whose turn is before `below` have ended: none is free or under way."""
-        going = (PairState.FREE, *BEGUN)
-        query = select(_ROW.pair).where(
-            _ROW.system == system, _ROW.state.in_(going), _ROW.place < below
-        )
-        return self._step("read", lambda db: db.execute(query.limit(1)).first() is None)
-
-    def look(self, digest: str, number: int) -> Mapping[str, Any] | None:
-        """What look `number` (from 1) at a test set came to; None if it was not made yet."""
-        query = select(LOOKS.c.result).where(LOOKS.c.study == digest, LOOKS.c.number == number)
-
-        def read(connection: Connection) -> Mapping[str, Any] | None:
-            text = connection.execute(query).scalar()
-            if text is None:
-                return None
-            result: dict[str, Any] = json.loads(text)
-            return {**result, "stop": result["stop"], "sentences": tuple(result["sentences"])}
-
-        return self._step("read", read)
-
-    def write_look(self, digest: str, number: int, result: Mapping[str, Any]) -> None:
-        """Write what a look came to; of several who do, the first one is right."""
-        row = {
-            "study": digest,
-            "number": number,
-            "made_at": text_of(self._clock.now()),
-            "result": json.dumps(result, sort_keys=True),
-        }
-        self._step("look", lambda db: _insert(db, LOOKS, row))
 
     def close(self) -> None:
         """Close its connections. May be called more than once, and used again."""
@@ -626,10 +578,9 @@ def _free() -> Select[Any]:
         .where(
             _ROW.system == bindparam("of_system"),
             _ROW.state == PairState.FREE.value,
-            _ROW.place >= bindparam("first"),
-            _ROW.place < bindparam("below"),
+            _ROW.pair >= bindparam("first"),
         )
-        .order_by(_ROW.place)
+        .order_by(_ROW.pair)
         .limit(bindparam("count"))
         # Two processes on PostgreSQL take different rows, and neither waits for the other.
         .with_for_update(skip_locked=True)
@@ -689,34 +640,19 @@ def _insert(connection: Connection, table: Table, row: Mapping[str, Any]) -> boo
     return bool(done.rowcount == 1)
 
 
-def _enter_pairs(
-    connection: Connection, system: int, pairs: int, places: Sequence[int] | None
-) -> None:
-    """All pairs, free: in their own order one statement, however many."""
-    if places is None:
-        numbers = select(literal(0, Integer).label("pair")).cte("numbers", recursive=True)
-        numbers = numbers.union_all(select(numbers.c.pair + 1).where(numbers.c.pair + 1 < pairs))
-        rows = select(
-            literal(system, Integer), numbers.c.pair, numbers.c.pair, literal(PairState.FREE.value)
-        )
-        columns = ["system", "pair", "place", "state"]
-        connection.execute(COMPARISONS.insert().from_select(columns, rows))
-        return
-    free = PairState.FREE.value
-    connection.execute(
-        COMPARISONS.insert(),
-        [
-            {"system": system, "pair": pair, "place": place, "state": free}
-            for pair, place in enumerate(places)
-        ],
-    )
+def _enter_pairs(connection: Connection, system: int, pairs: int) -> None:
+    """All pairs, free, in one statement, however many."""
+    numbers = select(literal(0, Integer).label("pair")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(select(numbers.c.pair + 1).where(numbers.c.pair + 1 < pairs))
+    rows = select(literal(system, Integer), numbers.c.pair, literal(PairState.FREE.value))
+    connection.execute(COMPARISONS.insert().from_select(["system", "pair", "state"], rows))
 
 
 def _check_pairs(connection: Connection, system: int, pairs: int) -> None:
     """A pair that is missing, or none of the test set, must not be found in the middle of a run."""
-    columns = (func.count(), func.min(_ROW.pair), func.max(_ROW.pair), func.max(_ROW.place))
+    columns = (func.count(), func.min(_ROW.pair), func.max(_ROW.pair))
     found = connection.execute(select(*columns).where(_ROW.system == system)).one()
-    if tuple(found) != (pairs, 0, pairs - 1, pairs - 1):
+    if tuple(found) != (pairs, 0, pairs - 1):
         raise ValueError("other pairs")
 
 
@@ -739,18 +675,3 @@ def _new_token() -> Iterator[str]:
         # If they were made all the same, nobody knows of them.
         _LIVE.discard(token)
         raise
-
-
-def _declared(looks: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """All but the seed, which was drawn for whoever came first."""
-    return looks and {name: value for name, value in looks.items() if name != "seed"}
-
-
-def _in_words(looks: Mapping[str, Any] | None) -> str:
-    if looks is None:
-        return "no looks"
-    shares = ", ".join(f"{share:g}" for share in looks["shares"])
-    return (
-        f"looks at {shares} of the pairs (alpha {looks['alpha']:g}, {looks['kind']}, FMR "
-        f"{looks['required_fmr']:g}) for {', '.join(looks['systems'])}"
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +32,6 @@ from .embeddings import (
     why_not_embedded,
 )
 from .journal import RunDatabase
-from .looks import LookSummary, RunLooks, declaration, has_decided, places
 from .schema import (
     PairState,
     Progress,
@@ -45,8 +43,6 @@ from .worker import Hook, OnEnd, OpenSystem, Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from facematch_core.comparison.stats.sequential import Looks
 
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
@@ -94,26 +90,16 @@ class RunSummary:
         study: As the run database has it.
         systems: In the order in which they were named.
         was_stopped: Whether somebody stopped it.
-        looks: Those that were made so far; empty if none were declared.
-        saved: Currency to what the pairs that a look made needless would have cost, over all
-            systems; empty unless a look ended the run early.
     """
 
     study: StoredStudy
     systems: tuple[SystemSummary, ...]
     was_stopped: bool
-    looks: tuple[LookSummary, ...] = ()
-    saved: Mapping[str, Decimal] = attrs.field(factory=dict)
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether a look ended the run early: what was not asked by then is needless."""
-        return has_decided(self.looks, self.study)
 
     @property
     def is_complete(self) -> bool:
-        """Whether no system has a pair left to be asked, or a look made what is left needless."""
-        return self.is_decided or not any(one.progress.left for one in self.systems)
+        """Whether no system has a pair left to be asked."""
+        return not any(one.progress.left for one in self.systems)
 
     @property
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
@@ -136,10 +122,6 @@ class StudyRun:
         keep: Names of systems whose vendor is asked to keep each call as a record, so that a lost
             answer can be looked for.
         prices: Name of a system to its price; what is left out is what its budget counts by.
-        looks: When to look whether the systems differ beyond chance already, so that the rest need
-            not be paid for; None to ask every pair. They are declared once for a test set: pairs
-            are then asked in a random order that is fixed with them.
-        required_fmr: The FMR that systems are compared at, 0-1, for `looks`.
         clock: Time, for tests.
 
     Attributes:
@@ -148,8 +130,7 @@ class StudyRun:
 
     Raises:
         InvalidRequest: a picture cannot be read; another test set has this name; a system was asked
-            with other settings before, is a failover, or is named and not there; looks were
-            declared differently before.
+            with other settings before, is a failover, or is named and not there.
         FaceMatchError: a system cannot be opened, or cannot compare two faces.
         ConfigurationError: the run database failed, or is damaged.
     """
@@ -163,14 +144,11 @@ class StudyRun:
         name: str | None = None,
         keep: Collection[str] = (),
         prices: Mapping[str, Price] | None = None,
-        looks: Looks | None = None,
-        required_fmr: float = 1e-3,
         clock: Clock | None = None,
     ) -> None:
         self._study, self._database = study, database
         self._clock = clock or SystemClock()
         self._digests = _digests_of(study)
-        declared = None if looks is None else declaration(looks, required_fmr, systems)
         opened = _open_systems(systems, database, frozenset(keep), prices or {})
         try:
             self.stored = database.enter_study(
@@ -180,13 +158,10 @@ class StudyRun:
                     pairs=len(study.pairs),
                     made_at=self._clock.now(),
                     content=content_of(study),
-                    looks=declared,
                 )
             )
-            self._looks = RunLooks(database, self.stored, looks, self._clock)
-            turns = None if looks is None else places(self.stored)
             self.systems: tuple[tuple[OpenSystem, StoredSystem], ...] = tuple(
-                (one, database.enter_system(self.stored, stored, turns)) for one, stored in opened
+                (one, database.enter_system(self.stored, stored)) for one, stored in opened
             )
             for worker in self._workers(lambda: False, _nothing):
                 worker.recover()
@@ -198,13 +173,8 @@ class StudyRun:
             raise
 
     def progress(self) -> dict[str, Progress]:
-        """How far each system is now; `Progress.left` is what a run would ask, without a look."""
+        """How far each system is now; `Progress.left` is what a run would ask."""
         return {one.name: self._database.progress(one.number) for _, one in self.systems}
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether a look has ended the run early already: then a start asks nothing more."""
-        return has_decided(self._looks.all_made(), self.stored)
 
     @property
     def why_not_embedded(self) -> dict[str, str | None]:
@@ -226,8 +196,7 @@ class StudyRun:
 
         A slow vendor does not hold up a fast one, and an error that would meet every further pair
         ends that system alone. A pair whose call may have been charged is looked for in the
-        vendor's records, or stays listed as unresolved; it is not asked again. With looks, all
-        systems are brought to the share of each, which then says whether to go on.
+        vendor's records, or stays listed as unresolved; it is not asked again.
 
         Args:
             workers: Calls at a time of each system, 1-256.
@@ -252,22 +221,7 @@ class StudyRun:
 
         team = self._workers(is_stopped, progress or _nothing)
         given = {} if embeddings is None else self._given(embeddings, team)
-        for number in range(1, len(self._looks) + 1):
-            below = self._looks.pairs_before(number)
-            made = self._looks.made(number)
-            if made is None:
-                self._ask(team, workers, given, below, over)
-                if any(one.error for one in team) or is_stopped():
-                    break
-                made = self._looks.make(number, [one for _, one in self.systems], is_stopped)
-            if made is None:
-                break
-            if has_decided([made], self.stored):
-                # Nothing more is asked; what is unresolved may be resolved by now.
-                self._ask(team, workers, given, 0, over)
-                break
-        else:
-            self._ask(team, workers, given, None, over)
+        self._ask(team, workers, given, over)
         return self._summary(team, was_stopped=is_stopped())
 
     def close(self) -> None:
@@ -323,10 +277,9 @@ class StudyRun:
         team: Sequence[Worker],
         threads: int,
         given: Mapping[str, Embeddings],
-        below: int | None,
         over: threading.Event,
     ) -> None:
-        """All systems, each in a thread of its own, about pairs whose turn is before `below`."""
+        """All systems, each in a thread of its own."""
         failures: list[BaseException] = []
         reasons = self.why_not_embedded
 
@@ -337,9 +290,9 @@ class StudyRun:
                     known = given.get(worker.stored.name)
                     if known is not None and known.privacy is not None:
                         self._database.note_privacy(worker.stored.number, known.privacy)
-                    ask_by_embeddings(worker, threads, known, below)
+                    ask_by_embeddings(worker, threads, known)
                 else:
-                    worker.ask_all(threads, below)
+                    worker.ask_all(threads)
                 worker.look_back()
             except FaceMatchError as error:
                 worker.end_with(error)
@@ -353,12 +306,6 @@ class StudyRun:
 
     def _summary(self, team: Sequence[Worker], *, was_stopped: bool) -> RunSummary:
         progress = self.progress()
-        looks = self._looks.all_made()
-        saved: dict[str, Decimal] = defaultdict(Decimal)
-        for _, stored in self.systems if has_decided(looks, self.stored) else ():
-            left = progress[stored.name].left
-            if left and stored.price is not None and stored.currency is not None:
-                saved[stored.currency] += stored.price * left
         return RunSummary(
             study=self.stored,
             systems=tuple(
@@ -371,8 +318,6 @@ class StudyRun:
                 for worker in team
             ),
             was_stopped=was_stopped,
-            looks=looks,
-            saved=dict(saved),
         )
 
 

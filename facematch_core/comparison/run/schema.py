@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from facematch_core.comparison.study import Study
 
 #: Of these tables and of what is in them; a run database of another version is left alone.
-VERSION: Final = 3
+VERSION: Final = 4
 
 #: A record of a call that is missing after this time will not come any more.
 SURELY_LATE: Final = timedelta(minutes=15)
@@ -87,8 +87,6 @@ STUDIES: Final = Table(
     Column("made_at", String(40), nullable=False),
     # Who is alike and in which group, as JSON.
     Column("content", Text, nullable=False),
-    # Looks that were declared beforehand, as JSON.
-    Column("looks", Text),
 )
 
 SYSTEMS: Final = Table(
@@ -114,8 +112,6 @@ COMPARISONS: Final = Table(
     METADATA,
     Column("system", Integer, primary_key=True, autoincrement=False),
     Column("pair", Integer, primary_key=True, autoincrement=False),
-    # Its turn: pairs are asked in this order.
-    Column("place", Integer, nullable=False),
     Column("state", String(12), nullable=False),
     Column("host", Text),
     Column("pid", Integer),
@@ -137,24 +133,12 @@ COMPARISONS: Final = Table(
     Column("model", Text),
     Column("error", Text),
     # With the pair, so that a claim is found in the index alone.
-    Index("facematch_comparisons_state", "system", "state", "place", "pair"),
-)
-
-#: What each look came to. Written once.
-LOOKS: Final = Table(
-    "facematch_looks",
-    METADATA,
-    Column("study", String(64), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("made_at", String(40), nullable=False),
-    Column("result", Text, nullable=False),
+    Index("facematch_comparisons_state", "system", "state", "pair"),
 )
 
 #: A row that nobody has claimed.
 FREE: Final[dict[str, Any]] = {
-    column.name: None
-    for column in COMPARISONS.columns
-    if column.name not in ("system", "pair", "place")
+    column.name: None for column in COMPARISONS.columns if column.name not in ("system", "pair")
 } | {"state": PairState.FREE.value}
 
 
@@ -336,8 +320,6 @@ class StoredStudy:
         pairs: How many there are.
         made_at: When it was first run, UTC.
         content: Who is alike and in which group, by numbers; see `content_of`.
-        looks: Looks that were declared with it, and the seed of its order; None: all pairs are
-            asked, in their own order.
     """
 
     digest: str
@@ -345,7 +327,6 @@ class StoredStudy:
     pairs: int
     made_at: datetime
     content: Mapping[str, Any] = attrs.field(repr=False)
-    looks: Mapping[str, Any] | None = None
 
     @classmethod
     def of_row(cls, row: RowMapping) -> StoredStudy:
@@ -360,7 +341,6 @@ class StoredStudy:
             pairs=row["pairs"],
             made_at=_time(row["made_at"]),
             content=json.loads(row["content"]),
-            looks=row["looks"] and json.loads(row["looks"]),
         )
         if {type(study.name), type(study.digest)} != {str}:
             raise TypeError("no name")
@@ -377,7 +357,6 @@ class StoredStudy:
             "pairs": self.pairs,
             "made_at": text_of(self.made_at),
             "content": json.dumps(self.content, separators=(",", ":")),
-            "looks": None if self.looks is None else json.dumps(self.looks, sort_keys=True),
         }
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -467,7 +446,6 @@ class AnswerRow:
     """What `read_answers` reads of one pair, in the order of these columns."""
 
     pair: int
-    place: int
     state: PairState
     decision: Decision | None
     score: float | None
@@ -486,7 +464,7 @@ class AnswerRow:
         Raises:
             ValueError, TypeError: it is damaged.
         """
-        pair, place, state, decision, score, elapsed_s, billed, environment, *texts = row
+        pair, state, decision, score, elapsed_s, billed, environment, *texts = row
         for number in (score, elapsed_s):
             # SQLite keeps any text in a column of numbers.
             if number is not None and not math.isfinite(number):
@@ -495,7 +473,6 @@ class AnswerRow:
             raise TypeError("no text")
         return cls(
             pair,
-            place,
             PairState(state),
             decision and Decision(decision),
             score,

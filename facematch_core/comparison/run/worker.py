@@ -303,22 +303,17 @@ class Worker:
 
     # --- All pairs ----------------------------------------------------------------------------
 
-    def ask_all(self, threads: int, below: int | None = None) -> None:
-        """Ask about every free pair, with so many threads, until there is none or it is over.
-
-        Args:
-            threads: Calls at a time.
-            below: Only pairs whose turn is before this.
-        """
+    def ask_all(self, threads: int) -> None:
+        """Ask about every free pair, with so many threads, until there is none or it is over."""
         name = f"facematch-{self.stored.name}"
         with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
-            work = [pool.submit(self._ask_some, below) for _ in range(threads)]
+            work = [pool.submit(self._ask_some) for _ in range(threads)]
         for one in work:
             one.result()
 
-    def _ask_some(self, below: int | None) -> None:
+    def _ask_some(self) -> None:
         count = 1 if self.system.is_careful else AT_A_TIME
-        for claims in self.claims(count, below):
+        for claims in self.claims(count):
             ended: list[tuple[Claim, Outcome]] = []
             begun: set[Claim] = set()
             try:
@@ -332,20 +327,19 @@ class Worker:
             finally:
                 self.finish(claims, ended, begun)
 
-    def claims(self, count: int, below: int | None = None) -> Iterator[list[Claim]]:
+    def claims(self, count: int) -> Iterator[list[Claim]]:
         """Up to `count` free pairs at a time, until there is none or it is over."""
         while not self.is_over:
             for first in dict.fromkeys((self._first, 0)):
-                claims = self.database.claim(self.stored.number, count, first=first, below=below)
+                claims = self.database.claim(self.stored.number, count, first=first)
                 if claims:
                     break
             else:
                 if not self.recover():
                     return
                 continue
-            # A hint for the next search; what is free again before it is found at the end. Only
-            # where the turn of a pair is its number.
-            self._first = claims[-1].pair + 1 if below is None else 0
+            # A hint for the next search; what is free again before it is found at the end.
+            self._first = claims[-1].pair + 1
             yield claims
 
     # --- One pair -----------------------------------------------------------------------------

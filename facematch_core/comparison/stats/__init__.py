@@ -34,7 +34,6 @@ from .intervals import (
 )
 from .likelihood import likelihood_ratios
 from .rates import Rates, RatesAt, concentration, rates_at
-from .sequential import Looks, decide, spending
 from .threshold import ThresholdChoice, threshold_for_fmr
 from .transfer import transfer_threshold
 
@@ -42,7 +41,6 @@ __all__ = [
     "Clusters",
     "DetCurve",
     "Draws",
-    "Looks",
     "McNemar",
     "Rates",
     "RatesAt",
@@ -59,7 +57,6 @@ __all__ = [
     "concentration",
     "cost_difference",
     "curve_of",
-    "decide",
     "det_curve",
     "difference",
     "eer",
@@ -81,7 +78,6 @@ __all__ = [
     "person_draws",
     "rates_at",
     "resamples_for",
-    "spending",
     "threshold_for_fmr",
     "transfer_threshold",
     "trials_for",

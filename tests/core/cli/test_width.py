@@ -126,7 +126,7 @@ def test_comparisons(narrow, tmp_path, scripted):
             data = picture((shade * 20, 100, 100)).data
             (people / person / f"{number}.jpg").write_bytes(data)
     plan = ("compare", "plan", "--fmr", "1e-4", "--frr", "0.01", "--price", "didit=0.05")
-    narrow(*plan, "--difference", "0.02", "0.04", "--looks", "3")
+    narrow(*plan, "--difference", "0.02", "0.04")
     narrow("compare", "draw", "people", "--out", "pairs.csv")
     scripted.script = [OutcomeUnknown("Lost.")]
     narrow("compare", "run", "pairs.csv", "--backend", "fake", "--yes", code=6)

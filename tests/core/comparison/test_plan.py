@@ -17,7 +17,7 @@ from facematch_core.comparison.plan import (
     plan_study,
     power_of_mcnemar,
 )
-from facematch_core.comparison.stats import Looks, exact_upper, mcnemar
+from facematch_core.comparison.stats import exact_upper, mcnemar
 
 
 def test_the_floors_that_are_known():
@@ -126,12 +126,10 @@ def test_power_of_nothing():
     assert power_of_mcnemar(6, 1.0, 0.0, 0.05) == pytest.approx(1)
 
 
-def need(looks=None, fmr=1e-3, confidence=0.95, split=False, **of):
+def need(fmr=1e-3, confidence=0.95, split=False, **of):
     """What a difference needs."""
     of = DifferencePlan(**{"first": 0.02, "second": 0.05} | of)
-    plan = plan_study(
-        fmr=fmr, frr=0.01, confidence=confidence, difference=of, looks=looks, split=split
-    )
+    plan = plan_study(fmr=fmr, frr=0.01, confidence=confidence, difference=of, split=split)
     return plan.difference
 
 
@@ -162,7 +160,6 @@ def test_what_makes_a_difference_dearer():
         need(pairs_per_person=5, intra_cluster_correlation=0.2),
         need(second=0.04),
         need(confidence=0.99),
-        need(looks=Looks.equal(4)),
     ):
         assert dearer.mated > plain.mated
     assert need(growth=1.5).non_mated < plain.non_mated
@@ -176,23 +173,10 @@ def test_what_makes_a_difference_dearer():
     assert (halves.draw_mated, halves.draw_non_mated) == (2 * plain.mated, 2 * plain.non_mated)
 
 
-def test_looks_save_pairs():
-    """On the average, if there is a difference; if there is none, hardly any."""
-    found = need(looks=Looks.equal(4))
-    assert 0.7 < found.expected_share < 0.9
-    assert 0.98 < found.expected_share_null < 1
-    pocock = need(looks=Looks.equal(4, kind="pocock"))
-    assert pocock.expected_share < found.expected_share
-    assert pocock.mated > found.mated
-    assert (need().expected_share, need().expected_share_null) == (None, None)
-
-
 def test_a_plan_as_json():
     """Every number, and money as text."""
     of = DifferencePlan(first=0.02, second=0.05)
-    plan = plan_study(
-        fmr=1e-3, frr=0.01, prices={"a": Decimal("0.05")}, difference=of, looks=Looks.equal(2)
-    )
+    plan = plan_study(fmr=1e-3, frr=0.01, prices={"a": Decimal("0.05")}, difference=of)
     document = json.loads(json.dumps(plan.to_dict()))
     assert document["needs"][0]["cost"] == {"a": "164.70"}
     assert document["less"][0]["budget"] == "82.35"
@@ -210,7 +194,6 @@ def test_a_plan_as_json():
         ({"prices": {"a": Decimal("NaN")}}, "The price of a must be at least 0"),
         ({"budgets": [Decimal(0)]}, "A budget must be above 0"),
         ({"budgets": [Decimal("Infinity")]}, "A budget must be above 0"),
-        ({"looks": Looks.equal(2)}, "plan a difference, too"),
     ],
 )
 def test_what_cannot_be_planned(wrong, said):

@@ -38,12 +38,12 @@ def test_by_default_everybody_is_judged(run):
 
 
 def test_a_difference(run, run_json):
-    """How many pairs it takes to see it, and what looks save."""
+    """How many pairs it takes to see it."""
     words = ("compare", "plan", "--fmr", "1e-3", "--frr", "0.01", "--price", "a=0.05")
-    words += ("--difference", "0.02", "0.1", "--looks", "3")
+    words += ("--difference", "0.02", "0.1")
     answer = run(*words)
     assert answer.exit_code == 0, answer.output
-    *_, sentence, _, header, numbers, _, looks = answer.stdout.splitlines()
+    *_, sentence, _, header, numbers = answer.stdout.splitlines()
     assert sentence == (
         "To find, with a chance of 80 %, that systems with an FRR of 0.02 and 0.1 at that FMR "
         "differ:"
@@ -52,30 +52,9 @@ def test_a_difference(run, run_json):
     _, told = run_json(*words)
     need = told["difference"]
     assert numbers.split()[1:3] == [f"{need['mated']:,}", f"{need['non_mated']:,}"]
-    assert looks == (
-        f"With these looks the run asks {100 * need['expected_share']:.0f} % of the mated pairs on "
-        f"average if the systems differ so, and {100 * need['expected_share_null']:.0f} % if they "
-        "do not."
-    )
     _, sure = run_json(*words, "--power", "0.95", "--systems", "4")
     assert sure["difference"]["mated"] > need["mated"]
     assert sure["difference"]["alpha"] < need["alpha"]
-
-
-@pytest.mark.parametrize(
-    ("looks", "said"),
-    [
-        ("none", "--looks must be how many looks there are, 1 to 50, or the shares"),
-        ("0.5,0.2,1", "Looks need shares that rise"),
-        ("0.2,0.5", "Looks need shares that rise"),
-        ("999", "--looks must be how many looks there are"),
-    ],
-)
-def test_looks_that_are_none(run, looks, said):
-    """One sentence."""
-    words = ("--fmr", "1e-3", "--frr", "0.01", "--difference", "0.02", "0.1", "--looks", looks)
-    answer = run("compare", "plan", *words)
-    assert (answer.exit_code, said in answer.stderr) == (2, True), answer.stderr
 
 
 def test_without_a_price(run):
@@ -153,7 +132,6 @@ def test_a_plan_as_json(run_json):
         (("--budget", "5"), "--budget needs prices: say --price NAME=AMOUNT"),
         (("--currency", "dollars"), "--currency must be three capital letters"),
         (("--confidence", "95"), "--confidence must be a number above 0.5 and below 1"),
-        (("--looks", "4"), "--looks goes with --difference"),
     ],
 )
 def test_wrong_words(run, words, sentence):

@@ -6,17 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
-from hashlib import sha256
 
 import pytest
 from core.comparison.run.studies import write_study
 from fakes import FakeBackend, match_result
 
-from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score, config
+from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score
 from facematch_core.cli import _app, common
 from facematch_core.comparison.run import RunDatabase
-from facematch_core.comparison.run import looks as running
-from facematch_core.comparison.study import write_pairs_csv
 from facematch_core.errors import AuthenticationFailed, RateLimited
 
 
@@ -197,78 +194,6 @@ def test_a_model_that_changes_meanwhile_is_told(run, pairs, scripted):
     told = json.loads(run("compare", "report", "--json").stdout)
     assert [one["model"] for one in told["systems"]] == ["v1", "v2"]
     assert len({one["name"] for one in told["systems"]}) == 2
-
-
-@pytest.fixture
-def two(monkeypatch, tmp_path):
-    """A vendor that is always right and one that knows nobody, and 120 pairs for both."""
-    study = write_study(tmp_path / "pictures", pairs=120)
-    place = {sha256(p.probe.read_bytes()).hexdigest(): at for at, p in enumerate(study.pairs)}
-
-    def vendor(of_mated):
-        class Vendor(FakeBackend):
-            def match(self, call):
-                at = place[sha256(call.probe.data).hexdigest()]
-                self.score = of_mated if study.pairs[at].mated else 10.0 + at / 10
-                return super().match(call)
-
-        return Vendor
-
-    found = {"good": vendor(90.0), "blind": vendor(5.0)}
-    monkeypatch.setattr(config, "backend_class", lambda name: found[name])
-    write_pairs_csv(tmp_path / "many.csv", study)
-    return ("compare", "run", "many.csv", "--backend", "good", "--backend", "blind", "--yes")
-
-
-def test_looks_end_a_run_and_save_money(run, run_json, two):
-    """What was found and what was saved is printed; the same command asks nothing more."""
-    prices = ("--price", "good=0.05", "--price", "blind=0.10", "--fmr", "0.1", "--looks", "0.5,1")
-    words = (*two, *prices, "--workers", "1")
-    answer = run(*words)
-    assert answer.exit_code == 0, answer.output
-    assert "in all 18 USD at most" in answer.stderr
-    lines = answer.stdout.splitlines()
-    assert lines[3].startswith("Look 1 of 2, at 50 % of the mated pairs: ")
-    saved = [line for line in lines if line.endswith("saved: pairs that are not asked any more")]
-    assert len(saved) == 1
-    assert lines[-1] == "written to study.sqlite3"
-    code, told = run_json(*words)
-    asked = sum(one["answered"] for one in told["systems"])
-    assert code == 0
-    assert asked < 240
-    assert f"{told['saved']['USD']} USD saved" in saved[0]
-    (look,) = told["looks"]
-    assert look["stop"]
-    other = run(*two)
-    assert other.exit_code == 2
-    assert "looks are declared once" in other.stderr
-
-
-def test_a_run_that_a_look_ended_asks_for_no_money(run, two):
-    """Nothing will be sent, so that no sum is shown and nobody need say yes."""
-    words = (*two, "--price", "good=0.05", "--fmr", "0.1", "--looks", "0.5,1", "--workers", "1")
-    assert run(*words).exit_code == 0
-    again = run(*(word for word in words if word != "--yes"))
-    assert again.exit_code == 0, again.output
-    plan = [line.split() for line in again.stderr.splitlines()]
-    assert ["good", "fake", "production", "minimal", "0", "of", "120", "0", "USD"] in plan
-    assert "in all 0 USD at most" in again.stderr
-    assert "Make" not in again.stderr
-
-
-def test_a_look_that_others_hold_up_is_not_the_end(run, two, tmp_path, monkeypatch):
-    """Pairs are left, and the exit code says so; nothing else does."""
-    words = (*two, "--fmr", "0.1", "--looks", "0.5,1", "--workers", "1")
-    assert run(*(word for word in words if word != "--yes")).exit_code == 2
-    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    claims = database.claim(1, 1, below=60)
-    monkeypatch.setattr(running, "_PATIENCE_S", 0.0)
-    answer = run(*words)
-    assert "120 calls left: the same command goes on from here" in answer.stdout
-    assert answer.exit_code == 3
-    database.release(claims)
-    database.close()
-    assert run(*words).exit_code == 0
 
 
 def test_embeddings_are_for_engines_of_your_own(run, pairs, scripted, tmp_path):

@@ -16,12 +16,12 @@ from facematch_core.errors import ConfigurationError, InvalidRequest, OutcomeUnk
 
 TABLES = {
     "facematch_comparison_store": ["version"],
-    "facematch_studies": ["digest", "name", "pairs", "made_at", "content", "looks"],
+    "facematch_studies": ["digest", "name", "pairs", "made_at", "content"],
     "facematch_systems": [
         *("number", "study", "name", "settings", "scale", "answered_from", "price", "currency"),
     ],
     "facematch_comparisons": [
-        *("system", "pair", "place", "state", "host", "pid", "run", "claim", "call_id", "call"),
+        *("system", "pair", "state", "host", "pid", "run", "claim", "call_id", "call"),
         *("started_at", "ended_at", "looked_at", "elapsed_s", "decision", "score", "scale"),
         *("billed", "environment", "backend", "model", "error"),
     ],
@@ -140,7 +140,7 @@ def test_any_cell_may_hold_anything(whole, damaged, data):
     used(damaged(change), whole[0])
 
 
-@pytest.mark.parametrize("table", sorted([*TABLES, "facematch_looks"]))
+@pytest.mark.parametrize("table", sorted(TABLES))
 @pytest.mark.parametrize("what", ["DROP TABLE", "DELETE FROM"])
 def test_a_table_that_is_missing_or_empty(whole, damaged, table, what):
     """Found before anything is sent."""
@@ -187,7 +187,7 @@ def test_garbage_in_the_file(whole, damaged, seed):
         ("UPDATE facematch_comparisons SET pair = 17 WHERE pair = 5", "damaged"),
         ("UPDATE facematch_comparisons SET billed = 'maybe' WHERE pair = 5", "damaged"),
         ("DROP TABLE facematch_comparisons", "failed .no such table"),
-        ("UPDATE facematch_comparison_store SET version = 2", "of version 2"),
+        ("UPDATE facematch_comparison_store SET version = 3", "of version 3"),
     ],
 )
 def test_what_is_damaged_is_found_before_anything_is_sent(whole, damaged, statement, words):

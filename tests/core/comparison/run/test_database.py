@@ -131,8 +131,8 @@ def test_it_lies_beside_a_store_of_attempts(address):
 def test_another_version_is_left_alone(database, address):
     """One sentence, and nothing is changed."""
     with database._database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE facematch_comparison_store SET version = 2")
-    with pytest.raises(ConfigurationError, match="of version 2, and this facematch has version 3"):
+        connection.exec_driver_sql("UPDATE facematch_comparison_store SET version = 3")
+    with pytest.raises(ConfigurationError, match="of version 3, and this facematch has version 4"):
         RunDatabase(address)
 
 
@@ -165,13 +165,13 @@ def test_claiming_100_000_pairs_looks_at_each_once(database):
     assert time.perf_counter() - started < 60
     query = (
         "EXPLAIN QUERY PLAN SELECT pair FROM facematch_comparisons "
-        "WHERE system = 1 AND state = 'free' AND place >= 5 AND place < 99 ORDER BY place LIMIT 1"
+        "WHERE system = 1 AND state = 'free' AND pair >= 5 ORDER BY pair LIMIT 1"
     )
     rows = database._database.run(lambda file: file.exec_driver_sql(query).all())
     ((*_, how),) = rows
     assert how == (
         "SEARCH facematch_comparisons USING COVERING INDEX facematch_comparisons_state "
-        "(system=? AND state=? AND place>? AND place<?)"
+        "(system=? AND state=? AND pair>?)"
     )
 
 

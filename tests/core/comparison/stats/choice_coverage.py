@@ -10,12 +10,10 @@ from scipy.stats import multivariate_normal, norm
 from facematch_core.comparison.model import Costs
 from facematch_core.comparison.plan import DifferencePlan, plan_study
 from facematch_core.comparison.stats import (
-    Looks,
     Side,
     cells_of,
     chain,
     cost_difference,
-    decide,
     difference,
     expected_cost,
     finish_group_differences,
@@ -193,27 +191,6 @@ def transfer_holds(chance, world, threshold):
     )
 
 
-def looks_stop(chance, world, looks, required_fmr=0.02):
-    """Whether a difference is seen at any look; pairs come in their order."""
-    first, second = world.study(chance)
-    for number, share in enumerate(looks.shares, 1):
-        sides = [so_far(one, share) for one in (first, second)]
-        if decide(looks, number, *sides, required_fmr=required_fmr, resamples=200).stop:
-            return True
-    return False
-
-
-def so_far(answers, share):
-    """What is there when so much of a run is done."""
-    table = answers.table
-    place = np.empty(len(table))
-    for kind in (table.mated, ~table.mated):
-        place[kind] = np.arange(np.count_nonzero(kind)) / np.count_nonzero(kind)
-    done = place < share
-    scores = np.where(done, table.scores, np.nan)
-    return changed(answers, answered=done, acquired=table.acquired & done, scores=scores)
-
-
 def planned(chance, of, fmr):
     """Whether a planned study sees the difference that it was planned for."""
     need = need_of(of, fmr)
@@ -242,8 +219,6 @@ def need_of(of, fmr):
 HOLDS, NEARLY, ALARM = (0.93, 1.0), (0.92, 1.0), (0.0, 0.065)
 TWO = World(mean=(4.0, 3.6))
 LARGE_TWO = World(people=400, mated=2_000, non_mated=10_000, mean=(4.0, 3.6))
-ALIKE = World(people=100, mated=1_000, non_mated=1_000, mean=(4.0, 4.0))
-UNLIKE = World(people=100, mated=1_000, non_mated=1_000, mean=(4.4, 3.7))
 
 
 def _row(what, study, wanted, of, *args, share=1.0):
@@ -394,33 +369,6 @@ ROWS = (
         transfer_holds,
         LARGE_TWO,
         3.0,
-        share=0.5,
-    ),
-    _row(
-        "4 looks differ (false alarm)",
-        "100 people, alike",
-        ALARM,
-        looks_stop,
-        ALIKE,
-        Looks.equal(4),
-        share=0.5,
-    ),
-    _row(
-        "4 looks differ (seen)",
-        "100 people, FRR 3 % and 11 %",
-        (0.5, 1),
-        looks_stop,
-        UNLIKE,
-        Looks.equal(4),
-        share=0.5,
-    ),
-    _row(
-        "1 look differs (seen)",
-        "100 people, FRR 3 % and 11 %",
-        (0.5, 1),
-        looks_stop,
-        UNLIKE,
-        Looks.equal(1),
         share=0.5,
     ),
     _row(
