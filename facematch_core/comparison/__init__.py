@@ -41,7 +41,6 @@ if TYPE_CHECKING:
         read_answers,
         run_study,
     )
-    from .stats import transfer_threshold
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
     from .writing import export, to_frame, write_scores, wrong_pairs
 
@@ -63,7 +62,6 @@ __getattr__, __dir__ = lazy_names(
             "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge embed "
             "read_answers run_study"
         ),
-        "stats": "transfer_threshold",
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
         "writing": "export to_frame write_scores wrong_pairs",
     },
@@ -112,7 +110,6 @@ __all__ = [
     "run_study",
     "split_by_subject",
     "to_frame",
-    "transfer_threshold",
     "what_to_add",
     "write_report",
     "write_scores",

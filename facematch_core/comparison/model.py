@@ -818,48 +818,6 @@ class Chain:
 
 
 @attrs.frozen(kw_only=True)
-class Transfer:
-    """The threshold of a vendor's new model with the false match rate of the old one.
-
-    Attributes:
-        old, new: Names of the two systems, or models.
-        threshold: Of the old one.
-        new_threshold: The lowest of the new one with no more false matches on the same pairs.
-        low, high: Where the threshold with the same FMR lies, with `confidence`; None where these
-            pairs do not bound it on that side.
-        confidence: Of all intervals, 0-1.
-        non_mated, mated: Pairs of which both have a score, and mated pairs that both answered.
-        false_matches, new_false_matches: Of the old at `threshold`, of the new at `new_threshold`.
-        frr, new_frr: Of the mated pairs, failures to acquire among the errors.
-        change: `new_frr` less `frr`, with the paired interval at fixed thresholds.
-        unchanged_fmr: FMR of the new one if the old threshold were kept: what a change of model
-            does to whoever does not notice it.
-        sentence: The same in words.
-    """
-
-    old: str
-    new: str
-    threshold: float
-    new_threshold: float
-    low: float | None
-    high: float | None
-    confidence: float
-    non_mated: int
-    mated: int
-    false_matches: int
-    new_false_matches: int
-    frr: Rate
-    new_frr: Rate
-    change: Estimate
-    unchanged_fmr: Rate
-    sentence: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it (``"schema": 0``, ``"kind": "transfer"``)."""
-        return {"schema": SCHEMA, "kind": "transfer", **as_json(self)}
-
-
-@attrs.frozen(kw_only=True)
 class Caveat:
     """Something that this comparison cannot show.
 

@@ -29,7 +29,6 @@ COMMANDS: Final = {
     "wrong": "List the pairs that a system got wrong, with their pictures if asked.",
     "gate": "Judge systems by your requirements: PASS, FAIL or INCONCLUSIVE.",
     "threshold": "Write the threshold for a required FMR to a file that verifiers read.",
-    "transfer": "Find the threshold for a vendor's new model from the old one's.",
     "export": "Write all answers to a Parquet or CSV file.",
 }
 
@@ -37,7 +36,7 @@ COMMANDS: Final = {
 _MODULES: Final = {
     "data": ("draw", "embed", "wrong", "export"),
     "run": ("run", "unresolved"),
-    "judge": ("plan", "report", "gate", "threshold", "transfer"),
+    "judge": ("plan", "report", "gate", "threshold"),
 }
 
 #: What the commands need beyond the core: names of modules that the extra `compare` installs.

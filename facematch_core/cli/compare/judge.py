@@ -1,4 +1,4 @@
-"""`facematch compare plan`, `report`, `gate`, `threshold`, `transfer`: from answers to decisions.
+"""`facematch compare plan`, `report`, `gate`, `threshold`: from answers to decisions.
 
 They read what was answered before; nobody is asked anything.
 """
@@ -18,21 +18,19 @@ from facematch_core.cli.common import (
     check_target,
     count_option,
     file_option,
-    form_of,
     number,
     print_json,
     print_table,
     say,
     write_json,
 )
-from facematch_core.errors import InvalidRequest
 
 from . import common
 
 if TYPE_CHECKING:
     from facematch_core.calibration import Calibration, CalibrationPoint
     from facematch_core.comparison.gate import Requirements, Verdict
-    from facematch_core.comparison.model import Answers, Evaluation, Rate, System
+    from facematch_core.comparison.model import Evaluation, Rate, System
     from facematch_core.comparison.plan import DifferenceNeed, Less, Need, StudyPlan
 
 #: What less money is shown with: no rate that it can show is higher, for that shows nothing.
@@ -534,86 +532,3 @@ def _point_line(calibration: Calibration, point: CalibrationPoint) -> str:
         f"below {upper_percent(point.upper, point.max_fmr)} % with "
         f"{setting(calibration.confidence)} % confidence"
     )
-
-
-# --- transfer -------------------------------------------------------------------------------------
-
-
-@click.command("transfer")
-@common.source
-@click.option("--from", "old", required=True, metavar="NAME", help="The old model, or system.")
-@click.option("--to", "new", required=True, metavar="NAME", help="The new one.")
-@click.option(
-    "--threshold",
-    "at",
-    callback=common.score,
-    metavar="SCORE",
-    help="The threshold of the old one, on the scale of its scores.",
-)
-@file_option("--calibration", "Instead: the calibration file that the old one is used with.")
-@common.rate_option("--fmr", "With --calibration: which of its thresholds, if it has several.")
-@common.rate_option(
-    "--confidence",
-    "Confidence of the intervals; 0.95 by default.",
-    read=common.confidence,
-    default="0.95",
-)
-@file_option("--out", "Write it as JSON, too.")
-@common.force
-@common.json_flag
-def transfer(*, out: Path | None, as_json: bool, **given: Any) -> int:
-    """Find the threshold at which a new model has the FMR of the old one.
-
-    \b
-    facematch compare transfer --from "didit (model v1)" --to "didit (model v2)" --threshold 60
-    facematch compare transfer --from old --to new --calibration didit.json --out new.json
-
-    Both must have answered the same pairs. A vendor's new model has scores of its own: the old
-    threshold means something else there.
-    """
-    from facematch_core.comparison.stats.transfer import transfer_threshold
-
-    if (given["at"] is None) is (given["calibration"] is None):
-        raise click.UsageError("Say --threshold or --calibration, one of the two.")
-    if out is not None:
-        form_of("--out", out, ".json")
-        check_target("--out", out, force=given["force"])
-    source = common.answers_from(given)
-    old, new = source.system("--from", given["old"]), source.system("--to", given["new"])
-    at = _old_threshold(given, old)
-    found = transfer_threshold(old, new, at, confidence=given["confidence"])
-    if out is not None:
-        write_json(out, found.to_dict())
-    if as_json:
-        print_json(found.to_dict())
-        return Exit.OK
-    say(found.sentence, hang=0)
-    if out is not None:
-        say(f"written to {out}")
-    return Exit.OK
-
-
-def _old_threshold(given: Mapping[str, Any], old: Answers) -> float:
-    """The threshold of the old system: as typed, or that of its calibration.
-
-    Raises:
-        click.UsageError: the calibration has several.
-        InvalidRequest: it is of another backend, scale or model than the answers.
-    """
-    if given["calibration"] is None:
-        return float(given["at"])
-    from facematch_core.calibration import Calibration
-
-    known = Calibration.read(given["calibration"])
-    answered = {"backend": old.backend, "scale": old.table.scale, "model": old.model}
-    for what, value in answered.items():
-        wanted = getattr(known, what)
-        if None not in (value, wanted) and value != wanted:
-            raise InvalidRequest(
-                f"--calibration is for the {what} {str(wanted)[:60]!r}, and {old.name} answered "
-                f"with {str(value)[:60]!r}: its threshold means nothing there."
-            )
-    if given["fmr"] is None and len(known.points) > 1:
-        rates = ", ".join(f"{point.max_fmr:g}" for point in known.points)
-        raise click.UsageError(f"--calibration has several thresholds: say --fmr, one of {rates}.")
-    return known.threshold_for(given["fmr"] or known.points[0].max_fmr)

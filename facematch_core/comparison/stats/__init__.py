@@ -35,7 +35,6 @@ from .intervals import (
 from .likelihood import likelihood_ratios
 from .rates import Rates, RatesAt, concentration, rates_at
 from .threshold import ThresholdChoice, threshold_for_fmr
-from .transfer import transfer_threshold
 
 __all__ = [
     "Clusters",
@@ -79,6 +78,5 @@ __all__ = [
     "rates_at",
     "resamples_for",
     "threshold_for_fmr",
-    "transfer_threshold",
     "trials_for",
 ]

@@ -138,6 +138,4 @@ def test_comparisons(narrow, tmp_path, scripted):
     where = ("--scores", "s.csv", "--system", "a", "--allow-mock")
     narrow("compare", "threshold", *where, "--fmr", "0.01", "--out", "t.json")
     narrow("compare", "gate", *where, "--requirements", "sp800-63a", code=1)
-    models = ("--from", "a", "--to", "b", "--threshold", "50")
-    narrow("compare", "transfer", "--scores", "s.csv", *models)
     narrow("compare", "export", "--scores", "s.csv", "--out", "e.parquet")

@@ -291,6 +291,8 @@ def test_many_wrong_pairs_are_not_all_printed(run, tmp_path):
         (("--pictures",), "--pictures goes with a page"),
         (("--pictures", "--out", "w.csv"), "--pictures goes with a page"),
         (("--fmr", "0"), "--fmr must be a rate above 0 and below 1"),
+        (("--threshold", "fifty"), "--threshold must be a number on the scale of the scores"),
+        (("--threshold", "nan"), "--threshold must be a number on the scale of the scores"),
         (("--system", "mime"), "No system is called 'mime' here; did you mean mine?"),
         (("--out", "w.txt"), "--out writes .html or .csv or .json"),
         (("--store", "x"), "--scores goes without --store and --study"),

@@ -1,4 +1,4 @@
-"""`facematch compare report`, `gate`, `threshold` and `transfer`: what answers come to."""
+"""`facematch compare report`, `gate` and `threshold`: what answers come to."""
 
 import json
 
@@ -630,72 +630,3 @@ def test_the_way_from_a_study_to_a_decision(threshold, tmp_path, run, photos, sc
     bare = run("verify", *photos, "--backend", "fake", "--max-fmr", "0.05")
     assert (bare.exit_code, "max_fmr needs a calibration" in bare.stderr) == (4, True)
     assert run("verify", *photos, "--max-fmr", "7").exit_code == 2
-
-
-# --- transfer -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def models(tmp_path):
-    """Answers of an old and a new model, and a calibration of the old one."""
-    new = changed(real(crowd("new", seed=1)), scores=crowd("new", seed=1).table.scores * 0.8 + 15)
-    write_scores(tmp_path / "scores.csv", [real(crowd("old")), attrs.evolve(new, model="m2")])
-    return ("compare", "transfer", "--scores", "scores.csv", "--from", "old", "--to", "new")
-
-
-def test_a_threshold_moves_to_a_new_model(run, run_json, models, tmp_path):
-    """In a sentence, as a document and as a file."""
-    answer = run(*models, "--threshold", "50", "--out", "moved.json")
-    assert answer.exit_code == 0, answer.output
-    written = json.loads((tmp_path / "moved.json").read_text())
-    assert answer.stdout.splitlines() == [written["sentence"], "written to moved.json"]
-    assert (written["kind"], written["threshold"]) == ("transfer", 50)
-    assert 50 < written["new_threshold"] < 65
-    code, told = run_json(*models, "--threshold", "50")
-    assert (code, told) == (0, written)
-
-
-def test_the_threshold_of_a_calibration_moves(run, run_json, models):
-    """That of the model that it is for; the wanted FMR names one of several."""
-    made = (
-        "compare",
-        "threshold",
-        "--scores",
-        "scores.csv",
-        "--system",
-        "old",
-        "--out",
-        "old.json",
-    )
-    assert run(*made, "--fmr", "1e-2", "--fmr", "1e-3").exit_code == 0
-    several = run(*models, "--calibration", "old.json")
-    assert (several.exit_code, several.stdout) == (2, "")
-    assert "several thresholds: say --fmr, one of 0.01, 0.001." in several.stderr
-    code, told = run_json(*models, "--calibration", "old.json", "--fmr", "1e-2")
-    assert code == 0
-    assert told["threshold"] == Calibration.read("old.json").threshold_for(1e-2)
-    back = [{"old": "new", "new": "old"}.get(word, word) for word in models]
-    wrong = run(*back, "--calibration", "old.json", "--fmr", "1e-2")
-    assert wrong.exit_code == 2
-    assert "--calibration is for the model 'm1', and new answered with 'm2'" in wrong.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ((), "Say --threshold or --calibration, one of the two."),
-        (("--threshold", "5", "--calibration", "x"), "Say --threshold or --calibration"),
-        (("--threshold", "fifty"), "--threshold must be a number on the scale of the scores"),
-        (("--threshold", "nan"), "--threshold must be a number on the scale of the scores"),
-        (
-            ("--threshold", "50", "--to", "knew"),
-            "No system is called 'knew' here; did you mean new?",
-        ),
-        (("--threshold", "50", "--out", "x.csv"), "--out writes .json"),
-    ],
-)
-def test_wrong_usage_of_transfer(run, models, words, said):
-    """One sentence."""
-    answer = run(*models, *words)
-    assert (answer.exit_code, answer.stdout) == (2, "")
-    assert said in answer.stderr

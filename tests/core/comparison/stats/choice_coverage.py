@@ -20,7 +20,6 @@ from facematch_core.comparison.stats import (
     group_differences,
     likelihood_ratios,
     threshold_for_fmr,
-    transfer_threshold,
 )
 from facematch_core.comparison.stats.likelihood import cost_of, logistic
 
@@ -180,15 +179,6 @@ def best_cllr(world):
     scores = chance.normal(np.where(mated, world.mean[0], 0.0), 1.0)
     offset, slope = logistic(scores, mated)
     return cost_of(offset + slope * scores, mated)
-
-
-def transfer_holds(chance, world, threshold):
-    """The range of the new threshold, for a model whose scores are distributed as the old one's."""
-    old, new = world.study(chance)
-    found = transfer_threshold(old, new, threshold)
-    return (found.low is None or found.low <= threshold) and (
-        found.high is None or threshold <= found.high
-    )
 
 
 def planned(chance, of, fmr):
@@ -353,24 +343,6 @@ ROWS = (
     _row("Cllr", "100 people", NEARLY, cllr_holds, PLAIN, share=0.5),
     _row("Cllr", "400 people", NEARLY, cllr_holds, LARGE, share=0.5),
     _row("Cllr", "100 people, correlation 0.3", NEARLY, cllr_holds, GATHERED, share=0.5),
-    _row(
-        "transferred threshold",
-        "100 people, 12 false matches",
-        HOLDS,
-        transfer_holds,
-        TWO,
-        2.5,
-        share=0.5,
-    ),
-    _row(
-        "transferred threshold",
-        "400 people, 13 false matches",
-        HOLDS,
-        transfer_holds,
-        LARGE_TWO,
-        3.0,
-        share=0.5,
-    ),
     _row(
         "planned difference (power 80 %)",
         "FRR 5 % and 15 % at FMR 1 %",
