@@ -59,7 +59,6 @@ from .stats import (
     group_differences,
     histogram_of,
     latency_percentiles,
-    likelihood_ratios,
     resamples_for,
     threshold_for_fmr,
     trials_for,
@@ -293,7 +292,6 @@ def _system(
             at_default=at_default is not None,
             confidence=confidence,
         ),
-        likelihood_ratios=likelihood_ratios(judged, confidence=confidence) if is_scored else None,
         service=service_of(one),
         privacy=one.privacy,
     )

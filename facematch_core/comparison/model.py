@@ -626,33 +626,6 @@ class ExpectedCost:
 
 
 @attrs.frozen(kw_only=True)
-class LikelihoodRatios:
-    """Scores as calibrated likelihood ratios: how much likelier a score is if both are one person.
-
-    Attributes:
-        scores: S scores of the system, rising.
-        pav: log10 of the likelihood ratio at each, by pool-adjacent-violators, within the bounds.
-        logistic: The same by logistic regression: ``slope * score + offset``, within the bounds.
-        slope, offset: Of the logistic, in log10 per unit of score.
-        lowest, highest: The bounds: no log10 ratio is reported beyond them, because so few mated
-            pairs (`lowest`) or non-mated pairs (`highest`) cannot show more.
-        cllr: The cost of log-likelihood ratios, in bits, of the logistic, each person left out
-            of what judges them; 0 is perfect, 1 as good as no system.
-        cllr_min: Of PAV on the same pairs: what calibration cannot mend.
-    """
-
-    scores: tuple[float, ...]
-    pav: tuple[float, ...]
-    logistic: tuple[float, ...]
-    slope: float
-    offset: float
-    lowest: float
-    highest: float
-    cllr: Estimate
-    cllr_min: float
-
-
-@attrs.frozen(kw_only=True)
 class Service:
     """How the service behaved.
 
@@ -704,7 +677,6 @@ class System:
         groups: Cells of each column.
         group_differences: Of each column and rate.
         cost: None unless costs were given.
-        likelihood_ratios: None without scores of both kinds.
         privacy: What is known of what the vendor keeps, in a sentence.
     """
 
@@ -727,7 +699,6 @@ class System:
     groups: tuple[GroupCell, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
     cost: ExpectedCost | None = None
-    likelihood_ratios: LikelihoodRatios | None = None
 
     @property
     def point(self) -> OperatingPoint | None:

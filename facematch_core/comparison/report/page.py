@@ -137,7 +137,6 @@ def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
         (some("concentration"), "concentration", "Where false matches come from", True),
         (some("curve"), "thresholds", "Rates at other thresholds", True),
         (some("histogram"), "scores", "How scores are spread", True),
-        (some("likelihood_ratios"), "likelihoods", "Scores as likelihood ratios", True),
         (tables.rates, "rates", "All rates", True),
         (systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),

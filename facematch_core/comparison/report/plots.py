@@ -225,32 +225,6 @@ def costs(evaluation: Evaluation, name: str) -> Markup | None:
     )
 
 
-def likelihoods(system: System, name: str) -> Markup | None:
-    """log10 of the likelihood ratio against the score; None without one."""
-    found = system.likelihood_ratios
-    if found is None or len(found.scores) < 2:
-        return None
-    x = _Linear(found.scores[0], found.scores[-1], "{:g}")
-    y = _Linear(found.lowest, found.highest, "{:g}")
-    plot = _Plot(name, x, y, ("Score", "log10 of the ratio"), height=260)
-    plot.add('<path class="limit" d="M{} {}H{}"/>', plot.left, y.at(0), plot.right)
-    across = [x.at(score) for score in found.scores]
-    steps = [
-        point
-        for here, after, value in zip(
-            across, [*across[1:], across[-1]], map(y.at, found.pav), strict=True
-        )
-        for point in ((here, value), (after, value))
-    ]
-    plot.line(steps, NON_MATED)
-    plot.line(zip(across, map(y.at, found.logistic), strict=True), MATED)
-    return plot.svg(
-        f"Likelihood ratios of {plain(system.name)}",
-        "How much likelier each score is if both pictures show one person, as a power of ten: "
-        "a whole line by logistic regression, dashed steps by isotonic regression.",
-    )
-
-
 # --- Pieces -------------------------------------------------------------------------------------
 
 

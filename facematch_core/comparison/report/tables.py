@@ -470,36 +470,6 @@ class Tables:
         )
 
     @property
-    def likelihoods(self) -> Table:
-        """How well scores can be read as likelihood ratios."""
-        return Table(
-            "likelihoods-table",
-            Markup("Calibration of scores, with {} intervals").format(self.confidence),
-            [
-                "System",
-                "Cllr",
-                "Least possible Cllr",
-                "log10 ratio for each point of score",
-                "Offset",
-                "No ratio beyond 10 to the power of",
-            ],
-            [
-                [
-                    self.system(place),
-                    values.estimate(found["cllr"], values.quantity),
-                    values.quantity(found["cllr_min"]),
-                    values.score(found["slope"]),
-                    values.score(found["offset"]),
-                    Markup("{} to {}").format(
-                        values.quantity(found["lowest"]), values.quantity(found["highest"])
-                    ),
-                ]
-                for place, one in enumerate(self.systems)
-                if (found := one["likelihood_ratios"])
-            ],
-        )
-
-    @property
     def service(self) -> Table:
         """Availability, time and money."""
         rows: list[list[Cell]] = []

@@ -32,7 +32,6 @@ from .intervals import (
     interval,
     trials_for,
 )
-from .likelihood import likelihood_ratios
 from .rates import Rates, RatesAt, concentration, rates_at
 from .threshold import ThresholdChoice, threshold_for_fmr
 
@@ -70,7 +69,6 @@ __all__ = [
     "holm",
     "interval",
     "latency_percentiles",
-    "likelihood_ratios",
     "mcnemar",
     "paired_difference",
     "percentile_interval",

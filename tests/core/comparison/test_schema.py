@@ -45,7 +45,7 @@ BOUNDS = {
         f"CostAt.{name}": AT_LEAST_0
         for name in ("false_matches", "false_rejects", "reviews", "calls")
     },
-    **dict.fromkeys(("Interval.effective", "Interval.freedom", "ratio", "cllr_min"), AT_LEAST_0),
+    **dict.fromkeys(("Interval.effective", "Interval.freedom", "ratio"), AT_LEAST_0),
     "at_least": {"minimum": 1},
     "digest": {"pattern": "^[0-9a-f]{64}$"},
     "currency": {"pattern": "^[A-Z]{3}$"},

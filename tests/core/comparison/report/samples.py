@@ -24,7 +24,6 @@ from facematch_core.comparison.model import (
     GroupDifference,
     Histogram,
     Interval,
-    LikelihoodRatios,
     Method,
     OperatingPoint,
     Rate,
@@ -280,19 +279,6 @@ def groups_of(shift):
     )
 
 
-LIKELIHOODS = LikelihoodRatios(
-    scores=(20.0, 35.0, 45.0, 50.0, 60.0, 80.0),
-    pav=(-3.1, -2.0, -0.4, 0.9, 2.6, 3.1),
-    logistic=(-3.1, -1.9, -0.3, 0.6, 2.2, 3.1),
-    slope=0.171,
-    offset=-8.14,
-    lowest=-3.1,
-    highest=3.1,
-    cllr=estimate(0.062, 0.011),
-    cllr_min=0.055,
-)
-
-
 @functools.cache
 def full():
     """Three systems with every part that there is; one of them is a mock and gives decisions."""
@@ -347,7 +333,6 @@ def full():
             ),
         ),
         cost=cost_of(0.22),
-        likelihood_ratios=LIKELIHOODS,
     )
     local = system(
         "local",
@@ -363,7 +348,6 @@ def full():
         ),
         groups=groups_of(-10),
         cost=cost_of(0.09),
-        likelihood_ratios=LIKELIHOODS,
     )
     decides = system(
         "decides",

@@ -148,7 +148,6 @@ def test_sections_without_data_do_not_appear():
         "concentration",
         "thresholds",
         "scores",
-        "likelihoods",
         "rates",
         "tested",
         "method",
@@ -275,7 +274,7 @@ def test_every_number_of_the_document_is_on_the_page():
     missing = {path for path in paths_under(document("full")) if at(document("full"), path)} - shown
     drawn = re.compile(
         r".*\.(freedom|confidence)|systems\.1\.cost\.\w+\.calls|(.*\.groups|chains)\..*\.(effective|subjects)"
-        r"|.*\.cost\.(impostors|curve.*)\.\d+|.*\.likelihood_ratios\.(scores|pav|logistic)\.\d+"
+        r"|.*\.cost\.(impostors|curve.*)\.\d+"
     )
     assert [one for one in sorted(missing) if not drawn.fullmatch(one)] == []
 
@@ -319,7 +318,6 @@ def systems(draw):
         ("groups", st.just(())),
         ("group_differences", st.just(())),
         ("concentration", st.none()),
-        ("likelihood_ratios", st.none()),
         ("service", st.builds(service, failed=st.integers(0, 9), missing=st.integers(0, 99))),
         ("environment", st.none()),
         (

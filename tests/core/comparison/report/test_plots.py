@@ -7,7 +7,6 @@ import pytest
 from core.comparison.report.reading import page, read
 from core.comparison.report.samples import (
     ALL,
-    LIKELIHOODS,
     Made,
     cost_of,
     evaluation,
@@ -165,7 +164,6 @@ def test_names_are_text():
         plots.det(evaluation(made), "det"),
         plots.histogram(made, "a"),
         plots.rates(made, "b"),
-        plots.likelihoods(made, "c"),
     ):
         assert "<b>" not in svg
         assert "</svg><b>&" in read(str(svg)).text()
@@ -176,11 +174,8 @@ def test_what_was_not_measured_is_not_drawn():
     bare = system("bare")
     assert plots.histogram(bare, "x") is None
     assert plots.rates(bare, "x") is None
-    assert plots.likelihoods(bare, "x") is None
     assert plots.det(evaluation(bare), "x") is None
     assert plots.costs(evaluation(bare), "x") is None
-    one = attrs.evolve(LIKELIHOODS, scores=(1.0,), pav=(0.0,), logistic=(0.0,))
-    assert plots.likelihoods(attrs.evolve(bare, likelihood_ratios=one), "x") is None
 
 
 @pytest.mark.parametrize("impostors", [0.0, 1e-6, 0.01, 0.9])
