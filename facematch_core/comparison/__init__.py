@@ -12,7 +12,7 @@ from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .calibration import calibrate, calibration_of
-    from .evaluation import ChainRequest, evaluate
+    from .evaluation import evaluate
     from .gate import Requirements, Verdict, judge, read_requirements
     from .io import read_scores, what_to_add
     from .model import (
@@ -49,7 +49,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "calibration": "calibrate calibration_of",
-        "evaluation": "ChainRequest evaluate",
+        "evaluation": "evaluate",
         "gate": "Requirements Verdict judge read_requirements",
         "io": "read_scores what_to_add",
         "model": (
@@ -72,7 +72,6 @@ __all__ = [
     "DECISIONS",
     "NO_DECISION",
     "Answers",
-    "ChainRequest",
     "Costs",
     "DifferencePlan",
     "Evaluation",

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
 
 from facematch_core import __version__
-from facematch_core._basics import SystemClock, nearest
+from facematch_core._basics import SystemClock
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from .model import (
     BILLED,
     DECISIONS,
-    NO_DECISION,
     Answers,
     Caveat,
-    Chain,
     Costs,
     Difference,
     Evaluation,
@@ -48,7 +46,6 @@ from .stats import (
     at_chosen_threshold,
     bounds,
     cells_of,
-    chain,
     concentration,
     cost_difference,
     curve_of,
@@ -83,26 +80,6 @@ FEW_ERRORS: Final = 10
 #: From this share of the false matches on, one person is a reason to doubt the bounds.
 MUCH_OF_ONE: Final = 0.25
 
-#: More chains than this are only replayed if they are asked for.
-MOST_CHAINS: Final = 6
-
-
-@attrs.frozen(kw_only=True)
-class ChainRequest:
-    """Two systems to be replayed one after the other.
-
-    Attributes:
-        first, second: Names of systems of the evaluation.
-        when: When the second is asked: ``review``, ``failure`` or ``both``, as of `Chain`.
-        band: Lowest and highest score of the first that the second is asked about, on its scale;
-            None for what the first itself sent to review.
-    """
-
-    first: str
-    second: str
-    when: str = "review"
-    band: tuple[float, float] | None = None
-
 
 def evaluate(
     answers: Sequence[Answers],
@@ -112,7 +89,6 @@ def evaluate(
     split: bool = False,
     seed: int = 0,
     costs: Costs | None = None,
-    chains: Sequence[ChainRequest] | None = None,
     name: str = "scores",
     digest: str | None = None,
     made_at: datetime | None = None,
@@ -132,15 +108,13 @@ def evaluate(
             split, because one half would lack a kind of pairs, is not.
         seed: Of the split.
         costs: What errors cost; None to leave expected costs out.
-        chains: To be replayed; None for those that the data suggest: every two systems of which
-            the first sent pairs to review or failed on some, up to six.
         name: What the test set is called.
         digest: Of its pairs and pictures; None if there are none.
         made_at: When; None for now.
 
     Raises:
-        InvalidRequest: there is no system, two have one name, their pairs differ, a chain names a
-            system that is not there, or a number is out of range.
+        InvalidRequest: there is no system, two have one name, their pairs differ, or a number is
+            out of range.
     """
     if not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
@@ -182,9 +156,6 @@ def evaluate(
         confidence=confidence,
         systems=tuple(systems),
         differences=differences,
-        chains=tuple(
-            _chains(answers, sides, judged, requests=chains, costs=costs, confidence=confidence)
-        ),
         costs=costs,
         caveats=(),
         made_at=made_at or SystemClock().now(),
@@ -466,82 +437,6 @@ def _differences(
             )
         found.append(apart)
     return finish_differences(found, confidence=confidence, required_fmr=required_fmr)
-
-
-def _chains(
-    answers: Sequence[Answers],
-    sides: Sequence[Side],
-    rows: NDArray[np.bool_],
-    *,
-    requests: Sequence[ChainRequest] | None,
-    costs: Costs | None,
-    confidence: float,
-) -> Iterator[Chain]:
-    place = {one.name: at for at, one in enumerate(answers)}
-    for request in _suggested(answers) if requests is None else requests:
-        for name in (request.first, request.second):
-            if name not in place:
-                raise InvalidRequest(
-                    f"No system is called {name[:60]!r} here; {nearest(name, place)}"
-                )
-        if request.first == request.second:
-            raise InvalidRequest(
-                f"A chain of {request.first} and itself asks nobody new: name two systems."
-            )
-        first, second = place[request.first], place[request.second]
-        has_decisions = bool((answers[first].table.decisions != NO_DECISION).any())
-        at_threshold = request.when == "failure" or request.band is not None
-        found = chain(
-            _take(answers[first], rows),
-            None if has_decisions and not at_threshold else sides[first].threshold,
-            _take(answers[second], rows),
-            sides[second].threshold,
-            when=request.when,
-            band=request.band,
-            costs=costs,
-            confidence=confidence,
-        )
-        if requests is None:
-            alone = _take(answers[second], rows & answers[first].table.answered)
-            if not _is_worth_it(found, alone, sides[second].threshold, costs):
-                continue
-        yield found
-
-
-def _is_worth_it(
-    found: Chain, second: Answers, threshold: float | None, costs: Costs | None
-) -> bool:
-    """Whether a chain that nobody asked for does better than its second system alone.
-
-    Args:
-        second: The answers of the second to the pairs that both answered.
-        threshold: Its own.
-    """
-    if costs is not None and found.cost is not None:
-        point = expected_cost(second, costs, at_required=threshold, at_default=threshold is None)
-        alone = point.at_required or point.at_default
-        return alone is not None and found.cost.value < alone.expected.value
-    if found.cost is not None and second.price is not None and found.cost.value < second.price:
-        return True
-    rates = Rates(second.table)
-    frr, fmr = (rates.at(name, threshold).value or 0.0 for name in ("frr", "fmr"))
-    return (found.frr.value or 0.0) < frr and (found.fmr.value or 0.0) <= fmr
-
-
-def _suggested(answers: Sequence[Answers]) -> list[ChainRequest]:
-    """Chains that would ask the second system about something."""
-    found = []
-    for first, second in permutations(answers, 2):
-        if not (first.table.answered & second.table.answered).any():
-            continue  # such as two models of one vendor, of which each answered other pairs
-        if first.price and second.price and first.currency != second.currency:
-            continue
-        reviews = bool((first.table.decisions == DECISIONS.index(Decision.REVIEW)).any())
-        failures = bool((~first.table.acquired).any())
-        if reviews or failures:
-            when = "both" if reviews and failures else "review" if reviews else "failure"
-            found.append(ChainRequest(first=first.name, second=second.name, when=when))
-    return found if len(found) <= MOST_CHAINS else []
 
 
 def _headline(

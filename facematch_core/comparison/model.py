@@ -754,41 +754,6 @@ class Difference:
 
 
 @attrs.frozen(kw_only=True)
-class Chain:
-    """Two systems one after the other, replayed over the pairs that both answered.
-
-    Attributes:
-        first, second: Their names.
-        when: When the second is asked: ``review`` (the first said REVIEW, or its score lies in the
-            band), ``failure`` (the first compared no faces or gave no answer), or ``both``. A
-            negative decision is never asked again.
-        band: Lowest and highest score of the first that is asked again, on its scale; None for its
-            own REVIEW.
-        pairs: That both answered; where the second is asked on ``failure``, also those that only
-            the second answered, unless the first was never asked about some pairs.
-        asked_second: The share of pairs for which the second was asked.
-        fmr, frr: Of the chain: passes of non-mated pairs, and mated pairs that do not pass.
-        review: The share of pairs that a person must look at in the end.
-        cost: Of one attempt, calls and, where costs were given, errors; None without any price.
-        latency_s: Percentile to seconds of the chain; empty if not measured.
-        sentence: The same in words.
-    """
-
-    first: str
-    second: str
-    when: str
-    band: tuple[float, float] | None
-    pairs: int
-    asked_second: float
-    fmr: Rate
-    frr: Rate
-    review: Rate
-    cost: Estimate | None
-    latency_s: Mapping[str, float]
-    sentence: str
-
-
-@attrs.frozen(kw_only=True)
 class Caveat:
     """Something that this comparison cannot show.
 
@@ -814,7 +779,6 @@ class Evaluation:
         confidence: Of every interval.
         systems: In the order in which they were named.
         differences: Every two of them.
-        chains: Those that were asked for, or that the data suggest.
         costs: What errors cost; None if nobody said.
         caveats: What cannot be concluded.
         made_at: When, UTC.
@@ -830,7 +794,6 @@ class Evaluation:
     caveats: tuple[Caveat, ...]
     made_at: datetime
     version: str
-    chains: tuple[Chain, ...] = ()
     costs: Costs | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from facematch_core.cli import common
 from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from facematch_core.comparison.evaluation import ChainRequest
     from facematch_core.comparison.model import Answers, Costs, Evaluation, WrongPair
     from facematch_core.comparison.run import RunDatabase
     from facematch_core.comparison.study import Study
@@ -105,35 +104,6 @@ def _currency(option: click.Parameter, typed: str) -> str:
             f"{option.opts[0]} must be three capital letters, such as USD, not {typed[:40]!r}."
         )
     return typed
-
-
-#: FIRST,SECOND, then ``:review``, ``:failure`` or ``:both``, then ``@LOW-HIGH``.
-_CHAIN: Final = re.compile(
-    r"(?P<first>[^,]+),(?P<second>.+?)(?::(?P<when>review|failure|both))?"
-    r"(?:@(?P<low>-?[\d.]+)-(?P<high>-?[\d.]+))?"
-)
-
-
-def _chain(option: click.Parameter, typed: str) -> dict[str, Any]:
-    found = _CHAIN.fullmatch(typed)
-    if found is None:
-        raise click.UsageError(
-            f"{option.opts[0]} must be two systems, when the second is asked, and perhaps at which "
-            f"scores of the first, such as a,b or a,b:review@40-60; not {typed[:60]!r}."
-        )
-    band = None
-    if found["low"] is not None:
-        low, high = (
-            _number(option, text, lambda _: True, "two systems and a band of scores")
-            for text in (found["low"], found["high"])
-        )
-        if low > high:
-            raise click.UsageError(
-                f"{option.opts[0]}: the band of scores {low:g}-{high:g} ends before it begins."
-            )
-        band = (low, high)
-    names = {key: found[key].strip() for key in ("first", "second")}
-    return {**names, "when": found["when"] or "review", "band": band}
 
 
 rate = _each(_rate)
@@ -267,16 +237,6 @@ currency = click.option(
     callback=_each(_currency),
     metavar="CCC",
     help=f"Currency of all amounts; by default that of the prices, else {CURRENCY}.",
-)
-chains = click.option(
-    "--chain",
-    "chains",
-    multiple=True,
-    callback=_each(_chain),
-    metavar="A,B[:review|failure|both][@LOW-HIGH]",
-    help="Replay two systems one after the other: B is asked where A says review (or, with a band, "
-    "where its score lies in it), or where A fails, or both. May be repeated; by default what "
-    "the data suggest.",
 )
 
 
@@ -569,13 +529,6 @@ def costs_of(given: Mapping[str, Any]) -> Costs | None:
         review=float(given["cost_review"] or 0),
         currency=given["currency"],
     )
-
-
-def chains_of(given: Mapping[str, Any]) -> list[ChainRequest] | None:
-    """What --chain says; None for what the data suggest."""
-    from facematch_core.comparison.evaluation import ChainRequest
-
-    return [ChainRequest(**one) for one in given["chains"]] or None
 
 
 # --- Files ----------------------------------------------------------------------------------------

@@ -208,7 +208,6 @@ def _money(value: Decimal) -> str:
 @common.costs
 @common.price_option("What one call to a system costs; may be repeated.")
 @common.currency
-@common.chains
 @click.option(
     "--gallery",
     type=click.IntRange(1, 1000),
@@ -233,7 +232,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     common.check_outs(outs, overwrite=given["force"])
     if given["gallery"] and not any(common.is_page(path) for path in outs):
         raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
-    costs, chains = common.costs_of(given), common.chains_of(given)
+    costs = common.costs_of(given)
     source = common.answers_from(given)
     evaluation = source.evaluated(
         required_fmr=given["fmr"],
@@ -241,7 +240,6 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
         split=given["split"],
         seed=given["seed"],
         costs=costs,
-        chains=chains,
     )
     gallery = None
     if given["gallery"]:
@@ -289,10 +287,6 @@ def show_evaluation(evaluation: Evaluation) -> None:
     for caveat in evaluation.caveats:
         if caveat.code == "no_price":
             say(caveat.text, hang=0)
-    if evaluation.chains:
-        say()
-    for found in evaluation.chains:
-        say(found.sentence, hang=0)
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:

@@ -128,7 +128,6 @@ def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
     for is_there, name, title, folded in (
         (it["caveats"], "cannot", "What this comparison cannot show", False),
         (it["differences"], "differences", "Is the difference real?", False),
-        (it["chains"], "chains", "One system after the other", False),
         (tables.costs, "costs", "What an attempt costs", False),
         (some("groups") or some("group_differences"), "groups", "Groups of people", False),
         (some("at_required") and some("at_default"), "run", "The thresholds of the run", False),

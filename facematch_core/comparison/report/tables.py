@@ -41,13 +41,6 @@ _CHOSEN_ON: Final = {
     "default": "of the run",
 }
 
-_WHEN: Final = {
-    "review": "the first asks for a review",
-    "failure": "the first fails",
-    "both": "the first asks for a review, or fails",
-}
-
-
 _TIMES: Final = Markup("&nbsp;&times;")
 
 Cell = Markup | str | None
@@ -228,56 +221,6 @@ class Tables:
                     self.money(two["cost"]),
                 ]
                 for two in self.it["differences"]
-            ],
-        )
-
-    @property
-    def chains(self) -> Table:
-        """Two systems one after the other."""
-        return Table(
-            "chains-table",
-            Markup("Chains over the pairs that both systems answered, with {} intervals").format(
-                self.confidence
-            ),
-            [
-                "Chain",
-                "The second is asked if",
-                "Share asked",
-                "Pairs",
-                "FMR",
-                "FRR",
-                "Left for review",
-                "Cost of an attempt",
-                "Half within",
-                "95 of 100 within",
-            ],
-            [
-                [
-                    Markup("{} <small>then</small> {}").format(
-                        self.named(chain["first"]), self.named(chain["second"])
-                    ),
-                    Markup("{}{}").format(
-                        _WHEN.get(chain["when"].raw) or values.text(chain["when"]),
-                        Markup(" <small>score {} to {}</small>").format(
-                            *map(values.score, chain["band"])
-                        )
-                        if chain["band"]
-                        else "",
-                    ),
-                    values.percent(chain["asked_second"]),
-                    values.count(chain["pairs"]),
-                    _counted(chain["fmr"]),
-                    _counted(chain["frr"]),
-                    _counted(chain["review"]),
-                    self.money(chain["cost"]),
-                    *(
-                        values.seconds(chain["latency_s"][part])
-                        if part in chain["latency_s"].raw
-                        else None
-                        for part in ("50", "95")
-                    ),
-                ]
-                for chain in self.it["chains"]
             ],
         )
 

@@ -18,7 +18,7 @@ from .compare import (
     paired_difference,
     resamples_for,
 )
-from .cost import chain, cost_difference, expected_cost, latency_percentiles
+from .cost import cost_difference, expected_cost, latency_percentiles
 from .det import DetCurve, curve_of, det_curve, eer, histogram_of
 from .groups import cells_of, finish_group_differences, group_differences
 from .intervals import (
@@ -51,7 +51,6 @@ __all__ = [
     "bootstrap_p_value",
     "bounds",
     "cells_of",
-    "chain",
     "concentration",
     "cost_difference",
     "curve_of",

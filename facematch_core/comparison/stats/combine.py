@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,49 +30,35 @@ if TYPE_CHECKING:
 
 
 class Sample:
-    """Pairs that several rates are taken of, and the people behind them.
+    """Pairs of one kind that several rates are taken of, and the people behind them.
 
     Args:
         table: Of one system.
-        rows: int64, (T,): the pairs, mated or non-mated, or both mixed.
+        rows: int64, (T,): the pairs, all mated or all non-mated.
 
     Attributes:
         rows: As given.
-        non_mated: bool, (T,): which of them are of two people.
         people: int64: the number of everybody in them, rising.
+        clusters: Who shares people.
     """
 
     def __init__(self, table: ScoreTable, rows: NDArray[np.int64]) -> None:
         self.rows = rows
-        sides = table.probe_subjects[rows], table.reference_subjects[rows]
-        self.people, places = np.unique(np.concatenate(sides), return_inverse=True)
-        # Places in `people`: numbers may be of any height.
-        self._first, self._second = np.split(places, 2)
-        self.non_mated = ~table.mated[rows]
+        first, second = table.probe_subjects[rows], table.reference_subjects[rows]
+        self.people = np.unique(np.concatenate([first, second]))
+        self.clusters = Clusters(first, None if table.mated[rows].all() else second)
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @cached_property
-    def clusters(self) -> Clusters:
-        """Who shares people."""
-        if not self.non_mated.any():
-            return Clusters(self._first, None)
-        if self.non_mated.all():
-            return Clusters(self._first, self._second)
-        # Both mixed: a mated pair has its person once, and nobody else as its other end.
-        nobody = len(self.people) + np.arange(len(self.rows))
-        return Clusters(self._first, np.where(self.non_mated, self._second, nobody))
 
     def at_people(
         self, residuals: NDArray[np.float64], people: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """float64, (P,): what is left of the rate at each of P people: numbers, rising."""
-        brought = np.bincount(self._first, residuals, len(self.people))
-        others = self.non_mated
-        brought += np.bincount(self._second[others], residuals[others], len(self.people))
         found = np.zeros(len(people))
-        found[np.searchsorted(people, self.people)] = brought / max(1, len(self))
+        at = np.searchsorted(people, self.people)
+        for end in self.clusters.ends:
+            found[at] += np.bincount(end, residuals, len(self.people)) / max(1, len(self))
         return found
 
     def rate(self, errors: NDArray[np.bool_], confidence: float) -> Rate:
@@ -178,8 +163,6 @@ def _correlation(parts: Sequence[tuple[Sample, NDArray[np.bool_]]]) -> NDArray[n
     From what each person brings to each rate, as the variance of a rate is (`intervals`): a pair of
     two people counts at both, and is taken off once.
     """
-    if not parts:
-        return np.empty((0, 0))
     people = np.unique(np.concatenate([sample.people for sample, _ in parts]))
     left = [errors.astype(np.float64) - _mean(errors) for _, errors in parts]
     brought = np.array(
@@ -187,10 +170,9 @@ def _correlation(parts: Sequence[tuple[Sample, NDArray[np.bool_]]]) -> NDArray[n
     )
     found = brought @ brought.T
     for i, (sample, _) in enumerate(parts):
-        others = sample.non_mated
         for j, (other, _) in enumerate(parts):
-            if sample is other and others.any():
-                found[i, j] -= float(left[i][others] @ left[j][others]) / len(sample) ** 2
+            if sample is other and not sample.clusters.is_mated:
+                found[i, j] -= float(left[i] @ left[j]) / len(sample) ** 2
     spread = np.sqrt(np.maximum(np.diag(found), 0))
     scale = np.outer(spread, spread)
     shared: NDArray[np.float64] = np.zeros_like(found)

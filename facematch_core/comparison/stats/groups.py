@@ -34,10 +34,10 @@ from facematch_core.comparison.model import (
     Method,
     Rate,
 )
+from facematch_core.comparison.numbers import percent
 
 from .combine import Sample, ratio
 from .compare import holm
-from .cost import percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -305,4 +305,6 @@ def _verdict(one: GroupDifference, *, is_real: bool, at_least: float) -> str:
 
 
 def _share(rate: Rate) -> str:
-    return f"{percent(rate)} ({rate.errors:,} of {rate.trials:,})"
+    found = rate.interval
+    width = None if found is None else found.high - found.low
+    return f"{percent(_value(rate), width)} % ({rate.errors:,} of {rate.trials:,})"

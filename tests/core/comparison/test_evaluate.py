@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import Environment, InvalidRequest, ThresholdRule, __version__
-from facematch_core.comparison.evaluation import ChainRequest, evaluate, size_of
+from facematch_core.comparison.evaluation import evaluate, size_of
 from facematch_core.comparison.model import Method
 from facematch_core.comparison.stats import exact_interval, rates_at
 from facematch_core.comparison.study import split_by_subject
@@ -231,13 +231,12 @@ def test_answers_have_one_value_per_pair():
 
 
 def test_two_models_that_share_no_pair_are_judged_apart():
-    """As after a change of the model in a run: nothing to compare, no chain, and still a report."""
+    """As after a change of the model in a run: nothing to compare, and still a report."""
     one = answers([90, 80, 60, 30], [70, 40, 20, 10], name="a (model v1)")
     halves = np.arange(8) % 2 == 0
     first, second = unanswered(one, halves), unanswered(one, ~halves)
     second = changed(second, name="a (model v2)")
     found = evaluate([first, second], **WHOLE)
-    assert found.chains == ()
     assert found.differences[0].frr is None
     assert found.headline == "No mated pair was answered by both a (model v1) and a (model v2)."
     assert [one.service.answered.errors for one in found.systems] == [4, 4]
@@ -269,48 +268,3 @@ def test_several_are_held_against_the_one_that_nobody_beats():
         "At 1 false match in 100, good turns away 76 of 1,000 genuine attempts: fewer than lucky "
         "and poor, and that is not chance."
     )
-
-
-# --- Chains that nobody asked for ---------------------------------------------------------------
-
-
-def test_a_chain_is_shown_if_it_is_worth_it():
-    """Asking a poor vendor first is not; two vendors that fail on other pictures are."""
-    good, poor = crowd("good", mean=85), crowd("poor", mean=45, failures=0.1, seed=1)
-    assert [each.first for each in evaluate([good, poor], required_fmr=0.01).chains] == []
-    two = [crowd(name, mean=85, failures=0.1, seed=seed) for seed, name in enumerate("ab")]
-    found = evaluate(two, required_fmr=0.01).chains
-    assert {each.first for each in found} <= {"a", "b"}
-    for each in found:
-        alone = evaluate(two, required_fmr=0.01).systems["ab".index(each.second)]
-        assert each.frr.value < alone.at_required.frr.value
-
-
-def test_prices_in_two_currencies_are_no_obstacle():
-    """A chain of them is only refused if somebody asks for it."""
-    made = [
-        attrs.evolve(real(crowd(name, failures=0.1)), currency=currency)
-        for name, currency in (("a", "EUR"), ("b", "USD"))
-    ]
-    assert evaluate(made).chains == ()
-    with pytest.raises(InvalidRequest, match="a charges in EUR"):
-        evaluate(made, chains=[ChainRequest(first="a", second="b", when="failure")])
-
-
-def test_a_chain_of_scores_alone():
-    """Without decisions the first is held to its threshold, and does not turn everybody away."""
-    silent = [
-        changed(crowd(name, seed=seed), decisions=np.full(5000, -1, np.int8), threshold=None)
-        for seed, name in enumerate("ab")
-    ]
-    request = ChainRequest(first="a", second="b")
-    evaluation = evaluate(silent, required_fmr=0.01, chains=[request])
-    assert evaluation.chains[0].frr.errors == evaluation.systems[0].at_required.frr.errors
-
-
-def test_a_chain_needs_two_systems_that_are_there():
-    """One sentence."""
-    with pytest.raises(InvalidRequest, match="No system is called 'c' here"):
-        evaluate([crowd()], chains=[ChainRequest(first="a", second="c")])
-    with pytest.raises(InvalidRequest, match="asks nobody new"):
-        evaluate([crowd()], chains=[ChainRequest(first="a", second="a")])

@@ -32,7 +32,7 @@ AT_LEAST_0 = {"minimum": 0}
 #: Field to what its values are limited to, of all classes or of one. Counts are at least 0.
 BOUNDS = {
     **dict.fromkeys(("required_fmr", "confidence"), INSIDE),
-    **dict.fromkeys(("impostors", "asked_second", "worst_person", "worst_ten", "eer"), SHARE),
+    **dict.fromkeys(("impostors", "worst_person", "worst_ten", "eer"), SHARE),
     **dict.fromkeys(("p_value", "p_exact", "p_adjusted"), SHARE),
     **{
         f"Curve.{rate}{end}": SHARE
@@ -53,7 +53,6 @@ BOUNDS = {
     "System.kind": {"enum": ["scores", "decisions"]},
     "chosen_on": {"enum": ["calibration", "evaluation", "default"]},
     "GroupDifference.rate": {"enum": ["fmr", "frr"]},
-    "Chain.when": {"enum": ["review", "failure", "both"]},
 }
 
 
@@ -87,9 +86,6 @@ class Schema:
         if origin in (types.UnionType, typing.Union):
             (known,) = [one for one in inner if one is not types.NoneType]
             return _or_null(self.of(known, bounds))
-        if origin is tuple and inner[-1] is not Ellipsis:
-            items = [self.of(one, bounds) for one in inner]
-            return {"type": "array", "prefixItems": items, "minItems": 2, "maxItems": len(items)}
         if origin is tuple:
             size = {name: bounds[name] for name in bounds if name == "minItems"}
             rest = {name: bounds[name] for name in bounds if name not in size}
@@ -201,7 +197,7 @@ def test_documents_fit(name, validator):
 
 
 def test_what_is_measured_fits(validator):
-    """Groups, costs and chains of real numbers, whole and split."""
+    """Groups and costs of real numbers, whole and split."""
     systems = [
         real(crowd(name, seed=seed, failures=0.02, grouped=True)) for seed, name in enumerate("ab")
     ]
@@ -212,7 +208,6 @@ def test_what_is_measured_fits(validator):
     for split in (False, True):
         found = evaluate(systems, required_fmr=0.01, costs=costs, split=split)
         assert found.differences
-        assert found.chains
         assert found.systems[0].group_differences
         validator.validate(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
 

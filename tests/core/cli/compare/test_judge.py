@@ -73,21 +73,16 @@ def test_options_reach_the_evaluation(run_json, scores):
 COSTS = ("--cost-false-match", "500", "--cost-false-reject", "2", "--impostors", "0.01")
 
 
-def test_costs_and_chains(run, run_json, tmp_path):
-    """In the table, in sentences and in the document."""
+def test_costs(run, run_json, tmp_path):
+    """In the table and in the document."""
     first = crowd("first", people=60, failures=0.1)
     write_scores(tmp_path / "s.csv", [first, crowd("second", people=60, seed=3)])
     words = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01", *COSTS)
-    answer = run(*words, "--chain", "first,second:failure")
+    answer = run(*words)
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.splitlines()[2].endswith("an attempt costs")
-    _, told = run_json(*words, "--chain", "first,second:failure", "--chain", "first,second@40-60")
+    _, told = run_json(*words)
     assert told["costs"]["false_match"] == 500
-    assert [(one["when"], one["band"]) for one in told["chains"]] == [
-        ("failure", None),
-        ("review", [40, 60]),
-    ]
-    assert told["chains"][0]["sentence"] in answer.stdout
     costs = told["systems"][0]["cost"]["at_required"]["expected"]
     assert costs["interval"]["low"] <= costs["value"] <= costs["interval"]["high"]
 
@@ -158,9 +153,6 @@ def test_a_gallery_is_asked_for_and_warned_of(run, tmp_path):
         (("--impostors", "2"), "--impostors must be a share from 0 to 1"),
         (("--impostors", "0.1"), "needs --cost-false-match and --cost-false-reject too"),
         (("--cost-review", "-1"), "--cost-review must be an amount from 0 on"),
-        (("--chain", "one"), "--chain must be two systems"),
-        (("--chain", "one,two@60-40"), "the band of scores 60-40 ends before it begins"),
-        (("--chain", "one,tow"), "No system is called 'tow' here; did you mean two?"),
         (("--gallery", "3"), "--gallery goes with a page"),
         (("--gallery", "3", "--out", "x.html"), "Nothing says which pictures these are"),
         (("--ignore", "nothing"), "there is no column 'nothing'"),

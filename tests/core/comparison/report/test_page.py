@@ -139,7 +139,6 @@ def test_sections_without_data_do_not_appear():
     assert sections(page("full")) == [
         "cannot",
         "differences",
-        "chains",
         "costs",
         "groups",
         "run",
@@ -219,7 +218,7 @@ def test_the_page_says_what_the_document_says(name):
     for sentence in (
         known["headline"],
         *(one["text"] for one in known["caveats"]),
-        *(one["sentence"] for one in (*known["differences"], *known["chains"])),
+        *(one["sentence"] for one in known["differences"]),
         *(one["why_not"] for one in known["systems"] if one["why_not"] and not one["at_required"]),
         *(one["privacy"] for one in known["systems"]),
         *(one["sentence"] for s in known["systems"] for one in s["group_differences"]),
@@ -273,7 +272,7 @@ def test_every_number_of_the_document_is_on_the_page():
     shown = {one.attributes["data-path"] for one in page("full").all("data")}
     missing = {path for path in paths_under(document("full")) if at(document("full"), path)} - shown
     drawn = re.compile(
-        r".*\.(freedom|confidence)|systems\.1\.cost\.\w+\.calls|(.*\.groups|chains)\..*\.(effective|subjects)"
+        r".*\.(freedom|confidence)|systems\.1\.cost\.\w+\.calls|.*\.groups\..*\.(effective|subjects)"
         r"|.*\.cost\.(impostors|curve.*)\.\d+"
     )
     assert [one for one in sorted(missing) if not drawn.fullmatch(one)] == []

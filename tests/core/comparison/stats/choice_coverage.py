@@ -5,14 +5,13 @@ import functools
 import attrs
 import numpy as np
 from core.comparison.stats.choice import World, changed
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import norm
 
 from facematch_core.comparison.model import Costs
 from facematch_core.comparison.plan import DifferencePlan, plan_study
 from facematch_core.comparison.stats import (
     Side,
     cells_of,
-    chain,
     cost_difference,
     difference,
     expected_cost,
@@ -137,31 +136,6 @@ def at_least_is_too_much(chance, world, shift):
     cells = cells_of(table, "group", 2.5)
     most = {"fmr": 1.0, "frr": world.frr(2.5 + shift) / world.frr(2.5)}
     return any(one.at_least > most[one.rate] + 1e-9 for one in group_differences(table, cells, 2.5))
-
-
-def chain_holds(chance, world, name):
-    """A rate of a chain: the second is asked where the first scores 2 to 3."""
-    first, second = world.study(chance)
-    found = chain(first, 2.5, second, 2.5, when="review", band=(2.0, 3.0), costs=COSTS)
-    true = {"fmr": passes(world, 0, 0), "frr": 1 - passes(world, *world.mean)}
-    if name == "cost":
-        truth = COSTS.impostors * true["fmr"] * COSTS.false_match + (1 - COSTS.impostors) * (
-            true["frr"] * COSTS.false_reject
-        )
-        return holds(found.cost.interval, truth)
-    return holds(getattr(found, name).interval, true[name])
-
-
-@functools.cache
-def passes(world, first, second):
-    """The probability that a pair of such means passes the chain."""
-    both = multivariate_normal([0, 0], [[1, world.common], [world.common, 1]])
-
-    def below(a, b):
-        return float(both.cdf([a - first, b - second]))
-
-    asked = norm.cdf(3 - first) - norm.cdf(2 - first)
-    return norm.sf(3 - first) + asked - (below(3, 2.5) - below(2, 2.5))
 
 
 def planned(chance, of, fmr):
@@ -318,10 +292,6 @@ ROWS = (
         0.5,
         share=0.5,
     ),
-    _row("FMR of a chain", "100 people", HOLDS, chain_holds, TWO, "fmr"),
-    _row("FRR of a chain", "100 people", HOLDS, chain_holds, TWO, "frr"),
-    _row("FRR of a chain", "400 people", HOLDS, chain_holds, LARGE_TWO, "frr"),
-    _row("cost of a chain", "100 people", HOLDS, chain_holds, TWO, "cost"),
     _row(
         "planned difference (power 80 %)",
         "FRR 5 % and 15 % at FMR 1 %",

@@ -1,4 +1,4 @@
-"""What an attempt costs: of one system, of two side by side, of a chain."""
+"""What an attempt costs: of one system, of two side by side."""
 
 import math
 
@@ -23,7 +23,7 @@ from facematch_core import InvalidRequest, ThresholdRule
 from facematch_core.comparison.model import Costs
 from facematch_core.comparison.stats import Rates
 from facematch_core.comparison.stats.combine import Joint, Sample
-from facematch_core.comparison.stats.cost import IMPOSTORS, chain, cost_difference, expected_cost
+from facematch_core.comparison.stats.cost import IMPOSTORS, cost_difference, expected_cost
 
 COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
 
@@ -146,7 +146,17 @@ def test_two_currencies():
     with pytest.raises(InvalidRequest, match="charges in USD, and the costs are in EUR"):
         expected_cost(one, COSTS, at_required=60.0, at_default=False)
     with pytest.raises(InvalidRequest, match="a charges in USD, b in EUR"):
-        chain(one, 50, priced(written([90] * 10, [10] * 10, "b")), 50, when="failure")
+        cost_difference(one, 50, priced(written([90] * 10, [10] * 10, "b")), 50, COSTS)
+
+
+def test_a_price_that_only_one_has():
+    """Half of the calls for nothing would look cheap; without any, errors alone are compared."""
+    one, other = written([90] * 10, [10] * 10), written([90] * 10, [10] * 10, "b")
+    assert cost_difference(priced(one), 50, other, 50, COSTS) is None
+    assert cost_difference(one, 50, priced(other), 50, COSTS) is None
+    assert cost_difference(one, 50, other, 50, COSTS).value == 0
+    free = priced(one, 0.0)
+    assert cost_difference(free, 50, other, 50, COSTS).value == 0
 
 
 # --- Two side by side ---------------------------------------------------------------------------
@@ -190,171 +200,13 @@ def test_pairs_that_one_did_not_answer_count_in_no_difference():
         cost_difference(first, 50, written([90] * 3, [10] * 5, "b"), 50, COSTS)
 
 
-# --- Chains -------------------------------------------------------------------------------------
-
-
-def decided(decisions, name, mated=None, **more):
-    """Answers by their decisions, half of the pairs mated."""
-    half = len(decisions) // 2 if mated is None else mated
-    scores = {MATCH: 80, NO_MATCH: 20, REVIEW: 55, INCONCLUSIVE: LOST}
-    cells = [scores[one] for one in decisions]
-    return written(cells[:half], cells[half:], name, decisions=list(decisions), **more)
-
-
-def test_a_chain_by_hand():
-    """What the first wants reviewed goes to the second; its NO_MATCH never does."""
-    first = decided([MATCH, REVIEW, REVIEW, NO_MATCH, INCONCLUSIVE] * 2, "a")
-    second = decided([NO_MATCH, MATCH, NO_MATCH, MATCH, MATCH] * 2, "b")
-    one = chain(first, None, second, None, when="review")
-    assert (one.first, one.second, one.when, one.pairs) == ("a", "b", "review", 10)
-    assert one.asked_second == 0.4
-    # Passed: the first, and the one of two that the second passes.
-    assert (one.fmr.errors, one.fmr.trials, one.frr.errors, one.frr.trials) == (2, 5, 3, 5)
-    assert one.review.errors == 0
-    both = chain(first, None, second, None, when="both")
-    assert (both.asked_second, both.fmr.errors, both.frr.errors) == (0.6, 3, 2)
-    failure = chain(first, None, second, None, when="failure")
-    assert (failure.asked_second, failure.fmr.errors, failure.frr.errors) == (0.2, 2, 3)
-    assert failure.review.errors == 4
-    assert one.sentence == (
-        "If b is asked wherever a asks for a review (40 % of pairs), 40 % of non-mated pairs pass "
-        "and 60 % of mated pairs do not."
-    )
-    assert "a person must look at 40 %" in failure.sentence
-
-
-def test_what_nobody_decides():
-    """Stays a review if the first wanted one, and is turned away if nobody saw two faces."""
-    first = decided([REVIEW, REVIEW, INCONCLUSIVE, INCONCLUSIVE] * 2, "a")
-    second = decided([REVIEW, INCONCLUSIVE, REVIEW, INCONCLUSIVE] * 2, "b")
-    found = chain(first, None, second, None, when="both")
-    assert (found.review.errors, found.frr.errors, found.fmr.errors) == (6, 4, 0)
-    costs = Costs(impostors=0.5, false_match=7, false_reject=8, review=1)
-    found = chain(first, None, second, None, when="both", costs=costs)
-    assert found.cost.value == pytest.approx(0.75 + 0.5 * 0.25 * 8)
-
-
-def test_a_band_of_scores():
-    """Below it nobody gets a second chance, above it the first passes; both ends are in it."""
-    scores = [30, 40, 50, 60, 70]
-    first = written(scores, scores)
-    second = written([90] * 5, [90] * 5, "b")
-    found = chain(first, 50, second, 50, when="review", band=(40, 60))
-    assert (found.asked_second, found.band) == (0.6, (40, 60))
-    assert (found.frr.errors, found.fmr.errors) == (1, 4)
-    # The ends of the band are the thresholds, wherever its own lies.
-    assert chain(first, 65, second, 50, when="review", band=(40, 60)) == found
-    assert chain(first, 35, second, 50, when="review", band=(40, 60)) == found
-    # By its own decisions, what the vendor turned down stays turned down within the band.
-    found = chain(first, None, second, 50, when="review", band=(40, 60))
-    assert (found.asked_second, found.frr.errors) == (0.4, 2)
-    assert found.sentence.startswith("If b is asked wherever a scores 40 to 60 (40 % of pairs), ")
-
-
-def test_a_chain_for_outages():
-    """A pair that only the second answered was asked there, unless the first was never asked."""
-    first = written([90, SILENT, LOST, 20], [10, SILENT, 10, 10])
-    second = written([90, 90, 90, 90], [10, 10, 10, SILENT], "b")
-    found = chain(first, 50, second, 50, when="failure")
-    assert (found.pairs, found.asked_second) == (7, pytest.approx(3 / 7))
-    assert (found.frr.errors, found.frr.trials, found.fmr.trials) == (1, 4, 3)
-    assert chain(first, 50, second, 50, when="review").pairs == 5
-    unasked = attrs.evolve(first, not_answered={"not asked": 2})
-    assert chain(unasked, 50, second, 50, when="failure").pairs == 5
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    pairs=st.lists(st.tuples(*[st.sampled_from([MATCH, NO_MATCH, REVIEW, INCONCLUSIVE])] * 2,
-                             st.booleans()), min_size=2, max_size=30),
-    when=st.sampled_from(["review", "failure", "both"]),
-)  # fmt: skip
-def test_any_chain_against_a_plain_loop(pairs, when):
-    """Pair by pair, as a person would do it."""
-    pairs = sorted(pairs, key=lambda pair: not pair[2])
-    mated = sum(pair[2] for pair in pairs)
-    first = decided([a for a, _, _ in pairs], "a", mated)
-    second = decided([b for _, b, _ in pairs], "b", mated)
-    found = chain(first, None, second, None, when=when)
-    asked, ends = 0, []
-    for a, b, _ in pairs:
-        end = a
-        if (a == REVIEW and when != "failure") or (a == INCONCLUSIVE and when != "review"):
-            asked += 1
-            end = REVIEW if a == REVIEW and b == INCONCLUSIVE else b
-        ends.append(end)
-    assert found.asked_second == pytest.approx(asked / len(pairs))
-    assert found.review.errors == ends.count(REVIEW)
-    assert found.frr.errors == sum(end != MATCH for end in ends[:mated])
-    assert found.fmr.errors == sum(end == MATCH for end in ends[mated:])
-    assert found.fmr.errors <= sum(a != NO_MATCH for a, _, same in pairs if not same)
-
-
-def test_what_a_chain_costs_and_how_long_it_takes():
-    """The second is paid and waited for only where it is asked."""
-    first = decided([MATCH, REVIEW, NO_MATCH, MATCH] * 50, "a", price=0.1, currency="EUR")
-    second = decided([MATCH] * 200, "b", price=1.0, currency="EUR")
-    first = attrs.evolve(first, elapsed_s=np.full(200, 0.5))
-    second = attrs.evolve(second, elapsed_s=np.full(200, 2.0))
-    found = chain(first, None, second, None, when="review")
-    assert found.cost.value == pytest.approx(0.1 + 0.25)
-    assert found.cost.interval.low < 0.35 < found.cost.interval.high
-    assert found.latency_s == {"50": 0.5, "90": 2.5, "95": 2.5, "99": 2.5}
-    # Reviewed pairs are passed by the second: 75 % of others get in, 25 % of people do not.
-    found = chain(first, None, second, None, when="review", costs=COSTS)
-    assert found.cost.value == pytest.approx(0.35 + 0.1 * 0.75 * 100 + 0.9 * 0.25 * 5)
-    unpriced = attrs.evolve(second, price=None, currency=None)
-    assert chain(first, None, unpriced, None, when="review").cost is None
-    # Half of the calls for nothing would look cheap.
-    assert chain(first, None, unpriced, None, when="review", costs=COSTS).cost is None
-    assert cost_difference(first, None, unpriced, None, COSTS) is None
-    unpriced = [attrs.evolve(one, price=None, currency=None) for one in (first, second)]
-    assert chain(unpriced[0], None, unpriced[1], None, when="review", costs=COSTS).cost is not None
-
-
 def test_two_currencies_are_not_subtracted():
     """150 yen are not 149 euros more than one."""
-    first = decided([MATCH] * 40, "a", price=1.0, currency="EUR")
-    second = decided([MATCH] * 40, "b", price=150.0, currency="JPY")
+    first = priced(written([80] * 20, [80] * 20), 1.0)
+    second = priced(written([80] * 20, [80] * 20, "b"), 150.0, "JPY")
     costs = Costs(impostors=0.1, false_match=1, false_reject=1)
     with pytest.raises(InvalidRequest, match="a charges in EUR, b in JPY"):
         cost_difference(first, None, second, None, costs)
-
-
-def test_percentiles_need_calls_beyond_them():
-    """And times that are not known are left out."""
-    first = decided([MATCH] * 40, "a")
-    second = decided([MATCH] * 40, "b")
-    timed = attrs.evolve(first, elapsed_s=np.r_[np.full(20, np.nan), np.arange(20.0)])
-    assert set(chain(timed, None, second, None, when="review").latency_s) == {"50", "90", "95"}
-    assert chain(first, None, second, None, when="review").latency_s == {}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"when": "always"}, "on review, failure or both, not 'always'"),
-        ({"when": "failure", "band": (40, 60)}, "A chain on failure has no band"),
-        ({"band": (60, 40)}, "from a lower to a higher score"),
-        ({"band": (math.nan, 40)}, "from a lower to a higher score"),
-    ],
-)
-def test_chains_that_cannot_be(wrong, said):
-    """One sentence says why."""
-    first, second = written([90] * 4, [10] * 4), written([90] * 4, [10] * 4, "b")
-    with pytest.raises(InvalidRequest, match=said):
-        chain(first, 50, second, 50, **{"when": "review"} | wrong)
-
-
-def test_chains_of_nothing():
-    """A band needs scores, a chain pairs that both answered."""
-    one = written([90] * 4, [10] * 4)
-    without = changed(one, scores=np.full(8, np.nan))
-    with pytest.raises(InvalidRequest, match="no band"):
-        chain(without, None, one, None, when="review", band=(1, 2))
-    nothing = written([SILENT] * 4, [SILENT] * 4, "b")
-    with pytest.raises(InvalidRequest, match="answered no pair both"):
-        chain(one, 50, nothing, None, when="review")
 
 
 # --- Sums of rates ------------------------------------------------------------------------------
@@ -398,12 +250,3 @@ def test_numbers_of_people_are_only_names():
         expected_cost(answers, COSTS, at_required=3.0, at_default=True) for answers in (one, high)
     )
     assert found == known
-
-
-def test_mated_and_non_mated_pairs_in_one_rate():
-    """Counted as if each kind were alone where nobody is in two pairs."""
-    one = written([20] * 5 + [90] * 15, [10] * 20)
-    sample = Sample(one.table, np.arange(40))
-    found = sample.rate(one.table.scores < 30, 0.95)
-    assert (found.errors, found.trials, found.subjects) == (25, 40, 60)
-    assert found.interval.effective == 40
