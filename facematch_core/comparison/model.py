@@ -609,8 +609,6 @@ class ExpectedCost:
 
     Attributes:
         at_required, at_default: At the operating points of the system; None where it has none.
-        cheapest: At the threshold that would have cost least on these pairs, which flatters it;
-            None without scores.
         impostors: Shares of impostors, K of them, rising, for the curve.
         curve, curve_low, curve_high: Expected cost at each of them, at `at_required` if there is
             one, else at `at_default`, and ends of its interval.
@@ -618,7 +616,6 @@ class ExpectedCost:
 
     at_required: CostAt | None
     at_default: CostAt | None
-    cheapest: CostAt | None
     impostors: tuple[float, ...]
     curve: tuple[float, ...]
     curve_low: tuple[float, ...]

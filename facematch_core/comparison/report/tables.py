@@ -226,12 +226,8 @@ class Tables:
 
     @property
     def costs(self) -> Table:
-        """What an attempt costs at each threshold that was looked at."""
-        kinds = (
-            ("at_required", "for the required FMR"),
-            ("at_default", "of the run"),
-            ("cheapest", "cheapest on these pairs"),
-        )
+        """What an attempt costs at the operating points of each system."""
+        kinds = (("at_required", "for the required FMR"), ("at_default", "of the run"))
         return Table(
             "costs-table",
             Markup("Expected cost of one attempt, with {} intervals").format(self.confidence),

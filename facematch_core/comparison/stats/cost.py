@@ -25,7 +25,7 @@ from facematch_core.comparison.model import (
     ExpectedCost,
 )
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import Decision, ThresholdRule
+from facematch_core.models import Decision
 
 from .combine import Joint, Sample
 
@@ -85,7 +85,6 @@ def expected_cost(
     return ExpectedCost(
         at_required=required,
         at_default=default,
-        cheapest=_cheapest(answers.table, costs, price, confidence),
         impostors=priors,
         curve=tuple(one.value for one in curve),
         curve_low=tuple(_ends(one)[0] for one in curve),
@@ -226,30 +225,6 @@ def _cost_at(threshold: float | None, shares: _Shares, costs: Costs, price: floa
         reviews=float(sum(reviews)),
         calls=price,
     )
-
-
-def _cheapest(table: ScoreTable, costs: Costs, price: float, confidence: float) -> CostAt | None:
-    """At the threshold that costs least here; the highest of several that cost the same."""
-    if not table.is_scored or table.rule is ThresholdRule.VENDOR:
-        return None
-    counted = table.answered
-    mated, non_mated = (
-        np.sort(table.scores[counted & table.scored & kind]) for kind in (table.mated, ~table.mated)
-    )
-    trials = [int(np.count_nonzero(counted & kind)) for kind in (table.mated, ~table.mated)]
-    if not len(mated) or not len(non_mated):
-        return None
-    scores = np.unique(np.concatenate([mated, non_mated]))
-    if table.rule is ThresholdRule.ABOVE:
-        thresholds, side = np.append(np.nextafter(scores[0], -np.inf), scores), "right"
-    else:
-        thresholds, side = np.append(scores, np.nextafter(scores[-1], np.inf)), "left"
-    passed = [len(kind) - np.searchsorted(kind, thresholds, side) for kind in (mated, non_mated)]  # type: ignore[call-overload]
-    match, reject, *_ = _weights(costs)
-    cost = match * passed[1] / trials[1] + reject * (1 - passed[0] / trials[0])
-    best = len(cost) - 1 - int(np.argmin(cost[::-1]))
-    threshold = float(thresholds[best])
-    return _cost_at(threshold, _shares(table, threshold, confidence), costs, price)
 
 
 # --- Below --------------------------------------------------------------------------------------

@@ -240,7 +240,6 @@ def cost_of(base):
     return ExpectedCost(
         at_required=at(60.83, 1.0),
         at_default=at(50.0, 1.3),
-        cheapest=at(57.5, 0.9),
         impostors=shares,
         curve=curve,
         curve_low=tuple(0.8 * value for value in curve),

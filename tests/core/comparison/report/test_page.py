@@ -326,7 +326,6 @@ def systems(draw):
                 ExpectedCost(
                     at_required=None,
                     at_default=None,
-                    cheapest=None,
                     impostors=(),
                     curve=(),
                     curve_low=(),

@@ -73,7 +73,7 @@ def test_by_hand():
     threshold=st.floats(-1, 5),
 )
 def test_it_is_the_weighted_sum_of_the_rates(seed, impostors, costs, threshold):
-    """Of any answers; the curve goes through it, and no threshold costs less than the cheapest."""
+    """Of any answers; the curve goes through it."""
     (one,) = World(people=20, mated=40, non_mated=60, fta=0.1).study(np.random.default_rng(seed))
     money = Costs(impostors=impostors, false_match=costs[0], false_reject=costs[1], review=costs[2])
     found = expected_cost(one, money, at_required=threshold, at_default=True)
@@ -85,33 +85,13 @@ def test_it_is_the_weighted_sum_of_the_rates(seed, impostors, costs, threshold):
     assert found.impostors == tuple(sorted({*IMPOSTORS, impostors}))
     for low, middle, high in zip(found.curve_low, found.curve, found.curve_high, strict=True):
         assert low <= middle + 1e-9 <= high + 2e-9
-    assert found.cheapest.expected.value <= value + 1e-9
-    again = expected_cost(one, money, at_required=found.cheapest.threshold, at_default=False)
-    assert again.at_required == found.cheapest
-
-
-def test_the_cheapest_threshold_by_brute_force():
-    """Every threshold that makes a difference, for both rules, with ties."""
-    chance = np.random.default_rng(5)
-    for rule in (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST):
-        mated, others = chance.normal(60, 15, 60).round(), chance.normal(40, 15, 90).round()
-        one = written([*mated, LOST], others, rule=rule)
-        found = expected_cost(one, COSTS, at_required=None, at_default=False).cheapest
-        every = [*np.unique([*mated, *others]), -1e9, 1e9]
-        lowest = min(
-            expected_cost(
-                one, COSTS, at_required=float(at), at_default=False
-            ).at_required.expected.value
-            for at in every
-        )
-        assert found.expected.value == pytest.approx(lowest)
 
 
 def test_what_costs_nothing_and_what_nobody_knows():
     """No price is no call; a kind of pairs that the costs do not need may be missing."""
     only = written([90] * 10, [])
     found = expected_cost(only, COSTS, at_required=60.0, at_default=True)
-    assert (found.at_required, found.at_default, found.cheapest) == (None, None, None)
+    assert (found.at_required, found.at_default) == (None, None)
     assert (found.impostors, found.curve, found.curve_low) == ((), (), ())
     nobody = attrs.evolve(COSTS, impostors=0.0)
     found = expected_cost(only, nobody, at_required=60.0, at_default=False)
@@ -121,11 +101,11 @@ def test_what_costs_nothing_and_what_nobody_knows():
 
 
 def test_a_vendor_of_decisions():
-    """Has one point, no threshold, and no cheapest one."""
+    """Has one point, and no threshold."""
     one = written([90] * 20, [10] * 20)
     one = changed(one, scores=np.full(40, np.nan), rule=ThresholdRule.VENDOR, threshold=None)
     found = expected_cost(one, COSTS, at_required=None, at_default=True)
-    assert (found.at_required, found.cheapest, found.at_default.threshold) == (None, None, None)
+    assert (found.at_required, found.at_default.threshold) == (None, None)
     assert len(found.curve) == len(found.impostors)
 
 
