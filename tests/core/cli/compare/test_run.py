@@ -65,6 +65,21 @@ def test_money_is_asked_for_first(run, pairs, scripted, terminal):
     assert (granted.exit_code, len(scripted.calls)) == (0, 6)
 
 
+def test_the_sum_is_that_of_all_systems(run, pairs, scripted, tmp_path):
+    """Of what is left to be asked: the same command again costs nothing, and asks nobody."""
+    config = tmp_path / "two.toml"
+    config.write_text('[profiles.a]\nbackend = "fake"\n[profiles.b]\nbackend = "fake"\n')
+    words = ("compare", "run", pairs, "--config", config, "--profile", "a", "--profile", "b")
+    prices = ("--price", "a=0.05", "--price", "b=0.10")
+    first = run(*words, *prices, "--yes")
+    assert (first.exit_code, len(scripted.calls)) == (0, 12)
+    assert "in all 0.9 USD at most" in first.stderr
+    again = run(*words, *prices)
+    assert (again.exit_code, len(scripted.calls)) == (0, 12)
+    assert "in all 0 USD at most" in again.stderr
+    assert "Make" not in again.stderr
+
+
 def test_without_a_terminal_nobody_can_be_asked(run, pairs, scripted):
     """Then --yes must say it."""
     answer = run("compare", "run", pairs, "--backend", "fake")
