@@ -32,17 +32,17 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@$(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live and not docs"
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not docs"
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not live" $(FAST)
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system" $(FAST)
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or another Python; installs them with apt
 	@tests/system/packages.sh
 	@$(PYTEST) -m system tests/system
 
 test-long: $(VENV)/.dev  ## what takes many minutes
-	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system and not live"
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system"
 
 lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling and words; workflows, Dockerfiles
 	@$(BIN)/ruff check .

@@ -51,7 +51,6 @@ class Exit(enum.IntEnum):
     VENDOR = 5
     UNKNOWN = 6
     BROKEN = 7
-    DRIFT = 8
     BUG = 70
     STOPPED = 130
     PIPE = 141
@@ -67,7 +66,6 @@ MEANING: dict[Exit, str] = {
     Exit.VENDOR: "the vendor or the network failed, or the budget is spent",
     Exit.UNKNOWN: "outcome unknown: the call may have been charged",
     Exit.BROKEN: "a rule of the contract is broken",
-    Exit.DRIFT: "the vendor no longer does what its documents say",
     Exit.BUG: "a bug in facematch or in a plug-in",
     Exit.STOPPED: "stopped by Ctrl-C",
     Exit.PIPE: "the program that read the output closed it",

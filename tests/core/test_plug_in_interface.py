@@ -35,7 +35,6 @@ from facematch_core.cli.compare import PLUGINS as COMPARE_PLUGINS
 from facematch_core.plugins import BACKENDS, backend_class
 from facematch_core.testing.running import GROUP as SIMULATORS
 from facematch_core.testing.simulator import required
-from facematch_mock_server.drift.script import GROUP as SCRIPTS
 from facematch_mock_server.simulation.backend import GROUP as READERS
 from facematch_mock_server.vendors import GROUP as VENDORS
 
@@ -211,10 +210,8 @@ def test_data_is_made_by_keywords(kind):
 def test_entry_points_are_those_of_the_page():
     """The groups that the core reads are those of the page, and ours are in each."""
     told = re.findall(r"^\| `(facematch\.\w+)` \|", PAGE, re.MULTILINE)
-    assert told == [BACKENDS, SIMULATORS, VENDORS, SCRIPTS, PLUGINS, COMPARE_PLUGINS, READERS]
-    assert {*told} - {VENDORS, SCRIPTS} == {
-        group for group in PROJECT["entry-points"] if "." in group
-    }
+    assert told == [BACKENDS, SIMULATORS, VENDORS, PLUGINS, COMPARE_PLUGINS, READERS]
+    assert {*told} - {VENDORS} == {group for group in PROJECT["entry-points"] if "." in group}
     assert {*PROJECT["entry-points"][BACKENDS]} == {*PROJECT["entry-points"][SIMULATORS]}
     assert all(f"`{name}`" in PAGE for name in PROJECT["entry-points"][BACKENDS])
 

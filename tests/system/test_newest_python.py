@@ -51,7 +51,7 @@ def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
         "-n",
         "2",
         "-m",
-        "not long and not system and not live",
+        "not long and not system",
         *suite,
         cwd=tmp_path / "tree",
     )

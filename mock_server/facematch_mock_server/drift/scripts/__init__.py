@@ -1,1 +1,0 @@
-"""One module for each vendor that can be asked, with its `SCRIPT`."""
