@@ -93,7 +93,7 @@ EXTRAS = {
 }
 #: Those that bring the local engine.
 LOCAL = ("local", "cluster", "all")
-BACKENDS = ["azure", "compreface", "deepvue", "didit", "local", "rekognition", "simulated"]
+BACKENDS = ["azure", "compreface", "deepvue", "didit", "local", "rekognition"]
 LISTED = (
     "from facematch_core import available_backends\n"
     f"assert [one.name for one in available_backends()] == {BACKENDS!r}"

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -62,27 +62,20 @@ class LazyGroup(click.Group):
     Args:
         package: Where the modules of the commands are; each has its `command`.
         table: Name of a command to what the list says of it, in the order of the list.
-        points: Entry-point group of plug-ins that add commands; "" for none.
     """
 
-    def __init__(
-        self, *args: Any, package: str, table: Mapping[str, str], points: str = "", **more: Any
-    ) -> None:
+    def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
         self.package = package
         self.table = table
-        self.points = points
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Our commands in their order, then those of plug-ins."""
-        return [*self.table, *self._plugins()]
+        """The commands in their order."""
+        return [*self.table]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, imported now; a plug-in's that cannot be becomes one that says why."""
-        if cmd_name in self.table:
-            return self.load(cmd_name)
-        points = self._plugins().get(cmd_name, [])
-        return _loaded(cmd_name, points) if points else None
+        """A command, imported now."""
+        return self.load(cmd_name) if cmd_name in self.table else None
 
     def load(self, name: str) -> click.Command:
         """One of the table, imported now."""
@@ -103,16 +96,12 @@ class LazyGroup(click.Group):
 
     def help_lines(self) -> dict[str, str]:
         """Name of every command to what lists and completion say of it."""
-        return {**self.table, **{name: _line(points) for name, points in self._plugins().items()}}
+        return {**self.table}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl([*self.table.items()])
-        plugins = [item for item in self.help_lines().items() if item[0] not in self.table]
-        if plugins:
-            with formatter.section("Commands of plug-ins"):
-                formatter.write_dl(plugins)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete a command without importing one, or an option."""
@@ -124,12 +113,32 @@ class LazyGroup(click.Group):
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
 
-    def _plugins(self) -> dict[str, list[Point]]:
-        return _plugins(self.points, self.table) if self.points else {}
-
 
 class App(LazyGroup):
-    """Ends with the documented exit codes."""
+    """Has the commands of plug-ins, too, and ends with the documented exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Our commands in their order, then those of plug-ins."""
+        return [*self.table, *_plugins()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, imported now; a plug-in's that cannot be becomes one that says why."""
+        if cmd_name in self.table:
+            return self.load(cmd_name)
+        points = _plugins().get(cmd_name)
+        return _loaded(cmd_name, points) if points else None
+
+    def help_lines(self) -> dict[str, str]:
+        """Ours, then those of plug-ins."""
+        return {**self.table, **{name: _line(points) for name, points in _plugins().items()}}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Ours, and those of plug-ins apart."""
+        super().format_commands(ctx, formatter)
+        plugins = [(name, _line(points)) for name, points in _plugins().items()]
+        if plugins:
+            with formatter.section("Commands of plug-ins"):
+                formatter.write_dl(plugins)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The exit codes, and how a shell completes."""
@@ -300,20 +309,20 @@ class Point(NamedTuple):
         return getattr(importlib.import_module(self.module), self.name)
 
 
-def _plugins(group: str = PLUGINS, own: Collection[str] = COMMANDS) -> dict[str, list[Point]]:
-    """Commands that distributions offer to a group, by name; its own cannot be replaced.
+def _plugins() -> dict[str, list[Point]]:
+    """Commands that distributions offer, by name; our own cannot be replaced.
 
     Entry points are read from their files: to import `importlib.metadata` alone takes as long as
     everything else of a help text, and each TAB would wait for it.
     """
     found: dict[str, dict[str, Point]] = {}
     for distribution, text in _entry_points().items():
-        section = re.search(rf"^\[{re.escape(group)}\]\s*$([^\[]*)", text, re.MULTILINE)
+        section = re.search(rf"^\[{re.escape(PLUGINS)}\]\s*$([^\[]*)", text, re.MULTILINE)
         lines = section[1] if section else ""
         for name, module, attribute in re.findall(
             r"^(\S+)\s*=\s*([\w.]+):(\w+)", lines, re.MULTILINE
         ):
-            if name not in own:
+            if name not in COMMANDS:
                 points = found.setdefault(name, {})
                 points[distribution] = Point(distribution, module, attribute)
     return {
@@ -423,7 +432,6 @@ def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) ->
     cls=App,
     package=__package__,
     table=COMMANDS,
-    points=PLUGINS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

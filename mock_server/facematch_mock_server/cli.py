@@ -123,11 +123,11 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 )
 @click.option(
     "--engine",
-    type=click.Choice(["cards", "local", "simulated"]),
+    type=click.Choice(["cards", "local"]),
     default="cards",
     metavar="ENGINE",
-    help="What decides a score: cards (test cards, other pictures by their bytes; default), local "
-    "(the real local engine) or simulated (made up, with known error rates).",
+    help="What decides a score: cards (test cards, other pictures by their bytes; default) or "
+    "local (the real local engine).",
 )
 @click.option(
     "--engine-profile",
@@ -184,7 +184,7 @@ def serve(
     latencies: tuple[str, ...],
     port: int,
     host: str,
-    engine: Literal["cards", "local", "simulated"],
+    engine: Literal["cards", "local"],
     engine_profile: str | None,
     keys: tuple[str, ...],
     no_control: bool,

@@ -86,9 +86,8 @@ class MockServer:
         edition: Of the vendor's documents: ``2026-03``, ``2026-07`` or ``2026-11`` of Didit's. For
             several vendors: that of the first one that has it, or by name of the vendor.
         engine: What decides a score: ``cards`` (outcomes that were set, test cards, else the
-            bytes); ``local`` for real scores of the local backend instead of the last;
-            ``simulated`` for scores with known error rates, of cards as well; or what opens a
-            verifier of such a backend, called without arguments.
+            bytes); ``local`` for real scores of the local backend instead of the last; or what
+            opens a verifier of such a backend, called without arguments.
         host: Loopback unless you decide otherwise: whoever reaches it may use it.
         port: 0 for any free one.
         clock: Time of its world; None for one that stands still until `control.advance`.

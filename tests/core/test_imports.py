@@ -24,8 +24,6 @@ PUBLIC = {
 }
 #: What doubles are made of; nothing else may need pytest.
 KIT = "facematch_core.testing"
-#: What simulated vendors make scores for.
-COMPARISON = "facematch_core.comparison"
 BACKENDS = sorted(path.name for path in (ROOT / "backends").iterdir() if path.is_dir())
 MOCK = "facematch_mock_server"
 
@@ -96,7 +94,7 @@ def test_the_mock_imports_public_names_only():
         assert top not in BACKENDS, path
         if top == "facematch_core":
             is_double = path.name in ("simulators.py", "simulator.py")
-            assert module in {*PUBLIC, COMPARISON} or (is_double and module == KIT), path
+            assert module in PUBLIC or (is_double and module == KIT), path
 
 
 def test_the_mock_is_light_until_used():
@@ -121,10 +119,9 @@ def test_public_names_exist_once():
     "name",
     [
         "facematch_core",
-        COMPARISON,
+        "facematch_core.comparison",
         "facematch_didit",
         MOCK,
-        f"{MOCK}.simulation",
     ],
 )
 def test_type_checkers_and_python_find_the_same_names(name):

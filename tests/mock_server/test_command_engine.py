@@ -1,12 +1,15 @@
 """`facematch mock --engine-profile`: a profile of a backend on this machine decides the scores."""
 
+import functools
+
 import pytest
 from click.testing import CliRunner
 from fakes import picture
 from plugins import Site
 
+from facematch_core import ConfigurationError, open_verifier
 from facematch_core.cli._app import facematch
-from facematch_mock_server import MockServer
+from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.cli import _opener
 
 BACKEND = """
@@ -46,14 +49,21 @@ def made(tmp_path, monkeypatch):
 
 
 def test_a_profile_decides(made):
-    """Its backend gives the scores, and says so."""
+    """Its backend gives the scores, and says so; cards and outcomes that were set go before it."""
     made("LOCAL")
     seen = picture("teal", (100, 120), "PNG").data
     with MockServer(engine=_opener("engine")) as server:
-        found = server.world.recognizer.match(seen, seen, rotate=True)
-        nothing = server.world.recognizer.match(b"one", seen, rotate=False)
+        recognizer = server.world.recognizer
+        found = recognizer.match(seen, seen, rotate=True)
+        nothing = recognizer.match(b"one", seen, rotate=False)
+        of_cards = recognizer.match(make_card("ada"), make_card("bob"), rotate=False)
+        assert recognizer.identify(seen, rotate=False).embedding is None
+        with pytest.raises(LookupError, match="only the engine local compares embeddings"):
+            recognizer.embedding_scores([], [])
+        recognizer.set_outcome("match", score=3)
+        assert recognizer.match(seen, seen, rotate=False).score == 3
     assert (found.by, found.score) == ("made", 77)
-    assert nothing.by == "bytes"
+    assert (nothing.by, of_cards.by) == ("bytes", "card")
 
 
 @pytest.mark.parametrize(
@@ -71,3 +81,11 @@ def test_a_profile_that_cannot(made, profile, sentence):
     assert done.exit_code == 4, done.output
     assert sentence in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_an_engine_that_asks_somebody_else_is_none():
+    """A mock sends nothing: a backend of a real vendor is refused before the first request."""
+    mock = MockServer(engine=functools.partial(open_verifier, "didit", api_key="k" * 20))
+    with pytest.raises(ConfigurationError, match="must run on this machine, and didit answers"):
+        mock.start()
+    mock.stop()

@@ -127,7 +127,7 @@ def test_it_imports_and_lists_its_entry_points(unpacked):
         "print([i.name for i in available_backends() if i.distribution == 'facematch-core'])",
     ).splitlines()
     assert all(Path(line).is_relative_to(unpacked) for line in out[:2])
-    names = ["azure", "compreface", "deepvue", "didit", "local", "rekognition", "simulated"]
+    names = ["azure", "compreface", "deepvue", "didit", "local", "rekognition"]
     assert out[2] == str(names)
 
 

@@ -7,16 +7,12 @@ is used, and imports the statistics when that command runs.
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 from typing import Any, Final
 
 import click
 
 from facematch_core.cli._app import LazyGroup
 from facematch_core.errors import ConfigurationError
-
-#: Entry-point group of commands that other packages add.
-PLUGINS: Final = "facematch.compare_commands"
 
 #: Name of a command to what the list says of it.
 COMMANDS: Final = {
@@ -30,11 +26,12 @@ COMMANDS: Final = {
     "gate": "Judge systems by your requirements: PASS, FAIL or INCONCLUSIVE.",
     "threshold": "Write the threshold for a required FMR to a file that verifiers read.",
     "export": "Write all answers to a Parquet or CSV file.",
+    "simulate": "Make up scores with known error rates, to try all this.",
 }
 
 #: Module to its commands, each of which is there under its own name.
 _MODULES: Final = {
-    "data": ("draw", "embed", "wrong", "export"),
+    "data": ("draw", "embed", "wrong", "export", "simulate"),
     "run": ("run", "unresolved"),
     "judge": ("plan", "report", "gate", "threshold"),
 }
@@ -52,19 +49,6 @@ class CompareGroup(LazyGroup):
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, imported now; None if there is none of that name.
-
-        Raises:
-            ConfigurationError: it is another package's, and needs one that is not installed.
-        """
-        if cmd_name not in self.table and cmd_name in self.help_lines():
-            # Looked for before: what a plug-in cannot import would be the plug-in's own fault.
-            for name in _NEEDED:
-                if find_spec(name) is None:
-                    raise _missing(name)
-        return super().get_command(ctx, cmd_name)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command.
 
@@ -77,19 +61,10 @@ class CompareGroup(LazyGroup):
             name = (error.name or "").partition(".")[0]
             if name not in _NEEDED:
                 raise
-        raise _missing(name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """All in one list, whoever made them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([*self.help_lines().items()])
-
-
-def _missing(name: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"facematch compare needs {name}, which is not installed: "
-        'pip install "facematch-core[compare]".'
-    )
+        raise ConfigurationError(
+            f"facematch compare needs {name}, which is not installed: "
+            'pip install "facematch-core[compare]".'
+        )
 
 
 @click.group(
@@ -97,7 +72,6 @@ def _missing(name: str) -> ConfigurationError:
     cls=CompareGroup,
     package=__name__,
     table=COMMANDS,
-    points=PLUGINS,
     short_help="Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
 )
 def command() -> None:

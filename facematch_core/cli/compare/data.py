@@ -1,4 +1,4 @@
-"""`facematch compare draw`, `embed`, `wrong` and `export`: what goes in, and what comes out.
+"""`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out.
 
 Nothing is sent to a vendor by any of them.
 """
@@ -24,6 +24,7 @@ from facematch_core.cli.common import (
     file_option,
     form_of,
     make_folder,
+    name_values,
     named,
     number,
     print_json,
@@ -315,4 +316,88 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
         if faces < len(table):
             found = f"no face was found in {len(table) - faces:,} of them"
         say(f"{counted(len(table), 'picture')}, {found}: written to {out}")
+    return Exit.OK
+
+
+# --- simulate -------------------------------------------------------------------------------------
+
+
+def _described(
+    context: click.Context, option: click.Parameter, given: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Read ``NAME:KEY=VALUE,...``, given any number of times."""
+    read: dict[str, dict[str, str]] = {}
+    for text in given:
+        name, _, rest = text.partition(":")
+        if not name.strip() or name.strip() in read:
+            raise click.BadParameter(f"{text[:60]!r} needs a name of its own.", param=option)
+        words = filter(None, map(str.strip, rest.split(",")))
+        read[name.strip()] = name_values(context, option, words)
+    return read
+
+
+@click.command("simulate")
+@click.option(
+    "--vendor",
+    "vendors",
+    multiple=True,
+    required=True,
+    callback=_described,
+    metavar="NAME:KEY=VALUE,...",
+    help="A vendor and what is true of it; may be repeated.",
+)
+@count_option("--people", "How many people; 200 by default.", least=2, default=200)
+@count_option("--mated", "How many mated pairs; 1000 by default.", default=1000)
+@count_option("--non-mated", "How many non-mated pairs; 10000 by default.", default=10_000)
+@count_option(
+    "--pictures", "Pictures of each person; by default as few as the pairs need.", least=1
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    callback=_described,
+    metavar="COLUMN:GROUP=PART,...",
+    help="A column of groups, each with its part of the people; may be repeated.",
+)
+@count_option("--seed", "Seed of chance; 0 by default.", default=0)
+@file_option("--out", "The file to write.", required=True, metavar="CSV")
+@common.force
+def simulate(
+    *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **given: Any
+) -> int:
+    """Make up what vendors answer to pairs of people, with error rates that are known.
+
+    \b
+    facematch compare simulate --vendor good:fmr=1e-3,fnmr=0.01 \\
+      --vendor poor:fmr=1e-2,fnmr=0.05,fta=0.01 --people 200 --out scores.csv
+    facematch compare report --scores scores.csv --out report.html
+
+    \b
+    fmr, fnmr        true rates at its threshold; 1e-3 and 0.01 by default
+    threshold, rule  50; at_least, above, or vendor
+    goats, wolves    what part of the scatter is people's own: 0 to 1, 0 to 0.5
+    common           what part of it all vendors share: 0 to 1
+    fta, outage      pictures without a face; calls without an answer: 0 to 1
+    decimals         of its scores; 2 by default, or none
+    decisions_only   true: it gives no score
+    latency_s        median, in seconds
+    price, currency  of one comparison; USD by default
+    COLUMN.GROUP.fmr, COLUMN.GROUP.fnmr   rates of a group of --group
+    """
+    check_target("--out", out, force=force)
+    from facematch_core.comparison import simulate as made
+    from facematch_core.comparison.writing import write_scores
+
+    pairs = made.draw(**given)
+    answers = {
+        name: made.answer(name, words, pairs, seed=given["seed"]) for name, words in vendors.items()
+    }
+    make_folder(out)
+    with named(out):
+        write_scores(out, [one for one, _ in answers.values()])
+    header = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
+    shown = (["-" if one is None else f"{one:.4g}" for one in true] for _, true in answers.values())
+    print_table(header, [[name, *cells] for name, cells in zip(answers, shown, strict=True)])
+    say(f"written to {out}")
     return Exit.OK

@@ -1,4 +1,4 @@
-"""Scores of a backend on this machine, opened when it is first needed: real ones of `local`."""
+"""Real scores of a backend on this machine, which is opened when it is first needed."""
 
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ class LocalEngine:
             verifier, self._verifier = self._verifier, None
         if verifier is not None:
             verifier.close()
-
-    @property
-    def reads_cards(self) -> bool:
-        """Whether test cards are for it, too: what is made up needs no real face."""
-        return self.load().backend.environment is Environment.MOCK
 
     @property
     def embeds(self) -> bool:
@@ -118,7 +113,7 @@ class LocalEngine:
 def _opened(backend: str | Callable[[], FaceVerifier]) -> FaceVerifier:
     verifier = open_verifier(backend) if isinstance(backend, str) else backend()
     where = verifier.backend.environment
-    if where in (Environment.LOCAL, Environment.MOCK):
+    if where is Environment.LOCAL:
         return verifier
     verifier.close()
     raise ConfigurationError(

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from facematch_core import FaceVerifier
     from facematch_mock_server.recognition.engine import LocalEngine
 
-EngineName = Literal["cards", "local", "simulated"]
+EngineName = Literal["cards", "local"]
 
 #: What decides a score: by name, or what opens a verifier that does.
 EngineChoice: TypeAlias = "EngineName | Callable[[], FaceVerifier]"
@@ -55,12 +55,11 @@ class PictureRecognizer:
     In this order: outcomes set by the test; test cards; real scores of the backend local, if
     `engine` says so; else the bytes: the same ones score 100, different ones 2-20, fixed by the
     pair. A picture with a side under 64 pixels has no face. All of this is ours, no vendor's.
-    The engine ``simulated`` comes before the cards: it makes scores of them with errors.
 
     Args:
         engine: ``cards``; or ``local`` for real scores and real faces of pictures that are no
-            cards; or ``simulated`` for scores with known error rates; or what opens a verifier of
-            such a backend, with settings. No engine checks liveness: there the bytes decide.
+            cards; or what opens a verifier of such a backend, with settings. No engine checks
+            liveness: there the bytes decide.
         salt: Another one gives the pairs other scores.
         cached_pictures: Of how many pictures it is remembered what they are, at least 1; a few
             hundred bytes each, the pictures are not kept.
@@ -73,7 +72,7 @@ class PictureRecognizer:
         self, *, engine: EngineChoice = "cards", salt: str = "", cached_pictures: int = 2000
     ) -> None:
         if not callable(engine) and engine not in get_args(EngineName):
-            raise ValueError(f"engine must be cards, local or simulated, not {engine!r:.40}")
+            raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
         if type(cached_pictures) is not int or cached_pictures < 1:
             raise ValueError("cached_pictures must be a whole number from 1")
         self._salt = salt
@@ -215,9 +214,7 @@ class PictureRecognizer:
         *,
         rotate: bool,
     ) -> MatchOutcome | None:
-        if any(one.size is None for one in facts):
-            return None
-        if any(one.card is not None for one in facts) and not engine.reads_cards:
+        if any(one.size is None or one.card is not None for one in facts):
             return None
         return engine.compare(probe, reference, facts, rotate=rotate)
 

@@ -1,4 +1,4 @@
-"""`facematch compare`: its commands, what they import, and who can add one."""
+"""`facematch compare`: its commands, and what they import."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 
-from facematch_core.cli.compare import COMMANDS, PLUGINS, command
+from facematch_core.cli.compare import COMMANDS, command
 
 #: What no help text needs, and what costs most of the time of those who load it.
 HEAVY = ("numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "matplotlib", "jinja2", "rich")
@@ -62,25 +62,6 @@ def test_a_package_that_is_missing(run, monkeypatch):
     assert 'needs numpy, which is not installed: pip install "facematch-core[compare]".' in (
         answer.stderr
     )
-
-
-def test_a_command_of_another_package(run, plugin):
-    """It is listed and run; one that breaks says so, and none replaces ours."""
-    plugin(
-        """
-        import click
-
-        @click.command(short_help="Made elsewhere.")
-        def command():
-            click.echo("here")
-        """,
-        {PLUGINS: {"elsewhere": "command", "report": "command"}},
-    )
-    listed = run("compare", "-h").stdout
-    assert "elsewhere" in listed
-    assert "Made elsewhere." in listed
-    assert run("compare", "elsewhere").stdout == "here\n"
-    assert "Usage: facematch compare report" in run("compare", "report", "-h").stdout
 
 
 def test_an_unknown_command_or_option_names_the_nearest(run):
