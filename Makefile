@@ -37,7 +37,7 @@ test: $(VENV)/.dev  ## the test suite (no system package needed)
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
 	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system" $(FAST)
 
-test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or another Python; installs them with apt
+test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish, strace or another Python; installs them with apt
 	@tests/system/packages.sh
 	@$(PYTEST) -m system tests/system
 

@@ -60,14 +60,10 @@ class Bare:
         self.session = self.new_session() if onnx else None
 
     def new_session(self) -> Any:
-        import onnxruntime
+        from facematch_local import _graph, _runtime, _weights
 
-        from facematch_local import _graph, _weights
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         graph = _graph.build(_weights.read(self.weights.read_bytes()))
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return _runtime.session(graph)
 
     def detect(self, pixels: Image.Image, upsample: int) -> Any:
         if not hasattr(self.own, "detector"):

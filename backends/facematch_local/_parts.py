@@ -1,8 +1,7 @@
 """The loaded models, and what they do with one picture. Importing this loads dlib and ONNX Runtime.
 
 dlib finds the face, its five points, and cuts out the chip: 150 x 150 pixels, upright, eyes at
-fixed places. ONNX Runtime computes the embedding, with one thread per session: parallelism is by
-pictures, not inside of one.
+fixed places. ONNX Runtime computes the embedding.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import dlib
 import numpy as np
-import onnxruntime
 from PIL import Image
 
-from . import _graph, _models, _weights
+from . import _graph, _models, _runtime, _weights
 from ._detection import Candidate, detect
 from ._found import FaceBox, Found
 from ._pictures import Picture, decode
@@ -116,10 +114,7 @@ def _session() -> Any:
     network = _weights.read(_models.checked(_models.RECOGNITION).read_bytes())
     graph = _graph.build(network)
     del network
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return _runtime.session(graph)
 
 
 def _scale(picture: Picture) -> tuple[float, float]:

@@ -65,6 +65,7 @@ for top in ("facematch_azure", "facematch_compreface", "facematch_core", "facema
             importlib.import_module(module.name)
 """,
         HOME=str(tmp_path),
+        ORT_DISABLE_TELEMETRY="1",
     )
 
 

@@ -7,6 +7,8 @@ command -v chromium >/dev/null || missing+=(chromium)
 # Debian keeps the programs of a server off the path.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 command -v node >/dev/null || missing+=(nodejs npm)
+command -v strace >/dev/null || missing+=(strace)
+command -v unshare >/dev/null || missing+=(util-linux)
 command -v zsh >/dev/null || missing+=(zsh)
 command -v fish >/dev/null || missing+=(fish)
 [ ${#missing[@]} -eq 0 ] && exit 0

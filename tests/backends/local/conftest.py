@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("dlib", reason="the extra `local` is not installed")
-pytest.importorskip("onnxruntime", reason="the extra `local` is not installed")
+pytest.importorskip("facematch_local._runtime", reason="the extra `local` is not installed")
 
 from facematch_local._engine import Engine
 

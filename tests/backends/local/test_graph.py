@@ -7,11 +7,10 @@ from itertools import accumulate
 import attrs
 import dlib
 import numpy as np
-import onnxruntime
 import pytest
 from onnx import ModelProto
 
-from facematch_local import _graph, _models, _pictures, _weights
+from facematch_local import _graph, _models, _pictures, _runtime, _weights
 
 #: Largest difference of one of the 128 numbers that is still called the same.
 PARITY = 1e-5
@@ -119,9 +118,7 @@ def test_small_networks(size, channels):
     rng = np.random.default_rng(size)
     network = random_network(rng, size, channels)
     chips = rng.integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    session = onnxruntime.InferenceSession(
-        _graph.build(network), providers=["CPUExecutionProvider"]
-    )
+    session = _runtime.session(_graph.build(network))
     ours = session.run([_graph.EMBEDDINGS], {_graph.CHIPS: chips})[0]
     expected = np.array([embedded(network, chip) for chip in chips])
     assert ours == pytest.approx(expected, rel=1e-4, abs=1e-4 * np.abs(expected).max())

@@ -24,7 +24,7 @@ B = picture("maroon", (100, 120), "PNG").data
 def local():
     """A decider with the backend local; loading takes half a second."""
     pytest.importorskip("dlib", reason="the extra `local` is not installed")
-    pytest.importorskip("onnxruntime", reason="the extra `local` is not installed")
+    pytest.importorskip("facematch_local._runtime", reason="the extra `local` is not installed")
     if not PHOTOGRAPHS.is_dir():
         pytest.skip("the sample photographs are not part of this copy of the project")
     deciding = PictureRecognizer(engine="local")

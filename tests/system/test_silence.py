@@ -1,0 +1,108 @@
+"""What runs on this machine asks no name, opens no connection, and leaves no file at home.
+
+Each process has a network of its own, in which nothing can be reached, and strace records what it
+asks of it: also what is not Python's. Telemetry like ONNX Runtime's looks its host up after nine
+seconds, but makes its file as soon as it is imported: nobody has to wait to see it.
+"""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facematch_core import available_backends
+from facematch_core.backend import EngineBackend
+from facematch_core.plugins import backend_class
+
+PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "photographs" / "grace-hopper.jpg"
+UNSET = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+#: A network of one's own: as root, or as whom the kernel lets play root.
+APART = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+#: The backends whose class says that they ask nobody.
+LOCAL = [
+    one.name for one in available_backends() if issubclass(backend_class(one.name), EngineBackend)
+]
+
+VERIFY = """
+from pathlib import Path
+from facematch_core import open_verifier
+
+with open_verifier({name!r}) as verifier:
+    print(verifier.verify(Path({picture!r}), Path({picture!r})))
+"""
+
+
+@pytest.fixture
+def watched(tmp_path, find_program, missing_program):
+    """Runs Python code apart: what it asked of the network, and the files of its home."""
+    find_program("strace")
+    find_program("unshare")
+    if subprocess.run([*APART, "true"], capture_output=True, check=False).returncode:
+        missing_program("the right to a network of its own (unshare --net)")
+    home, trace = tmp_path / "home", tmp_path / "trace"
+    home.mkdir()
+    environment = {name: text for name, text in os.environ.items() if name not in UNSET}
+    environment["HOME"] = str(home)
+
+    def run(code):
+        strace = ["strace", "-f", "-qq", "-e", "trace=network", "-e", "signal=none", "-o", trace]
+        done = subprocess.run(
+            [*APART, *strace, sys.executable, "-c", code],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if one.is_file())
+        return trace.read_text().splitlines(), files
+
+    run.home = home
+    return run
+
+
+def test_what_would_be_seen(watched):
+    """A lookup and a file of a process are seen: silence means something."""
+    asked, files = watched(
+        "import pathlib, socket\n"
+        "pathlib.Path('~/note').expanduser().write_text('x')\n"
+        "try:\n"
+        "    socket.getaddrinfo('telemetry.example', 443)\n"
+        "except OSError:\n"
+        "    pass\n"
+    )
+    assert any("connect(" in line and "htons(53)" in line for line in asked), asked
+    assert files == ["note"]
+
+
+def test_the_import_is_silent(watched):
+    """`import facematch_core` asks nobody and writes nothing."""
+    assert watched("import facematch_core") == ([], [])
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_local_backend_is_silent(watched, name):
+    """A verification from opening to closing asks nobody and writes nothing."""
+    assert watched(VERIFY.format(name=name, picture=str(PHOTOGRAPH))) == ([], [])
+
+
+def test_nothing_is_added_to_what_an_application_began(watched):
+    """If ONNX Runtime was imported first, its telemetry has begun: it notes nothing more."""
+    fails = "try:\n    onnxruntime.InferenceSession(b'no model')\nexcept Exception:\n    pass\n"
+
+    def events(code):
+        watched(code)
+        (queue,) = watched.home.rglob("onnxruntime.db")
+        with sqlite3.connect(queue) as opened:
+            noted = b"".join(
+                bytes(payload) for (payload,) in opened.execute("SELECT payload FROM events")
+            )
+        return noted.count(b"RuntimeError")
+
+    assert events(f"import onnxruntime\n{fails}") == 1
+    assert events(f"import onnxruntime\nimport facematch_local._runtime\n{fails}") == 1
