@@ -1,8 +1,8 @@
 """Files that are there whole or not at all, for the commands of this package and of plug-ins.
 
 What is written goes into a new file beside its place, which then takes the place of the old one:
-whoever is interrupted, or has no room, keeps what was there. A link is replaced, and what it points
-to stays as it is. The folder must exist.
+whoever is interrupted, or has no room, keeps what was there. A link stays, and the file that it
+points to is replaced. A pipe or a terminal is written to as it is. The folder must exist.
 
 The new file has the rights that a plain `open` would give it, or those of the file that it
 replaces. A private one can be read by its owner alone, from before anything is in it. Windows knows
@@ -12,6 +12,7 @@ no such rights: there a file is as private as its folder, and the folders of a u
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -32,13 +33,17 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
     """Write a file, whole or not at all.
 
     Args:
-        path: Where to; a file that is there is replaced.
+        path: Where to; a file that is there is replaced, a pipe or a terminal is written to.
         content: All of it.
         private: Only its owner may read it.
 
     Raises:
         OSError: it cannot be written; its `filename` is `path`, and the old file is still there.
     """
+    if is_stream(path):
+        with _named(path), Path(path).open("wb") as stream:
+            stream.write(content)
+        return
     with NewFile(path, private=private) as new:
         new.write(content)
         new.keep()
@@ -48,7 +53,8 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
     """For what writes by name: a file to write to, which takes the place of `path` at the end.
 
-    After an exception it is gone, and the old file is still there.
+    After an exception it is gone, and the old file is still there. A pipe or a terminal is given as
+    it is.
 
     Args:
         path: As for `write_file`.
@@ -57,10 +63,25 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
     Raises:
         OSError: as of `write_file`.
     """
+    if is_stream(path):
+        yield Path(path)
+        return
     with NewFile(path, private=private) as new:
         new.close()
         yield new.beside
         new.keep()
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether something is there that is written to and never replaced: a pipe, a terminal.
+
+    All other devices, and sockets, are refused.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 class NewFile:
@@ -78,20 +99,25 @@ class NewFile:
 
     Raises:
         FileExistsError: something is in its place, be it a link, and it may not replace it.
-        OSError: it cannot be made; its `filename` is `path`.
+        OSError: it cannot be made, or would replace what is no file; its `filename` is `path`.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, private: bool = False, replace: bool = True
     ) -> None:
-        self.path = Path(path)
-        self._mode = None if private else _mode_of(self.path)
+        self.path = self.beside = self._place = Path(path)
         self._is_kept = False
-        name = f".facematch.{os.urandom(8).hex()}{self.path.suffix}"
-        self.beside = self.path.absolute().with_name(name) if replace else self.path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        mode = OWNER_ONLY if private or self._mode is not None else _USUAL
-        with self._named():
+        self._mode: int | None = None
+        with _named(path):
+            if replace:
+                replaced = _mode_of(path)
+                self._mode = None if private else replaced
+                if self.path.is_symlink():  # where it points, whether something is there or not
+                    self._place = Path(os.path.realpath(path))
+                name = f".facematch.{os.urandom(8).hex()}{self.path.suffix}"
+                self.beside = self._place.absolute().with_name(name)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            mode = OWNER_ONLY if private or self._mode is not None else _USUAL
             self._open: int | None = os.open(self.beside, flags, mode)
 
     def write(self, content: bytes) -> None:
@@ -104,7 +130,7 @@ class NewFile:
         descriptor, self._open = self._open, None
         if descriptor is None:
             raise ValueError("the file is written already")
-        with self._named(), os.fdopen(descriptor, "wb") as file:
+        with _named(self.path), os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -122,12 +148,12 @@ class NewFile:
             OSError: that cannot be done; the old file is still there.
         """
         self.close()
-        with self._named():
+        with _named(self.path):
             if self._mode is not None:
                 self.beside.chmod(self._mode)
             try:
-                if self.beside != self.path:
-                    self.beside.replace(self.path)
+                if self.beside != self._place:
+                    self.beside.replace(self._place)
             except PermissionError as error:
                 if not _WINDOWS or not self.path.is_file():
                     raise
@@ -150,21 +176,26 @@ class NewFile:
             with contextlib.suppress(OSError):
                 self.beside.unlink()
 
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Within it, an error of the system names the file that was asked for, and no other one."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno is None:
-                raise
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
-
-def _mode_of(path: Path) -> int | None:
-    """The rights of the file that is there; None if there is none, or it is no plain file."""
+@contextlib.contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within it, an error of the system names the file that was asked for, and no other one."""
     try:
-        found = path.lstat()
-    except (OSError, ValueError):
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def _mode_of(path: str | os.PathLike[str]) -> int | None:
+    """The rights of the file that is to be replaced, None without one; what is no file stays."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
         return None
-    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and would be replaced")
+    return stat.S_IMODE(mode)

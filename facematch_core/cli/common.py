@@ -22,7 +22,7 @@ import click
 from facematch_core import errors
 from facematch_core._basics import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
-from facematch_core.files import write_file
+from facematch_core.files import is_stream, write_file
 from facematch_core.models import Charged, Operation, written
 
 if TYPE_CHECKING:
@@ -768,7 +768,7 @@ def check_target(option: str, path: Path, *, force: bool) -> None:
     Args:
         option: The option that names it.
         path: The file.
-        force: An existing file is to be overwritten.
+        force: An existing file is to be overwritten; a pipe is written to without it.
 
     Raises:
         click.UsageError: a folder, an existing file, or a place where nothing can be written.
@@ -778,7 +778,7 @@ def check_target(option: str, path: Path, *, force: bool) -> None:
             example = path / "name-of-a-file"
             raise click.UsageError(f"{option} names a folder: name a file, such as {example}.")
         if path.exists():
-            if not force:
+            if not force and not is_stream(path):
                 raise click.UsageError(
                     f"{path} exists: name another file with {option}, or overwrite it with --force."
                 )

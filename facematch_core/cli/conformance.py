@@ -92,7 +92,7 @@ def _check_report(out: Path) -> None:
     if not out.exists():
         return
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        document = json.loads(out.read_bytes())
+        document = json.loads(out.read_bytes()) if out.is_file() else None
         if isinstance(document, dict) and document.get("kind") == "conformance_report":
             return
     raise click.UsageError(

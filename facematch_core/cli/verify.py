@@ -20,6 +20,7 @@ from facematch_core.errors import (
     InvalidRequest,
     Unsupported,
 )
+from facematch_core.files import is_stream
 from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
 from . import common
@@ -364,7 +365,7 @@ def _check_options(verifier: Verifier, options: Mapping[str, Any]) -> None:
 def _created(target: Path, *, force: bool) -> IO[str]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        return target.open("w" if force else "x", encoding="utf-8", newline="")
+        return target.open("w" if force or is_stream(target) else "x", encoding="utf-8", newline="")
     except OSError as error:
         raise common.refused("--out", target, error) from None
 

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -86,13 +87,95 @@ def test_a_private_file_is_private_from_the_beginning(place, replace):
 
 
 @posix
-def test_a_link_is_replaced_and_its_target_is_left(place):
-    """Nobody's file is written through a link that somebody laid."""
-    (place.parent / "target").write_bytes(b"theirs")
-    place.symlink_to("target")
-    write_file(place, b"ours")
-    assert not place.is_symlink()
-    assert (place.parent / "target").read_bytes() == b"theirs"
+@pytest.mark.parametrize("there", [True, False], ids=["file", "nothing"])
+def test_a_link_keeps_pointing_where_it_points(tmp_path, there):
+    """What it points to is replaced or made, whole, with the rights it had."""
+    target, link, second = tmp_path / "folder" / "target", tmp_path / "link", tmp_path / "second"
+    target.parent.mkdir()
+    if there:
+        target.write_bytes(b"old")
+        target.chmod(0o640)
+    link.symlink_to("folder/target")
+    second.symlink_to(link)
+    with NewFile(second) as new:
+        assert new.beside.parent == target.parent
+        new.write(b"new")
+        assert target.exists() is there
+        new.keep()
+    assert (link.readlink(), second.readlink()) == (Path("folder/target"), link)
+    assert target.read_bytes() == b"new"
+    assert mode(target) == 0o640 or not there
+    assert names(target.parent) == ["target"]
+
+
+@posix
+def test_a_circle_of_links(place):
+    """Is an error that names it, and stays a circle."""
+    place.symlink_to(place.name)
+    with pytest.raises(OSError, match="report") as caught:
+        write_file(place, b"")
+    assert (caught.value.filename, place.is_symlink()) == (str(place), True)
+
+
+def by_name(place, content):
+    with replacing(place) as new:
+        new.write_bytes(content)
+
+
+writers = pytest.mark.parametrize("write", [write_file, by_name])
+
+
+@posix
+@writers
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
+def test_a_pipe_is_written_to(place, write, linked):
+    """As the shell's `>(program)` gives one; it is still a pipe, and nothing lies beside it."""
+    os.mkfifo(place)
+    named = place.parent / "link.html"
+    named.symlink_to(place)
+    reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(named if linked else place, b"page")
+        assert os.read(reader, 100) == b"page"
+    finally:
+        os.close(reader)
+    assert place.is_fifo()
+    assert names(place.parent) == ["link.html", "report.html"]
+
+
+@posix
+@writers
+def test_a_device_is_written_to(place, write):
+    """A device that swallows all, of our own, is still one afterwards."""
+    try:
+        os.mknod(place, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except OSError:
+        pytest.skip("only root makes devices")
+    write(place, b"page")
+    assert place.is_char_device()
+    assert names(place.parent) == ["report.html"]
+
+
+@posix
+@writers
+def test_what_can_be_neither_written_nor_replaced_is_refused(place, write, monkeypatch):
+    """A socket, say: it stays, and the sentence says what it is."""
+    monkeypatch.chdir(place.parent)  # the names of sockets are short
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(place.name)
+        with pytest.raises(OSError, match="a device, a pipe or a socket") as caught:
+            write(place, b"page")
+    assert (caught.value.filename, place.is_socket()) == (str(place), True)
+    assert names(place.parent) == ["report.html"]
+
+
+@posix
+def test_a_file_for_a_key_replaces_files_only(place):
+    """Who takes a place before there is something to write refuses a pipe."""
+    os.mkfifo(place)
+    with pytest.raises(OSError, match="a device, a pipe or a socket"):
+        NewFile(place, private=True)
+    assert place.is_fifo()
 
 
 @posix

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import attrs
 import click
 
-from facematch_core.files import write_file
+from facematch_core.files import is_stream, write_file
 
 from .cards import GENDERS, TURNS
 from .sheet import Kind, make_card
@@ -116,7 +116,7 @@ def _tell(out: Path, data: bytes) -> None:
 
 
 def _refuse_present(files: list[Path], *, force: bool) -> None:
-    present = next((file for file in files if file.exists()), None)
+    present = next((file for file in files if file.exists() and not is_stream(file)), None)
     if present is not None and not force:
         raise click.UsageError(f"{_clean(str(present))} exists; --force overwrites it.")
 

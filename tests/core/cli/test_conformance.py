@@ -3,6 +3,7 @@
 import datetime as dt
 import importlib.util
 import json
+import os
 import re
 
 import pytest
@@ -155,6 +156,15 @@ def test_json_and_file(run_json, shared, tmp_path):
     assert json.loads(written) == document
     assert ConformanceReport.from_dict(document).verdict == "open"
     assert str(tmp_path) not in written
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_report(run, alone, tmp_path):
+    """Nobody waits for what somebody may write into it."""
+    os.mkfifo(tmp_path / "card.json")
+    told = run("conformance", "good", "--out", "card.json")
+    assert told.exit_code == 2
+    assert "is not a conformance report of facematch" in told.stderr
 
 
 @pytest.mark.parametrize("content", [b"my notes", b'{"kind": "match"}', b"[" * 100_000, b"[]"])

@@ -195,6 +195,20 @@ def test_full_disk(run, pairs, scripted):
     assert answer.stderr == "error: No space left on device: /dev/full.\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_needs_no_force(run, pairs, scripted):
+    """Nothing is overwritten: whoever reads gets the results, and it is still a pipe."""
+    pairs(THREE)
+    os.mkfifo("out.jsonl")
+    reader = os.open("out.jsonl", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert batch(run).exit_code == 0
+        assert len(os.read(reader, 1 << 16).splitlines()) == 3
+    finally:
+        os.close(reader)
+    assert Path("out.jsonl").is_fifo()
+
+
 def test_folder_of_the_file_is_made(run, tmp_path, pairs, scripted):
     """Missing folders of --out are created."""
     pairs(THREE)

@@ -1,6 +1,7 @@
 """`facematch cards`, run as the plug-in command that it is."""
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -66,6 +67,19 @@ def test_make_overwrites_only_by_force(run, tmp_path):
     assert (tmp_path / "p1.png").read_bytes() == b"mine"
     assert run("make", "--person", "p1", "--out", "p1.png", "--force").exit_code == 0
     assert read_card((tmp_path / "p1.png").read_bytes())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_make_writes_into_a_pipe(run, tmp_path):
+    """As the shell's `>(program)` gives one; no force is needed, and it is still a pipe."""
+    os.mkfifo(tmp_path / "p1.png")
+    reader = os.open(tmp_path / "p1.png", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("make", "--person", "p1", "--out", "p1.png").exit_code == 0
+        assert read_card(os.read(reader, 1 << 16))
+    finally:
+        os.close(reader)
+    assert (tmp_path / "p1.png").is_fifo()
 
 
 @pytest.mark.parametrize(
