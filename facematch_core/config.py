@@ -19,19 +19,18 @@
     members = ["shop", "desk"]
 
 The chapter goes from the whole to its parts: opening and planning; the file, found once and read
-once; which file is trusted; policies from tables. A backend's settings are a chapter of their own.
+once; policies from tables. A backend's settings are a chapter of their own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import sys
 import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, overload
@@ -41,9 +40,7 @@ import platformdirs
 
 from ._basics import (
     Secret,
-    choices_of,
     described,
-    log,
     nearest,
     parse_toml,
     read_small,
@@ -52,7 +49,6 @@ from ._basics import (
 from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
-from .files import write_file
 from .models import Environment, Operation
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
@@ -60,7 +56,6 @@ from .settings import (
     Rule,
     Setting,
     check_keys,
-    declared_settings,
     located,
     read_table,
     resolve_settings,
@@ -155,7 +150,6 @@ def plan(
     profile: str | None = None,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    here: bool = False,
 ) -> Plan | FailoverPlan:
     """Work out what to open, and open nothing.
 
@@ -164,7 +158,6 @@ def plan(
     Args:
         backend, profile, config: As for `open_verifier`, which has the errors, too.
         settings: Settings of the backend, over those of the profile and the environment.
-        here: As for `load`.
     """
     given: Any = backend
     if given is not None and not isinstance(given, str):
@@ -181,11 +174,11 @@ def plan(
         )
     if backend is not None:
         return Plan.of(backend, settings)
-    found = load(config, here=here)
+    found = load(config)
     if found is None:
         raise ConfigurationError(
             'Name a backend, for example "local", or write a configuration file with profiles '
-            "(there is none)."
+            f"(there is none).{unread_file()}"
         )
     return found.plan(profile, settings=settings)
 
@@ -210,8 +203,6 @@ class Plan:
     ) -> Plan:
         """The plan for a backend and, maybe, a profile; the errors are those of `open_verifier`."""
         found = backend_class(backend)
-        if profile is not None:
-            _check_reach(profile, found)
         resolved = resolve_settings(
             found,
             given=settings or {},
@@ -403,7 +394,6 @@ class Profile:
         verifier: Arguments of `FaceVerifier`.
         settings: The backend's settings, as TOML types, not yet checked.
         policies: The tables that set up policies, checked.
-        distrust: Why the file may do little, and what to do about it; None if it may do all.
     """
 
     name: str
@@ -413,7 +403,6 @@ class Profile:
     verifier: Mapping[str, Any]
     settings: Mapping[str, Any] = attrs.field(repr=False)
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
-    distrust: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -438,19 +427,18 @@ class Config:
         path: Where it was found.
         default_profile: The profile to use when none is named, or None.
         profiles: By name.
-        distrust: As that of `Profile`.
     """
 
     path: Path
     default_profile: str | None
     profiles: Mapping[str, Profile | FailoverProfile]
-    distrust: str | None = None
 
     def profile(self, name: str) -> Profile | FailoverProfile:
         """One profile; `ConfigurationError` if there is none of that name."""
         if name not in self.profiles:
             raise ConfigurationError(
                 f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
+                f"{unread_file(self.path)}"
             )
         return self.profiles[name]
 
@@ -488,48 +476,60 @@ def user_file() -> Path:
     return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
 
 
-def find_config(path: str | os.PathLike[str] | None = None, *, here: bool = False) -> Path | None:
-    """The file to read: the one that is named, else the first that exists, or None.
+def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
+    """The file to read: the one that is named, else the user's own if it exists, or None.
+
+    Never one that merely lies where somebody stands: a stranger may have left it there.
 
     Args:
-        path: Named by the caller.
-        here: Look into the current folder as well, as the command line does. A library that did so
-            would read what a stranger left there.
+        path: Named by the caller; None for what `VARIABLE` names.
     """
     if path is not None:
         return Path(path)
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE])
-    places = [Path(FILE_NAME)] if here else []
-    return next((place for place in [*places, user_file()] if place.is_file()), None)
+    own = user_file()
+    return own if own.is_file() else None
 
 
-def load(path: str | os.PathLike[str] | None = None, *, here: bool = False) -> Config | None:
-    """Find the file and read it, each once; None if there is none.
-
-    A file that was merely found in the current folder may do little until it is trusted
-    (`Config.distrust`).
+def unread_file(read: Path | None = None) -> str:
+    """Says, after another sentence, that a file lies in the current folder and is not read; or "".
 
     Args:
-        path, here: As for `find_config`.
+        read: The file that is read instead, which may be the same one.
+    """
+    here = Path(FILE_NAME)
+    if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
+        return ""
+    return (
+        f" The {FILE_NAME} of this folder is not read because it is not named: "
+        f"`facematch ... --config {FILE_NAME}`."
+    )
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Config | None:
+    """Find the file and read it, each once; None if there is none.
+
+    Args:
+        path: As for `find_config`.
 
     Raises:
-        ConfigurationError: it cannot be read, or says something that is not known.
+        ConfigurationError: as of `read_config`.
     """
-    place = find_config(path, here=here)
-    if place is None:
-        return None
-    is_named = path is not None or bool(os.environ.get(VARIABLE))
-    return _read(place, is_found=not is_named and place == Path(FILE_NAME))
+    place = find_config(path)
+    return None if place is None else read_config(place)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a file that somebody named; the errors are those of `load`."""
-    return _read(Path(path), is_found=False)
+    """Read a file.
 
-
-def _read(path: Path, *, is_found: bool) -> Config:
+    Raises:
+        ConfigurationError: others may change it, it cannot be read, or says something that is not
+            known.
+    """
+    path = Path(path)
     content = read_small(path, "configuration file")
+    _check_rights(path)
     document = parse_toml(content, path, "configuration file")
     check_keys(document, {"default_profile", "profiles"}, str(path))
     tables = document.get("profiles", {})
@@ -541,15 +541,27 @@ def _read(path: Path, *, is_found: bool) -> Config:
             f"{path}: default_profile must name a profile of this file; "
             f"{nearest(default if isinstance(default, str) else '', tables)}"
         )
-    distrust = _distrust(path, content, is_found=is_found)
-    profiles = {name: _profile(path, name, table, distrust) for name, table in tables.items()}
+    profiles = {name: _profile(path, name, table) for name, table in tables.items()}
     for profile in profiles.values():
         if isinstance(profile, FailoverProfile):
             _check_members(profile, profiles)
-    return Config(path=path, default_profile=default, profiles=profiles, distrust=distrust)
+    return Config(path=path, default_profile=default, profiles=profiles)
 
 
-def _profile(path: Path, name: str, table: Any, distrust: str | None) -> Profile | FailoverProfile:
+def _check_rights(path: Path) -> None:
+    """Refuse a file that others may change: it says who gets keys and faces."""
+    if sys.platform == "win32":  # which knows no such rights
+        return
+    status = path.stat()
+    # Many systems give every user a group of their own, and let it write.
+    if status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != os.getgid()):
+        raise ConfigurationError(
+            f"The configuration file {path} may be changed by others (mode "
+            f"{status.st_mode & 0o777:o}): `chmod go-w {typed([str(path)])}`."
+        )
+
+
+def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
     where = f"{path} [profiles.{name[:60]}]"
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
@@ -587,7 +599,6 @@ def _profile(path: Path, name: str, table: Any, distrust: str | None) -> Profile
         verifier=values,
         settings=settings,
         policies=policies,
-        distrust=distrust,
     )
 
 
@@ -654,160 +665,6 @@ def _check_rates(table: Mapping[str, Any] | None, where: str) -> None:
         raise ConfigurationError(
             f"{where} needs published = true, or one of {', '.join(_WINDOWS_S)}, and not both."
         )
-
-
-# --- Trust --------------------------------------------------------------------------------------
-
-
-def is_trusted(path: str | os.PathLike[str]) -> bool:
-    """Whether a file, as it is now, may do all that a configuration can, wherever it was found.
-
-    Raises:
-        ConfigurationError: it cannot be read.
-    """
-    content = read_small(Path(path), "configuration file")
-    return _distrust(Path(path), content, is_found=True) is None
-
-
-def trust(path: str | os.PathLike[str]) -> Path:
-    """Trust a file until it changes: its absolute path, which is returned, and digest are recorded.
-
-    Raises:
-        ConfigurationError: it is no configuration, or others than its owner may change it.
-    """
-    file = Path(path)
-    content = read_small(file, "configuration file")
-    parse_toml(content, file, "configuration file")
-    exposed = _exposed(file)
-    if exposed is not None:
-        raise ConfigurationError(f"{file} {exposed[0]}, so it is not trusted: {exposed[1]} first.")
-    _record({**trusted_files(), str(file.resolve()): hashlib.sha256(content).hexdigest()})
-    return file.resolve()
-
-
-def distrust(path: str | os.PathLike[str]) -> bool:
-    """Take trust back; whether there was any."""
-    known = trusted_files()
-    was = known.pop(str(Path(path).resolve()), None)
-    if was is not None:
-        _record(known)
-    return was is not None
-
-
-def trusted_files() -> dict[str, str]:
-    """The files that were ever trusted: absolute path to the digest (SHA-256) of that moment."""
-    try:
-        known = json.loads(_trust_store().read_bytes())
-    except (OSError, ValueError):  # there is none; one that is broken trusts nobody
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _trust_store() -> Path:
-    return platformdirs.user_state_path("facematch", appauthor=False) / "trusted.json"
-
-
-def _record(known: Mapping[str, str]) -> None:
-    place = _trust_store()
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_file(place, json.dumps(known, indent=1).encode(), private=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The list of trusted files cannot be written to {place}: {error.strerror}."
-        ) from None
-
-
-def _distrust(path: Path, content: bytes, *, is_found: bool) -> str | None:
-    """Why a file may do little, with what to do about it; None if it may do all.
-
-    Args:
-        path: The file.
-        content: What was read from it.
-        is_found: Whether it lay in the current folder and nobody named it.
-    """
-    command = f"read it, then run `facematch trust {typed([str(path)])}`."
-    exposed = _exposed(path)
-    if exposed is not None:
-        why, mend = exposed
-        if is_found:
-            return f"{why}: {mend}, {command}"
-        log.warning("The configuration file %s %s: %s.", path, why, mend)
-    if not is_found:
-        return None
-    known = trusted_files().get(str(path.resolve()))
-    if known is None:
-        return f"was found in the current folder and is not trusted: {command}"
-    if known != hashlib.sha256(content).hexdigest():
-        return f"has changed since it was trusted: {command}"
-    return None
-
-
-def _exposed(path: Path) -> tuple[str, str] | None:
-    """Who else may change a file, and what to do about it; None if only we (and root) may."""
-    if sys.platform == "win32":  # which knows no such rights
-        return None
-    status = path.stat()
-    if status.st_uid not in (0, os.getuid()):
-        return "belongs to another user", "make a copy of your own"
-    # Many systems give every user a group of their own, and let it write.
-    if status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != os.getgid()):
-        mend = f"`chmod go-w {typed([str(path)])}`"
-        return f"may be changed by others (mode {status.st_mode & 0o777:o})", mend
-    return None
-
-
-def _check_reach(profile: Profile, cls: type[Backend]) -> None:
-    """Refuse what a file that is not trusted may not do: it may be a stranger's."""
-    if profile.distrust is None:
-        return
-    for key, what in _reaches(profile, cls):
-        raise ConfigurationError(f"{profile.where}: {key} {what}, and the file {profile.distrust}")
-
-
-def _reaches(profile: Profile, cls: type[Backend]) -> Iterator[tuple[str, str]]:
-    """What of a profile reaches beyond vendor, machine and folder: the key, and in words how."""
-    folder = profile.folder
-    for key, (wanted, _) in declared_settings(cls).items():
-        value = profile.settings.get(key)
-        if key.startswith("allow_") and value not in (None, False):
-            yield key, "lifts a safeguard"
-        elif isinstance(value, dict) and value not in _own_variables(cls):
-            yield key, "is read from elsewhere than the backend's own environment variables"
-        elif isinstance(value, str):
-            if (key == "base_url" or "://" in value) and not _is_near(value, cls):
-                yield key, "leads to another host than the vendor's own and this machine"
-            if Path in choices_of(wanted) and not _is_inside(located(value, key, folder), folder):
-                yield key, "lies outside the folder of the configuration file"
-    if not _is_inside(Path(profile.verifier.get("calibration", folder)), folder):
-        yield "calibration", "lies outside the folder of the configuration file"
-    budget = profile.policies.get("budget", {})
-    if "store" in budget:
-        match = _SQLITE.fullmatch(budget["store"]) if isinstance(budget["store"], str) else None
-        file = located(match["file"], "store", folder) if match and not match["more"] else None
-        if file is None or not _is_inside(file, folder):
-            yield "store", "is not an SQLite file in the folder of the configuration file"
-
-
-def _own_variables(cls: type[Backend]) -> list[dict[str, str]]:
-    return [{"env": variable} for variable in cls.environment_variables.values()]
-
-
-def _is_near(address: str, cls: type[Backend]) -> bool:
-    from .http import check_base_url  # not above: a local engine needs no HTTP
-
-    try:
-        check_base_url(address, allowed_hosts=cls.allowed_hosts, allow_insecure=True)
-    except ConfigurationError:
-        return False
-    return True
-
-
-def _is_inside(place: Path, folder: Path) -> bool:
-    try:
-        return place.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError):  # a circle of links, say, or a NUL
-        return False
 
 
 # --- Policies -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""ONNX Runtime, told to report nothing. Whoever needs it takes it from here.
+"""ONNX Runtime, made to report nothing. Whoever needs it takes it from here.
 
 Microsoft's builds of it keep an identifier of this machine and a queue of events in files under the
 user's home, and look up a host of Microsoft's to send them to (seen with 1.31.1). The variable is

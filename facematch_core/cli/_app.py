@@ -48,7 +48,6 @@ COMMANDS: dict[str, str] = {
     "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
     "budget": "Show what is spent, reserved and unknown; resolve what is unknown.",
     "backends": "List the backends and what each can do.",
-    "trust": "Let ./facematch.toml name hosts, keys and stores.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
     "demo": "Compare sample photographs on this machine.",
     "conformance": "Check that an installed backend conforms; print its report.",

@@ -511,7 +511,7 @@ config = click.option(
     type=click.Path(),
     # First, so that --profile can be completed from it.
     is_eager=True,
-    help="Configuration file; ./facematch.toml or your own if left out.",
+    help="Configuration file; your own if left out.",
 )
 picture = file_option(
     "--picture",
@@ -646,7 +646,7 @@ class Target:
         """
         from facematch_core.config import load
 
-        return None if self.backend is not None else load(self.config, here=True)
+        return None if self.backend is not None else load(self.config)
 
     def profile_names(self) -> tuple[str, ...]:
         """The profiles of the file; `ConfigurationError` if it cannot be read."""
@@ -671,7 +671,7 @@ class Target:
         Raises:
             ConfigurationError: a plug-in, a file, a profile or a setting; the message says which.
         """
-        from facematch_core.config import FILE_NAME, VARIABLE, Plan, user_file
+        from facematch_core.config import VARIABLE, Plan, unread_file, user_file
 
         profile = self.profile_name()
         if profile is None and self.config is None:
@@ -679,7 +679,7 @@ class Target:
         if self.file is None:
             raise ConfigurationError(
                 f"There is no configuration file, so no profile {str(profile)[:60]!r} (looked for "
-                f"./{FILE_NAME} and {user_file()}; ${VARIABLE} or --config name another)."
+                f"{user_file()}; ${VARIABLE} or --config name another).{unread_file()}"
             )
         # A file that was named is used or refused; without a default profile it is an error.
         return self.file.plan(profile)
@@ -687,6 +687,8 @@ class Target:
     def announced(self) -> Plan | FailoverPlan:
         """The plan, after stderr has shown what looks wrong in it, and who else gets the faces."""
         planned = self.plan()
+        if self.backend is None and self.profile is None:
+            self.tell_of_unread()
         for single in single_plans(planned):
             said = single.profile.verifier if single.profile else {}
             for name, value in said.items():
@@ -695,6 +697,14 @@ class Target:
             for note in foreign_hosts(single):
                 say(f"note: {note}", err=True)
         return planned
+
+    def tell_of_unread(self) -> None:
+        """Say on stderr that a file lies in the current folder and is not read, if so."""
+        from facematch_core.config import unread_file
+
+        note = "" if self.config else unread_file(self.file.path if self.file else None)
+        if note:
+            say(f"note:{note}", err=True)
 
 
 def single_plans(planned: Plan | FailoverPlan) -> tuple[Plan, ...]:

@@ -181,16 +181,19 @@ def _without(value: Any, secrets: Iterable[str]) -> Any:
 
 def _configuration(where: Target) -> str:
     """Which file is read, for people."""
-    from facematch_core.config import FILE_NAME, VARIABLE, find_config, user_file
+    from facematch_core.config import VARIABLE, find_config, unread_file, user_file
 
     if where.backend is not None:
         return "not read, because a backend is named"
-    path = find_config(where.config, here=True)
+    path = find_config(where.config)
     if path is None:
-        return f"none (looked for ./{FILE_NAME} and {user_file()})"
+        return f"none (looked for {user_file()}).{unread_file()}"
     if where.config is not None:
         return f"{path} (--config)"
-    return f"{path} (${VARIABLE})" if os.environ.get(VARIABLE) else str(path)
+    if os.environ.get(VARIABLE):
+        return f"{path} (${VARIABLE})"
+    note = unread_file(path)
+    return f"{path}.{note}" if note else str(path)
 
 
 def extras() -> Iterator[dict[str, Any]]:

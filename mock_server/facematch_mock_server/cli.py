@@ -277,8 +277,8 @@ def _opener(profile: str) -> Callable[[], FaceVerifier]:
         from facematch_core import FaceVerifier  # not above: as in `serve`
         from facematch_core.config import plan
 
-        # As every command finds it: what the variable names, this folder's, or the user's own.
-        verifier = plan(profile=profile, here=True).open()
+        # As every command finds it: what the variable names, or the user's own.
+        verifier = plan(profile=profile).open()
         if isinstance(verifier, FaceVerifier):
             return verifier
         verifier.close()

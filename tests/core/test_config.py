@@ -125,20 +125,57 @@ def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_pa
 
 
 def test_which_file_is_read(tmp_path, monkeypatch):
-    """The named one, then $FACEMATCH_CONFIG, then the user's own; the current folder only for the
-    command line."""
+    """The named one, then $FACEMATCH_CONFIG, then the user's own; never one that is just here."""
     monkeypatch.chdir(tmp_path)
-    here = written(tmp_path, profile())
+    written(tmp_path, profile())
     assert config.find_config() is None
-    assert config.find_config(here=True).resolve() == here
     own = config.user_file()
     own.parent.mkdir(parents=True)
     own.write_text("")
     assert config.find_config() == own
-    assert config.find_config(here=True).resolve() == here
     monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "other.toml"))
-    assert config.find_config(here=True) == tmp_path / "other.toml"
+    assert config.find_config() == tmp_path / "other.toml"
     assert config.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"
+
+
+def test_a_file_that_is_just_here_is_told_of(tmp_path, monkeypatch):
+    """Where a profile is missing: nobody reads it, and one way to read it is to name it."""
+    monkeypatch.chdir(tmp_path)
+    told = "`facematch ... --config facematch.toml`"
+    with pytest.raises(ConfigurationError) as caught:
+        open_verifier(profile="p")
+    assert told not in caught.value.message
+    path = written(tmp_path, profile())
+    with pytest.raises(ConfigurationError) as caught:
+        open_verifier(profile="p")
+    assert told in caught.value.message
+    own = config.user_file()
+    own.parent.mkdir(parents=True)
+    own.write_text("[profiles.q]\nbackend = 'configured'\n")
+    with pytest.raises(ConfigurationError, match="no profile 'p'") as caught:
+        open_verifier(profile="p")
+    assert told in caught.value.message
+    with pytest.raises(ConfigurationError, match="no profile 'q'") as caught:
+        open_verifier(profile="q", config=path)
+    assert told not in caught.value.message
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
+def test_a_file_that_others_may_change_is_refused(tmp_path, monkeypatch):
+    """However it is named: it says who gets keys and faces. The sentence has the way out."""
+    path = written(tmp_path, profile())
+    for mode in (0o666, 0o602):
+        path.chmod(mode)
+        with pytest.raises(ConfigurationError, match=f"mode {mode:o}.*`chmod go-w {path}`"):
+            open_verifier(profile="p", config=path)
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(path))
+    with pytest.raises(ConfigurationError, match="may be changed by others"):
+        open_verifier(profile="p")
+    path.chmod(0o664)  # the group of one's own
+    open_verifier(profile="p").close()
+    monkeypatch.setattr("os.getgid", lambda: path.stat().st_gid + 1)
+    with pytest.raises(ConfigurationError, match="may be changed by others"):
+        open_verifier(profile="p")
 
 
 def test_an_argument_may_name_an_enum_by_its_word():

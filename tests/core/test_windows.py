@@ -77,7 +77,6 @@ def test_a_call_a_budget_and_a_mock_without_what_posix_has(tmp_path):
             + f"""
 import pathlib
 from facematch_core import BudgetExceeded, open_verifier
-from facematch_core.config import trust, trusted_files
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_mock_server import MockServer, make_card
@@ -97,15 +96,15 @@ for _ in range(2):
         print(len(mock.control.charges()))
 config = folder / "facematch.toml"
 config.write_text('[profiles.a]\\nbackend = "local"\\n', encoding="utf-8")
-trust(config)
-print(len(trusted_files()))
+with open_verifier(profile="a", config=config) as verifier:
+    print(verifier.backend.name)
 """,
             HOME=str(tmp_path),
         )
         .decode()
         .split()
     )
-    assert said == ["match", "1", "refused", "1", "1"]
+    assert said == ["match", "1", "refused", "1", "local"]
 
 
 def test_the_mock_brings_a_loop_that_watches_sockets(monkeypatch):
@@ -152,10 +151,10 @@ def test_the_code_page_of_a_windows_console(tmp_path, words):
 
 def test_a_command_is_quoted_for_the_shell_of_the_system(monkeypatch):
     """Windows' knows no single quotes, and its paths need none."""
-    words = ["facematch", "trust", r"C:\Users\Ada Byron\facematch.toml"]
-    assert _basics.typed(words) == r"facematch trust 'C:\Users\Ada Byron\facematch.toml'"
+    words = ["facematch", "doctor", r"C:\Users\Ada Byron\facematch.toml"]
+    assert _basics.typed(words) == r"facematch doctor 'C:\Users\Ada Byron\facematch.toml'"
     monkeypatch.setattr(_basics.os, "name", "nt")
-    assert _basics.typed(words) == r'facematch trust "C:\Users\Ada Byron\facematch.toml"'
+    assert _basics.typed(words) == r'facematch doctor "C:\Users\Ada Byron\facematch.toml"'
     assert _basics.typed([r"C:\facematch.toml"]) == r"C:\facematch.toml"
 
 

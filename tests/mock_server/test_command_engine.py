@@ -34,9 +34,10 @@ members = ["engine"]
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """Installs the backend `made`, with a configuration in the current folder."""
+    """Installs the backend `made`, with a configuration that the variable names."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "facematch.toml").write_text(PROFILES)
+    monkeypatch.setenv("FACEMATCH_CONFIG", "facematch.toml")
 
     def install(environment):
         Site(tmp_path / "site", monkeypatch).add(

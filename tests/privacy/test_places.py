@@ -48,6 +48,7 @@ def folder(world, tmp_path, monkeypatch):
         for name in VENDORS
     ]
     Path("facematch.toml").write_text("".join(profiles))
+    monkeypatch.setenv("FACEMATCH_CONFIG", "facematch.toml")
     Path("probe.tiff").write_bytes(canaries.probe().data)
     Path("reference.png").write_bytes(canaries.reference().data)
     Path("pairs.csv").write_text("probe,reference\n" + "probe.tiff,reference.png\n" * 4)

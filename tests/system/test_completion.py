@@ -59,6 +59,7 @@ def offered(request, tmp_path):
         "PATH": os.pathsep.join([str(program.parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "HOME": str(tmp_path),
+        "FACEMATCH_CONFIG": "facematch.toml",
     }
 
     def ask(words):

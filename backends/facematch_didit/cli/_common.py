@@ -16,7 +16,7 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError, Secret
-from facematch_core.config import user_file
+from facematch_core.config import unread_file, user_file
 from facematch_didit import DiditBackend
 from facematch_didit.account import DiditAccount
 from facematch_didit.words import NAME
@@ -200,7 +200,6 @@ def secret_of(name: str, *, stdin: bool, twice: bool = False) -> Secret:
 # the core's.
 
 
-FILE_NAME = "facematch.toml"
 VARIABLE = "FACEMATCH_CONFIG"
 
 
@@ -210,13 +209,13 @@ def folder() -> Path:
 
 
 def configuration(named: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The file that is read: the one that is named, else the first that exists, or None."""
+    """The file that is read: the one that is named, else the user's own, or None."""
     if named is not None:
         return Path(named)
     if environ.get(VARIABLE):
         return Path(environ[VARIABLE])
-    places = (Path(FILE_NAME), folder() / FILE_NAME)
-    return next((place for place in places if place.is_file()), None)
+    own = user_file()
+    return own if own.is_file() else None
 
 
 @attrs.frozen(kw_only=True)
@@ -327,15 +326,14 @@ def opened(where: Where) -> Iterator[DiditAccount]:
     found = chosen(where.profile, where.config)
     if found is None:
         if not os.environ.get(KEY_VARIABLE):
-            raise ConfigurationError(NO_KEY)
+            raise ConfigurationError(f"{NO_KEY}{unread_file()}")
         key = Secret.from_environment(KEY_VARIABLE)
         with DiditAccount(api_key=key, **where.settings()) as account:
             yield account
         return
     from facematch_core.config import plan
 
-    # Not by the path that was found: a file that nobody named may do less.
-    planned = plan(profile=found.profile, config=where.config, settings=where.settings(), here=True)
+    planned = plan(profile=found.profile, config=where.config, settings=where.settings())
     with planned.open() as verifier:
         # A verifier made of verifiers has no backend of its own.
         backend = getattr(verifier, "backend", None)
@@ -380,7 +378,7 @@ config = click.option(
     "--config",
     metavar="FILE",
     type=click.Path(),
-    help="The configuration file; by default ./facematch.toml or the user's own.",
+    help="The configuration file; by default the user's own.",
 )
 
 

@@ -12,7 +12,7 @@ import attrs
 import click
 
 from facematch_core import FaceMatchError, Secret
-from facematch_core.config import FILE_NAME, is_trusted, trust
+from facematch_core.config import FILE_NAME
 from facematch_core.errors import AuthenticationFailed, RateLimited, RequestRejected
 from facematch_didit.account import Balance, DiditAccount, VerifiedAccount
 
@@ -337,14 +337,7 @@ class Setup:
         say()
         have = self.have or _ask_have()
         key = self._key_that_is_there() if have == "key" else self._key_from_didit(have)
-        # Only what was trusted before is after it: the rest of the file may be a stranger's.
-        is_found = not self.is_named and self.file == Path(FILE_NAME)
-        may_trust = is_found and is_trusted(self.file)
         _profile_file.write(self.file, self.profile)
-        if may_trust:
-            trust(self.file)
-        elif is_found:
-            say(f"Read {self.file}, then run `facematch trust {self.file}`: it names a key file.")
         say(f"The profile {self.profile.name} is in {self.file}.")
         self._end(key)
 

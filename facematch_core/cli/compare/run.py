@@ -266,8 +266,10 @@ def _opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
     Raises:
         ConfigurationError: the file, the profile, or there is neither.
     """
-    if name in Target(config=config).profile_names():
+    where = Target(config=config)
+    if name in where.profile_names():
         return Target(profile=name, config=config).announced().open
+    where.tell_of_unread()
     return Target(backend=name).announced().open
 
 

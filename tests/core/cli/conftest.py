@@ -19,8 +19,19 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
-    """A folder of its own, so that no ./facematch.toml is found."""
+    """A folder of its own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """Writes facematch.toml, and names it for all commands."""
+
+    def write(text):
+        (tmp_path / "facematch.toml").write_text(text)
+        monkeypatch.setenv("FACEMATCH_CONFIG", "facematch.toml")
+
+    return write
 
 
 @pytest.fixture

@@ -201,9 +201,9 @@ def test_of_a_profile(run, profile, store):
 
 
 @pytest.mark.usefixtures("scripted")
-def test_from_the_configuration(run, run_json, photos, tmp_path):
+def test_from_the_configuration(run, run_json, photos, tmp_path, configured):
     """What a profile's calls spend is what its budget shows."""
-    (tmp_path / "facematch.toml").write_text(
+    configured(
         "[profiles.desk]\nbackend = 'fake'\n[profiles.desk.budget]\ncalls = 1\nper = 'day'\n"
         f"store = 'sqlite:///{tmp_path.name}.sqlite3'\n"
     )

@@ -54,15 +54,15 @@ def test_backends(complete):
     assert complete("facematch conformance di") == ["didit"]
 
 
-def test_profiles_are_those_of_the_file_that_would_be_read(complete, tmp_path):
+def test_profiles_are_those_of_the_file_that_would_be_read(complete, tmp_path, configured):
     """Also of one that --config names; a file that cannot be read has none."""
     profile = '[profiles.{}]\nbackend = "local"\n'
-    (tmp_path / "facematch.toml").write_text(profile.format("desk") + profile.format("door"))
+    configured(profile.format("desk") + profile.format("door"))
     (tmp_path / "other.toml").write_text(profile.format("shop"))
     assert complete("facematch verify --profile ") == ["desk", "door"]
     assert complete("facematch budget reconcile --profile do") == ["door"]
     assert complete("facematch verify --config other.toml --profile ") == ["shop"]
-    (tmp_path / "facematch.toml").write_text("not TOML")
+    configured("not TOML")
     assert complete("facematch doctor --profile ") == []
 
 

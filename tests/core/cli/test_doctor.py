@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from facematch_core import Secret
+from facematch_core import Secret, config
 from facematch_core.cli import doctor
 from facematch_core.cli.doctor import shown
 
@@ -13,7 +13,7 @@ SECRET = "sk-planted-9f31"
 
 KEYED = """
     import attrs
-    from facematch_core import Secret
+    from facematch_core import Secret, config
     from facematch_core.backend import Backend
 
     @attrs.frozen(kw_only=True)
@@ -52,7 +52,7 @@ def test_local(run, run_json):
     """Without any configuration: the local backend, its settings and packages."""
     told = run("doctor")
     assert told.exit_code == 0
-    assert "configuration: none (looked for ./facematch.toml and " in told.stdout
+    assert "configuration: none (looked for /" in told.stdout
     assert "backend: local" in told.stdout
     assert "cached_pictures  1000   default" in told.stdout
     _, document = run_json("doctor")
@@ -97,27 +97,36 @@ def test_sick_plugin(run, keyed, monkeypatch):
     assert SECRET not in answer.output
 
 
-def test_profile(run_json, run, keyed, tmp_path, monkeypatch):
+def test_profile(run_json, run, keyed, tmp_path, configured):
     """File, profile and key file are named; the profile's thresholds are listed."""
     (tmp_path / "key.txt").write_text(SECRET)
-    (tmp_path / "facematch.toml").write_text(
+    configured(
         'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\nthreshold = 61\n'
         '[profiles.p.settings]\ntries = 5\napi_key = { file = "key.txt" }\n'
     )
-    assert run("doctor").exit_code == 4  # a file that was merely found names no key file
-    assert run("trust").exit_code == 0
     code, document = run_json("doctor")
     assert code == 0
     assert (document["backend"], document["profile"]) == ("keyed", "p")
-    assert document["configuration"] == "facematch.toml"
+    assert document["configuration"] == "facematch.toml ($FACEMATCH_CONFIG)"
     settings = {line["name"]: line for line in document["settings"]}
     assert settings["tries"]["value"] == "5"
     assert settings["tries"]["origin"] == "facematch.toml [profiles.p]"
     assert settings["api_key"]["value"] == "set (from key.txt)"
     assert document["verifier"] == {"threshold": 61}
-    monkeypatch.setenv("FACEMATCH_CONFIG", "facematch.toml")
-    assert "facematch.toml ($FACEMATCH_CONFIG)" in run("doctor").stdout
     assert "facematch.toml (--config)" in run("doctor", "--config", "facematch.toml").stdout
+
+
+def test_a_file_that_is_just_here(run, tmp_path):
+    """Is not read, and the page says so, with what reads it; also beside a file of one's own."""
+    (tmp_path / "facematch.toml").write_text('default_profile = "p"\n[profiles.p]\nbackend = 5\n')
+    told = run("doctor")
+    assert (told.exit_code, "backend: local" in told.stdout) == (0, True)
+    assert "`facematch ... --config facematch.toml`" in " ".join(told.stdout.split())
+    own = config.user_file()
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    told = " ".join(run("doctor").stdout.split())
+    assert f"configuration: {own}. The facematch.toml of this folder is not read" in told
 
 
 @pytest.mark.parametrize(
@@ -139,30 +148,24 @@ def test_unusable(words, says, run, tmp_path):
     assert "extra" in answer.stdout
 
 
-def test_no_file_is_made(run, tmp_path):
+def test_no_file_is_made(run, tmp_path, configured):
     """A store that is not there yet is named, and stays away."""
     table = "[profiles.p.budget]\ncalls = 1\nstore = "
     store = '"sqlite:///new.sqlite3"'
-    (tmp_path / "facematch.toml").write_text(
-        f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{store}\n'
-    )
+    configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{store}\n')
     before = sorted(tmp_path.rglob("*"))
     answer = run("doctor")
     assert answer.exit_code == 0, answer.output
     assert "calls 1, store" in answer.stdout
     assert sorted(tmp_path.rglob("*")) == before
     missing = '{ env = "NO_SUCH_STORE" }'
-    (tmp_path / "facematch.toml").write_text(
-        f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{missing}\n'
-    )
+    configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{missing}\n')
     assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
 
 
-def test_bad_profile_thresholds(run, tmp_path):
+def test_bad_profile_thresholds(run, configured):
     """A profile that no verifier takes is found."""
-    (tmp_path / "facematch.toml").write_text(
-        'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = 101\n'
-    )
+    configured('default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = 101\n')
     assert run("doctor").exit_code == 4
 
 

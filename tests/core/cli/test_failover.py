@@ -39,9 +39,9 @@ CONFIG = """
 
 
 @pytest.fixture
-def members(monkeypatch, tmp_path):
+def members(monkeypatch, configured):
     """The backends of the two members, and a configuration that names them."""
-    (tmp_path / "facematch.toml").write_text(CONFIG)
+    configured(CONFIG)
     monkeypatch.setattr(config, "_SHARED", {})  # breakers outlive a verifier, not a test
     made = {name: FakeBackend() for name in ("one", "two")}
     for name, backend in made.items():
@@ -154,9 +154,9 @@ def test_pairs(members, photos, run, tmp_path):
     assert json.loads(line)["result"]["route"]["answered_by"] == "spare"
 
 
-def test_a_share_of_one_is_asked_about(members, photos, run, tmp_path):
+def test_a_share_of_one_is_asked_about(members, photos, run, configured):
     """In the profile of a member as in any other."""
-    (tmp_path / "facematch.toml").write_text(CONFIG.replace("= 70", "= 0.7"))
+    configured(CONFIG.replace("= 70", "= 0.7"))
     answer = run("verify", *photos, "--profile", "ha")
     assert "[profiles.spare]: threshold 0.7 is on a scale of 0-100" in answer.stderr
 
@@ -206,10 +206,10 @@ def test_registry_finds_the_broken_member(members, run, run_json, monkeypatch):
     assert (code, document["usable"]) == (4, False)
 
 
-def test_registry_shows_no_password_of_a_store(members, run, tmp_path, monkeypatch):
+def test_registry_shows_no_password_of_a_store(members, run, tmp_path, monkeypatch, configured):
     """It is named by the variable that holds it, and a user's name in an address is masked."""
     monkeypatch.setenv("STORE", f"sqlite:///{tmp_path}/canary-77.sqlite3")
-    (tmp_path / "facematch.toml").write_text(
+    configured(
         '[profiles.shop]\nbackend = "one"\n'
         '[profiles.shop.budget]\ncalls = 1\nstore = { env = "STORE" }\n'
     )
@@ -219,11 +219,9 @@ def test_registry_shows_no_password_of_a_store(members, run, tmp_path, monkeypat
     assert "canary-77" not in answer.output
 
 
-def test_a_budget_that_is_spent(members, photos, run, tmp_path):
+def test_a_budget_that_is_spent(members, photos, run, configured):
     """Is the vendor's code; the words say when it begins anew, and that nothing was sent."""
-    (tmp_path / "facematch.toml").write_text(
-        CONFIG.replace("calls = 50", 'calls = 0\nstore = "sqlite:///spent.sqlite3"')
-    )
+    configured(CONFIG.replace("calls = 50", 'calls = 0\nstore = "sqlite:///spent.sqlite3"'))
     answer = run("verify", *photos, "--profile", "ha")
     assert answer.exit_code == 5
     assert "nothing was sent" in answer.stderr

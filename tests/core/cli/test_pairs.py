@@ -148,11 +148,11 @@ def test_wrong_usage_leaves_nothing(words, says, run, pairs, scripted):
     assert not scripted.calls
 
 
-def test_profile_is_checked_too(run, tmp_path, pairs, scripted):
+def test_profile_is_checked_too(run, configured, pairs, scripted):
     """The thresholds of a profile count in that check."""
     pairs(THREE)
     profile = '[profiles.p]\nbackend = "fake"\nthreshold = 60\nliveness_threshold = 5\n'
-    (tmp_path / "facematch.toml").write_text(profile)
+    configured(profile)
     answer = batch(run, "--profile", "p", "--review-threshold", 55)
     assert answer.exit_code == 2
     assert "must be above threshold (60)" in answer.stderr

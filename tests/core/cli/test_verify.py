@@ -103,12 +103,12 @@ def test_json_is_the_result(run_json, photos, scripted):
         ("threshold = 60", (), False),
     ],
 )
-def test_a_calibration_that_is_not_used(run, photos, scripted, tmp_path, *, more, words, warned):
+def test_a_calibration_that_is_not_used(
+    run, photos, scripted, tmp_path, configured, *, more, words, warned
+):
     """Its thresholds do nothing without --max-fmr: the command says so, and which there are."""
     (tmp_path / "c.json").write_text(json.dumps(calibration().to_dict()))
-    (tmp_path / "facematch.toml").write_text(
-        f'[profiles.door]\nbackend = "fake"\ncalibration = "c.json"\n{more}\n'
-    )
+    configured(f'[profiles.door]\nbackend = "fake"\ncalibration = "c.json"\n{more}\n')
     answer = run("verify", *photos, "--profile", "door", *words)
     assert answer.exit_code == 0, answer.output
     said = "warning: the calibration of fake is not used without --max-fmr (it has 0.001, 0.0001)"
@@ -261,10 +261,10 @@ HOSTED = """
         ('backend = "own"', "note: own is asked at 127.0.0.1:3000\n"),
     ],
 )
-def test_who_else_gets_the_faces(profile, says, *, run, plugin, photos, tmp_path):
+def test_who_else_gets_the_faces(profile, says, *, run, plugin, photos, configured):
     """A host that is not the vendor's own is named on stderr, before anything is sent."""
     plugin(HOSTED, {"facematch.backends": {"hosted": "Hosted", "own": "Own"}})
-    (tmp_path / "facematch.toml").write_text(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
+    configured(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
     assert run("verify", *photos).stderr == says
     assert says.removeprefix("note: ") in run("doctor").stdout
 
@@ -451,13 +451,13 @@ def test_share_of_one(name, run, photos, scripted):
 @pytest.mark.parametrize(
     "key", ["threshold", "review_threshold", "liveness_threshold", "liveness_review_threshold"]
 )
-def test_share_of_one_in_a_profile(key, run, tmp_path, photos, scripted):
+def test_share_of_one_in_a_profile(key, run, configured, photos, scripted):
     """The same for each threshold of a profile, with its place."""
     scripted.capabilities = attrs.evolve(
         scripted.capabilities, default_threshold=0.25, default_liveness_threshold=0.25
     )
     text = f'default_profile = "p"\n[profiles.p]\nbackend = "fake"\n{key} = 0.6\n'
-    (tmp_path / "facematch.toml").write_text(text)
+    configured(text)
     told = run("verify", *photos).stderr
     assert told == (
         f"warning: facematch.toml [profiles.p]: {key} 0.6 is on a scale of 0-100; "
@@ -490,7 +490,7 @@ def test_keep_is_refused_with_advice(run, photos):
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        ("--profile=door", "no profile 'door' (looked for ./facematch.toml and /"),
+        ("--profile=door", "no profile 'door' (looked for /"),
         ("--config=nowhere.toml", "nowhere.toml"),
     ],
 )
@@ -521,9 +521,9 @@ def test_backend_is_closed(run, photos, scripted):
     assert scripted.closed == 2
 
 
-def test_config_and_profile(run, tmp_path, photos, scripted):
-    """./facematch.toml is read; its default profile is used, another one by name."""
-    (tmp_path / "facematch.toml").write_text(
+def test_config_and_profile(run, configured, photos, scripted):
+    """The default profile of the file is used, another one by name."""
+    configured(
         'default_profile = "a"\n[profiles.a]\nbackend = "fake"\nthreshold = 81\n'
         '[profiles.b]\nbackend = "fake"\n'
     )
@@ -533,9 +533,27 @@ def test_config_and_profile(run, tmp_path, photos, scripted):
     assert run("verify", *photos, "--backend", "fake").exit_code == 0
 
 
-def test_config_without_default(run, tmp_path, photos, scripted):
+def test_a_file_that_is_just_here(run, tmp_path, photos, scripted):
+    """Is not read: a stranger may have left it. Whoever wonders is told what would read it."""
+    told = (
+        " The facematch.toml of this folder is not read because it is not named: "
+        "`facematch ... --config facematch.toml`.\n"
+    )
+    (tmp_path / "facematch.toml").write_text(
+        'default_profile = "a"\n[profiles.a]\nbackend = "fake"\nthreshold = 81\n'
+    )
+    answer = run("verify", *photos)
+    assert (answer.exit_code, answer.stderr) == (0, f"note:{told}")
+    assert run("verify", *photos, "--backend", "fake").stderr == ""
+    answer = run("verify", *photos, "--profile", "a")
+    assert (answer.exit_code, answer.stderr.endswith(told)) == (4, True)
+    answer = run("verify", *photos, "--config", "facematch.toml")
+    assert (answer.exit_code, answer.stderr) == (1, "")
+
+
+def test_config_without_default(run, configured, photos, scripted):
     """A file without a default is passed by, unless it was named: then it is an error."""
-    (tmp_path / "facematch.toml").write_text('[profiles.b]\nbackend = "fake"\nthreshold = 99\n')
+    configured('[profiles.b]\nbackend = "fake"\nthreshold = 99\n')
     assert run("verify", *photos).exit_code == 0
     answer = run("verify", *photos, "--config", "facematch.toml")
     assert answer.exit_code == 4

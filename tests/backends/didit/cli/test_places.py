@@ -5,16 +5,19 @@ from pathlib import Path
 import pytest
 
 from facematch_core import ConfigurationError
+from facematch_core.config import user_file
 from facematch_didit.cli._common import Chosen, chosen
 
 LOCAL = '[profiles.desk]\nbackend = "local"\n'
 DIDIT = '[profiles.{}]\nbackend = "didit"\n'
 
 
-def configured(text, name="facematch.toml"):
-    """A configuration in the current folder."""
-    Path(name).write_text(text)
-    return Path(name)
+def configured(text, path=None):
+    """A configuration of the user's own, or another one."""
+    path = Path(path) if path else user_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
 
 
 def test_no_file_means_the_environment():
@@ -71,8 +74,8 @@ def test_whatever_a_file_says(text):
 
 
 def test_the_variable_names_a_file(monkeypatch):
-    """Before the current folder, as for every command."""
-    configured(DIDIT.format("here"))
+    """Before the user's own, as for every command."""
+    configured(DIDIT.format("own"))
     there = configured(DIDIT.format("there"), "there.toml")
     monkeypatch.setenv("FACEMATCH_CONFIG", str(there))
     assert chosen(None, None, {"FACEMATCH_CONFIG": str(there)}).profile == "there"
@@ -85,6 +88,10 @@ def test_no_key_at_all(run, monkeypatch):
     assert answer.exit_code == 4
     for way in ("facematch didit setup", "DIDIT_API_KEY", "--profile"):
         assert way in answer.stderr
+    assert "facematch.toml" not in answer.stderr
+    configured(DIDIT.format("here"), "facematch.toml")
+    answer = run("balance", here=False)
+    assert "`facematch ... --config facematch.toml`" in answer.stderr
 
 
 def test_a_profile_of_another_backend(run):

@@ -599,7 +599,9 @@ def test_wrong_usage_of_threshold(threshold, words, told):
     assert told in answer.stderr
 
 
-def test_the_way_from_a_study_to_a_decision(threshold, tmp_path, run, photos, scripted):
+def test_the_way_from_a_study_to_a_decision(
+    threshold, tmp_path, run, photos, *, scripted, configured
+):
     """Answers to threshold, threshold to profile, profile to a comparison on the command line."""
     scores = np.arange(3000) % 97
     one = changed(
@@ -607,9 +609,7 @@ def test_the_way_from_a_study_to_a_decision(threshold, tmp_path, run, photos, sc
     )
     assert threshold(one, "--fmr", "0.05").exit_code == 0
     (point,) = Calibration.read(tmp_path / "t.json").points
-    (tmp_path / "facematch.toml").write_text(
-        '[profiles.desk]\nbackend = "fake"\ncalibration = "t.json"\n'
-    )
+    configured('[profiles.desk]\nbackend = "fake"\ncalibration = "t.json"\n')
     words = ("verify", *photos, "--profile", "desk", "--max-fmr", "0.05")
     answer = run(*words)
     assert answer.exit_code == 1

@@ -278,11 +278,11 @@ def test_a_study_with_faults(run, pairs, scripted):
     assert scripted.calls == []
 
 
-def test_a_threshold_that_changed(run, pairs, scripted, tmp_path):
+def test_a_threshold_that_changed(run, pairs, scripted, configured):
     """The answers of before would not belong to those of now."""
-    (tmp_path / "facematch.toml").write_text('[profiles.p]\nbackend = "fake"\nthreshold = 50\n')
+    configured('[profiles.p]\nbackend = "fake"\nthreshold = 50\n')
     assert run("compare", "run", pairs, "--profile", "p", "--yes").exit_code == 0
-    (tmp_path / "facematch.toml").write_text('[profiles.p]\nbackend = "fake"\nthreshold = 0.6\n')
+    configured('[profiles.p]\nbackend = "fake"\nthreshold = 0.6\n')
     answer = run("compare", "run", pairs, "--profile", "p", "--yes")
     assert answer.exit_code == 2
     assert "threshold 50.0 in this test set, and is now set to 0.6" in answer.stderr
@@ -290,11 +290,11 @@ def test_a_threshold_that_changed(run, pairs, scripted, tmp_path):
     assert len(scripted.calls) == 6
 
 
-def test_a_failover_is_no_system(run, pairs, scripted, tmp_path):
+def test_a_failover_is_no_system(run, pairs, scripted, configured):
     """Its members are."""
     one = '[profiles.{0}]\nbackend = "fake"\n'
     both = '[profiles.both]\nmembers = ["a", "b"]\n'
-    (tmp_path / "facematch.toml").write_text(one.format("a") + one.format("b") + both)
+    configured(one.format("a") + one.format("b") + both)
     answer = run("compare", "run", pairs, "--profile", "both", "--yes")
     assert answer.exit_code == 2
     assert "name its members" in answer.stderr
@@ -362,9 +362,9 @@ def test_pairs_of_another_process(run, pairs, scripted, tmp_path):
     assert "1 pair with another process; of one that ended on another machine" in answer.stdout
 
 
-def test_two_systems_and_a_price_from_a_budget(run, pairs, scripted, tmp_path):
+def test_two_systems_and_a_price_from_a_budget(run, pairs, scripted, tmp_path, configured):
     """The profile's budget counts by it, and so does the report."""
-    (tmp_path / "facematch.toml").write_text(
+    configured(
         '[profiles.a]\nbackend = "fake"\n[profiles.a.budget]\namount = "1.00"\n'
         'currency = "USD"\nprice = { match = "0.05" }\nstore = "sqlite:///study.sqlite3"\n'
         '[profiles.b]\nbackend = "fake"\n'

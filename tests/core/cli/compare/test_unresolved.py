@@ -25,9 +25,9 @@ def vendor(monkeypatch):
 
 
 @pytest.fixture
-def lost(tmp_path, vendor):
+def lost(tmp_path, vendor, configured):
     """Run a study in which calls end in these errors; the calls without an answer."""
-    (tmp_path / "facematch.toml").write_text('[profiles.fake]\nbackend = "fake"\n' + BUDGET)
+    configured('[profiles.fake]\nbackend = "fake"\n' + BUDGET)
     study = write_study(tmp_path / "pictures")
     attempts = SqlStore(f"sqlite:///{tmp_path}/study.sqlite3")
 
@@ -157,10 +157,10 @@ def test_resolved_as_a_document(run_json, lost):
     assert (code, told["call"], told["charged"]) == (0, one.call.id, False)
 
 
-def test_a_system_that_cannot_be_opened_here(run, lost, tmp_path, vendor):
+def test_a_system_that_cannot_be_opened_here(run, lost, tmp_path, vendor, configured):
     """The run database and the budgets in it know; another one is named."""
     (one,) = lost(OutcomeUnknown("Lost."))
-    (tmp_path / "facematch.toml").write_text("[profiles.fake]\nbackend = 5\n")
+    configured("[profiles.fake]\nbackend = 5\n")
     words = ("compare", "unresolved", "--resolve", one.call.id, "--charged", "--yes")
     answer = run(*words)
     assert answer.exit_code == 0
@@ -224,10 +224,10 @@ def test_after_an_error_that_would_meet_all_nobody_else_is_looked_for(run_json, 
     assert len(told["open"]) == 2
 
 
-def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, tmp_path, vendor):
+def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, configured, vendor):
     """A profile that cannot be opened here is an outcome of each of its calls."""
     (one,) = lost(OutcomeUnknown("Lost."), keep=["fake"])
-    (tmp_path / "facematch.toml").write_text("[profiles.fake]\nbackend = 5\n")
+    configured("[profiles.fake]\nbackend = 5\n")
     code, told = run_json("compare", "unresolved", "--reconcile")
     (row,) = told["looked"]
     assert (row["call"], row["outcome"]) == (one.call.id, "error")
