@@ -226,7 +226,7 @@ class Capabilities:
         """The documented default threshold of `operation`, 0-100, or None."""
         if operation is Operation.MATCH:
             return self.default_threshold
-        return self.default_liveness_threshold if operation is Operation.LIVENESS else None
+        return self.default_liveness_threshold
 
 
 class Backend(abc.ABC):

@@ -331,9 +331,6 @@ class HttpBackend(RemoteBackend):
     def ask(self, call: Call, kind: type[K]) -> K:
         """Send one call of this backend, and read its answer as a result of this kind.
 
-        `match` and `check_liveness` are made of it; so are further operations that a vendor has
-        and the core does not know, with a `Call` and a `Result` of their own.
-
         Raises:
             VendorError: there is no result; `billing` says whether it was charged.
         """

@@ -76,8 +76,6 @@ class WarningCode(enum.StrEnum):
     LOW_QUALITY = "low_quality"
     TOO_DARK = "too_dark"
     TOO_BRIGHT = "too_bright"
-    UNDERAGE = "underage"
-    AGE_UNKNOWN = "age_unknown"
     SCORE_UNAVAILABLE = "score_unavailable"
     SCORE_NOT_SIMILARITY = "score_not_similarity"
     SCALE_ASSUMED = "scale_assumed"
@@ -126,8 +124,6 @@ ADVICE: dict[WarningCode, Advice] = {
     WarningCode.LOW_QUALITY: Advice.BETTER_LIGHT,
     WarningCode.TOO_DARK: Advice.BETTER_LIGHT,
     WarningCode.TOO_BRIGHT: Advice.BETTER_LIGHT,
-    WarningCode.UNDERAGE: Advice.REVIEW,
-    WarningCode.AGE_UNKNOWN: Advice.REVIEW,
 }
 
 
@@ -199,10 +195,6 @@ class Operation(enum.StrEnum):
     MATCH = "match"
     #: Whether one picture shows a live face.
     LIVENESS = "liveness"
-    #: Which of the faces that the vendor keeps are like the one in a picture.
-    SEARCH = "search"
-    #: How old the person in a picture looks.
-    AGE = "age"
 
 
 class Reconciled(enum.StrEnum):
@@ -831,8 +823,7 @@ def ends_early(liveness: LivenessResult) -> bool:
 
 
 def _worse(liveness: object, match: object) -> LiveMatchDecision:
-    # Words of several kinds are equal as text, so the kinds are looked at: an estimation of age is
-    # no liveness check, and never becomes part of whether two pictures show one person.
+    # Words of several kinds are equal as text, so the kinds are looked at.
     if type(liveness) is not LivenessResult or not (match is None or type(match) is MatchResult):
         raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
     decisions = [_OF_LIVENESS[liveness.decision]]

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 
-import attrs
 from mock_worlds import app_of, world_of
 
 from facematch_mock_server.clock import VirtualClock
@@ -59,7 +58,6 @@ class Scripted:
             luminance=said.get("luminance", 46.02),
             blocklist=said.get("blocklist"),
             duplicate=said.get("duplicate"),
-            age_known=said.get("age", 0) is not None,
             review=said.get("review", False),
         )
 
@@ -80,12 +78,9 @@ def _said(picture):
 
 
 def _seen(said):
-    age = said.get("age")
-    first = FACE if age is None else attrs.evolve(FACE, age=age)
-    faces = ((first, *[SMALLER] * 9)[: said.get("faces", 1)]) if said else ()
+    faces = ((FACE, *[SMALLER] * 9)[: said.get("faces", 1)]) if said else ()
     angle = said.get("angle", 0) if said else 0
-    person = said.get("person")
-    return SeenPicture(decodes=bool(said), faces=faces, angle=angle, person=person)
+    return SeenPicture(decodes=bool(said), faces=faces, angle=angle)
 
 
 def picture(**said):

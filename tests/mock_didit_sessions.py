@@ -12,23 +12,16 @@ SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
 DELETE_MANY = "/v3/sessions/delete/"
 FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
-SEEN = {"entities": [FACE], "best_angle": 0}
 
-#: What sessions of services hold that have endpoints of their own.
-AGE = {
+#: What the session of a liveness check holds.
+CHECK = {
     "status": "Declined",
     "method": "PASSIVE",
     "score": 97.5,
-    "user_image": SEEN,
-    "age_estimation": 16.5,
-    "warnings": [{"risk": "AGE_BELOW_MINIMUM", "log_type": "error"}],
-}
-SEARCH = {
-    "status": "Approved",
-    "total_matches": 1,
-    "matches": [{"session_id": NOBODY, "similarity_percentage": 91.0}],
-    "user_image": SEEN,
-    "warnings": [],
+    "user_image": {"entities": [FACE], "best_angle": 0},
+    "face_quality": 71.8,
+    "face_luminance": 46.02,
+    "warnings": [{"risk": "LIVENESS_FACE_ATTACK", "log_type": "error"}],
 }
 
 
@@ -85,7 +78,7 @@ def put_into(number, status):
 
 
 def added(service, result, owner="mock", **more):
-    """A step that leaves a session as an endpoint of its own would."""
+    """A step that leaves a session as its endpoint would."""
 
     def step(engine):
         world = engine.world
@@ -143,9 +136,9 @@ def later(seconds):
 SAVED = (
     match(picture(score=55), vendor_data="emp-0042", metadata='{"gate":"north"}'),
     liveness(picture(score=12, faces=2), vendor_data="emp-0043"),
-    added("AGE_ESTIMATION", AGE),
-    added("FACE_SEARCH", SEARCH),
-    added("FACE_MATCH", {**AGE, "status": "Approved"}, owner="another", pictures={}),
+    added("PASSIVE_LIVENESS", CHECK),
+    added("PASSIVE_LIVENESS", {**CHECK, "status": "Approved", "warnings": []}),
+    added("FACE_MATCH", {**CHECK, "status": "Approved"}, owner="another", pictures={}),
 )
 FILTERS = (
     "session_kind=all",

@@ -4,9 +4,9 @@ Its answers mean what Didit's documents of three editions say (early 2026, July 
 2026); which one the vendor speaks is not asked and need not be known.
 
 The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
-(calls about faces), `client` (free calls of an account), `lookups` (search and age), `records`
-(what an account answers), `arguments`, `destinations`, `account`, `reconcile`. `backend` needs
-`wire` alone, and `webhooks` are beside them.
+(calls about faces), `client` (calls of an account), `records` (what an account answers),
+`arguments`, `destinations`, `account`, `reconcile`. `backend` needs `wire` alone, and `webhooks`
+are beside them.
 """
 
 from typing import TYPE_CHECKING
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
         SessionType,
     )
     from .backend import DiditBackend
-    from .lookups import (
-        AgeDecision,
-        AgeResult,
-        FoundFace,
-        SearchDecision,
-        SearchMode,
-        SearchResult,
-    )
     from .webhooks import (
         MemoryReplayStore,
         Refusal,
@@ -44,26 +36,19 @@ if TYPE_CHECKING:
         WebhookRefused,
         verify_webhook,
     )
-    from .words import LIVENESS_SCALE, MATCH_SCALE, SEARCH_SCALE
+    from .words import LIVENESS_SCALE, MATCH_SCALE
 
 __all__ = [
     "LIVENESS_SCALE",
     "MATCH_SCALE",
-    "SEARCH_SCALE",
-    "AgeDecision",
-    "AgeResult",
     "ApiService",
     "DestinationNotFound",
     "DiditAccount",
     "DiditBackend",
-    "FoundFace",
     "MemoryReplayStore",
     "Node",
     "Refusal",
     "ReplayStore",
-    "SearchDecision",
-    "SearchMode",
-    "SearchResult",
     "SessionDecision",
     "SessionKind",
     "SessionNotFound",
@@ -82,12 +67,11 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "backend": "DiditBackend",
-        "words": "LIVENESS_SCALE MATCH_SCALE SEARCH_SCALE",
+        "words": "LIVENESS_SCALE MATCH_SCALE",
         "account": (
             "ApiService DestinationNotFound DiditAccount Node SessionDecision SessionKind "
             "SessionNotFound SessionStatus SessionType"
         ),
-        "lookups": "AgeDecision AgeResult FoundFace SearchDecision SearchMode SearchResult",
         "webhooks": (
             "MemoryReplayStore Refusal ReplayStore SignatureVariant SqlReplayStore WebhookEvent "
             "WebhookRefused verify_webhook"

@@ -1,4 +1,4 @@
-"""What surrounds a face match at Didit, and what else can be asked about a face: `DiditAccount`.
+"""What surrounds a face match at Didit: `DiditAccount`.
 
 ::
 
@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -27,15 +27,9 @@ from facematch_core import (
     CallRecord,
     Clock,
     ConfigurationError,
-    Image,
-    InvalidImage,
     InvalidRequest,
     RateLimited,
-    Retention,
     Secret,
-    Threshold,
-    ThresholdRule,
-    ThresholdSource,
     VendorError,
 )
 from facematch_core.http import HttpBackend, HttpClient
@@ -53,7 +47,6 @@ from .client import (
     pages,
 )
 from .destinations import Destinations
-from .lookups import AgeCall, AgeResult, Lookups, SearchCall, SearchMode, SearchResult
 from .records import (
     NEW_STATUSES,
     STATUS_WORDS,
@@ -75,11 +68,7 @@ from .records import (
     WebhookDestination,
     session_decision,
 )
-from .words import DEFAULT_MINIMUM_AGE, DEFAULT_THRESHOLD, HOST, read_record
-
-if TYPE_CHECKING:
-    from facematch_core import Picture
-    from facematch_core.resilience import Budget
+from .words import HOST, read_record
 
 __all__ = [
     "ApiService",
@@ -118,11 +107,10 @@ JUST_KEPT_PAUSES_S = (0.5, 1.5)
 
 @attrs.frozen(kw_only=True, eq=False)
 class DiditAccount(wire.Connection):
-    """An account at Didit: registration, credit, kept sessions, webhooks; face search and age.
+    """An account at Didit: registration, credit, kept sessions, webhooks.
 
-    `search_faces` and `estimate_age` cost a credit each; the other calls have no price. None is
-    repeated by itself, but for reading where that is said. Safe to share between threads; not to be
-    pickled; a context manager.
+    No call has a price. None is repeated by itself, but for reading where that is said. Safe to
+    share between threads; not to be pickled; a context manager.
 
     Every call raises, of `facematch_core.errors`: `AuthenticationFailed` (401, 403),
     `RequestRejected` (with Didit's words by field; `SessionNotFound` for a session's 404),
@@ -136,15 +124,10 @@ class DiditAccount(wire.Connection):
         base_url: Where to ask.
         auth_url: Where to register; None for Didit's own host beside Didit's own `base_url`, else
             for ``/auth/v2`` below `base_url`.
-        allow_base_url: Whether another host than Didit's and this machine may receive key and
-            faces.
-        allow_insecure: Whether they may travel without TLS beyond this machine.
+        allow_base_url: Whether another host than Didit's and this machine may receive the key.
+        allow_insecure: Whether it may travel without TLS beyond this machine.
         environment: What kind of key it is, as for `DiditBackend`; sessions say it themselves.
-        connect_timeout_s, read_timeout_s: Longest waits, above 0. Their sum bounds each free call.
-        keep_demographics: Keep Didit's guesses of age, gender and race of the faces in the results
-            of `search_faces` and `estimate_age`.
-        budget: What `search_faces` and `estimate_age` may cost; None for no limit. It may be that
-            of a verifier: both then count together. `close` leaves it open.
+        connect_timeout_s, read_timeout_s: Longest waits, above 0. Their sum bounds each call.
         clock: Time, for waiting; None for the machine's.
         client: What sends, instead of one of its own: time-outs and clock are then its, and
             `close` leaves it open.
@@ -154,8 +137,6 @@ class DiditAccount(wire.Connection):
     """
 
     auth_url: str | None = None
-    keep_demographics: bool = attrs.field(default=False, validator=wire.flag)
-    budget: Budget | None = attrs.field(default=None, repr=False)
     clock: Clock | None = attrs.field(default=None, repr=False)
     _given: HttpClient | None = attrs.field(default=None, alias="client", repr=False)
     client: HttpClient = attrs.field(init=False, repr=False)
@@ -191,14 +172,7 @@ class DiditAccount(wire.Connection):
         raise ConfigurationError(problem)
 
     @classmethod
-    def of(
-        cls,
-        backend: HttpBackend,
-        *,
-        auth_url: str | None = None,
-        keep_demographics: bool = False,
-        budget: Budget | None = None,
-    ) -> Self:
+    def of(cls, backend: HttpBackend, *, auth_url: str | None = None) -> Self:
         """The account of a `DiditBackend`'s key, with its settings and over its connections.
 
         For a profile: ``DiditAccount.of(verifier.backend)``, of what `open_verifier` gives.
@@ -210,13 +184,7 @@ class DiditAccount(wire.Connection):
             raise ConfigurationError(
                 f"DiditAccount.of takes a DiditBackend, not {type(backend).__name__}."
             )
-        return cls(
-            **backend.settings(),
-            auth_url=auth_url,
-            keep_demographics=keep_demographics,
-            budget=budget,
-            client=backend.client,
-        )
+        return cls(**backend.settings(), auth_url=auth_url, client=backend.client)
 
     def within(self, seconds: float) -> Self:
         """The same account over the same connections, all of whose calls end in so many seconds.
@@ -245,116 +213,6 @@ class DiditAccount(wire.Connection):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A DiditAccount cannot be pickled: open one in each process.")
-
-    # --- face search and age ---
-
-    def search_faces(
-        self,
-        probe: Picture,
-        *,
-        mode: SearchMode = SearchMode.MOST_SIMILAR,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        deadline_s: float | None = None,
-    ) -> SearchResult:
-        """Look for faces like the probe's among those that Didit keeps for this account.
-
-        It compares one face with many people, who may not know of it. In many countries that needs
-        a legal ground of its own. Each answer 200 costs one credit; a picture without a face is
-        refused, which is free, and `INCONCLUSIVE`.
-
-        Args:
-            probe: A picture, as for `FaceVerifier.verify`; shrunk or converted if need be.
-            mode: Which faces are searched.
-            rotate: Try the four quarter turns.
-            retention: What Didit is asked to keep.
-            caller_ref: Your own reference, up to 255 characters, sent to Didit.
-            metadata: Your own JSON object, sent to Didit.
-            deadline_s: Seconds for the whole call, above 0; None for the time-outs alone.
-
-        There is no threshold: how alike a face must be to be found is Didit's secret, so look at
-        `FoundFace.score`.
-
-        Raises:
-            InvalidImage: it cannot be used; nothing was sent.
-            BudgetExceeded: there is no room for it in `budget`; nothing was sent.
-            Unsupported: Didit does not take this `caller_ref`; nothing was sent.
-            OutcomeUnknown: the request has left and no usable answer came: it may have been
-                charged. Never repeated by itself, and Didit's records of such a call are not
-                documented: `reconcilable` is False.
-            EnvironmentMismatch: the answer is of another environment than the one that is set;
-                `result` holds it.
-            VendorError: no result; `billing` says whether it was charged.
-        """
-        image = _loaded(probe)
-        del probe
-        call = SearchCall(
-            probe=image,
-            mode=given.a_word("mode", mode, SearchMode),
-            **_options(rotate, retention, caller_ref, metadata, deadline_s),
-        )
-        return self._lookups().made(call, SearchResult)
-
-    def estimate_age(
-        self,
-        probe: Picture,
-        *,
-        minimum_age: int | None = None,
-        threshold: float | Threshold | None = None,
-        review_threshold: float | Threshold | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        deadline_s: float | None = None,
-    ) -> AgeResult:
-        """Estimate how old the person in one picture looks, if it shows a live face.
-
-        An estimate errs by years, and more for some groups of people than for others: it can let
-        the clearly older through, and is no proof of age. Each answer 200 costs one credit.
-
-        Args:
-            probe: A picture, as for `FaceVerifier.verify`; shrunk or converted if need be.
-            minimum_age: Whole years, 0-100: somebody of that estimated age is old enough, below it
-                too young. None for Didit's default, 18; 0 for an age without a verdict on it.
-            threshold: Above which liveness score, 0-100, a face is live; None for Didit's default,
-                30.
-            review_threshold: Up to which liveness score, above `threshold`, a pass becomes REVIEW;
-                None for no review.
-            rotate, retention, caller_ref, metadata, deadline_s: As for `search_faces`.
-
-        Raises:
-            FaceMatchError: as of `search_faces`.
-
-        Warns:
-            ScaleWarning: a threshold above 0 and up to 1, where 0-100 is meant.
-        """
-        image = _loaded(probe)
-        del probe
-        limit, review = _thresholds(
-            given.a_threshold("threshold", threshold),
-            given.a_threshold("review_threshold", review_threshold),
-        )
-        years = DEFAULT_MINIMUM_AGE if minimum_age is None else minimum_age
-        call = AgeCall(
-            probe=image,
-            threshold=limit,
-            review_threshold=review,
-            minimum_age=given.whole("minimum_age", years, "whole years from 0 to 100", 0, 100),
-            **_options(rotate, retention, caller_ref, metadata, deadline_s),
-        )
-        return self._lookups().made(call, AgeResult)
-
-    def _lookups(self) -> Lookups:
-        self._api.key()
-        return Lookups(
-            **self.settings(),
-            account=self._api,
-            budget=self.budget,
-            keep_demographics=self.keep_demographics,
-        )
 
     # --- opening an account ---
 
@@ -724,42 +582,6 @@ class DiditAccount(wire.Connection):
 
 
 # Arguments into requests.
-
-
-def _loaded(probe: object) -> Image:
-    try:
-        return Image.of(probe)
-    except InvalidImage as error:
-        refused = error.of("probe")
-    # Outside the except block: the first error's frames hold the picture. So does this one's.
-    del probe
-    raise refused
-
-
-def _options(
-    rotate: object, retention: object, caller_ref: object, metadata: object, deadline_s: object
-) -> dict[str, Any]:
-    """The options that both paid calls have, valid."""
-    return {
-        "rotate": given.a_flag("rotate", rotate),
-        "retention": given.a_word("retention", retention, Retention),
-        "caller_ref": given.a_caller_ref(caller_ref),
-        "metadata": given.metadata(metadata),
-        "deadline_s": given.a_deadline(deadline_s),
-    }
-
-
-def _thresholds(asked: float | None, review: float | None) -> tuple[Threshold, Threshold | None]:
-    source = ThresholdSource.DEFAULT if asked is None else ThresholdSource.CALLER
-    value = DEFAULT_THRESHOLD if asked is None else asked
-    limit = Threshold(value, ThresholdRule.ABOVE, source)
-    if review is None:
-        return limit, None
-    if review <= value:
-        raise InvalidRequest(
-            f"review_threshold must be above threshold ({value:g}), not at {review:g}."
-        )
-    return limit, Threshold(review, ThresholdRule.ABOVE, ThresholdSource.CALLER)
 
 
 def _registering(name: str, advice: str, *, email: str, **secrets: object) -> AccountRequest:

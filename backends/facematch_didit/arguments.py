@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import json
-import math
 import re
 import uuid
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
-from facematch_core import InvalidRequest, ScaleWarning, Secret, Threshold
-from facematch_core.backend import CALL_ID_KEY, without_private
+from facematch_core import InvalidRequest, Secret
 
 from .records import STATUS_WORDS, ApiService, SessionKind, SessionStatus, SessionType
 
@@ -91,24 +87,18 @@ def a_word(name: str, value: object, kind: type[W]) -> W:
     raise InvalidRequest(f"{name} must be a {kind.__name__}: {', '.join(kind)}.")
 
 
-def whole(name: str, value: object, words: str, least: int, most: float = math.inf) -> int:
-    """A whole number between two others; `words` says so."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+def whole(name: str, value: object, words: str, least: int) -> int:
+    """A whole number of at least `least`; `words` says so."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidRequest(f"{name} must be {words}.")
     return value
 
 
-def number(name: str, value: object, words: str, fits: Callable[[float], bool]) -> float:
-    """A number that fits, which `words` describe; NaN fits nowhere."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not fits(value):
-        raise InvalidRequest(f"{name} must be {words}.")
-    return float(value)
-
-
 def seconds(name: str, value: object, *, least: float) -> float:
-    """A finite number of seconds of at least `least`."""
-    words = f"a number of seconds of at least {least:g}"
-    return number(name, value, words, lambda found: least <= found < 1e300)
+    """A finite number of seconds of at least `least`; NaN is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < 1e300:
+        raise InvalidRequest(f"{name} must be a number of seconds of at least {least:g}.")
+    return float(value)
 
 
 def several(name: str, values: object, things: str) -> list[Any]:
@@ -145,69 +135,6 @@ def dollars(amount: object) -> int | float:
     if Decimal(repr(number)) != exact:
         raise InvalidRequest("amount has more digits than a payment can have.")
     return int(exact) if exact == exact.to_integral_value() else number
-
-
-# Options of a search and of an estimation of age: as those of a comparison.
-
-
-def a_threshold(name: str, value: Any) -> float | None:
-    """A threshold on a scale from 0 to 100, or None; a fraction is warned of, as everywhere."""
-    if value is None:
-        return None
-    given = value.value if isinstance(value, Threshold) else value
-    found = number(name, given, "a number from 0 to 100", lambda found: 0 <= found <= 100)
-    if 0 < found <= 1 and not isinstance(value, Threshold):
-        warnings.warn(
-            f"{name}={found:g} lies on a scale from 0 to 100, so nearly everybody passes: did you "
-            f"mean {found * 100:g}? Write Threshold({found:g}) if not.",
-            ScaleWarning,
-            stacklevel=3,
-        )
-    return found
-
-
-def a_deadline(value: object) -> float | None:
-    """A number of seconds above 0, or None."""
-    if value is None:
-        return None
-    return number("deadline_s", value, "a number of seconds above 0", lambda found: 0 < found < 1e9)
-
-
-def a_caller_ref(value: object) -> str | None:
-    """A text that is not empty and can be sent, or None."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value:
-        raise InvalidRequest("caller_ref must be text that is not empty: leave it out otherwise.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest("caller_ref must be text that can be written as UTF-8.") from None
-    return value
-
-
-def metadata(value: object) -> dict[str, Any] | None:
-    """A JSON object of the caller's, as a copy; or None."""
-    if value is None:
-        return None
-    try:
-        copy = json.loads(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
-    except (TypeError, ValueError, RecursionError):
-        copy = None
-    # Keys that JSON turns into text (1, None, True) would come back as something else.
-    if not isinstance(copy, dict) or copy != value:
-        raise InvalidRequest(
-            "metadata must be a dictionary of JSON values with text keys; no bytes, no NaN, no "
-            "objects."
-        )
-    if without_private(copy, demographic_keys=()) != copy:
-        raise InvalidRequest("metadata is nested too deeply: keep it within 64 levels.")
-    if CALL_ID_KEY in copy:
-        raise InvalidRequest(
-            f"metadata has an entry {CALL_ID_KEY}, under which a kept call carries our own id of "
-            "it: give yours another name."
-        )
-    return copy
 
 
 # Fields of a request, and the filters of the list of sessions.

@@ -44,7 +44,7 @@ class DiditBackend(wire.Connection, HttpBackend):
     result and our id of the call (in the metadata, under ``facematch_attempt_id``), and a liveness
     check also enrols the face in the account's index. Every liveness check is compared with the
     account's blocklist and earlier faces, kept or not; faces of the same `caller_ref` are left out
-    of that. Searching that index, and estimating an age, are calls of `DiditAccount`.
+    of that.
 
     Args:
         api_key: The application's key. May come from ``DIDIT_API_KEY``.
@@ -114,12 +114,8 @@ class DiditBackend(wire.Connection, HttpBackend):
         )
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Whether Didit's records can show it later: if it was asked to keep the call, and does.
-
-        Only of the operations whose record is documented: a match and a liveness check.
-        """
-        kept = call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
-        return kept and call.operation in _OPERATIONS
+        """Whether Didit's records can show it later: if it was asked to keep the call, and does."""
+        return call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
 
     def reconcile(self, call: CallRecord, *, deadline_s: float | None = None) -> Reconciliation:
         """Look for a kept call in Didit's sessions; `FaceVerifier.reconcile` says what it answers.

@@ -1,9 +1,8 @@
 """How an account asks: one call as data, sending it, what each answer means, and lists in pages.
 
-Two kinds of calls are free. One only reads: nothing is charged for asking, so without an answer it
+There are two kinds of calls. One only reads: nothing is charged for asking, so without an answer it
 may simply be asked again. The other changes something: without an answer it is not known whether it
-did, and the sentence says what to look at. (The paid calls, a search and an estimation of age, are
-in `lookups`: for them hold the rules of a comparison.)
+did, and the sentence says what to look at.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class DestinationNotFound(RequestRejected, LookupError):
 
 @attrs.frozen(kw_only=True)
 class AccountRequest:
-    """One free call.
+    """One call of an account.
 
     Attributes:
         method: In capitals.
@@ -106,14 +105,14 @@ class AccountRequest:
 
 @attrs.frozen(kw_only=True, eq=False)
 class AccountClient:
-    """Sends the free calls of an account, and reads their answers.
+    """Sends the calls of an account, and reads their answers.
 
     Attributes:
         base_url, auth_url: The two hosts, without a slash at the end.
         api_key: None for an account that is only being opened.
         environment: As declared; None if nobody says.
         http: What sends.
-        deadline_s: Longest time of one free call, dribbling answers included.
+        deadline_s: Longest time of one call, dribbling answers included.
         within_s, ends_at: Longest time of all calls together, and the moment, on the client's
             monotonic clock, at which that is over; None for no end.
     """
@@ -132,7 +131,7 @@ class AccountClient:
         ends_at = self.http.clock.monotonic() + within_s
         return attrs.evolve(self, within_s=within_s, ends_at=ends_at)
 
-    def key(self) -> Secret:
+    def _key(self) -> Secret:
         """The application's key; `ConfigurationError` if there is none."""
         if self.api_key is None:
             raise ConfigurationError(
@@ -141,7 +140,7 @@ class AccountClient:
             )
         return self.api_key
 
-    def check_environment(self, base_url: str) -> None:
+    def _check_environment(self, base_url: str) -> None:
         """Refuse to ask Didit itself where only a mock may answer."""
         host = urlsplit(base_url).hostname
         if self.environment is not Environment.MOCK or host not in (HOST, AUTH_HOST):
@@ -154,7 +153,7 @@ class AccountClient:
                 billing=Billing(Charged.NO, "nothing was sent"),
             )
 
-    def left_s(self) -> float | None:
+    def _left_s(self) -> float | None:
         """Seconds that are left of `within_s`; None if that has no end.
 
         Raises:
@@ -215,7 +214,7 @@ class AccountClient:
     def _outcome(self, request: AccountRequest) -> HttpReply | BaseException:
         """The answer 2xx that is Didit's own, or the error to raise, which holds no frames."""
         try:
-            left_s = self.left_s()
+            left_s = self._left_s()
             deadline_s = self.deadline_s if left_s is None else min(left_s, self.deadline_s)
             reply = self.http.send(self._encoded(request), backend=NAME, deadline_s=deadline_s)
         except VendorError as error:
@@ -253,7 +252,7 @@ class AccountClient:
 
     def _encoded(self, request: AccountRequest) -> HttpRequest:
         base_url = self.auth_url if request.registers else self.base_url
-        self.check_environment(base_url)
+        self._check_environment(base_url)
         body = {
             name: value.reveal() if isinstance(value, Secret) else value
             for name, value in (request.json or {}).items()
@@ -261,7 +260,7 @@ class AccountClient:
         return HttpRequest(
             method=request.method,
             url=base_url + request.path,
-            headers={} if request.registers else {"x-api-key": self.key()},
+            headers={} if request.registers else {"x-api-key": self._key()},
             params=request.params,
             json=None if request.json is None else body,
             masked=tuple(v for v in (request.json or {}).values() if isinstance(v, Secret)),
@@ -313,7 +312,7 @@ _GAVE_UP = frozenset({408, 460, 499})
 def meaning(  # noqa: PLR0911 - a ladder
     request: AccountRequest, status: int, form: Form, shape: BodyShape
 ) -> ErrorRow:
-    """What an answer other than 2xx means for a free call.
+    """What an answer other than 2xx means for a call of an account.
 
     `VendorError` itself stands for "not known": its sentence still lacks the advice.
     """
@@ -341,7 +340,7 @@ def meaning(  # noqa: PLR0911 - a ladder
 
 
 def _unanswered(error: VendorError, request: AccountRequest) -> VendorError:
-    """What a failure of the client means for a free call."""
+    """What a failure of the client means for a call of an account."""
     if isinstance(error, UnexpectedResponse):
         what = error.message.partition(" It counts as charged")[0]
         return _like(error, UnexpectedResponse, what, request)

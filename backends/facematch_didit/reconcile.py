@@ -60,12 +60,6 @@ def reconcile(
     account = DiditAccount.of(backend)
     if account.environment is Environment.SANDBOX:
         return _cannot(call, "Didit keeps nothing of a call with a sandbox key.")
-    if call.operation not in _SERVICES:
-        return _cannot(
-            call,
-            f"How the answer to a call of {call.operation} appears in Didit's records is not "
-            "documented: look for the id of the call in Didit's console.",
-        )
     account = account.within(DEADLINE_S if deadline_s is None else deadline_s)
     window = window_of(call, account.connect_timeout_s + account.read_timeout_s)
     search = _Search(account, call, window)

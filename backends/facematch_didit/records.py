@@ -29,7 +29,6 @@ from facematch_core import (
     InvalidRequest,
     LivenessResult,
     MatchResult,
-    Operation,
     ResultWarning,
     Secret,
     Severity,
@@ -39,13 +38,11 @@ from facematch_core import (
 from facematch_core.backend import CALL_ID_KEY, without_private
 from facematch_core.http import HttpReply
 
-from . import lookups, wire
-from .lookups import AgeResult
+from . import wire
 from .wire import D, Verdicts
 from .words import (
     APPROVED,
     CHARGED,
-    CHARGED_LOOKUP,
     DECLINED,
     LIVENESS_SCALE,
     MATCH_SCALE,
@@ -426,7 +423,7 @@ class Media:
 
 
 #: What a session can have of a call.
-SessionResult = MatchResult | LivenessResult | AgeResult
+SessionResult = MatchResult | LivenessResult
 
 
 @attrs.frozen(kw_only=True)
@@ -444,10 +441,9 @@ class SessionDecision:
     Attributes:
         session_id, session_number: Its two names; the number is None if not given.
         status, vendor_status: Its status, in our word and in Didit's.
-        results: Face matches, then liveness checks and estimations of age, each with the verdict
-            that Didit gave to the call. What a decision does not have is None: threshold, faces and
-            time needed, and the minimum age, so that nobody is old enough by it. A face search
-            lets nobody in.
+        results: Face matches, then liveness checks, each with the verdict that Didit gave to the
+            call. What a decision does not have is None: threshold, faces and time needed. A session
+            of another kind (a face search, an estimation of age) has none: look at `raw`.
         media: Addresses of pictures; empty if Didit gives none (a key may lack the right).
         reviews: Notes of people and programs, as given.
         features: Didit's words for what was done.
@@ -488,11 +484,6 @@ class SessionDecision:
         return tuple(result for result in self.results if isinstance(result, LivenessResult))
 
     @property
-    def age_estimations(self) -> tuple[AgeResult, ...]:
-        """The estimations of age among `results`."""
-        return tuple(result for result in self.results if isinstance(result, AgeResult))
-
-    @property
     def is_open(self) -> bool:
         """Whether somebody is still to do something: False if the status is an unknown word."""
         return self.status in OPEN
@@ -514,20 +505,7 @@ class SessionDecision:
                 f"The session {self.session_id} does not carry the id of this call: it is the "
                 "record of another call."
             )
-        return attrs.evolve(self, results=tuple(_judged(result, call) for result in self.results))
-
-
-def _judged(result: SessionResult, call: CallRecord) -> SessionResult:
-    if call.operation in (Operation.MATCH, Operation.LIVENESS):
-        return judge(result, call)
-    if not isinstance(result, AgeResult) or call.operation is not Operation.AGE:
-        raise InvalidRequest(
-            f"The record has a {type(result).__name__}, which answers no call of {call.operation}: "
-            "it is another call's."
-        )
-    # The record does not have the minimum age, so that nobody is old enough by it.
-    result = attrs.evolve(result, threshold=result.threshold or call.threshold)
-    return lookups.judge(result, review_threshold=call.review_threshold)
+        return attrs.evolve(self, results=tuple(judge(result, call) for result in self.results))
 
 
 _MATCHES, _CHECKS = "face_matches", "liveness_checks"
@@ -552,7 +530,6 @@ _KEPT = (
 
 #: Whether the call behind a session was charged, and how we know.
 _KEPT_CALL = Billing(Charged.YES, CHARGED)
-_KEPT_LOOKUP = Billing(Charged.YES, CHARGED_LOOKUP)
 _IN_SANDBOX = Billing(
     Charged.NO,
     "no billing in the sandbox (Didit API reference, Face Match, June 2026); so the session says",
@@ -620,7 +597,7 @@ def _results(
     session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], *, sandbox: bool
 ) -> Iterator[SessionResult]:
     """Each comparison, then each check, in the order of the decision."""
-    named, metadata = frozenset(session.features), session.metadata or {}
+    metadata = session.metadata or {}
     # A kept call carries our id beside the caller's own entries.
     call_id = metadata.get(CALL_ID_KEY)
     of_all: dict[str, Any] = {
@@ -635,26 +612,26 @@ def _results(
         "environment": session.environment,
     }
     bill = _IN_SANDBOX if sandbox else _IN_WORKFLOW if session.workflow_id else None
-    # A search or an estimation of age says nothing about the person before the camera.
-    lookup = bool(named & {"AGE_ESTIMATION", "FACE_SEARCH"})
-
-    for block in blocks[_MATCHES]:
+    for block in blocks[_MATCHES] if _has("FACE_MATCH", session) else ():
         fields = wire.verdict(wire.MATCH, block, MATCH_SCALE, {})
-        foreign = lookup and "FACE_MATCH" not in named
-        fields = _counted(wire.MATCH, block, fields, session.status, foreign=foreign)
+        fields = _counted(wire.MATCH, block, fields, session.status)
         yield MatchResult(**fields, **of_all, billing=bill or _KEPT_CALL)
-    for block in blocks[_CHECKS]:
-        # The block of a check is also that of an estimation of age, and only the features say.
-        if "AGE_ESTIMATION" in named and "LIVENESS" not in named:
-            fields = lookups.age_verdict(block, {}, asked=False)
-            fields = _counted(lookups.ESTIMATE, block, fields, session.status)
-            yield AgeResult(**fields, **of_all, billing=bill or _KEPT_LOOKUP)
-            continue
+    for block in blocks[_CHECKS] if _has("LIVENESS", session) else ():
         fields = wire.verdict(wire.LIVENESS, block, LIVENESS_SCALE, {})
-        foreign = lookup and "LIVENESS" not in named
-        fields = _counted(wire.LIVENESS, block, fields, session.status, foreign=foreign)
+        fields = _counted(wire.LIVENESS, block, fields, session.status)
         fields |= wire.of_liveness(block)
         yield LivenessResult(**fields, **of_all, billing=bill or _KEPT_CALL)
+
+
+#: Features of calls that check no person, and whose block is that of a match or a check all the
+#: same: only the features of the session say which it is.
+_OTHER_CALLS = frozenset({"AGE_ESTIMATION", "FACE_SEARCH"})
+
+
+def _has(feature: str, session: SessionDecision) -> bool:
+    """Whether a block of this feature is what it seems to be."""
+    named = frozenset(session.features)
+    return feature in named or not named & _OTHER_CALLS
 
 
 def _counted(
@@ -662,19 +639,15 @@ def _counted(
     block: dict[str, Any],
     fields: dict[str, Any],
     session: SessionStatus,
-    *,
-    foreign: bool = False,
 ) -> dict[str, Any]:
-    """The fields of a block's result, as far as the session and its features let a pass stand."""
+    """The fields of a block's result, as far as the session lets a pass stand."""
     decision = standing(verdicts, fields["decision"], feature=block["status"], session=session)
-    problem = ""
-    if decision is verdicts.passed and foreign:
-        decision, problem = verdicts.review, "is that of a search or of an estimation of age"
-    elif decision is verdicts.review and fields["decision"] is verdicts.passed:
-        problem = "that it belongs to is not approved"
     warnings: tuple[ResultWarning, ...] = fields["warnings"]
-    if problem:
-        text = f"It passed, but the session {problem}, so the pass does not count."
+    if decision is verdicts.review and fields["decision"] is verdicts.passed:
+        text = (
+            "It passed, but the session that it belongs to is not approved, so the pass does not "
+            "count."
+        )
         warning = ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
         warnings = (*warnings, warning)
     return {**fields, "decision": decision, "warnings": warnings, "raw": _shown(block)}
@@ -702,8 +675,8 @@ def standing(verdicts: Verdicts[D], decision: D, *, feature: str, session: Sessi
 
 # What may be shown of a body: no picture's address, no guess about a person.
 
-#: Keys of a session that lead to pictures or to the session itself. A saved face search has a
-#: storage path, which is no address by its form.
+#: Keys of a session that lead to pictures or to the session itself, also as a storage path, which
+#: is no address by its form.
 _ADDRESSES = MEDIA_KEYS | {"portrait_image", "session_url", "callback"}
 
 #: Guesses about the person, and what other sessions say of theirs.

@@ -191,22 +191,22 @@ MAX_CALLER_REF = 255
 
 
 def match_request(call: MatchCall, *, base_url: str, api_key: Secret) -> HttpRequest:
-    """The form of a face match; the errors are those of `face_request`."""
-    own = {"face_match_score_decline_threshold": threshold_text(call)}
-    request = face_request(call, "/v3/face-match/", own, base_url=base_url, api_key=api_key)
+    """The form of a face match; the errors are those of `_face_request`."""
+    own = {"face_match_score_decline_threshold": _threshold_text(call)}
+    request = _face_request(call, "/v3/face-match/", own, base_url=base_url, api_key=api_key)
     return attrs.evolve(request, files=[*request.files, picture("ref_image", call.reference)])
 
 
 def liveness_request(call: LivenessCall, *, base_url: str, api_key: Secret) -> HttpRequest:
-    """The form of a passive liveness check; the errors are those of `face_request`."""
-    own = {"face_liveness_score_decline_threshold": threshold_text(call)}
-    return face_request(call, "/v3/passive-liveness/", own, base_url=base_url, api_key=api_key)
+    """The form of a passive liveness check; the errors are those of `_face_request`."""
+    own = {"face_liveness_score_decline_threshold": _threshold_text(call)}
+    return _face_request(call, "/v3/passive-liveness/", own, base_url=base_url, api_key=api_key)
 
 
-def face_request(
+def _face_request(
     call: Call, path: str, own: Mapping[str, str], *, base_url: str, api_key: Secret
 ) -> HttpRequest:
-    """The form of any call about a face, with the probe.
+    """The form of either call, with the probe.
 
     Args:
         call: What is asked.
@@ -254,19 +254,19 @@ def face_request(
     )
 
 
-def threshold_of(call: Call) -> Threshold:
+def _threshold_of(call: Call) -> Threshold:
     """Where a pass of `call` begins: above the caller's value, or above Didit's own default."""
     if call.threshold is None or call.threshold.value is None:
         return Threshold(DEFAULT_THRESHOLD, ThresholdRule.ABOVE, ThresholdSource.DEFAULT)
     return call.threshold
 
 
-def threshold_text(call: Call) -> str:
+def _threshold_text(call: Call) -> str:
     """The threshold of `call` in a form: in full, and without a fraction if it is whole.
 
     Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
     """
-    value = threshold_of(call).value or 0.0
+    value = _threshold_of(call).value or 0.0
     return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
 
@@ -286,12 +286,12 @@ def match_result(call: MatchCall, body: object, declared: Environment | None) ->
     """
     answer = an_object(body, "the body")
     block = an_object(answer["face_match"], "face_match")
-    probe, reference = read_faces(block, "user_image"), read_faces(block, "ref_image")
+    probe, reference = _read_faces(block, "user_image"), _read_faces(block, "ref_image")
     return MatchResult(
         probe_faces=probe,
         reference_faces=reference,
         **verdict(MATCH, block, MATCH_SCALE, {"probe": probe, "reference": reference}),
-        **of_call(call, answer, declared),
+        **_of_call(call, answer, declared),
     )
 
 
@@ -301,12 +301,12 @@ def liveness_result(
     """The result in the body of a passive liveness check; otherwise as `match_result`."""
     answer = an_object(body, "the body")
     block = an_object(answer["liveness"], "liveness")
-    probe = read_faces(block, "user_image")
+    probe = _read_faces(block, "user_image")
     return LivenessResult(
         probe_faces=probe,
         **of_liveness(block),
         **verdict(LIVENESS, block, LIVENESS_SCALE, {"probe": probe}),
-        **of_call(call, answer, declared),
+        **_of_call(call, answer, declared),
     )
 
 
@@ -319,39 +319,29 @@ def of_liveness(block: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_call(
-    call: Call, answer: dict[str, Any], declared: Environment | None, ground: str = CHARGED
-) -> dict[str, Any]:
-    """The fields of a result that are about the call; `ground` says why it was charged."""
+def _of_call(call: Call, answer: dict[str, Any], declared: Environment | None) -> dict[str, Any]:
+    """The fields of a result that are about the call."""
     sandbox = declared is Environment.SANDBOX
     kept = call.retention is Retention.KEEP and not sandbox
     request_id = text_or_none(answer.get("request_id"), "request_id")
     return {
-        "threshold": threshold_of(call),
+        "threshold": _threshold_of(call),
         # The id of a call that was not kept leads nowhere: asking for it gives 404.
         "ids": Ids(call=call.call_id, vendor=request_id, session=request_id if kept else None),
         "created_at": time_or_none(answer.get("created_at"), "created_at"),
         "billing": Billing(
-            Charged.NO if sandbox else Charged.YES, FREE_IN_SANDBOX if sandbox else ground
+            Charged.NO if sandbox else Charged.YES, FREE_IN_SANDBOX if sandbox else CHARGED
         ),
-        "raw": shown(answer),
+        # The core takes demographics out, unless they are to be kept.
+        "raw": without_private(answer, demographic_keys=PERSONAL_KEYS, media_keys=MEDIA_KEYS),
     }
-
-
-def shown(answer: dict[str, Any]) -> dict[str, Any]:
-    """A body without addresses of pictures, and without names of people who were found."""
-    # The core takes demographics out, unless they are to be kept.
-    raw: dict[str, Any] = without_private(
-        answer, demographic_keys=PERSONAL_KEYS, media_keys=MEDIA_KEYS
-    )
-    return raw
 
 
 #: `best_angle`; null for a face that was looked for in vain.
 _ANGLES = (None, 0, 90, 180, 270)
 
 
-def read_faces(block: dict[str, Any], name: str) -> Faces:
+def _read_faces(block: dict[str, Any], name: str) -> Faces:
     """The faces that were found in the picture `name`; None if the answer does not say.
 
     Boxes are in pixels of the picture as Didit turned and shrunk it, whose size it does not say.
@@ -379,7 +369,7 @@ def _face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
         left, top, right, bottom = (a_number(edge, name) for edge in a_list(entity["bbox"], name))
         box = Box(left=left, top=top, right=right, bottom=bottom, unit="px")
     guesses = Demographics(
-        age=_guessed_age(entity.get("age"), name),
+        age=number_or_none(entity.get("age"), name),
         gender=text_or_none(entity.get("gender"), name),
         race=text_or_none(entity.get("race"), name),
     )
@@ -389,18 +379,6 @@ def _face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
         rotation=rotation,
         demographics=None if guesses == Demographics() else guesses,
     )
-
-
-def _guessed_age(value: object, name: str) -> float | None:
-    """Years. Early in 2026 a face search had them as text (Didit's skills, read 2026-11-20)."""
-    if not isinstance(value, str):
-        return number_or_none(value, name)
-    try:
-        years = float(value)
-    except ValueError:
-        # It is a guess that decides nothing: an odd form of it is not worth a paid answer.
-        return None
-    return years if math.isfinite(years) else None
 
 
 # Status, score and warnings into a decision. Didit decides: its status counts, and the score is
@@ -487,42 +465,30 @@ def verdict(
     Raises:
         ValueError, LookupError: it is not such a block.
     """
-    status, warnings, score = measured(block, scale, faces)
-    decision = decide(verdicts, status=status, scored=score is not None, warnings=warnings)
-    return {"decision": decision, **as_fields(block, status, warnings, score)}
-
-
-def measured(
-    block: dict[str, Any], scale: str, faces: Mapping[str, Faces]
-) -> tuple[str, tuple[ResultWarning, ...], Score | None]:
-    """Status, warnings and score of a block; the score is None without a face.
-
-    (Didit's is then null if it keeps the call, and else 0.)
-    """
     status = a_text(block["status"], "status")
-    warnings = warnings_of(block, faces)
-    value = percentage_or_none(block["score"], "score")
-    if value is None or any(warning.code is WarningCode.NO_FACE for warning in warnings):
-        return status, warnings, None
-    score = Score(value, scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
-    return status, warnings, score
-
-
-def as_fields(
-    block: dict[str, Any], status: str, warnings: tuple[ResultWarning, ...], score: Score | None
-) -> dict[str, Any]:
-    """What was measured as fields of a result, with a warning of ours for a pass without score."""
-    if status == APPROVED and block["score"] is None:
+    warnings = _warnings_of(block, faces)
+    value, score = percentage_or_none(block["score"], "score"), None
+    # Without a face Didit's score is null if it keeps the call, and else 0.
+    if value is not None and all(one.code is not WarningCode.NO_FACE for one in warnings):
+        score = Score(value, scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
+    decision = decide(verdicts, status=status, scored=score is not None, warnings=warnings)
+    if status == APPROVED and value is None:
         missing = ResultWarning(
             code=WarningCode.SCORE_UNAVAILABLE,
             severity=Severity.ERROR,
             text="Didit approved without a score.",
         )
         warnings = (*warnings, missing)
-    return {"score": score, "warnings": warnings, "backend": NAME, "vendor_status": status}
+    return {
+        "decision": decision,
+        "score": score,
+        "warnings": warnings,
+        "backend": NAME,
+        "vendor_status": status,
+    }
 
 
-def warnings_of(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[ResultWarning, ...]:
+def _warnings_of(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[ResultWarning, ...]:
     """Didit's warnings in their order, then ours about faces, if Didit has none about them."""
     found = [_warning(item) for item in a_list(block["warnings"], "warnings")]
     if all(warning.code is not WarningCode.MULTIPLE_FACES for warning in found):

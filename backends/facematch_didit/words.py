@@ -30,19 +30,13 @@ NAME = "didit"
 #: Where keys and faces go.
 HOST = "verification.didit.me"
 
-#: What the scores of the calls are called here. They do not compare with each other. An estimation
-#: of age has the liveness score of the same method, field and default as passive liveness.
+#: What the scores of the calls are called here. They do not compare with each other.
 MATCH_SCALE = "didit/face-match"
 LIVENESS_SCALE = "didit/passive-liveness"
-SEARCH_SCALE = "didit/face-search"
 
 #: Default of both calls, 0-100. Didit API reference, Face Match, June 2026; Didit OpenAPI,
 #: 2026-07-18, for passive liveness.
 DEFAULT_THRESHOLD = 30.0
-
-#: From which age somebody is old enough, in years, unless the caller says otherwise. Didit OpenAPI,
-#: 2026-07-18.
-DEFAULT_MINIMUM_AGE = 18
 
 #: The two statuses that the documents of July 2026 name. "In Review" (Didit face-match skill page,
 #: early 2026) and any other word mean that a person should look.
@@ -55,9 +49,6 @@ CHARGED = (
     "June 2026)"
 )
 
-#: The same of a face search and of an estimation of age. Didit OpenAPI, 2026-07-18.
-CHARGED_LOOKUP = "one credit for each answer 200, whatever it says (Didit OpenAPI, 2026-07-18)"
-
 #: Didit API reference, Face Match, June 2026: no billing with a sandbox key.
 FREE_IN_SANDBOX = (
     "sandbox keys are not billed (Didit API reference, Face Match, June 2026); that this is one is "
@@ -65,7 +56,7 @@ FREE_IN_SANDBOX = (
 )
 
 #: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18; the three about quality
-#: and light: Didit passive-liveness skill page, early 2026; age: Didit OpenAPI, 2026-07-18.
+#: and light: Didit passive-liveness skill page, early 2026.
 WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     {
         "LOW_FACE_MATCH_SIMILARITY": WarningCode.LOW_SIMILARITY,
@@ -82,8 +73,6 @@ WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
         "LOW_FACE_QUALITY": WarningCode.LOW_QUALITY,
         "LOW_FACE_LUMINANCE": WarningCode.TOO_DARK,
         "HIGH_FACE_LUMINANCE": WarningCode.TOO_BRIGHT,
-        "AGE_BELOW_MINIMUM": WarningCode.UNDERAGE,
-        "AGE_NOT_DETECTED": WarningCode.AGE_UNKNOWN,
     }
 )
 
@@ -97,8 +86,8 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     }
 )
 
-#: Keys whose text is an address of a picture or film, in Didit's records and in the answer to a
-#: face search (Didit OpenAPI, 2026-07-18).
+#: Keys whose text is an address of a picture or film, in Didit's records (Didit OpenAPI,
+#: 2026-07-18).
 MEDIA_KEYS = frozenset(
     {"source_image", "target_image", "reference_image", "video_url", "match_image_url"}
 )

@@ -63,7 +63,7 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
     from facematch_core.models import Operation, Retention
 
     return {
-        **{one.value: one in can.operations for one in (Operation.MATCH, Operation.LIVENESS)},
+        **{one.value: one in can.operations for one in Operation},
         "rotate": can.rotate,
         "keep": Retention.KEEP in can.retention,
         "threshold_rule": can.threshold_rule.value,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .faults import Fault, Kind, Stage
     from .journal import Entry, SentFile
     from .recognition.cards import Card, read_card
-    from .recognition.index import IndexedFace, Listing
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
     from .server import MockServer, Served
@@ -42,13 +41,11 @@ __all__ = [
     "Control",
     "Entry",
     "Fault",
-    "IndexedFace",
     "IssuedToken",
     "Key",
     "KeyKind",
     "Kind",
     "Known",
-    "Listing",
     "Mail",
     "Mailbox",
     "MockServer",
@@ -84,7 +81,6 @@ __getattr__, __dir__ = lazy_names(
         "faults": "Fault Kind Stage",
         "journal": "Entry SentFile",
         "recognition.cards": "Card read_card",
-        "recognition.index": "IndexedFace Listing",
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",
         "server": "MockServer Served",

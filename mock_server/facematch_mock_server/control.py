@@ -28,8 +28,8 @@ class Control:
 
     Faults, time, latency, journal and `reset` are those of all vendors of the server; everything
     else is this vendor's. What only some vendors have is an attribute, too, and `extensions` names
-    those of this one: `console`, `webhooks`, `faces`, `mailbox` and `payments` of Didit, `tokens`
-    and `answers` of Deepvue. What this vendor has not got is an AttributeError.
+    those of this one: `console`, `webhooks`, `mailbox` and `payments` of Didit, `tokens` and
+    `answers` of Deepvue. What this vendor has not got is an AttributeError.
 
     Args:
         world: The vendor's.
@@ -68,7 +68,6 @@ class Control:
         luminance: float | None = None,
         blocklist: Likeness | None = None,
         duplicate: Likeness | None = None,
-        age: float | Unset | None = UNSET,
         times: int | None = 1,
         digest: str | None = None,
         picture: bytes | None = None,
@@ -85,8 +84,6 @@ class Control:
             quality, luminance: Of a liveness check only: 0-100.
             blocklist, duplicate: Of a liveness check only: whether the vendor knows the face from
                 its blocklist or from another session, ``certain`` or ``possible``.
-            age: Of a liveness check only, for an age estimation: of the largest face, 0-120 years;
-                None: it cannot be known.
             times: For how many calls, from 1 on; None for all.
             digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
             picture: Instead: only calls with this picture, as it is or as the library sends it,
@@ -114,7 +111,6 @@ class Control:
             luminance=luminance,
             blocklist=blocklist,
             duplicate=duplicate,
-            age=age,
             times=times,
             digest=digest,
             picture=picture,
@@ -474,7 +470,6 @@ _OUTCOME = {
     "luminance": "number",
     "blocklist": "any",
     "duplicate": "any",
-    "age": "number",
     "times": "any",
     "digest": "any",
 }

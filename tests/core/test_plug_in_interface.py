@@ -46,18 +46,10 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 
 #: Data that a plug-in, its double or its tests make; other data they are only shown.
 MADE = (
-    *(
-        "AgeCall",
-        "AgeResult",
-        "CallRecord",
-        "Box",
-        "Capabilities",
-        "Demographics",
-        "SimulatorReply",
-    ),
-    *("ErrorRow", "Face", "FilePart", "FoundFace", "HttpReply", "HttpRequest", "ImageLimits"),
+    *("CallRecord", "Box", "Capabilities", "Demographics", "SimulatorReply"),
+    *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
     *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
-    *("Reconciliation", "ResultWarning", "Score", "SearchCall", "SearchResult", "Threshold"),
+    *("Reconciliation", "ResultWarning", "Score", "Threshold"),
 )
 
 #: What plug-ins derive from.

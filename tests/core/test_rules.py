@@ -92,6 +92,19 @@ def test_a_decision_follows_from_its_parts():
         fm.LiveMatchResult.from_dict({**document, "decision": "verified"})
 
 
+@pytest.mark.parametrize("decision", list(fm.LiveMatchDecision))
+def test_only_a_check_and_a_comparison_are_joined(decision):
+    """Words of both are equal as text, and neither result is taken for the other."""
+    check, comparison = liveness_result(), match_result()
+    for parts in (
+        {"liveness": comparison},
+        {"liveness": check, "match": check},
+        {"liveness": comparison, "match": check},
+    ):
+        with pytest.raises(ValueError, match="Only a LivenessResult"):
+            fm.LiveMatchResult(decision=decision, **parts)
+
+
 @pytest.mark.parametrize(
     ("live", "match"), list(itertools.product(fm.LivenessDecision, [None, *fm.Decision]))
 )

@@ -192,7 +192,6 @@ def test_every_switch_can_be_typed():
         "size_limit_bytes=9",
         "media_ttl_s=60",
         "start_credit=0.1",
-        "index_possible=70.5",
     )
     assert read_switches(kind, typed) == {
         "get_limit": None,
@@ -200,15 +199,11 @@ def test_every_switch_can_be_typed():
         "size_limit_bytes": 9,
         "media_ttl_s": 60,
         "start_credit": Decimal("0.1"),
-        "index_possible": 70.5,
     }
-    assert {number for _, number in kind.settings.values()} == {
-        "count",
-        "limit",
-        "seconds",
-        "amount",
-        "score",
-    }
+    other = vendor_named("deepvue")
+    assert read_switches(other, ["match_from=70.5"]) == {"match_from": 70.5}
+    known = {number for one in (kind, other) for _, number in one.settings.values()}
+    assert known == {"count", "limit", "seconds", "amount", "score"}
 
 
 @given(words=st.lists(st.text(max_size=8) | st.text(max_size=4).map("get_limit=".__add__)))

@@ -58,9 +58,6 @@ def test_a_profile_decides(made):
         found = recognizer.match(seen, seen, rotate=True)
         nothing = recognizer.match(b"one", seen, rotate=False)
         of_cards = recognizer.match(make_card("ada"), make_card("bob"), rotate=False)
-        assert recognizer.identify(seen, rotate=False).embedding is None
-        with pytest.raises(LookupError, match="only the engine local compares embeddings"):
-            recognizer.embedding_scores([], [])
         recognizer.set_outcome("match", score=3)
         assert recognizer.match(seen, seen, rotate=False).score == 3
     assert (found.by, found.score) == ("made", 77)

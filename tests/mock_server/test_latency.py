@@ -17,8 +17,6 @@ P1 = card_sheet()["p1"].data
 PATHS = {
     "match": "/v3/face-match/",
     "liveness": "/v3/passive-liveness/",
-    "age": "/v3/age-estimation/",
-    "search": "/v3/face-search/",
 }
 
 
@@ -108,8 +106,8 @@ def test_other_calls_leave_the_series_alone(waits):
     """What is not late takes nothing from it."""
     span = {"match": (0.8, 2.5)}
     alone = waits(latency=span).ask(*["match"] * 3)
-    between = waits(latency={**span, "age": 0})
-    assert between.ask("match", "liveness", "match", "age", "search", "match") == alone
+    between = waits(latency={**span, "liveness": 0})
+    assert between.ask("match", "liveness", "match", "liveness", "match") == alone
 
 
 def test_without_a_seed_each_server_has_its_own(waits):
@@ -174,10 +172,10 @@ def test_reset_brings_back_what_the_server_began_with(waits):
     one = waits(latency={"match": (1, 2)})
     first = one.ask("match", "match")
     one.mock.control.set_latency("match", 0)
-    one.mock.control.set_latency("age", 9)
+    one.mock.control.set_latency("liveness", 9)
     one.mock.control.reset()
     assert one.mock.control.latency() == {"match": (1.0, 2.0)}
-    assert one.ask("age", "match", "match") == first
+    assert one.ask("liveness", "match", "match") == first
 
 
 def test_two_vendors_have_one_list(waits):
@@ -186,8 +184,8 @@ def test_two_vendors_have_one_list(waits):
     assert one.ask("match") == [4]
     one.session.post(f"{URL}/v1/facematch", json={})
     assert one.seconds == [4, 4]
-    with pytest.raises(ValueError, match="no operation age here"):
-        one.mock.of("deepvue").control.set_latency("age", 1)
+    with pytest.raises(ValueError, match="no operation destinations here"):
+        one.mock.of("deepvue").control.set_latency("destinations", 1)
 
 
 # Over a socket

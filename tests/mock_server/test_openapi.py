@@ -120,12 +120,6 @@ def test_a_face_match_in_detail(whole):
     assert match["responses"]["403"]["content"]["application/json"]["example"] == {
         "detail": "You do not have permission to perform this action."
     }
-    search = whole["paths"]["/v3/face-search/"]["post"]["requestBody"]["content"]
-    assert search["multipart/form-data"]["schema"]["properties"]["search_type"] == {
-        "type": "string",
-        "enum": ["most_similar", "blocklisted_or_approved"],
-        "default": "most_similar",
-    }
     assert whole["tags"][0]["description"].startswith("Didit, edition 2026-07; ")
 
 

@@ -7,7 +7,7 @@ from mutation.mutants import mutants
 
 MODULES = {"didit": ("wire", "words"), "deepvue": ("wire",)}
 TESTS = {
-    "didit": ("reading", "wire", "verdicts", "request", "errors", "search", "age", "lookups"),
+    "didit": ("reading", "wire", "verdicts", "request", "errors"),
     "deepvue": ("wire", "verdicts", "errors", "expiry", "tokens", "wallet", "request", "login"),
 }
 

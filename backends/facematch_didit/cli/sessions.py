@@ -33,7 +33,6 @@ from facematch_didit.account import (
     SessionType,
 )
 from facematch_didit.arguments import an_id
-from facematch_didit.lookups import AgeResult
 
 from . import _common as common
 from ._common import NOTHING, Where, counted, document, iso, moment, opened, say, table
@@ -65,7 +64,7 @@ def _day(given: dt.datetime | None) -> dt.date | None:
     "--service",
     type=_words(ApiService),
     metavar="WORD",
-    help="Which call made it: face_match, passive_liveness, face_search, ...",
+    help="Which call made it: face_match, passive_liveness, ...",
 )
 @click.option("--from", "date_from", type=_DAY, metavar="DAY", help="First day, 2026-07-31, UTC.")
 @click.option("--to", "date_to", type=_DAY, metavar="DAY", help="Last day, included, UTC.")
@@ -136,8 +135,8 @@ def decision(
     """Show how a session stands, and the results of the calls in it.
 
     The exit code is 0 only if it is approved and every result in it is a pass; 1 if it is declined
-    or a result is not a pass; 3 if somebody is still to look, and for a search or an estimation of
-    age. No review threshold of yours is applied: Didit's records do not know it.
+    or a result is not a pass; 3 if somebody is still to look, and for a session without a result.
+    No review threshold of yours is applied: Didit's records do not know it.
     """
     with opened(Where(**where)) as account:
         if wait_s is None:
@@ -387,7 +386,7 @@ PASS, NO, LOOK = 0, 1, 3
 #: Status of a session to exit code; every other is LOOK.
 _STATUS_CODES = {SessionStatus.APPROVED: PASS, SessionStatus.DECLINED: NO}
 
-#: Decision of a result to exit code; every other is LOOK. No age and no search lets anybody in.
+#: Decision of a result to exit code; every other is LOOK.
 _RESULT_CODES = {"match": PASS, "live": PASS, "no_match": NO, "not_live": NO}
 
 _UNREAL = {
@@ -479,16 +478,11 @@ def _media_lines(media: Sequence[Media], *, shown: bool) -> Iterator[str]:
         yield f"pictures are kept: {names} (--show-media prints their addresses)"
 
 
-_WHAT = {MatchResult: "face match", LivenessResult: "liveness", AgeResult: "estimation of age"}
-
-
-def _result_lines(result: MatchResult | LivenessResult | AgeResult) -> Iterator[str]:
-    what = _WHAT[type(result)]
+def _result_lines(result: MatchResult | LivenessResult) -> Iterator[str]:
+    what = "face match" if isinstance(result, MatchResult) else "liveness"
     score = "no score" if result.score is None else f"score {result.score.value:.10g}"
     scale = "" if result.score is None else f" ({result.score.scale})"
     yield f"{what}: {result.decision.value.replace('_', ' ')}, {score}{scale}"
-    if isinstance(result, AgeResult) and result.age is not None:
-        yield f"  age: {result.age:.10g}, against an unknown minimum"
     for warning in result.warnings:
         yield f"  warning: {_warning(warning)}"
 

@@ -670,7 +670,7 @@ function panels({ limits, effects, bands, latency }) {
     field("review", "to a person", "check"), number("faces", "faces (liveness)", 10), field("attack", "an attack (liveness)", "check"),
     number("quality", "quality (liveness)", 100), number("luminance", "luminance (liveness)", 100),
     field("blocklist", "blocklist (liveness)", ["", "certain", "possible"]), field("duplicate", "duplicate (liveness)", ["", "certain", "possible"]),
-    number("age", "age (liveness)", 120), field("digest", "only this SHA-256"), ...times(),
+    field("digest", "only this SHA-256"), ...times(),
   ], "Set the outcome", ({ none, ...given }) => done(its("outcomes"), { ...counted(given), ...(none && { score: null }) }, "The outcome is set."));
 
   const stage = field("stage", "stage", Object.keys(about.faults)), kinds = field("kind", "kind", Object.values(about.faults)[0]);

@@ -33,7 +33,7 @@ def command() -> None:
     \b
     facematch cards make --person p1 --out p1.png
     facematch cards read p1.png
-    facematch cards sheet --out cards/              twenty ready cards and a table
+    facematch cards sheet --out cards/              nineteen ready cards and a table
     """
 
 
@@ -95,13 +95,13 @@ def read(file: Path, as_json: bool) -> int:
     return 0 if facts else _NO_CARD
 
 
-@command.command("sheet", short_help="Write twenty ready cards and a table of them.")
+@command.command("sheet", short_help="Write nineteen ready cards and a table of them.")
 @click.option(
     "--out", type=_FILE, required=True, metavar="FOLDER", help="Created if it does not exist."
 )
 @click.option("--force", is_flag=True, help="Overwrite files.")
 def sheet(out: Path, force: bool) -> None:
-    """Write twenty ready cards, and a table of what each gives, into a folder."""
+    """Write nineteen ready cards, and a table of what each gives, into a folder."""
     from facematch_mock_server.recognition.sheet import sheet_files, write_sheet
 
     names = sheet_files()

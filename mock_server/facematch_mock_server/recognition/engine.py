@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 
@@ -52,11 +50,6 @@ class LocalEngine:
         if verifier is not None:
             verifier.close()
 
-    @property
-    def embeds(self) -> bool:
-        """Whether it makes embeddings."""
-        return hasattr(self.load().backend, "embeddings")
-
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
@@ -87,27 +80,6 @@ class LocalEngine:
         """
         found = self.compare(picture, picture, (facts, facts), rotate=rotate)
         return None if found is None else found.probe
-
-    def embedding(self, picture: bytes, *, rotate: bool) -> Any:
-        """The embedding of the largest face, a row of numbers; None without a face.
-
-        None as well if the picture cannot be decoded. It is biometric data: it stays in memory.
-        """
-        try:
-            row = self._backend.embeddings([picture], rotate=rotate)[0]
-        except InvalidImage:
-            return None
-        # A sum is not a number as soon as one of its parts is none.
-        return None if math.isnan(row.sum()) else row
-
-    def scores(self, probes: Any, references: Any) -> Any:
-        """The score of every probe with every reference, 0-100, by one matrix product."""
-        return self._backend.scores(probes, references)
-
-    @property
-    def _backend(self) -> Any:
-        # By name: the mock imports no backend, so it knows no class of theirs.
-        return self.load().backend
 
 
 def _opened(backend: str | Callable[[], FaceVerifier]) -> FaceVerifier:

@@ -44,13 +44,11 @@ class SeenPicture:
         decodes: Whether the bytes are a picture at all.
         faces: The largest first; empty if there is none, or none that is upright.
         angle: Degrees by which it was turned to find them: 0, 90, 180 or 270.
-        person: Who it is, as text; None if nobody knows.
     """
 
     decodes: bool = True
     faces: tuple[SeenFace, ...] = ()
     angle: int = 0
-    person: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -82,7 +80,6 @@ class LivenessOutcome:
         quality, luminance: 0-100; None without a face.
         blocklist: How sure the face is one of the vendor's blocklist; None if it is not.
         duplicate: How sure it is one of another approved session; None if it is not.
-        age_known: Whether the age of the largest face can be known.
         review: As in `MatchOutcome`.
         by: As in `MatchOutcome`.
     """
@@ -94,7 +91,6 @@ class LivenessOutcome:
     luminance: float | None = None
     blocklist: Likeness | None = None
     duplicate: Likeness | None = None
-    age_known: bool = True
     review: bool = False
     by: str = "bytes"
 
@@ -106,8 +102,6 @@ Kind = Literal["match", "liveness"]
 
 #: What can be set of a liveness check only.
 _LIVENESS_ONLY = ("faces", "attack", "quality", "luminance", "blocklist", "duplicate")
-#: The oldest age that can be set, in years.
-_MAX_AGE = 120
 
 
 def _digests(values: Iterable[object]) -> frozenset[str]:
@@ -122,13 +116,6 @@ def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ValueError(
             f"{attribute.name} of an outcome must be between 0 and 100, not {value!r:.40}"
         )
-
-
-def _years(_: Any, __: Any, value: Any) -> None:
-    if value is None or value is UNSET:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_AGE:
-        raise ValueError(f"age of an outcome must be between 0 and {_MAX_AGE}, not {value!r:.40}")
 
 
 def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -157,7 +144,6 @@ class SetOutcome:
         quality, luminance: Of a liveness check: 0-100.
         blocklist, duplicate: Of a liveness check: whether the vendor knows the face from its
             blocklist or from another session, ``certain`` or ``possible``.
-        age: Of a liveness check: of the largest face, 0-120 years; None: it cannot be known.
         times: For how many calls it still holds, from 1 on; None for all.
         digests: SHA-256 of the pictures it is for; empty for any.
 
@@ -174,7 +160,6 @@ class SetOutcome:
     luminance: float | None = attrs.field(default=None, validator=_percentage)
     blocklist: Likeness | None = attrs.field(default=None, validator=_likeness)
     duplicate: Likeness | None = attrs.field(default=None, validator=_likeness)
-    age: float | Unset | None = attrs.field(default=UNSET, validator=_years)
     times: int | None = 1
     digests: frozenset[str] = attrs.field(default=frozenset(), converter=_digests)
 
@@ -183,16 +168,14 @@ class SetOutcome:
             for name in _LIVENESS_ONLY:
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
-            if self.age is not UNSET:
-                raise ValueError("age is an outcome of a liveness check, not of a match")
         if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
             raise ValueError(
                 f"faces of an outcome must be a number from 0 to 10, not {self.faces!r:.40}"
             )
         if self.faces == 0 and self.needs_a_face:
             raise ValueError(
-                "without a face there is no score, attack, quality, luminance, blocklist, "
-                "duplicate or age"
+                "without a face there is no score, attack, quality, luminance, blocklist or "
+                "duplicate"
             )
         if self.times is not None and (type(self.times) is not int or self.times < 1):
             raise ValueError("times must be a whole number from 1, or null (None) for every call")
@@ -203,8 +186,8 @@ class SetOutcome:
     @property
     def needs_a_face(self) -> bool:
         """Whether it says something that only a face can have."""
-        told = isinstance(self.score, (int, float)) or self.attack or self.age is not UNSET
-        return bool(told) or any(
+        told = isinstance(self.score, (int, float)) or bool(self.attack)
+        return told or any(
             value is not None
             for value in (self.quality, self.luminance, self.blocklist, self.duplicate)
         )

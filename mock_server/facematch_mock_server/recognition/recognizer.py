@@ -22,10 +22,10 @@ from facematch_mock_server.recognition.cards import (
     Part,
     between,
     fraction,
+    pair_score,
     read_card,
     upright_size,
 )
-from facematch_mock_server.recognition.index import Identity, likeness
 from facematch_mock_server.recognition.outcomes import (
     UNKNOWN,
     Digests,
@@ -162,29 +162,6 @@ class PictureRecognizer:
         """
         return self._looked(picture, self._facts.of(picture, digest), rotate=rotate)
 
-    def identify(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> Identity:
-        """Who is in a picture, for an index of faces; the arguments are those of `match`."""
-        facts = self._facts.of(picture, digest)
-        known, engine = _named(facts), self._engine
-        if engine is None or facts.card is not None or facts.size is None or not engine.embeds:
-            return known
-        return Identity(known.name, embedding=engine.embedding(picture, rotate=rotate))
-
-    @property
-    def salt(self) -> str:
-        """What pairs of names are salted with."""
-        return self._salt
-
-    def embedding_scores(self, probes: Any, references: Any) -> Any:
-        """The score of every probe with every reference, both as embeddings, a row each: 0-100.
-
-        Raises:
-            LookupError: there is no engine that makes embeddings.
-        """
-        if self._engine is None or not self._engine.embeds:
-            raise LookupError("only the engine local compares embeddings")
-        return self._engine.scores(probes, references)
-
     def load(self) -> None:
         """Open the backend of the engine now, if it has one, rather than with the first pair.
 
@@ -231,7 +208,12 @@ class PictureRecognizer:
         )
 
     def _score(self, probe: Facts, reference: Facts) -> float:
-        return likeness(_named(probe), _named(reference), self._salt)
+        for one in (probe, reference):
+            if one.card is not None and one.card.score is not None:
+                return float(one.card.score)
+        if probe.card is None and probe.digest == reference.digest:
+            return 100.0
+        return pair_score(_name(probe), _name(reference), self._salt)
 
 
 def _engine_of(engine: str | Callable[[], FaceVerifier]) -> LocalEngine:
@@ -239,11 +221,6 @@ def _engine_of(engine: str | Callable[[], FaceVerifier]) -> LocalEngine:
     from facematch_mock_server.recognition.engine import LocalEngine
 
     return LocalEngine(engine)
-
-
-def _named(facts: Facts) -> Identity:
-    score = None if facts.card is None else facts.card.score
-    return Identity(_name(facts), None if score is None else float(score))
 
 
 def _name(facts: Facts) -> str:
@@ -409,7 +386,7 @@ def likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
 
 def _seen_card(card: Card, facts: Facts, size: tuple[int, int], *, rotate: bool) -> SeenPicture:
     if not card.faces or (card.turned and not rotate):
-        return SeenPicture(person=card.person)
+        return SeenPicture()
     parts = FACES[card.faces]
     upright = upright_size(size, card.turned)
     return SeenPicture(
@@ -417,7 +394,6 @@ def _seen_card(card: Card, facts: Facts, size: tuple[int, int], *, rotate: bool)
             _card_face(card, facts, number, part, upright) for number, part in enumerate(parts)
         ),
         angle=card.angle,
-        person=card.person,
     )
 
 
@@ -484,11 +460,6 @@ def applied_to_liveness(
         changes["score"] = None
     elif wanted.score is not UNSET:
         changes["score"] = float(wanted.score)
-    if wanted.age is None:
-        changes["age_known"] = False
-    elif wanted.age is not UNSET:
-        first = attrs.evolve(picture.faces[0], age=float(wanted.age))
-        changes["probe"] = attrs.evolve(picture, faces=(first, *picture.faces[1:]))
     for name in ("attack", "quality", "luminance", "blocklist", "duplicate", "review"):
         value = getattr(wanted, name)
         if value is not None:

@@ -1,4 +1,4 @@
-"""Test cards are made, and twenty ready ones with what each gives."""
+"""Test cards are made, and nineteen ready ones with what each gives."""
 
 from __future__ import annotations
 
@@ -328,7 +328,6 @@ _CARDS = (
     _row("p2", "somebody else", Card(person="p2"), _NO, deepvue=_OTHERS),
     _row("no-face", "nobody in it", _p1(faces=0), *_NOBODY, deepvue=_NOBODY_EITHER),
     _row("two-faces", "one more face", _p1(faces=2), _YES, Verdict("Approved", [_SEVERAL])),
-    _row("child", "twelve years old", _p1(age=12)),
     _row(
         "turned-90",
         "turned by 90 degrees clockwise",
@@ -387,7 +386,7 @@ _CARDS = (
 
 
 def card_sheet() -> dict[str, SheetCard]:
-    """The twenty ready cards by name."""
+    """The nineteen ready cards by name."""
     return {card.name: card for card in _CARDS}
 
 

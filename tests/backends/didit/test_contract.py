@@ -6,7 +6,6 @@ Behind it stands a scripted Didit of the edition of July 2026.
 import itertools
 import json
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from facematch_didit import DiditBackend
 
 KEY = "didit-key-4f7e1c2ab9"
 
-LOOKUPS = Path(__file__).parent / "answers" / "lookups"
 NO_FACE = {"face-match": "NO_REFERENCE_IMAGE", "passive-liveness": "NO_FACE_DETECTED"}
 LOW = {"face-match": "LOW_FACE_MATCH_SIMILARITY", "passive-liveness": "LOW_LIVENESS_SCORE"}
 THRESHOLDS = {
@@ -73,10 +71,9 @@ class DiditSimulator(HttpSimulator):
             return {}
         fields, files = self.last.fields, self.last.files
         kept = fields["save_api_request"] == "true"
-        # A search has none.
-        thresholds = [float(fields[name]) for name in THRESHOLDS.values() if name in fields]
+        (threshold,) = (float(fields[name]) for name in THRESHOLDS.values() if name in fields)
         return {
-            "threshold": thresholds[0] if thresholds else None,
+            "threshold": threshold,
             "rotate": fields["rotate_image"] == "true",
             "retention": Retention.KEEP if kept else Retention.MINIMAL,
             "caller_ref": fields.get("vendor_data"),
@@ -97,32 +94,17 @@ class DiditSimulator(HttpSimulator):
             return SimulatorReply(status=status, body=body, headers=HEADERS.get(situation, {}))
         if situation is Situation.UNREADABLE_200:
             return SimulatorReply(body={"result": "ok"})
-        if call in ("face-search", "age-estimation"):
-            return SimulatorReply(body=self._looked_up(call, request.fields, score))
         block = self._block(call, request.fields, situation, score)
         name = {"face-match": "face_match", "passive-liveness": "liveness"}[call]
         return SimulatorReply(
             body={
-                "request_id": self._id(),
+                "request_id": str(uuid.UUID(int=next(self._numbers))),
                 name: block,
                 "vendor_data": request.fields.get("vendor_data"),
                 "metadata": json.loads(request.fields.get("metadata", "null")),
                 "created_at": "2026-07-02T09:15:27.104233+00:00",
             }
         )
-
-    def _id(self):
-        return str(uuid.UUID(int=next(self._numbers)))
-
-    def _looked_up(self, call, fields, score):
-        name = "search_found" if call == "face-search" else "age_approved"
-        body = json.loads((LOOKUPS / f"{name}.json").read_bytes()) | {"request_id": self._id()}
-        if call == "age-estimation":
-            block = body["age_estimation"]
-            block["score"] = block["score"] if score is None else score
-            if block["score"] <= float(fields[THRESHOLDS["passive-liveness"]]):
-                block |= {"status": "Declined", "warnings": [warned("LOW_LIVENESS_SCORE")]}
-        return body
 
     def _block(self, call, fields, situation, score):
         """The part of the answer that tells the verdict."""

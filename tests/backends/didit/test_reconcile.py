@@ -259,10 +259,8 @@ def test_a_record_without_one_result_is_no_answer():
     [
         (attempt(kept=False), {}),
         (attempt(), {"environment": fm.Environment.SANDBOX}),
-        (attempt(operation=fm.Operation.SEARCH), {}),
-        (attempt(operation=fm.Operation.AGE), {}),
     ],
-    ids=["nothing kept", "sandbox", "search", "age"],
+    ids=["nothing kept", "sandbox"],
 )
 def test_where_nothing_can_be_known_nothing_is_asked(given, settings):
     """A sentence says why."""

@@ -24,8 +24,6 @@ TAGS = {
     "LOW_FACE_QUALITY": (WarningCode.LOW_QUALITY, Advice.BETTER_LIGHT),
     "LOW_FACE_LUMINANCE": (WarningCode.TOO_DARK, Advice.BETTER_LIGHT),
     "HIGH_FACE_LUMINANCE": (WarningCode.TOO_BRIGHT, Advice.BETTER_LIGHT),
-    "AGE_BELOW_MINIMUM": (WarningCode.UNDERAGE, Advice.REVIEW),
-    "AGE_NOT_DETECTED": (WarningCode.AGE_UNKNOWN, Advice.REVIEW),
     "FACE_MATCH_NOT_COMPUTED": (WarningCode.OTHER, None),
 }
 

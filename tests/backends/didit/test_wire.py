@@ -196,10 +196,17 @@ def test_demographics_are_dropped_unless_wanted(answers, canned, make_call):
     assert kept.probe_faces[0].demographics.gender == "female"
 
 
-def test_media_addresses_are_masked(answers, parsed):
-    """Should an answer carry one, it does not reach the result."""
-    body = answers["match_approved"] | {"source_image": "https://media.example/a.jpg?key=1"}
-    assert "media.example" not in json.dumps(parsed(body).raw)
+def test_media_addresses_and_strangers_are_masked(answers, parsed):
+    """Should an answer carry an address, or say who somebody else is, it is not in the result."""
+    body = answers["match_approved"] | {
+        "source_image": "https://media.example/a.jpg?key=1",
+        "matches": [
+            {"match_image_url": "store/face/9.jpg", "user_details": {"full_name": "Ada Somebody"}}
+        ],
+    }
+    shown = json.dumps(parsed(body).raw)
+    for private in ("media.example", "store/", "Ada"):
+        assert private not in shown
 
 
 def test_without_a_threshold_the_default_counts(answers, backend, make_call):

@@ -63,7 +63,7 @@ def test_json(run_json, strangers):
     entries = {entry["name"]: entry for entry in document["backends"]}
     good = entries["good"]
     assert (good["distribution"], good["version"], good["usable"]) == ("stranger", "2.5", True)
-    assert good["billed"] == ["age", "liveness", "match", "search"]
+    assert good["billed"] == ["liveness", "match"]
     assert good["options"] == ["level"]
     assert good["keep"]
     assert entries["local"]["liveness"] is False

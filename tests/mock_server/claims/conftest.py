@@ -5,7 +5,6 @@ import mock_compreface as compreface
 import mock_deepvue as deepvue
 import mock_didit as didit
 import mock_didit_accounts as accounts
-import mock_didit_faces as faces
 import mock_didit_sessions as sessions
 import mock_didit_webhooks as webhooks
 import mock_rekognition as rekognition
@@ -196,7 +195,6 @@ SCENARIOS = {
         answered(200, "wrong_json"),
     ),
     **sessions.SCENARIOS,
-    **faces.SCENARIOS,
     **accounts.SCENARIOS,
     **webhooks.SCENARIOS,
 }

@@ -61,12 +61,6 @@ def test_each_behaviour_has_one_claim_in_an_edition(edition):
             ),
             *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
             *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
-            "search.age_text",
-            *(
-                c.key
-                for c in all_claims("didit")
-                if c.when == ("lists", True) and not c.key.endswith("there")
-            ),
             *(f"webhook.single.{part}" for part in _SINGLE),
             "page.invalid",
             "page.last",

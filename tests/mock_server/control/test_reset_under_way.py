@@ -49,7 +49,7 @@ def slow(request, tmp_path):
 @pytest.mark.parametrize("call", [match(), liveness()], ids=["match", "liveness"])
 @pytest.mark.parametrize("edition", ["2026-07", "2026-03"])
 def test_the_new_world_knows_nothing_of_the_call(slow, call, edition):
-    """No session, no charge, no face, no line in the journal; another edition is in force."""
+    """No session, no charge, no line in the journal; another edition is in force."""
     app, recognizer, again = slow
     answers = []
     asks = threading.Thread(target=lambda: answers.append(app.handle(call)))
@@ -71,7 +71,6 @@ def test_the_new_world_knows_nothing_of_the_call(slow, call, edition):
     assert world.sessions.all() == ()
     assert world.ledger.entries == ()
     assert world.ledger.balance == world.claims["credit.start"]
-    assert len(world.records.faces) == 0
     assert world.server.journal.entries == ()
     # And it works: the next call is its first, under the id that its seed gives the first one.
     other, fast = slow_app(Memory())

@@ -6,8 +6,6 @@ from pathlib import Path
 import PIL.Image
 import pytest
 from fakes import FakeBackend, picture
-from mock_didit import liveness
-from mock_didit_faces import carded, risks, search, told
 
 from facematch_core import Environment
 from facematch_mock_server.recognition import engine as _local
@@ -85,48 +83,10 @@ def test_liveness_is_for_the_bytes(local):
     assert local.liveness(photograph("grace-hopper"), rotate=False).by == "bytes"
 
 
-def test_an_index_of_photographs(local):
-    """Real faces: known again on another photograph, others not, and nobody in a cat's picture."""
-    engine = carded(decider=local)
-
-    def alive(name, **fields):
-        return told(engine, liveness(photograph(name), **fields), "liveness")
-
-    assert risks(alive("grace-hopper")) == []
-    assert risks(alive("eileen-collins")) == []
-    again = alive("grace-hopper-card", save_api_request="false")
-    assert risks(again) in (["DUPLICATED_FACE"], ["POSSIBLE_DUPLICATED_FACE"])
-    block = told(engine, search(photograph("grace-hopper-card")), "face_search")
-    assert [row["session_number"] for row in block["matches"]] == [1]
-    assert block["matches"][0]["similarity_percentage"] == round(
-        local.match(
-            photograph("grace-hopper-card"), photograph("grace-hopper"), rotate=False
-        ).score,
-        2,
-    )
-    assert risks(alive("no-face-cat")) == ["NO_FACE_DETECTED"]
-    assert engine.handle(search(photograph("no-face-cat"))).status == 400
-    assert told(engine, search(P1), "face_search")["matches"] == []
-
-
 def test_several_real_faces(local):
     """Are several in a liveness check as well."""
     found = local.liveness(photograph("four-people"), rotate=False)
     assert len(found.probe.faces) > 1
-
-
-def test_what_the_engine_cannot_decode_has_no_embedding(local):
-    """It is known by its bytes alone."""
-    assert local.identify(b"no picture", rotate=False).embedding is None
-    assert local.identify(P1, rotate=False).embedding is None
-    assert local.identify(photograph("no-face-cat"), rotate=False).embedding is None
-    assert len(local.identify(photograph("grace-hopper"), rotate=False).embedding) == 128
-
-
-def test_without_an_engine_nothing_is_measured():
-    """Names are all there is."""
-    with pytest.raises(LookupError, match="engine local"):
-        PictureRecognizer().embedding_scores([], [])
 
 
 def test_opened_when_needed(monkeypatch):

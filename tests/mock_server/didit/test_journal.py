@@ -16,17 +16,7 @@ from facematch_mock_server.journal import described, presentable
 CANARY = "Q2FuYXJ5" * 12
 HOOK = f"https://user:{CANARY}@example.com/hook?token={CANARY}#{CANARY}"
 NESTED = {"data": {"password": CANARY}, "list": [{"secret": CANARY}]}
-UPLOAD = "/v3/lists/{}/entries/face-upload/"
-
-
-def upload(engine):
-    """A picture as base64 in a JSON body."""
-    from facematch_mock_server.recognition.index import Listing
-
-    name = engine.world.records.list_id("mock", Listing.BLOCK)
-    image = base64.b64encode(CANARY.encode()).decode()
-    body = {"image": image, "comment": CANARY}
-    return engine.handle(sessions.sent(UPLOAD.format(name), body, method="POST"))
+IMAGE = base64.b64encode(CANARY.encode()).decode()
 
 
 def picture_as_text(engine):
@@ -36,7 +26,9 @@ def picture_as_text(engine):
 
 
 REQUESTS = {
-    "a picture in JSON": upload,
+    "a picture in JSON": sessions.sent(
+        webhooks.PATH, {"image": IMAGE, "label": {"image": IMAGE}}, method="POST"
+    ),
     "a picture in a text": picture_as_text,
     "nested in metadata": didit.match(metadata=json.dumps({**NESTED, "key": CANARY})),
     "metadata that is none": didit.match(metadata=CANARY),

@@ -1,7 +1,11 @@
 """POST /v3/passive-liveness/: verdicts, scores, warnings and shapes, row by row."""
 
+import mock_didit as didit
 import pytest
 from mock_didit import FACE_SHOWN, LIVENESS_THRESHOLD, liveness, picture
+
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.sheet import make_card
 
 
 def test_an_answer_has_every_key(ask):
@@ -173,6 +177,27 @@ def test_a_face_that_is_known(ask):
     }
     march = ask(liveness(seen), edition="2026-03")[1]["liveness"]["warnings"]
     assert all("additional_data" not in warning for warning in march)
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "risks"),
+    [
+        ({"blocklist": "certain"}, "Declined", [LISTED]),
+        ({"blocklist": "possible"}, "Declined", [LIKE_LISTED]),
+        ({"duplicate": "certain"}, "Approved", [TWICE]),
+        ({"duplicate": "possible"}, "Approved", [LIKE_TWICE]),
+        ({"blocklist": "certain", "duplicate": "possible"}, "Declined", [LISTED, LIKE_TWICE]),
+    ],
+)
+def test_an_outcome_says_that_a_face_is_known(found, status, risks):
+    """For the next call; nobody is known by having been there before."""
+    engine = didit.new_engine(recognizer=PictureRecognizer())
+    card = make_card("p1")
+    engine.world.recognizer.set_outcome("liveness", **found)
+    for wanted in ((status, risks), ("Approved", [])):
+        block = engine.handle(liveness(card)).json()["liveness"]
+        told = [warning["risk"] for warning in block["warnings"]]
+        assert (block["status"], told) == wanted
 
 
 @pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])

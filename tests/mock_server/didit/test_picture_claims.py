@@ -3,16 +3,14 @@
 import mock_didit as didit
 import pytest
 from mock_didit import MATCH, control, liveness, match, picture, request
-from mock_didit_faces import MINIMUM, SANDBOX, age, narrow, search
 
+SANDBOX = "mock-sandbox-key"
 UNSAVED = {"save_api_request": "false"}
 KEPT = "session.saved session.kept"
 FACE = "entity.box entity.race"
-COMPARED = f"match.compared match.screens {FACE}"
-LOOKED = f"liveness.screens liveness.compared liveness.declining {FACE}"
-AGED = "age.boundary age.minimum.boundary age.any_declines entity.box"
+COMPARED = f"match.compared {FACE}"
+LOOKED = f"liveness.compared liveness.declining {FACE}"
 CANNED = "credit.sandbox session.sandbox"
-ENROLLED = f"{CANNED} index.sandbox"
 SEVERAL = "entity.largest_first entity.all"
 UNPAID = "credit.start credit.last_cent credit.other_status"
 HALF, TYPE = didit.multipart(
@@ -28,22 +26,22 @@ RULES = [
     (
         match(picture(faces=0)),
         {},
-        f"credit.declined {KEPT} match.no_pair_alone match.screens {FACE}",
+        f"credit.declined {KEPT} match.no_pair_alone {FACE}",
     ),
     (match(picture(angle=90)), {}, f"{KEPT} {COMPARED} angle.asked"),
     (match(picture(angle=90), rotate_image="true"), {}, f"{KEPT} {COMPARED}"),
     (match(picture(faces=2)), {}, f"{KEPT} {COMPARED} {SEVERAL}"),
-    (match(), {"edition": "2026-03"}, f"{KEPT} match.compared match.screens entity.box"),
+    (match(), {"edition": "2026-03"}, f"{KEPT} match.compared entity.box"),
     (match(key=SANDBOX), {}, f"{CANNED} {FACE}"),
     (match(key=SANDBOX, vendor_data="a"), {}, f"{CANNED} sandbox.echo {FACE}"),
     (request(MATCH, didit.in_base64(HALF), TYPE), {}, "form.base64 credit.other_status"),
     (request(MATCH, HALF[:-20], TYPE), {}, "form.partial credit.other_status"),
     (liveness(), {}, f"{KEPT} {LOOKED}"),
-    (liveness(**UNSAVED), {}, f"credit.unsaved session.unsaved index.unsaved {LOOKED}"),
+    (liveness(**UNSAVED), {}, f"credit.unsaved session.unsaved {LOOKED}"),
     (
         liveness(picture(score=None)),
         {},
-        f"credit.declined {KEPT} liveness.screens liveness.null_score liveness.declining {FACE}",
+        f"credit.declined {KEPT} liveness.null_score liveness.declining {FACE}",
     ),
     (
         liveness(picture(faces=0)),
@@ -61,19 +59,7 @@ RULES = [
         {"policy": {"MULTIPLE_FACES_DETECTED": "decline"}},
         f"credit.declined {KEPT} {LOOKED} policy.effect {SEVERAL}",
     ),
-    (liveness(key=SANDBOX), {}, f"{ENROLLED} {FACE}"),
-    (age(), {}, f"{KEPT} {AGED}"),
-    (age(**{MINIMUM: "0"}), {}, f"{KEPT} {AGED} age.zero_is_off"),
-    (age(picture(faces=0)), {}, f"credit.declined {KEPT} age.no_face_alone age.any_declines"),
-    (age(key=SANDBOX), {}, f"{ENROLLED} entity.box"),
-    (search(), {}, f"{KEPT} search.declining entity.box index.hides"),
-    (
-        search(**UNSAVED),
-        {},
-        "credit.unsaved session.unsaved search.declining entity.box index.unsaved",
-    ),
-    (narrow(), {}, f"{KEPT} search.blocked_first search.declining entity.box index.hides"),
-    (search(key=SANDBOX), {}, f"{ENROLLED} entity.box"),
+    (liveness(key=SANDBOX), {}, f"{CANNED} {FACE}"),
 ]
 KNOWN = {*" ".join(rules for _, _, rules in RULES).split(), *UNPAID.split()}
 

@@ -21,13 +21,10 @@ LOW, ATTACK, MANY = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "MULTIPLE_FACE
 QUALITY, DARK, BRIGHT = "LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"
 LISTED, LIKE_LISTED = "FACE_IN_BLOCKLIST", "POSSIBLE_FACE_IN_BLOCKLIST"
 TWICE, LIKE_TWICE = "DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"
-YOUNG, AGELESS = "AGE_BELOW_MINIMUM", "AGE_NOT_DETECTED"
 
 PATHS = {
     "match": ("/v3/face-match/", "face_match"),
     "liveness": ("/v3/passive-liveness/", "liveness"),
-    "age": ("/v3/age-estimation/", "age_estimation"),
-    "search": ("/v3/face-search/", "face_search"),
 }
 #: One outcome for each tag: the call, what is found, and the edition that warns of it.
 CAUSES = {
@@ -43,8 +40,6 @@ CAUSES = {
     LIKE_LISTED: ("liveness", {"blocklist": "possible"}, "2026-07"),
     TWICE: ("liveness", {"duplicate": "certain"}, "2026-07"),
     LIKE_TWICE: ("liveness", {"duplicate": "possible"}, "2026-07"),
-    YOUNG: ("age", {"age": 12}, "2026-07"),
-    AGELESS: ("age", {"age": None}, "2026-07"),
 }
 
 
@@ -58,7 +53,7 @@ def session_of(mock):
 def ask(mock, call="liveness", *, key=MockServer.live_key, fields=None, **found):
     """One call, for which `found` is what the pictures show; its block, its id and its claims.
 
-    It is not saved unless `fields` say so, and so makes nobody known to the next one.
+    It is not saved unless `fields` say so.
     """
     fields = {"save_api_request": "false", **(fields or {})}
     if found:
@@ -101,10 +96,9 @@ def test_every_tag_that_may_be_set_is_tried():
 def test_the_effect_of_a_tag(tag, effect):
     """It decides the status and the type of the warning; nothing else changes, and all pay."""
     call, found, edition = CAUSES[tag]
-    fields = {"age_estimation_decline_threshold": "18"} if call == "age" else {}
-    default = ask(MockServer(edition=edition, seed=4), call, fields=fields, **found)[0]
+    default = ask(MockServer(edition=edition, seed=4), call, **found)[0]
     mock = MockServer(edition=edition, seed=4, policy={tag: effect})
-    block, name, claims = ask(mock, call, fields=fields, **found)
+    block, name, claims = ask(mock, call, **found)
     assert block["status"] == STATUSES[effect]
     assert types(block) == {tag: TYPES[effect]}
     assert "didit.policy.effect" in claims
@@ -123,14 +117,6 @@ def test_a_comparison_without_a_face(edition, tag, effect):
     assert (block["status"], types(block)) == (STATUSES[effect], {tag: TYPES[effect]})
 
 
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_a_search_has_the_same_tags(effect):
-    """Several faces in the picture, say."""
-    mock = MockServer(policy={MANY: effect})
-    block = ask(mock, "search", faces=2)[0]
-    assert (block["status"], types(block)) == (STATUSES[effect], {MANY: TYPES[effect]})
-
-
 def test_a_warning_that_does_not_come_has_no_effect():
     """A policy makes no warnings."""
     mock = MockServer(policy=dict.fromkeys(MockServer().control.behaviours()["policies"], "review"))
@@ -140,18 +126,18 @@ def test_a_warning_that_does_not_come_has_no_effect():
         assert "policy." not in claims
 
 
-@pytest.mark.parametrize(("call", "tag"), [("match", SIMILARITY), ("search", MANY)])
-def test_a_card_that_asks_for_a_person(call, tag):
+def test_a_card_that_asks_for_a_person():
     """Is In Review where the edition has it, unless a warning declines."""
     files = dict.fromkeys(("user_image", "ref_image"), ("a.png", card_sheet()["review"].data))
-    with session_of(mock := MockServer(edition="2026-03", policy={tag: "approve"})) as session:
+    with session_of(
+        mock := MockServer(edition="2026-03", policy={SIMILARITY: "approve"})
+    ) as session:
         headers = {"x-api-key": mock.live_key}
-        path, block = PATHS[call]
+        path, block = PATHS["match"]
         answer = session.post(URL + path, headers=headers, files=files).json()
     assert answer[block]["status"] == "In Review"
-    mock.control.set_policy({tag: "decline"})
-    found = {"score": 3} if call == "match" else {"faces": 2}
-    assert ask(mock, call, **found)[0]["status"] == "Declined"
+    mock.control.set_policy({SIMILARITY: "decline"})
+    assert ask(mock, "match", score=3)[0]["status"] == "Declined"
 
 
 def test_a_session_in_review_goes_on(mock_in_review):
@@ -212,9 +198,8 @@ def test_a_band_begins_where_a_call_says():
 
 
 def test_a_band_is_of_liveness_checks_alone():
-    """An age estimation has the same tag, and no band."""
+    """A comparison has none."""
     mock = MockServer(review_bands={"liveness": 70})
-    assert ask(mock, "age", score=60, age=40)[0]["status"] == "Approved"
     assert ask(mock, "match", score=60)[0]["status"] == "Approved"
 
 

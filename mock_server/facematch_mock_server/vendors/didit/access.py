@@ -10,7 +10,6 @@ import attrs
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, Form, media_type
 from facematch_mock_server.journal import described
 from facematch_mock_server.messages import Head, Response, host_in, is_loopback
-from facematch_mock_server.recognition.index import Identity
 from facematch_mock_server.services import KeyKind, Session, Window
 from facematch_mock_server.vendors.base import Call, Refused, Route
 from facematch_mock_server.world import World
@@ -49,15 +48,11 @@ class DiditCall(Call):
     Attributes:
         form: What was read of a form; None before, and for JSON.
         session: The session of the path, once it was found.
-        identity: Who is in the first picture; None until somebody asked.
-        kept: What its session keeps beside the answer's part, or instead.
     """
 
     form: Form | None = None
     session: Session | None = None
-    identity: Identity | None = None
     _body: tuple[Any] | None = None
-    kept: dict[str, Any] = attrs.field(factory=dict)
 
     @property
     def records(self) -> DiditRecords:

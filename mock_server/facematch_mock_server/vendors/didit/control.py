@@ -1,9 +1,8 @@
-"""What a test may do to Didit's side: staff, webhooks, faces, mails, payments."""
+"""What a test may do to Didit's side: staff, webhooks, mails, payments."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -11,15 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import Image, InvalidImage
 from facematch_mock_server.operations import Operation, plain
-from facematch_mock_server.recognition.index import (
-    FaceIndex,
-    Identity,
-    IndexedFace,
-    Listing,
-    identity_of,
-)
 from facematch_mock_server.services import FIRST_OWNER, Review, Session, amount
 from facematch_mock_server.webhooks import (
     Answer,
@@ -42,10 +33,6 @@ from .records import Checkout, Mail, Plan
 
 #: Takes headers and body of a delivery, and gives the status that it answers with.
 Receiver = Callable[[dict[str, str], bytes], int]
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
-
 
 #: Whose name a review of the console has; the vendor writes that of its user.
 _REVIEWER = "Console"
@@ -517,167 +504,6 @@ def _destination(destination: Destination) -> dict[str, Any]:
 def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
     # The body is ASCII, and is there as it is sent: what is signed are its bytes.
     return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
-
-
-class Faces:
-    """The faces that a vendor knows. Safe across threads.
-
-    Args:
-        world: Whose index it is.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def entries(self) -> tuple[IndexedFace, ...]:
-        """The faces of all owners in the order they were enrolled, without those of deleted
-        sessions; one on a list stays."""
-        return tuple(
-            face for face in self._index.all() if not face.deleted or face.listing is not None
-        )
-
-    def enrol(
-        self,
-        picture: bytes | None = None,
-        *,
-        person: str | None = None,
-        digest: str | None = None,
-        status: str | None = "Approved",
-        vendor_data: str | None = None,
-        full_name: str | None = None,
-        listing: Listing | str | None = None,
-        owner: str = FIRST_OWNER,
-    ) -> IndexedFace:
-        """Enrol a face by hand, as if it had been imported; it has no session.
-
-        Args:
-            picture: A test card, or any picture: as it is or as the library sends it.
-            person: Instead: the person of test cards.
-            digest: Instead: the SHA-256 of a picture (64 hexadecimal digits).
-            status: In the vendor's word; an approved one can be a duplicate. None for none.
-            vendor_data: As a call would have sent it.
-            full_name: Of the person, for the details of a match.
-            listing: ``block`` or ``allow``; None for no list.
-            owner: Whose index it goes into.
-
-        Raises:
-            ValueError: not exactly one of picture, person and digest, or one that does not fit.
-        """
-        if sum(one is not None for one in (picture, person, digest)) != 1:
-            raise ValueError("give one of picture, person and digest")
-        identity, also = self._identity(picture, person, digest)
-        face = IndexedFace(
-            id=self._world.server.ids.uuid(),
-            owner=owner,
-            name=identity.name,
-            also=also,
-            score=identity.score,
-            source="imported",
-            status=status,
-            vendor_data=vendor_data,
-            full_name=full_name,
-            at=self._world.clock.now(),
-            listing=None if listing is None else Listing(listing),
-        )
-        with self._world.store.together():
-            self._index.add(face, identity.embedding)
-        return face
-
-    def block(self, face_id: str) -> IndexedFace:
-        """Put a face on the block list; LookupError if there is none of that id."""
-        return self._enlisted(face_id, Listing.BLOCK)
-
-    def allow(self, face_id: str) -> IndexedFace:
-        """Put a face on the allow list; LookupError if there is none of that id."""
-        return self._enlisted(face_id, Listing.ALLOW)
-
-    def unlist(self, face_id: str) -> None:
-        """Take a face off its list; LookupError if there is none of that id."""
-        self._enlisted(face_id, None)
-
-    def forget(self, face_id: str) -> None:
-        """Take a face out of the index and off its list; LookupError if there is none."""
-        with self._world.store.together():
-            if self._index.remove(face_id) is None:
-                raise LookupError("there is no face of that id")
-
-    def lists(self, owner: str = FIRST_OWNER) -> dict[str, str]:
-        """The ids of the vendor's two lists of faces, by ``block`` and ``allow``."""
-        name: Callable[[str, Listing], str] = self._world.records.list_id
-        return {str(listing): name(owner, listing) for listing in Listing}
-
-    @property
-    def _index(self) -> FaceIndex:
-        # A reset gives the world other records.
-        index: FaceIndex = self._world.records.faces
-        return index
-
-    def _enlisted(self, face_id: str, listing: Listing | None) -> IndexedFace:
-        with self._world.store.together():
-            face = self._index.enlist(face_id, listing)
-        if face is None:
-            raise LookupError("there is no face of that id")
-        return face
-
-    def _identity(self, picture: Any, person: Any, digest: Any) -> tuple[Identity, str | None]:
-        if person is not None:
-            if not isinstance(person, str) or not _PERSON.fullmatch(person):
-                raise ValueError(
-                    "the person of a card must be 1 to 12 letters, digits, - or _ (ASCII)"
-                )
-            return Identity(person), None
-        if digest is not None:
-            if not isinstance(digest, str) or not _DIGEST.fullmatch(digest.lower()):
-                raise ValueError("a digest of a picture must be 64 hexadecimal digits (SHA-256)")
-            return Identity(f"sha256:{digest.lower()}"), None
-        if not isinstance(picture, bytes):
-            raise ValueError("a picture must be bytes")  # noqa: TRY004 - one error for bad arguments
-        recognizer = self._world.recognizer
-        seen = recognizer.liveness(picture, rotate=False).probe
-        if not seen.faces:
-            raise ValueError("there is no face in that picture")
-        identity = identity_of(recognizer, picture, seen.person, rotate=False)
-        also = None
-        if identity.name.startswith("sha256:"):
-            # The library sends a picture without its metadata: then it has another name.
-            try:
-                also = f"sha256:{Image.from_bytes(picture).prepared().sent_digest}"
-            except InvalidImage:
-                also = None
-        return identity, also
-
-    OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "faces",
-            lambda control: {"faces": control.faces.entries(), "lists": control.faces.lists()},
-            "The faces that the vendor has enrolled, and the ids of its lists.",
-        ),
-        Operation(
-            "POST",
-            "faces",
-            lambda control, **sent: control.faces.enrol(**sent),
-            "Enrol a face by its person or digest.",
-            dict.fromkeys(
-                ("person", "digest", "status", "vendor_data", "full_name", "listing"), "text"
-            ),
-        ),
-        *(
-            Operation(
-                "POST",
-                f"faces/{name}",
-                lambda control, id, name=name: getattr(control.faces, name)(id),  # noqa: A006 - as it is sent
-                says,
-                {"id!": "text"},
-            )
-            for name, says in (
-                ("block", "Put a face on the block list."),
-                ("allow", "Put a face on the allow list."),
-                ("unlist", "Take a face off its list."),
-                ("forget", "Take a face out of the index."),
-            )
-        ),
-    )
 
 
 class Mailbox:

@@ -36,8 +36,6 @@ _EVENTS_NOTHING = (
     "workflow_version_id",
     "has_device_nfc_support",
 )
-#: The services that a decision has a block for.
-_SERVICES = frozenset({"FACE_MATCH", "PASSIVE_LIVENESS", "AGE_ESTIMATION", "FACE_SEARCH"})
 
 
 def stamp(claims: Citations, at: dt.datetime) -> str:
@@ -76,14 +74,12 @@ def _block(
     claims: Citations, world: World, session: Session, origin: str
 ) -> dict[str, list[dict[str, Any]]]:
     service, result = session.service, session.result
-    if service not in _SERVICES:
-        return {}
     node = node_of(claims, session)
     claims.cite("decision.warning_node")
     known = {
         "node_id": node,
         "status": result["status"],
-        "score": result.get("score"),
+        "score": result["score"],
         "warnings": [{**warning, "node_id": node} for warning in result["warnings"]],
         **picture_addresses(world, claims, session, origin),
     }
@@ -91,18 +87,17 @@ def _block(
         keys = "decision.match_keys"
         known["source_image_session_id"] = claims["decision.source_session"]
     else:
-        # A check of one picture; what another service does not give is null.
         keys = "decision.liveness_keys"
         claims.cite("decision.age")
-        faces = (result.get("user_image") or {}).get("entities") or []
-        largest: Mapping[str, Any] = max(faces, key=_size, default={})
+        faces: list[Mapping[str, Any]] = result["user_image"]["entities"]
+        largest = max(faces, key=_size, default={})
         known |= {
-            "method": result.get("method", claims["liveness.method"]),
+            "method": result["method"],
             "video_url": claims["decision.video"],
-            "age_estimation": result.get("age_estimation", largest.get("age")),
-            "matches": result.get("_matches", result.get("matches", [])),
-            "face_quality": result.get("face_quality"),
-            "face_luminance": result.get("face_luminance"),
+            "age_estimation": largest.get("age"),
+            "matches": claims["decision.matches"],
+            "face_quality": result["face_quality"],
+            "face_luminance": result["face_luminance"],
         }
     block: str = claims[f"decision.block.{service}"]
     return {block: [{key: known.get(key) for key in claims[keys]}]}
@@ -115,16 +110,12 @@ def _size(face: Mapping[str, Any]) -> int:
 
 def feature_of(claims: Citations, session: Session) -> str:
     """The feature that a session is of, in the words of decisions."""
-    if session.service not in _SERVICES:
-        return session.service
     feature: str = claims[f"decision.feature.{session.service}"]
     return feature
 
 
-def node_of(claims: Citations, session: Session) -> str | None:
-    """The node of that feature; None for a service that has no decision of its own."""
-    if session.service not in _SERVICES:
-        return None
+def node_of(claims: Citations, session: Session) -> str:
+    """The node of that feature."""
     node: str = claims[f"decision.node.{session.service}"]
     return node
 

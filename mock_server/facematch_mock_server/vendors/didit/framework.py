@@ -56,7 +56,7 @@ _FALSE = frozenset({"f", "n", "no", "false", "off", "0", 0})
 #: What the first parser of an endpoint takes for JSON.
 _JSON_MEDIA = frozenset({"application/json", "application/*", "*/*"})
 #: Kinds of which an empty text in a form counts as nothing.
-_EMPTY_IS_NONE = frozenset({"number", "integer", "boolean", "choice"})
+_EMPTY_IS_NONE = frozenset({"number", "boolean"})
 
 
 class Invalid(Exception):
@@ -244,11 +244,6 @@ def _in_range(claims: Citations, number: N, lowest: int, highest: int, *, of: st
     return number
 
 
-def age_limit(claims: Citations, value: Any) -> int:
-    """The lowest age: a whole number from 0 to 100."""
-    return whole(claims, value, lowest=0, highest=100, of="threshold")
-
-
 def boolean(claims: Citations, value: Any) -> bool:
     """True or false, also as a word in any case, or as 1 or 0."""
     word = value.lower() if isinstance(value, str) else value
@@ -302,7 +297,6 @@ def choice(key: str) -> Reader:
     """One of the texts that a claim states."""
 
     def read(claims: Citations, value: Any) -> str:
-        value = value.name if isinstance(value, Upload) else value
         if value not in claims[key]:
             raise Invalid(claims["given.choice"].format(value=value))
         return str(value)
@@ -397,19 +391,6 @@ def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     if not isinstance(found, dict) or _is_too_deep(found, DEEPEST_METADATA):
         raise Invalid(claims["metadata.bad"])
     return found
-
-
-def uuid(claims: Citations, value: Any) -> str:
-    """A UUID in lower case."""
-    sent = text(claims, value)
-    if not is_uuid(sent):
-        raise Invalid(claims["blocklist.not_a_uuid"])
-    return sent.lower()
-
-
-def is_uuid(sent: str) -> bool:
-    """Whether a text is a UUID, in either case."""
-    return _UUID.fullmatch(sent) is not None
 
 
 def dollars(value: object) -> Decimal | None:

@@ -1,12 +1,12 @@
-"""The four calls about pictures: face match, passive liveness, age estimation, face search.
+"""The two calls about pictures: face match and passive liveness.
 
-One way for all: the form, the sandbox's short cut, credit, what is seen in the pictures, the
+One way for both: the form, the sandbox's short cut, credit, what is seen in the pictures, the
 verdict, the charge, the session. What differs is in an `Endpoint`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -15,42 +15,27 @@ from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, TooManyParts, Upload
 from facematch_mock_server.journal import described, flat
 from facematch_mock_server.messages import Response
-from facematch_mock_server.recognition.index import (
-    Identity,
-    IndexedFace,
-    Listing,
-    Near,
-    identity_of,
-)
-from facematch_mock_server.recognition.outcomes import (
-    Likeness,
-    SeenFace,
-    SeenPicture,
-)
-from facematch_mock_server.services import Session
+from facematch_mock_server.recognition.outcomes import Likeness, SeenFace, SeenPicture
 from facematch_mock_server.vendors.base import Refused, Route
-from facematch_mock_server.world import World
 
-from . import decisions, framework, webhooks
+from . import framework, webhooks
 from .access import DiditCall, accept, access, is_readable, method_and_media, rate
 from .framework import Given
 from .records import kept_as
 
 #: What the journal may hold as it was sent: no file, and nothing that is nested.
-_SHOWN = frozenset({"number", "integer", "choice", "boolean", "text"})
-#: The name of the picture of a face, in every session that has one.
-_PICTURE = "reference_image"
+_SHOWN = frozenset({"number", "boolean", "text"})
 
 Block = dict[str, Any]
 
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
-    """What sets one of the four calls apart.
+    """What sets one of the two calls apart.
 
     Attributes:
         name: Prefix of its claims, ``match`` say.
-        block: The key of its part of the answer, or the claim that is this key.
+        block: The key of its part of the answer.
         judge: Makes the answer's part from what was seen.
         canned: Makes the answer's part for a sandbox key.
         effect: What a warning does to the verdict: by its tag and its type.
@@ -108,8 +93,6 @@ def _sandbox(call: DiditCall) -> None:
     claims, endpoint = call.claims, _endpoint(call)
     request_id, block = call.world.server.ids.uuid(), endpoint.canned(claims)
     claims.cite("credit.sandbox", "session.sandbox")
-    if claims.get(f"{endpoint.name}.enrols"):
-        claims.cite("index.sandbox")
     body = _envelope(call, request_id, block)
     if any(body[name] is not None for name in claims.get("answer.echo")):
         claims.cite("sandbox.echo")
@@ -136,8 +119,6 @@ def _picture(call: DiditCall) -> None:
     call.outcome = outcome
     if not decodes and claims[f"{name}.undecodable"] is not None:
         call.refuse(f"{name}.undecodable")
-    if name == "search" and not outcome.probe.faces:
-        call.refuse("search.no_face")
 
 
 def _finish(call: DiditCall) -> Response:
@@ -145,10 +126,6 @@ def _finish(call: DiditCall) -> Response:
     claims, endpoint, world = call.claims, _endpoint(call), call.world
     request_id, saved = world.server.ids.uuid(), bool(call.values["save_api_request"])
     block = endpoint.judge(call)
-    # What looks at pictures may fail, so it comes before the charge.
-    enrols = _enrols(call, saved=saved)
-    if enrols:
-        _identity(call)
     if block["status"] != claims.get(f"{endpoint.name}.approved"):
         claims.cite("credit.declined")
     elif not saved:
@@ -164,9 +141,8 @@ def _finish(call: DiditCall) -> Response:
         _unpaid(call)
     try:
         claims.cite("session.saved" if saved else "session.unsaved")
-        session = _keep(call, request_id, block) if saved else None
-        if enrols:
-            _enrol(call, session)
+        if saved:
+            _keep(call, request_id, block)
         no_pair = endpoint.name == "match" and call.outcome.score is None
         key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
         return call.answer(key, _envelope(call, request_id, block))
@@ -176,24 +152,21 @@ def _finish(call: DiditCall) -> Response:
         gone = world.sessions.remove(request_id)
         if gone is not None:
             call.records.pictures.forget(gone.id)
-            for face in call.records.faces.of_session(gone.id):
-                call.records.faces.remove(face.id)
         raise
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
     claims, endpoint = call.claims, _endpoint(call)
-    key = claims[endpoint.block] if "." in endpoint.block else endpoint.block
     stamp = call.now.isoformat(timespec="microseconds")
     return {
         "request_id": request_id,
-        key: block,
+        endpoint.block: block,
         **{name: call.values.get(name) for name in claims["answer.echo"]},
         "created_at": stamp.replace("+00:00", claims["answer.created_at"]),
     }
 
 
-def _keep(call: DiditCall, request_id: str, block: Block) -> Session:
+def _keep(call: DiditCall, request_id: str, block: Block) -> None:
     claims, name = call.claims, _name(call)
     claims.cite("session.kept")
     pictures: Mapping[str, str] = claims[f"{name}.pictures"]
@@ -207,14 +180,13 @@ def _keep(call: DiditCall, request_id: str, block: Block) -> Session:
         vendor_data=call.values.get("vendor_data"),
         metadata=call.values.get("metadata"),
         pictures={kept: call.values[sent].digest for kept, sent in pictures.items()},
-        result={**block, **call.kept},
+        result=block,
     )
     call.records.pictures.keep(
         session.id,
         {kept_as(session, kept): call.values[sent].content for kept, sent in pictures.items()},
     )
     webhooks.announce(call.world, claims, session, call.origin)
-    return session
 
 
 def _unpaid(call: DiditCall) -> None:
@@ -252,8 +224,7 @@ def _judge_match(call: DiditCall) -> Block:
         risks = [] if passed else ["LOW_FACE_MATCH_SIMILARITY"]
         if outcome.review and claims["match.review"] is not None:
             risks = []
-    claims.cite("match.screens")
-    warnings = _warnings(call, "match", risks)
+    warnings = _warnings(call, risks)
     return {
         "status": _status(call, warnings, asked=outcome.score is not None and outcome.review),
         "score": score,
@@ -286,18 +257,13 @@ def _judge_liveness(call: DiditCall) -> Block:
             None if value is None else round(float(value), 2)
             for value in (outcome.quality, outcome.luminance)
         )
-        claims.cite("liveness.screens")
-        near = tuple(_near(call, "liveness"))
-        known = _known_risks(call, near, "liveness")
-        if near:
-            rows = _match_rows(call, near[: claims["search.most"]])
-            call.kept = {"_matches": _kept_rows(rows)}
+        known = _known_risks(call)
         risks = [*_liveness_risks(call, score), *known]
     else:
         score = quality = luminance = claims["liveness.no_face_numbers"]
         claims.cite("liveness.no_face_alone")
         risks = ["NO_FACE_DETECTED"]
-    warnings = _warnings(call, "liveness", risks, known)
+    warnings = _warnings(call, risks, known)
     claims.cite("liveness.declining")
     return {
         "status": _status(call, warnings),
@@ -350,104 +316,6 @@ def _canned_liveness(claims: Citations) -> Block:
         "user_image": _picture_of(claims, "liveness", seen),
         "warnings": [],
         **dict(zip(claims["liveness.measured"], measured, strict=True)),
-    }
-
-
-def _judge_age(call: DiditCall) -> Block:
-    claims, outcome = call.claims, call.outcome
-    score = age = None
-    if outcome.probe.faces:
-        if outcome.score is not None:
-            score = _shown(claims, "age", outcome.score, "age.decimals")
-        if outcome.age_known:
-            age = round(float(outcome.probe.faces[0].age), 2)
-        compared = claims["age.null_score"] if score is None else score
-        minimum = call.values[MINIMUM_AGE]
-        if minimum == 0:
-            claims.cite("age.zero_is_off")
-        claims.cite("age.boundary", "age.minimum.boundary")
-        risks = [
-            name
-            for name, there in (
-                ("LOW_LIVENESS_SCORE", not compared > call.values[LIVENESS_THRESHOLD]),
-                ("LIVENESS_FACE_ATTACK", outcome.attack),
-                ("AGE_NOT_DETECTED", age is None and minimum > 0),
-                ("AGE_BELOW_MINIMUM", age is not None and minimum > 0 and age < minimum),
-            )
-            if there
-        ]
-    else:
-        claims.cite("age.no_face_alone")
-        risks = ["NO_FACE_DETECTED"]
-    claims.cite("age.any_declines")
-    warnings = _warnings(call, "liveness", risks)
-    return {
-        "status": _status(call, warnings),
-        "method": claims["liveness.method"],
-        "score": score,
-        "user_image": _seen(call, outcome.probe, "age.entity_keys"),
-        "age_estimation": age,
-        "warnings": warnings,
-    }
-
-
-def _canned_age(claims: Citations) -> Block:
-    fixed, age = claims["age.sandbox"], claims["age.sandbox_age"]
-    seen = SeenPicture(faces=(SeenFace(box=tuple(fixed["box"]), age=age),))
-    return {
-        "status": claims["age.approved"],
-        "method": claims["liveness.method"],
-        "score": _shown(claims, "age", fixed["score"], "age.decimals"),
-        "user_image": _picture_of(claims, "age", seen, keys="age.entity_keys"),
-        "age_estimation": float(age),
-        "warnings": [],
-    }
-
-
-def _judge_search(call: DiditCall) -> Block:
-    claims, outcome = call.claims, call.outcome
-    near = tuple(_near(call, "search"))
-    known = _known_risks(call, near, "search")
-    risks = ["MULTIPLE_FACES_DETECTED"] if len(outcome.probe.faces) > 1 else []
-    warnings = _warnings(call, "liveness", [*risks, *known], known)
-    if call.values["search_type"] == claims["search.narrow"]:
-        approved = claims["search.narrow_statuses"]
-        wanted = [
-            one
-            for one in near
-            if one.face.listing is Listing.BLOCK or status_of(call.world, one.face) in approved
-        ]
-        claims.cite("search.blocked_first")
-        near = tuple(sorted(wanted, key=lambda one: one.face.listing is not Listing.BLOCK))
-    rows = _match_rows(call, near[: claims["search.most"]])
-    call.kept = {"matches": _kept_rows(rows)}
-    claims.cite("search.declining")
-    return {
-        "status": _status(call, warnings, asked=outcome.review),
-        "total_matches": len(rows),
-        "matches": rows,
-        "user_image": _searched(claims, _seen(call, outcome.probe, "search.entity_keys")),
-        "warnings": warnings,
-    }
-
-
-def _searched(claims: Citations, picture: Block) -> Block:
-    for entity in picture["entities"]:
-        if "age" in entity:
-            claims.cite("search.age_text")
-            entity["age"] = str(entity["age"])
-    return picture
-
-
-def _canned_search(claims: Citations) -> Block:
-    seen = SeenPicture(faces=(SeenFace(box=tuple(claims["search.sandbox"])),))
-    picture = _picture_of(claims, "search", seen, keys="search.entity_keys")
-    return {
-        "status": claims["search.approved"],
-        "total_matches": 0,
-        "matches": [],
-        "user_image": _searched(claims, picture),
-        "warnings": [],
     }
 
 
@@ -506,21 +374,13 @@ def _passes(claims: Citations, name: str, score: float, threshold: float) -> boo
     return score >= threshold if inclusive else score > threshold
 
 
-def _seen(call: DiditCall, seen: SeenPicture, keys: str = "entity.keys") -> Block:
+def _seen(call: DiditCall, seen: SeenPicture) -> Block:
     """What was seen in a picture of a call."""
-    rotate: bool = call.values["rotate_image"]
-    return _picture_of(call.claims, _name(call), seen, rotate=rotate, keys=keys)
+    return _picture_of(call.claims, _name(call), seen, rotate=call.values["rotate_image"])
 
 
-def _picture_of(
-    claims: Citations,
-    name: str,
-    seen: SeenPicture,
-    *,
-    rotate: bool = False,
-    keys: str = "entity.keys",
-) -> Block:
-    """The faces of one picture and its angle; `keys` is the claim with the keys of a face."""
+def _picture_of(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
+    """The faces of one picture and its angle."""
     if not seen.faces:
         entities, angle = claims[f"{name}.faceless_entities"], claims[f"{name}.faceless_angle"]
         return {"entities": list(entities), "best_angle": angle}
@@ -530,7 +390,7 @@ def _picture_of(
     if angle and not rotate:
         claims.cite("angle.asked")
         angle = 0
-    wanted, entities = claims[keys], []
+    wanted, entities = claims["entity.keys"], []
     claims.cite("entity.box")
     if "race" in wanted:
         claims.cite("entity.race")
@@ -547,120 +407,41 @@ def _picture_of(
 
 
 def _warnings(
-    call: DiditCall, area: str, risks: Iterable[str], data: Mapping[str, Any] | None = None
+    call: DiditCall, risks: Iterable[str], data: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """The warnings for these risks, in their order; `data` has the additional data of some."""
-    claims, found = call.claims, []
+    claims, name, found = call.claims, _name(call), []
     for risk in risks:
         keys: tuple[str, ...] = claims["warning.keys"]
         more = (data or {}).get(risk)
         if more is None and "additional_data" in keys:
             more = claims["warning.additional_data"]
         effect = call.world.policy.get(risk) or _band_effect(call, risk)
-        log_type = claims[f"{area}.risk.{risk}.type"]
+        log_type = claims[f"{name}.risk.{risk}.type"]
         known = {
             "risk": risk,
-            "feature": claims[f"{area}.feature"] if "feature" in keys else None,
+            "feature": claims[f"{name}.feature"] if "feature" in keys else None,
             "additional_data": more,
             "log_type": log_type if effect is None else claims["policy.types"][effect],
-            "short_description": claims[f"{area}.risk.{risk}.short"],
-            "long_description": claims[f"{area}.risk.{risk}.long"],
+            "short_description": claims[f"{name}.risk.{risk}.short"],
+            "long_description": claims[f"{name}.risk.{risk}.long"],
         }
         found.append({key: known[key] for key in keys})
     return found
 
 
-# The index of faces: who is enrolled, and who is known from elsewhere
-
-
-def _enrols(call: DiditCall, *, saved: bool) -> bool:
-    claims = call.claims
-    if not claims[f"{_name(call)}.enrols"]:
-        return False
-    if not saved:
-        claims.cite("index.unsaved")
-    return saved and bool(call.outcome.probe.faces)
-
-
-def _enrol(call: DiditCall, session: Session | None) -> None:
-    identity, name = _identity(call), _name(call)
-    if name == "search":
-        call.claims.cite("index.hides")
-    face = IndexedFace(
-        id=call.world.server.ids.uuid(),
-        owner=call.owner,
-        name=identity.name,
-        score=identity.score,
-        session_id=None if session is None else session.id,
-        session_number=None if session is None else session.number,
-        service=None if session is None else session.service,
-        vendor_data=call.values.get("vendor_data"),
-        at=call.now,
-        hidden=name == "search",
-    )
-    call.records.faces.add(face, identity.embedding)
-
-
-def _identity(call: DiditCall) -> Identity:
-    if call.identity is None:
-        upload: Upload = call.values["user_image"]
-        call.identity = identity_of(
-            call.world.recognizer,
-            upload.content,
-            call.outcome.probe.person,
-            rotate=call.values["rotate_image"],
-            digest=upload.digest,
-        )
-    return call.identity
-
-
-def _near(call: DiditCall, rules: str) -> Iterator[Near]:
-    """Whom the face of a call is like, as `rules` (``liveness`` or ``search``) say it."""
-    claims, recognizer, faces = call.claims, call.world.recognizer, call.records.faces
-    if not len(faces):
-        # Most worlds never enrol anybody: then nobody needs to know who it is.
-        return
-    found = faces.near(
-        call.owner,
-        _identity(call),
-        claims.get("index.possible"),
-        salt=getattr(recognizer, "salt", ""),
-        scores=getattr(recognizer, "embedding_scores", None),
-    )
-    sent = call.values.get("vendor_data")
-    for near in found:
-        claims.cite("index.possible")
-        face = near.face
-        if face.deleted:
-            claims.cite("index.forgets")
-            if face.listing is not None:
-                claims.cite("index.listed_stay")
-        if face.listing is None and (face.deleted or face.hidden):
-            continue
-        # Enrolled for the same person, in the caller's own words.
-        same = sent is not None and sent == face.vendor_data
-        if not (same and claims[f"{rules}.leaves_out"]):
-            yield near
-
-
-def _known_risks(call: DiditCall, near: tuple[Near, ...], rules: str) -> dict[str, Any]:
-    """The risks of a face that is known from elsewhere, each with its additional data; an outcome
-    that a test set goes before the index."""
+def _known_risks(call: DiditCall) -> dict[str, Any]:
+    """The risks of a face that is known from elsewhere, each with its additional data: only a test
+    says that one is."""
     claims, outcome = call.claims, call.outcome
-    blocked = next((one for one in near if one.face.listing is Listing.BLOCK), None)
     risks: dict[str, Any] = {}
-    for names, wanted, best, keys in (
-        (_BLOCKED, outcome.blocklist, blocked, "liveness.blocklist_data"),
-        (_DUPLICATE, outcome.duplicate, _duplicate(call, near, rules), "liveness.duplicate_data"),
+    for names, known, keys in (
+        (_BLOCKED, outcome.blocklist, "liveness.blocklist_data"),
+        (_DUPLICATE, outcome.duplicate, "liveness.duplicate_data"),
     ):
-        if wanted is not None:
-            values = claims["liveness.known_from"]
-            risks[names[wanted]] = dict(zip(claims[keys], values, strict=True))
-        elif best is not None:
-            face, certain = best.face, best.score >= claims["index.certain"]
-            values = (face.session_id, face.session_number, face.service)
-            likeness: Likeness = "certain" if certain else "possible"
-            risks[names[likeness]] = dict(zip(claims[keys], values, strict=True))
+        if known is not None:
+            session = claims["liveness.known_from"]
+            risks[names[known]] = dict(zip(claims[keys], session, strict=True))
     return risks
 
 
@@ -674,76 +455,10 @@ _DUPLICATE: Mapping[Likeness, str] = {
 }
 
 
-def _duplicate(call: DiditCall, near: tuple[Near, ...], rules: str) -> Near | None:
-    claims = call.claims
-    if any(one.face.listing is Listing.ALLOW for one in near):
-        claims.cite(f"{rules}.allowed_suppress")
-        return None
-    for one in near:
-        if one.face.listing is Listing.BLOCK:
-            claims.cite("index.listed_once")
-        elif status_of(call.world, one.face) in claims["index.duplicates"]:
-            return one
-    return None
-
-
-def status_of(world: World, face: IndexedFace) -> str | None:
-    """The vendor's word for the session of a face as it is now, or for the face itself."""
-    session = None if face.session_id is None else world.sessions.find(face.session_id)
-    return face.status if session is None else session.status
-
-
-def _match_rows(call: DiditCall, near: tuple[Near, ...]) -> list[dict[str, Any]]:
-    """The faces that were found, as a search reports them."""
-    claims, keys = call.claims, call.claims["search.match_keys"]
-    return [{key: row[key] for key in keys} for row in (_row(call, one, claims) for one in near)]
-
-
-def _kept_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those rows as a session keeps them: an address of a picture is not written down."""
-    return [{**row, "match_image_url": None} for row in rows]
-
-
-def _row(call: DiditCall, near: Near, claims: Citations) -> dict[str, Any]:
-    face, details = near.face, None
-    if face.full_name is not None:
-        names: tuple[str, ...] = claims["search.user_keys"]
-        details = {**dict.fromkeys(names), names[0]: face.full_name}
-    return {
-        "session_id": face.session_id,
-        "session_number": face.session_number,
-        "similarity_percentage": near.score,
-        "source": claims["search.listed_source"] if face.deleted else face.source,
-        "vendor_data": face.vendor_data,
-        "verification_date": face.at.strftime(claims["search.date"]),
-        "user_details": details,
-        "match_image_url": _image(call, face),
-        "status": status_of(call.world, face),
-        "is_blocklisted": face.listing is Listing.BLOCK,
-        "is_allowlisted": face.listing is Listing.ALLOW,
-        "api_service": face.service,
-        "vendor_user_id": None,
-        "biometric_template_id": None,
-    }
-
-
-def _image(call: DiditCall, face: IndexedFace) -> str | None:
-    """Where the picture of a session is; a face without one has none."""
-    session = None if face.session_id is None else call.world.sessions.find(face.session_id)
-    if session is None or _PICTURE not in session.pictures:
-        return None
-    if not call.values["save_api_request"]:
-        call.claims.cite("search.path_unsaved")
-        template: str = call.claims["search.storage_path"]
-        return template.format(session=session.id, name=_PICTURE)
-    return decisions.picture_addresses(call.world, call.claims, session, call.origin)[_PICTURE]
-
-
 # The routes
 
 MATCH_THRESHOLD = "face_match_score_decline_threshold"
 LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
-MINIMUM_AGE = "age_estimation_decline_threshold"
 
 
 def _upload(name: str) -> Given:
@@ -819,27 +534,6 @@ ROUTES = (
         _upload("user_image"),
         _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
     ),
-    _route(
-        "/v3/face-search/",
-        "Search a face among those of saved calls and of lists.",
-        Endpoint(
-            name="search",
-            block="face_search",
-            judge=_judge_search,
-            canned=_canned_search,
-            effect=lambda tag, _: "decline" if tag in _BLOCKED.values() else "approve",
-        ),
-        _upload("user_image"),
-        framework.chosen("search_type", "search.types", default="search.type"),
-    ),
-    _route(
-        "/v3/age-estimation/",
-        "Estimate the age of a person.",
-        Endpoint(name="age", block="age.block", judge=_judge_age, canned=_canned_age),
-        _upload("user_image"),
-        _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
-        Given(name=MINIMUM_AGE, kind="integer", read=framework.age_limit, default="age.minimum"),
-    ),
 )
 
 #: The tags whose effect may be set, with the operation that they are of.
@@ -856,5 +550,4 @@ POLICIES: Mapping[str, str] = {
         ),
         "liveness",
     ),
-    **dict.fromkeys(("AGE_BELOW_MINIMUM", "AGE_NOT_DETECTED"), "age"),
 }

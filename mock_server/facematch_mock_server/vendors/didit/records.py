@@ -1,4 +1,4 @@
-"""What Didit remembers beyond keys, credit and sessions: pictures, faces, payments, accounts."""
+"""What Didit remembers beyond keys, credit and sessions: pictures, payments, accounts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import datetime as dt
 import enum
 import hashlib
 import threading
-import uuid
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import attrs
 
-from facematch_mock_server.recognition.index import FaceIndex, Listing
 from facematch_mock_server.services import KEPT_SESSIONS, Session
 from facematch_mock_server.state import Collection, Kept, Store
 from facematch_mock_server.webhooks import Outbox
@@ -21,8 +19,6 @@ from facematch_mock_server.world import World
 
 #: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
 KEPT = 10_000
-#: What the ids of lists are derived from, so that they need not be kept.
-_LISTS = uuid.UUID("6f7f2c4e-3b1a-4c5d-9e8f-0a1b2c3d4e5f")
 
 
 class DiditRecords:
@@ -35,14 +31,9 @@ class DiditRecords:
     def __init__(self, store: Store) -> None:
         self.outbox = Outbox(store)
         self.pictures = Pictures()
-        self.faces = FaceIndex(store)
         self.checkouts = Checkouts(store)
         self.accounts = Accounts(store)
         self.mails = Mails()
-
-    def list_id(self, owner: str, listing: Listing) -> str:
-        """The id of one of the two lists of faces of an owner."""
-        return str(uuid.uuid5(_LISTS, f"{owner}/{listing}"))
 
     def written(self) -> None:
         """What this thread changed is written down now."""

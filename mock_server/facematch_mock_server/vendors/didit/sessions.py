@@ -57,7 +57,7 @@ def _own(call: DiditCall) -> list[Session]:
 
 
 def _row(claims: Citations, session: Session) -> dict[str, Any]:
-    name, score = claims["list.details"].get(session.service), session.result.get("score")
+    name, score = claims["list.details"][session.service], session.result["score"]
     claims.cite("list.score_unit")
     if name == "liveness" and score is None:
         # A number is documented here, and a session without a face has none.
@@ -72,7 +72,7 @@ def _row(claims: Citations, session: Session) -> dict[str, Any]:
         "didit_internal_id": session.internal_id,
         "created_at": stamp(claims, session.created_at),
         "features": [{"feature": feature_of(claims, session), "status": session.result["status"]}],
-        "additional_details": None if name is None else {name: {"score": score}},
+        "additional_details": {name: {"score": score}},
     }
     return {key: known[key] for key in claims["list.row_keys"]}
 
@@ -366,7 +366,7 @@ def _delete(call: DiditCall) -> Response:
     if not with_body:
         return attrs.evolve(call.answer("delete.answer"), headers=call.headers, body=b"")
     outcome = "none"
-    if session.service in claims["delete.faces"]:
+    if session.service == claims["delete.faces"]:
         retained = values.get("retain_face_embeddings")
         outcome = claims["delete.retain"] if retained else "deleted"
     known = {
@@ -381,12 +381,10 @@ def _delete(call: DiditCall) -> Response:
 def _forget(call: DiditCall, session: Session) -> bool:
     """Whether it was there to be deleted: of two who try at once one does it.
 
-    Its faces leave the index but for those on a list, and its pictures go unless another session
-    has the same ones.
+    Its pictures go unless another session has the same ones.
     """
     if call.world.sessions.remove(session.id) is None:
         return False
-    call.records.faces.forget(session.id)
     call.records.pictures.forget(session.id)
     return True
 

@@ -42,7 +42,7 @@ class DiditSimulator(MockSimulator):
     """
 
     vendor = "didit"
-    calls = frozenset({*_BLOCKS, "/v3/face-search/", "/v3/age-estimation/"})
+    calls = frozenset(_BLOCKS)
     faults: ClassVar[Mapping[Situation, Fault]] = {
         # In words that are documented for this status, unlike most refusals.
         Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=415),

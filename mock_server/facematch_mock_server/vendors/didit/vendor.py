@@ -28,7 +28,6 @@ from . import (
     accounts,
     billing,
     decisions,
-    faces,
     framework,
     pictures,
     sessions,
@@ -52,6 +51,9 @@ LEFT_OUT = (
     "/v3/session/{}/sandbox/arm/",
     "/v3/session/",
     "/v3/lists/",
+    "/v3/blocklist/",
+    "/v3/face-search/",
+    "/v3/age-estimation/",
     "/v3/workflows/",
     "/v3/questionnaires/",
     "/v3/users/",
@@ -70,8 +72,7 @@ LEFT_OUT = (
 )
 #: What the mock does imitate, for whoever asks for something else.
 COVERS = (
-    "It imitates face match, passive liveness, face search, age estimation, saved sessions, "
-    "webhooks, lists of faces, billing and registration."
+    "It imitates face match, passive liveness, saved sessions, webhooks, billing and registration."
 )
 
 
@@ -94,7 +95,6 @@ class Didit(Routed):
         *pictures.ROUTES,
         *sessions.ROUTES,
         *webhooks.ROUTES,
-        *faces.ROUTES,
         *billing.ROUTES,
         *accounts.ROUTES,
     )
@@ -250,7 +250,6 @@ _CURL = (
 _SHARED = {"rotate_image": "", "save_api_request": "true", "vendor_data": ""}
 _MATCH = "face_match_score_decline_threshold"
 _LIVENESS = "face_liveness_score_decline_threshold"
-_AGE = "age_estimation_decline_threshold"
 
 
 def _face(title: str, call: str, *pictures: str, **fields: str) -> Example:
@@ -262,8 +261,6 @@ def _face(title: str, call: str, *pictures: str, **fields: str) -> Example:
 _EXAMPLES = (
     _face("Face match", "face-match", "user_image", "ref_image", **{_MATCH: "30"}),
     _face("Passive liveness", "passive-liveness", "user_image", **{_LIVENESS: ""}),
-    _face("Face search", "face-search", "user_image", search_type=""),
-    _face("Age estimation", "age-estimation", "user_image", **{_AGE: ""}),
     Example(
         title="New webhook destination",
         path="/v3/webhook/destinations/",
@@ -301,7 +298,7 @@ VENDOR = Vendor(
         name: f"rate.{name}.limit"
         for name in ("write", "get", "decision", "management", "register")
     },
-    operations=("match", "liveness", "search", "age"),
+    operations=("match", "liveness"),
     policies=pictures.POLICIES,
     bands=("liveness",),
     hosts=HOSTS,
@@ -311,7 +308,6 @@ VENDOR = Vendor(
     extensions={
         "console": f"{_CONTROL}:Console",
         "webhooks": f"{_CONTROL}:Webhooks",
-        "faces": f"{_CONTROL}:Faces",
         "mailbox": f"{_CONTROL}:Mailbox",
         "payments": f"{_CONTROL}:Payments",
     },

@@ -32,7 +32,7 @@ from facematch_core import (
 )
 from facematch_core.backend import CALL_ID_KEY, LivenessCall, MatchCall
 from facematch_core.http import HttpReply
-from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, AgeDecision, AgeResult, DiditBackend
+from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
 from facematch_didit.account import SessionDecision, SessionStatus, session_decision
 
 BLOCKS = ("face_matches", "liveness_checks")
@@ -187,49 +187,19 @@ def test_the_rules_of_another_call_are_refused(other, answers, scripted):
         session_decision(body).judged_by(attempt())
 
 
-@pytest.mark.parametrize(
-    ("status", "facts", "risks", "expected"),
-    [
-        ("Approved", (97.0, 29.4), [], AgeDecision.ESTIMATED),
-        ("Approved", (97.0, None), [], AgeDecision.REVIEW),
-        ("Approved", (None, 29.4), [], AgeDecision.REVIEW),
-        ("Approved", (97.0, 29.4), ["SOMETHING_NEW"], AgeDecision.REVIEW),
-        ("Declined", (97.0, 16.5), ["AGE_BELOW_MINIMUM"], AgeDecision.REVIEW),
-        ("Declined", (3.0, 40.0), ["LOW_LIVENESS_SCORE"], AgeDecision.NOT_LIVE),
-        ("Declined", (97.0, 40.0), ["LIVENESS_FACE_ATTACK"], AgeDecision.NOT_LIVE),
-        ("Declined", (None, None), ["NO_FACE_DETECTED"], AgeDecision.INCONCLUSIVE),
-        ("Declined", (97.0, None), ["AGE_NOT_DETECTED"], AgeDecision.INCONCLUSIVE),
-        ("Not Finished", (None, None), [], AgeDecision.INCONCLUSIVE),
-        ("In Review", (97.0, 29.4), [], AgeDecision.REVIEW),
-    ],
-)
-def test_an_estimation_of_age_is_no_liveness_check(status, facts, risks, expected, answers):
-    """Its block is the same, its features are not; the minimum is not told, so nobody is old."""
-    score, age = facts
-    warnings = [{"risk": risk, "log_type": "error"} for risk in risks]
-    body = answers["decision_liveness"] | {"status": "Approved", "features": ["AGE_ESTIMATION"]}
-    body["liveness_checks"][0] |= {"status": status, "score": score, "age_estimation": age}
-    body["liveness_checks"][0]["warnings"] = warnings
-    decision = session_decision(body)
-    (result,) = decision.results
-    assert (decision.age_estimations, decision.liveness_checks) == ((result,), ())
-    assert type(result) is AgeResult
-    assert (result.decision, result.age, result.minimum_age) == (expected, age, None)
-    assert "OpenAPI" in result.billing.ground
-    assert not result.is_old_enough
-    body["status"] = "In Review"
-    assert session_decision(body).results[0].decision is not AgeDecision.ESTIMATED
-
-
 @pytest.mark.parametrize("feature", ["FACE_SEARCH", "AGE_ESTIMATION"])
 @pytest.mark.parametrize("shape", [str, lambda name: {"feature": name, "node_id": "n"}])
-def test_a_search_and_an_age_are_never_a_pass(feature, shape, answers):
-    """Whatever blocks they come with; beside a comparison or a check by name they do no harm."""
+def test_what_is_neither_a_match_nor_a_check_has_no_result(feature, shape, answers):
+    """A search or an age has the block of a check, and checks nobody: it is in `raw` alone. Beside
+    a comparison or a check by name it does no harm."""
     body = answers["decision_match"] | {"features": [shape(feature)]}
     good = {"status": "Approved", "score": 99.0, "warnings": [], "age_estimation": 40}
     body["face_matches"], body["liveness_checks"] = [good], [good]
-    for result in session_decision(body).results:
-        assert result.decision not in (Decision.MATCH, LivenessDecision.LIVE)
+    decision = session_decision(body)
+    assert (decision.results, decision.features) == ((), (feature,))
+    assert decision.status is SessionStatus.APPROVED
+    shown = {"status": "Approved", "score": 99.0, "warnings": []}
+    assert decision.raw["face_matches"] == decision.raw["liveness_checks"] == [shown]
     body["features"] = [shape(feature), "FACE_MATCH", "LIVENESS"]
     match, check = session_decision(body).results
     assert (match.decision, check.decision) == (Decision.MATCH, LivenessDecision.LIVE)

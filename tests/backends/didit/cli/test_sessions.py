@@ -2,9 +2,9 @@
 
 import pytest
 
-from facematch_core import Retention
-from facematch_didit import DiditAccount
-from facematch_mock_server import Fault, Kind, Stage, make_card
+from facematch_didit.account import SessionDecision, SessionStatus
+from facematch_didit.cli.sessions import ending
+from facematch_mock_server import Fault, Kind, Stage
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 
@@ -81,16 +81,15 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
     assert answer.stdout.startswith((status or ("Declined" if code else "Approved")).upper())
 
 
-@pytest.mark.parametrize("call", ["search_faces", "estimate_age"])
-def test_a_search_or_an_age_is_never_zero(run, mock, call):
-    """Both are approved, and neither says that somebody is who they claim to be."""
-    with DiditAccount(api_key=mock.live_key, base_url=mock.url) as account:
-        result = getattr(account, call)(make_card("p1", age=40), retention=Retention.KEEP)
-    answer = run("decision", result.ids.session)
-    assert answer.exit_code == 3, answer.output
-    assert answer.stdout.startswith("APPROVED")
-    assert ("estimation of age: estimated" in answer.stdout) is (call == "estimate_age")
-    assert ("age: 40, against an unknown minimum" in answer.stdout) is (call == "estimate_age")
+def test_a_session_without_a_result_is_never_zero():
+    """An approved face search says nothing of who somebody is."""
+    session = SessionDecision(
+        session_id=NOBODY,
+        status=SessionStatus.APPROVED,
+        vendor_status="Approved",
+        features=("FACE_SEARCH",),
+    )
+    assert ending(session) == 3
 
 
 def test_what_a_decision_tells(run, kept):

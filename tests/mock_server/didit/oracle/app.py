@@ -27,7 +27,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 #: What every example finds: an outcome that is set in the mock, and is told here as well.
-SCORE, AGE, ANGLE = 50, 30, 270
+SCORE, ANGLE = 50, 270
 KEY = "mock-live-key"
 DAY = dt.date(2026, 7, 2)
 
@@ -152,10 +152,6 @@ class VendorData(Text):
     trims = True
 
 
-class SearchType(serializers.ChoiceField):
-    pass
-
-
 class Metadata(serializers.JSONField):
     """A JSON object in a text; words and limit are ours, and that nothing counts as none."""
 
@@ -214,17 +210,6 @@ class LivenessForm(Form):
         return {"face_liveness_score_decline_threshold": score_threshold()}
 
 
-class AgeForm(LivenessForm):
-    def own(self):
-        return {**super().own(), "age_estimation_decline_threshold": Whole(default=18)}
-
-
-class SearchForm(Form):
-    def own(self):
-        choices = ("most_similar", "blocklisted_or_approved")
-        return {"search_type": SearchType(choices, default=choices[0])}
-
-
 class PictureView(View):
     """A form with pictures; answered with what the mock's answer must have, too."""
 
@@ -244,8 +229,7 @@ class PictureView(View):
         return Response(body)
 
     def approves(self, values):
-        own = [one for name, one in values.items() if name.endswith("score_decline_threshold")]
-        threshold = own[0]
+        (threshold,) = (one for name, one in values.items() if name.endswith("_threshold"))
         return threshold <= SCORE if State.edition == "2026-03" else threshold < SCORE
 
 
@@ -257,26 +241,6 @@ class Match(PictureView):
 class Liveness(PictureView):
     serializer_class = LivenessForm
     block = "liveness"
-
-
-class Age(PictureView):
-    serializer_class = AgeForm
-
-    @property
-    def block(self):
-        return "liveness" if State.edition == "2026-03" else "age_estimation"
-
-    def approves(self, values):
-        score = values["face_liveness_score_decline_threshold"]
-        return score < SCORE and values["age_estimation_decline_threshold"] <= AGE
-
-
-class Search(PictureView):
-    serializer_class = SearchForm
-    block = "face_search"
-
-    def approves(self, values):
-        return True
 
 
 # --- sessions --------------------------------------------------------------------------------
@@ -635,8 +599,6 @@ class Single(View):
 urlpatterns = [
     path("v3/face-match/", Match.as_view()),
     path("v3/passive-liveness/", Liveness.as_view()),
-    path("v3/age-estimation/", Age.as_view()),
-    path("v3/face-search/", Search.as_view()),
     path("v3/sessions/", Sessions.as_view()),
     path("v3/sessions/delete/", DeleteMany.as_view()),
     path("v3/sessions/<uuid:session_id>/reviews/", Reviews.as_view()),

@@ -79,7 +79,7 @@ class Mock:
         control.set_limits(dict.fromkeys(control.limits()))
         control.set_balance(1000)
         control.set_outcome("match", score=50, times=None)
-        control.set_outcome("liveness", score=50, age=30, times=None)
+        control.set_outcome("liveness", score=50, times=None)
         for number in range(SESSIONS):
             threshold = "0" if number % 2 else "100"
             form = {"face_match_score_decline_threshold": threshold, "vendor_data": f"p{number}"}

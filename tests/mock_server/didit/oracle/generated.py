@@ -48,12 +48,6 @@ FILE_NAMES = st.sampled_from(
 PATHS = {
     "/v3/face-match/": ("user_image", "ref_image", "face_match_score_decline_threshold"),
     LIVENESS: ("user_image", "face_liveness_score_decline_threshold"),
-    "/v3/age-estimation/": (
-        "user_image",
-        "face_liveness_score_decline_threshold",
-        "age_estimation_decline_threshold",
-    ),
-    "/v3/face-search/": ("user_image", "search_type"),
 }
 SHARED = ("rotate_image", "save_api_request", "vendor_data", "metadata")
 
@@ -63,8 +57,6 @@ def values_of(name):
     fitting = {"metadata": OBJECTS, "vendor_data": st.just("emp-0042")}.get(name, NUMBERS)
     if name in ("rotate_image", "save_api_request"):
         fitting = FLAGS
-    if name == "search_type":
-        fitting = st.sampled_from(["most_similar", "blocklisted_or_approved", "MOST_SIMILAR"])
     return fitting | TEXTS
 
 

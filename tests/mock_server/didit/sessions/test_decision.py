@@ -3,7 +3,7 @@
 import mock_didit as didit
 import pytest
 from mock_didit import control, liveness, match, picture
-from mock_didit_sessions import AGE, NOBODY, SANDBOX, SEARCH, added, nth, on, sent, update
+from mock_didit_sessions import CHECK, NOBODY, SANDBOX, added, nth, on, sent, update
 
 from facematch_mock_server.vendors.didit.decisions import decision_body
 
@@ -121,26 +121,6 @@ def test_a_comparison_without_a_pair_has_no_score(told):
     assert [one["risk"] for one in feature["warnings"]] == ["NO_REFERENCE_IMAGE"]
 
 
-@pytest.mark.parametrize(
-    ("service", "result", "age", "matches"),
-    [
-        ("AGE_ESTIMATION", AGE, 16.5, []),
-        ("FACE_SEARCH", SEARCH, 29.4, SEARCH["matches"]),
-        ("PASSIVE_LIVENESS", {**SEARCH, "_matches": [{"a": 1}]}, 29.4, [{"a": 1}]),
-    ],
-)
-def test_services_that_look_at_one_picture(told, service, result, age, matches):
-    """Their result stands in liveness_checks; hits that the index found are its matches."""
-    engine = didit.new_engine()
-    added(service, result)(engine)
-    body = told(engine, on(1))[1]
-    (feature,) = body["liveness_checks"]
-    assert (feature["age_estimation"], feature["matches"]) == (age, matches)
-    assert "_matches" not in feature
-    expected = "LIVENESS" if service == "PASSIVE_LIVENESS" else service
-    assert body["features"] == [expected]
-
-
 def face(box, age):
     return {"bbox": box, "confidence": 0.7, "age": age, "gender": "male"}
 
@@ -158,39 +138,8 @@ def test_the_largest_face_by_its_box(told, first, second):
     """Wherever it stands in the picture and in the list."""
     for faces in ((face(first, 1.5), face(second, 2.5)), (face(second, 2.5), face(first, 1.5))):
         engine = didit.new_engine()
-        added("FACE_SEARCH", {**SEARCH, "user_image": {"entities": list(faces)}})(engine)
+        added("PASSIVE_LIVENESS", {**CHECK, "user_image": {"entities": list(faces)}})(engine)
         assert told(engine, on(1))[1]["liveness_checks"][0]["age_estimation"] == 2.5
-
-
-def test_a_check_that_saw_no_picture(told):
-    """What was not found out is null."""
-    engine = didit.new_engine()
-    added("PASSIVE_LIVENESS", {"status": "Approved", "warnings": []})(engine)
-    (feature,) = told(engine, on(1))[1]["liveness_checks"]
-    assert "/reference_image?" in feature.pop("reference_image")
-    assert feature == {
-        "node_id": "feature_liveness_1",
-        "status": "Approved",
-        "method": "PASSIVE",
-        "score": None,
-        "video_url": None,
-        "age_estimation": None,
-        "matches": [],
-        "face_quality": None,
-        "face_luminance": None,
-        "warnings": [],
-    }
-
-
-def test_a_session_of_no_known_service(told):
-    """Has no block, and its own name for a feature."""
-    engine = didit.new_engine()
-    added("POA", {"status": "Approved"})(engine)
-    body = told(engine, on(1))[1]
-    assert body["features"] == ["POA"]
-    assert not any(body[block] for block in BLOCKS)
-    more = told(engine, on(1, query="?include=events"))[1]
-    assert more["features"] == [{"feature": "POA", "node_id": None}]
 
 
 def test_a_time_on_the_second(told):
@@ -298,7 +247,7 @@ def test_who_may_not_read(engine, told, step, status, body):
 
 def test_another_organization(engine, told):
     """403: the session is there, and not theirs."""
-    added("FACE_MATCH", {"status": "Approved"}, owner="another", pictures={})(engine)
+    added("FACE_MATCH", CHECK, owner="another", pictures={})(engine)
     assert told(engine, on(3))[0] == 403
     assert told(engine, update(3))[0] == 403
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import match, picture
 from mock_didit_sessions import (
-    AGE,
+    CHECK,
     DELETE_MANY,
     SANDBOX,
     added,
@@ -18,7 +18,7 @@ from mock_didit_sessions import (
     update,
 )
 
-from facematch_mock_server.recognition.index import FaceIndex
+from facematch_mock_server.vendors.didit.records import Pictures
 
 GONE = {"detail": "Not found."}
 
@@ -30,9 +30,9 @@ def batch(body, **more):
 
 @pytest.fixture
 def forgotten(monkeypatch):
-    """The sessions whose faces were to be forgotten."""
+    """The sessions whose pictures were to be forgotten."""
     seen = []
-    monkeypatch.setattr(FaceIndex, "forget", lambda _, session_id: seen.append(session_id))
+    monkeypatch.setattr(Pictures, "forget", lambda _, session_id: seen.append(session_id))
     return seen
 
 
@@ -153,7 +153,7 @@ def test_who_may_delete(engine, told, step, status):
 )
 def test_several_at_once(engine, told, forgotten, body, left):
     """204 however many there were, twice as well, and never another organization's."""
-    added("AGE_ESTIMATION", AGE, owner="another")(engine)
+    added("PASSIVE_LIVENESS", CHECK, owner="another")(engine)
     for _ in range(2):
         response = engine.handle(batch(body))
         assert (response.status, response.body) == (204, b"")

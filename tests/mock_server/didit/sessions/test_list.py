@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import match, picture
-from mock_didit_sessions import AGE, SANDBOX, added, listed, nth, sent
+from mock_didit_sessions import CHECK, SANDBOX, added, listed, nth, sent
 
 #: Numbers of sessions -> the queries that list them.
 FOUND = {
@@ -124,7 +124,7 @@ def test_a_row(engine, told):
 
 def test_who_sees_what(engine, told):
     """The organization its own, a sandbox key nothing, nobody without a key."""
-    added("AGE_ESTIMATION", AGE, owner="another")(engine)
+    added("PASSIVE_LIVENESS", CHECK, owner="another")(engine)
     assert told(engine, listed())[1]["count"] == 2
     assert told(engine, listed(key=SANDBOX)) == (
         200,
