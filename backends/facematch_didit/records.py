@@ -593,6 +593,16 @@ def _media(block: dict[str, Any]) -> Iterator[Media]:
             yield Media(name=name, node_id=node_id, address=a_secret(block[name], name))
 
 
+#: Calls that check nobody, although their block has the form of a match or of a check.
+_OTHER_CALLS = frozenset({"AGE_ESTIMATION", "FACE_SEARCH"})
+
+
+def _is_of(feature: str, session: SessionDecision) -> bool:
+    """Whether a block is of `feature`, and not of such a call: the session's features say."""
+    named = frozenset(session.features)
+    return feature in named or not named & _OTHER_CALLS
+
+
 def _results(
     session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], *, sandbox: bool
 ) -> Iterator[SessionResult]:
@@ -612,26 +622,15 @@ def _results(
         "environment": session.environment,
     }
     bill = _IN_SANDBOX if sandbox else _IN_WORKFLOW if session.workflow_id else None
-    for block in blocks[_MATCHES] if _has("FACE_MATCH", session) else ():
+    for block in blocks[_MATCHES] if _is_of("FACE_MATCH", session) else ():
         fields = wire.verdict(wire.MATCH, block, MATCH_SCALE, {})
         fields = _counted(wire.MATCH, block, fields, session.status)
         yield MatchResult(**fields, **of_all, billing=bill or _KEPT_CALL)
-    for block in blocks[_CHECKS] if _has("LIVENESS", session) else ():
+    for block in blocks[_CHECKS] if _is_of("LIVENESS", session) else ():
         fields = wire.verdict(wire.LIVENESS, block, LIVENESS_SCALE, {})
         fields = _counted(wire.LIVENESS, block, fields, session.status)
         fields |= wire.of_liveness(block)
         yield LivenessResult(**fields, **of_all, billing=bill or _KEPT_CALL)
-
-
-#: Features of calls that check no person, and whose block is that of a match or a check all the
-#: same: only the features of the session say which it is.
-_OTHER_CALLS = frozenset({"AGE_ESTIMATION", "FACE_SEARCH"})
-
-
-def _has(feature: str, session: SessionDecision) -> bool:
-    """Whether a block of this feature is what it seems to be."""
-    named = frozenset(session.features)
-    return feature in named or not named & _OTHER_CALLS
 
 
 def _counted(

@@ -128,7 +128,7 @@ def _secret_or_none(key: Secret | str | None) -> Secret | None:
     return None if key is None else Secret.of(key)
 
 
-def flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
+def _flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
     """Refuse what merely counts as true or false."""
     # What merely counts as true could be the text "false".
     if not isinstance(value, bool):
@@ -160,8 +160,8 @@ class Connection:
         default=None, converter=_secret_or_none, validator=attrs.validators.optional(not_empty)
     )
     base_url: str = f"https://{HOST}"
-    allow_base_url: bool = attrs.field(default=False, validator=flag)
-    allow_insecure: bool = attrs.field(default=False, validator=flag)
+    allow_base_url: bool = attrs.field(default=False, validator=_flag)
+    allow_insecure: bool = attrs.field(default=False, validator=_flag)
     environment: Environment | None = attrs.field(default=None, converter=_declared)
     connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds)
     read_timeout_s: float = attrs.field(default=60.0, validator=_seconds)
