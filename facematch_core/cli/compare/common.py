@@ -128,20 +128,19 @@ def rate_option(
 #: Where `compare run` writes answers.
 store = click.option(
     "--store",
-    metavar="URL",
+    metavar="FILE",
     default=STORE,
     show_default=True,
-    help="The run database: the name of an SQLite file, sqlite:///FILE, or "
-    "postgresql+psycopg://...",
+    help="The run database, an SQLite file; also as sqlite:///FILE.",
 )
 
 #: Where answers are read from: the arguments of `answers_from`.
 source = common.options(
     click.option(
         "--store",
-        metavar="URL",
-        help="The run database of `compare run`: the name of an SQLite file, sqlite:///FILE, or "
-        f"postgresql+psycopg://...; {STORE} by default.",
+        metavar="FILE",
+        help="The run database of `compare run`, an SQLite file; also as sqlite:///FILE. "
+        f"{STORE} by default.",
     ),
     click.option(
         "--study",
@@ -381,7 +380,7 @@ def database_at(address: str, *, is_new: bool = False) -> Iterator[RunDatabase]:
     """The run database at an address, closed at the end.
 
     Args:
-        address: As SQLAlchemy reads it, or the name of a file.
+        address: The name of a file, or sqlite:///FILE.
         is_new: Whether a file that is not there is made.
 
     Raises:
@@ -391,10 +390,9 @@ def database_at(address: str, *, is_new: bool = False) -> Iterator[RunDatabase]:
     from facematch_core.comparison.run import RunDatabase
 
     url = address if "://" in address else f"sqlite:///{address}"
-    kind, _, file = url.partition(":///")
+    file = url.removeprefix("sqlite:///")
     # A name that is mistyped would else become a new and empty database.
-    is_file = kind.startswith("sqlite") and bool(file)
-    if is_file and not is_new and not Path(file.partition("?")[0]).is_file():
+    if not is_new and file != url and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     database = RunDatabase(url)
     try:

@@ -38,7 +38,7 @@ from facematch_core.cli.common import (
     sentence,
     workers,
 )
-from facematch_core.errors import FaceMatchError, InvalidRequest
+from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Environment
 from facematch_core.resilience.budget import format_amount
 
@@ -141,9 +141,9 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
     facematch compare run people/ --mated 600 --non-mated 6000 --backend local --out report.html
 
     Answers are saved in the run database as they come. Stop or kill the command at any moment: the
-    same command goes on from there, and nothing is paid twice. Several processes may share the
-    work. It asks before it spends money. The exit code is 0 if every pair is done; see
-    `facematch -h`.
+    same command goes on from there, and nothing is paid twice. One process at a time works on a run
+    database; the commands that read it work meanwhile. It asks before it spends money. The exit
+    code is 0 if every pair is done; see `facematch -h`.
     """
     common.check_outs(given["outs"], overwrite=given["force"])
     costs = common.costs_of(given)
@@ -369,12 +369,6 @@ def _show_summary(summary: RunSummary, store: str) -> None:
     if open_calls:
         say(f"{counted(open_calls, 'pair')} may have been charged without an answer:")
         say_command(f"facematch compare unresolved --store {store}")
-    elsewhere = sum(_count(one, "claimed") + _count(one, "asked") for one in summary.systems)
-    if elsewhere:
-        say(
-            f"{counted(elsewhere, 'pair')} with another process; of one that ended on another "
-            "machine, they are taken back after an hour"
-        )
     if not summary.is_complete:
         left = sum(one.progress.left for one in summary.systems)
         say(f"{counted(left, 'call')} left: the same command goes on from here")
@@ -462,7 +456,14 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **given: Any) ->
         raise click.UsageError("Either --reconcile or --resolve.")
     with common.database_at(store) as database:
         charges = _Charges(database, study, given["config"])
-        charges.recover()
+        try:
+            database.hold()
+        except ConfigurationError as error:
+            if given["resolve"] is not None or given["reconcile"]:
+                raise
+            say(f"note: {error.message} Calls that are under way are not listed.", err=True)
+        else:
+            charges.recover()
         if given["resolve"] is not None:
             billed = Charged.YES if given["charged"] else Charged.NO
             return _resolve(charges, given["resolve"], billed, yes=given["yes"], as_json=as_json)
@@ -501,11 +502,11 @@ class _Charges:
         self._systems = [one for each in studies for one in database.systems(each.digest)]
 
     def recover(self) -> None:
-        """What processes that are gone had asked is unresolved from now on."""
-        from facematch_core.comparison.run.recover import free_again, resolve_by_budgets
+        """What a run that is over had asked is unresolved from now on."""
+        from facematch_core.comparison.run.recover import resolve_by_budgets, take_back
 
         for one in self._systems:
-            free_again(self._database, one, partial(self._finalize, one, billed=Charged.NO))
+            take_back(self._database, one, partial(self._finalize, one, billed=Charged.NO))
             resolve_by_budgets(self._database, one)
 
     def left(self) -> list[UnresolvedCharge]:
@@ -551,7 +552,7 @@ class _Charges:
                     )
         raise InvalidRequest(
             f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
-            "those that are. One that is under way is resolved by its process."
+            "those that are."
         )
 
     def resolve(self, system: StoredSystem, call_id: str, billed: Charged) -> None:

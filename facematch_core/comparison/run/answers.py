@@ -50,7 +50,7 @@ def read_answers(
 #: Why a pair is not answered, where no error says why.
 _REASONS: Final = {
     PairState.FREE: NOT_ASKED,
-    PairState.CLAIMED: NOT_ASKED,
+    PairState.BEGUN: NOT_ASKED,
     PairState.ASKED: "unresolved",
     PairState.UNRESOLVED: "unresolved",
     PairState.FAILED: "failed",
@@ -89,7 +89,7 @@ _ANSWER: Final = ("decision", "score", "elapsed_s", "billed", "model", "error")
 
 def _only(row: AnswerRow, of: str, model: str) -> AnswerRow:
     """A row as this model has it: not asked, where another one was."""
-    if of == model or row.state in (PairState.FREE, PairState.CLAIMED):
+    if of == model or row.state in (PairState.FREE, PairState.BEGUN):
         return row
     nothing: dict[str, Any] = dict.fromkeys(_ANSWER)
     return attrs.evolve(row, state=PairState.FREE, **nothing)

@@ -37,7 +37,7 @@ from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
 from facematch_core.plugins import backend_class
 
-from .schema import Claim, Outcome, PairState
+from .schema import Outcome, PairState
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 #: Pictures of one task: seconds of work.
 PICTURES: Final = 16
-#: Pairs that are claimed at a time.
+#: Pairs that are written down at a time.
 PAIRS: Final = 64
 #: How long, in seconds, a Dask scheduler may take to answer.
 CONNECT_S: Final = 15.0
@@ -368,20 +368,19 @@ def ask_by_embeddings(worker: Worker, threads: int, given: Embeddings | None) ->
         given: Embeddings; None to look at pictures here, each once.
     """
     known = _Known(worker, threads, given)
-    for claims in worker.claims(PAIRS):
-        ended: list[tuple[Claim, Outcome]] = []
+    worker.line_up()
+    while known.agrees and (pairs := worker.take(PAIRS)):
+        ended: list[tuple[int, Outcome]] = []
         try:
-            known.embed(claims)
-            for claim in claims:
+            known.embed(pairs)
+            for pair in pairs:
                 if worker.is_over or not known.agrees:
                     break
-                outcome = known.outcome(claim)
+                outcome = known.outcome(pair)
                 if outcome is not None:
-                    ended.append((claim, outcome))
+                    ended.append((pair, outcome))
         finally:
-            worker.finish(claims, ended, begun={claim for claim, _ in ended})
-        if not known.agrees:
-            break
+            worker.finish(ended)
     if not known.agrees and given is not None:
         raise ConfigurationError(
             f"The embeddings give another score than {worker.stored.name} does for the same two "
@@ -413,14 +412,14 @@ class _Known:
         self._pattern: Outcome | None = None
         self.agrees = True
 
-    def embed(self, claims: Sequence[Claim]) -> None:
+    def embed(self, numbers: Sequence[int]) -> None:
         """Look at what is not known yet; of many pictures, that is about 1 kB of memory for each.
 
         Raises:
             ConfigurationError: a picture is another one by now.
         """
         worker = self._worker
-        pairs = [worker.study.pairs[claim.pair] for claim in claims]
+        pairs = [worker.study.pairs[number] for number in numbers]
         both = dict.fromkeys(path for pair in pairs for path in (pair.probe, pair.reference))
         missing = {worker.digests[path]: path for path in both}
         missing = {digest: path for digest, path in missing.items() if digest not in self._seen}
@@ -442,17 +441,17 @@ class _Known:
             raise ConfigurationError(f"The engine names {path} by another digest: report this.")
         return _row(found, 0)
 
-    def outcome(self, claim: Claim) -> Outcome | None:
-        """What a pair ends in; None if it is to be given back."""
+    def outcome(self, number: int) -> Outcome | None:
+        """What a pair ends in; None if it is to be asked another time."""
         worker = self._worker
-        pair = worker.study.pairs[claim.pair]
+        pair = worker.study.pairs[number]
         found = [self._seen.get(worker.digests[path]) for path in (pair.probe, pair.reference)]
         if found[0] is None or found[1] is None:
             return None
         score, seconds = self._score(found[0], found[1]), [one.elapsed_s for one in found if one]
         elapsed_s = None if None in seconds else sum(one for one in seconds if one is not None)
         if self._pattern is None:
-            asked = worker.ask(claim)
+            asked = worker.ask(number)
             if asked is not None and asked.score is not None:
                 self._pattern = asked
                 judged = self._judged(score, asked, None)

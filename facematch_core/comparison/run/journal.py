@@ -1,8 +1,8 @@
-"""`RunDatabase`: what was asked and answered, in a database that processes and machines share.
+"""`RunDatabase`: what was asked and answered, in an SQLite file that one process writes at a time.
 
-A row changes only by the claim that has it, and from the state in which that left it: what somebody
-else has taken over meanwhile is theirs, be it another thread of this process. `worker` draws which
-state follows which; here each step is one transaction.
+A row changes only from the state that it is in, and by the call that it is about: where it is not
+as it was left, nothing is sent. `worker` draws which state follows which; here each step is
+one transaction.
 """
 
 from __future__ import annotations
@@ -10,37 +10,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import uuid
+import os
+import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Select,
-    Update,
-    and_,
-    bindparam,
-    func,
-    inspect,
-    literal,
-    or_,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Integer, Select, Update, and_, bindparam, func, inspect, literal, or_, select
 
 from facematch_core._basics import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.models import CallRecord, Charged, Decision, Environment
-from facematch_core.store import Owner, SqlStore
-from facematch_core.store.records import LEASE
+from facematch_core.store import SqlStore
 from facematch_core.store.sql import Database
 
+from .lock import FileLock
 from .schema import (
-    BEGUN,
     COMPARISONS,
     FIXED,
     FREE,
@@ -48,10 +35,10 @@ from .schema import (
     RUN_DATABASE,
     STUDIES,
     SYSTEMS,
+    UNDER_WAY,
     VERSION,
     WITHOUT_ANSWER,
     AnswerRow,
-    Claim,
     Outcome,
     PairState,
     Progress,
@@ -62,56 +49,42 @@ from .schema import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, RowMapping, Table
+    from sqlalchemy import ColumnElement, Connection, RowMapping
 
 T = TypeVar("T")
-
-#: Any number that no two programs mean different things by: "facc" in ASCII.
-_MAKING: Final = 0x66616363
-
-#: Tokens of claims that the threads of this process still work on. A claim of this process that is
-#: not among them was left behind by a thread that failed, and is taken back like one of a process
-#: that is gone. To add, to take out and to look are one step each.
-_LIVE: Final[set[str]] = set()
 
 #: What reading a row raises that no facematch has written.
 _DAMAGE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
-@attrs.frozen(kw_only=True)
-class Recovered:
-    """What processes that are gone had left.
-
-    Attributes:
-        taken: Pairs for which nothing was sent, and which are this process's own by now.
-        not_sent: Their calls, as far as they had come to one.
-        unresolved: How many pairs may have been sent.
-    """
-
-    taken: tuple[Claim, ...] = ()
-    not_sent: tuple[str, ...] = ()
-    unresolved: int = 0
-
-
 class RunDatabase:
-    """Remembers each pair and system in SQLite or PostgreSQL, in tables that it makes.
+    """Remembers each pair and system in an SQLite file, in tables that it makes.
 
-    It may be the database of a store of calls. Safe across threads, processes and, with
-    PostgreSQL, machines. What was written outlives ``kill -9``; a power cut may take the last
-    moments of an SQLite file. No picture, no name of a file or of a person is written.
+    It may be the file of a store of calls. Anybody may read it at any time; whoever writes holds it
+    (`hold`), which one process does at a time. Safe across threads. What was written outlives
+    ``kill -9``; a power cut may take the last moments. No picture, no name of a file or of a person
+    is written.
 
     Args:
-        where: An address as SQLAlchemy reads it, or an engine; as `SqlStore` takes it.
+        where: ``sqlite:///FILE``.
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: as `SqlStore`; by each method, if it cannot be read or written, or holds
-            what no facematch has written.
+        ConfigurationError: it is another address, or another version of facematch made it; by each
+            method, if it cannot be read or written, or holds what no facematch has written.
     """
 
-    def __init__(self, where: str | Engine, *, clock: Clock | None = None) -> None:
+    def __init__(self, where: str, *, clock: Clock | None = None) -> None:
+        if not where.startswith("sqlite:///"):
+            # Not all of it: an address may hold a password.
+            raise ConfigurationError(
+                "A run database is an SQLite file on this machine, such as "
+                f"sqlite:///study.sqlite3; {where.partition(':')[0][:60]!r} is none."
+            )
         self._where = where
         self._database = Database(where, called="run database")
+        self._file = Path(str(self._database.engine.url.database))
+        self._lock = FileLock(self._file)
         self._clock = clock or SystemClock()
         version = self._step("make", self._made)
         if version != VERSION:
@@ -120,6 +93,46 @@ class RunDatabase:
                 f"This run database is of version {str(version)[:20]}, and this facematch has "
                 f"version {VERSION}: name another one, or use the facematch that made it."
             )
+
+    def hold(self) -> None:
+        """Be the one that writes, until `let_go`, `close` or the end of the process.
+
+        Raises:
+            ConfigurationError: another process holds it, or this one does already.
+        """
+        if not self._lock.take():
+            raise ConfigurationError(self._held_by())
+        try:
+            here = {"host": platform.node()[:200], "pid": os.getpid()}
+            self._note_holder(**here, since=text_of(self._clock.now()))
+        except BaseException:
+            self._lock.give_back()
+            raise
+
+    def let_go(self) -> None:
+        """Let others write. May be called more than once."""
+        if not self._lock.is_held:
+            return
+        # The lock is what counts; the note says whose it is.
+        with contextlib.suppress(ConfigurationError):
+            self._note_holder(host=None, pid=None, since=None)
+        self._lock.give_back()
+
+    def _note_holder(self, **holder: object) -> None:
+        self._step("hold", lambda db: db.execute(RUN_DATABASE.update().values(holder)))
+
+    def _held_by(self) -> str:
+        """What to say to whoever may not hold it."""
+        (row,) = self._step("read", lambda db: _rows(db, RUN_DATABASE.select()))
+        who = "another process"
+        if row["pid"] is not None:
+            since = str(row["since"])[:19].replace("T", " ")
+            who = f"process {row['pid']} on {row['host']}, since {since} UTC"
+        return (
+            f"The run database {self._file} is in use by {who[:300]}. One process at a time asks "
+            "and resolves, and nothing was sent. Wait for its end, or end it: the next start asks "
+            "what is left."
+        )
 
     # --- Test sets and systems: entered once, and the same ever after -------------------------
 
@@ -131,16 +144,19 @@ class RunDatabase:
         """
 
         def enter(connection: Connection) -> StoredStudy:
-            _insert(connection, STUDIES, study.row())
             alike = or_(STUDIES.c.digest == study.digest, STUDIES.c.name == study.name)
-            for row in connection.execute(STUDIES.select().where(alike)).mappings():
+            rows = _rows(connection, STUDIES.select().where(alike))
+            for row in rows:
                 if row["digest"] == study.digest:
                     return StoredStudy.of_row(row)
-            raise InvalidRequest(
-                f"This run database has another test set called {study.name[:60]!r}: its pictures, "
-                "pairs or groups were others. Give this one a name of its own, or another run "
-                "database. Nothing was sent."
-            )
+            if rows:
+                raise InvalidRequest(
+                    f"This run database has another test set called {study.name[:60]!r}: its "
+                    "pictures, pairs or groups were others. Give this one a name of its own, or "
+                    "another run database. Nothing was sent."
+                )
+            connection.execute(STUDIES.insert().values(study.row()))
+            return study
 
         return self._step("enter", enter)
 
@@ -157,15 +173,17 @@ class RunDatabase:
         """
 
         def enter(connection: Connection) -> StoredSystem:
-            row = {
-                "study": study.digest,
-                "name": system.name,
-                "settings": json.dumps(system.settings, sort_keys=True),
-                "made_at": text_of(self._clock.now()),
-            }
-            is_new = _insert(connection, SYSTEMS, row)
             this = and_(SYSTEMS.c.study == study.digest, SYSTEMS.c.name == system.name)
-            known = StoredSystem.of_row(_locked(connection, this))
+            is_new = not _rows(connection, SYSTEMS.select().where(this))
+            if is_new:
+                row = {
+                    "study": study.digest,
+                    "name": system.name,
+                    "settings": json.dumps(system.settings, sort_keys=True),
+                    "made_at": text_of(self._clock.now()),
+                }
+                connection.execute(SYSTEMS.insert().values(row))
+            known = _system(connection, this)
             if is_new:
                 _enter_pairs(connection, known.number, study.pairs)
             _check_pairs(connection, known.number, study.pairs)
@@ -232,8 +250,7 @@ class RunDatabase:
             for name, value in first.items():
                 unset = SYSTEMS.update().where(this, SYSTEMS.c[name].is_(None))
                 connection.execute(unset.values({name: value}))
-            (row,) = _rows(connection, SYSTEMS.select().where(this))
-            known = StoredSystem.of_row(row)
+            known = _system(connection, this)
             return known.scale, known.answered_from
 
         return self._step("origin", fix)
@@ -243,7 +260,7 @@ class RunDatabase:
 
         def note(connection: Connection) -> None:
             this = SYSTEMS.c.number == system
-            known = StoredSystem.of_row(_locked(connection, this))
+            known = _system(connection, this)
             settings = json.dumps({**known.settings, "privacy": text}, sort_keys=True)
             connection.execute(SYSTEMS.update().where(this).values(settings=settings))
 
@@ -251,160 +268,90 @@ class RunDatabase:
 
     # --- One pair -----------------------------------------------------------------------------
 
-    def claim(self, system: int, count: int = 1, *, first: int = 0) -> list[Claim]:
-        """Take up to `count` free pairs, for whoever has these claims alone.
+    def free(self, system: int) -> list[int]:
+        """Pairs that may be asked, by their numbers."""
+        query = select(_ROW.pair).where(_ROW.system == system, _ROW.state == PairState.FREE.value)
+        query = query.order_by(_ROW.pair)
+        return self._step("read", lambda db: list(db.execute(query).scalars()))
 
-        What is not ended or released is to be let go of: see `let_go`.
+    def begin(self, system: int, pair: int, call: CallRecord) -> None:
+        """Note which call a free pair becomes, before anything is set aside for it.
 
-        Args:
-            system: Whose.
-            count: How many.
-            first: Only pairs from this one on.
+        Raises:
+            ConfigurationError: its row is not as it was left, so that to send something could pay
+                twice; by `ask` and `repeat`, too.
         """
-        here = Owner.here()
-        given = {"of_system": system, "first": first, "count": count}
-        taken = {
-            **FREE,
-            "state": PairState.CLAIMED.value,
-            "host": here.host,
-            "pid": here.pid,
-            "run": here.run,
+        values = {
+            "state": PairState.BEGUN.value,
+            "call_id": call.id,
+            "call": json.dumps(call.to_dict()),
             "started_at": text_of(self._clock.now()),
         }
+        this = _this(system, pair, call.id)
+        self._step("begin", lambda db: _change(db, this, (PairState.FREE,), values))
 
-        def claim(connection: Connection, token: str) -> list[Claim]:
-            pairs: list[int] = list(connection.execute(_free(), given).scalars())
-            values = taken | {"claim": token}
-            if pairs:
-                these = [{"of_system": system, "of_pair": pair, **values} for pair in pairs]
-                connection.execute(_taking(tuple(values)), these)
-            return [Claim(system=system, pair=pair, token=token) for pair in pairs]
-
-        with _new_token() as token:
-            return self._step("claim", lambda db: claim(db, token))
-
-    def begin(self, claim: Claim, call: CallRecord) -> bool:
-        """Note which call a claim became, before anything is set aside for it.
-
-        Returns:
-            False if the claim is somebody else's by now: it must not be asked.
-        """
-        values = {"call_id": call.id, "call": json.dumps(call.to_dict())}
-        return self._move("begin", claim, PairState.CLAIMED, values)
-
-    def ask(self, claim: Claim) -> bool:
-        """Note that the first byte is about to leave; False as for `begin`."""
+    def ask(self, system: int, pair: int, call_id: str) -> None:
+        """Note that the first byte is about to leave."""
         values = {"state": PairState.ASKED.value, "started_at": text_of(self._clock.now())}
-        return self._move("ask", claim, PairState.CLAIMED, values)
+        this = _this(system, pair, call_id)
+        self._step("ask", lambda db: _change(db, this, (PairState.BEGUN,), values))
 
-    def hold(self, claim: Claim) -> bool:
+    def repeat(self, system: int, pair: int, call_id: str) -> None:
         """Note that a try failed, was not charged, and is made again: nothing is under way."""
-        return self._move("hold", claim, PairState.ASKED, {"state": PairState.CLAIMED.value})
+        values = {"state": PairState.BEGUN.value}
+        this = _this(system, pair, call_id)
+        self._step("repeat", lambda db: _change(db, this, (PairState.ASKED,), values))
 
-    def end(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> list[bool]:
-        """Write what pairs ended in; False for one that is somebody else's by now.
+    def end(self, system: int, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+        """Write what pairs ended in; a second time, if nothing confirmed the first.
 
-        An answer that comes after its call was given up still counts: the row has its id. Written a
-        second time, because nothing confirmed the first, it is there already.
+        Raises:
+            ConfigurationError: the row of one is not as it was left; nothing is written.
         """
 
-        def end(connection: Connection, mine: Claim, outcome: Outcome) -> bool:
-            values = outcome.row(self._clock.now())
-            this = {**_this(mine), "of_call": outcome.call_id}
-            is_answer = outcome.state is PairState.ANSWERED
-            if connection.execute(_ending(tuple(values), is_answer), this | values).rowcount == 1:
-                return True
-            there = this | {"ended_in": outcome.state.value}
-            return connection.execute(_ended(), there).first() is not None
+        def end(connection: Connection) -> None:
+            for pair, outcome in outcomes:
+                this = _this(system, pair, outcome.call_id)
+                out_of = (PairState.FREE, *UNDER_WAY, outcome.state)
+                _change(connection, this, out_of, outcome.row(self._clock.now()))
 
-        return self._step("end", lambda db: [end(db, *one) for one in outcomes])
+        self._step("end", end)
 
-    def release(self, claims: Iterable[Claim], *, held_back: bool = False) -> int:
-        """Give back what was claimed and not asked; how many there were.
-
-        Args:
-            claims: Which.
-            held_back: Whether their calls were about to be made, and certainly were not: it may be
-                noted that they were asked.
-        """
-        given = list(claims)
-        states = BEGUN if held_back else (PairState.CLAIMED,)
-        if not given:
-            return 0
-        return self._step(
-            "release",
-            lambda db: sum(any(_moved(db, one, state, FREE) for state in states) for one in given),
+    def release(self, system: int, pair: int, call_id: str) -> None:
+        """Give back a pair whose call certainly was not sent, even if it is noted as asked."""
+        this = COMPARISONS.update().where(
+            _ROW.system == system,
+            _ROW.pair == pair,
+            _ROW.call_id == call_id,
+            _ROW.state.in_(UNDER_WAY),
         )
-
-    def let_go(self, claims: Iterable[Claim]) -> None:
-        """Nothing more is done with these claims: what is not ended, the next search takes back."""
-        _LIVE.difference_update([one.token for one in claims])
+        self._step("release", lambda db: db.execute(this.values(FREE)))
 
     # --- What is left behind ------------------------------------------------------------------
 
-    def recover(self, system: int) -> Recovered:
-        """Take over what processes that are gone had claimed; what they had asked is unresolved.
+    def recover(self, system: int) -> list[str]:
+        """Calls that an earlier start had begun and not sent; what it had sent is unresolved.
 
-        So is what this process has let go of. What is taken over is not free yet: finalize the
-        budgets of its calls first, then `release` it and let go. If this process ends before that,
-        the next one finds them again.
-
-        Where it cannot be found out whether a process is gone, time decides. Should it still be
-        there, it finds its claim taken before it sends, and does not; an answer that comes still
-        counts.
+        For whoever holds it and asks nothing yet: see `recover.take_back`.
         """
-        here, now = Owner.here(), self._clock.now()
-        begun = (
-            COMPARISONS.select()
-            .where(_ROW.system == system, _ROW.state.in_(BEGUN))
-            # In one order, for everybody: else two of them could wait for each other.
-            .order_by(_ROW.pair)
+        asked = COMPARISONS.update().where(
+            _ROW.system == system, _ROW.state == PairState.ASKED.value
         )
         left = {"state": PairState.UNRESOLVED.value, "billed": Charged.UNKNOWN.value}
-
-        def recover(connection: Connection, token: str) -> Recovered:
-            gone: dict[Owner, bool | None] = {}
-            taken: list[Claim] = []
-            not_sent: list[str] = []
-            unresolved = 0
-            mine = {"host": here.host, "pid": here.pid, "run": here.run, "claim": token}
-            for row in _rows(connection, begun):
-                owner = Owner(host=row["host"], pid=row["pid"], run=row["run"])
-                if owner not in gone:
-                    gone[owner] = owner.is_gone()
-                if not _is_abandoned(gone[owner], row, here, now):
-                    continue
-                was_asked = row["state"] == PairState.ASKED
-                as_read = (
-                    _ROW.system == system,
-                    _ROW.pair == row["pair"],
-                    _ROW.claim == row["claim"],
-                    _ROW.state == row["state"],
-                    # Whoever is gone now may have begun a call after the row was read.
-                    _ROW.call_id.is_not_distinct_from(row["call_id"]),
-                )
-                change = COMPARISONS.update().where(*as_read).values(left if was_asked else mine)
-                if connection.execute(change).rowcount != 1:
-                    continue
-                if was_asked:
-                    unresolved += 1
-                    continue
-                taken.append(Claim(system=system, pair=row["pair"], token=token))
-                if row["call_id"] is not None:
-                    not_sent.append(row["call_id"])
-            return Recovered(taken=tuple(taken), not_sent=tuple(not_sent), unresolved=unresolved)
-
-        with _new_token() as token:
-            return self._step("recover", lambda db: recover(db, token))
-
-    def release_failed(self, system: int, before: datetime) -> int:
-        """What failed before a time, and was certainly not charged, may be asked again."""
-        these = COMPARISONS.update().where(
-            _ROW.system == system,
-            _ROW.state == PairState.FAILED.value,
-            _ROW.ended_at <= text_of(before),
+        begun = select(_ROW.call_id).where(
+            _ROW.system == system, _ROW.state == PairState.BEGUN.value
         )
-        return self._step("release", lambda db: db.execute(these.values(FREE)).rowcount)
+
+        def recover(connection: Connection) -> list[str]:
+            connection.execute(asked.values(left))
+            return list(connection.execute(begun).scalars())
+
+        return self._step("recover", recover)
+
+    def set_free(self, system: int, state: PairState) -> None:
+        """All pairs in this state may be asked again."""
+        these = COMPARISONS.update().where(_ROW.system == system, _ROW.state == state.value)
+        self._step("set free", lambda db: db.execute(these.values(FREE)))
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
         """Pairs without an answer that may have been charged, or were; by their numbers."""
@@ -515,11 +462,9 @@ class RunDatabase:
         return self._step("read", read)
 
     def close(self) -> None:
-        """Close its connections. May be called more than once, and used again."""
+        """Let go of it, and close its connections. May be called more than once, and used again."""
+        self.let_go()
         self._database.close()
-
-    def _move(self, name: str, claim: Claim, out_of: PairState, values: dict[str, Any]) -> bool:
-        return self._step(name, lambda db: _moved(db, claim, out_of, values))
 
     def _step(self, _name: str, step: Callable[[Connection], T]) -> T:
         """One transaction; the name says which, for tests that end a process there."""
@@ -538,11 +483,8 @@ class RunDatabase:
 
     def _made(self, connection: Connection) -> object:
         """The version of the tables, which are there afterwards."""
-        if not self._database.is_sqlite:
-            # Of several that start at once, one makes them.
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING})")
         RUN_DATABASE.create(connection, checkfirst=True)
-        versions = list(connection.execute(RUN_DATABASE.select()).scalars())
+        versions = list(connection.execute(select(RUN_DATABASE.c.version)).scalars())
         if not versions:
             METADATA.create_all(connection)
             connection.execute(RUN_DATABASE.insert().values(version=VERSION))
@@ -553,72 +495,38 @@ class RunDatabase:
 # Those of each pair are made once, which is half of the time of a step.
 
 _ROW: Final = COMPARISONS.c
-_PLACE: Final[tuple[ColumnElement[bool], ...]] = (
-    _ROW.system == bindparam("of_system"),
-    _ROW.pair == bindparam("of_pair"),
-)
 
 
-def _this(mine: Claim) -> dict[str, Any]:
-    return {"of_system": mine.system, "of_pair": mine.pair, "of_claim": mine.token}
+def _this(system: int, pair: int, call_id: str | None) -> dict[str, Any]:
+    return {"of_system": system, "of_pair": pair, "of_call": call_id}
 
 
-def _moved(
-    connection: Connection, mine: Claim, out_of: PairState, values: Mapping[str, Any]
-) -> bool:
-    """Change a row that is still as this process left it; False if it is not."""
-    given = {**_this(mine), "out_of": out_of.value, **values}
-    return connection.execute(_moving(tuple(values)), given).rowcount == 1
+def _change(
+    connection: Connection,
+    this: Mapping[str, Any],
+    out_of: tuple[PairState, ...],
+    values: Mapping[str, Any],
+) -> None:
+    """Change a row that is in one of these states, and no other call's."""
+    statement = _changing(out_of, tuple(values))
+    if connection.execute(statement, {**this, **values}).rowcount != 1:
+        raise ConfigurationError(
+            f"The row of pair {this['of_pair'] + 1} is not as this run left it: something else has "
+            "changed the run database."
+        )
 
 
 @functools.cache
-def _free() -> Select[Any]:
+def _changing(out_of: tuple[PairState, ...], columns: tuple[str, ...]) -> Update:
     return (
-        select(_ROW.pair)
+        COMPARISONS.update()
         .where(
             _ROW.system == bindparam("of_system"),
-            _ROW.state == PairState.FREE.value,
-            _ROW.pair >= bindparam("first"),
+            _ROW.pair == bindparam("of_pair"),
+            _ROW.state.in_(out_of),
+            or_(_ROW.call_id.is_(None), _ROW.call_id == bindparam("of_call")),
         )
-        .order_by(_ROW.pair)
-        .limit(bindparam("count"))
-        # Two processes on PostgreSQL take different rows, and neither waits for the other.
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _changing(columns: tuple[str, ...], *conditions: ColumnElement[bool]) -> Update:
-    values: dict[str, Any] = {name: bindparam(name) for name in columns}
-    return COMPARISONS.update().where(*_PLACE, *conditions).values(values)
-
-
-@functools.cache
-def _taking(columns: tuple[str, ...]) -> Update:
-    return _changing(columns)
-
-
-@functools.cache
-def _moving(columns: tuple[str, ...]) -> Update:
-    mine = _ROW.claim == bindparam("of_claim")
-    return _changing(columns, mine, _ROW.state == bindparam("out_of"))
-
-
-@functools.cache
-def _ending(columns: tuple[str, ...], is_answer: bool) -> Update:
-    mine = and_(_ROW.claim == bindparam("of_claim"), _ROW.state.in_(BEGUN))
-    # A charge that a budget knows of may be known before the answer is.
-    given_up = WITHOUT_ANSWER if is_answer else (PairState.UNRESOLVED,)
-    late = and_(_ROW.call_id == bindparam("of_call"), _ROW.state.in_(given_up))
-    return _changing(columns, or_(mine, late))
-
-
-@functools.cache
-def _ended() -> Select[Any]:
-    return select(_ROW.pair).where(
-        *_PLACE,
-        _ROW.claim == bindparam("of_claim"),
-        _ROW.call_id == bindparam("of_call"),
-        _ROW.state == bindparam("ended_in"),
+        .values({name: bindparam(name) for name in columns})
     )
 
 
@@ -626,18 +534,9 @@ def _rows(connection: Connection, query: Select[Any]) -> Sequence[RowMapping]:
     return connection.execute(query).mappings().all()
 
 
-def _locked(connection: Connection, this: ColumnElement[bool]) -> RowMapping:
-    """A system's row, which no other process changes before this step has ended."""
-    return connection.execute(SYSTEMS.select().where(this).with_for_update()).mappings().one()
-
-
-def _insert(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Whether it was not there: of several processes that enter one, one does."""
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(table).values(row).on_conflict_do_nothing().inline()
-    # Without these two an insertion does not say how many rows there were.
-    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
-    return bool(done.rowcount == 1)
+def _system(connection: Connection, this: ColumnElement[bool]) -> StoredSystem:
+    (row,) = _rows(connection, SYSTEMS.select().where(this))
+    return StoredSystem.of_row(row)
 
 
 def _enter_pairs(connection: Connection, system: int, pairs: int) -> None:
@@ -654,24 +553,3 @@ def _check_pairs(connection: Connection, system: int, pairs: int) -> None:
     found = connection.execute(select(*columns).where(_ROW.system == system)).one()
     if tuple(found) != (pairs, 0, pairs - 1):
         raise ValueError("other pairs")
-
-
-def _is_abandoned(is_gone: bool | None, row: RowMapping, here: Owner, now: datetime) -> bool:
-    if row["run"] == here.run:
-        return row["claim"] not in _LIVE
-    if is_gone is not None:
-        return is_gone
-    return now - datetime.fromisoformat(row["started_at"]) > LEASE
-
-
-@contextlib.contextmanager
-def _new_token() -> Iterator[str]:
-    """Of claims that are about to be made; live before anybody can see them."""
-    token = uuid.uuid4().hex
-    _LIVE.add(token)
-    try:
-        yield token
-    except BaseException:
-        # If they were made all the same, nobody knows of them.
-        _LIVE.discard(token)
-        raise

@@ -63,27 +63,17 @@ def finalize_budgets(
 
 
 def take_back(
-    database: RunDatabase,
-    system: StoredSystem,
-    stores: Iterable[CallStore],
-    now: datetime,
-) -> int:
-    """Free what processes that are gone had claimed and not asked; how many pairs that were."""
-    return free_again(
-        database, system, lambda call_ids: finalize_budgets(stores, call_ids, Charged.NO, now)
-    )
-
-
-def free_again(
     database: RunDatabase, system: StoredSystem, finalize: Callable[[Sequence[str]], object]
-) -> int:
-    """As `take_back`; `finalize` is given the calls that were not sent, before pairs are free."""
-    recovered = database.recover(system.number)
-    try:
-        finalize(recovered.not_sent)
-        return database.release(recovered.taken)
-    finally:
-        database.let_go(recovered.taken)
+) -> None:
+    """Free what an earlier start had begun and not sent; what it had sent is unresolved.
+
+    Args:
+        database: Held.
+        system: Whose pairs.
+        finalize: Says to budgets which calls were not sent, before their pairs are free.
+    """
+    finalize(database.recover(system.number))
+    database.set_free(system.number, PairState.BEGUN)
 
 
 def resolve_by_budgets(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
@@ -16,10 +18,7 @@ from facematch_core._basics import Clock, SystemClock
 from facematch_core.comparison.study import Study
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
-from facematch_core.models import (
-    Operation,
-    Retention,
-)
+from facematch_core.models import Charged, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
@@ -32,6 +31,7 @@ from .embeddings import (
     why_not_embedded,
 )
 from .journal import RunDatabase
+from .recover import finalize_budgets, take_back
 from .schema import (
     PairState,
     Progress,
@@ -71,7 +71,7 @@ class SystemSummary:
 
     Attributes:
         name: Its name.
-        progress: How its pairs stand, over all runs and processes.
+        progress: How its pairs stand, over all runs.
         asked: Pairs that came to an end in this run.
         error: What ended it before all pairs were asked; None if nothing did.
     """
@@ -117,7 +117,8 @@ class StudyRun:
     Args:
         study: The pairs.
         systems: Name of each to what opens it.
-        database: Where what happens is written down; its owner closes it.
+        database: Where what happens is written down, and nobody else writes until `close`. Its
+            owner closes it.
         name: What the test set is called; None for its own name.
         keep: Names of systems whose vendor is asked to keep each call as a record, so that a lost
             answer can be looked for.
@@ -132,7 +133,7 @@ class StudyRun:
         InvalidRequest: a picture cannot be read; another test set has this name; a system was asked
             with other settings before, is a failover, or is named and not there.
         FaceMatchError: a system cannot be opened, or cannot compare two faces.
-        ConfigurationError: the run database failed, or is damaged.
+        ConfigurationError: the run database failed, is damaged, or is held by another process.
     """
 
     def __init__(
@@ -148,9 +149,13 @@ class StudyRun:
     ) -> None:
         self._study, self._database = study, database
         self._clock = clock or SystemClock()
-        self._digests = _digests_of(study)
-        opened = _open_systems(systems, database, frozenset(keep), prices or {})
-        try:
+        with contextlib.ExitStack() as undo:
+            database.hold()
+            undo.callback(database.let_go)
+            self._digests = _digests_of(study)
+            opened = _open_systems(systems, database, frozenset(keep), prices or {})
+            for one, _ in opened:
+                undo.callback(one.verifier.close)
             self.stored = database.enter_study(
                 StoredStudy(
                     digest=study.digest(self._digests),
@@ -163,14 +168,17 @@ class StudyRun:
             self.systems: tuple[tuple[OpenSystem, StoredSystem], ...] = tuple(
                 (one, database.enter_system(self.stored, stored)) for one, stored in opened
             )
-            for worker in self._workers(lambda: False, _nothing):
-                worker.recover()
-                database.release_failed(worker.stored.number, self._clock.now())
+            for one, stored in self.systems:
+                take_back(
+                    database,
+                    stored,
+                    partial(
+                        finalize_budgets, one.budgets, billed=Charged.NO, now=self._clock.now()
+                    ),
+                )
+                database.set_free(stored.number, PairState.FAILED)
             self.progress()
-        except BaseException:
-            for one, _ in opened:
-                one.verifier.close()
-            raise
+            self._at_end = undo.pop_all()
 
     def progress(self) -> dict[str, Progress]:
         """How far each system is now; `Progress.left` is what a run would ask."""
@@ -225,9 +233,8 @@ class StudyRun:
         return self._summary(team, was_stopped=is_stopped())
 
     def close(self) -> None:
-        """Close the systems. May be called more than once."""
-        for one, _ in self.systems:
-            one.verifier.close()
+        """Close the systems, and let go of the run database. May be called more than once."""
+        self._at_end.close()
 
     def __enter__(self) -> Self:
         return self

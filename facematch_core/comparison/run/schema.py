@@ -20,7 +20,6 @@ import numpy as np
 from sqlalchemy import (
     Column,
     Double,
-    Index,
     Integer,
     MetaData,
     String,
@@ -48,11 +47,11 @@ SURELY_LATE: Final = timedelta(minutes=15)
 class PairState(enum.StrEnum):
     """How far one pair has come with one system; `worker` draws how they follow each other."""
 
-    #: Nobody has it; it may be asked.
+    #: It may be asked.
     FREE = "free"
-    #: A process has it. Nothing was sent.
-    CLAIMED = "claimed"
-    #: A process has it, and the first byte may have left.
+    #: Its call has an id, and budgets may have set aside its price. Nothing was sent.
+    BEGUN = "begun"
+    #: The first byte may have left.
     ASKED = "asked"
     #: The system said something of it, or refuses its pictures.
     ANSWERED = "answered"
@@ -64,8 +63,8 @@ class PairState(enum.StrEnum):
     NO_RESPONSE = "no response"
 
 
-#: States of a pair that some process has.
-BEGUN: Final = (PairState.CLAIMED, PairState.ASKED)
+#: States of a pair that is being asked about, or was when its process ended.
+UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
 #: States of a pair without an answer that may have been charged, or was.
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
 
@@ -75,7 +74,13 @@ WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
 METADATA: Final = MetaData()
 
 RUN_DATABASE: Final = Table(
-    "facematch_comparison_store", METADATA, Column("version", Integer, primary_key=True)
+    "facematch_comparison_store",
+    METADATA,
+    Column("version", Integer, primary_key=True),
+    # Which process holds it, and since when; of one that was killed it stays here.
+    Column("host", Text),
+    Column("pid", Integer),
+    Column("since", String(40)),
 )
 
 STUDIES: Final = Table(
@@ -105,18 +110,13 @@ SYSTEMS: Final = Table(
     UniqueConstraint("study", "name"),
 )
 
-#: One pair and system per row, from the first start on: to claim one is to look for a free row,
-#: however many there are.
+#: One pair and system per row, from the first start on.
 COMPARISONS: Final = Table(
     "facematch_comparisons",
     METADATA,
     Column("system", Integer, primary_key=True, autoincrement=False),
     Column("pair", Integer, primary_key=True, autoincrement=False),
     Column("state", String(12), nullable=False),
-    Column("host", Text),
-    Column("pid", Integer),
-    Column("run", Text),
-    Column("claim", String(32)),
     Column("call_id", String(64)),
     Column("call", Text),
     # Times are UTC and text that sorts: SQLite has no times with a zone.
@@ -132,33 +132,15 @@ COMPARISONS: Final = Table(
     Column("backend", Text),
     Column("model", Text),
     Column("error", Text),
-    # With the pair, so that a claim is found in the index alone.
-    Index("facematch_comparisons_state", "system", "state", "pair"),
 )
 
-#: A row that nobody has claimed.
+#: A row of a pair that may be asked.
 FREE: Final[dict[str, Any]] = {
     column.name: None for column in COMPARISONS.columns if column.name not in ("system", "pair")
 } | {"state": PairState.FREE.value}
 
 
 # --- Records ------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class Claim:
-    """One pair that whoever has this may ask one system about.
-
-    Attributes:
-        system: Its number in the run database.
-        pair: Place of the pair in the test set, from 0.
-        token: Of this claim alone. A process that lost a pair and claimed it again has two claims,
-            of which the first is worth nothing.
-    """
-
-    system: int
-    pair: int
-    token: str
 
 
 @attrs.frozen(kw_only=True)
@@ -306,8 +288,9 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Pairs that a start would ask: free ones, and those that failed without a charge."""
-        return self.states.get(PairState.FREE, 0) + self.states.get(PairState.FAILED, 0)
+        """Pairs that a start would ask: of which nothing was sent, or nothing was charged."""
+        states = (PairState.FREE, PairState.BEGUN, PairState.FAILED)
+        return sum(self.states.get(state, 0) for state in states)
 
 
 @attrs.frozen(kw_only=True)

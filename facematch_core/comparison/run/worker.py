@@ -2,42 +2,43 @@
 
 ::
 
-              claim                 begin (names the call), then ask (before the first byte)
-      FREE ────────────▶ CLAIMED ─────────────────────────────────────────────▶ ASKED
-       ▲ ▲                 │ ▲                                                    │
-       │ └── release ──────┘ └── hold: a try failed unpaid, and is made again ────┤
-       │                                                                          │ end
-       │ next start                                                               │
-       ├───────────────  FAILED       ◀── certainly not charged ──────────────────┤
-       │                 ANSWERED     ◀── said something, or refuses a picture ───┤
-       │                 NO_RESPONSE  ◀── charged, no answer ─────────────────────┤
-       │ not charged                                                              │
-       └───────────────  UNRESOLVED   ◀── may have been charged; or its process ──┘
-                             │            is gone
+              begin (names the call)      ask (before the first byte)
+      FREE ──────────────────────▶ BEGUN ─────────────────────────────▶ ASKED
+       ▲ ▲                          │ ▲                                   │
+       │ └── held back, not sent ───┘ └── repeat: a try failed unpaid ────┤
+       │                                                                  │ end
+       │ next start                                                       │
+       ├───────────────  FAILED       ◀── certainly not charged ──────────┤
+       │                 ANSWERED     ◀── something, or picture refused ──┤
+       │                 NO_RESPONSE  ◀── charged, no answer ─────────────┤
+       │ not charged                                                      │
+       └───────────────  UNRESOLVED   ◀── may have been charged; or its ──┘
+                             │            process is gone
                              ├──▶ NO_RESPONSE   a budget, or a person, says: charged
-                             └──▶ ANSWERED      found in the vendor's records, or late
+                             └──▶ ANSWERED      found in the vendor's records
 
-Every arrow is one transaction, made by the claim that has the pair (`journal`). Every arrow is
+Every arrow is one transaction (`journal`), of a row that is still as it was left. Every arrow is
 written *before* what it stands for is done, so that whoever is killed leaves a pair in a state that
-says what may have happened: CLAIMED is never paid for, ASKED may be. What is left behind by a
-process that is gone is taken back (`recover`): CLAIMED becomes free, once budgets know that nothing
-was sent; ASKED becomes UNRESOLVED. UNRESOLVED and NO_RESPONSE are never asked again by themselves.
-So each pair is charged once for each system, whoever dies when.
+says what may have happened: BEGUN is never paid for, ASKED may be. One process at a time holds the
+run database; what an earlier one has left is taken back when the next one starts (`recover`): BEGUN
+becomes free, once budgets know that nothing was sent; ASKED becomes UNRESOLVED. UNRESOLVED and
+NO_RESPONSE are never asked again by themselves. So each pair is charged once for each system,
+whoever dies when.
 
 An error that is about the run and not about the pair (wrong key, no credit, an open circuit
-breaker) leads from CLAIMED back to FREE.
+breaker) leads from BEGUN back to FREE.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -64,12 +65,8 @@ from facematch_core.store import CallStore
 from facematch_core.verifier import FaceVerifier
 
 from .journal import RunDatabase
-from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets, take_back
-from .schema import Claim, Outcome, PairState, StoredSystem
-
-log = logging.getLogger("facematch")
-
-T = TypeVar("T")
+from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets
+from .schema import Outcome, PairState, StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -78,8 +75,8 @@ OnEnd: TypeAlias = Callable[[str, PairState], None]
 #: them may cost money.
 MOST_FAILURES: Final = 20
 
-#: Pairs that a thread takes at a time where nothing is charged and nothing leaves the machine; a
-#: call that may be charged is claimed by itself, so that as little as possible is in doubt.
+#: Pairs that a thread takes at a time where nothing is charged and nothing leaves the machine: they
+#: are written down together.
 AT_A_TIME: Final = 16
 
 #: Waits, in seconds, before what a call ended in is written once more: it may be paid for.
@@ -96,13 +93,22 @@ class HeldBack(BaseException):
 
     Attributes:
         call_id: Of the call. Not one byte of it has left.
-        error: Why nothing was written; None if the pair is somebody else's by now.
+        error: Why nothing was written.
     """
 
-    def __init__(self, call_id: str, error: FaceMatchError | None) -> None:
+    def __init__(self, call_id: str, error: FaceMatchError) -> None:
         super().__init__("held back")
         self.call_id = call_id
         self.error = error
+
+
+@attrs.define(eq=False)
+class Asking:
+    """What a thread is about: a pair of a stored system, and the call that it has become."""
+
+    system: int
+    pair: int
+    call_id: str | None = None
 
 
 class Hook:
@@ -116,22 +122,22 @@ class Hook:
         self._own = threading.local()
 
     @contextlib.contextmanager
-    def about(self, claim: Claim) -> Iterator[None]:
+    def about(self, asking: Asking) -> Iterator[None]:
         """Within it, events of this thread's verifier are about this pair."""
-        self._own.claim = claim
+        self._own.asking = asking
         try:
             yield
         finally:
-            self._own.claim = None
+            self._own.asking = None
 
     def __call__(self, event: CallEvent) -> None:
         """Write a step down; `HeldBack` if that fails."""
-        claim: Claim | None = getattr(self._own, "claim", None)
-        if claim is None:
+        asking: Asking | None = getattr(self._own, "asking", None)
+        if asking is None:
             return
         failure: FaceMatchError
         try:
-            is_written = self._write(event, claim)
+            self._write(event, asking)
         except FaceMatchError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
@@ -139,20 +145,19 @@ class Hook:
                 f"The run database failed with {type(error).__name__}: nothing was sent."
             )
         else:
-            if not is_written:
-                raise HeldBack(event.call_id, None)
             return
         # Outside the except block: what the call raises next has nothing to do with it.
         raise HeldBack(event.call_id, failure)
 
-    def _write(self, event: CallEvent, claim: Claim) -> bool:
-        if event.kind is EventKind.STARTED:
-            return event.call is not None and self._database.begin(claim, event.call)
-        if event.kind is EventKind.SENT:
-            return self._database.ask(claim)
-        if event.kind is EventKind.RETRYING:
-            return self._database.hold(claim)
-        return True
+    def _write(self, event: CallEvent, asking: Asking) -> None:
+        system, pair = asking.system, asking.pair
+        if event.kind is EventKind.STARTED and event.call is not None:
+            asking.call_id = event.call_id
+            self._database.begin(system, pair, event.call)
+        elif event.kind is EventKind.SENT:
+            self._database.ask(system, pair, event.call_id)
+        elif event.kind is EventKind.RETRYING:
+            self._database.repeat(system, pair, event.call_id)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -230,7 +235,7 @@ class OpenSystem:
 
 
 class Worker:
-    """What the threads of one system share: pairs claimed, asked and written down, until all are.
+    """What the threads of one system share: pairs taken, asked and written down, until all are.
 
     Args:
         system: Whom to ask.
@@ -264,7 +269,7 @@ class Worker:
         self._stop, self._on_end, self._clock = stop, on_end, clock
         self._scale, self._answered_from = stored.scale, stored.answered_from
         self._lock = threading.Lock()
-        self._first: int = 0
+        self._left: deque[int] = deque()
         self._in_a_row = 0
         self._is_warm = system.is_careful
         self.asked = 0
@@ -297,14 +302,11 @@ class Worker:
             only_due=True,
         )
 
-    def recover(self) -> int:
-        """Take back what processes that are gone had claimed; how many pairs are free again."""
-        return take_back(self.database, self.stored, self.system.budgets, self._clock.now())
-
     # --- All pairs ----------------------------------------------------------------------------
 
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
+        self.line_up()
         name = f"facematch-{self.stored.name}"
         with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
             work = [pool.submit(self._ask_some) for _ in range(threads)]
@@ -312,56 +314,51 @@ class Worker:
             one.result()
 
     def _ask_some(self) -> None:
-        count = 1 if self.system.is_careful else AT_A_TIME
-        for claims in self.claims(count):
-            ended: list[tuple[Claim, Outcome]] = []
-            begun: set[Claim] = set()
+        while pairs := self.take(1 if self.system.is_careful else AT_A_TIME):
+            ended: list[tuple[int, Outcome]] = []
             try:
-                for claim in claims:
+                for pair in pairs:
                     if self.is_over:
                         break
-                    begun.add(claim)
-                    outcome = self.ask(claim)
+                    outcome = self.ask(pair)
                     if outcome is not None:
-                        ended.append((claim, outcome))
+                        ended.append((pair, outcome))
             finally:
-                self.finish(claims, ended, begun)
+                self.finish(ended)
 
-    def claims(self, count: int) -> Iterator[list[Claim]]:
-        """Up to `count` free pairs at a time, until there is none or it is over."""
-        while not self.is_over:
-            for first in dict.fromkeys((self._first, 0)):
-                claims = self.database.claim(self.stored.number, count, first=first)
-                if claims:
-                    break
-            else:
-                if not self.recover():
-                    return
-                continue
-            # A hint for the next search; what is free again before it is found at the end.
-            self._first = claims[-1].pair + 1
-            yield claims
+    def line_up(self) -> None:
+        """Have every free pair ready."""
+        self._left = deque(self.database.free(self.stored.number))
+
+    def take(self, count: int) -> list[int]:
+        """Up to `count` pairs that no other thread gets; none if it is over."""
+        pairs: list[int] = []
+        with contextlib.suppress(IndexError):
+            while len(pairs) < count and not self.is_over:
+                pairs.append(self._left.popleft())
+        return pairs
 
     # --- One pair -----------------------------------------------------------------------------
 
-    def ask(self, claim: Claim) -> Outcome | None:
+    def ask(self, pair: int) -> Outcome | None:
         """One pair, asked once; None if it was not asked, and is given back."""
-        system, pair = self.system, self.study.pairs[claim.pair]
-        about = system.hook.about(claim) if system.is_careful else contextlib.nullcontext()
+        system, pictures = self.system, self.study.pairs[pair]
+        asking = Asking(self.stored.number, pair)
+        about = system.hook.about(asking) if system.is_careful else contextlib.nullcontext()
         options: dict[str, Any] = {"retention": system.retention}
         can = system.verifier.backend.capabilities
         if system.retention is Retention.KEEP and can.sends_caller_ref:
-            options["caller_ref"] = self.stored.reference(claim.pair)
+            options["caller_ref"] = self.stored.reference(pair)
         # An engine loads its models with its first picture: that is not what a call takes.
         is_warm = self._is_warm
         try:
-            probe, reference = self.picture(pair.probe), self.picture(pair.reference)
+            probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
             with about:
                 result = system.verifier.verify(probe, reference, **options)
         except FaceMatchError as error:
-            return self._failed(error)
+            return attrs.evolve(self._failed(error), call_id=asking.call_id)
         except HeldBack as held:
-            self._held_back(claim, held)
+            self._held_back(pair, held)
             return None
         self._in_a_row, self._is_warm = 0, True
         return Outcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
@@ -383,49 +380,24 @@ class Worker:
             why = "is another one than when the run began"
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
-    def finish(
-        self,
-        claims: Sequence[Claim],
-        outcomes: Sequence[tuple[Claim, Outcome]],
-        begun: Container[Claim],
-    ) -> None:
-        """Write down what pairs ended in, and do nothing more with any of these claims.
-
-        Those that were not begun are free again.
-        """
-        try:
-            self._write(outcomes)
-        finally:
-            try:
-                with contextlib.suppress(FaceMatchError):
-                    self.database.release(claim for claim in claims if claim not in begun)
-            finally:
-                self.database.let_go(claims)
-
-    def _write(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
-        kept = [(claim, self._fitting(outcome)) for claim, outcome in outcomes]
-        if not kept:
+    def finish(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+        """Write down what pairs ended in; what is free again is asked after all others."""
+        if not outcomes:
             return
-        written = self._persistently(lambda: self.database.end(kept))
-        if written is None:
+        kept = [(pair, self._fitting(outcome)) for pair, outcome in outcomes]
+        if not self._persistently(lambda: self.database.end(self.stored.number, kept)):
             # They stay as they are: if asked, the next start takes them for unresolved.
             return
-        for (claim, outcome), is_written in zip(kept, written, strict=True):
-            if not is_written and outcome.billed is not Charged.NO:
-                log.error(
-                    "Pair %d of %s ended as %s, but was resolved before: what came of it is lost.",
-                    claim.pair + 1,
-                    self.stored.name,
-                    outcome.state,
-                )
+        for pair, outcome in kept:
             if outcome.state is PairState.FREE:
+                self._left.append(pair)
                 continue
             with self._lock:
                 self.asked += 1
             self._on_end(self.stored.name, outcome.state)
 
     def _fitting(self, outcome: Outcome) -> Outcome:
-        """An answer on the scale and from the place of the first, whichever process had that.
+        """An answer on the scale and from the place of the first.
 
         Of another one only the charge is kept, and the system is asked no further: such answers do
         not compare. A change of the model alone shows in the answers, and ends nothing.
@@ -433,14 +405,14 @@ class Worker:
         if outcome.decision is None:
             return outcome
         if self._answered_from is None or (outcome.scale is not None and self._scale is None):
-            fixed = self._persistently(
-                lambda: self.database.fix_origin(
+
+            def fix() -> None:
+                self._scale, self._answered_from = self.database.fix_origin(
                     self.stored.number, outcome.scale, outcome.environment
                 )
-            )
-            if fixed is None:
+
+            if not self._persistently(fix):
                 return outcome
-            self._scale, self._answered_from = fixed
         what = outcome.differs_from(self._scale, self._answered_from)
         if what is None:
             return outcome
@@ -475,28 +447,29 @@ class Worker:
             self._wait(error.retry_after_s or 1.0)
         return outcome
 
-    def _held_back(self, claim: Claim, held: HeldBack) -> None:
-        if held.error is not None:
-            self.end_with(held.error)
-        # If the budgets cannot be written, the pair stays claimed: the next search writes them.
+    def _held_back(self, pair: int, held: HeldBack) -> None:
+        self.end_with(held.error)
+        # If the budgets cannot be written, the pair stays begun: the next start writes them.
         with contextlib.suppress(FaceMatchError):
             # The policies count a byte that may have left; it has not.
             now = self._clock.now()
             finalize_budgets(self.system.budgets, [held.call_id], Charged.NO, now)
-            self.database.release([claim], held_back=True)
+            self.database.release(self.stored.number, pair, held.call_id)
 
-    def _persistently(self, step: Callable[[], T]) -> T | None:
-        """What a step of the run database gives; None if it failed each time, which ends all."""
+    def _persistently(self, step: Callable[[], object]) -> bool:
+        """Whether a step of the run database was made; if it failed each time, that ends all."""
         failure: FaceMatchError
         for wait_s in (*_AGAIN_S, None):
             try:
-                return step()
+                step()
             except ConfigurationError as error:
                 failure = error
+            else:
+                return True
             if wait_s is not None:
                 self._clock.sleep(wait_s)
         self.end_with(failure)
-        return None
+        return False
 
     def _wait(self, seconds: float) -> None:
         """Wait, but not when the run is to end."""
@@ -545,7 +518,6 @@ def outcome_of_error(error: FaceMatchError, *, has_answered: bool = True) -> Out
         billed=billed,
         environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
         error=type(error).__name__,
-        call_id=error.ids.call if isinstance(error, VendorError) else None,
     )
 
 

@@ -342,24 +342,32 @@ def test_what_may_have_been_charged_is_shown(run, run_json, pairs, scripted):
     assert (fake["charged"], fake["maybe_charged"]) == (4, 2)
 
 
-def test_pairs_of_another_process(run, pairs, scripted, tmp_path):
-    """They are neither asked nor left."""
-    scripted.script = [AuthenticationFailed("No.")]
+def test_a_run_beside_another_one_is_refused(run, pairs, scripted, tmp_path):
+    """Nothing is sent; the commands that read work meanwhile, and the next start goes on."""
+    scripted.script = [None, AuthenticationFailed("No.")]
     words = ("compare", "run", pairs, "--backend", "fake", "--yes")
     run(*words, "--workers", "1")
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    (claim,) = database.claim(1, 1)
-    database._database.run(
-        lambda file: file.exec_driver_sql(
-            "UPDATE facematch_comparisons SET host = 'elsewhere', run = 'r' "
-            f"WHERE pair = {claim.pair}"
-        )
-    )
-    database.close()
+    database.hold()
     answer = run(*words)
-    assert answer.exit_code == 0
-    assert "fake    5         0       0           0            0    0     5" in answer.stdout
-    assert "1 pair with another process; of one that ended on another machine" in answer.stdout
+    assert answer.exit_code == 4
+    assert "study.sqlite3 is in use by process" in answer.stderr.replace("\n", " ")
+    assert len(scripted.calls) == 2
+    assert run("compare", "export", "--out", "scores.csv").exit_code == 0
+    assert run("compare", "report", "--out", "report.json").exit_code == 0
+    database.close()
+    assert run(*words).exit_code == 0
+    assert len(scripted.calls) == 7
+
+
+def test_a_run_database_on_a_server_is_refused(run, pairs, scripted):
+    """One sentence, without what may be a password."""
+    words = ("compare", "run", pairs, "--backend", "fake", "--yes")
+    answer = run(*words, "--store", "postgresql+psycopg://me:canary@db/faces")
+    assert answer.exit_code == 4
+    assert "A run database is an SQLite file on this machine" in answer.stderr
+    assert "canary" not in answer.output
+    assert scripted.calls == []
 
 
 def test_two_systems_and_a_price_from_a_budget(run, pairs, scripted, tmp_path, configured):

@@ -1,7 +1,7 @@
 """`facematch compare unresolved`: what may have been charged, and what became of it."""
 
 import pytest
-from core.comparison.run.studies import Recorded, opener, states, write_study
+from core.comparison.run.studies import Recorded, asked, begun, opener, states, write_study
 from fakes import match_result, opens_always
 
 from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
@@ -234,6 +234,40 @@ def test_records_cannot_be_looked_at_without_a_vendor(run_json, lost, configured
     assert "backend must be text" in row["reason"]
     assert code != 0
     assert len(told["open"]) == 1
+
+
+def test_what_a_killed_run_had_asked_is_listed(run, lost, tmp_path):
+    """What it had only begun is free again."""
+    lost(AuthenticationFailed("No."))
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    (one,) = database.systems(database.study().digest)
+    begun(database, one, 0)
+    call = asked(database, one, 1)
+    database.close()
+    answer = run("compare", "unresolved")
+    assert f"{call.id}  fake    2     unresolved" in answer.stdout
+    assert answer.stderr == ""
+    assert stands(tmp_path)[:2] == ["free", "unresolved"]
+
+
+def test_beside_a_run_they_are_listed_and_nothing_else(run, lost, tmp_path):
+    """What it is at is its own: neither taken back, nor resolved, nor looked for."""
+    (one,) = lost(OutcomeUnknown("Lost."), AuthenticationFailed("No."))
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    (system,) = database.systems(database.study().digest)
+    database.hold()
+    asked(database, system, 1)
+    answer = run("compare", "unresolved")
+    assert (answer.exit_code, one.call.id in answer.stdout) == (0, True)
+    told = " ".join(answer.stderr.split())
+    assert "study.sqlite3 is in use by process" in told
+    assert told.endswith("Calls that are under way are not listed.")
+    for words in (("--reconcile",), ("--resolve", one.call.id, "--charged", "--yes")):
+        refused = run("compare", "unresolved", *words)
+        assert refused.exit_code == 4
+        assert "in use by process" in " ".join(refused.stderr.split())
+    assert stands(tmp_path)[:3] == ["unresolved", "asked", "free"]
+    database.close()
 
 
 @pytest.mark.parametrize(

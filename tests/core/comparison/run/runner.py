@@ -5,7 +5,6 @@ stdin is ``WORKERS DIE_AT``: a child runs the study and ends without a word at t
 store's life, counted from its start (0 for never). On stdout come its number and its exit code.
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -15,7 +14,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from facematch_core import FaceVerifier
+from facematch_core import ConfigurationError, FaceVerifier
 from facematch_core.comparison.run import RunDatabase, run_study
 from facematch_core.comparison.study import read_pairs_csv
 from facematch_core.resilience import Budget
@@ -25,8 +24,8 @@ from facematch_didit import DiditBackend
 
 #: What a child that dies ends with: nothing is flushed, closed or told.
 DEAD = 9
-#: What a child ends with that failed at nothing, while another one has not ended.
-LEFT = 3
+#: What a child ends with that another one keeps out.
+HELD = 3
 CAP = 100_000
 
 
@@ -109,17 +108,23 @@ def openers(told, attempts):
 
 
 def run(told, workers, die_at):
-    """Run the study; 1 if a system ended early, `LEFT` if another process still has a pair."""
+    """Run the study; 1 if a system ended early or has a pair left, `HELD` if it was kept out."""
     life = Life(die_at)
     study = read_pairs_csv(Path(told["study"]))
     attempts = MortalAttempts(told["store"], life)
     database = MortalDatabase(told["store"], life)
-    summary = run_study(study, openers(told, attempts), database, workers=workers, keep=["didit"])
-    database.close()
-    attempts.close()
-    if any(one.error for one in summary.systems):
-        return 1
-    return LEFT if any(one.progress.left for one in summary.systems) else 0
+    try:
+        summary = run_study(
+            study, openers(told, attempts), database, workers=workers, keep=["didit"]
+        )
+    except ConfigurationError as error:
+        if "is in use by process" in error.message:
+            return HELD
+        raise
+    finally:
+        database.close()
+        attempts.close()
+    return int(any(one.error or one.progress.left for one in summary.systems))
 
 
 def warm_up(told):
@@ -195,11 +200,6 @@ class Runner:
         """SIGKILL, for the program and its child."""
         os.killpg(self._process.pid, 9)
         self._process.communicate()
-        # Its parent is gone as well: it stays in the list until somebody else takes note.
-        with contextlib.suppress(ProcessLookupError):
-            for _ in range(6000):
-                os.kill(self._child, 0)
-                threading.Event().wait(0.005)
 
     def __enter__(self):
         return self

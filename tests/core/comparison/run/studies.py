@@ -142,9 +142,15 @@ class Recorded(FakeBackend):
         return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=found)
 
 
-def asked(database, claim):
-    """Ask about a pair that is claimed; the call."""
-    call = attempt()
-    assert database.begin(claim, call)
-    assert database.ask(claim)
+def begun(database, system, pair=0, **more):
+    """Begin a call about a pair; the call."""
+    call = attempt(**more)
+    database.begin(system.number, pair, call)
+    return call
+
+
+def asked(database, system, pair=0, **more):
+    """Ask about a pair; the call."""
+    call = begun(database, system, pair, **more)
+    database.ask(system.number, pair, call.id)
     return call

@@ -15,13 +15,13 @@ from facematch_core.comparison.run import RunDatabase, StudyRun, read_answers, r
 from facematch_core.errors import ConfigurationError, InvalidRequest, OutcomeUnknown
 
 TABLES = {
-    "facematch_comparison_store": ["version"],
+    "facematch_comparison_store": ["version", "host", "pid", "since"],
     "facematch_studies": ["digest", "name", "pairs", "made_at", "content"],
     "facematch_systems": [
         *("number", "study", "name", "settings", "scale", "answered_from", "price", "currency"),
     ],
     "facematch_comparisons": [
-        *("system", "pair", "state", "host", "pid", "run", "claim", "call_id", "call"),
+        *("system", "pair", "state", "call_id", "call"),
         *("started_at", "ended_at", "looked_at", "elapsed_s", "decision", "score", "scale"),
         *("billed", "environment", "backend", "model", "error"),
     ],

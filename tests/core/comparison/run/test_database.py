@@ -7,6 +7,7 @@ import attrs
 import pytest
 from core.comparison.run.studies import (
     SETTINGS,
+    begun,
     entered,
     later,
     opener,
@@ -62,9 +63,9 @@ def test_a_contender_is_entered_once_with_all_its_pairs(database):
     """The second time nothing is added, and what was done stays done."""
     study = database.enter_study(stored_study(4))
     first = database.enter_system(study, system())
-    database.claim(first.number)
+    begun(database, first)
     assert database.enter_system(study, system()) == first
-    assert states(database, first) == ["claimed", "free", "free", "free"]
+    assert states(database, first) == ["begun", "free", "free", "free"]
     assert database.systems(study.digest) == (first,)
 
 
@@ -101,7 +102,7 @@ def test_prices_and_what_is_kept_may_change(database):
 
 
 def test_the_first_answer_says_where_answers_come_from(database):
-    """Whichever process had it; what it did not tell is told by a later one."""
+    """What it did not tell is told by a later one."""
     one = entered(database)
     assert database.fix_origin(one.number, None, Environment.MOCK) == (None, Environment.MOCK)
     told = database.fix_origin(one.number, "fake/v1", Environment.PRODUCTION)
@@ -136,49 +137,38 @@ def test_another_version_is_left_alone(database, address):
         RunDatabase(address)
 
 
-def test_several_processes_enter_one_study_at_once(address):
-    """The tables, the study and the pairs are made once."""
-
-    def enter():
-        database = RunDatabase(address)
-        entered(database, 50)
-        database.close()
-
-    assert together(6, enter) == [None] * 6
+def test_several_processes_open_it_at_once(address):
+    """The tables are made once."""
+    assert together(6, lambda: RunDatabase(address).close()) == [None] * 6
     database = RunDatabase(address)
-    (study,) = database.studies()
-    (one,) = database.systems(study.digest)
-    assert states(database, one) == ["free"] * 50
+    assert database.studies() == ()
     database.close()
 
 
-def test_claiming_100_000_pairs_looks_at_each_once(database):
-    """A free pair is found by an index, from where the last one was."""
+@pytest.mark.parametrize(
+    "where",
+    ["postgresql+psycopg://me:canary@db/faces", "mysql://db/x", "study.sqlite3", "", "sqlite://"],
+)
+def test_it_is_a_file_of_sqlite(where):
+    """One sentence, without what may be a password; no server is asked."""
+    with pytest.raises(ConfigurationError, match="is an SQLite file on this machine") as caught:
+        RunDatabase(where)
+    assert "canary" not in str(caught.value)
+
+
+def test_100_000_pairs_are_entered_and_found_at_once(database):
+    """One statement each, however many."""
     count = 100_000
     started = time.perf_counter()
     system = entered(database, count)
-    seen = first = 0
-    while claims := database.claim(system.number, 1000, first=first):
-        seen, first = seen + len(claims), claims[-1].pair + 1
-    assert (seen, database.claim(system.number)) == (count, [])
-    # Some seconds; if each claim looked at all rows, hours.
+    assert database.free(system.number) == list(range(count))
+    # A second or so.
     assert time.perf_counter() - started < 60
-    query = (
-        "EXPLAIN QUERY PLAN SELECT pair FROM facematch_comparisons "
-        "WHERE system = 1 AND state = 'free' AND pair >= 5 ORDER BY pair LIMIT 1"
-    )
-    rows = database._database.run(lambda file: file.exec_driver_sql(query).all())
-    ((*_, how),) = rows
-    assert how == (
-        "SEARCH facematch_comparisons USING COVERING INDEX facematch_comparisons_state "
-        "(system=? AND state=? AND pair>?)"
-    )
 
 
 def test_a_standing_counts(database):
     """By state and charge; what was answered without two faces is told apart."""
     system = entered(database, 5)
-    claims = database.claim(system.number, 4)
     billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
     ends = [
         (PairState.ANSWERED, Decision.MATCH),
@@ -187,10 +177,11 @@ def test_a_standing_counts(database):
         (PairState.ANSWERED, None),
     ]
     database.end(
+        system.number,
         [
-            (claim, Outcome(state=state, decision=decision, billed=charge))
-            for claim, (state, decision), charge in zip(claims, ends, billed, strict=True)
-        ]
+            (pair, Outcome(state=state, decision=decision, billed=charge))
+            for pair, ((state, decision), charge) in enumerate(zip(ends, billed, strict=True))
+        ],
     )
     standing = database.progress(system.number)
     assert standing.states == {
@@ -200,19 +191,6 @@ def test_a_standing_counts(database):
     }
     assert (standing.not_acquired, standing.charged, standing.maybe_charged) == (2, 2, 1)
     assert (standing.pairs, standing.left) == (5, 1)
-
-
-def test_what_failed_is_free_again_with_the_next_start(database, clock):
-    """And not what failed after it."""
-    system = entered(database, 2)
-    start = clock.now()
-    failed = Outcome(state=PairState.FAILED, billed=Charged.NO, error="RateLimited")
-    database.end([(claim, failed) for claim in database.claim(system.number)])
-    clock.advance(10)
-    database.end([(claim, failed) for claim in database.claim(system.number)])
-    assert states(database, system) == ["failed", "failed"]
-    assert database.release_failed(system.number, start) == 1
-    assert states(database, system) == ["free", "failed"]
 
 
 def test_nothing_personal_is_stored(tmp_path, address):

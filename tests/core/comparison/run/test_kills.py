@@ -4,7 +4,7 @@ import random
 import threading
 
 import pytest
-from core.comparison.run.runner import DEAD
+from core.comparison.run.runner import DEAD, HELD
 from core.comparison.run.vendors import World
 
 from facematch_core.comparison.run import PairState
@@ -105,16 +105,17 @@ def test_kill_9_in_the_middle_many_times(tmp_path):
     killed_by_signal(tmp_path, times=10, pairs=200)
 
 
-def test_two_processes_on_one_study(tmp_path):
-    """Both work on it, and nothing is asked twice; one is killed, and the other one ends it."""
+def test_a_second_process_on_one_study_is_refused(tmp_path):
+    """It sends nothing and changes nothing; the first goes on, and killed, is followed."""
     with World(tmp_path, pairs=80) as world, world.runner() as one, world.runner() as other:
-        for runner in (one, other):
-            runner.begin()
+        one.begin()
         for _ in range(6000):
-            if world.calls() >= 60:
+            if world.calls() >= 30:
                 break
             threading.Event().wait(0.005)
-        one.kill()
-        assert other.ended() == 0
+        assert other.run() == HELD
+        assert one.kill_child() == -9
+        one.begin()
+        assert one.ended() == 0
         finish(world, other)
         check(world)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from attempts import of_nobody, passage
+from attempts import passage
 from core.comparison.run.studies import Recorded, answer, failing, once, opener, states, stored
 from fakes import FakeBackend
 
@@ -27,11 +27,11 @@ from facematch_core.errors import (
     RateLimited,
 )
 from facematch_core.resilience import Budget, Retry
-from facematch_core.store import Owner, SqlStore
+from facematch_core.store import SqlStore
 
 
 def test_retries_of_the_profile_are_made_within_the_run(database, study, clock):
-    """The pair is held meanwhile: nothing of it is under way."""
+    """Nothing of the pair is under way meanwhile."""
     seen = []
     backend = FakeBackend(script=[failing(RateLimited("Slower."))] * 2)
 
@@ -42,12 +42,12 @@ def test_retries_of_the_profile_are_made_within_the_run(database, study, clock):
 
     system = opener(backend, retry=Retry(times=3), clock=Watched())
     summary = once(database, study, system)
-    assert seen == ["claimed", "claimed"]
+    assert seen == ["begun", "begun"]
     assert summary.progress.states == {PairState.ANSWERED: 6}
 
 
 def test_each_step_is_written_before_the_next_is_made(database, study):
-    """Claimed and named before anything is reserved; asked before the first byte; ended after."""
+    """Named before anything is reserved; asked before the first byte; ended after."""
     seen = []
 
     class Watching(FakeBackend):
@@ -65,7 +65,7 @@ def test_each_step_is_written_before_the_next_is_made(database, study):
 
     study = type(study)(name=study.name, pairs=study.pairs[:1])
     once(database, study, opener(Watching()))
-    assert seen == ["claimed", True, "asked"]
+    assert seen == ["begun", True, "asked"]
     assert states(database, stored(database)) == ["answered"]
 
 
@@ -77,8 +77,8 @@ def test_a_journal_that_fails_holds_the_call_back(database, study, address):
     asking, database.ask = database.ask, None
     calls = []
 
-    def ask(claim):
-        calls.append(claim)
+    def ask(*about):
+        calls.append(about)
         raise ConfigurationError("The disk is full.")
 
     database.ask = ask
@@ -98,7 +98,7 @@ def test_a_journal_that_fails_holds_the_call_back(database, study, address):
 def test_whatever_keeps_it_from_being_written_holds_the_call_back(database, study):
     """An exception of a hook is logged as a rule, and the call goes on; not this one."""
 
-    def ask(_claim):
+    def ask(*_about):
         raise MemoryError
 
     backend = FakeBackend()
@@ -108,41 +108,35 @@ def test_whatever_keeps_it_from_being_written_holds_the_call_back(database, stud
     assert states(database, stored(database)) == ["free"] * 6
 
 
-def test_a_claim_that_was_taken_over_is_not_asked(database, study):
-    """Somebody else, who thought this process gone, has it now."""
+def test_a_pair_that_something_else_began_is_not_asked(database, study):
+    """It is told, and ends the system: who changes the database behind a run may pay twice."""
     backend = FakeBackend()
-    system = opener(backend)
-    beginning = database.begin
-    stolen = []
+    beginning, stolen = database.begin, []
 
-    def begin(claim, attempt):
+    def begin(system, pair, call):
         if not stolen:
-            stolen.append(claim)
-            database._database.run(
-                lambda file: file.exec_driver_sql(
-                    "UPDATE facematch_comparisons SET run = 'other', host = 'elsewhere', "
-                    "claim = 'other' "
-                    f"WHERE pair = {claim.pair}"
-                )
-            )
-        return beginning(claim, attempt)
+            stolen.append(pair)
+            beginning(system, pair, attrs.evolve(call, id="somebody else's"))
+        beginning(system, pair, call)
 
     database.begin = begin
-    summary = once(database, study, system)
-    assert summary.error is None
-    assert len(backend.calls) == 5
-    assert states(database, stored(database)) == ["claimed", *["answered"] * 5]
+    summary = once(database, study, opener(backend))
+    assert summary.error.message == (
+        "The row of pair 1 is not as this run left it: something else has changed the run database."
+    )
+    assert backend.calls == []
+    assert states(database, stored(database)) == ["begun", *["free"] * 5]
 
 
 def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, clock):
     """The database fails for a moment after an answer that was paid for."""
     ending, failures = database.end, [1, 1]
 
-    def end(outcomes):
+    def end(system, outcomes):
         if failures:
             failures.pop()
             raise ConfigurationError("Busy.")
-        return ending(outcomes)
+        ending(system, outcomes)
 
     database.end = end
     summary = once(database, study, opener(), clock=clock)
@@ -154,7 +148,7 @@ def test_a_journal_that_stays_away_ends_the_run(database, study, clock):
     """What was asked then is unknown to the next start, and has not come to an end."""
     ended = []
 
-    def end(_outcomes):
+    def end(_system, _outcomes):
         raise ConfigurationError("Gone.")
 
     database.end = end
@@ -283,22 +277,16 @@ def test_what_a_budget_elsewhere_knows_settles_the_pair(database, study, tmp_pat
     store.close()
 
 
-def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(
-    database, study, address, monkeypatch
-):
+def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database, study, address):
     """Its process is gone: the budget is told, and the pair is asked."""
     store = SqlStore(address)
-    mine, nobody = Owner.here(), of_nobody()
     budget = Budget(100, name="shop", store=store)
     system = opener(policies=[budget])
-    monkeypatch.setattr(Owner, "here", staticmethod(lambda: nobody))
     with StudyRun(study, {"fake": system}, database) as run:
         ((_, one),) = run.systems
-    (claim,) = database.claim(one.number)
     call = passage()
-    assert database.begin(claim, call.call)
+    database.begin(one.number, 0, call.call)
     budget.enter(call)
-    monkeypatch.setattr(Owner, "here", staticmethod(lambda: mine))
     assert len(store.open_reservations()) == 1
     assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     (standing,) = store.budgets()

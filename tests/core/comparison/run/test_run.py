@@ -4,9 +4,10 @@ import threading
 
 import numpy as np
 import pytest
-from attempts import attempt, of_nobody
 from core.comparison.run.studies import (
     answer,
+    asked,
+    begun,
     failing,
     once,
     opener,
@@ -26,7 +27,6 @@ from facematch_core.comparison.model import NOT_ASKED
 from facematch_core.comparison.run import StudyRun, read_answers, run_study
 from facematch_core.comparison.run.schema import PairState
 from facematch_core.errors import RequestRejected
-from facematch_core.store import Owner
 
 
 def test_every_pair_is_asked_once_and_never_again(database, study):
@@ -150,41 +150,25 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     assert states(database, other) == ["answered"] * 6
 
 
-def test_claims_of_an_earlier_process_are_taken_back(database, study, monkeypatch):
+def test_what_an_earlier_process_left_in_the_middle_is_taken_back(database, study):
     """One that is gone: what it had not asked is asked now, what it had asked is unknown."""
-    mine, nobody = Owner.here(), of_nobody()
-    monkeypatch.setattr(Owner, "here", staticmethod(lambda: nobody))
     with StudyRun(study, {"fake": opener()}, database) as run:
         ((_, one),) = run.systems
-    claimed, asked = database.claim(one.number, 2)
-    assert database.begin(asked, attempt(kept=False))
-    assert database.ask(asked)
-    assert claimed.pair == 0
-    monkeypatch.setattr(Owner, "here", staticmethod(lambda: mine))
+    begun(database, one, 0)
+    asked(database, one, 1)
+    assert database.progress(one.number).left == 5
     with StudyRun(study, {"fake": opener()}, database) as run:
         # Told before anything is asked.
         assert run.progress()["fake"].left == 5
+        assert states(database, one) == ["free", "unresolved", *["free"] * 4]
     summary = once(database, study, opener())
     assert summary.asked == 5
     assert states(database, one) == ["answered", "unresolved", *["answered"] * 4]
 
 
-def test_what_another_process_leaves_behind_meanwhile_is_asked(database, study, monkeypatch):
-    """It ended during this run; the pair is taken up at the end."""
-    mine, nobody = Owner.here(), of_nobody()
-
-    def leave(_call):
-        monkeypatch.setattr(Owner, "here", staticmethod(lambda: nobody))
-        database.claim(stored(database).number, 2, first=3)
-        monkeypatch.setattr(Owner, "here", staticmethod(lambda: mine))
-
-    system = opener(FakeBackend(script=[None, leave]))
-    assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
-
-
 def test_what_leaves_the_machine_is_written_down_step_by_step(database, study):
     """Whether or not its backend declares that it costs money; what does not leave, is not."""
-    asked = []
+    noted = []
 
     def look(call):
         (row,) = database._database.run(
@@ -192,13 +176,13 @@ def test_what_leaves_the_machine_is_written_down_step_by_step(database, study):
                 f"SELECT system, state FROM facematch_comparisons WHERE call_id = '{call.call_id}'"
             ).all()
         ) or [(0, None)]
-        asked.append(row[1])
+        noted.append(row[1])
 
     free = {"billed_operations": frozenset()}
     for name, where in (("away", Environment.MOCK), ("here", Environment.LOCAL)):
         backend = FakeBackend(script=[look], environment=where, **free)
         run_study(study, {name: opener(backend)}, database, workers=1)
-    assert asked == ["asked", None]
+    assert noted == ["asked", None]
 
 
 def of_model(model, score=80.0, **more):

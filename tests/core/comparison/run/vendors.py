@@ -39,10 +39,9 @@ class World:
     Args:
         folder: An empty one.
         pairs: How many.
-        store: An address; None for a file in the folder.
     """
 
-    def __init__(self, folder, pairs=200, store=None):
+    def __init__(self, folder, pairs=200):
         limits = ("write_limit", "get_limit", "decision_limit")
         switches = {"didit": dict.fromkeys(limits, 1_000_000)}
         # As the vendors' own clocks do, which a search for lost calls goes by.
@@ -50,7 +49,7 @@ class World:
         self.mock = MockServer(vendor=["didit", "deepvue"], seed=7, switches=switches, clock=clock)
         self.pairs = pairs
         self.study = write_cards(folder / "cards", pairs)
-        self.store = store or f"sqlite:///{folder}/study.sqlite3"
+        self.store = f"sqlite:///{folder}/study.sqlite3"
 
     def __enter__(self):
         self.mock.start()
