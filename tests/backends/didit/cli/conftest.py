@@ -5,7 +5,7 @@ import json
 import pytest
 from fakes import ran
 
-from facematch_didit.cli import _common
+from facematch_didit import cli
 from facematch_mock_server import MockServer, make_card
 
 
@@ -13,8 +13,7 @@ from facematch_mock_server import MockServer, make_card
 def _here(tmp_path, monkeypatch):
     """A folder of its own, and nobody's keys."""
     monkeypatch.chdir(tmp_path)
-    for variable in ("DIDIT_API_KEY", "DIDIT_WEBHOOK_SECRET"):
-        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("DIDIT_API_KEY", raising=False)
 
 
 @pytest.fixture
@@ -55,33 +54,7 @@ def run_json(run):
 @pytest.fixture
 def at_terminal(monkeypatch):
     """Somebody sits there and answers."""
-    monkeypatch.setattr(_common, "is_terminal", lambda: True)
-
-
-class Person:
-    """Somebody who opens an account, and reads the mailbox."""
-
-    email, password = "me@firm.io", "Abcdefg1!"
-
-    def __init__(self, mock):
-        self.mock = mock
-
-    def code(self):
-        return self.mock.control.mailbox.code(self.email)
-
-
-@pytest.fixture
-def person(mock):
-    """Somebody without an account."""
-    return Person(mock)
-
-
-@pytest.fixture
-def registered(run, person):
-    """Somebody whose account waits for its code."""
-    words = ("register", person.email, "--password-stdin")
-    assert run(*words, typed=f"{person.password}\n").exit_code == 0
-    return person
+    monkeypatch.setattr(cli, "is_terminal", lambda: True)
 
 
 @pytest.fixture

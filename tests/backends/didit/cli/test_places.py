@@ -6,7 +6,7 @@ import pytest
 
 from facematch_core import ConfigurationError
 from facematch_core.config import user_file
-from facematch_didit.cli._common import Chosen, chosen
+from facematch_didit.cli import Chosen, chosen
 
 LOCAL = '[profiles.desk]\nbackend = "local"\n'
 DIDIT = '[profiles.{}]\nbackend = "didit"\n'
@@ -56,7 +56,7 @@ def test_several_are_not_guessed():
 def test_a_named_file_must_have_one():
     """A file that was named is used or refused."""
     path = configured(LOCAL, "other.toml")
-    with pytest.raises(ConfigurationError, match="no profile of didit"):
+    with pytest.raises(ConfigurationError, match="no profile of the backend didit"):
         chosen(None, str(path))
 
 
@@ -78,15 +78,15 @@ def test_the_variable_names_a_file(monkeypatch):
     configured(DIDIT.format("own"))
     there = configured(DIDIT.format("there"), "there.toml")
     monkeypatch.setenv("FACEMATCH_CONFIG", str(there))
-    assert chosen(None, None, {"FACEMATCH_CONFIG": str(there)}).profile == "there"
+    assert chosen(None, None).profile == "there"
 
 
 def test_no_key_at_all(run, monkeypatch):
-    """A newcomer is told the three ways to one."""
+    """A newcomer is told both ways to one."""
     monkeypatch.delenv("DIDIT_API_KEY")
     answer = run("balance", here=False)
     assert answer.exit_code == 4
-    for way in ("facematch didit setup", "DIDIT_API_KEY", "--profile"):
+    for way in ("DIDIT_API_KEY", "--profile"):
         assert way in answer.stderr
     assert "facematch.toml" not in answer.stderr
     configured(DIDIT.format("here"), "facematch.toml")

@@ -1,62 +1,12 @@
-"""Sessions: listed, shown, waited for, decided about, deleted."""
+"""Sessions: shown and deleted."""
 
 import pytest
 
-from facematch_didit.account import SessionDecision, SessionStatus
-from facematch_didit.cli.sessions import ending
+from facematch_didit.account import session_decision
+from facematch_didit.cli import ending
 from facematch_mock_server import Fault, Kind, Stage
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
-
-
-def test_an_empty_list(run):
-    """Said, not an empty table."""
-    answer = run("sessions")
-    assert (answer.exit_code, answer.stdout) == (0, "No session fits.\n")
-
-
-def test_the_list(run, run_json, kept):
-    """Newest first; one line each in a pipe; whether there are more is told."""
-    first, second, third = kept(caller_ref="case-1"), kept(score=5), kept()
-    answer = run("sessions", "--limit", "2")
-    rows = answer.stdout.splitlines()
-    assert rows[0].split()[:2] == ["session", "status"]
-    assert [row.split()[0] for row in rows[1:]] == [third, second]
-    assert "there are more" in answer.stderr
-    assert "more" not in run("sessions", "--limit", "3").stderr
-    _, document = run_json("sessions", "--caller-ref", "case-1")
-    assert [row["session_id"] for row in document["sessions"]] == [first]
-    assert document["more"] is False
-    assert document["sessions"][0]["features"] == [{"feature": "FACE_MATCH", "status": "Approved"}]
-
-
-@pytest.mark.parametrize(
-    ("words", "finds"),
-    [
-        (("--status", "declined"), 1),
-        (("--status", "declined", "--status", "approved"), 2),
-        (("--warning", "LOW_FACE_MATCH_SIMILARITY"), 1),
-        (("--service", "face_match", "--type", "api"), 2),
-        (("--service", "passive_liveness"), 0),
-        (("--kind", "business"), 0),
-        (("--from", "2000-01-01", "--to", "2000-12-31"), 0),
-        (("--from", "2000-01-01"), 2),
-    ],
-)
-def test_filters(run_json, kept, words, finds):
-    """Each reaches the vendor in its words."""
-    kept(), kept(score=5)
-    status, document = run_json("sessions", *words)
-    assert (status, len(document["sessions"])) == (0, finds)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("--status", "odd"), ("--from", "yesterday"), ("--limit", "0"), ("--to", "2026-13-01")],
-)
-def test_filters_that_are_none(run, words):
-    """Wrong usage."""
-    assert run("sessions", *words).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -81,15 +31,17 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
     assert answer.stdout.startswith((status or ("Declined" if code else "Approved")).upper())
 
 
-def test_a_session_without_a_result_is_never_zero():
-    """An approved face search says nothing of who somebody is."""
-    session = SessionDecision(
-        session_id=NOBODY,
-        status=SessionStatus.APPROVED,
-        vendor_status="Approved",
-        features=("FACE_SEARCH",),
-    )
-    assert ending(session) == 3
+@pytest.mark.parametrize(("status", "code"), [("Approved", 3), ("Declined", 1), ("In Review", 3)])
+def test_a_session_without_results_is_never_zero(status, code):
+    """An approved search, say, does not tell that somebody is who they claim to be."""
+    body = {"session_id": NOBODY, "status": status, "features": ["FACE_SEARCH"]}
+    assert ending(session_decision(body)) == code
+
+
+def test_what_a_vendor_writes_steers_no_terminal(run, kept):
+    """Escapes in its texts are shown, not obeyed."""
+    session = kept(caller_ref="seen\x1b[31m twice")
+    assert "seen\N{REPLACEMENT CHARACTER}[31m twice" in run("decision", session).stdout
 
 
 def test_what_a_decision_tells(run, kept):
@@ -128,16 +80,6 @@ def test_a_decision_as_json(run_json, kept):
     assert document["environment"] == "mock"
 
 
-def test_waiting_ends(run, mock, kept):
-    """At once if nobody is still to decide; else when the time is over, with the code 3."""
-    session = kept()
-    assert run("decision", session, "--wait", "60").exit_code == 0
-    mock.control.console.set_status(session, "In Review")
-    answer = run("decision", session, "--wait", "0")
-    assert answer.exit_code == 3
-    assert "--wait SECONDS" in answer.stdout
-
-
 def test_a_session_that_is_not_there(run, run_json):
     """The vendor's answer; and a text that is no id is wrong usage."""
     assert run("decision", NOBODY).exit_code == 5
@@ -146,59 +88,15 @@ def test_a_session_that_is_not_there(run, run_json):
     assert (status, document["error"]["class"]) == (5, "SessionNotFound")
 
 
-def test_updating(run, run_json, kept):
-    """Once it is done, twice it is refused; the review says who and why."""
-    session = kept(score=5)
-    words = ("update-status", session, "approved", "--comment", "looked at", "--yes")
-    assert run(*words).exit_code == 0
-    assert run(*words).exit_code == 5
-    assert "looked at" in run("decision", session).stdout
-    status, document = run_json("update-status", session, "declined", "--yes")
-    assert (status, document) == (0, {"session_id": session, "status": "declined"})
-
-
-@pytest.mark.parametrize(
-    "words", [("--node", "x"), ("--email-language", "en"), ("--node", "=FACE_MATCH")]
-)
-def test_updates_that_are_none(run, kept, words):
-    """Wrong usage, and the session stays as it is."""
-    session = kept()
-    assert run("update-status", session, "resubmitted", "--yes", *words).exit_code == 2
-    assert run("decision", session).exit_code == 0
-
-
-def test_an_update_is_asked_about(run, mock, kept, at_terminal):
-    """With what would be done."""
-    session = kept()
-    words = ("update-status", session, "declined", "--email", "person@firm.io")
-    answer = run(*words, typed="n\n")
-    assert answer.exit_code == 130
-    assert "have Didit write to person@firm.io" in answer.stderr
-    assert run("decision", session).exit_code == 0
-
-
-def test_notes(run, run_json, kept):
-    """A note is a note: the status stays."""
-    session = kept()
-    assert "Nothing was noted" in run("reviews", session).stdout
-    assert run("add-review", session, "seen\x1b[31m twice").exit_code == 0
-    shown = run("reviews", session).stdout
-    assert "seen\N{REPLACEMENT CHARACTER}[31m twice" in shown, "no text steers a terminal"
-    _, document = run_json("reviews", session)
-    assert [review["comment"] for review in document["reviews"]] == ["seen\x1b[31m twice"]
-    status, note = run_json("add-review", session, "third")
-    assert (status, note["comment"]) == (0, "third")
-    assert run("decision", session).exit_code == 0
-
-
 def test_deleting(run, run_json, kept):
-    """Gone for good, one by one or several; the rest stays."""
+    """Gone for good, one or several; the rest stays."""
     one, two, three, four = kept(), kept(), kept(), kept()
     answer = run("delete", one, two, "--yes")
     assert answer.exit_code == 0
     assert answer.stdout.count("deleted: session") == 2
-    status, document = run_json("delete", "--number", "3", "--yes")
-    assert (status, document) == (0, {"sessions": [], "session_numbers": [3], "error": None})
+    status, document = run_json("delete", three, "--yes")
+    told = [{"session_id": three, "outcome": "deleted"}]
+    assert (status, document) == (0, {"sessions": told, "error": None})
     assert [run("decision", gone).exit_code for gone in (one, two, three, four)] == [5, 5, 5, 0]
     assert run("delete", one, "--yes").exit_code == 5
 
@@ -262,9 +160,8 @@ def test_deleting_without_a_terminal(run, kept):
     assert run("decision", session).exit_code == 0
 
 
-@pytest.mark.parametrize("words", [(), (NOBODY, "--number", "1")])
-def test_deletions_that_are_none(run, words):
-    """Nothing named is not everything."""
-    answer = run("delete", *words, "--yes")
+def test_nothing_named_is_not_everything(run):
+    """Wrong usage."""
+    answer = run("delete", "--yes")
     assert answer.exit_code == 2
-    assert "and not by both" in answer.stderr
+    assert "SESSION_ID" in answer.stderr
