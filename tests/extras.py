@@ -45,14 +45,7 @@ EXTRAS = {
         "        assert answer.status == 200"
     ),
     "testing": "from facematch_core.testing import BackendContract, VendorSimulator",
-    "store": (
-        "from facematch_didit import SqlReplayStore\n"
-        "import datetime as dt\n"
-        "store = SqlReplayStore('sqlite:///seen.sqlite3')\n"
-        "now = dt.datetime.now(dt.UTC)\n"
-        "key = ('a', now + dt.timedelta(days=1), now)\n"
-        "assert store.first_seen(*key) and not store.first_seen(*key)"
-    ),
+    "store": ("from facematch_core.store import SqlStore\nSqlStore('sqlite:///budget.sqlite3')"),
     "postgres": (
         "import psycopg\n"
         "from facematch_core import ConfigurationError\n"

@@ -10,7 +10,6 @@ from facematch_mock_server.vendors.didit.records import Pictures
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
-DELETE_MANY = "/v3/sessions/delete/"
 FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
 
 #: What the session of a liveness check holds.
@@ -57,23 +56,15 @@ def delete(number, body=None, **more):
     return on(number, "delete", body, method="DELETE", **more)
 
 
-def reviews(number, body=None, query="", **more):
-    """A step that reads the notes on a session, or writes one."""
-    method = more.pop("method", "GET" if body is None else "POST")
-    return lambda engine: engine.handle(
-        sent(f"/v3/sessions/{nth(engine, number)}/reviews/{query}", body, method=method, **more)
-    )
-
-
 def listed(query="", **more):
     """A request for the list."""
     return sent(f"{LIST}?{query}" if query else LIST, **more)
 
 
 def put_into(number, status):
-    """A step at the vendor's console."""
+    """A step of the person who decides."""
     return lambda engine: engine.handle(
-        control("console/status", {"session_id": nth(engine, number), "status": status})
+        control("sessions/decide", {"session_id": nth(engine, number), "status": status})
     )
 
 
@@ -219,16 +210,6 @@ SCENARIOS = {
         update(1, {"new_status": "Resubmitted", "nodes_to_resubmit": [{"feature": "FACE_MATCH"}]}),
         on(1),
     ),
-    "reviews": (
-        *SAVED[:1],
-        reviews(1, {"comment": "one"}),
-        reviews(1, {"new_status": "Declined"}),
-        reviews(1),
-        on(1),
-        reviews(1, key=SANDBOX),
-        reviews(9),
-        reviews(1, []),
-    ),
     "deletions": (
         *SAVED,
         delete(2, {"retain_face_embeddings": True, "face_retention_days": 30}),
@@ -236,23 +217,7 @@ SCENARIOS = {
         on(3),
         delete(1),
         delete(1),
-        *(
-            sent(DELETE_MANY, body, method="POST")
-            for body in (
-                {},
-                {"session_numbers": []},
-                {"session_numbers": ["x"]},
-                {"session_numbers": ["4", "99"]},
-            )
-        ),
         listed(),
-        sent(DELETE_MANY, {"delete_all": True}, method="POST"),
-        control("sessions"),
-    ),
-    "all deleted": (
-        *SAVED[:2],
-        sent(DELETE_MANY, {"delete_all": True}, method="POST", key=SANDBOX),
-        sent(DELETE_MANY, {"delete_all": True}, method="POST"),
         control("sessions"),
     ),
     "doors": (

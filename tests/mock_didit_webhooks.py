@@ -14,10 +14,7 @@ from facematch_mock_server.operations import plain
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
 
-PATH = "/v3/webhook/destinations/"
-SINGLE = "/v3/webhook/"
 HOOK = "http://127.0.0.1:9/hook"
-UNKNOWN = f"{PATH}00000000-0000-4000-8000-000000000000/"
 
 
 def sent(path, body=None, *, method=None, key="mock-live-key"):
@@ -29,20 +26,15 @@ def sent(path, body=None, *, method=None, key="mock-live-key"):
 
 
 def listen(url=HOOK, **changes):
-    """A new destination; fields that are `...` are left out."""
-    fields = {"label": "a", "url": url, "subscribed_events": ["status.updated"], **changes}
-    return sent(PATH, {name: value for name, value in fields.items() if value is not ...})
+    """A new destination."""
+    return didit.control("webhooks/destinations", {"url": url, **changes})
 
 
-def about(body=None, *, method=None, which=-1):
-    """A request about a destination that was made before."""
-
-    def ask(engine):
-        made = [one for one in engine.world.records.outbox.destinations.all() if not one.single]
-        path = f"{PATH}{made[which].uuid}/" if made else UNKNOWN
-        return engine.handle(sent(path, body, method=method))
-
-    return ask
+def switched_off(engine):
+    """The newest destination, without anything that is sent there."""
+    made = engine.world.records.outbox.destinations.all()
+    change = {"destination": made[-1].uuid if made else "none", "enabled": False}
+    return engine.handle(didit.control("webhooks/destinations/change", change))
 
 
 def updated(status):
@@ -112,52 +104,16 @@ CALL = didit.match(vendor_data="emp-é", metadata='{"gate":2.0}')
 DECLINED = didit.match(didit.picture(score=2))
 
 SCENARIOS = {
-    "destinations": (
-        listen(),
-        listen("https://example.com/hook", webhook_version="v1", enabled="no"),
-        listen("https://example.com/none", subscribed_events=...),
-        listen("https://example.com/all", subscribed_events=["travel_rule.status.updated"]),
-        listen(),
-        listen("http://example.com/"),
-        listen("https://10.0.0.1/"),
-        listen("nowhere", label=None),
-        listen(..., label=...),
-        listen("https://example.com/a", label=" ", enabled="maybe", webhook_version="v4"),
-        listen("https://example.com/b", label=["a"], subscribed_events=[]),
-        listen("https://example.com/c", label="x" * 256, subscribed_events="x"),
-        listen("https://example.com/d", label="x" * 255, subscribed_events=["a.b", "c.d"]),
-        listen("https://example.com/e", label="x" * 301),
-        sent(PATH),
-        sent(PATH, key="mock-sandbox-key"),
-        about(),
-        about({"label": "b", "enabled": False}, method="PATCH"),
-        about({"url": HOOK}, method="PATCH"),
-        about(method="DELETE"),
-        sent(UNKNOWN),
-        sent(PATH),
-    ),
-    "single": (
-        sent(SINGLE),
-        sent(SINGLE, {"webhook_url": HOOK, "capture_method": "mobile"}, method="PATCH"),
-        sent(SINGLE, {"webhook_url": "nowhere"}, method="PATCH"),
-        *(
-            sent(SINGLE, {"data_retention_months": months}, method="PATCH")
-            for months in (6, 100, 121)
-        ),
-        sent(SINGLE, {"rotate_secret_key": True}, method="PATCH"),
-        CALL,
-        carried(),
-    ),
     "webhooks": (
         listen(),
-        listen("http://127.0.0.1:9/other", subscribed_events=["data.updated"]),
-        listen("http://127.0.0.1:9/off", enabled=False),
+        listen("http://127.0.0.1:9/other", events=["data.updated"]),
+        listen("http://127.0.0.1:9/off"),
+        switched_off,
         CALL,
         carried(204),
         DECLINED,
         updated("Resubmitted"),
         carried(),
-        about(which=0),
         tested,
         carried(),
         on_newest("resend"),
@@ -183,9 +139,9 @@ SCENARIOS = {
 }
 
 
-def with_one_due(new):
+def with_one_due():
     """An engine with a destination on the loopback, and one delivery that is due."""
     engine = didit.new_engine()
-    new(engine, HOOK)
+    Control(engine.world).webhooks.add(HOOK)
     engine.handle(didit.match())
     return engine

@@ -142,7 +142,7 @@ class Ways:
             (
                 world.control.charges(),
                 world.control.balance(),
-                world.control.sessions(),
+                world.control.sessions.all(),
                 world.control.journal(),
                 world.of("deepvue").control.charges(),
                 world.of("deepvue").control.tokens.issued(),

@@ -5,8 +5,7 @@ Its answers mean what Didit's documents of three editions say (early 2026, July 
 
 The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
 (calls about faces), `client` (calls of an account), `records` (what an account answers),
-`arguments`, `destinations`, `account`, `reconcile`. `backend` needs `wire` alone, and `webhooks`
-are beside them.
+`arguments`, `account`, `reconcile`. `backend` needs `wire` alone, and `webhooks` are beside them.
 """
 
 from typing import TYPE_CHECKING
@@ -16,22 +15,16 @@ from facematch_core.lazy import lazy_names
 if TYPE_CHECKING:
     from .account import (
         ApiService,
-        DestinationNotFound,
         DiditAccount,
         Node,
         SessionDecision,
-        SessionKind,
         SessionNotFound,
         SessionStatus,
-        SessionType,
     )
     from .backend import DiditBackend
     from .webhooks import (
-        MemoryReplayStore,
         Refusal,
-        ReplayStore,
         SignatureVariant,
-        SqlReplayStore,
         WebhookEvent,
         WebhookRefused,
         verify_webhook,
@@ -42,20 +35,14 @@ __all__ = [
     "LIVENESS_SCALE",
     "MATCH_SCALE",
     "ApiService",
-    "DestinationNotFound",
     "DiditAccount",
     "DiditBackend",
-    "MemoryReplayStore",
     "Node",
     "Refusal",
-    "ReplayStore",
     "SessionDecision",
-    "SessionKind",
     "SessionNotFound",
     "SessionStatus",
-    "SessionType",
     "SignatureVariant",
-    "SqlReplayStore",
     "WebhookEvent",
     "WebhookRefused",
     "verify_webhook",
@@ -68,13 +55,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "backend": "DiditBackend",
         "words": "LIVENESS_SCALE MATCH_SCALE",
-        "account": (
-            "ApiService DestinationNotFound DiditAccount Node SessionDecision SessionKind "
-            "SessionNotFound SessionStatus SessionType"
-        ),
-        "webhooks": (
-            "MemoryReplayStore Refusal ReplayStore SignatureVariant SqlReplayStore WebhookEvent "
-            "WebhookRefused verify_webhook"
-        ),
+        "account": "ApiService DiditAccount Node SessionDecision SessionNotFound SessionStatus",
+        "webhooks": "Refusal SignatureVariant WebhookEvent WebhookRefused verify_webhook",
     },
 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
@@ -28,9 +28,7 @@ from facematch_core import (
     Clock,
     ConfigurationError,
     InvalidRequest,
-    RateLimited,
     Secret,
-    VendorError,
 )
 from facematch_core.http import HttpBackend, HttpClient
 
@@ -42,11 +40,9 @@ from .client import (
     PAGE_SIZE,
     AccountClient,
     AccountRequest,
-    DestinationNotFound,
     SessionNotFound,
     pages,
 )
-from .destinations import Destinations
 from .records import (
     NEW_STATUSES,
     STATUS_WORDS,
@@ -56,16 +52,12 @@ from .records import (
     Media,
     Node,
     Registration,
-    Review,
     SessionDecision,
-    SessionKind,
     SessionRow,
     SessionStatus,
-    SessionType,
     Tokens,
     TopUp,
     VerifiedAccount,
-    WebhookDestination,
     session_decision,
 )
 from .words import HOST, read_record
@@ -74,23 +66,17 @@ __all__ = [
     "ApiService",
     "Balance",
     "Deleted",
-    "DestinationNotFound",
-    "Destinations",
     "DiditAccount",
     "Media",
     "Node",
     "Registration",
-    "Review",
     "SessionDecision",
-    "SessionKind",
     "SessionNotFound",
     "SessionRow",
     "SessionStatus",
-    "SessionType",
     "Tokens",
     "TopUp",
     "VerifiedAccount",
-    "WebhookDestination",
     "session_decision",
 ]
 
@@ -107,7 +93,7 @@ JUST_KEPT_PAUSES_S = (0.5, 1.5)
 
 @attrs.frozen(kw_only=True, eq=False)
 class DiditAccount(wire.Connection):
-    """An account at Didit: registration, credit, kept sessions, webhooks.
+    """An account at Didit: registration, credit, kept sessions.
 
     No call has a price. None is repeated by itself, but for reading where that is said. Safe to
     share between threads; not to be pickled; a context manager.
@@ -128,7 +114,7 @@ class DiditAccount(wire.Connection):
         allow_insecure: Whether it may travel without TLS beyond this machine.
         environment: What kind of key it is, as for `DiditBackend`; sessions say it themselves.
         connect_timeout_s, read_timeout_s: Longest waits, above 0. Their sum bounds each call.
-        clock: Time, for waiting; None for the machine's.
+        clock: Time, for pauses; None for the machine's.
         client: What sends, instead of one of its own: time-outs and clock are then its, and
             `close` leaves it open.
 
@@ -195,7 +181,7 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: it is no number of at least 0.
         """
-        api = self._api.within(given.seconds("seconds", seconds, least=0))
+        api = self._api.within(given.seconds("seconds", seconds))
         account = attrs.evolve(self, client=self.client)
         object.__setattr__(account, "_api", api)
         return account
@@ -304,18 +290,11 @@ class DiditAccount(wire.Connection):
     def sessions(
         self,
         *,
-        kind: SessionKind | None = None,
         status: SessionStatus | Iterable[SessionStatus] | None = None,
         caller_ref: str | None = None,
-        search: str | None = None,
-        workflow_id: Id | None = None,
+        api_service: ApiService | None = None,
         date_from: dt.date | None = None,
         date_to: dt.date | None = None,
-        country: str | None = None,
-        document_type: str | None = None,
-        session_type: SessionType | None = None,
-        api_service: ApiService | None = None,
-        warning: Iterable[str] | None = None,
         page_size: int = PAGE_SIZE,
     ) -> Iterator[SessionRow]:
         """The sessions that fit, newest first, each once; pages are asked for as they are needed.
@@ -323,35 +302,25 @@ class DiditAccount(wire.Connection):
         A session that is deleted during the reading can make another one be left out.
 
         Args:
-            kind: USER unless said otherwise.
             status: One or several.
             caller_ref: Exactly what a call sent as `caller_ref`.
-            search: Didit's free search.
-            workflow_id: Of a hosted workflow.
+            api_service: Which call was kept.
             date_from, date_to: Days of creation in UTC, both included.
-            country, document_type: Didit's words.
-            session_type: API for calls that were kept.
-            api_service: Which call.
-            warning: Didit's tags; a session has at least one of them.
             page_size: Rows to ask for at once, at least 1.
 
         Raises:
             InvalidRequest: an argument; at once, not when the first row is wanted.
         """
         query = given.filters(
-            kind=kind,
             status=status,
             caller_ref=caller_ref,
-            search=search,
-            workflow_id=workflow_id,
+            api_service=api_service,
             date_from=date_from,
             date_to=date_to,
-            country=country,
-            document_type=document_type,
-            session_type=session_type,
-            api_service=api_service,
-            warning=warning,
         )
+        if api_service is not None:
+            # A call that was kept is a session of this type.
+            query["session_type"] = "API"
         query["limit"] = str(given.whole("page_size", page_size, "a whole number of at least 1", 1))
         request = AccountRequest(path="/v3/sessions/", params={**query, "offset": "0"})
         return pages(self._api, request, records.session_row, name_of=lambda row: row.session_id)
@@ -375,77 +344,22 @@ class DiditAccount(wire.Connection):
             SessionNotFound: it is unknown, deleted, or out of the key's scope.
             InvalidRequest: an argument; or the session is not that of `call`.
         """
-        look = self._looking(session_id, call)
-        for pause_s in JUST_KEPT_PAUSES_S if given.a_flag("just_kept", just_kept) else ():
-            try:
-                return look()
-            except SessionNotFound:
-                self.client.clock.sleep(pause_s)
-        return look()
-
-    def wait_for_review(
-        self,
-        session_id: Id,
-        *,
-        timeout_s: float,
-        poll_s: float = 5.0,
-        call: CallRecord | None = None,
-    ) -> SessionDecision:
-        """The session once its status is final, or as it is when the time is over.
-
-        Look at `is_open` to distinguish the two: a session that is still open has no pass among its
-        results. A rate limit, and an error that may be asked again, are waited out; if the time
-        ends with one, it is raised.
-
-        Args:
-            session_id: As for `decision`.
-            timeout_s: Longest wait, at least 0, to which one last call may add its own time.
-            poll_s: Seconds between two looks, at least 0.1. Didit allows 600 in a minute, and
-                allowed 100 in early 2026.
-            call: As for `decision`: without it no review threshold of yours is applied.
-
-        Raises:
-            SessionNotFound: there is no such session.
-            InvalidRequest: as for `decision`.
-        """
-        look, clock = self._looking(session_id, call), self.client.clock
-        end = given.seconds("timeout_s", timeout_s, least=0) + clock.monotonic()
-        poll_s = given.seconds("poll_s", poll_s, least=0.1)
-        while True:
-            pause_s = poll_s
-            outcome: SessionDecision | VendorError
-            try:
-                outcome = look()
-            except VendorError as error:
-                if not error.retryable:
-                    raise
-                outcome = error.with_traceback(None)
-                if isinstance(error, RateLimited):
-                    pause_s = max(pause_s, error.retry_after_s or 0.0)
-            left_s = end - clock.monotonic()
-            if isinstance(outcome, SessionDecision):
-                if left_s <= 0 or not outcome.is_open:
-                    return outcome
-            elif left_s < pause_s or left_s <= 0:
-                # The vendor asks for more patience than is left.
-                raise outcome
-            # The last look is at the very end.
-            clock.sleep(min(pause_s, left_s))
-
-    def _looking(self, session_id: Id, call: CallRecord | None) -> Callable[[], SessionDecision]:
-        """What reads a session once, by the rules of `call` if there is one."""
-        request = AccountRequest(path=_session(session_id, "decision"), missing=SessionNotFound)
+        request = AccountRequest(path=_session(session_id, "decision"), of_session=True)
         if call is not None and not isinstance(call, CallRecord):
             raise InvalidRequest(f"call must be a CallRecord, not {type(call).__name__}.")
+        for pause_s in JUST_KEPT_PAUSES_S if given.a_flag("just_kept", just_kept) else ():
+            try:
+                return self._decision(request, call)
+            except SessionNotFound:
+                self.client.clock.sleep(pause_s)
+        return self._decision(request, call)
 
-        def look() -> SessionDecision:
-            decision = self._api.read(
-                request,
-                lambda body, said: session_decision(body, declared=self.environment, said=said),
-            )
-            return decision if call is None else decision.judged_by(call)
-
-        return look
+    def _decision(self, request: AccountRequest, call: CallRecord | None) -> SessionDecision:
+        decision = self._api.read(
+            request,
+            lambda body, said: session_decision(body, declared=self.environment, said=said),
+        )
+        return decision if call is None else decision.judged_by(call)
 
     def delete(self, session_id: Id) -> Deleted:
         """Delete a session, its pictures and its faces. No undo; the credit is not given back.
@@ -456,30 +370,11 @@ class DiditAccount(wire.Connection):
         request = AccountRequest(
             method="DELETE",
             path=_session(session_id, "delete"),
-            missing=SessionNotFound,
+            of_session=True,
             advice="Ask decision() or delete() again: SessionNotFound then means that it was done.",
         )
         reply = self._api.send(request)
         return records.deleted(reply, session_id=given.an_id("session_id", session_id))
-
-    def delete_many(self, session_numbers: Iterable[int]) -> None:
-        """Delete several sessions by their numbers; those that are unknown are skipped.
-
-        Didit can also delete everything at once. That is not offered.
-        """
-        numbers = [
-            str(given.whole("session_numbers", number, "whole numbers, none below 0", 0))
-            for number in given.several("session_numbers", session_numbers, "whole numbers")
-        ]
-        if not numbers:
-            raise InvalidRequest("session_numbers is empty: nothing would be deleted.")
-        request = AccountRequest(
-            method="POST",
-            path="/v3/sessions/delete/",
-            json={"session_numbers": numbers, "delete_all": False},
-            advice="Ask again: numbers that are gone already are skipped.",
-        )
-        self._api.send(request)
 
     def update_status(
         self,
@@ -525,56 +420,13 @@ class DiditAccount(wire.Connection):
             method="PATCH",
             path=_session(session_id, "update-status"),
             json=body,
-            missing=SessionNotFound,
+            of_session=True,
             advice="Look at decision(): with the new status it was done, and asking again would be "
             "refused with 400.",
             # Documented, and the one thing that distinguishes this answer from a gateway's.
             confirmed={"session_id": given.an_id("session_id", session_id)},
         )
         self._api.send(request)
-
-    def reviews(self, session_id: Id) -> Iterator[Review]:
-        """What was noted about a session; pages are asked for as they are needed."""
-        request = AccountRequest(path=_reviews(session_id), missing=SessionNotFound)
-        return pages(self._api, request, records.review)
-
-    def add_review(
-        self,
-        session_id: Id,
-        comment: str | None = None,
-        *,
-        new_status: SessionStatus | None = None,
-    ) -> Review:
-        """Note something about a session. Its status stays, whatever `new_status` says.
-
-        Raises:
-            InvalidRequest: neither of the two is given.
-            SessionNotFound: there is no such session.
-        """
-        body = _texts(comment=comment)
-        if new_status is not None:
-            if new_status not in tuple(STATUS_WORDS):
-                raise InvalidRequest(
-                    "new_status must be a SessionStatus that Didit has a word for."
-                )
-            body["new_status"] = STATUS_WORDS[SessionStatus(new_status)]
-        if not body:
-            raise InvalidRequest("A review needs a comment or a new_status.")
-        request = AccountRequest(
-            method="POST",
-            path=_reviews(session_id),
-            json=body,
-            missing=SessionNotFound,
-            advice="Look at reviews() before writing it a second time.",
-        )
-        return self._read(Review, request)
-
-    # --- webhooks ---
-
-    @property
-    def destinations(self) -> Destinations:
-        """Where Didit reports what happens to sessions: `list`, `get`, `create`, ..."""
-        return Destinations(self._api)
 
     def _read(self, kind: type[T], request: AccountRequest) -> T:
         """The record that the whole body of an answer is."""
@@ -594,10 +446,6 @@ def _registering(name: str, advice: str, *, email: str, **secrets: object) -> Ac
 
 def _session(session_id: Id, what: str) -> str:
     return f"/v3/session/{given.an_id('session_id', session_id)}/{what}/"
-
-
-def _reviews(session_id: Id) -> str:
-    return f"/v3/sessions/{given.an_id('session_id', session_id)}/reviews/"
 
 
 def _texts(**values: str | None) -> dict[str, Any]:

@@ -50,10 +50,6 @@ class SessionNotFound(RequestRejected, LookupError):
     """No session of this id can be had: it is unknown, deleted, or out of the key's scope."""
 
 
-class DestinationNotFound(RequestRejected, LookupError):
-    """The application has no webhook destination of this id."""
-
-
 @attrs.frozen(kw_only=True)
 class AccountRequest:
     """One call of an account.
@@ -65,9 +61,8 @@ class AccountRequest:
         json: The body; a `Secret` in it is revealed only while it is sent. None for none.
         advice: What to look at if it changes something and no answer says whether it did; empty if
             it only reads.
-        missing: The error for a 404 in Didit's words; None for the usual.
+        of_session: Whether a 404 in Didit's words says that there is no such session.
         registers: Whether it goes to the host that registers accounts, without a key.
-        repeated: Name in `json` of a secret that a good answer rightly repeats.
         confirmed: What the answer to a change has to say; empty if its status is enough, and the
             body may be empty.
     """
@@ -77,9 +72,8 @@ class AccountRequest:
     params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     json: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     advice: str = ""
-    missing: type[RequestRejected] | None = None
+    of_session: bool = False
     registers: bool = False
-    repeated: str = ""
     confirmed: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
@@ -239,8 +233,7 @@ class AccountClient:
                 return refusal
             problem = refusal.message
         elif request.is_confirmed_by(reply):
-            own = (request.json or {}).get(request.repeated)
-            return attrs.evolve(reply, secrets=tuple(one for one in reply.secrets if one != own))
+            return reply
         else:
             problem = (
                 f"{NAME} answered {reply.status}, but not in its own form, so whether it was "
@@ -298,12 +291,12 @@ _NOT_ACCEPTED = ErrorRow(
 _NOWHERE = ErrorRow(
     RequestRejected, Charged.NO, _NO_PRICE, "there is nothing of this kind; check auth_url"
 )
-_MISSING = {
-    SessionNotFound: (
-        "there is no such session: its id is unknown, it was deleted, or the key may not see it"
-    ),
-    DestinationNotFound: "there is no such webhook destination",
-}
+_NO_SESSION = ErrorRow(
+    SessionNotFound,
+    Charged.NO,
+    "an answer 404",
+    "there is no such session: its id is unknown, it was deleted, or the key may not see it",
+)
 
 #: Statuses of a server or gateway that gave up half way, below 500.
 _GAVE_UP = frozenset({408, 460, 499})
@@ -323,9 +316,8 @@ def meaning(  # noqa: PLR0911 - a ladder
             return _NOWHERE
         # No page shows a body of that host, so the status alone decides.
         form, shape = "other", BodyShape.JSON_OBJECT
-    elif status == 404 and form == "detail" and request.missing is not None:
-        text = _MISSING[request.missing]
-        return ErrorRow(request.missing, Charged.NO, "an answer 404", text)
+    elif status == 404 and form == "detail" and request.of_session:
+        return _NO_SESSION
     row = wire.meaning(status, form, shape)
     if row.charged is not Charged.UNKNOWN and (request.reads or status < 500):
         return row
@@ -386,7 +378,7 @@ def pages(
     request: AccountRequest,
     read_item: Callable[[Any], T],
     *,
-    name_of: Callable[[T], Hashable] | None = None,
+    name_of: Callable[[T], Hashable],
 ) -> Iterator[T]:
     """Every item of a list; each page is asked for when its first item is wanted.
 
@@ -395,8 +387,7 @@ def pages(
         request: The call for the first page.
         read_item: Reads an item; raises `ValueError`.
         name_of: By what an item is known. One that came already is left out: when something is
-            added during the reading, the last rows of a page come again on the next. None if
-            items have no names: then all of them count.
+            added during the reading, the last rows of a page come again on the next.
 
     Raises:
         UnexpectedResponse: a page cannot be read, leads back, or the list does not end.
@@ -409,8 +400,8 @@ def pages(
         items, following = client.read(request, lambda body, _: page(body, read_item))
         before = len(known)
         for item in items:
-            name = item if name_of is None else name_of(item)
-            if name_of is None or name not in known:
+            name = name_of(item)
+            if name not in known:
                 known.add(name)
                 yield item
         if not following:

@@ -30,7 +30,7 @@ from facematch_core.http import HttpBackend
 
 from .account import DiditAccount
 from .client import SessionNotFound
-from .records import ApiService, SessionDecision, SessionRow, SessionType
+from .records import ApiService, SessionDecision, SessionRow
 
 #: How far the two clocks are apart at most, as a rule, and how long Didit may work on a call that
 #: was given up: what is opened first.
@@ -106,7 +106,6 @@ class _Search:
         """Open what was not opened yet: of a window or of the whole days, nearest in time first."""
         started, (first, last) = self.call.started_at, self.days
         rows: Iterator[SessionRow | None] = self.account.sessions(
-            session_type=SessionType.API,
             api_service=_SERVICES[self.call.operation],
             caller_ref=caller_ref,
             date_from=first.date(),

@@ -1,7 +1,7 @@
 """What the calls of an account answer: the words, the records, and how both are read.
 
-In this order: Didit's words for sessions; what a registration, a payment page, a list and a webhook
-destination are; a session with the results of its calls; what may be shown of a body.
+In this order: Didit's words for sessions; what a registration, a payment page and a list are; a
+session with the results of its calls; what may be shown of a body.
 
 Any decoded JSON gives a record or a `ValueError`. Sources: Didit face-match skill page, early 2026
 (registration); Didit OpenAPI, 2026-07-18 (the rest, with which feature has its block where). All
@@ -114,23 +114,6 @@ ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
 )
 
 
-class SessionKind(enum.StrEnum):
-    """What a list of sessions is to hold."""
-
-    USER = "user"
-    BUSINESS = "business"
-    ALL = "all"
-
-
-class SessionType(enum.StrEnum):
-    """How the sessions of a list began; a call that was kept is of type API."""
-
-    API = "API"
-    HOSTED = "HOSTED"
-    MIGRATED = "MIGRATED"
-    ALL = "ALL"
-
-
 class ApiService(enum.StrEnum):
     """Which call the sessions of a list come from."""
 
@@ -147,7 +130,7 @@ class ApiService(enum.StrEnum):
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
 
 
-# Opening an account, credit, lists, webhook destinations.
+# Opening an account, credit, lists.
 
 
 @attrs.frozen(kw_only=True)
@@ -315,28 +298,6 @@ class Node:
 
 
 @attrs.frozen(kw_only=True)
-class Review:
-    """What a person, or a program, noted about a session.
-
-    Attributes:
-        user: Who; ``API Client`` if it was done with a key. None if not given; not in `repr`.
-        new_status: Didit's word for the status that it was given; None if it stayed.
-        comment: None if there is none; not in `repr`.
-        created_at: UTC; None if not given.
-    """
-
-    user: str | None = attrs.field(default=None, repr=False)
-    new_status: str | None = None
-    comment: str | None = attrs.field(default=None, repr=False)
-    created_at: datetime | None = None
-
-
-def review(item: Any) -> Review:
-    """One note about a session."""
-    return read_record(Review, item, "a review")
-
-
-@attrs.frozen(kw_only=True)
 class Deleted:
     """A session that is gone from every read. There is no undo.
 
@@ -359,46 +320,6 @@ def deleted(reply: HttpReply, *, session_id: str) -> Deleted:
         session_id=session_id,
         session_number=number if type(number) is int else None,
         face_retention=outcome if isinstance(outcome, str) else None,
-    )
-
-
-@attrs.frozen(kw_only=True)
-class WebhookDestination:
-    """Where Didit reports what happens.
-
-    Attributes:
-        destination_id: A UUID.
-        label: Its name for people; None if not given.
-        url: The address that is called; not in `repr`, because some carry a token.
-        enabled: None if not given.
-        version: Didit's word for the form of the body: ``v1``, ``v2`` or ``v3``; None if not given.
-        events: What is reported.
-        secret: What deliveries are signed with; None where Didit does not show it (in a list).
-        created_at, updated_at: UTC; None if not given.
-        summary: Didit's numbers about deliveries; empty if not given.
-    """
-
-    destination_id: str = attrs.field(metadata=under("uuid"))
-    label: str | None = None
-    url: str = attrs.field(repr=False)
-    enabled: bool | None = None
-    version: str | None = attrs.field(default=None, metadata=under("webhook_version"))
-    events: tuple[str, ...] = ()
-    secret: Secret | None = attrs.field(default=None, metadata=under("secret_shared_key"))
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    summary: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
-
-
-def destination(item: Any) -> WebhookDestination:
-    """One webhook destination."""
-    answer = an_object(item, "a destination")
-    events = a_list(answer.get("subscribed_events") or [], "subscribed_events")
-    return read_record(
-        WebhookDestination,
-        answer,
-        events=tuple(a_text(event, "an event") for event in events),
-        summary=_shown(an_object(answer.get("summary") or {}, "summary")),
     )
 
 
@@ -445,7 +366,6 @@ class SessionDecision:
             call. What a decision does not have is None: threshold, faces and time needed. A session
             of another kind (a face search, an estimation of age) has none: look at `raw`.
         media: Addresses of pictures; empty if Didit gives none (a key may lack the right).
-        reviews: Notes of people and programs, as given.
         features: Didit's words for what was done.
         environment: By the session's own word, else as declared, else None; MOCK, if a mock
             answered.
@@ -463,7 +383,6 @@ class SessionDecision:
     vendor_status: str = attrs.field(metadata=under("status"))
     results: tuple[SessionResult, ...] = ()
     media: tuple[Media, ...] = ()
-    reviews: tuple[Review, ...] = ()
     features: tuple[str, ...] = ()
     environment: Environment | None = None
     workflow_id: str | None = None
@@ -570,7 +489,6 @@ def session_decision(
         status=_status(answer),
         results=(),
         media=tuple(m for found in blocks.values() for block in found for m in _media(block)),
-        reviews=tuple(map(review, a_list(answer.get("reviews") or [], "reviews"))),
         features=tuple(name for name, _ in _features(answer.get("features"))),
         environment=said or own or declared,
         metadata=metadata,

@@ -13,7 +13,7 @@ from .faults import Fault, Stage
 from .journal import Entry
 from .operations import Operation
 from .recognition.outcomes import Kind, Likeness, SetOutcome
-from .services import FIRST_OWNER, Charge, Key, KeyKind, Rates, Session, amount
+from .services import FIRST_OWNER, Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
 from .vendors.base import Vendor
@@ -28,7 +28,7 @@ class Control:
 
     Faults, time, latency, journal and `reset` are those of all vendors of the server; everything
     else is this vendor's. What only some vendors have is an attribute, too, and `extensions` names
-    those of this one: `console`, `webhooks`, `mailbox` and `payments` of Didit, `tokens` and
+    those of this one: `sessions`, `webhooks`, `mailbox` and `payments` of Didit, `tokens` and
     `answers` of Deepvue. What this vendor has not got is an AttributeError.
 
     Args:
@@ -358,10 +358,6 @@ class Control:
         """Empty the journal."""
         self._world.server.journal.clear()
 
-    def sessions(self) -> tuple[Session, ...]:
-        """The saved calls, in order."""
-        return self._world.sessions.all()
-
     def claims(self) -> tuple[Claim, ...]:
         """The claims in force."""
         return self._world.claims.claims
@@ -579,7 +575,6 @@ OPERATIONS = (
         gives="entries",
     ),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
-    Operation("GET", "sessions", Control.sessions, "The saved calls.", gives="sessions"),
     Operation(
         "POST",
         "reset",

@@ -107,8 +107,7 @@ class MockServer:
         store: A file in which sessions, credit, keys and the like are written down before they are
             answered; None for memory alone. One that is there goes on where it ended, also when
             its mock was killed. One server at a time has it, until `stop`.
-        deliver_to: Hosts beyond the loopback that webhooks are sent to, by name. What goes to
-            other ones is held back, to be read from `control.webhooks`.
+        deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
 

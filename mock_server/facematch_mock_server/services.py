@@ -495,17 +495,17 @@ KEPT_SESSIONS = 10_000
 
 @attrs.frozen(kw_only=True)
 class Review:
-    """A note on a session, or a change of its status.
+    """A change of a session's status by hand.
 
     Attributes:
         user: Who wrote it, in the vendor's words.
-        new_status: The vendor's word; None for a note alone.
+        new_status: The vendor's word.
         comment: As written; None without one.
         created_at: UTC.
     """
 
     user: str
-    new_status: str | None
+    new_status: str
     comment: str | None
     created_at: dt.datetime
 

@@ -216,20 +216,18 @@ KEPT = []
 
 def test_it_delivers(didit_mock):
     KEPT.append(didit_mock)
-    body = {"label": "a", "url": "http://127.0.0.1:9/x", "subscribed_events": ["status.updated"]}
     headers = {"x-api-key": didit_mock.live_key}
-    made = requests.post(DIDIT + "webhook/destinations/", json=body, headers=headers, timeout=9)
-    assert made.status_code == 201
-    didit_mock.control.webhooks.pause()
+    didit_mock.control.webhooks.add("http://127.0.0.1:9/x")
     assert requests.post(DIDIT + "face-match/", files=FILES, headers=headers, timeout=9).ok
+    (delivery,) = didit_mock.control.webhooks.wait()
+    assert len(delivery.attempts) == 1
 
 def test_not_any_more():
     (mock,) = KEPT
-    mock.control.webhooks.resume()
-    mock.control.advance(1)
+    mock.control.advance(61)
     (delivery,) = mock.control.webhooks.deliveries()
-    assert (delivery.state, delivery.attempts) == ("pending", ())
-    assert not any(one.name == "facematch-mock-courier" for one in threading.enumerate())
+    assert (delivery.state, len(delivery.attempts)) == ("pending", 1)
+    assert not any(one.name == "facematch-mock-webhooks" for one in threading.enumerate())
 """
 
 

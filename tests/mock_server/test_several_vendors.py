@@ -80,7 +80,8 @@ def test_what_each_has_for_itself(two):
     two.didit.revoke_key("mock-live-key")
     assert two.ask_deepvue().status == 200
     assert two.ask_didit().status == 429
-    assert two.deepvue.sessions() == ()
+    assert len(two.didit.sessions.all()) == 2
+    assert "sessions" not in two.deepvue.extensions
     assert [len(control.charges()) for control in (two.didit, two.deepvue)] == [2, 3]
 
 
@@ -265,7 +266,7 @@ def test_one_store_keeps_both(tmp_path):
     assert str(second.of("deepvue").control.balance()) == "6.97"
     assert str(second.of("didit").control.balance()) == "99.95"
     assert len(second.of("deepvue").control.keys()) == 2
-    assert len(second.of("didit").control.sessions()) == 1
+    assert len(second.of("didit").control.sessions.all()) == 1
     second.stop()
     third = MockServer(vendor="didit", store=store)
     assert str(third.control.balance()) == "99.95"

@@ -35,7 +35,13 @@ def post(mock, key=None, probe=P1, **fields):
 def everything(mock):
     """What a restart is to find."""
     control = mock.control
-    return control.sessions(), control.charges(), control.balance(), control.keys(), control.now()
+    return (
+        control.sessions.all(),
+        control.charges(),
+        control.balance(),
+        control.keys(),
+        control.now(),
+    )
 
 
 def test_a_restart_finds_everything(path):
@@ -56,7 +62,7 @@ def test_a_restart_finds_everything(path):
         assert post(mock, key).status_code == 200
         assert post(mock, revoked).status_code == 403
         assert post(mock).status_code == 200
-        sessions = mock.control.sessions()
+        sessions = mock.control.sessions.all()
         assert [one.number for one in sessions] == [1, 2, 3, 4, 5]
         ids = [answer.json()["request_id"] for answer in answers]
         assert [one.id for one in sessions[:3]] == ids
@@ -124,7 +130,7 @@ def test_the_clock_is_not_behind_what_was_answered(path):
     mock.world.store.close()
     mock.stop()
     with MockServer(store=path, clock=VirtualClock(START)) as again:
-        assert again.control.sessions()[0].id == session
+        assert again.control.sessions.all()[0].id == session
         assert again.control.now() == START + dt.timedelta(hours=1)
 
 
@@ -147,7 +153,7 @@ def test_a_reset_is_kept(path):
         assert reset.status_code == 200
         new = post(mock).json()["request_id"]
     with MockServer(store=path) as mock:
-        assert [(one.id, one.number) for one in mock.control.sessions()] == [(new, 1)]
+        assert [(one.id, one.number) for one in mock.control.sessions.all()] == [(new, 1)]
         assert [one.request_id for one in mock.control.charges()] == [new]
         assert mock.control.balance() == Decimal("99.95")
         assert post(mock, key).status_code == 403
@@ -164,7 +170,7 @@ def test_nothing_secret_is_in_the_file(path):
         files = [path, path.with_name(path.name + "-wal")]
         content = b"".join(one.read_bytes() for one in files)
         assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
-        assert mock.control.sessions()[0].id.encode() in content
+        assert mock.control.sessions.all()[0].id.encode() in content
     content += path.read_bytes()
     part = canary[-300:]
     for secret in (
@@ -204,7 +210,7 @@ def test_a_stopped_server_with_a_store_is_over(path):
     """It can be looked at; it takes no change and does not start again."""
     with MockServer(store=path) as mock:
         post(mock)
-    assert len(mock.control.sessions()) == 1
+    assert len(mock.control.sessions.all()) == 1
     with pytest.raises(OSError, match="was closed with its mock; make a new one"):
         mock.start()
     with pytest.raises(OSError, match="was closed"):
@@ -242,5 +248,5 @@ def test_a_call_that_the_engine_fails_over_leaves_nothing(path, monkeypatch):
         monkeypatch.setattr(mock.world.sessions, "add", fail)
         assert post(mock).status_code == 500
     with MockServer(store=path) as mock:
-        assert len(mock.control.sessions()) == len(mock.control.charges()) == 1
+        assert len(mock.control.sessions.all()) == len(mock.control.charges()) == 1
         assert mock.control.balance() == Decimal("99.95")

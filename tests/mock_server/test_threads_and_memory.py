@@ -62,10 +62,10 @@ def test_threads_are_charged_exactly(mock):
     assert Counter(answer.status_code for answer in answers) == {200: 320}
     ids = {answer.json()["request_id"] for answer in answers}
     assert ids == {charge.request_id for charge in charges}
-    assert len(ids) == len(charges) == len(mock.control.sessions()) == 320
+    assert len(ids) == len(charges) == len(mock.control.sessions.all()) == 320
     assert mock.control.balance() == 100 - 320 * PRICE
     assert [charge.balance for charge in charges] == [100 - n * PRICE for n in range(1, 321)]
-    assert sorted(session.number for session in mock.control.sessions()) == [*range(1, 321)]
+    assert sorted(session.number for session in mock.control.sessions.all()) == [*range(1, 321)]
 
 
 def test_threads_cannot_spend_the_last_credit_twice(mock):

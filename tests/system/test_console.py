@@ -76,10 +76,7 @@ def live(mock, picture):
 
 def subscribe(mock, url):
     """A destination of webhooks."""
-    body = {"label": "orders", "url": url, "subscribed_events": ["status.updated"]}
-    headers = {"x-api-key": mock.live_key}
-    url = f"{mock.url}/v3/webhook/destinations/"
-    return requests.post(url, headers=headers, json=body, timeout=10).json()
+    return mock.control.webhooks.add(url)
 
 
 def show(browser, mock, view="calls", **window):
@@ -247,9 +244,9 @@ def test_an_outcome_and_a_fault_set_by_click_decide_the_next_calls(browser, mock
     click(browser, "$0.05")
     wait(browser, "document.querySelector('#balance').textContent == '$0.05'")
     click(browser, "Start over")
-    assert mock.control.sessions()
+    assert mock.control.sessions.all()
     click(browser, "Really? This deletes everything")
-    until(lambda: not mock.control.sessions(), "the reset")
+    until(lambda: not mock.control.sessions.all(), "the reset")
     quiet(browser, mock)
 
 
@@ -318,7 +315,11 @@ def test_other_vendors_are_tried_alike(browser):
 def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
     """A kept call is told; sent again by click; a person decides, and the webhook follows."""
     url, came = receiver
-    subscribe(mock, url)
+    show(browser, mock, "webhooks")
+    wait(browser, "document.querySelector('#listen [name=url]')")
+    browser.value(f"document.querySelector('#listen [name=url]').value = {json.dumps(url)}")
+    click(browser, "Send webhooks there")
+    until(mock.control.webhooks.destinations, "the destination")
     match(mock)
     until(lambda: len(came) == 1, "the webhook")
     show(browser, mock, "webhooks")
@@ -329,13 +330,14 @@ def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
     click(browser, "Resend")
     until(lambda: len(came) == 2, "the resend")
     wait(browser, "document.querySelector('#deliveries summary').textContent.startsWith('2,')")
-    session = mock.control.sessions()[0].id
-    mock.control.console.set_status(session, "In Review")
+    session = mock.control.sessions.all()[0].id
+    mock.control.sessions.decide(session, "In Review")
+    until(lambda: len(came) == 3, "the webhook of the review")
     browser.value("location.hash = '#sessions'")
     click(browser, "Declined", within="#queue")
-    until(lambda: len(came) == 3, "the webhook of the decision")
-    assert (came[2]["session_id"], came[2]["status"]) == (session, "Declined")
-    assert mock.control.sessions()[0].status == "Declined"
+    until(lambda: len(came) == 4, "the webhook of the decision")
+    assert (came[3]["session_id"], came[3]["status"]) == (session, "Declined")
+    assert mock.control.sessions.all()[0].status == "Declined"
     wait(browser, "!document.querySelector('#queue button')")
     quiet(browser, mock)
 
@@ -398,7 +400,7 @@ def filled():
 def busy(mock):
     """A day at the mock, in a second."""
     refused = subscribe(mock, "http://127.0.0.1:9/orders")
-    assert refused["uuid"]
+    assert refused.uuid
     names = ("p1-again", "p2", "review", "spoof", "no-face", "dark", "two-faces", "score-30-01")
     for at, name in enumerate(names * 3):
         match(mock, SHEET[name].data, vendor_data=f"order-{1041 + at}")
@@ -410,7 +412,7 @@ def busy(mock):
     )
     requests.post(f"{mock.url}/v3/face-match/", headers={"x-api-key": "wrong"}, timeout=10)
     for at in (-2, -4, -7):
-        mock.control.console.set_status(mock.control.sessions()[at].id, "In Review")
+        mock.control.sessions.decide(mock.control.sessions.all()[at].id, "In Review")
     mock.control.set_outcome("match", score=41.5)
     return mock
 

@@ -118,7 +118,7 @@ def test_a_decision(mock, tell):
         """,
         SESSION=declined,
     )
-    (session,) = mock.control.sessions()
+    (session,) = mock.control.sessions.all()
     assert told["status"] == ["Declined", "Declined", session.result["score"]]
     assert told["warnings"] == ["LOW_FACE_MATCH_SIMILARITY"]
     assert told["others"] == [[], []]
@@ -140,7 +140,7 @@ def test_an_updated_status(mock, tell):
     )
     assert (told["answer"], told["now"]) == (session, "Declined")
     assert told["again"][1] == 400
-    (review,) = mock.control.sessions()[0].reviews
+    (review,) = mock.control.sessions.all()[0].reviews
     assert (review.new_status, review.comment) == ("Declined", "looked at")
 
 
@@ -240,17 +240,11 @@ def test_webhooks(mock, tell):
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        base, key = os.environ["DIDIT_BASE_URL"], os.environ["DIDIT_API_KEY"]
         made = httpx.post(
-            base + "/webhook/destinations/",
-            headers={"x-api-key": key},
-            json={
-                "label": "sdk",
-                "url": f"http://127.0.0.1:{server.server_port}/hook",
-                "subscribed_events": ["status.updated"],
-            },
+            os.environ["CONTROL"] + "webhooks/destinations",
+            json={"url": f"http://127.0.0.1:{server.server_port}/hook"},
         ).raise_for_status().json()
-        with Didit(webhook_secret=made["secret_shared_key"]) as client:
+        with Didit(webhook_secret=made["secret"]) as client:
             session = os.environ["SESSION"]
             client.sessions.update_status(session, "Declined", comment="déjà vu")
             assert arrived.wait(20)
@@ -279,6 +273,7 @@ def test_webhooks(mock, tell):
         server.server_close()
         """,
         SESSION=session,
+        CONTROL=mock.control_url,
     )
     assert told["payload"] == [session, "Declined", "status.updated", "emp-0042", "Approved"]
     assert told["accepted"] == [True] * 3

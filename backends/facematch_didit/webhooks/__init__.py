@@ -9,15 +9,11 @@ the V2 signature: Didit skills repository, early 2026. All were read on 2026-11-
 
 from .delivery import Refusal, SignatureVariant, WebhookRefused
 from .event import WebhookEvent
-from .replay import MemoryReplayStore, ReplayStore, SqlReplayStore
 from .verify import verify_webhook
 
 __all__ = [
-    "MemoryReplayStore",
     "Refusal",
-    "ReplayStore",
     "SignatureVariant",
-    "SqlReplayStore",
     "WebhookEvent",
     "WebhookRefused",
     "verify_webhook",

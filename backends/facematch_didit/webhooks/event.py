@@ -16,7 +16,6 @@ from facematch_core.backend import CALL_ID_KEY
 from facematch_didit.words import APPROVED, a_text, an_object, text_or_none
 
 from .delivery import Refusal, SignatureVariant, WebhookRefused, folded
-from .replay import ReplayStore
 
 if TYPE_CHECKING:
     from facematch_didit.account import SessionDecision, SessionStatus
@@ -90,7 +89,11 @@ class WebhookEvent:
 
     @property
     def replay_keys(self) -> tuple[str, ...]:
-        """Under which keys a `ReplayStore` knows it, if any: digests that say nothing."""
+        """The keys that `seen` of `verify_webhook` was asked for: digests that say nothing.
+
+        For a handler that could not act on the event: forget them, and answer 500, so that Didit's
+        next try is taken.
+        """
         return tuple(_replay_keys(self))
 
     def session(self, *, declared: Environment | None = None) -> SessionDecision | None:
@@ -137,14 +140,6 @@ class WebhookEvent:
             return session_decision(decision, declared=declared, said=said)
         except ValueError as error:
             return str(error)
-
-    def forget(self, seen: ReplayStore) -> None:
-        """Take back that it was seen, so that Didit's next try is not passed over.
-
-        For handlers that could not act on it: call this, then answer 500.
-        """
-        for key in self.replay_keys:
-            seen.forget(key)
 
 
 # Decision and event both speak of one session. Where they differ the documents do not say which is

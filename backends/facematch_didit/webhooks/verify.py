@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -25,9 +24,10 @@ from .delivery import (
     read_headers,
 )
 from .event import WebhookEvent, read_event
-from .replay import ReplayStore
 
 Secrets = Secret | str | Iterable[Secret | str]
+#: Whether a delivery's key is new; it is remembered from then on, up to the moment that is given.
+Seen = Callable[[str, datetime], bool]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def verify_webhook(
     now: datetime | None = None,
     *,
     tolerance_s: float = 300,
-    seen: ReplayStore | None = None,
+    seen: Seen | None = None,
     accept_prefixed_v2: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> WebhookEvent:
@@ -67,8 +67,12 @@ def verify_webhook(
         tolerance_s: How far the timestamp may be from `now`, both ends included, 0-86400 seconds.
             Didit's guide says 300; its second retry comes about five minutes after the first try.
             With `seen` a wider window is safe: a delivery is remembered for longer than it.
-        seen: Remembers deliveries, so that each is taken once; without it, one that comes twice is
-            taken twice.
+        seen: Asked, once the signature fits and the time is right, whether the delivery is new:
+            ``seen(key, until)`` is True the first time, and then False up to `until`, a moment with
+            a zone; both in one step, for two copies may come at once. A `key` is 64 hex digits that
+            say nothing of the delivery. One delivery has up to two, `WebhookEvent.replay_keys`:
+            each is asked for until one is known. Without `seen` nothing is remembered, and a
+            delivery that comes twice is taken twice.
         accept_prefixed_v2: Whether a V2 signature over the timestamp, a colon and the canonical
             JSON is enough too. Didit's skills repository had it so in early 2026; its guide and
             every delivery known to us sign the canonical JSON alone, and deliveries carry the raw
@@ -82,7 +86,7 @@ def verify_webhook(
         Exception: what `seen` raises, without a traceback; answer 500 and Didit tries again.
     """
     keys = _tried(_keys_of, secrets)
-    # No frame of ours holds the text of a secret while strange code runs (headers, a store).
+    # No frame of ours holds the text of a secret while strange code runs (headers, `seen`).
     del secrets
     outcome = (
         keys
@@ -110,9 +114,7 @@ def verify_webhook(
         del outcome
 
 
-def _verified(
-    body: bytes, headers: Headers, seen: ReplayStore | None, **arguments: Any
-) -> WebhookEvent:
+def _verified(body: bytes, headers: Headers, seen: Seen | None, **arguments: Any) -> WebhookEvent:
     if not isinstance(body, bytes):
         raise InvalidRequest(
             f"body must be the bytes as they came, not {type(body).__name__}: what was decoded and "
@@ -208,25 +210,17 @@ def _check_timestamp(document: Mapping[str, Any], timestamp: int) -> None:
         )
 
 
-def _take(event: WebhookEvent, seen: ReplayStore, expected: _Expected) -> None:
-    """Remember every key of `event`; refuse it if one is remembered already."""
+def _take(event: WebhookEvent, seen: Seen, expected: _Expected) -> None:
+    """Have every key of `event` remembered; refuse it if one is already."""
     until = expected.now + timedelta(seconds=2 * expected.tolerance_s) + REMEMBERED
-    new: list[str] = []
-    try:
-        # In one order, and none after a known one: of two deliveries at once, one is the first.
-        for key in event.replay_keys:
-            if not seen.first_seen(key, until, expected.now):
-                break
-            new.append(key)
-        else:
-            return
-    except BaseException:
-        # The store broke down halfway; Didit's next try must not find this one's traces.
-        for key in new:
-            with contextlib.suppress(Exception):
-                seen.forget(key)
-        raise
-    raise WebhookRefused("This delivery came before.", reason=Refusal.REPLAYED)
+    # In one order, and none after a known one: of two deliveries at once, one is the first.
+    for key in event.replay_keys:
+        is_new = seen(key, until)
+        if not isinstance(is_new, bool):
+            # Whoever forgot to return something would pass over every delivery.
+            raise InvalidRequest(f"seen must return True or False, not {type(is_new).__name__}.")
+        if not is_new:
+            raise WebhookRefused("This delivery came before.", reason=Refusal.REPLAYED)
 
 
 # What the receiver expects of a delivery, checked: faults here are its own, not a stranger's.

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import datetime
 from os import environ
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from facematch_core import (
@@ -29,7 +32,7 @@ from facematch_core import (
     VendorUnavailable,
     open_async_verifier,
 )
-from facematch_didit import MemoryReplayStore, WebhookEvent, WebhookRefused, verify_webhook
+from facematch_didit import WebhookRefused, verify_webhook
 
 log = logging.getLogger("onboarding")
 
@@ -39,6 +42,8 @@ class Settings:
     """What differs from one installation to another. The key of Didit is $DIDIT_API_KEY."""
 
     webhook_secret: Secret
+    #: Where verdicts go, and what came before.
+    database: str = "verdicts.sqlite3"
     #: Where Didit is, if not at its own address: a mock on this machine.
     base_url: str | None = None
     threshold: float = 60
@@ -51,6 +56,7 @@ class Settings:
         """Those of this process."""
         return cls(
             webhook_secret=Secret.from_environment("DIDIT_WEBHOOK_SECRET"),
+            database=environ.get("VERDICTS", cls.database),
             base_url=environ.get("DIDIT_BASE_URL") or None,
             threshold=float(environ.get("MATCH_THRESHOLD", cls.threshold)),
             review_threshold=float(environ.get("REVIEW_THRESHOLD", cls.review_threshold)),
@@ -76,8 +82,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     app.state.settings = settings
-    app.state.seen = MemoryReplayStore()  # of this process; SqlReplayStore for several of them
-    app.state.verdicts = []
     app.add_middleware(LimitedBody, most=settings.max_body_bytes)
     app.add_exception_handler(FaceMatchError, answer_error)
     app.get("/", response_class=HTMLResponse)(form)
@@ -147,26 +151,30 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
 
 async def didit(request: Request) -> Response:
     """Take a delivery of Didit's: a verdict, or a change of one."""
-    state = request.app.state
-    try:
-        event = verify_webhook(
-            await request.body(), request.headers, state.settings.webhook_secret, seen=state.seen
-        )
-    except WebhookRefused as refused:
-        log.warning("refused: %s", refused)
-        return Response(status_code=refused.http_status)
-    if not event.is_test:
+    body = await request.body()
+    settings = request.app.state.settings
+    return Response(status_code=await run_in_threadpool(receive, settings, body, request.headers))
+
+
+def receive(settings: Settings, body: bytes, headers: Mapping[str, str]) -> int:
+    """The status for a delivery. That it came and what it said are written both, or neither."""
+    with closing(sqlite3.connect(settings.database)) as database, database:
+        database.execute("CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, until REAL)")
+        database.execute("CREATE TABLE IF NOT EXISTS verdicts (case_ref TEXT, status TEXT)")
+
+        def seen(key: str, until: datetime) -> bool:
+            row = (key, until.timestamp())
+            return database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", row).rowcount == 1
+
         try:
-            store(event, state.verdicts)
-        except Exception:
-            event.forget(state.seen)  # so that Didit's next try is taken
-            raise
-    return Response(status_code=204)
-
-
-def store(event: WebhookEvent, verdicts: list[tuple[str | None, str]]) -> None:
-    """Yours: where a worker finds it, also after a crash."""
-    verdicts.append((event.caller_ref, event.vendor_status))
+            event = verify_webhook(body, headers, settings.webhook_secret, seen=seen)
+        except WebhookRefused as refused:
+            log.warning("refused: %s", refused)
+            return refused.http_status
+        if not event.is_test:
+            verdict = (event.caller_ref, event.vendor_status)
+            database.execute("INSERT INTO verdicts VALUES (?, ?)", verdict)
+    return 204
 
 
 class LimitedBody:

@@ -1,10 +1,12 @@
 """The service against the mock: no account, no network, nobody pays."""
 
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from app import Settings, create_app
 from fastapi.testclient import TestClient
 
@@ -12,33 +14,22 @@ from facematch_core import Secret
 from facematch_mock_server import Fault, MockServer, make_card
 
 ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card("bob")
-DIDIT = "https://verification.didit.me"
 MATCH = "/v3/face-match/"
 
 
 @pytest.fixture
-def key(didit_mock: MockServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The key that the service finds in its environment."""
+def settings(didit_mock: MockServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Those of the service, whose key is in its environment."""
     monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
-    return {"x-api-key": didit_mock.live_key}
+    # Nobody listens there: the tests post deliveries themselves.
+    hook = didit_mock.control.webhooks.add("http://127.0.0.1:9/didit")
+    database = str(tmp_path / "verdicts.sqlite3")
+    return Settings(Secret(hook.secret), database, max_body_bytes=200_000)
 
 
 @pytest.fixture
-def secret(key: dict[str, str]) -> str:
-    """That of the webhook destination, which is made as in Didit's console."""
-    body = {
-        "label": "onboarding",
-        "url": "https://shop.example.com/didit",
-        "subscribed_events": ["status.updated"],
-    }
-    made = requests.post(f"{DIDIT}/v3/webhook/destinations/", headers=key, json=body, timeout=10)
-    return str(made.json()["secret_shared_key"])
-
-
-@pytest.fixture
-def client(secret: str) -> Iterator[TestClient]:
+def client(settings: Settings) -> Iterator[TestClient]:
     """The running service."""
-    settings = Settings(webhook_secret=Secret(secret), max_body_bytes=200_000)
     with TestClient(create_app(settings)) as opened:
         yield opened
 
@@ -99,18 +90,17 @@ def test_an_outcome_that_is_unknown(client: TestClient, didit_mock: MockServer) 
     assert len(didit_mock.control.charges()) == 1
 
 
-def test_a_verdict_comes_by_webhook(client: TestClient, didit_mock: MockServer) -> None:
+def test_a_verdict_comes_by_webhook(
+    client: TestClient, didit_mock: MockServer, settings: Settings
+) -> None:
     """It is taken once, and only with a signature that fits."""
     send(client, ADA, ADA_AGAIN)
-
-    def deliver(headers: Mapping[str, str], body: bytes) -> int:
-        forged = body.replace(b"Approved", b"Declined")
-        assert client.post("/didit", headers=headers, content=forged).status_code == 401
-        first = client.post("/didit", headers=headers, content=body)
-        again = client.post("/didit", headers=headers, content=body)
-        assert (first.status_code, again.status_code) == (204, 200)
-        return first.status_code
-
-    (delivery,) = didit_mock.control.webhooks.deliver_held(deliver)
-    assert delivery.state == "delivered"
-    assert client.app.state.verdicts == [("c1", "Approved")]
+    (delivery,) = didit_mock.control.webhooks.deliveries()
+    forged = delivery.body.replace(b"Approved", b"Declined")
+    statuses = [
+        client.post("/didit", headers=delivery.headers, content=body).status_code
+        for body in (forged, delivery.body, delivery.body)
+    ]
+    assert statuses == [401, 204, 200]
+    with closing(sqlite3.connect(settings.database)) as database:
+        assert database.execute("SELECT * FROM verdicts").fetchall() == [("c1", "Approved")]

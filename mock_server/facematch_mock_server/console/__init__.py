@@ -13,7 +13,7 @@ import math
 import secrets
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -338,12 +338,9 @@ class Console:
         world = next((one for one in self._state.worlds if one.vendor == vendor), None)
         if world is None or view not in _STATES:
             raise LookupError("there is no such vendor or view")
-        kind = vendor_named(vendor)
-        if view == "webhooks" and view not in kind.extensions:
-            raise LookupError("this vendor sends no webhooks")
-        reviewing = kind.reviewing
-        waiting = () if reviewing is None else reviewing.waiting
-        return _json(plain(_STATES[view](Control(world), waiting)))
+        if view != "control" and view not in vendor_named(vendor).extensions:
+            raise LookupError(f"this vendor has no {view}")
+        return _json(plain(_STATES[view](Control(world))))
 
     def _picture(self, _: Request, digest: str) -> Response:
         content = None if self._pictures is None else self._pictures.find(digest)
@@ -401,7 +398,7 @@ _VERBS: dict[tuple[str, str], Callable[[Console, Request, str], Response]] = {
 }
 
 
-def _control_state(control: Control, _: Collection[str]) -> dict[str, Any]:
+def _control_state(control: Control) -> dict[str, Any]:
     return {
         "now": control.now(),
         "balance": control.balance(),
@@ -415,20 +412,21 @@ def _control_state(control: Control, _: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _sessions_state(control: Control, waiting: Collection[str]) -> dict[str, Any]:
-    every = control.sessions()
-    queue = [session for session in every if session.status in waiting]
-    return {"total": len(every), "waiting": queue[-_ROWS:], "newest": every[-_ROWS:]}
+def _sessions_state(control: Control) -> dict[str, Any]:
+    sessions = control.sessions
+    every, waiting = sessions.all(), sessions.waiting()
+    shown = {"total": len(every), "waiting": waiting[-_ROWS:], "newest": every[-_ROWS:]}
+    return {**shown, "choices": sessions.CHOICES}
 
 
-def _webhooks_state(control: Control, _: Collection[str]) -> dict[str, Any]:
+def _webhooks_state(control: Control) -> dict[str, Any]:
     # A body is ASCII, and is there as it is sent: what is signed are its bytes.
     newest = control.webhooks.deliveries(newest=_DELIVERIES)
     return {"newest": [attrs.evolve(one, body=one.body.decode()) for one in newest]}
 
 
 #: By view: what it shows.
-_STATES: dict[str, Callable[[Control, Collection[str]], dict[str, Any]]] = {
+_STATES: dict[str, Callable[[Control], dict[str, Any]]] = {
     "control": _control_state,
     "sessions": _sessions_state,
     "webhooks": _webhooks_state,
@@ -451,7 +449,6 @@ def _vendor(world: World) -> dict[str, Any]:
         "key": key,
         "client": first.client,
         "examples": [attrs.asdict(one) for one in kind.examples],
-        "reviewing": None if kind.reviewing is None else attrs.asdict(kind.reviewing),
     }
 
 

@@ -140,7 +140,7 @@ const dollars = (amount) => (amount == null ? "" : `$${amount.replace(/00$/, "")
 function tone(word) {
   if (/^(true|approved|match|live|delivered)$/i.test(word)) return "good";
   if (/^(false|declined|no_match|failed|dropped|rejected)$/i.test(word)) return "bad";
-  return /review|pending|held|waiting|resubmitted/i.test(word) ? "wait" : "";
+  return /review|pending|waiting|resubmitted/i.test(word) ? "wait" : "";
 }
 
 const pill = (word, look = tone(word)) => h(`span.pill${look && `.${look}`}`, {}, word);
@@ -725,20 +725,24 @@ function panels({ limits, effects, bands, latency }) {
 const SESSION = ["Number", "Pictures", "Status", "Decide", "Score", "Service", "Vendor data", "Kept", "Reviews"];
 
 async function sessions() {
-  const state = await ask(`${OWN}state/${vendor.name}/sessions`), { reviewing } = vendor;
+  if (!vendor.extensions.includes("sessions")) {
+    changed("sessions", null);
+    put($("#kept"));
+    return put($("#queue"), h("p.empty", {}, `${vendor.title} keeps no sessions, as far as its documents say.`));
+  }
+  const state = await ask(`${OWN}state/${vendor.name}/sessions`);
   if (!changed("sessions", state)) return;
+  const rows = (list) => list.reverse().map((one) => sessionRow(one, state.choices));
   const comment = $("#comment")?.parentElement ?? h("label.field.narrow", {},
     h("span", {}, "Comment that goes with a decision"), h("input", { id: "comment", "data-key": "comment", autocomplete: "off" }));
-  put($("#queue"), state.waiting.length > 0 && comment, reviewing
-    ? table("Sessions that wait for a person", SESSION, state.waiting.reverse().map(sessionRow))
-    : h("p.empty", {}, `The documents of ${vendor.title} know no reviews.`));
-  put($("#kept"), table("Kept sessions", SESSION, state.newest.reverse().map(sessionRow)),
+  put($("#queue"), state.waiting.length > 0 && comment, table("Sessions that wait for a person", SESSION, rows(state.waiting)));
+  put($("#kept"), table("Kept sessions", SESSION, rows(state.newest)),
     state.total > state.newest.length && h("p.lead", {}, `The newest ${state.newest.length} of ${state.total.toLocaleString()}.`));
 }
 
-function sessionRow(session) {
-  const choices = vendor.reviewing?.choices.filter((one) => one !== session.status) ?? [];
-  const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status ?? "a note"}`, note.comment && `, “${note.comment}”`));
+function sessionRow(session, words) {
+  const choices = words.filter((one) => one !== session.status);
+  const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
     h("div.pictures", {}, Object.entries(session.pictures).map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status),
@@ -750,19 +754,14 @@ function sessionRow(session) {
     notes.length > 0 && h("details", { "data-key": session.id }, h("summary", {}, `${notes.length} reviews`), notes));
 }
 
-// What a person decides, by the vendor's own call.
 async function decide(session, status) {
-  const words = { key: vendor.key, client: vendor.client ?? "", session: session.id, status, comment: $("#comment")?.value ?? "" };
-  const { status: code, answer } = await call(vendor.reviewing.call, each(vendor.reviewing.call.fields, (value) => placed(value, words)), words);
-  if (code >= 300) throw new Error(pretty(answer));
-  say(`Session ${session.number} is ${status} now.`);
-  await sessions();
+  const body = { session_id: session.id, status, comment: $("#comment")?.value || null };
+  await done(its("sessions/decide"), body, `Session ${session.number} is ${status} now.`);
 }
 
 // Webhooks ----------------------------------------------------------------------------------------
 
 const TRICKS = [
-  ["Hold all back", "pause", {}, "Deliveries wait from now on."], ["Send them", "resume", {}, "Deliveries continue."],
   ["Corrupt the next", "corrupt", { times: 1 }, "A byte of the next one changes after it is signed."],
   ["Sign the next wrongly", "sign-wrong", { times: 1 }, "The next one is signed with another secret."],
   ["Lose the next", "drop", { times: 1 }, "The next one is lost."],
@@ -771,29 +770,30 @@ const TRICKS = [
 async function webhooks() {
   if (!vendor.extensions.includes("webhooks")) {
     changed("webhooks", null);
-    for (const place of ["#tricks", "#deliveries"]) put($(place));
+    for (const place of ["#tricks", "#listen", "#deliveries"]) put($(place));
     return put($("#destinations"), h("p.empty", {}, `${vendor.title} sends no webhooks, as far as its documents say.`));
   }
   const paths = [its("webhooks/destinations"), its("webhooks/due"), `${OWN}state/${vendor.name}/webhooks`];
   const [{ destinations }, { due }, { newest }] = await Promise.all(paths.map((path) => ask(path)));
+  if ($("#listen").childElementCount === 0) put($("#listen"), listener());
   if (!changed("webhooks", [destinations, due, newest])) return;
   const act = (words, verb, body, said, more) => h("button", {
     type: "button", "data-key": verb + Object.values(body), ...more, click: () => attempt(() => done(its(`webhooks/${verb}`), body, said)),
   }, words);
   put($("#tricks"), TRICKS.map((trick) => act(...trick)), h("span.lead", {}, `${due} due`));
-  const places = destinations.map((one) => row(one.label, h("code", {}, one.url), one.kind, one.enabled ? pill("on", "good") : pill("off"),
-    one.subscribed_events.join(", ") || "subscribes to nothing", one.tally.total === 0 ? "none" : `${one.tally.total}, ${one.tally.failed} failed`,
-    h("details", { "data-key": one.uuid }, h("summary", {}, "show"), h("code", {}, one.secret_shared_key)),
-    act("Send a test", "test", { destination: one.uuid }, "A test was sent.")));
-  put($("#destinations"), table("Destinations", ["Label", "Address", "Owner", "Enabled", "Events", "Attempts", "Secret", "Test"], places),
-    h("p.lead", {}, "Add one under ", h("a", { href: "#try" }, "Try a call"), "."));
-  const names = new Map(destinations.map((one) => [one.uuid, one.label || one.url]));
-  const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.trick && `, ${at.trick}`);
+  const place = (one) => ({ destination: one.uuid });
+  const places = destinations.map((one) => row(h("code", {}, one.url), one.owner, one.enabled ? pill("on", "good") : pill("off"), one.events.join(", "),
+    h("details", { "data-key": one.uuid }, h("summary", {}, "show"), h("code", {}, one.secret)),
+    h("div.acts", {}, act("Send a test", "test", place(one), "A test was sent."),
+      act(one.enabled ? "Switch off" : "Switch on", "destinations/change", { ...place(one), enabled: !one.enabled }, "It is changed."),
+      act("Remove", "destinations/remove", place(one), "Nothing is sent there any more."))));
+  put($("#destinations"), table("Destinations", ["Address", "Owner", "Enabled", "Events", "Secret", "Change"], places));
+  const names = new Map(destinations.map((one) => [one.uuid, one.url]));
+  const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
   const rows = newest.reverse().map((one) => row(
     [one.event, one.is_test && " (a test)", h("br"), h("small", {}, moment(one.created_at))],
     [pill(one.state), one.due && one.state === "pending" && h("small", {}, ` due ${time(one.due)}`)],
-    h("div.acts", {}, act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
-      act("Duplicate", "duplicate", { delivery: one.id }, "The same bytes were sent again.", { title: "Byte for byte" })),
+    act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
     [pill(one.status), " ", h("code", {}, one.session_id.slice(0, 8))],
     names.get(one.destination) ?? "gone",
     one.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${one.id}` },
@@ -802,6 +802,12 @@ async function webhooks() {
     h("details", { "data-key": `sent${one.id}` }, h("summary", {}, "headers and body"),
       block("Request", `${Object.entries(one.headers).map(([name, value]) => `${name}: ${value}\n`).join("")}\n${one.body}`))));
   put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "Request"], rows));
+}
+
+// The form that adds a destination; it stays as it is while the lists change.
+function listener() {
+  return form([field("url", "address", "url", { required: true, placeholder: "http://127.0.0.1:8000/webhook" })], "Send webhooks there",
+    ({ url }) => done(its("webhooks/destinations"), { url }, "Webhooks are sent there from now on."));
 }
 
 // Whether there is something else to show in a view than before: what is looked at stays alone.

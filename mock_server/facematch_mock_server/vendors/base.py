@@ -64,21 +64,6 @@ class Example:
     token_fields: Mapping[str, str] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
-class Reviewing:
-    """How a person at the vendor decides about a kept session.
-
-    Attributes:
-        waiting: The statuses of sessions that wait for one, in the vendor's words.
-        choices: The statuses that a person can give.
-        call: With ``{session}`` for the id, ``{status}`` for a choice, ``{comment}`` for a note.
-    """
-
-    waiting: tuple[str, ...]
-    choices: tuple[str, ...]
-    call: Example
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class Vendor(VendorKind):
     """A vendor: what the entry points of the group ``facematch.mock_vendors`` name.
@@ -90,7 +75,6 @@ class Vendor(VendorKind):
         greeting: What the command line says of it once it runs: a line of keys, and one to paste;
             with ``{url}``.
         examples: Calls that the console offers to make.
-        reviewing: How sessions are decided by hand; None where the vendor has no such thing.
         worker: Makes what goes on beside requests; None for nothing.
     """
 
@@ -98,7 +82,6 @@ class Vendor(VendorKind):
     extensions: Mapping[str, str] = attrs.field(factory=dict)
     greeting: tuple[str, str]
     examples: tuple[Example, ...] = ()
-    reviewing: Reviewing | None = None
     worker: Callable[[World], BackgroundWorker] | None = None
 
     def extension(self, name: str, world: World) -> Any:

@@ -11,14 +11,11 @@ from .model import (
     Destination,
     SignedPayload,
     State,
-    Tally,
     Writer,
-    is_near,
-    is_public,
     is_sent,
     parsed,
 )
-from .outbox import Outbox, begun_again
+from .outbox import Outbox
 from .sending import Answer, WebhookWorker, attempt, post
 
 __all__ = [
@@ -30,13 +27,9 @@ __all__ = [
     "Outbox",
     "SignedPayload",
     "State",
-    "Tally",
     "WebhookWorker",
     "Writer",
     "attempt",
-    "begun_again",
-    "is_near",
-    "is_public",
     "is_sent",
     "parsed",
     "post",

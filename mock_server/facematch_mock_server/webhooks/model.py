@@ -7,60 +7,16 @@ import datetime as dt
 import enum
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import is_loopback
-from facematch_mock_server.services import KeyKind, Session
+from facematch_mock_server.services import Session
 from facematch_mock_server.world import World
-
-#: A destination of an API version that knows a single one has secrets that begin like this.
-SINGLE_PREFIX = "whsec_"
-
-
-@attrs.frozen(kw_only=True)
-class Tally:
-    """What became of the attempts at one destination.
-
-    Attributes:
-        total, failed: How many there were, and how many of them were not answered 2xx.
-        answered: How many were answered at all.
-        fastest_ms, slowest_ms, sum_ms: Of those; None or 0 before the first.
-        last: Time of the last attempt, UTC; None before the first.
-    """
-
-    total: int = 0
-    failed: int = 0
-    answered: int = 0
-    fastest_ms: int | None = None
-    slowest_ms: int | None = None
-    sum_ms: int = 0
-    last: dt.datetime | None = None
-
-    def with_attempt(self, attempt: Attempt) -> Tally:
-        """The tally with one more attempt."""
-        status, spent = attempt.status, attempt.elapsed_ms
-        counted = attrs.evolve(
-            self,
-            total=self.total + 1,
-            failed=self.failed + (status is None or not 200 <= status < 300),
-            last=attempt.at,
-        )
-        if status is None:
-            return counted
-        known = [ms for ms in (self.fastest_ms, self.slowest_ms) if ms is not None]
-        return attrs.evolve(
-            counted,
-            answered=self.answered + 1,
-            fastest_ms=min(spent, *known) if known else spent,
-            slowest_ms=max(spent, *known) if known else spent,
-            sum_ms=self.sum_ms + spent,
-        )
 
 
 @attrs.frozen(kw_only=True)
@@ -69,46 +25,31 @@ class Destination:
 
     Attributes:
         uuid: Its id.
-        owner: Whose it is.
-        kind: Whether it belongs to the live application or to the sandbox beside it.
-        single: Whether it is the only one of an edition that knows no more.
-        label: A name for people.
-        url: The address; empty for a single one that is not set. Not in `repr`: a password or a
-            token may be in it.
-        enabled: Whether anything goes there.
-        version: Of the body, in the vendor's word.
-        subscribed_events: What goes there.
+        owner: Whose sessions are reported there.
+        url: The address. Not in `repr`: a password or a token may be in it.
+        events: What is sent there, in the vendor's words.
+        enabled: Whether anything is.
         created_at, updated_at: UTC.
-        capture_method, data_retention_months: Settings of a single one, as they were sent.
-        seed: What its secret is made from; a rotation gives it another one. Not in `repr`.
-        tally: Of what was sent there.
+        seed: What its secret is made from. Not in `repr`.
     """
 
     uuid: str
     owner: str
-    kind: KeyKind = attrs.field(default=KeyKind.LIVE, converter=KeyKind)
-    single: bool = False
-    label: str = ""
-    url: str = attrs.field(default="", repr=False)
+    url: str = attrs.field(repr=False)
+    events: tuple[str, ...]
     enabled: bool = True
-    version: str
-    subscribed_events: tuple[str, ...] = ()
-    capture_method: Any = None
-    data_retention_months: Any = None
     created_at: dt.datetime
     updated_at: dt.datetime
     seed: str = attrs.field(repr=False)
-    tally: Tally = attrs.field(factory=Tally)
 
     @property
     def secret(self) -> str:
-        """What its webhooks are signed with: 43 URL-safe characters, after a prefix if single.
+        """What its webhooks are signed with: 43 URL-safe characters.
 
         It is worked out from `seed`, which a store holds: whoever can read the file can sign.
         """
         digest = hmac.new(self.seed.encode(), self.uuid.encode(), hashlib.sha256).digest()
-        text = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        return SINGLE_PREFIX + text if self.single else text
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class State(enum.StrEnum):
@@ -120,9 +61,7 @@ class State(enum.StrEnum):
     DELIVERED = "delivered"
     #: Answered otherwise or not at all, and not tried again.
     FAILED = "failed"
-    #: Its address is not on the loopback, and nobody named the host.
-    HELD = "held"
-    #: Lost on the way, because a test wants that or its destination is gone.
+    #: Lost on the way, because a test wants that or its destination is gone or disabled.
     DROPPED = "dropped"
 
 
@@ -165,7 +104,6 @@ class Delivery:
     Attributes:
         id: Ours; the vendor's is `event_id`.
         destination: Id of the destination.
-        to: Another address, if a test gave one; None for that of the destination.
         event: The vendor's word.
         event_id: None for those that are asked for in the console.
         session: As it was when this happened.
@@ -182,7 +120,6 @@ class Delivery:
 
     id: str
     destination: str
-    to: str | None = attrs.field(default=None, repr=False)
     event: str
     event_id: str | None
     session: Session = attrs.field(repr=False)
@@ -250,20 +187,6 @@ def parsed(url: str) -> SplitResult | None:
     return parts
 
 
-def is_public(host: str) -> bool:
-    """Whether a host looks like one that the whole internet can reach."""
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        labels = host.rstrip(".").split(".")
-        return len(labels) > 1 and all(labels) and labels[-1] not in ("localhost", "local")
-
-
-def is_near(host: str, named: Collection[str]) -> bool:
-    """Whether a host is on the loopback, or named."""
-    return is_loopback(host) or host.lower() in named
-
-
 def is_sent(url: str, named: Collection[str]) -> bool:
     """Whether anything is sent to this address.
 
@@ -272,4 +195,5 @@ def is_sent(url: str, named: Collection[str]) -> bool:
         named: Hosts beyond the loopback that somebody has named.
     """
     parts = parsed(url)
-    return parts is not None and is_near(parts.hostname or "", named)
+    host = "" if parts is None else parts.hostname or ""
+    return is_loopback(host) or host.lower() in named

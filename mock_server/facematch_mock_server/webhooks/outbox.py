@@ -7,13 +7,12 @@ import datetime as dt
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import attrs
 
 from facematch_mock_server.state import Collection as Records
 from facematch_mock_server.state import Memory, Store, StoreError
-from facematch_mock_server.world import World
 
 from .model import Attempt, Delivery, DeliveryFault, Destination, SignedPayload, State
 
@@ -43,14 +42,12 @@ class Outbox:
 
     Attributes:
         destinations, deliveries: By id.
-        choosing: Held by whoever looks at all destinations to decide what one of them becomes.
     """
 
     def __init__(self, store: Store | None = None) -> None:
         store = store or Memory()
         self.destinations = Records(store, "webhook destinations", Destination)
         self.deliveries = Records(store, "webhook deliveries", Delivery, limit=KEPT)
-        self.choosing = threading.Lock()
         self._faults: deque[DeliveryFault] = deque()
         #: By id and round.
         self._payloads: OrderedDict[tuple[str, int], SignedPayload] = OrderedDict()
@@ -60,7 +57,6 @@ class Outbox:
         self._under_way: set[str] = set()
         #: Queued by requests that are not written down yet.
         self._unwritten: set[str] = set()
-        self._paused = False
         for delivery in self.deliveries.all():
             if delivery.state is State.PENDING:
                 self._enqueue(delivery)
@@ -142,7 +138,7 @@ class Outbox:
     def take(self, now: dt.datetime) -> Delivery | None:
         """The delivery that is due first; None if none is. `record` must follow, or `give_back`."""
         with self._changed:
-            while not self._paused and self._queue.count(now):
+            while self._queue.count(now):
                 name = self._queue.pop()
                 delivery = self.deliveries.find(name)
                 if delivery is not None and delivery.state is State.PENDING:
@@ -157,11 +153,6 @@ class Outbox:
             self._look(delivery_id)
             self._changed.notify_all()
 
-    def is_under_way(self, delivery_id: str) -> bool:
-        """Whether an attempt is made of it right now."""
-        with self._changed:
-            return delivery_id in self._under_way
-
     def record(
         self, taken: Delivery, attempt: Attempt | None, change: Callable[[Delivery], Delivery]
     ) -> None:
@@ -171,7 +162,7 @@ class Outbox:
 
         Args:
             taken: The delivery as it was when the attempt began.
-            attempt: Counted for its destination, too; None if there was none.
+            attempt: None if there was none.
             change: What it is now, without the attempt.
         """
 
@@ -182,12 +173,7 @@ class Outbox:
             return attrs.evolve(one, attempts=(*one.attempts, attempt)[-KEPT_ATTEMPTS:])
 
         try:
-            done = self.deliveries.change(taken.id, recorded)
-            if done is not None and attempt is not None:
-                self.destinations.change(
-                    done.destination,
-                    lambda one: attrs.evolve(one, tally=one.tally.with_attempt(attempt)),
-                )
+            self.deliveries.change(taken.id, recorded)
         finally:
             with self._changed:
                 self._queue.remove(taken.id)
@@ -196,12 +182,12 @@ class Outbox:
                 self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
-        """When the next delivery is due; None if none waits, or all do."""
+        """When the next delivery is due; None if none waits."""
         with self._changed:
-            return None if self._paused else self._queue.first_due()
+            return self._queue.first_due()
 
     def count_due(self, now: dt.datetime) -> int:
-        """How many are due or under way; none is due while all wait."""
+        """How many are due or under way."""
         with self._changed:
             return self._count_due(now)
 
@@ -211,26 +197,6 @@ class Outbox:
         at = now()
         with self._changed:
             return self._changed.wait_for(lambda: not self._count_due(at), timeout_s)
-
-    def pause(self) -> None:
-        """Let all of them wait, whenever they are due."""
-        with self._changed:
-            self._paused = True
-            self._changed.notify_all()
-
-    def resume(self) -> None:
-        """Let them go on."""
-        with self._changed:
-            self._paused = False
-
-    def reorder(self, delivery_ids: Iterable[str]) -> None:
-        """Send these before all others that are due, in this order.
-
-        Raises:
-            LookupError: one of them does not wait; then nothing is changed.
-        """
-        with self._changed:
-            self._queue.prefer(list(dict.fromkeys(delivery_ids)))
 
     def _look(self, delivery_id: str) -> None:
         """Enqueue a delivery if it waits, and what queued it is written down."""
@@ -246,7 +212,7 @@ class Outbox:
             self._queue.keep(lambda name: self.deliveries.find(name) is not None)
 
     def _count_due(self, now: dt.datetime) -> int:
-        return len(self._under_way) + (0 if self._paused else self._queue.count(now))
+        return len(self._under_way) + self._queue.count(now)
 
 
 class _Queue:
@@ -261,11 +227,11 @@ class _Queue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, name: str, due: dt.datetime, place: int | None = None) -> None:
-        """Take a name in, or move it; without a place, behind those that are due with it."""
+    def add(self, name: str, due: dt.datetime) -> None:
+        """Take a name in, or move it, behind those that are due with it."""
         self.remove(name)
         self._place += 1
-        self._of[name] = (due, self._place if place is None else place, name)
+        self._of[name] = (due, self._place, name)
         insort(self._entries, self._of[name])
 
     def remove(self, name: str) -> None:
@@ -292,29 +258,3 @@ class _Queue:
     def count(self, now: dt.datetime) -> int:
         """How many are due."""
         return bisect_right(self._entries, now, key=lambda entry: entry[0])
-
-    def prefer(self, names: list[str]) -> None:
-        """Move these before all others, in this order.
-
-        Raises:
-            LookupError: one of them does not wait; then nothing is changed.
-        """
-        for name in names:
-            if name not in self._of:
-                raise LookupError("a delivery of that id does not wait")
-        first = self.first_due()
-        for place, name in enumerate(names, start=-len(names)):
-            if first is not None:
-                self.add(name, first, place)
-
-
-def begun_again(
-    world: World, outbox: Outbox, delivery: Delivery, *, to: str | None = None
-) -> Delivery:
-    """A delivery begun again; one that still waits goes its own way, beside a copy of it."""
-    fresh = attrs.evolve(
-        delivery, to=to or delivery.to, state=State.PENDING, due=world.clock.now(), retries=0
-    )
-    if delivery.state is State.PENDING and not outbox.is_under_way(delivery.id):
-        return attrs.evolve(fresh, id=world.server.ids.uuid(), round=0, attempts=())
-    return attrs.evolve(fresh, round=delivery.round + 1)

@@ -63,8 +63,6 @@ def attempt(
     delivery: Delivery,
     writer: Writer,
     send: Send,
-    *,
-    by_hand: bool = False,
 ) -> None:
     """Try once, and keep what came of it. What `send` raises is handed on; then nothing is kept.
 
@@ -74,7 +72,6 @@ def attempt(
         delivery: As it is there.
         writer: Writes the payload anew where it must be.
         send: Carries the payload.
-        by_hand: Whether it is handed over within the process, wherever it would go else.
     """
     claims, taken = world.claims.citations(), delivery
     destination = outbox.destinations.find(delivery.destination)
@@ -82,9 +79,9 @@ def attempt(
         claims.cite("webhook.disabled")
         _end(world, outbox, delivery, State.DROPPED)
         return
-    url = delivery.to or destination.url
-    if not by_hand and not is_sent(url, world.server.deliver_to):
-        _end(world, outbox, delivery, State.HELD)
+    if not is_sent(destination.url, world.server.deliver_to):
+        # Of a store that another server wrote, which could reach other hosts.
+        _end(world, outbox, delivery, State.DROPPED)
         return
     delivery, payload = _payload(claims, world, delivery, destination, writer)
     at, fault = world.clock.now(), outbox.next_fault()
@@ -98,7 +95,7 @@ def attempt(
         elif fault is DeliveryFault.CORRUPT:
             payload = attrs.evolve(payload, body=_corrupted(payload.body, delivery.session.id))
         try:
-            answer = send(url, payload, claims["webhook.timeout_s"])
+            answer = send(destination.url, payload, claims["webhook.timeout_s"])
         except BaseException:
             outbox.give_fault_back(fault)
             raise

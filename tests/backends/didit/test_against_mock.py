@@ -227,7 +227,7 @@ def test_what_is_kept_has_a_session(open_mock, didit_server, edition, retention)
     verifier = open_mock(edition)
     found = verifier.verify(card("p1-again"), REFERENCE, retention=retention)
     checked = verifier.check_liveness(REFERENCE, retention=retention)
-    ids = [session.id for session in didit_server.control.sessions()]
+    ids = [session.id for session in didit_server.control.sessions.all()]
     if retention is Retention.KEEP:
         assert ids == [found.ids.session, checked.ids.session]
         assert found.ids.session == found.ids.vendor
@@ -246,7 +246,7 @@ def test_reference_and_metadata_arrive(open_mock, didit_server, edition):
     """
     sent = {"caller_ref": "emp-0042", "metadata": {"gate": "north", "n": 3}}
     found = open_mock(edition).verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
-    (session,) = didit_server.control.sessions()
+    (session,) = didit_server.control.sessions.all()
     kept = sent["metadata"] | {"facematch_attempt_id": found.ids.call}
     assert (session.vendor_data, session.metadata) == ("emp-0042", kept)
     assert (found.ids.caller, dict(found.metadata)) == ("emp-0042", sent["metadata"])
@@ -280,7 +280,7 @@ def test_texts_arrive_as_they_were_given(open_mock, didit_server, text):
     """Quotes, line ends and letters of any script pass through form, ledger and echo."""
     sent = {"caller_ref": text, "metadata": {text: [text]}}
     found = open_mock().verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
-    (session,) = didit_server.control.sessions()
+    (session,) = didit_server.control.sessions.all()
     kept = {text: [text], "facematch_attempt_id": found.ids.call}
     assert (session.vendor_data, session.metadata) == (text, kept)
     assert (found.raw["vendor_data"], found.raw["metadata"]) == (text, kept)

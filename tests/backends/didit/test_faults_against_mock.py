@@ -108,7 +108,7 @@ def test_an_unknown_outcome_says_whether_it_can_be_found_out(mock, verifier, car
     with pytest.raises(OutcomeUnknown) as caught:
         verifier.verify(*cards, retention=retention)
     assert caught.value.reconcilable is keep
-    assert len(mock.control.sessions()) == keep
+    assert len(mock.control.sessions.all()) == keep
 
 
 def test_a_verifier_lives_on_after_every_fault(mock, ask):

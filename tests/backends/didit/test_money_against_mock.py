@@ -77,7 +77,7 @@ def test_a_sandbox_key(open_mock, mock, edition):
     found = verifier.verify(card("p2"), REFERENCE, retention=fm.Retention.KEEP)
     checked = verifier.check_liveness(card("spoof"))
     assert (found.decision, checked.decision) == (fm.Decision.MATCH, fm.LivenessDecision.LIVE)
-    assert (mock.control.charges(), mock.control.sessions()) == ((), ())
+    assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
 
 
 def test_a_sandbox_key_approves_what_no_live_key_does(open_mock, mock):
@@ -166,7 +166,7 @@ def test_a_declared_mock_is_told_by_its_word(mock):
     with fm.open_verifier("didit", **settings, require_environment="mock") as verifier:
         result = verifier.verify(REFERENCE, REFERENCE, retention=fm.Retention.KEEP)
     assert (result.environment, result.billing.charged) == (fm.Environment.MOCK, fm.Charged.YES)
-    assert result.ids.session == mock.control.sessions()[0].id
+    assert result.ids.session == mock.control.sessions.all()[0].id
 
 
 def test_a_declared_mock_at_didits_address_is_not_asked():

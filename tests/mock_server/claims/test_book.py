@@ -16,9 +16,6 @@ from facematch_mock_server.vendors import (
 )
 from facematch_mock_server.vendors.didit.claims import EDITIONS
 
-#: Claims about the single webhook of an early edition.
-_SINGLE = ("answer", "keys", "rotate", "capture", "longest")
-
 
 def test_ids_are_unique():
     """And say whose behaviour it is, then what it decides."""
@@ -61,7 +58,6 @@ def test_each_behaviour_has_one_claim_in_an_edition(edition):
             ),
             *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
             *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
-            *(f"webhook.single.{part}" for part in _SINGLE),
             "page.invalid",
             "page.last",
             *(f"delete.{part}" for part in ("body_keys", "faces", "retain", "template", "longest")),

@@ -134,7 +134,7 @@ def test_faults_and_clock(steer):
 def test_journal_sessions_and_claims(engine, steer):
     """What happened, what was kept, and what it rests on."""
     engine.handle(match())
-    assert (len(steer.journal()), len(steer.sessions())) == (1, 1)
+    assert (len(steer.journal()), len(steer.sessions.all())) == (1, 1)
     steer.clear_journal()
     assert steer.journal() == ()
     ids = {claim.id for claim in steer.claims()}

@@ -19,6 +19,9 @@ NESTED = {"data": {"password": CANARY}, "list": [{"secret": CANARY}]}
 IMAGE = base64.b64encode(CANARY.encode()).decode()
 
 
+UPDATE = f"/v3/session/{sessions.NOBODY}/update-status/"
+
+
 def picture_as_text(engine):
     """A picture that a client put into a text field of the form."""
     body, kind = didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
@@ -32,21 +35,17 @@ REQUESTS = {
     "a picture in a text": picture_as_text,
     "nested in metadata": didit.match(metadata=json.dumps({**NESTED, "key": CANARY})),
     "metadata that is none": didit.match(metadata=CANARY),
-    "nested": sessions.sent(webhooks.PATH, NESTED, method="POST"),
+    "nested": sessions.sent(accounts.TOP_UP, NESTED, method="POST"),
     "nested in a field that may be shown": sessions.sent(
-        webhooks.PATH, {"label": NESTED, "subscribed_events": [NESTED]}, method="POST"
+        UPDATE, {"new_status": NESTED, "email_language": [NESTED]}, method="PATCH"
     ),
-    "an address": webhooks.listen(HOOK),
-    "the single webhook": webhooks.sent(webhooks.SINGLE, {"webhook_url": HOOK}, method="PATCH"),
     "a payment": accounts.top_up(75, success_url=HOOK, cancel_url=HOOK),
     "a registration": accounts.register(password=CANARY),
     "a login": accounts.login(password=CANARY),
     "an unknown field": accounts.auth("login", remarks=CANARY, key={"x": CANARY}),
     "a query": didit.request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
     "nobody's query": didit.request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
-    "a review": sessions.sent(
-        f"/v3/sessions/{sessions.NOBODY}/reviews/", {"comment": CANARY}, method="POST"
-    ),
+    "a review": sessions.sent(UPDATE, {"comment": CANARY}, method="PATCH"),
 }
 
 
@@ -73,16 +72,16 @@ def test_what_helps_to_read_it_is_there():
             **{didit.MATCH_THRESHOLD: "41.5"}, vendor_data="emp-0042", metadata=json.dumps(metadata)
         )
     )
-    engine.handle(webhooks.listen(enabled=False))
+    update = {"new_status": "Declined", "comment": "looked at", "send_email": False}
+    sessions.update(1, update)(engine)
     form, body = (entry.fields for entry in engine.world.server.journal.entries)
     told = form.pop("metadata")
     assert told.startswith('{"gate": "nörd", "door": "object of 1", "api_key": "***", "selfie":')
     assert form == {didit.MATCH_THRESHOLD: "41.5", "vendor_data": "emp-0042"}
     assert body == {
-        "label": "a",
-        "url": "text of 23 characters",
-        "enabled": "False",
-        "subscribed_events": "status.updated",
+        "new_status": "Declined",
+        "comment": "text of 9 characters",
+        "send_email": "False",
     }
 
 

@@ -3,13 +3,11 @@
 import mock_didit as didit
 import mock_didit_accounts as accounts
 import mock_didit_sessions as sessions
-import mock_didit_webhooks as webhooks
 import pytest
 
 from facematch_mock_server.faults import Fault
 
 DECISION = f"/v3/session/{sessions.NOBODY}/decision/"
-REVIEWS = f"/v3/sessions/{sessions.NOBODY}/reviews/"
 LOGIN = accounts.AUTH + "login/"
 PLAIN = "You do not have permission to perform this action."
 SESSION = "Authentication credentials were not provided or are invalid."
@@ -24,17 +22,13 @@ ROWS = (
     ("PATCH", DECISION.replace("decision", "update-status"), 429, WRITE),
     ("GET", accounts.BALANCE, 429, WAIT.format(60)),
     ("POST", accounts.TOP_UP, 429, WAIT.format(60)),
-    ("GET", webhooks.PATH, 429, WAIT.format(60)),
     ("POST", accounts.AUTH + "register/", 429, WAIT.format(3600)),
     ("POST", didit.MATCH, 403, PLAIN),
     ("GET", sessions.LIST, 403, PLAIN),
     ("GET", DECISION, 403, SESSION),
     ("DELETE", DECISION.replace("decision", "delete"), 403, SESSION),
-    ("GET", REVIEWS, 403, PLAIN),
     ("POST", didit.MATCH, 404, "Not found."),
     ("GET", DECISION, 404, "Not found."),
-    ("GET", REVIEWS, 404, "Session not found."),
-    ("GET", webhooks.UNKNOWN, 404, "Webhook destination not found."),
     ("POST", LOGIN, 401, "Invalid email or password."),
     ("GET", accounts.ME, 401, "Invalid or expired token."),
     ("POST", didit.MATCH, 401, "Invalid API Key."),
@@ -68,8 +62,6 @@ def test_decisions_of_march_have_a_limit_of_their_own():
         (sessions.LIST, "GET, HEAD, OPTIONS"),
         (DECISION.replace("decision", "update-status"), "PATCH, OPTIONS"),
         (DECISION.replace("decision", "delete"), "DELETE, OPTIONS"),
-        (REVIEWS, "GET, POST, HEAD, OPTIONS"),
-        (webhooks.UNKNOWN, "GET, PATCH, DELETE, HEAD, OPTIONS"),
     ],
 )
 def test_the_methods_of_a_place(path, allowed):
@@ -97,10 +89,3 @@ def test_where_no_key_is_asked_for_none_is_refused(path):
     assert struck("POST", path, 401).header("Content-Type") != "application/json" or (
         "Invalid API Key." not in struck("POST", path, 401).body.decode()
     )
-
-
-def test_a_path_of_another_edition_has_no_words_of_its_own():
-    """It is not served there."""
-    assert struck("PUT", webhooks.SINGLE, 405).header("Allow") == "POST, OPTIONS"
-    allowed = struck("PUT", webhooks.SINGLE, 405, edition="2026-03").header("Allow")
-    assert allowed == "GET, PATCH, HEAD, OPTIONS"

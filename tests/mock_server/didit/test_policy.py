@@ -143,7 +143,7 @@ def test_a_card_that_asks_for_a_person():
 def test_a_session_in_review_goes_on(mock_in_review):
     """It is kept, listed and decided like every other one."""
     mock, name = mock_in_review
-    (session,) = mock.control.sessions()
+    (session,) = mock.control.sessions.all()
     assert (session.id, session.status) == (name, "In Review")
     url = f"{URL}/v3/session/{name}"
     with session_of(mock) as client:

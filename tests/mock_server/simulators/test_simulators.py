@@ -151,9 +151,9 @@ def test_didits_records_stay_for_the_same_situation():
             verifier.verify(
                 *simulator.pictures_for(Situation.SAME_PERSON), retention=Retention.KEEP
             )
-        assert len(simulator.control.sessions()) == 2
+        assert len(simulator.control.sessions.all()) == 2
         simulator.set_situation(Situation.DIFFERENT_PEOPLE)
-        assert not simulator.control.sessions()
+        assert not simulator.control.sessions.all()
         assert simulator.charges == 2
 
 

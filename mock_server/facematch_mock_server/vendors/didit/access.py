@@ -32,13 +32,11 @@ class Door:
         scope: The rate limit that counts it in place of that of its method; None for that, and
             that counts, too, where this one is not set.
         throttle: A rate limit that the endpoint itself asks for, beside those; None for none.
-        served: The claim that says whether Didit has this path at all; None if it has.
     """
 
     session: bool = False
     scope: str | None = None
     throttle: str | None = None
-    served: str | None = None
 
 
 @attrs.define(kw_only=True)

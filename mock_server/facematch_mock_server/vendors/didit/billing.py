@@ -1,4 +1,4 @@
-"""The credit of an organization, payment requests for more, and the page where a person pays."""
+"""The credit of an organization, and payment requests for more."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from facematch_mock_server.vendors.base import Field
 from . import framework
 from .access import DiditCall, Door, json_route
 from .framework import Given, Invalid
-from .records import Checkout, CheckoutStatus
+from .records import Checkout
 
-#: What the paths of payment pages begin with: no path of Didit's, and none of the control API.
-PAY = "/__pay__/"
 _LONGEST_URL = 2000
 
 
@@ -86,50 +84,9 @@ def _top_up(call: DiditCall) -> Response:
     page: str = claims["billing.page"]
     known = {
         "checkout_session_id": checkout.id,
-        "checkout_session_url": page.format(origin=call.origin, path=f"{PAY}{checkout.id}"),
+        "checkout_session_url": page.format(origin=call.origin, id=checkout.id),
     }
     return call.answer("billing.top_up", {key: known[key] for key in claims["billing.top_up_keys"]})
-
-
-# The page that stands for a payment provider's: whoever has its address can pay, with a click
-
-
-def _look(call: DiditCall) -> Response:
-    """Show the page of a payment."""
-    return _page(call, call.records.checkouts.find(call.words[0]))
-
-
-def _pay(call: DiditCall) -> Response:
-    """Pay: the payment settles."""
-    checkouts = call.records.checkouts
-    checkout = checkouts.find(call.words[0])
-    if checkout is not None and checkout.status is CheckoutStatus.OPEN:
-        try:
-            checkout = checkouts.settle(call.world, checkout.id)
-        except ValueError as problem:
-            headers = call.claims["page.headers"]
-            return call.answer("payment.refused", headers=headers, problem=_escaped(str(problem)))
-    return _page(call, checkout)
-
-
-def _escaped(text: str) -> str:
-    from html import escape  # not above: few worlds show a page
-
-    return escape(text)
-
-
-def _page(call: DiditCall, checkout: Checkout | None) -> Response:
-    headers = call.claims["page.headers"]
-    if checkout is None:
-        return call.answer("payment.unknown", headers=headers)
-    return call.answer(
-        f"payment.{checkout.status}",
-        headers=headers,
-        amount=f"{checkout.amount:.2f}",
-        path=f"{PAY}{_escaped(checkout.id)}",
-        success=_escaped(checkout.success_url),
-        cancel=_escaped(checkout.cancel_url),
-    )
 
 
 ROUTES = (
@@ -147,11 +104,5 @@ ROUTES = (
         ),
         shown=("amount_in_dollars",),
         door=Door(scope="management"),
-    ),
-    json_route(
-        f"{PAY}{{checkout}}",
-        {"GET": _look, "POST": _pay},
-        credentials=(),
-        gives={"GET": "payment.open", "POST": "payment.settled"},
     ),
 )

@@ -1,10 +1,9 @@
-"""What a test may do to Didit's side: staff, webhooks, mails, payments."""
+"""What a test may do to Didit's side: sessions, webhooks, mails, payments."""
 
 from __future__ import annotations
 
 import datetime as dt
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -13,7 +12,6 @@ import attrs
 from facematch_mock_server.operations import Operation, plain
 from facematch_mock_server.services import FIRST_OWNER, Review, Session, amount
 from facematch_mock_server.webhooks import (
-    Answer,
     Attempt,
     Delivery,
     DeliveryFault,
@@ -21,8 +19,6 @@ from facematch_mock_server.webhooks import (
     Outbox,
     SignedPayload,
     State,
-    attempt,
-    begun_again,
     is_sent,
 )
 from facematch_mock_server.world import World
@@ -31,10 +27,9 @@ from . import webhooks
 from .pictures import canned_match
 from .records import Checkout, Mail, Plan
 
-#: Takes headers and body of a delivery, and gives the status that it answers with.
-Receiver = Callable[[dict[str, str], bytes], int]
-
-#: Whose name a review of the console has; the vendor writes that of its user.
+#: The status of what waits for a person.
+_WAITING = "In Review"
+#: Whose name a person's review has; the vendor writes that of its user.
 _REVIEWER = "Console"
 #: What the control API says of each fault of a delivery.
 _DELIVERY_FAULTS = {
@@ -44,88 +39,75 @@ _DELIVERY_FAULTS = {
 }
 
 
-class Console:
-    """What the vendor's staff, or somebody at its console, does to sessions. Safe across threads.
+class Sessions:
+    """The saved calls of one world, and the person who decides them. Safe across threads.
 
     Args:
-        world: Whose sessions they see.
+        world: Whose they are.
     """
+
+    #: What a person decides, in the vendor's words; `decide` takes its other words, too.
+    CHOICES = ("Approved", "Declined")
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def set_status(self, session_id: str, status: str) -> Session:
-        """Put a session into any status, ``In Review`` say. Writes no review, notifies nobody.
+    def all(self) -> tuple[Session, ...]:
+        """The saved calls, in order."""
+        return self._world.sessions.all()
+
+    def waiting(self) -> tuple[Session, ...]:
+        """Those that wait for a person, in order."""
+        return tuple(session for session in self.all() if session.status == _WAITING)
+
+    def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
+        """Decide a session as a person does at the vendor: it is noted, and webhooks are sent.
 
         Args:
             session_id: As answers tell it.
-            status: A word of the vendor's.
-
-        Raises:
-            LookupError: there is no such session.
-            ValueError: the vendor has no such status.
-        """
-        return self._changed(session_id, status, lambda one: attrs.evolve(one, status=status))
-
-    def review(self, session_id: str, status: str, comment: str | None = None) -> Session:
-        """Decide a session as a person does: a review is written, and webhooks are sent.
-
-        Args:
-            session_id: As answers tell it.
-            status: ``Approved`` or ``Declined``, or another word of the vendor's.
+            status: ``Approved`` or ``Declined``, or another word of the vendor's (``In Review``).
             comment: What the person writes; None for nothing.
 
         Raises:
             LookupError: there is no such session.
             ValueError: the vendor has no such status, or the comment is no text.
         """
+        world, claims = self._world, self._world.claims.citations()
+        known = claims["session.statuses"]
+        if status not in known:
+            raise ValueError(f"there is no status of that name; there are {', '.join(known)}")
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
-        world, claims = self._world, self._world.claims.citations()
         review = Review(
-            user=_REVIEWER,
-            new_status=status,
-            comment=comment,
-            created_at=world.clock.now(),
+            user=_REVIEWER, new_status=status, comment=comment, created_at=world.clock.now()
         )
+        most = claims["review.most"]
         with world.server.together():
-            session = self._changed(
+            session = world.sessions.change(
                 session_id,
-                status,
                 lambda one: attrs.evolve(
-                    one,
-                    status=status,
-                    reviews=(*one.reviews, review)[-claims["review.most"] :],
+                    one, status=status, reviews=(*one.reviews, review)[-most:]
                 ),
             )
+            if session is None:
+                raise LookupError("there is no session of that id")
             origin = world.server.address or "http://127.0.0.1"
             webhooks.announce(world, claims, session, origin)
         return session
 
-    def _changed(
-        self, session_id: str, status: str, change: Callable[[Session], Session]
-    ) -> Session:
-        known = self._world.claims["session.statuses"]
-        if status not in known:
-            raise ValueError(f"there is no status of that name; there are {', '.join(known)}")
-        session = self._world.sessions.change(session_id, change)
-        if session is None:
-            raise LookupError("there is no session of that id")
-        return session
-
     OPERATIONS: ClassVar = (
         Operation(
-            "POST",
-            "console/status",
-            lambda control, **sent: _standing(control.console.set_status(**sent)),
-            "Set any status on a session, without a webhook.",
-            {"session_id!": "text", "status!": "text"},
+            "GET",
+            "sessions",
+            lambda control: control.sessions.all(),
+            "The saved calls.",
+            gives="sessions",
         ),
         Operation(
             "POST",
-            "console/review",
-            lambda control, **sent: _standing(control.console.review(**sent)),
-            "Decide a session as a person does: it gets a review, and the webhooks are sent.",
+            "sessions/decide",
+            lambda control, **sent: _standing(control.sessions.decide(**sent)),
+            "Decide a session as a person does: it is noted, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"},
         ),
     )
@@ -146,8 +128,7 @@ class WebhookDelivery:
         event: ``status.updated``.
         event_id: None for those that were asked for in the console.
         session_id, status: Of the session, as it was then.
-        state: Where it stands: ``pending``, ``delivered``, ``failed``, ``held`` (its address is not
-            on the loopback, and nobody named the host) or ``dropped``.
+        state: Where it stands: ``pending``, ``delivered``, ``failed`` or ``dropped``.
         is_test: Whether it was asked for in the console.
         created_at: When it happened, UTC.
         due: When it is tried next, UTC; None if it is not.
@@ -183,9 +164,100 @@ class Webhooks:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    # Where they go
+
     def destinations(self) -> tuple[Destination, ...]:
         """Where webhooks go, of all owners, in the order they were made."""
         return self._outbox.destinations.all()
+
+    def add(
+        self,
+        url: str,
+        *,
+        events: Collection[str] = ("status.updated",),
+        owner: str = FIRST_OWNER,
+    ) -> Destination:
+        """Send webhooks there from now on; its `secret` is what they are signed with.
+
+        Args:
+            url: On this machine, or on a host that `deliver_to` of the server names: nothing is
+                sent anywhere else.
+            events: What is sent there, in the vendor's words.
+            owner: Whose sessions are reported there.
+
+        Raises:
+            LookupError: there is no such owner.
+            ValueError: nothing is sent to that address, or there is no such event.
+        """
+        world = self._world
+        now, ids = world.clock.now(), world.server.ids
+        made = Destination(
+            uuid=ids.uuid(),
+            owner=world.known_owner(owner),
+            url=self._reached(url),
+            events=self._known(events),
+            created_at=now,
+            updated_at=now,
+            seed=ids.uuid(),
+        )
+        self._outbox.destinations.put(made.uuid, made)
+        return made
+
+    def change(
+        self,
+        destination: str,
+        *,
+        url: str | None = None,
+        events: Collection[str] | None = None,
+        enabled: bool | None = None,
+    ) -> Destination:
+        """Change what is given of a destination, and leave the rest; its secret stays.
+
+        Args:
+            destination: Its id.
+            url, events: As for `add`.
+            enabled: Whether anything is sent there; what waits is lost if not.
+
+        Raises:
+            LookupError: there is no destination of that id.
+            ValueError: as for `add`, or `enabled` is no bool.
+        """
+        changes: dict[str, Any] = {"updated_at": self._world.clock.now()}
+        if url is not None:
+            changes["url"] = self._reached(url)
+        if events is not None:
+            changes["events"] = self._known(events)
+        if enabled is not None:
+            if type(enabled) is not bool:
+                raise ValueError("enabled must be true or false")
+            changes["enabled"] = enabled
+        changed = self._outbox.destinations.change(
+            destination, lambda known: attrs.evolve(known, **changes)
+        )
+        if changed is None:
+            raise LookupError("there is no destination of that id")
+        return changed
+
+    def remove(self, destination: str) -> None:
+        """Send nothing there any more; LookupError if there is no destination of that id."""
+        if self._outbox.destinations.remove(destination) is None:
+            raise LookupError("there is no destination of that id")
+
+    def _reached(self, url: Any) -> str:
+        if not isinstance(url, str) or not is_sent(url, self._world.server.deliver_to):
+            raise ValueError(
+                "url must be an http or https address on this machine, or on a host that "
+                "deliver_to names: nothing is sent anywhere else"
+            )
+        return url
+
+    def _known(self, events: Collection[str]) -> tuple[str, ...]:
+        known = self._world.claims["webhook.events"]
+        if isinstance(events, str) or not events or any(one not in known for one in events):
+            raise ValueError(f"events must be a list of one or several of {', '.join(known)}")
+        return tuple(dict.fromkeys(events))
+
+    # What was sent, and is to be
 
     def deliveries(
         self, state: State | str | None = None, *, newest: int | None = None
@@ -210,7 +282,7 @@ class Webhooks:
     def wait(self, timeout_s: float = 10.0) -> tuple[WebhookDelivery, ...]:
         """Until nothing is due any more; then all deliveries.
 
-        What is held back, paused, or due at a later time of the world is not waited for.
+        What is due at a later time of the world is not waited for.
 
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
@@ -229,35 +301,25 @@ class Webhooks:
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today.
 
-        One that still waits is sent, too, and beside it a copy that is a delivery of its own.
-
         Raises:
             LookupError: there is none of that id, or its destination is gone.
         """
-        self._again(self._find(delivery_id))
-
-    def duplicate(self, delivery_id: str) -> None:
-        """Send one again as it was, byte for byte; LookupError as `resend`.
-
-        One that still waits is sent, too, and beside it a copy that is a delivery of its own.
-        """
-        with self._world.server.together():
-            delivery, outbox = self._find(delivery_id), self._outbox
-            fresh = begun_again(self._world, outbox, delivery)
-            outbox.enqueue(fresh, self._payload(delivery))
-
-    def pause(self) -> None:
-        """Let every delivery wait from now on, so that several gather."""
-        self._outbox.pause()
-
-    def resume(self) -> None:
-        """Send what was held back."""
-        self._outbox.resume()
-        self._world.server.written()
-
-    def reorder(self, *delivery_ids: str) -> None:
-        """Send these first, in this order; LookupError unless all of them wait."""
-        self._outbox.reorder(delivery_ids)
+        world, outbox, claims = self._world, self._outbox, self._world.claims.citations()
+        delivery = self._find(delivery_id)
+        with world.server.together():
+            destination = self._destination(delivery)
+            claims.cite("webhook.resend.fresh")
+            now = world.clock.now()
+            fresh = attrs.evolve(
+                delivery,
+                state=State.PENDING,
+                due=now,
+                timestamp=int(now.timestamp()),
+                round=delivery.round + 1,
+                retries=0,
+            )
+            payload = webhooks.WRITER.compose(claims, world, fresh, destination)
+            outbox.enqueue(fresh, attrs.evolve(payload, claims=claims.claims))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -300,53 +362,6 @@ class Webhooks:
             )
         return self._seen(made)
 
-    # By hand
-
-    def deliver(self, delivery_id: str, receiver: Receiver) -> WebhookDelivery:
-        """Hand one to a function of this process, wherever it would go else: one attempt.
-
-        Args:
-            delivery_id: Of any delivery.
-            receiver: Takes headers and body, gives the status of its answer. What it raises is
-                handed on, and then there was no attempt.
-
-        Raises:
-            LookupError: there is none of that id.
-        """
-
-        def send(_url: str, payload: SignedPayload, _timeout_s: float) -> Answer:
-            began = time.monotonic()
-            status = receiver(dict(payload.headers), payload.body)
-            return Answer(status=status, elapsed_ms=int((time.monotonic() - began) * 1000))
-
-        delivery = self._find(delivery_id)
-        attempt(self._world, self._outbox, delivery, webhooks.WRITER, send, by_hand=True)
-        return self.delivery(delivery_id)
-
-    def deliver_held(self, to: str | Receiver) -> tuple[WebhookDelivery, ...]:
-        """Deliver what is held back after all.
-
-        Args:
-            to: An address on the loopback (or of a host that was named), for all of them; or a
-                function as for `deliver`.
-
-        Returns:
-            What was held back; sent by and by if `to` is an address: see `wait`.
-
-        Raises:
-            ValueError: nothing is sent to that address.
-        """
-        held = [one for one in self._outbox.deliveries.all() if one.state is State.HELD]
-        if callable(to):
-            return tuple(self.deliver(one.id, to) for one in held)
-        if not is_sent(to, self._world.server.deliver_to):
-            raise ValueError(
-                "to must be an address on this machine, or on a host that deliver_to names"
-            )
-        for one in held:
-            self._again(one, to=to)
-        return tuple(self.delivery(one.id) for one in held)
-
     @property
     def _outbox(self) -> Outbox:
         # A reset gives the world other records.
@@ -358,18 +373,6 @@ class Webhooks:
         if found is None:
             raise LookupError("there is no delivery of that id")
         return found
-
-    def _again(self, delivery: Delivery, to: str | None = None) -> None:
-        world, outbox, claims = self._world, self._outbox, self._world.claims.citations()
-        with world.server.together():
-            destination = self._destination(delivery)
-            claims.cite("webhook.resend.fresh")
-            fresh = attrs.evolve(
-                begun_again(world, outbox, delivery, to=to),
-                timestamp=int(world.clock.now().timestamp()),
-            )
-            payload = webhooks.WRITER.compose(claims, world, fresh, destination)
-            outbox.enqueue(fresh, attrs.evolve(payload, claims=claims.claims))
 
     def _destination(self, delivery: Delivery) -> Destination:
         found = self._outbox.destinations.find(delivery.destination)
@@ -395,7 +398,7 @@ class Webhooks:
         return WebhookDelivery(
             id=delivery.id,
             destination=delivery.destination,
-            url=delivery.to or (destination.url if destination else None),
+            url=destination.url if destination else None,
             event=delivery.event,
             event_id=delivery.event_id,
             session_id=delivery.session.id,
@@ -418,6 +421,29 @@ class Webhooks:
             gives="destinations",
         ),
         Operation(
+            "POST",
+            "webhooks/destinations",
+            lambda control, url, **sent: _destination(control.webhooks.add(url, **_given(sent))),
+            "Send webhooks to an address; the answer has the secret that they are signed with.",
+            {"url!": "text", "events": "names", "owner": "text"},
+        ),
+        Operation(
+            "POST",
+            "webhooks/destinations/change",
+            lambda control, destination, **sent: _destination(
+                control.webhooks.change(destination, **sent)
+            ),
+            "Change the address, the events or the state of a destination.",
+            {"destination!": "text", "url": "text", "events": "names", "enabled": "flag"},
+        ),
+        Operation(
+            "POST",
+            "webhooks/destinations/remove",
+            lambda control, destination: control.webhooks.remove(destination),
+            "Send nothing to a destination any more.",
+            {"destination!": "text"},
+        ),
+        Operation(
             "GET",
             "webhooks/deliveries",
             lambda control: [_delivery(one) for one in control.webhooks.deliveries()],
@@ -438,32 +464,6 @@ class Webhooks:
             "Send one again with a new timestamp.",
             {"delivery!": "text"},
         ),
-        Operation(
-            "POST",
-            "webhooks/duplicate",
-            lambda control, delivery: control.webhooks.duplicate(delivery),
-            "Send one again, byte for byte.",
-            {"delivery!": "text"},
-        ),
-        Operation(
-            "POST",
-            "webhooks/reorder",
-            lambda control, deliveries: control.webhooks.reorder(*deliveries),
-            "Send these first, in this order.",
-            {"deliveries!": "names"},
-        ),
-        Operation(
-            "POST",
-            "webhooks/pause",
-            lambda control: control.webhooks.pause(),
-            "Hold all deliveries back.",
-        ),
-        Operation(
-            "POST",
-            "webhooks/resume",
-            lambda control: control.webhooks.resume(),
-            "Send what was held back.",
-        ),
         *(
             Operation(
                 "POST",
@@ -483,22 +483,19 @@ class Webhooks:
             "Send what the vendor's console sends for a test.",
             {"destination!": "text"},
         ),
-        Operation(
-            "POST",
-            "webhooks/deliver-held",
-            lambda control, to: [_delivery(one) for one in control.webhooks.deliver_held(to)],
-            "Deliver what is held back to an address on the loopback.",
-            {"to!": "text"},
-            gives="deliveries",
-        ),
     )
+
+
+def _given(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent and is not null."""
+    return {name: value for name, value in sent.items() if value is not None}
 
 
 def _destination(destination: Destination) -> dict[str, Any]:
     shown: dict[str, Any] = plain(destination)
     # It is what the secret is made from; whoever drives the mock wants the secret.
     del shown["seed"]
-    return {**shown, "secret_shared_key": destination.secret}
+    return {**shown, "secret": destination.secret}
 
 
 def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import ipaddress
 import json
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -41,15 +41,9 @@ _USER = re.compile(
     r"|\"([\x01-\x08\x0b\x0c\x0e-\x1f!#-\[\]-\x7f]|\\[\x01-\x09\x0b\x0c\x0e-\x7f])*\"",
     re.IGNORECASE | re.ASCII,
 )
-#: A web address, its host to be looked at by itself.
-_ADDRESS = re.compile(
-    r"(https?|ftps?)://([^\s:@/]+(:[^\s:@/]*)?@)?(?P<host>\[[^\]\s]*\]|[^\s:/?#@\[\]]+)"
-    r"(:[0-9]{1,5})?([/?#]\S*)?",
-    re.IGNORECASE,
-)
+#: One word of the name of a host.
 _LABEL = r"[a-z\u00a1-\uffff0-9]([a-z\u00a1-\uffff0-9-]{0,61}[a-z\u00a1-\uffff0-9])?"
-_IPV4 = re.compile(r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!$)|$)){4}")
-_LONGEST_ADDRESS, _LONGEST_HOST, _LONGEST_EMAIL = 2048, 253, 320
+_LONGEST_EMAIL = 320
 _WHOLE_TAIL = re.compile(r"\.0*\s*$")
 _TRUE = frozenset({"t", "y", "yes", "true", "on", "1", 1})
 _FALSE = frozenset({"f", "n", "no", "false", "off", "0", 0})
@@ -110,20 +104,17 @@ def read_form_fields(
     return values, errors
 
 
-def read_json_fields(
-    call: Call, body: Any, fields: Iterable[Given], refused: str = "fields.refused"
-) -> dict[str, Any]:
+def read_json_fields(call: Call, body: Any, fields: Iterable[Given]) -> dict[str, Any]:
     """The fields that a JSON body has; other names are ignored. Refuses the call for bad ones.
 
     Args:
         call: Who sent it.
         body: As decoded.
         fields: What is read.
-        refused: The claim that answers for bad fields.
     """
     values, errors = checked(call, body, fields)
     if errors:
-        call.refuse(refused, errors)
+        call.refuse("fields.refused", errors)
     return values
 
 
@@ -342,11 +333,12 @@ def _is_domain(text: str) -> bool:
     return not text.endswith(".") and _host().fullmatch(text) is not None
 
 
-def _is_ip(host: str, *versions: int) -> bool:
+def _is_ip(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).version in (versions or (4, 6))
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 @cache
@@ -355,24 +347,6 @@ def _host() -> re.Pattern[str]:
     return re.compile(
         rf"({_LABEL}\.)+(xn--[a-z0-9]{{1,59}}|(?!-)[a-z\u00a1-\uffff-]{{2,63}}(?<!-))\.?"
     )
-
-
-def is_web_address(address: str, *, named: Container[str] = ()) -> bool:
-    """Whether the framework takes a text for an address: by scheme, host, port and length.
-
-    Args:
-        address: The text.
-        named: Hosts that need not be names of the internet.
-    """
-    found = _ADDRESS.fullmatch(address)
-    if found is None or len(address) > _LONGEST_ADDRESS or len(found["host"]) > _LONGEST_HOST:
-        return False
-    host = found["host"].lower()
-    if host.startswith("["):
-        return _is_ip(host[1:-1], 6)
-    if host == "localhost" or host in named:
-        return True
-    return bool(_host().fullmatch(host) or _IPV4.fullmatch(host))
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:

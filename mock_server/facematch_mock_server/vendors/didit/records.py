@@ -124,7 +124,7 @@ class CheckoutStatus(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Checkout:
-    """One payment page.
+    """One payment that was asked for.
 
     Attributes:
         id: As in the answer.
@@ -176,10 +176,6 @@ class Checkouts:
     def add(self, checkout: Checkout) -> None:
         """One more."""
         self._checkouts.put(checkout.id, checkout)
-
-    def find(self, checkout_id: str) -> Checkout | None:
-        """The one of that id, or None."""
-        return self._checkouts.find(checkout_id)
 
     def all(self) -> tuple[Checkout, ...]:
         """The newest 10,000, in order."""

@@ -1,4 +1,4 @@
-"""Saved calls: read, listed, updated, reviewed, deleted."""
+"""Saved calls: read, listed, updated, deleted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facematch_mock_server.vendors.base import Field
 
 from . import decisions, framework, webhooks
 from .access import DiditCall, Door, json_route
-from .decisions import feature_of, node_of, review_body, stamp
+from .decisions import feature_of, node_of, stamp
 from .framework import Given, Invalid, paged
 
 _LIST = "/v3/sessions/"
@@ -290,56 +290,7 @@ def _is_named(claims: Citations, session: Session, nodes: Any) -> bool:
     )
 
 
-# /v3/sessions/{id}/reviews/
-
-
-def _reviewed(call: DiditCall) -> Session:
-    """The session of the path, if the key may know of it."""
-    session = call.world.sessions.find(call.words[0].lower())
-    if session is not None and (session.owner != call.owner or not call.is_live):
-        call.claims.cite("review.own_only")
-        session = None
-    if session is None:
-        call.refuse("review.unknown")
-    return session
-
-
-def _reviews(call: DiditCall) -> Response:
-    """List the reviews of a saved call."""
-    claims, rows = call.claims, _reviewed(call).reviews
-    claims.cite("review.oldest_first")
-    return paged(
-        call, call.origin, "review.listed", rows, lambda review: review_body(claims, review)
-    )
-
-
-_REVIEW = (
-    framework.chosen("new_status", "session.statuses", nullable=True),
-    Given(name="comment", read=framework.text, nullable=True),
-)
-
-
-def _review(call: DiditCall) -> Response:
-    """Add a note to the reviews of a saved call; its status stays."""
-    claims, session = call.claims, _reviewed(call)
-    values = framework.read_json_fields(call, call.body, _REVIEW)
-    note = Review(
-        user=claims["review.user"],
-        new_status=values.get("new_status"),
-        comment=values.get("comment"),
-        created_at=call.now,
-    )
-    most = claims["review.most"]
-    claims.cite("review.only_a_note")
-    kept = call.world.sessions.change(
-        session.id, lambda one: attrs.evolve(one, reviews=(*one.reviews, note)[-most:])
-    )
-    if kept is None:
-        call.refuse("review.unknown")
-    return call.answer("review.added", review_body(claims, note))
-
-
-# Deleting: sessions vanish from every read, and nothing is paid back
+# DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
 
 _RETENTION = (
     Given(name="retain_face_embeddings", kind="boolean", read=framework.boolean),
@@ -361,8 +312,11 @@ def _delete(call: DiditCall) -> Response:
     if with_body:
         values = framework.read_json_fields(call, call.body, _RETENTION)
     claims.cite("delete.gone")
-    if not _forget(call, session):
+    # Of two who try at once one does it.
+    if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
+    # Its pictures go unless another session has the same ones.
+    call.records.pictures.forget(session.id)
     if not with_body:
         return attrs.evolve(call.answer("delete.answer"), headers=call.headers, body=b"")
     outcome = "none"
@@ -376,52 +330,6 @@ def _delete(call: DiditCall) -> Response:
         "biometric_template_uuid": claims["delete.template"],
     }
     return call.answer("delete.answer", {key: known[key] for key in claims["delete.body_keys"]})
-
-
-def _forget(call: DiditCall, session: Session) -> bool:
-    """Whether it was there to be deleted: of two who try at once one does it.
-
-    Its pictures go unless another session has the same ones.
-    """
-    if call.world.sessions.remove(session.id) is None:
-        return False
-    call.records.pictures.forget(session.id)
-    return True
-
-
-def _numbers(claims: Citations, value: Any) -> set[int]:
-    sent = framework.items(claims, value)
-    if not sent:
-        raise Invalid(claims["batch.empty"])
-    texts = [str(one) if type(one) in (int, str) else "" for one in sent]
-    # A longer number was never given, and reading it would take long.
-    if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in texts):
-        raise Invalid(claims["batch.numeric"])
-    return {int(text) for text in texts}
-
-
-_BATCH = (
-    Given(name="session_numbers", kind="list", read=_numbers),
-    Given(name="delete_all", kind="boolean", read=framework.boolean),
-)
-
-
-def _delete_many(call: DiditCall) -> Response:
-    """Delete saved calls by their numbers, or all."""
-    claims = call.claims
-    values = framework.read_json_fields(call, call.body, _BATCH)
-    claims.cite("batch.own_only")
-    own = _own(call)
-    if values.get("delete_all"):
-        claims.cite("batch.all")
-    elif "session_numbers" not in values:
-        call.refuse("fields.refused", {"session_numbers": [claims["batch.required"]]})
-    else:
-        claims.cite("batch.unknown")
-        own = [session for session in own if session.number in values["session_numbers"]]
-    for session in own:
-        _forget(call, session)
-    return attrs.evolve(call.answer("batch.answer"), headers=call.headers, body=b"")
 
 
 ROUTES = (
@@ -444,26 +352,10 @@ ROUTES = (
         door=Door(session=True),
     ),
     json_route(
-        "/v3/sessions/delete/",
-        {"POST": _delete_many},
-        fields=_BATCH,
-        shown=("session_numbers", "delete_all"),
-        gives={"POST": "batch.answer"},
-    ),
-    json_route(
         "/v3/session/{uuid}/update-status/",
         {"PATCH": _update},
         fields=_UPDATE,
         shown=("new_status", "send_email", "email_language"),
         door=Door(session=True),
-    ),
-    json_route(
-        "/v3/sessions/{uuid}/reviews/",
-        {"GET": _reviews, "POST": _review},
-        fields=_REVIEW,
-        shown=("new_status",),
-        query=framework.PAGE,
-        gives={"POST": "review.added"},
-        own={404: "review.unknown"},
     ),
 )

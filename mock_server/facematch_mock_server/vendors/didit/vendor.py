@@ -17,7 +17,6 @@ from facematch_mock_server.vendors.base import (
     Call,
     Example,
     Refused,
-    Reviewing,
     Route,
     Routed,
     Vendor,
@@ -43,13 +42,18 @@ _SESSION = re.compile(
     r"/v3/session/([^/]*)/(decision|delete|update-status|generate-pdf|sandbox/arm)/"
 )
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA, billing.PAY)
+_BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA)
 
 #: What the documents name and this mock does not imitate; {} is one segment.
 LEFT_OUT = (
     "/v3/session/{}/generate-pdf/",
     "/v3/session/{}/sandbox/arm/",
     "/v3/session/",
+    "/v3/sessions/delete/",
+    "/v3/sessions/{}/reviews/",
+    "/v3/webhook/",
+    "/v3/webhook/destinations/",
+    "/v3/webhook/destinations/{}/",
     "/v3/lists/",
     "/v3/blocklist/",
     "/v3/face-search/",
@@ -94,7 +98,6 @@ class Didit(Routed):
     routes = (
         *pictures.ROUTES,
         *sessions.ROUTES,
-        *webhooks.ROUTES,
         *billing.ROUTES,
         *accounts.ROUTES,
     )
@@ -110,29 +113,22 @@ class Didit(Routed):
         return (*super().known_paths(), HEALTHCHECK, *LEFT_OUT)
 
     def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
-        """The route of a request, if the edition has it and its UUID is one."""
+        """The route of a request, if there is one and its UUID is one."""
         return self._find(head.path)
 
     def _find(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         route, words = self.route_of(path)
-        if route is None or not self._is_served(route):
+        if route is None:
             return None, ()
         # The framework's router takes UUIDs in lower case alone.
         if "uuid" in route.placeholders and not _PATH_UUID.fullmatch(words[0]):
             return None, ()
         return route, words
 
-    def _is_served(self, route: Route) -> bool:
-        served = route.more.served if isinstance(route.more, Door) else None
-        return served is None or bool(self.world.claims[served])
-
     def answer(self, call: Call, route: Route) -> Response:
         """The answer of a route, after its checks in the order of the edition."""
         claims, checks = call.claims, route.checks
-        if isinstance(route.more, Door):
-            if route.more.served is not None:
-                claims.cite(route.more.served)
-        elif claims.get("order.credit") == "before_fields":
+        if not isinstance(route.more, Door) and claims.get("order.credit") == "before_fields":
             checks = pictures.CHECKS_CREDIT_FIRST
         for claim, check in checks.items():
             try:
@@ -261,29 +257,7 @@ def _face(title: str, call: str, *pictures: str, **fields: str) -> Example:
 _EXAMPLES = (
     _face("Face match", "face-match", "user_image", "ref_image", **{_MATCH: "30"}),
     _face("Passive liveness", "passive-liveness", "user_image", **{_LIVENESS: ""}),
-    Example(
-        title="New webhook destination",
-        path="/v3/webhook/destinations/",
-        fields={
-            "label": "console",
-            "url": "http://127.0.0.1:8000/webhook",
-            "subscribed_events": '["status.updated"]',
-        },
-        as_json=True,
-    ),
 )
-_REVIEWING = Reviewing(
-    waiting=("In Review",),
-    choices=("Approved", "Declined"),
-    call=Example(
-        title="Change a decision by hand",
-        method="PATCH",
-        path="/v3/session/{session}/update-status/",
-        fields={"new_status": "{status}", "comment": "{comment}"},
-        as_json=True,
-    ),
-)
-
 _CONTROL = f"{__package__}.control"
 
 VENDOR = Vendor(
@@ -306,13 +280,12 @@ VENDOR = Vendor(
     records=DiditRecords,
     behaviour=Didit,
     extensions={
-        "console": f"{_CONTROL}:Console",
+        "sessions": f"{_CONTROL}:Sessions",
         "webhooks": f"{_CONTROL}:Webhooks",
         "mailbox": f"{_CONTROL}:Mailbox",
         "payments": f"{_CONTROL}:Payments",
     },
     greeting=(_KEYS, _CURL),
     examples=_EXAMPLES,
-    reviewing=_REVIEWING,
     worker=lambda world: WebhookWorker(world, webhooks.WRITER),
 )

@@ -134,7 +134,6 @@ def kept_by(error):
 
 HIDDEN = "token-of-mine-58"
 ADDRESS = f"https://shop.example/?t={HIDDEN}"
-ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 
 #: Every call that is given something which nobody else may see.
 CONFIDING = {
@@ -144,8 +143,6 @@ CONFIDING = {
     "login with a Secret": lambda a: a.login("a@b.example", Secret(HIDDEN)),
     "top_up": lambda a: a.top_up(50, success_url=ADDRESS),
     "top_up cancelled": lambda a: a.top_up(50, cancel_url=ADDRESS),
-    "create": lambda a: a.destinations.create("Main", ADDRESS, ["status.updated"]),
-    "update": lambda a: a.destinations.update(ID, url=ADDRESS),
 }
 #: The same with something wrong beside it.
 WRONG = {
@@ -155,11 +152,6 @@ WRONG = {
     "top_up": lambda a: a.top_up(5, success_url=ADDRESS),
     "no address of the web": lambda a: a.top_up(50, success_url=HIDDEN),
     "top_up cancelled": lambda a: a.top_up(50, success_url="shop", cancel_url=ADDRESS),
-    "create": lambda a: a.destinations.create("", ADDRESS, ["status.updated"]),
-    "create without events": lambda a: a.destinations.create("Main", ADDRESS, []),
-    "create no address": lambda a: a.destinations.create("Main", HIDDEN, ["status.updated"]),
-    "update": lambda a: a.destinations.update(ID, url=ADDRESS, version="v9"),
-    "update of nothing": lambda a: a.destinations.update("x", url=ADDRESS),
 }
 
 
@@ -208,7 +200,7 @@ def test_frames_without_a_key_hold_no_secret(name, scripted):
     assert HIDDEN not in "\n".join(kept_by(caught.value))
 
 
-@pytest.mark.parametrize("name", ["top_up", "top_up cancelled", "create", "update"])
+@pytest.mark.parametrize("name", ["top_up", "top_up cancelled"])
 def test_an_address_that_is_refused_is_masked(name, scripted):
     """Didit may repeat it in its refusal."""
     account, _ = scripted((400, {"url": [f"Not {ADDRESS}."]}))
@@ -217,12 +209,10 @@ def test_an_address_that_is_refused_is_masked(name, scripted):
     assert HIDDEN not in f"{caught.value} {caught.value.field_errors}"
 
 
-def test_what_a_good_answer_echoes_is_masked(scripted, answers):
-    """A password in a sentence of a registration; but a destination's address is its own."""
+def test_what_a_good_answer_echoes_is_masked(scripted):
+    """A password in a sentence of a registration."""
     account, _ = scripted((201, {"email": "a@b.example", "message": f"Hello, {HIDDEN}!"}))
     assert account.register("a@b.example", HIDDEN).message == "Hello, ***!"
-    account, _ = scripted((201, answers["destination"] | {"url": ADDRESS}))
-    assert account.destinations.create("Main", ADDRESS, ["status.updated"]).url == ADDRESS
 
 
 def test_a_key_that_is_echoed_is_masked(scripted, key):

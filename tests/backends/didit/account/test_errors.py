@@ -10,7 +10,7 @@ import requests
 import facematch_core as fm
 from facematch_core.http import MOCK_HEADER, BodyShape
 from facematch_didit import DiditBackend
-from facematch_didit.account import DestinationNotFound, SessionNotFound, SessionStatus
+from facematch_didit.account import SessionNotFound, SessionStatus
 from facematch_didit.client import AccountRequest, meaning
 from facematch_didit.wire import Form
 
@@ -20,23 +20,12 @@ READS = {
     "balance": lambda a: a.balance(),
     "sessions": lambda a: list(a.sessions()),
     "decision": lambda a: a.decision(ID),
-    "reviews": lambda a: list(a.reviews(ID)),
-    "list": lambda a: a.destinations.list(),
-    "get": lambda a: a.destinations.get(ID),
 }
 #: Calls that change something, and a word of the advice.
 CHANGES = {
     "top_up": (lambda a: a.top_up(50), "payment page"),
     "update_status": (lambda a: a.update_status(ID, SessionStatus.DECLINED), "decision"),
     "delete": (lambda a: a.delete(ID), "SessionNotFound"),
-    "delete_many": (lambda a: a.delete_many([1]), "skipped"),
-    "add_review": (lambda a: a.add_review(ID, "Seen."), "reviews"),
-    "create": (
-        lambda a: a.destinations.create("Main", "https://shop.example", ["status.updated"]),
-        "destinations.list",
-    ),
-    "update": (lambda a: a.destinations.update(ID, enabled=False), "destinations.get"),
-    "remove": (lambda a: a.destinations.delete(ID), "DestinationNotFound"),
     "register": (lambda a: a.register("a@b.example", "Secret-123"), "mailbox"),
     "verify_email": (lambda a: a.verify_email("a@b.example", "A1B2C3"), "login"),
     "login": (lambda a: a.login("a@b.example", "Secret-123"), "five failures"),
@@ -119,7 +108,7 @@ def test_a_success_in_strange_words_is_unknown(name, answer, status, scripted):
     assert len(script.seen) == 1
 
 
-@pytest.mark.parametrize("name", ["delete", "delete_many", "remove", "resend_code"])
+@pytest.mark.parametrize("name", ["delete", "resend_code"])
 @pytest.mark.parametrize("answer", [(204, b""), (200, b" "), (200, {}), (200, {"a": 1})])
 def test_a_success_in_didits_words_is_done(name, answer, scripted):
     """Nothing, or an object: the documents have both."""
@@ -179,12 +168,8 @@ SPOKEN = [
     ("decision", 404, {"detail": "Not found."}, SessionNotFound),
     ("decision", 404, {"detail": "Session not found."}, SessionNotFound),
     ("decision", 404, b"<html>Not Found</html>", fm.RequestRejected),
-    ("reviews", 404, {"detail": "Session not found."}, SessionNotFound),
     ("delete", 404, {"detail": "Not found."}, SessionNotFound),
     ("update_status", 404, {"detail": "Not found."}, SessionNotFound),
-    ("add_review", 404, {"detail": "Session not found."}, SessionNotFound),
-    ("get", 404, {"detail": "Webhook destination not found."}, DestinationNotFound),
-    ("remove", 404, {"detail": "Webhook destination not found."}, DestinationNotFound),
     ("top_up", 400, ["Amount must be at least $50."], fm.RequestRejected),
     ("top_up", 500, {"detail": "A server error occurred."}, fm.OutcomeUnknown),
     ("delete", 503, {"detail": "Try again."}, fm.OutcomeUnknown),
@@ -270,11 +255,9 @@ def test_an_endless_answer(call, scripted):
 #: One call of each kind.
 KINDS = {
     "reads": AccountRequest(path="/"),
-    "reads a session": AccountRequest(path="/", missing=SessionNotFound),
+    "reads a session": AccountRequest(path="/", of_session=True),
     "changes": AccountRequest(method="POST", path="/", advice="Look."),
-    "changes a destination": AccountRequest(
-        method="DELETE", path="/", advice="Look.", missing=SessionNotFound
-    ),
+    "changes a session": AccountRequest(method="DELETE", path="/", advice="Look.", of_session=True),
     "registers": AccountRequest(method="POST", path="/", advice="Look.", registers=True),
 }
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from facematch_core import InvalidRequest, Secret
 from facematch_didit import arguments as given_
-from facematch_didit.account import ApiService, Node, SessionKind, SessionStatus, SessionType
+from facematch_didit.account import ApiService, Node, SessionStatus
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 BASE = "https://verification.didit.me"
@@ -74,12 +74,6 @@ CALLS = {
         ("DELETE", f"{BASE}/v3/session/{ID}/delete/"),
         None,
     ),
-    "delete_many": (
-        lambda a: a.delete_many([118, 119]),
-        b"",
-        ("POST", f"{BASE}/v3/sessions/delete/"),
-        {"session_numbers": ["118", "119"], "delete_all": False},
-    ),
     "update_status": (
         lambda a: a.update_status(ID, SessionStatus.DECLINED, comment="Not them."),
         {"session_id": ID},
@@ -105,18 +99,6 @@ CALLS = {
             "email_language": "de",
         },
     ),
-    "reviews": (
-        lambda a: list(a.reviews(ID)),
-        PAGE,
-        ("GET", f"{BASE}/v3/sessions/{ID}/reviews/"),
-        None,
-    ),
-    "add_review": (
-        lambda a: a.add_review(ID, "Seen.", new_status=SessionStatus.IN_REVIEW),
-        {"user": "Unknown", "comment": "Seen."},
-        ("POST", f"{BASE}/v3/sessions/{ID}/reviews/"),
-        {"comment": "Seen.", "new_status": "In Review"},
-    ),
 }
 
 
@@ -135,36 +117,23 @@ def test_every_filter(scripted):
     """Each under the name and in the form of the documents."""
     account, script = scripted((200, PAGE))
     rows = account.sessions(
-        kind=SessionKind.ALL,
         status=[SessionStatus.APPROVED, SessionStatus.IN_REVIEW],
         caller_ref="emp 42&x",
-        search="some",
-        workflow_id=ID,
+        api_service=ApiService.FACE_MATCH,
         date_from=dt.date(2026, 7, 1),
         date_to=dt.date(2026, 7, 2),
-        country="ESP",
-        document_type="P",
-        session_type=SessionType.API,
-        api_service=ApiService.FACE_MATCH,
-        warning=["LOW_LIVENESS_SCORE", "FACE_IN_BLOCKLIST"],
         page_size=7,
     )
     assert script.seen == []
     assert list(rows) == []
     query = script.seen[0].url.partition("?")[2]
     assert query.split("&") == [
-        "session_kind=all",
         "status=Approved%2CIn+Review",
         "vendor_data=emp+42%26x",
-        "search=some",
-        f"workflow_id={ID}",
+        "api_service=FACE_MATCH",
         "date_from=2026-07-01",
         "date_to=2026-07-02",
-        "country=ESP",
-        "document_type=P",
         "session_type=API",
-        "api_service=FACE_MATCH",
-        "warning=LOW_LIVENESS_SCORE%2CFACE_IN_BLOCKLIST",
         "limit=7",
         "offset=0",
     ]
@@ -185,16 +154,8 @@ REFUSED = {
     "all the money": (lambda a: a.top_up(Decimal("Infinity")), "at least 50"),
     "too exact": (lambda a: a.top_up(Decimal("50.00000000000000000001")), "digits"),
     "no address": (lambda a: a.top_up(50, success_url="shop"), "success_url"),
-    "nothing to delete": (lambda a: a.delete_many([]), "empty"),
-    "a number for numbers": (lambda a: a.delete_many(118), "several whole numbers"),
-    "nothing for numbers": (lambda a: a.delete_many(None), "several whole numbers"),
     "a number for statuses": (lambda a: a.sessions(status=5), "several statuses"),
     "a list of lists for statuses": (lambda a: a.sessions(status=[[]]), "SessionStatus"),
-    "a list for the status of a review": (
-        lambda a: a.add_review(ID, new_status=[]),
-        "new_status",
-    ),
-    "a number for warnings": (lambda a: a.sessions(warning=5), "several texts"),
     "a mapping for a node": (
         lambda a: a.update_status(
             ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=[{"node_id": "n"}]
@@ -212,12 +173,6 @@ REFUSED = {
         lambda a: a.decision(ID, call="a-1"),
         "call must be a CallRecord",
     ),
-    "an error for an attempt": (
-        lambda a: a.wait_for_review(ID, timeout_s=0, call=ValueError()),
-        "call must be a CallRecord",
-    ),
-    "text for numbers": (lambda a: a.delete_many("118"), "whole numbers"),
-    "True for a number": (lambda a: a.delete_many([True]), "whole numbers"),
     "a status that none may set": (
         lambda a: a.update_status(ID, SessionStatus.IN_REVIEW),
         "new_status",
@@ -230,13 +185,6 @@ REFUSED = {
         lambda a: a.update_status(ID, SessionStatus.DECLINED, send_email="no"),
         "send_email",
     ),
-    "an empty review": (lambda a: a.add_review(ID), "comment"),
-    "an unknown status of a review": (
-        lambda a: a.add_review(ID, new_status=SessionStatus.OTHER),
-        "new_status",
-    ),
-    "reviews of no id": (lambda a: a.reviews("x"), "session_id"),
-    "an unknown kind": (lambda a: a.sessions(kind="person"), "SessionKind"),
     "an unknown service": (lambda a: a.sessions(api_service="FACE"), "ApiService"),
     "an unknown status": (lambda a: a.sessions(status=SessionStatus.OTHER), "status"),
     "no status": (lambda a: a.sessions(status=[]), "status"),
@@ -249,14 +197,7 @@ REFUSED = {
         lambda a: a.sessions(date_from=dt.date(2026, 7, 2), date_to=dt.date(2026, 7, 1)),
         "date_from is after",
     ),
-    "one text for several": (lambda a: a.sessions(warning="LOW"), "several texts"),
-    "a comma": (lambda a: a.sessions(warning=["A,B"]), "comma"),
     "no rows": (lambda a: a.sessions(page_size=0), "page_size"),
-    "no end of waiting": (
-        lambda a: a.wait_for_review(ID, timeout_s=float("inf")),
-        "timeout_s",
-    ),
-    "no pause": (lambda a: a.wait_for_review(ID, timeout_s=1, poll_s=0), "poll_s"),
     "text for just_kept": (lambda a: a.decision(ID, just_kept="yes"), "just_kept"),
 }
 

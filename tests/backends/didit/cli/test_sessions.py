@@ -25,7 +25,7 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
     score, status = found
     session = kept(score=score)
     if status:
-        mock.control.console.set_status(session, status)
+        mock.control.sessions.decide(session, status)
     answer = run("decision", session)
     assert answer.exit_code == code, answer.output
     assert answer.stdout.startswith((status or ("Declined" if code else "Approved")).upper())

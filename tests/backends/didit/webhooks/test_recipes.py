@@ -4,7 +4,10 @@ import asyncio
 import datetime as dt
 import importlib
 import re
+import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import django_settings
@@ -55,6 +58,7 @@ def recipe(tmp_path, monkeypatch):
         path.write_text(text)
     monkeypatch.setenv("DIDIT_WEBHOOK_SECRET", SECRET)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     yield importlib.import_module
     for name in MODULES:
         sys.modules.pop(name, None)
@@ -178,3 +182,24 @@ def test_didit_tries_again_after_a_failure(post, recipe, genuine, monkeypatch):
     assert status == 500
     monkeypatch.setattr(recipe("receive"), "enqueue", lambda event: None)
     assert post(*genuine) == 204
+
+
+def test_of_many_at_once_one_is_queued(recipe, queue, genuine):
+    """However many handlers get one delivery at the same moment, one acts on it."""
+    receive = recipe("receive").receive
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: receive(*genuine), range(8)))
+    assert sorted(statuses) == [200] * 7 + [204]
+    assert len(queue) == 1
+
+
+def test_keys_are_forgotten_when_they_are_over(recipe, queue, genuine):
+    """What is remembered is digests and times, and does not grow for ever."""
+    remembering = recipe("receive").remembering
+    now = dt.datetime.now(dt.UTC)
+    with closing(sqlite3.connect(":memory:")) as database:
+        seen = remembering(database)
+        assert seen("old", now - dt.timedelta(seconds=1))
+        assert seen("key", now + dt.timedelta(hours=1))
+        assert not seen("key", now + dt.timedelta(hours=1))
+        assert database.execute("SELECT key FROM seen").fetchall() == [("key",)]

@@ -3,7 +3,7 @@
 import mock_didit as didit
 import pytest
 from mock_didit import control, match
-from mock_didit_accounts import ANNA, BALANCE, PASSWORD, login, page, register, told, top_up, verify
+from mock_didit_accounts import ANNA, BALANCE, PASSWORD, login, paid, register, told, top_up, verify
 
 from facematch_mock_server.control import Control
 from facematch_mock_server.sqlite import SqliteStore
@@ -73,7 +73,7 @@ def test_a_payment_over_a_restart(begin):
     engine.handle(top_up())
     engine.handle(control("payments/plan", {"annual": True}))
     engine = begin()
-    page("POST")(engine)
+    paid()(engine)
     assert engine.handle(told(BALANCE)).json()["balance"] == "175.0000"
     assert begin().handle(top_up()).status == 400
 

@@ -5,8 +5,6 @@ the rest is left to the framework. Imported once Django is configured; see `aski
 """
 
 import datetime as dt
-import ipaddress
-from urllib.parse import urlsplit
 
 from django import forms
 from django.core.validators import FileExtensionValidator
@@ -38,8 +36,6 @@ class State:
     edition = "2026-07"
     #: As the list of the mock has them, newest first.
     sessions = ()
-    #: The uuid of the one destination that is there.
-    destination = ""
 
 
 # --- who is let in ---------------------------------------------------------------------------
@@ -334,52 +330,6 @@ class Delete(View):
         return Response({"session_id": str(session_id)})
 
 
-class DeleteManyBody(serializers.Serializer):
-    session_numbers = serializers.ListField(required=False, allow_empty=False)
-    delete_all = Flag(default=False)
-
-    def validate_session_numbers(self, value):
-        if not all(type(one) in (int, str) and str(one).isdigit() for one in value):
-            raise ValidationError("All session_numbers must be numeric.")
-        return value
-
-    def validate(self, values):
-        if not values["delete_all"] and "session_numbers" not in values:
-            words = "This field is required unless delete_all is true."
-            raise ValidationError({"session_numbers": [words]})
-        return values
-
-
-class DeleteMany(View):
-    serializer_class = DeleteManyBody
-
-    def post(self, request):
-        self.valid()
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class ReviewBody(serializers.Serializer):
-    new_status = Status(required=False, allow_null=True)
-    comment = Text(allow_null=True)
-
-
-class Reviews(View):
-    serializer_class = ReviewBody
-
-    def post(self, request, session_id):
-        if find_session(session_id) is None:
-            raise NotFound("Session not found.")
-        values = self.valid()
-        # What stands where nothing was sent is the vendor's to say.
-        written = {name: value for name, value in values.items() if value is not None}
-        return Response({"user": "Unknown", **written}, status.HTTP_201_CREATED)
-
-    def get(self, request, session_id):
-        if find_session(session_id) is None:
-            raise NotFound("Session not found.")
-        return paged(self, [])
-
-
 class Words(forms.CharField):
     pass
 
@@ -474,138 +424,11 @@ class Sessions(View):
         return paged(self, rows)
 
 
-# --- webhooks --------------------------------------------------------------------------------
-
-EVENTS = (
-    "status.updated",
-    "data.updated",
-    "user.status.updated",
-    "user.data.updated",
-    "business.status.updated",
-    "business.data.updated",
-    "activity.created",
-    "transaction.created",
-    "transaction.status.updated",
-    "travel_rule.status.updated",
-)
-#: The mock takes addresses on this machine, whatever their scheme; its documents say so.
-NEAR = ("127.0.0.1", "localhost", "::1")
-
-
-class Label(serializers.CharField):
-    def __init__(self):
-        super().__init__(max_length=255)
-
-
-class Address(serializers.URLField):
-    pass
-
-
-class Events(serializers.ListField):
-    def __init__(self):
-        words = {"empty": "At least one subscribed event is required."}
-        child = serializers.CharField()
-        super().__init__(child=child, required=False, allow_empty=False, error_messages=words)
-
-
-def not_private(url):
-    """Words and rule are the mock's own: https and a public host, or this machine."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    if host in NEAR:
-        return
-    try:
-        public = ipaddress.ip_address(host).is_global
-    except ValueError:
-        labels = host.rstrip(".").split(".")
-        public = len(labels) > 1 and all(labels) and labels[-1] not in ("localhost", "local")
-    if parts.scheme != "https" or not public:
-        raise ValidationError("The URL must use https and a public host.")
-
-
-class DestinationBody(serializers.Serializer):
-    label = Label()
-    url = Address()
-    enabled = Enabled(default=True)
-    webhook_version = serializers.ChoiceField(("v1", "v2", "v3"), default="v3")
-    subscribed_events = Events()
-
-    def validate_url(self, value):
-        not_private(value)
-        return value
-
-    def validate_subscribed_events(self, value):
-        unknown = [one for one in value if one not in EVENTS]
-        if unknown:
-            raise ValidationError(f"Unsupported webhook events: {', '.join(unknown)}")
-        return list(dict.fromkeys(value))
-
-
-class Destinations(View):
-    serializer_class = DestinationBody
-
-    def get(self, request):
-        return Response([{"uuid": State.destination}])
-
-    def post(self, request):
-        return Response({"subscribed_events": [], **self.valid()}, status.HTTP_201_CREATED)
-
-
-class Destination(View):
-    serializer_class = DestinationBody
-
-    def find(self, uuid):
-        if str(uuid) != State.destination:
-            raise NotFound("Webhook destination not found.")
-
-    def get(self, request, uuid):
-        self.find(uuid)
-        return Response({"uuid": str(uuid)})
-
-    def patch(self, request, uuid):
-        self.find(uuid)
-        return Response({"uuid": str(uuid), **self.valid(partial=True)})
-
-    def delete(self, request, uuid):
-        self.find(uuid)
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class SingleVersion(serializers.ChoiceField):
-    pass
-
-
-class SingleBody(serializers.Serializer):
-    webhook_version = SingleVersion(("v1", "v2", "v3"), required=False)
-    capture_method = Text(allow_null=True)
-    data_retention_months = JsonWhole(1, 120, required=False, allow_null=True)
-    rotate_secret_key = Flag(required=False)
-
-
-class Single(View):
-    """The one webhook of edition 2026-03."""
-
-    serializer_class = SingleBody
-
-    def get(self, request):
-        return Response({"webhook_version": "v3"})
-
-    def patch(self, request):
-        values = self.valid()
-        values.pop("rotate_secret_key", None)
-        return Response(values)
-
-
 urlpatterns = [
     path("v3/face-match/", Match.as_view()),
     path("v3/passive-liveness/", Liveness.as_view()),
     path("v3/sessions/", Sessions.as_view()),
-    path("v3/sessions/delete/", DeleteMany.as_view()),
-    path("v3/sessions/<uuid:session_id>/reviews/", Reviews.as_view()),
     path("v3/session/<uuid:session_id>/decision/", Decision.as_view()),
     path("v3/session/<uuid:session_id>/update-status/", Update.as_view()),
     path("v3/session/<uuid:session_id>/delete/", Delete.as_view()),
-    path("v3/webhook/", Single.as_view()),
-    path("v3/webhook/destinations/", Destinations.as_view()),
-    path("v3/webhook/destinations/<uuid:uuid>/", Destination.as_view()),
 ]

@@ -24,7 +24,7 @@ SESSIONS = 7
 
 @attrs.frozen
 class Sent:
-    """A request; ``{session}`` and ``{destination}`` in its target stand for what is there."""
+    """A request; ``{session}`` in its target stands for one that is there."""
 
     method: str
     target: str
@@ -63,7 +63,7 @@ def answered(status, headers, content):
 
 
 class Mock:
-    """The mock, with a few sessions and a destination, asked in process."""
+    """The mock, with a few sessions, asked in process."""
 
     def __init__(self, edition):
         self.server = MockServer(edition=edition, seed=11, clock=VirtualClock(START))
@@ -84,14 +84,11 @@ class Mock:
             threshold = "0" if number % 2 else "100"
             form = {"face_match_score_decline_threshold": threshold, "vendor_data": f"p{number}"}
             self.send(post(match(form)))
-        hook = {"label": "a", "url": "https://example.com/first"}
-        made = self.send(as_json("POST", "/v3/webhook/destinations/", hook))
-        self.destination = made.body["uuid"]
         self.sessions = self.send(Sent("GET", "/v3/sessions/", headers=(("x-api-key", KEY),))).body[
             "results"
         ]
         self.is_changed = False
-        self.names = {"session": self.sessions[0]["session_id"], "destination": self.destination}
+        self.names = {"session": self.sessions[0]["session_id"]}
 
     def send(self, sent):
         """The answer; a verdict says with `kept` whether its session is there."""
@@ -106,7 +103,7 @@ class Mock:
         answer = answered(response.status_code, response.headers, response.content)
         self.is_changed = self.is_changed or (answer.status < 300 and sent.method != "GET")
         if isinstance(answer.body, dict) and "request_id" in answer.body:
-            ids = {session.id for session in self.server.control.sessions()}
+            ids = {session.id for session in self.server.control.sessions.all()}
             answer.body["kept"] = answer.body["request_id"] in ids
         return answer
 
@@ -225,7 +222,6 @@ class Oracle:
         sent = named(sent, mock.names)
         state = self.app.State
         state.edition, state.sessions = sent.edition, mock.sessions
-        state.destination = mock.destination
         ours, theirs = self._asked(sent), mock.send(sent)
         if sent.method == "OPTIONS":
             ours, theirs = described(ours), described(theirs)

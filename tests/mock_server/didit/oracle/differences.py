@@ -13,10 +13,6 @@ from .asking import BOUNDARY, KEY, LIVENESS, Sent, as_json, liveness, match, pic
 UPDATE = "/v3/session/{session}/update-status/"
 DECISION = "/v3/session/{session}/decision/"
 DELETE = "/v3/session/{session}/delete/"
-REVIEWS = "/v3/sessions/{session}/reviews/"
-HOOKS = "/v3/webhook/destinations/"
-HOOK = HOOKS + "{destination}/"
-SINGLE = "/v3/webhook/"
 
 
 @attrs.frozen(kw_only=True)

@@ -254,7 +254,7 @@ def test_another_organization(engine, told):
 
 @pytest.mark.parametrize(
     "path",
-    ["/v3/session/seven/decision/", "/v3/session//delete/", "/v3/sessions/seven/reviews/"],
+    ["/v3/session/seven/decision/", "/v3/session//delete/"],
 )
 def test_what_is_no_uuid(engine, told, path):
     """The router's page, for everybody."""

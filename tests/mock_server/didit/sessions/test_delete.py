@@ -1,19 +1,15 @@
-"""DELETE /v3/session/{id}/delete/ and POST /v3/sessions/delete/."""
+"""DELETE /v3/session/{id}/delete/."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_didit import match, picture
 from mock_didit_sessions import (
-    CHECK,
-    DELETE_MANY,
     SANDBOX,
-    added,
     delete,
     listed,
     nth,
     on,
-    reviews,
     sent,
     update,
 )
@@ -21,11 +17,6 @@ from mock_didit_sessions import (
 from facematch_mock_server.vendors.didit.records import Pictures
 
 GONE = {"detail": "Not found."}
-
-
-def batch(body, **more):
-    """A request to delete several."""
-    return sent(DELETE_MANY, body, method="POST", **more)
 
 
 @pytest.fixture
@@ -58,7 +49,6 @@ def test_what_is_deleted_vanishes(engine, told):
     for path, method in (
         (f"/v3/session/{session_id}/decision/", "GET"),
         (f"/v3/session/{session_id}/update-status/", "PATCH"),
-        (f"/v3/sessions/{session_id}/reviews/", "GET"),
     ):
         assert told(engine, sent(path, method=method))[0] == 404
     assert told(engine, listed())[1]["count"] == 1
@@ -139,60 +129,6 @@ def test_who_may_delete(engine, told, step, status):
     assert len(engine.world.sessions.all()) == 2
 
 
-@pytest.mark.parametrize(
-    ("body", "left"),
-    [
-        ({"session_numbers": ["1"]}, [2, 3]),
-        ({"session_numbers": [1, "2", "1"]}, [3]),
-        ({"session_numbers": ["1", "99"], "delete_all": False}, [2, 3]),
-        ({"session_numbers": ["3"]}, [1, 2, 3]),
-        ({"session_numbers": ["99"]}, [1, 2, 3]),
-        ({"delete_all": True}, [3]),
-        ({"delete_all": "true", "session_numbers": ["7"]}, [3]),
-    ],
-)
-def test_several_at_once(engine, told, forgotten, body, left):
-    """204 however many there were, twice as well, and never another organization's."""
-    added("PASSIVE_LIVENESS", CHECK, owner="another")(engine)
-    for _ in range(2):
-        response = engine.handle(batch(body))
-        assert (response.status, response.body) == (204, b"")
-        assert [one.number for one in engine.world.sessions.all()] == left
-    assert len(forgotten) == 3 - len(left)
-
-
-@pytest.mark.parametrize(
-    ("body", "refusal"),
-    [
-        ({}, ["This field is required unless delete_all is true."]),
-        ({"delete_all": False}, ["This field is required unless delete_all is true."]),
-        ({"session_numbers": []}, ["This list may not be empty."]),
-        ({"session_numbers": ["1", "x"]}, ["All session_numbers must be numeric."]),
-        ({"session_numbers": [1.5]}, ["All session_numbers must be numeric."]),
-        ({"session_numbers": [True]}, ["All session_numbers must be numeric."]),
-        ({"session_numbers": ["-1"]}, ["All session_numbers must be numeric."]),
-        ({"session_numbers": "1"}, ['Expected a list of items but got type "str".']),
-        ({"session_numbers": None}, ["This field may not be null."]),
-    ],
-)
-def test_several_refused(engine, told, body, refusal):
-    """400 by name, and nothing is deleted."""
-    assert told(engine, batch(body)) == (400, {"session_numbers": refusal})
-    assert len(engine.world.sessions.all()) == 2
-
-
-def test_what_deletes_nothing(engine, told):
-    """A wrong word for all, a body that is no object, a sandbox key, a wrong one."""
-    assert told(engine, batch({"delete_all": "maybe"})) == (
-        400,
-        {"delete_all": ["Must be a valid boolean."]},
-    )
-    assert told(engine, batch([]))[0] == 400
-    assert engine.handle(batch({"delete_all": True}, key=SANDBOX)).status == 204
-    assert told(engine, batch({"delete_all": True}, key="wrong"))[0] == 403
-    assert len(engine.world.sessions.all()) == 2
-
-
 def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):
     """Between look-up and deletion another one came."""
     monkeypatch.setattr(engine.world.sessions, "remove", lambda _: None)
@@ -214,8 +150,7 @@ def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):
                 value,
                 {"new_status": value, "comment": value, "nodes_to_resubmit": value},
                 {"new_status": "Declined", "send_email": value, "email_address": value},
-                {"session_numbers": value, "delete_all": value},
-                {"session_numbers": [value], "face_retention_days": value},
+                {"retain_face_embeddings": value, "face_retention_days": value},
             ]
         )
     )
@@ -226,8 +161,6 @@ def test_any_body_is_answered(body):
     number = 1
     for step in (
         update(number, body),
-        reviews(number, body),
-        lambda one: one.handle(batch(body)),
         delete(number, body),
     ):
         assert step(engine).status in (200, 201, 204, 400, 404)

@@ -3,8 +3,7 @@
 import threading
 
 import pytest
-from mock_didit import control
-from mock_didit_sessions import SANDBOX, nth, on, put_into, reviews, update
+from mock_didit_sessions import SANDBOX, nth, on, put_into, update
 
 from facematch_mock_server.vendors.didit import webhooks
 
@@ -110,7 +109,6 @@ def test_an_update_is_reviewed_and_told(engine, told, updates):
         "created_at": "2026-07-02T09:16:27.104233Z",
     }
     assert told(engine, on(1))[1]["reviews"] == [review]
-    assert told(engine, reviews(1))[1]["results"] == [review]
     assert [(one.id, one.status) for one in updates] == [(nth(engine, 1), "Declined")]
     assert told(engine, update(1, body))[1] == ["The new status is the same as the current status."]
     assert len(updates) == 1
@@ -178,26 +176,3 @@ def test_a_deletion_between_look_up_and_change(engine, monkeypatch):
     sessions = engine.world.sessions
     monkeypatch.setattr(sessions, "change", lambda *_: None)
     assert update(1, {"new_status": "Declined"})(engine).status == 404
-    assert reviews(1, {"comment": "x"})(engine).status == 404
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"session_id": "x", "status": "Approved"}, 404),
-        ({"session_id": "x", "status": "Bogus"}, 400),
-        ({"session_id": "x"}, 400),
-        ({"session_id": 1, "status": "Approved"}, 400),
-        ({"id": "x"}, 400),
-    ],
-)
-def test_the_console_refuses(engine, body, status):
-    """What it does not know."""
-    assert engine.handle(control("console/status", body)).status == status
-
-
-def test_the_console_tells_nobody(engine, told, updates):
-    """It writes no review, either."""
-    put_into(1, "In Review")(engine)
-    body = told(engine, on(1))[1]
-    assert (body["status"], body["reviews"], updates) == ("In Review", [], [])

@@ -3,7 +3,6 @@
 The receiver takes whatever comes and answers what a test tells it to.
 """
 
-import json
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -12,12 +11,12 @@ import pytest
 from mock_worlds import Quiet, serving
 
 from facematch_mock_server import MockServer, VirtualClock
+from facematch_mock_server.control import Control
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
 
-DESTINATIONS = "/v3/webhook/destinations/"
-SINGLE = "/v3/webhook/"
-EVENTS = ["status.updated"]
+#: Nobody listens there.
+HOOK = "http://127.0.0.1:9/hook"
 
 
 class Receiver(ThreadingHTTPServer):
@@ -68,37 +67,14 @@ def mock():
         yield server
 
 
-def sent(path, body=None, *, method=None, key="mock-live-key"):
-    """A request with JSON, or without a body."""
-    if body is None:
-        return didit.request(path, method=method or "GET", key=key)
-    data = json.dumps(body).encode()
-    return didit.request(path, data, "application/json", method=method or "POST", key=key)
-
-
-def asked(engine, *args, **more):
-    """Status and decoded body of a request with JSON."""
-    response = engine.handle(sent(*args, **more))
-    return response.status, json.loads(response.body) if response.body else None
-
-
 @pytest.fixture
 def new():
-    """A destination of an engine, made over the API; what it was answered."""
+    """A destination of an engine's world."""
 
-    def made(engine, url="https://example.com/hook", *, key="mock-live-key", **fields):
-        body = {"label": "a", "url": url, "subscribed_events": EVENTS, **fields}
-        status, answer = asked(engine, DESTINATIONS, body, key=key)
-        assert status == 201, answer
-        return answer
+    def made(engine, url=HOOK, **fields):
+        return Control(engine.world).webhooks.add(url, **fields)
 
     return made
-
-
-@pytest.fixture
-def api():
-    """Ask an engine with JSON: status and decoded body."""
-    return asked
 
 
 class Carrier:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facematch_mock_server.webhooks import is_public, is_sent, parsed
+from facematch_mock_server.webhooks import is_sent, parsed
 
 
 @pytest.mark.parametrize(
@@ -50,26 +50,6 @@ def test_a_host_is_reached_when_it_is_named():
     """That one alone, in any case."""
     assert is_sent("http://Web:8000/hook", {"web"})
     assert not is_sent("http://web.example.com/hook", {"web"})
-
-
-@pytest.mark.parametrize(
-    ("host", "public"),
-    [
-        ("example.com", True),
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("127.0.0.1", False),
-        ("localhost", False),
-        ("intranet", False),
-        ("box.local", False),
-        ("a..com", False),
-    ],
-)
-def test_public_hosts(host, public):
-    """A name with a dot, or an address of the internet."""
-    assert is_public(host) is public
 
 
 def test_parts():

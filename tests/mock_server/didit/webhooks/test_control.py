@@ -1,4 +1,4 @@
-"""What a test may do to deliveries, in Python and over HTTP."""
+"""Where webhooks go, and what a test may do to deliveries, in Python and over HTTP."""
 
 import json
 
@@ -20,13 +20,15 @@ class Settled:
         self.control = Control(engine.world)
         self.webhooks = self.control.webhooks
         self.secret = secret
+        (self.destination,) = self.webhooks.destinations()
         self.carry = carry
 
     def call(self, times=1):
         """Saved calls; the ids of their deliveries."""
+        before = len(self.webhooks.deliveries())
         for _ in range(times):
             self.app.handle(didit.match())
-        return [one.id for one in self.webhooks.deliveries()][-times:]
+        return [one.id for one in self.webhooks.deliveries()][before:]
 
     def refused(self, letter):
         """Why the library's receiver refuses a letter."""
@@ -45,7 +47,7 @@ class Settled:
 def settled(new, carry):
     """A world with one destination."""
     engine = didit.new_engine()
-    return Settled(engine, new(engine, HOOK)["secret_shared_key"], lambda *a: carry(engine, *a))
+    return Settled(engine, new(engine).secret, lambda *a: carry(engine, *a))
 
 
 def letters(carried):
@@ -70,49 +72,6 @@ def test_sent_again(settled):
     settled.app.world.clock.advance(60)
     assert letters(settled.carry(200)) == [again]
     assert [one.status for one in settled.webhooks.delivery(name).attempts] == [200, 500, 200]
-
-
-def test_sent_again_with_the_secret_of_today(api):
-    """A rotation counts for what is sent from then on."""
-    engine = didit.new_engine(edition="2026-03")
-    single = "/v3/webhook/"
-    change = {"webhook_url": "https://example.com/"}
-    old = api(engine, single, change, method="PATCH")[1]["secret_shared_key"]
-    engine.handle(didit.match())
-    webhooks = Control(engine.world).webhooks
-    rotate = {"rotate_secret_key": True}
-    new = api(engine, single, rotate, method="PATCH")[1]["secret_shared_key"]
-    (before,) = webhooks.deliveries()
-    webhooks.resend(before.id)
-    (after,) = webhooks.deliveries()
-    for one, secret in ((before, old), (after, new)):
-        verify_webhook(one.body, one.headers, secret, engine.world.clock.now())
-
-
-def test_twice(settled):
-    """The same bytes, as a vendor does that delivers at least once."""
-    (name,) = settled.call()
-    first = settled.carry()
-    settled.app.world.clock.advance(5)
-    settled.webhooks.duplicate(name)
-    assert letters(settled.carry()) == letters(first)
-    assert settled.webhooks.delivery(name).state == "delivered"
-
-
-def test_in_another_order(settled):
-    """What waits goes out as a test wants it; the others follow."""
-    settled.webhooks.pause()
-    names = settled.call(4)
-    assert settled.carry() == []
-    assert settled.webhooks.due() == 0
-    settled.webhooks.reorder(names[3], names[1])
-    settled.webhooks.resume()
-    assert settled.webhooks.due() == 4
-    came = [json.loads(letter.body)["session_id"] for letter in letters(settled.carry())]
-    sessions = [one.session_id for one in settled.webhooks.deliveries()]
-    assert came == [sessions[3], sessions[1], sessions[0], sessions[2]]
-    with pytest.raises(LookupError, match="does not wait"):
-        settled.webhooks.reorder(names[0])
 
 
 def test_a_changed_byte(settled):
@@ -158,60 +117,101 @@ def test_how_often(settled, times):
             trick(times)
 
 
-def test_by_hand(settled):
-    """A function of the test takes it; its answer counts as any other."""
-    (name,) = settled.call()
-    seen = []
-
-    def receiver(headers, body):
-        seen.append(verify_webhook(body, headers, settled.secret, settled.control.now()))
-        return 503
-
-    delivery = settled.webhooks.deliver(name, receiver)
-    assert (delivery.state, delivery.attempts[0].status) == ("pending", 503)
-    assert delivery.due > settled.control.now()
-    assert settled.carry() == []
-    assert settled.webhooks.deliver(name, lambda *_: 204).state == "delivered"
-    assert len(seen) == 1
-    settled.control.advance(1000)
-    assert settled.carry() == []
-
-
-def test_a_receiver_that_raises(settled):
-    """Is no receiver that answered: there was no attempt."""
-    (name,) = settled.call()
-    with pytest.raises(ZeroDivisionError):
-        settled.webhooks.deliver(name, lambda *_: 1 // 0)
-    assert settled.webhooks.delivery(name).attempts == ()
-    assert len(settled.carry()) == 1
-
-
-def test_what_is_held_back(new, carry):
-    """By hand, all at once; nothing goes to an address beyond the loopback."""
-    engine = didit.new_engine()
-    new(engine)
-    webhooks = Control(engine.world).webhooks
-    for _ in range(2):
-        engine.handle(didit.match())
-    assert carry(engine) == []
-    assert [one.state for one in webhooks.deliveries()] == ["held", "held"]
-    with pytest.raises(ValueError, match="on this machine"):
-        webhooks.deliver_held("https://example.org/hook")
-    assert [one.state for one in webhooks.deliver_held(lambda *_: 200)] == ["delivered"] * 2
-    assert webhooks.deliver_held(lambda *_: 200) == ()
+# Where they go
 
 
 def test_a_host_that_is_named_is_reached(new, carry):
-    """Then nothing is held back."""
-    engine = didit.new_engine(deliver_to=["Example.com"])
-    new(engine)
+    """Another container, say; by its name alone."""
+    engine = didit.new_engine(deliver_to=["Web"])
+    new(engine, "http://web:8000/hook")
     engine.handle(didit.match())
-    assert [url for url, _, _ in carry(engine)] == ["https://example.com/hook"]
+    assert [url for url, _, _ in carry(engine)] == ["http://web:8000/hook"]
+
+
+NOWHERE = [
+    "https://example.com/hook",
+    "http://web.example.com/",
+    "http://10.0.0.1/",
+    "ftp://127.0.0.1/",
+    "nowhere",
+    "",
+    7,
+    None,
+]
+
+
+@pytest.mark.parametrize("url", NOWHERE)
+def test_nothing_is_sent_anywhere_else(settled, url):
+    """Whoever adds such an address is told, in Python and over HTTP; nothing is made."""
+    settled.webhooks.remove(settled.destination.uuid)
+    with pytest.raises(ValueError, match="on this machine, or on a host that deliver_to names"):
+        settled.webhooks.add(url)
+    status, body = ask(settled, "webhooks/destinations", {"url": url})
+    assert (status, list(body)) == (400, ["mock"])
+    assert settled.webhooks.destinations() == ()
+
+
+@pytest.mark.parametrize("events", [[], "status.updated", ["status.changed"], [7], ()])
+def test_events_that_are_none(settled, events):
+    """ValueError, with those that there are."""
+    for verb in (
+        lambda: settled.webhooks.add(HOOK, events=events),
+        lambda: settled.webhooks.change(settled.destination.uuid, events=events),
+    ):
+        with pytest.raises(ValueError, match=r"events must be a list of .*status\.updated"):
+            verb()
+    assert settled.webhooks.destinations() == (settled.destination,)
+
+
+def test_a_destination_is_changed(settled):
+    """What is given, and the rest stays: the secret, too."""
+    made, change = settled.destination, settled.webhooks.change
+    settled.control.advance(60)
+    changed = change(made.uuid, url="http://localhost:8000/")
+    assert (changed.url, changed.events) == ("http://localhost:8000/", made.events)
+    assert (changed.secret, changed.updated_at) == (made.secret, settled.control.now())
+    assert change(made.uuid, events=["data.updated"]).url == changed.url
+    assert settled.call() == []
+    assert change(made.uuid, events=["status.updated"], enabled=False).enabled is False
+    assert settled.call() == []
+    assert change(made.uuid, enabled=True).enabled is True
+    assert len(settled.call()) == 1
+    for wrong in ({"url": "https://example.com/"}, {"enabled": "no"}):
+        with pytest.raises(ValueError, match="must be"):
+            change(made.uuid, **wrong)
+
+
+def test_a_destination_is_removed(settled):
+    """It is told nothing more, and is not known any more."""
+    name = settled.destination.uuid
+    settled.webhooks.remove(name)
+    assert settled.call() == []
+    for verb in (settled.webhooks.remove, settled.webhooks.change, settled.webhooks.test):
+        with pytest.raises(LookupError, match="no destination of that id"):
+            verb(name)
+
+
+def test_of_whom_it_is(settled):
+    """An owner that there is."""
+    with pytest.raises(LookupError, match="no owner of that name"):
+        settled.webhooks.add(HOOK, owner="nobody")
+
+
+def test_no_secret_of_a_destination_is_in_a_repr(settled):
+    """Nor what it is made from, nor its address, which may hold a token."""
+    made = settled.destination
+    assert made.secret == settled.secret
+    assert len(made.secret) == 43
+    for hidden in (made.secret, made.seed, made.url):
+        assert hidden not in repr(made)
+
+
+# What was sent
 
 
 def test_what_is_not_there(settled):
     """LookupError, or ValueError for a state that there is not."""
-    for verb in (settled.webhooks.resend, settled.webhooks.duplicate, settled.webhooks.delivery):
+    for verb in (settled.webhooks.resend, settled.webhooks.delivery):
         with pytest.raises(LookupError, match="no delivery of that id"):
             verb("seven")
     with pytest.raises(ValueError, match="seven"):
@@ -248,7 +248,7 @@ def test_reading_over_http(settled):
     """Destinations with their secrets, deliveries with the bytes that are signed."""
     (name,) = settled.call()
     status, body = ask(settled, "webhooks/destinations")
-    assert (status, body["destinations"][0]["secret_shared_key"]) == (200, settled.secret)
+    assert (status, body["destinations"][0]["secret"]) == (200, settled.secret)
     assert "seed" not in body["destinations"][0]
     status, body = ask(settled, "webhooks/deliveries")
     (delivery,) = body["deliveries"]
@@ -260,23 +260,27 @@ def test_reading_over_http(settled):
 
 def test_changing_over_http(settled):
     """The same verbs."""
-    assert ask(settled, "webhooks/pause", {}) == (200, {})
     first, second = settled.call(2)
-    assert ask(settled, "webhooks/reorder", {"deliveries": [second]}) == (200, {})
     assert ask(settled, "webhooks/corrupt", {}) == (200, {})
     assert ask(settled, "webhooks/sign-wrong", {"times": 1}) == (200, {})
-    assert ask(settled, "webhooks/resume", {}) == (200, {})
     assert len(settled.carry()) == 2
     tricks = {one.id: one.attempts[0].fault for one in settled.webhooks.deliveries()}
-    assert tricks == {second: "corrupt", first: "sign-wrong"}
+    assert tricks == {first: "corrupt", second: "sign-wrong"}
     assert ask(settled, "webhooks/resend", {"delivery": first}) == (200, {})
-    assert ask(settled, "webhooks/duplicate", {"delivery": second}) == (200, {})
+    assert ask(settled, "webhooks/resend", {"delivery": second}) == (200, {})
     assert ask(settled, "webhooks/drop", {"times": 1}) == (200, {})
     assert len(settled.carry()) == 1
-    (destination,) = settled.webhooks.destinations()
-    status, made = ask(settled, "webhooks/test", {"destination": destination.uuid})
+    place = {"destination": settled.destination.uuid}
+    status, made = ask(settled, "webhooks/test", place)
     assert (status, made["is_test"]) == (200, True)
-    assert ask(settled, "webhooks/deliver-held", {"to": HOOK}) == (200, {"deliveries": []})
+    url = "http://127.0.0.1:9/other"
+    status, made = ask(settled, "webhooks/destinations", {"url": url, "events": None})
+    assert (status, made["url"], made["events"]) == (200, url, ["status.updated"])
+    assert made["secret"] == settled.webhooks.destinations()[1].secret
+    status, changed = ask(settled, "webhooks/destinations/change", {**place, "enabled": False})
+    assert (status, changed["enabled"]) == (200, False)
+    assert ask(settled, "webhooks/destinations/remove", place) == (200, {})
+    assert [one.url for one in settled.webhooks.destinations()] == [url]
 
 
 @pytest.mark.parametrize(
@@ -285,11 +289,14 @@ def test_changing_over_http(settled):
         ("webhooks/resend", {}, 400, "delivery is missing"),
         ("webhooks/resend", {"delivery": "seven"}, 404, "no delivery"),
         ("webhooks/resend", {"delivery": "x", "other": 1}, 400, "'other' is not known here"),
-        ("webhooks/reorder", {"deliveries": "x"}, 400, "deliveries must be a list"),
-        ("webhooks/pause", {"x": 1}, 400, "'x' is not known here"),
+        ("webhooks/destinations", {}, 400, "url is missing"),
+        ("webhooks/destinations", {"url": HOOK, "events": "x"}, 400, "events must be a list"),
+        ("webhooks/destinations", {"url": HOOK, "owner": "x"}, 404, "no owner"),
+        ("webhooks/destinations/change", {"destination": "x"}, 404, "no destination"),
+        ("webhooks/destinations/remove", {"destination": "x"}, 404, "no destination"),
         ("webhooks/drop", {"times": 0}, 400, "times must be a whole number"),
         ("webhooks/test", {"destination": "x"}, 404, "no destination"),
-        ("webhooks/deliver-held", {"to": "https://example.org/"}, 400, "on this machine"),
+        ("webhooks/destinations", {"url": "https://example.org/"}, 400, "on this machine"),
     ],
 )
 def test_what_is_refused_over_http(settled, path, body, status, sentence):

@@ -1,5 +1,6 @@
 """A store keeps what waits: another process delivers it. The file is as secret as its secrets."""
 
+import datetime as dt
 import json
 
 import mock_didit as didit
@@ -10,8 +11,6 @@ from facematch_didit.webhooks import verify_webhook
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.control import Control
 from facematch_mock_server.sqlite import SqliteStore
-
-HOOK = "http://127.0.0.1:9/hook"
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def opened(tmp_path):
 def test_what_was_not_sent_is_sent(opened, new, carry):
     """With the time of its sending, and a secret that is still the same."""
     engine = opened()
-    secret = new(engine, HOOK)["secret_shared_key"]
+    secret = new(engine).secret
     answer = json.loads(engine.handle(didit.match(vendor_data="emp-0042")).body)
     before = Control(engine.world).webhooks.deliveries()
     again = opened()
@@ -51,7 +50,7 @@ def test_what_was_not_sent_is_sent(opened, new, carry):
 def test_a_retry_survives(opened, new, carry):
     """Its time, its number and its timestamp."""
     engine = opened()
-    new(engine, HOOK)
+    new(engine)
     engine.handle(didit.match())
     ((_, first, _),) = carry(engine, 500)
     again = opened()
@@ -68,9 +67,8 @@ def test_a_retry_survives(opened, new, carry):
 
 
 def test_what_is_done_is_not_sent_again(opened, new, carry):
-    """Delivered, failed, held back and lost stay so."""
+    """Delivered, failed and lost stay so."""
     engine = opened()
-    new(engine, HOOK)
     new(engine)
     webhooks = Control(engine.world).webhooks
     for status in (200, 400):
@@ -84,14 +82,14 @@ def test_what_is_done_is_not_sent_again(opened, new, carry):
     again.world.clock.advance(10_000)
     assert carry(again) == []
     assert [one.state for one in Control(again.world).webhooks.deliveries()] == states
-    assert sorted(set(states)) == ["delivered", "dropped", "failed", "held"]
+    assert sorted(set(states)) == ["delivered", "dropped", "failed"]
 
 
 def test_the_file_has_no_address_of_a_picture(opened, new, carry, tmp_path):
     """Nor signatures of a body, nor a secret as it is sent; but what the secret is made of is
     there, so nobody but its owner can read the file."""
     engine = opened()
-    secret = new(engine, HOOK)["secret_shared_key"]
+    secret = new(engine).secret
     engine.handle(didit.match())
     ((_, letter, _),) = carry(engine)
     engine.world.server.close()
@@ -109,19 +107,26 @@ def test_a_server_sends_what_another_one_left(tmp_path, receiver):
     """At its start, without being asked."""
     settings = {"store": tmp_path / "mock.db", "seed": 5}
     with MockServer(clock=VirtualClock(didit.START), **settings) as mock:
-        mock.control.webhooks.pause()
-        body = {"label": "a", "url": receiver.url, "subscribed_events": ["status.updated"]}
-        mock.app.handle(
-            didit.request(
-                "/v3/webhook/destinations/", json.dumps(body).encode(), "application/json"
-            )
-        )
+        receiver.answers = [500]
+        mock.control.webhooks.add(receiver.url)
         mock.app.handle(didit.match(didit_picture(), didit_picture()))
-    assert receiver.came == []
-    with MockServer(clock=VirtualClock(didit.START), **settings) as mock:
+        mock.control.webhooks.wait()
+    assert len(receiver.came) == 1
+    later = VirtualClock(didit.START + dt.timedelta(minutes=2))
+    with MockServer(clock=later, **settings) as mock:
         (delivery,) = mock.control.webhooks.wait()
     assert delivery.state == "delivered"
-    assert len(receiver.came) == 1
+    assert len(receiver.came) == 2
+
+
+def test_another_host_is_not_reached_by_the_next_server(opened, new, carry):
+    """One that nobody names any more: what waits for it is lost."""
+    engine = opened(deliver_to=["web"])
+    new(engine, "http://web:8000/hook")
+    engine.handle(didit.match())
+    again = opened()
+    assert carry(again) == []
+    assert [one.state for one in Control(again.world).webhooks.deliveries()] == ["dropped"]
 
 
 def didit_picture():

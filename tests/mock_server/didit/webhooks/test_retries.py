@@ -13,9 +13,9 @@ RETRIED = (404, 500, 502, 503, 599, "timeout", "no answer: ConnectionRefusedErro
 
 
 @pytest.fixture
-def engine(new):
+def engine():
     """An engine with a destination on the loopback, and one delivery that is due."""
-    return with_one_due(new)
+    return with_one_due()
 
 
 def the_one(engine):
@@ -73,7 +73,7 @@ def test_a_clock_that_jumps_has_both_retries(engine, carry):
 def test_an_event_id_for_each_attempt_is_a_switch(new, carry):
     """The other published reading; the rest of the body is the same."""
     engine = didit.new_engine(switches={"event_id_per_attempt": True})
-    new(engine, HOOK)
+    new(engine)
     engine.handle(didit.match())
     bodies = [json.loads(letter.body) for _, letter, _ in carry(engine, 500)]
     for seconds in (60, 180):
@@ -92,26 +92,26 @@ def test_the_receiver_has_five_seconds(engine, carry):
     assert (url, timeout_s) == (HOOK, 5)
 
 
-def test_a_destination_that_is_gone_gets_nothing_more(engine, carry, api):
+def test_a_destination_that_is_gone_gets_nothing_more(engine, carry):
     """Neither a first attempt nor a retry; nor does one that is switched off."""
-    path = f"/v3/webhook/destinations/{the_one(engine).destination}/"
+    name, webhooks = the_one(engine).destination, Control(engine.world).webhooks
     carry(engine, 500)
-    api(engine, path, {"enabled": False}, method="PATCH")
+    webhooks.change(name, enabled=False)
     engine.world.clock.advance(60)
     assert carry(engine) == []
     assert the_one(engine).state == "dropped"
-    api(engine, path, {"enabled": True}, method="PATCH")
+    webhooks.change(name, enabled=True)
     engine.handle(didit.match())
-    api(engine, path, method="DELETE")
+    webhooks.remove(name)
     assert carry(engine) == []
-    second = Control(engine.world).webhooks.deliveries()[-1]
+    second = webhooks.deliveries()[-1]
     assert (second.state, second.url) == ("dropped", None)
 
 
 def test_a_delivery_is_not_due_before_its_request_is_written(new):
     """Whoever looks while the request is under way finds nothing to send."""
     engine = didit.new_engine()
-    new(engine, HOOK)
+    new(engine)
     outbox, seen = engine.world.records.outbox, []
     released = outbox.release
 
@@ -124,22 +124,3 @@ def test_a_delivery_is_not_due_before_its_request_is_written(new):
     assert seen == [None]
     assert len(outbox.deliveries) == 1
     assert outbox.take(engine.world.clock.now()) is not None
-
-
-def test_the_summary_counts(engine, carry, api):
-    """Attempts, those that failed, and how long answers took."""
-    carry(engine, 500)
-    engine.world.clock.advance(60)
-    carry(engine, "timeout")
-    engine.world.clock.advance(180)
-    carry(engine, 200)
-    _, (destination,) = api(engine, "/v3/webhook/destinations/")
-    assert destination["summary"] == {
-        "total_deliveries": 3,
-        "failed_deliveries": 2,
-        "error_rate_percentage": 67,
-        "min_response_time_ms": 12,
-        "avg_response_time_ms": 12.0,
-        "max_response_time_ms": 12,
-        "last_delivery_at": "2026-07-02T09:19:27.104233Z",
-    }

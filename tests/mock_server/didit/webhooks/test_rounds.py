@@ -6,7 +6,7 @@ import threading
 import attrs
 import mock_didit as didit
 import pytest
-from mock_didit_webhooks import HOOK, with_one_due
+from mock_didit_webhooks import with_one_due
 from mock_worlds import app_of
 
 from facematch_mock_server.control import Control
@@ -17,9 +17,9 @@ from facematch_mock_server.webhooks import outbox as queue
 
 
 @pytest.fixture
-def engine(new):
+def engine():
     """An engine with a destination, and one delivery that is due."""
-    return with_one_due(new)
+    return with_one_due()
 
 
 def webhooks(engine):
@@ -27,14 +27,14 @@ def webhooks(engine):
     return Control(engine.world).webhooks
 
 
-def again_meanwhile(engine, verb, status):
+def again_meanwhile(engine, status):
     """One attempt, answered with `status`, during which somebody sends the delivery again."""
     world, outbox = engine.world, engine.world.records.outbox
     world.server.written()
     taken = outbox.take(world.clock.now())
 
     def send(_url, letter, _timeout_s):
-        getattr(webhooks(engine), verb)(taken.id)
+        webhooks(engine).resend(taken.id)
         return Answer(status=status, elapsed_ms=1)
 
     attempt(world, outbox, taken, WRITER, send)
@@ -42,10 +42,9 @@ def again_meanwhile(engine, verb, status):
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-@pytest.mark.parametrize("verb", ["resend", "duplicate"])
-def test_an_attempt_under_way_does_not_swallow_it(engine, carry, verb, status):
+def test_an_attempt_under_way_does_not_swallow_it(engine, carry, status):
     """Whatever the attempt comes to: the letter goes out once more, and that is what counts."""
-    name = again_meanwhile(engine, verb, status)
+    name = again_meanwhile(engine, status)
     assert len(carry(engine, 204)) == 1
     delivery = webhooks(engine).delivery(name)
     assert delivery.state == "delivered"
@@ -56,7 +55,7 @@ def test_an_attempt_under_way_does_not_swallow_it(engine, carry, verb, status):
 
 def test_its_retries_are_its_own(engine, carry):
     """Two more after the second beginning, whatever the first had."""
-    name = again_meanwhile(engine, "resend", 500)
+    name = again_meanwhile(engine, 500)
     assert len(carry(engine, 500)) == 1
     for seconds in (60, 180):
         engine.world.clock.advance(seconds)
@@ -64,26 +63,17 @@ def test_its_retries_are_its_own(engine, carry):
     assert webhooks(engine).delivery(name).state == "failed"
 
 
-@pytest.mark.parametrize("verb", ["resend", "duplicate"])
-def test_one_that_waits_is_sent_twice(engine, carry, verb):
-    """The same bytes, one delivery each."""
+def test_one_that_waits_is_begun_again(engine, carry):
+    """At once, whenever it would have been tried again; once, with both retries before it."""
+    carry(engine, 500)
     (waiting,) = webhooks(engine).deliveries()
-    getattr(webhooks(engine), verb)(waiting.id)
-    (_, first, _), (_, second, _) = carry(engine)
-    # The header with the claims names other ones for a resend.
-    assert (first.body, first.headers[:6]) == (second.body, second.headers[:6])
-    assert [one.state for one in webhooks(engine).deliveries()] == ["delivered"] * 2
-    assert len({one.event_id for one in webhooks(engine).deliveries()}) == 1
-
-
-def test_a_copy_of_a_retry_is_the_letter_that_was_sent(engine, carry):
-    """One that waits for its retry keeps it."""
-    ((_, first, _),) = carry(engine, 500)
-    (waiting,) = webhooks(engine).deliveries()
-    webhooks(engine).duplicate(waiting.id)
-    assert [letter for _, letter, _ in carry(engine)] == [first]
-    engine.world.clock.advance(60)
-    assert [letter for _, letter, _ in carry(engine)] == [first]
+    webhooks(engine).resend(waiting.id)
+    assert len(carry(engine, 500)) == 1
+    for seconds in (60, 180):
+        engine.world.clock.advance(seconds)
+        assert len(carry(engine, 500)) == 1
+    (delivery,) = webhooks(engine).deliveries()
+    assert (delivery.state, len(delivery.attempts)) == ("failed", 4)
 
 
 def test_over_http_nothing_goes_out_before_it_is_written(new, tmp_path):
@@ -91,7 +81,7 @@ def test_over_http_nothing_goes_out_before_it_is_written(new, tmp_path):
     store = SqliteStore(tmp_path / "mock.db")
     engine = app_of(didit.new_world(store=store))
     outbox = engine.world.records.outbox
-    new(engine, HOOK)
+    new(engine)
     engine.handle(didit.match())
     (waiting,) = webhooks(engine).deliveries()
     outbox.take(engine.world.clock.now())
@@ -103,12 +93,11 @@ def test_over_http_nothing_goes_out_before_it_is_written(new, tmp_path):
         written(changes)
 
     store._file.write = looked
-    for verb in ("resend", "duplicate"):
-        step = didit.control(f"webhooks/{verb}", {"delivery": waiting.id})
-        assert engine.handle(step).status == 200
+    step = didit.control("webhooks/resend", {"delivery": waiting.id})
+    assert engine.handle(step).status == 200
     store._file.write = written
-    assert seen == [(0, 1), (1, 1)]
-    assert outbox.count_due(engine.world.clock.now()) == 2
+    assert seen == [(0, 1)]
+    assert outbox.count_due(engine.world.clock.now()) == 1
     engine.world.server.close()
 
 
@@ -131,27 +120,28 @@ def test_created_at_is_as_fresh_as_the_timestamp(engine, carry):
 # What is bounded
 
 
-def test_what_waits_is_bounded(engine, new, monkeypatch):
-    """Beyond what is remembered nothing waits, in whatever order it was put."""
+def test_what_waits_is_bounded(new, monkeypatch):
+    """Beyond what is remembered nothing waits, however often it was begun again."""
     monkeypatch.setattr(queue, "KEPT", 5)
     engine = didit.new_engine()
-    new(engine, HOOK)
+    new(engine)
     outbox = engine.world.records.outbox
-    webhooks(engine).pause()
     for _ in range(40):
         engine.handle(didit.match())
-        webhooks(engine).reorder(webhooks(engine).deliveries()[-1].id)
     assert len(outbox.deliveries) == len(outbox._queue) == 5
-    for _ in range(300):
-        webhooks(engine).reorder(*(one.id for one in webhooks(engine).deliveries()))
+    for _ in range(60):
+        for one in webhooks(engine).deliveries():
+            webhooks(engine).resend(one.id)
+        engine.world.server.written()
     assert len(outbox._queue) == 5
 
 
-def test_attempts_are_bounded(engine):
+def test_attempts_are_bounded(engine, carry):
     """The newest hundred are told."""
     (one,) = webhooks(engine).deliveries()
     for _ in range(queue.KEPT_ATTEMPTS + 3):
-        webhooks(engine).deliver(one.id, lambda headers, body: 200)
+        carry(engine, 200)
+        webhooks(engine).resend(one.id)
     delivery = webhooks(engine).delivery(one.id)
     assert len(delivery.attempts) == queue.KEPT_ATTEMPTS
 
@@ -184,25 +174,6 @@ def slowly():
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
-
-
-def test_one_address_is_taken_once(api, slowly):
-    """Of many who want it at once, one has it."""
-    for _ in range(10):
-        engine = didit.new_engine()
-        body = {"label": "a", "url": HOOK, "subscribed_events": ["status.updated"]}
-        path = "/v3/webhook/destinations/"
-        got = at_once(8, lambda _, e=engine, p=path, b=body: api(e, p, b)[0])
-        assert sorted(got) == [201] + [400] * 7
-        assert len(engine.world.records.outbox.destinations) == 1
-
-
-def test_the_single_webhook_has_one_secret(api, slowly):
-    """Whoever asks first."""
-    for _ in range(10):
-        engine = didit.new_engine(edition="2026-03")
-        got = at_once(8, lambda _, e=engine: api(e, "/v3/webhook/")[1]["secret_shared_key"])
-        assert len(set(got)) == 1
 
 
 def test_resets_at_once_leave_one_world(slowly):

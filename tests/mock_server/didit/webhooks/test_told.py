@@ -12,8 +12,6 @@ from facematch_mock_server.services import Review
 from facematch_mock_server.vendors.didit.access import origin_of
 from facematch_mock_server.vendors.didit.webhooks import announce
 
-PATH = "/v3/webhook/destinations/"
-
 
 @pytest.fixture
 def engine():
@@ -39,7 +37,7 @@ def test_a_saved_call_is_told_once(engine, new):
     event = verify_webhook(
         delivery.body,
         delivery.headers,
-        Secret(made["secret_shared_key"]),
+        Secret(made.secret),
         engine.world.clock.now(),
     )
     assert (event.type, event.vendor_status) == ("status.updated", "Approved")
@@ -76,42 +74,32 @@ def test_nothing_else_is_told(engine, new, call):
     assert told(engine) == ()
 
 
-@pytest.mark.parametrize(
-    "settings", [{"enabled": False}, {"subscribed_events": ["data.updated"]}], ids=str
-)
-def test_who_does_not_want_it(engine, new, settings):
+@pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
+def test_who_does_not_want_it(engine, new, change):
     """A destination that is off, or has not subscribed, is left alone; the others are not."""
-    new(engine, **settings)
-    other = new(engine, "https://example.com/other")
+    Control(engine.world).webhooks.change(new(engine).uuid, **change)
+    other = new(engine)
     engine.handle(didit.match())
-    assert [one.destination for one in told(engine)] == [other["uuid"]]
+    assert [one.destination for one in told(engine)] == [other.uuid]
 
 
-def test_the_sandbox_application_is_told_nothing_of_live_calls(engine, new):
-    """Its destinations are its own."""
-    new(engine, key="mock-sandbox-key")
-    engine.handle(didit.match())
-    assert told(engine) == ()
-
-
-def test_another_owner_is_told_nothing(engine, new, api):
+def test_another_owner_is_told_nothing(engine, new):
     """An organization hears of its own sessions."""
     from facematch_mock_server import Key
 
     engine.world.keys.add("other-key", Key(kind="live", owner="other"))
-    mine, theirs = new(engine), new(engine, key="other-key")
+    mine, theirs = new(engine), new(engine, owner="other")
     engine.handle(didit.match(key="other-key"))
     engine.handle(didit.match())
-    assert [one.destination for one in told(engine)] == [theirs["uuid"], mine["uuid"]]
+    assert [one.destination for one in told(engine)] == [theirs.uuid, mine.uuid]
     applications = {document(one)["application_id"] for one in told(engine)}
     assert len(applications) == 2
 
 
 def test_two_destinations_are_told_apart(engine, new):
     """Each with an event_id and a secret of its own."""
-    secrets = [
-        new(engine, f"https://example.com/{name}")["secret_shared_key"] for name in ("a", "b")
-    ]
+    secrets = [new(engine).secret for _ in range(2)]
+    assert len(set(secrets)) == 2
     engine.handle(didit.match())
     first, second = told(engine)
     assert first.event_id != second.event_id
@@ -171,7 +159,7 @@ def test_the_prefix_of_v2_is_a_switch(new):
     event = verify_webhook(
         delivery.body,
         headers,
-        made["secret_shared_key"],
+        made.secret,
         engine.world.clock.now(),
         accept_prefixed_v2=True,
     )
@@ -182,10 +170,8 @@ def test_a_test_delivery(engine, new):
     """Marked three times, with a decision that is made up, and no session behind it."""
     made = new(engine)
     webhooks = Control(engine.world).webhooks
-    delivery = webhooks.test(made["uuid"])
-    event = verify_webhook(
-        delivery.body, delivery.headers, made["secret_shared_key"], engine.world.clock.now()
-    )
+    delivery = webhooks.test(made.uuid)
+    event = verify_webhook(delivery.body, delivery.headers, made.secret, engine.world.clock.now())
     assert event.is_test
     assert event.event_id is None
     assert "event_id" not in document(delivery)
@@ -204,16 +190,6 @@ def test_deliveries_say_that_they_come_from_a_mock(engine, new):
     (delivery,) = told(engine)
     assert delivery.headers["X-Facematch-Mock"]
     assert "didit.webhook.header.v2" in answer.claims
-
-
-def test_the_single_webhook_is_told(api):
-    """Signed with its secret, prefix and all."""
-    engine = didit.new_engine(edition="2026-03")
-    body = {"webhook_url": "https://example.com/hook"}
-    secret = api(engine, "/v3/webhook/", body, method="PATCH")[1]["secret_shared_key"]
-    engine.handle(didit.match())
-    (delivery,) = told(engine)
-    verify_webhook(delivery.body, delivery.headers, secret, engine.world.clock.now())
 
 
 @pytest.mark.parametrize("metadata", ['{"a":"\\ud800"}', '{"a":' + "[" * 190 + "]" * 190 + "}"])
