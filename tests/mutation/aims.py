@@ -22,9 +22,7 @@ AIMS = {
 #: Of the mock's vendors: what reads requests and what tells answers.
 MOCK = {
     "didit.framework": (
-        "test_framework_edges",
         "test_own_words",
-        "test_framework_values",
         "sessions/test_list",
         "test_access",
         "billing/test_top_up",
