@@ -31,7 +31,6 @@ MOCK = {
     "didit.decisions": (
         "sessions/test_decision",
         "sessions/test_media",
-        "sessions/test_reviews",
         "sessions/test_list",
     ),
 }
