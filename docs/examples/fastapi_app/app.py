@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -163,6 +164,7 @@ def receive(settings: Settings, body: bytes, headers: Mapping[str, str]) -> int:
         database.execute("CREATE TABLE IF NOT EXISTS verdicts (case_ref TEXT, status TEXT)")
 
         def seen(key: str, until: datetime) -> bool:
+            database.execute("DELETE FROM seen WHERE until < ?", [time.time()])
             row = (key, until.timestamp())
             return database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", row).rowcount == 1
 
