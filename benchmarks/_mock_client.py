@@ -1,4 +1,4 @@
-"""Pictures, requests, and a load driver on raw sockets; for ``mock_server``, ``mock_store``.
+"""Pictures, requests, and a load driver on raw sockets; for ``mock_server``.
 
 The driver prepares every request before it measures and parses no more of an answer than its end,
 so that it is cheaper than any server that it asks. Run as a program it is a process of its own.

@@ -10,11 +10,11 @@ import sys
 import threading
 
 
-def ours(_answer=None, limit=10**9, store=None):
+def ours(_answer=None, limit=10**9):
     """`MockServer` as it is, with credit and a rate limit that last."""
     from facematch_mock_server import MockServer, VirtualClock
 
-    server = MockServer(clock=VirtualClock(running=True), store=store)
+    server = MockServer(clock=VirtualClock(running=True))
     server.control.set_balance(10**9)
     server.control.set_limit("write", limit)
     return server.start().port
@@ -23,11 +23,6 @@ def ours(_answer=None, limit=10**9, store=None):
 def ours_without_limit(_answer):
     """The same without a rate limit, which remembers a minute's requests."""
     return ours(limit=None)
-
-
-def ours_with_a_store(path):
-    """The same with a store at PATH, which stands where others have ANSWER."""
-    return ours(limit=None, store=path)
 
 
 def pytest_httpserver(answer):
@@ -88,7 +83,6 @@ def floor(body):
 SERVERS = {
     "ours": ours,
     "ours, no limit": ours_without_limit,
-    "ours, store": ours_with_a_store,
     "pytest-httpserver": pytest_httpserver,
     "moto": moto,
     "floor": floor,

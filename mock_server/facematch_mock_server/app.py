@@ -72,11 +72,10 @@ class App:
         return self.console.handle(request, self._handle)
 
     def _handle(self, request: Request) -> Response:
-        # What is answered is written down, whole, before anybody hears of it.
+        # No webhook leaves before its request is over, and none of one that failed.
         with self.state.together():
             if self._control.owns(request):
                 if request.fault is not None:
-                    # What goes on here is not written down otherwise.
                     self.note(request, request.fault)
                 return _marked(self._control.handle(request))
             vendor = self._of(request)

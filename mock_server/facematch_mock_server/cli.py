@@ -147,11 +147,6 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     "--seed", type=int, metavar="NUMBER", help="Make ids and random outcomes the same in every run."
 )
 @click.option(
-    "--store",
-    metavar="FILE",
-    help="Keep sessions, credit and keys in this file; the next mock goes on from them.",
-)
-@click.option(
     "--deliver-to",
     "deliver_to",
     multiple=True,
@@ -190,7 +185,6 @@ def serve(
     no_control: bool,
     control_token: str | None,
     seed: int | None,
-    store: str | None,
     deliver_to: tuple[str, ...],
     open_console: bool,
     show_pictures: bool,
@@ -231,7 +225,6 @@ def serve(
             seed=seed,
             control=not no_control,
             control_token=control_token,
-            store=store,
             deliver_to=deliver_to,
             show_pictures=show_pictures,
         )

@@ -36,8 +36,7 @@ class VirtualClock:
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
             raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
-        self._advanced_s = 0.0
-        self._watchers: list[Callable[[dt.datetime, float], None]] = []
+        self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
         """The time of day, UTC; never earlier than the reading before."""
@@ -70,46 +69,24 @@ class VirtualClock:
         with self._lock:
             if seconds > (LATEST - self._now).total_seconds():
                 raise ValueError("the clock cannot go beyond the year 8999")
-            self._move(seconds)
+            self._now += dt.timedelta(seconds=seconds)
             for watcher in self._watchers:
-                watcher(self._now, self._advanced_s)
+                watcher(self._now)
             return self._now
 
-    @property
-    def advanced_s(self) -> float:
-        """How far it was moved in all."""
-        with self._lock:
-            return self._advanced_s
-
-    def resume(self, reading: dt.datetime, advanced_s: float) -> None:
-        """Go on where a clock of an earlier run stood: never before its reading, and as far ahead.
-
-        Args:
-            reading: Its last known one.
-            advanced_s: How far `advance` had moved it in all.
-        """
-        self.now()
-        with self._lock:
-            self._move(max(0.0, advanced_s - self._advanced_s))
-            self._now = max(self._now, reading)
-
-    def watch(self, watcher: Callable[[dt.datetime, float], None]) -> None:
-        """Tell `watcher` of each `advance`: the new reading, and how far it was moved in all.
+    def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
+        """Tell `watcher` the new reading after each `advance`.
 
         It is called before anybody can read the new time, so it must not read this clock.
         """
         with self._lock:
             self._watchers.append(watcher)
 
-    def unwatch(self, watcher: Callable[[dt.datetime, float], None]) -> None:
+    def unwatch(self, watcher: Callable[[dt.datetime], None]) -> None:
         """Call it no more. Does nothing for one that is not called."""
         with self._lock:
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
-
-    def _move(self, seconds: float) -> None:
-        self._now += dt.timedelta(seconds=seconds)
-        self._advanced_s += seconds
 
 
 class Ids:
@@ -117,22 +94,19 @@ class Ids:
 
     Args:
         seed: The same seed gives the same ids in the same order; None for ids of this run only.
-        run: How often a world that is kept was begun, from 1 on: what was made in one run may still
-            be there in the next, so each has ids of its own.
 
     Attributes:
         secret: 32 bytes to sign with, shown to nobody and kept nowhere: random without a seed, and
             as easy to guess as the seed with one.
     """
 
-    def __init__(self, seed: int | None = None, *, run: int = 1) -> None:
-        kept = seed if seed is None or run == 1 else f"{seed}, run {run}"
+    def __init__(self, seed: int | None = None) -> None:
         self.secret = (
             secrets.token_bytes(32)
-            if kept is None
-            else hashlib.sha256(f"secret of {kept}".encode()).digest()
+            if seed is None
+            else hashlib.sha256(f"secret of {seed}".encode()).digest()
         )
-        self._random = random.Random(kept)  # noqa: S311 - ids of a mock guard nothing
+        self._random = random.Random(seed)  # noqa: S311 - ids of a mock guard nothing
         self._lock = threading.Lock()
 
     def uuid(self) -> str:

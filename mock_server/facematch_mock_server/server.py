@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +13,6 @@ from .http.server import HttpServer
 from .messages import is_loopback
 from .recognition.recognizer import PictureRecognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
-from .state import Memory, Store
 from .vendors import choose_each, vendor_named
 from .vendors.base import Vendor
 from .world import ServerState, World
@@ -104,9 +102,6 @@ class MockServer:
             ``{"liveness": 60}``.
         latency: Seconds that answers take, by operation, or the least and the most, drawn by the
             seed: ``{"match": (0.8, 2.5)}``. None for at once.
-        store: A file in which sessions, credit, keys and the like are written down before they are
-            answered; None for memory alone. One that is there goes on where it ended, also when
-            its mock was killed. One server at a time has it, until `stop`.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
@@ -119,7 +114,6 @@ class MockServer:
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
             a value that does not fit.
-        OSError: the store is in use, is no store of a mock, or cannot be read and written.
     """
 
     live_key = LIVE_KEY
@@ -141,7 +135,6 @@ class MockServer:
         policy: Mapping[str, str] | None = None,
         review_bands: Mapping[str, float] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
-        store: str | os.PathLike[str] | None = None,
         deliver_to: Collection[str] = (),
         show_pictures: bool = False,
     ) -> None:
@@ -158,32 +151,26 @@ class MockServer:
         chosen = choose_each(kinds, edition, switches)
         _check_latency(kinds, latency or {})
         self._recognizer = PictureRecognizer(engine=engine)
-        kept = _opened(store)
-        try:
-            self.state = ServerState(
-                self._recognizer,
-                clock=clock,
-                seed=seed,
-                control=control,
-                control_token=control_token,
-                store=kept,
-                deliver_to=deliver_to,
-                latency=latency,
+        self.state = ServerState(
+            self._recognizer,
+            clock=clock,
+            seed=seed,
+            control=control,
+            control_token=control_token,
+            deliver_to=deliver_to,
+            latency=latency,
+        )
+        for kind in kinds:
+            # Of several vendors the first one that has policies is meant.
+            mine = kind is next((one for one in kinds if one.policies), kinds[0])
+            World(
+                self.state,
+                kind,
+                edition=chosen[kind.name].edition,
+                switches=chosen[kind.name].switches,
+                policy=policy if mine else None,
+                bands=review_bands if mine else None,
             )
-            for kind in kinds:
-                # Of several vendors the first one that has policies is meant.
-                mine = kind is next((one for one in kinds if one.policies), kinds[0])
-                World(
-                    self.state,
-                    kind,
-                    edition=chosen[kind.name].edition,
-                    switches=chosen[kind.name].switches,
-                    policy=policy if mine else None,
-                    bands=review_bands if mine else None,
-                )
-        except BaseException:
-            kept.close()
-            raise
         self.state.is_open = is_open
         self.app = App(self.state)
         if control:
@@ -206,10 +193,9 @@ class MockServer:
         """Listen. Does nothing if it does already.
 
         Raises:
-            OSError: the address cannot be bound, or it has a store and was stopped before.
+            OSError: the address cannot be bound.
             ConfigurationError: an engine is wanted that cannot be loaded.
         """
-        self.state.store.check()
         self._recognizer.load()
         self._http.start()
         self._is_stopped = False
@@ -219,7 +205,7 @@ class MockServer:
         return self
 
     def stop(self) -> None:
-        """Close the port, every connection and the store at once; the world stays as it is.
+        """Close the port and every connection at once; the world stays as it is.
 
         Until it is started again, an `adapter` refuses connections, as the port does.
         """
@@ -229,7 +215,6 @@ class MockServer:
         for worker in self._workers:
             worker.stop()
         self._recognizer.close()
-        self.state.close()
 
     @property
     def url(self) -> str:
@@ -287,11 +272,3 @@ def _check_latency(kinds: Sequence[Vendor], latency: Mapping[str, Any]) -> None:
         if operation not in known:
             named = ", ".join(known) or "none"
             raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
-
-
-def _opened(store: str | os.PathLike[str] | None) -> Store:
-    if store is None:
-        return Memory()
-    from .sqlite import SqliteStore  # not above: few servers need SQLite
-
-    return SqliteStore(store)

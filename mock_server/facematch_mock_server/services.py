@@ -1,12 +1,12 @@
-"""What every vendor has: credit, keys, rate limits, sessions; digests, and runs of a store."""
+"""What every vendor has: credit, keys, rate limits, sessions; and digests."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import datetime as dt
 import enum
 import hashlib
+import itertools
 import math
 import threading
 from collections import OrderedDict, deque
@@ -16,8 +16,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.state import Collection, Memory, Store, StoreError
+from facematch_mock_server.state import Collection
 
 #: Pictures up to this many bytes in all are remembered.
 MAX_BYTES = 64 * 1024 * 1024
@@ -117,29 +116,19 @@ class Charge:
     owner: str = FIRST_OWNER
 
 
-@attrs.frozen
-class _Left:
-    balance: Decimal
-
-
 class Ledgers:
     """The credit of every owner in one world. Safe across threads.
 
     Args:
         start: What each begins with, in USD.
-        store: Where changes are written down.
     """
 
-    def __init__(self, start: Decimal, store: Store | None = None) -> None:
+    def __init__(self, start: Decimal) -> None:
         self.start = start
         self._lock = threading.Lock()
-        store = store or Memory()
-        self._left = Collection(store, "credit", _Left)
-        self._charges = Collection(store, "charges", Charge, limit=KEPT_CHARGES)
-        self._count = len(self._charges)
-        if self._count:
-            # The oldest may be gone: the number goes on from the last one.
-            self._count = int(self._charges.last_key() or 0)
+        self._left: dict[str, Decimal] = {}
+        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES)
+        self._numbers = itertools.count()
 
     def of(self, owner: str) -> Ledger:
         """The credit of one owner."""
@@ -147,18 +136,17 @@ class Ledgers:
 
     def balance(self, owner: str) -> Decimal:
         """What is left, in USD."""
-        left = self._left.find(owner)
-        return self.start if left is None else left.balance
+        return self._left.get(owner, self.start)
 
     def set_balance(self, owner: str, value: Decimal) -> None:
         """Set what is left."""
         with self._lock:
-            self._left.put(owner, _Left(amount(value)))
+            self._left[owner] = amount(value)
 
     def pay_in(self, owner: str, value: Decimal) -> None:
         """Add to what is left; ValueError as for `amount`, of the sum too."""
         with self._lock:
-            self._left.put(owner, _Left(amount(self.balance(owner) + amount(value))))
+            self._left[owner] = amount(self.balance(owner) + amount(value))
 
     def entries(self) -> tuple[Charge, ...]:
         """The newest 10,000 charges of all owners, in order."""
@@ -185,9 +173,8 @@ class Ledgers:
             entry = Charge(
                 at=at, what=what, amount=price, request_id=request_id, balance=left, owner=owner
             )
-            self._count += 1
-            self._left.put(owner, _Left(left))
-            self._charges.put(f"{self._count:012}", entry)
+            self._left[owner] = left
+            self._charges.put(str(next(self._numbers)), entry)
         return True
 
     def take_back(self, owner: str, request_id: str) -> None:
@@ -199,7 +186,7 @@ class Ledgers:
             for key, entry in reversed(self._charges.items()):
                 if entry.request_id == request_id and entry.owner == owner:
                     self._charges.remove(key)
-                    self._left.put(owner, _Left(self.balance(owner) + entry.amount))
+                    self._left[owner] = self.balance(owner) + entry.amount
                     return
 
 
@@ -299,21 +286,17 @@ class Keys:
     """The keys of one world. Safe across threads.
 
     Args:
-        store: Where changes are written down, without the texts of keys.
         first: Those that work at once, by text.
     """
 
-    def __init__(self, store: Store | None = None, first: Mapping[str, Key] = FIRST_KEYS) -> None:
-        self._keys = Collection(store or Memory(), "keys", Key)
-        # Needed where a signature is checked; a store never has them.
-        self._texts = dict.fromkeys(first)
+    def __init__(self, first: Mapping[str, Key] = FIRST_KEYS) -> None:
+        self._keys: Collection[Key] = Collection()
         for text, key in first.items():
-            if self.find(text) is None:
-                self._keys.put(_name(text), key)
+            self._keys.put(text, key)
 
     def find(self, text: str) -> Key | None:
         """The key of that text, or None."""
-        return self._keys.find(_name(text))
+        return self._keys.find(text)
 
     def add(self, text: str, key: Key) -> None:
         """Let a key in, or change one.
@@ -323,19 +306,16 @@ class Keys:
         """
         if not text or not text.isascii() or not text.isprintable() or text != text.strip():
             raise ValueError("a key must be printable ASCII without spaces around it")
-        self._texts[text] = None
-        self._keys.put(_name(text), key)
+        self._keys.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
         """The keys of a client id that are not revoked, with their texts: what a signature can be
-        checked with. One that was added in an earlier run of a store is not among them, because
-        its text is kept nowhere.
+        checked with.
         """
-        every = ((text, self.find(text)) for text in tuple(self._texts))
         return tuple(
             (text, key)
-            for text, key in every
-            if key is not None and key.client == client and not key.revoked
+            for text, key in self._keys.items()
+            if key.client == client and not key.revoked
         )
 
     def revoke(self, text: str) -> None:
@@ -344,17 +324,12 @@ class Keys:
         Raises:
             LookupError: there is no such key; the message does not repeat it.
         """
-        if self._keys.change(_name(text), lambda key: attrs.evolve(key, revoked=True)) is None:
+        if self._keys.change(text, lambda key: attrs.evolve(key, revoked=True)) is None:
             raise LookupError("there is no such key")
 
     def all(self) -> tuple[Key, ...]:
         """The keys without their texts, in the order they were added."""
         return self._keys.all()
-
-
-def _name(text: str) -> str:
-    # Whoever reads the store learns no key from it.
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 #: How many clients are remembered; the one not seen for longest is forgotten first.
@@ -542,31 +517,19 @@ class Session:
     reviews: tuple[Review, ...] = ()
 
 
-@attrs.frozen
-class _Count:
-    made: int
-
-
 class Sessions:
-    """The newest 10,000 sessions of one world. Safe across threads.
+    """The newest 10,000 sessions of one world. Safe across threads."""
 
-    Args:
-        store: Where changes are written down.
-    """
-
-    def __init__(self, store: Store | None = None) -> None:
-        store = store or Memory()
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = Collection(store, "session numbers", _Count)
-        self._sessions = Collection(store, "sessions", Session, limit=KEPT_SESSIONS)
+        self._numbers = itertools.count(1)
+        self._sessions: Collection[Session] = Collection(limit=KEPT_SESSIONS)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""
         with self._lock:
-            count = self._counts.find("") or _Count(0)
-            session = Session(id=session_id, number=count.made + 1, **fields)
             # A number is given once, even if its session was deleted since.
-            self._counts.put("", _Count(session.number))
+            session = Session(id=session_id, number=next(self._numbers), **fields)
             self._sessions.put(session_id, session)
         return session
 
@@ -585,63 +548,3 @@ class Sessions:
     def all(self) -> tuple[Session, ...]:
         """In the order they were made."""
         return self._sessions.all()
-
-
-@attrs.frozen(kw_only=True)
-class _Kept:
-    number: int
-    now: dt.datetime
-    advanced_s: float
-
-
-class Runs:
-    """The runs of a world on one store. Its clock goes on where the last run left it.
-
-    Args:
-        store: Where they are written down; where nothing is kept there is nothing to do.
-        clock: The world's.
-
-    Attributes:
-        number: Which run this is, from 1 on.
-    """
-
-    def __init__(self, store: Store, clock: VirtualClock) -> None:
-        self._store = store
-        self._clock = clock
-        self.number = 1
-        self._watches = False
-        if not store.keeps:
-            return
-        kept = Collection(store, "runs", _Kept).find("")
-        if kept is not None:
-            self.number = kept.number + 1
-            clock.resume(kept.now, kept.advanced_s)
-
-    def begin(self, *known: dt.datetime) -> None:
-        """Write down how far the clock is moved from here on. May be called more than once.
-
-        Args:
-            known: Times that were shown already; the clock does not go back behind them.
-        """
-        if self._store.keeps:
-            for time in known:
-                self._clock.resume(time, 0.0)
-            if not self._watches:
-                self._clock.watch(self._write)
-            self._watches = True
-
-    def save(self) -> None:
-        """Write this run down."""
-        if self._store.keeps:
-            self._write(self._clock.now(), self._clock.advanced_s)
-
-    def end(self) -> None:
-        """The last time of it; the clock may go on without us."""
-        if self._store.keeps:
-            self._clock.unwatch(self._write)
-            with contextlib.suppress(StoreError):  # it was reported with the answer that failed
-                self.save()
-
-    def _write(self, now: dt.datetime, advanced_s: float) -> None:
-        kept = _Kept(number=self.number, now=now, advanced_s=advanced_s)
-        Collection(self._store, "runs", _Kept).put("", kept)

@@ -25,11 +25,9 @@ from .services import (
     Ledger,
     Ledgers,
     Rates,
-    Runs,
     Sessions,
     amount,
 )
-from .state import Memory, Section, Store
 
 #: What the control API says of one vendor's warnings.
 EFFECTS = ("approve", "review", "decline")
@@ -38,26 +36,23 @@ EFFECTS = ("approve", "review", "decline")
 class Records(Protocol):
     """What a vendor remembers beyond keys, credit and sessions."""
 
-    def written(self) -> None:
-        """What this thread changed is written down now."""
+    def release(self) -> None:
+        """What this thread queued goes on."""
         ...
 
-    def dropped(self) -> None:
-        """What this thread changed is not written down."""
+    def drop(self) -> None:
+        """What this thread queued is dropped."""
         ...
 
 
 class NoRecords:
     """The records of a vendor that remembers nothing more."""
 
-    def __init__(self, _: Store) -> None:
-        pass
+    def release(self) -> None:
+        """Nothing is queued."""
 
-    def written(self) -> None:
-        """Nothing waits for that."""
-
-    def dropped(self) -> None:
-        """Nothing waits for that."""
+    def drop(self) -> None:
+        """Nothing is queued."""
 
 
 # There is one object for each vendor: it is compared as such.
@@ -79,8 +74,7 @@ class VendorKind:
         bands: The operations whose review band may be set.
         hosts: Its own, in lower case: a request that names one of them is for this vendor.
         first_keys: The keys that work at once, by text.
-        section: What its kinds of records begin with in a store.
-        records: Makes what it remembers beyond keys, credit and sessions, from what the store kept.
+        records: Makes what it remembers beyond keys, credit and sessions.
     """
 
     name: str
@@ -96,8 +90,7 @@ class VendorKind:
     bands: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
-    section: str = ""
-    records: Callable[[Store], Records] = NoRecords
+    records: Callable[[], Records] = NoRecords
 
     def choose(
         self, edition: str, switches: Mapping[str, Any]
@@ -165,7 +158,7 @@ class _Depth(threading.local):
 
 
 class ServerState:
-    """What the vendors of one server share: time, faults, journal, ids, latency and the store.
+    """What the vendors of one server share: time, faults, journal, ids and latency.
 
     Args:
         recognizer: Says what the first vendor sees in pictures; the others have one beside it. None
@@ -176,7 +169,6 @@ class ServerState:
         control_token: If set, the control API asks for it and no longer for a loopback host.
         journal_size: How many requests are remembered.
         digests: Whether files are digested (SHA-256).
-        store: Where the worlds write down what they remember; None for nowhere.
         deliver_to: Hosts beyond the loopback that webhooks are sent to.
         latency: Seconds that answers take, by operation, or the least and the most of them.
 
@@ -189,7 +181,6 @@ class ServerState:
 
     Raises:
         ValueError: the token is too short or cannot be in a header.
-        StoreError: the store cannot be used.
     """
 
     def __init__(
@@ -202,7 +193,6 @@ class ServerState:
         control_token: str | None = None,
         journal_size: int = KEPT,
         digests: bool = True,
-        store: Store | None = None,
         deliver_to: Collection[str] = (),
         latency: Mapping[str, float | tuple[float, float]] | None = None,
     ) -> None:
@@ -217,7 +207,6 @@ class ServerState:
         self.control = control
         self.control_token = control_token
         self.digest: Callable[[bytes], str] | None = Digests().of if digests else None
-        self.store = store or Memory()
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         self.worlds: list[World] = []
         self.resetting = threading.Lock()
@@ -227,11 +216,10 @@ class ServerState:
         self._seed = seed
         self.journal = Journal(journal_size)
         self._first_latency = dict(latency or {})
-        self.runs = Runs(self.store, self.clock)
         self._begin()
 
     def _begin(self) -> None:
-        self.ids = Ids(self._seed, run=self.runs.number)
+        self.ids = Ids(self._seed)
         self.faults = Faults(self._seed or 0)
         self.journal = self.journal.renewed()
         self.latency = Latency(self._seed)
@@ -243,10 +231,7 @@ class ServerState:
 
     def reset(self, world: World, chosen: Chosen) -> None:
         """Begin again: `world` as chosen, the others as they were; the clock goes on."""
-        # The lock is given back before the block ends: no block may wait for another one's end.
-        with self.store.together(), self.resetting:
-            self.store.clear()
-            self.runs.save()
+        with self.resetting:
             self._begin()
             for one in self.worlds:
                 one.begin(chosen if one is world else one.chosen)
@@ -257,38 +242,29 @@ class ServerState:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """As `Store.together`; then what waited for it goes on, or is dropped if the block raises.
+        """What is queued inside goes on when the block ends, or is dropped if it raises.
 
-        Blocks may be nested: nothing goes on before the outermost one is written down.
+        Blocks may be nested; the outermost counts.
         """
         self._depth.blocks += 1
         try:
-            with self.store.together():
-                yield
+            yield
         except BaseException:
             if self._depth.blocks == 1:
                 for world in self.worlds:
-                    world.records.dropped()
+                    world.records.drop()
             raise
         finally:
             self._depth.blocks -= 1
-        self.written()
+        self.release()
 
-    def written(self) -> None:
-        """What this thread changed is written down now: what waited for that goes on.
-
-        Within a block of `together` nothing is written yet, and nothing is done.
-        """
+    def release(self) -> None:
+        """What this thread queued goes on; within a block of `together` nothing is done."""
         if not self._depth.blocks:
             for world in self.worlds:
-                world.records.written()
+                world.records.release()
                 for wake in world.waiting:
                     wake()
-
-    def close(self) -> None:
-        """Give the file of the store back. May be called twice."""
-        self.runs.end()
-        self.store.close()
 
 
 class Latency:
@@ -357,12 +333,11 @@ class World:
         keys, ledgers, rates, sessions: The state.
         records: What the vendor remembers beyond that; of a class of its own.
         policy, bands: As they are now.
-        waiting: Called each time that what a request changed was written down.
+        waiting: Called each time that what a request queued goes on.
 
     Raises:
         ValueError: the server has this vendor already, an unknown edition or switch, or a value
             that does not fit.
-        StoreError: the store cannot be used.
     """
 
     kind: VendorKind
@@ -394,18 +369,12 @@ class World:
         )
         self.clock = server.clock
         self.digest = server.digest
-        self.store = Section(server.store, kind.section) if kind.section else server.store
         self.waiting: list[Callable[[], None]] = []
         self.policy, self.bands = {}, {}
         self.set_policy(policy or {}, bands or {})
         self._first = dict(self.policy), dict(self.bands)
-        with server.store.together():
-            if not server.worlds:
-                server.runs.save()
-            self.begin(chosen)
+        self.begin(chosen)
         server.worlds.append(self)
-        charges, sessions = self.ledgers.entries()[-1:], self.sessions.all()[-1:]
-        server.runs.begin(*(one.at for one in charges), *(one.created_at for one in sessions))
 
     @staticmethod
     def _choose(kind: VendorKind, edition: str, switches: Mapping[str, Any]) -> Chosen:
@@ -417,17 +386,17 @@ class World:
         )
 
     def begin(self, chosen: Chosen) -> None:
-        """Nothing is kept but what the store has; it behaves as chosen."""
+        """Nothing is kept; it behaves as chosen."""
         kind, claims = self.kind, chosen.behaviours
         self.chosen = chosen
         self.claims = claims
-        self.keys = Keys(self.store, kind.first_keys)
+        self.keys = Keys(kind.first_keys)
         # Of a vendor that knows no credit nothing is charged either.
         start = claims["credit.start"] if "credit.start" in claims else Decimal(0)
-        self.ledgers = Ledgers(start, self.store)
+        self.ledgers = Ledgers(start)
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
-        self.sessions = Sessions(self.store)
-        self.records: Any = kind.records(self.store)
+        self.sessions = Sessions()
+        self.records: Any = kind.records()
         self.policy, self.bands = dict(self._first[0]), dict(self._first[1])
 
     @property

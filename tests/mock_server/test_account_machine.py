@@ -1,9 +1,6 @@
-"""Sessions, credit, payments and pictures of one account against a model, through restarts."""
+"""Sessions, credit, payments and pictures of one account against a model."""
 
-import shutil
-import tempfile
 from decimal import Decimal
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import mock_didit as didit
@@ -15,7 +12,6 @@ from mock_didit_sessions import NOBODY, listed, sent
 from mock_worlds import app_of
 
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.sqlite import SqliteStore
 
 LIVE_S = 3600
 PRICES = {"match": Decimal("0.05"), "liveness": Decimal("0.03")}
@@ -32,12 +28,11 @@ class Account(RuleBasedStateMachine):
 
     @initialize(start=st.sampled_from(["100", "0.2"]))
     def begin(self, start):
-        """A new world over a new file; the model knows the credit, and no session."""
-        self.folder = Path(tempfile.mkdtemp(prefix="mock-account-"))
+        """A new world; the model knows the credit, and no session."""
         self.now = didit.START
-        self.start = start
-        self.store = None
-        self.restart()
+        switches = {"start_credit": start, "write_limit": None, "get_limit": None}
+        self.clock = VirtualClock(didit.START)
+        self.app = app_of(didit.new_world(clock=self.clock, switches=switches))
         self.balance = Decimal(start)
         self.made = 0
         self.sessions = {}
@@ -46,27 +41,6 @@ class Account(RuleBasedStateMachine):
         self.pages = {}
         self.save("match", 99, "emp-1", saved=True)
         self.save("liveness", 2, None, saved=True)
-
-    def teardown(self):
-        """The file goes with the world."""
-        if getattr(self, "store", None) is not None:
-            self.store.close()
-            shutil.rmtree(self.folder)
-
-    @rule()
-    def restart(self):
-        """The process ends and another one takes the file; pictures are gone."""
-        if self.store is not None:
-            self.store.close()
-        self.store = SqliteStore(self.folder / "mock.db")
-        switches = {"start_credit": self.start, "write_limit": None, "get_limit": None}
-        self.clock = VirtualClock(didit.START)
-        world = didit.new_world(clock=self.clock, store=self.store, switches=switches)
-        assert self.clock.now() == self.now
-        self.app = app_of(world)
-        self.with_pictures = set()
-        # An address dies with the process that signed it.
-        self.old_addresses = {*getattr(self, "addresses", ())}
 
     def ask(self, request):
         """Status and decoded body."""
@@ -102,7 +76,6 @@ class Account(RuleBasedStateMachine):
                 "vendor_data": vendor_data,
                 "reviews": [],
             }
-            self.with_pictures.add(body["request_id"])
 
     def chosen(self, number):
         """The id of a session that is there, in most cases, or was deleted, or never was."""
@@ -197,7 +170,7 @@ class Account(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def settle(self, number):
-        """A payment is credited once, however often and in which process it is said."""
+        """A payment is credited once, however often it is said."""
         found = self.page_of(number)
         if found is None:
             return
@@ -230,17 +203,17 @@ class Account(RuleBasedStateMachine):
 
     @invariant()
     def addresses_are_good_or_dead(self):
-        """One is good for an hour, for a session that is there, and in the process that made it."""
+        """One is good for an hour, while its session is there."""
         for address, (session_id, since) in list(self.addresses.items()):
             status = self.app.handle(request(address, method="GET", key=None)).status
             if session_id not in self.sessions:
                 assert status == 404
                 del self.addresses[address]
-            elif self.now.timestamp() >= int(since) + LIVE_S or address in self.old_addresses:
+            elif self.now.timestamp() >= int(since) + LIVE_S:
                 assert status == 403
                 del self.addresses[address]
             else:
-                assert status == (200 if session_id in self.with_pictures else 404)
+                assert status == 200
 
     @invariant()
     def all_can_be_read(self):

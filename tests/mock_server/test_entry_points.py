@@ -56,7 +56,6 @@ VENDOR = Vendor(
     default_edition="1",
     operations=("match",),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
-    section="acme/",
     behaviour=Acme,
     greeting=("key: mock-live-key", "curl {url}/compare"),
 )

@@ -251,13 +251,11 @@ WRONG = [
         ({"match": (1, 2, 3)}, "or the least and the most"),
     ],
 )
-def test_a_wrong_latency_is_a_value_error(latency, words, tmp_path):
-    """One sentence; a store that was named is free again."""
-    store = tmp_path / "mock.db"
+def test_a_wrong_latency_is_a_value_error(latency, words):
+    """One sentence."""
     with pytest.raises(ValueError) as refused:
-        MockServer(latency=latency, store=store)
+        MockServer(latency=latency)
     assert words in str(refused.value)
-    MockServer(store=store).stop()
 
 
 @pytest.mark.parametrize(("latency", "words"), WRONG)

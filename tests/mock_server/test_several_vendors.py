@@ -254,45 +254,6 @@ def test_any_settings_are_shared_out_or_refused(switches, edition):
     assert sum(len(one.switches) for one in chosen.values()) == count
 
 
-def test_one_store_keeps_both(tmp_path):
-    """Each finds its own again, in any order of the vendors, and one alone finds its own, too."""
-    store = tmp_path / "mock.db"
-    first = Two(store=store, switches={"deepvue": {"start_credit": 7}})
-    first.ask_didit()
-    first.ask_deepvue()
-    first.deepvue.add_key(key="second-secret", client="second")
-    first.server.stop()
-    second = MockServer(vendor=BOTH[::-1], store=store, switches={"deepvue": {"start_credit": 7}})
-    assert str(second.of("deepvue").control.balance()) == "6.97"
-    assert str(second.of("didit").control.balance()) == "99.95"
-    assert len(second.of("deepvue").control.keys()) == 2
-    assert len(second.of("didit").control.sessions.all()) == 1
-    second.stop()
-    third = MockServer(vendor="didit", store=store)
-    assert str(third.control.balance()) == "99.95"
-    assert len(third.control.keys()) == 2
-    third.control.reset()
-    third.stop()
-    fourth = MockServer(vendor="deepvue", store=store)
-    assert fourth.control.balance() == 100
-    fourth.stop()
-
-
-def test_no_token_is_written_down(tmp_path):
-    """Nor a secret; after a restart everybody asks for a token again."""
-    store = tmp_path / "mock.db"
-    first = Two(store=store)
-    first.ask_deepvue()
-    first.server.stop()
-    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    for secret in (first.token.encode(), first.token[-20:].encode(), b"mock-live-key"):
-        assert secret not in kept
-    second = Two(store=store)
-    second.token = first.token
-    assert second.ask_deepvue().status == 403
-    second.server.stop()
-
-
 def test_one_vendor_is_as_ever():
     """The attributes of a server are those of its first vendor."""
     mock = MockServer()

@@ -32,13 +32,13 @@ def facematch(*words, cwd):
 
 
 def test_the_mock_answers_and_counts(tmp_path):
-    """Two cards, one budget in a file, one mock that keeps its state in another."""
+    """Two cards, two runs, one budget in a file."""
     said = []
     for _ in range(2):
         store = SqlStore(f"sqlite:///{(tmp_path / 'budget.sqlite3').as_posix()}")
         budget = Budget(2, name="all", store=store)
         with (
-            MockServer(vendor="didit", store=tmp_path / "mock.sqlite3") as mock,
+            MockServer(vendor="didit") as mock,
             open_verifier(
                 "didit", api_key=mock.live_key, base_url=mock.url, policies=[budget], threshold=50
             ) as verifier,

@@ -15,7 +15,6 @@ import attrs
 
 from facematch_mock_server.faults import Fault, Faults, Kind, Stage
 from facematch_mock_server.messages import Head, Request, Response
-from facematch_mock_server.state import StoreError
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -201,9 +200,6 @@ def _guarded(ask: Callable[[], R]) -> R:
         response = ask()
         if response is not None:
             _check(response)
-    except StoreError as error:
-        _log.error("%s; every request is answered 500 until the mock is started again", error)
-        return answer(500, NOT_KEPT)
     except Exception:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
         _log.exception("the app failed over a request")
         return answer(500)
@@ -242,12 +238,6 @@ SENTENCES = {
     501: "The request has a transfer coding other than chunked.",
     505: "The request is of another version than HTTP/1.0 and HTTP/1.1.",
 }
-
-
-#: Said under 500 when a change could not be written into the store.
-NOT_KEPT = (
-    "The store of the mock cannot be written, so nothing is answered any more; the log says why."
-)
 
 
 def answer(status: int, sentence: str | None = None) -> Response:

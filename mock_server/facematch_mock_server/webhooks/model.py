@@ -44,10 +44,7 @@ class Destination:
 
     @property
     def secret(self) -> str:
-        """What its webhooks are signed with: 43 URL-safe characters.
-
-        It is worked out from `seed`, which a store holds: whoever can read the file can sign.
-        """
+        """What its webhooks are signed with: 43 URL-safe characters."""
         digest = hmac.new(self.seed.encode(), self.uuid.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

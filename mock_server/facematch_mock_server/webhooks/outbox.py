@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import threading
 from bisect import bisect_left, bisect_right, insort
@@ -12,7 +11,6 @@ from collections.abc import Callable
 import attrs
 
 from facematch_mock_server.state import Collection as Records
-from facematch_mock_server.state import Memory, Store, StoreError
 
 from .model import Attempt, Delivery, DeliveryFault, Destination, SignedPayload, State
 
@@ -33,21 +31,16 @@ class _Mine(threading.local):
 class Outbox:
     """The webhooks of one world: destinations, deliveries, and which of them are due.
 
-    What a request queues is due when `release` says that the request is written down, and gone
-    when `drop` says that it never will be. Safe across threads.
-
-    Args:
-        store: Where changes are written down; what was pending there is pending again. Payloads are
-            not written down, because they hold addresses of pictures.
+    What a request queues is due when `release` says that the request is over, and gone when `drop`
+    says that it failed. Safe across threads.
 
     Attributes:
         destinations, deliveries: By id.
     """
 
-    def __init__(self, store: Store | None = None) -> None:
-        store = store or Memory()
-        self.destinations = Records(store, "webhook destinations", Destination)
-        self.deliveries = Records(store, "webhook deliveries", Delivery, limit=KEPT)
+    def __init__(self) -> None:
+        self.destinations: Records[Destination] = Records()
+        self.deliveries: Records[Delivery] = Records(limit=KEPT)
         self._faults: deque[DeliveryFault] = deque()
         #: By id and round.
         self._payloads: OrderedDict[tuple[str, int], SignedPayload] = OrderedDict()
@@ -55,17 +48,14 @@ class Outbox:
         self._changed = threading.Condition()
         self._queue = _Queue()
         self._under_way: set[str] = set()
-        #: Queued by requests that are not written down yet.
-        self._unwritten: set[str] = set()
-        for delivery in self.deliveries.all():
-            if delivery.state is State.PENDING:
-                self._enqueue(delivery)
+        #: Queued by requests that are not over yet.
+        self._unreleased: set[str] = set()
 
     def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
         """Keep a delivery; it is not due before this thread calls `release`."""
         self._mine.queued.append((delivery, self.deliveries.find(delivery.id)))
         with self._changed:
-            self._unwritten.add(delivery.id)
+            self._unreleased.add(delivery.id)
         self.deliveries.put(delivery.id, delivery)
         self.keep(delivery, payload)
 
@@ -76,7 +66,7 @@ class Outbox:
             return
         self._mine.queued = []
         with self._changed:
-            self._unwritten.difference_update(one.id for one, _ in mine)
+            self._unreleased.difference_update(one.id for one, _ in mine)
             for one, _ in mine:
                 self._look(one.id)
             self._changed.notify_all()
@@ -84,15 +74,13 @@ class Outbox:
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""
         mine, self._mine.queued = self._mine.queued, []
-        # Where nothing can be written any more, nothing is answered, and nothing is sent.
-        with contextlib.suppress(StoreError):
-            for one, before in reversed(mine):
-                if before is None:
-                    self.deliveries.remove(one.id)
-                else:
-                    self._put_back(one, before)
+        for one, before in reversed(mine):
+            if before is None:
+                self.deliveries.remove(one.id)
+            else:
+                self._put_back(one, before)
         with self._changed:
-            self._unwritten.difference_update(one.id for one, _ in mine)
+            self._unreleased.difference_update(one.id for one, _ in mine)
             for one, _ in mine:
                 self._payloads.pop((one.id, one.round), None)
                 self._look(one.id)
@@ -199,10 +187,10 @@ class Outbox:
             return self._changed.wait_for(lambda: not self._count_due(at), timeout_s)
 
     def _look(self, delivery_id: str) -> None:
-        """Enqueue a delivery if it waits, and what queued it is written down."""
+        """Enqueue a delivery if it waits, and what queued it is over."""
         delivery = self.deliveries.find(delivery_id)
         waits = delivery is not None and delivery.state is State.PENDING
-        if delivery is not None and waits and delivery_id not in self._unwritten:
+        if delivery is not None and waits and delivery_id not in self._unreleased:
             self._enqueue(delivery)
 
     def _enqueue(self, delivery: Delivery) -> None:

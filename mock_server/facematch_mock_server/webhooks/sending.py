@@ -14,7 +14,6 @@ from typing import Protocol
 import attrs
 
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.state import StoreError
 from facematch_mock_server.world import World
 
 from .model import (
@@ -25,7 +24,6 @@ from .model import (
     SignedPayload,
     State,
     Writer,
-    is_sent,
     parsed,
 )
 from .outbox import Outbox
@@ -77,11 +75,7 @@ def attempt(
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
         claims.cite("webhook.disabled")
-        _end(world, outbox, delivery, State.DROPPED)
-        return
-    if not is_sent(destination.url, world.server.deliver_to):
-        # Of a store that another server wrote, which could reach other hosts.
-        _end(world, outbox, delivery, State.DROPPED)
+        _end(outbox, delivery, State.DROPPED)
         return
     delivery, payload = _payload(claims, world, delivery, destination, writer)
     at, fault = world.clock.now(), outbox.next_fault()
@@ -108,25 +102,23 @@ def attempt(
         fault=fault,
         claims=tuple(dict.fromkeys((*payload.claims, *claims.claims))),
     )
-    with world.store.together():
-        outbox.keep(delivery, payload)
-        outbox.record(
-            taken,
-            tried,
-            lambda one: attrs.evolve(
-                one,
-                event_id=delivery.event_id,
-                timestamp=delivery.timestamp,
-                state=state,
-                due=due,
-                retries=one.retries + (due is not None),
-            ),
-        )
+    outbox.keep(delivery, payload)
+    outbox.record(
+        taken,
+        tried,
+        lambda one: attrs.evolve(
+            one,
+            event_id=delivery.event_id,
+            timestamp=delivery.timestamp,
+            state=state,
+            due=due,
+            retries=one.retries + (due is not None),
+        ),
+    )
 
 
-def _end(world: World, outbox: Outbox, delivery: Delivery, state: State) -> None:
-    with world.store.together():
-        outbox.record(delivery, None, lambda one: attrs.evolve(one, state=state, due=None))
+def _end(outbox: Outbox, delivery: Delivery, state: State) -> None:
+    outbox.record(delivery, None, lambda one: attrs.evolve(one, state=state, due=None))
 
 
 def _payload(
@@ -135,7 +127,7 @@ def _payload(
     outbox: Outbox = world.records.outbox
     kept, as_it_is = outbox.payload(delivery), delivery
     if not delivery.attempts:
-        # One that waited for another process is sent now, and says so.
+        # One that has waited behind many is written anew, and says so.
         if kept is None:
             delivery = attrs.evolve(delivery, timestamp=int(world.clock.now().timestamp()))
     elif delivery.retries:
@@ -319,7 +311,7 @@ class WebhookWorker:
         if due is not None and (self._world.clock.running or due <= self._world.clock.now()):
             self._begin()
 
-    def _moved(self, now: dt.datetime, _advanced_s: float) -> None:
+    def _moved(self, now: dt.datetime) -> None:
         due = self._outbox.next_due()
         # A thread that waits for a clock that runs has to look how long it still has to.
         if due is not None and (self._world.clock.running or due <= now):
@@ -369,15 +361,10 @@ class WebhookWorker:
             attempt(self._world, outbox, delivery, self._writer, self._post)
         except _StoppedError:
             outbox.give_back(delivery.id)
-        except StoreError as error:
-            _log.warning("webhooks are not delivered any more: %s", error)
-            with self._turn:
-                self._stopped = True
-            outbox.give_back(delivery.id)
         except Exception:  # noqa: BLE001 - and it is logged
             # One that cannot be written or signed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
-            _end(self._world, outbox, delivery, State.FAILED)
+            _end(outbox, delivery, State.FAILED)
 
     def _post(self, url: str, payload: SignedPayload, timeout_s: float) -> Answer:
         answer = self._send(url, payload, timeout_s=timeout_s, opened=self._opened)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_azure import compared, detect, ids_of, picture, verify
 
-from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.vendors.azure.vendor import FaceIds
 
 SIZE = "InvalidImageSize"
@@ -152,18 +151,9 @@ def test_a_limit_holds_for_a_second(engine):
     assert len(engine.world.ledger.entries) == 2
 
 
-def test_no_picture_reaches_a_store(tmp_path):
-    """Ids live in memory alone: they hold faces."""
-    card, path = card_sheet()["p1"].data, tmp_path / "world.sqlite"
-    with MockServer(vendor="azure", store=path) as mock:
-        more = {"ocp_apim_subscription_key": mock.live_key}
-        mock.app.handle(didit.request(azure.DETECT, card, azure.STREAM, key=None, **more))
-    assert card[100:200] not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
-
-
 def test_older_faces_make_room():
     """The newest 1,000 are kept."""
-    kept = FaceIds(didit.new_world(vendor="azure").store).known
+    kept = FaceIds().known
     for number in range(1001):
         kept.put(str(number), number)
     assert (kept.find("0"), kept.find("1"), len(kept)) == (None, 1, 1000)

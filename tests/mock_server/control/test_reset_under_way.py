@@ -7,9 +7,6 @@ import pytest
 from mock_didit import control, liveness, match
 from mock_worlds import app_of, world_of
 
-from facematch_mock_server.sqlite import SqliteStore
-from facematch_mock_server.state import Memory
-
 
 class Slow(didit.Scripted):
     """Looks at pictures until it is told to be done."""
@@ -30,41 +27,33 @@ class Slow(didit.Scripted):
         assert self.done.wait(20)
 
 
-def slow_app(store):
+def slow_app():
     """An app over a slow recognizer, and the recognizer."""
     recognizer, clock = Slow(), didit.VirtualClock(didit.START)
-    return app_of(world_of(recognizer, clock=clock, seed=7, store=store)), recognizer
+    return app_of(world_of(recognizer, clock=clock, seed=7)), recognizer
 
 
-@pytest.fixture(params=["memory", "file"])
-def slow(request, tmp_path):
-    """As `slow_app`, and what opens its store again."""
-    again = Memory if request.param == "memory" else lambda: SqliteStore(tmp_path / "mock.db")
-    app, recognizer = slow_app(again())
-    yield app, recognizer, again
+@pytest.fixture
+def slow():
+    """As `slow_app`; at the end it is done."""
+    app, recognizer = slow_app()
+    yield app, recognizer
     recognizer.done.set()
-    app.state.close()
 
 
 @pytest.mark.parametrize("call", [match(), liveness()], ids=["match", "liveness"])
 @pytest.mark.parametrize("edition", ["2026-07", "2026-03"])
 def test_the_new_world_knows_nothing_of_the_call(slow, call, edition):
     """No session, no charge, no line in the journal; another edition is in force."""
-    app, recognizer, again = slow
+    app, recognizer = slow
     answers = []
     asks = threading.Thread(target=lambda: answers.append(app.handle(call)))
     asks.start()
     assert recognizer.looks.wait(20)
-    resets = threading.Thread(
-        target=lambda: answers.append(app.handle(control("reset", {"edition": edition})))
-    )
-    resets.start()
-    # Whichever of the two is first: a store may let the reset wait for the call.
-    resets.join(0.2)
+    answers.append(app.handle(control("reset", {"edition": edition})))
     recognizer.done.set()
-    for thread in (asks, resets):
-        thread.join(20)
-        assert not thread.is_alive()
+    asks.join(20)
+    assert not asks.is_alive()
     assert [answer.status for answer in answers] == [200, 200]
     world = app.world
     assert world.edition == edition
@@ -73,16 +62,9 @@ def test_the_new_world_knows_nothing_of_the_call(slow, call, edition):
     assert world.ledger.balance == world.claims["credit.start"]
     assert world.server.journal.entries == ()
     # And it works: the next call is its first, under the id that its seed gives the first one.
-    other, fast = slow_app(Memory())
+    other, fast = slow_app()
     fast.done.set()
     wanted = other.handle(match()).json()["request_id"]
     assert app.handle(match()).json()["request_id"] == wanted
     assert [session.number for session in world.sessions.all()] == [1]
     assert len(world.server.journal.entries) == 1
-    if again is not Memory:
-        kept = [session.id for session in world.sessions.all()]
-        app.state.close()
-        later, _ = slow_app(again())
-        assert [session.id for session in later.world.sessions.all()] == kept
-        assert len(later.world.ledger.entries) == 1
-        later.state.close()

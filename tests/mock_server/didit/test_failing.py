@@ -8,7 +8,6 @@ from mock_worlds import app_of, world_of
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.control import Control
 from facematch_mock_server.services import Sessions
-from facematch_mock_server.sqlite import SqliteStore
 from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
 from facematch_mock_server.vendors.didit.records import Pictures
 
@@ -33,24 +32,13 @@ class Raising(didit.Scripted):
 CALLS = {"match": didit.match, "liveness": didit.liveness}
 
 
-@pytest.fixture(params=["memory", "file"])
-def engine_of(request, tmp_path):
-    """Makes an engine with a destination, over memory and over a file."""
-    stores = []
-
-    def make(decider=None):
-        store = None if request.param == "memory" else SqliteStore(tmp_path / "mock.db")
-        stores.append(store)
-        decider = decider or didit.Scripted()
-        engine = app_of(world_of(decider, store=store, clock=VirtualClock(didit.START), seed=7))
-        assert engine.handle(webhooks.listen()).status == 200
-        assert engine.handle(didit.liveness(didit.picture(n=1))).status == 200
-        return engine
-
-    yield make
-    for store in stores:
-        if store is not None:
-            store.close()
+def engine_of(decider=None):
+    """An engine with a destination and one session."""
+    decider = decider or didit.Scripted()
+    engine = app_of(world_of(decider, clock=VirtualClock(didit.START), seed=7))
+    assert engine.handle(webhooks.listen()).status == 200
+    assert engine.handle(didit.liveness(didit.picture(n=1))).status == 200
+    return engine
 
 
 def standing(engine):
@@ -72,7 +60,7 @@ STEPS = ((Pictures, "keep"), (Sessions, "add"), (didit_webhooks, "announce"))
 
 @pytest.mark.parametrize(("module", "name"), STEPS)
 @pytest.mark.parametrize("call", CALLS)
-def test_a_step_that_raises(engine_of, monkeypatch, call, module, name):
+def test_a_step_that_raises(monkeypatch, call, module, name):
     """Whatever it is: credit, sessions, letters and pictures are as before."""
     engine = engine_of()
     before = standing(engine)
@@ -91,7 +79,7 @@ def test_a_step_that_raises(engine_of, monkeypatch, call, module, name):
 
 @pytest.mark.parametrize("name", ["match", "liveness"])
 @pytest.mark.parametrize("call", CALLS)
-def test_a_decider_that_raises(engine_of, call, name):
+def test_a_decider_that_raises(call, name):
     """At each of its questions."""
     decider = Raising(name)
     engine = engine_of(decider)
@@ -107,7 +95,7 @@ def test_a_decider_that_raises(engine_of, call, name):
     assert engine.handle(CALLS[call](didit.picture(n=3))).status == 200
 
 
-def test_an_update_that_raises_tells_nobody(engine_of, monkeypatch):
+def test_an_update_that_raises_tells_nobody(monkeypatch):
     """What was announced before the failure is never sent."""
     engine = engine_of()
     announced = didit_webhooks.announce
@@ -126,7 +114,7 @@ def test_an_update_that_raises_tells_nobody(engine_of, monkeypatch):
     assert engine.world.records.outbox.deliveries.all() == before
 
 
-def test_sending_again_that_fails_leaves_the_delivery(engine_of, monkeypatch):
+def test_sending_again_that_fails_leaves_the_delivery(monkeypatch):
     """As it was, with its attempts."""
     engine = engine_of()
     control = Control(engine.world)

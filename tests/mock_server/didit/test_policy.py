@@ -416,14 +416,12 @@ def is_a_sentence(text, named):
 
 
 @pytest.mark.parametrize(("effects", "bands", "named"), WRONG + WRONG_KINDS)
-def test_a_wrong_word_is_a_value_error(effects, bands, named, tmp_path):
+def test_a_wrong_word_is_a_value_error(effects, bands, named):
     """Of the server and of its control; then nothing was changed."""
-    store = tmp_path / "mock.db"
     with pytest.raises(ValueError) as refused:
-        MockServer(policy=effects, review_bands=bands, store=store)
+        MockServer(policy=effects, review_bands=bands)
     assert is_a_sentence(str(refused.value), named), refused.value
-    # Its store is free again.
-    mock = MockServer(policy={MANY: "review"}, review_bands={"liveness": 40}, store=store)
+    mock = MockServer(policy={MANY: "review"}, review_bands={"liveness": 40})
     with pytest.raises(ValueError) as refused:
         mock.control.set_policy({MANY: "decline", **effects})
         mock.control.set_band(*next(iter(bands.items())))

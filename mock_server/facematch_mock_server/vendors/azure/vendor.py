@@ -14,7 +14,7 @@ from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.state import Collection, Memory, Store
+from facematch_mock_server.state import Collection
 from facematch_mock_server.vendors.base import (
     Call,
     Example,
@@ -50,11 +50,10 @@ class DetectedFace:
 
 
 class FaceIds(NoRecords):
-    """The face ids of one world, in memory alone: they hold pictures, which no store is given."""
+    """The face ids of one world."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self.known = Collection(Memory(), "faces", DetectedFace, limit=_KEPT)
+    def __init__(self) -> None:
+        self.known: Collection[DetectedFace] = Collection(limit=_KEPT)
 
 
 def detect(call: Call) -> Response:
@@ -251,7 +250,6 @@ VENDOR = Vendor(
     rate_limits={"resource": "rate.limit"},
     operations=("match", "detect"),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
-    section="azure/",
     records=FaceIds,
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),

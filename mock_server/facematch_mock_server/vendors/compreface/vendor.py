@@ -200,7 +200,6 @@ VENDOR = base.Vendor(
     default_edition="1.2.0",
     operations=("match",),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
-    section="compreface/",
     behaviour=Compreface,
     greeting=(
         f"keys: {LIVE_KEY}",

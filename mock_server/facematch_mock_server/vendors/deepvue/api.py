@@ -663,7 +663,6 @@ VENDOR = Vendor(
     operations=("match", "liveness"),
     hosts=HOSTS,
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=CLIENT_ID)},
-    section="deepvue/",
     records=DeepvueRecords,
     behaviour=Deepvue,
     extensions={"tokens": f"{_TOKENS}:Tokens", "answers": f"{_TOKENS}:Answers"},

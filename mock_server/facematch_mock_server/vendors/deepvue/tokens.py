@@ -18,7 +18,6 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.operations import Operation
-from facematch_mock_server.state import Store
 from facematch_mock_server.world import NoRecords, World
 
 #: How many of the newest tokens can be listed.
@@ -185,14 +184,9 @@ class SetAnswer:
 
 
 class DeepvueRecords(NoRecords):
-    """The further state of one world, in memory only. Safe across threads.
+    """The further state of one world. Safe across threads."""
 
-    Args:
-        store: Unused: tokens are never written down.
-    """
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
+    def __init__(self) -> None:
         self.tokens = TokenBook()
         self._lock = threading.Lock()
         self.answers: tuple[SetAnswer, ...] = ()

@@ -122,21 +122,22 @@ def _verify(call: DiditCall) -> Response:
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > claims["code.lifetime_s"]:
         call.refuse("verify.expired")
-    opened = account.opened or Opened(
-        organization=ids.uuid(), application=ids.uuid(), client_id=ids.uuid()
+    opened = Opened(
+        organization=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_secret(call)
     )
     proved = attrs.evolve(account, opened=opened, code=None)
     # Of two who show the code at once, one is the first.
     kept = accounts.change(account.email, lambda one: proved if one is account else one)
     if kept is not proved:
         call.refuse("verify.wrong")
-    key = _new_key(call, opened)
+    # A full-access key.
+    call.world.keys.add(opened.key, Key(kind=KeyKind.LIVE, owner=opened.organization))
     organization = {"uuid": opened.organization, "name": claims["account.organization"]}
     application = {
         "uuid": opened.application,
         "name": claims["account.application"],
         "client_id": opened.client_id,
-        "api_key": key,
+        "api_key": opened.key,
     }
     known = {
         **_new_tokens(call, proved),
@@ -144,14 +145,6 @@ def _verify(call: DiditCall) -> Response:
         "application": {name: application[name] for name in claims["verify.application_keys"]},
     }
     return call.answer("verify.answer", {name: known[name] for name in claims["verify.keys"]})
-
-
-def _new_key(call: DiditCall, opened: Opened) -> str:
-    """A full-access key of an application."""
-    key = _secret(call)
-    call.world.keys.add(key, Key(kind=KeyKind.LIVE, owner=opened.organization))
-    call.records.accounts.keep_key(opened, key)
-    return key
 
 
 def _resend(call: DiditCall) -> Response:
@@ -266,7 +259,7 @@ def _organizations(call: DiditCall) -> Response:
 
 
 def _application(call: DiditCall) -> Response:
-    """Tell one application, with its key; after a restart a new one, for no store has keys."""
+    """Tell one application, with its key."""
     claims, (_, opened) = call.claims, _opened(call)
     if call.words != (opened.organization, opened.application):
         call.refuse("application.unknown")
@@ -274,7 +267,7 @@ def _application(call: DiditCall) -> Response:
         "uuid": opened.application,
         "name": claims["account.application"],
         "client_id": opened.client_id,
-        "api_key": call.records.accounts.key_of(opened) or _new_key(call, opened),
+        "api_key": opened.key,
     }
     return call.answer(
         "application.answer", {name: known[name] for name in claims["application.keys"]}

@@ -694,8 +694,8 @@ CLAIMS = table(
     row("media.expired", Reply(403, {"mock": "This address has expired. Ask for the decision again."}), OURS,
         "An address that has expired is 403."),
     row("media.forgotten",
-        Reply(404, {"mock": "The mock no longer has this picture: it keeps pictures in memory only."}),
-        OURS, "A picture that was pushed out of memory is 404; one of before a restart has no good address any more."),
+        Reply(404, {"mock": "The mock no longer has this picture: it keeps the newest 64 MiB."}),
+        OURS, "A picture that made room for newer ones is 404."),
 
     row("list.answer", Reply(200), OPENAPI, "A list of sessions is 200."),
     fact("list.newest_first", OPENAPI, "The newest session comes first."),

@@ -287,7 +287,7 @@ class Webhooks:
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
         """
-        self._world.server.written()
+        self._world.server.release()
         if not self._outbox.wait(self._world.clock.now, timeout_s):
             raise TimeoutError(f"{self.due()} deliveries are due and not done")
         return self.deliveries()
@@ -320,6 +320,7 @@ class Webhooks:
             )
             payload = webhooks.WRITER.compose(claims, world, fresh, destination)
             outbox.enqueue(fresh, attrs.evolve(payload, claims=claims.claims))
+        self._world.server.release()
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -577,8 +578,7 @@ class Payments:
             LookupError: there is no such payment.
             ValueError: it was canceled, or there would be more credit than a balance can hold.
         """
-        with self._world.store.together():
-            checkout: Checkout = self._world.records.checkouts.settle(self._world, checkout_id)
+        checkout: Checkout = self._world.records.checkouts.settle(self._world, checkout_id)
         return checkout
 
     def cancel(self, checkout_id: str) -> Checkout:

@@ -27,7 +27,7 @@ from facematch_mock_server.vendors.base import Call, Field
 T = TypeVar("T")
 Reader = Callable[[Citations, Any], Any]
 
-#: Levels of a JSON body: Python reads deeper ones than it writes, and a store keeps what was read.
+#: Levels of a JSON body: Python reads deeper ones than it writes.
 DEEPEST = 100
 #: Levels of metadata in a form.
 DEEPEST_METADATA = 200

@@ -13,7 +13,7 @@ from decimal import Decimal
 import attrs
 
 from facematch_mock_server.services import KEPT_SESSIONS, Session
-from facematch_mock_server.state import Collection, Kept, Store
+from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
 from facematch_mock_server.world import World
 
@@ -22,33 +22,29 @@ KEPT = 10_000
 
 
 class DiditRecords:
-    """The further state of one world. Safe across threads.
+    """The further state of one world. Safe across threads."""
 
-    Args:
-        store: Where changes are written down.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.outbox = Outbox(store)
+    def __init__(self) -> None:
+        self.outbox = Outbox()
         self.pictures = Pictures()
-        self.checkouts = Checkouts(store)
-        self.accounts = Accounts(store)
+        self.checkouts = Checkouts()
+        self.accounts = Accounts()
         self.mails = Mails()
 
-    def written(self) -> None:
-        """What this thread changed is written down now."""
+    def release(self) -> None:
+        """What this thread queued is announced now."""
         self.outbox.release()
 
-    def dropped(self) -> None:
-        """What this thread changed is not written down, and is not announced to anybody."""
+    def drop(self) -> None:
+        """What this thread queued is not announced to anybody."""
         self.outbox.drop()
 
 
 class Pictures:
-    """Pictures of saved calls: in memory only, and not for ever. Safe across threads.
+    """Pictures of saved calls, not for ever. Safe across threads.
 
     Each is kept once, by its digest; what was kept longest ago goes first, and a picture goes with
-    the last session that has it. Nothing of pictures is ever written down.
+    the last session that has it.
 
     Args:
         max_bytes: That are kept in all, at least 0. A larger picture is not kept.
@@ -163,15 +159,11 @@ class Plan:
 
 
 class Checkouts:
-    """The payments and plans of one world. Safe across threads.
+    """The payments and plans of one world. Safe across threads."""
 
-    Args:
-        store: Where changes are written down.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._checkouts = Collection(store, "checkouts", Checkout, limit=KEPT)
-        self._plans = Collection(store, "plans", Plan)
+    def __init__(self) -> None:
+        self._checkouts: Collection[Checkout] = Collection(limit=KEPT)
+        self._plans: dict[str, Plan] = {}
 
     def add(self, checkout: Checkout) -> None:
         """One more."""
@@ -183,11 +175,11 @@ class Checkouts:
 
     def plan(self, owner: str) -> Plan:
         """How that organization pays."""
-        return self._plans.find(owner) or Plan()
+        return self._plans.get(owner) or Plan()
 
     def set_plan(self, owner: str, plan: Plan) -> None:
         """Change how that organization pays."""
-        self._plans.put(owner, plan)
+        self._plans[owner] = plan
 
     def settle(self, world: World, checkout_id: str) -> Checkout:
         """The payment arrives, and the credit with it; once, however often it is said.
@@ -239,12 +231,13 @@ class Opened:
     Attributes:
         organization: Its UUID; the owner of the key, the credit and the sessions.
         application: Its UUID.
-        client_id: Of the application.
+        client_id, key: Of the application.
     """
 
     organization: str
     application: str
     client_id: str
+    key: str = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -273,19 +266,12 @@ class Account:
 
 
 class Accounts:
-    """The newest 10,000 accounts of one world. Safe across threads.
+    """The newest 10,000 accounts of one world. Safe across threads."""
 
-    Tokens and keys are in memory only: after a restart everybody logs in again.
-
-    Args:
-        store: Where changes are written down, without passwords, codes and tokens.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._accounts = Collection(store, "accounts", Account, limit=KEPT)
+    def __init__(self) -> None:
+        self._accounts: Collection[Account] = Collection(limit=KEPT)
         self._lock = threading.Lock()
         self._tokens: OrderedDict[str, tuple[str, dt.datetime]] = OrderedDict()
-        self._keys: OrderedDict[str, str] = OrderedDict()
 
     def find(self, email: str) -> Account | None:
         """The account of that address in any case, or None."""
@@ -315,18 +301,6 @@ class Accounts:
             while len(self._tokens) > KEPT:
                 self._tokens.popitem(last=False)
 
-    def keep_key(self, opened: Opened, key: str) -> None:
-        """Remember the key of an application, so that it can be shown again."""
-        with self._lock:
-            self._keys[opened.application] = key
-            while len(self._keys) > KEPT:
-                self._keys.popitem(last=False)
-
-    def key_of(self, opened: Opened) -> str | None:
-        """The key of an application; None if it is not known any more."""
-        with self._lock:
-            return self._keys.get(opened.application)
-
     def who(self, token: str, now: dt.datetime) -> Account | None:
         """Whose token it is; None for nobody's, or no longer."""
         with self._lock:
@@ -354,7 +328,7 @@ class Mail:
 
 
 class Mails(Kept[Mail]):
-    """The mails of one world, in memory only: the newest ones."""
+    """The newest mails of one world."""
 
     def __init__(self) -> None:
         super().__init__(most=KEPT)

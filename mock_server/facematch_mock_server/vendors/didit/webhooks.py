@@ -71,7 +71,7 @@ def queue(
     origin: str,
     is_test: bool = False,
 ) -> Delivery:
-    """Queue one delivery, to be sent when the request is written down."""
+    """Queue one delivery, to be sent when the request is over."""
     now, ids, outbox = world.clock.now(), world.server.ids, world.records.outbox
     delivery = Delivery(
         id=ids.uuid(),

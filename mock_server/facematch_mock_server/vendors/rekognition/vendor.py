@@ -308,7 +308,6 @@ VENDOR = Vendor(
     rate_limits={"second": "quota.second", "increase": "quota.increase"},
     settings={"price": ("credit.price", "amount")},
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
-    section="rekognition/",
     behaviour=Rekognition,
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     # No example for the console: a page in a browser does not sign requests.

@@ -169,19 +169,6 @@ def test_without_a_server(mock):
     still.stop()
 
 
-def test_it_is_kept(tmp_path):
-    """A review is in the store as soon as it is told."""
-    store = tmp_path / "mock.db"
-    with MockServer(store=store) as mock:
-        name = saved(mock)
-        mock.control.sessions.decide(name, "Approved", comment="seen")
-    with MockServer(store=store) as again:
-        (session,) = again.control.sessions.all()
-    (review,) = session.reviews
-    assert (session.id, session.status) == (name, "Approved")
-    assert (review.new_status, review.comment) == ("Approved", "seen")
-
-
 # What is refused
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"

@@ -10,7 +10,6 @@ from mock_didit_webhooks import with_one_due
 from mock_worlds import app_of
 
 from facematch_mock_server.control import Control
-from facematch_mock_server.sqlite import SqliteStore
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
 from facematch_mock_server.webhooks import outbox as queue
@@ -30,7 +29,7 @@ def webhooks(engine):
 def again_meanwhile(engine, status):
     """One attempt, answered with `status`, during which somebody sends the delivery again."""
     world, outbox = engine.world, engine.world.records.outbox
-    world.server.written()
+    world.server.release()
     taken = outbox.take(world.clock.now())
 
     def send(_url, letter, _timeout_s):
@@ -76,26 +75,24 @@ def test_one_that_waits_is_begun_again(engine, carry):
     assert (delivery.state, len(delivery.attempts)) == ("failed", 4)
 
 
-def test_over_http_nothing_goes_out_before_it_is_written(new, tmp_path):
-    """Whoever looks while the request is under way finds nothing to send."""
-    store = SqliteStore(tmp_path / "mock.db")
-    engine = app_of(didit.new_world(store=store))
+def test_over_http_nothing_goes_out_before_the_request_is_over(new, monkeypatch):
+    """Whoever looks while it is under way finds nothing to send."""
+    engine = app_of(didit.new_world())
     outbox = engine.world.records.outbox
     new(engine)
     engine.handle(didit.match())
     (waiting,) = webhooks(engine).deliveries()
     outbox.take(engine.world.clock.now())
     outbox.record(outbox.deliveries.find(waiting.id), None, delivered)
-    seen, written = [], store._file.write
+    seen, release = [], outbox.release
 
-    def looked(changes):
-        seen.append((outbox.count_due(engine.world.clock.now()), len(outbox._unwritten)))
-        written(changes)
+    def looked():
+        seen.append((outbox.count_due(engine.world.clock.now()), len(outbox._unreleased)))
+        release()
 
-    store._file.write = looked
+    monkeypatch.setattr(outbox, "release", looked)
     step = didit.control("webhooks/resend", {"delivery": waiting.id})
     assert engine.handle(step).status == 200
-    store._file.write = written
     assert seen == [(0, 1)]
     assert outbox.count_due(engine.world.clock.now()) == 1
     engine.world.server.close()
