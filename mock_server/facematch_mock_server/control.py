@@ -324,16 +324,6 @@ class Control:
             "bands": list(kind.bands),
         }
 
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of this server: the paths of all its vendors in their editions,
-        and this API.
-        """
-        from .openapi import document  # not above: few ask for it
-
-        server = self._world.server
-        kinds = [_vendor(world) for world in server.worlds]
-        return document(server, {kind.name: operations_of(kind) for kind in kinds})
-
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
@@ -581,12 +571,6 @@ OPERATIONS = (
         _reset,
         "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"},
-    ),
-    Operation(
-        "GET",
-        "openapi.json",
-        Control.openapi,
-        "This server as an OpenAPI 3.1 document.",
     ),
     Operation(
         "GET",

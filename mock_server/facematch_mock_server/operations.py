@@ -58,19 +58,16 @@ def _seconds(value: Any) -> Any:
     return [_number(one) for one in value] if isinstance(value, list) else _number(value)
 
 
-#: By kind of value: what reads it, and its JSON schema. ``any`` is checked by whom it is for.
-KINDS: Mapping[str, tuple[Callable[[Any], Any], dict[str, Any]]] = {
-    "any": (lambda value: value, {}),
-    "text": (_text, {"type": "string"}),
-    "number": (_number, {"type": "number"}),
-    "flag": (_flag, {"type": "boolean"}),
-    "names": (_names, {"type": "array", "items": {"type": "string"}}),
-    "object": (_object, {"type": "object"}),
-    "date": (_date, {"type": "string", "format": "date"}),
-    "seconds": (
-        _seconds,
-        {"oneOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
-    ),
+#: What reads each kind of value; ``any`` is checked by whom it is for.
+KINDS: Mapping[str, Callable[[Any], Any]] = {
+    "any": lambda value: value,
+    "text": _text,
+    "number": _number,
+    "flag": _flag,
+    "names": _names,
+    "object": _object,
+    "date": _date,
+    "seconds": _seconds,
 }
 
 
@@ -112,7 +109,7 @@ class Operation:
                 given[name] = None
                 continue
             try:
-                given[name] = KINDS[kind][0](body[name])
+                given[name] = KINDS[kind](body[name])
             except ValueError as problem:
                 raise ValueError(f"{name} {problem}") from None
         result = self.run(control, *([rest] if "{}" in self.path else []), **given)

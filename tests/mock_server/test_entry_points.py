@@ -11,7 +11,7 @@ from facematch_mock_server.vendors import vendor_named, vendor_names
 CODE = """
 from facematch_mock_server.claims import OURS, Reply, row, table
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import Field, Route, Routed, Vendor, read_or_empty
+from facematch_mock_server.vendors.base import Route, Routed, Vendor, read_or_empty
 
 CLAIMS = table(
     "acme",
@@ -39,7 +39,6 @@ class Acme(Routed):
             answers={"POST": compare},
             checks={"key": check_key},
             operation="match",
-            fields=(Field(name="one", kind="file"), Field(name="other", kind="file")),
             is_form=True,
         ),
     )
@@ -98,21 +97,6 @@ def test_it_is_served_beside_the_others():
     assert answer.headers["X-Facematch-Claims"] == "acme.same"
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [one.field for one in second.files] == ["one", "other"]
-
-
-@pytest.mark.usefixtures("acme")
-def test_it_is_described_beside_the_others():
-    """Its path, its fields and its edition stand in the OpenAPI document by themselves."""
-    document = MockServer(vendor=["didit", "acme"]).control.openapi()
-    told = document["paths"]["/compare"]["post"]
-    body = told["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert (told["operationId"], told["tags"]) == ("acme_compare", ["acme"])
-    assert [(name, one["format"]) for name, one in body["properties"].items()] == [
-        ("one", "binary"),
-        ("other", "binary"),
-    ]
-    assert document["tags"][1]["description"] == "Acme, edition 1; key: mock-live-key."
-    assert "/__mock__/acme/journal" in document["paths"]
 
 
 @pytest.mark.usefixtures("acme")

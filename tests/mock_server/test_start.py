@@ -24,7 +24,6 @@ LATER = {
     *("PIL", "requests", "numpy", "difflib", "h11", "html", "email.utils", "importlib.metadata"),
     *("importlib.resources", "facematch_mock_server.recognition.sheet", "facematch_local"),
     *("facematch_mock_server.simulators", "facematch_core.testing", "pytest"),
-    *("facematch_mock_server.openapi",),
 }
 
 

@@ -103,47 +103,19 @@ class Refused(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Field:
-    """One field of a request, for whoever reads it and for the OpenAPI document.
-
-    Attributes:
-        name: As it is sent.
-        kind: ``file``, ``text``, ``base64``, ``number``, ``integer``, ``boolean``, ``choice``,
-            ``object`` or ``list``; ``bytes`` for the one that is the whole body, as it is.
-        required: Whether it must be sent.
-        nullable: Whether null is a value.
-        default: The claim that is its value where it is not sent; None for none.
-        choices: The claim that has its values; None where every value of the kind is one.
-    """
-
-    name: str
-    kind: str = "text"
-    required: bool = False
-    nullable: bool = False
-    default: str | None = None
-    choices: str | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Route:
     """A path, and who answers there.
 
     Attributes:
         pattern: The path; ``{uuid}`` is one segment that must be a UUID, or else no route of the
             vendor's has the path, and ``{word}`` is any one segment.
-        answers: Who answers which method; the first line of its docstring says what that does.
+        answers: Who answers which method.
         checks: Asked in this order before that, by the claim that states the place of each; each
             may refuse the call.
         operation: What it is called where latency is set; None for what is never late.
-        says: What it does, where the docstring does not say so.
         credentials: The headers that say who asks, all of them needed; in ``authorization`` it is a
             bearer token.
-        fields: Of its form or JSON body, where it has one; a body goes with POST, PUT and PATCH,
-            and with DELETE where there is none of those.
         is_form: Whether it takes a form rather than JSON.
-        query: What may be in the query: of GET, where it has that.
-        gives: By method, the claim of its answer, where that is not 200 with JSON.
-        lists: The methods that are answered with a list rather than an object.
         shown: The fields of a body whose values the journal may hold; of others it has type and
             length.
         own: The claim that has the words of a status, where this path has words of its own.
@@ -154,13 +126,8 @@ class Route:
     answers: Mapping[str, Callable[[Any], Response]]
     checks: Mapping[str, Callable[[Any], None]] = attrs.field(factory=dict)
     operation: str | None = None
-    says: str | None = None
     credentials: tuple[str, ...] = ("x-api-key",)
-    fields: tuple[Field, ...] = ()
     is_form: bool = False
-    query: tuple[Field, ...] = ()
-    gives: Mapping[str, str] = attrs.field(factory=dict)
-    lists: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     own: Mapping[int, str] = attrs.field(factory=dict)
     more: Any = None
@@ -308,7 +275,6 @@ class Routed:
     Attributes:
         routes: What it answers, in order.
         begins: How most of its paths begin, for whoever asks for another one.
-        refused: The claim that answers where fields are wrong; None for no such answer.
         nowhere: The claim that answers another path or method; ``{method}`` in it is filled in.
         errors: By status, the claim that has the vendor's words for it, and facts that they rest
             on; ``{key}`` is filled in. A fault of a status that is not here has no words.
@@ -316,7 +282,6 @@ class Routed:
 
     routes: Sequence[Route] = ()
     begins = "/"
-    refused: str | None = None
     nowhere: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     #: The class of its calls.

@@ -218,36 +218,6 @@ def exchange(steps, settings):
 
 
 @pytest.fixture(scope="session")
-def calls():
-    """The same as single calls: (the OpenAPI document of the server, [(request, answer)])."""
-    found = []
-    for ways, scenarios in WAYS:
-        for settings in ways:
-            document = didit.new_engine(**settings).handle(control("openapi.json")).json()
-            for steps in scenarios.values():
-                engine, seen = didit.new_engine(**settings), []
-                engine.handle = recorded(engine.handle, seen)
-                for step in steps:
-                    if callable(step):
-                        step(engine)
-                    else:
-                        engine.handle(step)
-                found.append((document, seen))
-    return found
-
-
-def recorded(handle, seen):
-    """`handle`, whose calls are written into `seen`."""
-
-    def recording(sent):
-        answer = handle(sent)
-        seen.append((sent, answer))
-        return answer
-
-    return recording
-
-
-@pytest.fixture(scope="session")
 def suite():
     """What is answered: (settings, steps, [(answer, claims)])."""
     return [

@@ -18,7 +18,6 @@ from facematch_mock_server.state import Collection
 from facematch_mock_server.vendors.base import (
     Call,
     Example,
-    Field,
     Route,
     Routed,
     Vendor,
@@ -139,19 +138,18 @@ def _asked(call: Call) -> dict[str, Any]:
     """The query by name of the field; the first one that is wrong refuses the call."""
     least, most = call.claims["life.range"]
     asked: dict[str, Any] = {}
-    for field in _QUERY:
-        default = str(call.claims[str(field.default)])
-        text = call.query.get(field.name, default)
-        if field.kind == "integer":
+    for name, (default, kind) in _QUERY.items():
+        text = call.query.get(name, str(call.claims[default]))
+        if kind == "integer":
             fits = bool(re.fullmatch("[0-9]{1,9}", text)) and least <= int(text) <= most
-            asked[field.name] = int(text) if fits else None
-        elif field.kind == "boolean":
-            fits, asked[field.name] = text.lower() in ("true", "false"), text.lower() == "true"
+            asked[name] = int(text) if fits else None
+        elif kind == "boolean":
+            fits, asked[name] = text.lower() in ("true", "false"), text.lower() == "true"
         else:
-            fits, asked[field.name] = text in call.claims[str(field.choices)], text
+            fits, asked[name] = text in call.claims[kind], text
         if not fits:
             call.claims.cite("query.others")
-            call.refuse("query.wrong", name=field.name)
+            call.refuse("query.wrong", name=name)
     return asked
 
 
@@ -179,13 +177,14 @@ def _known(call: Call, face_id: object) -> DetectedFace:
 
 
 _IDS = ("faceId1", "faceId2")
-_QUERY = (
-    Field(name="returnFaceId", kind="boolean", default="ids"),
-    Field(name="recognitionModel", kind="choice", default="recognition", choices="recognitions"),
-    Field(name="returnRecognitionModel", kind="boolean", default="models"),
-    Field(name="detectionModel", kind="choice", default="detection", choices="detections"),
-    Field(name="faceIdTimeToLive", kind="integer", default="life"),
-)
+#: By name: the claim of the default, and what it takes: a kind, or the claim that has the words.
+_QUERY = {
+    "returnFaceId": ("ids", "boolean"),
+    "recognitionModel": ("recognition", "recognitions"),
+    "returnRecognitionModel": ("models", "boolean"),
+    "detectionModel": ("detection", "detections"),
+    "faceIdTimeToLive": ("life", "integer"),
+}
 _SHARED: Mapping[str, Any] = {
     "checks": {"key.wrong": _check_key, "rate.exceeded": _check_rate},
     "credentials": (KEY_HEADER.lower(),),
@@ -193,22 +192,17 @@ _SHARED: Mapping[str, Any] = {
 
 
 def _routes(version: str) -> tuple[Route, Route]:
-    image = Field(name="image", kind="bytes", required=True)
     return (
         Route(
             pattern=f"/face/{version}/detect",
             answers={"POST": detect},
             operation="detect",
-            fields=(image,),
-            query=_QUERY,
-            lists=("POST",),
             **_SHARED,
         ),
         Route(
             pattern=f"/face/{version}/verify",
             answers={"POST": verify},
             operation="match",
-            fields=tuple(Field(name=name, required=True) for name in _IDS),
             **_SHARED,
         ),
     )
@@ -222,7 +216,6 @@ class Azure(Routed):
     """
 
     begins = f"/face/{VERSIONS[0]}/"
-    refused = "body.wrong"
     routes = tuple(route for version in VERSIONS for route in _routes(version))
     nowhere = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {

@@ -167,7 +167,6 @@ class Compreface(base.Routed):
     """
 
     begins = PATH
-    refused = "part.missing"
     nowhere = "path.method"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.undefined",),
@@ -180,14 +179,7 @@ class Compreface(base.Routed):
             pattern=PATH,
             answers={"POST": verify},
             operation="match",
-            fields=tuple(base.Field(name=name, kind="file", required=True) for name in PICTURES),
             is_form=True,
-            query=(
-                base.Field(name="limit", kind="integer"),
-                base.Field(name="det_prob_threshold", kind="number"),
-                base.Field(name="face_plugins"),
-                base.Field(name="status", kind="boolean"),
-            ),
         ),
     )
 

@@ -26,7 +26,6 @@ from facematch_mock_server.vendors.base import (
     HINT_HEADER,
     Call,
     Example,
-    Field,
     Refused,
     Route,
     Routed,
@@ -507,15 +506,7 @@ def _checks(read: Callable[[DeepvueCall], None]) -> Mapping[str, Callable[[Deepv
     }
 
 
-def _text(name: str) -> Field:
-    return Field(name=name, required=True)
-
-
 _SIGNED_IN = ("authorization", "x-api-key")
-_FILES = (
-    Field(name="file_a", kind="file", required=True),
-    Field(name="file_b", kind="file", required=True),
-)
 
 ROUTES = (
     Route(
@@ -523,7 +514,6 @@ ROUTES = (
         answers={"POST": _granted},
         checks={"order.body": _read_pair},
         credentials=(),
-        fields=(_text("client_id"), _text("client_secret")),
         is_form=True,
     ),
     *(
@@ -533,7 +523,6 @@ ROUTES = (
             checks=_checks(_read_files),
             operation="match",
             credentials=_SIGNED_IN,
-            fields=_FILES,
             is_form=True,
             more=Paid(name="match", version=f"match.{version}"),
         )
@@ -545,7 +534,6 @@ ROUTES = (
         checks=_checks(_read_image),
         operation="liveness",
         credentials=_SIGNED_IN,
-        fields=(Field(name="image", kind="base64", required=True),),
         more=Paid(name="liveness", version="liveness"),
     ),
     Route(
@@ -578,7 +566,6 @@ class Deepvue(Routed):
     """
 
     begins = "/v1/"
-    refused = "body.refused"
     call = DeepvueCall
     routes = ROUTES
 

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
-from facematch_mock_server.vendors.base import Field
 
 from . import framework
 from .access import DiditCall, Door, json_route
@@ -98,10 +97,6 @@ ROUTES = (
     json_route(
         "/v3/billing/top-up/",
         {"POST": _top_up},
-        fields=(
-            Field(name="amount_in_dollars", kind="number", required=True),
-            *_URLS,
-        ),
         shown=("amount_in_dollars",),
         door=Door(scope="management"),
     ),

@@ -22,7 +22,7 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, Upload
 from facematch_mock_server.messages import Response
-from facematch_mock_server.vendors.base import Call, Field
+from facematch_mock_server.vendors.base import Call
 
 T = TypeVar("T")
 Reader = Callable[[Citations, Any], Any]
@@ -61,13 +61,24 @@ class Invalid(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Given(Field):
-    """A field as Didit reads it.
+class Given:
+    """A field of a form or of a JSON body.
 
     Attributes:
+        name: As it is sent.
+        kind: In a form: ``file``, ``text``, ``number``, ``integer``, ``boolean``, ``choice`` or
+            ``object``.
+        required: Whether it must be in a JSON body.
+        nullable: Whether null is a value there.
+        default: The claim that is its value where a form has it not; None for none.
         read: Its reader.
     """
 
+    name: str
+    kind: str = "text"
+    required: bool = False
+    nullable: bool = False
+    default: str | None = None
     read: Reader
 
 
@@ -297,7 +308,7 @@ def choice(key: str) -> Reader:
 
 def chosen(name: str, key: str, **more: Any) -> Given:
     """A field that takes one of the texts that a claim states."""
-    return Given(name=name, kind="choice", choices=key, read=choice(key), **more)
+    return Given(name=name, kind="choice", read=choice(key), **more)
 
 
 def items(claims: Citations, value: Any) -> list[Any]:
@@ -486,14 +497,6 @@ def other_method(call: Call, methods: Iterable[str]) -> NoReturn:
 
 
 # Pages
-
-#: What asks for a page; a number that is none counts as not sent, and ``page`` may be ``last``.
-PAGE = (
-    Field(name="limit", kind="integer"),
-    Field(name="offset", kind="integer"),
-    Field(name="page"),
-    Field(name="page_size", kind="integer"),
-)
 
 
 def paged(

@@ -38,6 +38,7 @@ class Endpoint:
         block: The key of its part of the answer.
         judge: Makes the answer's part from what was seen.
         canned: Makes the answer's part for a sandbox key.
+        fields: Of its form.
         effect: What a warning does to the verdict: by its tag and its type.
     """
 
@@ -45,6 +46,7 @@ class Endpoint:
     block: str
     judge: Callable[[DiditCall], Block]
     canned: Callable[[Citations], Block]
+    fields: tuple[Given, ...]
     effect: Callable[[str, str], str] = lambda _tag, _type: "decline"
 
 
@@ -53,8 +55,7 @@ class Endpoint:
 
 def _fields(call: DiditCall) -> None:
     """The form and its fields."""
-    claims, route = call.claims, call.route
-    fields: tuple[Given, ...] = route.fields  # type: ignore[union-attr, assignment]
+    claims, fields = call.claims, _endpoint(call).fields
     form = Form()
 
     def decodes() -> bool:
@@ -462,7 +463,7 @@ LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
 
 
 def _upload(name: str) -> Given:
-    return Given(name=name, kind="file", required=True, read=framework.long_text)
+    return Given(name=name, kind="file", read=framework.long_text)
 
 
 def _threshold(name: str, default: str) -> Given:
@@ -494,14 +495,12 @@ _CREDIT_FIRST = (
 CHECKS_CREDIT_FIRST = {key: CHECKS[key] for key in _CREDIT_FIRST}
 
 
-def _route(path: str, says: str, endpoint: Endpoint, *fields: Given) -> Route:
+def _route(path: str, endpoint: Endpoint) -> Route:
     return Route(
         pattern=path,
-        says=says,
         answers={"POST": _finish},
         checks=CHECKS,
         operation=endpoint.name,
-        fields=(*fields, *_SHARED),
         is_form=True,
         more=endpoint,
     )
@@ -515,24 +514,33 @@ def _by_type(_tag: str, log_type: str) -> str:
 ROUTES = (
     _route(
         "/v3/face-match/",
-        "Compare the faces of two pictures.",
-        Endpoint(name="match", block="face_match", judge=_judge_match, canned=canned_match),
-        _upload("user_image"),
-        _upload("ref_image"),
-        _threshold(MATCH_THRESHOLD, "match.threshold"),
+        Endpoint(
+            name="match",
+            block="face_match",
+            judge=_judge_match,
+            canned=canned_match,
+            fields=(
+                _upload("user_image"),
+                _upload("ref_image"),
+                _threshold(MATCH_THRESHOLD, "match.threshold"),
+                *_SHARED,
+            ),
+        ),
     ),
     _route(
         "/v3/passive-liveness/",
-        "Tell whether a living person stood before the camera.",
         Endpoint(
             name="liveness",
             block="liveness",
             judge=_judge_liveness,
             canned=_canned_liveness,
+            fields=(
+                _upload("user_image"),
+                _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
+                *_SHARED,
+            ),
             effect=_by_type,
         ),
-        _upload("user_image"),
-        _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
     ),
 )
 

@@ -12,7 +12,6 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
-from facematch_mock_server.vendors.base import Field
 
 from . import decisions, framework, webhooks
 from .access import DiditCall, Door, json_route
@@ -82,7 +81,7 @@ def _row(claims: Citations, session: Session) -> dict[str, Any]:
 Test = Callable[[Session], bool]
 
 #: What the documents name and no filter below reads; paging reads the last four.
-_OTHERS = frozenset({"session_kind", *(one.name for one in framework.PAGE)})
+_OTHERS = frozenset({"session_kind", "limit", "offset", "page", "page_size"})
 
 
 def _tests(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
@@ -198,17 +197,6 @@ _FILTERS: dict[str, Callable[[Citations, str], Test]] = {
     "warning": _warning,
     "didit_internal_id": _internal_id,
 }
-#: Those that take one of some words, with the claim that has the words.
-_CHOICES = {
-    "session_kind": "list.kinds",
-    "session_type": "list.types",
-    "api_service": "list.services",
-}
-_QUERY = (
-    *(Field(name=name) for name in _FILTERS if name not in _CHOICES),
-    *(Field(name=name, kind="choice", choices=claim) for name, claim in _CHOICES.items()),
-    *framework.PAGE,
-)
 
 
 # PATCH /v3/session/{id}/update-status/
@@ -224,10 +212,10 @@ def _target(claims: Citations, value: Any) -> str:
 _EMAIL = framework.email("update.bad_email")
 
 _UPDATE = (
-    Given(name="new_status", kind="choice", required=True, choices="update.targets", read=_target),
+    Given(name="new_status", required=True, read=_target),
     Given(name="comment", read=framework.text, nullable=True),
-    Given(name="nodes_to_resubmit", kind="list", read=framework.items),
-    Given(name="send_email", kind="boolean", read=framework.boolean),
+    Given(name="nodes_to_resubmit", read=framework.items),
+    Given(name="send_email", read=framework.boolean),
     Given(
         name="email_address",
         read=lambda claims, value: (
@@ -293,10 +281,9 @@ def _is_named(claims: Citations, session: Session, nodes: Any) -> bool:
 # DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
 
 _RETENTION = (
-    Given(name="retain_face_embeddings", kind="boolean", read=framework.boolean),
+    Given(name="retain_face_embeddings", read=framework.boolean),
     Given(
         name="face_retention_days",
-        kind="integer",
         read=lambda claims, value: framework.whole(
             claims, value, lowest=1, highest=claims["delete.longest"]
         ),
@@ -338,23 +325,16 @@ ROUTES = (
         {"GET": decisions.decision},
         door=Door(session=True, scope="decision"),
     ),
-    json_route(
-        _LIST,
-        {"GET": _sessions},
-        query=_QUERY,
-    ),
+    json_route(_LIST, {"GET": _sessions}),
     json_route(
         "/v3/session/{uuid}/delete/",
         {"DELETE": _delete},
-        fields=_RETENTION,
         shown=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
-        gives={"DELETE": "delete.answer"},
         door=Door(session=True),
     ),
     json_route(
         "/v3/session/{uuid}/update-status/",
         {"PATCH": _update},
-        fields=_UPDATE,
         shown=("new_status", "send_email", "email_language"),
         door=Door(session=True),
     ),

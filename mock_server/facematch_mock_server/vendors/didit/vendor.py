@@ -93,7 +93,6 @@ class Didit(Routed):
     """
 
     begins = "/v3/"
-    refused = "fields.refused"
     call = DiditCall
     routes = (
         *pictures.ROUTES,

@@ -18,7 +18,7 @@ from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import Call, Field, Route, Routed, Vendor
+from facematch_mock_server.vendors.base import Call, Route, Routed, Vendor
 
 from .claims import CLAIMS
 from .signature import STAMP, Signature
@@ -252,7 +252,6 @@ class Rekognition(Routed):
     """
 
     call = RekognitionCall
-    refused = "parameters.wrong"
     nowhere = "operation.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("image.format",),
@@ -265,17 +264,7 @@ class Rekognition(Routed):
             answers={"POST": perform},
             checks={"auth.signature": check_signature},
             operation="match",
-            # Authorization would be read as a bearer token; a signature has no name in OpenAPI.
             credentials=("x-amz-date",),
-            fields=(
-                *(
-                    Field(name=one, kind="object")
-                    for one in ("SourceImage", "TargetImage", "Image")
-                ),
-                Field(name="SimilarityThreshold", kind="number", default="compare.threshold"),
-                Field(name="QualityFilter"),
-                Field(name="Attributes", kind="list"),
-            ),
         ),
     )
 

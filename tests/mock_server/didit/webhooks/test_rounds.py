@@ -95,7 +95,6 @@ def test_over_http_nothing_goes_out_before_the_request_is_over(new, monkeypatch)
     assert engine.handle(step).status == 200
     assert seen == [(0, 1)]
     assert outbox.count_due(engine.world.clock.now()) == 1
-    engine.world.server.close()
 
 
 def delivered(one):
