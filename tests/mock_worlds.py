@@ -15,8 +15,6 @@ def world_of(
     vendor="didit",
     edition=None,
     switches=None,
-    policy=None,
-    bands=None,
     **shared,
 ):
     """A vendor's world in a state of its own; `shared` are the arguments of that state."""
@@ -26,8 +24,6 @@ def world_of(
         vendor_named(vendor),
         edition=edition,
         switches=switches,
-        policy=policy,
-        bands=bands,
     )
 
 

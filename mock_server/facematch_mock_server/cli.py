@@ -87,21 +87,6 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     "deepvue.bad_token=401; repeatable.",
 )
 @click.option(
-    "--policy",
-    "policies",
-    multiple=True,
-    metavar="TAG=EFFECT",
-    help="What a warning does to the verdict: approve, review or decline, such as "
-    "LOW_FACE_MATCH_SIMILARITY=review; repeatable.",
-)
-@click.option(
-    "--review-band",
-    "bands",
-    multiple=True,
-    metavar="CALL=SCORE",
-    help="Send calls that pass with at most this score to review, such as liveness=60; repeatable.",
-)
-@click.option(
     "--latency",
     "latencies",
     multiple=True,
@@ -174,8 +159,6 @@ def serve(
     vendors: tuple[str, ...],
     editions: tuple[str, ...],
     switches: tuple[str, ...],
-    policies: tuple[str, ...],
-    bands: tuple[str, ...],
     latencies: tuple[str, ...],
     port: int,
     host: str,
@@ -213,10 +196,6 @@ def serve(
             vendor=vendors,
             edition=read_editions(kinds, editions),
             switches=read_all_switches(kinds, switches),
-            policy=_pairs("policy", policies),
-            review_bands={
-                n: _number("review-band", t) for n, t in _pairs("review-band", bands).items()
-            },
             latency={n: _span(t) for n, t in _pairs("latency", latencies).items()},
             engine=engine if engine_profile is None else _opener(engine_profile),
             host=host,
@@ -350,13 +329,6 @@ def _pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
             raise ValueError(f"--{option} {name:.60} is given twice")
         read[name] = value
     return read
-
-
-def _number(option: str, typed: str) -> float:
-    try:
-        return float(typed)
-    except ValueError:
-        raise ValueError(f"--{option} takes a number, not {typed!r:.60}") from None
 
 
 def _span(typed: str) -> float | tuple[float, float]:

@@ -146,35 +146,6 @@ class Control:
         if clear is not None:
             clear()
 
-    # Policies
-
-    def policy(self) -> dict[str, str]:
-        """The effect of each warning's tag that was set: ``approve``, ``review`` or ``decline``."""
-        return dict(self._world.policy)
-
-    def set_policy(self, effects: Mapping[str, str | None]) -> None:
-        """What warnings do to the verdict, by tag, as in the vendor's console.
-
-        Args:
-            effects: ``approve``, ``review`` or ``decline`` by tag; None for the vendor's default.
-
-        Raises:
-            ValueError: there is no such tag or effect; then nothing was changed.
-        """
-        self._world.set_policy(effects, {})
-
-    def bands(self) -> dict[str, float]:
-        """By operation: the score up to which what passes is In Review; only what was set."""
-        return dict(self._world.bands)
-
-    def set_band(self, operation: str, below: float | None) -> None:
-        """Let what passes with a score up to `below` (0-100) be In Review; None for nothing.
-
-        Raises:
-            ValueError: the vendor has no such band, or no number from 0 to 100.
-        """
-        self._world.set_policy({}, {operation: below})
-
     # Faults and latency
 
     def add_fault(self, fault: Fault) -> None:
@@ -320,15 +291,13 @@ class Control:
             "chosen": dict(kind.choose(world.edition, world.switches)[0]),
             "known": {**kind.switches, **{n: what for n, (_, what) in kind.settings.items()}},
             "operations": list(kind.operations),
-            "policies": dict(kind.policies),
-            "bands": list(kind.bands),
         }
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again: no session, no charge, no fault, no outcome, an empty journal; policy, bands
-        and latency are those that the server was made with.
+        """Begin again: no session, no charge, no fault, no outcome, an empty journal; the latency
+        is that which the server was made with.
 
         All vendors of the server begin again; the clock goes on, because time does not go back.
 
@@ -412,17 +381,6 @@ def _set_limits(control: Control, **limits: Any) -> Any:
     return control.limits()
 
 
-def _set_policy(
-    control: Control, effects: Mapping[str, str | None] | None = None, bands: Any = None
-) -> Any:
-    below = {
-        operation: float(score) if isinstance(score, Decimal) else score
-        for operation, score in (bands or {}).items()
-    }
-    control._world.set_policy(effects or {}, below)  # noqa: SLF001 - both or none
-    return {"effects": control.policy(), "bands": control.bands()}
-
-
 def _set_latency(control: Control, operation: str, seconds: float | Sequence[float]) -> Any:
     span: list[Any] = list(seconds) if isinstance(seconds, list) else [seconds]
     if not 1 <= len(span) <= 2:
@@ -490,19 +448,6 @@ OPERATIONS = (
         _OUTCOME,
     ),
     Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
-    Operation(
-        "GET",
-        "policy",
-        lambda control: {"effects": control.policy(), "bands": control.bands()},
-        "What each warning does to the verdict, where you set it.",
-    ),
-    Operation(
-        "POST",
-        "policy",
-        _set_policy,
-        "Set what warnings do to the verdict, by tag, and review bands, by operation.",
-        {"effects": "object", "bands": "object"},
-    ),
     Operation(
         "GET", "faults", Control.faults, "The faults that have not struck yet.", gives="faults"
     ),

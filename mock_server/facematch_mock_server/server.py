@@ -96,10 +96,6 @@ class MockServer:
         switches: Single behaviours apart from the edition; `control.behaviours()` lists them. For
             several vendors: of the first one that has such a switch, or by name of the vendor:
             ``{"deepvue": {"bad_token": 401}}``.
-        policy: What warnings do to the verdict, as set in the vendor's console: ``approve``,
-            ``review`` or ``decline`` by tag. For several vendors: of the first that has such tags.
-        review_bands: By operation: the score (0-100) up to which what passes is In Review:
-            ``{"liveness": 60}``.
         latency: Seconds that answers take, by operation, or the least and the most, drawn by the
             seed: ``{"match": (0.8, 2.5)}``. None for at once.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
@@ -132,8 +128,6 @@ class MockServer:
         control: bool = True,
         control_token: str | None = None,
         switches: Mapping[str, Any] | None = None,
-        policy: Mapping[str, str] | None = None,
-        review_bands: Mapping[str, float] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         deliver_to: Collection[str] = (),
         show_pictures: bool = False,
@@ -161,16 +155,8 @@ class MockServer:
             latency=latency,
         )
         for kind in kinds:
-            # Of several vendors the first one that has policies is meant.
-            mine = kind is next((one for one in kinds if one.policies), kinds[0])
-            World(
-                self.state,
-                kind,
-                edition=chosen[kind.name].edition,
-                switches=chosen[kind.name].switches,
-                policy=policy if mine else None,
-                bands=review_bands if mine else None,
-            )
+            mine = chosen[kind.name]
+            World(self.state, kind, edition=mine.edition, switches=mine.switches)
         self.state.is_open = is_open
         self.app = App(self.state)
         if control:

@@ -29,9 +29,6 @@ from .services import (
     amount,
 )
 
-#: What the control API says of one vendor's warnings.
-EFFECTS = ("approve", "review", "decline")
-
 
 class Records(Protocol):
     """What a vendor remembers beyond keys, credit and sessions."""
@@ -70,8 +67,6 @@ class VendorKind:
         settings: Numbers that may be set: the claim's key, and what kind of number it takes.
         rate_limits: The claim that holds the limit, by scope.
         operations: What can be late, by name: ``match``, say.
-        policies: The tags of warnings whose effect may be set, with their operation.
-        bands: The operations whose review band may be set.
         hosts: Its own, in lower case: a request that names one of them is for this vendor.
         first_keys: The keys that work at once, by text.
         records: Makes what it remembers beyond keys, credit and sessions.
@@ -86,8 +81,6 @@ class VendorKind:
     settings: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
     rate_limits: Mapping[str, str] = attrs.field(factory=dict)
     operations: tuple[str, ...] = ()
-    policies: Mapping[str, str] = attrs.field(factory=dict)
-    bands: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
     records: Callable[[], Records] = NoRecords
@@ -134,13 +127,6 @@ def _score(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
         raise ValueError("this switch takes a number from 0 to 100")
     return float(value)
-
-
-def _put(known: dict[str, Any], name: str, value: object) -> None:
-    if value is None:
-        known.pop(name, None)
-    else:
-        known[name] = value
 
 
 #: What checks each kind of number that may be set.
@@ -325,14 +311,11 @@ class World:
         kind: The vendor.
         edition: Of the vendor's documents; None for the vendor's default.
         switches: Single behaviours and numbers apart from the edition.
-        policy: What warnings do to the verdict: ``approve``, ``review`` or ``decline`` by tag.
-        bands: By operation: the score (0-100) up to which what passes is In Review.
 
     Attributes:
         claims: What is in force.
         keys, ledgers, rates, sessions: The state.
         records: What the vendor remembers beyond that; of a class of its own.
-        policy, bands: As they are now.
         waiting: Called each time that what a request queued goes on.
 
     Raises:
@@ -343,8 +326,6 @@ class World:
     kind: VendorKind
     ledgers: Ledgers
     sessions: Sessions
-    policy: dict[str, str]
-    bands: dict[str, float]
 
     def __init__(
         self,
@@ -353,8 +334,6 @@ class World:
         *,
         edition: str | None = None,
         switches: Mapping[str, Any] | None = None,
-        policy: Mapping[str, str] | None = None,
-        bands: Mapping[str, float] | None = None,
     ) -> None:
         others: list[World] = server.worlds
         if any(world.kind is kind for world in others):
@@ -370,9 +349,6 @@ class World:
         self.clock = server.clock
         self.digest = server.digest
         self.waiting: list[Callable[[], None]] = []
-        self.policy, self.bands = {}, {}
-        self.set_policy(policy or {}, bands or {})
-        self._first = dict(self.policy), dict(self.bands)
         self.begin(chosen)
         server.worlds.append(self)
 
@@ -397,7 +373,6 @@ class World:
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
         self.records: Any = kind.records()
-        self.policy, self.bands = dict(self._first[0]), dict(self._first[1])
 
     @property
     def vendor(self) -> str:
@@ -430,43 +405,11 @@ class World:
             raise LookupError("there is no owner of that name; GET /__mock__/owners lists them")
         return owner
 
-    def set_policy(
-        self, effects: Mapping[str, str | None], bands: Mapping[str, float | None]
-    ) -> None:
-        """What warnings do to the verdict, all of it or, with an error, nothing.
-
-        Args:
-            effects: By tag; None for the vendor's default.
-            bands: By operation: the score up to which what passes is In Review; None for nothing.
-
-        Raises:
-            ValueError: there is no such tag, effect or band, or no number from 0 to 100.
-        """
-        policy, below = dict(self.policy), dict(self.bands)
-        for tag, effect in effects.items():
-            if tag not in self.kind.policies:
-                known = ", ".join(self.kind.policies) or "none"
-                raise ValueError(
-                    f"no effect can be set for the tag {tag!s:.60}; known tags: {known}"
-                )
-            if effect is not None and effect not in EFFECTS:
-                raise ValueError(f"the effect of a warning must be one of {', '.join(EFFECTS)}")
-            _put(policy, tag, effect)
-        for operation, score in bands.items():
-            if operation not in self.kind.bands:
-                known = ", ".join(self.kind.bands) or "none"
-                raise ValueError(f"there is no review band of {operation!s:.60}; there are {known}")
-            try:
-                _put(below, operation, None if score is None else _score(score))
-            except ValueError:
-                raise ValueError("a review band must end at a number from 0 to 100") from None
-        self.policy, self.bands = policy, below
-
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again: no session, no charge, no fault, no outcome, an empty journal; policy, bands
-        and latency are those that the server was made with.
+        """Begin again: no session, no charge, no fault, no outcome, an empty journal; the latency
+        is that which the server was made with.
 
         The other vendors of the server begin again, too, as they were chosen. The clock goes on,
         because time does not go back. A request under way ends in the state it began in.

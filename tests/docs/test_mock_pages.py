@@ -123,24 +123,12 @@ def table_of_switches(vendor):
     return "\n".join(rows)
 
 
-def table_of_policies():
-    """The tags whose effect may be set, by operation."""
-    by_operation = {}
-    for tag, operation in vendor_named("didit").policies.items():
-        by_operation.setdefault(operation, []).append(f"`{tag}`")
-    rows = [cells("Operation", "Tags"), "|---|---|"]
-    return "\n".join(
-        rows + [cells(f"`{name}`", ", ".join(tags)) for name, tags in by_operation.items()]
-    )
-
-
 @pytest.mark.parametrize(
     ("page", "name", "table"),
     [
         ("apps/test-offline.md", "cards", table_of_cards),
         ("reference/mock.md", "faults", table_of_faults),
         ("reference/mock.md", "control", table_of_operations),
-        ("reference/mock.md", "policies", table_of_policies),
         ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
         ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
         ("reference/mock.md", "switches of azure", lambda: table_of_switches("azure")),

@@ -218,23 +218,13 @@ def test_any_words_are_switches_or_refused(words):
     assert len(read) == len(words)
 
 
-def test_policies_bands_and_latency():
-    """What was typed is in force; a second one of a kind beside the first."""
-    policies = ("--policy", "LOW_LIVENESS_SCORE=approve", "--policy", "NO_FACE_DETECTED=review")
+def test_latency():
+    """What was typed is in force; a second one beside the first."""
     latencies = ("--latency", "liveness=0.001", "--latency", "match=0-0.002")
-    with started(*policies, "--review-band", "liveness=62.5", *latencies) as (_, url):
-        told = {
-            name: requests.get(f"{url}/__mock__/{name}", timeout=10).json()
-            for name in ("policy", "latency")
-        }
+    with started(*latencies) as (_, url):
+        told = requests.get(f"{url}/__mock__/latency", timeout=10).json()
         assert post(url, "mock-live-key").status_code == 200
-    assert told == {
-        "policy": {
-            "effects": {"LOW_LIVENESS_SCORE": "approve", "NO_FACE_DETECTED": "review"},
-            "bands": {"liveness": 62.5},
-        },
-        "latency": {"liveness": [0.001, 0.001], "match": [0.0, 0.002]},
-    }
+    assert told == {"liveness": [0.001, 0.001], "match": [0.0, 0.002]}
 
 
 def test_its_clock_runs():
@@ -272,19 +262,6 @@ def test_a_token_guards_control():
         (["--switch", "price_match=0.00001"], "at most four places"),
         (["--switch", "boundary"], "NAME=VALUE"),
         (["--switch", "boundary=inclusive", "--switch", "boundary=exclusive"], "given twice"),
-        (
-            ["--policy", "LOW_SCORE=review"],
-            "No effect can be set for the tag LOW_SCORE; known tags:",
-        ),
-        (["--policy", "LOW_LIVENESS_SCORE=refuse"], "one of approve, review, decline"),
-        (["--policy", "LOW_LIVENESS_SCORE"], "--policy must be NAME=VALUE"),
-        (["--policy", "=review"], "--policy must be NAME=VALUE"),
-        (["--policy", "NO_FACE_DETECTED=review"] * 2, "--policy NO_FACE_DETECTED is given twice"),
-        (["--vendor", "deepvue", "--policy", "NO_FACE_DETECTED=review"], "known tags: none"),
-        (["--review-band", "match=50"], "no review band of match; there are liveness"),
-        (["--review-band", "liveness=101"], "a number from 0 to 100"),
-        (["--review-band", "liveness=nan"], "a number from 0 to 100"),
-        (["--review-band", "liveness=high"], "--review-band takes a number, not 'high'"),
         (["--latency", "document=1"], "no operation document here; there are match, liveness"),
         (["--latency", "match=soon"], "seconds, or the least and the most as in 0.8-2.5"),
         (["--latency", "match=-1"], "seconds, or the least and the most as in 0.8-2.5"),
@@ -358,8 +335,7 @@ def test_help_names_every_option(invoke):
     """What the documentation lists can be asked for."""
     done = invoke("--help")
     assert done.exit_code == 0
-    more = ("--policy", "--review-band", "--latency")
-    for option in ("--vendor", "--edition", "--engine", "--key", "--no-control", *more):
+    for option in ("--vendor", "--edition", "--engine", "--key", "--no-control", "--latency"):
         assert option in done.stdout
     assert {"--port PORT", "--switch NAME=VALUE"} <= set(re.findall(r"--\w+ [A-Z=]+", done.stdout))
     assert "RANGE" not in done.stdout

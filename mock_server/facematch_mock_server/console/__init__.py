@@ -406,8 +406,6 @@ def _control_state(control: Control) -> dict[str, Any]:
         "outcomes": control.outcomes(),
         "faults": control.faults(),
         "limits": control.limits(),
-        "effects": control.policy(),
-        "bands": control.bands(),
         "latency": control.latency(),
     }
 
@@ -442,8 +440,6 @@ def _vendor(world: World) -> dict[str, Any]:
         "title": kind.title,
         "edition": world.edition,
         "extensions": sorted(kind.extensions),
-        "policies": list(kind.policies),
-        "bands": list(kind.bands),
         "operations": list(kind.operations),
         "limited": {scope: _per(world, scope) for scope in kind.rate_limits},
         "key": key,

@@ -656,7 +656,7 @@ async function control() {
 }
 
 // The panels of one vendor; what changes in them is filled in by `control`.
-function panels({ limits, effects, bands, latency }) {
+function panels({ limits, latency }) {
   const panel = (title, ...inner) => h("section.panel", { "aria-label": title }, h("h2", {}, title), inner);
   const quick = (list, path, words) => h("div.quick", { role: "group", "aria-label": words },
     list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
@@ -685,17 +685,6 @@ function panels({ limits, effects, bands, latency }) {
     const every = Object.keys(limits).map((scope) => [scope, given[scope] ?? null]);
     return done(its("limits"), Object.fromEntries(every), "The limits are set.");
   });
-  const of = (names, given, prefix) => Object.fromEntries(names.map((name) => [name, given[`${prefix} ${name}`] ?? null]));
-  const tags = vendor.policies.map((tag) => {
-    const choice = field(`effect ${tag}`, tag, ["", "approve", "review", "decline"]), select = choice.lastChild;
-    select.options[0].textContent = "as documented";
-    select.value = effects[tag] ?? "";
-    return choice;
-  });
-  const upTo = vendor.bands.map((name) => field(`band ${name}`, `Review ${name} scores up to`, "number",
-    { min: 0, max: 100, value: bands[name], placeholder: "off" }));
-  const policy = form([...tags, ...upTo], "Set the policies", (given) => done(its("policy"),
-    { effects: of(vendor.policies, given, "effect"), bands: of(vendor.bands, given, "band") }, "The policies are set."));
   const late = form(vendor.operations.map((name) => field(name, `${name}: seconds`, "number",
     { min: 0, max: 3600, value: latency[name]?.[1], placeholder: "at once" })), "Set the latency", async (given) => {
     for (const operation of vendor.operations) await ask(its("latency"), { operation, seconds: given[operation] ?? 0 });
@@ -713,8 +702,6 @@ function panels({ limits, effects, bands, latency }) {
     panel(`Credit with ${vendor.title}`, h("p", {}, "Left: ", h("b", { id: "balance" })), quick(CREDIT, its("ledger/balance"), "Credit"), balance,
       h("h3", {}, "Newest charges"), h("ul.waiting", { id: "charges" })),
     panel(`Rate limits of ${vendor.title}`, scopes.length ? limited : h("p.lead", {}, "This vendor has none.")),
-    panel(`Policies of ${vendor.title}`, tags.length ? [h("p.lead", {}, "What a warning does to the verdict, as set in the vendor's console."), policy]
-      : h("p.lead", {}, "This vendor has none.")),
     panel(`Latency of ${vendor.title}`, late),
     panel("Start over", h("p", {}, "Deletes the sessions, charges, faults, outcomes and journals of all vendors. The clock goes on."),
       sure("Start over", "Really? This deletes everything", () => { control.for = null; return done("reset", {}, "Started over."); })));

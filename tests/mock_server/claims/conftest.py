@@ -26,10 +26,6 @@ SETTINGS = (
     {"switches": {"reserved_domains": "accepted"}},
     {"switches": {"v2_prefix": True, "event_id_per_attempt": True}},
     {"switches": {"auth_errors": "401"}},
-    {
-        "policy": {"MULTIPLE_FACES_DETECTED": "decline", "LOW_FACE_QUALITY": "review"},
-        "bands": {"liveness": 90},
-    },
 )
 BIG = 5 * 1024 * 1024 + 1
 STATE = (control("ledger"), control("sessions"))

@@ -200,7 +200,6 @@ def test_what_no_document_says_is_not_called_documented(claim):
     ("claim", "switch"),
     [
         ("didit.liveness.quality_risks.none", "quality_warnings"),
-        ("didit.match.review.never", "in_review"),
         ("didit.entity.race", "entity_race"),
     ],
 )

@@ -90,7 +90,7 @@ def test_a_body_in_a_hundred_thousand_pieces(mock):
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 @pytest.mark.parametrize(
     ("path", "key"),
-    [("/__mock__/policy", None), ("/v3/billing/top-up/", "x-api-key: mock-live-key")],
+    [("/__mock__/faults", None), ("/v3/billing/top-up/", "x-api-key: mock-live-key")],
 )
 def test_json_of_any_depth(mock, depth, opening, path, key):
     """It is refused, and nobody sees a 500."""

@@ -39,7 +39,7 @@ class Endpoint:
         judge: Makes the answer's part from what was seen.
         canned: Makes the answer's part for a sandbox key.
         fields: Of its form.
-        effect: What a warning does to the verdict: by its tag and its type.
+        declines: Whether a warning declines the call: by its type.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Endpoint:
     judge: Callable[[DiditCall], Block]
     canned: Callable[[Citations], Block]
     fields: tuple[Given, ...]
-    effect: Callable[[str, str], str] = lambda _tag, _type: "decline"
+    declines: Callable[[str], bool] = lambda _type: True
 
 
 # The way of a call
@@ -280,8 +280,6 @@ def _liveness_risks(call: DiditCall, score: float | None) -> list[str]:
     claims, outcome = call.claims, call.outcome
     claims.cite("liveness.null_score" if score is None else "liveness.compared")
     low = score is None or not _passes(claims, "liveness", score, call.values[LIVENESS_THRESHOLD])
-    if not low and _in_band(call, score):
-        low = True
     risks = [
         ("LOW_LIVENESS_SCORE", low),
         ("LIVENESS_FACE_ATTACK", outcome.attack),
@@ -295,15 +293,6 @@ def _liveness_risks(call: DiditCall, score: float | None) -> list[str]:
             ("HIGH_FACE_LUMINANCE", light is not None and light > claims["liveness.bright"]),
         ]
     return [risk for risk, there in risks if there]
-
-
-def _in_band(call: DiditCall, score: float | None) -> bool:
-    """Whether a score that passed lies in the review band that was set."""
-    below = call.world.bands.get(_name(call))
-    if below is None or score is None or score > below:
-        return False
-    call.claims.cite("policy.band")
-    return True
 
 
 def _canned_liveness(claims: Citations) -> Block:
@@ -324,38 +313,19 @@ def _status(call: DiditCall, warnings: list[dict[str, Any]], *, asked: bool = Fa
     """The verdict that follows from the warnings.
 
     Args:
-        call: Whose; its policy may have been set.
+        call: Whose.
         warnings: As the answer has them.
         asked: Whether a card or a test wants a person to look.
     """
-    claims, endpoint, policy = call.claims, _endpoint(call), call.world.policy
-    effects = set()
-    for warning in warnings:
-        tag = warning["risk"]
-        if tag in policy:
-            claims.cite("policy.effect")
-        default = endpoint.effect(tag, warning["log_type"])
-        effects.add(policy.get(tag, _band_effect(call, tag) or default))
+    claims, endpoint = call.claims, _endpoint(call)
     name, review = endpoint.name, None
     if f"{name}.review" in claims and asked:
         review = claims[f"{name}.review"]
-    if "review" in effects:
-        review = claims["policy.review"]
-    if "decline" in effects:
+    if any(endpoint.declines(one["log_type"]) for one in warnings):
         status: str = claims[f"{name}.declined"]
     else:
         status = claims[f"{name}.approved"] if review is None else review
     return status
-
-
-def _band_effect(call: DiditCall, tag: str) -> str | None:
-    """Review, where a score passed and lies in the band; None where the default counts."""
-    score, below = call.outcome.score, call.world.bands.get(_name(call))
-    if tag != "LOW_LIVENESS_SCORE" or below is None or score is None:
-        return None
-    shown = _shown(call.claims, "liveness", score, "liveness.decimals")
-    passed = _passes(call.claims, "liveness", shown, call.values[LIVENESS_THRESHOLD])
-    return "review" if passed else None
 
 
 # The pieces that answers are made of
@@ -417,13 +387,11 @@ def _warnings(
         more = (data or {}).get(risk)
         if more is None and "additional_data" in keys:
             more = claims["warning.additional_data"]
-        effect = call.world.policy.get(risk) or _band_effect(call, risk)
-        log_type = claims[f"{name}.risk.{risk}.type"]
         known = {
             "risk": risk,
             "feature": claims[f"{name}.feature"] if "feature" in keys else None,
             "additional_data": more,
-            "log_type": log_type if effect is None else claims["policy.types"][effect],
+            "log_type": claims[f"{name}.risk.{risk}.type"],
             "short_description": claims[f"{name}.risk.{risk}.short"],
             "long_description": claims[f"{name}.risk.{risk}.long"],
         }
@@ -506,11 +474,6 @@ def _route(path: str, endpoint: Endpoint) -> Route:
     )
 
 
-def _by_type(_tag: str, log_type: str) -> str:
-    """Declined means at least one warning of type error."""
-    return "decline" if log_type == "error" else "approve"
-
-
 ROUTES = (
     _route(
         "/v3/face-match/",
@@ -539,23 +502,8 @@ ROUTES = (
                 _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
                 *_SHARED,
             ),
-            effect=_by_type,
+            # Declined means at least one warning of type error.
+            declines=lambda log_type: log_type == "error",
         ),
     ),
 )
-
-#: The tags whose effect may be set, with the operation that they are of.
-POLICIES: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("LOW_FACE_MATCH_SIMILARITY", "NO_REFERENCE_IMAGE", "NO_FACE_DETECTED"), "match"
-    ),
-    **dict.fromkeys(
-        (
-            *("LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "MULTIPLE_FACES_DETECTED"),
-            *("LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"),
-            *_BLOCKED.values(),
-            *_DUPLICATE.values(),
-        ),
-        "liveness",
-    ),
-}

@@ -272,8 +272,6 @@ VENDOR = Vendor(
         for name in ("write", "get", "decision", "management", "register")
     },
     operations=("match", "liveness"),
-    policies=pictures.POLICIES,
-    bands=("liveness",),
     hosts=HOSTS,
     first_keys=FIRST_KEYS,
     records=DiditRecords,

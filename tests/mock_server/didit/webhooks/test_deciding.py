@@ -103,11 +103,11 @@ def test_the_pictures_of_the_webhook_are_there(mock, receiver, review):
 
 
 @BOTH
-def test_a_call_that_a_policy_put_into_review(receiver, review):
+def test_a_call_that_is_in_review(receiver, review):
     """It is told as that, with its decision, and told again when a person has decided."""
-    policy = {"LOW_FACE_MATCH_SIMILARITY": "review"}
-    with MockServer(clock=VirtualClock(), seed=3, policy=policy) as mock:
+    with MockServer(clock=VirtualClock(), seed=3, switches={"in_review": True}) as mock:
         secret = listen(mock, receiver.url)
+        mock.control.set_outcome("match", score=80, review=True)
         name = saved(mock)
         mock.control.webhooks.wait()
         review(mock, name, "Declined", comment="another person")
@@ -120,7 +120,7 @@ def test_a_call_that_a_policy_put_into_review(receiver, review):
     assert [event.session_id for event in events] == [name] * 2
     first, second = (event.decision for event in events)
     (block,) = first["face_matches"]
-    assert (block["status"], block["warnings"][0]["log_type"]) == ("In Review", "warning")
+    assert block["status"] == "In Review"
     assert (first["reviews"], second["reviews"][0]["comment"]) == ([], "another person")
 
 
