@@ -114,11 +114,6 @@ def multipart(fields=(), files=()):
     return body, f"multipart/form-data; boundary={BOUNDARY}"
 
 
-def in_base64(body):
-    """A multipart body whose parts say that they are in base64, whether they are or not."""
-    return body.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-
-
 def request(path=MATCH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more):
     """A request; `more` are further headers."""
     headers = [("Host", more.pop("host", "127.0.0.1:8080"))]

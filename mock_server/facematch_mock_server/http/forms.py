@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote
@@ -24,7 +22,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 #: As many fields, files and bytes of texts as the framework takes, and bytes of a part's head.
 MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, MAX_HEAD_BYTES = 1000, 100, 2_621_440, 1024
 
-_BOUNDARY = re.compile(r""";\s*boundary(\*?)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.IGNORECASE)
+_BOUNDARY = re.compile(r""";\s*boundary\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.IGNORECASE)
 _USABLE_BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
 _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*\"?([^;\"]*)", re.IGNORECASE)
 
@@ -72,40 +70,24 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _yes() -> bool:
-    return True
-
-
-def read_form(
-    content_type: str,
-    body: bytes,
-    *,
-    digest: Digest | None,
-    decodes: Callable[[], bool] = _yes,
-    encoding: str = "utf-8",
-) -> Form:
+def read_form(content_type: str, body: bytes, *, digest: Digest | None) -> Form:
     """Read a multipart or urlencoded body.
 
     Args:
         content_type: The whole header.
         body: All of it.
         digest: What files are digested with; None for not at all.
-        decodes: Whether parts in base64 are decoded; asked only if there is one.
-        encoding: Of texts.
 
     Raises:
         FormError: it cannot be taken apart at all.
     """
     if media_type(content_type) == URLENCODED:
         return _read_urlencoded(body)
-    return _read_multipart(_boundary(content_type), body, _Parts(digest, decodes, encoding))
+    return _read_multipart(_boundary(content_type), body, _Parts(digest))
 
 
 def _read_urlencoded(body: bytes) -> Form:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = body.decode("latin-1")
+    text = body.decode(errors="replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
@@ -122,10 +104,7 @@ def _boundary(content_type: str) -> str:
     if not content_type.startswith("multipart/"):
         raise FormError(f"Invalid Content-Type: {content_type}")
     found = _BOUNDARY.search(content_type)
-    boundary = found[2].strip().strip('"') if found else "None"
-    if found and found[1]:
-        # As RFC 2231 writes it: charset'language'text.
-        boundary = unquote(boundary.rpartition("'")[2])
+    boundary = found[1].strip().strip('"') if found else "None"
     if not found or not _USABLE_BOUNDARY.fullmatch(boundary):
         raise FormError(f"Invalid boundary in multipart: {boundary}")
     return boundary
@@ -164,16 +143,13 @@ _LONG_HEAD = "Request max total header size exceeded."
 class _Parts:
     """The parts of a multipart body, collected from the parser's events."""
 
-    def __init__(self, digest: Digest | None, decodes: Callable[[], bool], encoding: str) -> None:
+    def __init__(self, digest: Digest | None) -> None:
         self.fields: dict[str, list[str]] = {}
         self.files: dict[str, list[Upload]] = {}
         self._digest = digest
-        self._decodes = decodes
-        self._encoding = encoding
         #: Whether the body has ended, and a part with it.
         self.is_broken = False
         self._texts = self._text_bytes = self._uploads = 0
-        self._is_base64 = False
         self._name: str | None = None
         self._file_name: str | None = None
         self._chunks: list[bytes] = []
@@ -194,20 +170,17 @@ class _Parts:
             if event.filename is not None and self._file_name is None:
                 # A head that cannot be read is left out with its part.
                 self._name = None
-            self._is_base64 = _is_base64(event)
 
     def _keep(self) -> None:
         chunks, name, filename = self._chunks, self._name, self._file_name
         if not name:
             return
         content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if self._is_base64 and self._decodes():
-            content = _decoded(content, is_file=bool(filename))
         if not filename:
             self._texts, self._text_bytes = self._texts + 1, self._text_bytes + len(content)
             if self._texts > MAX_FIELDS or self._text_bytes > MAX_TEXT_BYTES:
                 raise TooManyParts("Too many fields.")
-            text = content.decode(self._encoding, errors="replace")
+            text = content.decode(errors="replace")
             self.fields.setdefault(name, []).append(text)
             return
         self._uploads += 1
@@ -222,52 +195,19 @@ class _Parts:
 
 def bare_name(filename: str) -> str:
     """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
-    name = filename
-    if "&" in filename:
-        import html  # not above: its table of names is large, and few file names need it
-
-        name = html.unescape(filename)
-    name = name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+    name = filename.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
     name = name if name.isprintable() else "".join(filter(str.isprintable, name))
     return "" if name in {".", ".."} else name
 
 
-def _is_base64(segment: MultipartSegment) -> bool:
-    for name, value in segment.headerlist:
-        if name == "Content-Transfer-Encoding":
-            return bool(value.partition(";")[0].strip().lower() == "base64")
-    return False
-
-
-def _decoded(content: bytes, *, is_file: bool) -> bytes:
-    # The framework skips what is not of the alphabet, in a file after the white space was taken
-    # out; a text that cannot be decoded stays as it is, and a file that cannot ends the form.
-    try:
-        stripped = b"".join(content.split()) if is_file else content
-        if not is_file or len(stripped) % 4 == 0:
-            return base64.b64decode(stripped)
-    except binascii.Error:
-        if not is_file:
-            return content
-    raise FormError("Could not decode base64 data.")
-
-
 def _file_name(segment: MultipartSegment) -> str | None:
-    disposition = segment.header("Content-Disposition") or ""
-    if "filename*" in disposition or segment.filename is None:
-        extended = _EXTENDED_NAME.search(disposition)
-        if extended and segment.filename is not None:
-            # Of two names the second one counts.
-            plain = disposition.lower().rfind("filename=")
-            extended = extended if extended.start() > plain else None
-        if extended is None and segment.filename is None:
+    extended = _EXTENDED_NAME.search(segment.header("Content-Disposition") or "")
+    if extended and extended[1].count("'") == 2:
+        charset, _, quoted = extended[1].split("'")
+        try:
+            return unquote(quoted.strip(), charset or "utf-8", "replace")
+        except LookupError:
             return None
-        if extended and extended[1].count("'") == 2:
-            charset, _, quoted = extended[1].split("'")
-            try:
-                return unquote(quoted.strip(), charset or "utf-8", "replace")
-            except LookupError:
-                return None
     return _utf8(segment.filename)
 
 

@@ -225,16 +225,12 @@ class Call:
         self.files.append(SentFile(field=field, name=name, size=len(content), digest=digest))
         return Upload(name, content, digest)
 
-    def read_form(
-        self, decodes: Callable[[], bool] = lambda: False, encoding: str = "utf-8"
-    ) -> Form:
+    def read_form(self) -> Form:
         """The request as a form, its files noted for the journal; `FormError` if it is none."""
         form = read_form(
             self.request.header("content-type") or "",
             self.request.body,
             digest=self.world.digest,
-            decodes=decodes,
-            encoding=encoding,
         )
         self.files += [
             SentFile(field=field, name=one.name, size=len(one.content), digest=one.digest)

@@ -136,12 +136,10 @@ def test_what_is_not_imitated_names_what_is(ask):
         ("/v3/billing/balance/", "GET, HEAD"),
     ],
 )
-@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
-def test_every_path_tells_its_options(ask, path, methods, edition):
-    """200 for whoever has a key, with what it parses; nothing is charged or refused."""
-    status, body, response = ask(request(path, method="OPTIONS"), edition=edition)
-    assert (status, body["renders"]) == (200, ["application/json"])
-    assert body["parses"]
+def test_every_path_tells_its_methods(ask, path, methods):
+    """200 for whoever has a key; nothing is charged or refused."""
+    status, _, response = ask(request(path, method="OPTIONS"))
+    assert status == 200
     assert response.header("Allow") == f"{methods}, OPTIONS"
 
 

@@ -69,20 +69,6 @@ def test_the_methods_of_a_place(path, allowed):
     assert struck("PUT", path, 405).header("Allow") == allowed
 
 
-@pytest.mark.parametrize(
-    ("path", "allowed", "parses"),
-    [
-        (didit.MATCH, "POST, OPTIONS", "multipart/form-data"),
-        (sessions.LIST, "GET, HEAD, OPTIONS", "application/json"),
-        ("/v3/nothing/", "POST, OPTIONS", "application/json"),
-    ],
-)
-def test_options_of_a_place(path, allowed, parses):
-    """Tell what it takes, also where nothing is."""
-    answer = struck("OPTIONS", path, 405)
-    assert (answer.header("Allow"), answer.json()["parses"][0]) == (allowed, parses)
-
-
 @pytest.mark.parametrize("path", [accounts.AUTH + "register/", accounts.AUTH + "verify-email/"])
 def test_where_no_key_is_asked_for_none_is_refused(path):
     """Nobody knows such words: the mock says that they are its own."""

@@ -34,7 +34,6 @@ RULES = [
     (match(), {"edition": "2026-03"}, f"{KEPT} match.compared entity.box"),
     (match(key=SANDBOX), {}, f"{CANNED} {FACE}"),
     (match(key=SANDBOX, vendor_data="a"), {}, f"{CANNED} sandbox.echo {FACE}"),
-    (request(MATCH, didit.in_base64(HALF), TYPE), {}, "form.base64 credit.other_status"),
     (request(MATCH, HALF[:-20], TYPE), {}, "form.partial credit.other_status"),
     (liveness(), {}, f"{KEPT} {LOOKED}"),
     (liveness(**UNSAVED), {}, f"credit.unsaved session.unsaved {LOOKED}"),

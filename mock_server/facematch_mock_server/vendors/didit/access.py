@@ -245,23 +245,8 @@ def method(call: DiditCall) -> None:
         framework.other_method(call, answers)
 
 
-def accept(call: DiditCall) -> None:
-    """What the caller takes, before anything else: JSON, and nothing but JSON is there."""
-    wanted = call.query.get("format") if "format" in call.request.target else None
-    if wanted not in (None, "", "json"):
-        call.claims.cite("accept.format")
-        call.refuse("path.not_found")
-    sent = call.request.header("accept")
-    if sent is None:
-        return
-    ranges = (one.partition(";")[0].strip().lower() for one in sent.split(","))
-    if not any(one in ("*/*", "application/*", "application/json") for one in ranges):
-        call.refuse("accept.refused")
-
-
 #: Of endpoints that take JSON or nothing, by the claim that states the place of each.
 JSON_CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
-    "accept.json": accept,
     "door.limit": _limit,
     "door.session": _session,
     "door.key": _key,
@@ -290,7 +275,7 @@ def is_readable(call: DiditCall) -> bool:
     media = media_type(call.request.header("content-type") or "")
     if media == URLENCODED:
         call.claims.cite("media.urlencoded")
-    return media in (URLENCODED, MULTIPART, "multipart/*", "*/*")
+    return media in (URLENCODED, MULTIPART)
 
 
 def method_and_media(call: DiditCall) -> None:

@@ -19,7 +19,7 @@ from facematch_mock_server.recognition.outcomes import Likeness, SeenFace, SeenP
 from facematch_mock_server.vendors.base import Refused, Route
 
 from . import framework, webhooks
-from .access import DiditCall, accept, access, is_readable, method_and_media, rate
+from .access import DiditCall, access, is_readable, method_and_media, rate
 from .framework import Given
 from .records import kept_as
 
@@ -57,17 +57,9 @@ def _fields(call: DiditCall) -> None:
     """The form and its fields."""
     claims, fields = call.claims, _endpoint(call).fields
     form = Form()
-
-    def decodes() -> bool:
-        claims.cite("form.base64")
-        return True
-
     if call.request.body and is_readable(call):
         try:
-            form = call.read_form(
-                decodes=decodes,
-                encoding=framework.encoding_of(call),
-            )
+            form = call.read_form()
         except TooManyParts:
             call.refuse("form.too_much")
         except FormError as error:
@@ -447,7 +439,6 @@ _SHARED = (
 
 #: By the claim that states the place of each; in this order unless credit goes first.
 CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
-    "accept.json": accept,
     "order.rate": rate,
     "order.access": access,
     "order.method": method_and_media,
@@ -457,7 +448,7 @@ CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
     "order.picture": _picture,
 }
 _CREDIT_FIRST = (
-    *("accept.json", "order.rate", "order.access", "order.method", "order.credit", "order.fields"),
+    *("order.rate", "order.access", "order.method", "order.credit", "order.fields"),
     *("order.sandbox", "order.picture"),
 )
 CHECKS_CREDIT_FIRST = {key: CHECKS[key] for key in _CREDIT_FIRST}

@@ -154,7 +154,7 @@ class Didit(Routed):
 
     def elsewhere(self, call: Call) -> Response:
         """The health check, a picture, or the answer to a path that Didit has not, or not here."""
-        path, claims = call.request.path, call.claims
+        path = call.request.path
         if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
             stamp = call.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             return call.answer("path.healthcheck", timestamp=stamp)
@@ -168,11 +168,9 @@ class Didit(Routed):
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("list.slash", headers=(("Location", there),))
         route, _ = self.route_of(path)
-        if route is not None and isinstance(route.more, Door) and route.more.served is not None:
-            claims.cite(route.more.served)
         session = _SESSION.fullmatch(path)
         lacks_uuid = session is not None and not _PATH_UUID.fullmatch(session[1])
-        if lacks_uuid or (route is not None and self._is_served(route)):
+        if lacks_uuid or route is not None:
             return call.answer("path.not_a_uuid")
         if _left_out().fullmatch(path):
             return call.answer("later", vendor=self.title, path=path, covers=COVERS)

@@ -122,30 +122,16 @@ class Whole(serializers.IntegerField):
         super().__init__(min_value=least, max_value=most, **more)
 
 
-class JsonWhole(Whole):
-    pass
-
-
 class Flag(serializers.BooleanField):
-    pass
-
-
-class Enabled(serializers.BooleanField):
     pass
 
 
 class Text(serializers.CharField):
     """A text of a limit that is ours: no document names one."""
 
-    trims = True
-
     def __init__(self, **more):
         usual = {"required": False, "allow_blank": True, "max_length": 10_000}
-        super().__init__(**{"trim_whitespace": self.trims, **usual, **more})
-
-
-class VendorData(Text):
-    trims = True
+        super().__init__(**usual, **more)
 
 
 class Metadata(serializers.JSONField):
@@ -184,7 +170,7 @@ class Form(serializers.Serializer):
             **self.own(),
             "rotate_image": Flag(default=False),
             "save_api_request": Flag(default=True),
-            "vendor_data": VendorData(),
+            "vendor_data": Text(),
             "metadata": Metadata(),
         }
 
@@ -225,7 +211,8 @@ class PictureView(View):
         return Response(body)
 
     def approves(self, values):
-        (threshold,) = (one for name, one in values.items() if name.endswith("_threshold"))
+        own = [one for name, one in values.items() if name.endswith("score_decline_threshold")]
+        threshold = own[0]
         return threshold <= SCORE if State.edition == "2026-03" else threshold < SCORE
 
 
@@ -261,11 +248,9 @@ class Status(serializers.ChoiceField):
 
 
 class Email(serializers.EmailField):
-    trims = True
-
     def __init__(self):
         usual = {"required": False, "allow_null": True, "allow_blank": True}
-        super().__init__(trim_whitespace=self.trims, max_length=10_000, **usual)
+        super().__init__(max_length=10_000, **usual)
 
 
 class UpdateBody(serializers.Serializer):
@@ -316,7 +301,7 @@ class Decision(View):
 
 class DeleteBody(serializers.Serializer):
     retain_face_embeddings = Flag(required=False)
-    face_retention_days = JsonWhole(1, 3650, required=False)
+    face_retention_days = Whole(1, 3650, required=False)
 
 
 class Delete(View):
@@ -330,27 +315,12 @@ class Delete(View):
         return Response({"session_id": str(session_id)})
 
 
-class Words(forms.CharField):
-    pass
-
-
-class Day(forms.DateField):
-    pass
-
-
-class Uuid(forms.UUIDField):
-    pass
-
-
 class Filters(forms.Form):
     """The filters whose values have a form; their words are Django's own, as documented."""
 
-    vendor_data = Words(required=False)
-    date_from = Day(required=False, input_formats=["%Y-%m-%d"])
-    date_to = Day(required=False, input_formats=["%Y-%m-%d"])
-    session_type = forms.ChoiceField(
-        required=False, choices=[(one, one) for one in ("API", "HOSTED", "MIGRATED", "ALL")]
-    )
+    vendor_data = forms.CharField(required=False)
+    date_from = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
+    date_to = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
     api_service = forms.ChoiceField(
         required=False,
         choices=[
@@ -370,7 +340,6 @@ class Filters(forms.Form):
             )
         ],
     )
-    didit_internal_id = Uuid(required=False)
 
 
 class ByOffset(LimitOffsetPagination):
@@ -398,14 +367,11 @@ def paged(view, rows):
 class Sessions(View):
     def get(self, request):
         query = request.query_params
-        kind = query.get("session_kind") or "user"
-        if kind not in ("user", "business", "all"):
-            raise ValidationError({"session_kind": 'Must be "user", "business", or "all".'})
         form = Filters(query)
         if not form.is_valid():
             raise ValidationError(form.errors)
         wanted = form.cleaned_data
-        rows = [one for one in State.sessions if kind != "business"]
+        rows = list(State.sessions)
         if wanted["vendor_data"]:
             rows = [one for one in rows if one["vendor_data"] == wanted["vendor_data"]]
         if query.get("status"):
@@ -414,13 +380,8 @@ class Sessions(View):
             rows = []
         if wanted["date_to"] and wanted["date_to"] < DAY:
             rows = []
-        if wanted["session_type"] in ("HOSTED", "MIGRATED"):
-            rows = []
         if wanted["api_service"] and wanted["api_service"] != "FACE_MATCH":
             rows = []
-        if wanted["didit_internal_id"]:
-            uuid = str(wanted["didit_internal_id"])
-            rows = [one for one in rows if one["didit_internal_id"] == uuid]
         return paged(self, rows)
 
 

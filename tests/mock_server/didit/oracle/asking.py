@@ -88,7 +88,7 @@ class Mock:
             "results"
         ]
         self.is_changed = False
-        self.names = {"session": self.sessions[0]["session_id"]}
+        self.session = self.sessions[0]["session_id"]
 
     def send(self, sent):
         """The answer; a verdict says with `kept` whether its session is there."""
@@ -103,7 +103,7 @@ class Mock:
         answer = answered(response.status_code, response.headers, response.content)
         self.is_changed = self.is_changed or (answer.status < 300 and sent.method != "GET")
         if isinstance(answer.body, dict) and "request_id" in answer.body:
-            ids = {session.id for session in self.server.control.sessions.all()}
+            ids = {session.id for session in self.server.control.sessions()}
             answer.body["kept"] = answer.body["request_id"] in ids
         return answer
 
@@ -161,14 +161,6 @@ def as_json(method, path, value, **more):
     return Sent(method, path, body, headers, **more)
 
 
-def named(sent, names):
-    """The request with the names of what is there."""
-    target = sent.target
-    for name, value in names.items():
-        target = target.replace(f"{{{name}}}", value)
-    return attrs.evolve(sent, target=target)
-
-
 # --- both -------------------------------------------------------------------------------------
 
 
@@ -219,12 +211,13 @@ class Oracle:
         """
         mock = self._mocks.setdefault(sent.edition, Mock(sent.edition))
         mock.begin()
-        sent = named(sent, mock.names)
+        sent = attrs.evolve(sent, target=sent.target.replace("{session}", mock.session))
         state = self.app.State
         state.edition, state.sessions = sent.edition, mock.sessions
         ours, theirs = self._asked(sent), mock.send(sent)
         if sent.method == "OPTIONS":
-            ours, theirs = described(ours), described(theirs)
+            # What the framework tells there is not imitated.
+            ours = attrs.evolve(ours, body={})
         if ours.status == theirs.status and ours.status < 300:
             theirs = attrs.evolve(theirs, body=only(theirs.body, ours.body))
         return ours, theirs
@@ -243,15 +236,6 @@ class Oracle:
             QUERY_STRING=parts.query,
         )
         return answered(response.status_code, response.headers, response.content)
-
-
-def described(answer):
-    """The answer to OPTIONS without the vendor's names, descriptions and serializers."""
-    if answer.status != 200 or not isinstance(answer.body, dict):
-        return answer
-    named = {name: isinstance(answer.body.get(name), str) for name in ("name", "description")}
-    known = {name: answer.body.get(name) for name in ("renders", "parses")}
-    return attrs.evolve(answer, body={**named, **known})
 
 
 def only(value, like):
