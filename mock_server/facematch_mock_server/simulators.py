@@ -87,7 +87,6 @@ class MockSimulator(VendorSimulator):
         vendor: Name of the backend and of the mock's vendor.
         calls: The paths of the calls.
         last_calls: Those of the last request of a call, where one is several; empty for `calls`.
-        edition: Of the vendor's documents; None for the mock's default.
         switches: Of the mock.
         faults: What the vendor does otherwise, or in further situations.
         control: What may be done to the world.
@@ -97,7 +96,6 @@ class MockSimulator(VendorSimulator):
     vendor: ClassVar[str]
     calls: ClassVar[frozenset[str]]
     last_calls: ClassVar[frozenset[str]] = frozenset()
-    edition: ClassVar[str | None] = None
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
     takes_replies = True
@@ -109,9 +107,7 @@ class MockSimulator(VendorSimulator):
 
     def __init__(self) -> None:
         # Nobody but the simulator moves this world.
-        self._mock = MockServer(
-            vendor=self.vendor, edition=self.edition, switches=self.switches, control=False
-        )
+        self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.world.recognizer = Upright(self._mock.world.recognizer)
         self.control: Control = self._mock.control
         self._between = Between(self._mock.app, self)

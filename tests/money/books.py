@@ -57,7 +57,7 @@ class Books:
     """A client of two vendors, its budgets, and both vendors' books.
 
     Args:
-        edition, version: Of Didit's documents, and of Deepvue's face match.
+        version: Of Deepvue's face match.
         retries: How often a call may be made again; 0 for none.
         breaker, pacing: Whether these gates stand before each vendor.
         limited: Whether the vendors take only `PER_MINUTE` calls in a minute.
@@ -68,7 +68,6 @@ class Books:
     def __init__(
         self,
         *,
-        edition="2026-07",
         version="v1",
         retries=0,
         breaker=False,
@@ -78,7 +77,7 @@ class Books:
         store=None,
     ):
         rates = {"didit": {"write_limit": PER_MINUTE}, "deepvue": {"minute_limit": PER_MINUTE}}
-        self.world = World(edition=edition, version=version, switches=rates if limited else None)
+        self.world = World(version=version, switches=rates if limited else None)
         self.store = MemoryStore() if store is None else SqlStore(store)
         self.policies = {"breaker": breaker, "pacing": pacing, "retries": retries}
         self.cap = cap

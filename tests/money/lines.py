@@ -110,20 +110,18 @@ class World:
     """Two mock vendors, one clock for them and for their client, and the line between.
 
     Args:
-        edition: Of Didit's documents.
         version: Of Deepvue's face match.
         switches: Of the mock, by vendor.
         seed: Of the mock.
         socket: Whether there is a server, asked over the loopback; else all is in this process.
     """
 
-    def __init__(self, *, edition="2026-07", version="v1", switches=None, seed=1, socket=False):
+    def __init__(self, *, version="v1", switches=None, seed=1, socket=False):
         self.version = version
         self.socket = socket
         virtual = VirtualClock(START)
         self.mock = MockServer(
             vendor=["didit", "deepvue"],
-            edition={"didit": edition},
             clock=virtual,
             seed=seed,
             switches=switches,

@@ -1,4 +1,4 @@
-"""Every fault, once for each vendor, edition and setting of the gates: what comes of one call."""
+"""Every fault, once for each vendor and setting of the gates: what comes of one call."""
 
 import collections
 import itertools
@@ -17,8 +17,8 @@ from facematch_mock_server import Fault
 
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
 
-#: Which documents of the vendor the mock goes by, or which face match is asked for.
-EDITIONS = {"didit": ("2026-03", "2026-07", "2026-11"), "deepvue": ("v1", "v2")}
+#: The versions of each vendor's face match.
+VERSIONS = {"didit": ("v3",), "deepvue": ("v1", "v2")}
 #: What stands before the call; `open` is a breaker that opened before it, and `used up` a budget
 #: without room.
 SETTINGS = {
@@ -57,12 +57,10 @@ class Outcome:
     requests: tuple
 
 
-def outcome(vendor, edition, setting, case):
+def outcome(vendor, version, setting, case):
     """What comes of one call of `vendor` with these gates, if `case` strikes its first request."""
-    world = World(**{{"didit": "edition", "deepvue": "version"}[vendor]: edition})
-    path = PAID[vendor][0]
-    if edition == "v2":
-        path = PAID[vendor][1]
+    world = World(version=version) if vendor == "deepvue" else World()
+    path = PAID[vendor][1 if version == "v2" else 0]
     order = (vendor, *(other for other in PAID if other != vendor))
     asked = Asked(world, order, SETTINGS[setting])
     asked.log_in(vendor)
@@ -180,9 +178,9 @@ class Asked:
 
 
 def all_outcomes():
-    """The outcome of everything, by (vendor, edition, setting, case)."""
+    """The outcome of everything, by (vendor, version, setting, case)."""
     return {
-        (vendor, edition, setting, case): outcome(vendor, edition, setting, case)
-        for vendor, editions in EDITIONS.items()
-        for edition, setting, case in itertools.product(editions, SETTINGS, CASES)
+        (vendor, version, setting, case): outcome(vendor, version, setting, case)
+        for vendor, versions in VERSIONS.items()
+        for version, setting, case in itertools.product(versions, SETTINGS, CASES)
     }

@@ -2,7 +2,7 @@
 
 import collections
 
-from money.outcomes import CASES, EDITIONS, NOTHING, SETTINGS
+from money.outcomes import CASES, NOTHING, SETTINGS, VERSIONS
 
 TITLES = {"didit": "Didit", "deepvue": "Deepvue"}
 HEAD = (
@@ -19,15 +19,15 @@ COUNTED = {"": "nothing", "spent": "1 spent", "unknown": "1 unknown"}
 
 def tables(outcomes):
     """The tables of the page, under a heading for each vendor."""
-    return "\n\n".join(_of_vendor(vendor, outcomes) for vendor in EDITIONS)
+    return "\n\n".join(_of_vendor(vendor, outcomes) for vendor in VERSIONS)
 
 
 def _of_vendor(vendor, outcomes):
     groups = collections.defaultdict(list)
     for setting in SETTINGS:
         found = {
-            (edition, case): outcomes[vendor, edition, setting, case]
-            for edition in EDITIONS[vendor]
+            (version, case): outcomes[vendor, version, setting, case]
+            for version in VERSIONS[vendor]
             for case in CASES
         }
         groups[tuple(found.items())].append(setting)
@@ -46,8 +46,8 @@ def _sentence(word, names):
 
 def _table(vendor, found):
     rows = collections.defaultdict(lambda: collections.defaultdict(list))
-    for (edition, case), outcome in found.items():
-        rows[outcome, _carried_out(case)][case].append(edition)
+    for (version, case), outcome in found.items():
+        rows[outcome, _carried_out(case)][case].append(version)
     lines = [HEAD, ("---",) * len(HEAD)]
     if len(set(found.values())) == 1:
         outcome = next(iter(found.values()))
@@ -83,9 +83,9 @@ def _numbers(outcome):
 def _named(vendor, cases):
     """Everything that breaks in this row, by stage and kind."""
     stages = collections.defaultdict(lambda: collections.defaultdict(list))
-    for case, editions in cases.items():
+    for case, versions in cases.items():
         kinds = stages[case.stage.replace("_", " ")][case.kind.replace("_", " ")]
-        only = "" if len(editions) == len(EDITIONS[vendor]) else f" ({', '.join(editions)})"
+        only = "" if len(versions) == len(VERSIONS[vendor]) else f" ({', '.join(versions)})"
         kinds.append(f"{case.more.get('status', '')}{only}".strip())
     return "; ".join(
         f"{stage}: " + ", ".join(_kind(kind, words) for kind, words in kinds.items())

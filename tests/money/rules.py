@@ -1,6 +1,6 @@
 """The rules of money, held against the outcomes of everything."""
 
-from money.outcomes import CASES, EDITIONS, SETTINGS
+from money.outcomes import CASES, SETTINGS, VERSIONS
 
 #: What refuses a call before anything is sent, and how.
 REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
@@ -8,7 +8,7 @@ REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
 
 def check_each(outcomes):
     """Of one call at a time; the sentences are in the documentation."""
-    assert len(outcomes) == sum(map(len, EDITIONS.values())) * len(SETTINGS) * len(CASES)
+    assert len(outcomes) == sum(map(len, VERSIONS.values())) * len(SETTINGS) * len(CASES)
     for where, one in outcomes.items():
         charges = sum(one.charges)
         assert charges <= 1, where
@@ -25,9 +25,9 @@ def check_each(outcomes):
 
 def check_gates(outcomes):
     """They change nothing, or refuse everything; retries and failovers help what is free."""
-    for (vendor, edition, setting, case), one in outcomes.items():
-        plain = outcomes[vendor, edition, "no gate", case]
-        where = (vendor, edition, setting, case)
+    for (vendor, version, setting, case), one in outcomes.items():
+        plain = outcomes[vendor, version, "no gate", case]
+        where = (vendor, version, setting, case)
         if setting in ("budget", "breaker closed", "pacing"):
             assert one == plain, where
         elif setting in REFUSING:

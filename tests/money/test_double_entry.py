@@ -44,7 +44,6 @@ class Machine(RuleBasedStateMachine):
     on_disk = False
 
     @initialize(
-        edition=st.sampled_from(["2026-03", "2026-07", "2026-11"]),
         version=st.sampled_from(["v1", "v2"]),
         retries=st.sampled_from([0, 2]),
         breaker=st.booleans(),

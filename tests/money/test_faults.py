@@ -1,4 +1,4 @@
-"""Every fault x vendor x edition x setting of the gates: the rules of money hold for each.
+"""Every fault x vendor x setting of the gates: the rules of money hold for each.
 
 ``UPDATE_DOCS=1 pytest tests/money/test_faults.py`` writes the page.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from money.lines import PAID, World
-from money.outcomes import CASES, NOBODY, Asked, all_outcomes, outcome, struck
+from money.outcomes import CASES, NOBODY, VERSIONS, Asked, all_outcomes, outcome, struck
 from money.page import tables
 from money.rules import check_each, check_gates
 from money.stories import FAULTS, REFUSED, UNREADABLE, Breakage
@@ -61,13 +61,13 @@ def over_a_socket(vendor, case):
 @pytest.mark.parametrize("vendor", sorted(PAID))
 def test_the_same_over_a_socket(vendor):
     """What was seen within the process is what a socket shows: all but the count of requests."""
-    edition = {"didit": "2026-07", "deepvue": "v1"}[vendor]
+    version = VERSIONS[vendor][0]
     for case in CASES:
         if case is not NOBODY:
-            seen, told = over_a_socket(vendor, case), outcome(vendor, edition, "no gate", case)
+            seen, told = over_a_socket(vendor, case), outcome(vendor, version, "no gate", case)
             if case.stage == "connect" and seen.error == "VendorUnavailable":
                 # The end of the connection was there before the first byte could leave.
-                told = outcome(vendor, edition, "no gate", NOBODY)
+                told = outcome(vendor, version, "no gate", NOBODY)
             assert (seen.error, seen.billed) == (told.error, told.billed), case
             assert (seen.charges, seen.counted) == (told.charges, told.counted), case
 

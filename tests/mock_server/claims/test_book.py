@@ -14,7 +14,6 @@ from facematch_mock_server.vendors import (
     vendor_named,
     vendor_names,
 )
-from facematch_mock_server.vendors.didit.claims import EDITIONS
 
 
 def test_ids_are_unique():
@@ -41,27 +40,30 @@ def test_what_belongs_to_no_vendor_is_ours():
     assert {c.origin.known for c in all_claims() if c.vendor == "mock"} == {Known.OURS}
 
 
-@pytest.mark.parametrize("edition", EDITIONS)
-def test_each_behaviour_has_one_claim_in_an_edition(edition):
-    """Two claims never decide the same, and none is missing."""
-    behaviours = didit.new_world(edition=edition).claims
-    keys = [claim.key for claim in behaviours.claims]
-    assert len(set(keys)) == len(keys)
-    if edition == "2026-07":
-        assert {claim.key for claim in all_claims("didit")} - set(keys) == {
-            "auth.challenge",
-            "auth.words.401",
-            *(
-                key
-                for key in (c.key for c in all_claims("didit"))
-                if "QUALITY" in key or "LUMINAN" in key
-            ),
-            *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
-            *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
-            "page.invalid",
-            "page.last",
-            *(f"delete.{part}" for part in ("body_keys", "faces", "retain", "template", "longest")),
-        }
+def test_what_the_default_edition_has_no_claim_of():
+    """What only an older or a newer one has, and the words that only a switch gives."""
+    keys = {claim.key for claim in didit.new_world().claims.claims}
+    assert {claim.key for claim in all_claims("didit")} - keys == {
+        "auth.challenge",
+        "auth.words.401",
+        *(
+            key
+            for key in (c.key for c in all_claims("didit"))
+            if "QUALITY" in key or "LUMINAN" in key
+        ),
+        *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
+        *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
+        "search.age_text",
+        *(
+            c.key
+            for c in all_claims("didit")
+            if c.when == ("lists", True) and not c.key.endswith("there")
+        ),
+        *(f"webhook.single.{part}" for part in _SINGLE),
+        "page.invalid",
+        "page.last",
+        *(f"delete.{part}" for part in ("body_keys", "faces", "retain", "template", "longest")),
+    }
 
 
 @pytest.mark.parametrize("vendor", vendor_names())
@@ -75,13 +77,16 @@ def test_every_switch_of_an_edition_can_be_set_or_belongs_to_it(vendor):
             assert set(values) <= known | set(kind.switches.get(switch, ())), claim.id
 
 
-@pytest.mark.parametrize("switch", vendor_named("deepvue").switches)
-def test_each_behaviour_has_one_claim_with_each_switch(switch):
-    """Two claims never decide the same, whatever is switched."""
-    for value in vendor_named("deepvue").switches[switch]:
-        behaviours = didit.new_world(vendor="deepvue", switches={switch: value}).claims
-        keys = [claim.key for claim in behaviours.claims]
-        assert len(set(keys)) == len(keys)
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_each_behaviour_has_one_claim(vendor):
+    """Two claims never decide the same, in each edition and with each switch."""
+    kind = vendor_named(vendor)
+    settled = [{"edition": edition} for edition in kind.editions]
+    for switch, values in kind.switches.items():
+        settled += [{"switches": {switch: value}} for value in values]
+    for one in settled:
+        keys = [claim.key for claim in didit.new_world(vendor=vendor, **one).claims.claims]
+        assert len(set(keys)) == len(keys), one
 
 
 def test_two_claims_on_one_behaviour_are_refused():

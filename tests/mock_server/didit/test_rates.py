@@ -24,7 +24,6 @@ def headers(response):
         ("2026-07", "DELETE", 300, "Write request"),
         ("2026-07", "GET", 600, "GET request"),
         ("2026-03", "GET", 300, "GET request"),
-        ("2026-11", "GET", 600, "GET request"),
     ],
 )
 def test_the_limit(edition, method, limit, words):

@@ -1,4 +1,4 @@
-"""`DiditAccount` against the mock server, in the three editions of Didit's documents."""
+"""`DiditAccount` against the mock server."""
 
 import contextlib
 
@@ -21,7 +21,6 @@ from facematch_didit.account import (
 )
 from facematch_mock_server import card_sheet
 
-EDITIONS = ("2026-03", "2026-07", "2026-11")
 SHEET = card_sheet()
 #: What a decision does not tell of a call.
 NOT_TOLD = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
@@ -32,10 +31,9 @@ def card(name):
     return Image.from_bytes(SHEET[name].data)
 
 
-@pytest.fixture(params=EDITIONS)
-def world(request, didit_server):
-    """A verifier and an account of one key, in a new world of an edition."""
-    didit_server.control.reset(edition=request.param)
+@pytest.fixture
+def world(didit_server):
+    """A verifier and an account of one key, in a new world."""
     backend = DiditBackend(api_key=didit_server.live_key, base_url=didit_server.url)
     with FaceVerifier(backend) as verifier, contextlib.closing(DiditAccount.of(backend)) as account:
         yield verifier, account
@@ -48,7 +46,7 @@ def kept(verifier, ref=None, **more):
 
 
 def test_a_decision_is_the_result_of_the_call(world):
-    """Field by field, for a match and for a liveness check, in every edition."""
+    """Field by field, for a match and for a liveness check."""
     verifier, account = world
     match = kept(verifier, "emp-0042")
     live = verifier.check_liveness(card("p1"), retention=Retention.KEEP, metadata={"gate": "south"})

@@ -211,11 +211,10 @@ def test_with_events(engine, told):
     assert told(engine, on(1, query="?include=other"))[1] == plain
 
 
-@pytest.mark.parametrize("edition", ["2026-03", "2026-07", "2026-11"])
-def test_blocks_that_never_ran(world_of, told, edition):
+def test_blocks_that_never_ran(world_of, told):
     """Null; a switch makes them arrays for a client that needs that."""
-    body = told(world_of(edition=edition), on(1))[1]
-    listed = told(world_of(edition=edition, switches={"empty_blocks": "list"}), on(1))[1]
+    body = told(world_of(), on(1))[1]
+    listed = told(world_of(switches={"empty_blocks": "list"}), on(1))[1]
     assert {key for key in BLOCKS if body[key] is None} == BLOCKS - {"face_matches"}
     assert all(listed[key] == [] for key in BLOCKS - {"face_matches"})
     assert set(listed) == set(body)
