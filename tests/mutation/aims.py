@@ -27,6 +27,7 @@ MOCK = {
         "test_access",
         "billing/test_top_up",
         "test_fields",
+        "oracle/test_oracle",
     ),
     "didit.decisions": (
         "sessions/test_decision",

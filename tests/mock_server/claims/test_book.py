@@ -53,13 +53,6 @@ def test_what_the_default_edition_has_no_claim_of():
         ),
         *(f"match.risk.NO_FACE_DETECTED.{part}" for part in ("type", "short", "long")),
         *(f"liveness.{key}" for key in ("low_quality", "dark", "bright")),
-        "search.age_text",
-        *(
-            c.key
-            for c in all_claims("didit")
-            if c.when == ("lists", True) and not c.key.endswith("there")
-        ),
-        *(f"webhook.single.{part}" for part in _SINGLE),
         "page.invalid",
         "page.last",
         *(f"delete.{part}" for part in ("body_keys", "faces", "retain", "template", "longest")),

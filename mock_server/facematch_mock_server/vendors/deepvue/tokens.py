@@ -57,7 +57,7 @@ def _packed(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-# What is remembered: in memory only
+# What is remembered
 
 
 @attrs.frozen(kw_only=True)
