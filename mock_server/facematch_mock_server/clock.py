@@ -75,7 +75,7 @@ class VirtualClock:
             return self._now
 
     def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
-        """Tell `watcher` the new reading after each `advance`.
+        """Tell `watcher` of each `advance`, with the new reading.
 
         It is called before anybody can read the new time, so it must not read this clock.
         """

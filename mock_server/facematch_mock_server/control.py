@@ -78,7 +78,7 @@ class Control:
             kind: ``match`` or ``liveness``.
             score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
                 gave no confidence (liveness).
-            review: Whether a person is to look; True only where the edition can say so.
+            review: Whether a person is to look; True only where the edition or a switch can say so.
             faces: Of a liveness check only: how many there are, 0-10.
             attack: Of a liveness check only: whether an attack is recognised.
             quality, luminance: Of a liveness check only: 0-100.

@@ -27,6 +27,7 @@ MOCK = {
         "test_access",
         "billing/test_top_up",
         "test_fields",
+        "sessions/test_status",
         "oracle/test_oracle",
     ),
     "didit.decisions": (

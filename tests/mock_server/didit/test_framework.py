@@ -25,8 +25,8 @@ def update():
     known = engine.handle(match()).json()["request_id"]
     path = f"/v3/session/{known}/update-status/"
 
-    def changed(body):
-        return engine.handle(request(path, body, "application/json", method="PATCH"))
+    def changed(body, kind="application/json"):
+        return engine.handle(request(path, body, kind, method="PATCH"))
 
     return changed
 
@@ -85,6 +85,15 @@ def test_the_depth_of_metadata(ask):
     for text in (deep, '{"a":1e999}', '{"a":' * 8_000):
         assert ask(match(metadata=text))[:2] == (400, BAD_METADATA)
     assert ask(match(metadata='{"a":2.5,"b":-1e300}'))[1]["metadata"] == {"a": 2.5, "b": -1e300}
+
+
+def test_a_body_without_a_content_type(update):
+    """It is refused, and what was sent is told."""
+    answer = update(b"{}", None)
+    assert (answer.status, answer.json()) == (
+        415,
+        {"detail": 'Unsupported media type "" in request.'},
+    )
 
 
 # Addresses of the web and names of files
@@ -180,6 +189,13 @@ def test_what_a_form_cites(ask, fields, cited):
     }
     claims = {one.removeprefix("didit.") for one in ask(form(*GOOD, fields=fields))[2].claims}
     assert claims & rules == {*cited, "fields.together", "fields.unknown_ignored"}
+
+
+def test_of_several_files_the_last_counts(ask):
+    """As of several texts, and the answer cites that."""
+    status, _, response = ask(form(("user_image", "a.txt", b"x"), *GOOD))
+    assert status == 200
+    assert "didit.form.last_wins" in response.claims
 
 
 PAGED = {

@@ -167,49 +167,68 @@ BODIES = {
     "nothing": b"",
     "white space": b" ",
     "half an object": b"{",
-    "a comma too many": b'{"new_status":"Declined",}',
+    "a comma too many": b'{"new_status":"Approved",}',
     "single quotes": b"{'new_status':'Declined'}",
     "no UTF-8": b'{"comment":"\xe4"}',
     "a mark of the order of bytes": b"\xef\xbb\xbf{}",
     "NaN": b'{"new_status":NaN}',
     "null": None,
     "a list": [],
-    "a text": "Declined",
+    "a text": "Approved",
     "a number": 7,
     "no field": {},
     "a field that is null": {"new_status": None},
-    "a status": {"new_status": "Declined"},
-    "a status twice": b'{"new_status":"Declined","new_status":"x"}',
-    "an unknown field": {"new_status": "Declined", "unheard_of": 1},
+    "a status": {"new_status": "Approved"},
+    "a status twice": b'{"new_status":"Approved","new_status":"x"}',
+    "an unknown field": {"new_status": "Approved", "unheard_of": 1},
     **{
         f"a status {value!r}": {"new_status": value}
         for value in ("", "declined", "Bogus", "In Review", 7, True, ["Declined"], {})
     },
     **{
-        f"a comment {value!r:.12}": {"new_status": "Declined", "comment": value}
+        f"a comment {value!r:.12}": {"new_status": "Approved", "comment": value}
         for value in (None, "", "  x ", 7, 7.5, True, [], {}, "a\0", "x" * 10_001)
     },
     **{
-        f"nodes {value!r}": {"new_status": "Declined", "nodes_to_resubmit": value}
+        f"nodes {value!r}": {"new_status": "Approved", "nodes_to_resubmit": value}
         for value in ([], "a", 7, {})
     },
     **{
-        f"a flag {value!r}": {"new_status": "Declined", "send_email": value}
-        for value in (False, 0, "no", "maybe", "", None, [], 2)
+        f"a flag {value!r}": {"new_status": "Approved", "send_email": value}
+        for value in (
+            *(False, 0, 0.0, "0", "no", "Off", "f", "maybe", "", None, [], {}, 2, -1, 0.5, "1.0"),
+            # True asks for an address.
+            *(True, 1, 1.0, "1", "True", "yes", "ON", "t", "y"),
+        )
     },
     **{
-        f"an address {value!r}": {"new_status": "Declined", "email_address": value}
+        f"an address {value!r}": {"new_status": "Approved", "email_address": value}
         for value in (
             *("a@mailbox.dev", "A.B+c@MAIL.box.dev", " a@mailbox.dev ", "", None),
             *("a", "@mailbox.dev", "a@", "a@mailbox", "a@mailbox.d", "a b@mailbox.dev"),
             *("a..b@mailbox.dev", ".a@mailbox.dev", "a@@mailbox.dev", "a@mailbox..dev"),
-            *("a@-mailbox.dev", "a@mailbox.123", "a@mail_box.dev"),
+            *("a@-mailbox.dev", "a@mailbox.123", "a@mail_box.dev", "a@mailbox-.dev"),
+            *(
+                "a@mailbox.de-",
+                "a.@mailbox.dev",
+                "a@x--y.dev",
+                "a@m\u00e4ilbox.dev",
+                "a@b.\u0440\u0444",
+            ),
+            *("\u00e9@mailbox.dev", "!#$%&'*+/=?^_`{}|~-@mailbox.dev"),
+            *("a@mailbox.dev.", "a@b.xn--p1ai", 7, True, [], {}, "a\0@mailbox.dev"),
+            *("a" * 308 + "@mailbox.dev", "a" * 309 + "@mailbox.dev"),
+            *("a@" + "b" * 63 + ".dev", "a@" + "b" * 64 + ".dev"),
+            *("a@b." + "c" * 63, "a@b." + "c" * 64),
         )
     },
-    "an e-mail without an address": {"new_status": "Declined", "send_email": True},
+    "an e-mail without an address": {"new_status": "Approved", "send_email": True},
     "several mistakes": {"comment": [], "send_email": "x", "email_address": "x"},
 }
-DAYS = (1, 3650, "30", " 30 ", 30.0, "30.0", 0, 3651, -1, 1.5, "x", "", True, [], None)
+DAYS = (
+    *(1, 3650, "30", " 30 ", 30.0, "30.0", "30.", "30.000", "030", "+30", "3_0"),
+    *(0, 3651, -1, 1.5, "1.5", "x", "", "3e1", "0x1e", "30,0", "3.0.0", True, [], [5], {}, None),
+)
 JSON = {
     **{name: as_json("PATCH", UPDATE, body) for name, body in BODIES.items()},
     **{
@@ -220,14 +239,16 @@ JSON = {
     },
     **{
         f"JSON that says {kind!r}": asked(
-            "PATCH", UPDATE, (*KEYED, ("Content-Type", kind)), b'{"new_status":"Declined"}'
+            "PATCH", UPDATE, (*KEYED, ("Content-Type", kind)), b'{"new_status":"Approved"}'
         )
         for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "text/plain", "")
     },
+    "JSON that says nothing": asked("PATCH", UPDATE, body=b'{"new_status":"Approved"}'),
 }
 
 QUERIES = (
     *("", "limit=3", "limit=2&offset=1", "limit=2&offset=6", "limit=1&offset=9", "offset=7"),
+    *("limit=1&a=&b=2&b=1", "offset=0&limit=1", "limit=2&offset=2", "limit=2&offset=3", "limit=1"),
     *("limit=0", "limit=-1", "limit=x", "limit=", "offset=-1", "offset=x", "limit=1.5"),
     *("status=Approved", "status=Declined", "status=Approved,Declined", "status=approved"),
     *("vendor_data=p1", "vendor_data=%20p1%20", "vendor_data=P1", "vendor_data="),
@@ -238,6 +259,7 @@ QUERIES = (
 )
 NUMBERED = (
     *("page=1", "page=2&page_size=2", "page=4&page_size=2", "page=last&page_size=3", "page=9"),
+    *("page_size=1", "page=2&page_size=1", "page=3&page_size=1", "page=7&page_size=1", "limit=2"),
     *("page=0", "page=x", "page=", "page_size=0&page=1", "page=2&page_size=2&limit=1"),
 )
 LISTS = {
