@@ -355,8 +355,7 @@ def dollars(value: object) -> Decimal | None:
     """An amount from decoded JSON, as it was written; None if it is no number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    number = Decimal(str(value))
-    return number if number.is_finite() else None
+    return Decimal(str(value))
 
 
 # JSON bodies
@@ -427,9 +426,9 @@ def allow_of(call: Call, methods: Iterable[str]) -> tuple[str, str]:
 
 def other_method(call: Call, methods: Iterable[str]) -> NoReturn:
     """The answer to OPTIONS, and to a method that an endpoint does not have."""
-    allow = allow_of(call, methods)
     if call.request.method == "OPTIONS":
-        call.refuse("method.options", headers=(allow,))
+        call.refuse("method.options")
+    allow = allow_of(call, methods)
     call.refuse("method.refused", headers=(allow,), method=call.request.method)
 
 

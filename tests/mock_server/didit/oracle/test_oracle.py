@@ -142,6 +142,8 @@ FORMS = {
     "a file where a text belongs": post(form([*TWO, part("vendor_data", b"x", "a.txt")])),
     "a file where JSON belongs": post(form([*TWO, part("metadata", b"{}", "a.json")])),
     "two texts of a name": post(match({}, part(THRESHOLD, "101"), part(THRESHOLD, "7"))),
+    "the last is empty": post(match({}, part(THRESHOLD, "101"), part(THRESHOLD, ""))),
+    "the first is empty": post(match({}, part(THRESHOLD, ""), part(THRESHOLD, "101"))),
     "two files of a name": post(form([part("user_image", b"x", "a.txt"), *TWO])),
     "all is wrong": post(form([part(THRESHOLD, "x"), part("metadata", "1")])),
     "text before the form": post(b"preamble\r\n" + match()),
