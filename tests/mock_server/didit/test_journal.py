@@ -30,7 +30,7 @@ def picture_as_text(engine):
 
 REQUESTS = {
     "a picture in JSON": sessions.sent(
-        webhooks.PATH, {"image": IMAGE, "label": {"image": IMAGE}}, method="POST"
+        accounts.TOP_UP, {"image": IMAGE, "label": {"image": IMAGE}}, method="POST"
     ),
     "a picture in a text": picture_as_text,
     "nested in metadata": didit.match(metadata=json.dumps({**NESTED, "key": CANARY})),

@@ -102,7 +102,7 @@ def test_a_session_in_review_goes_on():
     """With the switch an outcome gives it; it is kept, listed and decided like every other one."""
     mock = MockServer(switches={"in_review": True})
     _, name = ask(mock, "match", save="true", review=True)
-    (session,) = mock.control.sessions()
+    (session,) = mock.control.sessions.all()
     assert (session.id, session.status) == (name, "In Review")
     url = f"{URL}/v3/session/{name}"
     with session_of(mock) as client:

@@ -103,7 +103,7 @@ class Mock:
         answer = answered(response.status_code, response.headers, response.content)
         self.is_changed = self.is_changed or (answer.status < 300 and sent.method != "GET")
         if isinstance(answer.body, dict) and "request_id" in answer.body:
-            ids = {session.id for session in self.server.control.sessions()}
+            ids = {session.id for session in self.server.control.sessions.all()}
             answer.body["kept"] = answer.body["request_id"] in ids
         return answer
 

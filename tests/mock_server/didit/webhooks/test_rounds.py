@@ -128,7 +128,7 @@ def test_what_waits_is_bounded(new, monkeypatch):
     for _ in range(60):
         for one in webhooks(engine).deliveries():
             webhooks(engine).resend(one.id)
-        engine.world.server.written()
+        engine.world.server.release()
     assert len(outbox._queue) == 5
 
 
