@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from ._basics import Clock, Secret, SystemClock
-    from ._policy import judge
     from .aio import AsyncFaceVerifier
     from .calibration import Calibration, CalibrationPoint
+    from .clock import Clock, SystemClock
     from .config import open_async_verifier, open_verifier
     from .errors import (
         FATAL,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from .events import CallEvent, EventKind
     from .failover import Failover
     from .images import Image, ImageFormat
+    from .masking import Secret
     from .models import (
         Advice,
         Billing,
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         WarningCode,
     )
     from .plugins import BackendInfo, available_backends
+    from .policy import judge
     from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
 
 __all__ = [
@@ -159,11 +160,12 @@ __all__ = [
 _MODULES = (
     "models",
     "errors",
-    "_basics",
+    "clock",
+    "masking",
     "images",
     "calibration",
     "events",
-    "_policy",
+    "policy",
     "verifier",
     "failover",
     "plugins",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextvars import ContextVar
 
-from ._basics import Clock, SystemClock
+from .clock import Clock, SystemClock
 
 
 class CallCancelled(BaseException):

@@ -20,8 +20,8 @@ from typing import Any, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack, cas
 import anyio
 import anyio.lowlevel
 
-from ._basics import SystemClock
 from ._cancellation import CANCELLATION, Cancellation
+from .clock import SystemClock
 from .errors import (
     FATAL,
     ConfigurationError,

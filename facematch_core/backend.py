@@ -30,20 +30,9 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from ._basics import (
-    RateWindow,
-    Secret,
-    check_base_url,
-    described,
-    fit,
-    is_union,
-    kind_words,
-    kinds_of,
-    masker,
-    type_hints,
-    without_pieces,
-)
 from ._cancellation import Cancellation
+from .addresses import check_base_url
+from .clock import RateWindow
 from .errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -54,6 +43,19 @@ from .errors import (
     VendorError,
 )
 from .images import Image, ImageFormat, ImageLimits
+from .kinds import (
+    described,
+    is_union,
+    kind_words,
+    kinds_of,
+    type_hints,
+)
+from .masking import (
+    Secret,
+    fit,
+    masker,
+    without_pieces,
+)
 from .models import (
     Billing,
     CallRecord,

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import attrs
 
-from ._basics import read_small, strict_converter
 from .backend import Backend
 from .errors import ConfigurationError, InvalidRequest
+from .files import read_small
+from .kinds import strict_converter
 from .models import Environment, ThresholdRule, aware, percentage
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.

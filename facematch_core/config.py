@@ -38,17 +38,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, overload
 import attrs
 import platformdirs
 
-from ._basics import (
-    Secret,
-    described,
-    nearest,
-    parse_toml,
-    read_small,
-    typed,
-)
 from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
+from .files import parse_toml, read_small
+from .kinds import described, nearest, typed
+from .masking import Secret
 from .models import Environment, Operation
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry

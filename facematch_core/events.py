@@ -19,8 +19,8 @@ from datetime import datetime
 
 import attrs
 
-from ._basics import Clock
 from .backend import Backend
+from .clock import Clock
 from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
 from .models import Answer, Billing, CallRecord, Charged, Environment, Operation
 

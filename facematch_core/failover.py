@@ -10,8 +10,7 @@ from typing import Any
 
 import attrs
 
-from ._basics import Clock, SystemClock, nearest
-from ._pipeline import CallOptions, deadline
+from .clock import Clock, SystemClock
 from .errors import (
     ConfigurationError,
     FaceMatchError,
@@ -24,6 +23,7 @@ from .errors import (
     VendorUnavailable,
 )
 from .images import Image
+from .kinds import nearest
 from .models import (
     Answer,
     CallRecord,
@@ -34,6 +34,7 @@ from .models import (
     Route,
     Skipped,
 )
+from .pipeline import CallOptions, deadline
 from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")

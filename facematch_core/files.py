@@ -18,7 +18,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
+
+from .errors import ConfigurationError, FaceMatchError
 
 __all__ = ["NewFile", "replacing", "write_file"]
 
@@ -199,3 +201,46 @@ def _mode_of(path: str | os.PathLike[str]) -> int | None:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and would be replaced")
     return stat.S_IMODE(mode)
+
+
+# What people write by hand.
+
+#: What people write by hand is small; more is a mistake.
+MAX_FILE_BYTES: Final = 1 << 20
+
+
+def read_small(path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError) -> bytes:
+    """The bytes of a file that somebody wrote by hand.
+
+    Args:
+        path: The file.
+        what: What the sentence calls it, for example "configuration file".
+        refusal: The error that is raised if it cannot be read, or is over `MAX_FILE_BYTES`.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise refusal(f"The {what} {str(path)!r} cannot be read: {reason}.") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise refusal(f"The {what} {path} is over {MAX_FILE_BYTES} bytes.")
+    return content
+
+
+def parse_toml(
+    content: bytes, path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError
+) -> dict[str, Any]:
+    """What a TOML file says; the arguments are those of `read_small`."""
+    import tomllib
+
+    try:
+        # Some editors begin a file with a mark of the order of bytes.
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error).rstrip(".")
+    except (ValueError, RecursionError) as error:
+        reason = type(error).__name__
+    raise refusal(f"The {what} {path} is not valid TOML: {reason}.")

@@ -22,8 +22,8 @@ A backend of a few lines::
                 decision=decide_by_threshold(score, call.threshold), score=score, backend=self.name
             )
 
-What such backends have in common exists once: `_messages` has what is sent, what comes back and
-what that means, `_http` carries it, and this module makes a backend of both.
+What such backends have in common exists once: `messages` has what is sent and what comes back,
+`refusals` what that means, `transport` carries it, and this module makes a backend of them.
 """
 
 from __future__ import annotations
@@ -34,30 +34,7 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
-from ._basics import (
-    Secret,
-    check_base_url,
-    is_among,
-    is_loopback,
-)
-from ._http import UNSENT, HttpClient, host_of
-from ._messages import (
-    NOT_KEPT,
-    PAID,
-    BodyShape,
-    ErrorRow,
-    ErrorTable,
-    FilePart,
-    HttpReply,
-    HttpRequest,
-    InconclusiveRow,
-    default_row,
-    excerpt,
-    retry_after_s,
-    rows,
-    vendor_error,
-    without_secrets,
-)
+from .addresses import check_base_url, is_among, is_loopback
 from .backend import (
     Call,
     Image,
@@ -75,6 +52,13 @@ from .errors import (
     VendorError,
     VendorUnavailable,
 )
+from .masking import Secret, without_secrets
+from .messages import (
+    BodyShape,
+    FilePart,
+    HttpReply,
+    HttpRequest,
+)
 from .models import (
     Answer,
     Billing,
@@ -90,6 +74,19 @@ from .models import (
     Result,
     Retention,
 )
+from .refusals import (
+    NOT_KEPT,
+    PAID,
+    ErrorRow,
+    ErrorTable,
+    InconclusiveRow,
+    default_row,
+    excerpt,
+    retry_after_s,
+    rows,
+    vendor_error,
+)
+from .transport import UNSENT, HttpClient, host_of
 
 __all__ = [
     "MOCK_HEADER",

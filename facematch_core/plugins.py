@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import attrs
 
-from ._basics import nearest
 from .backend import API_VERSION, Backend
 from .errors import BackendUnavailable
+from .kinds import nearest
 from .verifier import FaceVerifier
 
 #: The distribution that this package is part of.

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
 
-from ._basics import (
-    Secret,
+from .backend import Backend
+from .errors import ConfigurationError
+from .kinds import (
     choices_of,
     described,
     is_union,
@@ -29,8 +30,7 @@ from ._basics import (
     strict_converter,
     type_hints,
 )
-from .backend import Backend
-from .errors import ConfigurationError
+from .masking import Secret
 from .plugins import verifier_arguments
 
 if TYPE_CHECKING:

@@ -16,12 +16,10 @@ from typing import Any, NoReturn, Self, TypeAlias, cast
 
 import attrs
 
-from ._basics import Clock, SystemClock
 from ._cancellation import CANCELLATION
-from ._pipeline import CallOptions, Defaults, Pipeline, deadline, load_images
-from ._policy import ANSWERS, ResultPolicy
 from .backend import Backend
 from .calibration import Calibration, calibration_of
+from .clock import Clock, SystemClock
 from .errors import (
     FATAL,
     BackendUnavailable,
@@ -48,6 +46,14 @@ from .models import (
     Threshold,
     ends_early,
 )
+from .pipeline import (
+    CallOptions,
+    Defaults,
+    Pipeline,
+    deadline,
+    load_images,
+)
+from .policy import ANSWERS, ResultPolicy
 from .resilience import Policy, Retry
 
 #: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say

@@ -124,7 +124,7 @@ def ran(*words, **options):
     """A command of `facematch` run in this process: exit_code, stdout and stderr."""
     from click.testing import CliRunner
 
-    from facematch_core.cli._app import facematch
+    from facematch_core.cli.app import facematch
 
     answer = CliRunner().invoke(facematch, [str(word) for word in words], **options)
     # Nothing may reach people as a traceback.

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line, and exit with a documented code (`facematch -h` lists them)."""
-    from ._app import facematch
+    from .app import facematch
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

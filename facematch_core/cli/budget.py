@@ -210,7 +210,7 @@ def _found(
     place: dict[str, Any], verifier: Verifier | None = None
 ) -> Iterator[tuple[Found, datetime]]:
     """What --store, or the budgets of a profile, say at this moment; the moment."""
-    from facematch_core._basics import SystemClock
+    from facematch_core.clock import SystemClock
 
     now = SystemClock().now()
     with contextlib.ExitStack() as stack:

@@ -20,7 +20,7 @@ import attrs
 import click
 
 from facematch_core import errors
-from facematch_core._basics import is_among
+from facematch_core.addresses import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.files import is_stream, write_file
 from facematch_core.models import Charged, Operation, written

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core import __version__
-from facematch_core._basics import Secret
 from facematch_core.errors import FaceMatchError
+from facematch_core.masking import Secret
 
 from . import common
 from .common import Exit, Target, say

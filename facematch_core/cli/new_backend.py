@@ -15,7 +15,7 @@ import attrs
 import click
 
 from facematch_core import __version__
-from facematch_core._basics import typed
+from facematch_core.kinds import typed
 
 from . import common
 from .common import say

@@ -251,7 +251,7 @@ def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
     """
     import typing
 
-    from facematch_core._basics import nearest
+    from facematch_core.kinds import nearest
     from facematch_core.settings import from_text
 
     cls = backend.capabilities.options
@@ -357,7 +357,7 @@ def _is_file(path: Path) -> bool:
 
 def _check_options(verifier: Verifier, options: Mapping[str, Any]) -> None:
     """Refuse now what every comparison would refuse."""
-    from facematch_core._pipeline import CallOptions
+    from facematch_core.pipeline import CallOptions
 
     verifier._refuse([], CallOptions(operation=Operation.MATCH, **options))  # noqa: SLF001 - the command line belongs to the core
 

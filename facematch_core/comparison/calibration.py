@@ -14,9 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from facematch_core._basics import SystemClock, nearest
 from facematch_core.calibration import Calibration, CalibrationPoint
+from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 from facematch_core.models import Environment
 
 from .evaluation import fmr_bounds

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from facematch_core._basics import nearest
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ import attrs
 import numpy as np
 
 from facematch_core import __version__
-from facematch_core._basics import SystemClock
+from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 

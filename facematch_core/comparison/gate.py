@@ -20,8 +20,9 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core._basics import described, nearest, parse_toml, read_small
 from facematch_core.errors import InvalidRequest
+from facematch_core.files import parse_toml, read_small
+from facematch_core.kinds import described, nearest
 from facematch_core.models import Environment
 
 from .evaluation import fmr_bounds

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from facematch_core._basics import nearest
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from .cells import Cells, Problem, Words, read_cells, unknown

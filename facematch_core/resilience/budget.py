@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
 
-from facematch_core._basics import Clock, SystemClock
+from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import BudgetExceeded, ConfigurationError
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import (

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from facematch_core import errors
-from facematch_core._basics import Clock
+from facematch_core.clock import Clock
 from facematch_core.models import Billing, Charged
 
 from . import policy

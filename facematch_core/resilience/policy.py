@@ -11,8 +11,8 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
-from facematch_core._basics import Clock, SystemClock
 from facematch_core._forks import fork_safe_lock
+from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import Answer, CallRecord, Charged, Environment
 

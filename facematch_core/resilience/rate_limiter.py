@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core._basics import Clock, RateWindow
+from facematch_core.clock import Clock, RateWindow
 from facematch_core.errors import ConfigurationError, RateLimited
 from facematch_core.models import Billing, Charged
 

@@ -26,10 +26,10 @@ import attrs
 import pytest
 
 from facematch_core import __version__
-from facematch_core._basics import choices_of
 from facematch_core.backend import Backend, Secret
 from facematch_core.config import Plan
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
+from facematch_core.kinds import choices_of
 from facematch_core.plugins import Group, available_backends, backend_class
 from facematch_core.plugins import distribution as distribution_of
 from facematch_core.plugins import version as version_of

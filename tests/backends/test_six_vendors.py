@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import facematch_core as fm
 from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_local import LocalBackend

@@ -31,8 +31,8 @@ from facematch_core import (
     aio,
     open_async_verifier,
 )
-from facematch_core._basics import SystemClock
 from facematch_core._cancellation import CallCancelled, Cancellation
+from facematch_core.clock import SystemClock
 from facematch_core.resilience import (
     Budget,
     Period,

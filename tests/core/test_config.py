@@ -22,8 +22,8 @@ from facematch_core import (
     config,
     open_verifier,
 )
-from facematch_core._basics import MAX_FILE_BYTES
 from facematch_core.backend import Compared, EngineBackend
+from facematch_core.files import MAX_FILE_BYTES
 
 CANARY = "sk-canary-9d2e"
 

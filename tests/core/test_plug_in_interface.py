@@ -30,7 +30,7 @@ from facematch_core import (
     http,
     testing,
 )
-from facematch_core.cli._app import PLUGINS
+from facematch_core.cli.app import PLUGINS
 from facematch_core.plugins import BACKENDS, backend_class
 from facematch_core.testing.running import GROUP as SIMULATORS
 from facematch_core.testing.simulator import required

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from strategies import liveness_results, match_results, percentages, thresholds
 
 import facematch_core as fm
-from facematch_core._policy import check_score, review
 from facematch_core.models import ends_early
+from facematch_core.policy import check_score, review
 
 PASSES = (fm.Decision.MATCH, fm.LivenessDecision.LIVE)
 any_result = match_results | liveness_results

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from facematch_core import _basics
+from facematch_core import kinds
 from facematch_mock_server import MockServer
 from facematch_mock_server import cli as mock_cli
 
@@ -152,10 +152,10 @@ def test_the_code_page_of_a_windows_console(tmp_path, words):
 def test_a_command_is_quoted_for_the_shell_of_the_system(monkeypatch):
     """Windows' knows no single quotes, and its paths need none."""
     words = ["facematch", "doctor", r"C:\Users\Ada Byron\facematch.toml"]
-    assert _basics.typed(words) == r"facematch doctor 'C:\Users\Ada Byron\facematch.toml'"
-    monkeypatch.setattr(_basics.os, "name", "nt")
-    assert _basics.typed(words) == r'facematch doctor "C:\Users\Ada Byron\facematch.toml"'
-    assert _basics.typed([r"C:\facematch.toml"]) == r"C:\facematch.toml"
+    assert kinds.typed(words) == r"facematch doctor 'C:\Users\Ada Byron\facematch.toml'"
+    monkeypatch.setattr(kinds.os, "name", "nt")
+    assert kinds.typed(words) == r'facematch doctor "C:\Users\Ada Byron\facematch.toml"'
+    assert kinds.typed([r"C:\facematch.toml"]) == r"C:\facematch.toml"
 
 
 def test_ctrl_c_ends_the_mock_on_windows(monkeypatch):

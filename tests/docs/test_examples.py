@@ -30,7 +30,7 @@ import pytest
 from click.testing import CliRunner
 
 from facematch_core import config
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 pytestmark = pytest.mark.docs

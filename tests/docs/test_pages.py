@@ -15,7 +15,7 @@ import facematch_didit
 import facematch_mock_server
 import facematch_rekognition
 from facematch_core import backend, config, http, resilience, testing
-from facematch_core.cli._app import COMMANDS
+from facematch_core.cli.app import COMMANDS
 from facematch_core.cli.common import MEANING
 
 ROOT = Path(__file__).parents[2]

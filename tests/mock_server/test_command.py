@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 from facematch_mock_server import card_sheet
 from facematch_mock_server.cli import read_switches
 from facematch_mock_server.vendors import vendor_named

@@ -8,7 +8,7 @@ from fakes import picture
 from plugins import Site
 
 from facematch_core import ConfigurationError, open_verifier
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.cli import _opener
 

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from facematch_core._http import CURRENT
+from facematch_core.transport import CURRENT
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer

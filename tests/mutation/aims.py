@@ -47,7 +47,7 @@ AIMS |= {
 CORE = {
     "resilience.budget": ("gates/test_budget", "gates/test_budget_arguments", "store/test_stores"),
     "resilience.retry": ("gates/test_retries",),
-    "_policy": (
+    "policy": (
         "test_judging",
         "test_reconcile",
         "test_max_fmr",
@@ -62,7 +62,7 @@ CORE = {
         "http/test_backend",
         "test_declared_mock",
     ),
-    "_messages": ("http/test_error_table", "http/test_messages"),
+    "refusals": ("http/test_error_table", "http/test_messages"),
 }
 AIMS |= {
     f"facematch_core.{module}": [f"tests/core/{name}.py" for name in names]
@@ -85,7 +85,7 @@ ONLY = {
         "_with_charges",
         "_bill_of",
     ),
-    "facematch_core._messages": ("default_row", "vendor_error", "retry_after_s"),
+    "facematch_core.refusals": ("default_row", "vendor_error", "retry_after_s"),
 }
 
 #: Of these modules, how many mutants are tried, chosen by a seed that never changes: all of them

@@ -10,7 +10,7 @@ import traces
 from rawserver import refused
 from watched import KEPT, VENDORS, WITH_REF, echo, hits, tokens
 
-from facematch_core import Environment, FaceVerifier, Secret, _http, errors
+from facematch_core import Environment, FaceVerifier, Secret, errors, transport
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, Stage
@@ -113,7 +113,7 @@ def test_a_login_that_meets_a_fault(world, ask, fault):
 @pytest.mark.parametrize("number", [1, 2])
 def test_ctrl_c(ask, monkeypatch, vendor, name, number):
     """In the middle of the first or second answer, a login's or a call's."""
-    read, seen = _http.read_body, []
+    read, seen = transport.read_body, []
 
     def interrupted(*arguments):
         seen.append(1)
@@ -121,7 +121,7 @@ def test_ctrl_c(ask, monkeypatch, vendor, name, number):
             raise KeyboardInterrupt
         return read(*arguments)
 
-    monkeypatch.setattr(_http, "read_body", interrupted)
+    monkeypatch.setattr(transport, "read_body", interrupted)
     ended, found = ask(vendor, name)
     assert isinstance(ended, KeyboardInterrupt) is (len(seen) == number)
     assert seen

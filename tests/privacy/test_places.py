@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from watched import CALLERS, KEPT, VENDORS, WITH_REF, echo, hits, tokens, watch
 
 from facematch_core import FaceVerifier
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 from facematch_core.cli.demo import PACKAGED
 from facematch_didit import DiditAccount
 from facematch_didit.webhooks import WebhookRefused, verify_webhook

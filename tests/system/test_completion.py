@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from facematch_core.cli._app import COMPLETE
+from facematch_core.cli.app import COMPLETE
 
 pytestmark = pytest.mark.system
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from facematch_core.cli._app import LazyGroup
+from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
 
 #: Name of a command to what the list says of it.

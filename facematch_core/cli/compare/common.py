@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import click
 
-from facematch_core._basics import nearest
 from facematch_core.cli import common
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 
 if TYPE_CHECKING:
     from facematch_core.comparison.model import Answers, Costs, Evaluation, WrongPair

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core._basics import SystemClock
 from facematch_core.cli.common import (
     FILE,
     Exit,
@@ -38,6 +37,7 @@ from facematch_core.cli.common import (
     sentence,
     workers,
 )
+from facematch_core.clock import SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Environment
 from facematch_core.resilience.budget import format_amount

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 from sqlalchemy import Integer, Select, Update, and_, bindparam, func, inspect, literal, or_, select
 
-from facematch_core._basics import Clock, SystemClock
+from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.models import CallRecord, Charged, Decision, Environment
 from facematch_core.store import SqlStore

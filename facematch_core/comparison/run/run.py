@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import attrs
 
-from facematch_core._basics import Clock, SystemClock
+from facematch_core.clock import Clock, SystemClock
 from facematch_core.comparison.study import Study
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image

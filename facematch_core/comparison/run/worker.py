@@ -43,7 +43,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_core import EventKind
-from facematch_core._basics import Clock
+from facematch_core.clock import Clock
 from facematch_core.comparison.study import Study
 from facematch_core.errors import (
     FATAL,

@@ -25,9 +25,9 @@ from facematch_core import (
     Retention,
     Unsupported,
 )
-from facematch_core._basics import choices_of
 from facematch_core.backend import Backend, Secret
 from facematch_core.http import HttpBackend, check_base_url
+from facematch_core.kinds import choices_of
 from facematch_core.plugins import check_settings
 from facematch_core.settings import declared_settings, resolve_settings
 from facematch_core.testing.bench import MIDDLE, PASS, Bench, does_not_apply, not_tested

@@ -39,7 +39,7 @@ def report(tmp_path_factory):
     """The page over the photographs of the documentation, and what was printed."""
     from click.testing import CliRunner
 
-    from facematch_core.cli._app import facematch
+    from facematch_core.cli.app import facematch
 
     out = tmp_path_factory.mktemp("demo") / "deep" / "report.html"
     words = ["demo", "--photographs", str(DOCS), "--out", str(out)]

@@ -19,8 +19,8 @@ from facematch_core import (
     Score,
     errors,
 )
-from facematch_core.cli import _app, common
-from facematch_core.cli._app import facematch
+from facematch_core.cli import app, common
+from facematch_core.cli.app import facematch
 from facematch_core.cli.common import Exit
 
 CODES = {
@@ -212,8 +212,8 @@ def test_a_plug_in_that_leaves_lets_nobody_in(run, photos, scripted, given):
 def test_a_command_that_leaves_lets_nobody_in(monkeypatch):
     """Not even one that says that all is well."""
     command = click.Command("leaves", callback=lambda: sys.exit(0))
-    monkeypatch.setattr(_app, "_plugins", lambda *_: {"leaves": ["a point"]})
-    monkeypatch.setattr(_app, "_loaded", lambda _name, _points: command)
+    monkeypatch.setattr(app, "_plugins", lambda *_: {"leaves": ["a point"]})
+    monkeypatch.setattr(app, "_loaded", lambda _name, _points: command)
     answer = CliRunner().invoke(facematch, ["leaves"])
     assert answer.exit_code == 70
     assert "SystemExit was not expected here: a bug" in answer.stderr

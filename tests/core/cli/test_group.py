@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 import pytest
 
 import facematch_core
-from facematch_core.cli._app import COMMANDS, PLUGINS, _plugins
+from facematch_core.cli.app import COMMANDS, PLUGINS, _plugins
 from facematch_core.cli.common import MEANING
 
 LIGHT = """

@@ -18,7 +18,7 @@ from facematch_core import (
     SystemClock,
     WarningCode,
 )
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 from facematch_core.store import SqlStore
 
 WIDTH = 60

@@ -29,7 +29,7 @@ def _plain_environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """A busy machine must not make a connection look idle."""
-    monkeypatch.setattr(fm._http, "MAX_IDLE_S", 60.0)
+    monkeypatch.setattr(fm.transport, "MAX_IDLE_S", 60.0)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rawserver import RawServer, answer, hold, read_request, send
 from facematch_core.http import HttpClient, HttpRequest
 
 #: Where a signal handler may raise: between any two steps of the code that sends.
-LIBRARIES = ("facematch_core._http", "requests", "urllib3", "http.client", "socket")
+LIBRARIES = ("facematch_core.transport", "requests", "urllib3", "http.client", "socket")
 #: Every step of these counts, for a lock that is taken here and not given back is taken for good.
 LOCKING = ("queue", "threading")
 

@@ -26,7 +26,7 @@ from rawserver import (
     send,
 )
 
-from facematch_core import FaceVerifier, Image, OutcomeUnknown, RequestRejected, Secret, _http
+from facematch_core import FaceVerifier, Image, OutcomeUnknown, RequestRejected, Secret, transport
 from facematch_core.backend import MatchCall
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpClient, HttpRequest
@@ -206,7 +206,7 @@ def test_an_interrupt_holds_nothing(client, secret_request, hits, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_http, "read_body", interrupted)
+    monkeypatch.setattr(transport, "read_body", interrupted)
     with RawServer([read_request, send(answer(200))]) as server:
         request = secret_request(server.url)
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -257,7 +257,7 @@ def test_a_backend_s_errors_hold_nothing(name, acme, hits, caplog, echo):
         with pytest.raises(FaceMatchError) as caught:
             verifier.verify(probe, reference)
     del probe, reference, data
-    check(caught.value, hits, caplog.records, deep=("_http", ".http", "_messages"))
+    check(caught.value, hits, caplog.records, deep=("transport", ".http", "messages", "refusals"))
 
 
 def test_an_error_that_parse_raises_holds_nothing(acme, hits, echo):
@@ -272,7 +272,7 @@ def test_an_error_that_parse_raises_holds_nothing(acme, hits, echo):
         backend = acme(server.url, cls=Refusing)
         with pytest.raises(RequestRejected) as caught:
             backend.match(MatchCall(probe=picture(), reference=picture()))
-    check(caught.value, hits, [], deep=("_http", ".http", "_messages"))
+    check(caught.value, hits, [], deep=("transport", ".http", "messages", "refusals"))
     assert caught.value.field_errors == {"key": ("***",)}
 
 

@@ -84,10 +84,10 @@ def test_closing_closes_the_connections_of_all_threads(client):
 
 FORKING = """
 import os, sys
-from facematch_core import _http
+from facematch_core import transport
 from facematch_core.http import HttpClient, HttpRequest
 
-_http.MAX_IDLE_S = 60.0
+transport.MAX_IDLE_S = 60.0
 client = HttpClient(connect_timeout_s=20, read_timeout_s=20)
 
 def ask(who):

@@ -10,7 +10,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 
 FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
 

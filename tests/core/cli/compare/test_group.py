@@ -13,7 +13,7 @@ HEAVY = ("numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "matplotlib", "jin
 
 PRINT_HELP = """
 import sys
-from facematch_core.cli._app import facematch
+from facematch_core.cli.app import facematch
 for words in (["-h"], *([name, "-h"] for name in sys.argv[1:])):
     try:
         facematch(["compare", *words])

@@ -12,14 +12,14 @@ from core.comparison.run.studies import write_study
 from fakes import FakeBackend, match_result
 
 from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score
-from facematch_core.cli import _app, common
+from facematch_core.cli import app, common
 from facematch_core.comparison.run import RunDatabase
 from facematch_core.errors import AuthenticationFailed, RateLimited
 
 
 @pytest.fixture(autouse=True)
 def _command(monkeypatch):
-    monkeypatch.setitem(_app.COMMANDS, "compare", "Which vendor?")
+    monkeypatch.setitem(app.COMMANDS, "compare", "Which vendor?")
 
 
 @pytest.fixture

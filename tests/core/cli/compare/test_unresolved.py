@@ -5,7 +5,7 @@ from core.comparison.run.studies import Recorded, asked, begun, opener, states, 
 from fakes import match_result, opens_always
 
 from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
-from facematch_core.cli import _app
+from facematch_core.cli import app
 from facematch_core.comparison.run import RunDatabase, run_study
 from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
 from facematch_core.store import SqlStore
@@ -15,7 +15,7 @@ BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"
 
 @pytest.fixture(autouse=True)
 def _command(monkeypatch):
-    monkeypatch.setitem(_app.COMMANDS, "compare", "Which vendor?")
+    monkeypatch.setitem(app.COMMANDS, "compare", "Which vendor?")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@
 
 `Pipeline.run` is that line. Options have two shapes: as the caller wrote them (`CallOptions`), and
 valid, as the call that the backend is given (`MatchCall`, `LivenessCall`) beside its record.
-Sending and parsing are the backend's; judging is `_policy`'s; what may stop, delay or count a try
+Sending and parsing are the backend's; judging is `policy`'s; what may stop, delay or count a try
 is a `Policy`.
 """
 
@@ -23,9 +23,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ._basics import Clock
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation
-from ._policy import ANSWERS, ResultPolicy
 from .backend import (
     CALL_ID_KEY,
     Backend,
@@ -38,6 +36,7 @@ from .backend import (
     without_private,
 )
 from .calibration import Calibration
+from .clock import Clock
 from .errors import (
     BackendUnavailable,
     ConfigurationError,
@@ -66,6 +65,7 @@ from .models import (
     ThresholdSource,
     percentage,
 )
+from .policy import ANSWERS, ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 
 C = TypeVar("C", bound=Call)

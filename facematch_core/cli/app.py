@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
         """As click does, but whoever types an unknown command sees the nearest one."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            from facematch_core._basics import nearest
+            from facematch_core.kinds import nearest
 
             ctx.fail(f"There is no command {name[:60]!r}; {nearest(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)

@@ -51,9 +51,9 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 from urllib3.util.connection import create_connection
 
-from ._basics import Clock, SystemClock, is_loopback
-from ._messages import KEPT, NOT_KEPT, PAID, HttpReply, HttpRequest, encoded
 from ._version import __version__
+from .addresses import is_loopback
+from .clock import Clock, SystemClock
 from .errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -64,7 +64,9 @@ from .errors import (
     VendorError,
     VendorUnavailable,
 )
+from .messages import HttpReply, HttpRequest, encoded
 from .models import Billing, Charged, Ids
+from .refusals import KEPT, NOT_KEPT, PAID
 
 #: Seconds after which an unused connection is not used again. Servers close theirs after 2, 5 or
 #: 60 s; a request that meets such a close is lost, and nobody knows its bill. A handshake is cheap.

@@ -1,0 +1,86 @@
+"""Where keys and faces may be sent: hosts, and the addresses that name them."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Collection
+
+from .errors import ConfigurationError
+
+# One strict pattern and no parser: two parsers may find two different hosts in an odd address.
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:/[A-Za-z0-9._~-]*)*)"
+)
+
+
+@functools.lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_among(host: str, allowed: Collection[str]) -> bool:
+    """Whether a host is one of those; ``*`` in one of them stands for exactly one label."""
+    if host in allowed:
+        return True
+    labels = host.split(".")
+    return any(
+        len(labels) == len(wanted)
+        and all(w in ("*", own) for w, own in zip(wanted, labels, strict=True))
+        for wanted in (pattern.split(".") for pattern in allowed if "*" in pattern)
+    )
+
+
+def check_base_url(
+    url: str,
+    *,
+    allowed_hosts: Collection[str],
+    allow_base_url: bool = False,
+    allow_insecure: bool = False,
+) -> str:
+    """The address without a slash at its end, if it may be sent to.
+
+    Args:
+        url: The setting.
+        allowed_hosts: The vendor's own hosts, in small letters; ``*`` stands for exactly one label.
+        allow_base_url: Whether another host than those and this machine may receive keys and
+            faces.
+        allow_insecure: Whether that may happen without TLS, beyond this machine.
+
+    Raises:
+        ConfigurationError: the rule that it breaks.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
+    if not url.strip():
+        raise ConfigurationError("base_url is missing: the address of your server.")
+    for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
+        if sign in url:
+            raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")
+    match = _ADDRESS.fullmatch(url)
+    if match is None or int(match["port"] or 1) not in range(1, 65536):
+        raise ConfigurationError(
+            "base_url must have the form https://host/path, with an optional port."
+        )
+    host = match["host"].lower()
+    if is_loopback(host):
+        return url.rstrip("/")
+    if not is_among(host, allowed_hosts) and not allow_base_url:
+        raise ConfigurationError(
+            f"base_url names the host {host}, which is not the vendor's: set allow_base_url to "
+            "true if it may receive keys and faces."
+        )
+    if match["scheme"] != "https" and not allow_insecure:
+        raise ConfigurationError(
+            "base_url must begin with https:// beyond this machine: set allow_insecure to true if "
+            "keys and faces may travel unencrypted."
+        )
+    return url.rstrip("/")

@@ -1,0 +1,72 @@
+"""Time, as everything here is told it, and rates; a test moves a clock of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import time
+from typing import Protocol
+
+import attrs
+
+from .errors import ConfigurationError
+
+
+class Clock(Protocol):
+    """What a verifier needs to know of time."""
+
+    def now(self) -> dt.datetime:
+        """The time of day, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, from an arbitrary start."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds (at least 0) pass."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@attrs.frozen
+class RateWindow:
+    """At most so many calls in any stretch of so many seconds.
+
+    Args:
+        limit: Calls, at least 1.
+        seconds: Length of the window, above 0.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    limit: int
+    seconds: float
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.limit) is not int or self.limit < 1:
+            raise ConfigurationError(
+                "RateWindow: limit must be a whole number of calls, at least 1, not "
+                f"{_number_shown(self.limit)}. Leave the window out if there is no limit."
+            )
+        if type(self.seconds) not in {int, float} or not 0 < self.seconds < math.inf:
+            raise ConfigurationError(
+                f"RateWindow: seconds must be a number above 0, not {_number_shown(self.seconds)}."
+            )
+
+
+def _number_shown(value: float) -> str:
+    return f"{value:g}" if type(value) in {int, float} else type(value).__name__

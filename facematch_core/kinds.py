@@ -1,0 +1,141 @@
+"""What a setting or an argument may be, read from its annotation, and how a sentence calls it."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import json
+import os
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .masking import Secret
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known word, or all of them."""
+    import difflib
+
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(names)}." if names else "none are known."
+
+
+def typed(words: Sequence[str]) -> str:
+    """A command as it is typed into the shell of this system."""
+    if os.name == "nt":
+        import subprocess  # not above: it takes 5 ms of every import
+
+        return subprocess.list2cmdline(words)
+    import shlex  # not above: only messages need it
+
+    return shlex.join(words)
+
+
+def described(value: object) -> str:
+    """Type and length of a value, never the value: it may be a key in the wrong place."""
+    kind = type(value).__name__
+    return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
+
+
+def choices_of(wanted: Any) -> tuple[Any, ...]:
+    """The types that a setting may have, `None` left out."""
+    if is_union(wanted):
+        return tuple(t for t in typing.get_args(wanted) if t is not type(None))
+    return (wanted,)
+
+
+def kinds_of(wanted: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
+    """The classes that a value of a declared type may have, and the words of a `Literal` in it.
+
+    None for what only the class with that setting can judge: a function or a container, say.
+    """
+    classes: list[type] = []
+    words: list[Any] = []
+    for choice in choices_of(wanted):
+        if isinstance(choice, type):
+            classes.append(choice)
+        elif typing.get_origin(choice) is typing.Literal:
+            words += typing.get_args(choice)
+        else:
+            return None
+    return tuple(classes), tuple(words)
+
+
+def is_union(wanted: Any) -> bool:
+    """Whether an annotation allows several types."""
+    return typing.get_origin(wanted) in (typing.Union, types.UnionType)
+
+
+def kind_words(wanted: Any) -> str:
+    """What a value of a declared type is called in a message."""
+    known: dict[Any, str] = {
+        str: "text",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        Secret: '{ env = "NAME" } or { file = "path" }',
+    }
+    words = []
+    for choice in choices_of(wanted):
+        if isinstance(choice, type) and issubclass(choice, enum.Enum):
+            words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
+        elif typing.get_origin(choice) is typing.Literal:
+            words.append(
+                "one of " + ", ".join(json.dumps(word) for word in typing.get_args(choice))
+            )
+        else:
+            name = getattr(choice, "__name__", "a value")
+            words.append(known.get(choice, "a path" if name == "Path" else name))
+    return " or ".join(words)
+
+
+@functools.lru_cache(maxsize=64)
+def type_hints(cls: type) -> Mapping[str, Any]:
+    """The annotations of a class, read once: that takes longer than all else in opening a backend.
+
+    Raises:
+        NameError: the class is inside a function, and only its own module knows what it names.
+    """
+    return types.MappingProxyType(typing.get_type_hints(cls))
+
+
+def strict_converter() -> Converter:
+    """A converter of cattrs that converts nothing: "false" is not true, and 1.0 no whole number.
+
+    A whole number is read as a float, and an enum by the value of a member.
+    """
+    from cattrs import Converter
+
+    def hook(kind: type) -> Any:
+        def structure(value: object, wanted: type) -> Any:
+            if wanted is not kind:  # an enum whose members are texts or numbers
+                return member(value, wanted)
+            if type(value) is not kind:
+                raise TypeError(kind.__name__)
+            return value
+
+        return structure
+
+    def member(value: object, wanted: Any) -> Any:
+        words = {one.value: one for one in wanted}
+        return words[value.value if isinstance(value, wanted) else value]
+
+    def number(value: Any, _: type) -> float:
+        if type(value) not in (int, float) or not abs(value) < 1e300:
+            raise TypeError("number")
+        return float(value)
+
+    converter = Converter()
+    for kind in (bool, int, str):
+        converter.register_structure_hook(kind, hook(kind))
+    converter.register_structure_hook(float, number)
+    converter.register_structure_hook(enum.Enum, member)
+    return converter

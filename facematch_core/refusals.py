@@ -1,0 +1,232 @@
+"""What an answer means that is no result: a table from status and body to an error and its bill."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import attrs
+
+from . import errors
+from .masking import fit, masker
+from .messages import BodyShape, HttpReply
+from .models import Billing, Charged, ResultWarning
+
+#: How we know that an answer 200 that cannot be used was charged.
+PAID = "a 200 answer is taken as charged"
+#: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
+KEPT = "The vendor was asked to keep the call: look for it in its records"
+NOT_KEPT = (
+    "It is not repeated, because that might be charged twice. The vendor was asked to keep "
+    "nothing, so its records cannot say what happened"
+)
+
+
+@attrs.frozen
+class ErrorRow:
+    """What one kind of answer means.
+
+    Attributes:
+        error: The class to raise.
+        charged: Whether the vendor charged.
+        ground: Why we say so, in a few words.
+        text: What it means for the reader, after "NAME answered STATUS: ".
+        retryable: Whether a repeat is certain not to pay twice and may help; None for the usual of
+            the class.
+    """
+
+    error: type[errors.VendorError]
+    charged: Charged
+    ground: str
+    text: str
+    retryable: bool | None = None
+
+
+@attrs.frozen
+class InconclusiveRow:
+    """What a refusal means that is an answer about the faces: there was nothing to compare.
+
+    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx.
+
+    Attributes:
+        warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.
+        charged: Whether the vendor charged; UNKNOWN where no document says so.
+        ground: Why we say so, in a few words.
+    """
+
+    warning: ResultWarning
+    charged: Charged
+    ground: str
+
+
+#: From (status, shape of the body) to its meaning.
+ErrorTable = Mapping[tuple[int, BodyShape], ErrorRow]
+
+
+def rows(
+    statuses: Iterable[int], row: ErrorRow, shapes: Iterable[BodyShape] = BodyShape
+) -> dict[tuple[int, BodyShape], ErrorRow]:
+    """The same row for many answers: ``error_table = {**rows(...), **rows(...)}``."""
+    kinds = tuple(shapes)
+    return {(status, shape): row for status in statuses for shape in kinds}
+
+
+def default_row(status: int, shape: BodyShape) -> ErrorRow:
+    """What an answer other than 200 means, for a vendor that says nothing of its own.
+
+    What decides is who may have spoken, and how far the call had come by then. When in doubt it is
+    UNKNOWN: an error that says "not charged" invites a repeat.
+
+    - A refusal by its very status (401, 413, 429 ...) is given before any work, by the vendor or
+      by a gateway before it, so its body does not matter: not charged.
+    - Any other 4xx speaks of the vendor's own checks only if it comes in the vendor's own words, a
+      JSON object. The same status as a page of markup, empty or in another form is some gateway's,
+      and what became of the call behind it is not known.
+    - 301, 307 and 308 say "ask elsewhere": not executed. 302 and 303 are also how a server says
+      "done, look there": not known. None is followed: key and faces would go to an address that
+      nobody set.
+    - 408, 460 and 499 are a gateway's words for a call that was given up half way; 5xx, 1xx and
+      what is no status at all say nothing certain. Not known.
+    - Another 2xx than 200 is success of a kind that we cannot read: charged.
+    """
+    if status in _REFUSALS:
+        error, text = _REFUSALS[status]
+        return ErrorRow(error, Charged.NO, _4XX, text)
+    if status in (301, 307, 308):
+        return ErrorRow(
+            errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT
+        )
+    if 200 <= status < 300:
+        text = "success in a form that this backend does not know; please report it"
+        return ErrorRow(
+            errors.UnexpectedResponse, Charged.YES, "a 2xx answer is taken as charged", text
+        )
+    may = "the call may have been executed and charged"
+    if status in (408, 460, 499):
+        ground = "given up half way by the server or a gateway"
+        text = f"it gave up waiting; {may}"
+    elif 400 <= status < 500 and shape is BodyShape.JSON_OBJECT:
+        return ErrorRow(errors.RequestRejected, Charged.NO, _4XX, "the request was rejected")
+    elif 400 <= status < 500:
+        ground = "a 4xx answer that is not in the vendor's own form"
+        text = f"this is not the vendor's own form, so {may}"
+    elif 300 <= status < 400:
+        ground, text = "a redirect after the call", _REDIRECT
+    elif status < 200:
+        ground, text = "no final answer", f"no final answer came; {may}"
+    else:
+        ground, text = "a 5xx answer", "it may have executed and charged the call"
+    return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
+
+
+_4XX = "a 4xx answer; the vendor says nothing of charging"
+_REDIRECT = "redirects are never followed; correct the address (base_url)"
+_REFUSALS: dict[int, tuple[type[errors.VendorError], str]] = {
+    401: (errors.AuthenticationFailed, "the key or token is not accepted"),
+    402: (errors.InsufficientCredit, "the account has no credit"),
+    403: (errors.PermissionDenied, "the key may not do this"),
+    404: (errors.RequestRejected, "there is nothing at this address; check base_url"),
+    405: (errors.RequestRejected, "the address does not accept this method; check base_url"),
+    407: (
+        errors.RequestRejected,
+        "a proxy on the way asks for a login; put it into the proxy setting",
+    ),
+    413: (errors.RequestRejected, "the pictures are too large"),
+    415: (errors.RequestRejected, "the form of the request is not accepted"),
+    429: (errors.RateLimited, "too many calls; wait before the next"),
+    **dict.fromkeys(
+        (411, 414, 417, 421, 426, 428, 431),
+        (errors.RequestRejected, "the request was rejected unread"),
+    ),
+}
+
+
+def vendor_error(
+    reply: HttpReply,
+    table: ErrorTable,
+    *,
+    backend: str,
+    now: datetime,
+    reconcilable: bool = False,
+    row: ErrorRow | None = None,
+    **more: Any,
+) -> errors.VendorError:
+    """The error for `reply`: by `table`, and by `default_row` for what is not in it.
+
+    Args:
+        reply: An answer that gives no result.
+        table: The vendor's own rows.
+        backend: Name of the backend.
+        now: Time of day, with its zone, for `RateLimited.retry_after_s`.
+        reconcilable: Whether the vendor was asked to keep the call.
+        row: What it means, where something else than status and shape decided that.
+        **more: Further arguments of the error: ``ids``, ``field_errors``.
+    """
+    shape = reply.shape
+    row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
+    said = excerpt(reply)
+    message = f"{backend} answered {reply.status}: {row.text}."
+    if said:
+        message += f' It says: "{said}".'
+    if issubclass(row.error, errors.OutcomeUnknown):
+        message += f" {KEPT if reconcilable else NOT_KEPT}."
+        more["reconcilable"] = reconcilable
+    if issubclass(row.error, errors.RateLimited):
+        more["retry_after_s"] = retry_after_s(reply, now)
+    return row.error(
+        message,
+        backend=backend,
+        billing=Billing(row.charged, row.ground),
+        retryable=row.retryable,
+        status_code=reply.status,
+        **more,
+    )
+
+
+def retry_after_s(reply: HttpReply, now: datetime) -> float | None:
+    """Seconds to wait by the header ``Retry-After``, at least 0.
+
+    Args:
+        reply: Any reply.
+        now: Time of day, with its zone, for the form that is a date.
+
+    Returns:
+        None if there is no such header or it makes no sense.
+    """
+    text = reply.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{0,9})?", text):
+        return max(0.0, float(text))
+    try:
+        at = parsedate_to_datetime(text)
+        # A date without a zone is UTC, as RFC 9110 has all dates.
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - now).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+_SAID = ("detail", "error", "message", "Message", "exception")
+
+
+def excerpt(reply: HttpReply) -> str:
+    """What the vendor says in one of the usual places, fit for an error message.
+
+    They are ``detail``, ``error``, ``message`` (``Message`` as well) and ``exception``, and the
+    ``message`` in an object ``error``; the first that is text.
+
+    Returns:
+        Up to 200 printable characters, the request's secrets and anything that looks like a key
+        masked; empty if the body is no JSON object or none of them is text.
+    """
+    try:
+        body = reply.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    texts = [*(body.get(name) for name in _SAID), reply.at("error", "message")]
+    said = next((text for text in texts if isinstance(text, str) and text.strip()), "")
+    return fit(said, masker(reply.secrets))
