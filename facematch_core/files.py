@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, for the commands of this package and of plug-ins.
+"""Files: written whole or not at all, and read if people wrote them by hand.
 
 What is written goes into a new file beside its place, which then takes the place of the old one:
 whoever is interrupted, or has no room, keeps what was there. A link stays, and the file that it
@@ -17,12 +17,11 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from .errors import ConfigurationError, FaceMatchError
 
-__all__ = ["NewFile", "replacing", "write_file"]
+__all__ = ["replacing", "write_file"]
 
 #: Read and write for the owner, nothing for others.
 OWNER_ONLY: Final = 0o600
@@ -46,9 +45,11 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
         with _named(path), Path(path).open("wb") as stream:
             stream.write(content)
         return
-    with NewFile(path, private=private) as new:
-        new.write(content)
-        new.keep()
+    # By its descriptor: the name beside it could be another file's meanwhile.
+    with _beside(path, private) as (_, new), _named(path), os.fdopen(new, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -68,10 +69,9 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
     if is_stream(path):
         yield Path(path)
         return
-    with NewFile(path, private=private) as new:
-        new.close()
-        yield new.beside
-        new.keep()
+    with _beside(path, private) as (name, new):
+        os.close(new)
+        yield name
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
@@ -86,97 +86,39 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-class NewFile:
-    """An empty file beside its place. It is gone at the end of the block, unless it was kept.
+@contextlib.contextmanager
+def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path, int]]:
+    """An empty file beside its place, open, which it takes at the end: its name and descriptor.
 
-    Args:
-        path: As for `write_file`.
-        private: As for `write_file`.
-        replace: Whether it may replace a file. If not, it lies in its place from the beginning, and
-            nobody else can take that.
-
-    Attributes:
-        path: Its place.
-        beside: Where it lies until it is kept.
-
-    Raises:
-        FileExistsError: something is in its place, be it a link, and it may not replace it.
-        OSError: it cannot be made, or would replace what is no file; its `filename` is `path`.
+    The descriptor must be closed by then. After an exception the file is gone.
     """
-
-    def __init__(
-        self, path: str | os.PathLike[str], *, private: bool = False, replace: bool = True
-    ) -> None:
-        self.path = self.beside = self._place = Path(path)
-        self._is_kept = False
-        self._mode: int | None = None
+    place = Path(path)
+    with _named(path):
+        replaced = _mode_of(path)
+        mode = None if private else replaced
+        if place.is_symlink():  # where it points, whether something is there or not
+            place = Path(os.path.realpath(path))
+        name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"
+        beside = place.absolute().with_name(name)
+        rights = OWNER_ONLY if private or mode is not None else _USUAL
+        new = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
+    try:
+        yield beside, new
         with _named(path):
-            if replace:
-                replaced = _mode_of(path)
-                self._mode = None if private else replaced
-                if self.path.is_symlink():  # where it points, whether something is there or not
-                    self._place = Path(os.path.realpath(path))
-                name = f".facematch.{os.urandom(8).hex()}{self.path.suffix}"
-                self.beside = self._place.absolute().with_name(name)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            mode = OWNER_ONLY if private or self._mode is not None else _USUAL
-            self._open: int | None = os.open(self.beside, flags, mode)
-
-    def write(self, content: bytes) -> None:
-        """Write all of it, once, and wait until it is on the disk.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        # Not by its name, which somebody may have given to another file meanwhile.
-        descriptor, self._open = self._open, None
-        if descriptor is None:
-            raise ValueError("the file is written already")
-        with _named(self.path), os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def close(self) -> None:
-        """Leave it to somebody who writes to `beside` by name."""
-        descriptor, self._open = self._open, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def keep(self) -> None:
-        """Put it into its place.
-
-        Raises:
-            OSError: that cannot be done; the old file is still there.
-        """
-        self.close()
-        with _named(self.path):
-            if self._mode is not None:
-                self.beside.chmod(self._mode)
+            if mode is not None:
+                beside.chmod(mode)
             try:
-                if self.beside != self._place:
-                    self.beside.replace(self._place)
+                beside.replace(place)
             except PermissionError as error:
-                if not _WINDOWS or not self.path.is_file():
+                if not _WINDOWS or not place.is_file():
                     raise
                 # Windows replaces no file that somebody has open, and calls it "access denied".
                 reason = "another program has it open, or it is read-only"
                 raise PermissionError(error.errno, reason) from error
-        self._is_kept = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        if not self._is_kept:
-            with contextlib.suppress(OSError):
-                self.beside.unlink()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
 
 
 @contextlib.contextmanager

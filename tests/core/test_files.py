@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facematch_core import files
-from facematch_core.files import NewFile, replacing, write_file
+from facematch_core.files import replacing, write_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
 
@@ -64,26 +64,29 @@ def test_a_file_that_is_replaced_leaves_its_rights(place, rights):
     """Whoever hid a report need not hide the next one again."""
     place.write_bytes(b"old")
     place.chmod(rights)
-    with NewFile(place) as new:
-        assert mode(new.beside) == 0o600
-        new.write(b"new")
-        new.keep()
+    with replacing(place) as new:
+        assert mode(new) == 0o600
+        new.write_bytes(b"new")
     assert (mode(place), place.read_bytes()) == (rights, b"new")
+    write_file(place, b"newer")
+    assert (mode(place), place.read_bytes()) == (rights, b"newer")
 
 
 @posix
 @pytest.mark.usefixtures("umask")
-@pytest.mark.parametrize("replace", [True, False])
-def test_a_private_file_is_private_from_the_beginning(place, replace):
+@pytest.mark.parametrize("there", [True, False])
+def test_a_private_file_is_private_from_the_beginning(place, there):
     """Also where others could read the old one."""
-    if replace:
+    if there:
         place.write_bytes(b"old")
         place.chmod(0o644)
-    with NewFile(place, private=True, replace=replace) as new:
-        assert mode(new.beside) == 0o600
-        new.write(b"key")
-        new.keep()
+    with replacing(place, private=True) as new:
+        assert mode(new) == 0o600
+        new.write_bytes(b"key")
     assert (mode(place), place.read_bytes()) == (0o600, b"key")
+    place.unlink()
+    write_file(place, b"key", private=True)
+    assert mode(place) == 0o600
 
 
 @posix
@@ -97,11 +100,10 @@ def test_a_link_keeps_pointing_where_it_points(tmp_path, there):
         target.chmod(0o640)
     link.symlink_to("folder/target")
     second.symlink_to(link)
-    with NewFile(second) as new:
-        assert new.beside.parent == target.parent
-        new.write(b"new")
+    with replacing(second) as new:
+        assert new.parent == target.parent
+        new.write_bytes(b"new")
         assert target.exists() is there
-        new.keep()
     assert (link.readlink(), second.readlink()) == (Path("folder/target"), link)
     assert target.read_bytes() == b"new"
     assert mode(target) == 0o640 or not there
@@ -169,39 +171,6 @@ def test_what_can_be_neither_written_nor_replaced_is_refused(place, write, monke
     assert names(place.parent) == ["report.html"]
 
 
-@posix
-def test_a_file_for_a_key_replaces_files_only(place):
-    """Who takes a place before there is something to write refuses a pipe."""
-    os.mkfifo(place)
-    with pytest.raises(OSError, match="a device, a pipe or a socket"):
-        NewFile(place, private=True)
-    assert place.is_fifo()
-
-
-@posix
-def test_a_place_that_must_be_free(place):
-    """Neither a file nor a broken link may be there."""
-    place.symlink_to("nowhere")
-    with pytest.raises(FileExistsError) as caught:
-        NewFile(place, replace=False)
-    assert caught.value.filename == str(place)
-
-
-@pytest.mark.parametrize("replace", [True, False])
-def test_what_is_not_kept_is_gone(place, replace):
-    """Without a word of anybody, and after an exception."""
-    before = []
-    if replace:
-        place.write_bytes(b"old")
-        before = [place.name]
-    with NewFile(place, replace=replace) as new:
-        new.write(b"half")
-    assert names(place.parent) == before
-    with pytest.raises(KeyboardInterrupt), NewFile(place, replace=replace):
-        raise KeyboardInterrupt
-    assert names(place.parent) == before
-
-
 def test_writing_by_name(place):
     """The other file has the ending of the place, for those who choose a form by it."""
     with replacing(place) as new:
@@ -210,22 +179,17 @@ def test_writing_by_name(place):
     assert place.read_bytes() == b"page"
 
 
-def test_writing_by_name_that_fails(place):
-    """The old one stays."""
-    place.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), replacing(place) as new:
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("there", [True, False])
+def test_writing_by_name_that_fails(place, there, error):
+    """The old one stays, and nothing else does."""
+    if there:
+        place.write_bytes(b"old")
+    with pytest.raises(error), replacing(place) as new:
         new.write_bytes(b"half")
-        raise ZeroDivisionError
-    assert place.read_bytes() == b"old"
-    assert names(place.parent) == ["report.html"]
-
-
-def test_it_is_written_once(place):
-    """A second time would write to a name that may be another file's by now."""
-    with NewFile(place) as new:
-        new.write(b"a")
-        with pytest.raises(ValueError, match="already"):
-            new.write(b"b")
+        raise error
+    assert names(place.parent) == ["report.html"] * there
+    assert not there or place.read_bytes() == b"old"
 
 
 def test_errors_name_the_file_that_was_asked_for(place):
