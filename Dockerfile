@@ -13,6 +13,7 @@ WORKDIR /src
 COPY LICENSE NOTICE README.md pyproject.toml constraints.txt ./
 COPY facematch_core facematch_core
 COPY backends backends
+COPY comparison comparison
 COPY mock_server mock_server
 RUN python -m pip wheel --no-deps --wheel-dir /wheels . \
  && python -m venv /opt/facematch \

@@ -47,7 +47,7 @@ test-long: $(VENV)/.dev  ## what takes many minutes
 lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling and words; workflows, Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check --quiet --preview --select PLW1514 facematch_core backends mock_server
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 facematch_core backends comparison mock_server
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@git ls-files -z | xargs -0 $(BIN)/codespell
 	@$(BIN)/python tests/docs/words.py

@@ -25,9 +25,8 @@ import attrs
 import numpy as np
 from scipy.stats import norm
 
-from facematch_core import ThresholdRule
-from facematch_core.comparison.model import Rate, ScoreTable
-from facematch_core.comparison.stats import (
+from facematch_comparison.model import Rate, ScoreTable
+from facematch_comparison.stats import (
     Clusters,
     Rates,
     Side,
@@ -38,6 +37,7 @@ from facematch_core.comparison.stats import (
     interval,
     threshold_for_fmr,
 )
+from facematch_core import ThresholdRule
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "comparison-coverage.md"
 

@@ -23,9 +23,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import det_curve as by_scikit_learn
 
-from facematch_core import ThresholdRule
-from facematch_core.comparison.model import ScoreTable
-from facematch_core.comparison.stats import (
+from facematch_comparison.model import ScoreTable
+from facematch_comparison.stats import (
     Rates,
     Side,
     curve_of,
@@ -35,6 +34,7 @@ from facematch_core.comparison.stats import (
     person_draws,
     threshold_for_fmr,
 )
+from facematch_core import ThresholdRule
 
 #: What we ask of ourselves: times as fast, and the part of scikit-learn's memory.
 FASTER, LEANER = 10.0, 1 / 3

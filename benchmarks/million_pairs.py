@@ -58,7 +58,7 @@ def write(path: Path, pairs: int) -> None:
 
 def ours(path: Path) -> None:
     """To the page."""
-    from facematch_core.comparison import evaluate, read_scores, write_report
+    from facematch_comparison import evaluate, read_scores, write_report
 
     evaluation = evaluate(read_scores(path), required_fmr=FMR)
     write_report(evaluation, path.with_suffix(".html"))

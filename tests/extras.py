@@ -58,8 +58,8 @@ EXTRAS = {
     "compare": (
         "import numpy as np\n"
         "from facematch_core import ThresholdRule\n"
-        "from facematch_core.comparison import Answers, evaluate, report_html\n"
-        "from facematch_core.comparison import ScoreTable\n"
+        "from facematch_comparison import Answers, evaluate, report_html\n"
+        "from facematch_comparison import ScoreTable\n"
         "people = np.arange(8)\n"
         "mated = people < 4\n"
         "everything = np.ones(8, bool)\n"

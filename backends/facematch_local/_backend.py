@@ -190,7 +190,7 @@ class LocalBackend(EngineBackend):
         """The embeddings of many files as an Arrow table, to be mapped over many machines.
 
         A pure function of the files: nothing is remembered, nothing is written. One thread: run it
-        in as many processes as there are cores, `facematch_core.comparison.run.embed` for example.
+        in as many processes as there are cores, `facematch_comparison.run.embed` for example.
         Embeddings are biometric data: you are responsible for what you keep.
 
         Args:

@@ -45,7 +45,6 @@ COMPLETE = "_FACEMATCH_COMPLETE"
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
-    "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
     "budget": "Show what is spent, reserved and unknown; resolve what is unknown.",
     "backends": "List the backends and what each can do.",
     "doctor": "Show every setting, where it comes from, and what is missing.",

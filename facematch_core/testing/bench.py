@@ -37,7 +37,7 @@ from facematch_core.backend import (
     run_within,
 )
 
-from .running import DOES_NOT_APPLY, NOT_TESTED
+from .report import DOES_NOT_APPLY, NOT_TESTED
 from .simulator import FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
 Result = MatchResult | LivenessResult

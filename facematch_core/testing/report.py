@@ -19,6 +19,9 @@ SCHEMA = 0
 KIND = "conformance_report"
 
 
+#: How the reason of a rule that did not run begins.
+NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
+
 #: How a reason begins that is about the simulator, not the backend.
 SIMULATOR_FAILED = "the simulator failed: "
 

@@ -35,7 +35,16 @@ from facematch_core.plugins import distribution as distribution_of
 from facematch_core.plugins import version as version_of
 from facematch_core.settings import declared_settings, resolve_settings
 
-from .report import SIMULATOR_FAILED, Case, ConformanceReport, RuleLine, Status, proved
+from .report import (
+    DOES_NOT_APPLY,
+    NOT_TESTED,
+    SIMULATOR_FAILED,
+    Case,
+    ConformanceReport,
+    RuleLine,
+    Status,
+    proved,
+)
 from .simulator import Situation, VendorSimulator
 
 #: The entry-point group that simulators join: name of the backend to a subclass of
@@ -45,9 +54,6 @@ _SIMULATORS = Group(GROUP, "simulator")
 
 #: Why most rules are open where nobody plays the vendor.
 NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
-
-#: How the reason of a rule that did not run begins.
-NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
 
 #: Makes the simulator that one run of the contract is about.
 MakeSimulator = Callable[[], VendorSimulator]

@@ -17,7 +17,6 @@ from facematch_core.errors import ConfigurationError
 from facematch_mock_server.messages import is_loopback
 
 if TYPE_CHECKING:
-    from facematch_core import FaceVerifier
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
@@ -114,11 +113,6 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     help="What decides a score: cards (test cards, other pictures by their bytes; default) or "
     "local (the real local engine).",
 )
-@click.option(
-    "--engine-profile",
-    metavar="NAME",
-    help="Instead of --engine: a profile of a backend on this machine.",
-)
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="One more live key; repeatable.")
 @click.option(
     "--no-control", is_flag=True, help="Serve the vendors alone, without control API and console."
@@ -163,7 +157,6 @@ def serve(
     port: int,
     host: str,
     engine: Literal["cards", "local"],
-    engine_profile: str | None,
     keys: tuple[str, ...],
     no_control: bool,
     control_token: str | None,
@@ -197,7 +190,7 @@ def serve(
             edition=read_editions(kinds, editions),
             switches=read_all_switches(kinds, switches),
             latency={n: _span(t) for n, t in _pairs("latency", latencies).items()},
-            engine=engine if engine_profile is None else _opener(engine_profile),
+            engine=engine,
             host=host,
             port=port,
             clock=VirtualClock(running=True),
@@ -220,7 +213,7 @@ def serve(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else f"{server.url}/",
-                vendors="\n".join(_greetings(server, switches, engine_profile or engine)),
+                vendors="\n".join(_greetings(server, switches, engine)),
                 control="none" if no_control else server.control_url,
             )
         )
@@ -240,26 +233,6 @@ def wait_for(stopped: threading.Event) -> None:
     # On Windows a wait without an end lets no Ctrl-C through.
     while not stopped.wait(0.5 if sys.platform == "win32" else None):
         pass
-
-
-def _opener(profile: str) -> Callable[[], FaceVerifier]:
-    """What opens a profile as an engine."""
-
-    def opened() -> FaceVerifier:
-        from facematch_core import FaceVerifier  # not above: as in `serve`
-        from facematch_core.config import plan
-
-        # As every command finds it: what the variable names, or the user's own.
-        verifier = plan(profile=profile).open()
-        if isinstance(verifier, FaceVerifier):
-            return verifier
-        verifier.close()
-        raise ConfigurationError(
-            f"The profile {profile[:60]!r} is a failover, and an engine is one backend: name one "
-            "of its members."
-        )
-
-    return opened
 
 
 def _greetings(server: MockServer, switches: tuple[str, ...], engine: str) -> Iterator[str]:

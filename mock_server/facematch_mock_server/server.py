@@ -20,7 +20,7 @@ from .world import ServerState, World
 if TYPE_CHECKING:
     from .control import Control
     from .http.client import MockAdapter
-    from .recognition.recognizer import EngineChoice
+    from .recognition.recognizer import EngineName
 
 #: Where the control API begins.
 CONTROL_PATH = "/__mock__/"
@@ -84,8 +84,7 @@ class MockServer:
         edition: Of the vendor's documents: ``2026-03``, ``2026-07`` or ``2026-11`` of Didit's. For
             several vendors: that of the first one that has it, or by name of the vendor.
         engine: What decides a score: ``cards`` (outcomes that were set, test cards, else the
-            bytes); ``local`` for real scores of the local backend instead of the last; or what
-            opens a verifier of such a backend, called without arguments.
+            bytes); ``local`` for real scores of the local backend instead of the last.
         host: Loopback unless you decide otherwise: whoever reaches it may use it.
         port: 0 for any free one.
         clock: Time of its world; None for one that stands still until `control.advance`.
@@ -120,7 +119,7 @@ class MockServer:
         *,
         vendor: str | Sequence[str] = "didit",
         edition: str | Mapping[str, str] | None = None,
-        engine: EngineChoice = "cards",
+        engine: EngineName = "cards",
         host: str = "127.0.0.1",
         port: int = 0,
         clock: VirtualClock | None = None,

@@ -1,6 +1,7 @@
 """What an import costs, and who may import whom."""
 
 import ast
+import graphlib
 import importlib
 import subprocess
 import sys
@@ -26,6 +27,43 @@ PUBLIC = {
 KIT = "facematch_core.testing"
 BACKENDS = sorted(path.name for path in (ROOT / "backends").iterdir() if path.is_dir())
 MOCK = "facematch_mock_server"
+COMPARISON = "facematch_comparison"
+PACKAGES = {
+    "facematch_core": ROOT,
+    COMPARISON: ROOT / "comparison",
+    MOCK: ROOT / "mock_server",
+    **dict.fromkeys(BACKENDS, ROOT / "backends"),
+}
+
+
+def modules_of(package):
+    """Name of each module of a package to its file; a package's `__init__` has the package's."""
+    base = PACKAGES[package]
+    for path in sorted((base / package).rglob("*.py")):
+        *folders, stem = path.relative_to(base).with_suffix("").parts
+        yield ".".join(folders if stem == "__init__" else [*folders, stem]), path
+
+
+def imported_within(package):
+    """Each module of a package to those of it that it imports, wherever in it, for types too."""
+    files = dict(modules_of(package))
+    graph = {}
+    for name, path in files.items():
+        home = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                parts = home.split(".")[: len(home.split(".")) + 1 - node.level]
+                source = (
+                    ".".join(filter(None, [*parts, node.module])) if node.level else node.module
+                )
+                # A name of a package is a module of it, or stands in its `__init__`.
+                names = (f"{source}.{alias.name}" for alias in node.names)
+                found |= {each if each in files else source for each in names}
+        graph[name] = (found & files.keys()) - {name}
+    return graph
 
 
 def loaded_after(code):
@@ -62,14 +100,14 @@ def test_the_local_backend_is_light_until_used():
 def imports_below(folder):
     """Each file below a folder, with each module that it imports."""
     paths = sorted(folder.rglob("*.py"))
-    assert len(paths) > 50
+    assert len(paths) > 30
     return [(path, module) for path in paths for module in imported_modules(path)]
 
 
 def test_the_core_knows_no_vendor():
-    """Nor a mock: whatever is specific is found through an entry point."""
+    """Nor the mock, nor the comparison: each is found through entry points."""
     for path, module in imports_below(ROOT / "facematch_core"):
-        assert module.split(".")[0] not in {*BACKENDS, MOCK}, path
+        assert module.split(".")[0] not in {*BACKENDS, MOCK, COMPARISON}, path
         if module == "pytest" or module.startswith(("_pytest", "hypothesis")):
             assert "testing" in path.parts, path
 
@@ -97,6 +135,20 @@ def test_the_mock_imports_public_names_only():
             assert module in PUBLIC or (is_double and module == KIT), path
 
 
+def test_the_comparison_knows_no_vendor():
+    """It asks whatever backend it is named; only its commands load the command line."""
+    for path, module in imports_below(ROOT / "comparison" / COMPARISON):
+        assert module.split(".")[0] not in {*BACKENDS, MOCK}, path
+        if module.startswith("facematch_core.cli"):
+            assert "cli" in path.parts, path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_import_goes_in_a_circle(package):
+    """Not through a package's `__init__`, not inside a function, and not for types."""
+    graphlib.TopologicalSorter(imported_within(package)).prepare()  # or it names the circle
+
+
 def test_the_mock_is_light_until_used():
     """The package lies on the path of every test run: its import loads nothing of the mock."""
     loaded = loaded_after(f"import {MOCK}")
@@ -119,7 +171,7 @@ def test_public_names_exist_once():
     "name",
     [
         "facematch_core",
-        "facematch_core.comparison",
+        COMPARISON,
         "facematch_didit",
         MOCK,
     ],

@@ -57,8 +57,8 @@ def test_every_module_is_imported_without_what_posix_has(tmp_path):
         "import dask, distributed, hypothesis, onnxruntime, pandas, pytest, responses, trio"
         + WITHOUT_POSIX
         + """
-for top in ("facematch_azure", "facematch_compreface", "facematch_core", "facematch_deepvue",
-            "facematch_didit", "facematch_local", "facematch_mock_server",
+for top in ("facematch_azure", "facematch_comparison", "facematch_compreface", "facematch_core",
+            "facematch_deepvue", "facematch_didit", "facematch_local", "facematch_mock_server",
             "facematch_rekognition"):
     for module in pkgutil.walk_packages(importlib.import_module(top).__path__, f"{top}."):
         if "new_backend_template" not in module.name and "._" not in module.name[-10:]:

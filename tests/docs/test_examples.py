@@ -38,7 +38,7 @@ pytestmark = pytest.mark.docs
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 #: What a process of its own imports: the code beside these pages, installed or not.
-OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "mock_server")]
+OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison"), str(ROOT / "mock_server")]
 EXAMPLE = DOCS / "examples" / "acme_backend"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 PAGES = [page for page in PAGES if not page.is_relative_to(EXAMPLE)]

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CODE = ("facematch_core", "backends", "mock_server")
+CODE = ("facematch_core", "backends", "comparison", "mock_server")
 
 
 def test_every_logger_that_is_told_exists():

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 #: Where the packages and the tests are, so that they are those of this folder.
-FOLDERS = (ROOT / "tests", ROOT, ROOT / "backends", ROOT / "mock_server")
+FOLDERS = (ROOT / "tests", ROOT, ROOT / "backends", ROOT / "comparison", ROOT / "mock_server")
 #: A mutant that never ends is ended; the tests themselves take two or three seconds.
 LONGEST_S = 60
 #: How a process ends in which the tests passed, but had another module than the mutant.

@@ -21,6 +21,7 @@ PACKAGES = {
     "facematch_deepvue",
     "facematch_didit",
     "facematch_local",
+    "facematch_comparison",
     "facematch_mock_server",
     "facematch_rekognition",
 }
@@ -76,7 +77,9 @@ def test_it_holds_our_packages_and_nothing_else(wheel):
 def test_every_module_is_in_it(wheel):
     """And the typing markers, and the pictures of `facematch demo`."""
     names = set(wheel.namelist())
-    folders = [path for top in ("backends", "mock_server") for path in (ROOT / top).iterdir()]
+    folders = [
+        path for top in ("backends", "comparison", "mock_server") for path in (ROOT / top).iterdir()
+    ]
     for folder in (ROOT / "facematch_core", *folders):
         for path in folder.rglob("*"):
             if path.is_file() and path.suffix != ".pyc":
@@ -154,7 +157,7 @@ def test_what_is_no_code_is_in_it(wheel):
         kept = any(name.endswith(ending) for name in names)
         there = any(
             path.suffix == ending
-            for top in ("facematch_core", "backends", "mock_server")
+            for top in ("facematch_core", "backends", "comparison", "mock_server")
             for path in (ROOT / top).rglob("*")
         )
         assert kept == there, ending
@@ -175,7 +178,7 @@ def test_the_source_distribution(sdist):
     needed = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "Makefile"}
     assert needed <= sdist
     tops = {name.partition("/")[0] for name in sdist}
-    assert {"facematch_core", "backends", "mock_server", "tests", "docs"} <= tops
+    assert {"facematch_core", "backends", "comparison", "mock_server", "tests", "docs"} <= tops
     assert tops.isdisjoint({".ci", ".github", ".venv", "demo", "dist", "site", ".cache", ".git"})
     pictures = {name for name in sdist if name.endswith(".jpg")}
     free = "facematch_core/cli/photographs/"

@@ -7,8 +7,8 @@ import PIL.Image
 import pytest
 from core.comparison.report.samples import ALL, two
 
-from facematch_core.comparison.model import WrongPair
-from facematch_core.comparison.report import fragment, gallery_html, write_page, write_report
+from facematch_comparison.model import WrongPair
+from facematch_comparison.report import fragment, gallery_html, write_page, write_report
 
 #: A page that is dark whatever its reader prefers, with rules of its own.
 NOTEBOOK = """<!doctype html>

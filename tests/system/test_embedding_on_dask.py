@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from facematch_comparison.run import embed
+from facematch_comparison.run import embeddings as embedding
 from facematch_core import ConfigurationError
-from facematch_core.comparison.run import embed
-from facematch_core.comparison.run import embeddings as embedding
 
 pytest.importorskip("distributed")
 

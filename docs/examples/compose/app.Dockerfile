@@ -5,6 +5,7 @@ WORKDIR /src
 COPY LICENSE NOTICE README.md pyproject.toml constraints.txt ./
 COPY facematch_core facematch_core
 COPY backends backends
+COPY comparison comparison
 COPY mock_server mock_server
 COPY docs/examples/compose/requirements.txt requirements.txt
 RUN python -m pip install --constraint constraints.txt --requirement requirements.txt ".[testing]" \

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import attrs
 
 from facematch_core import (
-    ConfigurationError,
-    Environment,
     Face,
     FaceVerifier,
     InvalidImage,
     open_verifier,
 )
+from facematch_mock_server.recognition.facts import Facts, likely_face
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
-from facematch_mock_server.recognition.recognizer import Facts, likely_face
 
 
 class LocalEngine:
-    """A backend on this machine as a judge of pairs. Safe across threads.
+    """The backend `local` as a judge of pairs. Safe across threads."""
 
-    Args:
-        backend: Its name; or what opens a verifier of it, called without arguments.
-    """
-
-    def __init__(self, backend: str | Callable[[], FaceVerifier] = "local") -> None:
-        self._backend_or_opener = backend
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._verifier: FaceVerifier | None = None
 
@@ -35,12 +27,11 @@ class LocalEngine:
         """Open it, unless it is open.
 
         Raises:
-            BackendUnavailable, ConfigurationError: it cannot be used here, or it asks somebody
-                else: a mock charges nobody and sends nothing.
+            BackendUnavailable, ConfigurationError: it cannot be used here.
         """
         with self._lock:
             if self._verifier is None:
-                self._verifier = _opened(self._backend_or_opener)
+                self._verifier = open_verifier("local")
             return self._verifier
 
     def close(self) -> None:
@@ -80,18 +71,6 @@ class LocalEngine:
         """
         found = self.compare(picture, picture, (facts, facts), rotate=rotate)
         return None if found is None else found.probe
-
-
-def _opened(backend: str | Callable[[], FaceVerifier]) -> FaceVerifier:
-    verifier = open_verifier(backend) if isinstance(backend, str) else backend()
-    where = verifier.backend.environment
-    if where is Environment.LOCAL:
-        return verifier
-    verifier.close()
-    raise ConfigurationError(
-        f"The engine of a mock must run on this machine, and {verifier.backend.name} answers from "
-        f"{where}."
-    )
 
 
 def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:

@@ -111,7 +111,9 @@ def started(tmp_path):
     code = "from facematch_core.cli import main; main()"
 
     def start(*words, path=(), run=subprocess.run, env=None, **options):
-        places = os.pathsep.join([*map(str, path), str(ROOT), str(ROOT / "backends")])
+        places = os.pathsep.join(
+            [*map(str, path), str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison")]
+        )
         environment = {**os.environ, "PYTHONPATH": places, **(env or {})}
         if run is subprocess.run:
             options = {"capture_output": True, "text": True, "timeout": 60, **options}

@@ -4,8 +4,8 @@ import attrs
 import numpy as np
 import pytest
 
+from facematch_comparison.model import Answers, Grouping, ScoreTable
 from facematch_core import Environment, InvalidRequest, ThresholdRule
-from facematch_core.comparison.model import Answers, Grouping, ScoreTable
 
 #: No score: a failure to acquire.
 LOST = None

@@ -15,13 +15,13 @@ from sklearn.metrics import det_curve as sklearn_det_curve
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from facematch_comparison.evaluation import evaluate
+from facematch_comparison.model import Evaluation
+from facematch_comparison.report import report_html
+from facematch_comparison.run import RunDatabase, read_answers, run_study
+from facematch_comparison.stats import det_curve, exact_interval, mcnemar, rates_at
+from facematch_comparison.study import read_study
 from facematch_core import Environment, ThresholdRule, open_verifier
-from facematch_core.comparison.evaluation import evaluate
-from facematch_core.comparison.model import Evaluation
-from facematch_core.comparison.report import report_html
-from facematch_core.comparison.run import RunDatabase, read_answers, run_study
-from facematch_core.comparison.stats import det_curve, exact_interval, mcnemar, rates_at
-from facematch_core.comparison.study import read_study
 from facematch_mock_server import MockServer
 
 FACES = Path(__file__).parents[4] / "shared" / "data" / "faces"

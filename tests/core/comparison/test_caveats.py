@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from core.comparison.tables import answers, changed, crowd, decided, real, unanswered
 
+from facematch_comparison.evaluation import evaluate
 from facematch_core import Environment, ThresholdRule
-from facematch_core.comparison.evaluation import evaluate
 
 
 def told(made, **asked):

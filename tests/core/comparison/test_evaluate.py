@@ -9,11 +9,11 @@ from core.comparison.tables import LOST, answers, changed, crowd, decided, real,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison.evaluation import evaluate, size_of
+from facematch_comparison.model import Method
+from facematch_comparison.stats import exact_interval, rates_at
+from facematch_comparison.study import split_by_subject
 from facematch_core import Environment, InvalidRequest, ThresholdRule, __version__
-from facematch_core.comparison.evaluation import evaluate, size_of
-from facematch_core.comparison.model import Method
-from facematch_core.comparison.stats import exact_interval, rates_at
-from facematch_core.comparison.study import split_by_subject
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 WHOLE = {"required_fmr": 0.25}

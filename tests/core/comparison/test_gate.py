@@ -10,9 +10,8 @@ from core.comparison.tables import LOST, answers, changed, crowd, decided, real,
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from facematch_core import Environment, InvalidRequest, ThresholdRule
-from facematch_core.comparison.evaluation import evaluate
-from facematch_core.comparison.gate import (
+from facematch_comparison.evaluation import evaluate
+from facematch_comparison.gate import (
     At,
     Outcome,
     Requirements,
@@ -21,9 +20,10 @@ from facematch_core.comparison.gate import (
     more_needed,
     read_requirements,
 )
-from facematch_core.comparison.model import Interval, Method, Rate
-from facematch_core.comparison.numbers import upper_percent
-from facematch_core.comparison.stats import bounds, exact_interval, exact_upper, trials_for
+from facematch_comparison.model import Interval, Method, Rate
+from facematch_comparison.numbers import upper_percent
+from facematch_comparison.stats import bounds, exact_interval, exact_upper, trials_for
+from facematch_core import Environment, InvalidRequest, ThresholdRule
 
 DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, required_fmr=2e-3)
 AS_ASKED = attrs.evolve(DOOR, at=At.DEFAULT)

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
-from facematch_core.comparison import (
+from facematch_comparison import (
     evaluate,
     export,
     read_scores,
@@ -25,7 +24,7 @@ from facematch_core.comparison import (
     write_scores,
     wrong_pairs,
 )
-from facematch_core.comparison.model import (
+from facematch_comparison.model import (
     BILLED,
     DECISIONS,
     NOT_ASKED,
@@ -33,7 +32,8 @@ from facematch_core.comparison.model import (
     Grouping,
     ScoreTable,
 )
-from facematch_core.comparison.study import Study, StudyPair
+from facematch_comparison.study import Study, StudyPair
+from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
 
 HEAD = "contender,pair,same,probe_subject,reference_subject,score"
 ARRAYS = ("mated", "decisions", "acquired", "answered")

@@ -7,8 +7,8 @@ import attrs
 import pytest
 from core.comparison.report.samples import ALL, full
 
+from facematch_comparison.model import Evaluation
 from facematch_core import InvalidRequest
-from facematch_core.comparison.model import Evaluation
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facematch_core.comparison import numbers
+from facematch_comparison import numbers
 
 rates = st.floats(0, 1)
 widths = st.floats(1e-6, 1)

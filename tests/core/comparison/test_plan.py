@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch_core import InvalidRequest
-from facematch_core.comparison.plan import (
+from facematch_comparison.plan import (
     ERRORS,
     FEW_FALSE_MATCHES,
     DifferencePlan,
@@ -17,7 +16,8 @@ from facematch_core.comparison.plan import (
     plan_study,
     power_of_mcnemar,
 )
-from facematch_core.comparison.stats import exact_upper, mcnemar
+from facematch_comparison.stats import exact_upper, mcnemar
+from facematch_core import InvalidRequest
 
 
 def test_the_floors_that_are_known():

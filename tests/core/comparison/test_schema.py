@@ -21,8 +21,8 @@ import pytest
 from core.comparison.report.samples import ALL
 from core.comparison.tables import changed, crowd, real
 
-from facematch_core.comparison import evaluate
-from facematch_core.comparison.model import SCHEMA, Costs, Evaluation, Rate
+from facematch_comparison import evaluate
+from facematch_comparison.model import SCHEMA, Costs, Evaluation, Rate
 
 FILE = Path(__file__).parents[3] / "docs/reference/comparison.schema.json"
 

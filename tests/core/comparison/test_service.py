@@ -7,9 +7,9 @@ from core.comparison.tables import LOST, answers, changed, real, unanswered
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison.evaluation import service_of
+from facematch_comparison.model import BILLED, DECISIONS
 from facematch_core import Charged, Decision
-from facematch_core.comparison.evaluation import service_of
-from facematch_core.comparison.model import BILLED, DECISIONS
 
 
 def test_availability():

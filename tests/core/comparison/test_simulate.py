@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison import BILLED, evaluate
+from facematch_comparison.simulate import answer, draw
+from facematch_comparison.stats import mcnemar, rates_at
 from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
-from facematch_core.comparison import BILLED, evaluate
-from facematch_core.comparison.simulate import answer, draw
-from facematch_core.comparison.stats import mcnemar, rates_at
 
 LARGE = draw(1500, 20_000, 60_000, groups={"sex": {"f": "1", "m": "3"}}, seed=1)
 PICTURES, PEOPLE, GROUPS = LARGE

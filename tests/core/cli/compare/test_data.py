@@ -9,14 +9,14 @@ from core.comparison.run.studies import write_study
 from core.comparison.tables import answers, crowd
 from fakes import picture
 
-from facematch_core.comparison import read_scores, write_scores
-from facematch_core.comparison.run import (
+from facematch_comparison import read_scores, write_scores
+from facematch_comparison.run import (
     RunDatabase,
     embeddings,
     read_answers,
     read_embeddings,
 )
-from facematch_core.comparison.study import (
+from facematch_comparison.study import (
     draw_pairs,
     photographs,
     read_study,

@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 
-from facematch_core.cli.compare import COMMANDS, command
+from facematch_comparison.cli import COMMANDS, command
 
 #: What no help text needs, and what costs most of the time of those who load it.
 HEAVY = ("numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "matplotlib", "jinja2", "rich")
@@ -30,7 +30,7 @@ def test_no_help_waits_for_the_statistics():
     assert all(f"Usage: facematch compare {name}" in done.stdout for name in COMMANDS)
     loaded = {*done.stderr.splitlines()}
     assert not loaded & {*HEAVY}
-    assert "facematch_core.comparison.model" not in loaded
+    assert "facematch_comparison.model" not in loaded
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -49,10 +49,10 @@ def test_the_list_and_the_command_agree(name):
 
 def test_a_package_that_is_missing(run, monkeypatch):
     """One sentence that says what to install; the code is that of a missing package."""
-    monkeypatch.setitem(sys.modules, "facematch_core.comparison.plan", None)
+    monkeypatch.setitem(sys.modules, "facematch_comparison.plan", None)
 
     def missing(name, *rest, real=__import__, **more):
-        if name.startswith("facematch_core.comparison"):
+        if name.startswith("facematch_comparison"):
             raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
         return real(name, *rest, **more)
 

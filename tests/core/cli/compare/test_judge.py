@@ -9,13 +9,13 @@ from core.comparison.run.studies import answer as answered
 from core.comparison.run.studies import entered, once, opener, write_study
 from core.comparison.tables import answers, changed, crowd, decided, real
 
+from facematch_comparison import write_scores
+from facematch_comparison.evaluation import evaluate
+from facematch_comparison.model import Evaluation
+from facematch_comparison.report import report_html
+from facematch_comparison.run import RunDatabase
+from facematch_comparison.stats import threshold_for_fmr
 from facematch_core import Calibration, Decision, Environment, ThresholdRule
-from facematch_core.comparison import write_scores
-from facematch_core.comparison.evaluation import evaluate
-from facematch_core.comparison.model import Evaluation
-from facematch_core.comparison.report import report_html
-from facematch_core.comparison.run import RunDatabase
-from facematch_core.comparison.stats import threshold_for_fmr
 
 # --- report ---------------------------------------------------------------------------------------
 

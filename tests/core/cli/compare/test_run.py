@@ -11,9 +11,9 @@ import pytest
 from core.comparison.run.studies import write_study
 from fakes import FakeBackend, match_result
 
+from facematch_comparison.run import RunDatabase
 from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score
 from facematch_core.cli import app, common
-from facematch_core.comparison.run import RunDatabase
 from facematch_core.errors import AuthenticationFailed, RateLimited
 
 
@@ -395,7 +395,7 @@ def test_help_loads_no_vendor_and_the_core_none_of_it():
     code = (
         "import sys\n"
         "import facematch_core.cli, facematch_core\n"
-        "assert not {'numpy', 'sqlalchemy', 'facematch_core.comparison'} & set(sys.modules)\n"
+        "assert not {'numpy', 'sqlalchemy', 'facematch_comparison'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from facematch_comparison import read_scores
+from facematch_comparison.stats import rates_at
 from facematch_core import ThresholdRule
-from facematch_core.comparison import read_scores
-from facematch_core.comparison.stats import rates_at
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from core.comparison.run.studies import Recorded, asked, begun, opener, states, write_study
 from fakes import match_result, opens_always
 
+from facematch_comparison.run import RunDatabase, run_study
 from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
 from facematch_core.cli import app
-from facematch_core.comparison.run import RunDatabase, run_study
 from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
 from facematch_core.store import SqlStore
 

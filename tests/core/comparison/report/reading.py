@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from core.comparison.report.samples import ALL
 
-from facematch_core.comparison.report import report_html
+from facematch_comparison.report import report_html
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 

@@ -8,8 +8,7 @@ from statistics import NormalDist
 
 import attrs
 
-from facematch_core import Environment, ThresholdRule
-from facematch_core.comparison.model import (
+from facematch_comparison.model import (
     Caveat,
     Concentration,
     CostAt,
@@ -31,6 +30,7 @@ from facematch_core.comparison.model import (
     StudySummary,
     System,
 )
+from facematch_core import Environment, ThresholdRule
 
 MADE_AT = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
 

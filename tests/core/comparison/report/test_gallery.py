@@ -11,9 +11,9 @@ import pytest
 from core.comparison.report.reading import check_numbers, document, html_of, read
 from core.comparison.report.samples import HOSTILE, two
 
+from facematch_comparison.model import WrongPair, as_json
+from facematch_comparison.report import gallery_html, report_html, write_report
 from facematch_core import InvalidImage
-from facematch_core.comparison.model import WrongPair, as_json
-from facematch_core.comparison.report import gallery_html, report_html, write_report
 
 
 @pytest.fixture

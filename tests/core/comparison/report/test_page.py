@@ -35,10 +35,10 @@ from core.comparison.report.samples import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from facematch_comparison.model import Costs, Evaluation, ExpectedCost, OperatingPoint
+from facematch_comparison.report import fragment, report_html, write_report
+from facematch_comparison.report.values import Node, plain
 from facematch_core import ThresholdRule
-from facematch_core.comparison.model import Costs, Evaluation, ExpectedCost, OperatingPoint
-from facematch_core.comparison.report import fragment, report_html, write_report
-from facematch_core.comparison.report.values import Node, plain
 
 every_page = pytest.mark.parametrize("name", ALL)
 

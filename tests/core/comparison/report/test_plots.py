@@ -17,8 +17,8 @@ from core.comparison.report.samples import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch_core.comparison.model import Costs
-from facematch_core.comparison.report import plots
+from facematch_comparison.model import Costs
+from facematch_comparison.report import plots
 
 
 def numbers(text):

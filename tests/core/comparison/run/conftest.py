@@ -3,7 +3,7 @@
 import pytest
 from core.comparison.run.studies import write_study
 
-from facematch_core.comparison.run import RunDatabase
+from facematch_comparison.run import RunDatabase
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from facematch_comparison.run import RunDatabase, run_study
+from facematch_comparison.study import read_pairs_csv
 from facematch_core import ConfigurationError, FaceVerifier
-from facematch_core.comparison.run import RunDatabase, run_study
-from facematch_core.comparison.study import read_pairs_csv
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_deepvue import DeepvueBackend

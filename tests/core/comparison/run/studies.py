@@ -6,9 +6,9 @@ import functools
 from attempts import attempt
 from fakes import FakeBackend, match_result, picture
 
+from facematch_comparison.run import StoredStudy, StoredSystem, run_study
+from facematch_comparison.study import Study, StudyPair
 from facematch_core import Billing, Charged, FaceVerifier, Reconciled, Reconciliation, Score
-from facematch_core.comparison.run import StoredStudy, StoredSystem, run_study
-from facematch_core.comparison.study import Study, StudyPair
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()

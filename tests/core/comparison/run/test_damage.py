@@ -11,7 +11,7 @@ from fakes import FakeBackend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch_core.comparison.run import RunDatabase, StudyRun, read_answers, run_study
+from facematch_comparison.run import RunDatabase, StudyRun, read_answers, run_study
 from facematch_core.errors import ConfigurationError, InvalidRequest, OutcomeUnknown
 
 TABLES = {

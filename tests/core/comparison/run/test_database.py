@@ -17,9 +17,9 @@ from core.comparison.run.studies import (
 )
 from fakes import together
 
+from facematch_comparison.run import RunDatabase, StoredSystem, run_study
+from facematch_comparison.run.schema import Outcome, PairState
 from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
-from facematch_core.comparison.run import RunDatabase, StoredSystem, run_study
-from facematch_core.comparison.run.schema import Outcome, PairState
 from facematch_core.store import SqlStore
 
 

@@ -18,6 +18,15 @@ from fakes import FakeBackend, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison.run import (
+    StudyRun,
+    embed,
+    embeddings,
+    read_answers,
+    read_embeddings,
+    run_study,
+)
+from facematch_comparison.study import Study, StudyPair, draw_pairs
 from facematch_core import (
     ConfigurationError,
     Decision,
@@ -31,15 +40,6 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_core.backend import ImageLimits
-from facematch_core.comparison.run import (
-    StudyRun,
-    embed,
-    embeddings,
-    read_answers,
-    read_embeddings,
-    run_study,
-)
-from facematch_core.comparison.study import Study, StudyPair, draw_pairs
 from facematch_core.http import HttpBackend
 from facematch_core.resilience import RateLimiter, RateWindow
 from facematch_local import LocalBackend

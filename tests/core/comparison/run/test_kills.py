@@ -7,7 +7,7 @@ import pytest
 from core.comparison.run.runner import DEAD, HELD
 from core.comparison.run.vendors import World
 
-from facematch_core.comparison.run import PairState
+from facematch_comparison.run import PairState
 
 
 def finish(world, runner):

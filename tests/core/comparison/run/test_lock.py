@@ -9,12 +9,12 @@ import pytest
 from core.comparison.run.studies import answer, once, opener, states, stored
 from fakes import FakeBackend
 
+from facematch_comparison.run import RunDatabase, StudyRun, read_answers, run_study
 from facematch_core import ConfigurationError
-from facematch_core.comparison.run import RunDatabase, StudyRun, read_answers, run_study
 
 HOLDER = """
 import os, sys
-from facematch_core.comparison.run import RunDatabase
+from facematch_comparison.run import RunDatabase
 database = RunDatabase(sys.argv[1])
 database.hold()
 if "fork" in sys.argv and os.fork() == 0:

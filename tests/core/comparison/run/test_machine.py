@@ -12,10 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from facematch_comparison.run import PairState, RunDatabase
+from facematch_comparison.run.recover import take_back
+from facematch_comparison.run.schema import UNDER_WAY, Outcome
 from facematch_core import Charged, ConfigurationError, Decision, Environment
-from facematch_core.comparison.run import PairState, RunDatabase
-from facematch_core.comparison.run.recover import take_back
-from facematch_core.comparison.run.schema import UNDER_WAY, Outcome
 from facematch_core.testing import ManualClock
 
 PAIRS = 5

@@ -5,9 +5,9 @@ from fakes import match_result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison.run.schema import Outcome, PairState
+from facematch_comparison.run.worker import outcome_of_error
 from facematch_core import Billing, Charged, Decision, Environment, Ids, Score, errors
-from facematch_core.comparison.run.schema import Outcome, PairState
-from facematch_core.comparison.run.worker import outcome_of_error
 from facematch_core.errors import FATAL, FaceMatchError, VendorError
 
 #: Errors that need more than a message.

@@ -8,6 +8,9 @@ from attempts import passage
 from core.comparison.run.studies import Recorded, answer, failing, once, opener, states, stored
 from fakes import FakeBackend
 
+from facematch_comparison.run import StudyRun, read_answers
+from facematch_comparison.run.recover import reconcile_charges, resolve_by_budgets
+from facematch_comparison.run.schema import PairState
 from facematch_core import (
     Billing,
     Charged,
@@ -18,9 +21,6 @@ from facematch_core import (
     Retention,
     Score,
 )
-from facematch_core.comparison.run import StudyRun, read_answers
-from facematch_core.comparison.run.recover import reconcile_charges, resolve_by_budgets
-from facematch_core.comparison.run.schema import PairState
 from facematch_core.errors import (
     AuthenticationFailed,
     OutcomeUnknown,

@@ -16,6 +16,9 @@ from core.comparison.run.studies import (
 )
 from fakes import FakeBackend
 
+from facematch_comparison.model import NOT_ASKED
+from facematch_comparison.run import StudyRun, read_answers, run_study
+from facematch_comparison.run.schema import PairState
 from facematch_core import (
     ConfigurationError,
     Environment,
@@ -23,9 +26,6 @@ from facematch_core import (
     OutcomeUnknown,
     Score,
 )
-from facematch_core.comparison.model import NOT_ASKED
-from facematch_core.comparison.run import StudyRun, read_answers, run_study
-from facematch_core.comparison.run.schema import PairState
 from facematch_core.errors import RequestRejected
 
 

@@ -9,6 +9,7 @@ from core.comparison.run.studies import (
 )
 from fakes import FakeBackend
 
+from facematch_comparison.run import Price, StudyRun, read_answers, run_study
 from facematch_core import (
     Environment,
     FaceVerifier,
@@ -16,7 +17,6 @@ from facematch_core import (
     Operation,
     Retention,
 )
-from facematch_core.comparison.run import Price, StudyRun, read_answers, run_study
 from facematch_core.errors import (
     AuthenticationFailed,
     Unsupported,

@@ -19,10 +19,10 @@ from core.comparison.run.studies import (
 from core.comparison.run.test_machine import ended
 from fakes import FakeBackend
 
+from facematch_comparison.run import PairState, StudyRun, run_study
+from facematch_comparison.run.recover import take_back
+from facematch_comparison.run.run import join_all
 from facematch_core import Billing, Charged
-from facematch_core.comparison.run import PairState, StudyRun, run_study
-from facematch_core.comparison.run.recover import take_back
-from facematch_core.comparison.run.run import join_all
 from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore

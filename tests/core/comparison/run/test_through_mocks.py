@@ -5,8 +5,8 @@ import functools
 import numpy as np
 import pytest
 
+from facematch_comparison import draw_pairs, evaluate, photographs, read_answers, run_study
 from facematch_core import Environment, open_verifier
-from facematch_core.comparison import draw_pairs, evaluate, photographs, read_answers, run_study
 from facematch_mock_server import MockServer, make_card
 
 PEOPLE, MATED, OTHERS = 30, 90, 110

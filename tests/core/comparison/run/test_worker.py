@@ -13,11 +13,11 @@ from core.comparison.run.studies import (
 from fakes import FakeBackend, picture
 
 import facematch_core as fm
+from facematch_comparison.run import read_answers, run_study
+from facematch_comparison.run.schema import PairState
+from facematch_comparison.run.worker import MOST_FAILURES
 from facematch_core import errors
 from facematch_core.backend import ImageLimits
-from facematch_core.comparison.run import read_answers, run_study
-from facematch_core.comparison.run.schema import PairState
-from facematch_core.comparison.run.worker import MOST_FAILURES
 from facematch_core.resilience import Budget, CircuitBreaker
 
 

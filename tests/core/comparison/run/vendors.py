@@ -6,9 +6,9 @@ import itertools
 
 from core.comparison.run.runner import Runner
 
+from facematch_comparison.run import PairState, RunDatabase
+from facematch_comparison.run.recover import finalize_budgets
 from facematch_core import Charged
-from facematch_core.comparison.run import PairState, RunDatabase
-from facematch_core.comparison.run.recover import finalize_budgets
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
 from facematch_mock_server import MockServer, VirtualClock, make_card
@@ -126,8 +126,8 @@ class World:
 
 def attempts_of(world):
     """By vendor and pair: whether it was charged."""
-    from facematch_core.comparison.run.run import _digests_of as digests_of
-    from facematch_core.comparison.study import read_pairs_csv
+    from facematch_comparison.run.run import _digests_of as digests_of
+    from facematch_comparison.study import read_pairs_csv
 
     study = read_pairs_csv(world.study)
     digests = digests_of(study)

@@ -4,8 +4,8 @@ import attrs
 import numpy as np
 from scipy.stats import norm
 
+from facematch_comparison.model import Answers, Grouping, ScoreTable
 from facematch_core import ThresholdRule
-from facematch_core.comparison.model import Answers, Grouping, ScoreTable
 
 #: What a pair can come to, beside a score: a failure to acquire, no answer.
 LOST, SILENT = "lost", "silent"

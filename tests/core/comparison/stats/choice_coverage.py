@@ -7,9 +7,9 @@ import numpy as np
 from core.comparison.stats.choice import World, changed
 from scipy.stats import norm
 
-from facematch_core.comparison.model import Costs
-from facematch_core.comparison.plan import DifferencePlan, plan_study
-from facematch_core.comparison.stats import (
+from facematch_comparison.model import Costs
+from facematch_comparison.plan import DifferencePlan, plan_study
+from facematch_comparison.stats import (
     Side,
     cells_of,
     cost_difference,

@@ -9,9 +9,8 @@ from core.comparison.tables import crowd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison.model import Method, ScoreTable
-from facematch_core.comparison.stats import (
+from facematch_comparison.model import Method, ScoreTable
+from facematch_comparison.stats import (
     Clusters,
     Draws,
     RedrawnErrors,
@@ -23,6 +22,7 @@ from facematch_core.comparison.stats import (
     person_draws,
     threshold_for_fmr,
 )
+from facematch_core import InvalidRequest, ThresholdRule
 
 CASES = st.fixed_dictionaries(
     {

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
 
+from facematch_comparison import stats
+from facematch_comparison.model import Method
 from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison import stats
-from facematch_core.comparison.model import Method
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
 

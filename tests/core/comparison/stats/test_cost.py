@@ -19,11 +19,11 @@ from core.comparison.stats.choice import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facematch_comparison.model import Costs
+from facematch_comparison.stats import Rates
+from facematch_comparison.stats.combine import Joint, Sample
+from facematch_comparison.stats.cost import IMPOSTORS, cost_difference, expected_cost
 from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison.model import Costs
-from facematch_core.comparison.stats import Rates
-from facematch_core.comparison.stats.combine import Joint, Sample
-from facematch_core.comparison.stats.cost import IMPOSTORS, cost_difference, expected_cost
 
 COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
 

@@ -10,8 +10,7 @@ from scipy.special import ndtri
 from sklearn.metrics import det_curve as by_scikit_learn
 from sklearn.metrics import roc_curve
 
-from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison.stats import (
+from facematch_comparison.stats import (
     Rates,
     curve_of,
     det_curve,
@@ -20,7 +19,8 @@ from facematch_core.comparison.stats import (
     rates_at,
     threshold_for_fmr,
 )
-from facematch_core.comparison.stats.det import BINS, POINTS
+from facematch_comparison.stats.det import BINS, POINTS
+from facematch_core import InvalidRequest, ThresholdRule
 
 RULES = (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST)
 #: Few distinct values, so that ties are common.

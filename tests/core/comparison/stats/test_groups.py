@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from facematch_core.comparison.model import Grouping, Interval, Method, Rate
-from facematch_core.comparison.stats import exact_interval
-from facematch_core.comparison.stats.combine import ratio
-from facematch_core.comparison.stats.groups import (
+from facematch_comparison.model import Grouping, Interval, Method, Rate
+from facematch_comparison.stats import exact_interval
+from facematch_comparison.stats.combine import ratio
+from facematch_comparison.stats.groups import (
     FEW_PEOPLE,
     cells_of,
     finish_group_differences,

@@ -11,9 +11,9 @@ from scipy.stats import beta, binom, t
 from scipy.stats import norm as normal
 from statsmodels.stats.proportion import proportion_confint
 
+from facematch_comparison import stats
+from facematch_comparison.model import Interval, Method, Rate, as_json
 from facematch_core import InvalidRequest
-from facematch_core.comparison import stats
-from facematch_core.comparison.model import Interval, Method, Rate, as_json
 
 COUNTS = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])

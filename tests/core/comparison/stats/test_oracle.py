@@ -14,9 +14,8 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmode
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from facematch_core import ThresholdRule
-from facematch_core.comparison.model import ScoreTable
-from facematch_core.comparison.stats import (
+from facematch_comparison.model import ScoreTable
+from facematch_comparison.stats import (
     Rates,
     Side,
     bounds,
@@ -28,6 +27,7 @@ from facematch_core.comparison.stats import (
     rates_at,
     threshold_for_fmr,
 )
+from facematch_core import ThresholdRule
 
 PEOPLE, EACH, OTHERS = 120, 5, 8_000
 RULES = {"above": ThresholdRule.ABOVE, "from": ThresholdRule.AT_LEAST}

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import Decision, InvalidRequest, ThresholdRule
-from facematch_core.comparison.model import DECISIONS, ScoreTable
-from facematch_core.comparison.stats import (
+from facematch_comparison.model import DECISIONS, ScoreTable
+from facematch_comparison.stats import (
     Clusters,
     Rates,
     concentration,
     interval,
     rates_at,
 )
+from facematch_core import Decision, InvalidRequest, ThresholdRule
 
 #: What was said of a pair: nothing at all, that no faces could be compared, or a score.
 SAID = st.one_of(st.just("silent"), st.just("lost"), st.integers(0, 4))

@@ -7,8 +7,8 @@ from core.comparison.tables import LOST, answers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison.model import DECISIONS, Grouping
 from facematch_core import Decision, InvalidRequest, ThresholdRule
-from facematch_core.comparison.model import DECISIONS, Grouping
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
 

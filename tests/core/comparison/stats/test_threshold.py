@@ -7,8 +7,7 @@ from core.comparison.tables import LOST, answers, crowd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import InvalidRequest, ThresholdRule
-from facematch_core.comparison.stats import (
+from facematch_comparison.stats import (
     Rates,
     at_chosen_threshold,
     bounds,
@@ -16,6 +15,7 @@ from facematch_core.comparison.stats import (
     rates_at,
     threshold_for_fmr,
 )
+from facematch_core import InvalidRequest, ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])

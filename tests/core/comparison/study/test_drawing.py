@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facematch_comparison.study import Study, draw_pairs, split_by_subject
 from facematch_core import InvalidRequest
-from facematch_core.comparison.study import Study, draw_pairs, split_by_subject
 
 people = st.dictionaries(
     st.sampled_from("abcdefgh"), st.integers(0, 4), min_size=2, max_size=8

@@ -8,14 +8,14 @@ from core.comparison.tables import reads, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import InvalidRequest
-from facematch_core.comparison.study import (
+from facematch_comparison.study import (
     Study,
     StudyPair,
     read_pairs_csv,
     read_study,
     write_pairs_csv,
 )
+from facematch_core import InvalidRequest
 
 HEAD = "probe,reference,same,probe_subject,reference_subject"
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from facematch_core import InvalidRequest
-from facematch_core.comparison.study import (
+from facematch_comparison.study import (
     draw_pairs,
     photographs,
     read_groups,
     read_lfw_pairs,
     read_study,
 )
+from facematch_core import InvalidRequest
 
 
 @pytest.fixture

@@ -1,0 +1,860 @@
+"""What a comparison is made of, and what it says: plain values, no computation and no file.
+
+Two halves. What goes in: `ScoreTable`, what one system answered to the pairs of a test set, and
+`Answers`, the same with time, money and origin. What comes out: `Evaluation`, of which report, gate
+and JSON print every number and no other. Rates and shares are 0-1, thresholds and scores on the
+scale of the system, times in seconds, money in the currency that is beside it.
+
+Words, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
+the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
+that do not (false non-matches), both of pairs in which two faces could be compared. FTA, failure
+to acquire, is the share of pairs in which they could not. FRR is the share of mated pairs that are
+turned away for either reason, FAR the share of non-mated pairs that get in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import attrs
+import numpy as np
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged, Decision, Environment, ThresholdRule
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+    from numpy.typing import NDArray
+
+#: What `ScoreTable.decisions` means: its place here; `NO_DECISION` for none.
+DECISIONS: Final = (Decision.NO_MATCH, Decision.MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
+NO_DECISION: Final = -1
+
+#: What `Answers.billed` means: its place here.
+BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
+
+#: Why a pair has no answer where no error says why.
+NOT_ASKED: Final = "not asked"
+
+#: Version of the JSON form; 0 until facematch 1.0: it may change with a minor release.
+SCHEMA: Final = 0
+
+
+# --- What goes in -------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Grouping:
+    """One column of groups of a test set.
+
+    Attributes:
+        labels: Names of the groups.
+        probe, reference: int64, (N,): the place in `labels` of the group of each picture's subject;
+            -1 where that is not known.
+    """
+
+    labels: tuple[str, ...]
+    probe: NDArray[np.int64]
+    reference: NDArray[np.int64]
+
+    @property
+    def within(self) -> NDArray[np.int64]:
+        """int64, (N,): the group of both subjects; -1 where they differ or one is not known."""
+        return np.where(self.probe == self.reference, self.probe, -1)
+
+    def take(self, rows: NDArray[Any]) -> Grouping:
+        """Only `rows`: places, or a mask."""
+        return attrs.evolve(self, probe=self.probe[rows], reference=self.reference[rows])
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ScoreTable:
+    """What one system answered to N pairs, in the order of the test set.
+
+    A pair is *answered* if the system said anything about it; it is *acquired* if two faces could
+    be compared. What was not answered (an outage, a lost answer) says nothing about faces and
+    counts in no rate; what was answered without features is a failure to acquire (ISO/IEC 19795-1),
+    and counts as an error where somebody is turned away for it.
+
+    Attributes:
+        name: The system's: of a backend or a profile of the configuration.
+        rule: How its scores are compared with a threshold; `VENDOR` if that is not known.
+        mated: bool, (N,): whether both pictures show one person.
+        scores: float64, (N,), higher is more alike; NaN where there is none.
+        decisions: int8, (N,): place in `DECISIONS`, at the threshold of the run; -1 for none.
+        acquired: bool, (N,); False wherever `answered` is False.
+        answered: bool, (N,).
+        probe_subjects, reference_subjects: int64, (N,): a number for each person; the same person
+            has the same number in both, and a mated pair has the same number twice.
+        groups: Columns of the test set that put people into groups.
+        scale: Of the scores; None if it is not known.
+        threshold: That of the run, on the scale; None if it is the vendor's own.
+    """
+
+    name: str
+    rule: ThresholdRule
+    mated: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    decisions: NDArray[np.int8]
+    acquired: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
+    probe_subjects: NDArray[np.int64]
+    reference_subjects: NDArray[np.int64]
+    groups: Mapping[str, Grouping] = attrs.field(factory=dict)
+    scale: str | None = None
+    threshold: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in _COLUMNS:
+            column = getattr(self, name)
+            if column.shape != self.mated.shape:
+                raise InvalidRequest(
+                    f"{name} has the shape {column.shape}, mated has {self.mated.shape}: give one "
+                    "value for each pair."
+                )
+        if np.any(self.acquired & ~self.answered):
+            raise InvalidRequest("A pair is acquired that was not answered.")
+
+    def __len__(self) -> int:
+        return len(self.mated)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """bool, (N,): the pairs that have a score."""
+        return self.acquired & ~np.isnan(self.scores)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the acquired pairs have scores, so that a threshold can be chosen.
+
+        A vendor that gives a score only for those who match is one point and no curve: the scores
+        of the others are not known to be low. A few answers without one, at most one in a hundred,
+        count as turned away at a threshold, and a caveat says how many.
+        """
+        acquired = int(np.count_nonzero(self.acquired))
+        missing = acquired - int(np.count_nonzero(self.scored))
+        return bool(acquired) and missing <= MISSING_SCORES * acquired
+
+    def has_pairs_of(self, other: ScoreTable) -> bool:
+        """Whether both were asked about the same pairs of the same people, in the same order."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("mated", "probe_subjects", "reference_subjects")
+        )
+
+    def take(self, rows: NDArray[Any]) -> ScoreTable:
+        """Only `rows`: places, or a mask; the order is that of `rows`."""
+        return attrs.evolve(
+            self,
+            **{name: getattr(self, name)[rows] for name in _COLUMNS},
+            groups={name: group.take(rows) for name, group in self.groups.items()},
+        )
+
+    def passed(self, threshold: float | None) -> NDArray[np.bool_]:
+        """bool, (N,): which pairs pass; never one that failed to acquire or has no score.
+
+        Args:
+            threshold: On the scale of the scores, by `rule`; None for the decisions of the run,
+                of which only `MATCH` passes.
+
+        Raises:
+            InvalidRequest: a threshold is given, and the scores or the rule are not known; or none
+                is given, and there are no decisions.
+        """
+        if threshold is None:
+            if self.acquired.any() and not (self.decisions != NO_DECISION).any():
+                raise InvalidRequest(f"{self.name} made no decisions: name a threshold.")
+            return self.acquired & np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
+        if not self.is_scored:
+            raise InvalidRequest(
+                f"{self.name} does not give a score for every pair: it has no threshold."
+            )
+        if self.rule is ThresholdRule.ABOVE:
+            return self.acquired & (self.scores > threshold)
+        if self.rule is ThresholdRule.AT_LEAST:
+            return self.acquired & (self.scores >= threshold)
+        raise InvalidRequest(f"How {self.name} compares a score with a threshold is not known.")
+
+
+#: The share of acquired pairs that may lack a score before no threshold can be chosen.
+MISSING_SCORES: Final = 0.01
+
+_COLUMNS: Final = (
+    "mated",
+    "scores",
+    "decisions",
+    "acquired",
+    "answered",
+    "probe_subjects",
+    "reference_subjects",
+)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PairNames:
+    """How a file of scores calls the pictures and the people of its N pairs.
+
+    Attributes:
+        pictures: Each picture once; empty if the file names none.
+        probe, reference: int64, (N,): the place in `pictures` of each; empty likewise.
+        subjects: Number of a person, as in the table, to their name; empty if people were inferred
+            from the pictures.
+    """
+
+    pictures: Sequence[str]
+    probe: NDArray[np.int64]
+    reference: NDArray[np.int64]
+    subjects: Mapping[int, str]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Answers:
+    """One system's answers to the N pairs of a test set, with what they took and cost.
+
+    Attributes:
+        table: The answers themselves.
+        elapsed_s: float64, (N,), seconds that each call took; NaN where that is not known.
+        billed: int8, (N,), place in `BILLED`.
+        not_answered: Why pairs have no answer: name of the error, or `NOT_ASKED`, to how many.
+        backend: As its results say; None where they do not, or differ.
+        model: The one model that all answers came from; None where they do not say.
+        other_models: Models that answered other pairs of the same run, which are not answers here:
+            model to how many. Two models are two systems.
+        environment: Where the answers came from; None for a file of scores.
+        price: Of one comparison, in `currency`; None if nobody said.
+        currency: Three letters; None without a price, and only then.
+        privacy: What is known of what the vendor keeps, in a sentence.
+        people_known: Whether it was said who is in the pictures. If not, pictures that mated pairs
+            join stand for one person, every other picture for somebody of its own: a person whose
+            pictures no mated pair joins counts as several, and intervals are too narrow.
+        names: Of pictures and people, if the answers come from a file that has them.
+    """
+
+    table: ScoreTable
+    elapsed_s: NDArray[np.float64]
+    billed: NDArray[np.int8]
+    not_answered: Mapping[str, int] = attrs.field(factory=dict)
+    backend: str | None = None
+    model: str | None = None
+    other_models: Mapping[str, int] = attrs.field(factory=dict)
+    environment: Environment | None = None
+    price: float | None = None
+    currency: str | None = None
+    privacy: str = "Nothing is known of what was sent or kept."
+    people_known: bool = True
+    names: PairNames | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("elapsed_s", "billed"):
+            shape = getattr(self, name).shape
+            if shape != (len(self.table),):
+                raise InvalidRequest(
+                    f"{name} of {self.table.name} has the shape {shape}: give one value for each "
+                    f"of the {len(self.table)} pairs."
+                )
+        if (self.price is None) != (self.currency is None):
+            raise InvalidRequest(f"{self.name} has a price or a currency, and needs both.")
+
+    @property
+    def name(self) -> str:
+        """The system's."""
+        return self.table.name
+
+    @classmethod
+    def of_scores(cls, table: ScoreTable, **more: Any) -> Answers:
+        """Answers of which only the scores are known; `more` as of `Answers`."""
+        missing = int(np.count_nonzero(~table.answered))
+        known: dict[str, Any] = {
+            "elapsed_s": np.full(len(table), np.nan),
+            "billed": np.full(len(table), BILLED.index(Charged.NO), np.int8),
+            "not_answered": {"no answer": missing} if missing else {},
+        }
+        return cls(table=table, **(known | more))
+
+
+@attrs.frozen(kw_only=True)
+class Costs:
+    """What the errors of a system cost whoever relies on it.
+
+    Attributes:
+        impostors: The share of attempts in which somebody else tries to get in, 0-1.
+        false_match: What one of them costs who gets in, at least 0, in `currency`.
+        false_reject: What it costs to turn away somebody who should get in, at least 0.
+        review: What it costs if a person looks at a pair, at least 0.
+        currency: Three letters, or None.
+    """
+
+    impostors: float
+    false_match: float
+    false_reject: float
+    review: float = 0.0
+    currency: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.impostors <= 1:
+            raise InvalidRequest(
+                f"The share of impostors lies between 0 and 1, and is {self.impostors}."
+            )
+        for name in ("false_match", "false_reject", "review"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InvalidRequest(
+                    f"The cost of a {name.replace('_', ' ')} must be at least 0, and is "
+                    f"{getattr(self, name)}."
+                )
+
+
+@attrs.frozen(kw_only=True)
+class WrongPair:
+    """A pair that a system got wrong at one threshold.
+
+    Attributes:
+        system: Its name.
+        kind: ``false match``, ``false non-match``, or ``failure to acquire`` of a mated pair.
+        pair: Place of the pair in the test set, from 0.
+        probe, reference: The pictures, as the test set or the file of scores names them; None
+            where it does not.
+        probe_subject, reference_subject: Who they show, likewise.
+        score: On the scale of the system; None without one.
+        threshold: That was not kept, or kept wrongly; None for the system's own decision.
+    """
+
+    system: str
+    kind: str
+    pair: int
+    probe: str | None
+    reference: str | None
+    probe_subject: str
+    reference_subject: str
+    score: float | None
+    threshold: float | None
+
+
+# --- Numbers with what is needed to trust them --------------------------------------------------
+
+
+class Method(enum.StrEnum):
+    """How an interval was made."""
+
+    #: Clopper and Pearson's, for independent pairs.
+    EXACT = "exact"
+    #: From the variation between people: pairs that share a person are not independent.
+    CLUSTERED = "clustered"
+    #: The wider, careful way for few errors or few people.
+    CONSERVATIVE = "conservative"
+    #: People drawn again, with replacement.
+    BOOTSTRAP = "bootstrap"
+
+
+@attrs.frozen(kw_only=True)
+class Interval:
+    """Where a true value lies, unless the test set was unlucky.
+
+    Attributes:
+        low, high: Its ends, both included.
+        confidence: How often such an interval holds the true value: 0-1, for example 0.95.
+        method: How it was made.
+        effective: The effective sample size: how many independent pairs would say as much about a
+            rate; None for what is no rate.
+        freedom: Degrees of freedom of the variance behind it; None if it was not estimated.
+    """
+
+    low: float
+    high: float
+    confidence: float
+    method: Method
+    effective: float | None = None
+    freedom: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Rate:
+    """How often something went wrong.
+
+    Attributes:
+        errors: How often it did.
+        trials: How often it could have.
+        subjects: How many people are behind the trials; None if that is not known.
+        interval: For the true rate; None without a trial, and for what is only counted.
+    """
+
+    errors: int
+    trials: int
+    subjects: int | None = None
+    interval: Interval | None = None
+
+    @property
+    def value(self) -> float | None:
+        """`errors` / `trials`, 0-1; None without a trial."""
+        return self.errors / self.trials if self.trials else None
+
+
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """A number that is no share of pairs, with its interval.
+
+    Attributes:
+        value: What was seen.
+        interval: For the true value; None where the data do not give one.
+    """
+
+    value: float
+    interval: Interval | None = None
+
+
+# --- What comes out -----------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class SampleSize:
+    """How many pairs and people there are: ``pairs`` is the sum of ``mated`` and ``non_mated``."""
+
+    pairs: int
+    mated: int
+    non_mated: int
+    subjects: int
+
+
+@attrs.frozen(kw_only=True)
+class StudySummary:
+    """Who was tested.
+
+    Attributes:
+        name: What the test set is called.
+        digest: SHA-256 of its pairs, groups and pictures, in hex; None for a file of scores.
+        whole: All of it.
+        calibration: The people that thresholds were chosen on; None if the set was not split.
+        evaluation: The people that they are judged on; the whole if it was not split.
+        groups: Column to group to its pairs within the group.
+        people_known: Whether it was said who is in the pictures; see `Answers`.
+    """
+
+    name: str
+    digest: str | None
+    whole: SampleSize
+    calibration: SampleSize | None
+    evaluation: SampleSize
+    groups: Mapping[str, Mapping[str, SampleSize]] = attrs.field(factory=dict)
+    people_known: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class OperatingPoint:
+    """How a system does at one threshold.
+
+    Attributes:
+        threshold: None for the vendor's own decisions.
+        rule: How a score is compared with it.
+        chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
+            same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
+            holds), or ``default``: the threshold of the run.
+        fmr: False matches among non-mated pairs that were acquired.
+        fnmr: False non-matches among mated pairs that were acquired.
+        far, frr: The same among all that were answered, where a failure to acquire counts as an
+            error of a mated pair, and as a rightful rejection of a non-mated one. `frr` is the
+            number to decide by.
+        calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for ``default``.
+    """
+
+    threshold: float | None
+    rule: ThresholdRule
+    chosen_on: str
+    fmr: Rate
+    fnmr: Rate
+    far: Rate
+    frr: Rate
+    calibration_fmr: Rate | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Curve:
+    """A DET curve, thinned for a page; one value for each of K thresholds, rising.
+
+    Attributes:
+        thresholds: K of them.
+        fmr, fnmr: Rates of acquired pairs at each.
+        frr: `fnmr` with failures to acquire among the errors.
+        fmr_low, fmr_high, fnmr_low, fnmr_high, frr_low, frr_high: Ends of the interval of each.
+        confidence: Of these intervals, each for itself.
+        eer: The equal error rate: where FMR equals FNMR, 0-1, between two steps by a straight
+            line. No headline: nobody uses that threshold.
+    """
+
+    thresholds: tuple[float, ...]
+    fmr: tuple[float, ...]
+    fnmr: tuple[float, ...]
+    frr: tuple[float, ...]
+    fmr_low: tuple[float, ...]
+    fmr_high: tuple[float, ...]
+    fnmr_low: tuple[float, ...]
+    fnmr_high: tuple[float, ...]
+    frr_low: tuple[float, ...]
+    frr_high: tuple[float, ...]
+    confidence: float
+    eer: float | None
+
+
+@attrs.frozen(kw_only=True)
+class Histogram:
+    """How scores are spread.
+
+    Attributes:
+        edges: B + 1 of them, rising.
+        mated, non_mated: How many scores lie between each edge and the next; the last bin holds
+            both of its edges.
+    """
+
+    edges: tuple[float, ...]
+    mated: tuple[int, ...]
+    non_mated: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Concentration:
+    """How far the false matches at a threshold come from few people.
+
+    Attributes:
+        false_matches: How many there are.
+        people: How many people are in one of them, on either side.
+        worst_person: Share of the false matches that the person with the most is in, 0-1.
+        worst_ten: Share that at least one of the ten people with the most is in, 0-1.
+    """
+
+    false_matches: int
+    people: int
+    worst_person: float
+    worst_ten: float
+
+
+@attrs.frozen(kw_only=True)
+class GroupCell:
+    """One group at the system's threshold for the required FMR, or its own.
+
+    Attributes:
+        column, group: Which.
+        fmr: Of non-mated pairs within the group.
+        frr: Of mated pairs of the group, failures to acquire among the errors.
+        fmr_ratio, frr_ratio: To the rate of all pairs within a group of the column, with an
+            interval that allows for the number of groups; a group without errors has the ratio 0
+            and an upper end. None where no group has an error, or this cell is too small.
+        too_few: Why nothing is concluded of this cell, in a sentence; None if it is large enough.
+    """
+
+    column: str
+    group: str
+    fmr: Rate
+    frr: Rate
+    fmr_ratio: Estimate | None = None
+    frr_ratio: Estimate | None = None
+    too_few: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class GroupDifference:
+    """How far the groups of one column differ in one rate (ISO/IEC 19795-10).
+
+    Attributes:
+        column: Of the test set.
+        rate: ``fmr`` or ``frr``.
+        worst, best: The groups with the highest and the lowest rate, of those that are large
+            enough.
+        ratio: Highest over lowest rate; None where the lowest is 0: then `at_least` says what is
+            shown.
+        at_least: The ratio that the true one lies above, with the confidence of the evaluation and
+            allowance for the choice of the two groups; at least 1.
+        p_value: How often groups that are alike differ so much, adjusted for all columns, rates
+            and systems (Holm); None where it cannot be said.
+        is_real: Whether `p_value` is below 1 - confidence.
+        sentence: The same in words.
+    """
+
+    column: str
+    rate: str
+    worst: str
+    best: str
+    ratio: float | None
+    at_least: float
+    p_value: float | None
+    is_real: bool
+    sentence: str
+
+
+@attrs.frozen(kw_only=True)
+class CostAt:
+    """What one attempt costs on average at one threshold.
+
+    Attributes:
+        threshold: None for the vendor's own decisions.
+        expected: The sum of the four below.
+        false_matches, false_rejects, reviews, calls: What each brings to it; `calls` is 0 where no
+            price is known.
+    """
+
+    threshold: float | None
+    expected: Estimate
+    false_matches: float
+    false_rejects: float
+    reviews: float
+    calls: float
+
+
+@attrs.frozen(kw_only=True)
+class ExpectedCost:
+    """What an attempt with one system costs, all errors included.
+
+    Attributes:
+        at_required, at_default: At the operating points of the system; None where it has none.
+        impostors: Shares of impostors, K of them, rising, for the curve.
+        curve, curve_low, curve_high: Expected cost at each of them, at `at_required` if there is
+            one, else at `at_default`, and ends of its interval.
+    """
+
+    at_required: CostAt | None
+    at_default: CostAt | None
+    impostors: tuple[float, ...]
+    curve: tuple[float, ...]
+    curve_low: tuple[float, ...]
+    curve_high: tuple[float, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Service:
+    """How the service behaved.
+
+    Attributes:
+        calls: Pairs that were to be asked.
+        answered: Of them, how many were answered; its errors are those that were not. Without an
+            interval: an outage takes many calls at once.
+        not_answered: Name of the error, or ``unknown``, ``not asked``, to how many.
+        acquisition: Failures to acquire among the answered. Without an interval: a picture fails in
+            all of its pairs.
+        latency_s: Percentile (``50``, ``90``, ``95``, ``99``) to seconds; empty if not measured.
+        timed: How many calls the percentiles are of. A percentile is given where at least one call
+            lies beyond it.
+        cost: What was charged, as far as is known, in `currency`; None if there is no price.
+        price: Of one comparison; None if nobody said.
+        currency: Three letters, or None.
+        cost_per_verified: `cost` of the mated pairs over how many of them matched at the threshold
+            of the run; None if none did, or there is no price.
+    """
+
+    calls: int
+    answered: Rate
+    not_answered: Mapping[str, int]
+    acquisition: Rate
+    latency_s: Mapping[str, float] = attrs.field(factory=dict)
+    timed: int = 0
+    cost: float | None = None
+    price: float | None = None
+    currency: str | None = None
+    cost_per_verified: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class System:
+    """One vendor, model or configuration in one comparison.
+
+    Attributes:
+        name: Of the backend or profile.
+        backend, model, scale: As its results say; None where they do not, or differ.
+        other_models: Models that answered other pairs of the same run: model to how many.
+        environment: Where its answers came from; None for a file of scores.
+        kind: ``scores``, or ``decisions``: then it is one point and has no curve.
+        without_score: Acquired pairs that have no score: at a threshold they count as turned away
+            in FRR and FAR, and neither in FMR nor in FNMR.
+        at_required: At the threshold for the required FMR; None if it cannot be had.
+        at_default: At the threshold of the run.
+        why_not: Why there is no `at_required`, in a sentence.
+        concentration: Of the false matches at `at_required`, else `at_default`; None without any.
+        groups: Cells of each column.
+        group_differences: Of each column and rate.
+        cost: None unless costs were given.
+        privacy: What is known of what the vendor keeps, in a sentence.
+    """
+
+    name: str
+    backend: str | None
+    model: str | None
+    scale: str | None
+    environment: Environment | None
+    kind: str
+    at_required: OperatingPoint | None
+    at_default: OperatingPoint | None
+    why_not: str | None
+    curve: Curve | None
+    histogram: Histogram | None
+    service: Service
+    privacy: str
+    other_models: Mapping[str, int] = attrs.field(factory=dict)
+    without_score: int = 0
+    concentration: Concentration | None = None
+    groups: tuple[GroupCell, ...] = ()
+    group_differences: tuple[GroupDifference, ...] = ()
+    cost: ExpectedCost | None = None
+
+    @property
+    def point(self) -> OperatingPoint | None:
+        """What the system is judged at first: `at_required`, else `at_default`."""
+        return self.at_required or self.at_default
+
+
+@attrs.frozen(kw_only=True)
+class Difference:
+    """Two systems on the same pairs, each at its threshold for the required FMR.
+
+    Attributes:
+        first, second: Their names.
+        pairs: Mated pairs that both answered, with a score or a failure to acquire of each.
+        subjects: How many people are behind them.
+        errors_first, errors_second: Of the pairs, how many this one turned away.
+        only_first, only_second: How many only this one turned away.
+        frr: FRR of the first less that of the second, on these pairs, -1 to 1; its interval is the
+            paired bootstrap by person, thresholds drawn again with the pairs, and no narrower than
+            `exact`. None without a pair or a threshold.
+        exact: The interval at fixed thresholds (Agresti and Min), beside it; None likewise.
+        p_value: Two-sided, 0-1, of the same bootstrap, and no smaller than `p_exact`, for the
+            bootstrap sees no more than the few errors that there are; None likewise.
+        p_exact: McNemar's at fixed thresholds, people with several pairs as one (Durkalski).
+        p_adjusted: `p_value` after Holm, over all differences.
+        is_real: Whether `p_adjusted` is below 1 - confidence: the one rule by which sentence, table
+            and gate say "not chance".
+        better: The name of the one with the lower FRR if `is_real`, else None.
+        beyond: Names of those that are shown to exceed the required FMR at their
+            thresholds: their FRR looks better than it is.
+        cost: Expected cost of the first less that of the second; None unless costs were given.
+        sentence: The same in words.
+    """
+
+    first: str
+    second: str
+    pairs: int
+    subjects: int
+    errors_first: int
+    errors_second: int
+    only_first: int
+    only_second: int
+    frr: Estimate | None
+    exact: Interval | None
+    p_value: float | None
+    p_exact: float | None
+    p_adjusted: float | None
+    is_real: bool
+    better: str | None
+    sentence: str
+    beyond: tuple[str, ...] = ()
+    cost: Estimate | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Caveat:
+    """Something that this comparison cannot show.
+
+    Attributes:
+        code: For programs, for example ``fmr_floor``.
+        system: Whom it is about; None for all.
+        text: One or two sentences, with the numbers.
+    """
+
+    code: str
+    system: str | None
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Evaluation:
+    """A whole comparison.
+
+    Attributes:
+        headline: The verdict in one sentence.
+        study: Who was tested.
+        required_fmr: The FMR that systems are compared at.
+        confidence: Of every interval.
+        systems: In the order in which they were named.
+        differences: Every two of them.
+        costs: What errors cost; None if nobody said.
+        caveats: What cannot be concluded.
+        made_at: When, UTC.
+        version: Of facematch.
+    """
+
+    headline: str
+    study: StudySummary
+    required_fmr: float
+    confidence: float
+    systems: tuple[System, ...]
+    differences: tuple[Difference, ...]
+    caveats: tuple[Caveat, ...]
+    made_at: datetime
+    version: str
+    costs: Costs | None = None
+
+    #: What a notebook shows of it; `evaluation` sets it, because the page stands above the values.
+    _repr_html_: ClassVar[Callable[[Evaluation], str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON knows it (``"schema": 0``, ``"kind": "comparison"``): every number in full."""
+        return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Evaluation:
+        """The evaluation in a document of `to_dict`.
+
+        Raises:
+            InvalidRequest: it is none, or of another schema.
+        """
+        if not hasattr(document, "get") or document.get("kind") != "comparison":
+            raise InvalidRequest("This is no comparison: its kind is another, or missing.")
+        if document.get("schema") != SCHEMA:
+            raise InvalidRequest(
+                f"This comparison has the schema {str(document.get('schema'))[:20]!r}, and this "
+                f"facematch reads {SCHEMA}: use the facematch that wrote it."
+            )
+        try:
+            return _converter().structure(document, cls)
+        except Exception as error:  # noqa: BLE001 - cattrs raises groups of many kinds
+            reason = type(error).__name__
+        raise InvalidRequest(f"This comparison cannot be read ({reason}): is it whole?")
+
+
+def as_json(thing: Any) -> dict[str, Any]:
+    """A value of this module, or made of them, as plain JSON values."""
+    document: dict[str, Any] = _converter().unstructure(thing)
+    return document
+
+
+@functools.cache
+def _converter() -> Converter:
+    from cattrs import Converter  # not above: a command that fails early need not load it
+    from cattrs.gen import make_dict_unstructure_fn
+
+    converter = Converter(forbid_extra_keys=False, detailed_validation=False)
+    converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
+    converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
+    converter.register_unstructure_hook(float, _finite)
+    converter.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
+    # Else "5" is a number, and NaN one that the report prints.
+    for kind, also in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):
+        converter.register_structure_hook(kind, functools.partial(_strict, also))
+    plain = make_dict_unstructure_fn(Rate, converter)
+    # Said, so that nobody has to divide.
+    converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})
+    return converter
+
+
+def _strict(kinds: tuple[type, ...], value: Any, wanted: type) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
+        raise TypeError("another type")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("not finite")
+    return wanted(value)
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise InvalidRequest("A comparison holds a number that JSON does not know: report this.")
+    return number

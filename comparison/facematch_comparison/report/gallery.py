@@ -1,0 +1,78 @@
+"""Pairs that a system got wrong, and their pictures, small, to be looked at."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Final
+
+import attrs
+from PIL import Image as Pillow
+
+from facematch_comparison.model import WrongPair, as_json
+from facematch_core.images import Image
+
+from .values import Node
+
+#: Longest side of a picture in a gallery, in pixels: enough to see who it is, twice as it is shown.
+SIDE_PX: Final = 240
+
+
+@attrs.frozen
+class Shown:
+    """One pair of a gallery: its values, and both pictures as ``data:`` addresses, or None."""
+
+    it: Node
+    pictures: tuple[str | None, str | None]
+
+    @property
+    def has_faces(self) -> bool:
+        """Whether a picture of it is in the page."""
+        return any(self.pictures)
+
+    @property
+    def words(self) -> str:
+        """What is wrong with it, for those who do not know the terms."""
+        return {
+            "false match": "two people, and it passed",
+            "false non-match": "one person, and turned away",
+        }.get(self.it["kind"].raw, "one person, and no face was found in one of the pictures")
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """Both files by folder and name, which often is who; else the names of the people."""
+        first, second = (
+            str(PurePath(*PurePath(self.it[side].raw).parts[-2:]))
+            if self.it[side]
+            else self.it[f"{side}_subject"].raw
+            for side in ("probe", "reference")
+        )
+        return first, second
+
+
+def shown(pairs: Sequence[WrongPair]) -> list[Shown]:
+    """Pairs with their pictures.
+
+    Raises:
+        InvalidImage: a picture cannot be read.
+    """
+    small = functools.cache(_small)  # one picture is in many pairs
+    return [
+        Shown(
+            Node(as_json(pair), "gallery", str(place)),
+            (pair.probe and small(pair.probe), pair.reference and small(pair.reference)),
+        )
+        for place, pair in enumerate(pairs)
+    ]
+
+
+def _small(path: str) -> str:
+    """A picture as the address of a small JPEG, without anything that a camera wrote into it."""
+    picture = Image.read(Path(path)).to_pil()
+    picture.thumbnail((SIDE_PX, SIDE_PX), Pillow.Resampling.LANCZOS)
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"

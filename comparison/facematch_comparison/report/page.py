@@ -1,0 +1,192 @@
+"""The report: the verdict first, then what is behind it, in one file without a request.
+
+What is on the page comes from `Evaluation.to_dict` and from nowhere else. Sentences are in
+``templates``; a section without data is not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from facematch_comparison.model import Evaluation, WrongPair
+from facematch_core.files import write_file
+
+from . import plots, values
+from .gallery import Shown, shown
+from .plots import style_of
+from .tables import NOT_REAL, ORIGINS, Tables
+from .values import Node
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def report_html(evaluation: Evaluation, *, gallery: Sequence[WrongPair] | None = None) -> str:
+    """An evaluation as one HTML page: no script, no external request, its numbers as in JSON.
+
+    The same evaluation gives the same page, byte for byte.
+
+    Args:
+        evaluation: What is printed.
+        gallery: Pairs to show with their pictures, which puts faces into the page: it says so.
+            None for a page without any picture of a person.
+
+    Raises:
+        InvalidImage: a picture of `gallery` cannot be read.
+    """
+    return _page("page.html", **_content(evaluation, ""), pairs=shown(gallery or ()))
+
+
+def write_report(
+    evaluation: Evaluation,
+    path: str | os.PathLike[str],
+    *,
+    gallery: Sequence[WrongPair] | None = None,
+) -> None:
+    """Write `report_html` to a file, whole or not at all; a file of that name is replaced.
+
+    Raises:
+        InvalidImage: a picture of `gallery` cannot be read.
+        OSError: the file cannot be written; its folder is not made.
+    """
+    write_page(report_html(evaluation, gallery=gallery), path)
+
+
+def fragment(evaluation: Evaluation) -> str:
+    """The verdict, the picture and the table as a piece of a page, for a notebook.
+
+    Its styles touch nothing around it, and there is no script in it.
+    """
+    document = repr(evaluation.to_dict()).encode(errors="surrogatepass")
+    ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
+    return _template("fragment.html").render(**_content(evaluation, ids), style=_style("style.css"))
+
+
+def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> str:
+    """Pairs that systems got wrong as a page of their own, with their pictures in it.
+
+    Args:
+        pairs: As `wrong_pairs` gives them; in this order.
+        title: Of the page.
+
+    Raises:
+        InvalidImage: a picture cannot be read.
+    """
+    return _page("gallery.html", title=title, pairs=shown(pairs))
+
+
+def write_page(page: str, path: str | os.PathLike[str]) -> None:
+    """Write a page of this package to a file, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; the folder is not made.
+    """
+    write_file(path, page.encode())
+
+
+# --- The page -----------------------------------------------------------------------------------
+
+
+def _content(evaluation: Evaluation, ids: str) -> dict[str, Any]:
+    """What the templates of an evaluation print."""
+    it = Node(evaluation.to_dict())
+    tables = Tables(it, ids)
+    return {
+        "it": it,
+        "ids": ids,
+        "tables": tables,
+        "evaluation": evaluation,
+        "picture": plots.det(evaluation, f"{ids}det"),
+        "sections": [*_sections(it, tables)],
+        "not_real": [one for one in it["systems"] if one["environment"].raw in NOT_REAL],
+        "reasons": [one for one in it["systems"] if one["why_not"] and not one["at_required"]],
+        "hollow": any(one.at_required and one.at_default for one in evaluation.systems),
+    }
+
+
+def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
+    """The sections that there are data for: macro in ``sections.html``, title, whether folded."""
+    systems = tables.systems
+
+    def some(key: str) -> bool:
+        return any(one[key] for one in systems)
+
+    measured = any(
+        one["service"][key] or one["service"][key].raw == 0.0
+        for one in systems
+        for key in ("latency_s", "not_answered", "price", "cost")
+    )
+    # First what a decision needs; then, folded, what an analyst checks.
+    for is_there, name, title, folded in (
+        (it["caveats"], "cannot", "What this comparison cannot show", False),
+        (it["differences"], "differences", "Is the difference real?", False),
+        (tables.costs, "costs", "What an attempt costs", False),
+        (some("groups") or some("group_differences"), "groups", "Groups of people", False),
+        (some("at_required") and some("at_default"), "run", "The thresholds of the run", False),
+        (measured, "service", "Availability, time and money", False),
+        (it["differences"], "paired", "Differences in numbers", True),
+        (some("concentration"), "concentration", "Where false matches come from", True),
+        (some("curve"), "thresholds", "Rates at other thresholds", True),
+        (some("histogram"), "scores", "How scores are spread", True),
+        (tables.rates, "rates", "All rates", True),
+        (systems, "tested", "Who and what was tested", True),
+        (True, "method", "How this was measured", True),
+    ):
+        if is_there:
+            yield name, title, folded
+
+
+def _page(template: str, *, pairs: list[Shown], **content: Any) -> str:
+    style = _style("style.css") + _style("page.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _template(template).render(**content, pairs=pairs, style=style, style_digest=digest)
+
+
+def _style(name: str) -> Markup:
+    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
+
+
+def _template(name: str) -> jinja2.Template:
+    return _templates().get_template(name)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # What is printed without a form is a text of the document.
+        finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
+    )
+    environment.filters |= {
+        how.__name__: how
+        for how in (
+            values.count,
+            values.moment,
+            values.name,
+            values.one_in,
+            values.percent,
+            values.plain,
+            values.score,
+            values.setting,
+        )
+    }
+    environment.globals |= {
+        "plots": plots,
+        "nothing": values.NOTHING,
+        "style_of": style_of,
+        "origins": ORIGINS,
+        "money": values.money,
+    }
+    return environment

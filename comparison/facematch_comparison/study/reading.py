@@ -1,0 +1,496 @@
+"""`Study`: pairs of pictures of people who are known; read from files and folders, and written.
+
+A file is read whole or refused whole: every problem is named with its line before anything is sent.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import numpy as np
+
+from facematch_comparison.cells import (
+    Cells,
+    Problem,
+    escaped,
+    placed,
+    read_cells,
+    refuse,
+    unknown,
+)
+from facematch_comparison.model import Grouping
+from facematch_core.errors import InvalidRequest
+from facematch_core.files import write_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Columns that a file of pairs must have.
+NEEDED: Final = ("probe", "reference", "same", "probe_subject", "reference_subject")
+
+#: Columns of groups: ``probe_group_sex`` and ``reference_group_sex``; ``group_sex`` says both.
+PROBE_GROUP, REFERENCE_GROUP, GROUP = "probe_group_", "reference_group_", "group_"
+GROUPS: Final = (PROBE_GROUP, REFERENCE_GROUP, GROUP)
+
+#: What says whether both pictures of a pair show one person, in any case.
+MATED: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(
+        ("1", "1.0", "true", "t", "yes", "y", "same", "mated", "genuine", "match"), True
+    ),
+    **dict.fromkeys(
+        ("0", "0.0", "false", "f", "no", "n", "different", "non-mated", "non_mated", "nonmated"),
+        False,
+    ),
+    **dict.fromkeys(("impostor", "imposter", "non-match", "non_match", "no_match"), False),
+}
+
+#: The column of a file of groups that says who.
+PERSON: Final = "person"
+
+#: What counts as a photograph, by the end of its name.
+ENDINGS: Final = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic"}
+)
+
+
+@attrs.frozen(kw_only=True)
+class StudyPair:
+    """Two pictures, and whether they show one person.
+
+    Attributes:
+        probe, reference: The files.
+        mated: Whether both show the same person.
+        probe_subject, reference_subject: Who they show, by the study's own names; the same name
+            where `mated`, and two names elsewhere.
+        line: Of the file that it was read from, from 1; None for a pair that was drawn.
+    """
+
+    probe: Path
+    reference: Path
+    mated: bool
+    probe_subject: str
+    reference_subject: str
+    line: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Study:
+    """Who is compared with whom.
+
+    Attributes:
+        name: What it is called in a report.
+        pairs: At least one; no two alike.
+        groups: Column (``sex``, ``skin``) to subject to the group that they are in; a subject may
+            be in none.
+    """
+
+    name: str
+    pairs: tuple[StudyPair, ...]
+    groups: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """Everybody in it, by name."""
+        return tuple(sorted(self._in_order))
+
+    @cached_property
+    def pictures(self) -> tuple[Path, ...]:
+        """Every file once, in the order of the pairs."""
+        both = ((pair.probe, pair.reference) for pair in self.pairs)
+        return tuple(dict.fromkeys(picture for two in both for picture in two))
+
+    @cached_property
+    def mated(self) -> NDArray[np.bool_]:
+        """bool, (N,)."""
+        return np.array([pair.mated for pair in self.pairs], dtype=np.bool_)
+
+    @cached_property
+    def subject_numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64, (N,), twice: the place in `subjects` of whom the probe and the reference show."""
+        place = {name: at for at, name in enumerate(self.subjects)}
+        probe = [place[pair.probe_subject] for pair in self.pairs]
+        reference = [place[pair.reference_subject] for pair in self.pairs]
+        return np.array(probe, dtype=np.int64), np.array(reference, dtype=np.int64)
+
+    def groupings(self) -> dict[str, Grouping]:
+        """The groups of both people of each pair, by column."""
+        probe, reference = self.subject_numbers
+        found = {}
+        for column, of_subject in self.groups.items():
+            labels = tuple(sorted(set(of_subject.values())))
+            place = {label: at for at, label in enumerate(labels)}
+            codes = np.array(
+                [place[of_subject[name]] if name in of_subject else -1 for name in self.subjects],
+                dtype=np.int64,
+            )
+            found[column] = Grouping(labels=labels, probe=codes[probe], reference=codes[reference])
+        return found
+
+    def digest(self, of_picture: Mapping[Path, str]) -> str:
+        """SHA-256, in hex, of what the study is: its pictures, who is alike, and the groups.
+
+        Names of files and people do not count, so that a study is the same on every machine.
+
+        Args:
+            of_picture: SHA-256, in hex, of the bytes of each picture.
+        """
+        place = {name: at for at, name in enumerate(self._in_order)}
+        pairs = [
+            [
+                of_picture[pair.probe],
+                of_picture[pair.reference],
+                place[pair.probe_subject],
+                place[pair.reference_subject],
+            ]
+            for pair in self.pairs
+        ]
+        groups = {
+            column: [of_subject.get(name) for name in self._in_order]
+            for column, of_subject in sorted(self.groups.items())
+        }
+        text = json.dumps([pairs, groups], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def _in_order(self) -> tuple[str, ...]:
+        """Everybody, in the order in which they first are in a pair."""
+        both = ((pair.probe_subject, pair.reference_subject) for pair in self.pairs)
+        return tuple(dict.fromkeys(name for two in both for name in two))
+
+
+def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The photographs of each person, by the name of their folder; both sorted.
+
+    Hidden files, and files that are no pictures by their name, are passed by.
+
+    Raises:
+        InvalidRequest: it is no folder, or fewer than two people have a photograph.
+    """
+    try:
+        people = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        found = {
+            person.name: tuple(
+                file
+                for file in sorted(person.iterdir())
+                if file.suffix.lower() in ENDINGS
+                and not file.name.startswith(".")
+                and file.is_file()
+            )
+            for person in people
+        }
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise InvalidRequest(f"The folder {folder} cannot be read: {why}.") from None
+    found = {name: pictures for name, pictures in found.items() if pictures}
+    if len(found) < 2:
+        raise InvalidRequest(
+            f"{folder} holds photographs of {len(found)} people: make one folder for each person, "
+            "named as you like, and put their photographs into it."
+        )
+    return found
+
+
+# --- pairs.csv ------------------------------------------------------------------------------------
+
+
+def read_pairs_csv(path: Path) -> Study:
+    """Read a file of pairs: CSV with a header, UTF-8 with or without a byte order mark.
+
+    The columns are ``probe``, ``reference`` (files, relative to the folder of the CSV file),
+    ``same`` (1 or 0), ``probe_subject`` and ``reference_subject`` (any name or number for each
+    person), and as many as you like of ``group_NAME`` (the group of both people) or
+    ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are passed by, unless one looks
+    like a misspelt column of groups.
+
+    Raises:
+        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    """
+    cells = read_cells(path, what="pair", example=",".join(NEEDED))
+    cells.refuse(_of_header(cells, NEEDED, GROUPS), so="nothing was sent")
+    of_cells = [*cells.problems]
+    of_cells += [
+        Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).given)) for name in NEEDED
+    ]
+    of_cells += cells.words("same").unlike(
+        lambda word: word.lower() in MATED,
+        lambda word: f"same is {word[:40]!r}; write 1 for one person and 0 for two",
+    )
+    broken = {row for problem in of_cells if problem.rows is not None for row in problem.rows}
+    columns = {name: found for name in cells.header if (found := group_of(name))}
+    pairs: list[StudyPair] = []
+    groups: dict[str, dict[str, str]] = {}
+    clashes: list[str] = []
+    lines = cells.places.tolist()
+    for row, (probe, reference, same, one, other, *labels) in enumerate(
+        cells.rows([*NEEDED, *columns])
+    ):
+        if row in broken:
+            continue
+        pair = StudyPair(
+            probe=path.parent / probe,
+            reference=path.parent / reference,
+            mated=MATED[same.lower()],
+            probe_subject=one,
+            reference_subject=other,
+            line=lines[row],
+        )
+        pairs.append(pair)
+        sides = {PROBE_GROUP: (one,), REFERENCE_GROUP: (other,), GROUP: (one, other)}
+        for (prefix, column), label in zip(columns.values(), labels, strict=True):
+            for subject in sides[prefix] if label else ():
+                known = groups.setdefault(column, {}).setdefault(subject, label)
+                if known != label:
+                    clashes.append(
+                        f"line {pair.line}: {subject[:60]!r} is in the group {label[:60]!r} of "
+                        f"{column}, and above in {known[:60]!r}"
+                    )
+    # All of it at once, whatever kind it is of.
+    problems = [f"{cells.placed(one)}{one.text}" for one in cells.in_order(of_cells)] + clashes
+    refuse(cells.name, [*problems, *(problems_of(pairs) if pairs or not problems else ())])
+    return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
+
+
+def group_of(name: str) -> tuple[str, str] | None:
+    """The prefix and the name of a column of groups; None for any other column."""
+    for prefix in GROUPS:
+        if name.startswith(prefix) and name != prefix:
+            return prefix, name.removeprefix(prefix)
+    return None
+
+
+def write_pairs_csv(path: Path, study: Study) -> None:
+    """Write a study as `read_pairs_csv` reads it. A file that is there is replaced.
+
+    Files are named relative to the folder of `path`, so that both can be moved together.
+
+    Raises:
+        InvalidRequest: a name begins or ends with a space, which no reader of CSV would keep.
+        OSError: it cannot be written.
+    """
+    write_file(path, pairs_csv(path, study))
+
+
+def pairs_csv(path: Path, study: Study) -> bytes:
+    """What `write_pairs_csv` writes to `path`.
+
+    Raises:
+        InvalidRequest: as `write_pairs_csv`.
+    """
+    folder = Path(os.path.realpath(path.parent))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    sides = [side + column for column in study.groups for side in (PROBE_GROUP, REFERENCE_GROUP)]
+    writer.writerow([*NEEDED, *sides])
+    names = {picture: _relative(picture, folder) for picture in study.pictures}
+    for pair in study.pairs:
+        people = (pair.probe_subject, pair.reference_subject)
+        labels = [of.get(who, "") for of in study.groups.values() for who in people]
+        row = [names[pair.probe], names[pair.reference], *people, *labels]
+        for cell in row:
+            if cell != cell.strip():
+                raise InvalidRequest(
+                    f"The name {cell[:100]!r} begins or ends with a space, which is lost in a file "
+                    "of pairs: rename it."
+                )
+        # A file has another name that no spreadsheet takes for a formula.
+        files = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
+        writer.writerow([*files, str(int(pair.mated)), *map(escaped, row[2:])])
+    return text.getvalue().encode()
+
+
+def _relative(picture: Path, folder: Path) -> str:
+    # Of a link, its folder counts, and not what it points at.
+    place = Path(os.path.realpath(picture.parent)) / picture.name
+    try:
+        return Path(os.path.relpath(place, folder)).as_posix()
+    except ValueError:  # another drive
+        return str(place)
+
+
+# --- Groups ---------------------------------------------------------------------------------------
+
+
+def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
+    """Read a file of groups: CSV with a header, UTF-8 with or without a byte order mark.
+
+    The column ``person`` names somebody; every other column is one of groups, for example ``sex``.
+    An empty cell says nothing.
+
+    Args:
+        path: The file.
+        people: Who may be there: the names of their folders.
+
+    Returns:
+        Column to person to group; every column of the file.
+
+    Raises:
+        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    """
+    so = "nothing was drawn"
+    cells = read_cells(path, what="person", example=f"{PERSON},sex")
+    columns = [name for name in cells.header if name != PERSON]
+    problems = _of_header(cells, (PERSON,))
+    if not any(columns):
+        problems.append(Problem("there is no column of groups"))
+    if "" in columns:
+        problems.append(Problem("a column has no name"))
+    cells.refuse(problems, so=so)
+    persons = cells.words(PERSON)
+    problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.given))]
+    problems += persons.unlike(people.__contains__, lambda word: f"nobody is called {word[:60]!r}")
+    seen: dict[str, int] = {}
+    found: dict[str, dict[str, str]] = {column: {} for column in columns}
+    for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
+        if person in seen and person in people:
+            line = cells.places[seen[person]]
+            problems.append(Problem(f"{person[:60]!r} as in line {line}", [row]))
+        seen.setdefault(person, row)
+        for column, label in zip(columns, labels, strict=True):
+            if label:
+                found[column][person] = label
+    cells.refuse(problems, so=so)
+    return found
+
+
+def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
+    """What is wrong with the names of the columns."""
+    missing = [name for name in needed if name not in cells]
+    strange = [name for name in cells.header if name not in needed and not group_of(name)]
+    return [Problem(f"the column {name} is missing") for name in missing] + [
+        Problem(text)
+        for name in strange
+        if prefixes and "did you mean" in (text := unknown(name, (), prefixes))
+    ]
+
+
+# --- LFW ------------------------------------------------------------------------------------------
+
+
+def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
+    """Read ``pairs.txt`` of Labeled Faces in the Wild, or a file of its form.
+
+    A line ``name n1 n2`` is a mated pair, ``name1 n1 name2 n2`` a non-mated one, with tabulators or
+    spaces between; photograph n of a person is ``name/name_000n.jpg``. The first line may say how
+    many pairs follow: of each kind, or of each kind in each of so many sets.
+
+    Source: G. B. Huang et al., "Labeled Faces in the Wild", 2007.
+
+    Args:
+        path: The file.
+        pictures: The folder of people; None for the one that the file is in.
+
+    Raises:
+        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    """
+    folder = pictures or path.parent
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
+    strange: list[int] = []
+    pairs: list[StudyPair] = []
+    announced: int | None = None
+    for number, line in enumerate(lines, start=1):
+        cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+        if not any(cells):
+            continue
+        if number == 1 and len(cells) <= 2 and _are_numbers(*cells):
+            announced = 2 * math.prod(map(int, cells))
+            continue
+        match cells:
+            case [first, one, two] if _are_numbers(one, two):
+                second = first
+            case [first, one, second, two] if _are_numbers(one, two):
+                pass
+            case _:
+                strange.append(number)
+                continue
+        pairs.append(
+            StudyPair(
+                probe=folder / first / f"{first}_{int(one):04}.jpg",
+                reference=folder / second / f"{second}_{int(two):04}.jpg",
+                mated=first == second,
+                probe_subject=first,
+                reference_subject=second,
+                line=number,
+            )
+        )
+    problems = []
+    if strange:
+        form = "neither `name n1 n2` nor `name1 n1 name2 n2`"
+        problems.append(f"{placed(strange, 'line')}{form}")
+    count = len(pairs) + len(strange)
+    if announced is not None and announced != count:
+        problems.append(f"line 1: {announced} pairs are announced, and {count} follow")
+    refuse(path, problems)
+    refuse(path, problems_of(pairs))
+    return Study(name=path.stem, pairs=tuple(pairs))
+
+
+def _are_numbers(*cells: str) -> bool:
+    return all(cell.isascii() and cell.isdigit() for cell in cells)
+
+
+# --- What speaks against pairs --------------------------------------------------------------------
+
+
+def problems_of(pairs: Sequence[StudyPair]) -> Iterator[str]:
+    """What speaks against pairs, each with its place.
+
+    There is no pair; a file is missing; a pair is there twice, is one picture with itself, or
+    is said to be of other people than its names say; or a picture shows two people.
+    """
+    if not pairs:
+        yield "there is no pair"
+        return
+    seen: dict[frozenset[str], str] = {}
+    shows: dict[str, tuple[str, str]] = {}
+    files: dict[Path, str] = {}
+    for number, pair in enumerate(pairs, start=1):
+        where = f"line {pair.line}" if pair.line else f"pair {number}"
+        if pair.mated is not (pair.probe_subject == pair.reference_subject):
+            said = "mated" if pair.mated else "non-mated"
+            yield (
+                f"{where}: the pair is said to be {said}, and its people are called "
+                f"{pair.probe_subject[:60]!r} and {pair.reference_subject[:60]!r}"
+            )
+        # One file has many names: a/../b.jpg is b.jpg.
+        probe, reference = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
+        two = frozenset((probe, reference))
+        if probe == reference:
+            yield f"{where}: a picture is compared with itself"
+        elif two in seen:
+            yield f"{where}: the same two pictures as in {seen[two]}"
+        seen.setdefault(two, where)
+        for picture, name, subject in (
+            (pair.probe, probe, pair.probe_subject),
+            (pair.reference, reference, pair.reference_subject),
+        ):
+            files.setdefault(picture, where)
+            known, first = shows.setdefault(name, (subject, where))
+            if known != subject:
+                yield (
+                    f"{where}: {picture.name[:100]!r} shows {subject[:60]!r}, and in {first} it "
+                    f"shows {known[:60]!r}"
+                )
+    for picture, where in files.items():
+        if not _is_file(picture):
+            yield f"{where}: there is no file {str(picture)[:200]!r}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or no name at all
+        return False

@@ -1,0 +1,274 @@
+"""What is known of one picture by looking at it: its size, the test card that it is, its faces."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import attrs
+
+from facematch_core import Image, InvalidImage
+from facematch_mock_server.recognition.cards import (
+    FACES,
+    FORMATS,
+    GENDERS,
+    Card,
+    Part,
+    between,
+    fraction,
+    read_card,
+    upright_size,
+)
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+    SetOutcome,
+)
+from facematch_mock_server.state import UNSET
+
+#: A picture that only Pillow takes is decoded to see whether it is whole, up to so many pixels.
+_MAX_PIXELS = 40_000_000
+
+
+@attrs.frozen
+class Facts:
+    """One picture.
+
+    Attributes:
+        digest: SHA-256 of its bytes, 64 hexadecimal digits in lower case.
+        size: Width and height in pixels as stored; None if it cannot be decoded. An EXIF
+            orientation is ignored: whether a vendor follows it is not known.
+        card: The test card that it is, if it is one.
+    """
+
+    digest: str
+    size: tuple[int, int] | None
+    card: Card | None
+
+
+class FactsCache:
+    """Facts by digest; the pictures themselves are not kept. Safe across threads.
+
+    Args:
+        limit: How many pictures are remembered, at least 1; those used last stay.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Facts] = OrderedDict()
+
+    def known(self, digest: str) -> Facts | None:
+        """The facts of a picture that is remembered; None for another one."""
+        with self._lock:
+            return self._known.get(digest)
+
+    def of(self, data: bytes, digest: str | None = None) -> Facts:
+        """The facts of a picture.
+
+        Args:
+            digest: Its SHA-256, if the caller has it already.
+        """
+        digest = digest or hashlib.sha256(data).hexdigest()
+        with self._lock:
+            facts = self._known.get(digest)
+            if facts is not None:
+                self._known.move_to_end(digest)
+                return facts
+        # Outside the lock: two threads may look at one picture, but none waits for another one's.
+        size = _size_of(data)
+        facts = Facts(digest, size, read_card(data) if size else None)
+        with self._lock:
+            self._known[digest] = facts
+            while len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        return facts
+
+
+def _size_of(data: bytes) -> tuple[int, int] | None:
+    try:
+        image = Image.from_bytes(data)
+    except InvalidImage:
+        return _size_by_pillow(data)
+    return image.width, image.height
+
+
+def _size_by_pillow(data: bytes) -> tuple[int, int] | None:
+    """The size of a picture that our own library refuses (an animation, say), if it is whole."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > _MAX_PIXELS:
+                return None
+            picture.load()
+    except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
+        return None
+    return width, height
+
+
+#: A picture with a shorter side, in pixels, has no face.
+MIN_SIDE = 64
+#: The size that a picture is given whose outcome was set although it does not decode.
+_SOME_SIZE = (480, 640)
+
+
+# Tests send the same few pictures again and again: working faces out is dear, remembering is not.
+@functools.lru_cache(maxsize=2000)
+def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
+    """What is seen in a picture.
+
+    Args:
+        rotate: Whether quarter turns are tried.
+    """
+    if facts.size is None:
+        return SeenPicture(decodes=False)
+    if min(facts.size) < MIN_SIDE:
+        return SeenPicture()
+    if facts.card is not None:
+        return _seen_card(facts.card, facts, facts.size, rotate=rotate)
+    return SeenPicture(faces=(likely_face(facts),))
+
+
+def likely_face(facts: Facts, number: int = 0) -> SeenFace:
+    """A face that the picture could have: the digest fixes where it is and whose it might be.
+
+    Args:
+        number: Which one, from 0 for the largest on.
+    """
+    width, height = facts.size or _SOME_SIZE
+    key = (facts.digest, str(number))
+    side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
+    left = between(0.3, 0.7, "left", *key) * (width - side)
+    top = between(0.2, 0.5, "top", *key) * (height - side)
+    box = (round(left), round(top), round(left + side), round(top + side))
+    return SeenFace(
+        box=box, confidence=_confidence(*key), age=_age(*key), gender=_gender("gender", *key)
+    )
+
+
+def liveness_of_card(card: Card, picture: SeenPicture) -> LivenessOutcome:
+    """What a liveness check finds in a card."""
+    if not picture.faces:
+        return LivenessOutcome(probe=picture, score=None, review=card.review, by="card")
+    return LivenessOutcome(
+        probe=picture,
+        score=None if card.liveness is None else float(card.liveness),
+        attack=card.attack,
+        quality=float(card.quality),
+        luminance=float(card.luminance),
+        review=card.review,
+        by="card",
+    )
+
+
+def likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
+    """What a liveness check finds in any other picture: a live face, if it has one."""
+    if not picture.faces:
+        return LivenessOutcome(probe=picture, score=None)
+    return LivenessOutcome(
+        probe=picture,
+        score=between(90, 99, "liveness", facts.digest),
+        quality=between(60, 90, "quality", facts.digest),
+        luminance=between(40, 60, "luminance", facts.digest),
+    )
+
+
+def _seen_card(card: Card, facts: Facts, size: tuple[int, int], *, rotate: bool) -> SeenPicture:
+    if not card.faces or (card.turned and not rotate):
+        return SeenPicture()
+    parts = FACES[card.faces]
+    upright = upright_size(size, card.turned)
+    return SeenPicture(
+        faces=tuple(
+            _card_face(card, facts, number, part, upright) for number, part in enumerate(parts)
+        ),
+        angle=card.angle,
+    )
+
+
+def _card_face(
+    card: Card, facts: Facts, number: int, part: Part, size: tuple[int, int]
+) -> SeenFace:
+    who = (card.person, str(number))
+    told = number == 0
+    return SeenFace(
+        box=part.box(size),
+        confidence=_confidence(facts.digest, str(number)),
+        age=float(card.age) if told and card.age is not None else _age(*who),
+        gender=card.gender if told and card.gender else _gender("gender", *who),
+    )
+
+
+def _confidence(*key: str) -> float:
+    return round(between(0.68, 0.79, "confidence", *key), 6)
+
+
+def _age(*key: str) -> float:
+    return round(between(20, 60, "age", *key), 2)
+
+
+def _gender(*key: str) -> str:
+    return GENDERS[int(fraction(*key) * len(GENDERS))]
+
+
+def applied_to_match(
+    wanted: SetOutcome, found: MatchOutcome, probe: Facts, reference: Facts
+) -> MatchOutcome:
+    """What the test wants of a comparison.
+
+    A score brings a face into a picture without one; a score of None takes the face away from the
+    picture that the outcome is for, or from the reference.
+    """
+    changes: dict[str, Any] = {"by": "control"}
+    if wanted.review is not None:
+        changes["review"] = wanted.review
+    if wanted.score is None:
+        changes["score"] = None
+        side = "probe" if probe.digest in wanted.digests else "reference"
+        changes[side] = attrs.evolve(getattr(found, side), faces=(), angle=0)
+    elif wanted.score is not UNSET:
+        changes["score"] = float(wanted.score)
+        changes["probe"] = with_faces(found.probe, probe, max(1, len(found.probe.faces)))
+        faces = max(1, len(found.reference.faces))
+        changes["reference"] = with_faces(found.reference, reference, faces)
+    return attrs.evolve(found, **changes)
+
+
+def applied_to_liveness(
+    wanted: SetOutcome, found: LivenessOutcome, probe: Facts
+) -> LivenessOutcome:
+    """What the test wants of a liveness check; a face is brought in where one is needed."""
+    count = len(found.probe.faces) if wanted.faces is None else wanted.faces
+    if wanted.needs_a_face:
+        count = max(1, count)
+    picture = with_faces(found.probe, probe, count)
+    if bool(picture.faces) != bool(found.probe.faces):
+        found = attrs.evolve(likely_liveness(probe, picture), review=found.review)
+    changes: dict[str, Any] = {"by": "control", "probe": picture}
+    if wanted.score is None:
+        changes["score"] = None
+    elif wanted.score is not UNSET:
+        changes["score"] = float(wanted.score)
+    for name in ("attack", "quality", "luminance", "blocklist", "duplicate", "review"):
+        value = getattr(wanted, name)
+        if value is not None:
+            changes[name] = value
+    return attrs.evolve(found, **changes)
+
+
+def with_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
+    """The picture with so many faces: its own, then likely ones. It decodes if it has any."""
+    if count == len(picture.faces):
+        return picture
+    more = (likely_face(facts, number) for number in range(len(picture.faces), count))
+    faces = (*picture.faces[:count], *more)
+    angle = picture.angle if faces else 0
+    return attrs.evolve(picture, decodes=picture.decodes or bool(faces), faces=faces, angle=angle)
