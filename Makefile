@@ -12,7 +12,7 @@ WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() o
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
 # What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
 # answers, the sums of money, and the command line.
-FAST := $(wildcard tests/core/test_*.py) tests/core/gates tests/core/http tests/core/store/test_stores.py \
+FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
 	$(foreach name,answers errors reading request verdicts wire,$(wildcard tests/backends/*/test_$(name).py)) \
 	tests/backends/didit/answers tests/backends/compreface/test_backend.py \
 	tests/backends/rekognition/test_backend.py tests/money/test_double_entry.py \

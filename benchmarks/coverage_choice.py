@@ -2,7 +2,7 @@
 
     python benchmarks/coverage_choice.py [--studies N] [--processes N] [--write]
 
-Simulated studies whose truth is known (`tests/core/comparison/stats/choice_coverage.py`); with
+Simulated studies whose truth is known (`tests/comparison/stats/choice_coverage.py`); with
 ``--write`` the table goes into ``docs/evidence/comparison-choice-coverage.md``. Rows that take long
 are made of a share of the studies, and say of how many.
 """
@@ -21,7 +21,7 @@ MARKS = re.compile(r"(<!-- generated: choice -->\n).*?(<!-- end -->)", re.DOTALL
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from core.comparison.stats.choice_coverage import ROWS, share_of  # noqa: E402
+from kit.comparison.choice_coverage import ROWS, share_of  # noqa: E402
 
 
 def measured(place: int, studies: int) -> tuple[int, float]:

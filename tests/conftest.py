@@ -19,14 +19,14 @@ for variable in ("FACEMATCH_CONFIG", "NO_COLOR", "FORCE_COLOR"):
 
 import hypothesis
 import pytest
-from fakes import FakeBackend
+from kit.fakes import FakeBackend
 
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
 from facematch_deepvue import tokens
 from facematch_local import _engine
 
-pytest_plugins = ["brief"]
+pytest_plugins = ["kit.brief"]
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile(
@@ -40,9 +40,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "fewer", derandomize=True, deadline=None, max_examples=40, suppress_health_check=QUIET
 )
-FEWER = ("core/cli/", "core/comparison/", "mock_server/")
+FEWER = ("comparison/", "core/cli/", "mock_server/")
 #: What is tested by mutation keeps all examples.
-ALL = ("mock_server/didit/",)
+ALL = ("mock_server/vendors/didit/",)
 #: That a test fails is enough for tests/mutation; nobody reads the smallest example.
 hypothesis.settings.register_profile(
     "mutants",

@@ -131,12 +131,15 @@ class App(LazyGroup):
         return {**self.table, **{name: _line(points) for name, points in _plugins().items()}}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Ours, and those of plug-ins apart."""
-        super().format_commands(ctx, formatter)
-        plugins = [(name, _line(points)) for name, points in _plugins().items()]
-        if plugins:
+        """Those of this distribution, and those of strangers apart."""
+        ours, theirs = dict(self.table), {}
+        for name, points in _plugins().items():
+            (ours if points[0].distribution == OWN else theirs)[name] = _line(points)
+        with formatter.section("Commands"):
+            formatter.write_dl([*ours.items()])
+        if theirs:
             with formatter.section("Commands of plug-ins"):
-                formatter.write_dl(plugins)
+                formatter.write_dl([*theirs.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The exit codes, and how a shell completes."""

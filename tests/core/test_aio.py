@@ -12,8 +12,8 @@ import time
 import anyio
 import anyio.lowlevel
 import pytest
-from fakes import FakeBackend, picture
-from money.lines import LOGIN, PAID, World
+from kit.fakes import FakeBackend, picture
+from kit.money.lines import LOGIN, PAID, World
 
 from facematch_core import (
     AsyncFaceVerifier,

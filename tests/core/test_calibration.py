@@ -6,41 +6,19 @@ import json
 
 import attrs
 import pytest
-from fakes import SCALE, FakeBackend
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import json_objects
+from kit.calibrations import NOW, calibration, point
+from kit.fakes import SCALE, FakeBackend
+from kit.strategies import json_objects
 
 from facematch_core import (
     Calibration,
-    CalibrationPoint,
     ConfigurationError,
     Environment,
     InvalidRequest,
     ThresholdRule,
 )
-
-NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-
-
-def point(max_fmr=1e-3, threshold=60.0, **more):
-    told = {"errors": 3, "trials": 4000, "upper": 2e-3, **more}
-    return CalibrationPoint(max_fmr=max_fmr, threshold=threshold, **told)
-
-
-def calibration(*points, **more):
-    told = {
-        "backend": "fake",
-        "scale": SCALE,
-        "rule": ThresholdRule.AT_LEAST,
-        "environment": Environment.PRODUCTION,
-        "study": "people",
-        "chosen_on": "all pairs",
-        "confidence": 0.95,
-        "made_at": NOW,
-        **more,
-    }
-    return Calibration(points=points or (point(), point(1e-4, 75.0)), **told)
 
 
 def test_written_and_read(tmp_path):

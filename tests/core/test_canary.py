@@ -12,7 +12,7 @@ import urllib.parse
 
 import attrs
 import pytest
-from rawserver import RawServer, answer, close, hold, read_request, refused, reset, send
+from kit.rawserver import RawServer, answer, close, hold, read_request, refused, reset, send
 
 from facematch_core import (
     Billing,

@@ -8,9 +8,9 @@ from typing import Literal
 import attrs
 import pytest
 import tomli_w
-from fakes import FakeBackend, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.fakes import FakeBackend, picture
 
 from facematch_core import (
     ConfigurationError,

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import tomli_w
-from fakes import FakeBackend, open_profile, picture
+from kit.fakes import FakeBackend, open_profile, picture
 
 from facematch_core import (
     BackendUnavailable,

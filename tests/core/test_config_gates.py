@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 import pytest
 import tomli_w
-from fakes import ALL, FakeBackend, open_profile, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.fakes import ALL, FakeBackend, open_profile, picture
 
 from facematch_core import (
     BudgetExceeded,

@@ -8,8 +8,8 @@ import attrs
 import pytest
 import requests
 import urllib3
-from fakes import picture
-from rawserver import RawServer, answer, read_request, send
+from kit.fakes import picture
+from kit.rawserver import RawServer, answer, read_request, send
 from requests.adapters import BaseAdapter
 
 import facematch_core as fm

@@ -5,9 +5,9 @@ import inspect
 import pickle
 
 import attrs
-import gate_passages
 import pytest
-from fakes import liveness_result
+from kit import gate_passages
+from kit.fakes import liveness_result
 
 from facematch_core import Billing, Charged, Environment, Ids, errors
 

@@ -1,7 +1,7 @@
 """`Failover`: after which answers the next member is asked, and after which never."""
 
 import pytest
-from fakes import (
+from kit.fakes import (
     FakeBackend,
     FakeOptions,
     liveness_result,

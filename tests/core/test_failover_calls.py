@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from fakes import FakeBackend, liveness_result, picture
+from kit.fakes import FakeBackend, liveness_result, picture
 
 from facematch_core import (
     Charged,

@@ -6,9 +6,9 @@ import pickle
 
 import hypothesis
 import pytest
-from fakes import FakeBackend, found_match, picture
 from hypothesis import strategies as st
-from strategies import percentages
+from kit.fakes import FakeBackend, found_match, picture
+from kit.strategies import percentages
 
 import facematch_core as fm
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from fakes import liveness_result, match_result
 from hypothesis import given
-from strategies import (
+from kit.fakes import liveness_result, match_result
+from kit.strategies import (
     attempts,
     live_match_results,
     liveness_results,

@@ -4,8 +4,8 @@ import datetime as dt
 
 import attrs
 import pytest
-from core.test_calibration import calibration
-from fakes import SCALE, FakeBackend, found_match, liveness_result, match_result, picture
+from kit.calibrations import calibration
+from kit.fakes import SCALE, FakeBackend, found_match, liveness_result, match_result, picture
 
 import facematch_core as fm
 from facematch_core.testing import ManualClock

@@ -6,7 +6,7 @@ import time
 
 import attrs
 import pytest
-from fakes import picture
+from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core import backend as spi

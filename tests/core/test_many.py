@@ -4,7 +4,7 @@ import itertools
 import threading
 
 import pytest
-from fakes import FakeBackend, picture
+from kit.fakes import FakeBackend, picture
 
 from facematch_core import (
     AuthenticationFailed,

@@ -5,8 +5,8 @@ import json
 
 import pytest
 import tomli_w
-from core.test_calibration import NOW, calibration, point
-from fakes import SCALE, FakeBackend, found_match, match_result, picture
+from kit.calibrations import NOW, calibration, point
+from kit.fakes import SCALE, FakeBackend, found_match, match_result, picture
 
 import facematch_core as fm
 from facematch_core.testing import ManualClock

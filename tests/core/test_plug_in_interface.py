@@ -18,7 +18,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from plugins import BACKEND, Site
+from kit.plugins import BACKEND, Site
 
 from facematch_core import (
     BackendUnavailable,

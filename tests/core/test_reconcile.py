@@ -5,7 +5,7 @@ import pickle
 
 import attrs
 import pytest
-from fakes import SCALE, FakeBackend, liveness_result, match_result, picture
+from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 
 import facematch_core as fm
 from facematch_core.backend import CALL_ID_KEY

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from plugins import BACKEND, Site
+from kit.plugins import BACKEND, Site
 
 from facematch_core import (
     BackendUnavailable,

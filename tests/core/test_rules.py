@@ -4,10 +4,10 @@ import itertools
 
 import attrs
 import pytest
-from fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import liveness_results, match_results, percentages, thresholds
+from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
+from kit.strategies import liveness_results, match_results, percentages, thresholds
 
 import facematch_core as fm
 from facematch_core.models import ends_early

@@ -6,7 +6,7 @@ import operator as op
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import percentages
+from kit.strategies import percentages
 
 from facematch_core import (
     Score,

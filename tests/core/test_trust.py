@@ -10,8 +10,8 @@ import signal
 
 import attrs
 import pytest
-from fakes import SCALE, FakeBackend, match_result, picture
-from rawserver import RawServer, answer, read_request, send
+from kit.fakes import SCALE, FakeBackend, match_result, picture
+from kit.rawserver import RawServer, answer, read_request, send
 
 from facematch_core import (
     Billing,
@@ -266,7 +266,7 @@ def test_a_picture_that_cannot_be_decoded_is_in_no_frame():
     broken = bytearray(picture(kind="PNG", size=(400, 300)).data)
     middle = broken.index(b"IDAT") + 6
     data = bytes(broken[:middle]) + b"\x00" + bytes(broken[middle + 1 :])
-    from fakes import resealed
+    from kit.fakes import resealed
 
     data = resealed(data)
     with open_verifier("local") as verifier:

@@ -7,10 +7,10 @@ import math
 import pickle
 
 import pytest
-from fakes import SCALE, FakeBackend, FakeOptions, liveness_result, match_result, picture
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import json_objects, percentages
+from kit.fakes import SCALE, FakeBackend, FakeOptions, liveness_result, match_result, picture
+from kit.strategies import json_objects, percentages
 
 import facematch_core as fm
 from facematch_core.backend import ImageLimits

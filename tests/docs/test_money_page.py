@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from money.page import HEAD
+from kit.money.page import HEAD
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "faults-and-money.md"
 

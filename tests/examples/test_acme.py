@@ -4,7 +4,7 @@ That it keeps the contract is shown where the page about it is run: `facematch c
 """
 
 import pytest
-from examples.installed import Installed
+from kit.installed import Installed
 
 
 @pytest.fixture(scope="module")

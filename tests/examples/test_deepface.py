@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from examples.installed import Installed
+from kit.installed import Installed
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from examples.installed import EXAMPLES, LEFT
+from kit.installed import EXAMPLES, LEFT
 
 
 def test_its_own_tests_pass(tmp_path):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from examples.installed import Installed
+from kit.installed import Installed
 
 from facematch_core.cli.new_backend import KINDS, files_for
 

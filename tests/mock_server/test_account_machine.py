@@ -3,13 +3,13 @@
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-import mock_didit as didit
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from mock_didit import control, liveness, match, picture, request
-from mock_didit_sessions import NOBODY, listed, sent
-from mock_worlds import app_of
+from kit import mock_didit as didit
+from kit.mock_didit import control, liveness, match, picture, request
+from kit.mock_didit_sessions import NOBODY, listed, sent
+from kit.mock_worlds import app_of
 
 from facematch_mock_server.clock import VirtualClock
 

@@ -9,8 +9,8 @@ import contextlib
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from mock_didit import LIVENESS, LIVENESS_THRESHOLD, MATCH, MATCH_THRESHOLD
-from mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
+from kit.mock_didit import LIVENESS, LIVENESS_THRESHOLD, MATCH, MATCH_THRESHOLD
+from kit.mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
 
 from facematch_mock_server import card_sheet
 

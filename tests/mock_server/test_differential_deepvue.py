@@ -7,8 +7,8 @@ import json
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from mock_deepvue import token_of
-from mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
+from kit.mock_deepvue import token_of
+from kit.mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
 
 fields = st.builds(
     part,

@@ -2,12 +2,12 @@
 
 import json
 
-import mock_deepvue as deepvue
-import mock_didit as didit
 import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import mock_deepvue as deepvue
+from kit import mock_didit as didit
 
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.vendors import choose_each, vendor_named

@@ -2,9 +2,9 @@
 
 import json
 
-import mock_deepvue as deepvue
 import pytest
 import requests
+from kit import mock_deepvue as deepvue
 
 from facematch_mock_server import MockServer, card_sheet
 

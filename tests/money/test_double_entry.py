@@ -17,10 +17,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from money import careless
-from money.books import Books
-from money.lines import LOGIN, PAID
-from money.stories import FAULTS, Story
+from kit.money import careless
+from kit.money.books import Books
+from kit.money.lines import LOGIN, PAID
+from kit.money.stories import FAULTS, Story
 
 from facematch_core import Environment
 from facematch_core.resilience import Period

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from money.lines import PAID, World
-from money.outcomes import CASES, NOBODY, VERSIONS, Asked, all_outcomes, outcome, struck
-from money.page import tables
-from money.rules import check_each, check_gates
-from money.stories import FAULTS, REFUSED, UNREADABLE, Breakage
+from kit.money.lines import PAID, World
+from kit.money.outcomes import CASES, NOBODY, VERSIONS, Asked, all_outcomes, outcome, struck
+from kit.money.page import tables
+from kit.money.rules import check_each, check_gates
+from kit.money.stories import FAULTS, REFUSED, UNREADABLE, Breakage
 
 from facematch_mock_server.faults import POSSIBLE, Kind, Stage
 

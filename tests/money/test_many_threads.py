@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from fakes import picture
-from gate_clocks import Hurried, Shared
-from money.lines import LOGIN, PAID, World
+from kit.fakes import picture
+from kit.gate_clocks import Hurried, Shared
+from kit.money.lines import LOGIN, PAID, World
 
 from facematch_core import BudgetExceeded, Environment, FaceVerifier
 from facematch_core.errors import BreakerOpen, VendorError

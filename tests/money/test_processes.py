@@ -5,7 +5,7 @@ import signal
 import threading
 
 import pytest
-from money import client
+from kit.money import client
 
 from facematch_core import Environment, FaceVerifier
 from facematch_core.cli.budget import Found, look

@@ -38,7 +38,7 @@ MOCK = {
 }
 AIMS |= {
     f"facematch_mock_server.vendors.{module}": [
-        f"tests/mock_server/{module.partition('.')[0]}/{name}.py" for name in names
+        f"tests/mock_server/vendors/{module.partition('.')[0]}/{name}.py" for name in names
     ]
     for module, names in MOCK.items()
 }

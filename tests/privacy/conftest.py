@@ -2,10 +2,8 @@
 
 import logging
 
-import canaries
 import pytest
-import traces
-import watched
+from kit import canaries, traces, watched
 
 from facematch_mock_server import MockServer
 

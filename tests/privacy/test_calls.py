@@ -4,11 +4,10 @@ Searched: logs of every library at DEBUG, errors with the local variables of the
 and their JSON, events, `repr` of what is open, and what was printed.
 """
 
-import canaries
 import pytest
-import traces
-from rawserver import refused
-from watched import KEPT, VENDORS, WITH_REF, echo, hits, tokens
+from kit import canaries, traces
+from kit.rawserver import refused
+from kit.watched import KEPT, VENDORS, WITH_REF, echo, hits, tokens
 
 from facematch_core import Environment, FaceVerifier, Secret, errors, transport
 from facematch_deepvue import DeepvueBackend

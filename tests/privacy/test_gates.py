@@ -2,10 +2,9 @@
 
 import time
 
-import canaries
 import pytest
-import traces
-from watched import CALLERS, VENDORS, WITH_REF, echo, hits, tokens
+from kit import canaries, traces
+from kit.watched import CALLERS, VENDORS, WITH_REF, echo, hits, tokens
 
 from facematch_core import FaceVerifier, Failover, errors
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import canaries
 import pytest
-from watched import CALLERS, VENDORS, WITH_REF, echo, tokens, watch
+from kit import canaries
+from kit.watched import CALLERS, VENDORS, WITH_REF, echo, tokens, watch
 
 from facematch_core import FaceVerifier
 from facematch_mock_server import Fault, Kind, Stage

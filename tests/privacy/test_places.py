@@ -8,13 +8,12 @@ import logging
 import shutil
 from pathlib import Path
 
-import canaries
 import pytest
 import requests
-import traces
 from click.testing import CliRunner
+from kit import canaries, traces
+from kit.watched import CALLERS, KEPT, VENDORS, WITH_REF, echo, hits, tokens, watch
 from PIL import Image as Pillow
-from watched import CALLERS, KEPT, VENDORS, WITH_REF, echo, hits, tokens, watch
 
 from facematch_core import FaceVerifier
 from facematch_core.cli.app import facematch

@@ -9,11 +9,10 @@ import sqlite3
 import sys
 import zlib
 
-import canaries
 import pytest
-import traces
-from fakes import FakeBackend, match_result
-from watched import CALLERS, NOT_OF_CALLERS, hits, watch
+from kit import canaries, traces
+from kit.fakes import FakeBackend, match_result
+from kit.watched import CALLERS, NOT_OF_CALLERS, hits, watch
 
 from facematch_core import CallEvent, Environment, EventKind, FaceVerifier, Ids, Operation, errors
 from facematch_core.testing import ManualClock

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import postgres_server
 import pytest
-from browser import Browser
+from kit import postgres_server
+from kit.browser import Browser
 
 ROOT = Path(__file__).parents[2]
 AXE = "axe-playwright-python==0.1.8"

@@ -1,7 +1,7 @@
 """The wheel in clean environments: alone, and with each extra alone."""
 
-import extras
 import pytest
+from kit import extras
 
 
 @pytest.mark.parametrize("extra", extras.EXTRAS)

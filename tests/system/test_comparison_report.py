@@ -5,7 +5,7 @@ import re
 
 import PIL.Image
 import pytest
-from core.comparison.report.samples import ALL, two
+from kit.comparison.samples import ALL, two
 
 from facematch_comparison.model import WrongPair
 from facematch_comparison.report import fragment, gallery_html, write_page, write_report

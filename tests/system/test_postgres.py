@@ -4,13 +4,13 @@ import contextlib
 
 import attrs
 import pytest
-import store_processes as processes
-from attempts import KEY, NOW, ONE, entry, sums
 
 # The same tests as over the other stores, here over the fixture `store` below.
-from core.store.test_machine import Machine
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
+from kit import store_processes as processes
+from kit.attempts import KEY, NOW, ONE, entry, sums
+from kit.store_machine import Machine
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import SqlStore, _steps, expire_reservations

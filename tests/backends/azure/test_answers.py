@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_azure import AzureBackend

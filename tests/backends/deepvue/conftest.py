@@ -8,7 +8,7 @@ import threading
 import pytest
 import requests
 import urllib3
-from fakes import picture
+from kit.fakes import picture
 from requests.adapters import BaseAdapter
 
 from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource

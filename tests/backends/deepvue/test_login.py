@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from fakes import picture, together
+from kit.fakes import picture, together
 
 import facematch_core as fm
 from facematch_deepvue import DeepvueBackend, tokens

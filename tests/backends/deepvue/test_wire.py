@@ -5,7 +5,7 @@ import pickle
 from datetime import UTC, datetime
 
 import pytest
-from fakes import picture
+from kit.fakes import picture
 
 from facematch_core import (
     Charged,

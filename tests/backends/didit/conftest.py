@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3
-from fakes import picture
+from kit.fakes import picture
 from requests.adapters import BaseAdapter
 
 from facematch_core import (

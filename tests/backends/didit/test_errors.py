@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import json_values
+from kit.strategies import json_values
 
 from facematch_core import (
     AuthenticationFailed,

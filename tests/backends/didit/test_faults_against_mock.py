@@ -7,7 +7,16 @@ import itertools
 import time
 
 import pytest
-from mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, PATIENT_S, UNKNOWN, WHOLE_CASES
+from kit.mock_didit_faults import (
+    CASES,
+    DEADLINE_S,
+    FINE,
+    LATE,
+    OWN,
+    PATIENT_S,
+    UNKNOWN,
+    WHOLE_CASES,
+)
 
 from facematch_core import (
     Charged,

@@ -1,7 +1,7 @@
 """RateLimiter against the mock's own windows: in many threads, without anybody really waiting."""
 
 import pytest
-from gate_clocks import Hurried, Shared
+from kit.gate_clocks import Hurried, Shared
 
 from facematch_core import FaceVerifier, Image
 from facematch_core.errors import RateLimited

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import picture
 
 from facematch_core import (
     ConfigurationError,

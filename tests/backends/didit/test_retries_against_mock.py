@@ -1,7 +1,7 @@
 """Repeating calls at a mock that fails in every way: never more than one charge for one call."""
 
 import pytest
-from mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, WHOLE_CASES
+from kit.mock_didit_faults import CASES, DEADLINE_S, FINE, LATE, OWN, WHOLE_CASES
 
 from facematch_core import Charged, Decision, FaceVerifier
 from facematch_core.errors import RateLimited, VendorError, VendorUnavailable

@@ -6,8 +6,8 @@ import os
 import sys
 import threading
 
-import mock_rekognition
 import pytest
+from kit import mock_rekognition
 
 from facematch_core import (
     AuthenticationFailed,

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from attempts import KEY, ONE, ending, entry, of_nobody, passage, sums
-from fakes import FakeBackend, match_result, picture
+from kit.attempts import KEY, ONE, ending, entry, of_nobody, passage, sums
+from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
     Billing,

@@ -4,7 +4,7 @@ import io
 import math
 
 import pytest
-from fakes import liveness_result, match_result
+from kit.fakes import liveness_result, match_result
 from PIL import Image
 
 from facematch_core import (

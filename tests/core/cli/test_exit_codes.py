@@ -6,8 +6,8 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
-from fakes import SCALE, liveness_result, match_result
-from plugins import Site
+from kit.fakes import SCALE, liveness_result, match_result
+from kit.plugins import Site
 
 from facematch_core import (
     Charged,

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fakes import FakeBackend, liveness_result, match_result
+from kit.fakes import FakeBackend, liveness_result, match_result
 
 from facematch_core import (
     ConfigurationError,

@@ -5,8 +5,8 @@ import json
 
 import attrs
 import pytest
-from core.test_calibration import calibration
-from fakes import FakeBackend, FakeOptions, liveness_result, match_result
+from kit.calibrations import calibration
+from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result
 
 from facematch_core import (
     Advice,

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import click
 import pytest
-from attempts import entry, of_nobody
-from fakes import match_result, picture
+from kit.attempts import entry, of_nobody
+from kit.fakes import match_result, picture
 
 from facematch_core import (
     Advice,

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rawserver import RawServer
+from kit.rawserver import RawServer
 
 from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse
 from facematch_core.errors import VendorError

@@ -5,8 +5,8 @@ import pickle
 
 import attrs
 import pytest
-from fakes import picture
-from rawserver import RawServer, answer, close, hold, read_request, send
+from kit.fakes import picture
+from kit.rawserver import RawServer, answer, close, hold, read_request, send
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities, LivenessCall, MatchCall

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import attrs
 import pytest
-from fakes import picture
+from kit.fakes import picture
 
 from facematch_core import (
     Billing,

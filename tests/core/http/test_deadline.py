@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from rawserver import RawServer, answer, dribble, hold, read_request, send
+from kit.rawserver import RawServer, answer, dribble, hold, read_request, send
 
 from facematch_core import Charged, VendorUnavailable
 from facematch_core.errors import DeadlineExceeded

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from fakes import picture
+from kit.fakes import picture
 
 from facematch_core import (
     Billing,

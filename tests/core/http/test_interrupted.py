@@ -4,7 +4,7 @@ import sys
 import threading
 
 import pytest
-from rawserver import RawServer, answer, hold, read_request, send
+from kit.rawserver import RawServer, answer, hold, read_request, send
 
 from facematch_core.http import HttpClient, HttpRequest
 

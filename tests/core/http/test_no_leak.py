@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import attrs
 import pytest
-from fakes import picture
-from rawserver import (
+from kit.fakes import picture
+from kit.rawserver import (
     RawServer,
     answer,
     close,

@@ -4,7 +4,7 @@ import select
 import socket
 
 import pytest
-from rawserver import (
+from kit.rawserver import (
     RawServer,
     answer,
     close,

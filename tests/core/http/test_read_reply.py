@@ -1,7 +1,7 @@
 """`HttpBackend.read_reply`: what a reply means, without a request."""
 
 import pytest
-from fakes import picture
+from kit.fakes import picture
 
 from facematch_core import (
     Charged,

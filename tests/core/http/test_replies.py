@@ -4,7 +4,7 @@ import gzip
 import zlib
 
 import pytest
-from rawserver import RawServer, answer, close, hold, read_request, send
+from kit.rawserver import RawServer, answer, close, hold, read_request, send
 
 from facematch_core import OutcomeUnknown, UnexpectedResponse
 from facematch_core.http import BodyShape, HttpClient

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from rawserver import RawServer, answer, read_request, send
+from kit.rawserver import RawServer, answer, read_request, send
 from urllib3.filepost import encode_multipart_formdata
 
 import facematch_core

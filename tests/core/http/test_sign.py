@@ -2,8 +2,8 @@
 
 import attrs
 import pytest
-from fakes import picture
-from rawserver import RawServer, answer, close, read_request, send
+from kit.fakes import picture
+from kit.rawserver import RawServer, answer, close, read_request, send
 
 from facematch_core import (
     AuthenticationFailed,

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from rawserver import (
+from kit.rawserver import (
     RawServer,
     answer,
     close,

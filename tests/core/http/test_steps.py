@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
-from rawserver import RawServer, answer, close, hold, read_request, refused, send
+from kit.fakes import picture
+from kit.rawserver import RawServer, answer, close, hold, read_request, refused, send
 
 import facematch_core as fm
 from facematch_core.backend import (

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from rawserver import RawServer, answer, hold, read_request, reset, send
+from kit.rawserver import RawServer, answer, hold, read_request, reset, send
 
 from facematch_core import OutcomeUnknown
 from facematch_core.http import HttpRequest

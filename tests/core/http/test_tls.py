@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 import trustme
-from rawserver import RawServer, answer, close, hold, read, read_request, reset, send, start_tls
+from kit.rawserver import RawServer, answer, close, hold, read, read_request, reset, send, start_tls
 
 from facematch_core import OutcomeUnknown, VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded

@@ -5,7 +5,7 @@ import base64
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_images import SMALL_FILES, encoded, flipped, quartered, random_with_magic
+from kit.strategies_images import SMALL_FILES, encoded, flipped, quartered, random_with_magic
 
 from facematch_core.errors import InvalidImage
 from facematch_core.images import Image, ImageFormat, ImageLimits

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from strategies_images import CANARY, SMALL_FILES, jpeg_with_secrets, quartered
+from kit.strategies_images import CANARY, SMALL_FILES, jpeg_with_secrets, quartered
 
 from facematch_core.errors import InvalidImage
 from facematch_core.images import Image

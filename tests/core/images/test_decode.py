@@ -5,7 +5,7 @@ import io
 import PIL.Image
 import pytest
 from hypothesis import given, settings
-from strategies_images import (
+from kit.strategies_images import (
     CANARY,
     SMALL_FILES,
     UPRIGHT,

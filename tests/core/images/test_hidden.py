@@ -5,7 +5,7 @@ import zlib
 
 import PIL.Image
 import pytest
-from strategies_images import (
+from kit.strategies_images import (
     CANARY,
     SMALL_FILES,
     chunk,

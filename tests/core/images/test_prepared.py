@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_images import (
+from kit.strategies_images import (
     CANARY,
     PHOTOGRAPHS,
     SMALL_FILES,

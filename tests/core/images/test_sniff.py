@@ -4,7 +4,7 @@ import io
 
 import PIL.Image
 import pytest
-from strategies_images import (
+from kit.strategies_images import (
     SMALL_FILES,
     UPRIGHT,
     chunk,

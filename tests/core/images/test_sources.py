@@ -14,7 +14,7 @@ import zipfile
 
 import PIL.Image
 import pytest
-from strategies_images import PHOTOGRAPHS, SMALL_FILES, quartered
+from kit.strategies_images import PHOTOGRAPHS, SMALL_FILES, quartered
 
 from facematch_core.errors import InvalidImage
 from facematch_core.images import MAX_FILE_BYTES, Image, ImageFormat

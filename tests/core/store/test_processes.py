@@ -6,8 +6,8 @@ import time
 from decimal import Decimal
 
 import pytest
-import store_processes as processes
-from attempts import KEY, NOW, ONE, entry, sums
+from kit import store_processes as processes
+from kit.attempts import KEY, NOW, ONE, entry, sums
 
 from facematch_core import Charged
 from facematch_core.resilience import Budget

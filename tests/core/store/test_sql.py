@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import sqlalchemy
-from attempts import KEY, NOW, ONE, entry, later, sums
+from kit.attempts import KEY, NOW, ONE, entry, later, sums
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.resilience import Period

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 
 import attrs
 import pytest
-from attempts import KEY, NOW, ONE, entry, later, of_nobody, sums
+from kit.attempts import KEY, NOW, ONE, entry, later, of_nobody, sums
 
 from facematch_core import Charged, ConfigurationError, Environment
 from facematch_core.resilience import Period

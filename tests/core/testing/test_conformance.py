@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from kit.plugins import Site
 from mutants.reference import HttpReference, ReferenceBackend, ReferenceSimulator
 from mutants.table import MUTANTS
-from plugins import Site
 
 from facematch_core import (
     BackendUnavailable,

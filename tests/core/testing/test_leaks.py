@@ -8,9 +8,9 @@ import urllib.parse
 
 import attrs
 import pytest
-from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import picture
 
 from facematch_core.testing import find_leaks, noise, picture_samples, told_by
 from facematch_core.testing.leaks import captured_log

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from plugins import Site
+from kit.plugins import Site
 
 from facematch_core import BackendUnavailable
 from facematch_core.testing.running import GROUP, simulator_of

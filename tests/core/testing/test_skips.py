@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import pytest
-from fakes import picture
+from kit.fakes import picture
 from mutants.reference import ReferenceBackend, ReferenceSimulator, can
 
 from facematch_core import Operation, ThresholdRule

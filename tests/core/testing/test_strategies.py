@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from strategies_images import limits
+from kit.strategies_images import limits
 
 from facematch_core import Decision, ImageFormat, LivenessDecision, MatchResult, Score
 from facematch_core.backend import ImageLimits

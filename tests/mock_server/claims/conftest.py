@@ -1,15 +1,15 @@
 """A suite of exchanges that every claim takes part in."""
 
-import mock_azure as azure
-import mock_compreface as compreface
-import mock_deepvue as deepvue
-import mock_didit as didit
-import mock_didit_accounts as accounts
-import mock_didit_sessions as sessions
-import mock_didit_webhooks as webhooks
-import mock_rekognition as rekognition
 import pytest
-from mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
+from kit import mock_azure as azure
+from kit import mock_compreface as compreface
+from kit import mock_deepvue as deepvue
+from kit import mock_didit as didit
+from kit import mock_didit_accounts as accounts
+from kit import mock_didit_sessions as sessions
+from kit import mock_didit_webhooks as webhooks
+from kit import mock_rekognition as rekognition
+from kit.mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
 
 from facematch_mock_server.app import CLAIMS_HEADER
 from facematch_mock_server.faults import Fault

@@ -3,8 +3,8 @@
 import datetime as dt
 import re
 
-import mock_didit as didit
 import pytest
+from kit import mock_didit as didit
 
 from facematch_mock_server.claims import Behaviours, Known, fill
 from facematch_mock_server.vendors import (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mock_contract import CONTRACTS, first_cells, ids_of
+from kit.mock_contract import CONTRACTS, first_cells, ids_of
 
 from facematch_mock_server.vendors import all_claims
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from mock_rekognition import boto
+from kit.mock_rekognition import boto
 
 import facematch_mock_server.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, read_card

@@ -2,11 +2,11 @@
 
 import datetime as dt
 
-import mock_didit as didit
 import pytest
 import requests
-from mock_didit import control, match, request
-from mock_didit_accounts import login, opened, register, verify
+from kit import mock_didit as didit
+from kit.mock_didit import control, match, request
+from kit.mock_didit_accounts import login, opened, register, verify
 
 from facematch_mock_server import MockServer, VirtualClock
 

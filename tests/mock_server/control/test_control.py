@@ -4,10 +4,10 @@ import datetime as dt
 import inspect
 from decimal import Decimal
 
-import mock_didit as didit
 import pytest
-from mock_didit import match
-from mock_worlds import app_of, world_of
+from kit import mock_didit as didit
+from kit.mock_didit import match
+from kit.mock_worlds import app_of, world_of
 
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault

@@ -3,12 +3,12 @@
 import json
 import math
 
-import mock_didit as didit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mock_didit import control, match, picture
-from mock_worlds import app_of, world_of
+from kit import mock_didit as didit
+from kit.mock_didit import control, match, picture
+from kit.mock_worlds import app_of, world_of
 
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.recognizer import PictureRecognizer

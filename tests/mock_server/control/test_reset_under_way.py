@@ -2,10 +2,10 @@
 
 import threading
 
-import mock_didit as didit
 import pytest
-from mock_didit import control, liveness, match
-from mock_worlds import app_of, world_of
+from kit import mock_didit as didit
+from kit.mock_didit import control, liveness, match
+from kit.mock_worlds import app_of, world_of
 
 
 class Slow(didit.Scripted):

@@ -6,10 +6,10 @@ import json
 
 import attrs
 import pytest
-from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import json_values
+from kit.fakes import picture
+from kit.strategies import json_values
 
 from facematch_core import (
     CallRecord,

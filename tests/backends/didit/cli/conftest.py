@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fakes import ran
+from kit.fakes import ran
 
 from facematch_didit import cli
 from facematch_mock_server import MockServer, make_card

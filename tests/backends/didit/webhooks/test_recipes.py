@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import django_settings
 import pytest
+from kit import django_settings
 
 PAGE = Path(__file__).parents[4] / "docs" / "apps" / "didit-sessions-and-webhooks.md"
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)

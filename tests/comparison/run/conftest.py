@@ -1,0 +1,26 @@
+"""A database in a file, and its clock."""
+
+import pytest
+from kit.comparison.studies import write_study
+
+from facematch_comparison.run import RunDatabase
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Where a database may be made."""
+    return f"sqlite:///{tmp_path}/study.sqlite3"
+
+
+@pytest.fixture
+def database(address, clock):
+    """A new database."""
+    opened = RunDatabase(address, clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Six pairs."""
+    return write_study(tmp_path / "pictures")

@@ -1,0 +1,212 @@
+"""The database against a plain list: whatever happens to the processes, in whatever order."""
+
+import contextlib
+import itertools
+import tempfile
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from kit.attempts import attempt
+from kit.comparison.studies import ENDS, ended, entered
+
+from facematch_comparison.run import PairState, RunDatabase
+from facematch_comparison.run.recover import take_back
+from facematch_comparison.run.schema import UNDER_WAY
+from facematch_core import Charged, ConfigurationError
+from facematch_core.testing import ManualClock
+
+PAIRS = 5
+
+
+@attrs.define(eq=False)
+class Pair:
+    """One pair, as the list knows it.
+
+    Attributes:
+        state: As the database should have it.
+        call_id: Of its call.
+        sent: How many calls of it may have been charged and were not declared free.
+    """
+
+    state: PairState = PairState.FREE
+    call_id: str | None = None
+    sent: int = 0
+
+
+class Machine(RuleBasedStateMachine):
+    """`database` and the plain list `pairs` agree after each step."""
+
+    @initialize()
+    def begin(self):
+        """Every pair is free, and one process holds the database."""
+        self.at_end = contextlib.ExitStack()
+        self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
+        self.database = self.opened()
+        self.database.hold()
+        self.system = entered(self.database, PAIRS)
+        self.pairs = [Pair() for _ in range(PAIRS)]
+        self.numbers = itertools.count(1)
+        #: Calls whose pair was taken back, with its number.
+        self.stale = []
+
+    def opened(self):
+        """The database, as another process finds it."""
+        database = RunDatabase(f"sqlite:///{self.folder}/study.sqlite3", clock=ManualClock())
+        return self.at_end.enter_context(contextlib.closing(database))
+
+    def teardown(self):
+        """Close and take away."""
+        if hasattr(self, "at_end"):
+            self.at_end.close()
+
+    def these(self, *wanted):
+        return [number for number, pair in enumerate(self.pairs) if pair.state in wanted]
+
+    def any_of(self, data, *wanted):
+        """The number of a pair in one of these states, and itself."""
+        number = data.draw(st.sampled_from(self.these(*wanted)))
+        return number, self.pairs[number]
+
+    @precondition(lambda self: self.these(PairState.FREE))
+    @rule(data=st.data(), asks=st.booleans())
+    def call(self, data, asks):
+        """A call begins, and perhaps its first byte leaves."""
+        assert self.database.free(self.system.number) == self.these(PairState.FREE)
+        number, pair = self.any_of(data, PairState.FREE)
+        made = attempt(id=f"attempt {next(self.numbers)}", kept=True)
+        self.database.begin(self.system.number, number, made)
+        pair.state, pair.call_id = PairState.BEGUN, made.id
+        if asks:
+            self.ask(number, pair)
+
+    def ask(self, number, pair):
+        self.database.ask(self.system.number, number, pair.call_id)
+        pair.state = PairState.ASKED
+        pair.sent += 1
+
+    @precondition(lambda self: self.these(PairState.BEGUN))
+    @rule(data=st.data())
+    def send(self, data):
+        """The first byte of a call that had begun leaves."""
+        self.ask(*self.any_of(data, PairState.BEGUN))
+
+    @precondition(lambda self: self.these(PairState.ASKED))
+    @rule(data=st.data())
+    def repeat(self, data):
+        """A try was not charged; the next one has not begun to leave."""
+        number, pair = self.any_of(data, PairState.ASKED)
+        self.database.repeat(self.system.number, number, pair.call_id)
+        pair.state = PairState.BEGUN
+        pair.sent -= 1
+
+    @precondition(lambda self: self.these(*UNDER_WAY))
+    @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
+    def end(self, data, state):
+        """A call ends; nobody told that it was written: it is written again."""
+        number, pair = self.any_of(data, *UNDER_WAY)
+        if ENDS[state] is not Charged.NO and pair.state is PairState.BEGUN:
+            state = PairState.FAILED
+        for _ in range(2):
+            self.database.end(self.system.number, [(number, ended(state, pair.call_id))])
+        if ENDS[state] is Charged.NO:
+            pair.sent = 0
+        pair.state = state
+
+    @precondition(lambda self: self.these(*UNDER_WAY))
+    @rule(data=st.data())
+    def release(self, data):
+        """A call was held back before its first byte, perhaps after that was noted."""
+        number, pair = self.any_of(data, *UNDER_WAY)
+        self.database.release(self.system.number, number, pair.call_id)
+        pair.state, pair.sent = PairState.FREE, 0
+
+    @rule()
+    def start(self):
+        """Whoever held it is gone: what it had begun is recovered, and what failed is free."""
+        another = self.opened()
+        with pytest.raises(ConfigurationError, match="is in use by process"):
+            another.hold()
+        self.database.close()
+        self.database = another
+        another.hold()
+        not_sent = {self.pairs[number].call_id for number in self.these(PairState.BEGUN)}
+        for number in self.these(PairState.BEGUN, PairState.FAILED):
+            self.take_away(number)
+        for number in self.these(PairState.ASKED):
+            self.pairs[number].state = PairState.UNRESOLVED
+        told = []
+        take_back(another, self.system, told.extend)
+        assert set(told) == not_sent
+        another.set_free(self.system.number, PairState.FAILED)
+
+    def take_away(self, number):
+        """A pair is free, though whoever asked about it may not know."""
+        pair = self.pairs[number]
+        self.stale.append((number, pair.call_id))
+        pair.state = PairState.FREE
+
+    @precondition(lambda self: self.stale)
+    @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
+    def wake_up(self, data, state):
+        """A call that lost its pair sends nothing, and changes nothing of whose it is now."""
+        number, call_id = data.draw(st.sampled_from(self.stale))
+        this = self.system.number, number, call_id
+        for step in (self.database.ask, self.database.repeat):
+            with pytest.raises(ConfigurationError):
+                step(*this)
+        self.database.release(*this)
+        if self.pairs[number].state is not PairState.FREE:
+            with pytest.raises(ConfigurationError):
+                self.database.end(self.system.number, [(number, ended(state, call_id))])
+
+    @precondition(lambda self: any(pair.state == "unresolved" for pair in self.pairs))
+    @rule(data=st.data(), charged=st.booleans())
+    def settle(self, data, charged):
+        """Somebody says what became of it, once."""
+        pair = data.draw(st.sampled_from([p for p in self.pairs if p.state == "unresolved"]))
+        billed = Charged.YES if charged else Charged.NO
+        said = self.system.number, pair.call_id, billed
+        assert self.database.resolve(*said)
+        assert not self.database.resolve(*said)
+        pair.state = PairState.NO_RESPONSE if charged else PairState.FREE
+        if not charged:
+            self.take_away(self.pairs.index(pair))
+        pair.sent = int(charged)
+
+    @precondition(lambda self: any(p.state in ("unresolved", "no response") for p in self.pairs))
+    @rule(data=st.data())
+    def find(self, data):
+        """The vendor's records have it."""
+        left = self.database.unresolved(self.system)
+        one = data.draw(st.sampled_from(left))
+        pair = self.pairs[one.pair]
+        answer = ended(PairState.ANSWERED, pair.call_id)
+        assert self.database.found(one, answer)
+        assert not self.database.found(one, answer)
+        pair.state = PairState.ANSWERED
+
+    @invariant()
+    def agree(self):
+        """Each pair is where the list has it, and was paid for once at the most."""
+        rows = self.database.answers(self.system.number)
+        assert [row.state for row in rows] == [pair.state for pair in self.pairs]
+        left = {one.pair: one for one in self.database.unresolved(self.system)}
+        assert set(left) == {
+            n for n, pair in enumerate(self.pairs) if pair.state in ("unresolved", "no response")
+        }
+        for number, one in left.items():
+            assert one.call.id == self.pairs[number].call_id
+        standing = self.database.progress(self.system.number)
+        assert standing.pairs == PAIRS
+        assert standing.left == len(self.these("free", "begun", "failed"))
+        assert all(pair.sent <= 1 for pair in self.pairs)
+        free = [pair for pair in self.pairs if pair.state == "free"]
+        assert all(pair.sent == 0 for pair in free)
+
+
+TestMachine = Machine.TestCase
+# A file is slower than a memory.
+TestMachine.settings = settings(max_examples=settings().max_examples // 8, stateful_step_count=30)

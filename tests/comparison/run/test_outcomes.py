@@ -1,0 +1,99 @@
+"""From results and errors to what is kept: every error of the tree has its place."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.fakes import match_result
+
+from facematch_comparison.run.schema import Outcome, PairState
+from facematch_comparison.run.worker import outcome_of_error
+from facematch_core import Billing, Charged, Decision, Environment, Ids, Score, errors
+from facematch_core.errors import FATAL, FaceMatchError, VendorError
+
+#: Errors that need more than a message.
+MORE = {
+    "EnvironmentMismatch": {"environment": Environment.MOCK, "billing": Billing(Charged.NO)},
+    "Unsupported": {"backend": "fake", "what": "rotate"},
+}
+
+
+def of(kind, **more):
+    """An error of a class."""
+    return kind("Something is wrong.", **{**MORE.get(kind.__name__, {}), **more})
+
+
+def every(kind):
+    """A class and all below it."""
+    return [kind, *(one for below in kind.__subclasses__() for one in every(below))]
+
+
+#: Those of the core: a plug-in's are below one of them.
+TREE = [kind for kind in every(FaceMatchError) if kind.__module__ == errors.__name__]
+
+
+def test_a_result_is_an_answer():
+    """With what a report is made of, and no more."""
+    result = match_result(
+        score=Score(80.0, "fake/v1"),
+        billing=Billing(Charged.YES),
+        environment=Environment.MOCK,
+        model="m",
+        ids=Ids(call="an id", caller="Anna"),
+    )
+    kept = Outcome.of_result(result, elapsed_s=0.5)
+    assert kept.state is PairState.ANSWERED
+    assert (kept.decision, kept.score, kept.scale) == (Decision.MATCH, 80.0, "fake/v1")
+    assert (kept.billed, kept.environment, kept.model) == (Charged.YES, Environment.MOCK, "m")
+    assert (kept.elapsed_s, kept.call_id, kept.error) == (0.5, "an id", None)
+    assert "Anna" not in repr(kept)
+
+
+def test_an_inconclusive_result_is_an_answer_too():
+    """Without a score."""
+    kept = Outcome.of_result(match_result(Decision.INCONCLUSIVE), elapsed_s=None)
+    assert (kept.state, kept.decision, kept.score) == ("answered", "inconclusive", None)
+
+
+#: Those that have a bill.
+BILLED = [*filter(lambda kind: issubclass(kind, VendorError), TREE)]
+
+
+@pytest.mark.parametrize("kind", BILLED, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("billed", Charged)
+def test_what_may_have_been_charged_is_never_free(kind, billed):
+    """Whatever the error: charged is lost, perhaps charged is unknown, and neither is repeated."""
+    kept = outcome_of_error(of(kind, billing=Billing(billed)))
+    if billed is Charged.NO:
+        fatal = issubclass(kind, (*FATAL, errors.BreakerOpen))
+        assert kept.state is (PairState.FREE if fatal else PairState.FAILED)
+    else:
+        assert kept.state == {"yes": "no response", "unknown": "unresolved"}[billed]
+    assert (kept.billed, kept.error) == (billed, kind.__name__)
+
+
+@pytest.mark.parametrize("kind", FATAL, ids=lambda kind: kind.__name__)
+def test_what_would_meet_every_pair_is_not_about_this_one(kind):
+    """The pair stays free."""
+    assert outcome_of_error(of(kind)).state is PairState.FREE
+
+
+def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
+    """An answer without a decision, and not charged."""
+    kept = outcome_of_error(errors.InvalidImage("It is no picture."))
+    assert (kept.state, kept.decision, kept.billed) == ("answered", None, "no")
+    assert kept.error == "InvalidImage"
+
+
+@given(
+    st.one_of(st.none(), st.integers(100, 599), st.sampled_from([400, 413, 415, 422])),
+    st.booleans(),
+)
+def test_a_picture_that_the_vendor_refuses_is_not_acquired(status, has_answered):
+    """By the status; and not before the vendor has compared anything, nor if it is the address."""
+    error = errors.RequestRejected("Face not detected.", status_code=status)
+    kept = outcome_of_error(error, has_answered=has_answered)
+    if status in (400, 413, 415, 422):
+        assert kept.state == ("answered" if has_answered else "free")
+    else:
+        assert kept.state == "failed"
+    assert (kept.decision, kept.billed) == (None, "no")

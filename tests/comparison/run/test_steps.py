@@ -1,0 +1,224 @@
+"""One step of one pair: out of the state that it is in, by its own call, and for certain."""
+
+import threading
+
+import pytest
+from kit.attempts import attempt
+from kit.comparison.studies import (
+    answer,
+    asked,
+    begun,
+    ended,
+    entered,
+    failing,
+    once,
+    opener,
+    states,
+    stored,
+    write_study,
+)
+from kit.fakes import FakeBackend
+
+from facematch_comparison.run import PairState, StudyRun, run_study
+from facematch_comparison.run.recover import take_back
+from facematch_comparison.run.run import join_all
+from facematch_core import Billing, Charged
+from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
+from facematch_core.resilience import Budget
+from facematch_core.store import SqlStore
+from facematch_core.testing import ManualClock
+
+BUSY = "The store of calls failed (database is locked): try again."
+
+
+def refused(step, *about):
+    """A step out of another state, or of another call, is told and changes nothing."""
+    with pytest.raises(ConfigurationError, match="The row of pair 1 is not as this run left it"):
+        step(*about)
+
+
+def test_a_pair_changes_only_from_the_state_that_it_is_in(database):
+    """What was asked is not asked twice or named anew; what was not, is not repeated."""
+    system = entered(database, 1)
+    this = system.number, 0
+    call = begun(database, system)
+    mine = *this, call.id
+    refused(database.begin, *this, attempt())
+    refused(database.repeat, *mine)
+    database.ask(*mine)
+    refused(database.ask, *mine)
+    refused(database.begin, *this, attempt())
+    assert states(database, system) == ["asked"]
+    database.end(system.number, [(0, ended(PairState.ANSWERED, call.id))])
+    refused(database.repeat, *mine)
+    refused(database.begin, *this, attempt())
+    database.release(*mine)
+    assert states(database, system) == ["answered"]
+
+
+def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
+    """Should the lock ever fail, as on a bad network drive: it sends nothing, and frees nothing."""
+    system = entered(database, 1)
+    lost = begun(database, system)
+    take_back(database, system, lambda _calls: None)
+    mine = begun(database, system)
+    refused(database.ask, system.number, 0, lost.id)
+    database.ask(system.number, 0, mine.id)
+    refused(database.repeat, system.number, 0, lost.id)
+    for state in (PairState.FAILED, PairState.FREE, PairState.UNRESOLVED, PairState.ANSWERED):
+        refused(database.end, system.number, [(0, ended(state, lost.id))])
+    database.release(system.number, 0, lost.id)
+    assert states(database, system) == ["asked"]
+    database.end(system.number, [(0, ended(PairState.ANSWERED, mine.id))])
+    assert states(database, system) == ["answered"]
+
+
+@pytest.mark.parametrize("state", [one for one in PairState if one not in ("begun", "asked")])
+def test_an_end_that_is_written_again_is_there(database, state):
+    """It was written, and nothing told of it; it stays as it was written."""
+    system = entered(database, 1)
+    call = asked(database, system)
+    for _ in range(2):
+        database.end(system.number, [(0, ended(state, call.id))])
+    assert states(database, system) == [state]
+
+
+def test_what_was_given_up_is_not_ended_by_itself(database):
+    """A person, a budget or the vendor's records resolve it, and nothing else does."""
+    system = entered(database, 1)
+    call = asked(database, system)
+    assert database.recover(system.number) == []
+    refused(database.end, system.number, [(0, ended(PairState.FREE, call.id))])
+    refused(database.end, system.number, [(0, ended(PairState.FAILED, call.id))])
+    assert states(database, system) == ["unresolved"]
+
+
+def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path):
+    """A pair is free again once that is certain: no other thread has it before."""
+    study = write_study(tmp_path / "pictures", pairs=1)
+    end, written = database.end, []
+    backend = FakeBackend()
+
+    def ending(system, outcomes):
+        written.append((outcomes[0][1].state, len(backend.calls)))
+        end(system, outcomes)
+        if len(written) == 1:
+            raise ConfigurationError(BUSY)
+
+    database.end = ending
+    refusal = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
+    backend.script = [refusal, answer()]
+    run_study(study, {"fake": opener(backend)}, database, workers=2, clock=ManualClock())
+    assert states(database, stored(database)) == ["answered"]
+    assert written == [("free", 1), ("free", 1), ("answered", 2)]
+
+
+def test_the_first_answer_is_written_as_soon_as_that_works_again(database, study):
+    """The database fails for a moment where the first answer says what all must be like."""
+    fix, failures = database.fix_origin, [1, 1]
+
+    def fixing(*args):
+        if failures:
+            failures.pop()
+            raise ConfigurationError(BUSY)
+        return fix(*args)
+
+    database.fix_origin = fixing
+    summary = once(database, study, opener(), clock=ManualClock())
+    assert (summary.error, summary.asked) == (None, 6)
+    assert states(database, stored(database)) == ["answered"] * 6
+
+
+def test_what_could_not_be_told_to_a_budget_is_not_free(database):
+    """The next start tells it, and so does every one after, until one can."""
+    system = entered(database, 1)
+    call = begun(database, system)
+    told = []
+
+    def busy(call_ids):
+        told.append(call_ids)
+        raise ConfigurationError(BUSY)
+
+    with pytest.raises(ConfigurationError):
+        take_back(database, system, busy)
+    assert states(database, system) == ["begun"]
+    take_back(database, system, told.append)
+    assert told == [[call.id]] * 2
+    assert states(database, system) == ["free"]
+
+
+@pytest.mark.parametrize("step", ["begin", "ask"])
+def test_a_byte_held_back_is_held_back_though_the_journal_says_otherwise(
+    database, study, address, step
+):
+    """It was written, and nothing told of it: the call is not made, and the pair is free."""
+    store = SqlStore(address)
+    write = getattr(database, step)
+
+    def writing(*about):
+        write(*about)
+        raise ConfigurationError(BUSY)
+
+    setattr(database, step, writing)
+    system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
+    ended_by = once(database, study, system)
+    assert isinstance(ended_by.error, ConfigurationError)
+    assert states(database, stored(database)) == ["free"] * 6
+    for standing in store.budgets():
+        assert (standing.spent, standing.reserved, standing.unknown) == (0, 0, 0)
+    store.close()
+
+
+def test_a_budget_that_cannot_be_told_keeps_the_pair(database, study, address):
+    """Until it can: what it set aside would else stay aside."""
+    store = SqlStore(address)
+    ask, finalize = database.ask, store.finalize
+    database.ask = lambda *_about: failing(ConfigurationError(BUSY))(None)
+    store.finalize = lambda *_args, **_more: failing(ConfigurationError(BUSY))(None)
+    system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
+    with StudyRun(study, {"fake": system}, database) as run:
+        assert not run.run(workers=1).is_complete
+    assert states(database, stored(database)) == ["begun", *["free"] * 5]
+    store.finalize, database.ask = finalize, ask
+    assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
+    (standing,) = store.budgets()
+    assert (standing.reserved, standing.unknown) == (0, 0)
+    store.close()
+
+
+def test_an_interruption_between_two_starts_ends_what_has_begun():
+    """Ctrl-C after the first of two systems was started: it is told, and waited for."""
+    over = threading.Event()
+    waited = []
+
+    def work():
+        assert over.wait(30)
+        waited.append(True)
+
+    class NotStarted(threading.Thread):
+        def start(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        join_all([threading.Thread(target=work), NotStarted()], over)
+    assert waited == [True]
+
+
+def test_a_call_that_failed_unpaid_is_asked_again_by_the_next_start_alone(database, study):
+    """Not by another thread of the same run."""
+    system = opener(FakeBackend(script=[failing(RateLimited("Slower."))]))
+    assert once(database, study, system).asked == 6
+    assert states(database, stored(database)) == ["failed", *["answered"] * 5]
+    assert once(database, study, system).asked == 1
+
+
+@pytest.mark.parametrize("state", [PairState.ANSWERED, PairState.NO_RESPONSE])
+@pytest.mark.parametrize("billed", [Charged.YES, Charged.NO])
+def test_only_what_is_unresolved_is_resolved(database, state, billed):
+    """Not what is under way, nor what is known: it would be asked, and paid for, again."""
+    system = entered(database, 1)
+    call = asked(database, system)
+    assert not database.resolve(system.number, call.id, billed)
+    database.end(system.number, [(0, ended(state, call.id))])
+    assert not database.resolve(system.number, call.id, billed)
+    assert states(database, system) == [state]

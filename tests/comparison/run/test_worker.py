@@ -1,0 +1,217 @@
+"""What a failed call means for its pair, and what ends a system's part of a run."""
+
+import pytest
+from kit.comparison.studies import (
+    answer,
+    failing,
+    once,
+    opener,
+    states,
+    stored,
+    write_study,
+)
+from kit.fakes import FakeBackend, picture
+
+import facematch_core as fm
+from facematch_comparison.run import read_answers, run_study
+from facematch_comparison.run.schema import PairState
+from facematch_comparison.run.worker import MOST_FAILURES
+from facematch_core import errors
+from facematch_core.backend import ImageLimits
+from facematch_core.resilience import Budget, CircuitBreaker
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "reason"),
+    [
+        (failing(errors.OutcomeUnknown("Lost.")), "unresolved", "OutcomeUnknown"),
+        (failing(errors.UnexpectedResponse("Odd.")), "no response", "UnexpectedResponse"),
+        (failing(errors.RateLimited("Slower.")), "failed", "RateLimited"),
+        (errors.VendorUnavailable("Not there."), "failed", "VendorUnavailable"),
+        (failing(errors.RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
+        (failing(RuntimeError("A bug.")), "unresolved", "OutcomeUnknown"),
+    ],
+    ids=["unresolved", "unexpected", "limited", "unavailable", "rejected", "bug"],
+)
+def test_a_pair_that_is_not_answered_says_why(database, study, step, state, reason):
+    """Only what was certainly not charged is asked again, by the next start."""
+    system = opener(FakeBackend(script=[None, step]))
+    once(database, study, system)
+    assert states(database, stored(database)) == ["answered", state, *["answered"] * 4]
+    (found,) = read_answers(database, database.study())
+    assert found.not_answered == {reason: 1}
+    assert found.table.answered.sum() == found.table.acquired.sum() == 5
+    again = once(database, study, system)
+    assert again.asked == (state == "failed")
+    assert states(database, stored(database))[1] == ("answered" if state == "failed" else state)
+
+
+def test_failures_to_acquire_are_answers(database, study):
+    """A picture that is not sent, one that the vendor refuses, and one without a face."""
+    study.pairs[1].probe.write_bytes(picture(size=(8, 8)).data)
+    script = [
+        None,
+        failing(errors.RequestRejected("Face not detected.", status_code=422)),
+        answer(decision=fm.Decision.INCONCLUSIVE, score=None),
+    ]
+    limits = ImageLimits(min_side_px=20)
+    backend = FakeBackend(script=script, image_limits=limits)
+    summary = once(database, study, opener(backend))
+    (found,) = read_answers(database, database.study())
+    assert found.table.answered.all()
+    assert found.table.acquired.tolist() == [True, False, False, False, True, True]
+    assert found.table.decisions.tolist() == [1, -1, -1, 3, 1, 1]
+    assert found.billed.tolist() == [1, 0, 0, 1, 1, 1]
+    assert (summary.progress.not_acquired, len(backend.calls)) == (3, 5)
+
+
+def test_a_vendor_that_refuses_everything_is_asked_in_a_wrong_way(database, study):
+    """Nothing is taken for a failure to acquire, and all pairs stay free."""
+    refusal = failing(errors.RequestRejected("What is this?", status_code=400))
+    system = opener(FakeBackend(script=[refusal] * 100))
+    summary = once(database, study, system)
+    assert "gave no answer to 20 calls in a row" in summary.error.message
+    assert len(system.backend.calls) == MOST_FAILURES
+    assert states(database, stored(database)) == ["free"] * 6
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.AuthenticationFailed("The key is wrong.", status_code=401),
+        errors.InsufficientCredit("Top it up.", status_code=403),
+        errors.EnvironmentMismatch(
+            "Elsewhere.", environment=fm.Environment.MOCK, billing=fm.Billing(fm.Charged.NO)
+        ),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_would_meet_every_pair_ends_one_contender_alone(database, study, error):
+    """Its pairs stay free, and the others go on."""
+    wrong = opener(FakeBackend(script=[None, error]))
+    summary = run_study(study, {"wrong": wrong, "right": opener()}, database, workers=1)
+    one, other = summary.systems
+    assert (type(one.error), other.error) == (type(error), None)
+    assert one.error.__traceback__ is None
+    assert (one.progress.left, other.progress.left) == (5, 0)
+    again = run_study(study, {"wrong": wrong}, database)
+    assert again.is_complete
+
+
+def test_a_budget_ends_one_contender_alone(database, study):
+    """What it has room for is asked, and the rest when there is more."""
+    system = opener(policies=[Budget(2, name="shop")])
+    summary = once(database, study, system)
+    assert type(summary.error) is errors.BudgetExceeded
+    assert states(database, stored(database)) == ["answered", "answered", *["free"] * 4]
+    assert once(database, study, opener(system.backend)).progress.left == 0
+    assert len(system.backend.calls) == 6
+
+
+def test_an_answer_from_elsewhere_is_paid_and_lost(database, study):
+    """It ends the system, and is not asked again."""
+    wrong = errors.EnvironmentMismatch(
+        "From a mock.",
+        environment=fm.Environment.MOCK,
+        billing=fm.Billing(fm.Charged.YES),
+        ids=fm.Ids(call="an id"),
+    )
+    summary = once(database, study, opener(FakeBackend(script=[failing(wrong)])))
+    assert type(summary.error) is errors.EnvironmentMismatch
+    assert states(database, stored(database))[0] == "no response"
+
+
+def test_a_vendor_that_is_down_is_left_alone(database, tmp_path):
+    """After so many failures in a row, each of which might cost money."""
+    study = write_study(tmp_path / "many", 40)
+    for error, kind, state in (
+        (errors.VendorUnavailable("Not there."), errors.VendorUnavailable, "failed"),
+        (failing(errors.OutcomeUnknown("Lost.")), errors.OutcomeUnknown, "unresolved"),
+    ):
+        system = opener(FakeBackend(script=[None, *[error] * 100]))
+        summary = run_study(study, {state: system}, database, workers=1).systems[0]
+        assert type(summary.error) is kind
+        assert f"no answer to {MOST_FAILURES} calls in a row" in summary.error.message
+        assert len(system.backend.calls) == MOST_FAILURES + 1
+        assert summary.progress.states[state] == MOST_FAILURES
+
+
+def test_an_open_breaker_is_waited_for(database, study, clock):
+    """The pairs that it refuses stay free, and are asked when the vendor is back."""
+    backend = FakeBackend(script=[None, *[failing(errors.OutcomeUnknown("Lost."))] * 2])
+    breaker = CircuitBreaker(failures=2, open_s=30, name="fake", clock=clock)
+    system = opener(backend, policies=[breaker], clock=clock)
+    before = clock.monotonic()
+    summary = once(database, study, system, clock=clock)
+    assert summary.error is None
+    assert summary.progress.states == {PairState.ANSWERED: 4, PairState.UNRESOLVED: 2}
+    assert clock.monotonic() - before >= 29
+
+
+def test_answers_on_another_scale_end_the_contender(database, study):
+    """They do not compare with those before, whichever process had them."""
+    system = opener(FakeBackend(script=[None, answer(score=fm.Score(0.9, "fake/v2"))]))
+    summary = once(database, study, system)
+    assert type(summary.error) is errors.UnexpectedResponse
+    assert "on the scale fake/v2, and before on fake/v1" in summary.error.message
+    assert states(database, stored(database)) == ["answered", "no response", *["free"] * 4]
+    (found,) = read_answers(database, database.study())
+    assert (found.table.scale, found.table.scores[0]) == ("fake/v1", 80.0)
+
+
+def test_answers_from_elsewhere_end_the_contender(database, study):
+    """A mock's answers never stand among a vendor's."""
+    run_study(type(study)(name="one", pairs=study.pairs[:1]), {"fake": opener()}, database)
+    once(database, study, opener())
+    script = [answer(environment=one) for one in (fm.Environment.PRODUCTION, fm.Environment.MOCK)]
+    system = opener(FakeBackend(script=script, environment=None))
+    summary = run_study(study, {"other": system}, database, workers=1).systems[0]
+    assert "from mock, and before from production" in summary.error.message
+
+
+def test_failures_that_are_not_in_a_row_end_nothing(database, tmp_path):
+    """An answer between them shows that the vendor is there."""
+    study = write_study(tmp_path / "many", 40)
+    gone = [errors.VendorUnavailable("Not there.")] * (MOST_FAILURES - 1)
+    summary = once(database, study, opener(FakeBackend(script=[*gone, None, *gone])))
+    assert summary.error is None
+    assert summary.progress.states["failed"] == len(gone) * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda path: path.unlink(), "cannot be read any more (No such file or directory)"),
+        (lambda path: path.write_bytes(b"GIF89a"), "is another one than when the run began"),
+    ],
+    ids=["gone", "changed"],
+)
+def test_a_picture_that_is_not_what_it_was_ends_the_contender(database, study, change, says):
+    """Nobody is asked about another picture under the name of the first; the rest stays free."""
+    third = study.pairs[2].probe
+
+    def answered_then_changed(call):
+        if third.exists() and third.read_bytes()[:3] != b"GIF":
+            change(third)
+        return answer()(call)
+
+    system = opener(FakeBackend(script=[answered_then_changed] * 6))
+    ended = once(database, study, system)
+    assert (ended.asked, type(ended.error)) == (2, errors.ConfigurationError)
+    assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
+    assert states(database, stored(database)) == ["answered"] * 2 + ["free"] * 4
+
+
+def test_files_that_are_no_pictures_are_told_before_anything_is_asked(database, study):
+    """Each of them, half a photograph too: they would count against whoever is asked."""
+    study.pairs[1].probe.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    whole = study.pairs[4].reference.read_bytes()
+    study.pairs[4].reference.write_bytes(whole[: len(whole) // 2])
+    system = opener(FakeBackend())
+    with pytest.raises(
+        fm.InvalidRequest, match="people has 2 problems; nothing was sent"
+    ) as caught:
+        once(database, study, system)
+    assert f"{str(study.pairs[1].probe)!r} looks like plain text" in str(caught.value)
+    assert "is a JPEG that is cut off" in str(caught.value)
+    assert system.backend.calls == []

@@ -1,0 +1,303 @@
+"""How groups of people fare at one threshold for all."""
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kit.comparison.choice import World, changed, written
+from scipy.stats import chi2_contingency
+
+from facematch_comparison.model import Grouping, Interval, Method, Rate
+from facematch_comparison.stats import exact_interval
+from facematch_comparison.stats.combine import ratio
+from facematch_comparison.stats.groups import (
+    FEW_PEOPLE,
+    cells_of,
+    finish_group_differences,
+    group_differences,
+    homogeneity,
+)
+
+
+def grouped(answers, labels, of_pair):
+    """Both people of each pair in the group of that number; -1 for none."""
+    places = np.array(of_pair)
+    group = Grouping(labels=labels, probe=places, reference=places)
+    return changed(answers, groups={"column": group}).table
+
+
+def counted(*groups, others=12):
+    """A table of groups: mated pairs of as many people, and how many of them are turned away."""
+    mated, of_mated = [], []
+    for place, (pairs, errors) in enumerate(groups):
+        mated += [20] * errors + [90] * (pairs - errors)
+        of_mated += [place] * pairs
+    labels = tuple(f"g{place}" for place in range(len(groups)))
+    of_others = [place for place in range(len(groups)) for _ in range(others)]
+    return grouped(written(mated, [10] * len(of_others)), labels, of_mated + of_others)
+
+
+def differences(table, threshold=50, confidence=0.95):
+    """Of one column, after all corrections."""
+    cells = cells_of(table, "column", threshold, confidence)
+    return finish_group_differences(
+        group_differences(table, cells, threshold, confidence), confidence=confidence
+    )
+
+
+# --- Cells --------------------------------------------------------------------------------------
+
+
+def test_a_small_case_by_hand():
+    """Two groups of twelve pairs each: counted, and over the rate of all."""
+    one = written([90] * 9 + [20] * 3 + [90] * 11 + [20], [60] * 2 + [10] * 10 + [60] + [10] * 11)
+    table = grouped(one, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12)
+    x, y = cells_of(table, "column", 50, 0.95)
+    assert (x.column, x.group, y.group) == ("column", "x", "y")
+    assert [(c.frr.errors, c.frr.trials, c.fmr.errors, c.fmr.trials) for c in (x, y)] == [
+        (3, 12, 2, 12),
+        (1, 12, 1, 12),
+    ]
+    assert (x.frr.subjects, x.fmr.subjects) == (12, 24)
+    assert x.frr.interval == exact_interval(3, 12)
+    # 3/12 and 1/12 over 4/24, 2/12 and 1/12 over 3/24.
+    assert [x.frr_ratio.value, y.frr_ratio.value] == pytest.approx([1.5, 0.5])
+    assert [x.fmr_ratio.value, y.fmr_ratio.value] == pytest.approx([4 / 3, 2 / 3])
+    for cell in (x, y):
+        for found in (cell.frr_ratio, cell.fmr_ratio):
+            assert 0 <= found.interval.low < found.value < found.interval.high <= 2
+            assert found.interval.confidence == 0.95
+    assert (x.too_few, y.too_few) == (None, None)
+
+
+def test_a_group_without_errors_takes_part():
+    """Its ratio is 0 with an upper end, and the others keep theirs."""
+    cells = cells_of(counted((60, 12), (60, 6), (60, 0)), "column", 50)
+    assert [cell.frr_ratio.value for cell in cells] == pytest.approx([2, 1, 0])
+    none = cells[2].frr_ratio.interval
+    assert none.low == 0
+    assert 0.3 < none.high < 1
+    assert cells[0].frr_ratio.interval.low > 1
+    # Nobody is matched falsely: there is no rate that a ratio could be of.
+    assert [cell.fmr_ratio for cell in cells] == [None, None, None]
+
+
+def test_only_one_group_has_errors():
+    """Its ratio is as high as its size lets it be; nothing bounds it from above but that."""
+    cells = cells_of(counted((50, 5), (100, 0)), "column", 50)
+    assert cells[0].frr_ratio.value == pytest.approx(3)
+    assert cells[0].frr_ratio.interval.high == pytest.approx(3)
+    assert cells[0].frr_ratio.interval.low > 1
+
+
+def test_more_groups_make_wider_intervals():
+    """All of them hold together."""
+    two = cells_of(counted((100, 10), (300, 15)), "column", 50)
+    four = cells_of(counted((100, 10), (100, 5), (100, 5), (100, 5)), "column", 50)
+    assert two[0].frr_ratio.value == pytest.approx(four[0].frr_ratio.value)
+    assert two[0].frr_ratio.interval.low > four[0].frr_ratio.interval.low
+    assert two[0].frr_ratio.interval.high < four[0].frr_ratio.interval.high
+
+
+def test_pairs_of_two_groups_belong_to_neither():
+    """Nor does one of somebody of whom nothing is known."""
+    table = grouped(written([90] * 3, [10] * 2), ("x",), [0, -1, 0, -1, 0])
+    (cell,) = cells_of(table, "column", 50, 0.95)
+    assert (cell.frr.trials, cell.fmr.trials) == (2, 1)
+    mixed = Grouping(
+        labels=("x", "y"), probe=np.array([0, 0, 1, 0]), reference=np.array([0, 0, 1, 1])
+    )
+    table = changed(written([90] * 3, [90]), groups={"column": mixed}).table
+    assert [cell.fmr.trials for cell in cells_of(table, "column", 50)] == [0, 0]
+
+
+@pytest.mark.parametrize(("people", "word"), [(1, "1 person"), (3, "3 people")])
+def test_too_few_people(people, word):
+    """The cell says so; its pairs are among all, and no difference is made of it."""
+    table = counted((20, 2), (people, people), others=20)
+    large, small = cells_of(table, "column", 50, 0.95)
+    assert small.too_few == f"Too few people in this cell: {word}, {FEW_PEOPLE} are needed."
+    assert (small.frr_ratio, large.too_few) == (None, None)
+    assert large.frr_ratio.value == pytest.approx(0.1 / ((2 + people) / (20 + people)))
+    assert small.frr.errors == people
+    assert group_differences(table, (large, small), 50) == ()
+
+
+def test_a_group_without_a_pair_of_its_own():
+    """There is nothing to say of it, and that is said."""
+    table = grouped(written([90] * 12, [10] * 12), ("x", "nobody"), [0] * 24)
+    x, nobody = cells_of(table, "column", 50, 0.95)
+    assert (nobody.fmr.trials, nobody.fmr.value, nobody.fmr.interval) == (0, None, None)
+    assert nobody.too_few.startswith("Too few people in this cell: 0 people")
+    assert x.frr_ratio is None
+
+
+def test_its_own_decisions():
+    """Where there is no threshold."""
+    one = written([90] * 11 + [20], [10] * 12)
+    table = grouped(one, ("x",), [0] * 24)
+    assert cells_of(table, "column", None, 0.95) == cells_of(table, "column", 50, 0.95)
+
+
+def test_failures_to_acquire():
+    """Turn somebody away, and are no false match; so does a score that is missing."""
+    one = written([90] * 10 + ["lost"] * 2, [10] * 10 + ["lost"] * 2)
+    table = grouped(one, ("x",), [0] * 24)
+    (cell,) = cells_of(table, "column", 50)
+    assert (cell.frr.errors, cell.frr.trials) == (2, 12)
+    assert (cell.fmr.errors, cell.fmr.trials) == (0, 10)
+    table = grouped(written([90] * 200, [10] * 12), ("x",), [0] * 212)
+    scores = table.scores.copy()
+    scores[0] = np.nan
+    (cell,) = cells_of(attrs.evolve(table, scores=scores), "column", 50)
+    assert (cell.frr.errors, cell.frr.trials) == (1, 200)
+
+
+# --- Differences --------------------------------------------------------------------------------
+
+
+def test_a_difference_in_words():
+    """How far, at least how far, and that it is no chance."""
+    (found,) = differences(counted((500, 50), (500, 10), (500, 20)))
+    assert (found.column, found.rate, found.worst, found.best) == ("column", "frr", "g0", "g1")
+    assert found.ratio == pytest.approx(5)
+    assert 1.5 < found.at_least < found.ratio
+    assert found.is_real
+    assert found.p_value < 0.001
+    assert found.sentence == (
+        "By column, at one threshold for all: people of group g0 are falsely rejected in 10.0 % "
+        "(50 of 500) of pairs, people of group g1 in 2.0 % (10 of 500). That is not chance: group "
+        "g0 "
+        f"has at least {int(found.at_least * 10) / 10:g} times the rate of group g1."
+    )
+
+
+def test_the_lowest_group_has_no_error():
+    """Then there is no ratio; what is shown of it is."""
+    (found,) = differences(counted((300, 30), (300, 0)))
+    assert found.ratio is None
+    assert found.at_least > 4
+    assert found.is_real
+
+
+def test_what_may_be_chance():
+    """Shows no difference, and no ratio to be feared."""
+    (found,) = differences(counted((50, 4), (50, 2)))
+    assert (found.is_real, found.at_least) == (False, 1.0)
+    assert "Chance alone may do that" in found.sentence
+
+
+def test_groups_that_are_alike():
+    """Even to the last pair."""
+    (found,) = differences(counted((50, 4), (50, 4)))
+    assert found.worst != found.best
+    assert (found.ratio, found.is_real) == (1, False)
+    assert found.p_value == pytest.approx(1)
+
+
+def test_nothing_to_compare():
+    """One group, or no error."""
+    assert differences(counted((50, 5))) == ()
+    assert differences(counted((50, 0), (50, 0))) == ()
+
+
+def test_a_difference_of_unknown_size():
+    """Several groups differ, and yet no two of them surely by much."""
+    (found,) = differences(counted((40, 6), (40, 0), (40, 6), (40, 0), (40, 6), (40, 0)))
+    assert found.is_real
+    assert found.at_least < 1.1
+    assert found.sentence.endswith("these pairs do not show how many times as often.")
+
+
+def test_many_questions():
+    """p-values of all columns, rates and systems are corrected together, in any order."""
+    table = counted((200, 20), (200, 8))
+    cells = cells_of(table, "column", 50)
+    (one,) = group_differences(table, cells, 50)
+    (alone,) = finish_group_differences([one])
+    assert (alone.p_value, alone.is_real) == (one.p_value, True)
+    other = attrs.evolve(one, p_value=0.6)
+    finished = finish_group_differences([other, one, other])
+    assert [f.p_value for f in finished] == pytest.approx([1, 3 * one.p_value, 1])
+    assert [f.is_real for f in finished] == [False, 3 * one.p_value < 0.05, False]
+    unknown = attrs.evolve(one, p_value=None)
+    assert not finish_group_differences([unknown])[0].is_real
+    assert finish_group_differences([]) == ()
+
+
+# --- The pieces ---------------------------------------------------------------------------------
+
+
+def rate(errors, trials):
+    return Rate(errors=errors, trials=trials, interval=exact_interval(errors, trials))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(20, 200), st.integers(150, 400)), min_size=2, max_size=5))
+def test_homogeneity_is_pearsons_chi_square(cells):
+    """Of independent pairs, with enough errors, to the digit."""
+    cells = [(errors, errors + rest) for errors, rest in cells]
+    table = [[errors, trials - errors] for errors, trials in cells]
+    found = homogeneity([rate(*cell) for cell in cells])
+    assert found == pytest.approx(chi2_contingency(table, correction=False).pvalue, abs=1e-12)
+
+
+def test_homogeneity_of_few_errors_is_simulated():
+    """And comes near the chi-square all the same."""
+    # 5 errors among 200 pairs, all in one of two halves: the chi-square gives 0.024.
+    found = homogeneity([rate(5, 100), rate(0, 100)])
+    assert 0.01 < found < 0.04
+    assert homogeneity([rate(5, 100)]) is None
+    assert homogeneity([rate(0, 10), rate(0, 10)]) is None
+    assert homogeneity([rate(10, 10), rate(10, 10)]) is None
+
+
+def test_people_with_several_pairs_count_as_people():
+    """The same errors, gathered at few people, show less."""
+
+    def of(effective):
+        interval = Interval(
+            low=0, high=1, confidence=0.95, method=Method.CLUSTERED, effective=effective
+        )
+        return [Rate(errors=e, trials=1000, interval=interval) for e in (40, 60)]
+
+    assert homogeneity(of(1000.0)) < 0.05 < homogeneity(of(400.0))
+
+
+@given(
+    top=st.integers(0, 50), bottom=st.integers(0, 50), size=st.tuples(*[st.integers(51, 500)] * 2)
+)
+def test_a_ratio_and_its_inverse(top, bottom, size):
+    """Hold the ratio, are the inverse of each other, and never fail without an error."""
+    over, under = rate(top, size[0]), rate(bottom, size[1])
+    low, high = ratio(over.interval, over.value, under.interval, under.value)
+    turned = ratio(under.interval, under.value, over.interval, over.value)
+    assert 0 <= low <= high
+    if bottom:
+        assert low <= over.value / under.value <= high
+    if top and bottom:
+        assert turned == pytest.approx((1 / high, 1 / low))
+    assert (low == 0) == (top == 0)
+    assert (high == np.inf) == (bottom == 0)
+
+
+def test_a_ratio_of_few_errors_against_the_exact_one():
+    """Conditional on the sum, a ratio of two Poisson rates is a binomial: ours is near it."""
+    over, under = rate(20, 10_000), rate(10, 10_000)
+    low, high = ratio(over.interval, over.value, under.interval, under.value)
+    share = exact_interval(20, 30)
+    assert low == pytest.approx(share.low / (1 - share.low), rel=0.1)
+    assert high == pytest.approx(share.high / (1 - share.high), rel=0.1)
+
+
+def test_people_with_several_pairs_in_a_study():
+    """Everything runs on pairs that share people, and the intervals know it."""
+    (answers,) = World(people=90, mated=900, non_mated=3_000, own=0.3).study(
+        np.random.default_rng(0), groups=3
+    )
+    cells = cells_of(answers.table, "group", 2.5)
+    assert [cell.frr.subjects for cell in cells] == [30, 30, 30]
+    assert all(cell.frr.interval.effective < cell.frr.trials for cell in cells)
+    found = finish_group_differences(group_differences(answers.table, cells, 2.5))
+    assert {one.rate for one in found} == {"fmr", "frr"}

@@ -1,0 +1,270 @@
+"""From answers to an evaluation: what is judged where, and what counts as what."""
+
+import datetime as dt
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.comparison.tables import LOST, answers, changed, crowd, decided, real, unanswered
+
+from facematch_comparison.evaluation import evaluate, size_of
+from facematch_comparison.model import Method
+from facematch_comparison.stats import exact_interval, rates_at
+from facematch_comparison.study import split_by_subject
+from facematch_core import Environment, InvalidRequest, ThresholdRule, __version__
+
+NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+WHOLE = {"required_fmr": 0.25}
+
+
+def test_a_small_case_by_hand():
+    """Ten pairs of ten people: every number can be counted."""
+    one = answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
+    said = evaluate([one], **WHOLE, name="hand", digest="d", made_at=NOW)
+    assert (said.study.name, said.study.digest, said.made_at) == ("hand", "d", NOW)
+    assert said.version == __version__
+    assert (said.study.whole, said.study.calibration) == (said.study.evaluation, None)
+    assert attrs.astuple(said.study.whole) == (10, 5, 5, 15)
+    (found,) = said.systems
+    at = found.at_required
+    # One of five may pass at 0.25: the lowest whole number above 40.
+    assert (at.threshold, at.rule, at.chosen_on) == (41, ThresholdRule.AT_LEAST, "evaluation")
+    assert (at.fmr.errors, at.fmr.trials) == (1, 5)
+    assert (at.fnmr.errors, at.fnmr.trials) == (1, 4)
+    assert (at.frr.errors, at.frr.trials) == (2, 5)
+    assert (at.far.errors, at.far.trials) == (1, 5)
+    assert at.frr.interval == exact_interval(2, 5)
+    assert at.calibration_fmr == at.fmr
+    default = found.at_default
+    assert (default.threshold, default.chosen_on, default.calibration_fmr) == (50, "default", None)
+    assert (default.frr.errors, default.fmr.errors) == (2, 1)
+    assert (found.kind, found.scale, found.why_not) == ("scores", "fake/v1", None)
+
+
+def test_thresholds_are_chosen_on_other_people():
+    """Development and test share nobody, and the rates are those of the test alone."""
+    one = crowd()
+    said = evaluate([one], required_fmr=1e-2, seed=4, split=True)
+    table = one.table
+    development, test = split_by_subject(table.probe_subjects, table.reference_subjects, seed=4)
+    assert said.study.calibration == size_of(table.take(development))
+    assert said.study.evaluation == size_of(table.take(test))
+    at = said.systems[0].at_required
+    assert at.chosen_on == "calibration"
+    told = rates_at(table.take(test), at.threshold)
+    for name in ("fmr", "fnmr", "far", "frr"):
+        assert getattr(at, name) == getattr(told, name)
+        assert getattr(at, name).interval.confidence == 0.95
+    chosen = rates_at(table.take(development), at.threshold).fmr
+    assert chosen.value <= 1e-2
+    assert at.calibration_fmr == chosen
+
+
+def test_pairs_that_share_people_get_other_intervals():
+    """Everybody is in five mated pairs, so the interval is no exact one."""
+    at = evaluate([crowd(mean=55)], required_fmr=1e-2).systems[0].at_required
+    assert at.frr.interval.method is Method.CLUSTERED
+    assert at.frr.interval != exact_interval(at.frr.errors, at.frr.trials)
+
+
+def test_a_seed_divides_people_otherwise():
+    """And the same seed always the same way."""
+    said = [evaluate([crowd()], seed=seed, split=True, made_at=NOW) for seed in (1, 1, 2)]
+    assert said[0] == said[1]
+    assert said[0].study.evaluation != said[2].study.evaluation
+
+
+def test_what_cannot_be_divided_is_not():
+    """A part without both kinds of pairs could neither choose nor judge."""
+    said = evaluate([answers([90], [10])], required_fmr=0.5, split=True)
+    assert said.study.calibration is None
+    assert said.systems[0].at_required.chosen_on == "evaluation"
+
+
+def test_a_vendor_with_decisions_only_is_one_point():
+    """No curve, no threshold, and its decisions are judged."""
+    found = evaluate([decided(crowd())]).systems[0]
+    assert (found.kind, found.curve, found.histogram, found.at_required) == (
+        "decisions",
+        None,
+        None,
+        None,
+    )
+    assert found.why_not == "It gives decisions only, so no threshold can be chosen."
+    scored = evaluate([crowd()]).systems[0]
+    assert found.at_default.frr == scored.at_default.frr
+
+
+def test_a_score_for_matches_only_is_no_score():
+    """Not even where, by chance, the part that is judged has them all."""
+    one = answers([90, 80, 70, 60], [40, 30, 20, 10], threshold=None)
+    scores = one.table.scores.copy()
+    scores[-1] = np.nan
+    found = evaluate([changed(one, scores=scores)], **WHOLE).systems[0]
+    assert (found.kind, found.at_required) == ("decisions", None)
+
+
+def test_a_rule_that_nobody_knows_allows_no_threshold():
+    """Scores or not."""
+    one = changed(answers([90, 80], [40, 30]), rule=ThresholdRule.VENDOR)
+    found = evaluate([one], **WHOLE).systems[0]
+    assert found.kind == "decisions"
+    assert found.why_not == "How it compares a score with a threshold is not known."
+
+
+def test_who_compared_nothing_says_so():
+    """Not that it tells decisions only, which nobody knows."""
+    one = answers([LOST, LOST], [LOST])
+    found = evaluate([one], **WHOLE).systems[0]
+    assert (found.kind, found.at_required, found.curve) == ("scores", None, None)
+    assert found.why_not == "It compared no pair."
+    assert (found.at_default.frr.errors, found.at_default.frr.trials) == (2, 2)
+    assert found.at_default.fnmr.value is None
+
+
+@pytest.mark.parametrize(("part", "told"), [(0, "thresholds are chosen on"), (1, "are judged")])
+def test_a_run_that_came_to_one_part_only(part, told):
+    """Broken off in the middle, it may have answered nothing of a whole part."""
+    one = crowd(people=40)
+    parts = split_by_subject(one.table.probe_subjects, one.table.reference_subjects)
+    found = evaluate([unanswered(one, parts[part])], split=True).systems[0]
+    assert (found.kind, found.at_required) == ("scores", None)
+    assert found.why_not == f"It compared no pair of those that {told}."
+
+
+def test_no_threshold_keeps_to_the_rate():
+    """Where two people have the highest score, that is the reason."""
+    found = evaluate([answers([90], [95, 20])], required_fmr=0.1).systems[0]
+    assert found.at_required is None
+    assert found.why_not.startswith("Two different people have the highest score of all pairs (95)")
+
+
+def test_what_was_not_answered_counts_in_no_rate():
+    """It is told of the service instead."""
+    one = unanswered(answers([90, 80, 70], [40, 30, 20]), [0, 5])
+    found = evaluate([one], **WHOLE).systems[0]
+    assert (found.at_required.frr.trials, found.at_required.fmr.trials) == (2, 2)
+    assert (found.service.answered.errors, found.service.calls) == (2, 6)
+
+
+def test_what_answers_tell_is_passed_on():
+    """Backend, model, environment and the privacy line."""
+    one = attrs.evolve(real(answers([90], [10])), privacy="Nothing left this machine.")
+    found = evaluate([one], **WHOLE).systems[0]
+    assert (found.backend, found.model, found.privacy) == (
+        "fake",
+        "m1",
+        "Nothing left this machine.",
+    )
+    assert found.environment is Environment.PRODUCTION
+
+
+def test_groups_are_counted_and_judged():
+    """Pairs of two groups belong to neither."""
+    said = evaluate([crowd(grouped=True)], required_fmr=1e-2)
+    even, odd = said.study.groups["number"].values()
+    assert (even.mated, odd.mated) == (500, 500)
+    assert even.non_mated + odd.non_mated < said.study.whole.non_mated
+    assert [cell.group for cell in said.systems[0].groups] == ["even", "odd"]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=20),
+    st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=20),
+    st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST]),
+    st.floats(0.01, 0.99),
+)
+def test_any_answers_are_judged(mated, others, rule, wanted):
+    """Ties, failures, nothing acquired: an evaluation, whose rates are those of counting."""
+    one = answers(mated, others, rule=rule)
+    found = evaluate([one], required_fmr=wanted).systems[0]
+    assert (found.at_required is None) is (found.why_not is not None)
+    if found.at_required is not None:
+        at = found.at_required.threshold
+        passes = [
+            s is not None and (s > at if rule is ThresholdRule.ABOVE else s >= at) for s in mated
+        ]
+        assert found.at_required.frr.errors == passes.count(False)
+        assert found.at_required.fmr.value <= wanted
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (list, "There is no system to judge"),
+        (lambda: [crowd(), crowd()], "Two systems are called a"),
+        (lambda: [crowd(), crowd("b", people=50)], "a and b were not asked about the same pairs"),
+        (
+            lambda: [answers([1], [2]), answers([1, 1], [], "b")],
+            "a and b were not asked about the same pairs",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(made, told):
+    """One sentence."""
+    with pytest.raises(InvalidRequest, match=told):
+        evaluate(made())
+
+
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        ({"required_fmr": 0}, "required FMR must be at least 1e-09"),
+        ({"required_fmr": 1}, "and below 1, and is 1"),
+        ({"required_fmr": float("nan")}, "required FMR must be at least"),
+        ({"confidence": 1}, "confidence must lie between 0.5 and 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(given_, told):
+    """Before anything is counted."""
+    with pytest.raises(InvalidRequest, match=told):
+        evaluate([answers([90], [10])], **given_)
+
+
+def test_answers_have_one_value_per_pair():
+    """A column of another length is refused."""
+    one = answers([90], [10])
+    with pytest.raises(InvalidRequest, match=r"elapsed_s of a has the shape \(3,\)"):
+        attrs.evolve(one, elapsed_s=np.zeros(3))
+
+
+def test_two_models_that_share_no_pair_are_judged_apart():
+    """As after a change of the model in a run: nothing to compare, and still a report."""
+    one = answers([90, 80, 60, 30], [70, 40, 20, 10], name="a (model v1)")
+    halves = np.arange(8) % 2 == 0
+    first, second = unanswered(one, halves), unanswered(one, ~halves)
+    second = changed(second, name="a (model v2)")
+    found = evaluate([first, second], **WHOLE)
+    assert found.differences[0].frr is None
+    assert found.headline == "No mated pair was answered by both a (model v1) and a (model v2)."
+    assert [one.service.answered.errors for one in found.systems] == [4, 4]
+
+
+# --- The verdict in one sentence ----------------------------------------------------------------
+
+
+def test_one_system_is_given_with_its_interval():
+    """The same ends as in the table."""
+    found = evaluate([answers([90] * 300, [10] * 3000)])
+    assert found.headline == (
+        "At 1 false match in 1,000, a turns away 0 of 300 genuine attempts; the true rate is 0 % "
+        "to 1.2 %, with 95 % confidence."
+    )
+    assert "an FMR of 0.3 %" in evaluate([answers([90], [10])], required_fmr=0.003).headline
+
+
+def test_several_are_held_against_the_one_that_nobody_beats():
+    """Not against one that was only asked what is easy, and loses there, too."""
+    good = crowd("good", mean=62)
+    hard = np.flatnonzero(good.table.mated & (good.table.scores < 66))
+    lucky = unanswered(crowd("lucky", mean=65, seed=3), hard)
+    found = evaluate([lucky, good, crowd("poor", mean=50, seed=5)], required_fmr=0.01)
+    first, second, _ = found.systems
+    assert first.at_required.frr.value < second.at_required.frr.value
+    assert found.differences[0].better == "good"
+    assert found.headline == (
+        "At 1 false match in 100, good turns away 76 of 1,000 genuine attempts: fewer than lucky "
+        "and poor, and that is not chance."
+    )

@@ -1,0 +1,280 @@
+"""The breaker: what opens it, who tries it, and what closes it."""
+
+import gc
+
+import pytest
+from kit.gate_passages import ANSWERED, DOWN, NO_CREDIT, NOTHING, UNREACHABLE, UP, passage
+
+from facematch_core import Charged
+from facematch_core.errors import (
+    BreakerOpen,
+    ConfigurationError,
+    InsufficientCredit,
+    VendorUnavailable,
+)
+from facematch_core.resilience import BreakerState, CircuitBreaker
+
+CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
+
+
+@pytest.fixture
+def breaker(clock):
+    """One that opens at the third failure, for ten seconds."""
+    return CircuitBreaker(failures=3, within_s=60.0, open_s=10.0, longest_open_s=30.0, clock=clock)
+
+
+def calls(breaker, *endings):
+    """One call after the other, with these endings."""
+    for ending in endings:
+        breaker.enter(passage())(ending)
+
+
+def opened(breaker):
+    """It, opened by an outage."""
+    calls(breaker, *[UNREACHABLE] * breaker.failures)
+    assert breaker.state is OPEN
+    return breaker
+
+
+@pytest.mark.parametrize("ending", DOWN.values(), ids=DOWN)
+def test_an_outage_opens_it(breaker, ending):
+    """However it shows: by the last of so many failures, not before."""
+    calls(breaker, ending, ending)
+    assert breaker.state is CLOSED
+    calls(breaker, ending)
+    assert breaker.state is OPEN
+
+
+@pytest.mark.parametrize("ending", [*UP.values(), *NOTHING.values()], ids=[*UP, *NOTHING])
+def test_what_is_no_outage_never_opens_it(breaker, ending):
+    """A refused request, a throttle, a negative verdict, a Ctrl-C: however often."""
+    calls(breaker, *[ending] * 20)
+    assert breaker.state is CLOSED
+
+
+@pytest.mark.parametrize("ending", UP.values(), ids=UP)
+def test_an_answer_begins_the_count_anew(breaker, ending):
+    """Only failures in a row are an outage."""
+    calls(breaker, UNREACHABLE, UNREACHABLE, ending, UNREACHABLE, UNREACHABLE)
+    assert breaker.state is CLOSED
+
+
+@pytest.mark.parametrize("ending", NOTHING.values(), ids=NOTHING)
+def test_what_tells_nothing_leaves_the_count(breaker, ending):
+    """The row goes on over it."""
+    calls(breaker, UNREACHABLE, UNREACHABLE, ending, UNREACHABLE)
+    assert breaker.state is OPEN
+
+
+def test_old_failures_do_not_count(breaker, clock):
+    """Three failures within a minute, at its end too; not three in a longer time."""
+    calls(breaker, UNREACHABLE)
+    clock.advance(30.5)
+    calls(breaker, UNREACHABLE)
+    clock.advance(30.0)
+    calls(breaker, UNREACHABLE)
+    assert breaker.state is CLOSED
+    clock.advance(30.0)
+    calls(breaker, UNREACHABLE)
+    assert breaker.state is OPEN
+
+
+def test_open_it_refuses_unsent(breaker, clock):
+    """An outage as any caller knows it, unpaid, and it says when it is worth another try."""
+    opened(breaker)
+    clock.advance(4.0)
+    with pytest.raises(BreakerOpen, match="fake is down: nothing was sent") as caught:
+        breaker.enter(passage())
+    assert isinstance(caught.value, VendorUnavailable)
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, True)
+    assert caught.value.retry_after_s == 6.0
+
+
+@pytest.mark.parametrize("ending", UP.values(), ids=UP)
+def test_an_answered_probe_closes_it(breaker, clock, ending):
+    """Then everybody is let through again, and the count is at nothing."""
+    opened(breaker)
+    clock.advance(10.0)
+    assert breaker.state is HALF_OPEN
+    calls(breaker, ending)
+    assert breaker.state is CLOSED
+    calls(breaker, UNREACHABLE, UNREACHABLE)
+    assert breaker.state is CLOSED
+
+
+def test_a_failed_probe_opens_it_for_longer(breaker, clock):
+    """Twice as long each time, up to the longest; and at first again after it was closed."""
+    opened(breaker)
+    for seconds in (10.0, 20.0, 30.0, 30.0):
+        clock.advance(seconds - 0.25)
+        assert breaker.state is OPEN
+        clock.advance(0.25)
+        assert breaker.state is HALF_OPEN
+        calls(breaker, DOWN["unknown"])
+    clock.advance(30.0)
+    calls(breaker, ANSWERED)
+    opened(breaker)
+    clock.advance(10.0)
+    assert breaker.state is HALF_OPEN
+
+
+def test_a_longer_first_time_is_kept(clock):
+    """The longest time is for the doubling; a setting above it is what somebody wants."""
+    breaker = CircuitBreaker(failures=1, open_s=600.0, clock=clock)
+    opened(breaker)
+    clock.advance(600.0)
+    calls(breaker, UNREACHABLE)
+    clock.advance(599.0)
+    assert breaker.state is OPEN
+    clock.advance(1.0)
+    assert breaker.state is HALF_OPEN
+
+
+def test_while_one_tries_the_others_wait(breaker, clock):
+    """Nobody can say how long that takes, so the refusal does not."""
+    opened(breaker)
+    clock.advance(10.0)
+    leave = breaker.enter(passage())
+    for _ in range(3):
+        with pytest.raises(BreakerOpen) as caught:
+            breaker.enter(passage())
+        assert caught.value.retry_after_s is None
+    leave(ANSWERED)
+    calls(breaker, ANSWERED)
+
+
+@pytest.mark.parametrize("ending", NOTHING.values(), ids=NOTHING)
+def test_a_probe_that_tells_nothing_frees_its_place(breaker, clock, ending):
+    """The next call is the probe."""
+    opened(breaker)
+    clock.advance(10.0)
+    calls(breaker, ending, ending)
+    assert breaker.state is HALF_OPEN
+    calls(breaker, ANSWERED)
+    assert breaker.state is CLOSED
+
+
+def test_a_probe_that_is_lost_frees_its_place(breaker, clock):
+    """A Ctrl-C may fall between two lines, where nobody can give anything back."""
+    opened(breaker)
+    clock.advance(10.0)
+    leave = breaker.enter(passage())
+    with pytest.raises(BreakerOpen):
+        breaker.enter(passage())
+    del leave
+    gc.collect()
+    calls(breaker, ANSWERED)
+    assert breaker.state is CLOSED
+
+
+def test_stragglers_change_nothing(breaker, clock):
+    """What began before it opened says nothing of the time after."""
+    before = [breaker.enter(passage()) for _ in range(6)]
+    for leave in before[:3]:
+        leave(UNREACHABLE)
+    before[3](ANSWERED)
+    assert breaker.state is OPEN
+    clock.advance(10.0)
+    before[4](ANSWERED)
+    assert breaker.state is HALF_OPEN
+    calls(breaker, ANSWERED)
+    for leave in [*before[5:], *before[5:], *before[5:]]:
+        leave(UNREACHABLE)
+    assert breaker.state is CLOSED
+
+
+def test_no_credit_latches(breaker, clock):
+    """Time does not fill an account; a person does, and says so."""
+    also = breaker.enter(passage())
+    calls(breaker, NO_CREDIT)
+    also(ANSWERED)
+    clock.advance(1e6)
+    assert breaker.state is BreakerState.NO_CREDIT
+    with pytest.raises(InsufficientCredit, match=r"call reset\(\)") as caught:
+        breaker.enter(passage())
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
+    breaker.reset()
+    assert breaker.state is CLOSED
+    calls(breaker, ANSWERED)
+
+
+def test_no_credit_at_the_probe(breaker, clock):
+    """The vendor is up again, and wants money."""
+    opened(breaker)
+    clock.advance(10.0)
+    calls(breaker, NO_CREDIT)
+    assert breaker.state is BreakerState.NO_CREDIT
+    breaker.reset()
+    calls(breaker, ANSWERED)
+    assert breaker.state is CLOSED
+
+
+def test_no_credit_seen_late_still_latches(breaker):
+    """Also by a call that began before the breaker opened, but not before a reset."""
+    early, late = breaker.enter(passage()), breaker.enter(passage())
+    opened(breaker)
+    early(NO_CREDIT)
+    assert breaker.state is BreakerState.NO_CREDIT
+    breaker.reset()
+    late(NO_CREDIT)
+    assert breaker.state is CLOSED
+
+
+def test_reset_closes(breaker, clock):
+    """Whatever was seen, and what began before does not count."""
+    before = breaker.enter(passage())
+    opened(breaker)
+    breaker.reset()
+    assert breaker.state is CLOSED
+    calls(breaker, UNREACHABLE, UNREACHABLE)
+    before(UNREACHABLE)
+    assert breaker.state is CLOSED
+    calls(breaker, UNREACHABLE)
+    clock.advance(10.0)
+    probe = breaker.enter(passage())
+    breaker.reset()
+    probe(UNREACHABLE)
+    assert breaker.state is CLOSED
+
+
+def test_a_probe_from_before_a_reset_holds_no_place(breaker, clock):
+    """When it opens again, another call tries; the old one decides nothing."""
+    opened(breaker)
+    clock.advance(10.0)
+    old = breaker.enter(passage())
+    breaker.reset()
+    opened(breaker)
+    clock.advance(10.0)
+    new = breaker.enter(passage())
+    old(ANSWERED)
+    assert breaker.state is HALF_OPEN
+    new(ANSWERED)
+    assert breaker.state is CLOSED
+
+
+def test_a_change_is_logged(breaker, caplog):
+    """Whoever is on duty reads when it opened; each call does not write a line."""
+    breaker.name = "shop"
+    with caplog.at_level("WARNING"):
+        opened(breaker)
+    assert caplog.messages == ["The circuit breaker of shop is open now, was closed."]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"failures": 0},
+        {"failures": True},
+        {"failures": 2.0},
+        {"within_s": 0},
+        {"within_s": "60"},
+        {"open_s": float("nan")},
+        {"open_s": True},
+        {"longest_open_s": float("inf")},
+    ],
+    ids=str,
+)
+def test_settings_are_checked(setting):
+    """One sentence, with the name."""
+    with pytest.raises(ConfigurationError, match=f"CircuitBreaker: {next(iter(setting))} must be"):
+        CircuitBreaker(**setting)

@@ -1,0 +1,123 @@
+"""Fixtures of the command line: over a scripted backend, or plug-ins that exist for one test."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from kit.fakes import FakeBackend, opens_always, picture, ran
+
+from facematch_core.cli import common
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    """A folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """Writes facematch.toml, and names it for all commands."""
+
+    def write(text):
+        (tmp_path / "facematch.toml").write_text(text)
+        monkeypatch.setenv("FACEMATCH_CONFIG", "facematch.toml")
+
+    return write
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two small pictures, selfie.jpg and id.jpg, in the current folder."""
+    (tmp_path / "selfie.jpg").write_bytes(picture((200, 150, 120)).data)
+    (tmp_path / "id.jpg").write_bytes(picture((90, 120, 160)).data)
+    return "selfie.jpg", "id.jpg"
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """The one backend that every name opens."""
+    return opens_always(monkeypatch, FakeBackend())
+
+
+@pytest.fixture
+def run():
+    """Run a command in this process; the answer has exit_code, stdout and stderr."""
+    return ran
+
+
+@pytest.fixture
+def run_json(run):
+    """Run a command with --json; answers exit code and document."""
+
+    def invoke(*words):
+        answer = run(*words, "--json")
+        return answer.exit_code, json.loads(answer.stdout)
+
+    return invoke
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody who can be asked."""
+
+    class Attended:
+        stdin = SimpleNamespace(isatty=lambda: True)
+
+        def __getattr__(self, name):
+            return getattr(sys, name)
+
+    monkeypatch.setattr(common, "sys", Attended())
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Install a distribution for this test: its code, and its entry points by group."""
+    made = []
+
+    def install(code, groups, name="stranger"):
+        folder = tmp_path / f"site-{name}"
+        module = f"{name}_of_{tmp_path.name}".replace("-", "_")
+        meta = folder / f"{name}-2.5.dist-info"
+        meta.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(textwrap.dedent(code))
+        (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.5\n")
+        points = "".join(
+            f"[{group}]\n" + "".join(f"{point} = {module}:{of}\n" for point, of in entries.items())
+            for group, entries in groups.items()
+        )
+        (meta / "entry_points.txt").write_text(points)
+        monkeypatch.syspath_prepend(str(folder))
+        importlib.invalidate_caches()
+        made.append(module)
+        return folder
+
+    yield install
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Start the real program; keyword arguments are those of `subprocess.run`."""
+    code = "from facematch_core.cli import main; main()"
+
+    def start(*words, path=(), run=subprocess.run, env=None, **options):
+        places = os.pathsep.join(
+            [*map(str, path), str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison")]
+        )
+        environment = {**os.environ, "PYTHONPATH": places, **(env or {})}
+        if run is subprocess.run:
+            options = {"capture_output": True, "text": True, "timeout": 60, **options}
+        command = [sys.executable, "-W", "error", "-c", code, *map(str, words)]
+        return run(command, env=environment, **options)
+
+    return start

@@ -1,0 +1,319 @@
+"""How often intervals hold and tests are wrong, over simulated studies whose truth is known."""
+
+import functools
+
+import attrs
+import numpy as np
+from kit.comparison.choice import World, changed
+from scipy.stats import norm
+
+from facematch_comparison.model import Costs
+from facematch_comparison.plan import DifferencePlan, plan_study
+from facematch_comparison.stats import (
+    Side,
+    cells_of,
+    cost_difference,
+    difference,
+    expected_cost,
+    finish_group_differences,
+    group_differences,
+    threshold_for_fmr,
+)
+
+COSTS = Costs(impostors=0.05, false_match=200, false_reject=4)
+DEAR = Costs(impostors=0.05, false_match=20_000, false_reject=4)
+
+PLAIN = World()
+LARGE = World(people=400, mated=2_000, non_mated=10_000)
+GATHERED = World(people=100, mated=1_000, non_mated=4_000, own=0.3)
+ALONE = World(people=600, mated=600, non_mated=300, own=0.0)
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: Is estimated.
+        study: In words.
+        of: A random generator to whether one study is as it should be.
+        wanted: The least and the most of the share.
+        share: Of studies that are made, where one takes long.
+    """
+
+    what: str
+    study: str
+    of: object
+    wanted: tuple[float, float]
+    share: float = 1.0
+
+
+def holds(interval, truth):
+    return interval.low - 1e-12 <= truth <= interval.high + 1e-12
+
+
+def cost_of_one(chance, world, threshold, costs):
+    """The interval of the expected cost."""
+    (one,) = world.study(chance)
+    if threshold is None:
+        threshold = threshold_for_fmr(one.table, 0.01).threshold
+    found = expected_cost(one, costs, at_required=threshold, at_default=False).at_required.expected
+    return holds(found.interval, true_cost(world, threshold, costs))
+
+
+def true_cost(world, threshold, costs, system=0):
+    return (
+        costs.impostors * world.far(threshold) * costs.false_match
+        + (1 - costs.impostors) * world.frr(threshold, system) * costs.false_reject
+    )
+
+
+def cost_by_bootstrap(chance, world, threshold, costs, resamples=400):
+    """The same by drawing people again (percentiles), which is not what the product does."""
+    (one,) = world.study(chance)
+    table = one.table
+    drawn = chance.multinomial(
+        world.people, np.full(world.people, 1 / world.people), resamples
+    ).astype(float)
+    passed = table.scores > threshold
+    mated = drawn[:, table.probe_subjects[table.mated]]
+    rows = ~table.mated
+    others = drawn[:, table.probe_subjects[rows]] * drawn[:, table.reference_subjects[rows]]
+    frr = mated @ ~passed[table.mated] / mated.sum(axis=1)
+    far = others @ passed[rows] / others.sum(axis=1)
+    cost = costs.impostors * far * costs.false_match + (1 - costs.impostors) * frr * (
+        costs.false_reject
+    )
+    low, high = np.quantile(cost, [0.025, 0.975])
+    return low <= true_cost(world, threshold, costs) <= high
+
+
+def difference_of_cost(chance, world):
+    """The interval of the difference of two."""
+    first, second = world.study(chance)
+    found = cost_difference(first, 2.5, second, 2.5, COSTS)
+    truth = true_cost(world, 2.5, COSTS, 0) - true_cost(world, 2.5, COSTS, 1)
+    return holds(found.interval, truth)
+
+
+def grouped(chance, world, shift, groups=3):
+    """A study of groups; genuine scores of the first are so much lower."""
+    (one,) = world.study(chance, groups=groups)
+    group = one.table.groups["group"].within
+    lower = np.where(one.table.mated & (group == 0), shift, 0.0)
+    return changed(one, scores=one.table.scores - lower).table
+
+
+def ratios_hold(chance, world, shift, name):
+    """Whether all ratios of a rate hold at once."""
+    table = grouped(chance, world, shift)
+    cells = cells_of(table, "group", 2.5)
+    within = table.groups["group"].within
+    kind = table.mated == (name == "frr")
+    counts = np.array([np.count_nonzero(kind & (within == place)) for place in range(3)])
+    true = np.full(3, world.far(2.5))
+    if name == "frr":
+        true = np.array([world.frr(2.5 + lower) for lower in (shift, 0, 0)])
+    ratios = true / (true @ counts / counts.sum())
+    found = [getattr(cell, f"{name}_ratio") for cell in cells]
+    return all(
+        one is None or holds(one.interval, ratio) for one, ratio in zip(found, ratios, strict=True)
+    )
+
+
+def groups_differ(chance, world, shift):
+    """Whether any difference is called real."""
+    table = grouped(chance, world, shift)
+    cells = cells_of(table, "group", 2.5)
+    return any(
+        one.is_real for one in finish_group_differences(group_differences(table, cells, 2.5))
+    )
+
+
+def at_least_is_too_much(chance, world, shift):
+    """Whether more is said of the ratio of two groups than is true of any."""
+    table = grouped(chance, world, shift)
+    cells = cells_of(table, "group", 2.5)
+    most = {"fmr": 1.0, "frr": world.frr(2.5 + shift) / world.frr(2.5)}
+    return any(one.at_least > most[one.rate] + 1e-9 for one in group_differences(table, cells, 2.5))
+
+
+def planned(chance, of, fmr):
+    """Whether a planned study sees the difference that it was planned for."""
+    need = need_of(of, fmr)
+    threshold = float(norm.isf(fmr))
+    world = World(
+        people=need.mated + 2,
+        mated=need.mated,
+        non_mated=need.non_mated,
+        mean=tuple(threshold - norm.ppf(frr) for frr in (of.first, of.second)),
+        own=0.0,
+        common=0.0,
+    )
+    sides = [
+        Side(table=one.table, threshold=threshold_for_fmr(one.table, fmr).threshold)
+        for one in world.study(chance)
+    ]
+    return difference(*sides, required_fmr=fmr, resamples=400).p_value < need.alpha
+
+
+@functools.cache
+def need_of(of, fmr):
+    return plan_study(fmr=fmr, frr=0.05, difference=of).difference
+
+
+HOLDS, ALARM = (0.93, 1.0), (0.0, 0.065)
+TWO = World(mean=(4.0, 3.6))
+LARGE_TWO = World(people=400, mated=2_000, non_mated=10_000, mean=(4.0, 3.6))
+
+
+def _row(what, study, wanted, of, *args, share=1.0):
+    return Row(what=what, study=study, of=lambda c: of(c, *args), wanted=wanted, share=share)
+
+
+ROWS = (
+    _row(
+        "cost",
+        "100 people, 12 false matches, 33 false rejects",
+        HOLDS,
+        cost_of_one,
+        PLAIN,
+        2.5,
+        COSTS,
+    ),
+    _row("cost", "400 people, 62 and 134", HOLDS, cost_of_one, LARGE, 2.5, COSTS),
+    _row(
+        "cost", "100 people, 25 and 67, correlation 0.3", HOLDS, cost_of_one, GATHERED, 2.5, COSTS
+    ),
+    _row("cost", "nobody in two pairs, 2 and 40", HOLDS, cost_of_one, ALONE, 2.5, COSTS),
+    _row(
+        "cost",
+        "100 people, false matches dear and rare (0.5)",
+        HOLDS,
+        cost_of_one,
+        PLAIN,
+        3.5,
+        DEAR,
+    ),
+    _row(
+        "cost",
+        "100 people, threshold chosen on the same pairs",
+        HOLDS,
+        cost_of_one,
+        PLAIN,
+        None,
+        COSTS,
+    ),
+    _row(
+        "cost, people drawn again",
+        "100 people, 12 and 33",
+        (0, 1),
+        cost_by_bootstrap,
+        PLAIN,
+        2.5,
+        COSTS,
+        share=0.5,
+    ),
+    _row(
+        "cost, people drawn again",
+        "100 people, dear and rare (0.5)",
+        (0, 1),
+        cost_by_bootstrap,
+        PLAIN,
+        3.5,
+        DEAR,
+        share=0.5,
+    ),
+    _row("difference in cost", "100 people", HOLDS, difference_of_cost, TWO),
+    _row("difference in cost", "400 people", HOLDS, difference_of_cost, LARGE_TWO),
+    _row("FRR ratios, all of 3 groups", "100 people, alike", HOLDS, ratios_hold, PLAIN, 0.0, "frr"),
+    _row(
+        "FRR ratios, all of 3 groups",
+        "400 people, one 2.5 times worse",
+        HOLDS,
+        ratios_hold,
+        LARGE,
+        0.5,
+        "frr",
+        share=0.5,
+    ),
+    _row(
+        "FMR ratios, all of 3 groups",
+        "400 people, alike",
+        HOLDS,
+        ratios_hold,
+        LARGE,
+        0.0,
+        "fmr",
+        share=0.5,
+    ),
+    _row(
+        "groups differ (false alarm)",
+        "100 people, alike",
+        ALARM,
+        groups_differ,
+        PLAIN,
+        0.0,
+        share=0.5,
+    ),
+    _row(
+        "groups differ (false alarm)",
+        "400 people, alike",
+        ALARM,
+        groups_differ,
+        LARGE,
+        0.0,
+        share=0.5,
+    ),
+    _row(
+        "groups differ (seen)",
+        "400 people, one 2.5 times worse",
+        (0.5, 1),
+        groups_differ,
+        LARGE,
+        0.5,
+        share=0.5,
+    ),
+    _row(
+        "at_least above the truth",
+        "400 people, alike",
+        ALARM,
+        at_least_is_too_much,
+        LARGE,
+        0.0,
+        share=0.5,
+    ),
+    _row(
+        "at_least above the truth",
+        "400 people, one 2.5 times worse",
+        ALARM,
+        at_least_is_too_much,
+        LARGE,
+        0.5,
+        share=0.5,
+    ),
+    _row(
+        "planned difference (power 80 %)",
+        "FRR 5 % and 15 % at FMR 1 %",
+        (0.75, 0.95),
+        planned,
+        DifferencePlan(first=0.05, second=0.15),
+        0.01,
+        share=0.5,
+    ),
+    _row(
+        "planned difference (power 90 %)",
+        "FRR 10 % and 20 % at FMR 1 %",
+        (0.85, 1.0),
+        planned,
+        DifferencePlan(first=0.1, second=0.2, power=0.9),
+        0.01,
+        share=0.5,
+    ),
+)
+
+
+def share_of(row, studies, seed):
+    """How many of so many studies are, 0-1."""
+    chance = np.random.default_rng(seed)
+    return sum(row.of(chance) for _ in range(studies)) / studies

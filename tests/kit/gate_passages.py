@@ -1,0 +1,72 @@
+"""Tries of calls, and how they end, for the tests of the gates."""
+
+import datetime as dt
+
+import attrs
+from kit.fakes import match_result
+
+from facematch_core import CallRecord, Environment, Operation, errors
+from facematch_core.resilience import AttemptContext, Outcome
+
+ATTEMPT = CallRecord(
+    id="a",
+    operation=Operation.MATCH,
+    backend="fake",
+    started_at=dt.datetime(2026, 7, 2, tzinfo=dt.UTC),
+    kept=False,
+)
+
+
+def passage(number=1, until=None):
+    """One try of a call."""
+    return AttemptContext(
+        call=ATTEMPT,
+        number=number,
+        paid=True,
+        environment=Environment.PRODUCTION,
+        until=until,
+    )
+
+
+def failed(error, *, sent=True):
+    """How a try ends with an error."""
+    return Outcome.of_error(error, sent=sent)
+
+
+def refused(error):
+    """How a try ends that a later gate refuses."""
+    return attrs.evolve(failed(error, sent=False), refused=True)
+
+
+ANSWERED = Outcome.of(match_result())
+INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True)
+UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
+
+#: What an outage looks like.
+DOWN = {
+    "unreachable": UNREACHABLE,
+    "unavailable": failed(errors.VendorUnavailable("503", status_code=503)),
+    "unknown": failed(errors.OutcomeUnknown("reset")),
+    "unreadable": failed(errors.UnexpectedResponse("maintenance")),
+}
+#: What only somebody who works can say.
+UP = {
+    "answered": ANSWERED,
+    "rejected": failed(errors.RequestRejected("no")),
+    "bad key": failed(errors.AuthenticationFailed("no")),
+    "not allowed": failed(errors.PermissionDenied("no")),
+}
+#: What says nothing of the vendor.
+NOTHING = {
+    "interrupted": INTERRUPTED,
+    "interrupted before": Outcome.of_error(KeyboardInterrupt(), sent=False),
+    "throttled": failed(errors.RateLimited("slowly", retry_after_s=3.0)),
+    # The caller's own haste is no outage.
+    "deadline": failed(errors.DeadlineExceeded("too late")),
+    "no time left": failed(errors.VendorUnavailable("late", retryable=False), sent=False),
+    "budget": failed(errors.BudgetExceeded("no"), sent=False),
+    "wrong environment": failed(errors.EnvironmentMismatch("no", environment=Environment.MOCK)),
+    "later breaker": refused(errors.BreakerOpen("down")),
+    "later latch": refused(errors.InsufficientCredit("empty")),
+}
+NO_CREDIT = failed(errors.InsufficientCredit("empty"))

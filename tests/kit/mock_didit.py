@@ -1,0 +1,160 @@
+"""A mock world with a scripted decider, and requests as clients send them."""
+
+import datetime as dt
+import json
+
+from kit.mock_worlds import app_of, world_of
+
+from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.faults import Fault
+from facematch_mock_server.messages import Request
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
+
+MATCH = "/v3/face-match/"
+LIVENESS = "/v3/passive-liveness/"
+MATCH_THRESHOLD = "face_match_score_decline_threshold"
+LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
+START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
+BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
+FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gender="female")
+#: The same as answers show it.
+FACE_SHOWN = {
+    "bbox": [212, 148, 604, 690],
+    "confidence": 0.741206,
+    "age": 34.12,
+    "gender": "female",
+    "race": None,
+}
+#: What a picture may begin with, for a vendor that looks at that.
+STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-")
+SMALLER = SeenFace(box=(10, 20, 130, 150))
+
+
+class Scripted:
+    """Decides by what the pictures say: ``{"score": 41.5, "faces": 2}``; other bytes are none."""
+
+    def match(self, probe, reference, *, rotate, **_digests):
+        one, two = _said(probe), _said(reference)
+        both = one.get("faces", 1) and two.get("faces", 1) and one and two
+        return MatchOutcome(
+            probe=_seen(one),
+            reference=_seen(two),
+            score=one.get("score", 87.36) if both else None,
+            review=one.get("review", False),
+        )
+
+    def liveness(self, probe, *, rotate, **_digests):
+        said = _said(probe)
+        return LivenessOutcome(
+            probe=_seen(said),
+            score=said.get("score", 92.123),
+            attack=said.get("attack", False),
+            quality=said.get("quality", 71.8),
+            luminance=said.get("luminance", 46.02),
+            blocklist=said.get("blocklist"),
+            duplicate=said.get("duplicate"),
+            review=said.get("review", False),
+        )
+
+    def look(self, picture, *, rotate, **_digests):
+        return _seen(_said(picture))
+
+
+def _said(picture):
+    if picture == b"broken decider":
+        raise RuntimeError("the decider is broken")
+    for start in STARTS:
+        picture = picture.removeprefix(start)
+    try:
+        said = json.loads(picture)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _seen(said):
+    faces = ((FACE, *[SMALLER] * 9)[: said.get("faces", 1)]) if said else ()
+    angle = said.get("angle", 0) if said else 0
+    return SeenPicture(decodes=bool(said), faces=faces, angle=angle)
+
+
+def picture(**said):
+    """A picture for `Scripted`."""
+    return json.dumps({"face": True, **said}).encode()
+
+
+def new_world(recognizer=None, **settings):
+    """A world that always does the same; without a recognizer pictures say what they show."""
+    settings.setdefault("clock", VirtualClock(START))
+    settings.setdefault("seed", 7)
+    return world_of(recognizer or Scripted(), **settings)
+
+
+def multipart(fields=(), files=()):
+    """A body and its content type; `fields` are (name, text), `files` (name, file name, bytes)."""
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+        + (value if isinstance(value, bytes) else str(value).encode())
+        + b"\r\n"
+        for name, value in fields
+    ]
+    parts += [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + data
+        + b"\r\n"
+        for name, filename, data in files
+    ]
+    body = b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def request(path=MATCH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more):
+    """A request; `more` are further headers."""
+    headers = [("Host", more.pop("host", "127.0.0.1:8080"))]
+    if key is not None:
+        headers.append(("x-api-key", key))
+    if content_type is not None:
+        headers.append(("Content-Type", content_type))
+    headers += [(name.replace("_", "-"), value) for name, value in more.items()]
+    return Request(method=method, target=path, headers=tuple(headers), body=body)
+
+
+def match(probe=None, reference=None, *, key="mock-live-key", **fields):
+    """A comparison; `fields` are those of the form."""
+    files = [
+        ("user_image", "probe.jpg", picture() if probe is None else probe),
+        ("ref_image", "reference.png", picture() if reference is None else reference),
+    ]
+    return request(MATCH, *multipart(fields.items(), files), key=key)
+
+
+def liveness(probe=None, *, key="mock-live-key", **fields):
+    """A liveness check."""
+    files = [("user_image", "probe.jpg", picture() if probe is None else probe)]
+    return request(LIVENESS, *multipart(fields.items(), files), key=key)
+
+
+def control(path, body=None, *, method=None, **more):
+    """A request to the control API: POST with a body, else GET."""
+    if body is None:
+        return request(f"/__mock__/{path}", method=method or "GET", key=None, **more)
+    data = json.dumps(body).encode()
+    more.setdefault("content_type", "application/json")
+    return request(f"/__mock__/{path}", data, method=method or "POST", key=None, **more)
+
+
+def new_engine(**settings):
+    """An engine over a world that always does the same."""
+    return app_of(new_world(**settings))
+
+
+def struck(status, asked):
+    """The answer of a fault to a request."""
+    fault = Fault(stage="answer", kind="status", status=status)
+    return lambda engine: engine.answer_of(fault, asked)

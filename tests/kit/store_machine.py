@@ -1,0 +1,185 @@
+"""A budget over each kind of store, against plain numbers: whatever happens, in whatever order."""
+
+from decimal import Decimal
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from kit.attempts import ending, passage
+
+from facematch_core import BudgetExceeded, Charged, Environment, Operation
+from facematch_core.resilience import Budget, Period
+from facematch_core.store import State, expire_reservations
+from facematch_core.testing import ManualClock
+
+PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
+#: Two budgets in one store: calls for good, and an amount a day.
+CAPS = {"calls": Decimal(6), "money": Decimal("0.20")}
+BILLED = st.sampled_from(Charged)
+WHERE = st.sampled_from([Environment.PRODUCTION, Environment.MOCK])
+
+
+@attrs.define(eq=False)
+class Call:
+    """One try, as the plain numbers know it.
+
+    Attributes:
+        of: By budget: which sum it counts for, and how much.
+        leave: To be called with its end; None if its process is gone.
+        state: As the store should have it.
+    """
+
+    attempt: object
+    of: dict
+    leave: object
+    state: str = "reserved"
+
+
+class Machine(RuleBasedStateMachine):
+    """`store` and the plain list `calls` agree after each step."""
+
+    def make_store(self):
+        """The store to begin with."""
+        raise NotImplementedError
+
+    def reopened(self):
+        """As another process finds it."""
+        raise NotImplementedError
+
+    @initialize()
+    def begin(self):
+        """Nothing is spent."""
+        self.clock = ManualClock()
+        self.calls = []
+        self.store = self.make_store()
+        self.open_budgets()
+
+    def open_budgets(self):
+        common = {"store": self.store, "clock": self.clock}
+        self.budgets = {
+            "calls": Budget(6, name="calls", **common),
+            "money": Budget(
+                CAPS["money"], name="money", currency="USD", per=Period.DAY, price=PRICES, **common
+            ),
+        }
+
+    def expected(self, which, key):
+        """Spent, reserved and unknown of one sum, added up anew."""
+        found = {"spent": Decimal(0), "reserved": Decimal(0), "unknown": Decimal(0)}
+        for call in self.calls:
+            if which in call.of and call.of[which][0] == key and call.state in found:
+                found[call.state] += call.of[which][1]
+        return tuple(found.values())
+
+    def keys(self, environment):
+        """Which sums a call counts for that begins now."""
+        return {
+            "calls": (environment, ""),
+            "money": (environment, self.clock.now().date().isoformat()),
+        }
+
+    @rule(operation=st.sampled_from(list(PRICES)), environment=WHERE, paid=st.booleans())
+    def enter(self, operation, environment, paid):
+        """A call passes both budgets, or neither keeps anything of it."""
+        made = passage(
+            operation=operation,
+            environment=environment,
+            paid=paid,
+            started_at=self.clock.now(),
+        )
+        prices = {"calls": Decimal(1), "money": PRICES[operation]}
+        of = {which: (key, prices[which]) for which, key in self.keys(environment).items()}
+        left = []
+        for which, budget in self.budgets.items():
+            before = self.expected(which, of[which][0])
+            room = not paid or sum(before) + prices[which] <= CAPS[which]
+            refusal = None
+            try:
+                left.append(budget.enter(made))
+            except BudgetExceeded as error:
+                refusal = error
+            assert (refusal is None) is room
+            if refusal is not None:
+                told = [refusal.spent, refusal.reserved, refusal.unknown]
+                assert (sum(told), refusal.cap) == (sum(before), CAPS[which])
+                for leave in left:
+                    leave(ending(Charged.NO))
+                return
+        if paid:
+            self.calls.append(Call(made.call, of, left))
+        else:
+            for leave in left:
+                leave(ending(Charged.YES))
+
+    def under_way(self):
+        return [call for call in self.calls if call.leave is not None]
+
+    @precondition(lambda self: self.under_way())
+    @rule(data=st.data(), billed=BILLED)
+    def settle(self, data, billed):
+        """A call ends."""
+        call = data.draw(st.sampled_from(self.under_way()))
+        for leave in call.leave:
+            leave(ending(billed))
+            leave(ending(billed))
+        call.leave = None
+        call.state = {"yes": "spent", "no": "free", "unknown": "unknown"}[billed]
+
+    @rule()
+    def crash(self):
+        """The process is gone: what was under way stays reserved."""
+        for call in self.under_way():
+            call.leave = None
+        self.reopen()
+
+    @rule()
+    def reopen(self):
+        """What stands is what was written."""
+        self.store = self.reopened()
+        self.open_budgets()
+
+    @rule(hours=st.sampled_from([0.5, 2, 24]))
+    def time_passes(self, hours):
+        """Another day has another amount; the calls are for good."""
+        self.clock.advance(hours * 3600)
+
+    @rule()
+    def doubt(self):
+        """Whose process is there may wait for as long as it likes."""
+        assert expire_reservations(self.store, self.clock.now()) == 0
+
+    @precondition(lambda self: any(call.state == "unknown" for call in self.calls))
+    @rule(data=st.data(), charged=st.booleans())
+    def reconcile(self, data, charged):
+        """What is unknown is found out."""
+        call = data.draw(st.sampled_from([c for c in self.calls if c.state == "unknown"]))
+        found = [e for e in self.store.open_reservations() if e.call.id == call.attempt.id]
+        assert len(found) == 2
+        for one in found:
+            billed = Charged.YES if charged else Charged.NO
+            assert self.store.finalize(one, billed, at=self.clock.now())
+        call.state = "spent" if charged else "free"
+        call.leave = None
+
+    @invariant()
+    def sums_agree(self):
+        """Every sum is what its calls add up to, and within its cap."""
+        for one in self.store.budgets():
+            key = (one.key.environment, one.key.window)
+            assert (one.spent, one.reserved, one.unknown) == self.expected(one.key.name, key)
+            assert one.spent + one.reserved + one.unknown <= CAPS[one.key.name]
+        seen = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
+        for call in self.calls:
+            assert seen >= {(which, *key) for which, (key, _) in call.of.items()}
+
+    @invariant()
+    def entries_agree(self):
+        """Each call that is not settled is there twice, once for each budget, and no other is."""
+        found = sorted((e.call.id, e.state) for e in self.store.open_reservations())
+        wanted = sorted(
+            (call.attempt.id, State(call.state))
+            for call in self.calls
+            for _ in call.of
+            if call.state in ("reserved", "unknown")
+        )
+        assert found == wanted

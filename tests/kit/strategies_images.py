@@ -1,0 +1,230 @@
+"""Pictures for tests: built in code, with whatever must not be sent planted in them."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from pathlib import Path
+
+import PIL.ExifTags
+import PIL.Image
+import PIL.PngImagePlugin
+from hypothesis import strategies as st
+
+from facematch_core import ImageFormat
+from facematch_core.backend import ImageLimits
+
+PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "docs" / "photographs").glob("*.jpg"))
+
+#: Stands for all that is private. Found in no prepared picture.
+CANARY = b"52.5200-N-13.4050-E"
+
+#: Colours of the quarters of `quartered`: top left, top right, bottom left, bottom right.
+QUARTERS = {"R": (220, 20, 20), "G": (20, 200, 20), "B": (20, 20, 220), "Y": (230, 220, 20)}
+
+#: What `corners` finds once a picture with this EXIF orientation is upright.
+UPRIGHT = dict(enumerate(["RGBY", "GRYB", "YBGR", "BYRG", "RBGY", "BRYG", "YGBR", "GYRB"], start=1))
+
+
+def quartered(size=(48, 32), mode="RGB"):
+    """A picture of four colours, so that every turn and mirror of it can be told apart."""
+    width, height = size
+    picture = PIL.Image.new("RGB", size)
+    for index, colour in enumerate(QUARTERS.values()):
+        picture.paste(
+            colour,
+            (
+                index % 2 * (width // 2),
+                index // 2 * (height // 2),
+                width if index % 2 else width // 2,
+                height if index // 2 else height // 2,
+            ),
+        )
+    return picture.convert(mode)
+
+
+def corners(picture):
+    """The letters of the four quarters as they are seen, in the order of `QUARTERS`."""
+    width, height = picture.size
+    points = [(x, y) for y in (height // 4, height * 3 // 4) for x in (width // 4, width * 3 // 4)]
+
+    def nearest(colour):
+        return min(
+            QUARTERS,
+            key=lambda name: sum(abs(a - b) for a, b in zip(QUARTERS[name], colour, strict=True)),
+        )
+
+    return "".join(nearest(picture.convert("RGB").getpixel(point)) for point in points)
+
+
+def encoded(picture, form, **options):
+    """The bytes of a file that holds `picture`."""
+    file = io.BytesIO()
+    if form is ImageFormat.HEIC:
+        import pillow_heif
+
+        orientation = options.pop("orientation", 1)
+        holder = pillow_heif.from_bytes("RGB", picture.size, picture.convert("RGB").tobytes())
+        # Not by Pillow: pillow_heif then turns the pixels and writes the orientation as well.
+        holder.info["exif"] = exif(orientation)
+        holder.save(file, quality=90)
+    else:
+        if "orientation" in options:
+            options["exif"] = exif(options.pop("orientation"))
+        picture.save(file, format=form.value.upper(), **options)
+    return file.getvalue()
+
+
+def exif(orientation):
+    """An EXIF block with one orientation and several secrets."""
+    block = PIL.Image.Exif()
+    block[PIL.ExifTags.Base.Orientation] = orientation
+    block[PIL.ExifTags.Base.Make] = CANARY.decode()
+    block.get_ifd(PIL.ExifTags.IFD.Exif)[PIL.ExifTags.Base.UserComment] = CANARY
+    block.get_ifd(PIL.ExifTags.IFD.Exif)[PIL.ExifTags.Base.MakerNote] = CANARY
+    block.get_ifd(PIL.ExifTags.IFD.GPSInfo)[PIL.ExifTags.GPS.GPSMapDatum] = CANARY.decode()
+    block.get_ifd(PIL.ExifTags.IFD.GPSInfo)[PIL.ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 12.0)
+    return block.tobytes()
+
+
+def icc_profile(space, *tags):
+    """A colour profile that is valid in form, for this colour space (`b"RGB "`, say)."""
+    at = 128 + 4 + 12 * len(tags)
+    table = len(tags).to_bytes(4, "big")
+    for content in tags:
+        table += b"desc" + at.to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        at += len(content)
+    header = (at.to_bytes(4, "big").ljust(16, b"\0") + space).ljust(36, b"\0") + b"acsp"
+    return header.ljust(128, b"\0") + table + b"".join(tags)
+
+
+def segment(marker, content):
+    """A JPEG segment."""
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+def chunk(name, content):
+    """A PNG chunk."""
+    checksum = zlib.crc32(name + content).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + name + content + checksum
+
+
+def riff(name, content):
+    """A WebP chunk."""
+    return name + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2)
+
+
+def jpeg_with_secrets(picture, orientation=1, **options):
+    """A JPEG with the canary wherever JPEG can hide something, a second picture included."""
+    small = picture.resize((8, 8)).convert("RGB")
+    thumbnail = encoded(small, ImageFormat.JPEG, comment=CANARY)
+    file = io.BytesIO()
+    picture.save(file, "MPO", save_all=True, append_images=[small], comment=CANARY, **options)
+    plain = file.getvalue()
+    jfif, rest = plain[2:20], plain[20:]
+    assert jfif[4:8] == b"JFIF"
+    pixels = (CANARY * 3)[:48]
+    secrets = (
+        segment(0xE0, jfif[4:16] + b"\x04\x04" + pixels),
+        segment(0xE0, b"JFXX\0\x10" + thumbnail),
+        segment(0xE1, b"Exif\0\0" + exif(orientation).removeprefix(b"Exif\0\0") + thumbnail),
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + CANARY),
+        segment(0xE2, b"FPXR\0" + CANARY),
+        segment(0xE4, CANARY),
+        segment(0xEB, b"JP" + CANARY),
+        segment(0xED, b"Photoshop 3.0\0" + CANARY),
+        segment(0xFE, CANARY),
+        # Decoders skip what stands between two segments.
+        CANARY,
+    )
+    return plain[:2] + b"".join(secrets) + rest + CANARY + thumbnail
+
+
+def png_with_secrets(picture, orientation=1, **options):
+    """A PNG with the canary in texts, EXIF, XMP, private chunks and behind its end."""
+    texts = PIL.PngImagePlugin.PngInfo()
+    texts.add_text("Comment", CANARY.decode())
+    texts.add_itxt("XML:com.adobe.xmp", CANARY.decode())
+    texts.add_text("Author", CANARY.decode(), zip=True)
+    plain = encoded(
+        picture, ImageFormat.PNG, pnginfo=texts, exif=exif(orientation), dpi=(72, 72), **options
+    )
+    secrets = chunk(b"tIME", b"\x07\xe9\x01\x02\x03\x04\x05") + chunk(b"prIv", CANARY)
+    return plain[:33] + secrets + plain[33:] + CANARY
+
+
+def webp_with_secrets(picture, orientation=1, **options):
+    """A WebP with the canary in EXIF, XMP, an unknown chunk and behind its end."""
+    plain = encoded(
+        picture, ImageFormat.WEBP, exif=exif(orientation), xmp=b"<x:xmpmeta>" + CANARY, **options
+    )
+    content = plain[8:] + riff(b"priv", CANARY)
+    return b"RIFF" + len(content).to_bytes(4, "little") + content + CANARY
+
+
+#: A function per format that can be stripped.
+WITH_SECRETS = {
+    ImageFormat.JPEG: jpeg_with_secrets,
+    ImageFormat.PNG: png_with_secrets,
+    ImageFormat.WEBP: webp_with_secrets,
+}
+
+#: A small complete file of every kind that Pillow alone can write.
+SMALL_FILES = {
+    "jpeg": encoded(quartered(), ImageFormat.JPEG, quality=50),
+    "progressive jpeg": encoded(quartered(), ImageFormat.JPEG, progressive=True),
+    "png": encoded(quartered(), ImageFormat.PNG),
+    "palette png": encoded(quartered(mode="P"), ImageFormat.PNG),
+    "webp": encoded(quartered(), ImageFormat.WEBP, orientation=6),
+    "lossless webp": encoded(quartered(mode="RGBA"), ImageFormat.WEBP, lossless=True),
+    "tiff": encoded(quartered(), ImageFormat.TIFF),
+    "gif": encoded(quartered(), ImageFormat.GIF),
+    "bmp": encoded(quartered(), ImageFormat.BMP),
+}
+
+#: First bytes that name a format.
+MAGICS = (
+    *(b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"RIFF\x40\0\0\0WEBPVP8 "),
+    *(b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0", b"GIF89a", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"),
+    *(b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"),
+)
+
+
+@st.composite
+def flipped(draw):
+    """A file with one to six bytes changed, mostly near its beginning where the headers are."""
+    data = bytearray(draw(st.sampled_from([*SMALL_FILES.values()])))
+    for _ in range(draw(st.integers(1, 6))):
+        last = len(data) - 1
+        data[draw(st.one_of(st.integers(0, min(last, 120)), st.integers(0, last)))] = draw(
+            st.one_of(st.sampled_from([0, 1, 0x7F, 0xFF]), st.integers(0, 255))
+        )
+    return bytes(data)
+
+
+@st.composite
+def random_with_magic(draw):
+    """Any bytes behind the first bytes of a known format."""
+    return draw(st.sampled_from(MAGICS)) + draw(st.binary(max_size=200))
+
+
+@st.composite
+def pictures(draw, modes=("RGB", "L", "RGBA", "LA", "P", "1", "CMYK")):
+    """A picture of Pillow with any small size and reproducible noise."""
+    mode = draw(st.sampled_from(modes))
+    size = draw(st.integers(1, 64)), draw(st.integers(1, 64))
+    # Not effect_noise: it cannot be repeated.
+    noise = draw(st.randoms(use_true_random=False)).randbytes(size[0] * size[1] * 3)
+    picture = PIL.Image.frombytes("RGB", size, noise)
+    return picture.convert("L").convert(mode) if mode == "LA" else picture.convert(mode)
+
+
+def limits():
+    """Limits of any vendor, strict ones included."""
+    return st.builds(
+        ImageLimits,
+        formats=st.sets(st.sampled_from(ImageFormat), min_size=1),
+        max_bytes=st.none() | st.integers(1, 20_000),
+        max_pixels=st.none() | st.integers(400, 5_000),
+        min_side_px=st.integers(1, 20),
+    )

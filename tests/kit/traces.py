@@ -1,0 +1,103 @@
+"""What a call leaves behind, as texts to be searched: each place by its name."""
+
+import io
+import json
+import logging
+import pickle
+import sqlite3
+import zlib
+from pathlib import Path
+
+import attrs
+
+from facematch_core.testing.leaks import chain, frames, shown
+
+TESTS = str(Path(__file__).parents[1])
+
+
+def of_error(error):
+    """Text, attributes, and every frame that is not a test's, with its local variables.
+
+    So for the error, and for what it was raised from or while. A test's own frames hold what a
+    caller holds; they are left out.
+    """
+    told = chain(error)
+    texts = {
+        "error": "\n".join(f"{one}\n{shown(one)}\n{shown(vars(one))}" for one in told),
+        "error, frames": "\n".join(
+            text for one in told for file, text in frames(one) if not file.startswith(TESTS)
+        ),
+    }
+    if isinstance(error, Exception):
+        texts["error, pickled"] = pickle.dumps(error)
+    return texts
+
+
+def of_result(result):
+    """As it prints, as JSON for a file and for a database, pickled, and all its attributes."""
+    return {
+        "result": f"{result!r}\n{result}",
+        "result, all attributes": repr(attrs.asdict(result)),
+        "result, JSON": json.dumps(result.to_dict()),
+        "result, minimal JSON": json.dumps(result.to_dict(minimal=True)),
+        "result, pickled": pickle.dumps(result),
+    }
+
+
+def of_events(events):
+    """As they print, and all their attributes; a hook may also pickle them."""
+    return {
+        "events": repr(events),
+        "events, all attributes": repr([attrs.asdict(event) for event in events]),
+        "events, pickled": pickle.dumps(events),
+    }
+
+
+def of_log(records):
+    """Message, arguments, traceback and every other attribute of each record, of any logger."""
+    form = logging.Formatter("%(name)s %(levelname)s %(message)s")
+    return {"log": "\n".join(f"{form.format(record)} {vars(record)}" for record in records)}
+
+
+def of_objects(*objects):
+    """What a debugger or a log would show of what is open."""
+    return {"objects": repr(objects)}
+
+
+def of_text(place, text):
+    """A file, an output or a document, as it stands."""
+    return {place: text.encode(errors="surrogateescape") if isinstance(text, str) else text}
+
+
+def of_sqlite(path):
+    """Every byte of a database and of its journals, and every row."""
+    raw = b"".join(part.read_bytes() for part in sorted(path.parent.glob(path.name + "*")))
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        rows = "\n".join(database.iterdump())
+    finally:
+        database.close()
+    return {"store, bytes": raw, "store, rows": rows.encode(errors="surrogateescape")}
+
+
+def of_png(data):
+    """Every chunk that is not pixels, the compressed texts among them unpacked."""
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    stream, found = io.BytesIO(data[8:]), []
+    while head := stream.read(8):
+        content = stream.read(int.from_bytes(head[:4], "big"))
+        stream.read(4)
+        if head[4:] == b"IDAT":
+            continue
+        found.append(content)
+        if head[4:] in (b"zTXt", b"iTXt", b"iCCP"):
+            # Behind a name, a zero and up to four more fields; not all of them are compressed.
+            found += [_unpacked(content[at:]) for at, byte in enumerate(content) if byte == 0x78]
+    return {"PNG, metadata": b"\n".join(found)}
+
+
+def _unpacked(data):
+    try:
+        return zlib.decompressobj().decompress(data)
+    except zlib.error:
+        return b""

@@ -1,0 +1,122 @@
+"""Vendors whose keys are canaries, and calls that are watched from all sides."""
+
+import attrs
+from kit import canaries, traces
+
+from facematch_core import FaceMatchError, Retention
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+
+
+@attrs.frozen(kw_only=True)
+class Vendor:
+    """How a vendor is opened and asked.
+
+    Attributes:
+        name: Of the backend and of the mock.
+        keys: What it gets of ours.
+        calls: Names of the methods of a verifier that it answers.
+        paths: What the paths of its paid calls begin with.
+        keeps: Whether it can be asked to keep a call.
+        too_much: An option that it cannot pass on.
+    """
+
+    name: str
+    keys: dict
+    calls: tuple
+    paths: tuple
+    keeps: bool
+    too_much: dict
+
+    def backend(self, url, **more):
+        """Its backend."""
+        kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
+        return kinds[self.name](**self.keys, base_url=url, **more)
+
+    def limits(self):
+        """What pictures are fitted to."""
+        kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
+        return kinds[self.name].capabilities.image_limits
+
+
+VENDORS = {
+    "didit": Vendor(
+        name="didit",
+        keys={"api_key": canaries.API_KEY},
+        calls=("verify", "check_liveness", "verify_live"),
+        paths=("/v3/face-match/", "/v3/passive-liveness/"),
+        keeps=True,
+        too_much={"caller_ref": canaries.CALLER_REF * 99},
+    ),
+    "deepvue": Vendor(
+        name="deepvue",
+        keys={"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET},
+        calls=("verify", "check_liveness", "verify_live"),
+        paths=("/v1/facematch", "/v1/liveness-check"),
+        keeps=False,
+        too_much={"rotate": True},
+    ),
+}
+
+#: A call with everything that is a caller's.
+WITH_REF = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
+KEPT = {"retention": Retention.KEEP}
+#: What is the caller's, and is found in results and nowhere else.
+CALLERS = {
+    "caller_ref": (canaries.CALLER_REF.encode(),),
+    "metadata": (canaries.METADATA["branch"].encode(),),
+}
+#: The places where what is the caller's may not be either.
+NOT_OF_CALLERS = ("events", "log", "objects", "output")
+
+
+def echo(vendor):
+    """What a careless vendor answers: everything that it was given, in every field it has."""
+    piece = canaries.pieces()["probe as sent"][0].hex()
+    said = " ".join([*vendor.keys.values(), canaries.MEDIA, piece])
+    fields = ("detail", "error", "message", "status", "request_id")
+    return {
+        **dict.fromkeys(fields, said),
+        "user_image": [said],
+        "errors": [{"loc": ["body", said], "msg": said, "input": said}],
+        "source_image": canaries.MEDIA,
+    }
+
+
+def tokens(backend):
+    """The tokens that a backend holds now, by name."""
+    holder = getattr(backend, "_tokens", None)
+    token = None if holder is None else holder._token
+    return {} if token is None else {"token": (token.secret.reveal().encode(),)}
+
+
+def watch(verifier, events, name="verify", *, given=None, **options):
+    """Make a call; how it ended, and every text that it left behind but the log, by place.
+
+    Args:
+        verifier: Whose `on_event` is the `append` of the next.
+        events: What it tells.
+        name: Of the method.
+        given: Two pictures; None for the canaries.
+        **options: Of the call.
+    """
+    probe, reference = given or (canaries.probe(), canaries.reference())
+    pictures = (probe, reference) if name.startswith("verify") else (probe,)
+    try:
+        ended = getattr(verifier, name)(*pictures, **options)
+    except (FaceMatchError, KeyboardInterrupt) as error:
+        ended, texts = error, traces.of_error(error)
+    else:
+        texts = traces.of_result(ended)
+    texts |= traces.of_events(events)
+    open_now = [verifier, *vars(verifier).values()]
+    backend = getattr(verifier, "backend", None)
+    open_now += [backend, getattr(backend, "client", None)]
+    return ended, texts | traces.of_objects(*open_now)
+
+
+def hits(texts, *, backend=None, limits=canaries.SENT):
+    """Every canary that is in a text where it may not be: {} for none."""
+    found = canaries.leaks(texts, canaries.canaries(limits) | tokens(backend))
+    strict = {p: t for p, t in texts.items() if p.startswith(NOT_OF_CALLERS)}
+    return found | canaries.leaks(strict, CALLERS)

@@ -1,0 +1,77 @@
+"""The answers of faults in Didit's own words, wherever they strike."""
+
+import pytest
+from kit import mock_didit as didit
+from kit import mock_didit_accounts as accounts
+from kit import mock_didit_sessions as sessions
+
+from facematch_mock_server.faults import Fault
+
+DECISION = f"/v3/session/{sessions.NOBODY}/decision/"
+LOGIN = accounts.AUTH + "login/"
+PLAIN = "You do not have permission to perform this action."
+SESSION = "Authentication credentials were not provided or are invalid."
+WRITE = "Write request rate limit exceeded. You can make up to 300 requests per minute."
+GET = "GET request rate limit exceeded. You can make up to 600 requests per minute."
+WAIT = "Request was throttled. Expected available in {} seconds."
+
+ROWS = (
+    ("POST", didit.MATCH, 429, WRITE),
+    ("GET", sessions.LIST, 429, GET),
+    ("GET", DECISION, 429, GET),
+    ("PATCH", DECISION.replace("decision", "update-status"), 429, WRITE),
+    ("GET", accounts.BALANCE, 429, WAIT.format(60)),
+    ("POST", accounts.TOP_UP, 429, WAIT.format(60)),
+    ("POST", accounts.AUTH + "register/", 429, WAIT.format(3600)),
+    ("POST", didit.MATCH, 403, PLAIN),
+    ("GET", sessions.LIST, 403, PLAIN),
+    ("GET", DECISION, 403, SESSION),
+    ("DELETE", DECISION.replace("decision", "delete"), 403, SESSION),
+    ("POST", didit.MATCH, 404, "Not found."),
+    ("GET", DECISION, 404, "Not found."),
+    ("POST", LOGIN, 401, "Invalid email or password."),
+    ("GET", accounts.ME, 401, "Invalid or expired token."),
+    ("POST", didit.MATCH, 401, "Invalid API Key."),
+    ("GET", DECISION, 405, 'Method "GET" not allowed.'),
+)
+
+
+def struck(method, path, status, **settings):
+    """The answer of a fault of that status to a request there."""
+    engine = didit.new_engine(**settings)
+    request = didit.request(path, method=method)
+    return engine.answer_of(Fault(stage="answer", kind="status", status=status), request)
+
+
+@pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
+def test_the_words_of_a_place(method, path, status, words):
+    """By the endpoint that is struck, not by face match."""
+    answer = struck(method, path, status)
+    assert (answer.status, answer.json()) == (status, {"detail": words})
+
+
+def test_decisions_of_march_have_a_limit_of_their_own():
+    """And words for it."""
+    assert "100" in struck("GET", DECISION, 429, edition="2026-03").json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (didit.MATCH, "POST, OPTIONS"),
+        (sessions.LIST, "GET, HEAD, OPTIONS"),
+        (DECISION.replace("decision", "update-status"), "PATCH, OPTIONS"),
+        (DECISION.replace("decision", "delete"), "DELETE, OPTIONS"),
+    ],
+)
+def test_the_methods_of_a_place(path, allowed):
+    """As a 405 of the endpoint itself names them."""
+    assert struck("PUT", path, 405).header("Allow") == allowed
+
+
+@pytest.mark.parametrize("path", [accounts.AUTH + "register/", accounts.AUTH + "verify-email/"])
+def test_where_no_key_is_asked_for_none_is_refused(path):
+    """Nobody knows such words: the mock says that they are its own."""
+    assert struck("POST", path, 401).header("Content-Type") != "application/json" or (
+        "Invalid API Key." not in struck("POST", path, 401).body.decode()
+    )
