@@ -1,3 +1,3 @@
 """The version, for whoever sends it or shows it."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

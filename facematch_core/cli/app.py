@@ -132,7 +132,7 @@ class App(LazyGroup):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Those of this distribution, and those of strangers apart."""
-        ours, theirs = dict(self.table), {}
+        ours, theirs = dict(self.table), dict[str, str]()
         for name, points in _plugins().items():
             (ours if points[0].distribution == OWN else theirs)[name] = _line(points)
         with formatter.section("Commands"):
