@@ -2,7 +2,7 @@
 
     python benchmarks/coverage_choice.py [--studies N] [--processes N] [--write]
 
-Simulated studies whose truth is known (`tests/comparison/stats/choice_coverage.py`); with
+Simulated studies whose truth is known (`tests/kit/comparison/choice_coverage.py`); with
 ``--write`` the table goes into ``docs/evidence/comparison-choice-coverage.md``. Rows that take long
 are made of a share of the studies, and say of how many.
 """

@@ -204,15 +204,6 @@ class Cells:
         lists = [np.array(one.known.to_pylist(), object)[one.places].tolist() for one in columns]
         return zip(*lists, strict=True)
 
-    def kept(self, names: Sequence[str], called: Sequence[str]) -> Cells:
-        """Only some columns, called otherwise."""
-        places = [self.header.index(name) for name in names]
-        columns = [self._columns[place] for place in places]
-        found = Cells(self.name, called, columns, lines=self._lines, problems=self.problems)
-        if "places" in vars(self):
-            found.places = self.places
-        return found
-
     def refuse(self, problems: Iterable[Problem], *, so: str) -> None:
         """Raise `InvalidRequest` with every problem, if there is one, in the order of the rows."""
         found = [f"{self.placed(one)}{one.text}" for one in self.in_order(problems)]

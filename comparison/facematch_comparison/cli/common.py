@@ -283,12 +283,8 @@ class Source:
     digest: str | None
     folder: Path = Path()
 
-    def system(self, option: str, name: str | None) -> Answers:
-        """The answers of one system.
-
-        Args:
-            option: That names it.
-            name: As typed; None for the only one.
+    def system(self, name: str | None) -> Answers:
+        """The answers of the one that --system names; None for the only one.
 
         Raises:
             click.UsageError: there are several, and none is named.
@@ -298,7 +294,8 @@ class Source:
         if name is None and len(self.answers) == 1:
             return self.answers[0]
         if name is None:
-            raise click.UsageError(f"{option}: name one of {', '.join(map(common.clean, known))}.")
+            names = ", ".join(map(common.clean, known))
+            raise click.UsageError(f"--system: name one of {names}.")
         if name not in known:
             raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, known)}")
         return known[name]

@@ -175,7 +175,7 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     if given["pictures"] and not any(map(common.is_page, outs)):
         raise click.UsageError("--pictures goes with a page: name one with --out FILE.html.")
     source = common.answers_from(given)
-    system = source.system("--system", given["system"])
+    system = source.system(given["system"])
     at = _threshold(system, given)
     study = common.study_of(source, given["pairs"])
     every = common.wrong_pairs(source, system, at, study, most=None, pictures=given["pictures"])

@@ -498,7 +498,7 @@ def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
     check_target("--out", out, force=given["force"])
     source = common.answers_from(given)
     calibration = calibrate(
-        source.system("--system", given["system"]),
+        source.system(given["system"]),
         given["fmrs"],
         name=source.name,
         digest=source.digest,

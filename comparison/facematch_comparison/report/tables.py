@@ -82,10 +82,10 @@ class Tables:
         self.currency = it["costs"]["currency"] if it["costs"] else None
         self.confidence = values.setting(it["confidence"])
 
-    def system(self, place: int, *, swatch: bool = True) -> Markup:
+    def system(self, place: int) -> Markup:
         """The name of a system, with how it is drawn."""
         name = values.text(self.systems[place]["name"])
-        return Markup("{} {}").format(style_of(place).swatch(), name) if swatch else name
+        return Markup("{} {}").format(style_of(place).swatch(), name)
 
     def named(self, name: Node) -> Markup:
         """A name of a system elsewhere in the document, with how it is drawn."""

@@ -4,18 +4,10 @@ from .answers import read_answers
 from .embeddings import embed, read_embeddings
 from .journal import RunDatabase
 from .recover import Reconciled
-from .run import (
-    Open,
-    Price,
-    RunSummary,
-    StudyRun,
-    SystemSummary,
-    run_study,
-)
+from .run import Price, RunSummary, StudyRun, SystemSummary, run_study
 from .schema import PairState, Progress, StoredStudy, StoredSystem, UnresolvedCharge
 
 __all__ = [
-    "Open",
     "PairState",
     "Price",
     "Progress",

@@ -32,13 +32,7 @@ from .embeddings import (
 )
 from .journal import RunDatabase
 from .recover import finalize_budgets, take_back
-from .schema import (
-    PairState,
-    Progress,
-    StoredStudy,
-    StoredSystem,
-    content_of,
-)
+from .schema import PairState, Progress, StoredStudy, StoredSystem, content_of
 from .worker import Hook, OnEnd, OpenSystem, Worker
 
 if TYPE_CHECKING:
@@ -227,7 +221,19 @@ class StudyRun:
         def is_stopped() -> bool:
             return over.is_set() or (stop is not None and stop())
 
-        team = self._workers(is_stopped, progress or _nothing)
+        team = [
+            Worker(
+                system,
+                stored,
+                study=self._study,
+                digests=self._digests,
+                database=self._database,
+                stop=is_stopped,
+                on_end=progress or _nothing,
+                clock=self._clock,
+            )
+            for system, stored in self.systems
+        ]
         given = {} if embeddings is None else self._given(embeddings, team)
         self._ask(team, workers, given, over)
         return self._summary(team, was_stopped=is_stopped())
@@ -246,21 +252,6 @@ class StudyRun:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _workers(self, stop: Callable[[], bool], on_end: OnEnd) -> list[Worker]:
-        return [
-            Worker(
-                system,
-                stored,
-                study=self._study,
-                digests=self._digests,
-                database=self._database,
-                stop=stop,
-                on_end=on_end,
-                clock=self._clock,
-            )
-            for system, stored in self.systems
-        ]
 
     def _given(self, source: Path | pa.Table, team: Sequence[Worker]) -> dict[str, Embeddings]:
         """The embeddings for each system that they are of."""

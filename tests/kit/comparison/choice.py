@@ -13,7 +13,7 @@ LOST, SILENT = "lost", "silent"
 NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
 
 
-def written(mated, others, name="a", rule=ThresholdRule.AT_LEAST, decisions=None, **more):
+def written(mated, others, name="a", decisions=None, **more):
     """Answers to pairs in which nobody is twice, mated ones first; decided at 50.
 
     Args:
@@ -32,7 +32,7 @@ def written(mated, others, name="a", rule=ThresholdRule.AT_LEAST, decisions=None
     return Answers.of_scores(
         ScoreTable(
             name=name,
-            rule=rule,
+            rule=ThresholdRule.AT_LEAST,
             mated=people < same,
             scores=scores,
             decisions=np.where(answered, decisions, -1).astype(np.int8),
@@ -79,10 +79,6 @@ class World:
     def far(self, threshold):
         """The same of non-mated pairs."""
         return (1 - self.fta) * norm.sf(threshold)
-
-    def threshold_at(self, fmr):
-        """Where the true FMR is so much."""
-        return float(norm.isf(fmr))
 
     def study(self, chance, groups=None):
         """Answers of every system to one test set.
