@@ -325,7 +325,7 @@ def of_differences(
             threshold = threshold_for_fmr(chosen_on or judged, vendors.fmr).threshold
             sides.append(Side(table=judged, threshold=threshold, calibration=chosen_on))
         one = difference(*sides, required_fmr=vendors.fmr, resamples=resamples, seed=number)
-        if one.frr is None or one.frr.interval is None:
+        if one.frr is None:
             continue
         ends = one.frr.interval
         found.append(

@@ -400,11 +400,11 @@ class Estimate:
 
     Attributes:
         value: What was seen.
-        interval: For the true value; None where the data do not give one.
+        interval: For the true value.
     """
 
     value: float
-    interval: Interval | None = None
+    interval: Interval
 
 
 # --- What comes out -----------------------------------------------------------------------------

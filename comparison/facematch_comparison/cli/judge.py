@@ -16,7 +16,6 @@ import click
 from facematch_core.cli.common import (
     Exit,
     check_target,
-    count_option,
     file_option,
     number,
     print_json,
@@ -77,7 +76,7 @@ MOST_OF_LESS: Final = 0.5
 @common.rate_option(
     "--power", "With --difference: the chance of finding it; 0.8 by default.", default="0.8"
 )
-@count_option(
+@common.count_option(
     "--systems",
     "With --difference: how many systems are compared, two at a time; 2 by default.",
     least=2,
@@ -307,8 +306,7 @@ def _cost(one: System) -> str | None:
     at = one.cost and (one.cost.at_required or one.cost.at_default)
     if not at:
         return None
-    found = at.expected.interval
-    return money(at.expected.value, None if found is None else found.high - found.low)
+    return money(at.expected.value, at.expected.interval.high - at.expected.interval.low)
 
 
 # --- gate -----------------------------------------------------------------------------------------

@@ -199,9 +199,9 @@ def quantity(node: Node, width: float | None = None) -> Markup:
     return NOTHING if node.raw is None else number(node, numbers.quantity(node.raw, width))
 
 
-def ratio(node: Node, width: float | None = None) -> Markup:
+def ratio(node: Node) -> Markup:
     """So many times."""
-    return Markup("{}&nbsp;&times;").format(quantity(node, width))
+    return Markup("{}&nbsp;&times;").format(quantity(node))
 
 
 def seconds(node: Node) -> Markup:
@@ -220,16 +220,13 @@ def money(node: Node, currency: Node | None = None, width: float | None = None) 
 def estimate(
     node: Node, how: Callable[[Node, float | None], Markup], unit: Markup | str = ""
 ) -> Markup | None:
-    """A number that is no share of pairs, with its interval; None where there is none."""
+    """A number that is no share of pairs, with its interval; None where there is no number."""
     if not node:
         return None
     ends = node["interval"]
     width = width_of(ends)
-    value = Markup("<b>{}</b>{}").format(how(node["value"], width), unit)
-    if not ends:
-        return value
-    return Markup('{} <small><span class="interval">{} to {}</span></small>').format(
-        value, how(ends["low"], width), how(ends["high"], width)
+    return Markup('<b>{}</b>{} <small><span class="interval">{} to {}</span></small>').format(
+        how(node["value"], width), unit, how(ends["low"], width), how(ends["high"], width)
     )
 
 

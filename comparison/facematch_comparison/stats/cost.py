@@ -87,8 +87,8 @@ def expected_cost(
         at_default=default,
         impostors=priors,
         curve=tuple(one.value for one in curve),
-        curve_low=tuple(_ends(one)[0] for one in curve),
-        curve_high=tuple(_ends(one)[1] for one in curve),
+        curve_low=tuple(one.interval.low for one in curve),
+        curve_high=tuple(one.interval.high for one in curve),
     )
 
 
@@ -252,9 +252,3 @@ def _price(answers: Answers, costs: Costs) -> float:
             f"{costs.currency}: give both in one currency."
         )
     return answers.price
-
-
-def _ends(estimate: Estimate) -> tuple[float, float]:
-    """Of its interval; twice the value if it has none."""
-    found = estimate.interval
-    return (estimate.value, estimate.value) if found is None else (found.low, found.high)

@@ -263,7 +263,7 @@ def groups_of(shift):
                 fmr=rate(false, others),
                 frr=rate(refused, mated),
                 fmr_ratio=None if ratio is None else estimate(ratio, 0.4),
-                frr_ratio=Estimate(value=1.25),
+                frr_ratio=estimate(1.25, 0.4),
             )
             for column, group, false, others, refused, mated, ratio in cells
         ),
