@@ -378,12 +378,6 @@ FILE = click.Path(path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors included.")
 
 
-def option(name: str, help_: str, to: str | None, **more: Any) -> Callable[[Command], Command]:
-    """One option; as `file_option`."""
-    names = (name,) if to is None else (name, to)
-    return click.option(*names, help=help_, **more)
-
-
 def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
@@ -395,14 +389,8 @@ def file_option(
         to: The argument it becomes, if that has another name.
         metavar, more: As for `click.option`.
     """
-    return option(name, help_, to, type=FILE, metavar=metavar, **more)
-
-
-def count_option(
-    name: str, help_: str, *, least: int = 0, to: str | None = None, **more: Any
-) -> Callable[[Command], Command]:
-    """An option that is a whole number from `least` on; otherwise as `file_option`."""
-    return option(name, help_, to, type=click.IntRange(least), metavar="N", **more)
+    names = (name,) if to is None else (name, to)
+    return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
 
 def name_values(

@@ -122,7 +122,15 @@ def rate_option(
     name: str, help_: str, *, to: str | None = None, read: Any = rate, **more: Any
 ) -> Callable[[Command], Command]:
     """An option that is a rate, above 0 and below 1; otherwise as `common.file_option`."""
-    return common.option(name, help_, to, callback=read, metavar="RATE", **more)
+    names = (name,) if to is None else (name, to)
+    return click.option(*names, callback=read, metavar="RATE", help=help_, **more)
+
+
+def count_option(
+    name: str, help_: str, *, least: int = 0, **more: Any
+) -> Callable[[Command], Command]:
+    """An option that is a whole number from `least` on."""
+    return click.option(name, type=click.IntRange(least), metavar="N", help=help_, **more)
 
 
 #: Where `compare run` writes answers.

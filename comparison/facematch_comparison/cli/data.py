@@ -19,7 +19,6 @@ from facematch_core.cli.common import (
     Exit,
     cell,
     check_target,
-    count_option,
     counted,
     file_option,
     form_of,
@@ -49,8 +48,8 @@ LISTED = 20
 @click.command("draw")
 @click.argument("folder", type=FILE)
 @file_option("--out", "The file to write.", required=True)
-@count_option("--mated", "Pairs of one person; by default all there are.")
-@count_option("--non-mated", "Pairs of two people; by default as many as of one person.")
+@common.count_option("--mated", "Pairs of one person; by default all there are.")
+@common.count_option("--non-mated", "Pairs of two people; by default as many as of one person.")
 @file_option(
     "--groups",
     "Who belongs to which group: a column `person`, and one for each kind of group.",
@@ -147,7 +146,9 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
 @common.rate_option(
     "--fmr", "Judge at the threshold for this false match rate, as `compare report` does."
 )
-@count_option("--most", "At most so many of each kind, the worst ones; by default all.", least=1)
+@common.count_option(
+    "--most", "At most so many of each kind, the worst ones; by default all.", least=1
+)
 @file_option(
     "--out",
     "Write the list (.csv or .json) or a page (.html); may be repeated.",
@@ -346,10 +347,10 @@ def _described(
     metavar="NAME:KEY=VALUE,...",
     help="A vendor and what is true of it; may be repeated.",
 )
-@count_option("--people", "How many people; 200 by default.", least=2, default=200)
-@count_option("--mated", "How many mated pairs; 1000 by default.", default=1000)
-@count_option("--non-mated", "How many non-mated pairs; 10000 by default.", default=10_000)
-@count_option(
+@common.count_option("--people", "How many people; 200 by default.", least=2, default=200)
+@common.count_option("--mated", "How many mated pairs; 1000 by default.", default=1000)
+@common.count_option("--non-mated", "How many non-mated pairs; 10000 by default.", default=10_000)
+@common.count_option(
     "--pictures", "Pictures of each person; by default as few as the pairs need.", least=1
 )
 @click.option(
@@ -360,7 +361,7 @@ def _described(
     metavar="COLUMN:GROUP=PART,...",
     help="A column of groups, each with its part of the people; may be repeated.",
 )
-@count_option("--seed", "Seed of chance; 0 by default.", default=0)
+@common.count_option("--seed", "Seed of chance; 0 by default.", default=0)
 @file_option("--out", "The file to write.", required=True, metavar="CSV")
 @common.force
 def simulate(

@@ -26,7 +26,6 @@ from facematch_core.cli.common import (
     config,
     confirm,
     console,
-    count_option,
     counted,
     error_document,
     file_option,
@@ -103,8 +102,8 @@ WORKERS = 4
     "With a .txt file of pairs: the folder of people, if it is not that of the file.",
     metavar="DIR",
 )
-@count_option("--mated", "With a folder: how many mated pairs to draw.")
-@count_option("--non-mated", "With a folder: how many non-mated pairs to draw.")
+@common.count_option("--mated", "With a folder: how many mated pairs to draw.")
+@common.count_option("--non-mated", "With a folder: how many non-mated pairs to draw.")
 @click.option(
     "--split",
     is_flag=True,
