@@ -149,7 +149,7 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
 
 
 def test_answers_on_another_scale_end_the_contender(database, study):
-    """They do not compare with those before, whichever process had them."""
+    """They do not compare with those before."""
     system = opener(FakeBackend(script=[None, answer(score=fm.Score(0.9, "fake/v2"))]))
     summary = once(database, study, system)
     assert type(summary.error) is errors.UnexpectedResponse

@@ -15,9 +15,9 @@ from kit.comparison.choice import (
     REVIEW,
     SILENT,
     World,
-    changed,
     written,
 )
+from kit.comparison.tables import changed
 
 from facematch_comparison.model import Costs
 from facematch_comparison.stats import Rates

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.choice import World, changed, written
+from kit.comparison.choice import World, written
+from kit.comparison.tables import changed
 from scipy.stats import chi2_contingency
 
 from facematch_comparison.model import Grouping, Interval, Method, Rate

@@ -136,8 +136,3 @@ class World:
         of_others = np.sqrt(self.own) * (person[1][probe] + person[1][reference])
         left = np.where(mated, 1 - self.own, 1 - 2 * self.own)
         return np.where(mated, of_mated, of_others) + np.sqrt(left) * chance.normal(size=len(probe))
-
-
-def changed(answers, **columns):
-    """The same answers with other columns of their table."""
-    return attrs.evolve(answers, table=attrs.evolve(answers.table, **columns))

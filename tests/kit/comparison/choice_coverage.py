@@ -4,7 +4,8 @@ import functools
 
 import attrs
 import numpy as np
-from kit.comparison.choice import World, changed
+from kit.comparison.choice import World
+from kit.comparison.tables import changed
 from scipy.stats import norm
 
 from facematch_comparison.model import Costs

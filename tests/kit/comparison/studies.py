@@ -36,18 +36,18 @@ SETTINGS = {
 
 
 @functools.cache
-def _bytes(number, kind="JPEG"):
-    return picture((number % 256, number // 256, 77), kind=kind).data
+def _bytes(number):
+    return picture((number % 256, number // 256, 77)).data
 
 
-def write_study(folder, pairs=6, groups=None, kind="JPEG"):
-    """A test set of small pictures, every second pair mated; of PNG no picture twice."""
+def write_study(folder, pairs=6, groups=None):
+    """A test set of small pictures, every second pair mated."""
     folder.mkdir(exist_ok=True)
     made = []
     for number in range(pairs):
         paths = [folder / f"Anna-{number}-{side}.jpg" for side in "ab"]
         for side, path in enumerate(paths):
-            path.write_bytes(_bytes(2 * number + side, kind))
+            path.write_bytes(_bytes(2 * number + side))
         mated = number % 2 == 0
         made.append(
             StudyPair(
