@@ -793,7 +793,7 @@ class Evaluation:
     version: str
     costs: Costs | None = None
 
-    #: What a notebook shows of it; `evaluation` sets it, because the page stands above the values.
+    #: What a notebook shows of it; `evaluation` sets it, because values import no page.
     _repr_html_: ClassVar[Callable[[Evaluation], str]]
 
     def to_dict(self) -> dict[str, Any]:
