@@ -440,7 +440,7 @@ class RunDatabase:
 
         return self._step("read", count)
 
-    def answers(self, system: int, pairs: int | None = None) -> list[AnswerRow]:
+    def answers(self, system: int, pairs: int) -> list[AnswerRow]:
         """State and answer of each pair, in the order of the test set.
 
         Raises:
@@ -455,7 +455,7 @@ class RunDatabase:
 
         def read(connection: Connection) -> list[AnswerRow]:
             rows = [AnswerRow.of_row(tuple(row)) for row in connection.execute(query)]
-            if [row.pair for row in rows] != list(range(len(rows) if pairs is None else pairs)):
+            if [row.pair for row in rows] != list(range(pairs)):
                 raise ValueError("other pairs")
             return rows
 

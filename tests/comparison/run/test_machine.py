@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def agree(self):
         """Each pair is where the list has it, and was paid for once at the most."""
-        rows = self.database.answers(self.system.number)
+        rows = self.database.answers(self.system.number, PAIRS)
         assert [row.state for row in rows] == [pair.state for pair in self.pairs]
         left = {one.pair: one for one in self.database.unresolved(self.system)}
         assert set(left) == {

@@ -100,7 +100,8 @@ def opener(backend=None, **verifier):
 
 def states(database, system):
     """State of each pair, in the order of the study."""
-    return [row.state for row in database.answers(system.number)]
+    pairs = database.progress(system.number).pairs
+    return [row.state for row in database.answers(system.number, pairs)]
 
 
 def later(**step):
