@@ -123,7 +123,7 @@ def test_the_table_of_what_can_be_set_is_accepted(reader):
     page = (DOCS / "extend" / "use-the-mock.md").read_text()
     rows = re.findall(r"^\| [^|]+ \| `([a-z/]+)` \| `(\{.*\})` \|$", page, re.MULTILINE)
     assert len(rows) > 10
-    reader.paste("facematch mock --port 8080")
+    reader.paste("facematch mock --port 8080 --switch in_review=true")
     for path, body in rows:
         request = urllib.request.Request(
             f"http://127.0.0.1:{reader.port}/__mock__/{path}",
