@@ -19,9 +19,6 @@ from .vendors import explain
 from .vendors.base import Vendor
 from .world import World
 
-#: Of a review that was asked for: the calls that an edition may have no word for.
-_CALLS = {"match": "a match", "liveness": "a liveness check"}
-
 
 class Control:
     """What may be done to one vendor; the control API has the same over HTTP. Safe across threads.
@@ -78,7 +75,8 @@ class Control:
             kind: ``match`` or ``liveness``.
             score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
                 gave no confidence (liveness).
-            review: Whether a person is to look; True only where the edition or a switch can say so.
+            review: Of a match only: whether a person is to look; True only where the edition or a
+                switch can say so.
             faces: Of a liveness check only: how many there are, 0-10.
             attack: Of a liveness check only: whether an attack is recognised.
             quality, luminance: Of a liveness check only: 0-100.
@@ -99,8 +97,8 @@ class Control:
         set_outcome = getattr(self._world.recognizer, "set_outcome", None)
         if set_outcome is None:
             raise ValueError("the recognizer of this server takes no outcomes")
-        if review is True:
-            self._check_review(kind)
+        if kind == "match" and review is True:
+            self._check_review()
         outcome: SetOutcome = set_outcome(
             kind,
             score=score,
@@ -117,15 +115,14 @@ class Control:
         )
         return outcome
 
-    def _check_review(self, operation: str) -> None:
-        """Refuse an outcome that nobody would see."""
+    def _check_review(self) -> None:
+        """Refuse a review that nobody would see."""
 
         def has_review(claims: Behaviours) -> bool:
-            key = f"{operation}.review"
-            return key in claims and claims[key] is not None
+            return "match.review" in claims and claims["match.review"] is not None
 
         world, kind = self._world, self._world.kind
-        if operation not in _CALLS or has_review(world.claims):
+        if has_review(world.claims):
             return
         able = [
             edition
@@ -133,8 +130,7 @@ class Control:
             if has_review(Behaviours(kind.claims, chosen))
         ]
         others = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
-        call = _CALLS[operation]
-        raise ValueError(f'the edition {world.edition} has no "In Review" for {call}; {others}')
+        raise ValueError(f'the edition {world.edition} has no "In Review" for a match; {others}')
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""

@@ -58,7 +58,6 @@ class Scripted:
             luminance=said.get("luminance", 46.02),
             blocklist=said.get("blocklist"),
             duplicate=said.get("duplicate"),
-            review=said.get("review", False),
         )
 
     def look(self, picture, *, rotate, **_digests):

@@ -667,7 +667,7 @@ function panels({ limits, latency }) {
 
   const outcome = form([
     field("kind", "of a", ["match", "liveness"]), number("score", "score", 100), field("none", "without a score", "check"),
-    field("review", "to a person", "check"), number("faces", "faces (liveness)", 10), field("attack", "an attack (liveness)", "check"),
+    field("review", "to a person (match)", "check"), number("faces", "faces (liveness)", 10), field("attack", "an attack (liveness)", "check"),
     number("quality", "quality (liveness)", 100), number("luminance", "luminance (liveness)", 100),
     field("blocklist", "blocklist (liveness)", ["", "certain", "possible"]), field("duplicate", "duplicate (liveness)", ["", "certain", "possible"]),
     field("digest", "only this SHA-256"), ...times(),

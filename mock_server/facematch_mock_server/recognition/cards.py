@@ -77,7 +77,7 @@ class Card:
         attack: Whether a presentation attack is recognised.
         age: Years, 0-120; None for an age that the person fixes.
         gender: ``female`` or ``male``; None for one that the person fixes.
-        review: Whether a person is to look at calls with it.
+        review: Whether a person is to look at comparisons with it.
         score: The exact score of a comparison with it, 0-100 with at most two decimals; None to
             let the persons decide. The probe's goes before the reference's.
         turned: By how many degrees clockwise the card lies in its picture: 0, 90, 180 or 270.

@@ -157,14 +157,13 @@ def likely_face(facts: Facts, number: int = 0) -> SeenFace:
 def liveness_of_card(card: Card, picture: SeenPicture) -> LivenessOutcome:
     """What a liveness check finds in a card."""
     if not picture.faces:
-        return LivenessOutcome(probe=picture, score=None, review=card.review, by="card")
+        return LivenessOutcome(probe=picture, score=None, by="card")
     return LivenessOutcome(
         probe=picture,
         score=None if card.liveness is None else float(card.liveness),
         attack=card.attack,
         quality=float(card.quality),
         luminance=float(card.luminance),
-        review=card.review,
         by="card",
     )
 
@@ -251,13 +250,13 @@ def applied_to_liveness(
         count = max(1, count)
     picture = with_faces(found.probe, probe, count)
     if bool(picture.faces) != bool(found.probe.faces):
-        found = attrs.evolve(likely_liveness(probe, picture), review=found.review)
+        found = likely_liveness(probe, picture)
     changes: dict[str, Any] = {"by": "control", "probe": picture}
     if wanted.score is None:
         changes["score"] = None
     elif wanted.score is not UNSET:
         changes["score"] = float(wanted.score)
-    for name in ("attack", "quality", "luminance", "blocklist", "duplicate", "review"):
+    for name in ("attack", "quality", "luminance", "blocklist", "duplicate"):
         value = getattr(wanted, name)
         if value is not None:
             changes[name] = value

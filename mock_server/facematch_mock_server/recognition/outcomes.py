@@ -13,7 +13,6 @@ from facematch_mock_server.state import UNSET, Kept, Unset
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
 
-
 #: SHA-256 of a probe and a reference; None for one that nobody has worked out.
 Digests = tuple[str | None, str | None]
 UNKNOWN: Digests = (None, None)
@@ -80,7 +79,6 @@ class LivenessOutcome:
         quality, luminance: 0-100; None without a face.
         blocklist: How sure the face is one of the vendor's blocklist; None if it is not.
         duplicate: How sure it is one of another approved session; None if it is not.
-        review: As in `MatchOutcome`.
         by: As in `MatchOutcome`.
     """
 
@@ -91,7 +89,6 @@ class LivenessOutcome:
     luminance: float | None = None
     blocklist: Likeness | None = None
     duplicate: Likeness | None = None
-    review: bool = False
     by: str = "bytes"
 
 
@@ -138,7 +135,7 @@ class SetOutcome:
         kind: ``match`` or ``liveness``.
         score: 0-100, not rounded; None: no pair of faces could be scored (match), or the model
             gave no confidence (liveness).
-        review: Whether a person is to look.
+        review: Of a match: whether a person is to look.
         faces: Of a liveness check: how many there are, 0-10.
         attack: Of a liveness check: whether an attack is recognised.
         quality, luminance: Of a liveness check: 0-100.
@@ -168,6 +165,8 @@ class SetOutcome:
             for name in _LIVENESS_ONLY:
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
+        elif self.review:
+            raise ValueError("review is an outcome of a match, not of a liveness check")
         if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
             raise ValueError(
                 f"faces of an outcome must be a number from 0 to 10, not {self.faces!r:.40}"

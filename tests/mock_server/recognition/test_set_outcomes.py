@@ -114,12 +114,9 @@ def test_the_rest_stays(deciding, match, liveness):
 
 def test_liveness_values(deciding, liveness):
     """Each value can be set; a score of None keeps the face."""
-    deciding.set_outcome(
-        "liveness", score=None, attack=True, quality=1, luminance=2, review=True, faces=3
-    )
+    deciding.set_outcome("liveness", score=None, attack=True, quality=1, luminance=2, faces=3)
     found = liveness(A)
     assert (found.score, found.attack, found.quality, found.luminance) == (None, True, 1, 2)
-    assert found.review
     assert len(found.probe.faces) == 3
 
 
@@ -135,10 +132,9 @@ def test_a_face_that_is_known_from_elsewhere(deciding, liveness):
 def test_liveness_without_faces(deciding, liveness):
     """No face: nothing of one."""
     deciding.set_outcome("liveness", faces=0)
-    found = liveness(make_card(attack=True, review=True))
+    found = liveness(make_card(attack=True))
     assert found.probe.faces == ()
     assert (found.score, found.quality, found.luminance, found.attack) == (*[None] * 3, False)
-    assert found.review
 
 
 def test_liveness_brings_a_face(deciding, liveness):
@@ -160,6 +156,7 @@ def test_liveness_brings_a_face(deciding, liveness):
         *(("match", {"digest": digest}) for digest in ("", "abc", "z" * 64)),
         ("match", {"digest": "0" * 64, "picture": b""}),
         ("match", {"review": 1}),
+        ("liveness", {"review": True}),
         ("liveness", {"faces": -1}),
         ("liveness", {"faces": 11}),
         ("liveness", {"faces": 0, "score": 50}),

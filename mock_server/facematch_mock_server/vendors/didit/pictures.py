@@ -39,7 +39,6 @@ class Endpoint:
         judge: Makes the answer's part from what was seen.
         canned: Makes the answer's part for a sandbox key.
         fields: Of its form.
-        declines: Whether a warning declines the call: by its type.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Endpoint:
     judge: Callable[[DiditCall], Block]
     canned: Callable[[Citations], Block]
     fields: tuple[Given, ...]
-    declines: Callable[[str], bool] = lambda _type: True
 
 
 # The way of a call
@@ -202,7 +200,7 @@ def _name(call: DiditCall) -> str:
 
 def _judge_match(call: DiditCall) -> Block:
     claims, outcome = call.claims, call.outcome
-    saved = bool(call.values["save_api_request"])
+    saved, review = bool(call.values["save_api_request"]), None
     if outcome.score is None:
         # Nothing to compare: the pictures decode or not, and somebody is in them or not.
         undecodable = not (outcome.probe.decodes and outcome.reference.decodes)
@@ -214,12 +212,12 @@ def _judge_match(call: DiditCall) -> Block:
         score = _shown(claims, "match", outcome.score, decimals)
         claims.cite("match.compared")
         passed = _passes(claims, "match", score, call.values[MATCH_THRESHOLD])
-        risks = [] if passed else ["LOW_FACE_MATCH_SIMILARITY"]
-        if outcome.review and claims["match.review"] is not None:
-            risks = []
+        if outcome.review:
+            review = claims["match.review"]
+        risks = [] if passed or review is not None else ["LOW_FACE_MATCH_SIMILARITY"]
     warnings = _warnings(call, risks)
     return {
-        "status": _status(call, warnings, asked=outcome.score is not None and outcome.review),
+        "status": _status(call, warnings) if review is None else review,
         "score": score,
         "user_image": _seen(call, outcome.probe),
         "ref_image": _seen(call, outcome.reference),
@@ -301,22 +299,10 @@ def _canned_liveness(claims: Citations) -> Block:
     }
 
 
-def _status(call: DiditCall, warnings: list[dict[str, Any]], *, asked: bool = False) -> str:
-    """The verdict that follows from the warnings.
-
-    Args:
-        call: Whose.
-        warnings: As the answer has them.
-        asked: Whether a card or a test wants a person to look.
-    """
-    claims, endpoint = call.claims, _endpoint(call)
-    name, review = endpoint.name, None
-    if f"{name}.review" in claims and asked:
-        review = claims[f"{name}.review"]
-    if any(endpoint.declines(one["log_type"]) for one in warnings):
-        status: str = claims[f"{name}.declined"]
-    else:
-        status = claims[f"{name}.approved"] if review is None else review
+def _status(call: DiditCall, warnings: list[dict[str, Any]]) -> str:
+    """The verdict that follows from the warnings as the answer has them."""
+    is_declined = any(one["log_type"] == "error" for one in warnings)
+    status: str = call.claims[f"{_name(call)}.{'declined' if is_declined else 'approved'}"]
     return status
 
 
@@ -493,8 +479,6 @@ ROUTES = (
                 _threshold(LIVENESS_THRESHOLD, "liveness.threshold"),
                 *_SHARED,
             ),
-            # Declined means at least one warning of type error.
-            declines=lambda log_type: log_type == "error",
         ),
     ),
 )

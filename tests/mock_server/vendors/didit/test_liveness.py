@@ -70,7 +70,6 @@ VERDICTS = [
     ({"luminance": 20}, None, "2026-03", "Approved", 92, [], "dark"),
     ({"luminance": 80.1}, None, "2026-03", "Approved", 92, [BRIGHT], "bright"),
     ({"luminance": 80}, None, "2026-03", "Approved", 92, [], "bright"),
-    ({"review": True}, None, "2026-03", "Approved", 92, [], "approved"),
     ({"blocklist": "certain"}, None, "2026-07", "Declined", 92.12, [LISTED], "blocklist_data"),
     ({"blocklist": "possible"}, None, "2026-03", "Declined", 92, [LIKE_LISTED], "declining"),
     ({"duplicate": "certain"}, None, "2026-07", "Approved", 92.12, [TWICE], "duplicate_data"),
