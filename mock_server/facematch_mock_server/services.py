@@ -10,7 +10,7 @@ import itertools
 import math
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -127,8 +127,7 @@ class Ledgers:
         self.start = start
         self._lock = threading.Lock()
         self._left: dict[str, Decimal] = {}
-        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES)
-        self._numbers = itertools.count()
+        self._charges: deque[Charge] = deque(maxlen=KEPT_CHARGES)
 
     def of(self, owner: str) -> Ledger:
         """The credit of one owner."""
@@ -150,7 +149,8 @@ class Ledgers:
 
     def entries(self) -> tuple[Charge, ...]:
         """The newest 10,000 charges of all owners, in order."""
-        return self._charges.all()
+        with self._lock:
+            return tuple(self._charges)
 
     def charge(
         self,
@@ -174,7 +174,7 @@ class Ledgers:
                 at=at, what=what, amount=price, request_id=request_id, balance=left, owner=owner
             )
             self._left[owner] = left
-            self._charges.put(str(next(self._numbers)), entry)
+            self._charges.append(entry)
         return True
 
     def take_back(self, owner: str, request_id: str) -> None:
@@ -183,9 +183,9 @@ class Ledgers:
         Later entries keep the balance that they were written with.
         """
         with self._lock:
-            for key, entry in reversed(self._charges.items()):
+            for index, entry in reversed(tuple(enumerate(self._charges))):
                 if entry.request_id == request_id and entry.owner == owner:
-                    self._charges.remove(key)
+                    del self._charges[index]
                     self._left[owner] = self.balance(owner) + entry.amount
                     return
 
@@ -517,34 +517,17 @@ class Session:
     reviews: tuple[Review, ...] = ()
 
 
-class Sessions:
-    """The newest 10,000 sessions of one world. Safe across threads."""
+class Sessions(Collection[Session]):
+    """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        super().__init__(limit=KEPT_SESSIONS)
         self._numbers = itertools.count(1)
-        self._sessions: Collection[Session] = Collection(limit=KEPT_SESSIONS)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""
         with self._lock:
             # A number is given once, even if its session was deleted since.
             session = Session(id=session_id, number=next(self._numbers), **fields)
-            self._sessions.put(session_id, session)
+            self.put(session_id, session)
         return session
-
-    def find(self, session_id: str) -> Session | None:
-        """The session of that id, or None."""
-        return self._sessions.find(session_id)
-
-    def change(self, session_id: str, change: Callable[[Session], Session]) -> Session | None:
-        """Replace a session by what `change` makes of it; None if there is none."""
-        return self._sessions.change(session_id, change)
-
-    def remove(self, session_id: str) -> Session | None:
-        """Take a session away; None if there is none."""
-        return self._sessions.remove(session_id)
-
-    def all(self) -> tuple[Session, ...]:
-        """In the order they were made."""
-        return self._sessions.all()

@@ -1,4 +1,4 @@
-"""Records by key and in order, in memory."""
+"""Records by key and in order, and the value of what was not set."""
 
 from __future__ import annotations
 

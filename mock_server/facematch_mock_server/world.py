@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
@@ -30,26 +30,14 @@ from .services import (
 )
 
 
-class Records(Protocol):
-    """What a vendor remembers beyond keys, credit and sessions."""
+class Records:
+    """What a vendor remembers beyond keys, credit and sessions: nothing, and it queues nothing."""
 
     def release(self) -> None:
         """What this thread queued goes on."""
-        ...
 
     def drop(self) -> None:
         """What this thread queued is dropped."""
-        ...
-
-
-class NoRecords:
-    """The records of a vendor that remembers nothing more."""
-
-    def release(self) -> None:
-        """Nothing is queued."""
-
-    def drop(self) -> None:
-        """Nothing is queued."""
 
 
 # There is one object for each vendor: it is compared as such.
@@ -83,7 +71,7 @@ class VendorKind:
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
-    records: Callable[[], Records] = NoRecords
+    records: Callable[[], Records] = Records
 
     def choose(
         self, edition: str, switches: Mapping[str, Any]
@@ -242,10 +230,6 @@ class ServerState:
             raise
         finally:
             self._depth.blocks -= 1
-        self.release()
-
-    def release(self) -> None:
-        """What this thread queued goes on; within a block of `together` nothing is done."""
         if not self._depth.blocks:
             for world in self.worlds:
                 world.records.release()
@@ -322,10 +306,6 @@ class World:
         ValueError: the server has this vendor already, an unknown edition or switch, or a value
             that does not fit.
     """
-
-    kind: VendorKind
-    ledgers: Ledgers
-    sessions: Sessions
 
     def __init__(
         self,

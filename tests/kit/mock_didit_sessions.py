@@ -115,7 +115,7 @@ def pictured(number, name="source_image", *, then=None, change=str, **more):
 
 
 def forget(engine):
-    """Lose the pictures, as a restart does."""
+    """Lose the pictures, as they are lost to many newer ones."""
     engine.world.records.pictures = Pictures()
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import enum
-import hashlib
-import hmac
 from collections.abc import Collection
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -29,8 +26,7 @@ class Destination:
         url: The address. Not in `repr`: a password or a token may be in it.
         events: What is sent there, in the vendor's words.
         enabled: Whether anything is.
-        created_at, updated_at: UTC.
-        seed: What its secret is made from. Not in `repr`.
+        secret: What its webhooks are signed with. Not in `repr`.
     """
 
     uuid: str
@@ -38,15 +34,7 @@ class Destination:
     url: str = attrs.field(repr=False)
     events: tuple[str, ...]
     enabled: bool = True
-    created_at: dt.datetime
-    updated_at: dt.datetime
-    seed: str = attrs.field(repr=False)
-
-    @property
-    def secret(self) -> str:
-        """What its webhooks are signed with: 43 URL-safe characters."""
-        digest = hmac.new(self.seed.encode(), self.uuid.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    secret: str = attrs.field(repr=False)
 
 
 class State(enum.StrEnum):

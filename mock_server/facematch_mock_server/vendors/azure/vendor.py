@@ -15,15 +15,8 @@ from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
-from facematch_mock_server.vendors.base import (
-    Call,
-    Example,
-    Route,
-    Routed,
-    Vendor,
-    as_fraction,
-)
-from facematch_mock_server.world import NoRecords
+from facematch_mock_server.vendors.base import Call, Example, Route, Routed, Vendor, as_fraction
+from facematch_mock_server.world import Records
 
 from .claims import CLAIMS
 
@@ -48,7 +41,7 @@ class DetectedFace:
     expires: float
 
 
-class FaceIds(NoRecords):
+class FaceIds(Records):
     """The face ids of one world."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.operations import Operation
-from facematch_mock_server.world import NoRecords, World
+from facematch_mock_server.world import Records, World
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -183,7 +183,7 @@ class SetAnswer:
         return {name: value for name, value in whole.items() if name not in self.without}
 
 
-class DeepvueRecords(NoRecords):
+class DeepvueRecords(Records):
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:

@@ -93,7 +93,6 @@ def _register(call: DiditCall) -> Response:
     account = Account(
         email=email,
         password=hashed(values["password"]),
-        registered_at=call.now,
         code=hashed(code),
         code_at=call.now,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import attrs
 
+from facematch_mock_server.clock import Ids
 from facematch_mock_server.operations import Operation, plain
 from facematch_mock_server.services import FIRST_OWNER, Review, Session, amount
 from facematch_mock_server.webhooks import (
@@ -189,16 +192,13 @@ class Webhooks:
             LookupError: there is no such owner.
             ValueError: nothing is sent to that address, or there is no such event.
         """
-        world = self._world
-        now, ids = world.clock.now(), world.server.ids
+        world, ids = self._world, self._world.server.ids
         made = Destination(
             uuid=ids.uuid(),
             owner=world.known_owner(owner),
             url=self._reached(url),
             events=self._known(events),
-            created_at=now,
-            updated_at=now,
-            seed=ids.uuid(),
+            secret=_secret(ids),
         )
         self._outbox.destinations.put(made.uuid, made)
         return made
@@ -222,7 +222,7 @@ class Webhooks:
             LookupError: there is no destination of that id.
             ValueError: as for `add`, or `enabled` is no bool.
         """
-        changes: dict[str, Any] = {"updated_at": self._world.clock.now()}
+        changes: dict[str, Any] = {}
         if url is not None:
             changes["url"] = self._reached(url)
         if events is not None:
@@ -287,7 +287,6 @@ class Webhooks:
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
         """
-        self._world.server.release()
         if not self._outbox.wait(self._world.clock.now, timeout_s):
             raise TimeoutError(f"{self.due()} deliveries are due and not done")
         return self.deliveries()
@@ -320,7 +319,6 @@ class Webhooks:
             )
             payload = webhooks.WRITER.compose(claims, world, fresh, destination)
             outbox.enqueue(fresh, attrs.evolve(payload, claims=claims.claims))
-        self._world.server.release()
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -417,23 +415,21 @@ class Webhooks:
         Operation(
             "GET",
             "webhooks/destinations",
-            lambda control: [_destination(one) for one in control.webhooks.destinations()],
+            lambda control: control.webhooks.destinations(),
             "Where webhooks go, with their secrets.",
             gives="destinations",
         ),
         Operation(
             "POST",
             "webhooks/destinations",
-            lambda control, url, **sent: _destination(control.webhooks.add(url, **_given(sent))),
+            lambda control, url, **sent: control.webhooks.add(url, **_given(sent)),
             "Send webhooks to an address; the answer has the secret that they are signed with.",
             {"url!": "text", "events": "names", "owner": "text"},
         ),
         Operation(
             "POST",
             "webhooks/destinations/change",
-            lambda control, destination, **sent: _destination(
-                control.webhooks.change(destination, **sent)
-            ),
+            lambda control, destination, **sent: control.webhooks.change(destination, **sent),
             "Change the address, the events or the state of a destination.",
             {"destination!": "text", "url": "text", "events": "names", "enabled": "flag"},
         ),
@@ -487,16 +483,15 @@ class Webhooks:
     )
 
 
+def _secret(ids: Ids) -> str:
+    """43 URL-safe characters, by the ids of the world: the same seed repeats them."""
+    digest = hashlib.sha256(ids.uuid().encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
 def _given(sent: Mapping[str, Any]) -> dict[str, Any]:
     """What was sent and is not null."""
     return {name: value for name, value in sent.items() if value is not None}
-
-
-def _destination(destination: Destination) -> dict[str, Any]:
-    shown: dict[str, Any] = plain(destination)
-    # It is what the secret is made from; whoever drives the mock wants the secret.
-    del shown["seed"]
-    return {**shown, "secret": destination.secret}
 
 
 def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:

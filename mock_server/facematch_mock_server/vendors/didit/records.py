@@ -15,13 +15,13 @@ import attrs
 from facematch_mock_server.services import KEPT_SESSIONS, Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
-from facematch_mock_server.world import World
+from facematch_mock_server.world import Records, World
 
 #: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
 KEPT = 10_000
 
 
-class DiditRecords:
+class DiditRecords(Records):
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:
@@ -247,7 +247,6 @@ class Account:
     Attributes:
         email: As registered.
         password: Salted and hashed.
-        registered_at: When, UTC.
         code: The newest code, salted and hashed; None once it was used.
         code_at: When it was sent.
         opened: None until the mailbox was proved.
@@ -257,7 +256,6 @@ class Account:
 
     email: str
     password: str = attrs.field(repr=False)
-    registered_at: dt.datetime
     code: str | None = attrs.field(default=None, repr=False)
     code_at: dt.datetime
     opened: Opened | None = None

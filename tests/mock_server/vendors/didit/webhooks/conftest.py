@@ -99,7 +99,6 @@ def carry():
     def carried(engine, *answers):
         carrier = Carrier(*answers)
         world = engine.world
-        world.server.release()
         while (due := world.records.outbox.take(world.clock.now())) is not None:
             attempt(world, world.records.outbox, due, WRITER, carrier)
         return carrier.letters

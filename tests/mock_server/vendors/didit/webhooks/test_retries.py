@@ -108,7 +108,7 @@ def test_a_destination_that_is_gone_gets_nothing_more(engine, carry):
     assert (second.state, second.url) == ("dropped", None)
 
 
-def test_a_delivery_is_not_due_before_its_request_is_written(new):
+def test_a_delivery_is_not_due_before_its_request_is_over(new):
     """Whoever looks while the request is under way finds nothing to send."""
     engine = didit.new_engine()
     new(engine)

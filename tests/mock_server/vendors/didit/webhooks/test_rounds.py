@@ -29,7 +29,6 @@ def webhooks(engine):
 def again_meanwhile(engine, status):
     """One attempt, answered with `status`, during which somebody sends the delivery again."""
     world, outbox = engine.world, engine.world.records.outbox
-    world.server.release()
     taken = outbox.take(world.clock.now())
 
     def send(_url, letter, _timeout_s):
@@ -128,7 +127,6 @@ def test_what_waits_is_bounded(new, monkeypatch):
     for _ in range(60):
         for one in webhooks(engine).deliveries():
             webhooks(engine).resend(one.id)
-        engine.world.server.release()
     assert len(outbox._queue) == 5
 
 
