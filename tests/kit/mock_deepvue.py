@@ -2,8 +2,6 @@
 
 import base64
 import json
-import re
-from decimal import Decimal
 from urllib.parse import urlencode
 
 import attrs
@@ -310,8 +308,3 @@ SETTINGS = tuple(
         *({"plan": plan} for plan in ("business", "growth", "enterprise")),
     )
 )
-
-
-def balance_in(answer):
-    """The balance that the control API told."""
-    return Decimal(re.search(r'"balance":"([\d.]+)"', answer.body.decode())[1])

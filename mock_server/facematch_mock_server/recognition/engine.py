@@ -6,12 +6,7 @@ import threading
 
 import attrs
 
-from facematch_core import (
-    Face,
-    FaceVerifier,
-    InvalidImage,
-    open_verifier,
-)
+from facematch_core import Face, FaceVerifier, InvalidImage, open_verifier
 from facematch_mock_server.recognition.facts import Facts, likely_face
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 

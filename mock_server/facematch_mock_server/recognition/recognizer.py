@@ -7,10 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.recognition.cards import (
-    Card,
-    pair_score,
-)
+from facematch_mock_server.recognition.cards import Card, pair_score
 from facematch_mock_server.recognition.facts import (
     Facts,
     FactsCache,

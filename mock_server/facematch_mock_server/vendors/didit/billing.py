@@ -89,11 +89,7 @@ def _top_up(call: DiditCall) -> Response:
 
 
 ROUTES = (
-    json_route(
-        "/v3/billing/balance/",
-        {"GET": _balance},
-        door=Door(scope="management"),
-    ),
+    json_route("/v3/billing/balance/", {"GET": _balance}, door=Door(scope="management")),
     json_route(
         "/v3/billing/top-up/",
         {"POST": _top_up},

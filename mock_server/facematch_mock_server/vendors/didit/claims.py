@@ -807,7 +807,7 @@ CLAIMS = table(
 
     row("review.keys", words("user new_status comment created_at"), OPENAPI,
         "A review has user, new_status, comment and created_at."),
-    row("review.absent", "", OURS, "A review without a status or a comment has an empty text: a text is documented."),
+    row("review.absent", "", OURS, "A review without a comment has an empty text: a text is documented."),
     row("review.most", 100, OURS,
         "Of a session the newest 100 reviews are kept: no source names a limit."),
 

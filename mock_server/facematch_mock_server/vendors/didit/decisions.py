@@ -122,17 +122,15 @@ def node_of(claims: Citations, session: Session) -> str:
 
 def review_body(claims: Citations, review: Review) -> dict[str, Any]:
     """One review of a session."""
-    known: dict[str, Any] = {
+    comment = review.comment
+    known = {
         "user": review.user,
         "new_status": review.new_status,
-        "comment": review.comment,
+        # A text is documented where others would have null.
+        "comment": claims["review.absent"] if comment is None else comment,
         "created_at": stamp(claims, review.created_at),
     }
-    # Texts are documented where others would have null.
-    return {
-        key: claims["review.absent"] if known[key] is None else known[key]
-        for key in claims["review.keys"]
-    }
+    return {key: known[key] for key in claims["review.keys"]}
 
 
 def decision(call: DiditCall) -> Response:

@@ -57,8 +57,7 @@ class Given:
 
     Attributes:
         name: As it is sent.
-        kind: In a form: ``file``, ``text``, ``number``, ``integer``, ``boolean``, ``choice`` or
-            ``object``.
+        kind: In a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
         required: Whether it must be in a JSON body.
         nullable: Whether null is a value there.
         default: The claim that is its value where a form has it not; None for none.
@@ -290,11 +289,6 @@ def choice(key: str) -> Reader:
         return str(value)
 
     return read
-
-
-def chosen(name: str, key: str, **more: Any) -> Given:
-    """A field that takes one of the texts that a claim states."""
-    return Given(name=name, kind="choice", read=choice(key), **more)
 
 
 def items(claims: Citations, value: Any) -> list[Any]:

@@ -18,7 +18,6 @@ from .access import DiditCall, Door, json_route
 from .decisions import feature_of, node_of, stamp
 from .framework import Given, Invalid, paged
 
-_LIST = "/v3/sessions/"
 #: What nothing is known of without a document or a form.
 _UNKNOWN = (
     "session_url",
@@ -44,15 +43,10 @@ def _sessions(call: DiditCall) -> Response:
     claims.cite("list.newest_first", "list.own_only")
     if not call.is_live:
         claims.cite("list.sandbox")
-    rows = [one for one in _own(call) if all(test(one) for test in tests)][::-1]
+        tests.append(_nothing)
+    own = (one for one in call.world.sessions.all() if one.owner == call.owner)
+    rows = [one for one in own if all(test(one) for test in tests)][::-1]
     return paged(call, call.origin, "list.answer", rows, lambda one: _row(claims, one))
-
-
-def _own(call: DiditCall) -> list[Session]:
-    """The sessions of the key's organization; none for a sandbox key."""
-    if not call.is_live:
-        return []
-    return [one for one in call.world.sessions.all() if one.owner == call.owner]
 
 
 def _row(claims: Citations, session: Session) -> dict[str, Any]:
@@ -325,7 +319,7 @@ ROUTES = (
         {"GET": decisions.decision},
         door=Door(session=True, scope="decision"),
     ),
-    json_route(_LIST, {"GET": _sessions}),
+    json_route("/v3/sessions/", {"GET": _sessions}),
     json_route(
         "/v3/session/{uuid}/delete/",
         {"DELETE": _delete},

@@ -23,15 +23,7 @@ from facematch_mock_server.vendors.base import (
 )
 from facematch_mock_server.webhooks import WebhookWorker
 
-from . import (
-    accounts,
-    billing,
-    decisions,
-    framework,
-    pictures,
-    sessions,
-    webhooks,
-)
+from . import accounts, billing, decisions, framework, pictures, sessions, webhooks
 from .access import HOSTS, DiditCall, Door, denied, throttled
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .records import DiditRecords

@@ -19,12 +19,7 @@ from facematch_core import __version__
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import MOCK_HEADER
 from facematch_mock_server.services import Session
-from facematch_mock_server.webhooks import (
-    Delivery,
-    Destination,
-    Outbox,
-    SignedPayload,
-)
+from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
 from facematch_mock_server.world import World
 
 from .decisions import decision_body
