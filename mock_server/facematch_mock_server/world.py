@@ -307,6 +307,8 @@ class World:
             that does not fit.
     """
 
+    kind: VendorKind
+
     def __init__(
         self,
         server: ServerState,

@@ -126,12 +126,8 @@ class Account(RuleBasedStateMachine):
         session_id = self.chosen(number)
         answered, _ = self.ask(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
         assert answered == (204 if session_id in self.sessions else 404)
-        self.forget({session_id})
-
-    def forget(self, ids):
-        """Move sessions of the model to those that were deleted."""
-        gone = [one for one in ids if self.sessions.pop(one, None) is not None]
-        self.deleted += gone
+        if self.sessions.pop(session_id, None) is not None:
+            self.deleted.append(session_id)
 
     @rule(status=STATUSES, vendor_data=OWNERS, limit=st.integers(1, 4))
     def list_some(self, status, vendor_data, limit):

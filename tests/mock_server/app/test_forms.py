@@ -165,7 +165,7 @@ def test_media_types():
     assert media_type(" Text/HTML ; charset=x") == "text/html"
 
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters='\r\n"\\%&'), max_size=8)
+texts = st.text(st.characters(codec="utf-8", exclude_characters='\r\n"\\%'), max_size=8)
 pieces = st.lists(
     st.sampled_from(
         [
