@@ -289,7 +289,7 @@ class Keys:
         first: Those that work at once, by text.
     """
 
-    def __init__(self, first: Mapping[str, Key] = FIRST_KEYS) -> None:
+    def __init__(self, first: Mapping[str, Key]) -> None:
         self._keys: Collection[Key] = Collection()
         for text, key in first.items():
             self._keys.put(text, key)
@@ -386,17 +386,14 @@ class Rates:
         with self._lock:
             self._limits[scope] = limit
 
-    def take(
-        self, scope: str, client: str, *, now: float, window_s: float, count_refused: bool = False
-    ) -> Window | None:
-        """Count one request; None if the scope has no limit.
+    def take(self, scope: str, client: str, *, now: float, window_s: float) -> Window | None:
+        """Count one request, unless it is refused; None if the scope has no limit.
 
         Args:
             scope: One of the limits.
             client: Who asks.
             now: Seconds since 1970.
             window_s: Length of the window.
-            count_refused: Whether a refused request counts, too.
         """
         with self._lock:
             limit = self._limits[scope]
@@ -404,14 +401,14 @@ class Rates:
                 return None
             seen = self._of(scope, client, now - window_s)
             refused = len(seen) >= limit
-            if not refused or count_refused:
+            if not refused:
                 seen.append(now)
             while len(seen) > max(limit, 1):
                 seen.popleft()
             return _window(seen, limit, now, window_s, refused=refused)
 
     def take_all(
-        self, windows: Mapping[str, float], client: str, *, now: float, count_refused: bool = False
+        self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
         """Count one request in several windows; in none of them if one refuses it.
 
@@ -419,7 +416,6 @@ class Rates:
             windows: Their lengths in seconds, by scope.
             client: Who asks.
             now: Seconds since 1970.
-            count_refused: Whether a refused request counts all the same.
 
         Returns:
             The first scope that refuses it, and where the client is there; None if none does.
@@ -435,7 +431,7 @@ class Rates:
                 found.append(seen)
                 if len(seen) >= limit and refusal is None:
                     refusal = scope, _window(seen, limit, now, window_s, refused=True)
-            if refusal is None or count_refused:
+            if refusal is None:
                 for seen in found:
                     seen.append(now)
             return refusal

@@ -84,11 +84,6 @@ class Collection(Generic[T]):
         with self._lock:
             return self._all.pop(key, None)
 
-    def clear(self) -> None:
-        """Take all away."""
-        with self._lock:
-            self._all.clear()
-
 
 class Kept(Generic[K]):
     """What one world remembers, in the order it came. Safe across threads.

@@ -9,22 +9,10 @@ from facematch_mock_server.app import App
 from facematch_mock_server.vendors import vendor_named
 
 
-def world_of(
-    recognizer=None,
-    *,
-    vendor="didit",
-    edition=None,
-    switches=None,
-    **shared,
-):
+def world_of(recognizer=None, *, vendor="didit", edition=None, switches=None, **shared):
     """A vendor's world in a state of its own; `shared` are the arguments of that state."""
     state = worlds.ServerState(recognizer, **shared)
-    return worlds.World(
-        state,
-        vendor_named(vendor),
-        edition=edition,
-        switches=switches,
-    )
+    return worlds.World(state, vendor_named(vendor), edition=edition, switches=switches)
 
 
 def beside(world, vendor, **settings):

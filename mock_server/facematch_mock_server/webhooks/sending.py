@@ -55,13 +55,7 @@ class Answer:
 Send = Callable[[str, SignedPayload, float], Answer]
 
 
-def attempt(
-    world: World,
-    outbox: Outbox,
-    delivery: Delivery,
-    writer: Writer,
-    send: Send,
-) -> None:
+def attempt(world: World, outbox: Outbox, delivery: Delivery, writer: Writer, send: Send) -> None:
     """Try once, and keep what came of it. What `send` raises is handed on; then nothing is kept.
 
     Args:

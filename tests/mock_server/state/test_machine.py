@@ -40,12 +40,6 @@ class CollectionMachine(RuleBasedStateMachine):
         """It is given back, once."""
         assert self.all.remove(key) == self.records.pop(key, None)
 
-    @rule()
-    def clear(self):
-        """All are gone."""
-        self.all.clear()
-        self.records.clear()
-
     @invariant()
     def it_is_as_the_dictionary(self):
         """In the same order."""

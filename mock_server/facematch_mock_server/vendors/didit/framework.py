@@ -45,10 +45,10 @@ _EMPTY_IS_NONE = frozenset({"number", "boolean"})
 
 
 class Invalid(Exception):
-    """A value is refused in these words, or those of a list by their places in it."""
+    """A value is refused in these words."""
 
-    def __init__(self, *words: str, by_place: Mapping[str, Any] | None = None) -> None:
-        self.words: Any = list(words) if by_place is None else by_place
+    def __init__(self, *words: str) -> None:
+        self.words = list(words)
 
 
 @attrs.frozen(kw_only=True)

@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.mock_didit import match, picture
-from kit.mock_didit_sessions import (
-    SANDBOX,
-    delete,
-    listed,
-    nth,
-    on,
-    sent,
-    update,
-)
+from kit.mock_didit_sessions import SANDBOX, delete, listed, nth, on, sent, update
 
 from facematch_mock_server.vendors.didit.records import Pictures
 
