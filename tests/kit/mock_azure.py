@@ -76,7 +76,6 @@ SCENARIOS = {
         detect(picture(faces=0)),
         detect(query="returnFaceId=false&returnRecognitionModel=true"),
         detect(query="detectionModel=detection_03&faceIdTimeToLive=60&returnRecognitionModel=true"),
-        control("ledger"),
     ),
     "refused": (
         detect(key=None),

@@ -48,7 +48,6 @@ SCENARIOS = {
         verify(picture(faces=0)),
         verify(target=picture(faces=0)),
         verify(b"no picture"),
-        control("ledger"),
     ),
     "refused": (
         verify(key=None),

@@ -218,7 +218,6 @@ SCENARIOS = {
         delete(1),
         delete(1),
         listed(),
-        control("sessions"),
     ),
     "doors": (
         *SAVED,

@@ -144,7 +144,6 @@ SCENARIOS = {
         compare(target=card("p1", faces=0)),
         detect(card("p1", faces=2), Attributes=["ALL"]),
         detect(card("p1", faces=0)),
-        control("ledger"),
     ),
     "refused": (
         compare(b"no picture"),

@@ -16,7 +16,6 @@ def _page(name: str, path: str) -> Origin:
 
 
 AUTHORIZATION = _page("Authorization", "/reference/auth/authorization")
-AUTHENTICATION = _page("Authentication", "/authentication")
 AUTHORIZE_FORM = _page("API keys, authentication", "/api-reference/api_keys/authentication")
 MATCH_V1 = _page("Face Match v1", "/reference/forensics/face/face-match")
 MATCH_V2 = _page("Face Match v2", "/reference/forensics/face/face-match-v2")
