@@ -563,7 +563,7 @@ async function call(example, fields, words) {
     for (const [name, picture] of pictures) body.append(name, picture.blob, picture.name);
   }
   const began = performance.now();
-  const reply = await fetch(example.path, { method: example.method, headers, body });
+  const reply = await fetch(placed(example.path, words), { method: example.method, headers, body });
   let answer = await reply.text();
   const ms = Math.round(performance.now() - began);
   try { answer = JSON.parse(answer); } catch { /* shown as it is */ }

@@ -37,8 +37,8 @@ class BackgroundWorker(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Example:
-    """A call that the console offers to make. ``{key}`` in a header or a field of the token stands
-    for the key, ``{client}`` for the client id and ``{token}`` for what `token` gives.
+    """A call that the console offers to make. ``{key}`` in it stands for the key, ``{client}`` for
+    the client id and ``{token}`` for what `token` gives.
 
     Attributes:
         title: What it does, for people.
