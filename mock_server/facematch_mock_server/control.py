@@ -130,6 +130,8 @@ class Control:
             if has_review(Behaviours(kind.claims, chosen))
         ]
         others = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
+        if "in_review" in kind.switches:
+            others += "; or set the switch in_review"
         raise ValueError(f'the edition {world.edition} has no "In Review" for a match; {others}')
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
