@@ -4,7 +4,7 @@ Its answers mean what Didit's documents of three editions say (early 2026, July 
 2026); which one the vendor speaks is not asked and need not be known.
 
 The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
-(calls about faces), `client` (calls of an account), `records` (what an account answers),
+(calls about faces), `records` (what an account answers), `client` (calls of an account),
 `arguments`, `account`, `reconcile`. `backend` needs `wire` alone, and `webhooks` are beside them.
 """
 

@@ -41,7 +41,7 @@ from .client import (
     AccountClient,
     AccountRequest,
     SessionNotFound,
-    pages,
+    session_rows,
 )
 from .records import (
     NEW_STATUSES,
@@ -181,7 +181,7 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: it is no number of at least 0.
         """
-        api = self._api.within(given.seconds("seconds", seconds))
+        api = self._api.within(given.seconds(seconds))
         account = attrs.evolve(self, client=self.client)
         object.__setattr__(account, "_api", api)
         return account
@@ -321,9 +321,9 @@ class DiditAccount(wire.Connection):
         if api_service is not None:
             # A call that was kept is a session of this type.
             query["session_type"] = "API"
-        query["limit"] = str(given.whole("page_size", page_size, "a whole number of at least 1", 1))
+        query["limit"] = str(given.rows_at_once(page_size))
         request = AccountRequest(path="/v3/sessions/", params={**query, "offset": "0"})
-        return pages(self._api, request, records.session_row, name_of=lambda row: row.session_id)
+        return session_rows(self._api, request)
 
     def decision(
         self, session_id: Id, *, call: CallRecord | None = None, just_kept: bool = False

@@ -8,7 +8,6 @@ see (`hidden`), and checks it then (`a_secret`).
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +19,6 @@ from facematch_core import InvalidRequest, Secret
 from .records import STATUS_WORDS, ApiService, SessionStatus
 
 T = TypeVar("T")
-W = TypeVar("W", bound=enum.StrEnum)
 
 Id: TypeAlias = str | uuid.UUID
 
@@ -79,25 +77,17 @@ def a_flag(name: str, value: object) -> bool:
     return value
 
 
-def a_word(name: str, value: object, kind: type[W]) -> W:
-    """A member of an enum, or its text."""
-    for word in kind:
-        if value == word:
-            return word
-    raise InvalidRequest(f"{name} must be a {kind.__name__}: {', '.join(kind)}.")
+def rows_at_once(page_size: object) -> int:
+    """A whole number of at least 1."""
+    if isinstance(page_size, bool) or not isinstance(page_size, int) or page_size < 1:
+        raise InvalidRequest("page_size must be a whole number of at least 1.")
+    return page_size
 
 
-def whole(name: str, value: object, words: str, least: int) -> int:
-    """A whole number of at least `least`; `words` says so."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidRequest(f"{name} must be {words}.")
-    return value
-
-
-def seconds(name: str, value: object) -> float:
+def seconds(value: object) -> float:
     """A finite number of seconds of at least 0; NaN is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e300:
-        raise InvalidRequest(f"{name} must be a number of seconds of at least 0.")
+        raise InvalidRequest("seconds must be a number of seconds of at least 0.")
     return float(value)
 
 
@@ -155,6 +145,12 @@ def _statuses(_: str, value: Any) -> str:
     return ",".join(STATUS_WORDS[SessionStatus(one)] for one in chosen)
 
 
+def _service(name: str, value: Any) -> ApiService:
+    if value not in tuple(ApiService):
+        raise InvalidRequest(f"{name} must be an ApiService: {', '.join(ApiService)}.")
+    return ApiService(value)
+
+
 def _day(name: str, value: Any) -> str:
     # Didit's filters count whole days in UTC.
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
@@ -166,7 +162,7 @@ def _day(name: str, value: Any) -> str:
 _FILTERS: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "status": ("status", _statuses),
     "caller_ref": ("vendor_data", a_text),
-    "api_service": ("api_service", lambda name, value: a_word(name, value, ApiService)),
+    "api_service": ("api_service", _service),
     "date_from": ("date_from", _day),
     "date_to": ("date_to", _day),
 }

@@ -1,4 +1,4 @@
-"""How an account asks: one call as data, sending it, what each answer means, and lists in pages.
+"""How an account asks: one call as data, sending it, what each answer means, a list in pages.
 
 There are two kinds of calls. One only reads: nothing is charged for asking, so without an answer it
 may simply be asked again. The other changes something: without an answer it is not known whether it
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,6 +36,7 @@ from facematch_core.http import (
 )
 
 from . import wire
+from .records import SessionRow, session_row
 from .wire import Form
 from .words import HOST, NAME, a_list, an_object, each_text, text_or_none
 
@@ -356,10 +357,10 @@ def _like(error: VendorError, kind: type[E], message: str, request: AccountReque
     )
 
 
-# Lists. Editions count pages in two ways: ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18), or
-# ``page`` and ``page_size`` (Didit's skills, early 2026). So the vendor's own ``next`` decides how
-# to go on. But only the numbers in it are used: it is an address, and the key goes to no address
-# that an answer names.
+# The list of sessions. Editions count pages in two ways: ``limit`` and ``offset`` (Didit OpenAPI,
+# 2026-07-18), or ``page`` and ``page_size`` (Didit's skills, early 2026). So the vendor's own
+# ``next`` decides how to go on. But only the numbers in it are used: it is an address, and the key
+# goes to no address that an answer names.
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _COUNTERS = ("limit", "offset", "page", "page_size")
@@ -373,37 +374,29 @@ MAX_PAGES = 20_000
 MAX_STALE_PAGES = 20
 
 
-def pages(
-    client: AccountClient,
-    request: AccountRequest,
-    read_item: Callable[[Any], T],
-    *,
-    name_of: Callable[[T], Hashable],
-) -> Iterator[T]:
-    """Every item of a list; each page is asked for when its first item is wanted.
+def session_rows(client: AccountClient, request: AccountRequest) -> Iterator[SessionRow]:
+    """Every row of the list, once; each page is asked for when its first row is wanted.
+
+    When a session is added during the reading, the last rows of a page come again on the next.
 
     Args:
         client: What asks.
         request: The call for the first page.
-        read_item: Reads an item; raises `ValueError`.
-        name_of: By what an item is known. One that came already is left out: when something is
-            added during the reading, the last rows of a page come again on the next.
 
     Raises:
         UnexpectedResponse: a page cannot be read, leads back, or the list does not end.
     """
     filters = {name: value for name, value in request.params.items() if name not in _COUNTERS}
-    asked, known = set[frozenset[tuple[str, str]]](), set[Hashable]()
+    asked, known = set[frozenset[tuple[str, str]]](), set[str]()
     stale = 0
     while True:
         asked.add(frozenset(request.params.items()))
-        items, following = client.read(request, lambda body, _: page(body, read_item))
+        rows, following = client.read(request, lambda body, _: page(body))
         before = len(known)
-        for item in items:
-            name = name_of(item)
-            if name not in known:
-                known.add(name)
-                yield item
+        for row in rows:
+            if row.session_id not in known:
+                known.add(row.session_id)
+                yield row
         if not following:
             return
         stale = 0 if len(known) > before else stale + 1
@@ -422,24 +415,23 @@ def pages(
             )
 
 
-def page(body: Any, read_item: Callable[[Any], T]) -> tuple[list[T], dict[str, str]]:
-    """The items of a page, and the counters of the next, empty at the end.
+def page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
+    """The rows of a page, and the counters of the next, empty at the end.
 
     Args:
         body: An object with ``results`` and ``next``, or a bare array of everything.
-        read_item: Reads an item.
 
     Raises:
-        ValueError: it is neither, or an item of it cannot be read.
+        ValueError: it is neither, or a row of it cannot be read.
     """
     if isinstance(body, list):
-        return [read_item(item) for item in body], {}
+        return [session_row(item) for item in body], {}
     answer = an_object(body, "the body")
-    items = [read_item(item) for item in a_list(answer.get("results"), "results")]
+    rows = [session_row(item) for item in a_list(answer.get("results"), "results")]
     address = text_or_none(answer.get("next"), "next")
-    if not address or not items:
+    if not address or not rows:
         # An empty page is the end, whatever it says.
-        return items, {}
+        return rows, {}
     following = {
         name: value
         for name, value in parse_qsl(urlsplit(address).query)
@@ -447,4 +439,4 @@ def page(body: Any, read_item: Callable[[Any], T]) -> tuple[list[T], dict[str, s
     }
     if not following:
         raise ValueError("next does not name a page")
-    return items, following
+    return rows, following

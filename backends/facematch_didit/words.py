@@ -202,16 +202,15 @@ def under(name: str) -> dict[str, str]:
     return {"didit": name}
 
 
-def read_record(kind: type[R], body: object, place: str = "the body", **own: Any) -> R:
+def read_record(kind: type[R], body: object, **own: Any) -> R:
     """A record in a JSON object: each field by its type, under its own name or Didit's.
 
     Args:
         kind: An attrs class whose fields have the types of `_READERS`.
         body: Decoded JSON.
-        place: What an error calls it.
         **own: Fields that are read in another way.
     """
-    answer = an_object(body, place)
+    answer = an_object(body, "the body")
     for field, name, read in _fields(kind):
         if field not in own:
             own[field] = read(answer.get(name), name)
@@ -265,7 +264,6 @@ _READERS: Mapping[Any, Reader] = {
     bool | None: flag_or_none,
     datetime | None: time_or_none,
     Secret: a_secret,
-    Secret | None: lambda value, place: None if value in (None, "") else a_secret(value, place),
     Decimal: _amount,
     Decimal | None: _optional(_amount),
 }

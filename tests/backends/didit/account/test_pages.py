@@ -70,7 +70,7 @@ def test_an_empty_page_is_the_end(scripted):
 
 
 def test_a_bare_array_is_everything(scripted):
-    """Some lists have no pages."""
+    """A list without pages is read as well."""
     account, _ = scripted((200, [row(1), row(2)]))
     assert ids(account) == ["s-1", "s-2"]
 

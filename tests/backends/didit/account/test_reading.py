@@ -65,7 +65,7 @@ def test_any_json_is_a_record_or_a_value_error(read, body):
 def test_any_json_is_a_page_or_a_value_error(body):
     """Rows that can be read, and counters that are numbers alone."""
     try:
-        rows, following = page(body, records.session_row)
+        rows, following = page(body)
     except ValueError:
         return
     assert all(isinstance(row, records.SessionRow) for row in rows)
