@@ -1,4 +1,4 @@
-"""Time, as everything here is told it, and rates; a test moves a clock of its own."""
+"""Time, which a test moves by a clock of its own, and the rates of a vendor."""
 
 from __future__ import annotations
 

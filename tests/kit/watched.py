@@ -15,7 +15,6 @@ class Vendor:
     Attributes:
         name: Of the backend and of the mock.
         keys: What it gets of ours.
-        calls: Names of the methods of a verifier that it answers.
         paths: What the paths of its paid calls begin with.
         keeps: Whether it can be asked to keep a call.
         too_much: An option that it cannot pass on.
@@ -23,7 +22,6 @@ class Vendor:
 
     name: str
     keys: dict
-    calls: tuple
     paths: tuple
     keeps: bool
     too_much: dict
@@ -43,7 +41,6 @@ VENDORS = {
     "didit": Vendor(
         name="didit",
         keys={"api_key": canaries.API_KEY},
-        calls=("verify", "check_liveness", "verify_live"),
         paths=("/v3/face-match/", "/v3/passive-liveness/"),
         keeps=True,
         too_much={"caller_ref": canaries.CALLER_REF * 99},
@@ -51,13 +48,14 @@ VENDORS = {
     "deepvue": Vendor(
         name="deepvue",
         keys={"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET},
-        calls=("verify", "check_liveness", "verify_live"),
         paths=("/v1/facematch", "/v1/liveness-check"),
         keeps=False,
         too_much={"rotate": True},
     ),
 }
 
+#: The methods of a verifier.
+METHODS = ("verify", "check_liveness", "verify_live")
 #: A call with everything that is a caller's.
 WITH_REF = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
 KEPT = {"retention": Retention.KEEP}

@@ -7,7 +7,7 @@ and their JSON, events, `repr` of what is open, and what was printed.
 import pytest
 from kit import canaries, traces
 from kit.rawserver import refused
-from kit.watched import KEPT, VENDORS, WITH_REF, echo, hits, tokens
+from kit.watched import KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens
 
 from facematch_core import Environment, FaceVerifier, Secret, errors, transport
 from facematch_deepvue import DeepvueBackend
@@ -38,7 +38,7 @@ FAULTS = [
     }.items()
     for status in statuses
 ]
-CALLS = [(vendor, name) for vendor in VENDORS.values() for name in vendor.calls]
+CALLS = [(vendor, name) for vendor in VENDORS.values() for name in METHODS]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 from kit import canaries, traces
-from kit.watched import CALLERS, KEPT, VENDORS, WITH_REF, echo, hits, tokens, watch
+from kit.watched import CALLERS, KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens, watch
 from PIL import Image as Pillow
 
 from facematch_core import FaceVerifier
@@ -162,7 +162,7 @@ def test_the_mock():
         secrets = canaries.canaries()
         for vendor in VENDORS.values():
             with FaceVerifier(vendor.backend(mock.url)) as verifier:
-                for name in vendor.calls:
+                for name in METHODS:
                     watch(verifier, [], name, **KEPT if vendor.keeps else {})
                 secrets |= tokens(verifier.backend)
         with DiditAccount(api_key=canaries.API_KEY, base_url=mock.url) as account:

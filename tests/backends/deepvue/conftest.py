@@ -18,7 +18,6 @@ from facematch_deepvue import DeepvueBackend
 
 CLIENT_ID = "deepvue-client-91ab"
 CLIENT_SECRET = "deepvue-secret-77f0c2"
-BASE_URL = "https://production.deepvue.tech"
 
 MATCH = {
     "code": 200,
