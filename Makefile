@@ -14,9 +14,8 @@ IN_PARALLEL = -n $(WORKERS) --dist worksteal
 # answers, the sums of money, and the command line.
 FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
 	$(foreach name,answers errors reading request verdicts wire,$(wildcard tests/backends/*/test_$(name).py)) \
-	tests/backends/didit/answers tests/backends/compreface/test_backend.py \
-	tests/backends/rekognition/test_backend.py tests/money/test_double_entry.py \
-	tests/core/cli/test_verify.py
+	tests/backends/compreface/test_backend.py tests/backends/rekognition/test_backend.py \
+	tests/money/test_double_entry.py tests/core/cli/test_verify.py
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache

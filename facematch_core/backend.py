@@ -43,19 +43,8 @@ from .errors import (
     VendorError,
 )
 from .images import Image, ImageFormat, ImageLimits
-from .kinds import (
-    described,
-    is_union,
-    kind_words,
-    kinds_of,
-    type_hints,
-)
-from .masking import (
-    Secret,
-    fit,
-    masker,
-    without_pieces,
-)
+from .kinds import described, is_union, kind_words, kinds_of, type_hints
+from .masking import Secret, masker, quotable, without_pieces
 from .models import (
     Billing,
     CallRecord,
@@ -794,8 +783,8 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():
             # Names that are alike by now share an entry.
-            place = fit(name, masked)
-            fields[place] = (*fields.get(place, ()), *(fit(text, masked) for text in texts))
+            place = quotable(name, masked)
+            fields[place] = (*fields.get(place, ()), *(quotable(text, masked) for text in texts))
         error.field_errors = fields
 
 

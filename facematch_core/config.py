@@ -47,14 +47,7 @@ from .masking import Secret
 from .models import Environment, Operation
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-from .settings import (
-    Rule,
-    Setting,
-    check_keys,
-    located,
-    read_table,
-    resolve_settings,
-)
+from .settings import Rule, Setting, check_keys, located, read_table, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .verifier import FaceVerifier, Verifier
 

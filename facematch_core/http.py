@@ -46,19 +46,9 @@ from .backend import (
     unreadable,
     where_raised,
 )
-from .errors import (
-    EnvironmentMismatch,
-    FaceMatchError,
-    VendorError,
-    VendorUnavailable,
-)
+from .errors import EnvironmentMismatch, FaceMatchError, VendorError, VendorUnavailable
 from .masking import Secret, without_secrets
-from .messages import (
-    BodyShape,
-    FilePart,
-    HttpReply,
-    HttpRequest,
-)
+from .messages import BodyShape, FilePart, HttpReply, HttpRequest
 from .models import (
     Answer,
     Billing,
@@ -175,7 +165,7 @@ class HttpBackend(RemoteBackend):
     read_timeout_s: float = 60.0
 
     def build(self, call: Any) -> HttpRequest:
-        """The request for `call`: a `MatchCall`, or that of another declared operation."""
+        """The request for `call`, a `MatchCall` or a `LivenessCall`."""
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
     def parse(self, call: Any, reply: HttpReply) -> Result:

@@ -1,4 +1,4 @@
-"""What a setting or an argument may be, read from its annotation, and how a sentence calls it."""
+"""What a setting or an argument may be, read from its annotation, and words for sentences."""
 
 from __future__ import annotations
 
@@ -15,34 +15,6 @@ from .masking import Secret
 
 if TYPE_CHECKING:
     from cattrs import Converter
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known word, or all of them."""
-    import difflib
-
-    names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"known: {', '.join(names)}." if names else "none are known."
-
-
-def typed(words: Sequence[str]) -> str:
-    """A command as it is typed into the shell of this system."""
-    if os.name == "nt":
-        import subprocess  # not above: it takes 5 ms of every import
-
-        return subprocess.list2cmdline(words)
-    import shlex  # not above: only messages need it
-
-    return shlex.join(words)
-
-
-def described(value: object) -> str:
-    """Type and length of a value, never the value: it may be a key in the wrong place."""
-    kind = type(value).__name__
-    return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
 def choices_of(wanted: Any) -> tuple[Any, ...]:
@@ -139,3 +111,34 @@ def strict_converter() -> Converter:
     converter.register_structure_hook(float, number)
     converter.register_structure_hook(enum.Enum, member)
     return converter
+
+
+# Words for sentences.
+
+
+def described(value: object) -> str:
+    """Type and length of a value, never the value: it may be a key in the wrong place."""
+    kind = type(value).__name__
+    return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known word, or all of them."""
+    import difflib
+
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(names)}." if names else "none are known."
+
+
+def typed(words: Sequence[str]) -> str:
+    """A command as it is typed into the shell of this system."""
+    if os.name == "nt":
+        import subprocess  # not above: it takes 5 ms of every import
+
+        return subprocess.list2cmdline(words)
+    import shlex  # not above: only messages need it
+
+    return shlex.join(words)

@@ -86,25 +86,7 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
-#: No id is as long; a piece of a picture is longer.
-_PIECE_CHARS = 64
-_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
-
-
-def _masked_word(word: re.Match[str]) -> str:
-    # A key, a token or a piece of a picture is long and has digits.
-    text = word[0]
-    return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
-
-
-def fit(said: str, masked: Callable[[str], str]) -> str:
-    """A text of the vendor's for an error: masked, printable, up to 200 characters."""
-    said = _LONG_WORD.sub(_masked_word, masked(said))
-    if not said.isprintable():
-        said = "".join(c if c.isprintable() else " " for c in said)
-    return " ".join(said.split())[:200].rstrip()
+# What may be repeated of somebody else's words.
 
 
 def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
@@ -123,21 +105,6 @@ def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
     return masked
 
 
-def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
-    """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
-    return masker(secrets)(text)
-
-
-def without_pieces(text: str) -> str:
-    """`text` with every word masked that may be a piece of a picture."""
-    return _PIECE.sub(_masked_piece, text) if len(text) >= _PIECE_CHARS else text
-
-
-def _masked_piece(word: re.Match[str]) -> str:
-    # One letter many times is what a caller makes up, and nothing of a picture.
-    return "***" if len(set(word[0])) > 4 else word[0]
-
-
 def _forms(value: str) -> Iterator[str]:
     """The texts as which a secret may come back."""
     yield value
@@ -154,3 +121,39 @@ def _forms(value: str) -> Iterator[str]:
     for text in texts:
         yield text
         yield text.replace("+", "-").replace("/", "_")
+
+
+def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
+    """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
+    return masker(secrets)(text)
+
+
+#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
+#: No id is as long; a piece of a picture is longer.
+_PIECE_CHARS = 64
+_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
+
+
+def quotable(said: str, masked: Callable[[str], str]) -> str:
+    """A text of the vendor's for an error: masked, printable, up to 200 characters."""
+    said = _LONG_WORD.sub(_masked_word, masked(said))
+    if not said.isprintable():
+        said = "".join(c if c.isprintable() else " " for c in said)
+    return " ".join(said.split())[:200].rstrip()
+
+
+def _masked_word(word: re.Match[str]) -> str:
+    # A key, a token or a piece of a picture is long and has digits.
+    text = word[0]
+    return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
+
+
+def without_pieces(text: str) -> str:
+    """`text` with every word masked that may be a piece of a picture."""
+    return _PIECE.sub(_masked_piece, text) if len(text) >= _PIECE_CHARS else text
+
+
+def _masked_piece(word: re.Match[str]) -> str:
+    # One letter many times is what a caller makes up, and nothing of a picture.
+    return "***" if len(set(word[0])) > 4 else word[0]

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from . import errors
-from .masking import fit, masker
+from .masking import masker, quotable
 from .messages import BodyShape, HttpReply
 from .models import Billing, Charged, ResultWarning
 
@@ -229,4 +229,4 @@ def excerpt(reply: HttpReply) -> str:
         return ""
     texts = [*(body.get(name) for name in _SAID), reply.at("error", "message")]
     said = next((text for text in texts if isinstance(text, str) and text.strip()), "")
-    return fit(said, masker(reply.secrets))
+    return quotable(said, masker(reply.secrets))

@@ -46,13 +46,7 @@ from .models import (
     Threshold,
     ends_early,
 )
-from .pipeline import (
-    CallOptions,
-    Defaults,
-    Pipeline,
-    deadline,
-    load_images,
-)
+from .pipeline import CallOptions, Defaults, Pipeline, deadline, load_images
 from .policy import ANSWERS, ResultPolicy
 from .resilience import Policy, Retry
 

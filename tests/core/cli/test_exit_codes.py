@@ -212,7 +212,7 @@ def test_a_plug_in_that_leaves_lets_nobody_in(run, photos, scripted, given):
 def test_a_command_that_leaves_lets_nobody_in(monkeypatch):
     """Not even one that says that all is well."""
     command = click.Command("leaves", callback=lambda: sys.exit(0))
-    monkeypatch.setattr(app, "_plugins", lambda *_: {"leaves": ["a point"]})
+    monkeypatch.setattr(app, "_plugins", lambda: {"leaves": ["a point"]})
     monkeypatch.setattr(app, "_loaded", lambda _name, _points: command)
     answer = CliRunner().invoke(facematch, ["leaves"])
     assert answer.exit_code == 70

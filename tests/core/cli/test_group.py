@@ -72,7 +72,7 @@ def test_list_says_what_the_command_says(name):
 def test_plug_ins_are_those_of_the_metadata():
     """Entry points are read from their files; `importlib.metadata` finds the same."""
     points = {point.name: point.value for point in entry_points(group=PLUGINS)}
-    assert points.keys() >= {"cards", "didit", "mock"}
+    assert points.keys() >= {"cards", "compare", "didit", "mock"}
     read = {name: found for name, found in _plugins().items() if name in points}
     assert points == {name: f"{one.module}:{one.name}" for name, (one,) in read.items()}
 

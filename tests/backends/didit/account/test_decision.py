@@ -32,15 +32,22 @@ from facematch_core import (
 from facematch_core.backend import CALL_ID_KEY, LivenessCall, MatchCall
 from facematch_core.http import HttpReply
 from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
-from facematch_didit.account import SessionDecision, SessionStatus, session_decision
+from facematch_didit.account import (
+    SessionDecision,
+    SessionNotFound,
+    SessionStatus,
+    session_decision,
+)
 
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+NOT_FOUND = (404, {"detail": "Not found."})
 BLOCKS = ("face_matches", "liveness_checks")
 
 
 def test_a_match_in_full(answers):
     """Every field of the example arrives."""
     decision = session_decision(answers["decision_match"])
-    assert decision.session_id == "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+    assert decision.session_id == ID
     assert (decision.session_number, decision.workflow_id) == (118, None)
     assert (decision.status, decision.vendor_status) == (SessionStatus.APPROVED, "Approved")
     assert decision.features == ("FACE_MATCH",)
@@ -166,6 +173,25 @@ def test_the_rules_of_the_call(answers, scripted):
     assert account.decision(body["session_id"], call=attempt()).results[0].is_match
     assert attrs.evolve(told, results=()) == attrs.evolve(bare, results=())
     assert len(script.seen) == 3
+
+
+def test_a_session_that_was_just_kept(answers, scripted, clock):
+    """A 404 is asked again twice, within two seconds."""
+    account, script = scripted(NOT_FOUND, NOT_FOUND, (200, answers["decision_match"]))
+    assert account.decision(ID, just_kept=True).matches[0].decision is Decision.MATCH
+    assert len(script.seen) == 3
+    assert sum(clock.slept) == 2
+
+
+def test_a_session_that_never_comes(scripted):
+    """Then the 404 counts."""
+    account, script = scripted(NOT_FOUND)
+    with pytest.raises(SessionNotFound):
+        account.decision(ID, just_kept=True)
+    assert len(script.seen) == 3
+    with pytest.raises(SessionNotFound):
+        account.decision(ID)
+    assert len(script.seen) == 4
 
 
 @pytest.mark.parametrize(
@@ -353,7 +379,7 @@ def test_any_change_is_a_decision_or_a_value_error(data):
 
 
 EXAMPLE = {
-    "session_id": "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35",
+    "session_id": ID,
     "session_number": 118,
     "status": "Approved",
     "environment": "live",

@@ -56,7 +56,7 @@ def caught(call, account):
 
 
 def unknown(call, account, advice):
-    """The error of a free call of which nobody knows whether it was done."""
+    """The error of a call of which nobody knows whether it was done."""
     error = caught(call, account)
     assert type(error) is fm.OutcomeUnknown
     assert (error.billing.charged, error.reconcilable) == (fm.Charged.NO, False)
