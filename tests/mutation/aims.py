@@ -45,8 +45,12 @@ AIMS |= {
 
 #: Of the core: what decides about money, and what every result passes before a caller sees it.
 CORE = {
-    "resilience.budget": ("gates/test_budget", "gates/test_budget_arguments", "store/test_stores"),
-    "resilience.retry": ("gates/test_retries",),
+    "resilience.budget": (
+        "resilience/test_budget",
+        "resilience/test_budget_arguments",
+        "store/test_stores",
+    ),
+    "resilience.retry": ("resilience/test_retries",),
     "policy": (
         "test_judging",
         "test_reconcile",

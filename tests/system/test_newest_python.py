@@ -40,7 +40,7 @@ def test_on_the_newest_python(make_environment, wheel, run_command, tmp_path):
     environment = make_environment(python)
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     environment.install(f"{wheel}[all]", *groups["tests"], *groups["lint"], pinned=False)
-    suite = ("tests/backends/local", "tests/core")
+    suite = ("tests/backends/local", "tests/comparison", "tests/core")
     # Some tests read the tree as files; the code that runs is the wheel's.
     shutil.copytree(ROOT, tmp_path / "tree", ignore=left_out)
     printed = run_command(
