@@ -412,7 +412,7 @@ class Config:
     """A configuration file, read.
 
     Attributes:
-        path: Where it was found.
+        path: Where it is.
         default_profile: The profile to use when none is named, or None.
         profiles: By name.
     """
