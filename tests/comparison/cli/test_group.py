@@ -9,7 +9,7 @@ import pytest
 from facematch_comparison.cli import COMMANDS, command
 
 #: What no help text needs, and what costs most of the time of those who load it.
-HEAVY = ("numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "matplotlib", "jinja2", "rich")
+HEAVY = ("numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "jinja2", "rich")
 
 PRINT_HELP = """
 import sys
