@@ -196,6 +196,14 @@ def test_demographics_are_dropped_unless_wanted(answers, canned, make_call):
     assert kept.probe_faces[0].demographics.gender == "female"
 
 
+@given(ages=st.lists(st.none() | st.floats(0, 120), min_size=2, max_size=2))
+def test_an_age_never_changes_a_match(ages, edited, parsed):
+    """Whatever age is guessed in either picture, a comparison says what it says."""
+    probe, reference = ({"entities": [{"age": age}], "best_angle": 0} for age in ages)
+    body = edited("match_approved", user_image=probe, ref_image=reference)
+    assert parsed(body).decision is Decision.MATCH
+
+
 def test_media_addresses_and_strangers_are_masked(answers, parsed):
     """Should an answer carry an address, or say who somebody else is, it is not in the result."""
     body = answers["match_approved"] | {

@@ -10,6 +10,7 @@ from facematch_core import (
     Environment,
     FaceVerifier,
     Image,
+    RateLimited,
     RequestRejected,
     Retention,
 )
@@ -113,6 +114,32 @@ def test_an_unknown_session(world):
     ):
         with pytest.raises(SessionNotFound):
             call(UNKNOWN_ID)
+
+
+def test_an_account_is_opened(didit_server):
+    """From a registration to a key that pays for calls; what was typed wrong costs only the try."""
+    email, password = "me@firm.io", "Abcdefg1!"
+    control, url = didit_server.control, didit_server.url
+    with DiditAccount(base_url=url) as account:
+        assert account.register(email, password).email == email
+        with pytest.raises(RateLimited) as caught:
+            account.resend_code(email)
+        assert 0 < caught.value.retry_after_s <= 60
+        control.advance(61)
+        account.resend_code(email)
+        assert len(control.mailbox.mails(email)) == 2
+        with pytest.raises(RequestRejected):
+            account.verify_email(email, "nope00")
+        verified = account.verify_email(email, control.mailbox.code(email))
+        assert account.login(email, password).expires_in_s == verified.tokens.expires_in_s == 86_400
+        with pytest.raises(AuthenticationFailed, match="not accepted") as caught:
+            account.login(email, "Secret-guess-1")
+        assert "Secret-guess-1" not in str(caught.value)
+    backend = DiditBackend(api_key=verified.api_key, base_url=url)
+    with FaceVerifier(backend) as verifier, contextlib.closing(DiditAccount.of(backend)) as account:
+        before = account.balance().amount
+        assert verifier.verify(card("p1"), card("p1-again")).is_match
+        assert account.balance().amount < before
 
 
 def test_a_wrong_key(world):

@@ -168,6 +168,10 @@ REFUSED = {
         ),
         "several nodes",
     ),
+    "one text for several": (
+        lambda a: a.update_status(ID, SessionStatus.RESUBMITTED, nodes_to_resubmit="LIVENESS"),
+        "several nodes",
+    ),
     "a reference of nothing": (lambda a: a.sessions(caller_ref="  "), "caller_ref is empty"),
     "an id for an attempt": (
         lambda a: a.decision(ID, call="a-1"),
@@ -198,6 +202,12 @@ REFUSED = {
         "date_from is after",
     ),
     "no rows": (lambda a: a.sessions(page_size=0), "page_size"),
+    "True for rows": (lambda a: a.sessions(page_size=True), "page_size"),
+    "text for rows": (lambda a: a.sessions(page_size="7"), "page_size"),
+    "True for seconds": (lambda a: a.within(True), "number of seconds"),
+    "text for seconds": (lambda a: a.within("5"), "number of seconds"),
+    "no number of seconds": (lambda a: a.within(float("nan")), "number of seconds"),
+    "no end of seconds": (lambda a: a.within(float("inf")), "number of seconds"),
     "text for just_kept": (lambda a: a.decision(ID, just_kept="yes"), "just_kept"),
 }
 

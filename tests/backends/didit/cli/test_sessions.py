@@ -29,6 +29,7 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
     answer = run("decision", session)
     assert answer.exit_code == code, answer.output
     assert answer.stdout.startswith((status or ("Declined" if code else "Approved")).upper())
+    assert ("somebody is still to decide" in answer.stdout) is (status == "In Review")
 
 
 @pytest.mark.parametrize(("status", "code"), [("Approved", 3), ("Declined", 1), ("In Review", 3)])
