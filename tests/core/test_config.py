@@ -243,6 +243,7 @@ def test_wrong_settings(tmp_path, settings, says):
     [
         ("x = ", "not valid TOML"),
         ("profiles = 3", "must be a table"),
+        ("default_profil = 'p'", "unknown key 'default_profil'.*did you mean default_profile"),
         ("[profiles]\np = 3", "must be a table"),
         ("[profiles.p]\nthreshold = 5", "needs backend"),
         ("[profiles.p]\nbackend = 'a'\nthreshhold = 5", "did you mean threshold"),

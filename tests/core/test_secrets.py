@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 import pickle
 
 import pytest
@@ -42,6 +43,18 @@ def test_from_environment_and_file(tmp_path, monkeypatch):
     path = tmp_path / "key"
     path.write_text(KEY + "\n")
     assert Secret.from_file(path).reveal() == KEY
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False)])
+def test_a_key_file_that_all_may_read(tmp_path, caplog, mode, warned):
+    """It is used, its first line alone, and the log says how to hide it."""
+    path = tmp_path / "key"
+    path.write_text(f"{KEY}\na note\n")
+    path.chmod(mode)
+    assert Secret.from_file(path).reveal() == KEY
+    assert ("chmod o-r" in caplog.text) is warned
+    assert KEY not in caplog.text
 
 
 def test_what_is_missing_is_one_sentence(tmp_path, monkeypatch):

@@ -208,6 +208,8 @@ def test_media_addresses_and_strangers_are_masked(answers, parsed):
     """Should an answer carry an address, or say who somebody else is, it is not in the result."""
     body = answers["match_approved"] | {
         "source_image": "https://media.example/a.jpg?key=1",
+        "video_url": ["store/clip.mp4"],
+        "reference_image": {"at": "store/b.jpg"},
         "matches": [
             {"match_image_url": "store/face/9.jpg", "user_details": {"full_name": "Ada Somebody"}}
         ],
