@@ -47,7 +47,8 @@ def test_a_pair_changes_only_from_the_state_that_it_is_in(database):
     refused(database.repeat, *mine)
     database.ask(*mine)
     refused(database.ask, *mine)
-    refused(database.begin, *this, attempt())
+    for one in (call, attempt()):
+        refused(database.begin, *this, one)
     assert states(database, system) == ["asked"]
     database.end(system.number, [(0, ended(PairState.ANSWERED, call.id))])
     refused(database.repeat, *mine)
@@ -81,6 +82,19 @@ def test_an_end_that_is_written_again_is_there(database, state):
     for _ in range(2):
         database.end(system.number, [(0, ended(state, call.id))])
     assert states(database, system) == [state]
+
+
+def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
+    """Its pair was given up, declared free and asked again, and that call has no answer."""
+    system = entered(database, 1)
+    first = asked(database, system)
+    database.end(system.number, [(0, ended(PairState.UNRESOLVED, first.id))])
+    (charge,) = database.unresolved(system)
+    assert database.resolve(system.number, first.id, Charged.NO)
+    second = asked(database, system)
+    database.end(system.number, [(0, ended(PairState.UNRESOLVED, second.id))])
+    assert not database.found(charge, ended(PairState.ANSWERED, first.id))
+    assert states(database, system) == ["unresolved"]
 
 
 def test_what_was_given_up_is_not_ended_by_itself(database):

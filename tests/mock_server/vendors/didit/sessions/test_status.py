@@ -70,6 +70,15 @@ def test_what_is_refused(engine, told, updates, body, refusal):
     assert updates == []
 
 
+def test_the_newest_hundred_reviews_are_kept(engine, told):
+    """Of a session that is updated again and again."""
+    for number in range(103):
+        body = {"new_status": ("Declined", "Approved")[number % 2], "comment": str(number)}
+        assert told(engine, update(1, body))[0] == 200
+    kept = told(engine, on(1))[1]["reviews"]
+    assert [one["comment"] for one in kept] == [str(number) for number in range(3, 103)]
+
+
 @pytest.mark.parametrize("status", CLOSED)
 def test_a_state_that_cannot_be_updated(engine, told, status):
     """Said before the body is looked at."""

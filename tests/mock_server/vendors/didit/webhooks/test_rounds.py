@@ -96,6 +96,18 @@ def test_over_http_nothing_goes_out_before_the_request_is_over(new, monkeypatch)
     assert outbox.count_due(engine.world.clock.now()) == 1
 
 
+def test_the_end_of_an_attempt_does_not_let_it_out(engine):
+    """Begun again while an attempt was made of it: not before whoever asked for that is over."""
+    world, outbox = engine.world, engine.world.records.outbox
+    now = world.clock.now()
+    taken = outbox.take(now)
+    with world.server.together():
+        webhooks(engine).resend(taken.id)
+        outbox.record(taken, None, delivered)
+        assert outbox.count_due(now) == 0
+    assert outbox.count_due(now) == 1
+
+
 def delivered(one):
     """The delivery, done."""
     return attrs.evolve(one, state="delivered", due=None)
