@@ -255,7 +255,7 @@ QUERIES = (
     *("status=Approved", "status=Declined", "status=Approved,Declined", "status=approved"),
     *("vendor_data=p1", "vendor_data=%20p1%20", "vendor_data=P1", "vendor_data="),
     *("date_from=2026-07-02", "date_from=2026-07-03", "date_to=2026-07-01", "date_to=2026-7-2"),
-    *("date_from=2026-02-30", "date_to=yesterday", "date_from=20260702"),
+    *("date_from=2026-02-30", "date_to=yesterday", "date_from=20260702", "vendor_data=a%00"),
     *("api_service=FACE_MATCH", "api_service=AML", "api_service=face_match", "api_service=FOO"),
     *("unheard_of=1", "limit=1&unheard_of=%C3%A9&b=2&b=1", "date_to=x&api_service=FOO"),
 )
