@@ -1,5 +1,7 @@
 """Two systems on the same pairs: against statsmodels, against definitions, and in words."""
 
+import math
+
 import attrs
 import numpy as np
 import pytest
@@ -63,6 +65,15 @@ def test_the_difference_lies_within(pairs, confidence):
     middle = (int(first.sum()) - int(second.sum())) / (len(first) + 2)
     assert -1 <= found.low < middle < found.high <= 1
     assert (found.method, found.confidence) == (Method.CLUSTERED, confidence)
+
+
+def test_the_difference_by_hand():
+    """Three people, four pairs, and the two that are added: a middle of 1 in 6."""
+    first, second = np.array([1, 1, 0, 0], bool), np.array([0, 0, 0, 1], bool)
+    found = stats.paired_difference(first, second, np.array([7, 7, 8, 9]), 0.5)
+    # What is left at each of five: 10/6, -1/6, -7/6; 5/6, 7/6. Half of t with 4 lies within 0.7407.
+    wide = 0.740697 * math.sqrt((100 + 1 + 49 + 25 + 49) / 36 * 5 / 4) / 6
+    assert (found.low, found.high) == pytest.approx((1 / 6 - wide, 1 / 6 + wide), abs=1e-6)
 
 
 def test_more_people_know_more():

@@ -9,6 +9,7 @@ from kit import mock_didit as didit
 from kit.mock_didit_webhooks import with_one_due
 from kit.mock_worlds import app_of
 
+from facematch_didit.webhooks import verify_webhook
 from facematch_mock_server.control import Control
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
@@ -122,6 +123,22 @@ def test_created_at_is_as_fresh_as_the_timestamp(engine, carry):
     ((_, letter, _),) = carry(engine)
     body = json.loads(letter.body)
     assert body["created_at"] == body["timestamp"] == int(engine.world.clock.timestamp())
+
+
+def test_what_is_not_kept_as_it_is_sent_is_written_anew(new, carry, monkeypatch):
+    """With the time of its sending, which its retry keeps."""
+    monkeypatch.setattr(queue, "KEPT_PAYLOADS", 0)
+    engine = didit.new_engine()
+    secret = new(engine).secret
+    engine.handle(didit.match(vendor_data="emp-0042"))
+    engine.world.clock.advance(3600)
+    now = engine.world.clock.now()
+    ((_, letter, _),) = carry(engine, 500)
+    assert verify_webhook(letter.body, dict(letter.headers), secret, now).caller_ref == "emp-0042"
+    engine.world.clock.advance(60)
+    ((_, again, _),) = carry(engine, 200)
+    stamps = [json.loads(one.body)["timestamp"] for one in (letter, again)]
+    assert stamps == [int(now.timestamp())] * 2
 
 
 # What is bounded
