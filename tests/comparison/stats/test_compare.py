@@ -157,6 +157,21 @@ def test_a_small_case_by_hand():
     )
 
 
+CHANCES = [(0.95, 0.049, 1), (0.95, 0.051, 1), (0.99, 0.0099, 1), (0.99, 0.0101, 1)]
+CHANCES += [(0.95, 0.0249, 2), (0.95, 0.0251, 2)]
+
+
+@pytest.mark.parametrize(("confidence", "p_value", "questions"), CHANCES)
+def test_how_rare_chance_must_be(confidence, p_value, questions):
+    """Rarer than the confidence leaves, over all questions that were asked."""
+    found = attrs.evolve(
+        compared(refusing(9), refusing(5, name="beta"), resamples=20), p_value=p_value
+    )
+    for one in judged(*[found] * questions, confidence=confidence):
+        assert one.is_real is (questions * p_value < 1 - confidence)
+        assert one.better == ("beta" if one.is_real else None)
+
+
 @pytest.mark.parametrize(
     ("of_alpha", "of_beta", "verdict"),
     [

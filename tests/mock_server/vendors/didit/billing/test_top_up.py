@@ -104,6 +104,14 @@ def test_settling_by_control(paying):
         control_of.payments.cancel(made["checkout_session_id"])
 
 
+def test_a_finer_amount_is_credited_in_four_places():
+    """As a balance holds them."""
+    engine = didit.new_engine()
+    made = engine.handle(top_up(75.123456)).json()
+    Control(engine.world).payments.settle(made["checkout_session_id"])
+    assert engine.handle(told(BALANCE)).json()["balance"] == "175.1235"
+
+
 def test_canceling(paying):
     """Then nothing can be paid."""
     _, control_of, made = paying
