@@ -220,6 +220,27 @@ def test_rates_that_vary_together():
         assert (twice.low, twice.high) == pytest.approx((2 * rate.low, 2 * rate.high))
 
 
+def test_how_much_two_rates_vary_together():
+    """Pair by pair, as they share people; of both of its people a pair itself counts once."""
+    (one,) = World(people=8, mated=20, non_mated=30).study(np.random.default_rng(2))
+    table = one.table
+    sides = list(zip(table.probe_subjects, table.reference_subjects, strict=True))
+    for kind in (table.mated, ~table.mated):
+        rows = np.flatnonzero(kind)
+        people = [{*sides[row]} for row in rows]
+        shared = np.array([[len(a & b) for b in people] for a in people], float)
+        np.fill_diagonal(shared, 1.0)
+        errors = [np.array([min(each) < most for each in people]) for most in (2, 4)]
+        left = np.array([each - each.mean() for each in errors])
+        (var, both), (_, other) = left @ shared @ left.T
+        sample = Sample(table, rows)
+        joint = Joint([(sample, each) for each in errors], 0.95)
+        above = joint.high - joint.values
+        total = joint.sum([1, 1])
+        wide = (above**2).sum() + 2 * both / math.sqrt(var * other) * above.prod()
+        assert (total.interval.high - total.value) ** 2 == pytest.approx(wide)
+
+
 def test_numbers_of_people_are_only_names():
     """Whoever numbers them as high as they like, or below 0, gets the same."""
     (one,) = World(people=60).study(np.random.default_rng(2))
