@@ -268,3 +268,20 @@ def test_several_are_held_against_the_one_that_nobody_beats():
         "At 1 false match in 100, good turns away 76 of 1,000 genuine attempts: fewer than lucky "
         "and poor, and that is not chance."
     )
+
+
+def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
+    """Of equal scores fewer pass than may: the upper end is that of the two that may."""
+    tied = answers([90] * 5, [10] * 10 + [50] * 4)
+    fmr = evaluate([tied], required_fmr=0.2).systems[0].at_required.fmr
+    assert (fmr.errors, fmr.trials) == (0, 14)
+    assert fmr.interval.high == pytest.approx(exact_interval(2, 14, 0.95).high)
+
+
+def test_who_decided_only_some_pairs_has_no_point_of_its_own():
+    """The others would count as turned away."""
+    one = answers([90] * 5, [10] * 10)
+    decisions = one.table.decisions.copy()
+    assert evaluate([one]).systems[0].at_default is not None
+    decisions[-1] = -1
+    assert evaluate([changed(one, decisions=decisions)]).systems[0].at_default is None
