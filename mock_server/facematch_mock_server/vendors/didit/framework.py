@@ -29,7 +29,6 @@ Reader = Callable[[Citations, Any], Any]
 DEEPEST = 100
 _TOO_DEEP = "nested too deeply"
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: The part of an email address before the @: words with dots between.
 _USER = re.compile(
     r"[-!#$%&'*+/=?^_`{}|~0-9A-Z]+(\.[-!#$%&'*+/=?^_`{}|~0-9A-Z]+)*", re.IGNORECASE | re.ASCII

@@ -143,7 +143,7 @@ def test_an_account_is_opened(didit_server):
 
 
 def test_a_wrong_key(world):
-    """It is told as such, whether the edition says 401 or 403."""
+    """It is told as such, whatever status says so."""
     verifier, account = world
     session_id = kept(verifier).ids.session
     with DiditAccount(api_key="wrong", base_url=account.base_url) as stranger:
