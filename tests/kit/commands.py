@@ -14,6 +14,19 @@ from kit.fakes import FakeBackend, opens_always, picture, ran
 
 from facematch_core.cli import common
 
+#: What a conftest takes over for its folder.
+__all__ = [
+    "_here",
+    "configured",
+    "photos",
+    "plugin",
+    "run",
+    "run_json",
+    "scripted",
+    "started",
+    "terminal",
+]
+
 ROOT = Path(__file__).parents[2]
 
 

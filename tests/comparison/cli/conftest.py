@@ -1,25 +1,3 @@
 """The command line, with the fixtures of every command."""
 
-from kit.commands import (
-    _here,
-    configured,
-    photos,
-    plugin,
-    run,
-    run_json,
-    scripted,
-    started,
-    terminal,
-)
-
-__all__ = [
-    "_here",
-    "configured",
-    "photos",
-    "plugin",
-    "run",
-    "run_json",
-    "scripted",
-    "started",
-    "terminal",
-]
+from kit.commands import *  # noqa: F403 - each fixture, `_here` among them, which every test uses
