@@ -131,6 +131,9 @@ class Call:
         metadata: The caller's own JSON object, for the vendor if it takes one.
         options: The backend's own typed options, or None.
         deadline_s: Seconds that are left for this call, counted from now; None for no limit.
+        send_within_s: Seconds from now within which the first byte must have left, or nothing may
+            be sent any more (`VendorUnavailable`); None for no limit but `deadline_s`. A failover
+            sets it, so that time is left for its next member.
         call_id: Our id of this call, a UUID.
         on_sent: To be called once, just before the first byte may leave this machine. If it
             raises, nothing may be sent.
@@ -144,6 +147,7 @@ class Call:
     metadata: Mapping[str, Any] | None = None
     options: Any = None
     deadline_s: float | None = None
+    send_within_s: float | None = None
     call_id: str = attrs.field(factory=new_call_id)
     on_sent: Callable[[], None] = attrs.field(default=_nothing, repr=False, eq=False)
 

@@ -11,6 +11,7 @@ A mismatch is a result; only what kept us from one is an error.
     ├── InvalidRequest (ValueError)         an argument that no backend can take; nothing was sent
     ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
     ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
+    ├── StoreUnavailable                    a budget's store is busy or away; nothing was sent
     └── VendorError                         .billing .ids .retryable .status_code .call
         ├── RequestRejected                 do not repeat; .field_errors
         ├── AuthenticationFailed            do not repeat
@@ -174,6 +175,16 @@ class BudgetExceeded(FaceMatchError):
         self.reserved = reserved
         self.unknown = unknown
         self.frees_at = frees_at
+
+
+class StoreUnavailable(FaceMatchError):
+    """The store of a budget was busy or away, so that nothing could be set aside. Nothing was sent.
+
+    Attributes:
+        retryable: Always True: nothing was charged, and the store may be back in a moment.
+    """
+
+    retryable: ClassVar[bool] = True
 
 
 class VendorError(FaceMatchError):

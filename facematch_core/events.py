@@ -7,7 +7,7 @@ interrupted before anything was sent::
                    → CHARGED, REFUSED or UNKNOWN   (an error: by what is known of the charge)
             → REFUSED                              (nothing was sent)
 
-RETRYING stands between two tries of one call.
+RETRYING stands between two tries of one call, POSTPONED after the end of a try.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class EventKind(enum.StrEnum):
     SENT = "sent"
     #: A try failed, was certainly not charged, and is made again.
     RETRYING = "retrying"
+    #: The store of a budget was away when a try ended; it is told as soon as it can be.
+    POSTPONED = "postponed"
     #: There is a result.
     ANSWERED = "answered"
     #: The vendor charged for the call, as far as can be known.
@@ -68,7 +70,7 @@ class CallEvent:
         error: Class name of the error, where there is one. Else None.
         ground: CHARGED: how we know, or None. Else None.
         reconcilable: UNKNOWN: whether `reconcile` can find out. Else None.
-        elapsed_s: Seconds since STARTED, at least 0, in all but STARTED, SENT and RETRYING.
+        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED and UNKNOWN.
     """
 
     kind: EventKind

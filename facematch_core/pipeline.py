@@ -46,6 +46,7 @@ from .errors import (
     InvalidRequest,
     OutcomeUnknown,
     ScaleWarning,
+    StoreUnavailable,
     Unsupported,
     VendorError,
     VendorUnavailable,
@@ -343,17 +344,25 @@ class Pipeline:
                 progress.cancellation.check()
             context = self._context(record, attempt, until, progress.cancellation)
             leave = enter_all(self.policies, context)
+            asked_at: float | None = None
             try:
-                answer = self._sent(_within(call, until, self.clock), progress, paid=context.paid)
+                given = _within(call, until, self.clock)
+                asked_at = self.clock.monotonic()
+                answer = self._sent(given, progress, paid=context.paid)
             except BaseException as error:
                 unseen = progress.sent and not isinstance(error, FaceMatchError)
-                leave(Outcome.of_error(error, sent=progress.seen_sent or unseen))
+                asked_s = None if asked_at is None else self.clock.monotonic() - asked_at
+                outcome = Outcome.of_error(
+                    error, sent=progress.seen_sent or unseen, asked_s=asked_s
+                )
+                self._left(leave(outcome), record)
                 wait_s = self._wait_s(error, context, progress.cancellation)
                 if wait_s is None:
                     raise
                 failed = type(error).__name__
             else:
-                leave(Outcome.of(answer))
+                asked_s = self.clock.monotonic() - asked_at
+                self._left(leave(Outcome.of(answer, asked_s=asked_s)), record)
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
@@ -363,6 +372,12 @@ class Pipeline:
                 EventKind.RETRYING, record, attempt=attempt, error=failed, wait_s=wait_s
             )
             (context.sleep or self.clock.sleep)(wait_s)
+
+    def _left(self, failures: list[Exception], record: CallRecord) -> None:
+        """Report an outcome that a store will be told later."""
+        for failure in failures:
+            if isinstance(failure, StoreUnavailable):
+                self.events.emit(EventKind.POSTPONED, record, error=type(failure).__name__)
 
     def _context(
         self,

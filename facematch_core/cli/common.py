@@ -92,6 +92,7 @@ ERRORS: tuple[tuple[type[BaseException], Exit], ...] = (
     (errors.OutcomeUnknown, Exit.UNKNOWN),
     (errors.VendorError, Exit.VENDOR),
     (errors.BudgetExceeded, Exit.VENDOR),
+    (errors.StoreUnavailable, Exit.VENDOR),
     (click.ClickException, Exit.USAGE),
     (OSError, Exit.CONFIGURATION),
     (KeyboardInterrupt, Exit.STOPPED),

@@ -54,7 +54,7 @@ _SIGNS: tuple[tuple[type[errors.VendorError], _Sign], ...] = (
 def _sign_of(outcome: policy.Outcome) -> _Sign:
     if outcome.answered:
         return "up"
-    if outcome.refused:
+    if outcome.asked_s is None:
         return "nothing"
     error = outcome.error
     if isinstance(error, errors.VendorUnavailable) and not error.retryable:

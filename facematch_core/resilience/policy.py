@@ -56,7 +56,8 @@ class Outcome:
         error: What kept it from a result; None if one came. For another exception than ours
             (Ctrl-C, say) it is None, too, and `answered` is False.
         answered: Whether there is a result.
-        refused: Whether a policy refused it: the backend was not asked.
+        asked_s: How long the backend was asked, in seconds, at least 0; None if it was not asked,
+            because a policy refused the try or its deadline was over.
     """
 
     charged: Charged
@@ -64,24 +65,27 @@ class Outcome:
     environment: Environment | None = None
     error: FaceMatchError | None = None
     answered: bool = False
-    refused: bool = False
+    asked_s: float | None = None
 
     @classmethod
-    def of(cls, answer: Answer) -> Outcome:
+    def of(cls, answer: Answer, *, asked_s: float) -> Outcome:
         """There is a result."""
         return cls(
             charged=answer.billing.charged,
             sent=True,
             environment=answer.environment,
             answered=True,
+            asked_s=asked_s,
         )
 
     @classmethod
-    def of_error(cls, error: BaseException, *, sent: bool) -> Outcome:
+    def of_error(cls, error: BaseException, *, sent: bool, asked_s: float | None = None) -> Outcome:
         """There is none."""
         if not isinstance(error, FaceMatchError):
-            return cls(charged=Charged.UNKNOWN if sent else Charged.NO, sent=sent)
+            charged = Charged.UNKNOWN if sent else Charged.NO
+            return cls(charged=charged, sent=sent, asked_s=asked_s)
         return cls(
+            asked_s=asked_s,
             charged=error.billing.charged if isinstance(error, VendorError) else Charged.NO,
             sent=sent or isinstance(error, OutcomeUnknown),
             environment=getattr(error, "environment", None),
@@ -147,12 +151,14 @@ class Ticket:
         return self.process == os.getpid()
 
 
-def enter_all(policies: Iterable[Policy], context: AttemptContext) -> Leave:
+def enter_all(
+    policies: Iterable[Policy], context: AttemptContext
+) -> Callable[[Outcome], list[Exception]]:
     """Enter one policy after the other; if one refuses, those before it are left again.
 
     Returns:
-        What leaves all of them, the last one first. A policy that fails there is logged: a result
-        that was paid for must reach its caller.
+        What leaves all of them, the last one first, and says how some failed there: a result that
+        was paid for must reach its caller.
 
     Raises:
         FaceMatchError: the refusal.
@@ -166,17 +172,20 @@ def enter_all(policies: Iterable[Policy], context: AttemptContext) -> Leave:
             for policy in policies:
                 policy.recheck(context)
     except BaseException as error:
-        _leave_all(entered, attrs.evolve(Outcome.of_error(error, sent=False), refused=True))
+        _leave_all(entered, Outcome.of_error(error, sent=False))
         raise
     return lambda outcome: _leave_all(entered, outcome)
 
 
-def _leave_all(entered: list[Leave], outcome: Outcome) -> None:
+def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
+    failures = []
     for leave in reversed(entered):
         try:
             leave(outcome)
         except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
             log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
+            failures.append(error.with_traceback(None))
+    return failures
 
 
 # What the settings of policies share.

@@ -221,7 +221,11 @@ class RateLimiter(policy.Policy):
             if outcome.sent:
                 self._queue.note(now)
             self._queue.remove(ticket)
-            if isinstance(error, RateLimited) and not outcome.refused and error.retry_after_s:
+            if (
+                isinstance(error, RateLimited)
+                and outcome.asked_s is not None
+                and error.retry_after_s
+            ):
                 longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
                 hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
                 self._queue.held_until = max(self._queue.held_until, now + hold_s)

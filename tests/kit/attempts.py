@@ -43,7 +43,7 @@ def passage(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
 
 def ending(billed=Charged.YES, error=None):
     """How a try ended."""
-    return Outcome(charged=billed, sent=True, error=error, answered=error is None)
+    return Outcome(charged=billed, sent=True, error=error, answered=error is None, asked_s=1.0)
 
 
 def sums(store, key=KEY):

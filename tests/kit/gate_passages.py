@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import attrs
 from kit.fakes import match_result
 
 from facematch_core import CallRecord, Environment, Operation, errors
@@ -28,18 +27,18 @@ def passage(number=1, until=None):
     )
 
 
-def failed(error, *, sent=True):
+def failed(error, *, sent=True, asked_s=1.0):
     """How a try ends with an error."""
-    return Outcome.of_error(error, sent=sent)
+    return Outcome.of_error(error, sent=sent, asked_s=asked_s)
 
 
 def refused(error):
     """How a try ends that a later gate refuses."""
-    return attrs.evolve(failed(error, sent=False), refused=True)
+    return failed(error, sent=False, asked_s=None)
 
 
-ANSWERED = Outcome.of(match_result())
-INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True)
+ANSWERED = Outcome.of(match_result(), asked_s=1.0)
+INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True, asked_s=1.0)
 UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
 
 #: What an outage looks like.
