@@ -395,7 +395,7 @@ class Verdicts(Generic[D]):
     Attributes:
         passed, failed, review, inconclusive: Its words.
         reasons: What it declines for; any other reason is no claim about the face.
-        certain: Those of `reasons` that hold without a score.
+        certain: Those of `reasons` that hold without a score, and where no face was found.
     """
 
     passed: D
@@ -438,7 +438,7 @@ def decide(
     given = tuple(warnings)
     codes = {warning.code for warning in given}
     grave = {warning.code for warning in given if warning.severity.is_grave}
-    if WarningCode.NO_FACE in codes:
+    if WarningCode.NO_FACE in codes and not codes & verdicts.certain:
         return verdicts.inconclusive
     if status == APPROVED:
         # Documented: a grave warning declines, and an approval has a score. So this is neither.

@@ -1,6 +1,8 @@
 """Statuses and warnings: what each word means, and what doubt makes of a pass or a refusal."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from facematch_core import (
     Advice,
@@ -137,6 +139,44 @@ def test_a_decline_without_a_score(edited, parsed):
     assert low.decision is LivenessDecision.INCONCLUSIVE
     attack = edited("liveness_declined", score=None, warnings=[risk("LIVENESS_FACE_ATTACK")])
     assert parsed(attack).decision is LivenessDecision.NOT_LIVE
+
+
+@given(
+    told=st.dictionaries(
+        st.sampled_from(sorted(TAGS)),
+        st.sampled_from(["error", "warning", "information", "catastrophe"]),
+    ),
+    status=st.sampled_from(["Approved", "Declined", "In Review"]),
+    score=st.none() | st.floats(0, 100),
+)
+@example(
+    told=dict.fromkeys(["NO_FACE_DETECTED", "LIVENESS_FACE_ATTACK"], "error"),
+    status="Declined",
+    score=None,
+)
+def test_any_warnings_together(told, status, score, edited, parsed):
+    """An attack outweighs a missing face, a missing face everything else, and doubt a pass."""
+    warnings = [risk(tag, weight) for tag, weight in told.items()]
+    block = {"status": status, "score": score, "warnings": warnings}
+    found = parsed(edited("liveness_declined", **block))
+    attack = "LIVENESS_FACE_ATTACK" in told
+    no_face = not {"NO_FACE_DETECTED", "NO_REFERENCE_IMAGE"}.isdisjoint(told)
+    grave = not {"error", "catastrophe"}.isdisjoint(told.values())
+    if attack and status == "Declined":
+        assert found.decision is LivenessDecision.NOT_LIVE
+    elif attack and (no_face or grave):
+        assert found.decision is LivenessDecision.REVIEW
+    elif no_face:
+        assert found.decision is LivenessDecision.INCONCLUSIVE
+    passed = status == "Approved" and score is not None and not (grave or no_face)
+    assert (found.decision is LivenessDecision.LIVE) is passed
+    assert (found.score is None) is (score is None or no_face)
+    block["warnings"] = warnings[::-1]
+    assert parsed(edited("liveness_declined", **block)).decision is found.decision
+    if no_face:
+        # An attack is no word about two faces.
+        match = parsed(edited("match_approved", **block))
+        assert match.decision is Decision.INCONCLUSIVE
 
 
 def test_two_faces_are_told(answers, edited, parsed):
