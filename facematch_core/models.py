@@ -79,6 +79,7 @@ class WarningCode(enum.StrEnum):
     SCORE_UNAVAILABLE = "score_unavailable"
     SCORE_NOT_SIMILARITY = "score_not_similarity"
     SCALE_ASSUMED = "scale_assumed"
+    SCALE_SUSPICIOUS = "scale_suspicious"
     THRESHOLD_UNKNOWN = "threshold_unknown"
     THRESHOLD_CONFLICT = "threshold_conflict"
     OTHER = "other"

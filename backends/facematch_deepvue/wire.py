@@ -211,7 +211,7 @@ def match_result(
             f"A confidence of {confidence:g} is read as percent, and looks like a fraction: check "
             "confidence_scale."
         )
-        warnings.append(ResultWarning(code=WarningCode.OTHER, text=text))
+        warnings.append(ResultWarning(code=WarningCode.SCALE_SUSPICIOUS, text=text))
     decision, reasons = _decided(match, score, call.threshold, _MATCH)
     return MatchResult(
         decision=decision,

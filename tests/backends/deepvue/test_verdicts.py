@@ -20,6 +20,7 @@ LOW = WarningCode.LOW_SIMILARITY
 UNAVAILABLE = WarningCode.SCORE_UNAVAILABLE
 NO_THRESHOLD = WarningCode.THRESHOLD_UNKNOWN
 CONFLICT = WarningCode.THRESHOLD_CONFLICT
+SUSPICIOUS = WarningCode.SCALE_SUSPICIOUS
 NOT_SIMILAR = WarningCode.SCORE_NOT_SIMILARITY
 MATCH, NO_MATCH, REVIEW = Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW
 
@@ -66,8 +67,11 @@ ROWS = [
     ({"confidence_scale": "fraction"}, True, 0.98, 98, MATCH, 98, set()),
     ({"confidence_scale": "fraction"}, True, 0.29, 29, MATCH, 29, set()),
     ({"confidence_scale": "fraction"}, True, 1, 100, MATCH, 100, set()),
-    (SET, True, 0.98, 60, NO_MATCH, 0.98, {LOW, WarningCode.OTHER}),
-    (SET, True, 1, None, MATCH, 1, {NO_THRESHOLD, WarningCode.OTHER}),
+    (SET, True, 0.98, 60, NO_MATCH, 0.98, {LOW, SUSPICIOUS}),
+    (SET, True, 1, None, MATCH, 1, {NO_THRESHOLD, SUSPICIOUS}),
+    (SET, False, 0.98, 60, NO_MATCH, None, {LOW, NOT_SIMILAR, SUSPICIOUS}),
+    ({}, True, 0.98, 60, NO_MATCH, 0.98, {LOW, WarningCode.SCALE_ASSUMED, SUSPICIOUS}),
+    ({"confidence_scale": "unknown"}, True, 0.98, 60, REVIEW, None, {UNAVAILABLE}),
     (SET, True, 1.01, 1, MATCH, 1.01, set()),
     (SET, True, "98", 60, MATCH, 98, {WarningCode.OTHER}),
 ]
@@ -200,7 +204,8 @@ def test_every_doubt_says_what_it_is(parsed):
         WarningCode.SCALE_ASSUMED: (Severity.INFORMATION, "percent is assumed"),
         LOW: (Severity.WARNING, "the faces do not match"),
         NOT_SIMILAR: (Severity.WARNING, "that in the mismatch"),
-        WarningCode.OTHER: (Severity.WARNING, "0.5 is read as percent"),
+        SUSPICIOUS: (Severity.WARNING, "0.5 is read as percent"),
+        WarningCode.OTHER: (Severity.WARNING, "as text"),
     }
     assert set(doubts) == set(expected)
     for code, (severity, words) in expected.items():
