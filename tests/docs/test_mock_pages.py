@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from facematch_mock_server import card_sheet
+from facematch_azure import AzureBackend
+from facematch_compreface import ComprefaceBackend
+from facematch_core import FaceVerifier, Failover, OutcomeUnknown
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+from facematch_mock_server import Fault, MockServer, card_sheet, make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.vendors import claims_page, vendor_named, vendor_names
+from facematch_rekognition import RekognitionBackend
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference" / "mock.md"
@@ -123,11 +129,78 @@ def table_of_switches(vendor):
     return "\n".join(rows)
 
 
+#: What each vendor is asked with, besides the address of the mock.
+ASKED = {
+    "Didit": lambda key, **to: DiditBackend(api_key=key, **to),
+    "CompreFace": lambda key, **to: ComprefaceBackend(api_key=key, **to),
+    "Deepvue": lambda key, **to: DeepvueBackend(client_id="mock-client", client_secret=key, **to),
+    "Azure": lambda key, **to: AzureBackend(api_key=key, **to),
+    "Rekognition": lambda key, **to: RekognitionBackend(
+        region="eu-west-1", access_key_id="mock-access-key", secret_access_key=key, **to
+    ),
+}
+DOWN = {"kind": "json", "body": {"detail": "Down."}}
+#: Faults after which each vendor's failover does the same; none is a mock that is stopped.
+STRIKES = {
+    "`status` 402, 429": [{"kind": "status", "status": status} for status in (402, 429)],
+    "`status` 500, 503": [{"kind": "status", "status": status} for status in (500, 503)],
+    '`json` 500, 503 with the body `{"detail": "Down."}`': [
+        DOWN | {"status": status} for status in (500, 503)
+    ],
+    "`status` 502, 504": [{"kind": "status", "status": status} for status in (502, 504)],
+    "`html` 500, 502, 503, 504": [
+        {"kind": "html", "status": status} for status in (500, 502, 503, 504)
+    ],
+    "the connection breaks in mid-call": [
+        {"stage": stage, "kind": kind}
+        for stage in ("mid_upload", "after_upload", "mid_headers", "mid_body")
+        for kind in ("reset", "truncate")
+    ],
+    # Last, because it stays.
+    "none: nobody listens (`mock.stop()`)": [],
+}
+
+
+def after_faults(failover, mock, faults):
+    """Whether the second member is asked after each of them, in a word."""
+    words = set()
+    for fault in faults or [None]:
+        if fault is None:
+            mock.stop()
+        else:
+            mock.control.add_fault(Fault(**{"stage": "answer"} | fault))
+        try:
+            words.add(failover.verify(make_card("p1"), make_card("p2")).route.answered_by)
+        except OutcomeUnknown:
+            words.add("nobody")
+    (word,) = words
+    return {"second": "goes on", "nobody": "stops"}[word]
+
+
+def table_of_failover():
+    """After which faults of each vendor a failover asks the next one."""
+    found = {}
+    with MockServer() as other:
+        for vendor, backend in ASKED.items():
+            mock = MockServer(vendor=vendor.lower()).start()
+            first = FaceVerifier(backend(mock.live_key, base_url=mock.url))
+            second = FaceVerifier(DiditBackend(api_key=other.live_key, base_url=other.url))
+            with Failover({"first": first, "second": second}) as failover:
+                # Deepvue logs in, which no fault is to strike.
+                failover.verify(make_card("p1"), make_card("p2"))
+                for strike, faults in STRIKES.items():
+                    found[strike, vendor] = after_faults(failover, mock, faults)
+    rows = [cells("Fault", *ASKED), "|" + "---|" * (1 + len(ASKED))]
+    rows += [cells(strike, *(found[strike, vendor] for vendor in ASKED)) for strike in STRIKES]
+    return "\n".join(rows)
+
+
 @pytest.mark.parametrize(
     ("page", "name", "table"),
     [
         ("apps/test-offline.md", "cards", table_of_cards),
         ("reference/mock.md", "faults", table_of_faults),
+        ("reference/mock.md", "failover", table_of_failover),
         ("reference/mock.md", "control", table_of_operations),
         ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
         ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
