@@ -167,10 +167,7 @@ def _result(
     verified: HttpReply | None = None,
     threshold: Threshold | None = None,
 ) -> MatchResult:
-    """What the faces of each picture say, and the answer of verify if it was asked.
-
-    Any exception means that an answer cannot be read.
-    """
+    """What the faces say, and verify if it was asked; any exception means it is unreadable."""
     warnings: list[ResultWarning] = []
     for name, faces in found.items():
         if not faces:

@@ -24,12 +24,7 @@ EARLY_S = 300.0
 
 @attrs.frozen
 class Token:
-    """What a login gave.
-
-    Attributes:
-        secret: The token.
-        ends: When it ends, on the monotonic clock.
-    """
+    """What a login gave; `ends` is on the monotonic clock."""
 
     secret: Secret
     ends: float
@@ -56,18 +51,7 @@ class Tokens:
     def get(
         self, fetch: Callable[[float | None], Token], clock: Clock, deadline_s: float | None
     ) -> Token:
-        """The token, fetched if there is none that lasts.
-
-        Args:
-            fetch: Logs in within so many seconds (None for no limit). One thread at a time calls
-                it; those who wait meanwhile get the same token, or an error like its own.
-            clock: Time, for the life of the token and for the deadline.
-            deadline_s: Longest wait, in seconds; None for no limit.
-
-        Raises:
-            VendorUnavailable: the deadline ran out.
-            FaceMatchError: what `fetch` raised.
-        """
+        """The token; one thread fetches it, and all who wait get the same token or error."""
         since = clock.monotonic()
         while True:
             left_s = None if deadline_s is None else deadline_s - (clock.monotonic() - since)

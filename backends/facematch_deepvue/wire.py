@@ -180,19 +180,8 @@ def match_result(
     scale: Scale | None,
     meaning: Meaning,
 ) -> MatchResult:
-    """The result in the answer to a face match.
-
-    Args:
-        call: What was asked.
-        reply: The answer.
-        version: Which face match answered.
-        scale: That of `confidence`; None for percent, as an assumption that the result names.
-        meaning: What `confidence` is the confidence in.
-
-    Raises:
-        NoVerdict: Deepvue itself reports no success. Any other exception means that this is no
-            face match as documented.
-    """
+    """The result in the answer to a face match; percent is assumed where `scale` is None."""
+    # NoVerdict says that Deepvue reports no success; any other exception is no such answer.
     answer, data = _opened(reply)
     match = _flag(data["match"])
     confidence, warnings = _number(data, "confidence")
@@ -223,7 +212,7 @@ def match_result(
 
 
 def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> LivenessResult:
-    """The result in the answer to a liveness check; `scale` is that of `score`. Raises the same."""
+    """The result in the answer to a liveness check; `scale` is that of `score`."""
     answer, data = _opened(reply)
     live = _flag(data["is_live"])
     value, warnings = _number(data, "score")
@@ -439,12 +428,8 @@ def error_of(reply: HttpReply, *, now: datetime, free: bool = False) -> VendorEr
 
     Deepvue does not say what it charges for. As in the core's `default_row` a refusal in its own
     words (4xx) counts as free, and after a 5xx of any kind nobody knows. Deepvue's pages advise to
-    repeat a call after a 500, which might pay twice: it is not retryable.
-
-    Args:
-        reply: The answer.
-        now: Time of day, with its zone.
-        free: Whether it answers a login or a look at the balance, which charge and change nothing.
+    repeat a call after a 500, which might pay twice: it is not retryable. A login and a look at
+    the balance are `free`: they charge and change nothing.
     """
     words, fields = said(reply)
     row = default_row(reply.status, reply.shape)
@@ -551,10 +536,6 @@ def life_s(answer: Mapping[str, Any], now: datetime) -> float:
     /authentication: 24 hours from issue, and a time in ISO 8601). Others who call Deepvue also met
     ``24hrs``, digits, `expires_in`, and a token that is a JWT with `exp`. The soonest of all that
     can be read counts.
-
-    Args:
-        answer: The decoded body.
-        now: Time of day, with its zone.
     """
     expiry = answer.get("expiry")
     ends = (_iso_time(expiry), _jwt_exp(answer.get("access_token")))

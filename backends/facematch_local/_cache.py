@@ -27,11 +27,7 @@ class _Memory:
 
 
 class FoundCache:
-    """Least recently used first out. Safe across threads; a forked child begins empty.
-
-    Args:
-        size: How many pictures are remembered, at least 0. One takes about 2 kB.
-    """
+    """Least recently used first out. Safe across threads; a forked child begins empty."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -58,14 +58,7 @@ class Detection(NamedTuple):
 
 
 def detect(detector: Any, pixels: Image.Image, *, rotate: bool) -> Detection:
-    """Find the faces of a picture.
-
-    Args:
-        detector: dlib's frontal detector. It must not be in use in another thread.
-        pixels: The working picture, RGB.
-        rotate: Try all four quarter turns and keep the one with the surest face; a tie is kept as
-            it stands.
-    """
+    """The faces of a picture; with `rotate` in the quarter turn that has the surest one."""
     best = Detection(0, ())
     for side, upsample in _looks(max(pixels.size)):
         small = shrunk(pixels, side)

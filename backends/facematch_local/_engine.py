@@ -46,12 +46,7 @@ class Engine:
         self._loaded_here = _Loaded()
 
     def load(self) -> None:
-        """Load the models now, about half a second, rather than with the first picture.
-
-        Raises:
-            ConfigurationError: a package or a model file is missing, or a model file is not the
-                one that was measured.
-        """
+        """Load the models now, about half a second, rather than with the first picture."""
         self._loaded()
 
     def close(self) -> None:
@@ -59,41 +54,15 @@ class Engine:
         self._own().parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> Found:
-        """Find the faces of a picture and compute the embedding of the largest.
-
-        Args:
-            data: The file: JPEG, PNG, or what else Pillow reads.
-            rotate: Try the four quarter turns and keep the one with the surest detection; about
-                four times the time of finding a face. The EXIF orientation is honoured always.
-
-        Raises:
-            InvalidImage: the picture cannot be decoded.
-            ConfigurationError: as `load`.
-        """
+        """Faces of a picture, embedding of the largest; `rotate` takes four times as long."""
         return self._loaded().look(data, rotate=rotate)
 
     def cut(self, data: bytes, *, rotate: bool = False) -> tuple[Found, NDArray[np.uint8] | None]:
-        """As `look`, but with the chip instead of the embedding: for `embed_chips`.
-
-        Returns:
-            What was found, with `embedding` None; and the chip of the largest face, uint8
-            (150, 150, 3), red, green, blue, or None without a face.
-        """
+        """As `look`, with the chip of the largest face (150 x 150, RGB) for its embedding."""
         return self._loaded().cut(data, rotate=rotate)
 
     def embed_chips(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute many embeddings, a little faster than one by one.
-
-        Args:
-            chips: uint8, (n, 150, 150, 3), as `cut` returns them.
-
-        Returns:
-            float32, (n, 128), read-only.
-
-        Raises:
-            ValueError: another shape or type.
-            ConfigurationError: as `load`.
-        """
+        """The embeddings of many chips of `cut`, a little faster than one by one."""
         return self._loaded().embed_chips(chips)
 
     def _own(self) -> _Loaded:

@@ -42,9 +42,6 @@ def build(network: Network) -> bytes:
 
     Input `CHIPS`: uint8, (n, height, width, 3), red, green, blue.
     Output `EMBEDDINGS`: float32, (n, numbers of an embedding).
-
-    Raises:
-        ValueError: the first convolution has padding.
     """
     graph = _Graph()
     height, width = network.size

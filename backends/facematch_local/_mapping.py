@@ -38,12 +38,7 @@ LIMITS = (
 
 
 def warnings_of(found: Found, picture: str) -> tuple[ResultWarning, ...]:
-    """What is worth saying of one picture.
-
-    Args:
-        found: What the engine saw in it.
-        picture: ``probe`` or ``reference``, for the sentence.
-    """
+    """What is worth saying of one picture, ``probe`` or ``reference``."""
     if not found.boxes:
         return (
             ResultWarning(
@@ -85,12 +80,7 @@ def faces_of(found: Found) -> tuple[Face, ...]:
 
 
 def compared(probe: Found, reference: Found, distance: float | None) -> Compared:
-    """What the engine says of one comparison.
-
-    Args:
-        probe, reference: What it saw in the pictures.
-        distance: Euclidean distance of the two embeddings; None if a picture has no face.
-    """
+    """What the engine says of one comparison; no distance where a picture has no face."""
     return Compared(
         score=None if distance is None else score_from_distance(distance),
         raw_score=distance,

@@ -35,11 +35,7 @@ DIGESTS = MappingProxyType(
 
 
 def folder() -> Path:
-    """The folder of the model files, found without running any code of their package.
-
-    Raises:
-        ConfigurationError: the package is not installed.
-    """
+    """The folder of the model files, found without running any code of their package."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(
@@ -51,17 +47,8 @@ def folder() -> Path:
 
 @functools.cache
 def checked(name: str) -> Path:
-    """The path of one model file, once its bytes are known to be the expected ones.
-
-    Each file is read through once per process; a failure is not remembered, so that a repaired
-    installation is seen.
-
-    Args:
-        name: `RECOGNITION` or `LANDMARKS`.
-
-    Raises:
-        ConfigurationError: the package or the file is missing, or the file is another one.
-    """
+    """The path of one model file, once its bytes are known to be the expected ones."""
+    # Read through once per process; a failure is not remembered, so a repaired file is seen.
     path = folder() / name
     try:
         with path.open("rb") as file:

@@ -42,11 +42,7 @@ class Parts:
     """Everything that takes time to load. All methods may be called from several threads."""
 
     def __init__(self) -> None:
-        """Load the models, about half a second.
-
-        Raises:
-            ConfigurationError: a model file is missing or is another one.
-        """
+        """Load the models, about half a second."""
         self._session = _session()
         self._predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
         self._first_detector = dlib.get_frontal_face_detector()

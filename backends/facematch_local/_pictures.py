@@ -72,16 +72,8 @@ def shrunk(pixels: Image.Image, side: int) -> Image.Image:
 
 
 def decode(data: bytes) -> Picture:
-    """Decode a picture and turn it upright by its EXIF orientation.
-
-    Without that turn no face at all is found in a photograph that lies on its side.
-
-    Args:
-        data: The whole file, in any format that Pillow reads. Of an animation the first frame.
-
-    Raises:
-        InvalidImage: it cannot be decoded.
-    """
+    """A picture, of an animation the first frame, upright by its EXIF orientation."""
+    # Without that turn no face at all is found in a photograph that lies on its side.
     try:
         with Image.open(io.BytesIO(data)) as image:
             size = image.size

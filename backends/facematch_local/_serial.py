@@ -33,12 +33,7 @@ class Reader:
     """
 
     def __init__(self, data: bytes, names: Iterable[str]) -> None:
-        """Go to the first byte of `data`.
-
-        Args:
-            data: The whole file.
-            names: The names of layers to stop at, at most 127 characters each.
-        """
+        """At the first byte; `names` are of the layers to stop at, at most 127 characters each."""
         self._data = data
         self._at = 0
         stored = (bytes((1, len(name))) + name.encode() for name in names)

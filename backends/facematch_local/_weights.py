@@ -93,14 +93,7 @@ class Network:
 
 
 def read(data: bytes) -> Network:
-    """Read a network. Its arrays look into `data` and keep it alive.
-
-    Args:
-        data: The whole file.
-
-    Raises:
-        ValueError: the bytes are not such a network; says what is wrong, and where.
-    """
+    """The network in a file. Its arrays look into `data` and keep it alive."""
     reader = Reader(data, _NAMES)
     reader.skip_to("input_rgb_image_sized")
     mean = (reader.real(), reader.real(), reader.real())

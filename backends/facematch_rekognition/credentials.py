@@ -27,20 +27,7 @@ _MISTAKES = ("ProfileNotFound", "PartialCredentialsError", "ConfigNotFound", "Co
 
 
 class Chain:
-    """AWS's credentials, looked for at the first call and renewed when they expire. Safe across
-    threads.
-
-    Args:
-        profile: Of ``~/.aws/config``; None for ``AWS_PROFILE``, or ``default``.
-        region: None for that of the profile, or ``AWS_DEFAULT_REGION``.
-        own: Access key, secret and perhaps session token in place of what botocore finds.
-
-    Attributes:
-        region: ``eu-west-1``, say.
-
-    Raises:
-        ConfigurationError: botocore is not installed, or there is no such profile or no region.
-    """
+    """AWS's credentials, or `own`, looked for at the first call and renewed when they expire."""
 
     def __init__(
         self, profile: str | None, region: str | None, own: Sequence[Secret | None] = ()
@@ -63,12 +50,7 @@ class Chain:
             )
 
     def frozen(self) -> Any:
-        """Credentials for one call: botocore's ``ReadOnlyCredentials``.
-
-        Raises:
-            ConfigurationError: there are none, or the profile cannot be used.
-            AuthenticationFailed: whoever should give them does not.
-        """
+        """botocore's ``ReadOnlyCredentials`` for one call."""
         with self._lock:
             found = self._ask(self._session.get_credentials)
             if found is None:
