@@ -1,7 +1,7 @@
 """What the bytes of a picture are, and what Pillow makes of them: another format or size.
 
 A JPEG, PNG or WebP is walked through without decoding it, by `_containers`. The other kinds,
-decoding, converting and shrinking are Pillow's, which is imported when it is needed.
+decoding, writing anew and shrinking are Pillow's, which is imported when it is needed.
 
 Everything that is wrong with a picture is an `InvalidImage` of one sentence without any of its
 bytes.
@@ -16,7 +16,6 @@ import importlib
 import io
 import logging
 import math
-import warnings
 from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -27,11 +26,13 @@ from ._containers import (
     Header,
     ImageFormat,
     is_profile,
+    kept_of,
     read_jpeg,
     read_png,
     read_webp,
     refuse,
     refuse_several,
+    without_metadata,
 )
 from .errors import InvalidImage
 
@@ -244,18 +245,14 @@ def _filter_logs() -> None:
 
 @contextlib.contextmanager
 def _pillow(form: ImageFormat) -> Iterator[None]:
-    """Whatever Pillow makes of a caller's picture: a refusal, and nothing logged or warned of.
+    """Whatever Pillow makes of a caller's picture: a refusal, and nothing logged.
 
-    What it logs may be a place or a description from the picture.
+    What it logs may be a place or a description from the picture. What it warns of is numbers.
     """
     _filter_logs()
     token = _at_work.set(True)
     try:
-        # The filters of warnings belong to the process. Two threads that leave in another order
-        # than they came may leave this one behind: it is about Pillow alone, and hides no error.
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            yield
+        yield
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
@@ -341,24 +338,53 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
         InvalidImage: it cannot be decoded, or decoding it needs something that is not installed.
     """
     with _pillow(header.format):
-        # Without metadata, Pillow has nothing to choke on but the pixels.
-        picture = _opened(b"".join(header.kept) if header.kept else data, header.format)
-        # Held to the size that was checked, before any pixels are allocated. Where the decoder
-        # turns the picture, only their amount counts.
-        if header.format not in _TURNED and picture.size != (header.width, header.height):
-            raise ValueError
-        check_pixels(*picture.size)
-        if header.format is ImageFormat.HEIC:
-            picture = picture.to_pillow()
-        picture.load()
+        picture = _loaded(data, header)
         profile = picture.info.get("icc_profile")
         rgb = _to_rgb(picture)
-        if header.format not in _TURNED:
-            rgb = _turned(rgb, header.orientation)
         rgb.info = dict[str | tuple[int, int], Any]()
         if is_profile(profile) and profile[16:20] == b"RGB ":
             rgb.info["icc_profile"] = profile
         return rgb
+
+
+def cleaned(data: bytes, header: Header) -> bytes | None:
+    """The same pixels in a file of the same kind with nothing else; upright where it is a new one.
+
+    None if that is no kind that can be written without changing them.
+    """
+    sent = without_metadata(data, header)
+    if sent is None and header.is_lossless:
+        with _pillow(header.format):
+            sent = _lossless(_loaded(data, header), header.format)
+    return sent
+
+
+def _loaded(data: bytes, header: Header) -> PIL.Image.Image:
+    """The pixels of a picture, upright."""
+    # Without metadata, Pillow has nothing to choke on but the pixels.
+    picture = _opened(kept_of(data, header) if header.kept else data, header.format)
+    # Held to the size that was checked, before any pixels are allocated. Where the decoder
+    # turns the picture, only their amount counts.
+    if header.format not in _TURNED and picture.size != (header.width, header.height):
+        raise ValueError
+    check_pixels(*picture.size)
+    if header.format is ImageFormat.HEIC:
+        picture = picture.to_pillow()
+    picture.load()
+    return picture if header.format in _TURNED else _turned(picture, header.orientation)
+
+
+def _lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
+    """A PNG or WebP with nothing but these pixels and their colours."""
+    kept = {
+        key: picture.info[key] for key in ("icc_profile", "transparency") if key in picture.info
+    }
+    if not is_profile(kept.get("icc_profile")):
+        kept.pop("icc_profile", None)
+    plain = picture.copy()
+    plain.info = {**kept}
+    # `exact`: what lies under full transparency would else be lost.
+    return _saved(plain, form, **({"lossless": True, "exact": True} if form == "webp" else {}))
 
 
 def png_of(picture: object) -> bytes:
@@ -382,14 +408,11 @@ def png_of(picture: object) -> bytes:
             plain = picture.convert("LA" if picture.mode == "La" else "RGBA")
         elif picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
-        plain = _turned(plain, picture.getexif().get(_EXIF_ORIENTATION, 1)).copy()
-        plain.info = {}
-        if plain.mode == picture.mode:
-            profile = picture.info.get("icc_profile")
-            plain.info |= {"icc_profile": profile} if is_profile(profile) else {}
-            kept = picture.info.get("transparency")
-            plain.info |= {"transparency": kept} if kept is not None else {}
-        return _saved(plain, ImageFormat.PNG)
+        if plain is not picture:
+            plain.info = {}  # those of another mode
+        return _lossless(
+            _turned(plain, picture.getexif().get(_EXIF_ORIENTATION, 1)), ImageFormat.PNG
+        )
     except (InvalidImage, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - a lazily opened picture is decoded here: see `_pillow`

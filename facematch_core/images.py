@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 import attrs
 
 from . import _imaging
-from ._containers import Header, ImageFormat, refuse, without_metadata
+from ._containers import Header, ImageFormat, refuse
 from ._imaging import MAX_FILE_BYTES, MAX_PIXELS
 from .errors import InvalidImage, InvalidRequest
 
@@ -118,8 +118,8 @@ class Image:
         )
 
     @classmethod
-    def _make(cls, data: bytes, header: Header | None = None, given: Image | None = None) -> Image:
-        header = header or _imaging.read(data)
+    def _make(cls, data: bytes, given: Image | None = None) -> Image:
+        header = _imaging.read(data)
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
         object.__setattr__(image, "_data", data)
@@ -127,7 +127,7 @@ class Image:
         object.__setattr__(image, "_given", given)
         object.__setattr__(image, "_digest", None)
         object.__setattr__(image, "_sent_digest", None)
-        object.__setattr__(image, "_clean", False)
+        object.__setattr__(image, "_clean", given is not None)
         return image
 
     @classmethod
@@ -398,24 +398,27 @@ class Image:
                 f"has {self.width} x {self.height} pixels, but its shorter side needs at least "
                 f"{limits.min_side_px}; use a larger one, because facematch enlarges none"
             )
-        # First: what is taken out may be what was too much.
-        data = self._data if self._clean else without_metadata(self._data, self._header)
-        # To look through it takes milliseconds; one picture is often sent to several systems.
-        object.__setattr__(self, "_clean", data is self._data)
+        data: bytes | None = self._data
+        if not self._clean and self.format in limits.formats:
+            # First: what is taken out may be what was too much.
+            data = _imaging.cleaned(self._data, self._header)
+            # To look through it takes milliseconds; one picture is often sent to several systems.
+            object.__setattr__(self, "_clean", data is self._data)
         obstacle = self._obstacle(limits, self.size_bytes if data is None else len(data))
-        if data is None and obstacle is None:
+        if obstacle is None and data is not None:
+            return self if data == self._data else self._make(data, given=self)
+        formats = limits.formats
+        if obstacle is None:
             obstacle = (
                 f"is {self.format.noun} whose metadata can only be removed by encoding it again"
             )
-        if data is not None and obstacle is None:
-            if data is self._data:
-                return self
-            return self._make(data, attrs.evolve(self._header, kept=(data,)), self)
+            if self.format is ImageFormat.WEBP:
+                formats = frozenset({ImageFormat.WEBP})
         if not fit:
             refuse(f"{obstacle}; change it first, or let facematch change it")
         data = _imaging.fit(
             self.to_pil(),
-            limits.formats,
+            formats,
             max_bytes=limits.max_bytes,
             max_pixels=limits.max_pixels,
             min_side_px=limits.min_side_px,

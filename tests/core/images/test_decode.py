@@ -1,6 +1,7 @@
 """From and to Pillow."""
 
 import io
+import warnings
 
 import PIL.Image
 import pytest
@@ -180,6 +181,20 @@ def test_no_warning_up_to_our_limit():
     """Pillow warns of bombs only above it (here every warning is an error)."""
     picture = PIL.Image.new("1", (8000, 8000))
     assert Image.from_pil(picture).to_pil().size == (8000, 8000)
+
+
+def test_a_warning_that_was_given_is_not_given_again():
+    """What a program was warned of once, it was: decoding leaves the state of warnings alone."""
+
+    def warn():
+        warnings.warn("once", UserWarning, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as given_warnings:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            warn()
+            Image.from_bytes(SMALL_FILES["tiff"]).prepared()
+    assert len(given_warnings) == 1
 
 
 @settings(max_examples=30)

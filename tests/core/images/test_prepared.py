@@ -7,7 +7,6 @@ import sys
 import PIL.Image
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from kit.strategies_images import (
     CANARY,
     PHOTOGRAPHS,
@@ -26,7 +25,6 @@ from facematch_core.errors import InvalidImage, InvalidRequest
 from facematch_core.images import Image, ImageFormat, ImageLimits
 
 FACE = Image.read(next(path for path in PHOTOGRAPHS if path.stem == "grace-hopper"))
-_STRIPPED = (ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP)
 PNG_ONLY = ImageLimits(formats=frozenset({ImageFormat.PNG}))
 
 
@@ -266,13 +264,3 @@ def test_a_digest_that_nobody_asks_for_is_not_computed(monkeypatch):
     assert not hashed
     assert sent.digest == image.digest != sent.sent_digest
     assert len(hashed) == 2
-
-
-@given(pictures(modes=["RGB", "L"]), st.sampled_from(_STRIPPED), st.integers(1, 8))
-def test_what_is_known_of_a_prepared_picture_is_what_its_bytes_say(picture, form, orientation):
-    """It is not read anew, so nothing may have changed but what was taken out."""
-    data = encoded(picture, form, orientation=orientation)
-    sent = Image.from_bytes(data).prepared()
-    anew = Image.from_bytes(sent.data)
-    assert sent._header == anew._header
-    assert anew.prepared() is anew
