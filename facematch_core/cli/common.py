@@ -816,10 +816,10 @@ def make_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file whole or not at all, as `write_file` does. Missing folders are created."""
     make_folder(path)
-    write_file(path, content)
+    write_file(path, content, private=private)
 
 
 def write_json(path: Path, document: Any) -> None:

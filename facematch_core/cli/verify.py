@@ -141,7 +141,8 @@ def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
     if target is not None:
         from ._drawing import draw, png
 
-        common.write(target, png(draw(result, *(image.to_pil() for image in images))))
+        drawn = png(draw(result, *(image.to_pil() for image in images)))
+        common.write(target, drawn, private=True)
     return common.DECISIONS[result.decision.value]
 
 

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def test_commands(folder, vendor):
         where = () if words[0] == "backends" else ("--profile", vendor.name)
         told, _ = run(*words, *where)
         texts |= {f"{words[0]} {len(texts)}": text for text in told.values()}
+    assert os.name == "nt" or Path("drawn.png").stat().st_mode & 0o777 == 0o600
     drawn = traces.of_png(Path("drawn.png").read_bytes())
     assert hits(texts | drawn) == {}
 
@@ -116,6 +118,7 @@ def test_the_page_of_the_demo(folder):
     )
     texts, code = run("demo", "--photographs", ".", "--out", "report.html")
     assert code == 0
+    assert os.name == "nt" or Path("report.html").stat().st_mode & 0o777 == 0o600
     texts |= traces.of_text("HTML", Path("report.html").read_text())
     assert len(texts["HTML"]) > 10_000
     assert hits(texts) == {}

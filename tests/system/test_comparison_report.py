@@ -8,7 +8,7 @@ import pytest
 from kit.comparison.samples import ALL, two
 
 from facematch_comparison.model import WrongPair
-from facematch_comparison.report import fragment, gallery_html, write_page, write_report
+from facematch_comparison.report import fragment, gallery_html, write_report
 
 #: A page that is dark whatever its reader prefers, with rules of its own.
 NOTEBOOK = """<!doctype html>
@@ -47,7 +47,7 @@ def reports(tmp_path_factory, wrong):
     for name, made in ALL.items():
         write_report(made(), folder / f"{name}.html")
     write_report(two(), folder / "with-gallery.html", gallery=wrong)
-    write_page(gallery_html(wrong), folder / "gallery.html")
+    (folder / "gallery.html").write_text(gallery_html(wrong), encoding="utf-8")
     return {path.stem: path for path in folder.iterdir()}
 
 

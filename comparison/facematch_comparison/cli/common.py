@@ -556,7 +556,8 @@ def write_outs(outs: Sequence[Path], evaluation: Evaluation, **page: Any) -> Non
         else:
             from facematch_comparison.report import report_html
 
-            common.write(path, report_html(evaluation, **page).encode())
+            content = report_html(evaluation, **page).encode()
+            common.write(path, content, private=bool(page.get("gallery")))
 
 
 def is_page(path: Path) -> bool:

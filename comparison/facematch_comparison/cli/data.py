@@ -260,7 +260,8 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
         from facematch_comparison.report import gallery_html
 
         shown = pairs if pictures else [attrs.evolve(p, probe=None, reference=None) for p in pairs]
-        write(path, gallery_html(shown, title=f"What {system} got wrong").encode())
+        page = gallery_html(shown, title=f"What {system} got wrong")
+        write(path, page.encode(), private=pictures)
 
 
 # --- embed ----------------------------------------------------------------------------------------

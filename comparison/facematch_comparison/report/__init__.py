@@ -4,6 +4,6 @@
 `gallery_html` shows pairs that a system got wrong, with their pictures.
 """
 
-from .page import fragment, gallery_html, report_html, write_page, write_report
+from .page import fragment, gallery_html, report_html, write_report
 
-__all__ = ["fragment", "gallery_html", "report_html", "write_page", "write_report"]
+__all__ = ["fragment", "gallery_html", "report_html", "write_report"]

@@ -53,11 +53,13 @@ def write_report(
 ) -> None:
     """Write `report_html` to a file, whole or not at all; a file of that name is replaced.
 
+    With a gallery only its owner may read it.
+
     Raises:
         InvalidImage: a picture of `gallery` cannot be read.
         OSError: the file cannot be written; its folder is not made.
     """
-    write_page(report_html(evaluation, gallery=gallery), path)
+    write_file(path, report_html(evaluation, gallery=gallery).encode(), private=bool(gallery))
 
 
 def fragment(evaluation: Evaluation) -> str:
@@ -81,15 +83,6 @@ def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> s
         InvalidImage: a picture cannot be read.
     """
     return _page("gallery.html", title=title, pairs=shown(pairs))
-
-
-def write_page(page: str, path: str | os.PathLike[str]) -> None:
-    """Write a page of this package to a file, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written; the folder is not made.
-    """
-    write_file(path, page.encode())
 
 
 # --- The page -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,7 @@ def test_pictures_are_shown_only_when_asked_and_with_a_warning(run, scores, tmp_
     answer = run(*words)
     assert answer.exit_code == 0, answer.output
     assert (tmp_path / "w.html").read_text().count("data:image/jpeg") == 6
+    assert os.name == "nt" or (tmp_path / "w.html").stat().st_mode & 0o777 == 0o600
     assert "warning: w.html holds photographs of people" in answer.stderr
     (tmp_path / "of" / "3.png").unlink()
     gone = run(*words, "--force")

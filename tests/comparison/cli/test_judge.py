@@ -1,6 +1,7 @@
 """`facematch compare report`, `gate` and `threshold`: what answers come to."""
 
 import json
+import os
 
 import attrs
 import numpy as np
@@ -138,6 +139,7 @@ def test_a_gallery_is_asked_for_and_warned_of(run, tmp_path):
     answer = run(*words, "--gallery", "3", "--force")
     assert answer.exit_code == 0, answer.output
     assert (tmp_path / "r.html").read_text().count("data:image/jpeg") == 12
+    assert os.name == "nt" or (tmp_path / "r.html").stat().st_mode & 0o777 == 0o600
     assert "warning: r.html holds photographs of people" in answer.stderr
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import pathlib
 import re
 
@@ -73,6 +74,7 @@ def test_a_report_holds_faces_only_if_it_is_asked_to(pictures, tmp_path):
     assert not embedded(html_of("two"))
     assert "holds no picture of a person" in html_of("two")
     write_report(two(), tmp_path / "report.html", gallery=wrong)
+    assert os.name == "nt" or (tmp_path / "report.html").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == html
     assert report_html(two(), gallery=[]) == html_of("two")
 
