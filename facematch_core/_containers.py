@@ -18,7 +18,7 @@ import enum
 import re
 import zlib
 from collections.abc import Iterator
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias, TypeGuard
 
 import attrs
 
@@ -430,7 +430,7 @@ def _unsigned(data: Piece, at: int, size: int, order: Literal["big", "little"] =
     return int.from_bytes(piece, order)
 
 
-def is_profile(data: object) -> bool:
+def is_profile(data: object) -> TypeGuard[bytes]:
     """Whether this is an ICC profile, with no room in it but its header and its tags."""
     if not isinstance(data, bytes) or len(data) < 132 or data[36:40] != b"acsp":
         return False

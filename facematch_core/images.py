@@ -28,11 +28,8 @@ def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise InvalidRequest("formats must be a set of ImageFormat, not one value.")
     formats = frozenset(value)
-    if not formats:
-        raise InvalidRequest("formats must name at least one ImageFormat.")
-    for form in formats:
-        if not isinstance(form, ImageFormat):
-            raise InvalidRequest(f"formats must hold ImageFormat, not {form!r:.40}.")
+    if not formats or not all(isinstance(form, ImageFormat) for form in formats):
+        raise InvalidRequest("formats must hold at least one ImageFormat, and nothing else.")
     return formats
 
 
@@ -122,12 +119,9 @@ class Image:
         header = _imaging.read(data)
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
-        object.__setattr__(image, "_data", data)
-        object.__setattr__(image, "_header", header)
-        object.__setattr__(image, "_given", given)
-        object.__setattr__(image, "_digest", None)
-        object.__setattr__(image, "_sent_digest", None)
-        object.__setattr__(image, "_clean", given is not None)
+        values = (given is not None, data, None, given, header, None)
+        for name, value in zip(cls.__slots__, values, strict=True):
+            object.__setattr__(image, name, value)
         return image
 
     @classmethod
@@ -143,13 +137,7 @@ class Image:
         """
         if not isinstance(path, (str, os.PathLike)):
             refuse(f"must be named by a str or os.PathLike, not {type(path).__name__}")
-        try:
-            name = os.fsdecode(path)
-        except Exception:  # noqa: BLE001 - __fspath__ is the caller's, and may raise anything
-            refuse(
-                f"is named by an object ({type(path).__name__}) that has no file name; "
-                "use a pathlib.Path"
-            )
+        name = os.fsdecode(path)
         if _URL.match(name):
             # Not repeated: an address may carry a signature or a key.
             refuse(
@@ -175,12 +163,8 @@ class Image:
             refuse(_PLAIN_TEXT)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             refuse(f"must be given as bytes, not {type(data).__name__}")
-        try:
-            size = data.nbytes if isinstance(data, memoryview) else len(data)
-        except ValueError:
-            refuse("is a memoryview that was released; give the bytes themselves")
         # Before they are copied.
-        _imaging.check_size(size)
+        _imaging.check_size(data.nbytes if isinstance(data, memoryview) else len(data))
         return cls._make(bytes(data))
 
     @classmethod
@@ -228,14 +212,14 @@ class Image:
         Raises:
             InvalidImage: it cannot be read, is in text mode, or gives no picture that can be used.
         """
+        if not callable(getattr(file, "read", None)):
+            refuse(f"must come from a binary file object, not {type(file).__name__}")
         pieces: list[bytes] = []
         missing = MAX_FILE_BYTES + 1
         while missing > 0:
             try:
-                if not callable(getattr(file, "read", None)):
-                    refuse(f"must come from a binary file object, not {type(file).__name__}")
                 piece = file.read(missing)
-            except (InvalidImage, MemoryError):
+            except MemoryError:
                 raise
             # Whatever it is: a damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
             except Exception as error:  # noqa: BLE001
@@ -243,12 +227,10 @@ class Image:
                     f"cannot be read from its file object ({type(error).__name__}); "
                     "check that it is open for reading, and complete"
                 )
-            if isinstance(piece, str):
-                refuse('comes from a file in text mode; open it with mode "rb"')
             if not isinstance(piece, bytes):
                 refuse(
                     f"comes from a file object that gave {type(piece).__name__} instead of bytes; "
-                    "read it yourself and use Image.from_bytes"
+                    'open a file with mode "rb"'
                 )
             if not piece:
                 break

@@ -11,6 +11,7 @@ import datetime as dt
 import enum
 import functools
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
@@ -213,12 +214,7 @@ class Reconciled(enum.StrEnum):
 
 
 def percentage(name: str, value: object) -> float:
-    """`value` as a float if it is a number from 0 to 100.
-
-    Raises:
-        TypeError: it is a bool or no number.
-        ValueError: it is NaN, infinite or outside 0-100.
-    """
+    """`value` as a float if it is a number from 0 to 100; else TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
     # False for NaN, and no conversion: an int may be too large for a float.
@@ -227,16 +223,27 @@ def percentage(name: str, value: object) -> float:
     return float(value)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _percentage(value: float) -> float:
+    return percentage("value", value)
 
 
-def _a_percentage(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    percentage(attribute.name, value)
+def _percentage_or_none(value: float | None) -> float | None:
+    return None if value is None else percentage("value", value)
 
 
-def _a_finite_number(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
-    if value is not None and not (_is_number(value) and math.isfinite(value)):
+def _fraction(name: str, value: object, most: float) -> Decimal:
+    """A number from 0 to `most`, exact in its digits: 0.57 * 100 is a little less than 57."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"a {name} must be a number, not {type(value).__name__}")
+    if not 0 <= value <= most:
+        raise ValueError(f"a {name} must lie between 0 and {most:g}")
+    return Decimal(repr(float(value)))
+
+
+def _finite(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and math.isfinite(value)):
         raise ValueError(f"{attribute.name} must be a finite number or None.")
 
 
@@ -244,15 +251,6 @@ def aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) ->
     """A validator: a time that says its offset from UTC, or None."""
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} must say its offset from UTC.")
-
-
-def _as_float(value: float) -> float:
-    # Anything but an int stays as it is, for the validator to judge: float("5") is no score.
-    return float(value) if type(value) is int else value
-
-
-def _as_float_or_none(value: float | None) -> float | None:
-    return None if value is None else _as_float(value)
 
 
 def _warnings(items: Iterable[ResultWarning]) -> tuple[ResultWarning, ...]:
@@ -274,6 +272,7 @@ def _points(items: Mapping[str, Iterable[float]] | None) -> dict[str, tuple[floa
 # A score and its threshold.
 
 
+@functools.total_ordering
 @attrs.frozen(order=False)
 class Score:
     """How alike two faces are (or how live one is), on a named scale.
@@ -290,10 +289,10 @@ class Score:
         source: How we know what the number means; None if nothing was said about it. Not compared.
     """
 
-    value: float = attrs.field(validator=_a_percentage, converter=_as_float)
+    value: float = attrs.field(converter=_percentage)
     scale: str = attrs.field(validator=attrs.validators.min_len(1))
     raw: float | None = attrs.field(
-        default=None, validator=_a_finite_number, eq=False, repr=False, kw_only=True
+        default=None, validator=_finite, eq=False, repr=False, kw_only=True
     )
     raw_name: str | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     source: ScaleSource | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
@@ -315,11 +314,7 @@ class Score:
             TypeError: it is no number.
             ValueError: it lies outside 0 to 1.
         """
-        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
-            raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
-        if not 0 <= fraction <= 1:
-            raise ValueError("a fraction must lie between 0 and 1")
-        value = float(Decimal(repr(float(fraction))).scaleb(2))
+        value = float(_fraction("fraction", fraction, 1).scaleb(2))
         return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
 
     @classmethod
@@ -349,49 +344,28 @@ class Score:
             TypeError: `distance` or `worst` is no number.
             ValueError: `worst` is not above 0 or not finite, or `distance` lies outside 0 to it.
         """
-        for name, number in (("distance", distance), ("worst distance", worst)):
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                raise TypeError(f"a {name} must be a number, not {type(number).__name__}")
-        if not 0 < worst < math.inf:
-            raise ValueError("the worst distance must be a finite number above 0")
-        if not 0 <= distance <= worst:
-            raise ValueError(f"a distance must lie between 0 and {worst:g}")
-        given, most = Decimal(repr(float(distance))), Decimal(repr(float(worst)))
-        value = float((most - given).scaleb(2) / most)
+        most = _fraction("worst distance", worst, sys.float_info.max)
+        if not most:
+            raise ValueError("the worst distance must be above 0")
+        value = float((most - _fraction("distance", distance, worst)).scaleb(2) / most)
         return cls(value, scale, raw=float(distance), raw_name=raw_name, source=source)
 
     def __str__(self) -> str:
         return f"{self.value:g} ({self.scale})"
 
-    def _same_scale(self, other: Score) -> None:
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Score):
+            return NotImplemented
+        return self - other < 0
+
+    def __sub__(self, other: object) -> float:
+        if not isinstance(other, Score):
+            return NotImplemented
         if self.scale != other.scale:
             raise TypeError(
                 f"Scores of {self.scale} and {other.scale} cannot be compared: "
                 "give each backend its own threshold."
             )
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Score):
-            return NotImplemented
-        self._same_scale(other)
-        return self.value < other.value
-
-    def __le__(self, other: object) -> bool:
-        if not isinstance(other, Score):
-            return NotImplemented
-        self._same_scale(other)
-        return self.value <= other.value
-
-    def __gt__(self, other: object) -> bool:
-        return NotImplemented if not isinstance(other, Score) else other < self
-
-    def __ge__(self, other: object) -> bool:
-        return NotImplemented if not isinstance(other, Score) else other <= self
-
-    def __sub__(self, other: object) -> float:
-        if not isinstance(other, Score):
-            return NotImplemented
-        self._same_scale(other)
         return self.value - other.value
 
 
@@ -408,9 +382,7 @@ class Threshold:
         source: Who set it.
     """
 
-    value: float | None = attrs.field(
-        validator=attrs.validators.optional(_a_percentage), converter=_as_float_or_none
-    )
+    value: float | None = attrs.field(converter=_percentage_or_none)
     rule: ThresholdRule = ThresholdRule.VENDOR
     source: ThresholdSource = ThresholdSource.CALLER
 
@@ -526,10 +498,6 @@ class Face:
 _CHARGES: dict[Charged, int | None] = {Charged.YES: 1, Charged.NO: 0, Charged.UNKNOWN: None}
 
 
-def _usual_charges(billing: Billing) -> int | None:
-    return _CHARGES[billing.charged]
-
-
 @attrs.frozen
 class Billing:
     """What a call cost, as far as can be known on this side.
@@ -542,7 +510,9 @@ class Billing:
 
     charged: Charged = Charged.UNKNOWN
     ground: str | None = None
-    charges: int | None = attrs.field(default=attrs.Factory(_usual_charges, takes_self=True))
+    charges: int | None = attrs.field(
+        default=attrs.Factory(lambda self: _CHARGES[self.charged], takes_self=True)
+    )
 
     def __attrs_post_init__(self) -> None:
         known = self.charges is not None and self.charged is not Charged.UNKNOWN
@@ -756,20 +726,6 @@ _FROM_BEST_TO_WORST = (
     LiveMatchDecision.NOT_LIVE,
 )
 
-_OF_LIVENESS = {
-    LivenessDecision.LIVE: LiveMatchDecision.VERIFIED,
-    LivenessDecision.REVIEW: LiveMatchDecision.REVIEW,
-    LivenessDecision.INCONCLUSIVE: LiveMatchDecision.INCONCLUSIVE,
-    LivenessDecision.NOT_LIVE: LiveMatchDecision.NOT_LIVE,
-}
-
-_OF_MATCH = {
-    Decision.MATCH: LiveMatchDecision.VERIFIED,
-    Decision.REVIEW: LiveMatchDecision.REVIEW,
-    Decision.INCONCLUSIVE: LiveMatchDecision.INCONCLUSIVE,
-    Decision.NO_MATCH: LiveMatchDecision.NO_MATCH,
-}
-
 
 @attrs.frozen(kw_only=True)
 class LiveMatchResult(Document):
@@ -823,16 +779,16 @@ def ends_early(liveness: LivenessResult) -> bool:
     return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
 
 
-def _worse(liveness: object, match: object) -> LiveMatchDecision:
+def _worse(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecision:
     # Words of several kinds are equal as text, so the kinds are looked at.
     if type(liveness) is not LivenessResult or not (match is None or type(match) is MatchResult):
         raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
-    decisions = [_OF_LIVENESS[liveness.decision]]
-    if match is not None:
-        decisions.append(_OF_MATCH[match.decision])
-    elif not ends_early(liveness):
+    if match is None and not ends_early(liveness):
         raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE are possible.")
-    return max(decisions, key=_FROM_BEST_TO_WORST.index)
+    words = {one.decision.value for one in (liveness, match) if one is not None}
+    passed = {Decision.MATCH.value, LivenessDecision.LIVE.value}
+    decisions = [LiveMatchDecision(word) for word in words - passed]
+    return max(decisions, key=_FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
 
 
 def _no_truth(result: object) -> TypeError:

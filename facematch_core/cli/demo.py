@@ -79,7 +79,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])
-        common.write(out, page.encode(), private=photographs is not None)
+        common.write(out, page.encode(), private=True)
         say(f"The pairs as pictures, in your browser: {out}")
     say()
     say("Next:")

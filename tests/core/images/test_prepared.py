@@ -232,7 +232,7 @@ def test_the_result_is_within_the_limits(picture, few):
         ({"formats": frozenset()}, "at least one"),
         ({"formats": "jpeg"}, "must be a set"),
         ({"formats": 3}, "must be a set"),
-        ({"formats": frozenset({"jpeg"})}, "must hold ImageFormat, not 'jpeg'"),
+        ({"formats": frozenset({"jpeg"})}, "must hold at least one ImageFormat"),
         ({"max_bytes": 0}, "max_bytes must be at least 1, not 0"),
         ({"max_bytes": 1.5}, "max_bytes must be a whole number, not float"),
         ({"max_pixels": True}, "max_pixels must be a whole number, not bool"),
