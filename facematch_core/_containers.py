@@ -71,7 +71,8 @@ class Header:
         width, height: In pixels, as stored (before `orientation` is applied).
         orientation: How to turn the stored picture upright, 1 to 8 as EXIF counts; 1 is upright.
         kept: What Pillow decodes of a JPEG or PNG, in its order.
-        is_sent: Whether `kept` can be sent: it leaves no room for anything but the picture.
+        is_sent: Whether `kept` can be sent: it leaves no room for anything but the picture; of a
+            PNG, if `is_only_pixels` says so as well.
         is_lossless: Whether writing the picture anew changes no pixel.
     """
 
@@ -113,15 +114,6 @@ def kept_of(data: bytes, header: Header) -> bytes:
             return b"".join(header.kept)
         at += len(piece)
     return data if at in (0, len(data)) else data[:at]
-
-
-def without_metadata(data: bytes, header: Header) -> bytes | None:
-    """The same file without anything but the picture; None if it has to be written anew."""
-    if not header.is_sent:
-        return None
-    if header.format is ImageFormat.PNG and not _is_only_pixels(header):
-        return None
-    return kept_of(data, header)
 
 
 # --- JPEG: segments that each begin with 0xFF and a marker ---
@@ -351,7 +343,7 @@ def read_png(data: bytes) -> Header:
     )
 
 
-def _is_only_pixels(png: Header) -> bool:
+def is_only_pixels(png: Header) -> bool:
     """Whether its rows are as many and as long as its size says, and nothing follows them."""
     missing = png.height * (1 + png.width * _PIXEL_BYTES[bytes(png.kept[1][16:21])])
     inflater = zlib.decompressobj()

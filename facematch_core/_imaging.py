@@ -25,6 +25,7 @@ from ._containers import (
     Damaged,
     Header,
     ImageFormat,
+    is_only_pixels,
     is_profile,
     kept_of,
     read_jpeg,
@@ -32,7 +33,6 @@ from ._containers import (
     read_webp,
     refuse,
     refuse_several,
-    without_metadata,
 )
 from .errors import InvalidImage
 
@@ -338,11 +338,14 @@ def cleaned(data: bytes, header: Header) -> bytes | None:
 
     None if that is no kind that can be written without changing them.
     """
-    sent = without_metadata(data, header)
-    if sent is None and header.is_lossless:
-        with _pillow(header.format):
-            sent = _lossless(_loaded(data, header), header.format)
-    return sent
+    if header.is_sent and (header.format is not ImageFormat.PNG or is_only_pixels(header)):
+        return kept_of(data, header)
+    if not header.is_lossless:
+        return None
+    with _pillow(header.format):
+        new = _lossless(_loaded(data, header), header.format)
+    # Whoever wrote the file may have pressed harder than Pillow does.
+    return new if len(new) <= MAX_FILE_BYTES else None
 
 
 def _loaded(data: bytes, header: Header) -> PIL.Image.Image:

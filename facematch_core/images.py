@@ -289,12 +289,12 @@ class Image:
     @property
     def media_type(self) -> str:
         """The content type, for example ``image/jpeg``."""
-        return self.format.media_type
+        return self._header.format.media_type
 
     @property
     def extension(self) -> str:
         """The ending, without a dot, for vendors that judge a file by its name."""
-        return self.format.extension
+        return self._header.format.extension
 
     @property
     def width(self) -> int:
@@ -355,9 +355,11 @@ class Image:
 
         Private data goes out: EXIF with its GPS position and maker's notes, XMP, IPTC, comments,
         texts, thumbnails, whatever hides behind the picture's end or where a part of the file is
-        longer than it should be. In JPEG, PNG and WebP that leaves the pixels as they are; colour
-        profile and orientation stay. Files of other kinds are encoded anew for it, and so are those
-        whose structure leaves room to hide something. What was coded into the pixels stays.
+        longer than it should be; the colour profile stays. A JPEG keeps its coded pixels and its
+        orientation. A PNG or lossless WebP keeps its pixels, and is upright if it was written anew
+        (colours of 16 bits become 8 then). A lossy WebP, files of other kinds, and a JPEG whose
+        structure leaves room to hide something are encoded anew. What was coded into the pixels
+        stays, and bytes that decoders skip inside a JPEG's scan.
 
         The same picture and limits always give the same bytes. Not cached.
 
@@ -375,26 +377,27 @@ class Image:
             InvalidImage: it is too small, cannot be decoded, cannot be brought within the limits,
                 or had to be encoded anew with `fit` False.
         """
-        if min(self.width, self.height) < limits.min_side_px:
+        header = self._header
+        if min(header.width, header.height) < limits.min_side_px:
             refuse(
-                f"has {self.width} x {self.height} pixels, but its shorter side needs at least "
+                f"has {header.width} x {header.height} pixels, but its shorter side needs at least "
                 f"{limits.min_side_px}; use a larger one, because facematch enlarges none"
             )
         data: bytes | None = self._data
-        if not self._clean and self.format in limits.formats:
+        if not self._clean and header.format in limits.formats:
             # First: what is taken out may be what was too much.
-            data = _imaging.cleaned(self._data, self._header)
+            data = _imaging.cleaned(self._data, header)
             # To look through it takes milliseconds; one picture is often sent to several systems.
             object.__setattr__(self, "_clean", data is self._data)
-        obstacle = self._obstacle(limits, self.size_bytes if data is None else len(data))
+        obstacle = self._obstacle(limits, len(self._data if data is None else data))
         if obstacle is None and data is not None:
             return self if data == self._data else self._make(data, given=self)
         formats = limits.formats
         if obstacle is None:
             obstacle = (
-                f"is {self.format.noun} whose metadata can only be removed by encoding it again"
+                f"is {header.format.noun} whose metadata can only be removed by encoding it again"
             )
-            if self.format is ImageFormat.WEBP:
+            if header.format is ImageFormat.WEBP:
                 formats = frozenset({ImageFormat.WEBP})
         if not fit:
             refuse(f"{obstacle}; change it first, or let facematch change it")
@@ -409,13 +412,14 @@ class Image:
 
     def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
         """What keeps it from being sent as a file of `size` bytes; None: nothing."""
-        if self.format not in limits.formats:
+        header = self._header
+        if header.format not in limits.formats:
             kinds = _imaging.names(limits.formats)
-            return f"is {self.format.noun}, but only {kinds} can be sent"
+            return f"is {header.format.noun}, but only {kinds} can be sent"
         if limits.max_bytes is not None and size > limits.max_bytes:
             ground = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
             return f"has {size} bytes, but only {limits.max_bytes} can be sent{ground}"
-        pixels = self.width * self.height
+        pixels = header.width * header.height
         if limits.max_pixels is not None and pixels > limits.max_pixels:
             return f"has {pixels} pixels, but only {limits.max_pixels} can be sent"
         return None
