@@ -115,8 +115,8 @@ class Image:
         )
 
     @classmethod
-    def _make(cls, data: bytes, given: Image | None = None) -> Image:
-        header = _imaging.read(data)
+    def _make(cls, data: bytes, header: Header | None = None, given: Image | None = None) -> Image:
+        header = header or _imaging.read(data)
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
         values = (given is not None, data, None, given, header, None)
@@ -391,7 +391,12 @@ class Image:
             object.__setattr__(self, "_clean", data is self._data)
         obstacle = self._obstacle(limits, len(self._data if data is None else data))
         if obstacle is None and data is not None:
-            return self if data == self._data else self._make(data, given=self)
+            if data == self._data:
+                return self
+            # Of a JPEG nothing has changed but what was taken out.
+            same = header.format is ImageFormat.JPEG
+            known = attrs.evolve(header, kept=(data,)) if same else None
+            return self._make(data, known, self)
         formats = limits.formats
         if obstacle is None:
             obstacle = (

@@ -7,6 +7,7 @@ import sys
 import PIL.Image
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from kit.strategies_images import (
     CANARY,
     PHOTOGRAPHS,
@@ -264,3 +265,13 @@ def test_a_digest_that_nobody_asks_for_is_not_computed(monkeypatch):
     assert not hashed
     assert sent.digest == image.digest != sent.sent_digest
     assert len(hashed) == 2
+
+
+@given(pictures(modes=["RGB", "L"]), st.integers(1, 8))
+def test_what_is_known_of_a_stripped_jpeg_is_what_its_bytes_say(picture, orientation):
+    """It is not read anew, so nothing may have changed but what was taken out."""
+    data = encoded(picture, ImageFormat.JPEG, orientation=orientation)
+    sent = Image.from_bytes(data).prepared()
+    anew = Image.from_bytes(sent.data)
+    assert sent._header == anew._header
+    assert anew.prepared() is anew
