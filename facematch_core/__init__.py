@@ -6,6 +6,35 @@ from facematch_core import open_verifier
 with open_verifier("local") as verifier:
     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
 print(result.decision, result.score)
+
+Begin with these six; help(facematch_core.NAME) tells all of each:
+
+open_verifier(backend, **settings)
+    Opens an installed backend by its name, or a profile of a configuration file with `profile=`.
+    Keys come from the environment. `open_async_verifier` does the same for asyncio and trio.
+
+FaceVerifier, AsyncFaceVerifier
+    What it opens. `verify(probe, reference)` asks whether both show one person,
+    `check_liveness(image)` whether a face is live, `verify_live` both, `verify_many` about many
+    pairs. One verifier serves all threads, or all tasks; close it, or use it in `with`.
+
+Failover(members)
+    The same calls over several verifiers, one a vendor: the next one is asked where the one before certainly was
+    not charged.
+
+MatchResult, Decision
+    The answer: `decision` is MATCH, NO_MATCH, REVIEW or INCONCLUSIVE, with `score`, `threshold`,
+    `warnings` and `billing`. A mismatch is a result and no error. A result is neither true nor
+    false: compare its decision.
+
+FaceMatchError
+    What kept us from an answer. Of its tree, `InvalidImage` is about a picture, `VendorError`
+    about a call: `billing` says whether it was charged, `retryable` whether it may be repeated.
+
+Budget, Retry, SqlStore
+    For production: `policies=[Budget(..., store=SqlStore(...))]` limits what is spent, over all
+    processes that share the store; `retry=Retry()` repeats what was certainly not charged.
+    `RateLimiter` and `CircuitBreaker` are policies, too.
 """
 
 from importlib import import_module
@@ -80,6 +109,8 @@ if TYPE_CHECKING:
     )
     from .plugins import BackendInfo, available_backends
     from .policy import judge
+    from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+    from .store import SqlStore
     from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
 
 __all__ = [
@@ -92,12 +123,14 @@ __all__ = [
     "Billing",
     "Box",
     "BreakerOpen",
+    "Budget",
     "BudgetExceeded",
     "Calibration",
     "CalibrationPoint",
     "CallEvent",
     "CallRecord",
     "Charged",
+    "CircuitBreaker",
     "Clock",
     "ConfigurationError",
     "DeadlineExceeded",
@@ -124,15 +157,19 @@ __all__ = [
     "Operation",
     "OutcomeUnknown",
     "PairOutcome",
+    "Period",
     "PermissionDenied",
     "Picture",
     "RateLimited",
+    "RateLimiter",
+    "RateWindow",
     "Reconciled",
     "Reconciliation",
     "RequestRejected",
     "Result",
     "ResultWarning",
     "Retention",
+    "Retry",
     "Route",
     "ScaleSource",
     "ScaleWarning",
@@ -140,6 +177,7 @@ __all__ = [
     "Secret",
     "Severity",
     "Skipped",
+    "SqlStore",
     "StoreUnavailable",
     "SystemClock",
     "Threshold",
@@ -157,8 +195,8 @@ __all__ = [
     "open_verifier",
 ]
 
-#: Where the public names live, lowest layer first. A module is imported when a name is first asked
-#: for: the command line, asked for its help, does not pay for all of them.
+#: Where the public names live, in the order in which they are looked for. A module is imported when
+#: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
     "models",
     "errors",
@@ -172,6 +210,8 @@ _MODULES = (
     "failover",
     "plugins",
     "config",
+    "resilience",
+    "store",
     "aio",
 )
 

@@ -42,11 +42,11 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
         OSError: it cannot be written; its `filename` is `path`, and the old file is still there.
     """
     if is_stream(path):
-        with _named(path), Path(path).open("wb") as stream:
+        with named(path), Path(path).open("wb") as stream:
             stream.write(content)
         return
     # By its descriptor: the name beside it could be another file's meanwhile.
-    with _beside(path, private) as (_, new), _named(path), os.fdopen(new, "wb") as file:
+    with _beside(path, private) as (_, new), named(path), os.fdopen(new, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -88,12 +88,9 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path, int]]:
-    """An empty file beside its place, open, which it takes at the end: its name and descriptor.
-
-    The descriptor must be closed by then. After an exception the file is gone.
-    """
+    """An empty file beside its place, which it takes at the end: its name, and its descriptor."""
     place = Path(path)
-    with _named(path):
+    with named(path):
         replaced = _mode_of(path)
         mode = None if private else replaced
         if place.is_symlink():  # where it points, whether something is there or not
@@ -104,7 +101,7 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
         new = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
     try:
         yield beside, new
-        with _named(path):
+        with named(path):
             if mode is not None:
                 beside.chmod(mode)
             try:
@@ -122,7 +119,7 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
 
 
 @contextlib.contextmanager
-def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+def named(path: str | os.PathLike[str]) -> Iterator[None]:
     """Within it, an error of the system names the file that was asked for, and no other one."""
     try:
         yield
@@ -152,13 +149,7 @@ MAX_FILE_BYTES: Final = 1 << 20
 
 
 def read_small(path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError) -> bytes:
-    """The bytes of a file that somebody wrote by hand.
-
-    Args:
-        path: The file.
-        what: What the sentence calls it, for example "configuration file".
-        refusal: The error that is raised if it cannot be read, or is over `MAX_FILE_BYTES`.
-    """
+    """The bytes of a file that somebody wrote by hand; `what` the sentence calls it."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)

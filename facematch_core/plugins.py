@@ -7,27 +7,21 @@ receive the keys and faces that were meant for it. What two strangers claim is n
 from __future__ import annotations
 
 import functools
-import inspect
-import os
-import sys
-from collections.abc import Callable, Iterable
 from importlib import metadata
-from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from .backend import API_VERSION, Backend
-from .errors import BackendUnavailable
-from .kinds import nearest
-from .verifier import FaceVerifier
+if TYPE_CHECKING:
+    from .backend import Backend
 
 #: The distribution that this package is part of.
 OWN: Final = "facematch-core"
 
-#: The entry-point group of backends.
+#: The entry-point groups of backends and of commands.
 BACKENDS: Final = "facematch.backends"
+COMMANDS: Final = "facematch.commands"
 
 
 @attrs.frozen(kw_only=True)
@@ -51,16 +45,15 @@ class BackendInfo:
 
 def available_backends() -> tuple[BackendInfo, ...]:
     """The backends that are installed, by name. Reads metadata only: no plug-in is imported."""
-    group = Group(BACKENDS, "backend")
     return tuple(
         BackendInfo(
             name=name,
             target=point.value,
             distribution=distribution(point),
             version=version(point),
-            problem=group.problem(point, points),
+            problem=problem(point, points),
         )
-        for name, points in sorted(group.by_name().items())
+        for name, points in installed(BACKENDS).items()
         for point in points
     )
 
@@ -73,11 +66,15 @@ def backend_class(name: str) -> type[Backend]:
             backend of this interface version; or a setting of it has the name of an argument of
             `open_verifier`.
     """
-    group = Group(BACKENDS, "backend")
-    found = group.load(name)
+    # Not above: lists and completion need neither.
+    from .backend import API_VERSION, Backend
+    from .errors import BackendUnavailable
+    from .kinds import nearest
+
+    found = load(BACKENDS, name, "backend")
     if found is None:
         raise BackendUnavailable(
-            f"No backend is called {str(name)[:60]!r}: {nearest(str(name), group.by_name())}"
+            f"No backend is called {str(name)[:60]!r}: {nearest(str(name), installed(BACKENDS))}"
         )
     cls, point = found
     of = f"The backend {point.name} of {distribution(point)}"
@@ -100,11 +97,9 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def check_settings(cls: type[Backend]) -> None:
-    """Refuse a backend whose settings could be arguments of `open_verifier`.
+    """Refuse a backend whose settings could be arguments of `open_verifier`."""
+    from .errors import BackendUnavailable
 
-    Raises:
-        BackendUnavailable: a setting has the name of one; the message is for the backend's author.
-    """
     taken = verifier_arguments() | {"backend", "profile", "config"}
     for field in attrs.fields(cls) if attrs.has(cls) else ():
         name = field.alias or field.name
@@ -118,126 +113,77 @@ def check_settings(cls: type[Backend]) -> None:
 @functools.cache
 def verifier_arguments() -> frozenset[str]:
     """The keywords of `open_verifier` that belong to `FaceVerifier`; all others are settings."""
+    import inspect
+
+    from .verifier import FaceVerifier
+
     return frozenset(inspect.signature(FaceVerifier).parameters) - {"backend"}
 
 
-@attrs.frozen
-class Group:
-    """One group of entry points.
+# Any group.
 
-    Attributes:
-        name: As distributions declare it.
-        thing: What its members are called, for messages.
-    """
 
-    name: str
-    thing: str
+def installed(group: str) -> dict[str, list[EntryPoint]]:
+    """The entry points of a group at this moment, by name, in alphabetical order."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
+        found.setdefault(point.name, []).append(point)
+    return found
 
-    def by_name(self) -> dict[str, list[EntryPoint]]:
-        """Entry points by name; one distribution that is seen twice on the path counts once."""
-        found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
-        for point in _installed(metadata.entry_points, self.name, _state_of_path()):
-            key = (distribution(point), point.value)
-            found.setdefault(point.name, {}).setdefault(key, point)
-        return {name: list(points.values()) for name, points in found.items()}
 
-    def problem(self, point: EntryPoint, all_of_name: list[EntryPoint]) -> str | None:
-        """Why an entry point may not be used; None if nothing speaks against it.
-
-        Args:
-            point: The entry point.
-            all_of_name: Every one of its name, itself among them.
-        """
-        name, own = point.name, distribution(point) == OWN
-        if name in self._own_names():
-            return None if own else self._taken(point)
-        claims = sorted({distribution(one) for one in all_of_name})
-        if len(claims) > 1:
-            return f"The name {name} is claimed by {' and '.join(claims)}: uninstall all but one."
-        return None
-
-    def load(self, name: str) -> tuple[Any, EntryPoint] | None:
-        """What a name stands for, imported now, and who brings it; None if nobody does.
-
-        Raises:
-            BackendUnavailable: two distributions claim the name, only a stranger claims one of
-                ours, or the import fails.
-        """
-        points = self.by_name().get(name)
-        if not points:
-            return None
-        usable = [point for point in points if self.problem(point, points) is None]
-        if not usable:
-            raise BackendUnavailable(str(self.problem(points[0], points)))
-        point = usable[0]
-        try:
-            return _loaded(point), point
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
-            reason = f"{type(error).__name__}: {error}"[:300]
-        raise BackendUnavailable(
-            f"The {self.thing} {name} of {distribution(point)} cannot be imported ({reason})."
-        )
-
-    def _own_names(self) -> frozenset[str]:
-        return _own_names(self.name, _state_of_path())
-
-    def _taken(self, point: EntryPoint) -> str:
-        stranger = distribution(point)
+def problem(point: EntryPoint, all_of_name: list[EntryPoint]) -> str | None:
+    """Why an entry point may not be used, among all of its name; None if nothing is against it."""
+    claims = {distribution(one): None for one in all_of_name}
+    stranger = distribution(point)
+    if OWN in claims:
         return (
-            f"The name {point.name} is reserved for {OWN}, and {stranger} claims it: uninstall "
-            f"{stranger} or ask its author for another name."
+            None
+            if stranger == OWN
+            else (
+                f"The name {point.name} is reserved for {OWN}, and {stranger} claims it: uninstall "
+                f"{stranger} or ask its author for another name."
+            )
         )
+    if len(claims) > 1:
+        names = " and ".join(sorted(claims))
+        return f"The name {point.name} is claimed by {names}: uninstall all but one."
+    return None
 
 
-@functools.lru_cache(maxsize=16)
-def _installed(
-    read: Callable[..., Iterable[EntryPoint]], group: str, _state: object
-) -> tuple[EntryPoint, ...]:
-    """The entry points of a group; reading those of 200 distributions takes 10 ms of a call."""
-    return tuple(read(group=group))
+def load(group: str, name: str, thing: str) -> tuple[Any, EntryPoint] | None:
+    """What a name stands for, imported now, and who brings it; None if nobody does.
 
+    Raises:
+        BackendUnavailable: two distributions claim the name, or the import fails; `thing` is what
+            the sentence calls it.
+    """
+    from .errors import BackendUnavailable
 
-@functools.lru_cache(maxsize=16)
-def _own_names(group: str, _state: object) -> frozenset[str]:
+    points = installed(group).get(name)
+    if points is None:
+        return None
+    point = next((one for one in points if problem(one, points) is None), None)
+    if point is None:
+        raise BackendUnavailable(str(problem(points[0], points)))
     try:
-        points = metadata.distribution(OWN).entry_points
-    except metadata.PackageNotFoundError:  # run from its folder: there is nothing to protect
-        return frozenset()
-    return frozenset(point.name for point in points.select(group=group))
-
-
-def _state_of_path() -> object:
-    """Something that changes with every installation, so that a new plug-in is found at once."""
-    found = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
-    if found != [PathFinder]:
-        return object()  # who else finds distributions cannot be asked whether they changed
-    return tuple(map(_state_of_folder, sys.path))
-
-
-def _state_of_folder(folder: str) -> object:
-    try:
-        now = os.stat(folder or ".")  # noqa: PTH116 - pathlib is slow, and this is for speed
-    except OSError:
-        return folder
-    # An installation makes or renames a folder in it.
-    return folder, now.st_dev, now.st_ino, now.st_mtime_ns
+        return _loaded(point), point
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
+        reason = f"{type(error).__name__}: {error}"[:300]
+    raise BackendUnavailable(
+        f"The {thing} {name} of {distribution(point)} cannot be imported ({reason})."
+    )
 
 
 def distribution(point: EntryPoint) -> str:
     """Name of the distribution that brings it."""
-    return _about(point.dist)[0]
+    # An interrupted installation leaves metadata without a name.
+    name = (point.dist and point.dist.name) or "an unnamed distribution"
+    return name.lower().replace("_", "-")
 
 
 def version(point: EntryPoint) -> str:
     """Version of that distribution; empty if it is not known."""
-    return _about(point.dist)[1]
-
-
-@functools.lru_cache(maxsize=512)
-def _about(dist: metadata.Distribution | None) -> tuple[str, str]:
-    # An interrupted installation leaves metadata without a name.
-    name = (dist and dist.name) or "an unnamed distribution"
-    return name.lower().replace("_", "-"), (dist and dist.version) or ""
+    return (point.dist and point.dist.version) or ""
 
 
 def _loaded(point: EntryPoint) -> Any:

@@ -23,7 +23,6 @@ from .errors import ConfigurationError
 from .kinds import (
     choices_of,
     described,
-    is_union,
     kind_words,
     kinds_of,
     nearest,
@@ -69,29 +68,20 @@ def resolve_settings(
 ) -> tuple[Setting, ...]:
     """The settings of a backend: arguments first, then the file, then the environment.
 
-    Args:
-        cls: The backend's class.
-        given: From the caller, of the declared types already.
-        in_file: From a configuration file, as TOML types.
-        where: File and profile, for messages; empty without a file.
-        folder: What relative paths in the file are relative to.
-        environ: The environment.
-
-    Raises:
-        ConfigurationError: an unknown setting, a wrong type, or a needed one that is missing.
+    `where` names file and profile, empty without a file; paths in it are relative to `folder`.
     """
     declared = declared_settings(cls)
-    _check_names(cls, given, "argument", {*declared, *verifier_arguments()})
-    _check_names(cls, in_file, where, declared)
-    of_file = _file_converter(folder)
+    _check_names(cls, given, "", {*declared, *verifier_arguments()})
     place = f"{where}: " if where else ""
+    _check_names(cls, in_file, place, declared)
 
     def resolved(name: str, wanted: Any, default: Any) -> Setting:
         variable = cls.environment_variables.get(name)
         if name in given:
-            value, origin = _argument(given[name], wanted, f"argument: {name}"), "argument"
+            value, origin = _argument(given[name], wanted, name), "argument"
         elif name in in_file:
-            value, origin = _structured(in_file[name], wanted, f"{place}{name}", of_file), where
+            value = _structured(in_file[name], wanted, f"{place}{name}", _of_file(folder))
+            origin = where
         elif variable and environ.get(variable):
             value, origin = from_text(environ[variable], wanted, f"${variable}"), f"${variable}"
         elif default is not attrs.NOTHING:
@@ -106,18 +96,9 @@ def resolve_settings(
 
 
 def settings_from_text(cls: type[Backend], words: Mapping[str, str], option: str) -> dict[str, Any]:
-    """The settings of a backend from a command line, where everything is text.
-
-    Args:
-        cls: The backend's class.
-        words: Name to text.
-        option: The option that they were given with, for messages.
-
-    Raises:
-        ConfigurationError: an unknown setting, or a text that is none of its kind.
-    """
+    """The settings of a backend from an option of the command line, where everything is text."""
     declared = declared_settings(cls)
-    _check_names(cls, words, option, declared)
+    _check_names(cls, words, f"{option}: ", declared)
     return {
         name: from_text(text, declared[name][0], f"{option} {name}") for name, text in words.items()
     }
@@ -136,11 +117,7 @@ def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
 
 
 def located(place: str, key: str, folder: Path) -> Path:
-    """A path of a configuration file, relative to its folder; ``~`` is a home.
-
-    Raises:
-        ConfigurationError: it names the home of somebody who is not known.
-    """
+    """A path of a configuration file, relative to its folder; ``~`` is a home."""
     try:
         return folder / Path(place).expanduser()
     except RuntimeError:
@@ -161,23 +138,12 @@ class Rule:
 
 
 def read_table(table: Any, kinds: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """A table of a TOML file, each key as its kind wants it.
-
-    Args:
-        table: As TOML types.
-        kinds: The keys, and the type of each; with a `Rule`, maybe.
-        where: File and table, for messages.
-        folder: What relative paths are relative to.
-
-    Raises:
-        ConfigurationError: it is no table, has an unknown key, or a value does not fit.
-    """
+    """A table of a TOML file, each key as its kind wants it; paths are relative to `folder`."""
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
     check_keys(table, kinds, where)
-    converter = _file_converter(folder)
     return {
-        key: _structured(value, kinds[key], f"{where}: {key}", converter)
+        key: _structured(value, kinds[key], f"{where}: {key}", _of_file(folder))
         for key, value in table.items()
     }
 
@@ -190,13 +156,13 @@ def check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> 
 
 
 def _check_names(
-    cls: type[Backend], names: Mapping[str, Any], where: str, known: Collection[str]
+    cls: type[Backend], names: Mapping[str, Any], place: str, known: Collection[str]
 ) -> None:
     declared = declared_settings(cls)
     for name in names:
         if name not in declared:
             raise ConfigurationError(
-                f"{where}: the backend {cls.name} has no setting {name[:60]!r}; "
+                f"{place}The backend {cls.name} has no setting {name[:60]!r}; "
                 f"{nearest(name, known)}"
             )
 
@@ -209,133 +175,112 @@ def _default(field: attrs.Attribute[Any]) -> Any:
     return default
 
 
-def _structured(value: Any, wanted: Any, key: str, converter: Converter) -> Any:
+# --- One converter, and what each source writes in a way of its own -------------------------------
+
+#: A value as a source has it, and the kind that is tried, to what the converter takes.
+_Read = Callable[[Any, Any], Any]
+
+
+@functools.cache
+def _converter() -> Converter:
+    def as_it_is(value: Any, kind: type) -> Any:
+        if not isinstance(value, kind):
+            raise TypeError(kind.__name__)
+        return value
+
+    def money(value: Any, _: Any) -> Decimal:
+        # A fraction in binary would be another amount.
+        if type(value) not in (int, str) or not _AMOUNT.fullmatch(str(value)):
+            raise ValueError("amount")
+        return Decimal(value)
+
+    converter = strict_converter()
+    converter.register_structure_hook(Decimal, money)
+    converter.register_structure_hook(Path, as_it_is)
+    converter.register_structure_hook(Secret, as_it_is)
+    return converter
+
+
+def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
     """A value as its key wants it; `ConfigurationError` names the key, and no value."""
     rule = None
     if typing.get_origin(wanted) is Annotated:
         wanted, rule = typing.get_args(wanted)
-    fits = None
-    try:
-        read = converter.structure(value, wanted)
-        fits = rule is None or bool(rule.fits(read))
-    except ConfigurationError as error:
-        reason = f"{key}: {error.message}"
-    except Exception:  # noqa: BLE001 - cattrs raises whatever a hook or a table raises
-        reason = f"{key} must be {_words(wanted, rule)}, not {described(value)}."
+    words = kind_words(wanted) if rule is None else rule.words
+    reason = f"{key} must be {words}, not {described(value)}."
+    for choice in choices_of(wanted):
+        try:
+            fitting = _converter().structure(read(value, choice), choice)
+            if rule is None or rule.fits(fitting):
+                return fitting
+            reason = f"{key} must be {words}."
+        except ConfigurationError as error:
+            reason = f"{key}: {error.message}"
+            break
+        except Exception:  # noqa: BLE001, S112 - cattrs raises whatever a hook or a table raises
+            continue
     # Outside the except block: the exception may hold a key.
-    if fits:
-        return read
-    raise ConfigurationError(reason if fits is None else f"{key} must be {_words(wanted, rule)}.")
+    raise ConfigurationError(reason)
 
 
 def _argument(value: Any, wanted: Any, key: str) -> Any:
     """A setting that a program gives: of its type, or a text where that can only mean one thing."""
     kinds = kinds_of(wanted)
-    if kinds is None:
+    if kinds is None or (value is None and type(None) in typing.get_args(wanted)):
         return value
     classes, _ = kinds
     if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
         return value
-    return _structured(value, wanted, key, _argument_converter())
+
+    def read(value: Any, kind: Any) -> Any:
+        return kind(value) if kind in (Path, Secret) and isinstance(value, str) else value
+
+    return _structured(value, wanted, key, read)
 
 
-def from_text(text: str, wanted: Any, key: str) -> Any:
-    return _structured(text, wanted, key, _converter(_of_text(key)))
+def _of_file(folder: Path) -> _Read:
+    """How a file writes paths, and secrets: never as they are."""
 
-
-def _words(wanted: Any, rule: Rule | None = None) -> str:
-    return kind_words(wanted) if rule is None else rule.words
-
-
-_Hooks = Mapping[Any, Callable[[Any, Any], Any]]
-
-
-def _converter(hooks: _Hooks) -> Converter:
-    """Strict types, of which some are read as their source writes them."""
-    converter = strict_converter()
-
-    def any_of(value: Any, wanted: Any) -> Any:
-        if value is None and type(None) in typing.get_args(wanted):
-            return None
-        for choice in choices_of(wanted):
-            try:
-                return converter.structure(value, choice)
-            except ConfigurationError:
-                raise
-            except Exception:  # noqa: BLE001, S112 - the next choice may fit
-                continue
-        raise TypeError("none of the choices")
-
-    converter.register_structure_hook_func(is_union, any_of)
-    for kind, hook in {Decimal: _money, **hooks}.items():
-        converter.register_structure_hook(kind, hook)
-    return converter
-
-
-@functools.cache
-def _argument_converter() -> Converter:
-    return _converter(_OF_ARGUMENT)
-
-
-@functools.lru_cache(maxsize=8)
-def _file_converter(folder: Path) -> Converter:
-    return _converter(_of_file(folder))
-
-
-def _money(value: Any, _: Any) -> Decimal:
-    # A fraction in binary would be another amount.
-    if type(value) not in (int, str) or not _AMOUNT.fullmatch(str(value)):
-        raise ValueError("amount")
-    return Decimal(value)
-
-
-def _of_file(folder: Path) -> _Hooks:
-    def path(value: Any, _: Any) -> Path:
-        if not isinstance(value, str) or "\0" in value:
-            raise TypeError("path")
-        return located(value, "it", folder)
-
-    def secret(value: Any, _: Any) -> Secret:
+    def read(value: Any, kind: Any) -> Any:
+        if kind is Path:
+            return _place(value, folder)
+        if kind is not Secret:
+            return value
         if isinstance(value, str):
             raise ConfigurationError(
                 "it is a secret and does not belong in the file: write "
                 '{ env = "NAME" } or { file = "path" }.'
             )
-        ((kind, place),) = value.items()
-        if not isinstance(place, str) or "\0" in place:
-            raise TypeError("place")
-        if kind == "env":
-            return Secret.from_environment(place)
-        if kind == "file":
-            return Secret.from_file(located(place, "it", folder))
-        raise KeyError(kind)
+        ((source, place),) = value.items()
+        if source == "env":
+            return Secret.from_environment(_text(place))
+        if source == "file":
+            return Secret.from_file(_place(place, folder))
+        raise KeyError(source)
 
-    return {Path: path, Secret: secret}
+    return read
 
 
-def _of_text(origin: str) -> _Hooks:
-    def number(text: str, kind: Callable[[str], float]) -> float:
-        value = kind(text)
-        if not abs(value) < 1e300:
-            raise ValueError("number")
-        return value
+def from_text(text: str, wanted: Any, key: str) -> Any:
+    """A setting from the environment or a command line; a Secret says `key` as its origin."""
 
-    return {
-        **_of_file(Path.cwd()),
-        bool: lambda text, _: BOOLEANS[text.lower()],
-        int: number,
-        float: number,
-        Secret: lambda text, _: Secret(text, origin=origin),
-    }
+    def read(text: str, kind: Any) -> Any:
+        if kind is bool:
+            return BOOLEANS[text.lower()]
+        if kind in (int, float):
+            return kind(text)
+        if kind is Path:
+            return _place(text, Path.cwd())
+        return Secret(text, origin=key) if kind is Secret else text
 
-
-_OF_ARGUMENT: Final[_Hooks] = {
-    Path: lambda value, _: Path(_as_text(value)),
-    Secret: lambda value, _: Secret(_as_text(value)),
-}
+    return _structured(text, wanted, key, read)
 
 
-def _as_text(value: Any) -> str:
-    if not isinstance(value, str):
+def _place(value: Any, folder: Path) -> Path:
+    return located(_text(value), "it", folder)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
         raise TypeError("text")
     return value

@@ -84,37 +84,26 @@ def _show(found: Sequence[dict[str, Any]]) -> None:
     """Print a line per backend, and below what keeps one from being used."""
     from facematch_core.plugins import OWN
 
-    header: tuple[str, ...]
-    header = ("backend", "usable", "can", "threshold", "scale", "charges for", "rates", "from")
+    header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
     rows: list[tuple[str, ...]] = [_cells(one) for one in found]
-    if not {one["distribution"] for one in found} - {OWN}:
+    if {one["distribution"] for one in found} <= {OWN}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
-    common.print_table(
-        header, rows, prose=("can", "charges for", "rates"), spare=("rates", "from", "scale")
-    )
+    common.print_table(header, rows, prose=("can", "from"))
     for one in found:
         if one["problem"] is not None:
             say(f"{one['name']}: {one['problem']}")
 
 
-def _each(seconds: float) -> str:
-    words: dict[float, str] = {1: "a second", 60: "a minute", 86400: "a day"}
-    return words.get(seconds, f"in {number(seconds)} s")
-
-
 def _cells(one: dict[str, Any]) -> tuple[str, ...]:
     usable, origin = "yes" if one["usable"] else "no", f"{one['distribution']} {one['version']}"
     if one["match"] is None:
-        return (one["name"], usable, *"?????", origin)
+        return (one["name"], usable, "?", "?", "?", origin)
     default, rule = one["default_threshold"], str(one["threshold_rule"]).replace("_", " ")
-    rates = [f"{rate['limit']} {_each(rate['seconds'])}" for rate in one["rate_windows"]]
     return (
         one["name"],
         usable,
         ", ".join(word for word in ("match", "liveness", "rotate", "keep") if one[word]),
         "no default" if default is None else f"{rule} {number(default)}",
         one["score_scale"] or "-",
-        ", ".join(word for word in ("match", "liveness") if word in one["billed"]) or "nothing",
-        ", ".join(rates) or "-",
         origin,
     )

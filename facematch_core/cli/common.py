@@ -22,7 +22,7 @@ import click
 from facematch_core import errors
 from facematch_core.addresses import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
-from facematch_core.files import is_stream, write_file
+from facematch_core.files import is_stream, named, write_file
 from facematch_core.models import Charged, Operation, written
 
 if TYPE_CHECKING:
@@ -196,73 +196,20 @@ def counted(how_many: int, thing: str) -> str:
     return f"{how_many} {thing}" if how_many == 1 else f"{how_many} {thing}s"
 
 
-def width(*, err: bool = False) -> int | None:
-    """How long a line may be: $COLUMNS, else what the terminal has; None in a pipe."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return int(columns)
-    stream = sys.stderr if err else sys.stdout
-    if not stream.isatty():
-        return None
-    import shutil
-
-    return shutil.get_terminal_size().columns
-
-
-def say(
-    text: str = "", *, word: str = "", colour: str = "", hang: int = 2, err: bool = False
-) -> None:
-    """Print one line, wrapped between words where the width is limited.
-
-    Args:
-        text: Anything: it is cleaned. Spaces in front set all of it in.
-        word: Comes before the text, bold.
-        colour: Of the word, on a terminal and unless NO_COLOR is set.
-        hang: How much further in the second line begins; 0 for a paragraph.
-        err: To stderr instead.
-    """
-    line, room = clean(word + text), width(err=err)
-    if room is not None and len(line) > room:
-        import textwrap
-
-        indent = " " * (len(line) - len(line.lstrip()) + hang)
-        line = textwrap.fill(line, room, subsequent_indent=indent, break_on_hyphens=False)
+def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
+    """Print one line, cleaned; a `word` before it is bold and coloured, unless NO_COLOR is set."""
     if word and not os.environ.get("NO_COLOR"):
-        line = click.style(word, fg=colour or None, bold=True) + line[len(word) :]
-    click.echo(line, err=err)
-
-
-def example(line: str, room: int) -> list[str]:
-    """A line that shows a command, perhaps with what it is for, broken so that it can be typed."""
-    import re
-    import textwrap
-
-    command, _, says = line.partition("   ")
-    if len(line) <= room:
-        return [line]
-    if says:
-        return [*example(command, room), *textwrap.wrap(f"    {says.strip()}", room)]
-    hang = " " * (len(line) - len(line.lstrip()) + 4)
-    # An option and its value stay together.
-    glued = re.sub(r"( --?[\w-]+) (?=[^-\s])", "\\1\xa0", line)
-    parts = textwrap.wrap(glued, room - 2, subsequent_indent=hang, break_on_hyphens=False)
-    return [part.replace("\xa0", " ") + " \\" * (part is not parts[-1]) for part in parts]
-
-
-def say_command(line: str) -> None:
-    """Print a command to type, perhaps with what it is for."""
-    for part in example(clean(line), width() or len(line)):
-        click.echo(part)
+        word = click.style(clean(word), fg=colour or None, bold=True)
+    click.echo(word + clean(text), err=err)
 
 
 def print_json(document: Any) -> None:
     """Print a document for programs."""
-
     click.echo(json.dumps(document, indent=2))
 
 
 def console(*, err: bool = False) -> Console:
-    """For tables and bars: as wide as `width` says, and without any escape under NO_COLOR."""
+    """For tables and bars: without any escape under NO_COLOR, and without a width in a pipe."""
     from rich.console import Console
 
     class Piped(Console):
@@ -270,16 +217,16 @@ def console(*, err: bool = False) -> Console:
             """Left to the group: rich would exit with 1, which means no match here."""
             raise BrokenPipeError
 
-    plain = bool(os.environ.get("NO_COLOR"))
-    return Piped(
+    to = Piped(
         stderr=err,
-        width=width(err=err) or 10_000,
-        color_system=None if plain else "auto",
-        force_terminal=False if plain else None,
+        force_terminal=False if os.environ.get("NO_COLOR") else None,
         highlight=False,
         markup=False,
         emoji=False,
     )
+    if not to.file.isatty() and "COLUMNS" not in os.environ:
+        to.width = 10_000
+    return to
 
 
 def print_table(
@@ -287,60 +234,30 @@ def print_table(
     rows: Iterable[Sequence[str]],
     *,
     prose: Collection[str] = (),
-    spare: Sequence[str] = (),
     err: bool = False,
 ) -> None:
-    """A table: framed on a terminal, plain columns in a pipe, records where it is too wide.
-
-    Args:
-        header: The titles of the columns.
-        rows: The cells.
-        prose: Columns that may be wrapped between words; the others stay whole.
-        spare: Columns to leave out, in this order, if there is no room for all.
-        err: To stderr instead.
-    """
+    """A table: wrapped are the columns of `prose`, between words; no other cell is broken."""
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
 
     to = console(err=err)
+    # A line below the header has a column of its own between two others.
+    line, between = (box.SIMPLE_HEAD, 1) if to.is_terminal else (None, 2)
+    table = Table(box=line, show_edge=False, pad_edge=False, padding=(0, between, 0, 0))
     lines = [[clean(cell) for cell in row] for row in rows]
-    columns = [list(column) for column in zip(header, *lines, strict=True)]
-    for title in spare:
-        if table_width(columns, prose) > to.width:
-            columns = [column for column in columns if column[0] != title]
-    # A frame has a column of its own between two others.
-    frame, between = (box.SIMPLE_HEAD, 1) if to.is_terminal else (None, 2)
-    table = Table(box=frame, show_edge=False, pad_edge=False, padding=(0, between, 0, 0))
-    if table_width(columns, prose) <= to.width:
-        for title, *_ in columns:
-            table.add_column(title, overflow="fold", no_wrap=title not in prose)
-        for row in zip(*(cells for _, *cells in columns), strict=True):
-            table.add_row(*row)
-    else:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for index, line in enumerate(lines):
-            for title, cell in [*([("", "")] if index else []), *zip(header, line, strict=True)]:
-                table.add_row(title, cell)
-    if to.is_terminal:
-        to.print(table)
-        return
+    for title, *cells in zip(header, *lines, strict=True):
+        width = None if title in prose else max(map(len, (title, *cells)))
+        table.add_column(title, min_width=width, no_wrap=width is not None)
+    for row in lines:
+        table.add_row(*row)
+    # Where there is no room for it, the terminal breaks the lines, not the cells.
+    needed = Measurement.get(to, to.options.update_width(10_000), table).minimum
+    to.width = max(to.width, needed)
     with to.capture() as drawn:
         to.print(table)
     for text in drawn.get().splitlines():
         click.echo(text.rstrip(), err=err)
-
-
-def table_width(columns: Iterable[Sequence[str]], prose: Collection[str]) -> int:
-    """How wide a table gets if no word of prose, and no other cell, is broken.
-
-    Args:
-        columns: Of each column, its title and its cells.
-        prose: Titles of those that may be wrapped between words.
-    """
-    words = (" ".join(cells).split() if cells[0] in prose else cells for cells in columns)
-    return sum(max(map(len, column), default=0) + 2 for column in words) - 2
 
 
 @contextlib.contextmanager
@@ -355,12 +272,7 @@ def progress(verb: str) -> Iterator[Progress]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if somebody says so, or `yes` does.
-
-    Raises:
-        click.Abort: nobody wants it.
-        click.UsageError: there is nobody.
-    """
+    """Go on only if somebody says so, or `yes` does."""
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
@@ -382,14 +294,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, erro
 def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
-    """An option that names a file or a folder.
-
-    Args:
-        name: As it is typed.
-        help_: What it is for.
-        to: The argument it becomes, if that has another name.
-        metavar, more: As for `click.option`.
-    """
+    """An option that names a file or a folder; `to` is its argument, if that has another name."""
     names = (name,) if to is None else (name, to)
     return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
@@ -410,44 +315,33 @@ def name_values(
 
 
 def _number(
-    option: click.Parameter,
-    typed: str,
-    kind: Callable[[str], T],
-    fits: Callable[[T], bool],
-    is_: str,
-) -> T:
-    with contextlib.suppress(ValueError):
-        value = kind(typed)
-        if fits(value):
-            return value
-    raise click.UsageError(f"{option.opts[0]} must be {is_}, not {typed[:60]!r}.")
+    kind: Callable[[str], float], fits: Callable[[float], bool], is_: str
+) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A callback that reads such a number."""
+
+    def read(_context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
+        if typed is None:
+            return None
+        with contextlib.suppress(ValueError):
+            value = kind(typed)
+            if fits(value):
+                return value
+        raise click.UsageError(f"{option.opts[0]} must be {is_}, not {typed[:60]!r}.")
+
+    return read
+
+
+rate = _number(float, lambda value: 0 < value <= 1, "a rate above 0 and at most 1, such as 1e-3")
+workers = _number(int, lambda value: 1 <= value <= 256, "a whole number from 1 to 256")
+_of_hundred = _number(float, lambda value: 0 <= value <= 100, "a number from 0 to 100")
 
 
 def percentage(context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
     """Read a number from 0 to 100, and ask about one that looks like a share of 1."""
-    if typed is None:
-        return None
-    is_ = "a number from 0 to 100"
-    value = _number(option, typed, float, lambda value: 0 <= value <= 100, is_)
-    if not context.resilient_parsing:
+    value: float | None = _of_hundred(context, option, typed)
+    if value is not None and not context.resilient_parsing:
         warn_of_share(option.opts[0], value)
     return value
-
-
-def rate(_context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
-    """Read a rate: a number above 0 and at most 1."""
-    if typed is None:
-        return None
-    is_ = "a rate above 0 and at most 1, such as 1e-3"
-    return _number(option, typed, float, lambda value: 0 < value <= 1, is_)
-
-
-def workers(_context: click.Context, option: click.Parameter, typed: str | None) -> int | None:
-    """Read how many calls are made at a time."""
-    if typed is None:
-        return None
-    is_ = "a whole number from 1 to 256"
-    return _number(option, typed, int, lambda value: 1 <= value <= 256, is_)
 
 
 def warn_of_share(name: str, value: float) -> None:
@@ -577,11 +471,7 @@ _NO_NAMES = (
 def picture_file(
     _context: click.Context, argument: click.Parameter, typed: str | None
 ) -> Path | None:
-    """Read the name of a picture's file; a text that cannot be one is refused in a shell's words.
-
-    Raises:
-        InvalidImage: an empty text, a URL, or a picture in base64; unless there is such a file.
-    """
+    """Read the name of a picture's file; what cannot be one is refused in a shell's words."""
     if typed is None:
         return None
     if not os.path.lexists(typed):
@@ -628,17 +518,13 @@ class Target:
 
     @functools.cached_property
     def file(self) -> Config | None:
-        """The configuration file, found and read once; None if there is none.
-
-        Raises:
-            ConfigurationError: it cannot be read, or says something that is not known.
-        """
+        """The configuration file, found and read once; None if there is none."""
         from facematch_core.config import load
 
         return None if self.backend is not None else load(self.config)
 
     def profile_names(self) -> tuple[str, ...]:
-        """The profiles of the file; `ConfigurationError` if it cannot be read."""
+        """The profiles of the file."""
         return () if self.file is None else tuple(self.file.profiles)
 
     def profile_name(self) -> str | None:
@@ -655,11 +541,7 @@ class Target:
         return tuple((one.name, one.backend) for one in self.file.singles(name))
 
     def plan(self) -> Plan | FailoverPlan:
-        """What would be opened, before anything is.
-
-        Raises:
-            ConfigurationError: a plug-in, a file, a profile or a setting; the message says which.
-        """
+        """What would be opened, before anything is."""
         from facematch_core.config import VARIABLE, Plan, unread_file, user_file
 
         profile = self.profile_name()
@@ -720,11 +602,7 @@ def foreign_hosts(planned: Plan) -> Iterator[str]:
 
 @contextlib.contextmanager
 def open_target(where: Target) -> Iterator[Verifier]:
-    """A verifier, closed at the end.
-
-    Raises:
-        ConfigurationError: as `Target.plan`, or the backend refuses its settings.
-    """
+    """A verifier, closed at the end."""
     with where.announced().open() as verifier:
         yield verifier
 
@@ -736,8 +614,6 @@ def members_of(verifier: Verifier) -> list[Any]:
 
 def option_names(cls: type | None) -> tuple[str, ...]:
     """The names that a backend's class of options takes."""
-    import attrs
-
     if cls is None:
         return ()
     return tuple(field.alias or field.name for field in attrs.fields(cls) if field.init)
@@ -747,11 +623,7 @@ def option_names(cls: type | None) -> tuple[str, ...]:
 
 
 def form_of(option: str, path: Path, *forms: str) -> str:
-    """Which of `forms` a file is to have, by its suffix; the first one if it has none.
-
-    Raises:
-        click.UsageError: another suffix.
-    """
+    """Which of `forms` a file is to have, by its suffix; the first one if it has none."""
     suffix = path.suffix.lower()
     if suffix in ("", *forms):
         return suffix or forms[0]
@@ -762,16 +634,7 @@ def form_of(option: str, path: Path, *forms: str) -> str:
 
 
 def check_target(option: str, path: Path, *, force: bool) -> None:
-    """Refuse a file that could not be written. Nothing is created.
-
-    Args:
-        option: The option that names it.
-        path: The file.
-        force: An existing file is to be overwritten; a pipe is written to without it.
-
-    Raises:
-        click.UsageError: a folder, an existing file, or a place where nothing can be written.
-    """
+    """Refuse a file that could not be written, or exists without `force`. Nothing is created."""
     try:
         if path.is_dir():
             example = path / "name-of-a-file"
@@ -799,17 +662,6 @@ def refused(option: str, path: Path, error: OSError) -> click.UsageError:
     return click.UsageError(f"{option}: {path} cannot be written: {reason}.")
 
 
-@contextlib.contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Within it, an error of the system names the file that was asked for, and no other one."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FaceMatchError) or error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
 def make_folder(path: Path) -> None:
     """Make the folder of a file that is to be written; OSError names the file."""
     with named(path):
@@ -824,7 +676,6 @@ def write(path: Path, content: bytes, *, private: bool = False) -> None:
 
 def write_json(path: Path, document: Any) -> None:
     """Write a document for programs."""
-
     write(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -835,89 +686,58 @@ def cell(value: object) -> str:
 
 
 class Row(NamedTuple):
-    """One line of a CSV file with a header.
-
-    Attributes:
-        line: Its number in the file, from 1.
-        cells: Column to text, without the spaces around it.
-    """
+    """One line of a CSV file: its number, from 1, and its cells by column, stripped."""
 
     line: int
     cells: dict[str, str]
 
 
 def read_csv(path: Path, *, needed: Sequence[str], known: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header, UTF-8 with or without a byte order mark.
+    """Read a CSV file with a header; `InvalidRequest` names every faulty place with its line.
 
-    Args:
-        path: The file.
-        needed: Columns that it must have, with something in each line.
-        known: Columns that it may have. Others are passed by, unless one looks misspelt.
-
-    Raises:
-        InvalidRequest: it cannot be used; every faulty place is named with its line.
+    Each line has something in the columns that are `needed`. Columns that are not `known` either
+    are passed by, unless one looks misspelt.
     """
     import csv
+    import difflib
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except csv.Error as error:
-        raise InvalidRequest(f"The file {path} is not valid CSV: {error}.") from None
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"The file {path} {_unreadable(path, error)}.") from None
-    if not lines:
-        raise InvalidRequest(f"The file {path} is empty: its first line names {','.join(needed)}.")
-    (number, first), *rest = lines
-    header = [name.strip() for name in first]
-    refuse(path, (f"line {number}: {wrong}" for wrong in _of_header(header, needed, known)))
-    rows = [
-        Row(line=line, cells=dict(zip(header, map(str.strip, cells), strict=False)))
-        for line, cells in rest
-    ]
+            (number, first), *rest = [
+                (reader.line_num, [cell.strip() for cell in cells])
+                for cells in reader
+                if any(map(str.strip, cells))
+            ] or [(1, [])]
+    except (OSError, ValueError, csv.Error) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = getattr(error, "strerror", None) or reason
+        raise InvalidRequest(f"The file {path} cannot be read as CSV: {reason}.") from None
+    separated = len(first) == 1 and (";" in first[0] or "\t" in first[0])
+    hint = " (separate columns with commas)" if separated else ""
+    problems = [f"the column {name} is missing{hint}" for name in needed if name not in first]
+    for name in first:
+        absent = [one for one in known if one not in first]
+        close = difflib.get_close_matches(name.lower(), absent, n=1)
+        if name not in (*needed, *known) and close:
+            problems.append(f"the column {name[:60]!r}: did you mean {close[0]}?")
+        elif first.count(name) > 1 and name in (*needed, *known):
+            problems.append(f"the column {name} appears twice")
+    refuse(path, (f"line {number}: {problem}" for problem in problems))
+    rows = [Row(line, dict(zip(first, cells, strict=False))) for line, cells in rest]
     problems = [
-        f"line {line}: {len(cells)} cells under {len(header)} columns"
+        f"line {line}: {len(cells)} cells under {len(first)} columns"
         for line, cells in rest
-        if len(cells) > len(header)
+        if len(cells) > len(first)
     ]
     problems += [
-        f"line {row.line}: {name} is empty"
-        for row in rows
+        f"line {line}: {name} is empty"
+        for line, cells in rows
         for name in needed
-        if not row.cells.get(name)
+        if not cells.get(name)
     ]
-    refuse(path, problems)
-    if not rows:
-        raise InvalidRequest(f"The file {path} has a header and no lines below it.")
+    refuse(path, problems or ([] if rows else ["there are no lines below its header"]))
     return rows
-
-
-def _unreadable(path: Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "does not exist; check the name"
-    if isinstance(error, OSError) and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir may raise
-        return "is a folder; name a file in it"
-    if isinstance(error, PermissionError):
-        return "may not be read by this user; check its permissions"
-    if isinstance(error, UnicodeDecodeError):
-        return "is not a UTF-8 text file; save it as CSV in UTF-8"
-    return f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
-
-
-def _of_header(header: list[str], needed: Sequence[str], known: Sequence[str]) -> Iterator[str]:
-    import difflib
-
-    one = len(header) == 1 and (";" in header[0] or "\t" in header[0])
-    hint = " (separate columns with commas)" if one else ""
-    yield from (f"the column {name} is missing{hint}" for name in needed if name not in header)
-    absent = [name for name in known if name not in header]
-    for name in header:
-        meant = difflib.get_close_matches(name.lower(), absent, n=1)
-        if name not in (*needed, *known) and meant:
-            yield f"the column {name[:60]!r}: did you mean {meant[0]}?"
-        elif header.count(name) > 1 and name in (*needed, *known):
-            yield f"the column {name} appears twice"
 
 
 def refuse(path: Path, problems: Iterable[str]) -> None:

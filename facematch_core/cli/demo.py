@@ -85,7 +85,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     say("Next:")
     width = max(map(len, NEXT))
     for words, purpose in NEXT.items():
-        common.say_command(f"  {typed} {words:{width}}   {purpose}")
+        say(f"  {typed} {words:{width}}   {purpose}")
     return Exit.OK if all(case.as_expected for case in cases) else Exit.LOOK
 
 
@@ -193,7 +193,6 @@ def _print(cases: Sequence[Case], folder: Path) -> None:
         ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
         [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
         prose=("shows",),
-        spare=("ms", "score", "pair"),
     )
     origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
     say()
@@ -204,7 +203,6 @@ def _print(cases: Sequence[Case], folder: Path) -> None:
         say(
             f"{limits} of them {be} shown because the engine gets {it} wrong: close relatives and "
             "chance likenesses can pass.",
-            hang=0,
         )
     surprises = sum(not case.as_expected for case in cases)
     if surprises:

@@ -15,6 +15,7 @@ import attrs
 import click
 
 from facematch_core import __version__
+from facematch_core.files import named
 from facematch_core.kinds import typed
 
 from . import common
@@ -122,7 +123,6 @@ def command(name: str, kind: str, into: Path) -> None:
     say(
         f"Wrote {len(files)} files to {folder}. Its {KINDS[kind].invented} is invented; README.md "
         "says what to change, in order.",
-        hang=0,
     )
     say()
     say("Next:")
@@ -136,7 +136,7 @@ def command(name: str, kind: str, into: Path) -> None:
         [python, "-m", "pytest", str(folder)],
         [facematch, "conformance", name],
     ):
-        common.say_command(f"  {typed(words)}")
+        say(f"  {typed(words)}")
 
 
 def files_for(name: str, kind: str = "http") -> dict[str, str]:
@@ -219,7 +219,7 @@ def _taken(name: str) -> str | None:
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
     """Write all files beside their place, and move them there: half a repository is none."""
-    with common.named(folder):
+    with named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".facematch."))
         try:

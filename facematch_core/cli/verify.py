@@ -20,7 +20,7 @@ from facematch_core.errors import (
     InvalidRequest,
     Unsupported,
 )
-from facematch_core.files import is_stream
+from facematch_core.files import is_stream, named
 from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
 from . import common
@@ -312,7 +312,7 @@ def _batch(given: Mapping[str, Any]) -> int:
             max_workers=given["workers"] or WORKERS,
             **options,
         )
-        with common.named(target), _created(target, force=given["force"]) as file:
+        with named(target), _created(target, force=given["force"]) as file:
             summary = _written(outcomes, pairs, file, form)
         summary.signal = stopping.signal
     if given["as_json"]:

@@ -25,14 +25,12 @@ from typing import Any
 import attrs
 import pytest
 
-from facematch_core import __version__
+from facematch_core import __version__, plugins
 from facematch_core.backend import Backend, Secret
 from facematch_core.config import Plan
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.kinds import choices_of
-from facematch_core.plugins import Group, available_backends, backend_class
-from facematch_core.plugins import distribution as distribution_of
-from facematch_core.plugins import version as version_of
+from facematch_core.plugins import available_backends, backend_class
 from facematch_core.settings import declared_settings, resolve_settings
 
 from .report import (
@@ -50,7 +48,6 @@ from .simulator import Situation, VendorSimulator
 #: The entry-point group that simulators join: name of the backend to a subclass of
 #: `VendorSimulator`, which is called without arguments.
 GROUP = "facematch.simulators"
-_SIMULATORS = Group(GROUP, "simulator")
 
 #: Why most rules are open where nobody plays the vendor.
 NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
@@ -178,17 +175,17 @@ def simulator_of(name: str) -> FoundSimulator | None:
         BackendUnavailable: two distributions offer one, a stranger offers one for a backend of
             ours, its import fails, or it is no `VendorSimulator`.
     """
-    found = _SIMULATORS.load(name)
+    found = plugins.load(GROUP, name, "simulator")
     if found is None:
         return None
     loaded, point = found
     if not (isinstance(loaded, type) and issubclass(loaded, VendorSimulator)):
         raise BackendUnavailable(
-            f"The simulator {name} of {distribution_of(point)} is no subclass of "
+            f"The simulator {name} of {plugins.distribution(point)} is no subclass of "
             "facematch_core.testing.VendorSimulator: report this to its author."
         )
     return FoundSimulator(
-        cls=loaded, distribution=distribution_of(point), version=version_of(point)
+        cls=loaded, distribution=plugins.distribution(point), version=plugins.version(point)
     )
 
 

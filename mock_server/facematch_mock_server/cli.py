@@ -205,9 +205,9 @@ def serve(
                 server.of(vendor).control.add_key(key=key)
     except ValueError as error:
         raise click.UsageError(_sentence(str(error))) from None
+    # Ctrl-C stays an exception, and ends this command as it ends every other.
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with server:
         click.echo(
             STARTED.format(
@@ -229,7 +229,7 @@ def serve(
 
 
 def wait_for(stopped: threading.Event) -> None:
-    """Wait until a signal sets it."""
+    """Wait until SIGTERM sets it, or Ctrl-C."""
     # On Windows a wait without an end lets no Ctrl-C through.
     while not stopped.wait(0.5 if sys.platform == "win32" else None):
         pass

@@ -30,8 +30,7 @@ from facematch_core import (
     http,
     testing,
 )
-from facematch_core.cli.app import PLUGINS
-from facematch_core.plugins import BACKENDS, backend_class
+from facematch_core.plugins import BACKENDS, COMMANDS, backend_class
 from facematch_core.testing.running import GROUP as SIMULATORS
 from facematch_core.testing.simulator import required
 from facematch_mock_server.vendors import GROUP as VENDORS
@@ -200,7 +199,7 @@ def test_data_is_made_by_keywords(kind):
 def test_entry_points_are_those_of_the_page():
     """The groups that the core reads are those of the page, and ours are in each."""
     told = re.findall(r"^\| `(facematch\.\w+)` \|", PAGE, re.MULTILINE)
-    assert told == [BACKENDS, SIMULATORS, VENDORS, PLUGINS]
+    assert told == [BACKENDS, SIMULATORS, VENDORS, COMMANDS]
     assert {*told} - {VENDORS} == {group for group in PROJECT["entry-points"] if "." in group}
     assert {*PROJECT["entry-points"][BACKENDS]} == {*PROJECT["entry-points"][SIMULATORS]}
     assert all(f"`{name}`" in PAGE for name in PROJECT["entry-points"][BACKENDS])

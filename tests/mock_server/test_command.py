@@ -23,7 +23,7 @@ from facematch_mock_server.vendors import vendor_named
 FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
 P1 = card_sheet()["p1"].data
 MATCH = "/v3/face-match/"
-USAGE, CONFIGURATION = 2, 4
+USAGE, CONFIGURATION, STOPPED = 2, 4, 130
 #: What a shell says of a command that is not there.
 NO_CURL = 127
 
@@ -89,8 +89,8 @@ def test_it_tells_at_once_what_a_person_needs():
         process.send_signal(signal.SIGINT)
         # Not communicate(): what came with the first line is in the buffer of the stream.
         printed = process.stdout.read()
-        assert process.wait(timeout=20) == 0
-        assert process.stderr.read() == ""
+        assert process.wait(timeout=20) == STOPPED
+        assert process.stderr.read() == "stopped\n"
     assert "mock-live-key (live), mock-sandbox-key (sandbox" in printed
     assert f"control: {url}/__mock__/" in printed
     assert "scored by their bytes; --engine local compares faces" in printed

@@ -80,7 +80,8 @@ def command() -> None:
     \b
     facematch compare plan --fmr 1e-3 --frr 0.01 --price didit=0.05
     facematch compare draw people/ --out pairs.csv
-    facematch compare run pairs.csv --profile didit --backend local --store study.sqlite3
+    facematch compare run pairs.csv --profile didit --backend local \\
+      --store study.sqlite3
     facematch compare report --store study.sqlite3 --out report.html
     facematch compare gate --store study.sqlite3 --requirements sp800-63a
     """

@@ -503,8 +503,8 @@ def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
     made_up = [one.system for one in evaluation.caveats if one.code == "not_the_vendor"]
     if made_up:
         names = ", ".join(map(str, made_up))
-        common.say(f"note: practice only: {names} answered from a mock or sandbox", hang=0, err=err)
-    common.say(evaluation.headline, hang=0, err=err)
+        common.say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
+    common.say(evaluation.headline, err=err)
 
 
 def costs_of(given: Mapping[str, Any]) -> Costs | None:

@@ -24,7 +24,6 @@ from facematch_core.cli.common import (
     form_of,
     make_folder,
     name_values,
-    named,
     number,
     print_json,
     print_table,
@@ -32,7 +31,7 @@ from facematch_core.cli.common import (
     write,
     write_json,
 )
-from facematch_core.files import replacing
+from facematch_core.files import named, replacing
 
 from . import common
 
@@ -74,7 +73,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
 
     \b
     facematch compare draw people/ --out pairs.csv --mated 600 --non-mated 6000
-    facematch compare draw people/ --out pairs.csv --groups groups.csv --within sex
+    facematch compare draw people/ --out pairs.csv --groups groups.csv \\
+      --within sex
 
     No pair is drawn twice, and everybody is drawn before anybody is drawn again. The same seed
     draws the same pairs. Two people of one group look more alike than two people at random:
@@ -165,7 +165,8 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
 
     \b
     facematch compare wrong --system didit --fmr 1e-3 --out wrong.csv
-    facematch compare wrong --pairs pairs.csv --fmr 1e-3 --out wrong.html --pictures
+    facematch compare wrong --pairs pairs.csv --fmr 1e-3 --out wrong.html \\
+      --pictures
 
     Look at them before you believe any rate: a wrong label in the test set counts as an error too.
     Pairs are numbered from 0, as `compare export` has them.
@@ -291,8 +292,10 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
 
     \b
     facematch compare embed people/ --out embeddings.parquet
-    facematch compare embed pairs.csv --out embeddings.parquet --dask tls://host:8786
-    facematch compare run pairs.csv --backend local --embeddings embeddings.parquet
+    facematch compare embed pairs.csv --out embeddings.parquet \\
+      --dask tls://host:8786
+    facematch compare run pairs.csv --backend local \\
+      --embeddings embeddings.parquet
 
     PICTURES is a folder, or a file of pairs. An embedding is biometric data, as the picture is:
     whoever has it can recognise the person.

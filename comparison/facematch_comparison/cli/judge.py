@@ -139,13 +139,11 @@ def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
     say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
         "fails it about half the time; choose a lower row. Use pairs of as many people as you can.",
-        hang=0,
     )
     if made.split:
         say(
             "Thresholds are chosen on half of the people and judged on the other half: half of the "
             "pairs of `compare draw --split` are judged, and fewer of any others.",
-            hang=0,
         )
     less = [one for one in made.less if every or _shows_something(one)]
     if less:
@@ -175,7 +173,6 @@ def _show_difference(made: StudyPlan, need: DifferenceNeed, more: list[str]) -> 
     say(
         f"To find, with a chance of {100 * of.power:g} %, that systems{several} with an FRR of "
         f"{of.first:g} and {of.second:g} at that FMR differ:",
-        hang=0,
     )
     say()
     row = [f"{need.people:,}", *_needed(need, split=made.split)]
@@ -221,9 +218,11 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     """Judge what systems answered: how many genuine people each turns away, and how sure that is.
 
     \b
-    facematch compare report --store study.sqlite3 --out report.html --out report.json
+    facematch compare report --store study.sqlite3 --out report.html \\
+      --out report.json
     facematch compare report --scores scores.csv --fmr 1e-4 --out report.html
-    facematch compare report --cost-false-match 500 --cost-false-reject 2 --impostors 0.01
+    facematch compare report --cost-false-match 500 --cost-false-reject 2 \\
+      --impostors 0.01
 
     Prints the verdict in one sentence and one table. The page loads nothing, and holds no picture
     unless --gallery asks for it.
@@ -279,13 +278,13 @@ def show_evaluation(evaluation: Evaluation) -> None:
         row += [*_shares(None if at is None else at.frr), *_shares(None if at is None else at.fmr)]
         row.append(f"{one.service.calls - one.service.answered.errors:,}")
         rows.append([*row, _cost(one) or "-"] if cost else row)
-    print_table(header, rows, spare=("answered", f"FMR, {sure}", f"FRR, {sure}"))
+    print_table(header, rows)
     for one in evaluation.systems:
         if one.at_required is None and one.why_not:
             say(f"{one.name}: {one.why_not}")
     for caveat in evaluation.caveats:
         if caveat.code == "no_price":
-            say(caveat.text, hang=0)
+            say(caveat.text)
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:
@@ -359,7 +358,8 @@ def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
 
     \b
     facematch compare gate --store study.sqlite3 --requirements sp800-63a
-    facematch compare gate --scores scores.csv --requirements our-door.toml --calibration a.json
+    facematch compare gate --scores scores.csv --requirements our-door.toml \\
+      --calibration a.json
 
     PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold.
     FAIL (1): a lower bound is beyond, and no other threshold would do. INCONCLUSIVE (3): neither;
@@ -454,7 +454,7 @@ def _show_verdict(verdict: Verdict) -> None:
         say(f"{verdict.outcome.upper()}  overall, by {requirements.title}{more}")
     for text in (requirements.source, requirements.leaves_out):
         if text is not None:
-            say(text, hang=0, err=True)
+            say(text, err=True)
 
 
 # --- threshold ------------------------------------------------------------------------------------
@@ -484,7 +484,8 @@ def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
     """Choose the threshold of a system for a false match rate, and write it to a file.
 
     \b
-    facematch compare threshold --store study.sqlite3 --system didit --fmr 1e-3 --out didit.json
+    facematch compare threshold --store study.sqlite3 --system didit \\
+      --fmr 1e-3 --out didit.json
 
     A profile names the file (calibration = "didit.json"); then
     `verifier.verify(..., max_fmr=1e-3)` and `facematch verify --max-fmr 1e-3` mean the same for

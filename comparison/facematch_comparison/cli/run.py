@@ -32,7 +32,6 @@ from facematch_core.cli.common import (
     print_json,
     print_table,
     say,
-    say_command,
     sentence,
     workers,
 )
@@ -136,8 +135,10 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
     person, from which pairs are drawn.
 
     \b
-    facematch compare run pairs.csv --profile didit --backend local --price didit=0.05
-    facematch compare run people/ --mated 600 --non-mated 6000 --backend local --out report.html
+    facematch compare run pairs.csv --profile didit --backend local \\
+      --price didit=0.05
+    facematch compare run people/ --mated 600 --non-mated 6000 --backend local \\
+      --out report.html
 
     Answers are saved in the run database as they come. Stop or kill the command at any moment: the
     same command goes on from there, and nothing is paid twice. One process at a time works on a run
@@ -367,7 +368,7 @@ def _show_summary(summary: RunSummary, store: str) -> None:
     open_calls = sum(_count(one, "unresolved") for one in summary.systems)
     if open_calls:
         say(f"{counted(open_calls, 'pair')} may have been charged without an answer:")
-        say_command(f"facematch compare unresolved --store {store}")
+        say(f"  facematch compare unresolved --store {store}")
     if not summary.is_complete:
         left = sum(one.progress.left for one in summary.systems)
         say(f"{counted(left, 'call')} left: the same command goes on from here")
@@ -647,7 +648,7 @@ def _show_charges(
     still = sum(one.state == "unresolved" for one in left)
     if still:
         say(f"{counted(still, 'call')} unresolved: compare with the vendor's invoice, then")
-        say_command(
-            f"facematch compare unresolved --store {store} --resolve CALL --charged "
+        say(
+            f"  facematch compare unresolved --store {store} --resolve CALL --charged "
             "(or --not-charged)"
         )

@@ -33,7 +33,7 @@ def command() -> None:
     \b
     facematch cards make --person p1 --out p1.png
     facematch cards read p1.png
-    facematch cards sheet --out cards/              nineteen ready cards and a table
+    facematch cards sheet --out cards/   nineteen ready cards and a table
     """
 
 

@@ -238,7 +238,7 @@ def test_notes_are_text(run, own, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--photographs", "nowhere"], "nowhere/pairs.csv does not exist; check the name"),
+        (["--photographs", "nowhere"], "nowhere/pairs.csv cannot be read as CSV"),
         (["--photographs", "own"], "expected must be one of same, different, no face, limit"),
         (["--out", "own"], "--out names a folder"),
         (["--out", "own/pairs.csv"], "--out writes .html or .htm: give the file such a suffix"),
