@@ -19,7 +19,7 @@ FaceVerifier, AsyncFaceVerifier
     pairs. One verifier serves all threads, or all tasks; close it, or use it in `with`.
 
 Failover(members)
-    The same calls over several verifiers, one a vendor: the next one is asked where the one before certainly was
+    The same calls over several verifiers: the next one is asked where the one before certainly was
     not charged.
 
 MatchResult, Decision

@@ -207,11 +207,7 @@ class Calibration:
         )
 
     def check(self, backend: Backend, now: datetime) -> None:
-        """Refuse a backend that it was not made for, or a day on which it is too old.
-
-        Raises:
-            ConfigurationError: in one sentence, why.
-        """
+        """Refuse a backend that it was not made for, or a day on which it is too old."""
         can = backend.capabilities
         for what, ours, theirs in (
             ("the backend", self.backend, backend.name),
@@ -235,12 +231,7 @@ class Calibration:
             )
 
     def doubt_of(self, scale: str | None, model: str | None) -> str | None:
-        """Why the calibration does not cover an answer, in a sentence; None if it does.
-
-        Args:
-            scale: Of the answer's score; None without a score.
-            model: As the answer says; None if it does not.
-        """
+        """Why the calibration does not cover an answer, in a sentence; None if it does."""
         for what, ours, theirs in (
             ("scores on the scale", self.scale, scale),
             ("the model", self.model, model),
@@ -258,11 +249,7 @@ def _moment(text: Any, _: object) -> datetime:
 
 
 def calibration_of(given: object) -> Calibration | None:
-    """What a verifier was given: a calibration, the name of its file, or None.
-
-    Raises:
-        ConfigurationError: it is something else, or the file cannot be used.
-    """
+    """What a verifier was given: a calibration, the name of its file, or None."""
     if given is None or isinstance(given, Calibration):
         return given
     if isinstance(given, (str, os.PathLike)):

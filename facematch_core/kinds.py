@@ -71,11 +71,7 @@ def kind_words(wanted: Any) -> str:
 
 @functools.lru_cache(maxsize=64)
 def type_hints(cls: type) -> Mapping[str, Any]:
-    """The annotations of a class, read once: that takes longer than all else in opening a backend.
-
-    Raises:
-        NameError: the class is inside a function, and only its own module knows what it names.
-    """
+    """The annotations of a class, read once: nothing takes longer in opening a backend."""
     return types.MappingProxyType(typing.get_type_hints(cls))
 
 

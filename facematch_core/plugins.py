@@ -151,12 +151,7 @@ def problem(point: EntryPoint, all_of_name: list[EntryPoint]) -> str | None:
 
 
 def load(group: str, name: str, thing: str) -> tuple[Any, EntryPoint] | None:
-    """What a name stands for, imported now, and who brings it; None if nobody does.
-
-    Raises:
-        BackendUnavailable: two distributions claim the name, or the import fails; `thing` is what
-            the sentence calls it.
-    """
+    """What a name stands for, imported now, and who brings it; None if nobody does."""
     from .errors import BackendUnavailable
 
     points = installed(group).get(name)

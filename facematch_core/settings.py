@@ -44,13 +44,7 @@ BOOLEANS: Final = {"true": True, "false": False}
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """One setting of a backend, resolved.
-
-    Attributes:
-        name: The argument.
-        value: Its value; a `Secret` never shows itself.
-        origin: Where it came from, for people: ``default``, ``argument``, ``$NAME`` or a file.
-    """
+    """One setting of a backend; `origin`: ``default``, ``argument``, ``$NAME`` or a file."""
 
     name: str
     value: Any
@@ -126,12 +120,7 @@ def located(place: str, key: str, folder: Path) -> Path:
 
 @attrs.frozen
 class Rule:
-    """What a value of a table must be beyond its type: ``Annotated[int, Rule(...)]``.
-
-    Attributes:
-        words: For messages.
-        fits: Whether a value of that type does.
-    """
+    """What a value of a table must be beyond its type, and that in words for messages."""
 
     words: str
     fits: Callable[[Any], object] = lambda _: True
@@ -162,8 +151,8 @@ def _check_names(
     for name in names:
         if name not in declared:
             raise ConfigurationError(
-                f"{place}The backend {cls.name} has no setting {name[:60]!r}; "
-                f"{nearest(name, known)}"
+                f"{place}{'the' if place else 'The'} backend {cls.name} has no setting "
+                f"{name[:60]!r}; {nearest(name, known)}"
             )
 
 

@@ -39,12 +39,7 @@ _CLOCKWISE = {
 
 
 def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = None) -> Image.Image:
-    """Draw a result.
-
-    Args:
-        result: Any kind of result.
-        probe, reference: The photographs, upright; no reference for a liveness check.
-    """
+    """Draw a result; the photographs are upright, and a liveness check has no reference."""
     parts: list[tuple[str, MatchResult | LivenessResult]]
     if not isinstance(result, LiveMatchResult):
         parts = [("", result)]
@@ -80,12 +75,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def as_found(picture: Image.Image, faces: Sequence[Face] | None) -> tuple[Image.Image, list[Box]]:
-    """A photograph turned as its largest face was found, and the boxes that hold for it then.
-
-    Args:
-        picture: Upright as its EXIF says.
-        faces: None if the backend does not say.
-    """
+    """A photograph turned as its largest face was found, and the boxes that hold for it then."""
     known = [(face.box, face.rotation or 0) for face in faces or () if face.box is not None]
 
     def extent(item: tuple[Box, int]) -> float:
@@ -103,13 +93,7 @@ def as_found(picture: Image.Image, faces: Sequence[Face] | None) -> tuple[Image.
 def panel(
     picture: Image.Image, boxes: Sequence[Box], *, height: int, max_width: int
 ) -> Image.Image:
-    """A photograph with its faces marked; boxes that cannot be placed are left out.
-
-    Args:
-        picture: As `as_found` gives it, like the boxes.
-        height: Of the panel in pixels; less only if it would be wider than `max_width`.
-        max_width: In pixels.
-    """
+    """A photograph with its faces marked, less high than `height` only if it is too wide."""
     factor = min(height / picture.height, max_width / picture.width)
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     drawn = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
@@ -129,13 +113,7 @@ def panel(
 def portrait(
     picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
 ) -> Image.Image:
-    """The face that was compared, cropped with some room around it; all faces if there are several.
-
-    Args:
-        picture: Upright as its EXIF says.
-        faces: None if the backend does not list them, empty if it found none: the middle is shown.
-        size: Of the crop in pixels; a smaller photograph is not enlarged.
-    """
+    """The face that was compared, with some room around it; all if there are several."""
     picture, boxes = as_found(picture, faces)
     found = [place(box, picture.size, picture.size) for box in boxes]
     placed = [at for at in found if at is not None]
@@ -170,13 +148,7 @@ def portrait(
 
 
 def place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of a box in the drawn picture; None if it lies nowhere in it.
-
-    Args:
-        box: In pixels or as a ratio, of a picture that may have been shrunk before it was sent.
-        of: Size of the photograph, for a box that does not say what it refers to.
-        size: Size of the drawn picture.
-    """
+    """Left, top, right, bottom of a box in the drawn picture; None if it lies nowhere in it."""
     ratio = box.unit == "ratio"
     width = 1.0 if ratio else box.of_width or of[0]
     height = 1.0 if ratio else box.of_height or of[1]

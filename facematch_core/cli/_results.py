@@ -25,12 +25,7 @@ Answer = MatchResult | LivenessResult | LiveMatchResult
 
 
 def show(result: Answer, *, may_rotate: bool = False) -> None:
-    """Print a result to stdout: one line that says it, then what else people should know.
-
-    Args:
-        result: Any kind of result.
-        may_rotate: The backend could also try turned pictures, and was not asked to.
-    """
+    """Print a result to stdout: one line that says it, then what else people should know."""
     if not isinstance(result, LiveMatchResult):
         _show_one("", result, may_rotate=may_rotate)
         return

@@ -102,7 +102,7 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
         left = sum(one.outcome != RESOLVED for one in looked)
         if left:
             say(f"{counted(left, 'call')} left: compare with the vendor's invoice, then")
-            say("  facematch budget resolve CALL --charged (or --not-charged)")
+            click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
     return max((one.code for one in looked), default=Exit.OK)
 
 

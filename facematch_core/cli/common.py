@@ -11,7 +11,9 @@ import enum
 import functools
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -197,10 +199,23 @@ def counted(how_many: int, thing: str) -> str:
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print one line, cleaned; a `word` before it is bold and coloured, unless NO_COLOR is set."""
+    """Print one line, cleaned, and on a terminal wrapped between words.
+
+    A `word` before it is bold and coloured, unless NO_COLOR is set.
+    """
+    line = clean(word + text)
+    if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ:
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        line = textwrap.fill(
+            line,
+            shutil.get_terminal_size().columns,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
     if word and not os.environ.get("NO_COLOR"):
-        word = click.style(clean(word), fg=colour or None, bold=True)
-    click.echo(word + clean(text), err=err)
+        line = click.style(word, fg=colour or None, bold=True) + line[len(word) :]
+    click.echo(line, err=err)
 
 
 def print_json(document: Any) -> None:

@@ -135,12 +135,7 @@ def _progress() -> Iterator[Progress | None]:
 
 
 def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
-    """Print a report: the verdict first, then what did not pass, in words.
-
-    Args:
-        report: The report.
-        everything: Also each rule that passed, and each capability.
-    """
+    """Print a report: the verdict first, then what did not pass, in words."""
     by_status = {
         word: [rule for rule in report.rules if rule.status.value == word] for word in WORDS
     }

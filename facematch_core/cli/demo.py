@@ -85,7 +85,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     say("Next:")
     width = max(map(len, NEXT))
     for words, purpose in NEXT.items():
-        say(f"  {typed} {words:{width}}   {purpose}")
+        click.echo(f"  {typed} {words:{width}}   {purpose}")
     return Exit.OK if all(case.as_expected for case in cases) else Exit.LOOK
 
 
@@ -159,12 +159,7 @@ class Case(NamedTuple):
 
 
 def _compared(folder: Path) -> list[Case]:
-    """Compare the pairs of a folder.
-
-    Raises:
-        InvalidRequest: its manifest; every faulty line is named.
-        InvalidImage: a photograph.
-    """
+    """Compare the pairs of a folder."""
     from facematch_core.config import Plan
     from facematch_core.images import Image
     from facematch_core.verifier import FaceVerifier

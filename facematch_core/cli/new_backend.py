@@ -136,17 +136,11 @@ def command(name: str, kind: str, into: Path) -> None:
         [python, "-m", "pytest", str(folder)],
         [facematch, "conformance", name],
     ):
-        say(f"  {typed(words)}")
+        click.echo(f"  {typed(words)}")
 
 
 def files_for(name: str, kind: str = "http") -> dict[str, str]:
-    """Path, with slashes and relative to the repository, to text.
-
-    Args:
-        name: Of the backend and its entry points: ``my-vendor``. The package is ``my_vendor``
-            behind `PREFIX`.
-        kind: One of `KINDS`.
-    """
+    """Path in the repository, with slashes, to text."""
     module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
     parts = [part.capitalize() for part in module.split("_")]
@@ -183,11 +177,7 @@ def _template(file: str, kind: str) -> str:
 
 
 def _check(typed: str) -> None:
-    """Refuse what cannot be the name of a backend.
-
-    Raises:
-        click.UsageError: it is no name, is reserved, or belongs to something that is installed.
-    """
+    """Refuse what cannot be the name of a backend."""
     if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", typed) or len(typed) > LONGEST:
         near = re.sub(r"[^a-z0-9]+", "-", typed.lower()).lstrip("-0123456789")
         near = near[:LONGEST].rstrip("-")

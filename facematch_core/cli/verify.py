@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,13 +104,7 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
 
 
 def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
-    """Make one call, print its result, draw it if wished.
-
-    Args:
-        call: Which method of the verifier.
-        pictures: The files.
-        given: The options of the command, as click read them.
-    """
+    """Make one call of the verifier, print its result, draw it if wished."""
     target: Path | None = given["picture"]
     if target is not None:
         # Before anything is sent: what was paid for is also to be drawn.
@@ -126,10 +119,7 @@ def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
     with common.open_target(common.Target.of(given)) as verifier:
         if call != "check_liveness":
             _warn_of_calibration(verifier, given)
-        try:
-            result: Answer = getattr(verifier, call)(*images, **_call_options(verifier, given))
-        except Unsupported as error:
-            raise _without_alternative(error) from None
+        result: Answer = getattr(verifier, call)(*images, **_call_options(verifier, given))
         backends = [one.backend for one in common.members_of(verifier)]
         may_rotate = not given["rotate"] and any(b.capabilities.rotate for b in backends)
     if given["as_json"]:
@@ -218,38 +208,8 @@ def _own_options(verifier: Verifier, given: Mapping[str, Any]) -> Any:
     return vendor_options(backend, given["vendor"])
 
 
-def _without_alternative(error: Unsupported) -> Unsupported:
-    """The same error; it says so if it lacks a call that no installed backend has."""
-    if error.what not in tuple(Operation):
-        return error
-    from facematch_core.plugins import available_backends, backend_class
-
-    for info in available_backends():
-        with contextlib.suppress(FaceMatchError):
-            if info.problem is None and any(
-                operation.value == error.what
-                for operation in backend_class(info.name).capabilities.operations
-            ):
-                return error
-    return Unsupported(
-        f"The backend {error.backend} has no {error.what} call, and no backend that is "
-        "installed has one.",
-        backend=error.backend,
-        what=error.what,
-    )
-
-
 def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
-    """The options of one backend, from text.
-
-    Returns:
-        An instance of its class of options; None if nothing was given. For a backend without
-        options `given` itself, which the core refuses in its own words.
-
-    Raises:
-        Unsupported: the backend has no option of that name.
-        InvalidRequest: a value of another type, or one that the backend refuses.
-    """
+    """The options of one backend, from text."""
     import typing
 
     from facematch_core.kinds import nearest
@@ -287,12 +247,7 @@ _COLUMNS = (
 
 
 def _batch(given: Mapping[str, Any]) -> int:
-    """Compare every pair of a file.
-
-    Returns:
-        0 if every pair was answered, whatever the answer; else the highest code among the errors of
-        single pairs; 128 and the signal if it was stopped.
-    """
+    """Compare every pair of a file; the highest code among the errors of single pairs."""
     target, source = given["out"], given["pairs"]
     form = common.form_of("--out", target, ".jsonl", ".ndjson", ".csv")
     common.check_target("--out", target, force=given["force"])

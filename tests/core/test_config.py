@@ -322,6 +322,7 @@ def test_a_keyword_is_an_argument_of_the_verifier_or_a_setting():
         with pytest.raises(ConfigurationError, match=near) as caught:
             open_verifier("configured", **{keyword: CANARY})
         assert CANARY not in str(caught.value)
+        assert str(caught.value).startswith("The backend configured")
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=200)

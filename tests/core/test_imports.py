@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,6 +166,15 @@ def test_public_names_exist_once():
     """One list, without a dead name."""
     assert len(set(facematch_core.__all__)) == len(facematch_core.__all__)
     assert all(hasattr(facematch_core, name) for name in facematch_core.__all__)
+
+
+def test_help_begins_with_names_that_are_there():
+    """What one needs first, each under its own name."""
+    heads = re.findall(r"^([A-Za-z_, ]+)(?:\(.*\))?\n    ", facematch_core.__doc__, re.MULTILINE)
+    names = [name for head in heads for name in head.split(", ")]
+    assert len(heads) == 6
+    assert set(names) <= set(facematch_core.__all__)
+    assert {"open_verifier", "Failover", "FaceMatchError", "Budget", "SqlStore"} <= set(names)
 
 
 @pytest.mark.parametrize(

@@ -368,7 +368,7 @@ def _show_summary(summary: RunSummary, store: str) -> None:
     open_calls = sum(_count(one, "unresolved") for one in summary.systems)
     if open_calls:
         say(f"{counted(open_calls, 'pair')} may have been charged without an answer:")
-        say(f"  facematch compare unresolved --store {store}")
+        click.echo(clean(f"  facematch compare unresolved --store {store}"))
     if not summary.is_complete:
         left = sum(one.progress.left for one in summary.systems)
         say(f"{counted(left, 'call')} left: the same command goes on from here")
@@ -648,7 +648,9 @@ def _show_charges(
     still = sum(one.state == "unresolved" for one in left)
     if still:
         say(f"{counted(still, 'call')} unresolved: compare with the vendor's invoice, then")
-        say(
-            f"  facematch compare unresolved --store {store} --resolve CALL --charged "
-            "(or --not-charged)"
+        click.echo(
+            clean(
+                f"  facematch compare unresolved --store {store} --resolve CALL --charged "
+                "(or --not-charged)"
+            )
         )

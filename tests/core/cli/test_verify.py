@@ -6,11 +6,10 @@ import json
 import attrs
 import pytest
 from kit.calibrations import calibration
-from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result
+from kit.fakes import FakeOptions, liveness_result, match_result
 
 from facematch_core import (
     Advice,
-    BackendInfo,
     Billing,
     Charged,
     Decision,
@@ -28,12 +27,10 @@ from facematch_core import (
     ThresholdRule,
     ThresholdSource,
     WarningCode,
-    plugins,
 )
 from facematch_core.cli import common
 from facematch_core.cli.verify import vendor_options
 from facematch_core.errors import (
-    BackendUnavailable,
     InvalidRequest,
     RequestRejected,
     Unsupported,
@@ -159,29 +156,6 @@ def test_liveness_of_a_matcher(run, photos):
     answer = run("liveness", photos[0])
     assert answer.exit_code == 4
     assert "has no liveness call" in answer.stderr
-
-
-@pytest.mark.parametrize("others", [True, False])
-def test_no_backend_checks_liveness(others, run, photos, monkeypatch):
-    """If no other one can either, nobody is told to choose one."""
-    infos = [
-        BackendInfo(name=name, distribution="d", version="1", target="d:D", problem=None)
-        for name in ("local", *(["lost", "other"] if others else []))
-    ]
-    known = {"local": plugins.backend_class("local"), "other": FakeBackend}
-
-    def load(name):
-        if name not in known:
-            raise BackendUnavailable("It cannot be imported.")
-        return known[name]
-
-    monkeypatch.setattr(plugins, "available_backends", lambda: infos)
-    monkeypatch.setattr(plugins, "backend_class", load)
-    answer = run("liveness", photos[0])
-    assert answer.exit_code == 4
-    none = "The backend local has no liveness call, and no backend that is installed has one."
-    assert ("choose a backend that has" in answer.stderr) is others
-    assert (none in answer.stderr) is not others
 
 
 def test_warnings_come_with_advice(run, photos, scripted):

@@ -32,9 +32,9 @@ def test_help_of_every_command(capsys, monkeypatch):
         assert max(map(len, told.splitlines())) <= 80, told
 
 
-@pytest.mark.parametrize("words", [("backends",), ("doctor",), ("demo",)])
+@pytest.mark.parametrize("words", [("backends",), ("demo",)])
 def test_tables(words, run):
-    """Settings, abilities and what a pair shows are wrapped."""
+    """Abilities and what a pair shows are wrapped."""
     lines = run(*words, env={"COLUMNS": "80"}).stdout.partition("\n\n")[0].splitlines()
     table = [line for line in lines if ": " not in line]
     assert len(table) > 3
