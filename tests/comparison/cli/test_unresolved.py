@@ -85,7 +85,7 @@ def test_they_are_listed(run, lost):
     assert first.endswith("kept           OutcomeUnknown")
     assert second.split()[:4] == [other.call.id, "fake", "2", "no"]
     assert hint == "1 call unresolved: compare with the vendor's invoice, then"
-    assert command == (
+    assert command.strip() == (
         "facematch compare unresolved --store study.sqlite3 --resolve CALL --charged "
         "(or --not-charged)"
     )

@@ -19,7 +19,7 @@ from facematch_core import (
     Score,
     errors,
 )
-from facematch_core.cli import app, common
+from facematch_core.cli import common
 from facematch_core.cli.app import facematch
 from facematch_core.cli.common import Exit
 
@@ -209,12 +209,15 @@ def test_a_plug_in_that_leaves_lets_nobody_in(run, photos, scripted, given):
     assert "SystemExit was not expected here: a bug" in answer.stderr
 
 
-def test_a_command_that_leaves_lets_nobody_in(monkeypatch):
+def test_a_command_that_leaves_lets_nobody_in(run, plugin):
     """Not even one that says that all is well."""
-    command = click.Command("leaves", callback=lambda: sys.exit(0))
-    monkeypatch.setattr(app, "_plugins", lambda: {"leaves": ["a point"]})
-    monkeypatch.setattr(app, "_loaded", lambda _name, _points: command)
-    answer = CliRunner().invoke(facematch, ["leaves"])
+    code = """
+        import sys
+        import click
+        leaves = click.Command("leaves", callback=lambda: sys.exit(0))
+    """
+    plugin(code, {"facematch.commands": {"leaves": "leaves"}})
+    answer = run("leaves")
     assert answer.exit_code == 70
     assert "SystemExit was not expected here: a bug" in answer.stderr
 

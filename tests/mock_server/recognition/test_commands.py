@@ -6,21 +6,18 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from facematch_core.cli import app
+from facematch_core.cli.app import facematch
 from facematch_mock_server.recognition.cards import Card, read_card
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
-
-POINT = app.Point("facematch-core", "facematch_mock_server.recognition.commands", "command")
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run `facematch cards ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "_plugins", lambda *_: {"cards": [POINT]})
 
     def invoke(*words):
-        answer = CliRunner().invoke(app.facematch, ["cards", *words])
+        answer = CliRunner().invoke(facematch, ["cards", *words])
         assert "Traceback" not in answer.output
         return answer
 
