@@ -71,13 +71,7 @@ def _show_one(title: str, result: MatchResult | LivenessResult, *, may_rotate: b
 
 @attrs.frozen
 class Verdict:
-    """How one decision is shown, on a terminal and in a picture.
-
-    Attributes:
-        word: The decision in capitals.
-        says: What it means.
-        colour: On a terminal: green, red or yellow, for yes, no, and neither.
-    """
+    """How one decision is shown, on a terminal and in a picture."""
 
     word: str
     says: str

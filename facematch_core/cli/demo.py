@@ -117,14 +117,7 @@ EXPECTED = {
 
 
 class Case(NamedTuple):
-    """One pair, and what came of it.
-
-    Attributes:
-        row: Its line of the manifest: probe, reference, expected, note.
-        pictures: Probe and reference.
-        result: The comparison.
-        elapsed_ms: What it took, in milliseconds.
-    """
+    """One pair, and what came of it."""
 
     row: Mapping[str, str]
     pictures: tuple[Image, ...]

@@ -32,15 +32,7 @@ TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 @attrs.frozen(kw_only=True)
 class Kind:
-    """What a backend is made on.
-
-    Attributes:
-        says: What it is for, in a few words.
-        files: What its repository has beside `FILES`.
-        dependencies: Of the plug-in, beside the core.
-        tools: Of its author, beside those of every plug-in.
-        invented: What the templates invent.
-    """
+    """What a backend is made on."""
 
     says: str
     files: tuple[str, ...] = ()

@@ -389,23 +389,14 @@ def _cells(pair: Pair, outcome: PairOutcome) -> dict[str, object]:
 
 @attrs.define(kw_only=True)
 class Summary:
-    """Counts over the outcomes of a batch of so many pairs.
-
-    Attributes:
-        decisions, errors: How many per decision and per class of error.
-        charged: How many calls per what is known of their charge.
-        seconds: What each answer took.
-        first: Class of error to the line and the error where it came first.
-        fatal: The error that ended the batch, or None.
-        signal: The signal that ended it; 0 if none did.
-        code: The exit code.
-    """
+    """Counts over the outcomes of a batch of so many pairs."""
 
     pairs: int
     decisions: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
     charged: Counter[Charged] = attrs.field(factory=Counter)
     seconds: list[float] = attrs.field(factory=list)
+    #: Class of error to the line and the error where it came first.
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
     fatal: FaceMatchError | None = None
     signal: int = 0
