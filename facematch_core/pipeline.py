@@ -343,19 +343,23 @@ class Pipeline:
             if progress.cancellation is not None:
                 progress.cancellation.check()
             context = self._context(record, attempt, until, progress.cancellation)
-            leave = enter_all(self.policies, context)
+            progress.context = context
+            leave: Callable[[Outcome], list[Exception]] | None = None
             asked_at: float | None = None
             try:
+                leave = enter_all(self.policies, context)
                 given = _within(call, until, self.clock)
                 asked_at = self.clock.monotonic()
                 answer = self._sent(given, progress, paid=context.paid)
             except BaseException as error:
+                if leave is None and not isinstance(error, StoreUnavailable):
+                    raise
                 unseen = progress.sent and not isinstance(error, FaceMatchError)
                 asked_s = None if asked_at is None else self.clock.monotonic() - asked_at
                 outcome = Outcome.of_error(
                     error, sent=progress.seen_sent or unseen, asked_s=asked_s
                 )
-                self._left(leave(outcome), record)
+                self._left(leave(outcome) if leave else [], record)
                 wait_s = self._wait_s(error, context, progress.cancellation)
                 if wait_s is None:
                     raise
@@ -403,7 +407,7 @@ class Pipeline:
         self, error: BaseException, context: AttemptContext, cancellation: Cancellation | None
     ) -> float | None:
         """Seconds until the call is made again; None if it is not."""
-        if self.retry is None or not isinstance(error, VendorError):
+        if self.retry is None or not isinstance(error, (VendorError, StoreUnavailable)):
             return None
         if cancellation is not None and cancellation.cancelled:
             return None
@@ -452,7 +456,10 @@ class _Progress:
         self, pipeline: Pipeline, record: CallRecord, cancellation: Cancellation | None
     ) -> None:
         self._events = pipeline.events
+        self._policies = pipeline.policies
         self.cancellation = cancellation
+        #: The current try, as the policies know it.
+        self.context: AttemptContext | None = None
         #: The record without what is the caller's, for events.
         self.written = attrs.evolve(record, caller_ref=None)
         #: Whether a byte of the current try may have left.
@@ -467,6 +474,7 @@ class _Progress:
         if self.cancellation is not None and not self.sent:
             self.cancellation.commit()
         self.sent = self.seen_sent = True
+        self._tell()
         self._events.emit(EventKind.SENT, self.written, call=self.written)
 
     def begin_unseen(self) -> None:
@@ -474,6 +482,12 @@ class _Progress:
         if self.cancellation is not None:
             self.cancellation.commit()
         self.sent = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.context is not None:
+            for policy in self._policies:
+                policy.sent(self.context)
 
 
 def _as_call(

@@ -6,7 +6,7 @@ import collections
 import enum
 import weakref
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 
@@ -28,50 +28,51 @@ class BreakerState(enum.StrEnum):
     OPEN = "open"
     #: One, the probe; no other until it has ended.
     HALF_OPEN = "half_open"
-    #: None, until `CircuitBreaker.reset`.
+    #: None, because the account had no credit, until some time has passed.
     NO_CREDIT = "no_credit"
 
 
-#: What an outcome says of the vendor.
-_Sign = Literal["up", "down", "no_credit", "nothing"]
+class _Sign(enum.Enum):
+    """What one try says of the vendor."""
+
+    #: It works.
+    UP = enum.auto()
+    #: It answered, and that says no more.
+    HEARD = enum.auto()
+    NO_CREDIT = enum.auto()
+    DOWN = enum.auto()
+    #: A deadline ended before anything was received.
+    SILENT = enum.auto()
+    NOTHING = enum.auto()
 
 
-#: The first class that fits. A refusal is an answer too; a throttle may be some gateway's; a
-#: deadline says how patient its caller is; an answer that cannot be read is paid for and useless,
-#: such as a page of maintenance that says 200.
+#: The first class that fits. A refusal is an answer too; a throttle may be some gateway's; an
+#: answer that cannot be read is paid for and useless, such as a page of maintenance that says 200.
 _SIGNS: tuple[tuple[type[errors.VendorError], _Sign], ...] = (
-    (errors.InsufficientCredit, "no_credit"),
-    (errors.RateLimited, "nothing"),
-    (errors.DeadlineExceeded, "nothing"),
-    (errors.EnvironmentMismatch, "nothing"),
-    (errors.VendorUnavailable, "down"),
-    (errors.OutcomeUnknown, "down"),
-    (errors.UnexpectedResponse, "down"),
-    (errors.VendorError, "up"),
+    (errors.InsufficientCredit, _Sign.NO_CREDIT),
+    (errors.RateLimited, _Sign.HEARD),
+    (errors.EnvironmentMismatch, _Sign.HEARD),
+    (errors.DeadlineExceeded, _Sign.SILENT),
+    (errors.VendorUnavailable, _Sign.DOWN),
+    (errors.OutcomeUnknown, _Sign.DOWN),
+    (errors.UnexpectedResponse, _Sign.DOWN),
+    (errors.VendorError, _Sign.UP),
 )
 
 
 def _sign_of(outcome: policy.Outcome) -> _Sign:
     if outcome.answered:
-        return "up"
+        return _Sign.UP
     if outcome.asked_s is None:
-        return "nothing"
+        return _Sign.NOTHING
     error = outcome.error
     if isinstance(error, errors.VendorUnavailable) and not error.retryable:
-        # The deadline ended before anything was sent.
-        return "nothing"
-    return next((sign for kind, sign in _SIGNS if isinstance(error, kind)), "nothing")
+        # Without an answer: the deadline ended before anything was sent.
+        return _Sign.SILENT if error.status_code is None else _Sign.HEARD
+    return next((sign for kind, sign in _SIGNS if isinstance(error, kind)), _Sign.NOTHING)
 
 
-@attrs.define(eq=False)
-class _CallTicket(policy.Ticket):
-    """A ticket that says after how many changes and resets its call was let through."""
-
-    changes: int = attrs.field(init=False, default=0)
-    resets: int = attrs.field(init=False, default=0)
-
-
-def _failures(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def _count(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or value < 1:
         raise policy.out_of_range(instance, attribute, "a whole number, 1 or more")
 
@@ -85,25 +86,32 @@ class CircuitBreaker(policy.Policy):
     When `open_s` is over, exactly one call is let through, the probe; all others are still refused.
     If the probe is answered the breaker closes. If it fails, the breaker opens for twice as long as
     before, up to `longest_open_s`, because a probe whose answer is lost may be charged. A probe
-    that says nothing of the vendor (Ctrl-C, refused by a later policy, throttled, out of time)
-    makes room for another one.
+    that says nothing of the vendor (Ctrl-C, refused by a later policy, throttled) makes room for
+    another one.
 
     A call that may have waited in a `RateLimiter` is checked again before it is sent.
 
     A failure is what an outage looks like: no connection, an answer 5xx, no or no readable answer.
-    A refused request, a bad key, a throttle, a negative verdict and the end of a caller's own
-    deadline are none.
+    A refused request, a bad key, a throttle and a negative verdict are none. A call that its
+    deadline ended is one if the vendor had `slow_s` to answer. A shorter one says more of its
+    caller, so it takes `unanswered` of them in a row to open the breaker.
 
-    Once the vendor says that there is no credit, every further call is refused with
-    `InsufficientCredit` until somebody calls `reset`: time does not fill an account.
+    Once the vendor says that there is no credit, calls are refused with `InsufficientCredit`. Such
+    an answer costs nothing, so one call is let through every `longest_open_s`, until one is
+    answered or somebody calls `reset`.
 
-    One per account of a vendor: give the same object to all verifiers that ask it. The child of a
-    fork begins with a copy, in which no call is under way.
+    One per verifier; use that from all threads. The child of a fork begins with a copy, in which no
+    call is under way.
 
     Args:
         failures: How many in a row open it, at least 1. Any answer in between starts the count
             again.
         within_s: Older failures than this do not count, above 0.
+        slow_s: A call that its deadline ended is a failure if the vendor was asked for so long,
+            above 0.
+        unanswered: How many calls in a row open it that their deadlines ended, however short those
+            were, at least 1. Any answer in between, a refusal or a throttle too, starts the count
+            again.
         open_s: How long it is open at first, above 0.
         longest_open_s: The longest that it stays open, above 0; `open_s` if that is longer.
         name: Of the vendor, for messages; None for the name of the backend.
@@ -113,8 +121,10 @@ class CircuitBreaker(policy.Policy):
         ConfigurationError: a value is out of range.
     """
 
-    failures: int = attrs.field(default=5, validator=_failures)
+    failures: int = attrs.field(default=5, validator=_count)
     within_s: float = attrs.field(default=60.0, validator=policy.positive_seconds)
+    slow_s: float = attrs.field(default=5.0, validator=policy.positive_seconds)
+    unanswered: int = attrs.field(default=10, validator=_count)
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
     longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     name: str | None = None
@@ -122,17 +132,18 @@ class CircuitBreaker(policy.Policy):
     _failed_at: collections.deque[float] = attrs.field(
         init=False, factory=collections.deque, repr=False
     )
+    #: Calls in a row that their deadlines ended; a probe goes on counting.
+    _silent: int = attrs.field(init=False, default=0, repr=False)
     #: When a probe may be made, on the monotonic clock; None while closed.
     _opens_at: float | None = attrs.field(init=False, default=None, repr=False)
-    _opened_for: float = attrs.field(init=False, default=0.0, repr=False)
+    #: The length of the pause, 0 while closed.
+    _pause_s: float = attrs.field(init=False, default=0.0, repr=False)
     _no_credit: bool = attrs.field(init=False, default=False, repr=False)
-    _probe: weakref.ref[_CallTicket] | None = attrs.field(init=False, default=None, repr=False)
+    _probe: weakref.ref[policy.AttemptContext] | None = attrs.field(
+        init=False, default=None, repr=False
+    )
     #: Openings and closings: a call from before one says nothing of the time after it.
     _changes: int = attrs.field(init=False, default=0, repr=False)
-    _resets: int = attrs.field(init=False, default=0, repr=False)
-    _tickets: weakref.WeakKeyDictionary[policy.AttemptContext, _CallTicket] = attrs.field(
-        init=False, factory=weakref.WeakKeyDictionary, repr=False
-    )
 
     @property
     def state(self) -> BreakerState:
@@ -147,63 +158,46 @@ class CircuitBreaker(policy.Policy):
         """
         with policy.lock:
             self._close()
-            self._no_credit = False
-            self._resets += 1
-
-    def adopt(self, other: CircuitBreaker) -> None:
-        """Go on with what `other`, of the same account and clock, has seen of the vendor.
-
-        For limits that change while a program runs: a vendor that is down is not asked anew.
-        """
-        with policy.lock:
-            self._failed_at = collections.deque(other._failed_at)
-            self._opens_at, self._opened_for = other._opens_at, other._opened_for
-            self._no_credit = other._no_credit
 
     def enter(self, context: policy.AttemptContext) -> policy.Leave:
         """Let a call through, or refuse it at once.
 
         Raises:
             BreakerOpen: the vendor is down; `retry_after_s` says when it is asked again.
-            InsufficientCredit: the account had no credit, and `reset` was not called since.
+            InsufficientCredit: the account had no credit; the message says when that is tried.
         """
-        ticket = _CallTicket()
-        self._admit(ticket, context)
-        return lambda outcome: self._leave(ticket, outcome)
+        changes = self._admit(context)
+        return lambda outcome: self._leave(context, changes, outcome)
 
     def recheck(self, context: policy.AttemptContext) -> None:
         """Refuse a call if the breaker has opened while it waited; errors as `enter`."""
-        with policy.lock:
-            ticket = self._tickets.get(context)
-        self._admit(ticket or _CallTicket(), context)
+        self._admit(context)
 
     def check(self, contexts: Sequence[policy.AttemptContext]) -> None:
         """Refuse if the first of these calls would be refused now; errors as `enter`."""
         for context in contexts[:1]:
             with policy.lock:
-                refusal = self._refusal(context, self.clock.monotonic())
-            if refusal is not None:
-                raise refusal
+                self._refuse(context, self.clock.monotonic())
 
-    def _admit(self, ticket: _CallTicket, context: policy.AttemptContext) -> None:
+    def _admit(self, context: policy.AttemptContext) -> int:
+        """Let a call through, as the probe if there is none; how many changes there were so far."""
         with policy.lock:
-            if ticket is self._current_probe():
-                return
             now = self.clock.monotonic()
-            refusal = self._refusal(context, now)
-            if refusal is None:
-                ticket.changes, ticket.resets = self._changes, self._resets
-                self._tickets[context] = ticket
+            if context is not policy.under_way(self._probe):
+                self._refuse(context, now)
                 if self._state(now) is BreakerState.HALF_OPEN:
-                    self._probe = weakref.ref(ticket)
-        if refusal is not None:
-            raise refusal
+                    self._probe = weakref.ref(context)
+            return self._changes
 
-    def _leave(self, ticket: _CallTicket, outcome: policy.Outcome) -> None:
+    def _leave(self, context: policy.AttemptContext, changes: int, outcome: policy.Outcome) -> None:
         with policy.lock:
             now = self.clock.monotonic()
             was = self._state(now)
-            self._count(_sign_of(outcome), now, ticket)
+            is_probe = context is policy.under_way(self._probe)
+            if is_probe:
+                self._probe = None
+            if is_probe or changes == self._changes:
+                self._learn(_sign_of(outcome), outcome.asked_s or 0.0, now, is_probe=is_probe)
             state = self._state(now)
         if state is not was:
             policy.log.warning(
@@ -213,67 +207,69 @@ class CircuitBreaker(policy.Policy):
     # All below is called with the lock held.
 
     def _state(self, now: float) -> BreakerState:
-        if self._no_credit:
-            return BreakerState.NO_CREDIT
         if self._opens_at is None:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if now < self._opens_at else BreakerState.HALF_OPEN
+        if now >= self._opens_at:
+            return BreakerState.HALF_OPEN
+        return BreakerState.NO_CREDIT if self._no_credit else BreakerState.OPEN
 
-    def _current_probe(self) -> _CallTicket | None:
-        ticket = None if self._probe is None else self._probe()
-        return ticket if ticket is not None and ticket.is_valid else None
-
-    def _refusal(self, context: policy.AttemptContext, now: float) -> errors.VendorError | None:
-        name, state = self.name or context.call.backend, self._state(now)
-        if state is BreakerState.CLOSED:
-            return None
-        if state is BreakerState.NO_CREDIT:
-            return errors.InsufficientCredit(
-                f"The account at {name} had no credit at the last call: nothing was sent. "
-                "Top it up, then call reset() on the circuit breaker.",
-                billing=Billing(Charged.NO, UNSENT),
-            )
-        if state is BreakerState.HALF_OPEN and self._current_probe() is None:
-            return None
+    def _refuse(self, context: policy.AttemptContext, now: float) -> None:
+        """Raise what a call is refused with now, if it is."""
+        if self._opens_at is None:
+            return
         after_s, when = None, "as soon as the call that tries it is answered"
-        if state is BreakerState.OPEN and self._opens_at is not None:
+        if now < self._opens_at:
             after_s = self._opens_at - now
             when = f"in {after_s:.3g} s"
-        return errors.BreakerOpen(
+        elif policy.under_way(self._probe) is None:
+            return
+        name, billing = self.name or context.call.backend, Billing(Charged.NO, UNSENT)
+        if self._no_credit:
+            raise errors.InsufficientCredit(
+                f"The account at {name} had no credit at the last call: nothing was sent. It will "
+                f"be tried again {when}; after a top-up, call reset() on the circuit breaker.",
+                billing=billing,
+            )
+        raise errors.BreakerOpen(
             f"{name} is down: nothing was sent. It will be tried again {when}.",
             retry_after_s=after_s,
-            billing=Billing(Charged.NO, UNSENT),
+            billing=billing,
         )
 
-    def _count(self, sign: _Sign, now: float, ticket: _CallTicket) -> None:
-        is_probe = ticket is self._current_probe()
-        if is_probe:
-            self._probe = None
-        if sign == "no_credit" and ticket.resets == self._resets:
-            self._no_credit = True
-        if ticket.changes != self._changes or sign == "nothing":
-            return
-        if is_probe:
-            if sign == "down":
-                self._open(now, min(2 * self._opened_for, max(self.longest_open_s, self.open_s)))
-            else:
-                self._close()
-        elif sign != "down":
-            self._failed_at.clear()
-        else:
+    def _learn(self, sign: _Sign, asked_s: float, now: float, *, is_probe: bool) -> None:
+        silent, slow = sign is _Sign.SILENT, asked_s >= self.slow_s
+        if silent:
+            self._silent += 1
+        elif sign in (_Sign.UP, _Sign.HEARD, _Sign.NO_CREDIT):
+            self._silent = 0
+        failed = sign is _Sign.DOWN or (silent and slow)
+        if failed:
             self._failed_at.append(now)
             while self._failed_at[0] < now - self.within_s:
                 self._failed_at.popleft()
-            if len(self._failed_at) >= self.failures:
-                self._open(now, self.open_s)
+        if sign is _Sign.NO_CREDIT:
+            self._open(now, no_credit=True)
+        elif sign is _Sign.UP and is_probe:
+            self._close()
+        elif sign is _Sign.UP:
+            self._failed_at.clear()
+        elif (
+            len(self._failed_at) >= self.failures
+            or (is_probe and failed)
+            or (silent and self._silent >= self.unanswered)
+        ):
+            self._open(now)
 
-    def _open(self, now: float, seconds: float) -> None:
+    def _open(self, now: float, *, no_credit: bool = False) -> None:
+        longest_s = max(self.longest_open_s, self.open_s)
         self._changes += 1
         self._failed_at.clear()
-        self._opened_for = seconds
-        self._opens_at = now + seconds
+        self._no_credit = no_credit
+        self._pause_s = longest_s if no_credit else min(2 * self._pause_s or self.open_s, longest_s)
+        self._opens_at = now + self._pause_s
 
     def _close(self) -> None:
         self._changes += 1
         self._failed_at.clear()
+        self._silent, self._pause_s, self._no_credit = 0, 0.0, False
         self._opens_at = self._probe = None

@@ -6,8 +6,9 @@ import abc
 import logging
 import math
 import os
+import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -22,7 +23,7 @@ log = logging.getLogger("facematch")
 lock = fork_safe_lock()
 
 
-# By identity: a policy finds in `recheck` what it noted for the same object in `enter`.
+# By identity: a policy knows in `recheck` and `sent` what it let through in `enter`.
 @attrs.frozen(kw_only=True, eq=False)
 class AttemptContext:
     """One try of one call, just before it is made.
@@ -43,6 +44,18 @@ class AttemptContext:
     environment: Environment | None
     until: float | None
     sleep: Callable[[float], None] | None = attrs.field(default=None, repr=False)
+    _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
+
+
+def under_way(reference: weakref.ref[AttemptContext] | None) -> AttemptContext | None:
+    """The try that a policy let through, if it still is under way here.
+
+    A thread may be interrupted between any two lines, and then nobody says that its try has ended.
+    So a policy keeps weak references: the try is gone with its holder. Tries that other threads
+    were making when the process forked stay in the child's memory for good, and end there.
+    """
+    context = reference() if reference else None
+    return context if context is not None and context._process == os.getpid() else None  # noqa: SLF001 - nobody else's business
 
 
 @attrs.frozen(kw_only=True)
@@ -100,9 +113,6 @@ Leave: TypeAlias = Callable[[Outcome], None]
 class Policy(abc.ABC):
     """One thing that may refuse, delay or count a call. Safe across threads."""
 
-    #: Whether `enter` may wait. If one policy of a verifier may, `recheck` asks all of them again.
-    waits: ClassVar[bool] = False
-
     @abc.abstractmethod
     def enter(self, context: AttemptContext) -> Leave:
         """Let a try through, perhaps after a wait, or refuse it.
@@ -112,13 +122,22 @@ class Policy(abc.ABC):
         """
 
     def recheck(self, context: AttemptContext) -> None:  # noqa: B027 - most have nothing to add
-        """Refuse a try that has entered all policies, if something changed while it waited.
+        """Refuse a try that has entered all policies, if something changed while one held it back.
 
         Args:
             context: The object that `enter` was given.
 
         Raises:
             FaceMatchError: it is refused; nothing was sent. It leaves all policies next.
+        """
+
+    def sent(self, context: AttemptContext) -> None:  # noqa: B027 - likewise
+        """Note that the first byte of a try may leave now. It must not wait or raise.
+
+        May be called more than once for one try, and never for one that is not sent.
+
+        Args:
+            context: The object that `enter` was given.
         """
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:  # noqa: B027 - likewise
@@ -132,23 +151,6 @@ class Policy(abc.ABC):
 
     def close(self) -> None:  # noqa: B027 - most policies hold nothing
         """Release what the policy holds. May be called more than once."""
-
-
-@attrs.define(eq=False)
-class Ticket:
-    """Held by a try that is under way.
-
-    A thread may be interrupted between any two lines, and then nobody returns its ticket. So a
-    policy keeps weak references: the ticket is gone with its holder. What other threads held when
-    the process forked stays in the child's memory for good, so a ticket also knows its process.
-    """
-
-    process: int = attrs.field(factory=os.getpid, init=False)
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether its holder belongs to this process."""
-        return self.process == os.getpid()
 
 
 def enter_all(
@@ -168,9 +170,8 @@ def enter_all(
     try:
         for policy in policies:
             entered.append(policy.enter(context))  # noqa: PERF401 - what was entered is left again
-        if any(policy.waits for policy in policies):
-            for policy in policies:
-                policy.recheck(context)
+        for policy in policies:
+            policy.recheck(context)
     except BaseException as error:
         _leave_all(entered, Outcome.of_error(error, sent=False))
         raise

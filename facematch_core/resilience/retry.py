@@ -7,7 +7,13 @@ from typing import Any
 
 import attrs
 
-from facematch_core.errors import OutcomeUnknown, RateLimited, VendorError
+from facematch_core.errors import (
+    FaceMatchError,
+    OutcomeUnknown,
+    RateLimited,
+    StoreUnavailable,
+    VendorError,
+)
 from facematch_core.models import Charged
 
 from .policy import AttemptContext, out_of_range, positive_seconds
@@ -22,8 +28,9 @@ def _times(instance: object, attribute: attrs.Attribute[Any], value: object) -> 
 class Retry:
     """Makes a call again if the try before it certainly cost nothing, and another one may help.
 
-    That is so if no byte left, for 429, and for answers that the vendor documents as unpaid. What
-    may have been charged is never made again. Off unless a verifier is given one.
+    That is so if no byte left, for 429, for answers that the vendor documents as unpaid, and while
+    a budget's store is busy or away. What may have been charged is never made again, and no other
+    refusal of a policy. Off unless a verifier is given one.
 
     Args:
         times: How often a call is made again, 1-10.
@@ -43,7 +50,7 @@ class Retry:
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
-    def wait_s(self, error: VendorError, context: AttemptContext, now: float) -> float | None:
+    def wait_s(self, error: FaceMatchError, context: AttemptContext, now: float) -> float | None:
         """Seconds until the next try; None if there is none.
 
         Args:
@@ -51,8 +58,12 @@ class Retry:
             context: Which try it was.
             now: On the verifier's monotonic clock.
         """
-        unpaid = error.billing.charged is Charged.NO and not isinstance(error, OutcomeUnknown)
-        if not unpaid or not error.retryable or context.number > self.times:
+        if isinstance(error, VendorError):
+            unpaid = error.billing.charged is Charged.NO and not isinstance(error, OutcomeUnknown)
+            again = unpaid and error.retryable
+        else:
+            again = isinstance(error, StoreUnavailable)
+        if not again or context.number > self.times:
             return None
         wait = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait *= 0.5 + 0.5 * self._chance.random()
