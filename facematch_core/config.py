@@ -25,12 +25,11 @@ once; policies from tables. A backend's settings are a chapter of their own.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import sys
 import weakref
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, overload
@@ -38,6 +37,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, overload
 import attrs
 import platformdirs
 
+from ._forks import fork_safe_lock
 from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
@@ -46,7 +46,7 @@ from .kinds import described, nearest, typed
 from .masking import Secret
 from .models import Environment, Operation
 from .plugins import backend_class, verifier_arguments
-from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
 from .settings import Rule, Setting, check_keys, located, read_table, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .verifier import FaceVerifier, Verifier
@@ -60,13 +60,10 @@ FILE_NAME: Final = "facematch.toml"
 #: Names the file; read before the user's own folder.
 VARIABLE: Final = "FACEMATCH_CONFIG"
 
-#: What `FaceVerifier` calls its policies and its retry.
-_POLICIES, _RETRY = "policies", "retry"
-
 #: What a failover cannot be given: it belongs to one member.
 _OF_ONE_MEMBER: Final = (
     *("threshold", "liveness_threshold", "review_threshold", "liveness_review_threshold"),
-    *("calibration", _POLICIES),
+    *("calibration", "policies"),
 )
 
 
@@ -139,28 +136,15 @@ def plan(
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan | FailoverPlan:
-    """Work out what to open, and open nothing.
-
-    `Plan.of` does so for a backend alone, `Config.plan` for a file that was read.
-
-    Args:
-        backend, profile, config: As for `open_verifier`, which has the errors, too.
-        settings: Settings of the backend, over those of the profile and the environment.
-    """
-    given: Any = backend
-    if given is not None and not isinstance(given, str):
-        raise ConfigurationError(
-            f"open_verifier takes the name of a backend, not {type(given).__name__}: give a "
-            "Backend to FaceVerifier."
-        )
-    if backend is not None and profile is not None:
-        raise ConfigurationError("Name a backend or a profile, not both.")
-    if backend is not None and config is not None:
-        raise ConfigurationError(
-            f"The file {os.fspath(config)!r} holds profiles, and a backend was named: name a "
-            "profile instead."
-        )
+    """What `open_verifier` would open, by its arguments; opens nothing."""
     if backend is not None:
+        if profile is not None:
+            raise ConfigurationError("Name a backend or a profile, not both.")
+        if config is not None:
+            raise ConfigurationError(
+                f"The file {os.fspath(config)!r} holds profiles, and a backend was named: name a "
+                "profile instead."
+            )
         return Plan.of(backend, settings)
     found = load(config)
     if found is None:
@@ -173,13 +157,7 @@ def plan(
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What opening would use, before anything is opened.
-
-    Attributes:
-        backend: The backend's class.
-        settings: Its settings, each with its origin.
-        profile: The profile they come from, or None.
-    """
+    """What opening would use: a backend, its settings with their origins, and maybe a profile."""
 
     backend: type[Backend]
     settings: tuple[Setting, ...]
@@ -190,6 +168,12 @@ class Plan:
         cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
     ) -> Plan:
         """The plan for a backend and, maybe, a profile; the errors are those of `open_verifier`."""
+        given: Any = backend
+        if not isinstance(given, str):
+            raise ConfigurationError(
+                f"open_verifier takes the name of a backend, not {type(given).__name__}: give a "
+                "Backend to FaceVerifier."
+            )
         found = backend_class(backend)
         resolved = resolve_settings(
             found,
@@ -203,31 +187,25 @@ class Plan:
     def open(self, *, create_stores: bool = True, **verifier: Any) -> FaceVerifier:
         """A verifier; its arguments go over those of the profile.
 
-        Args:
-            create_stores: Whether a store that is a file may be created; if not, a memory stands
-                in for one that is not there. For who wants to look and not to call.
-            **verifier: Arguments of `FaceVerifier`.
-
-        Raises:
-            ConfigurationError: the backend refuses its settings, an argument is wrong, or a policy
-                cannot be set up.
+        To look and not to call, `create_stores=False` puts a memory in the place of a store whose
+        file is not there.
         """
-        backend = self.open_backend()
+        backend, profile = self.open_backend(), self.profile
         try:
-            if self.profile is None:
+            if profile is None:
                 return FaceVerifier(backend, **verifier)
-            tables = self.profile.policies
-            if _POLICIES in verifier:  # nothing is set up that goes unused
+            tables = profile.policies
+            if "policies" in verifier:  # nothing is set up that goes unused
                 tables = {name: table for name, table in tables.items() if name == "retry"}
-            policies = _PolicyMaker(
-                self, self.profile, backend, verifier.get("clock"), create_stores
+            own = _policies(
+                tables, profile, backend, clock=verifier.get("clock"), create_stores=create_stores
             )
-            arguments = {**self.profile.verifier, **policies.make(tables), **verifier}
-            opened = _SharingVerifier(backend, **arguments)
+            opened = FaceVerifier(backend, **{**profile.verifier, **own, **verifier})
+            if "rate_limit" in tables:
+                _limit_alone(opened, self.settings, profile.where)
         except BaseException:
             backend.close()
             raise
-        opened.share(policies.shared)
         return opened
 
     def open_backend(self) -> Backend:
@@ -248,22 +226,13 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class FailoverPlan:
-    """What opening a failover would use.
-
-    Attributes:
-        profile: The profile that names the members.
-        members: Their plans by name, in their order.
-    """
+    """What opening a failover would use: its profile, and its members' plans in their order."""
 
     profile: FailoverProfile
     members: Mapping[str, Plan]
 
     def open(self, *, create_stores: bool = True, **verifier: Any) -> Failover:
-        """A failover; the arguments, those of `Plan.open`, go to every member.
-
-        Raises:
-            ConfigurationError: a member cannot be opened, or an argument belongs to one member.
-        """
+        """A failover; the arguments, those of `Plan.open`, go to every member."""
         for name in _OF_ONE_MEMBER:
             if verifier.get(name) is not None:
                 raise ConfigurationError(
@@ -334,13 +303,15 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "amount": Annotated[Decimal, Rule(_MONEY)],
         "currency": _CURRENCY,
         "price": _PRICES,
-        "per": _one_of("day", "run", "total"),
+        "per": _one_of("day", "total"),
         "of": _one_of("profile", "vendor"),
         "store": _PLACE,
     },
     "circuit_breaker": {
         "failures": _at_least(1),
         "within_s": _SECONDS,
+        "slow_s": _SECONDS,
+        "unanswered": _at_least(1),
         "open_s": _SECONDS,
         "longest_open_s": _SECONDS,
     },
@@ -349,14 +320,12 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "per_minute": _at_least(1),
         "per_day": _at_least(1),
         "published": bool,
+        "count_from": _one_of("sent", "ended"),
         "max_wait_s": _WAIT,
         "max_hold_s": _SECONDS,
     },
     "retry": {"times": _at_least(1, 10), "first_s": _SECONDS, "longest_s": _SECONDS},
 }
-
-#: What tables were called before 0.2.
-_RENAMED: Final = {"breaker": "circuit_breaker", "pacing": "rate_limit", "retries": "retry"}
 
 #: The windows that can be named, in seconds.
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
@@ -372,35 +341,23 @@ _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """One named way to open a verifier.
-
-    Attributes:
-        name: Its name.
-        where: File and profile, for messages.
-        folder: Folder of the file.
-        backend: Name of the backend.
-        verifier: Arguments of `FaceVerifier`.
-        settings: The backend's settings, as TOML types, not yet checked.
-        policies: The tables that set up policies, checked.
-    """
+    """One named way to open a verifier; `where` is file and profile, for messages."""
 
     name: str
     where: str
     folder: Path
     backend: str
+    #: Arguments of `FaceVerifier`.
     verifier: Mapping[str, Any]
+    #: The backend's settings, as TOML types, not yet checked.
     settings: Mapping[str, Any] = attrs.field(repr=False)
+    #: The tables that set up policies, checked.
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)
 class FailoverProfile:
-    """A profile that asks other profiles, one after the other.
-
-    Attributes:
-        name, where: As those of `Profile`.
-        members: Names of the profiles, in their order.
-    """
+    """A profile that asks other profiles, one after the other."""
 
     name: str
     where: str
@@ -409,13 +366,7 @@ class FailoverProfile:
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """A configuration file, read.
-
-    Attributes:
-        path: Where it is.
-        default_profile: The profile to use when none is named, or None.
-        profiles: By name.
-    """
+    """A configuration file, read."""
 
     path: Path
     default_profile: str | None
@@ -465,27 +416,18 @@ def user_file() -> Path:
 
 
 def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
-    """The file to read: the one that is named, else the user's own if it exists, or None.
-
-    Never one that merely lies where somebody stands: a stranger may have left it there.
-
-    Args:
-        path: Named by the caller; None for what `VARIABLE` names.
-    """
+    """The file to read: the one that is named, else the user's own if it exists, or None."""
+    if path is None:
+        path = os.environ.get(VARIABLE) or None
     if path is not None:
         return Path(path)
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE])
+    # Never one that merely lies where somebody stands: a stranger may have left it there.
     own = user_file()
     return own if own.is_file() else None
 
 
 def unread_file(read: Path | None = None) -> str:
-    """Says, after another sentence, that a file lies in the current folder and is not read; or "".
-
-    Args:
-        read: The file that is read instead, which may be the same one.
-    """
+    """Says, after another sentence, that a file lies here and is not read, but `read`; or ""."""
     here = Path(FILE_NAME)
     if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
         return ""
@@ -496,25 +438,13 @@ def unread_file(read: Path | None = None) -> str:
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Config | None:
-    """Find the file and read it, each once; None if there is none.
-
-    Args:
-        path: As for `find_config`.
-
-    Raises:
-        ConfigurationError: as of `read_config`.
-    """
+    """Find the file and read it, each once; None if there is none."""
     place = find_config(path)
     return None if place is None else read_config(place)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a file.
-
-    Raises:
-        ConfigurationError: others may change it, it cannot be read, or says something that is not
-            known.
-    """
+    """Read a file; `ConfigurationError` if others may change it, or it says what is not known."""
     path = Path(path)
     content = read_small(path, "configuration file")
     _check_rights(path)
@@ -553,9 +483,6 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
     where = f"{path} [profiles.{name[:60]}]"
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
-    for old, new in _RENAMED.items():
-        if old in table:
-            raise ConfigurationError(f"{where}: the table {old} is called {new} now: rename it.")
     of_one = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
     if "members" in table:
         return _failover(name, where, table, of_one)
@@ -577,8 +504,10 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
         for key, kinds in POLICY_TABLES.items()
         if key in table
     }
-    _check_budget(policies.get("budget"), f"{where} budget")
-    _check_rates(policies.get("rate_limit"), f"{where} rate_limit")
+    if "budget" in policies:
+        _check_budget(policies["budget"], f"{where} budget")
+    if "rate_limit" in policies:
+        _check_rates(policies["rate_limit"], f"{where} rate_limit")
     return Profile(
         name=name,
         where=where,
@@ -615,9 +544,7 @@ def _check_members(
 ) -> None:
     single = {name for name, profile in profiles.items() if isinstance(profile, Profile)}
     for member in failover.members:
-        if member == failover.name:
-            problem = "members names the failover itself."
-        elif member not in profiles:
+        if member not in profiles:
             problem = f"members names no profile {member[:60]!r}; {nearest(member, single)}"
         elif member not in single:
             problem = f"the member {member[:60]!r} is a failover itself: name its members instead."
@@ -626,9 +553,7 @@ def _check_members(
         raise ConfigurationError(f"{failover.where}: {problem}")
 
 
-def _check_budget(table: Mapping[str, Any] | None, where: str) -> None:
-    if table is None:
-        return
+def _check_budget(table: Mapping[str, Any], where: str) -> None:
     if ("calls" in table) is ("amount" in table):
         raise ConfigurationError(f"{where} needs calls or amount, and not both.")
     for key in ("currency", "price"):
@@ -645,9 +570,7 @@ def _check_budget(table: Mapping[str, Any] | None, where: str) -> None:
         )
 
 
-def _check_rates(table: Mapping[str, Any] | None, where: str) -> None:
-    if table is None:
-        return
+def _check_rates(table: Mapping[str, Any], where: str) -> None:
     named = [key for key in _WINDOWS_S if key in table]
     if table.get("published", False) is bool(named):
         raise ConfigurationError(
@@ -657,148 +580,88 @@ def _check_rates(table: Mapping[str, Any] | None, where: str) -> None:
 
 # --- Policies -----------------------------------------------------------------------------------
 
-
-@attrs.define(eq=False)
-class _Shared:
-    """A policy that all verifiers of one account share, and which of them are open.
-
-    Breakers and rate limiters learn from every call of an account, so what they know lives as long
-    as the process. What the profiles say about them counts as long as a verifier is open.
-    """
-
-    profile: str
-    policy: Any
-    says: Hashable
-    users: weakref.WeakSet[FaceVerifier] = attrs.field(factory=weakref.WeakSet)
-    #: The same room for profiles of another patience.
-    patient: dict[float, RateLimiter] = attrs.field(factory=dict)
-
-
-#: By kind and account.
-_SHARED: dict[Hashable, _Shared] = {}
-
 #: Stores that are in use, by address; and the memory of all budgets that name none.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
-_MEMORY: dict[str, MemoryStore] = {}
+_MEMORY: Final = MemoryStore()
 
-#: Keeps the digests of keys useless outside this process.
-_SALT: Final = os.urandom(16)
-
-
-class _SharingVerifier(FaceVerifier):
-    """One whose policies are shared: what its profile says of them counts until it is closed."""
-
-    _shared: Sequence[_Shared] = ()
-
-    def share(self, shared: Sequence[_Shared]) -> None:
-        self._shared = shared
-        for one in shared:
-            one.users.add(self)
-
-    def close(self) -> None:
-        super().close()
-        for one in self._shared:
-            one.users.discard(self)
+#: Who keeps the rates of an account of a vendor, by process and account.
+_LIMITED: weakref.WeakValueDictionary[Hashable, FaceVerifier] = weakref.WeakValueDictionary()
+_LIMITED_LOCK: Final = fork_safe_lock()
 
 
-@attrs.define
-class _PolicyMaker:
-    """Makes what the tables of a profile stand for. All that is known of policies is known here."""
+def _policies(
+    tables: Mapping[str, Mapping[str, Any]],
+    profile: Profile,
+    backend: Backend,
+    *,
+    clock: Any,
+    create_stores: bool,
+) -> dict[str, Any]:
+    """The arguments of `FaceVerifier` that the tables of a profile stand for."""
+    policies: list[Policy] = []
+    arguments: dict[str, Any] = {"policies": policies}
+    try:
+        if (table := tables.get("budget")) is not None:
+            policies.append(_budget(table, profile, backend, clock, create_stores))
+        if (table := tables.get("circuit_breaker")) is not None:
+            policies.append(CircuitBreaker(**table, name=backend.name, clock=clock))
+        if (table := tables.get("rate_limit")) is not None:
+            policies.append(_rate_limiter(table, backend, clock))
+        if (table := tables.get("retry")) is not None:
+            arguments["retry"] = Retry(**table)
+    except ConfigurationError as error:
+        problem = f"{profile.where}: {error.message}"
+    else:
+        return arguments
+    raise ConfigurationError(problem)
 
-    plan: Plan
-    profile: Profile
-    backend: Backend
-    clock: Any
-    create_stores: bool
-    #: What others of this account may use, too.
-    shared: list[_Shared] = attrs.field(factory=list)
 
-    def make(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """The arguments of `FaceVerifier` that tables stand for.
+def _budget(
+    table: Mapping[str, Any], profile: Profile, backend: Backend, clock: Any, create_stores: bool
+) -> Budget:
+    store: CallStore = _MEMORY
+    if "store" in table:
+        store = _store(_address(table["store"], profile.folder), create=create_stores)
+    of_vendor = table.get("of") == "vendor"
+    return Budget(
+        table["calls"] if "calls" in table else table["amount"],
+        name=f"vendor {backend.name}" if of_vendor else f"profile {profile.name}",
+        currency=table.get("currency"),
+        per=Period(table.get("per", "total")),
+        price=table.get("price"),
+        store=store,
+        clock=clock,
+    )
 
-        Raises:
-            ConfigurationError: a store cannot be used, the vendor publishes no rates, or an open
-                verifier asks the same account by another breaker or other rates.
-        """
-        makers = {
-            "budget": self._budget,
-            "circuit_breaker": self._breaker,
-            "rate_limit": self._limit,
-        }
-        try:
-            policies = tuple(make(tables[name]) for name, make in makers.items() if name in tables)
-            retry = Retry(**tables["retry"]) if "retry" in tables else None
-        except ConfigurationError as error:
-            message = f"{self.profile.where}: {error.message}"
-        else:
-            return {_POLICIES: policies, _RETRY: retry} if tables else {}
-        raise ConfigurationError(message)
 
-    def _budget(self, table: Mapping[str, Any]) -> Budget:
-        of_vendor = table.get("of") == "vendor"
-        store: CallStore = _MEMORY.setdefault("", MemoryStore())
-        if "store" in table:
-            address = _address(table["store"], self.profile.folder)
-            store = _store(address, create=self.create_stores)
-        return Budget(
-            table["calls"] if "calls" in table else table["amount"],
-            name=f"vendor {self.backend.name}" if of_vendor else f"profile {self.profile.name}",
-            currency=table.get("currency"),
-            per=Period(table.get("per", "total")),
-            price=table.get("price"),
-            store=store,
-            clock=self.clock,
+def _rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any) -> RateLimiter:
+    named = [RateWindow(table[name], s) for name, s in _WINDOWS_S.items() if name in table]
+    windows = named or backend.capabilities.rate_windows
+    if not windows:
+        raise ConfigurationError(
+            f"rate_limit: no rates of the backend {backend.name} are published: set "
+            f"{', '.join(_WINDOWS_S)} instead."
         )
+    own = {name: value for name, value in table.items() if name not in (*_WINDOWS_S, "published")}
+    return RateLimiter(windows, **own, name=backend.name, clock=clock)
 
-    def _breaker(self, table: Mapping[str, Any]) -> CircuitBreaker:
-        made = CircuitBreaker(**table, name=self.backend.name, clock=self.clock)
-        says = made.failures, made.within_s, made.open_s, made.longest_open_s
-        breaker: CircuitBreaker = self._share("circuit_breaker", made, says).policy
-        return breaker
 
-    def _limit(self, table: Mapping[str, Any]) -> RateLimiter:
-        named = [RateWindow(table[name], s) for name, s in _WINDOWS_S.items() if name in table]
-        windows = named or list(self.backend.capabilities.rate_windows)
-        if not windows:
-            raise ConfigurationError(
-                f"rate_limit: no rates of the backend {self.backend.name} are published: set "
-                f"{', '.join(_WINDOWS_S)} instead."
-            )
-        seconds = {name: table[name] for name in ("max_wait_s", "max_hold_s") if name in table}
-        made = RateLimiter(windows, **seconds, name=self.backend.name, clock=self.clock)
-        shared = self._share("rate_limit", made, (frozenset(windows), made.max_hold_s))
-        limiter: RateLimiter = shared.policy
-        if limiter.max_wait_s == made.max_wait_s:
-            return limiter
-        # How long a call may wait is the profile's own affair; the room is not.
-        return shared.patient.setdefault(made.max_wait_s, limiter.with_max_wait(made.max_wait_s))
-
-    def _share(self, table: str, made: Any, says: Hashable) -> _Shared:
-        """What verifiers of this account share: found, or made. Two opinions at once are refused.
-
-        Two breakers or rates side by side would keep to neither. There is no lock, which a fork
-        could leave closed for good: `setdefault` alone decides who was first.
-        """
-        digest = hashlib.blake2b(key=_SALT)
-        for setting in sorted(self.plan.settings, key=lambda one: one.name):
-            if isinstance(setting.value, Secret):
-                digest.update(f"{setting.name}\0{setting.value.reveal()}\0".encode())
-        address = str(getattr(self.backend, "base_url", "")).rstrip("/")
-        time = None if self.clock is None else id(self.clock)
-        account = table, self.backend.name, address, digest.hexdigest(), time
-        mine = _Shared(profile=self.profile.name, policy=made, says=says)
-        shared = _SHARED.setdefault(account, mine)
-        if shared.says != says:
-            if len(shared.users):
-                raise ConfigurationError(
-                    f"{table}: the profile {shared.profile} is open in this process, uses the same "
-                    f"account and has other values: write the same {table} table in both. A "
-                    "changed file counts once all of them are closed."
-                )
-            made.adopt(shared.policy)
-            shared = _SHARED[account] = mine
-        self.shared.append(shared)
-        return shared
+def _limit_alone(verifier: FaceVerifier, settings: tuple[Setting, ...], where: str) -> None:
+    """Refuse a second rate limiter of one account: the two would add up to more than its rates."""
+    # An account is where one asks, and by which keys: numbers and switches make no other one.
+    named = [(one.name, one.value) for one in settings if type(one.value) in (str, Secret)]
+    said = [(name, v.rstrip("/") if isinstance(v, str) else v) for name, v in named]
+    account = os.getpid(), verifier.backend.name, *said
+    with _LIMITED_LOCK:
+        other = _LIMITED.get(account)
+        if other is None or other._closed:  # noqa: SLF001 - it is one of ours
+            _LIMITED[account] = verifier
+            return
+    raise ConfigurationError(
+        f"{where} rate_limit: a verifier of this process that is not closed has a rate limiter for "
+        "the same account, and two would let through more than its rates: open one verifier and "
+        "use it from all threads, or close the other one first."
+    )
 
 
 def _address(place: str | Mapping[str, str], folder: Path) -> str:

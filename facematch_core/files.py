@@ -146,6 +146,10 @@ def _mode_of(path: str | os.PathLike[str]) -> int | None:
 
 #: What people write by hand is small; more is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
+#: The same for TOML, where tomllib takes time for each byte and, for a dotted key, for the square
+#: of its parts.
+MAX_TOML_BYTES: Final = 1 << 17
+MAX_DOTS: Final = 100
 
 
 def read_small(path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError) -> bytes:
@@ -167,6 +171,11 @@ def parse_toml(
     """What a TOML file says; the arguments are those of `read_small`."""
     import tomllib
 
+    if len(content) > MAX_TOML_BYTES:
+        raise refusal(f"The {what} {path} is over {MAX_TOML_BYTES} bytes.")
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.count(b".") > MAX_DOTS and not line.lstrip().startswith(b"#"):
+            raise refusal(f"Line {number} of the {what} {path} has over {MAX_DOTS} dots.")
     try:
         # Some editors begin a file with a mark of the order of bytes.
         return tomllib.loads(content.decode("utf-8-sig"))

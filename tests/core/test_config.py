@@ -23,7 +23,7 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_core.backend import Compared, EngineBackend
-from facematch_core.files import MAX_FILE_BYTES
+from facematch_core.files import MAX_FILE_BYTES, MAX_TOML_BYTES
 
 CANARY = "sk-canary-9d2e"
 
@@ -256,6 +256,10 @@ def test_wrong_settings(tmp_path, settings, says):
         ("[profiles.q]\nbackend = 'a'", "no profile 'p'"),
         ("\ufeff\ufeff[profiles.p]", "not valid TOML"),
         ("a = [" * 2000, "not valid TOML"),
+        # tomllib takes time for the square of a key's parts.
+        ("\n[" + "a." * 101 + "a]", "Line 2 .* over 100 dots"),
+        (f"# {'.' * 101}\n{'a.' * 100}a = 1", "unknown key"),
+        ("#" * (MAX_TOML_BYTES + 1), "over 131072 bytes"),
     ],
     ids=lambda v: str(v)[:40],
 )

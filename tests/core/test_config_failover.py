@@ -19,6 +19,7 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_core.resilience import Budget
+from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -62,8 +63,7 @@ def _backends(monkeypatch):
         return classes[name]
 
     monkeypatch.setattr(config, "backend_class", found)
-    monkeypatch.setattr(config, "_SHARED", {})
-    monkeypatch.setattr(config, "_MEMORY", {})
+    monkeypatch.setattr(config, "_MEMORY", MemoryStore())
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_members_of_one_backend(opened):
         ({"members": ["shop", 3]}, "a list of profile names, not list of length 2"),
         ({"members": ["shop", "shop"]}, "names a profile twice"),
         ({"members": ["shpo"]}, "no profile 'shpo'; did you mean shop"),
-        ({"members": ["ha"]}, "names the failover itself"),
+        ({"members": ["ha"]}, "'ha' is a failover itself"),
         ({"members": ["shop", "other"]}, "'other' is a failover itself"),
         ({"members": ["shop"], "threshold": 50}, "threshold belongs to a member"),
         ({"members": ["shop"], "review_threshold": 50}, "review_threshold belongs to a member"),

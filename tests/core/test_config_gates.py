@@ -1,6 +1,8 @@
-"""Gates in the configuration: what each table takes, what it sets up, and what is shared."""
+"""Gates in the configuration: what each table takes, what it sets up, and one rate an account."""
 
 import contextlib
+import gc
+import os
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kit.fakes import ALL, FakeBackend, open_profile, picture
+from kit.fakes import ALL, FakeBackend, open_profile, picture, together
 
 from facematch_core import (
     BudgetExceeded,
@@ -18,10 +20,10 @@ from facematch_core import (
     ConfigurationError,
     FaceMatchError,
     Operation,
-    RateLimited,
     Secret,
     VendorUnavailable,
     config,
+    open_verifier,
 )
 from facematch_core.config import POLICY_TABLES
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
@@ -56,8 +58,7 @@ class Plain(FakeBackend):
 def _backends(monkeypatch):
     classes = {"keyed": Keyed, "plain": Plain}
     monkeypatch.setattr(config, "backend_class", classes.__getitem__)
-    monkeypatch.setattr(config, "_SHARED", {})
-    monkeypatch.setattr(config, "_MEMORY", {})
+    monkeypatch.setattr(config, "_MEMORY", MemoryStore())
     monkeypatch.setenv("FIRST_KEY", CANARY)
     monkeypatch.setenv("SECOND_KEY", "another")
 
@@ -182,88 +183,104 @@ def test_the_memory_of_all_budgets_without_a_store_is_one(opened):
     assert isinstance(store, MemoryStore)
 
 
-@pytest.mark.parametrize(
-    ("second", "shared"),
-    [
-        ({"key": "FIRST_KEY"}, True),
-        ({"key": "SECOND_KEY"}, False),
-        ({"circuit_breaker": {"failures": 5, "open_s": 30}}, True),
-        ({"rate_limit": {"per_second": 9, "per_minute": 300}}, True),
-        ({"rate_limit": {"published": True, "max_wait_s": 60}}, True),
-    ],
-    ids=str,
-)
-def test_one_breaker_and_one_pacing_per_account(opened, second, shared):
-    """Of the same vendor, address and key, in whatever words the same is said."""
-    first = {"key": "FIRST_KEY", "circuit_breaker": {}, "rate_limit": {"published": True}}
-    profiles = {
-        "shop": profile("keyed", **first),
-        "desk": profile("keyed", **{**first, **second}),
-    }
-    of_shop, of_desk = (opened(profiles, name).policies for name in ("shop", "desk"))
-    assert [one is other for one, other in zip(of_shop, of_desk, strict=True)] == [shared] * 2
-    assert opened(profiles).policies == of_shop
+LIMITED = {"key": "FIRST_KEY", "rate_limit": {"published": True}}
 
 
-def test_an_address_is_the_same_with_a_slash_at_its_end(opened):
-    """As it is for the calls."""
-    profiles = {
-        name: profile("keyed", "FIRST_KEY", circuit_breaker={}) for name in ("shop", "desk")
-    }
-    profiles["desk"]["settings"]["base_url"] = "https://api.example/"
-    assert opened(profiles, "shop").policies == opened(profiles, "desk").policies
+def of_account(**settings):
+    """A profile of one account, with a rate limiter."""
+    of_it = profile("keyed", **LIMITED)
+    of_it["settings"] |= settings
+    return of_it
 
 
 @pytest.mark.parametrize(
-    ("table", "first", "second"),
+    "second",
     [
-        ("circuit_breaker", {}, {"failures": 2}),
-        ("circuit_breaker", {"open_s": 5}, {"open_s": 6}),
-        ("rate_limit", {"published": True}, {"per_second": 1}),
-        ("rate_limit", {"per_second": 2}, {"per_second": 2, "per_day": 9}),
+        of_account(),
+        of_account(base_url="https://api.example/"),
+        of_account() | {"rate_limit": {"per_second": 1}, "circuit_breaker": {}},
     ],
+    ids=["same", "slash", "other rates"],
 )
-def test_two_opinions_on_one_account_are_refused(opened, table, first, second):
-    """Two rates side by side add up to more than the vendor allows; another key has its own."""
-    profiles = {
-        "shop": profile("keyed", "FIRST_KEY", **{table: first}),
-        "desk": profile("keyed", "FIRST_KEY", **{table: second}),
-        "other": profile("keyed", "SECOND_KEY", **{table: second}),
-    }
-    opened(profiles, "shop")
-    opened(profiles, "other")
-    says = rf"\[profiles.desk\].*{table}: the profile shop .* the same {table} table in both"
-    with pytest.raises(ConfigurationError, match=says) as caught:
+def test_a_second_rate_limiter_of_an_account_is_refused(opened, second):
+    """Two of them add up to more than the vendor allows, whatever each says; once the first is
+    closed, or forgotten, another may follow.
+    """
+    profiles = {"shop": of_account(), "desk": second}
+    shop = opened(profiles)
+    with pytest.raises(ConfigurationError, match=r"\[profiles.desk\] rate_limit: ") as caught:
         opened(profiles, "desk")
     assert CANARY not in str(caught.value)
+    assert shop.verify(A, B).is_match
+    shop.close()
+    opened(profiles, "desk").verify(A, B)
 
 
-def test_patience_is_each_profiles_own(opened):
-    """Both spend the same room; who waits how long for it differs."""
-    clock = ManualClock()
-    profiles = {
-        "shop": profile(rate_limit={"per_minute": 1}),
-        "desk": profile(rate_limit={"per_minute": 1, "max_wait_s": 0}),
-    }
-    shop, desk = (opened(profiles, name, clock=clock) for name in profiles)
-    assert (shop.policies[0].max_wait_s, desk.policies[0].max_wait_s) == (60, 0)
-    shop.verify(A, B)
-    with pytest.raises(RateLimited, match="nothing was sent"):
-        desk.verify(A, B)
-    clock.advance(61)
-    desk.verify(A, B)
-    with pytest.raises(RateLimited):
-        shop.verify(A, B, deadline_s=1)
-    assert opened(profiles, "desk", clock=clock).policies == desk.policies
+@pytest.mark.parametrize(
+    "second",
+    [
+        profile("keyed", **LIMITED | {"key": "SECOND_KEY"}),
+        of_account(base_url="http://127.0.0.1:9"),
+        profile("keyed", "FIRST_KEY", circuit_breaker={}),
+        profile(rate_limit={"per_second": 1}),
+    ],
+    ids=["key", "address", "breaker", "backend"],
+)
+def test_another_account_has_rates_of_its_own(opened, second):
+    """So has a verifier without a rate limiter none to clash; breakers clash never."""
+    profiles = {"shop": of_account() | {"circuit_breaker": {}}, "desk": second}
+    shop, desk = opened(profiles), opened(profiles, "desk")
+    assert not {*shop.policies} & {*desk.policies}
+    assert opened(profiles, policies=()).policies == ()
 
 
-def test_another_address_is_another_vendor(opened):
-    """A mock that is down says nothing of the real one."""
-    profiles = {
-        name: profile("keyed", "FIRST_KEY", circuit_breaker={}) for name in ("shop", "mock")
-    }
-    profiles["mock"]["settings"]["base_url"] = "http://127.0.0.1:9"
-    assert opened(profiles, "shop").policies[0] is not opened(profiles, "mock").policies[0]
+def test_an_account_is_free_again(tmp_path):
+    """At the end of a `with`, and when nobody has the verifier any more."""
+    path = tmp_path / "facematch.toml"
+    path.write_text(tomli_w.dumps({"profiles": {"shop": of_account()}}))
+    for _ in range(2):
+        with open_verifier(profile="shop", config=path) as verifier:
+            verifier.verify(A, B)
+    for _ in range(2):
+        open_verifier(profile="shop", config=path)
+        gc.collect()
+
+
+def test_16_threads_open_one(tmp_path):
+    """As a web application may that opens a verifier in each: all others are told."""
+    path = tmp_path / "facematch.toml"
+    path.write_text(tomli_w.dumps({"profiles": {"shop": of_account()}}))
+    ended = together(16, lambda: open_verifier(profile="shop", config=path))
+    (verifier,) = (one for one in ended if not isinstance(one, ConfigurationError))
+    with verifier:
+        assert verifier.verify(A, B).is_match
+
+
+def test_members_of_one_account_are_refused(tmp_path):
+    """A vendor that throttles one throttles the other; what was opened is closed."""
+    path = tmp_path / "facematch.toml"
+    profiles = {name: of_account() for name in ("shop", "desk")}
+    profiles["ha"] = {"members": [*profiles]}
+    path.write_text(tomli_w.dumps({"profiles": profiles}))
+    with pytest.raises(ConfigurationError, match=r"\[profiles.desk\] rate_limit: "):
+        open_verifier(profile="ha", config=path)
+    open_verifier(profile="shop", config=path).close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_opens_its_own(opened):
+    """A fork is where a process begins: what the parent has open is not the child's."""
+    opened({"shop": of_account()})
+    path = opened.args[1] / "facematch.toml"
+    child = os.fork()
+    if child == 0:
+        try:
+            open_verifier(profile="shop", config=path)
+        except BaseException:  # noqa: BLE001 - the child ends here, whatever happens
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_clock_of_the_verifier_is_that_of_its_gates(opened):
@@ -281,7 +298,6 @@ def test_the_clock_of_the_verifier_is_that_of_its_gates(opened):
     clock.advance(31)
     assert verifier.verify(A, B).is_match
     assert sum(clock.slept) > 20
-    assert opened(profiles, clock=ManualClock()).policies[0] is not verifier.policies[0]
 
 
 def test_published_rates(opened):
@@ -303,6 +319,18 @@ def test_named_rates(opened):
     assert [(w.limit, w.seconds) for w in pacing.windows] == [(2, 1), (60, 60), (1000, 86400)]
 
 
+def test_settings_reach_their_gates(opened):
+    """Each key is an argument; without it the default of the class counts."""
+    told = {"failures": 2, "within_s": 9, "slow_s": 1, "unanswered": 3, "open_s": 4}
+    paced = {"per_second": 2, "count_from": "ended", "max_wait_s": 5, "max_hold_s": 6}
+    tables = {"circuit_breaker": told | {"longest_open_s": 8}, "rate_limit": paced}
+    breaker, pacing = opened({"shop": profile(**tables)}).policies
+    assert {name: getattr(breaker, name) for name in told} == told
+    assert (pacing.count_from, pacing.max_wait_s, pacing.max_hold_s) == ("ended", 5, 6)
+    (breaker,) = opened({"shop": profile(circuit_breaker={})}).policies
+    assert (breaker.slow_s, breaker.unanswered) == (5.0, 10)
+
+
 def test_arguments_go_over_the_tables(opened):
     """Nothing is set up that goes unused; retries are an argument of their own."""
     mine, patient = CircuitBreaker(), Retry(times=9)
@@ -310,7 +338,6 @@ def test_arguments_go_over_the_tables(opened):
     verifier = opened(profiles, policies=[mine])
     assert verifier.policies == (mine,)
     assert verifier._pipeline.retry == Retry()
-    assert config._SHARED == {}
     assert opened(profiles, retry=patient)._pipeline.retry is patient
 
 
@@ -336,7 +363,7 @@ def test_arguments_go_over_the_tables(opened):
         ({"budget": {"amount": 5, "currency": "usd"}}, "three capital letters"),
         ({"budget": {"amount": 5, "currency": "USD", "price": {"macth": 1}}}, "a table from match"),
         ({"budget": {"amount": 5, "currency": "USD", "price": {"match": 0.1}}}, "price must be"),
-        ({"budget": {"calls": 1, "per": "week"}}, '"day" or "run" or "total"'),
+        ({"budget": {"calls": 1, "per": "week"}}, '"day" or "total"'),
         ({"budget": {"calls": 1, "of": "account"}}, '"profile" or "vendor"'),
         ({"budget": {"calls": 1, "store": 5}}, "store must be an address"),
         ({"budget": {"calls": 1, "store": {"value": "x"}}}, "store must be an address"),
@@ -367,6 +394,9 @@ def test_arguments_go_over_the_tables(opened):
         ({"rate_limit": {"published": "true"}}, "true or false, not str of length 4"),
         ({"rate_limit": {"per_second": 0.5}}, "a whole number, 1 or more, not float"),
         ({"rate_limit": {"per_second": 1, "max_wait_s": -1}}, "0 or more"),
+        ({"rate_limit": {"per_second": 1, "count_from": "end"}}, '"sent" or "ended"'),
+        ({"circuit_breaker": {"unanswered": 0}}, "unanswered must be a whole number, 1 or more"),
+        ({"circuit_breaker": {"slow_s": 0}}, "slow_s must be a number of seconds above 0"),
         ({"retry": {"times": 11}}, "from 1 to 10"),
         ({"retry": {"first": 1}}, "did you mean first_s"),
     ],

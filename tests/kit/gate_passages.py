@@ -47,6 +47,23 @@ DOWN = {
     "unavailable": failed(errors.VendorUnavailable("503", status_code=503)),
     "unknown": failed(errors.OutcomeUnknown("reset")),
     "unreadable": failed(errors.UnexpectedResponse("maintenance")),
+    "no answer in a fair time": failed(errors.DeadlineExceeded("too late"), asked_s=5.0),
+    "no connection in a fair time": failed(
+        errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=5.0
+    ),
+}
+#: What an impatient caller brings about: its deadline ends, and nothing was received.
+SILENT = {
+    "deadline": failed(errors.DeadlineExceeded("too late"), asked_s=4.9),
+    "no time left": failed(
+        errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=0.1
+    ),
+}
+#: What was answered, by whomever, and says no more.
+HEARD = {
+    "throttled": failed(errors.RateLimited("slowly", retry_after_s=3.0)),
+    "wrong environment": failed(errors.EnvironmentMismatch("no", environment=Environment.MOCK)),
+    "forgotten": failed(errors.VendorUnavailable("x", retryable=False, status_code=400)),
 }
 #: What only somebody who works can say.
 UP = {
@@ -55,16 +72,15 @@ UP = {
     "bad key": failed(errors.AuthenticationFailed("no")),
     "not allowed": failed(errors.PermissionDenied("no")),
 }
-#: What says nothing of the vendor.
+#: What says nothing of the vendor's health.
 NOTHING = {
+    **HEARD,
     "interrupted": INTERRUPTED,
     "interrupted before": Outcome.of_error(KeyboardInterrupt(), sent=False),
-    "throttled": failed(errors.RateLimited("slowly", retry_after_s=3.0)),
-    # The caller's own haste is no outage.
-    "deadline": failed(errors.DeadlineExceeded("too late")),
-    "no time left": failed(errors.VendorUnavailable("late", retryable=False), sent=False),
     "budget": failed(errors.BudgetExceeded("no"), sent=False),
-    "wrong environment": failed(errors.EnvironmentMismatch("no", environment=Environment.MOCK)),
+    "over before": failed(
+        errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=None
+    ),
     "later breaker": refused(errors.BreakerOpen("down")),
     "later latch": refused(errors.InsufficientCredit("empty")),
 }

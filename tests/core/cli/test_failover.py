@@ -42,7 +42,6 @@ CONFIG = """
 def members(monkeypatch, configured):
     """The backends of the two members, and a configuration that names them."""
     configured(CONFIG)
-    monkeypatch.setattr(config, "_SHARED", {})  # breakers outlive a verifier, not a test
     made = {name: FakeBackend() for name in ("one", "two")}
     for name, backend in made.items():
         backend.name = name

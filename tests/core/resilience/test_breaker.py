@@ -3,9 +3,21 @@
 import gc
 
 import pytest
-from kit.gate_passages import ANSWERED, DOWN, NO_CREDIT, NOTHING, UNREACHABLE, UP, passage
+from kit.gate_passages import (
+    ANSWERED,
+    DOWN,
+    HEARD,
+    INTERRUPTED,
+    NO_CREDIT,
+    NOTHING,
+    SILENT,
+    UNREACHABLE,
+    UP,
+    failed,
+    passage,
+)
 
-from facematch_core import Charged
+from facematch_core import Charged, errors
 from facematch_core.errors import (
     BreakerOpen,
     ConfigurationError,
@@ -64,6 +76,67 @@ def test_what_tells_nothing_leaves_the_count(breaker, ending):
     """The row goes on over it."""
     calls(breaker, UNREACHABLE, UNREACHABLE, ending, UNREACHABLE)
     assert breaker.state is OPEN
+
+
+@pytest.mark.parametrize("ending", SILENT.values(), ids=SILENT)
+def test_many_impatient_callers_are_an_outage_in_the_end(breaker, ending):
+    """One says nothing of the vendor; ten in a row, of whom nobody heard anything, do."""
+    calls(breaker, *[ending] * 5, INTERRUPTED, *[ending] * 4)
+    assert breaker.state is CLOSED
+    calls(breaker, ending)
+    assert breaker.state is OPEN
+
+
+@pytest.mark.parametrize("between", [*UP.values(), *HEARD.values()], ids=[*UP, *HEARD])
+def test_whoever_is_heard_is_not_silent(breaker, between):
+    """Whatever was answered to somebody, that count begins anew."""
+    calls(breaker, *[SILENT["deadline"]] * 9, between, *[SILENT["deadline"]] * 9)
+    assert breaker.state is CLOSED
+    calls(breaker, SILENT["deadline"])
+    assert breaker.state is OPEN
+
+
+def test_impatience_is_no_failure(breaker):
+    """It neither adds to a row of failures nor ends it."""
+    calls(breaker, UNREACHABLE, UNREACHABLE, *SILENT.values())
+    assert breaker.state is CLOSED
+    calls(breaker, UNREACHABLE)
+    assert breaker.state is OPEN
+
+
+def test_a_fair_time_is_a_setting(clock):
+    """So is how many may get nothing."""
+    breaker = CircuitBreaker(failures=2, slow_s=2.0, unanswered=3, open_s=10.0, clock=clock)
+    hasty, slow = (
+        failed(errors.DeadlineExceeded("late"), asked_s=seconds) for seconds in (1.9, 2.0)
+    )
+    calls(breaker, hasty, slow)
+    assert breaker.state is CLOSED
+    calls(breaker, slow)
+    assert breaker.state is OPEN
+    breaker.reset()
+    calls(breaker, hasty, hasty)
+    assert breaker.state is CLOSED
+    calls(breaker, hasty)
+    assert breaker.state is OPEN
+
+
+def test_an_impatient_probe_goes_on_with_the_count(breaker, clock):
+    """After an outage it makes room for another one. A breaker that opened because nobody heard
+    anything opens again, for longer: such callers are paid for, perhaps, one by one.
+    """
+    opened(breaker)
+    clock.advance(10.0)
+    calls(breaker, *[SILENT["deadline"]] * 9)
+    assert breaker.state is HALF_OPEN
+    calls(breaker, SILENT["deadline"])
+    assert breaker.state is OPEN
+    clock.advance(20.0)
+    calls(breaker, SILENT["deadline"])
+    assert breaker.state is OPEN
+    clock.advance(30.0)
+    calls(breaker, ANSWERED, *[SILENT["deadline"]] * 9)
+    assert breaker.state is CLOSED
 
 
 def test_old_failures_do_not_count(breaker, clock):
@@ -183,41 +256,47 @@ def test_stragglers_change_nothing(breaker, clock):
     assert breaker.state is CLOSED
 
 
-def test_no_credit_latches(breaker, clock):
-    """Time does not fill an account; a person does, and says so."""
-    also = breaker.enter(passage())
+def test_no_credit_is_tried_again(breaker, clock):
+    """A refusal costs nothing: one call each half a minute, the longest pause, until one passes."""
     calls(breaker, NO_CREDIT)
-    also(ANSWERED)
-    clock.advance(1e6)
-    assert breaker.state is BreakerState.NO_CREDIT
-    with pytest.raises(InsufficientCredit, match=r"call reset\(\)") as caught:
-        breaker.enter(passage())
-    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
+    for _ in range(3):
+        assert breaker.state is BreakerState.NO_CREDIT
+        clock.advance(29.5)
+        with pytest.raises(InsufficientCredit) as caught:
+            breaker.enter(passage())
+        assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
+        clock.advance(0.5)
+        assert breaker.state is HALF_OPEN
+        probe = breaker.enter(passage())
+        with pytest.raises(InsufficientCredit):
+            breaker.enter(passage())
+        probe(NO_CREDIT)
+    clock.advance(30.0)
+    calls(breaker, ANSWERED)
+    assert breaker.state is CLOSED
+
+
+def test_a_top_up_is_told_at_once(breaker):
+    """By a person, and what began before says nothing any more."""
+    late = breaker.enter(passage())
+    calls(breaker, NO_CREDIT)
     breaker.reset()
     assert breaker.state is CLOSED
-    calls(breaker, ANSWERED)
+    late(NO_CREDIT)
+    assert breaker.state is CLOSED
 
 
 def test_no_credit_at_the_probe(breaker, clock):
-    """The vendor is up again, and wants money."""
+    """The vendor is up again, and wants money; an outage after that is one."""
     opened(breaker)
     clock.advance(10.0)
     calls(breaker, NO_CREDIT)
     assert breaker.state is BreakerState.NO_CREDIT
-    breaker.reset()
-    calls(breaker, ANSWERED)
-    assert breaker.state is CLOSED
-
-
-def test_no_credit_seen_late_still_latches(breaker):
-    """Also by a call that began before the breaker opened, but not before a reset."""
-    early, late = breaker.enter(passage()), breaker.enter(passage())
-    opened(breaker)
-    early(NO_CREDIT)
-    assert breaker.state is BreakerState.NO_CREDIT
-    breaker.reset()
-    late(NO_CREDIT)
-    assert breaker.state is CLOSED
+    clock.advance(30.0)
+    calls(breaker, UNREACHABLE)
+    assert breaker.state is OPEN
+    with pytest.raises(BreakerOpen):
+        breaker.enter(passage())
 
 
 def test_reset_closes(breaker, clock):
@@ -267,6 +346,9 @@ def test_a_change_is_logged(breaker, caplog):
         {"failures": True},
         {"failures": 2.0},
         {"within_s": 0},
+        {"slow_s": 0},
+        {"unanswered": 0},
+        {"unanswered": True},
         {"within_s": "60"},
         {"open_s": float("nan")},
         {"open_s": True},

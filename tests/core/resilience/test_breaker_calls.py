@@ -12,6 +12,7 @@ from kit.gate_passages import (
     INTERRUPTED,
     NO_CREDIT,
     NOTHING,
+    SILENT,
     UNREACHABLE,
     UP,
     passage,
@@ -21,7 +22,6 @@ from facematch_core import Decision, FaceVerifier
 from facematch_core.errors import (
     BreakerOpen,
     InsufficientCredit,
-    OutcomeUnknown,
     VendorUnavailable,
 )
 from facematch_core.resilience import (
@@ -34,6 +34,7 @@ from facematch_core.resilience import (
 from facematch_core.testing import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
+EMPTY = BreakerState.NO_CREDIT
 A, B = picture(), picture((20, 30, 40))
 
 
@@ -79,19 +80,6 @@ def test_a_probe_refused_by_a_later_gate_frees_its_place(breaker, clock, error):
     assert breaker.state is CLOSED
 
 
-def test_verifiers_share_it(breaker):
-    """What one has seen keeps the other from asking."""
-    broken = FakeBackend(script=[OutcomeUnknown("reset") for _ in range(3)])
-    other = FakeBackend()
-    one, two = (FaceVerifier(each, policies=[breaker]) for each in (broken, other))
-    for _ in range(3):
-        with pytest.raises(OutcomeUnknown):
-            one.verify(A, B)
-    with pytest.raises(BreakerOpen) as caught:
-        two.verify(A, B)
-    assert (other.calls, caught.value.ids.call is None) == ([], False)
-
-
 def test_a_negative_verdict_never_counts(breaker):
     """A mismatch is a result."""
     results = [match_result(Decision.NO_MATCH) for _ in range(9)]
@@ -129,7 +117,7 @@ def test_64_threads_make_one_probe(breaker, clock, ending, after):
     assert breaker.state is after
 
 
-ENDINGS = {**DOWN, **UP, **NOTHING, "no credit": NO_CREDIT}
+ENDINGS = {**DOWN, **UP, **SILENT, **NOTHING, "no credit": NO_CREDIT}
 
 
 class Machine(RuleBasedStateMachine):
@@ -139,18 +127,17 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock()
         self.breaker = CircuitBreaker(
-            failures=2, open_s=10.0, longest_open_s=30.0, clock=self.clock
+            failures=2, unanswered=3, open_s=10.0, longest_open_s=30.0, clock=self.clock
         )
-        self.on_the_way, self.probe = [], None
+        self.on_the_way, self.probe, self.empty = [], None, False
 
     @rule()
     def enter(self):
         """A call comes."""
         state = self.breaker.state
         free = state is CLOSED or (state is HALF_OPEN and self.probe is None)
-        wanted = InsufficientCredit if state is BreakerState.NO_CREDIT else BreakerOpen
         if not free:
-            with pytest.raises(wanted):
+            with pytest.raises(InsufficientCredit if self.empty else BreakerOpen):
                 self.breaker.enter(passage())
             return
         self.on_the_way.append(self.breaker.enter(passage()))
@@ -162,33 +149,37 @@ class Machine(RuleBasedStateMachine):
     def end(self, data, how):
         """Any call that is on its way ends somehow."""
         leave = self.on_the_way.pop(data.draw(st.integers(0, len(self.on_the_way) - 1)))
-        was = self.breaker.state
+        was, is_probe = self.breaker.state, leave is self.probe
         leave(ENDINGS[how])
-        if leave is self.probe:
+        if is_probe:
             self.probe = None
-        elif was in (OPEN, HALF_OPEN) and how != "no credit":
+            ends = {**dict.fromkeys(UP, CLOSED), **dict.fromkeys(DOWN, OPEN), "no credit": EMPTY}
+            assert self.breaker.state is ends.get(how, self.breaker.state)
+        elif was is not CLOSED:
             assert self.breaker.state is was, "only the probe decides"
-        elif was is BreakerState.NO_CREDIT:
-            assert self.breaker.state is was, "only a person decides"
+        if is_probe or was is CLOSED:
+            self.empty = self.breaker.state is EMPTY or (
+                self.empty and self.breaker.state is HALF_OPEN
+            )
 
     @rule(seconds=st.sampled_from([1.0, 9.0, 10.0, 30.0, 70.0]))
     def wait(self, seconds):
-        """Time opens nothing that is closed, and makes no credit."""
+        """Time opens nothing that is closed, and closes nothing."""
         was = self.breaker.state
         self.clock.advance(seconds)
-        allowed = {OPEN: (OPEN, HALF_OPEN)}.get(was, (was,))
+        allowed = {OPEN: (OPEN, HALF_OPEN), EMPTY: (EMPTY, HALF_OPEN)}.get(was, (was,))
         assert self.breaker.state in allowed
 
     @rule()
     def reset(self):
         """A person closes it."""
         self.breaker.reset()
-        self.probe = None
+        self.probe, self.empty = None, False
         assert self.breaker.state is CLOSED
 
     @invariant()
     def nobody_is_locked_out(self):
-        """However it stands, it is open for 30 s at the most."""
+        """However it stands, a call is tried after 30 s at the most."""
         if self.breaker.state is OPEN:
             with pytest.raises(BreakerOpen) as caught:
                 self.breaker.enter(passage())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
-from kit.gate_passages import DOWN, NOTHING, UP, passage
+from kit.gate_passages import ANSWERED, DOWN, NOTHING, SILENT, UP, passage
 
 from facematch_core import (
     Billing,
@@ -22,11 +22,12 @@ from facematch_core.errors import (
     OutcomeUnknown,
     RateLimited,
     RequestRejected,
+    StoreUnavailable,
     UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
-from facematch_core.resilience import CircuitBreaker, Policy, Retry
+from facematch_core.resilience import CircuitBreaker, Policy, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((20, 30, 40))
@@ -61,7 +62,7 @@ def asked(clock, script, *, retry=None, policies=(), **options):
     )
     try:
         end = verifier.verify(A, B, **options)
-    except (VendorError, BudgetExceeded) as error:
+    except (VendorError, BudgetExceeded, StoreUnavailable) as error:
         end = error
     return end, events, backend
 
@@ -187,6 +188,37 @@ def test_every_try_passes_every_gate(clock):
     assert len(backend.calls) == 2
 
 
+def test_a_store_that_is_away_is_waited_for(clock):
+    """Nothing was sent, and it may be back in a moment."""
+
+    class Away(Policy):
+        def __init__(self, times):
+            self.left = times
+
+        def enter(self, passage):
+            self.left -= 1
+            if self.left >= 0:
+                raise StoreUnavailable("locked")
+            return lambda ending: None
+
+    end, events, backend = asked(clock, [], policies=[Away(3)])
+    assert end.is_match
+    assert len(backend.calls) == 1
+    assert sum(event.kind is EventKind.RETRYING for event in events) == 3
+    end, _, backend = asked(clock, [], policies=[Away(4)])
+    assert isinstance(end, StoreUnavailable)
+    assert backend.calls == []
+
+
+def test_a_full_window_is_not_waited_for(clock):
+    """The rate limiter has weighed the wait already."""
+    pacing = RateLimiter([RateWindow(1, 10)], max_wait_s=0, clock=clock)
+    pacing.enter(passage())(ANSWERED)
+    end, _, _ = asked(clock, [], policies=[pacing])
+    assert isinstance(end, RateLimited)
+    assert clock.slept == []
+
+
 def test_an_open_breaker_is_not_waited_for(clock):
     """Whoever asks a vendor that is down hears so after the usual wait, not after half a minute."""
     breaker = CircuitBreaker(failures=2, clock=clock)
@@ -230,7 +262,11 @@ def test_the_last_error_hides_none_before(clock):
 
 @pytest.mark.parametrize(
     "error",
-    [ending.error for ending in [*DOWN.values(), *UP.values(), *NOTHING.values()] if ending.error],
+    [
+        ending.error
+        for ending in [*DOWN.values(), *UP.values(), *SILENT.values(), *NOTHING.values()]
+        if ending.error
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_what_is_repeated_at_all(error):
