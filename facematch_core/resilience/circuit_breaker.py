@@ -122,7 +122,7 @@ class CircuitBreaker(policy.Policy):
     """
 
     failures: int = attrs.field(default=5, validator=_count)
-    within_s: float = attrs.field(default=60.0, validator=policy.positive_seconds)
+    within_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     slow_s: float = attrs.field(default=5.0, validator=policy.positive_seconds)
     unanswered: int = attrs.field(default=10, validator=_count)
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
