@@ -353,13 +353,14 @@ class Pipeline:
                 answer = self._sent(given, progress, paid=context.paid)
             except BaseException as error:
                 if leave is None and not isinstance(error, StoreUnavailable):
-                    raise
+                    raise  # another refusal of a policy
                 unseen = progress.sent and not isinstance(error, FaceMatchError)
                 asked_s = None if asked_at is None else self.clock.monotonic() - asked_at
-                outcome = Outcome.of_error(
-                    error, sent=progress.seen_sent or unseen, asked_s=asked_s
-                )
-                self._left(leave(outcome) if leave else [], record)
+                sent = progress.seen_sent or unseen
+                if leave is not None:
+                    # Named nowhere: an outcome holds the error, and the error this frame.
+                    left = leave(Outcome.of_error(error, sent=sent, asked_s=asked_s))
+                    self._left(left, record)
                 wait_s = self._wait_s(error, context, progress.cancellation)
                 if wait_s is None:
                     raise

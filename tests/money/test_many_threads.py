@@ -150,7 +150,7 @@ def test_16_threads_keep_the_vendors_rate(vendor, kind):
     limits, windows = RATES[vendor]
     world = World(switches={vendor: limits})
     clock = kind(moved=world.mock.control.advance)
-    pacing = RateLimiter(windows, max_wait_s=1e9, clock=clock)
+    pacing = RateLimiter(windows, count_from="ended", max_wait_s=1e9, clock=clock)
     verifier = FaceVerifier(world.backend(vendor), policies=[pacing], clock=clock)
     clock.run(*[lambda: [verifier.verify(PROBE, REFERENCE) for _ in range(2)]] * 16)
     entries = [e for e in world.control(vendor).journal() if e.path.startswith(PAID[vendor])]

@@ -51,7 +51,7 @@ def test_16_threads_never_exceed_the_rate(mock, cards, kind):
     """Not one call is refused, also if time goes on while calls are on their way."""
     clock = kind(moved=mock.control.advance)
     began = mock.control.now()
-    pacing = RateLimiter([RateWindow(LIMIT, 60.0)], max_wait_s=1e9, clock=clock)
+    pacing = RateLimiter([RateWindow(LIMIT, 60.0)], count_from="ended", max_wait_s=1e9, clock=clock)
     assert ask_all(mock, cards, clock, [pacing]) == []
     assert [entry.status for entry in mock.control.journal()] == [200] * THREADS * EACH
     assert len(mock.control.charges()) == THREADS * EACH
