@@ -257,12 +257,8 @@ def _one_of(*words: str) -> Any:
 
 
 def _at_least(least: int, most: int = 2**53) -> Any:
-    words = (
-        f"a whole number, {least} or more"
-        if most == 2**53
-        else f"a whole number from {least} to {most}"
-    )
-    return Annotated[int, Rule(words, lambda n: least <= n <= most)]
+    words = f", {least} or more" if most == 2**53 else f" from {least} to {most}"
+    return Annotated[int, Rule(f"a whole number{words}", lambda n: least <= n <= most)]
 
 
 _PERCENTAGE = Annotated[int | float, Rule("a number between 0 and 100", lambda n: 0 <= n <= 100)]
@@ -621,7 +617,7 @@ def _budget(
 ) -> Budget:
     store: CallStore = _MEMORY
     if "store" in table:
-        store = _store(_address(table["store"], profile.folder), create=create_stores)
+        store = _store(table["store"], profile.folder, create=create_stores)
     of_vendor = table.get("of") == "vendor"
     return Budget(
         table["calls"] if "calls" in table else table["amount"],
@@ -664,28 +660,22 @@ def _limit_alone(verifier: FaceVerifier, settings: tuple[Setting, ...], where: s
     )
 
 
-def _address(place: str | Mapping[str, str], folder: Path) -> str:
-    """The address of a store; a relative file lies beside the configuration."""
+def _store(place: str | Mapping[str, str], folder: Path, *, create: bool) -> CallStore:
+    """The store at an address; a relative file lies beside the configuration."""
     if isinstance(place, str):
-        text = place
+        address = place
     elif "env" in place:
-        text = Secret.from_environment(place["env"]).reveal()
+        address = Secret.from_environment(place["env"]).reveal()
     else:
-        text = Secret.from_file(located(place["file"], "store", folder)).reveal()
-    match = _SQLITE.fullmatch(text)
-    if match is None:
-        return text
-    # Not as it is now: the program may go to another folder.
-    file = located(match["file"], "store", folder).absolute()
-    return f"{match['kind']}{file}{match['more']}"
-
-
-def _store(address: str, *, create: bool) -> CallStore:
-    match = _SQLITE.fullmatch(address)
-    if not create and match is not None and not Path(match["file"]).exists():
-        if Path(match["file"]).parent.is_dir():
-            return MemoryStore()
-        raise ConfigurationError("The folder of the store does not exist: create it.")
+        address = Secret.from_file(located(place["file"], "store", folder)).reveal()
+    if (match := _SQLITE.fullmatch(address)) is not None:
+        # Not as it is now: the program may go to another folder.
+        file = located(match["file"], "store", folder).absolute()
+        if not create and not file.exists():
+            if file.parent.is_dir():
+                return MemoryStore()
+            raise ConfigurationError("The folder of the store does not exist: create it.")
+        address = f"{match['kind']}{file}{match['more']}"
     store = _STORES.get(address)
     if store is None:
         store = _STORES[address] = SqlStore(address)
