@@ -193,7 +193,7 @@ def test_what_waited_asks_the_breaker_again():
     """Calls that stand in line when it opens are refused, and not sent and paid one by one."""
     clock = ManualClock()
     backend = FakeBackend(script=[VendorUnavailable("down", status_code=503)] * 20)
-    breaker = CircuitBreaker(failures=2, clock=clock)
+    breaker = CircuitBreaker(failures=3, clock=clock)
     limiter = RateLimiter([RateWindow(1, 10.0)], max_wait_s=1000, clock=clock)
     verifier = FaceVerifier(backend, policies=[breaker, limiter], clock=clock)
     sleep = clock.sleep

@@ -3,6 +3,7 @@
 import gc
 import random
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,8 +244,14 @@ def test_a_verifier_is_held_back_within_its_deadline(clock):
 @pytest.mark.parametrize(("count_from", "second"), [("sent", 10), ("ended", 18)])
 def test_a_verifier_says_when_a_call_leaves(clock, says_so, count_from, second):
     """Its backend does, or it does so itself before it asks one that does not."""
-    backend = FakeBackend(script=[lambda call: clock.advance(8)])
-    backend.reports_sent = says_so
+
+    class Unseen(FakeBackend):
+        reports_sent = False
+
+        def match(self, call):
+            return super().match(attrs.evolve(call, on_sent=lambda: None))
+
+    backend = (FakeBackend if says_so else Unseen)(script=[lambda call: clock.advance(8)])
     pacing = paced(clock, (1, 10), count_from=count_from)
     with FaceVerifier(backend, policies=[pacing], clock=clock) as verifier:
         for _ in range(2):
