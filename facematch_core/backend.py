@@ -17,9 +17,11 @@ import contextvars
 import datetime as dt
 import decimal
 import enum
+import json
 import logging
 import math
 import os
+import re
 import threading
 import traceback
 import typing
@@ -348,12 +350,25 @@ def _check_settings(backend: Backend) -> None:
             variable = cls.environment_variables.get(name)
             hint = f"set the environment variable {variable}" if variable else "leave it out"
             raise ConfigurationError(f"{name} is empty: {hint}.")
+        if (
+            isinstance(read, Secret)
+            and isinstance(backend, RemoteBackend)
+            and not _SENDABLE.fullmatch(read.reveal())
+        ):
+            raise ConfigurationError(
+                f"{name} (from {read.origin}) holds a space, a line break or another character "
+                "that no header can carry: give the key alone."
+            )
         if isinstance(read, (int, float)) and not math.isfinite(read):
             raise ConfigurationError(f"{name} must be a finite number.")
         if name.endswith("_s") and isinstance(read, (int, float)) and not read > 0:
             raise ConfigurationError(f"{name} must be a number of seconds above 0.")
         if read is not value:
             object.__setattr__(backend, field, read)  # frozen classes forbid the usual way
+
+
+#: What a key of a vendor's is made of.
+_SENDABLE = re.compile(r"[!-~\xa1-\xff]+")
 
 
 def _annotated(cls: type[Backend]) -> Iterator[tuple[str, str, Any]]:
@@ -704,7 +719,7 @@ def guarded_call(
     )
     hidden = tuple(secrets)
     if isinstance(outcome, Result):
-        return typing.cast(R, mask_result(outcome, hidden, None))
+        return typing.cast(R, mask_result(outcome, hidden))
     if not isinstance(outcome, VendorError):
         return outcome
     mask_error(outcome, hidden)
@@ -764,12 +779,13 @@ def _outcome_of(
         return unreadable(f"{backend} answered", problem, billing)
 
 
-def unreadable(answered: str, problem: str, billing: Billing) -> UnexpectedResponse:
+def unreadable(answered: str, problem: str, billing: Billing, **about: Any) -> UnexpectedResponse:
     """The error for a success that a plug-in cannot read; `answered` says who spoke, and how."""
     counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
     return UnexpectedResponse(
         f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
         billing=billing,
+        **about,
     )
 
 
@@ -792,66 +808,83 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
         error.field_errors = fields
 
 
-def mask_result(result: K, secrets: tuple[Secret, ...], source: Environment | None) -> K:
+def mask_result(
+    result: K,
+    secrets: tuple[Secret, ...],
+    source: Environment | None = None,
+    *,
+    billing: Billing | None = None,
+    vendor_id: str | None = None,
+) -> K:
     """`result` without secrets and pieces of pictures in the texts that come from the vendor.
 
     Args:
         result: What was read.
         secrets: Those of the request.
         source: Where the answer says that it came from; None to leave what `result` says.
+        billing: What it cost; None likewise.
+        vendor_id: For `ids.vendor`, if `result` has none.
     """
     masked = masker(secrets)
 
     def unsaid(value: Any, depth: int = 0) -> Any:
         if isinstance(value, str):
             return without_pieces(masked(value))
-        # Before the question for a Mapping, which is slow to answer.
-        if value is None or type(value) in (int, float, bool):
-            return value
-        if not isinstance(value, (dict, list, tuple, Mapping)):
-            return value
-        if depth == MAX_DEPTH:
+        if depth == MAX_DEPTH and isinstance(value, (list, tuple, Mapping)):
             return "(left out: too deep)"
         if isinstance(value, (list, tuple)):
             return [unsaid(item, depth + 1) for item in value]
-        return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
-
-    def silenced(warning: ResultWarning) -> ResultWarning:
-        said = warning.tag, warning.text
-        tag, text = unsaid(warning.tag), unsaid(warning.text)
-        return warning if (tag, text) == said else attrs.evolve(warning, tag=tag, text=text)
+        if isinstance(value, Mapping):
+            return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
+        return value
 
     ids = result.ids
-    more: dict[str, Any] = {
-        name: tuple(_face_without(face, unsaid) for face in faces)
-        for name in ("probe_faces", "reference_faces")
-        if (faces := getattr(result, name, None))
+    if vendor_id and not ids.vendor:
+        ids = attrs.evolve(ids, vendor=vendor_id)
+    known: dict[str, Any] = {
+        "environment": source or result.environment,
+        "billing": billing or result.billing,
     }
+    faces = {
+        name: found
+        for name in ("probe_faces", "reference_faces")
+        if (found := getattr(result, name, None))
+    }
+    words = (
+        (ids.vendor, ids.session, result.model, result.vendor_status, result.raw),
+        [(warning.tag, warning.text) for warning in result.warnings],
+        [_words_of(face) for found in faces.values() for face in found],
+    )
+    try:
+        # Nearly always there is nothing to mask, and one look at all of it shows that.
+        told = json.dumps(words, ensure_ascii=False, default=attrs.asdict)
+    except (TypeError, ValueError, RecursionError):
+        told = "\\"
+    # Without an escape every text stands in it as it is.
+    if "\\" not in told and unsaid(told) == told:
+        return attrs.evolve(result, ids=ids, **known)
+    for name, found in faces.items():
+        known[name] = tuple(attrs.evolve(face, **_words_of(face, unsaid)) for face in found)
     return attrs.evolve(
         result,
-        **more,
-        environment=source or result.environment,
         ids=attrs.evolve(ids, vendor=unsaid(ids.vendor), session=unsaid(ids.session)),
         model=unsaid(result.model),
         vendor_status=unsaid(result.vendor_status),
         raw=unsaid(result.raw),
-        warnings=tuple(silenced(warning) for warning in result.warnings),
+        warnings=tuple(
+            attrs.evolve(one, tag=unsaid(one.tag), text=unsaid(one.text)) for one in result.warnings
+        ),
+        **known,
     )
 
 
-def _face_without(face: Face, unsaid: Callable[[Any], Any]) -> Face:
-    """`face` with the texts that come from the vendor as `unsaid` gives them."""
-    changes: dict[str, Any] = {}
-    for name in ("landmarks", "pose", "quality"):
-        named = getattr(face, name)
-        if named and (found := {unsaid(key): value for key, value in named.items()}) != named:
-            changes[name] = found
-    guesses = face.demographics
-    if guesses is not None:
-        changes["demographics"] = attrs.evolve(
-            guesses, gender=unsaid(guesses.gender), race=unsaid(guesses.race)
-        )
-    return attrs.evolve(face, **changes) if changes else face
+def _words_of(face: Face, told: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:
+    """What of a face may hold texts of the vendor's, each as `told` gives it."""
+    words = {name: told(getattr(face, name)) for name in ("landmarks", "pose", "quality")}
+    if (guesses := face.demographics) is not None:
+        said = {"gender": told(guesses.gender), "race": told(guesses.race)}
+        words["demographics"] = attrs.evolve(guesses, **said)
+    return words
 
 
 def _translated(
@@ -950,10 +983,8 @@ def without_private(
 
     def copied(value: Any, depth: int) -> Any:
         # Most values, and before the question for a Mapping, which is slow to answer.
-        if type(value) in _PLAIN:
+        if type(value) in _PLAIN or (type(value) is float and math.isfinite(value)):
             return value
-        if type(value) is float:
-            return _leaf(value)
         if isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
             return "(left out: too deep)"
         if isinstance(value, (dict, Mapping)):

@@ -29,11 +29,13 @@ What such backends have in common exists once: `messages` has what is sent and w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import attrs
 
+from ._cancellation import CANCELLATION, CallCancelled
 from .addresses import check_base_url, is_among, is_loopback
 from .backend import (
     Call,
@@ -46,7 +48,13 @@ from .backend import (
     unreadable,
     where_raised,
 )
-from .errors import EnvironmentMismatch, FaceMatchError, VendorError, VendorUnavailable
+from .errors import (
+    EnvironmentMismatch,
+    FaceMatchError,
+    OutcomeUnknown,
+    VendorError,
+    VendorUnavailable,
+)
 from .masking import Secret, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest
 from .models import (
@@ -65,18 +73,18 @@ from .models import (
     Retention,
 )
 from .refusals import (
-    NOT_KEPT,
-    PAID,
     ErrorRow,
     ErrorTable,
     InconclusiveRow,
+    bill,
     default_row,
     excerpt,
+    paid,
     retry_after_s,
     rows,
     vendor_error,
 )
-from .transport import UNSENT, HttpClient, host_of
+from .transport import HttpClient, host_of
 
 __all__ = [
     "MOCK_HEADER",
@@ -144,6 +152,10 @@ class HttpBackend(RemoteBackend):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
+        ca_bundle: File or folder of certificates to trust instead of the usual ones; None for what
+            the environment names, else the usual ones.
+        proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
+            machine; None for what the environment names.
 
     Attributes:
         error_table: What answers other than 200 mean where this vendor says more than
@@ -163,6 +175,13 @@ class HttpBackend(RemoteBackend):
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
+    ca_bundle: Path | None = None
+    proxy: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.ca_bundle is not None or self.proxy is not None:
+            self.client  # noqa: B018 - refused now, and not by the first call
 
     def build(self, call: Any) -> HttpRequest:
         """The request for `call`, a `MatchCall` or a `LivenessCall`."""
@@ -237,7 +256,7 @@ class HttpBackend(RemoteBackend):
         Args:
             request: What `build` made.
             call: What it is for.
-            deadline_s: Seconds that are left for login and call together; None for no limit.
+            deadline_s: Seconds that are left for the login; None for no limit.
 
         Raises:
             VendorError: the login failed; billed NO, for `request` was not sent.
@@ -268,7 +287,10 @@ class HttpBackend(RemoteBackend):
         return call.retention is Retention.KEEP
 
     def make_client(self) -> HttpClient:
-        """The client to use: one with the time-outs of the settings."""
+        """The client to use: one with the time-outs of the settings.
+
+        `ca_bundle` and `proxy` are set for whatever client this gives.
+        """
         return HttpClient(
             connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
         )
@@ -278,9 +300,11 @@ class HttpBackend(RemoteBackend):
         """The one client of this backend, made when it is first needed."""
         # Two threads may both make one; setdefault keeps one of them, the other holds nothing yet.
         # Not as an attribute, which a frozen attrs class forbids to set.
-        client: HttpClient = vars(self).get("_client") or vars(self).setdefault(
-            "_client", self.make_client()
-        )
+        client: HttpClient | None = vars(self).get("_client")
+        if client is None:
+            made = self.make_client()
+            made.go_by(self.ca_bundle, self.proxy)
+            client = vars(self).setdefault("_client", made)
         return client
 
     @property
@@ -321,8 +345,8 @@ class HttpBackend(RemoteBackend):
         Raises:
             VendorError: there is no result; `billing` says whether it was charged.
         """
-        answer = self._answer(call, kind, self._exchanges(call))
-        if not isinstance(answer, FaceMatchError):
+        answer = self._answer(call, kind)
+        if isinstance(answer, Result):
             return answer
         # The frame of a function that raises stays alive with the error.
         del call
@@ -347,45 +371,121 @@ class HttpBackend(RemoteBackend):
         Raises:
             ValueError: the call asks for more than these.
         """
-        given = iter(replies)
 
-        def exchanged(_: HttpRequest) -> HttpReply:
-            reply = next(given, None)
-            if reply is None:
-                raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
-            return reply
+        def given() -> Iterator[HttpReply]:
+            yield from replies
+            raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
         if call.operation is Operation.LIVENESS:
-            return self._answer(call, LivenessResult, exchanged)
-        return self._answer(call, MatchResult, exchanged)
+            return self._answer(call, LivenessResult, given())
+        return self._answer(call, MatchResult, given())
 
-    def _exchanges(self, call: Call) -> Callable[[HttpRequest], HttpReply]:
-        """Sends the requests of one call, one after the other, under its deadline."""
-        clock, since = self.client.clock, self.client.clock.monotonic()
-        on_sent = call.on_sent
+    def _answer(
+        self, call: Call, kind: type[K], given: Iterator[HttpReply] | None = None
+    ) -> K | VendorError:
+        """One call from its first request to its result, or to the error to raise.
 
-        def left_s() -> float | None:
-            return call.deadline_s and call.deadline_s - (clock.monotonic() - since)
+        The error is new and without a traceback. What `steps` raises before its first request is
+        raised as it is: nothing was sent. `given` are replies in place of a vendor's.
+        """
+        steps, since = self.steps(call), self.client.clock.monotonic()
+        billed = call.operation in self.capabilities.billed_operations
+        cancellation = CANCELLATION.get()
+        replies: list[HttpReply] = []
+        before = price = 0
+        ending: K | VendorError | None
+        request, ending = self._next(steps, None, kind, 0)
+        reply: HttpReply | None = None
+        while request is not None:
+            before, price, reply = before + price, request.charges if billed else 0, None
+            if replies and cancellation is not None and cancellation.cancelled:
+                raise CallCancelled(paid(before))
+            try:
+                if given is None:
+                    reply = self._reply(request, price, call, since, first=not replies)
+                else:
+                    reply = next(given)
+            except VendorError as error:
+                ending = error.with_traceback(None)
+                break
+            replies.append(reply)
+            request = None
+            if reply.status == 200:
+                request, ending = self._next(steps, reply, kind, price)
+            else:
+                ending = self._refusal(call, reply, kind)
+            if not self._believes(reply):
+                break
+        if isinstance(ending, VendorError) and before:
+            ending.retryable = False  # that would be charged twice
+        return self._ended(call, ending, replies, reply, bill(ending, reply, before, price))
 
-        def exchanged(request: HttpRequest) -> HttpReply:
-            nonlocal on_sent
-            reply, on_sent = self._exchanged(request, call, on_sent, left_s), _called_already
-            return reply
+    def _ended(
+        self,
+        call: Call,
+        ending: K | VendorError | None,
+        replies: list[HttpReply],
+        last: HttpReply | None,
+        billing: Billing,
+    ) -> K | VendorError:
+        """How a call ended, with its bill, without its secrets; None where it was left half way."""
+        secrets = tuple(one for reply in replies for one in reply.secrets)
+        mock = any(MOCK_HEADER in reply.headers for reply in replies)
+        source = Environment.MOCK if mock else None
+        vendor_id = None if last is None else last.headers.get(self.request_id_header or "")
+        if isinstance(ending, Result):
+            ending = mask_result(ending, secrets, source, billing=billing, vendor_id=vendor_id)
+        if last is not None and not self._believes(last):
+            return EnvironmentMismatch(
+                f"The backend {self.name} is set to mock, but what answered ({last.status}) does "
+                "not say that it is a mock, and may be the real vendor: check the address and the "
+                "environment.",
+                environment=Environment.PRODUCTION,
+                billing=billing,
+                ids=Ids(call=call.call_id),
+                result=ending if isinstance(ending, (MatchResult, LivenessResult)) else None,
+            )
+        if not isinstance(ending, VendorError):
+            return cast(K, ending)
+        if (
+            isinstance(ending, OutcomeUnknown)
+            and not ending.reconcilable
+            and self._could_keep(call)
+        ):
+            ending.message += " With retention=KEEP they could say (see FaceVerifier.reconcile)."
+        vendor_id = ending.ids.vendor or vendor_id
+        ending.ids = attrs.evolve(ending.ids, call=call.call_id, vendor=vendor_id)
+        mask_error(ending, secrets)
+        ending.billing = billing
+        ending.backend = ending.backend or self.name
+        ending.environment = ending.environment or source
+        ending.status_code = ending.status_code or (None if last is None else last.status)
+        return ending
 
-        return exchanged
-
-    def _exchanged(
+    def _reply(
         self,
         built: HttpRequest,
+        price: int,
         call: Call,
-        on_sent: Callable[[], None],
-        left_s: Callable[[], float | None],
+        since: float,
+        *,
+        first: bool,
     ) -> HttpReply:
         """The reply to one request: to its first sending, or to the second with a new token."""
+        clock = self.client.clock
+
+        def left_s(*limits_s: float | None) -> float | None:
+            nearest_s = min([one for one in limits_s if one is not None], default=None)
+            return None if nearest_s is None else nearest_s - (clock.monotonic() - since)
+
+        # The first byte of a call is told and limited once, however often its bytes leave.
+        on_sent, within_s = call.on_sent, call.send_within_s
         again = False
         while True:
+            if again or not first:
+                on_sent, within_s = _called_already, None
             try:
-                request = self.sign(built, call, deadline_s=left_s())
+                request = self.sign(built, call, deadline_s=left_s(call.deadline_s, within_s))
             except VendorUnavailable as error:
                 if again and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
@@ -394,98 +494,47 @@ class HttpBackend(RemoteBackend):
             reply = self.client.send(
                 request,
                 backend=self.name,
-                deadline_s=left_s(),
+                charges=price,
+                deadline_s=left_s(call.deadline_s),
+                send_within_s=left_s(within_s),
                 on_sent=on_sent,
                 reconcilable=self.reconcilable(call),
                 call_id=call.call_id,
             )
             if again or not self._believes(reply) or not self.should_relogin(request, reply):
                 return reply
-            # `on_sent` is called once for a call, however often its bytes leave.
-            again, on_sent = True, _called_already
+            again = True
+
+    def _could_keep(self, call: Call) -> bool:
+        kept = attrs.evolve(call, retention=Retention.KEEP)
+        return Retention.KEEP in self.capabilities.retention and self.reconcilable(kept)
 
     def _believes(self, reply: HttpReply) -> bool:
         """Whether a reply is from where it should be: a mock must say that it is one."""
         return self.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
 
-    def _answer(
-        self, call: Call, kind: type[K], exchanged: Callable[[HttpRequest], HttpReply]
-    ) -> K | VendorError:
-        """One call from its first request to its result, or to the error to raise.
-
-        The error is new and without a traceback. What `steps` raises before its first request is
-        raised as it is: nothing was sent.
-        """
-        steps = self.steps(call)
-        billed = call.operation in self.capabilities.billed_operations
-        replies: list[HttpReply] = []
-        before = price = 0
-        vendor_id: str | None = None
-        made: HttpRequest | K | VendorError
+    def _next(
+        self, steps: Steps, reply: HttpReply | None, kind: type[K], price: int
+    ) -> tuple[HttpRequest | None, K | VendorError | None]:
+        """What follows an answer 200 of this price: the next request, or how the call ends."""
         try:
-            made = next(steps)
-        except StopIteration as end:
-            made = end.value  # decided without a request
-        while isinstance(made, HttpRequest):
-            price = made.charges if billed else 0
-            try:
-                reply = exchanged(made)
-            except VendorError as error:
-                made, vendor_id = error.with_traceback(None), None
-                _correct(made, price, later=bool(replies))
-                break
-            replies.append(reply)
-            vendor_id = reply.headers.get(self.request_id_header or "")
-            if reply.status == 200:
-                made = self._advanced(steps, reply, kind, price)
-            else:
-                made, price = self._refusal(call, reply, kind), 0
-            if isinstance(made, VendorError):
-                made.status_code = made.status_code or reply.status
-            if not self._believes(reply):
-                return self._mismatch(call, made, reply, before, price)
-            if isinstance(made, HttpRequest):
-                before += price
-        secrets = tuple(dict.fromkeys(one for reply in replies for one in reply.secrets))
-        source = Environment.MOCK if any(MOCK_HEADER in r.headers for r in replies) else None
-        vendor_id = made.ids.vendor or vendor_id
-        if isinstance(made, VendorError):
-            made.ids = attrs.evolve(made.ids, call=call.call_id, vendor=vendor_id)
-            mask_error(made, secrets)
-            made.environment = made.environment or source
-            made.backend = made.backend or self.name
-            made.billing, repeats = _with_charges(made.billing, before)
-            made.retryable = made.retryable and repeats
-            return self._advised(made, call)
-        billing = _bill_of(made.billing, replies[-1] if replies else None, before, price)
-        made = attrs.evolve(made, billing=billing, ids=attrs.evolve(made.ids, vendor=vendor_id))
-        return mask_result(made, secrets, source)
-
-    def _advanced(
-        self, steps: Steps, reply: HttpReply, kind: type[K], price: int
-    ) -> HttpRequest | K | VendorError:
-        """What follows an answer 200: the next request, or how the call ends.
-
-        Args:
-            steps: The call so far.
-            reply: The answer.
-            kind: What the result must be.
-            price: Its charges.
-        """
-        try:
-            made: object = steps.send(reply)
+            made: object = next(steps) if reply is None else steps.send(reply)
         except StopIteration as end:
             made = end.value
-        except VendorError as error:
-            return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that, whatever a plug-in trips over
+        except Exception as error:
+            if reply is None:
+                raise
+            if isinstance(error, VendorError):
+                return None, error.with_traceback(None)
+            # It is paid for: the caller must learn that, whatever a plug-in trips over.
             made = f"{type(error).__name__} {where_raised(error.__traceback__)}"
-        if isinstance(made, (HttpRequest, kind)):
-            return made
+        if isinstance(made, HttpRequest):
+            return made, None
+        if reply is None or isinstance(made, kind):
+            return None, cast(K, made)  # without a request it was decided by the plug-in alone
         if not isinstance(made, str):
             made = f"its parse gives {type(made).__name__}, not {kind.__name__}"
-        billing = Billing(Charged.YES, PAID, price) if price else Billing(Charged.NO, FREE)
-        return unreadable(f"{self.name} answered 200", made, billing)
+        return None, unreadable(f"{self.name} answered 200", made, paid(price))
 
     def _refusal(self, call: Call, reply: HttpReply, kind: type[K]) -> K | VendorError:
         """What an answer of another status means."""
@@ -520,43 +569,6 @@ class HttpBackend(RemoteBackend):
             ids=Ids(call=call.call_id),
         )
 
-    def _mismatch(
-        self, call: Call, made: object, reply: HttpReply, before: int, price: int
-    ) -> EnvironmentMismatch:
-        """What came is from elsewhere than it should; what was read of it is kept for a person.
-
-        It is billed as it would be where it should come from.
-        """
-        result = None
-        if isinstance(made, (MatchResult, LivenessResult)):
-            result = mask_result(made, reply.secrets, None)
-        if isinstance(made, VendorError):
-            billing = _with_charges(made.billing, before)[0]
-        else:
-            billing = made.billing if isinstance(made, Result) else Billing()
-            billing = _bill_of(billing, reply, before, price)
-        return EnvironmentMismatch(
-            f"The backend {self.name} is set to mock, but what answered ({reply.status}) does not "
-            "say that it is a mock, and may be the real vendor: check the address and the "
-            "environment.",
-            environment=Environment.PRODUCTION,
-            billing=billing,
-            ids=Ids(call=call.call_id),
-            result=result,
-        )
-
-    def _advised(self, error: VendorError, call: Call) -> VendorError:
-        """`error`, which also says what to set for records that can tell, if that would help."""
-        if (
-            f"{NOT_KEPT}." in error.message
-            and Retention.KEEP in self.capabilities.retention
-            and self.reconcilable(attrs.evolve(call, retention=Retention.KEEP))
-        ):
-            hint = "with retention=KEEP they could (see FaceVerifier.reconcile)"
-            error.message = error.message.replace(f"{NOT_KEPT}.", f"{NOT_KEPT}: {hint}.")
-            error.args = (error.message,)
-        return error
-
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class ApiKeyBackend(HttpBackend):
@@ -580,53 +592,8 @@ def _is_json(reply: HttpReply) -> bool:
     return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
 
 
-def _correct(error: VendorError, price: int, *, later: bool) -> None:
-    """What the client cannot know: that the request costs nothing, or is not the first one."""
-    if later:
-        error.message = error.message.replace(UNSENT, _UNSENT_THEN)
-    if not price and error.billing.charged is Charged.YES:
-        error.billing = Billing(Charged.NO, FREE)
-        error.message = error.message.replace("It counts as charged", "It is not charged")
-
-
-def _with_charges(billing: Billing, before: int) -> tuple[Billing, bool]:
-    """What an error cost with the requests `before` it, and whether its call may be repeated."""
-    if not before:
-        return billing, True
-    earlier = f"charges of earlier requests of the call: {before}"
-    ground = f"{billing.ground}; {earlier}" if billing.ground else earlier
-    if billing.charged is Charged.UNKNOWN:
-        return Billing(Charged.UNKNOWN, ground), False
-    # A charge whose number is not known is at least one.
-    last = billing.charges or int(billing.charged is Charged.YES)
-    return Billing(Charged.YES, ground, before + last), False
-
-
-def _bill_of(billing: Billing, last: HttpReply | None, before: int, price: int) -> Billing:
-    """What a result cost: as the backend says, with the charges of all its requests.
-
-    Args:
-        billing: What the backend says; nothing, if it is the default.
-        last: The last reply, if there was one.
-        before, price: The charges of the earlier requests, and of the last one.
-    """
-    row = None if last is None or last.status == 200 else default_row(last.status, last.shape)
-    if billing == Billing():
-        if row is not None:
-            return _with_charges(Billing(row.charged, row.ground), before)[0]
-        paid = before + price
-        return Billing(Charged.YES, PAID, paid) if paid else Billing(Charged.NO, FREE)
-    if billing.charged is Charged.UNKNOWN or (billing.charged is Charged.NO and row is not None):
-        return _with_charges(billing, before)[0]
-    if billing.charged is Charged.YES and before + price > (billing.charges or 1):
-        return attrs.evolve(billing, charges=before + price)
-    return billing
-
-
 def _called_already() -> None:
     pass
 
 
-FREE = "the vendor charges nothing for it"
-_UNSENT_THEN = "Nothing was sent after the requests before it."
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"

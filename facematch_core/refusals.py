@@ -13,16 +13,56 @@ import attrs
 from . import errors
 from .masking import masker, quotable
 from .messages import BodyShape, HttpReply
-from .models import Billing, Charged, ResultWarning
+from .models import Billing, Charged, Result, ResultWarning
 
-#: How we know that an answer 200 that cannot be used was charged.
-PAID = "a 200 answer is taken as charged"
 #: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
 NOT_KEPT = (
     "It is not repeated, because that might be charged twice. The vendor was asked to keep "
     "nothing, so its records cannot say what happened"
 )
+
+
+def paid(charges: int) -> Billing:
+    """What an answer 200 costs that says nothing of money."""
+    if charges:
+        return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
+    return Billing(Charged.NO, "the vendor charges nothing for it")
+
+
+def bill(
+    ending: Result | errors.VendorError | None, last: HttpReply | None, before: int, price: int
+) -> Billing:
+    """What a call cost, however it ended: all of its requests together.
+
+    Args:
+        ending: The result or error, with what it says of the last request; None if it was left.
+        last: The last answer; None if none came.
+        before, price: The charges of the requests before the last one, and of the last one.
+    """
+    said = Billing() if ending is None else ending.billing
+    refused = isinstance(ending, errors.VendorError) or (last is not None and last.status != 200)
+    if not isinstance(ending, errors.VendorError):
+        if said == Billing() and not refused:
+            return paid(before + price)
+        if said == Billing() and last is not None:
+            row = default_row(last.status, last.shape)
+            said = Billing(row.charged, row.ground)
+        elif said.charged is Charged.YES:
+            # All that the backend was charged, unless that is less than its requests were.
+            charges = before if refused else before + price
+            return attrs.evolve(said, charges=charges) if charges > (said.charges or 1) else said
+        elif said.charged is Charged.NO and not refused:
+            return said
+    if not before:
+        return said
+    earlier = f"charges of earlier requests of the call: {before}"
+    ground = f"{said.ground}; {earlier}" if said.ground else earlier
+    if said.charged is Charged.UNKNOWN:
+        return Billing(Charged.UNKNOWN, ground)
+    # A charge whose number is not known is at least one.
+    last_one = said.charges or int(said.charged is Charged.YES)
+    return Billing(Charged.YES, ground, before + last_one)
 
 
 @attrs.frozen

@@ -16,8 +16,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import io
+import itertools
 import math
 import os
 import queue
@@ -31,9 +33,9 @@ import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, cast
 
+import attrs
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
@@ -53,6 +55,7 @@ from urllib3.util.connection import create_connection
 
 from ._version import __version__
 from .addresses import is_loopback
+from .backend import unreadable
 from .clock import Clock, SystemClock
 from .errors import (
     ConfigurationError,
@@ -60,13 +63,12 @@ from .errors import (
     FaceMatchError,
     InvalidRequest,
     OutcomeUnknown,
-    UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
 from .messages import HttpReply, HttpRequest, encoded
 from .models import Billing, Charged, Ids
-from .refusals import KEPT, NOT_KEPT, PAID
+from .refusals import KEPT, NOT_KEPT, paid
 
 #: Seconds after which an unused connection is not used again. Servers close theirs after 2, 5 or
 #: 60 s; a request that meets such a close is lost, and nobody knows its bill. A handshake is cheap.
@@ -93,10 +95,11 @@ class HttpClient:
         max_body_bytes: Longest body of an answer after decompression.
         user_agent: The header; None for ``facematch-core/<version>``.
         ca_bundle: File or folder of certificates to trust instead of the usual ones.
+        proxy: ``http://host:port``, without a login, to go through to all but this machine.
         clock: Time, for deadlines. Sockets wait in real time.
 
     Raises:
-        ConfigurationError: a value is out of range, or there is no such CA bundle.
+        ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be used.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class HttpClient:
         max_body_bytes: int = 1024 * 1024,
         user_agent: str | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         numbers = {
@@ -119,9 +123,9 @@ class HttpClient:
                 raise ConfigurationError(f"{name} must be a number above 0.")
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = int(max_body_bytes)
-        if ca_bundle is not None and not Path(ca_bundle).exists():
-            raise ConfigurationError(f"The CA bundle {os.fspath(ca_bundle)} does not exist.")
-        self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
+        self._ca_bundle: str | None = None
+        self._proxy: str | None = None
+        self.go_by(ca_bundle, proxy)
         self._headers = {
             "User-Agent": user_agent or f"facematch-core/{__version__}",
             "Accept": "application/json",
@@ -137,12 +141,37 @@ class HttpClient:
             weakref.WeakValueDictionary()
         )
 
+    def go_by(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
+        """Trust these certificates and go through this proxy; None leaves what is set.
+
+        Raises:
+            ConfigurationError: one of them cannot be used.
+        """
+        if ca_bundle is not None:
+            path = os.fspath(ca_bundle)
+            _check_exists(path)
+            try:
+                place = {"capath" if os.path.isdir(path) else "cafile": path}  # noqa: PTH112 - as requests asks
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**place)
+            except OSError:
+                raise ConfigurationError(f"The CA bundle {path} holds no certificates.") from None
+            self._ca_bundle = path
+        if proxy is not None:
+            _check_proxy(proxy, "proxy")
+            if "@" in proxy:
+                raise ConfigurationError(
+                    "proxy must be without a login: name one that asks for it in HTTPS_PROXY."
+                )
+            self._proxy = proxy
+
     def send(
         self,
         request: HttpRequest,
         *,
         backend: str,
+        charges: int = 1,
         deadline_s: float | None = None,
+        send_within_s: float | None = None,
         on_sent: Callable[[], None] = _nothing,
         reconcilable: bool = False,
         call_id: str | None = None,
@@ -152,8 +181,11 @@ class HttpClient:
         Args:
             request: What to send.
             backend: Name of the backend, for errors.
+            charges: What an answer 200 costs; 0 for a login, say.
             deadline_s: Seconds from now for everything but looking up the host's name, which the
                 system does not let be cut short; None for the time-outs alone.
+            send_within_s: Seconds from now within which the first byte must leave, in the same
+                way; None for no limit but `deadline_s`.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
@@ -167,7 +199,7 @@ class HttpClient:
             ConfigurationError: the client is closed, or an address, a header or a proxy is wrong.
             InvalidRequest: the request cannot be put into HTTP.
             VendorUnavailable: no byte of the request has left; not `retryable` if that is because
-                `deadline_s` ran out.
+                `deadline_s` or `send_within_s` ran out.
             DeadlineExceeded: `deadline_s` ran out after the first byte.
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
@@ -175,17 +207,21 @@ class HttpClient:
         exchange = Exchange(
             clock=self.clock,
             deadline_s=deadline_s,
+            send_within_s=send_within_s,
             timeouts_s=self._timeouts_s,
             # Twice the body, for its framing, and room for the head.
             max_received=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
         )
-        about = {"backend": backend, "ids": Ids(call=call_id)}
-        outcome = self._exchanged(request, exchange, about, reconcilable=reconcilable)
-        # The frame of a function that raises stays alive with the error.
-        del request, on_sent, exchange
+        outcome = self._exchanged(request, exchange)
         if isinstance(outcome, HttpReply):
             return outcome
+        if isinstance(outcome, NoAnswer):
+            outcome = outcome.error(
+                charges, reconcilable=reconcilable, backend=backend, ids=Ids(call=call_id)
+            )
+        # The frame of a function that raises stays alive with the error.
+        del request, on_sent, exchange
         context = outcome.__context__
         try:
             raise outcome
@@ -253,9 +289,9 @@ class HttpClient:
             session.close()
 
     def _exchanged(
-        self, request: HttpRequest, exchange: Exchange, about: dict[str, Any], *, reconcilable: bool
-    ) -> HttpReply | BaseException:
-        """The reply, or what is to be raised; raises nothing itself."""
+        self, request: HttpRequest, exchange: Exchange
+    ) -> HttpReply | NoAnswer | BaseException:
+        """The reply, why there is none, or what is to be raised as it is; raises nothing itself."""
         session: requests.Session | None = None
         response: requests.Response | None = None
         token = CURRENT.set(exchange)
@@ -263,14 +299,12 @@ class HttpClient:
             exchange.wait_s()
             session = self._take_session()
             # Prepared in an argument, so that no frame that lives on holds it.
-            response = _answer(
-                session, _prepared(self._headers, request), exchange, self._ca_bundle
-            )
+            response = _head(session, _prepared(self._headers, request), exchange, self._way)
             reply = HttpReply(
                 status=response.status_code,
                 headers=response.headers,
                 body=read_body(response, self._max_body_bytes, exchange),
-                elapsed_s=exchange.elapsed_s,
+                elapsed_s=max(0.0, self.clock.monotonic() - exchange.started),
                 secrets=request.secrets,
             )
             response.close()
@@ -280,57 +314,86 @@ class HttpClient:
                 # Frees the request now; the frames refer to one another and would wait for the
                 # garbage collector.
                 traceback.clear_frames(link.__traceback__)
-            with contextlib.suppress(Exception):
-                if response is not None:
-                    # Not by response.close(), which hands the connection back to its pool.
-                    response.raw.close()
-            with contextlib.suppress(Exception):
-                if session is not None:
-                    session.close()
+            # Not by response.close(), which hands the connection back to its pool.
+            for held in (response and response.raw, session):
+                with contextlib.suppress(Exception):
+                    if held is not None:
+                        held.close()
             if exchange.refusal is not None:
                 return exchange.refusal
             if isinstance(error, FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
-            status = None if response is None else response.status_code
-            return _unanswered(error, exchange, reconcilable, status_code=status, **about)
+            return NoAnswer(
+                why=exchange.expired_by(error) or _reason(error),
+                sent=exchange.sent,
+                expired=bool(exchange.expired_by(error)),
+                status_code=None if response is None else response.status_code,
+                unreadable=isinstance(error, Unreadable),
+            )
         else:
             return reply
         finally:
             CURRENT.reset(token)
 
+    def _way(self, url: str) -> dict[str, Any]:
+        """Proxies and certificates: as they are set, else as a session of requests takes them."""
+        verify: str | bool | None = self._ca_bundle
+        if verify is None:
+            variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+            verify = next(filter(None, map(os.environ.get, variables)), True)
+            if isinstance(verify, str):
+                _check_exists(verify)
+        proxies: dict[str, str] = {}
+        # Faces for this machine, a mock above all, may not take a way around over another.
+        if not _is_near(url):
+            if self._proxy is not None:
+                proxies = {"http": self._proxy, "https": self._proxy}
+            elif _may_name_proxies():
+                proxies = get_environ_proxies(url)
+                if proxy := select_proxy(url, proxies):
+                    _check_proxy(proxy, "The proxy that the environment names")
+        return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
 
-#: Of an error before the first byte.
-UNSENT = "Nothing was sent."
 
+@attrs.frozen(kw_only=True)
+class NoAnswer:
+    """Why there is no answer that can be used.
 
-def _unanswered(
-    error: Exception, exchange: Exchange, reconcilable: bool, **about: Any
-) -> VendorError:
-    """What it means for the caller and for the bill that no answer came, in words of ours."""
-    backend, expired = about["backend"], exchange.expired_by(error)
-    why = "the deadline ran out" if expired else _reason(error)
-    if not exchange.sent:
-        return VendorUnavailable(
-            f"{backend} could not be reached: {why}. {UNSENT}",
-            # The caller's impatience says nothing of the vendor: no breaker may count it.
-            retryable=not expired,
-            billing=Billing(Charged.NO, "no byte of the request has left"),
+    Attributes:
+        why: In words of ours.
+        sent: Whether the first byte of the request has left.
+        expired: Whether its time had run out.
+        status_code: That of the answer, if its head came.
+        unreadable: Whether a complete answer came whose body cannot be used.
+    """
+
+    why: str
+    sent: bool
+    expired: bool
+    status_code: int | None
+    unreadable: bool
+
+    def error(self, charges: int, *, reconcilable: bool, backend: str, ids: Ids) -> VendorError:
+        """What it means for the caller and for the bill, if an answer costs `charges`."""
+        about: dict[str, Any] = {"backend": backend, "ids": ids, "status_code": self.status_code}
+        if not self.sent:
+            return VendorUnavailable(
+                f"{backend} could not be reached: {self.why}. Nothing of this request was sent.",
+                # The caller's impatience says nothing of the vendor: no breaker may count it.
+                retryable=not self.expired,
+                billing=Billing(Charged.NO, "no byte of the request has left"),
+                **about,
+            )
+        if self.unreadable and self.status_code == 200:
+            return unreadable(f"{backend} answered 200", self.why, paid(charges), **about)
+        return (DeadlineExceeded if self.expired else OutcomeUnknown)(
+            f"The request was sent to {backend}, but no usable answer came: {self.why}. It may "
+            f"have been executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
+            billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
+            reconcilable=reconcilable,
             **about,
         )
-    if isinstance(error, Unreadable) and about["status_code"] == 200:
-        return UnexpectedResponse(
-            f"{backend} answered 200, but {error}. It counts as charged.",
-            billing=Billing(Charged.YES, PAID),
-            **about,
-        )
-    return (DeadlineExceeded if expired else OutcomeUnknown)(
-        f"The request was sent to {backend}, but no usable answer came: {why}. It may have been "
-        f"executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
-        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
-        reconcilable=reconcilable,
-        **about,
-    )
 
 
 # One exchange: from a request to an answer.
@@ -340,6 +403,7 @@ class Exchange:
     """What the connection of one request asks and reports.
 
     Attributes:
+        started: When it began, on the clock.
         sent: Whether the first byte was handed to the socket.
         own: Whether a connection of ours carries it; a test double may, instead.
         refusal: What `on_sent` raised, if it did.
@@ -350,15 +414,17 @@ class Exchange:
         *,
         clock: Clock,
         deadline_s: float | None,
+        send_within_s: float | None,
         timeouts_s: tuple[float, float],
         max_received: int,
         on_sent: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._started = clock.monotonic()
-        self._ends = math.inf if deadline_s is None else self._started + deadline_s
+        self.started = clock.monotonic()
+        self._until = math.inf if deadline_s is None else self.started + deadline_s
+        self._send_until = math.inf if send_within_s is None else self.started + send_within_s
         self._cut = False
-        self._left_to_receive = max_received
+        self.left_to_receive = max_received
         self._on_sent = on_sent
         self.timeouts_s = timeouts_s
         self.sent = False
@@ -366,17 +432,13 @@ class Exchange:
         self.refusal: BaseException | None = None
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds since it began, at least 0."""
-        return max(0.0, self._clock.monotonic() - self._started)
-
-    @property
     def left_s(self) -> float:
-        """Seconds until the deadline; infinite without one."""
-        return self._ends - self._clock.monotonic()
+        """Seconds that are left, before the first byte for sending it; infinite without a limit."""
+        until = self._until if self.sent else min(self._until, self._send_until)
+        return until - self._clock.monotonic()
 
     def wait_s(self) -> float:
-        """Seconds that the next wait may take: a time-out, or less if the deadline is nearer.
+        """Seconds that the next wait may take: a time-out, or less if the time ends before.
 
         Raises:
             TimeoutError: nothing is left.
@@ -387,14 +449,17 @@ class Exchange:
             raise TimeoutError("The deadline ran out.")
         return min(patience_s, left_s)
 
-    def expired_by(self, error: BaseException) -> bool:
-        """Whether it was the deadline that ended it: not a time-out, nor the system's patience."""
-        if self.left_s <= 0:
-            return True
+    def expired_by(self, error: BaseException) -> str:
+        """Which time of the caller's ended it; empty for a time-out, or the system's patience."""
         # By a clock of a test no time may have passed although the socket has waited.
-        return self._cut and any(
+        waited = self._cut and any(
             isinstance(link, TimeoutError) and link.errno is None for link in _links(error)
         )
+        if not waited and self.left_s > 0:
+            return ""
+        if not self.sent and self._send_until < self._until:
+            return "the time for connecting ran out"
+        return "the deadline ran out"
 
     def begin(self) -> None:
         """Note the first byte, before it is handed over.
@@ -410,12 +475,6 @@ class Exchange:
             self.refusal = error
             raise NotSent from None
         self.sent = True
-
-    def received(self, count: int) -> None:
-        """Count bytes off the wire; `AnswerTooLong` beyond the limit."""
-        self._left_to_receive -= count
-        if self._left_to_receive < 0:
-            raise AnswerTooLong("The answer does not end.")
 
 
 class NotSent(Exception):
@@ -455,15 +514,15 @@ def _prepared(usual: Mapping[str, str], request: HttpRequest) -> requests.Prepar
     return prepared
 
 
-def _answer(
+def _head(
     session: requests.Session,
     prepared: requests.PreparedRequest,
     exchange: Exchange,
-    ca_bundle: str | None,
+    way: Callable[[str], dict[str, Any]],
 ) -> requests.Response:
     """The head of the answer; its body is still to be read."""
     url = str(prepared.url)
-    settings = _settings(url, ca_bundle)
+    settings = way(url)
     adapter = session.get_adapter(url)
     timeouts_s = exchange.timeouts_s
     if not isinstance(adapter, _Adapter):
@@ -491,30 +550,28 @@ def _never_left(error: BaseException) -> bool:
     )
 
 
-def _settings(url: str, ca_bundle: str | None) -> dict[str, Any]:
-    """Proxies and certificates of the environment, as a session of requests takes them."""
-    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-    verify = ca_bundle or next(filter(None, map(os.environ.get, variables)), True)
-    if isinstance(verify, str) and not os.path.exists(verify):  # noqa: PTH110 - a file or a folder, as requests asks
-        raise ConfigurationError(f"The CA bundle {verify} does not exist.")
-    # Faces for this machine, a mock above all, may not take a way around over another.
-    near = is_loopback(host_of(url))
-    proxies = {} if near or not _may_name_proxies() else get_environ_proxies(url)
-    proxy = proxies and select_proxy(url, proxies)
-    if proxy and proxy.lower().startswith("socks"):
+@functools.lru_cache(maxsize=64)
+def _is_near(url: str) -> bool:
+    return is_loopback(host_of(url))
+
+
+def _check_exists(ca_bundle: str) -> None:
+    if not os.path.exists(ca_bundle):  # noqa: PTH110 - a file or a folder, as requests asks
+        raise ConfigurationError(f"The CA bundle {ca_bundle} does not exist.")
+
+
+def _check_proxy(proxy: str, named: str) -> None:
+    """Refuse what is no HTTP proxy, without a word of it, which may hold a password."""
+    if proxy.lower().startswith("socks"):
         # Its connections are not ours: whether a byte has left could not be known.
         raise ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
-    if proxy:
-        try:
-            parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
-            valid = parts.scheme in ("http", "https") and bool(parts.host)
-        except LocationParseError:
-            valid = False
-        if not valid:
-            raise ConfigurationError(
-                "The proxy that the environment names has no address of the form http://host:port."
-            )
-    return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
+    try:
+        parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        valid = parts.scheme in ("http", "https") and bool(parts.host)
+    except LocationParseError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(f"{named} has no address of the form http://host:port.")
 
 
 def _may_name_proxies() -> bool:
@@ -550,11 +607,9 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     if encoding != "identity":
         pieces = _decompressed(pieces, limit)
     body = bytearray()
-    # A transport that is not ours never asks for the deadline.
-    hold = _nothing if exchange.own else exchange.wait_s
-    hold()
-    for piece in pieces:
-        hold()
+    for piece in itertools.chain((b"",), pieces):
+        if not exchange.own:
+            exchange.wait_s()  # a transport that is not ours never asks for the deadline
         body += piece
         if len(body) > limit:
             raise Unreadable("its body is too long")
@@ -581,12 +636,6 @@ def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
 # Connections that ask how long they may wait, and say when the request begins to leave.
 
 
-def _allow(sock: Any, wait_s: float) -> None:
-    # Setting it is a system call, during which another thread takes its turn.
-    if sock.gettimeout() != wait_s:
-        sock.settimeout(wait_s)
-
-
 class _Reads(io.RawIOBase):
     """What comes off a socket, each wait with what is left of the time: dripping ends as well.
 
@@ -605,9 +654,14 @@ class _Reads(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         exchange = CURRENT.get()
-        _allow(self._sock, exchange.wait_s())
+        wait_s = exchange.wait_s()
+        # Setting it is a system call, during which another thread takes its turn.
+        if self._sock.gettimeout() != wait_s:
+            self._sock.settimeout(wait_s)
         count: int = self._raw.readinto(buffer)
-        exchange.received(count)
+        exchange.left_to_receive -= count
+        if exchange.left_to_receive < 0:
+            raise AnswerTooLong("The answer does not end.")
         self.ended = count == 0
         return count
 
@@ -663,7 +717,9 @@ class _Connection(HTTPConnection):
         exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
         with memoryview(data).cast("B") as view:
             while done < len(view):
-                _allow(sock, exchange.wait_s())
+                wait_s = exchange.wait_s()
+                if sock.gettimeout() != wait_s:
+                    sock.settimeout(wait_s)
                 done += sock.send(view[done:])
 
     def _new_conn(self) -> socket.socket:

@@ -100,7 +100,7 @@ def test_a_stopped_mock_is_an_outage_that_costs_nothing(request, fixture):
     with open_verifier("didit", api_key=mock.live_key, **settings) as verifier:
         mock.stop()
         for _ in range(2):
-            with pytest.raises(VendorUnavailable, match="Nothing was sent") as caught:
+            with pytest.raises(VendorUnavailable) as caught:
                 verifier.verify(P1, P1)
             assert caught.value.billing.charged is Charged.NO
             assert caught.value.retryable

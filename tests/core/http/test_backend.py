@@ -188,7 +188,7 @@ def test_only_what_was_kept_can_be_looked_up(asked, retention):
 
 @pytest.mark.parametrize("broken", [False, True], ids=["a plain 503", "no answer"])
 def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, broken):
-    """In one sentence; what to set only where it helps: not if it is set, nor if nobody keeps."""
+    """What to set only where it helps: not if it is set, nor if nobody keeps."""
 
     class Forgetful(type(acme("http://127.0.0.1:1"))):
         capabilities = Capabilities()
@@ -209,7 +209,8 @@ def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, br
         " It is not repeated, because that might be charged twice. The vendor was asked to "
         "keep nothing, so its records cannot say what happened"
     )
-    assert told().endswith(f"{why}: with retention=KEEP they could (see FaceVerifier.reconcile).")
+    hint = " With retention=KEEP they could say (see FaceVerifier.reconcile)."
+    assert told().endswith(f"{why}.{hint}")
     assert told(cls=Forgetful).endswith(f"{why}.")
     assert told(cls=Sandboxed).endswith(f"{why}.")
     assert told(fm.Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
