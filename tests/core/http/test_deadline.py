@@ -79,6 +79,23 @@ def test_a_deadline_within_the_handshake_sends_nothing(client, request_to, ask):
     assert outcome.sent == 0
 
 
+def test_a_time_for_sending_ends_before_the_first_byte_alone(ask):
+    """What connects in time has all of the deadline for its answer."""
+    with RawServer([stopped]) as server:
+        outcome = ask(f"https://localhost:{server.port}/", deadline_s=60.0, send_within_s=0.3)
+    assert type(outcome.error) is VendorUnavailable
+    assert (outcome.error.billing.charged, outcome.sent) == (Charged.NO, 0)
+    assert outcome.error.retryable is False
+
+    def later(connection):
+        connection.stopping.wait(0.6)
+        connection.give(answer(200))
+
+    with RawServer([read_request, later]) as server:
+        outcome = ask(server.url, deadline_s=60.0, send_within_s=0.3)
+    assert outcome.reply.status == 200
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="relies on what Linux does with a full queue")
 def test_a_deadline_within_connecting_sends_nothing(ask):
     """A host that does not answer at all: here, one whose queue of connections is full."""

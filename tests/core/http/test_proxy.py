@@ -4,6 +4,7 @@ import select
 import socket
 
 import pytest
+from kit.fakes import picture
 from kit.rawserver import (
     RawServer,
     answer,
@@ -18,6 +19,7 @@ from kit.rawserver import (
 )
 
 from facematch_core import OutcomeUnknown, VendorUnavailable
+from facematch_core.backend import MatchCall
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient
 
@@ -235,6 +237,32 @@ def test_a_proxy_that_does_not_listen_got_nothing(ask, monkeypatch):
             outcome = ask(url)
             assert type(outcome.error) is VendorUnavailable
             assert outcome.sent == 0
+
+
+def test_a_setting_of_a_backend_names_the_proxy(acme, through, monkeypatch):
+    """Before the environment, `NO_PROXY` as well; but never for this machine."""
+    call = MatchCall(probe=picture(), reference=picture((1, 2, 3)))
+    monkeypatch.setenv("NO_PROXY", "vendor.example")
+    same = [read_request, send(answer(200, b'{"same": true}', "Connection: close")), close]
+    with RawServer([hold]) as other, RawServer([same]) as proxy, RawServer([same]) as server:
+        through(other)
+        settings = {"proxy": f"http://127.0.0.1:{proxy.port}", "allow_base_url": True}
+        far = acme("http://vendor.example", allow_insecure=True, **settings)
+        assert far.match(call).is_match
+        assert proxy.received.startswith(b"POST http://vendor.example/compare HTTP/1.1\r\n")
+        assert acme(server.url, **settings).match(call).is_match
+        assert (len(proxy.connections), len(other.connections)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://127.0.0.1:1", "http://", "http://me:canary@proxy.example:3128", "ftp://x", ""],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_when_opened(acme, proxy):
+    """A login too: settings are shown. Nothing of the value is told."""
+    with pytest.raises(ConfigurationError) as caught:
+        acme("https://localhost:1", proxy=proxy)
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "SOCKS5H://127.0.0.1:1"])

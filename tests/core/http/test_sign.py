@@ -172,6 +172,20 @@ def test_the_deadline_is_one(served):
     assert tokens_seen(server) == [TOKENS[0]]
 
 
+def test_the_time_for_the_first_byte_is_that_of_the_login_too(served):
+    """It bounds the first login, and nothing is sent when it is over; the second may take more."""
+    clock = ManualClock()
+    backend, server = served(REFUSED, SAME, login=lambda: clock.advance(4))
+    backend.client.clock = clock
+    assert backend.match(match_call(deadline_s=60.0, send_within_s=5.0)).is_match
+    assert backend.told == [5.0, 56.0]
+    backend.told.clear()
+    with pytest.raises(VendorUnavailable) as caught:
+        backend.match(match_call(deadline_s=60.0, send_within_s=3.0))
+    assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
+    assert tokens_seen(server) == list(TOKENS[:2])
+
+
 def test_no_deadline_is_none(served):
     """Not 0, which would be over."""
     backend, _ = served(SAME)

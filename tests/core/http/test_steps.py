@@ -11,6 +11,7 @@ from kit.fakes import picture
 from kit.rawserver import RawServer, answer, close, hold, read_request, refused, send
 
 import facematch_core as fm
+from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.backend import (
     NO_FACE,
     Capabilities,
@@ -184,6 +185,41 @@ def test_a_free_answer_that_is_too_long_is_free():
         Three(api_key=KEY, base_url=server.url).match(call())
     assert caught.value.billing.charged is fm.Charged.YES
     assert "It counts as charged" in str(caught.value)
+
+
+@pytest.mark.parametrize("answered", [1, 2])
+def test_a_cancelled_call_sends_no_further_request(answered):
+    """Each that was sent is finished; what they cost is told, and the rest stays unsent."""
+    cancellation = Cancellation()
+
+    def cancel(connection):
+        cancellation.cancel()
+
+    scripts = [[read_request, FOUND, close] for _ in range(3)]
+    scripts[answered - 1].insert(1, cancel)
+    token = CANCELLATION.set(cancellation)
+    try:
+        with RawServer(scripts) as server, pytest.raises(CallCancelled) as caught:
+            Three(api_key=KEY, base_url=server.url).match(call())
+    finally:
+        CANCELLATION.reset(token)
+    assert len(server.connections) == answered
+    (billing,) = caught.value.args
+    assert (billing.charged, billing.charges) == (fm.Charged.YES, answered)
+
+
+def test_a_step_of_two_charges_that_cannot_be_taken_in_costs_two():
+    """Too long to be read, and paid for all the same."""
+
+    @attrs.frozen(kw_only=True)
+    class Twice(Three):
+        def steps(self, call):
+            yield self.post("detect", body=b"1", charges=2)
+
+    long = send(answer(200, b" " * (1024 * 1024 + 1), "Connection: close"))
+    with served(long) as server, pytest.raises(fm.UnexpectedResponse) as caught:
+        Twice(api_key=KEY, base_url=server.url).match(call())
+    assert (caught.value.billing.charged, caught.value.billing.charges) == (fm.Charged.YES, 2)
 
 
 def test_one_deadline_for_all_steps():
@@ -366,6 +402,9 @@ def test_a_star_is_no_other_number_of_labels(url):
         ({"read_timeout_s": True}, "read_timeout_s must be a number, not bool"),
         ({"connect_timeout_s": float("nan")}, "connect_timeout_s must be a finite number"),
         ({"base_url": 7}, "base_url must be text, not int"),
+        ({"api_key": "key with a space"}, r"api_key \(from argument\) holds a space"),
+        ({"api_key": "key\n"}, "api_key .* holds a space, a line break"),
+        ({"api_key": "k\N{BULLET}"}, "api_key .* another character"),
     ],
 )
 def test_settings_are_held_against_their_annotations(settings, words):

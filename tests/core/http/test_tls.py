@@ -4,9 +4,11 @@ import ssl
 
 import pytest
 import trustme
+from kit.fakes import picture
 from kit.rawserver import RawServer, answer, close, hold, read, read_request, reset, send, start_tls
 
 from facematch_core import OutcomeUnknown, VendorUnavailable
+from facematch_core.backend import MatchCall
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient
 
@@ -78,6 +80,28 @@ def test_a_bundle_that_does_not_exist(ask, monkeypatch, tmp_path):
         HttpClient(ca_bundle=tmp_path / "none.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     assert type(ask("https://localhost:1/").error) is ConfigurationError
+
+
+def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_context, tmp_path):
+    """Whatever client it makes; what cannot be used is refused when it is opened."""
+    call = MatchCall(probe=picture(), reference=picture((1, 2, 3)))
+
+    class OwnClient(type(acme("http://127.0.0.1:1"))):
+        def make_client(self):
+            return HttpClient(max_body_bytes=4096)
+
+    same = [read_request, send(answer(200, b'{"same": true}', "Connection: close")), close]
+    with RawServer([same, same, [hold]], tls=server_context) as server:
+        assert acme(server.url, ca_bundle=str(ca_bundle)).match(call).is_match
+        assert acme(server.url, cls=OwnClient, ca_bundle=ca_bundle).match(call).is_match
+        with pytest.raises(VendorUnavailable):
+            acme(server.url).match(call)
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate")
+    for wrong in (tmp_path / "none.pem", empty):
+        with pytest.raises(ConfigurationError):
+            acme("https://localhost:1", ca_bundle=wrong)
+    assert acme("https://localhost:1", ca_bundle=tmp_path).ca_bundle == tmp_path
 
 
 @pytest.mark.parametrize("script", [[read(1), reset], [close], [send(b"HTTP/1.1 400 x\r\n\r\n")]])
