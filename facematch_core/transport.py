@@ -124,7 +124,7 @@ class HttpClient:
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = int(max_body_bytes)
         self._ca_bundle: str | None = None
-        self._proxy: str | None = None
+        self._proxies: dict[str, str] = {}
         self.go_by(ca_bundle, proxy)
         self._headers = {
             "User-Agent": user_agent or f"facematch-core/{__version__}",
@@ -162,7 +162,7 @@ class HttpClient:
                 raise ConfigurationError(
                     "proxy must be without a login: name one that asks for it in HTTPS_PROXY."
                 )
-            self._proxy = proxy
+            self._proxies = {"http": proxy, "https": proxy}
 
     def send(
         self,
@@ -204,22 +204,22 @@ class HttpClient:
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
+        started = self.clock.monotonic()
+        until = math.inf if deadline_s is None else started + deadline_s
         exchange = Exchange(
             clock=self.clock,
-            deadline_s=deadline_s,
-            send_within_s=send_within_s,
+            started=started,
+            until=until,
+            send_until=until if send_within_s is None else min(until, started + send_within_s),
             timeouts_s=self._timeouts_s,
             # Twice the body, for its framing, and room for the head.
-            max_received=2 * self._max_body_bytes + 1024 * 1024,
+            left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
         )
-        outcome = self._exchanged(request, exchange)
+        about = {"backend": backend, "ids": Ids(call=call_id)}
+        outcome = self._exchanged(request, exchange, charges, reconcilable, about)
         if isinstance(outcome, HttpReply):
             return outcome
-        if isinstance(outcome, NoAnswer):
-            outcome = outcome.error(
-                charges, reconcilable=reconcilable, backend=backend, ids=Ids(call=call_id)
-            )
         # The frame of a function that raises stays alive with the error.
         del request, on_sent, exchange
         context = outcome.__context__
@@ -289,9 +289,14 @@ class HttpClient:
             session.close()
 
     def _exchanged(
-        self, request: HttpRequest, exchange: Exchange
-    ) -> HttpReply | NoAnswer | BaseException:
-        """The reply, why there is none, or what is to be raised as it is; raises nothing itself."""
+        self,
+        request: HttpRequest,
+        exchange: Exchange,
+        charges: int,
+        reconcilable: bool,
+        about: dict[str, Any],
+    ) -> HttpReply | BaseException:
+        """The reply, or what is to be raised; raises nothing itself."""
         session: requests.Session | None = None
         response: requests.Response | None = None
         token = CURRENT.set(exchange)
@@ -324,13 +329,9 @@ class HttpClient:
             if isinstance(error, FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
-            return NoAnswer(
-                why=exchange.expired_by(error) or _reason(error),
-                sent=exchange.sent,
-                expired=bool(exchange.expired_by(error)),
-                status_code=None if response is None else response.status_code,
-                unreadable=isinstance(error, Unreadable),
-            )
+            status_code = None if response is None else response.status_code
+            about = {**about, "status_code": status_code}
+            return _unanswered(error, exchange, charges, reconcilable, about)
         else:
             return reply
         finally:
@@ -344,110 +345,78 @@ class HttpClient:
             verify = next(filter(None, map(os.environ.get, variables)), True)
             if isinstance(verify, str):
                 _check_exists(verify)
-        proxies: dict[str, str] = {}
         # Faces for this machine, a mock above all, may not take a way around over another.
-        if not _is_near(url):
-            if self._proxy is not None:
-                proxies = {"http": self._proxy, "https": self._proxy}
-            elif _may_name_proxies():
-                proxies = get_environ_proxies(url)
-                if proxy := select_proxy(url, proxies):
-                    _check_proxy(proxy, "The proxy that the environment names")
+        proxies = {} if _is_near(url) else self._proxies
+        if not _is_near(url) and not proxies and _may_name_proxies():
+            proxies = get_environ_proxies(url)
+            if proxy := select_proxy(url, proxies):
+                _check_proxy(proxy, "The proxy that the environment names")
         return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
 
 
-@attrs.frozen(kw_only=True)
-class NoAnswer:
-    """Why there is no answer that can be used.
-
-    Attributes:
-        why: In words of ours.
-        sent: Whether the first byte of the request has left.
-        expired: Whether its time had run out.
-        status_code: That of the answer, if its head came.
-        unreadable: Whether a complete answer came whose body cannot be used.
-    """
-
-    why: str
-    sent: bool
-    expired: bool
-    status_code: int | None
-    unreadable: bool
-
-    def error(self, charges: int, *, reconcilable: bool, backend: str, ids: Ids) -> VendorError:
-        """What it means for the caller and for the bill, if an answer costs `charges`."""
-        about: dict[str, Any] = {"backend": backend, "ids": ids, "status_code": self.status_code}
-        if not self.sent:
-            return VendorUnavailable(
-                f"{backend} could not be reached: {self.why}. Nothing of this request was sent.",
-                # The caller's impatience says nothing of the vendor: no breaker may count it.
-                retryable=not self.expired,
-                billing=Billing(Charged.NO, "no byte of the request has left"),
-                **about,
-            )
-        if self.unreadable and self.status_code == 200:
-            return unreadable(f"{backend} answered 200", self.why, paid(charges), **about)
-        return (DeadlineExceeded if self.expired else OutcomeUnknown)(
-            f"The request was sent to {backend}, but no usable answer came: {self.why}. It may "
-            f"have been executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
-            billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
-            reconcilable=reconcilable,
+def _unanswered(
+    error: Exception, exchange: Exchange, charges: int, reconcilable: bool, about: dict[str, Any]
+) -> VendorError:
+    """What it means for the caller and for the bill that no answer came, in words of ours."""
+    backend, expired = about["backend"], exchange.expired_by(error)
+    why = expired or _reason(error)
+    if not exchange.sent:
+        return VendorUnavailable(
+            f"{backend} could not be reached: {why}. Nothing of this request was sent.",
+            # The caller's impatience says nothing of the vendor: no breaker may count it.
+            retryable=not expired,
+            billing=Billing(Charged.NO, "no byte of the request has left"),
             **about,
         )
+    if isinstance(error, Unreadable) and about["status_code"] == 200:
+        return unreadable(f"{backend} answered 200", why, paid(charges), **about)
+    return (DeadlineExceeded if expired else OutcomeUnknown)(
+        f"The request was sent to {backend}, but no usable answer came: {why}. It may have been "
+        f"executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
+        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
+        reconcilable=reconcilable,
+        **about,
+    )
 
 
-# One exchange: from a request to an answer.
-
-
+@attrs.define(eq=False, kw_only=True)
 class Exchange:
-    """What the connection of one request asks and reports.
+    """From one request to its answer: what its connection asks and reports.
 
     Attributes:
-        started: When it began, on the clock.
+        started, until, send_until: When it began, when it must be over, and until when its first
+            byte must have left, on the clock; infinite without a limit.
+        timeouts_s: The longest waits, before the first byte and after it.
+        left_to_receive: How many bytes may still come.
         sent: Whether the first byte was handed to the socket.
         own: Whether a connection of ours carries it; a test double may, instead.
         refusal: What `on_sent` raised, if it did.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        deadline_s: float | None,
-        send_within_s: float | None,
-        timeouts_s: tuple[float, float],
-        max_received: int,
-        on_sent: Callable[[], None],
-    ) -> None:
-        self._clock = clock
-        self.started = clock.monotonic()
-        self._until = math.inf if deadline_s is None else self.started + deadline_s
-        self._send_until = math.inf if send_within_s is None else self.started + send_within_s
-        self._cut = False
-        self.left_to_receive = max_received
-        self._on_sent = on_sent
-        self.timeouts_s = timeouts_s
-        self.sent = False
-        self.own = False
-        self.refusal: BaseException | None = None
+    clock: Clock
+    started: float
+    until: float
+    send_until: float
+    timeouts_s: tuple[float, float]
+    left_to_receive: int
+    on_sent: Callable[[], None]
+    sent: bool = False
+    own: bool = False
+    refusal: BaseException | None = None
+    _cut: bool = False
 
-    @property
     def left_s(self) -> float:
-        """Seconds that are left, before the first byte for sending it; infinite without a limit."""
-        until = self._until if self.sent else min(self._until, self._send_until)
-        return until - self._clock.monotonic()
+        """Seconds that are left, before the first byte those for sending it."""
+        return (self.until if self.sent else self.send_until) - self.clock.monotonic()
 
     def wait_s(self) -> float:
-        """Seconds that the next wait may take: a time-out, or less if the time ends before.
-
-        Raises:
-            TimeoutError: nothing is left.
-        """
-        patience_s, left_s = self.timeouts_s[self.sent], self.left_s
+        """Seconds that the next wait may take; `TimeoutError` if nothing is left."""
+        patience_s = self.timeouts_s[self.sent]
+        left_s = (self.until if self.sent else self.send_until) - self.clock.monotonic()
         self._cut = left_s < patience_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        return min(patience_s, left_s)
+        return left_s if self._cut else patience_s
 
     def expired_by(self, error: BaseException) -> str:
         """Which time of the caller's ended it; empty for a time-out, or the system's patience."""
@@ -455,22 +424,18 @@ class Exchange:
         waited = self._cut and any(
             isinstance(link, TimeoutError) and link.errno is None for link in _links(error)
         )
-        if not waited and self.left_s > 0:
+        if not waited and self.left_s() > 0:
             return ""
-        if not self.sent and self._send_until < self._until:
-            return "the time for connecting ran out"
-        return "the deadline ran out"
+        if self.sent or self.send_until == self.until:
+            return "the deadline ran out"
+        return "the time for connecting ran out"
 
     def begin(self) -> None:
-        """Note the first byte, before it is handed over.
-
-        Raises:
-            NotSent: `on_sent` raised, so the byte must not leave.
-        """
+        """Note the first byte, before it is handed over; `NotSent` if `on_sent` forbids it."""
         if self.sent:
             return
         try:
-            self._on_sent()
+            self.on_sent()
         except BaseException as error:  # noqa: BLE001 - raised again by send()
             self.refusal = error
             raise NotSent from None
@@ -527,7 +492,7 @@ def _head(
     timeouts_s = exchange.timeouts_s
     if not isinstance(adapter, _Adapter):
         # It knows no deadline, only time-outs, which must be above 0; ours ask before each wait.
-        left_s = max(exchange.left_s, 0.001)
+        left_s = max(exchange.left_s(), 0.001)
         timeouts_s = min(timeouts_s[0], left_s), min(timeouts_s[1], left_s)
     # Not through session.send: it would follow a redirect in thought and read its body.
     try:
@@ -592,10 +557,6 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
 
     urllib3 checks the framing; decompressing is done here, because older versions of it have no
     limit and none of them notices that a gzip stream is broken off.
-
-    Raises:
-        Unreadable: the body came, but it cannot be used.
-        Exception: many of requests, urllib3 and http.client: the answer is broken.
     """
     coding = response.headers.get("Transfer-Encoding", "chunked").strip().lower()
     if coding not in ("chunked", "identity"):
