@@ -166,6 +166,8 @@ def test_raw_is_plain_json():
         "picture": b"\xff\xd8",
         "object": object(),
         "url": "https://media.example/face.jpg?sig=1",
+        "faces": [{"url": ["https://media.example/face.jpg"]}, {"url": {"big": "face.jpg"}}],
+        "none": {"url": None},
         1: ("a", None, True),
     }
     copy = without_private(body, media_keys=("url",))
@@ -173,6 +175,8 @@ def test_raw_is_plain_json():
     assert copy["price"] == "0.05"
     assert copy["picture"] == "(left out: bytes)"
     assert copy["url"] == "(address removed)"
+    assert copy["faces"] == [{"url": "(address removed)"}] * 2
+    assert copy["none"] == {"url": None}
     assert copy["1"] == ["a", None, True]
 
 

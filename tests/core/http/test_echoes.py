@@ -137,6 +137,13 @@ def test_names_are_masked_as_values_are(read, raw, masked):
     assert read(raw).raw == masked
 
 
+@pytest.mark.parametrize("secret", ['can"ary-9b7e', "can\\ary-9b7e", "can\u00e9ry-9b7e", "7714"])
+def test_a_key_is_masked_whatever_is_in_it(read, secret):
+    """What JSON escapes, and digits that may stand in a number beside it."""
+    result = read({"deep": [f"of {secret}"], "n": 37714}, secret=secret)
+    assert result.raw == {"deep": ["of ***"], "n": 37714}
+
+
 def test_fields_are_told_as_an_excerpt_is(read):
     """What a vendor quotes of a picture looks like a key; a long text is cut."""
     quoted = "iVBORw0KGgoAAAANSUhEUgAA"
