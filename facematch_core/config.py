@@ -49,6 +49,7 @@ from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
 from .settings import Rule, Setting, check_keys, located, read_table, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
+from .store.records import LEASE_S
 from .verifier import FaceVerifier, Verifier
 
 if TYPE_CHECKING:
@@ -302,6 +303,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "per": _one_of("day", "total"),
         "of": _one_of("profile", "vendor"),
         "store": _PLACE,
+        "lease_s": _SECONDS,
     },
     "circuit_breaker": {
         "failures": _at_least(1),
@@ -626,6 +628,7 @@ def _budget(
         per=Period(table.get("per", "total")),
         price=table.get("price"),
         store=store,
+        lease_s=table.get("lease_s", LEASE_S),
         clock=clock,
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
@@ -25,6 +25,14 @@ from .common import Exit, Target, counted, say
 if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier import Verifier
+
+    #: What is reserved or unknown, each with the store that it is in.
+    Open: TypeAlias = list[tuple[CallStore, Reservation]]
+
+#: The end of what has none.
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+_SUMS = ("cap", "spent", "reserved", "unknown", "free")
 
 _place = common.options(
     click.option(
@@ -44,34 +52,41 @@ _place = common.options(
     short_help="Show what is spent, reserved and unknown; resolve what is unknown.",
 )
 @_place
-@click.option("--all", "everything", is_flag=True, help="Also show days and runs that are over.")
+@click.option("--all", "everything", is_flag=True, help="Also show days that are over.")
 @common.as_json
 @click.pass_context
 def command(context: click.Context, /, everything: bool, as_json: bool, **place: Any) -> int | None:
     """Show what is spent, reserved and unknown of each budget, and what is free.
 
-    Unknown is what may have been charged: calls whose answer was lost, and those of a process that
-    ended in the middle. It stays set aside until `reconcile` or `resolve` says what became of it.
-    Nothing is sent.
+    Unknown is what may have been charged: calls whose answer was lost, and those that nobody
+    finished in 15 minutes (or the lease_s of the profile's budget). It stays set aside until
+    `reconcile` or `resolve` says what became of it. Nothing is sent.
     """
     context.obj = place
     if context.invoked_subcommand is not None:
         return None
-    with _found(place) as (found, now):
-        sums = [one for _, one in found.sums] if everything else found.current(now)
-        document = {
-            "budgets": [_sum(one) for one in sums],
-            "open": [_call(one) for _, one in found.reservations],
-        }
+    with _opened(place) as (stores, left, now):
+        sums = [
+            _sum(one)
+            for store in stores
+            for one in store.budgets()
+            if everything or one.reserved or one.unknown or now < (one.key.ends_at or _NEVER)
+        ]
+    calls = [_call(one) for _, one in left]
     if as_json:
-        common.print_json(document)
+        common.print_json({"budgets": sums, "open": calls})
     elif not sums:
         say("no budget has been used yet")
     else:
-        _print_sums(document["budgets"])
-        if document["open"]:
+        rows = [
+            [one["name"], one["environment"], one["window"] or one["period"], one["unit"]]
+            + [str(one[name]) for name in _SUMS]
+            for one in sums
+        ]
+        common.print_table(("budget", "where", "period", "unit", *_SUMS), rows)
+        if calls:
             say()
-            _print_open(document["open"])
+            _print_open(calls)
     return Exit.OK
 
 
@@ -86,8 +101,11 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     code is 3 if something stays unknown.
     """
     place = _placed(context, own)
-    with common.open_target(Target.of(place)) as verifier, _found(place, verifier) as (found, now):
-        looked = look(found, verifier, now)
+    with (
+        common.open_target(Target.of(place)) as verifier,
+        _opened(place, verifier) as (_, left, now),
+    ):
+        looked = look(left, verifier, now)
     if as_json:
         documents = [
             _call(one.reservation) | {"outcome": one.outcome, "reason": one.reason}
@@ -99,9 +117,9 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     else:
         rows = [(one.reservation.call.id, one.outcome, one.reason) for one in looked]
         common.print_table(("call", "outcome", "why"), rows, prose=("why",))
-        left = sum(one.outcome != RESOLVED for one in looked)
-        if left:
-            say(f"{counted(left, 'call')} left: compare with the vendor's invoice, then")
+        unresolved = sum(one.outcome != RESOLVED for one in looked)
+        if unresolved:
+            say(f"{counted(unresolved, 'call')} left: compare with the vendor's invoice, then")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
     return max((one.code for one in looked), default=Exit.OK)
 
@@ -120,13 +138,25 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: 
     It asks for a confirmation, because the answer is final.
     """
     from facematch_core.models import Charged
+    from facematch_core.store import State
 
     charged, free, yes = (given.pop(name) for name in ("charged", "free", "yes"))
     if charged is free:
         raise click.UsageError("Choose --charged or --not-charged.")
     word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
-    with _found(_placed(context, given)) as (found, now):
-        unknown = found.unknown(call_id)
+    with _opened(_placed(context, given)) as (_, left, now):
+        of_it = [(store, one) for store, one in left if one.call.id == call_id]
+        if not of_it:
+            raise InvalidRequest(
+                f"No call {call_id[:60]!r} is reserved or unknown here: `facematch budget` "
+                "lists those that are."
+            )
+        unknown = [(store, one) for store, one in of_it if one.state is State.UNKNOWN]
+        if not unknown:
+            raise InvalidRequest(
+                f"The call may be under way: it began at {of_it[0][1].call.started_at:%H:%M:%S} "
+                "UTC, and counts as unknown 15 minutes later, or after the lease_s of its budget."
+            )
         common.confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
         for store, one in unknown:
             store.finalize(one, outcome, at=now)
@@ -138,159 +168,92 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: 
     return Exit.OK
 
 
+# --- Stores, and what is open in them -------------------------------------------------------------
+
+
 def _placed(context: click.Context, own: dict[str, Any]) -> dict[str, Any]:
     """Options of a subcommand over those that are before its name."""
     before: dict[str, Any] = context.obj or {}
     return {name: before.get(name) if value is None else value for name, value in own.items()}
 
 
-# --- Stores, and what they say --------------------------------------------------------------------
-
-
-class Found(NamedTuple):
-    """What stores say now.
-
-    Attributes:
-        sums: Every sum, with the store that it is in.
-        reservations: What is reserved or unknown, likewise.
-    """
-
-    sums: list[tuple[CallStore, BudgetState]]
-    reservations: list[tuple[CallStore, Reservation]]
-
-    @classmethod
-    def of(cls, stores: Sequence[CallStore], now: datetime) -> Found:
-        """Read them; what processes that are gone left behind counts as unknown from now on."""
-        from facematch_core.store import expire_reservations
-
-        for store in stores:
-            expire_reservations(store, now)
-        return cls(
-            sums=[(store, one) for store in stores for one in store.budgets()],
-            reservations=[(store, one) for store in stores for one in store.open_reservations()],
-        )
-
-    def current(self, now: datetime) -> list[BudgetState]:
-        """Sums that still count, or that hold something unknown."""
-        from facematch_core.store.records import UNNAMED_RUN, Period
-
-        def lasts(key: BudgetKey) -> bool:
-            # The run of one process is over with it; one with a name may go on.
-            is_over = key.period is Period.RUN and UNNAMED_RUN in key.window
-            return not is_over and (key.ends_at is None or now < key.ends_at)
-
-        return [one for _, one in self.sums if one.reserved or one.unknown or lasts(one.key)]
-
-    def unknown(self, call_id: str) -> list[tuple[CallStore, Reservation]]:
-        """What is to be resolved by hand.
-
-        Raises:
-            InvalidRequest: there is no such call, or it is under way.
-        """
-        from facematch_core.store import State
-
-        of_it = [(store, one) for store, one in self.reservations if one.call.id == call_id]
-        if not of_it:
-            raise InvalidRequest(
-                f"No call {call_id[:60]!r} is reserved or unknown here: `facematch budget` "
-                "lists those that are."
-            )
-        unknown = [(store, one) for store, one in of_it if one.state is State.UNKNOWN]
-        if not unknown:
-            owner = of_it[0][1].owner
-            raise InvalidRequest(
-                f"The call is under way in process {owner.pid} on {owner.host}: wait for its end. "
-                "It counts as unknown when that process is gone, or after an hour."
-            )
-        return unknown
-
-
 @contextlib.contextmanager
-def _found(
+def _opened(
     place: dict[str, Any], verifier: Verifier | None = None
-) -> Iterator[tuple[Found, datetime]]:
-    """What --store, or the budgets of a profile, say at this moment; the moment."""
+) -> Iterator[tuple[Sequence[CallStore], Open, datetime]]:
+    """Stores by --store, or those of a profile's budgets; what is open in them now."""
     from facematch_core.clock import SystemClock
+    from facematch_core.store.records import LEASE_S
 
     now = SystemClock().now()
     with contextlib.ExitStack() as stack:
         if place["store"] is not None:
-            stores = [store_at(place["store"])]
-            stack.callback(stores[0].close)
+            store = store_at(place["store"])
+            stack.callback(store.close)
+            stores = {store: LEASE_S}
         else:
             where = Target.of(place)
             opened = verifier or stack.enter_context(common.open_target(where))
             stores = stores_of(opened, where.profile_name())
-        yield Found.of(stores, now), now
+        yield list(stores), open_in(stores, now), now
 
 
-def sqlite_file(address: str) -> Path | None:
-    """The file of an SQLite address, or of a plain name; None for another database."""
-    kind, _, file = address.partition(":///") if "://" in address else ("sqlite", "", address)
-    return Path(file.partition("?")[0]) if kind.startswith("sqlite") and file else None
+def open_in(stores: Mapping[CallStore, float], now: datetime) -> Open:
+    """What is reserved or unknown; what was reserved before a store's lease_s is unknown now."""
+    from facematch_core.store import expire_reservations
+
+    for store, lease_s in stores.items():
+        expire_reservations(store, now, lease_s=lease_s)
+    return [(store, one) for store in stores for one in store.open_reservations()]
 
 
 def store_at(address: str) -> CallStore:
-    """A store that is there already: an address as SQLAlchemy reads it, or the name of a file.
-
-    Raises:
-        click.UsageError: there is no such file.
-        ConfigurationError: it cannot be used.
-    """
+    """A store that is there already: an address as SQLAlchemy reads it, or the name of a file."""
     from facematch_core.store import SqlStore
 
-    file = sqlite_file(address)
+    kind, _, file = address.partition(":///") if "://" in address else ("sqlite", "", address)
     # A name that is mistyped would else become a new and empty store.
-    if file is not None and not file.is_file():
-        raise click.UsageError(f"--store: there is no file {str(file)[:200]!r}.")
+    if kind.startswith("sqlite") and file and not Path(file.partition("?")[0]).is_file():
+        raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
-def stores_of(verifier: Verifier, profile: str | None = None) -> list[CallStore]:
-    """Where the budgets of a verifier, or of a failover's members, are remembered, each once.
-
-    Raises:
-        ConfigurationError: it has no budget, or only such as are gone with their process.
-    """
+def stores_of(verifier: Verifier, profile: str | None = None) -> dict[CallStore, float]:
+    """The stores of the budgets of a verifier, or of a failover's members; the longest lease_s."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    gates = [gate for one in common.members_of(verifier) for gate in one.policies]
-    budgets = [gate for gate in gates if isinstance(gate, Budget)]
+    policies = [one for member in common.members_of(verifier) for one in member.policies]
+    budgets = [one for one in policies if isinstance(one, Budget)]
     if not budgets:
-        of = (
-            "No profile is in use"
-            if profile is None
-            else f"The profile {profile[:60]!r} has no budget"
-        )
+        of = f"The profile {profile[:60]!r} has no budget" if profile else "No profile is in use"
         raise ConfigurationError(
             f"{of}: name a profile that has a budget with --profile, or a store with --store."
         )
-    lasting = [b.store for b in budgets if not isinstance(b.store, MemoryStore)]
-    if not lasting:
+    stores: dict[CallStore, float] = {}
+    for one in budgets:
+        if not isinstance(one.store, MemoryStore):
+            stores[one.store] = max(one.lease_s, stores.get(one.store, 0.0))
+    if not stores:
         raise ConfigurationError(
             "The budget of this profile is remembered by each process for itself, so there is "
             "nothing to see: give it a store."
         )
-    return list(dict.fromkeys(lasting))
+    return stores
 
 
 # --- Looking for the unknown ----------------------------------------------------------------------
 
 
-#: The outcome of a call that was found.
+#: The outcome of a call that was found; others are the words of `Reconciled`, error and skipped.
 RESOLVED = "resolved"
+
+#: What looking for one call may end in; after one of `FATAL` no other is looked for.
+_ENDS: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 
 
 class Looked(NamedTuple):
-    """What came of looking for one call.
-
-    Attributes:
-        reservation: Which.
-        outcome: A word of `Reconciled`; ``resolved`` if it was found; ``error``, ``skipped``.
-        reason: A sentence.
-        code: The exit code that it stands for.
-    """
+    """What came of looking for one call."""
 
     reservation: Reservation
     outcome: str
@@ -298,7 +261,7 @@ class Looked(NamedTuple):
     code: Exit
 
 
-def look(found: Found, verifier: Verifier, now: datetime) -> list[Looked]:
+def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
     """Look for each unknown call in its vendor's records, and finalize what is found."""
     from facematch_core.models import Environment
     from facematch_core.store import State
@@ -308,26 +271,23 @@ def look(found: Found, verifier: Verifier, now: datetime) -> list[Looked]:
     asked = {(one.name, one.environment or Environment.PRODUCTION) for one in backends}
     looked: list[Looked] = []
     over = ""
-    for store, one in found.reservations:
-        made = (one.call.backend, one.key.environment)
+    for store, one in left:
         if one.state is not State.UNKNOWN:
             continue
-        if made not in asked or over:
-            other = f"It was made by {made[0]} ({made[1]}), which this profile does not ask."
-            why = over if made in asked else other
+        name, environment = one.call.backend, one.key.environment
+        if (name, environment) not in asked:
+            why = f"It was made by {name} ({environment}), which this profile does not ask."
             looked.append(Looked(one, "skipped", why, Exit.LOOK))
-            continue
-        try:
-            looked.append(_look_for(store, one, verifier, now))
-        except _ENDS as error:
-            looked.append(Looked(one, "error", error.message, common.code_of(error)))
-            if isinstance(error, FATAL):
-                over = "Not looked up, because of the error before it."
+        elif over:
+            looked.append(Looked(one, "skipped", over, Exit.LOOK))
+        else:
+            try:
+                looked.append(_look_for(store, one, verifier, now))
+            except _ENDS as error:
+                looked.append(Looked(one, "error", error.message, common.code_of(error)))
+                if isinstance(error, FATAL):
+                    over = "Not looked up, because of the error before it."
     return looked
-
-
-#: What looking for one call may end in; after one of `FATAL` no other is looked for.
-_ENDS: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 
 
 def _look_for(store: CallStore, one: Reservation, verifier: Verifier, now: datetime) -> Looked:
@@ -342,9 +302,7 @@ def _look_for(store: CallStore, one: Reservation, verifier: Verifier, now: datet
     return Looked(one, RESOLVED, found.reason, Exit.OK)
 
 
-# --- As JSON and as tables ------------------------------------------------------------------------
-
-_SUMS = ("cap", "spent", "reserved", "unknown", "free")
+# --- As JSON --------------------------------------------------------------------------------------
 
 
 def _amount(value: Decimal, key: BudgetKey) -> int | str:
@@ -383,26 +341,12 @@ def _call(one: Reservation) -> dict[str, Any]:
     }
 
 
-def _print_sums(documents: Sequence[dict[str, Any]]) -> None:
-    from facematch_core.store.records import UNNAMED_RUN
-
+def _print_open(documents: list[dict[str, Any]]) -> None:
+    header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
     rows = []
     for one in documents:
-        window = one["window"]
-        period = window if window and UNNAMED_RUN not in window else one["period"]
-        cells = [str(one[name]) for name in _SUMS]
-        rows.append([one["name"], one["environment"], period, one["unit"], *cells])
-    common.print_table(("budget", "where", "period", "unit", *_SUMS), rows)
-
-
-def _print_open(documents: Sequence[dict[str, Any]]) -> None:
-    rows = [
-        (
-            *(one["call_id"], one["state"], f"{one['amount']} {one['unit']}"),
-            *(one["backend"], one["operation"], one["started_at"][:19].replace("T", " ")),
-            "kept" if one["kept"] else "not kept",
-        )
-        for one in documents
-    ]
-    header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
+        amount, began = f"{one['amount']} {one['unit']}", one["started_at"][:19].replace("T", " ")
+        kept = "kept" if one["kept"] else "not kept"
+        call = (one["call_id"], one["state"], amount, one["backend"], one["operation"])
+        rows.append((*call, began, kept))
     common.print_table(header, rows)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
 
 from facematch_core.clock import Clock, SystemClock
-from facematch_core.errors import BudgetExceeded, ConfigurationError
+from facematch_core.errors import BudgetExceeded, ConfigurationError, StoreUnavailable
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import (
     BudgetKey,
     BudgetState,
     CallStore,
     MemoryStore,
-    Owner,
     Period,
     Reservation,
     expire_reservations,
 )
-from facematch_core.store.records import EXACT, UNNAMED_RUN
+from facematch_core.store.records import EXACT, LEASE_S
 
 from .policy import AttemptContext, Leave, Outcome, Policy, log
 
@@ -35,7 +36,8 @@ class Budget(Policy):
 
     Before each try its price is set aside. A try that was charged is spent, one that was certainly
     not is free again, and one whose charge is not known stays set aside until it is reconciled; so
-    does one whose process ended in the middle. An operation that costs nothing is not counted.
+    does one of which nobody says in `lease_s` what became of it, as its process ended in the
+    middle, say. An operation that costs nothing is not counted.
 
     Each environment has a sum of its own, by what the backend is set to: calls of a mock or a
     sandbox use up nothing of production. Where nobody knows the environment, it is production.
@@ -50,8 +52,8 @@ class Budget(Policy):
         price: What one call of each operation costs, in `currency`. The vendors' answers do not
             say it, so this is what is counted.
         store: Where the sums are kept; None for the memory of this process.
-        run: With `Period.RUN`, a name for the run, so that several processes or several starts are
-            one; None for each process by itself.
+        lease_s: How many seconds after the start of its call a try is unknown that nobody finished:
+            above 0, and longer than any deadline. A late answer is counted all the same.
         clock: Time, for tests.
 
     Raises:
@@ -67,17 +69,17 @@ class Budget(Policy):
         per: Period = Period.TOTAL,
         price: Mapping[Operation, Decimal] | None = None,
         store: CallStore | None = None,
-        run: str | None = None,
+        lease_s: float = LEASE_S,
         clock: Clock | None = None,
     ) -> None:
-        self._name = _text("name", name)
+        self._name = _checked_name(name)
         self._currency = _checked_currency(currency)
         self._cap = _amount("cap", cap, self._currency)
         self._per = _period(per)
         self._price = _prices(price, self._currency, name)
-        self._run = None if run is None else _text("run", run)
-        if run is not None and self._per is not Period.RUN:
-            raise ConfigurationError("A budget has a run only with per=Period.RUN.")
+        if type(lease_s) not in (int, float) or not 0 < lease_s < math.inf:
+            raise ConfigurationError("The lease_s of a budget must be a number of seconds above 0.")
+        self._lease_s = lease_s
         self._store: CallStore = MemoryStore() if store is None else store
         self._clock = clock or SystemClock()
 
@@ -91,6 +93,11 @@ class Budget(Policy):
         """Whose it is."""
         return self._name
 
+    @property
+    def lease_s(self) -> float:
+        """After how many seconds a try is unknown that nobody finished."""
+        return self._lease_s
+
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
         """What one call is counted as, and in which currency; None if calls are counted."""
         if self._currency is None or operation not in self._price:
@@ -102,6 +109,7 @@ class Budget(Policy):
 
         Raises:
             BudgetExceeded: there is no room for it.
+            StoreUnavailable: the store was busy or away, for as long as the deadline left.
             ConfigurationError: the operation has no price, or the store failed.
         """
         if not context.paid:
@@ -111,24 +119,25 @@ class Budget(Policy):
             number=context.number,
             key=self._key(context),
             amount=self._price_of(context.call.operation),
-            owner=Owner.here(),
         )
-        full = self._store.reserve(reservation, self._cap)
+        full = self._store.reserve(reservation, self._cap, wait_s=self._left_s(context.until))
         if full is not None:
-            raise self._exceeded(full, reservation.amount)
-        return lambda outcome: self._finalize(reservation, outcome)
+            raise self._exceeded(full, reservation.amount, context.until)
+        return lambda outcome: self._finalize(reservation, outcome, context.until)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
         """Refuse calls that together have no room now; errors as `enter`."""
+        until = min((one.until for one in contexts if one.until is not None), default=None)
         wanted: dict[BudgetKey, Decimal] = {}
         for context in contexts:
             if context.paid:
                 key, price = self._key(context), self._price_of(context.call.operation)
                 wanted[key] = EXACT.add(wanted.get(key, Decimal(0)), price)
         for key, amount in wanted.items():
-            state = self._store.budget(key) or BudgetState(key=key, cap=self._cap)
+            state = self._store.budget(key, wait_s=self._left_s(until))
+            state = state or BudgetState(key=key, cap=self._cap)
             if EXACT.add(state.used, amount) > self._cap:
-                raise self._exceeded(state, amount)
+                raise self._exceeded(state, amount, until)
 
     def close(self) -> None:
         """Close the connections of the store; others that share it open them again."""
@@ -137,18 +146,17 @@ class Budget(Policy):
     def __repr__(self) -> str:
         return f"Budget({self._cap}, name={self._name!r}, per={self._per.name})"
 
+    def _left_s(self, until: float | None) -> float | None:
+        return None if until is None else max(0.0, until - self._clock.monotonic())
+
     def _key(self, context: AttemptContext) -> BudgetKey:
-        window = {
-            Period.DAY: context.call.started_at.astimezone(UTC).date().isoformat(),
-            Period.RUN: self._run or f"{UNNAMED_RUN}{Owner.here().run}",
-            Period.TOTAL: "",
-        }[self._per]
+        day = context.call.started_at.astimezone(UTC).date().isoformat()
         return BudgetKey(
             name=self._name,
             currency=self._currency,
             environment=context.environment or Environment.PRODUCTION,
             period=self._per,
-            window=window,
+            window=day if self._per is Period.DAY else "",
         )
 
     def _price_of(self, operation: Operation) -> Decimal:
@@ -162,13 +170,14 @@ class Budget(Policy):
             )
         return self._price[operation]
 
-    def _finalize(self, reservation: Reservation, outcome: Outcome) -> None:
+    def _finalize(self, reservation: Reservation, outcome: Outcome, until: float | None) -> None:
         changed = self._store.finalize(
             reservation,
             outcome.charged,
             at=self._clock.now(),
             error=None if outcome.error is None else type(outcome.error).__name__,
             answered_from=outcome.environment,
+            wait_s=self._left_s(until),
         )
         if not changed and outcome.charged is Charged.YES:
             # Only if a person entered another outcome while it was under way.
@@ -179,11 +188,19 @@ class Budget(Policy):
                 self._name,
             )
 
-    def _exceeded(self, full: BudgetState, amount: Decimal) -> BudgetExceeded:
+    def _exceeded(self, full: BudgetState, amount: Decimal, until: float | None) -> BudgetExceeded:
         # Not before: to look for expired reservations takes longer than a call has time for, and
-        # makes no room.
-        if full.reserved and expire_reservations(self._store, self._clock.now(), full.key):
-            full = self._store.budget(full.key) or full
+        # makes no room. The sums only get clearer by it.
+        if full.reserved:
+            with contextlib.suppress(StoreUnavailable):
+                expire_reservations(
+                    self._store,
+                    self._clock.now(),
+                    full.key,
+                    lease_s=self._lease_s,
+                    wait_s=self._left_s(until),
+                )
+                full = self._store.budget(full.key, wait_s=self._left_s(until)) or full
         key, ends_at = full.key, full.key.ends_at
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
@@ -213,9 +230,9 @@ def _ignore(_outcome: Outcome) -> None:
     pass
 
 
-def _text(what: str, value: object) -> str:
+def _checked_name(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
-        raise ConfigurationError(f"The {what} of a budget must be text of 1 to 200 characters.")
+        raise ConfigurationError("The name of a budget must be text of 1 to 200 characters.")
     return value
 
 

@@ -5,12 +5,10 @@ from .records import (
     BudgetKey,
     BudgetState,
     CallStore,
-    Owner,
     Period,
     Reservation,
     State,
     expire_reservations,
-    has_expired,
 )
 from .sql import SqlStore
 
@@ -19,11 +17,9 @@ __all__ = [
     "BudgetState",
     "CallStore",
     "MemoryStore",
-    "Owner",
     "Period",
     "Reservation",
     "SqlStore",
     "State",
     "expire_reservations",
-    "has_expired",
 ]

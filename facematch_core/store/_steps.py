@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import attrs
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -36,15 +35,15 @@ from .records import (
     EXACT,
     BudgetKey,
     BudgetState,
-    Owner,
     Period,
     Reservation,
     State,
     reserved_twice,
 )
 
-#: Of the tables and of what is in them; a store of another one is left alone. 0.1 had the same.
-VERSION: Final = 1
+#: Of the tables and of what is in them. A store of 0.1 or 0.2 has 1, and is brought up when it is
+#: opened; a store of another version is left alone.
+VERSION: Final = 2
 
 METADATA: Final = MetaData()
 
@@ -85,9 +84,6 @@ ATTEMPTS: Final = Table(
     Column("currency", String(3)),
     Column("error", Text),
     Column("answered_from", String(20)),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("run", Text, nullable=False),
     Column("attempt", Text, nullable=False),
     Index("facematch_attempts_open", "state", "started_at"),
 )
@@ -149,7 +145,6 @@ def _reservation_of(row: RowMapping) -> Reservation:
             number=row["try_number"],
             key=_key_of(row["budget"]),
             amount=_amount(row["amount"], row["currency"]),
-            owner=Owner(host=row["host"], pid=int(row["pid"]), run=row["run"]),
             state=State(row["state"]),
             charged=row["billed"] and Charged(row["billed"]),
             error=row["error"],
@@ -181,12 +176,19 @@ def make_tables(connection: Connection) -> int:
     if version is None:
         METADATA.create_all(connection)
         connection.execute(STORE.insert().values(version=VERSION))
+    elif version == 1:
+        # Which process had made a call, and budgets of a run, which is over with its process.
+        for name in ("host", "pid", "run"):
+            connection.exec_driver_sql(f"ALTER TABLE {ATTEMPTS} DROP COLUMN {name}")
+        runs = select(BUDGETS.c.budget).where(BUDGETS.c.period == "run")
+        connection.execute(ATTEMPTS.delete().where(ATTEMPTS.c.budget.in_(runs)))
+        connection.execute(BUDGETS.delete().where(BUDGETS.c.period == "run"))
+        connection.execute(STORE.update().values(version=VERSION))
+        version = VERSION
     return version or VERSION
 
 
-def reserve(
-    connection: Connection, reservation: Reservation, cap: Decimal, *, keep_caller_ref: bool
-) -> BudgetState | None:
+def reserve(connection: Connection, reservation: Reservation, cap: Decimal) -> BudgetState | None:
     """Set an amount aside; what stands if there is no room."""
     key, call = reservation.key, reservation.call
     if not _set_aside(connection, reservation, cap):
@@ -194,8 +196,6 @@ def reserve(
         _begin(connection, key, cap)
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
-    if not keep_caller_ref:
-        call = attrs.evolve(call, caller_ref=None)
     row = {
         "attempt_id": call.id,
         "try_number": reservation.number,
@@ -207,9 +207,6 @@ def reserve(
         "state": State.RESERVED.value,
         "amount": _units(reservation.amount, key.currency),
         "currency": key.currency,
-        "host": reservation.owner.host,
-        "pid": reservation.owner.pid,
-        "run": reservation.owner.run,
         "attempt": json.dumps(call.to_dict()),
     }
     try:
@@ -262,32 +259,32 @@ def finalize(
     charged: Charged,
     *,
     at: datetime,
-    error: str | None,
-    answered_from: Environment | None,
+    error: str | None = None,
+    answered_from: Environment | None = None,
 ) -> bool:
     """Say what became of it; False if it was said before."""
-    name, this = name_of(reservation.key), _this(reservation)
+    this, into = _this(reservation), _STATES[charged]
+    query = select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None or row.state in (State.FINAL, into):
+        return False
+    if row.state not in tuple(State):
+        raise Damaged
+    _amount(row.amount, None)
     changes = {
-        "state": _STATES[charged].value,
+        "state": into.value,
         "billed": charged.value,
         "ended_at": at.isoformat(timespec="microseconds"),
         "error": error,
         "answered_from": answered_from and answered_from.value,
     }
-    for state in (State.RESERVED, State.UNKNOWN):
-        if state is _STATES[charged]:
-            continue
-        here = ATTEMPTS.update().where(*this, ATTEMPTS.c.state == state.value)
-        if connection.execute(here.values(changes)).rowcount != 1:
-            continue
-        amount = connection.execute(ATTEMPTS.select().where(*this)).mappings().one()["amount"]
-        _amount(amount, None)
-        moved = {state.value: BUDGETS.c[state.value] - amount}
-        if charged in _INTO:
-            moved[_INTO[charged]] = BUDGETS.c[_INTO[charged]] + amount
-        connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(moved))
-        return True
-    return False
+    connection.execute(ATTEMPTS.update().where(*this).values(changes))
+    moved = {row.state: BUDGETS.c[row.state] - row.amount}
+    if charged in _INTO:
+        moved[_INTO[charged]] = BUDGETS.c[_INTO[charged]] + row.amount
+    name = name_of(reservation.key)
+    connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(moved))
+    return True
 
 
 def budget(connection: Connection, key: BudgetKey) -> BudgetState | None:

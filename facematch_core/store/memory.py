@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -31,8 +32,10 @@ class MemoryStore:
         self._budgets: dict[BudgetKey, BudgetState] = {}
         self._open: dict[tuple[str, int, BudgetKey], Reservation] = {}
 
-    def reserve(self, reservation: Reservation, cap: Decimal) -> BudgetState | None:
-        """As `CallStore` says."""
+    def reserve(
+        self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
+    ) -> BudgetState | None:
+        """As `CallStore` says; it is never busy."""
         this = _id(reservation)
         with _lock:
             if this in self._open:
@@ -54,6 +57,7 @@ class MemoryStore:
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
+        wait_s: float | None = None,
     ) -> bool:
         """As `CallStore` says."""
         this = _id(reservation)
@@ -76,7 +80,7 @@ class MemoryStore:
             )
             return True
 
-    def budget(self, key: BudgetKey) -> BudgetState | None:
+    def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
         """As `CallStore` says."""
         with _lock:
             return self._budgets.get(key)
@@ -86,7 +90,9 @@ class MemoryStore:
         with _lock:
             return tuple(sorted(self._budgets.values(), key=lambda one: one.key.order))
 
-    def open_reservations(self, key: BudgetKey | None = None) -> tuple[Reservation, ...]:
+    def open_reservations(
+        self, key: BudgetKey | None = None, *, wait_s: float | None = None
+    ) -> tuple[Reservation, ...]:
         """As `CallStore` says."""
         with _lock:
             found = [one for one in self._open.values() if key in (None, one.key)]
@@ -98,17 +104,12 @@ class MemoryStore:
     def _move(
         self, state: BudgetState, amount: Decimal, *, out_of: str | None = None, into: str | None
     ) -> None:
-        sums: dict[str, Decimal] = {}
+        sums: dict[str, Any] = {}
         if out_of is not None:
             sums[out_of] = EXACT.subtract(getattr(state, out_of), amount)
         if into is not None:
             sums[into] = EXACT.add(getattr(state, into), amount)
-        self._budgets[state.key] = attrs.evolve(
-            state,
-            reserved=sums.get("reserved", state.reserved),
-            spent=sums.get("spent", state.spent),
-            unknown=sums.get("unknown", state.unknown),
-        )
+        self._budgets[state.key] = attrs.evolve(state, **sums)
 
 
 def _id(reservation: Reservation) -> tuple[str, int, BudgetKey]:

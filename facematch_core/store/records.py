@@ -1,11 +1,8 @@
-"""What a store remembers: calls that may be charged, sums of them, and which process made them."""
+"""What a store remembers: calls that may be charged, and sums of them."""
 
 from __future__ import annotations
 
 import enum
-import os
-import platform
-import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Final, Protocol
@@ -17,12 +14,8 @@ from facematch_core.models import CallRecord, Charged, Environment
 #: For sums: a program may have set its own context to round early.
 EXACT: Final = Context(prec=60)
 
-#: How long a reservation holds if nobody can say whether its process is still there. No call takes
-#: longer.
-LEASE: Final = timedelta(hours=1)
-
-#: What the window of a run begins with that nobody gave a name: it is over with its process.
-UNNAMED_RUN: Final = "@"
+#: After how many seconds a reservation that nobody finished is unknown: no call takes longer.
+LEASE_S: Final = 900.0
 
 
 class Period(enum.StrEnum):
@@ -30,8 +23,6 @@ class Period(enum.StrEnum):
 
     #: A day in UTC: the one in which a call began.
     DAY = "day"
-    #: One run of a program, or one that was given a name.
-    RUN = "run"
     #: For good.
     TOTAL = "total"
 
@@ -57,7 +48,7 @@ class BudgetKey:
         environment: Where the backend was set to answer from: calls of a mock never count
             together with those of a vendor.
         period: How long it lasts.
-        window: Which day (``2026-11-20``) or run; empty for `TOTAL`.
+        window: Which day (``2026-11-20``); empty for `TOTAL`.
     """
 
     name: str
@@ -73,7 +64,7 @@ class BudgetKey:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When a new window begins, UTC; None for a run, and for good."""
+        """When a new window begins, UTC; None for good."""
         if self.period is not Period.DAY:
             return None
         day = date.fromisoformat(self.window)
@@ -95,7 +86,7 @@ class BudgetState:
         key: Which.
         cap: The most that may be spent, as of the last reservation.
         spent: Charged, as far as can be known.
-        reserved: Set aside for calls that are under way.
+        reserved: Set aside for calls that are under way, or whose process ended a moment ago.
         unknown: Set aside for calls whose charge is not known.
     """
 
@@ -117,60 +108,6 @@ class BudgetState:
 
 
 @attrs.frozen(kw_only=True)
-class Owner:
-    """One process.
-
-    Attributes:
-        host: Name of its machine or container.
-        pid: Its number there.
-        run: An id of this one process, which no later one with the same number has.
-    """
-
-    host: str
-    pid: int
-    run: str
-
-    @staticmethod
-    def here() -> Owner:
-        """This process; another one in the child of a fork."""
-        return _here
-
-    def is_gone(self) -> bool | None:
-        """Whether it has ended; None if that is not known.
-
-        It is not known on another machine, nor for a process number that is in use: that may be
-        another process by now.
-        """
-        here = Owner.here()
-        if self.host != here.host:
-            return None
-        if self.pid == here.pid:
-            return self.run != here.run
-        if os.name == "nt":
-            # To ask there would end it.
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except (OSError, OverflowError):
-            # Somebody else's, so it exists; or no number of a process.
-            pass
-        return None
-
-
-def _find_out() -> None:
-    global _here  # noqa: PLW0603 - the one place that says which process this is
-    _here = Owner(host=platform.node()[:200], pid=os.getpid(), run=str(uuid.uuid4()))
-
-
-_here: Owner
-_find_out()
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_find_out)
-
-
-@attrs.frozen(kw_only=True)
 class Reservation:
     """One try of one call, as one budget counts it. No picture, no key.
 
@@ -179,7 +116,6 @@ class Reservation:
         number: 1 for the first try.
         key: Which sum it counts for.
         amount: How much: 1 call, or its price.
-        owner: Which process makes it.
         state: How far it has come.
         charged: What is known of the charge; None while it is under way.
         error: Class name of the error that it ended in; None for a result, and while under way.
@@ -191,7 +127,6 @@ class Reservation:
     number: int
     key: BudgetKey
     amount: Decimal
-    owner: Owner
     state: State = State.RESERVED
     charged: Charged | None = None
     error: str | None = None
@@ -207,11 +142,17 @@ class Reservation:
 class CallStore(Protocol):
     """Remembers calls and sums. Safe across threads and after a fork.
 
+    `wait_s` says how long a method may wait for a store that is busy or away, in seconds, at least
+    0; None for the store's own patience, which nothing exceeds.
+
     Raises:
-        ConfigurationError: by each method, if the store cannot be read or written.
+        StoreUnavailable: by each method, if the store was busy or away for so long.
+        ConfigurationError: by each method, if it cannot be read or written for another reason.
     """
 
-    def reserve(self, reservation: Reservation, cap: Decimal) -> BudgetState | None:
+    def reserve(
+        self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
+    ) -> BudgetState | None:
         """Set its amount aside, if spent, reserved and unknown stay within `cap` with it.
 
         To compare and to add are one step: no other reservation comes between, whichever thread,
@@ -233,15 +174,20 @@ class CallStore(Protocol):
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
+        wait_s: float | None = None,
     ) -> bool:
         """Say what became of it: YES is spent, NO is free again, UNKNOWN stays set aside.
 
         Returns:
             False if nothing changed: it was final before, or UNKNOWN already.
+
+        Raises:
+            StoreUnavailable: it was not written. The store keeps it in memory, and writes it in the
+                same transaction as whatever it is asked next, or when it is closed.
         """
         ...
 
-    def budget(self, key: BudgetKey) -> BudgetState | None:
+    def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
         """One sum; None if nothing was ever reserved for it."""
         ...
 
@@ -249,37 +195,43 @@ class CallStore(Protocol):
         """All sums, by name."""
         ...
 
-    def open_reservations(self, key: BudgetKey | None = None) -> tuple[Reservation, ...]:
+    def open_reservations(
+        self, key: BudgetKey | None = None, *, wait_s: float | None = None
+    ) -> tuple[Reservation, ...]:
         """What is reserved or unknown, for one sum or for all, the oldest first."""
         ...
 
     def close(self) -> None:
         """Give back what it holds. It may be used again, which opens it again."""
+        ...
 
 
-def has_expired(reservation: Reservation, now: datetime) -> bool:
-    """Whether its process is gone; where that is not known, whether it began over an hour ago.
+def expire_reservations(
+    store: CallStore,
+    now: datetime,
+    key: BudgetKey | None = None,
+    *,
+    lease_s: float = LEASE_S,
+    wait_s: float | None = None,
+) -> int:
+    """Count what nobody finished in time as unknown: it may have been sent. How many there were.
 
-    A living process may wait as long as it likes: for a vendor's quota of the day, perhaps.
-    """
-    if reservation.state is not State.RESERVED:
-        return False
-    gone = reservation.owner.is_gone()
-    return now - reservation.call.started_at > LEASE if gone is None else gone
-
-
-def expire_reservations(store: CallStore, now: datetime, key: BudgetKey | None = None) -> int:
-    """Count what was left behind as unknown: it may have been sent. How many there were.
-
-    The amounts stay set aside, and a process that is there all the same finalizes them as ever.
+    The amounts stay set aside, and an answer that comes all the same finalizes them as ever.
 
     Args:
         store: Where.
         now: The time of day, UTC.
         key: Of one sum only; None for all.
+        lease_s: How many seconds after the start of its call a reservation is given up, at least 0:
+            longer than any deadline or job, and 0 if no process uses the store.
+        wait_s: As `CallStore` says.
     """
-    left = [one for one in store.open_reservations(key) if has_expired(one, now)]
-    return sum(store.finalize(one, Charged.UNKNOWN, at=now) for one in left)
+    left = [
+        one
+        for one in store.open_reservations(key, wait_s=wait_s)
+        if one.state is State.RESERVED and (now - one.call.started_at).total_seconds() >= lease_s
+    ]
+    return sum(store.finalize(one, Charged.UNKNOWN, at=now, wait_s=wait_s) for one in left)
 
 
 def reserved_twice(reservation: Reservation) -> str:

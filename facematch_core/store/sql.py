@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import math
 import os
+import re
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from facematch_core.errors import ConfigurationError
+import attrs
+
+from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
 
 from .records import BudgetKey, BudgetState, Reservation
@@ -34,8 +40,15 @@ MISSING = (
 #: has no encoding (SQL_ASCII).
 CONNECT = {"psycopg": {"client_encoding": "utf8"}}
 
-#: How long one waits for another process that writes, in seconds.
-PATIENCE_S = 30
+#: How long a step waits for a database that is busy or away, in seconds.
+PATIENCE_S = 30.0
+
+#: How many threads use a PostgreSQL server at once: as many connections as SQLAlchemy keeps ready.
+CONNECTIONS = 15
+
+#: What a step that could not be carried out means for the call.
+_UNSENT = "Nothing was sent."
+_KEPT = "What became of the call is kept in memory, and written with the next step."
 
 
 class SqlStore:
@@ -45,23 +58,31 @@ class SqlStore:
     What was written outlives ``kill -9``. A power cut may take the last moments of an SQLite file
     with it, so that a budget counts less than was spent; PostgreSQL does as it is set up.
 
+    A store that is busy or away is waited for until the deadline of the call, and for 30 s at most.
+    (Connecting to PostgreSQL is given up after 2 s at the earliest, and a server that falls silent
+    in the middle of a statement is waited for as long as libpq's settings in the address say.) What
+    became of a call and could not be written is kept in memory, and written together with the next
+    step. The child of a fork leaves that to its parent.
+
     A new SQLite file is readable by its owner alone. No picture and no key is written, nor anything
     of the caller's, unless `keep_caller_ref` is set.
 
     ``facematch_store`` holds the version of the tables, ``facematch_budgets`` a row per sum, and
     ``facematch_attempts`` a row per try and sum. Amounts are whole numbers: calls, or millionths of
-    the currency. Times are text, ISO 8601 in UTC.
+    the currency. Times are text, ISO 8601 in UTC. Tables of 0.1 and 0.2 are brought up to version 2
+    when they are opened, and cannot be used by those any more.
 
     Args:
         where: An address as SQLAlchemy reads it (``sqlite:////var/lib/shop/calls.sqlite3``,
             ``postgresql+psycopg://user@host/name``), or an engine. An engine stays its owner's:
-            `close` leaves it open, and how long it waits for a busy SQLite file is its setting.
+            `close` leaves it open, and how long it takes to connect is its setting.
         keep_caller_ref: Also write each call's `caller_ref`, which makes looking for it in the
             vendor's records shorter, and may be personal data.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; it is another database, or cannot be
             used; or another version of facematch made it.
+        StoreUnavailable: it is busy or away.
     """
 
     def __init__(self, where: str | Engine, *, keep_caller_ref: bool = False) -> None:
@@ -69,7 +90,8 @@ class SqlStore:
         self._keep_caller_ref = keep_caller_ref
         from . import _steps  # after Database, which says what is missing
 
-        version = self._database.run(_steps.make_tables)
+        self._steps = _steps
+        version = self._run(_steps.make_tables)
         if version != _steps.VERSION:
             self.close()
             raise ConfigurationError(
@@ -77,15 +99,27 @@ class SqlStore:
                 f"{_steps.VERSION}: name another store, or use the facematch that made it."
             )
 
-    def reserve(self, reservation: Reservation, cap: Decimal) -> BudgetState | None:
+    def reserve(
+        self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
+    ) -> BudgetState | None:
         """As `CallStore` says."""
-        from . import _steps
+        if not self._keep_caller_ref:
+            call = attrs.evolve(reservation.call, caller_ref=None)
+            reservation = attrs.evolve(reservation, call=call)
+        ended: list[BudgetState | None] = []
 
-        return self._database.run(
-            lambda connection: _steps.reserve(
-                connection, reservation, cap, keep_caller_ref=self._keep_caller_ref
-            )
-        )
+        def step(connection: Connection) -> BudgetState | None:
+            ended.append(self._steps.reserve(connection, reservation, cap))
+            return ended[0]
+
+        try:
+            return self._run(step, wait_s=wait_s)
+        except StoreUnavailable:
+            if ended == [None]:
+                # Its last word was lost: it may stand there, for a call that is not made.
+                at = reservation.call.started_at
+                self._database.late[object()] = self._final(reservation, Charged.NO, at=at)
+            raise
 
     def finalize(
         self,
@@ -95,33 +129,35 @@ class SqlStore:
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
+        wait_s: float | None = None,
     ) -> bool:
         """As `CallStore` says."""
-        from . import _steps
+        said = {"at": at, "error": error, "answered_from": answered_from}
+        step = self._final(reservation, charged, **said)
+        try:
+            return self._run(step, wait_s=wait_s, then=_KEPT)
+        except BaseException:
+            self._database.late[object()] = step
+            raise
 
-        return self._database.run(
-            lambda connection: _steps.finalize(
-                connection, reservation, charged, at=at, error=error, answered_from=answered_from
-            )
-        )
+    def _final(
+        self, reservation: Reservation, charged: Charged, **said: Any
+    ) -> Callable[[Connection], bool]:
+        return lambda connection: self._steps.finalize(connection, reservation, charged, **said)
 
-    def budget(self, key: BudgetKey) -> BudgetState | None:
+    def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
         """As `CallStore` says."""
-        from . import _steps
-
-        return self._database.run(lambda connection: _steps.budget(connection, key))
+        return self._run(self._steps.budget, key, wait_s=wait_s)
 
     def budgets(self) -> tuple[BudgetState, ...]:
         """As `CallStore` says."""
-        from . import _steps
+        return self._run(self._steps.budgets)
 
-        return self._database.run(_steps.budgets)
-
-    def open_reservations(self, key: BudgetKey | None = None) -> tuple[Reservation, ...]:
+    def open_reservations(
+        self, key: BudgetKey | None = None, *, wait_s: float | None = None
+    ) -> tuple[Reservation, ...]:
         """As `CallStore` says."""
-        from . import _steps
-
-        return self._database.run(lambda connection: _steps.open_reservations(connection, key))
+        return self._run(self._steps.open_reservations, key, wait_s=wait_s)
 
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
         """What all budgets together know of calls; one that they do not know is left out.
@@ -129,25 +165,28 @@ class SqlStore:
         A call of several tries was charged if one was, and was not if none of them was; as long as
         one of them is open, nothing is known.
         """
-        from . import _steps
-
-        return self._database.run(lambda connection: _steps.charges(connection, call_ids))
+        return self._run(self._steps.charges, call_ids)
 
     def close(self) -> None:
         """Close its connections. May be called more than once, and used again."""
         self._database.close()
 
+    def _run(
+        self,
+        step: Callable[..., T],
+        *args: object,
+        wait_s: float | None = None,
+        then: str = _UNSENT,
+    ) -> T:
+        try:
+            return self._database.run(lambda connection: step(connection, *args), wait_s)
+        except StoreUnavailable as error:
+            message = f"{error.message} {then}"
+        raise StoreUnavailable(message)
+
 
 class Database:
-    """Runs steps, each wholly or not at all.
-
-    Args:
-        where: An address as SQLAlchemy reads it, or an engine.
-        called: What it is, for the sentence when it fails.
-
-    Raises:
-        ConfigurationError: SQLAlchemy or a driver is not installed, or it cannot be used.
-    """
+    """Runs steps, each wholly or not at all, in SQLite or PostgreSQL; `called` is for messages."""
 
     def __init__(self, where: str | Engine, *, called: str = "store of calls") -> None:
         self._called = called
@@ -161,7 +200,14 @@ class Database:
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        with _lock:
+        #: Steps that failed before, by keys of any kind.
+        self.late: dict[object, Callable[[Connection], object]] = {}
+        with _registering:
+            if self.is_sqlite:
+                file = os.path.realpath(self.engine.url.database or f"engine {id(self.engine)}")
+                self.turn = _turns.setdefault(file, threading.RLock())
+            else:
+                self.turn = threading.Semaphore(CONNECTIONS)
             _all.add(self)
         if self.is_sqlite:
             self._let_readers_in()
@@ -171,53 +217,79 @@ class Database:
         """Whether it is a file of SQLite."""
         return self.engine.dialect.name == "sqlite"
 
-    def run(self, step: Callable[[Connection], T]) -> T:
-        """Carry out a step in a transaction of its own.
+    def run(self, step: Callable[[Connection], T], wait_s: float | None = None) -> T:
+        """Carry out a step in a transaction of its own, together with those that are late.
 
         Raises:
-            ConfigurationError: the database failed, or holds what cannot be read; nothing of the
-                step is kept.
+            StoreUnavailable: it was busy or away for `wait_s`; nothing of the step is kept.
+            ConfigurationError: the database failed, or holds what cannot be read; likewise.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         from ._steps import Damaged
 
+        began = time.monotonic()
+        token = _UNTIL.set(began + min(PATIENCE_S, PATIENCE_S if wait_s is None else wait_s))
+        is_passing, is_ours = False, False
         try:
-            with self._in_sqlite() if self.is_sqlite else self._in_postgres() as connection:
-                return step(connection)
+            is_ours = self.turn.acquire(timeout=_left_s())
+            if is_ours:
+                late = tuple(self.late.items())
+                with self._transaction() as connection:
+                    for _, other in late:
+                        # What cannot be read stays set aside.
+                        with contextlib.suppress(Damaged):
+                            other(connection)
+                    done = step(connection)
+                for key, _ in late:
+                    self.late.pop(key, None)
+                return done
+            is_passing, what = True, "other threads use it"
         except (Damaged, UnicodeError):
             what = (
                 "is damaged: one of its rows cannot be read. Nothing was counted; put a backup in "
                 "its place, or name a new store"
             )
         except SQLAlchemyError as error:
-            what = f"failed ({_reason(error)}): check that it is there and may be written"
+            is_passing, what = _is_passing(error), _reason(error)
+            if not is_passing:
+                what = f"failed ({what}): check that it is there and may be written"
+        finally:
+            if is_ours:
+                self.turn.release()
+            _UNTIL.reset(token)
         # Outside the except block: the exception names an address and values.
+        if is_passing:
+            waited_s = time.monotonic() - began
+            raise StoreUnavailable(
+                f"The {self._called} was busy or away for {waited_s:.1f} s ({what})."
+            )
         raise ConfigurationError(f"The {self._called} {what}.")
 
     @contextlib.contextmanager
-    def _in_postgres(self) -> Iterator[Connection]:
+    def _transaction(self) -> Iterator[Connection]:
+        # What is not committed is rolled back when the connection goes back into its pool.
         with self.engine.connect() as connection:
-            connection.execution_options(isolation_level="READ COMMITTED")
-            with connection.begin():
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="READ COMMITTED")
+                # 0 would be for ever.
+                lock_ms = max(1, int(_left_s() * 1000))
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {lock_ms}")
                 yield connection
-
-    @contextlib.contextmanager
-    def _in_sqlite(self) -> Iterator[Connection]:
-        from sqlalchemy.exc import DBAPIError
-
-        with _lock, self.engine.connect() as connection:
+                connection.commit()
+                return
             connection.execution_options(isolation_level="AUTOCOMMIT")
-            # Begun by hand: who reads first and writes then may be refused in the middle.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            cursor = connection.connection.cursor()
+            (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {int(_left_s() * 1000)}")
             try:
+                # Begun by hand: who reads first and writes then may be refused in the middle.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
-            except BaseException:
-                # SQLite may have done it by itself (disk full): the first error is the one to tell.
-                with contextlib.suppress(DBAPIError, UnicodeError):
-                    connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("COMMIT")
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {before}")
+                cursor.close()
 
     def _let_readers_in(self) -> None:
         """Let readers and a writer go side by side; that stays with the file."""
@@ -227,7 +299,7 @@ class Database:
         # Of a damaged file the first step says so.
         with (
             contextlib.suppress(DBAPIError, UnicodeError),
-            _lock,
+            self.turn,
             self.engine.connect() as connection,
         ):
             connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -235,8 +307,20 @@ class Database:
 
     def close(self) -> None:
         """Close what is not in use; an engine that was handed in is its owner's."""
+        if self.late:
+            with contextlib.suppress(FaceMatchError):
+                self.run(lambda _: None, wait_s=1.0)
         if self._ours:
             self.engine.dispose()
+
+
+#: When the patience of the step that runs is over, on the monotonic clock.
+_UNTIL: contextvars.ContextVar[float] = contextvars.ContextVar("facematch_store_until")
+
+
+def _left_s() -> float:
+    until = _UNTIL.get(None)
+    return PATIENCE_S if until is None else max(0.0, until - time.monotonic())
 
 
 def _open(address: str) -> Engine:
@@ -249,6 +333,7 @@ def _open(address: str) -> Engine:
         engine = create_engine(
             url,
             poolclass=QueuePool,
+            pool_size=CONNECTIONS,
             pool_pre_ping=True,
             connect_args=CONNECT.get(url.get_driver_name(), {}),
         )
@@ -258,6 +343,7 @@ def _open(address: str) -> Engine:
         if isinstance(error, ImportError):
             reason = "its driver is not installed"
     else:
+        event.listen(engine, "do_connect", _wait_no_longer)
         if engine.dialect.name != "sqlite":
             return engine
         file = engine.url.database
@@ -286,17 +372,47 @@ def _make_private(file: str) -> None:
     raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
 
 
+def _wait_no_longer(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
+    if dialect.name == "sqlite":
+        more["timeout"] = _left_s()
+    elif dialect.driver in ("psycopg", "psycopg2"):
+        # Whole seconds, and libpq takes 1 for 2.
+        more["connect_timeout"] = max(2, math.ceil(_left_s()))
+
+
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     try:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_S * 1000}")
         # What was handed to the system outlives the process; a power cut may take the last writes.
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.close()
+        connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         # Nobody else knows of it yet.
         connection.close()
         raise
+
+
+#: SQLSTATEs that pass: a lock, a restart, no connection left, another transaction was first.
+_PASSING = re.compile("55P03|57P0[123]|53300|40001|40P01|08...")
+#: What a server says that will let us in later. While connecting there is no SQLSTATE.
+_LATER = re.compile("starting up|shutting down|recovery|too many|slots are reserved")
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same step may succeed in a moment."""
+    from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        passing = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in passing
+    if isinstance(error, PoolTimeout) or getattr(error, "connection_invalidated", False):
+        return True
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if state is not None:
+        return _PASSING.fullmatch(state) is not None
+    said = str(cause)
+    is_refused = "FATAL" in said or "password" in said
+    is_away = type(error).__name__ == "OperationalError" and not is_refused
+    return is_away or _LATER.search(said) is not None
 
 
 def _reason(error: Exception) -> str:
@@ -311,30 +427,43 @@ def _reason(error: Exception) -> str:
 # open then (https://www.sqlite.org/howtocorrupt.html, 2.6): files are closed before, and opened
 # again when they are used. Of PostgreSQL the child leaves its parent's alone and makes its own.
 
-#: SQLite lets one writer in at a time, and threads wait better for a lock than for a file. A fork
-#: waits for it, too.
-_lock = threading.RLock()
+#: SQLite lets one writer into a file at a time, and threads wait better for a lock than for a file.
+#: A fork waits for all of them: nobody else holds two, and none is made meanwhile.
+_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_registering = threading.RLock()
 _all: weakref.WeakSet[Database] = weakref.WeakSet()
+#: The locks that a fork has taken.
+_taken: list[Any] = []
 #: Kept, because to close one would end it for the parent.
 _of_the_parent: list[object] = []
 
 
 def _before_fork() -> None:
-    _lock.acquire()
+    _registering.acquire()
+    for _, turn in sorted(_turns.items()):
+        turn.acquire()
+        _taken.append(turn)
     for database in _all:
         if database.is_sqlite:
             database.engine.dispose()
 
 
+def _after_fork() -> None:
+    while _taken:
+        _taken.pop().release()
+    _registering.release()
+
+
 def _in_child() -> None:
     for database in _all:
+        # The parent writes them.
+        database.late.clear()
         if not database.is_sqlite:
             _of_the_parent.append(database.engine.pool)
             database.engine.dispose(close=False)
-    _lock.release()
+            database.turn = threading.Semaphore(CONNECTIONS)
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_lock.release, after_in_child=_in_child
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

@@ -4,11 +4,10 @@ import datetime as dt
 import itertools
 from decimal import Decimal
 
-import attrs
-
-from facematch_core import CallRecord, Charged, Environment, Operation
+from facematch_core import CallRecord, Charged, Environment, Operation, SystemClock
 from facematch_core.resilience import AttemptContext, Outcome, Period
-from facematch_core.store import BudgetKey, Owner, Reservation
+from facematch_core.store import BudgetKey, Reservation
+from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
@@ -23,14 +22,13 @@ def attempt(**changes):
     return CallRecord(**{**facts, "started_at": NOW, "kept": False} | changes)
 
 
-def entry(key=KEY, amount=ONE, number=1, owner=None, **changes):
+def entry(key=KEY, amount=ONE, number=1, **changes):
     """One try of a call, as a store is told of it."""
     return Reservation(
         call=attempt(**changes),
         number=number,
         key=key,
         amount=amount,
-        owner=owner or Owner.here(),
     )
 
 
@@ -57,6 +55,6 @@ def later(**step):
     return NOW + dt.timedelta(**step)
 
 
-def of_nobody():
-    """A process of this machine that has ended."""
-    return attrs.evolve(Owner.here(), run="another one")
+def given_up():
+    """When a call began that nobody has finished in time, by the clock of the machine."""
+    return SystemClock().now() - dt.timedelta(seconds=LEASE_S)

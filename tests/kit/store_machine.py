@@ -10,6 +10,7 @@ from kit.attempts import ending, passage
 from facematch_core import BudgetExceeded, Charged, Environment, Operation
 from facematch_core.resilience import Budget, Period
 from facematch_core.store import State, expire_reservations
+from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
@@ -26,13 +27,17 @@ class Call:
     Attributes:
         of: By budget: which sum it counts for, and how much.
         leave: To be called with its end; None if its process is gone.
-        state: As the store should have it.
+        states: By budget: as the store should have it.
     """
 
     attempt: object
     of: dict
     leave: object
-    state: str = "reserved"
+    states: dict
+
+    def end(self, state):
+        """In each budget, for good or until it is reconciled."""
+        self.states = dict.fromkeys(self.of, state)
 
 
 class Machine(RuleBasedStateMachine):
@@ -67,9 +72,20 @@ class Machine(RuleBasedStateMachine):
         """Spent, reserved and unknown of one sum, added up anew."""
         found = {"spent": Decimal(0), "reserved": Decimal(0), "unknown": Decimal(0)}
         for call in self.calls:
-            if which in call.of and call.of[which][0] == key and call.state in found:
-                found[call.state] += call.of[which][1]
+            if which in call.of and call.of[which][0] == key and call.states[which] in found:
+                found[call.states[which]] += call.of[which][1]
         return tuple(found.values())
+
+    def give_up(self, *sums):
+        """What began too long ago is unknown in some sums; how many entries that are."""
+        now, before = self.clock.now(), 0
+        for call in self.calls:
+            for which, (key, _) in call.of.items():
+                is_late = (now - call.attempt.started_at).total_seconds() >= LEASE_S
+                if (which, key) in sums and call.states[which] == "reserved" and is_late:
+                    call.states[which] = "unknown"
+                    before += 1
+        return before
 
     def keys(self, environment):
         """Which sums a call counts for that begins now."""
@@ -102,11 +118,12 @@ class Machine(RuleBasedStateMachine):
             if refusal is not None:
                 told = [refusal.spent, refusal.reserved, refusal.unknown]
                 assert (sum(told), refusal.cap) == (sum(before), CAPS[which])
+                self.give_up((which, of[which][0]))
                 for leave in left:
                     leave(ending(Charged.NO))
                 return
         if paid:
-            self.calls.append(Call(made.call, of, left))
+            self.calls.append(Call(made.call, of, left, dict.fromkeys(of, "reserved")))
         else:
             for leave in left:
                 leave(ending(Charged.YES))
@@ -123,7 +140,7 @@ class Machine(RuleBasedStateMachine):
             leave(ending(billed))
             leave(ending(billed))
         call.leave = None
-        call.state = {"yes": "spent", "no": "free", "unknown": "unknown"}[billed]
+        call.end({"yes": "spent", "no": "free", "unknown": "unknown"}[billed])
 
     @rule()
     def crash(self):
@@ -138,27 +155,31 @@ class Machine(RuleBasedStateMachine):
         self.store = self.reopened()
         self.open_budgets()
 
-    @rule(hours=st.sampled_from([0.5, 2, 24]))
+    @rule(hours=st.sampled_from([0.1, 0.5, 24]))
     def time_passes(self, hours):
         """Another day has another amount; the calls are for good."""
         self.clock.advance(hours * 3600)
 
     @rule()
     def doubt(self):
-        """Whose process is there may wait for as long as it likes."""
-        assert expire_reservations(self.store, self.clock.now()) == 0
+        """What nobody finished in time is given up, and what began later is not."""
+        every = {(which, key) for call in self.calls for which, (key, _) in call.of.items()}
+        assert expire_reservations(self.store, self.clock.now()) == self.give_up(*every)
 
-    @precondition(lambda self: any(call.state == "unknown" for call in self.calls))
+    def unknown(self):
+        return [call for call in self.calls if "unknown" in call.states.values()]
+
+    @precondition(lambda self: self.unknown())
     @rule(data=st.data(), charged=st.booleans())
     def reconcile(self, data, charged):
         """What is unknown is found out."""
-        call = data.draw(st.sampled_from([c for c in self.calls if c.state == "unknown"]))
+        call = data.draw(st.sampled_from(self.unknown()))
         found = [e for e in self.store.open_reservations() if e.call.id == call.attempt.id]
         assert len(found) == 2
         for one in found:
             billed = Charged.YES if charged else Charged.NO
             assert self.store.finalize(one, billed, at=self.clock.now())
-        call.state = "spent" if charged else "free"
+        call.end("spent" if charged else "free")
         call.leave = None
 
     @invariant()
@@ -177,9 +198,9 @@ class Machine(RuleBasedStateMachine):
         """Each call that is not settled is there twice, once for each budget, and no other is."""
         found = sorted((e.call.id, e.state) for e in self.store.open_reservations())
         wanted = sorted(
-            (call.attempt.id, State(call.state))
+            (call.attempt.id, State(state))
             for call in self.calls
-            for _ in call.of
-            if call.state in ("reserved", "unknown")
+            for state in call.states.values()
+            if state in ("reserved", "unknown")
         )
         assert found == wanted

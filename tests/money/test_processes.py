@@ -8,7 +8,7 @@ import pytest
 from kit.money import client
 
 from facematch_core import Environment, FaceVerifier
-from facematch_core.cli.budget import Found, look
+from facematch_core.cli.budget import look, open_in
 from facematch_core.resilience import Period
 from facematch_core.store import BudgetKey, SqlStore
 from facematch_didit import DiditBackend
@@ -118,7 +118,9 @@ def test_a_client_is_killed(  # noqa: PLR0917 - fixtures and parameters
     assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[left]
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
-        looked = look(Found.of([store], now), verifier, now)
+        # Its process is not asked whether it lives: only time tells.
+        assert look(open_in({store: 60}, now), verifier, now) == []
+        looked = look(open_in({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
     assert [one.outcome for one in looked] == ([outcome] if outcome else [])
     assert all(one.reservation.call.id and one.reason for one in looked)
     found = store.budget(KEY)

@@ -9,7 +9,7 @@ import pytest
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
 from kit import store_processes as processes
-from kit.attempts import KEY, NOW, ONE, entry, sums
+from kit.attempts import KEY, NOW, ONE, entry, later, sums
 from kit.store_machine import Machine
 
 from facematch_core import Charged, ConfigurationError
@@ -62,7 +62,7 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(store, address):
     """It may have been sent: it counts as unknown, until somebody says what became of it."""
     held = processes.killed(address)
     assert sums(store) == (0, held, 0)
-    assert expire_reservations(store, NOW) == held
+    assert expire_reservations(store, later(minutes=15)) == held
     assert sums(store) == (0, 0, held)
     for one in store.open_reservations():
         store.finalize(one, Charged.YES, at=NOW)
@@ -105,8 +105,8 @@ def test_a_database_without_an_encoding(server):
 def test_another_version_is_left_alone(store, address):
     """As with a file."""
     with store._database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE facematch_store SET version = 2")
-    with pytest.raises(ConfigurationError, match="of version 2"):
+        connection.exec_driver_sql("UPDATE facematch_store SET version = 3")
+    with pytest.raises(ConfigurationError, match="of version 3"):
         SqlStore(address)
 
 

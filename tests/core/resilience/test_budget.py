@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from kit.attempts import KEY, NOW, ending, entry, later, of_nobody, passage, sums
+from kit.attempts import KEY, NOW, ending, entry, later, passage, sums
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
@@ -29,7 +29,7 @@ from facematch_core import (
 )
 from facematch_core.errors import FATAL
 from facematch_core.resilience import Budget, Period, Policy, Retry
-from facematch_core.store import MemoryStore, Owner
+from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
@@ -133,7 +133,7 @@ def test_the_entry_says_what_happened(limited, backend, store, clock):
         limited(5).verify(A, B, caller_ref="case-17")
     (left,) = store.open_reservations()
     assert left.call == attrs.evolve(caught.value.call, caller_ref=None)
-    assert (left.error, left.ended_at, left.owner) == ("OutcomeUnknown", clock.now(), Owner.here())
+    assert (left.error, left.ended_at) == ("OutcomeUnknown", clock.now())
 
 
 class Refuses(Policy):
@@ -238,21 +238,6 @@ def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, st
     assert clock.now().date().isoformat() != day
     (one,) = store.budgets()
     assert (one.key.window, one.spent) == (day, 1)
-
-
-def test_runs(store):
-    """Each process is a run of its own, unless runs have a name in common."""
-    first = Budget(1, name="shop", per=Period.RUN, run="tuesday", store=store)
-    again = Budget(1, name="shop", per=Period.RUN, run="tuesday", store=store)
-    other = Budget(1, name="shop", per=Period.RUN, run="friday", store=store)
-    own = Budget(1, name="shop", per=Period.RUN, store=store)
-    first.enter(passage())
-    with pytest.raises(BudgetExceeded, match="of 1 calls per run"):
-        again.enter(passage())
-    other.enter(passage())
-    own.enter(passage())
-    windows = {one.key.window for one in store.budgets()}
-    assert windows == {"tuesday", "friday", f"@{Owner.here().run}"}
 
 
 def test_amounts(limited, backend, store):
@@ -401,20 +386,17 @@ def test_a_charge_that_is_counted_is_no_news(store, caplog):
     assert caplog.records == []
 
 
-def test_a_full_budget_says_what_was_left_behind(limited, store):
-    """What a process that is gone set aside may have been charged: it is unknown, not reserved."""
-    store.reserve(entry(owner=of_nobody(), started_at=later(days=-2)), Decimal(1))
-    assert exceeded(limited(1), "0 spent, 0 reserved, 1 unknown").unknown == 1
-    assert sums(store) == (0, 0, 1)
-
-
-@pytest.mark.parametrize(("hours", "left"), [(2, (0, 1)), (0, (1, 0))])
-def test_what_another_machine_reserved_is_left_behind_after_an_hour(limited, store, hours, left):
-    """Whether its process is there, nobody here can know."""
-    elsewhere = attrs.evolve(Owner.here(), host="elsewhere")
-    store.reserve(entry(owner=elsewhere, started_at=later(hours=-hours)), Decimal(1))
-    error = exceeded(limited(1))
+@pytest.mark.parametrize(
+    ("more", "minutes", "left"),
+    [({}, 14, (1, 0)), ({}, 15, (0, 1)), ({"lease_s": 60}, 1, (0, 1))],
+    ids=["under way", "given up", "its own lease"],
+)
+def test_a_full_budget_says_what_was_left_behind(limited, store, more, minutes, left):
+    """What nobody finished in time may have been charged: it is unknown, not reserved."""
+    store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
+    error = exceeded(limited(1, **more), f"0 spent, {left[0]} reserved, {left[1]} unknown")
     assert (error.reserved, error.unknown) == left
+    assert sums(store) == (0, *left)
 
 
 def test_what_is_under_way_stays_reserved(limited, store):

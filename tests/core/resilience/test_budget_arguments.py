@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import ConfigurationError, Operation
-from facematch_core.resilience import Budget, Period
+from facematch_core.resilience import Budget
 from facematch_core.resilience.budget import format_amount
 
 PRICE = {Operation.MATCH: Decimal("0.05")}
@@ -38,10 +38,11 @@ WRONG = {
     "a price of calls": (1, {"price": PRICE}, "prices only with a currency"),
     "a price as a float": (1, {**USD, "price": {Operation.MATCH: 0.05}}, "price of match"),
     "a price of what": (1, {**USD, "price": {"fly": Decimal(1)}}, "there are match, liveness"),
-    "an odd period": (1, {"per": "week"}, "per must be one of day, run, total"),
-    "no period": (1, {"per": None}, "per must be one of day, run, total"),
-    "a run of a day": (1, {"per": Period.DAY, "run": "a"}, "only with per=Period.RUN"),
-    "an empty run": (1, {"per": Period.RUN, "run": ""}, "run of a budget must be text"),
+    "an odd period": (1, {"per": "week"}, "per must be one of day, total"),
+    "no period": (1, {"per": None}, "per must be one of day, total"),
+    "no lease": (1, {"lease_s": 0}, "lease_s of a budget must be a number of seconds above 0"),
+    "an endless lease": (1, {"lease_s": float("inf")}, "lease_s of a budget must be a number"),
+    "a lease in words": (1, {"lease_s": "900"}, "lease_s of a budget must be a number"),
 }
 
 

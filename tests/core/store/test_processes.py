@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from kit import store_processes as processes
-from kit.attempts import KEY, NOW, ONE, entry, sums
+from kit.attempts import KEY, NOW, ONE, entry, later, sums
 
 from facematch_core import Charged
 from facematch_core.resilience import Budget
@@ -33,7 +33,8 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(sql, address):
     """It may have been sent: it counts as unknown, until somebody says what became of it."""
     held = processes.killed(address)
     assert sums(sql) == (0, held, 0)
-    assert expire_reservations(sql, NOW) == held
+    assert expire_reservations(sql, later(minutes=14)) == 0
+    assert expire_reservations(sql, later(minutes=15)) == held
     assert sums(sql) == (0, 0, held)
     left = sql.open_reservations()
     assert all(one.call.kept for one in left)

@@ -83,9 +83,9 @@ def test_caller_ref_is_kept_if_asked(address):
 def test_another_version_is_left_alone(sql, address):
     """One sentence, and the file stays as it is."""
     with sql._database.engine.begin() as connection:
-        connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 2"))
+        connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 3"))
     sql.close()
-    with pytest.raises(ConfigurationError, match="of version 2, and this facematch has version 1"):
+    with pytest.raises(ConfigurationError, match="of version 3, and this facematch has version 2"):
         SqlStore(address)
 
 
@@ -218,7 +218,6 @@ DAMAGES = [
     "UPDATE facematch_attempts SET state = 'unknown', ended_at = 'yesterday'",
     "UPDATE facematch_attempts SET amount = 'all'",
     "UPDATE facematch_attempts SET amount = -1",
-    "UPDATE facematch_attempts SET pid = 'none'",
     "DROP TABLE facematch_attempts",
     "ALTER TABLE facematch_budgets DROP COLUMN spent",
 ]

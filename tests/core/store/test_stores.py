@@ -6,11 +6,11 @@ from decimal import Decimal, localcontext
 
 import attrs
 import pytest
-from kit.attempts import KEY, NOW, ONE, entry, later, of_nobody, sums
+from kit.attempts import KEY, NOW, ONE, entry, later, sums
 
 from facematch_core import Charged, ConfigurationError, Environment
 from facematch_core.resilience import Period
-from facematch_core.store import Owner, State, expire_reservations, has_expired
+from facematch_core.store import State, expire_reservations
 
 USD = attrs.evolve(KEY, currency="USD")
 
@@ -103,7 +103,6 @@ def test_cap_may_change(store):
         {"name": "other"},
         {"currency": "USD"},
         {"environment": Environment.MOCK},
-        {"period": Period.RUN, "window": "a"},
         {"period": Period.DAY, "window": "2026-11-20"},
     ],
     ids=lambda change: next(iter(change)),
@@ -185,35 +184,27 @@ def test_of_64_threads_exactly_the_cap_pass(store):
     assert (spent + unknown, reserved) == (100, 0)
 
 
-def test_what_a_process_left_behind_is_unknown(store):
-    """It may have been sent. What is under way here is left alone."""
-    gone, here = entry(owner=of_nobody()), entry()
+def test_what_nobody_finished_in_time_is_unknown(store):
+    """It may have been sent. What began later is left alone."""
+    gone, here = entry(), entry(started_at=later(minutes=1))
     for one in (gone, here):
         store.reserve(one, Decimal(2))
-    assert expire_reservations(store, NOW, attrs.evolve(KEY, name="other")) == 0
-    assert expire_reservations(store, NOW) == 1
+    assert expire_reservations(store, later(minutes=14, seconds=59)) == 0
+    assert expire_reservations(store, later(minutes=15), attrs.evolve(KEY, name="other")) == 0
+    assert expire_reservations(store, later(minutes=15)) == 1
     assert sums(store) == (0, 1, 1)
-    assert expire_reservations(store, NOW) == 0
-    assert store.finalize(gone, Charged.YES, at=NOW)
-    assert sums(store) == (1, 1, 0)
+    assert expire_reservations(store, later(minutes=15)) == 0
 
 
-def test_no_call_takes_an_hour(store):
-    """Of a process on another machine nobody can tell whether it is there: time does."""
-    far = entry(owner=Owner(host="another-machine", pid=1, run="x"))
-    store.reserve(far, ONE)
-    assert expire_reservations(store, later(minutes=59)) == 0
-    assert expire_reservations(store, later(minutes=61)) == 1
-    (left,) = store.open_reservations()
-    assert not has_expired(left, later(days=1))
-
-
-def test_a_process_that_is_there_may_wait_for_days(store):
-    """Its call waits for a quota of the day: what it has set aside is not doubted."""
-    mine = entry()
-    store.reserve(mine, ONE)
-    assert expire_reservations(store, later(days=2)) == 0
-    assert store.finalize(mine, Charged.YES, at=later(days=2))
+@pytest.mark.parametrize(("charged", "after"), [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0))])
+def test_a_late_answer_counts(store, charged, after):
+    """Whoever was only slow finalizes what was given up, and nobody doubts that again."""
+    slow = entry()
+    store.reserve(slow, ONE)
+    assert expire_reservations(store, later(seconds=60), lease_s=60) == 1
+    assert store.finalize(slow, charged, at=later(days=2))
+    assert sums(store) == after
+    assert expire_reservations(store, later(days=9)) == 0
 
 
 def test_it_is_used_again_after_closing(store):

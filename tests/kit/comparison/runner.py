@@ -75,9 +75,9 @@ class MortalAttempts(SqlStore):
         self.life = life
         super().__init__(where)
 
-    def reserve(self, *args):
+    def reserve(self, *args, **more):
         self.life.moment()
-        done = super().reserve(*args)
+        done = super().reserve(*args, **more)
         self.life.moment()
         return done
 

@@ -24,10 +24,11 @@ from facematch_core import (
     Operation,
     Retention,
 )
-from facematch_core.cli.budget import Found, look
+from facematch_core.cli.budget import look, open_in
 from facematch_core.errors import Unsupported, VendorError
 from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
 from facematch_core.store import BudgetKey, MemoryStore, SqlStore
+from facematch_core.store.records import LEASE_S
 from facematch_mock_server import Fault
 
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
@@ -86,7 +87,6 @@ class Books:
         #: What the client's events and its looks into the records add up to, by vendor.
         self.counted = collections.Counter()
         self.told = {}
-        self.processes = 0
         self.armed = None
         self.world.line.at = self._moment
         self.world.clock.at = self._moment
@@ -148,7 +148,7 @@ class Books:
     def reconcile(self):
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
-        looked = look(Found.of([self.store], now), self.failover, now)
+        looked = look(self.left_over(), self.failover, now)
         for one in looked:
             entry = one.reservation
             charged = self.truth[entry.call.id]
@@ -172,14 +172,18 @@ class Books:
     def invoice(self):
         """A person settles what no record tells, by the vendor's invoice; all books are even."""
         now = self.world.clock.now()
-        Found.of([self.store], now)
-        for entry in self.store.open_reservations():
+        for _, entry in self.left_over():
             charged = self.truth[entry.call.id]
             assert self.store.finalize(entry, Charged.YES if charged else Charged.NO, at=now)
             self.counted[entry.call.backend] += charged
         self.check()
         for vendor in PAID:
             assert self.spent(vendor) == len(self.world.charges(vendor))
+
+    def left_over(self):
+        """What is open, as it stands when the lease of whatever was killed is over."""
+        late = self.world.clock.now() + dt.timedelta(seconds=LEASE_S)
+        return open_in({self.store: LEASE_S}, late)
 
     # Both sides
 
@@ -274,8 +278,7 @@ class Books:
     def _open(self):
         """A new process: nothing of the one before but its store."""
         self.world.close()
-        self.processes += 1
-        self.process = self.make_process(self.store, self.processes, self._moment)
+        self.process = self.make_process(self.store, self._moment)
         self.members = {vendor: self._verifier(vendor) for vendor in PAID}
         self.failover = Failover(self.members, clock=self.world.clock)
 

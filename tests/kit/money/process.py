@@ -2,8 +2,6 @@
 
 import attrs
 
-from facematch_core.store import Owner
-
 
 class Gone(BaseException):
     """The process is no more: nothing that it holds is written down any further."""
@@ -11,22 +9,19 @@ class Gone(BaseException):
 
 @attrs.define
 class Process:
-    """What a client process is for its store: a number, and whether it lives.
+    """What a client process is for its store: whether it lives.
 
     Attributes:
         store: What outlives it.
-        number: Of no process of this machine.
         at: Called with "reserved" and "settling" at those moments.
     """
 
     store: object
-    number: int
     at: object
     lives: bool = True
 
-    def reserve(self, entry, cap):
-        owner = attrs.evolve(Owner.here(), pid=2**22 + self.number)
-        full = self.store.reserve(attrs.evolve(entry, owner=owner), cap)
+    def reserve(self, entry, cap, **about):
+        full = self.store.reserve(entry, cap, **about)
         self.at("reserved")
         return full
 
