@@ -213,11 +213,13 @@ class Pipeline:
             images, options: Those of the call; no pictures to look at the options alone.
             after: The calls that will be made before it and count for the same budget.
         """
-        _, record = self._validated(options)
+        fields, record = self._validated(options)
         prepared = self._prepared(images)
         if images:
+            deadline_s = fields["deadline_s"]
+            until = None if deadline_s is None else self.clock.monotonic() + deadline_s
             coming = (*(attrs.evolve(record, operation=one) for one in after), record)
-            contexts = [self._context(one, 1, None, None) for one in coming]
+            contexts = [self._context(one, 1, until, None) for one in coming]
             for policy in self.policies:
                 policy.check(contexts)
         return prepared

@@ -43,7 +43,7 @@ CONNECT = {"psycopg": {"client_encoding": "utf8"}}
 #: How long a step waits for a database that is busy or away, in seconds.
 PATIENCE_S = 30.0
 
-#: How many threads use a PostgreSQL server at once: as many connections as SQLAlchemy keeps ready.
+#: How many threads use a PostgreSQL server at once: as many connections as a pool of SQLAlchemy has.
 CONNECTIONS = 15
 
 #: What a step that could not be carried out means for the call.
@@ -333,7 +333,6 @@ def _open(address: str) -> Engine:
         engine = create_engine(
             url,
             poolclass=QueuePool,
-            pool_size=CONNECTIONS,
             pool_pre_ping=True,
             connect_args=CONNECT.get(url.get_driver_name(), {}),
         )

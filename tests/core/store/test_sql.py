@@ -1,5 +1,6 @@
 """The store in a file: who may read it, what is in it, and what it says when it cannot be used."""
 
+import contextlib
 import sqlite3
 import stat
 import subprocess
@@ -251,23 +252,34 @@ def test_a_damaged_store(sql, tmp_path, damage):
     assert all(error.__context__ is None for error in errors)
 
 
-def test_a_store_of_01_is_read(tmp_path):
-    """Its sums count on, and its calls are found."""
+def upgraded(address):
+    """What becomes of a store of 0.1 and 0.2; for PostgreSQL as well."""
+    with contextlib.closing(SqlStore(address)) as store:
+        assert sums(store) == (1, 1, 1)
+        calls = store.open_reservations()
+        assert [(one.call.kept, one.state.value) for one in calls] == [
+            (True, "unknown"),
+            (False, "reserved"),
+            (False, "reserved"),
+        ]
+        assert {one.key.period for one in store.budgets()} == {Period.TOTAL, Period.DAY}
+        assert expire_reservations(store, later(minutes=15)) == 2
+        assert store.finalize(calls[0], Charged.YES, at=NOW)
+        assert store.reserve(entry(), Decimal(9)) is None
+        assert sums(store) == (2, 1, 1)
+    with contextlib.closing(SqlStore(address)) as again:
+        assert sums(again) == (2, 1, 1)
+
+
+def test_a_store_of_01_is_brought_up(tmp_path):
+    """Its sums count on, and its calls are found; runs are over."""
     file = tmp_path / "old.sqlite3"
     with sqlite3.connect(file) as old:
         old.executescript(STORE_01.read_text())
+    upgraded(f"sqlite:///{file}")
+    columns = {row[1] for row in old.execute("PRAGMA table_info(facematch_attempts)")}
     old.close()
-    store = SqlStore(f"sqlite:///{file}")
-    assert sums(store) == (1, 1, 1)
-    calls = store.open_reservations()
-    assert [(one.call.kept, one.state.value) for one in calls] == [
-        (True, "unknown"),
-        (False, "reserved"),
-        (False, "reserved"),
-    ]
-    assert expire_reservations(store, later(hours=2)) == 2
-    assert store.finalize(calls[0], Charged.YES, at=NOW)
-    store.close()
+    assert columns == {column.name for column in ATTEMPTS.columns}
 
 
 def test_the_last_day_has_no_end():
