@@ -43,7 +43,7 @@ CONNECT = {"psycopg": {"client_encoding": "utf8"}}
 #: How long a step waits for a database that is busy or away, in seconds.
 PATIENCE_S = 30.0
 
-#: How many threads use a PostgreSQL server at once: as many connections as a pool of SQLAlchemy has.
+#: How many threads use a PostgreSQL server at once: as many as a pool of SQLAlchemy has room for.
 CONNECTIONS = 15
 
 #: What a step that could not be carried out means for the call.

@@ -209,12 +209,12 @@ def test_no_right_to_write(server, store, address):
 
 def test_no_connection_left(server, address, store):
     """Somebody else has them all: that passes."""
+    store.close()
+    plain = address.replace("+psycopg", "")
     with contextlib.ExitStack() as stack:
-        plain = address.replace("+psycopg", "")
         with pytest.raises(psycopg.OperationalError):
             for _ in range(200):
                 stack.enter_context(psycopg.connect(plain))
-        store.close()
         with pytest.raises(StoreUnavailable):
             store.reserve(entry(), ONE)
     assert store.reserve(entry(), ONE) is None
