@@ -263,7 +263,7 @@ class Looked(NamedTuple):
 
 def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
     """Look for each unknown call in its vendor's records, and finalize what is found."""
-    from facematch_core.models import Environment
+    from facematch_core.models import Charged, Environment, Reconciled
     from facematch_core.store import State
 
     backends = [one.backend for one in common.members_of(verifier)]
@@ -275,31 +275,28 @@ def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
         if one.state is not State.UNKNOWN:
             continue
         name, environment = one.call.backend, one.key.environment
-        if (name, environment) not in asked:
-            why = f"It was made by {name} ({environment}), which this profile does not ask."
+        if over or (name, environment) not in asked:
+            other = f"It was made by {name} ({environment}), which this profile does not ask."
+            why = over if (name, environment) in asked else other
             looked.append(Looked(one, "skipped", why, Exit.LOOK))
-        elif over:
-            looked.append(Looked(one, "skipped", over, Exit.LOOK))
-        else:
-            try:
-                looked.append(_look_for(store, one, verifier, now))
-            except _ENDS as error:
-                looked.append(Looked(one, "error", error.message, common.code_of(error)))
-                if isinstance(error, FATAL):
-                    over = "Not looked up, because of the error before it."
+            continue
+        try:
+            found = verifier.reconcile(one.call)
+        except _ENDS as error:
+            looked.append(Looked(one, "error", error.message, common.code_of(error)))
+            if isinstance(error, FATAL):
+                over = "Not looked up, because of the error before it."
+            continue
+        if found.result is None:
+            looked.append(Looked(one, found.outcome.value, found.reason, Exit.LOOK))
+            continue
+        charged, where = found.result.billing.charged, found.result.environment
+        if charged is Charged.UNKNOWN:
+            looked.append(Looked(one, Reconciled.CANNOT_KNOW.value, found.reason, Exit.LOOK))
+            continue
+        store.finalize(one, charged, at=now, answered_from=where)
+        looked.append(Looked(one, RESOLVED, found.reason, Exit.OK))
     return looked
-
-
-def _look_for(store: CallStore, one: Reservation, verifier: Verifier, now: datetime) -> Looked:
-    from facematch_core.models import Charged, Reconciled
-
-    found = verifier.reconcile(one.call)
-    if found.result is None or found.result.billing.charged is Charged.UNKNOWN:
-        outcome = found.outcome if found.result is None else Reconciled.CANNOT_KNOW
-        return Looked(one, outcome.value, found.reason, Exit.LOOK)
-    charged, where = found.result.billing.charged, found.result.environment
-    store.finalize(one, charged, at=now, answered_from=where)
-    return Looked(one, RESOLVED, found.reason, Exit.OK)
 
 
 # --- As JSON --------------------------------------------------------------------------------------

@@ -6,25 +6,12 @@ Imports SQLAlchemy, so nothing else may import it before a store is opened.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -45,47 +32,49 @@ from .records import (
 #: opened; a store of another version is left alone.
 VERSION: Final = 2
 
-METADATA: Final = MetaData()
+METADATA: Final = sa.MetaData()
 
-STORE: Final = Table("facematch_store", METADATA, Column("version", Integer, primary_key=True))
+STORE: Final = sa.Table(
+    "facematch_store", METADATA, sa.Column("version", sa.Integer, primary_key=True)
+)
 
 #: One sum per row. Amounts are whole numbers: calls, or millionths of the currency.
-BUDGETS: Final = Table(
+BUDGETS: Final = sa.Table(
     "facematch_budgets",
     METADATA,
-    Column("budget", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("currency", String(3)),
-    Column("environment", String(20), nullable=False),
-    Column("period", String(20), nullable=False),
-    Column("window_of", Text, nullable=False),
-    Column("cap", BigInteger, nullable=False),
-    Column("spent", BigInteger, nullable=False),
-    Column("reserved", BigInteger, nullable=False),
-    Column("unknown", BigInteger, nullable=False),
+    sa.Column("budget", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("currency", sa.String(3)),
+    sa.Column("environment", sa.String(20), nullable=False),
+    sa.Column("period", sa.String(20), nullable=False),
+    sa.Column("window_of", sa.Text, nullable=False),
+    sa.Column("cap", sa.BigInteger, nullable=False),
+    sa.Column("spent", sa.BigInteger, nullable=False),
+    sa.Column("reserved", sa.BigInteger, nullable=False),
+    sa.Column("unknown", sa.BigInteger, nullable=False),
 )
 
 #: One try of one call per row, and per budget that it counts for.
-ATTEMPTS: Final = Table(
+ATTEMPTS: Final = sa.Table(
     "facematch_attempts",
     METADATA,
-    Column("attempt_id", String(64), primary_key=True),
-    Column("try_number", Integer, primary_key=True, autoincrement=False),
-    Column("budget", Text, primary_key=True),
-    Column("backend", Text, nullable=False),
-    Column("operation", String(20), nullable=False),
-    Column("environment", String(20), nullable=False),
+    sa.Column("attempt_id", sa.String(64), primary_key=True),
+    sa.Column("try_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("budget", sa.Text, primary_key=True),
+    sa.Column("backend", sa.Text, nullable=False),
+    sa.Column("operation", sa.String(20), nullable=False),
+    sa.Column("environment", sa.String(20), nullable=False),
     # Times are UTC and text that sorts: SQLite has no times with a zone.
-    Column("started_at", String(40), nullable=False),
-    Column("ended_at", String(40)),
-    Column("state", String(20), nullable=False),
-    Column("billed", String(20)),
-    Column("amount", BigInteger, nullable=False),
-    Column("currency", String(3)),
-    Column("error", Text),
-    Column("answered_from", String(20)),
-    Column("attempt", Text, nullable=False),
-    Index("facematch_attempts_open", "state", "started_at"),
+    sa.Column("started_at", sa.String(40), nullable=False),
+    sa.Column("ended_at", sa.String(40)),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("billed", sa.String(20)),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.String(3)),
+    sa.Column("error", sa.Text),
+    sa.Column("answered_from", sa.String(20)),
+    sa.Column("attempt", sa.Text, nullable=False),
+    sa.Index("facematch_attempts_open", "state", "started_at"),
 )
 
 #: Any number that no two programs mean different things by: "facm" in ASCII.
@@ -129,7 +118,7 @@ def _amount(units: object, currency: str | None) -> Decimal:
     return Decimal(units) if currency is None else Decimal(units).scaleb(-6, EXACT)
 
 
-def _budget_of(row: RowMapping) -> BudgetState:
+def _budget_of(row: sa.RowMapping) -> BudgetState:
     try:
         key = _key_of(row["budget"])
         sums = ("cap", "spent", "reserved", "unknown")
@@ -138,7 +127,7 @@ def _budget_of(row: RowMapping) -> BudgetState:
         raise Damaged from error
 
 
-def _reservation_of(row: RowMapping) -> Reservation:
+def _reservation_of(row: sa.RowMapping) -> Reservation:
     try:
         return Reservation(
             call=CallRecord.from_dict(json.loads(row["attempt"])),
@@ -155,7 +144,7 @@ def _reservation_of(row: RowMapping) -> Reservation:
         raise Damaged from error
 
 
-def _this(reservation: Reservation) -> tuple[ColumnElement[bool], ...]:
+def _this(reservation: Reservation) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         ATTEMPTS.c.attempt_id == reservation.call.id,
         ATTEMPTS.c.try_number == reservation.number,
@@ -166,7 +155,7 @@ def _this(reservation: Reservation) -> tuple[ColumnElement[bool], ...]:
 # Steps: each is called in a transaction of its own.
 
 
-def make_tables(connection: Connection) -> int:
+def make_tables(connection: sa.Connection) -> int:
     """The version of the tables, which are there afterwards."""
     if connection.dialect.name == "postgresql":
         # Of several that start at once, one makes them.
@@ -180,7 +169,7 @@ def make_tables(connection: Connection) -> int:
         # Which process had made a call, and budgets of a run, which is over with its process.
         for name in ("host", "pid", "run"):
             connection.exec_driver_sql(f"ALTER TABLE {ATTEMPTS} DROP COLUMN {name}")
-        runs = select(BUDGETS.c.budget).where(BUDGETS.c.period == "run")
+        runs = sa.select(BUDGETS.c.budget).where(BUDGETS.c.period == "run")
         connection.execute(ATTEMPTS.delete().where(ATTEMPTS.c.budget.in_(runs)))
         connection.execute(BUDGETS.delete().where(BUDGETS.c.period == "run"))
         connection.execute(STORE.update().values(version=VERSION))
@@ -188,7 +177,9 @@ def make_tables(connection: Connection) -> int:
     return version or VERSION
 
 
-def reserve(connection: Connection, reservation: Reservation, cap: Decimal) -> BudgetState | None:
+def reserve(
+    connection: sa.Connection, reservation: Reservation, cap: Decimal
+) -> BudgetState | None:
     """Set an amount aside; what stands if there is no room."""
     key, call = reservation.key, reservation.call
     if not _set_aside(connection, reservation, cap):
@@ -219,7 +210,7 @@ def reserve(connection: Connection, reservation: Reservation, cap: Decimal) -> B
     raise ConfigurationError(reserved_twice(reservation))
 
 
-def _set_aside(connection: Connection, reservation: Reservation, cap: Decimal) -> bool:
+def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
     """Whether there was room; to compare and to add are one statement."""
     key, sums = reservation.key, BUDGETS.c
     amount, most = _units(reservation.amount, key.currency), _units(cap, key.currency)
@@ -235,7 +226,7 @@ def _set_aside(connection: Connection, reservation: Reservation, cap: Decimal) -
     return changed is not None and _budget_of(changed) is not None
 
 
-def _begin(connection: Connection, key: BudgetKey, cap: Decimal) -> None:
+def _begin(connection: sa.Connection, key: BudgetKey, cap: Decimal) -> None:
     """Begin the sum at nothing, if it is not there."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     row = {
@@ -254,7 +245,7 @@ def _begin(connection: Connection, key: BudgetKey, cap: Decimal) -> None:
 
 
 def finalize(
-    connection: Connection,
+    connection: sa.Connection,
     reservation: Reservation,
     charged: Charged,
     *,
@@ -264,7 +255,7 @@ def finalize(
 ) -> bool:
     """Say what became of it; False if it was said before."""
     this, into = _this(reservation), _STATES[charged]
-    query = select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
+    query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None or row.state in (State.FINAL, into):
         return False
@@ -287,20 +278,20 @@ def finalize(
     return True
 
 
-def budget(connection: Connection, key: BudgetKey) -> BudgetState | None:
+def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:
     """One sum; None if it was never begun."""
     query = BUDGETS.select().where(BUDGETS.c.budget == name_of(key))
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else _budget_of(row)
 
 
-def budgets(connection: Connection) -> tuple[BudgetState, ...]:
+def budgets(connection: sa.Connection) -> tuple[BudgetState, ...]:
     """All sums, sorted."""
     rows = connection.execute(BUDGETS.select()).mappings().all()
     return tuple(sorted(map(_budget_of, rows), key=lambda one: one.key.order))
 
 
-def open_reservations(connection: Connection, key: BudgetKey | None) -> tuple[Reservation, ...]:
+def open_reservations(connection: sa.Connection, key: BudgetKey | None) -> tuple[Reservation, ...]:
     """What is reserved or unknown, sorted."""
     query = ATTEMPTS.select().where(ATTEMPTS.c.state.in_([State.RESERVED, State.UNKNOWN]))
     if key is not None:
@@ -309,22 +300,18 @@ def open_reservations(connection: Connection, key: BudgetKey | None) -> tuple[Re
     return tuple(sorted(map(_reservation_of, rows), key=lambda one: one.order))
 
 
-def charges(connection: Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
+def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
     """What is known of calls; `Charged.UNKNOWN` as long as one of their tries is open."""
     tries: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
     # As many parameters as any database takes in one statement, and fewer.
     for start in range(0, len(call_ids), 500):
         some = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
-        for call_id, state, billed in connection.execute(select(*columns).where(some)):
+        for call_id, state, billed in connection.execute(sa.select(*columns).where(some)):
             try:
                 known = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
             except ValueError as error:
                 raise Damaged from error
             tries.setdefault(call_id, set()).add(known)
-    return {call_id: together(said) for call_id, said in tries.items()}
-
-
-def together(said: Collection[Charged]) -> Charged:
-    """What several tries, or several books, say of one call."""
-    return next((one for one in (Charged.UNKNOWN, Charged.YES) if one in said), Charged.NO)
+    words = (Charged.UNKNOWN, Charged.YES, Charged.NO)
+    return {call_id: min(said, key=words.index) for call_id, said in tries.items()}

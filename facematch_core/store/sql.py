@@ -75,7 +75,8 @@ class SqlStore:
     Args:
         where: An address as SQLAlchemy reads it (``sqlite:////var/lib/shop/calls.sqlite3``,
             ``postgresql+psycopg://user@host/name``), or an engine. An engine stays its owner's:
-            `close` leaves it open, and how long it takes to connect is its setting.
+            `close` leaves it open, and it keeps its settings: the journal of a file, how long
+            connecting takes.
         keep_caller_ref: Also write each call's `caller_ref`, which makes looking for it in the
             vendor's records shorter, and may be personal data.
 
@@ -209,8 +210,6 @@ class Database:
             else:
                 self.turn = threading.Semaphore(CONNECTIONS)
             _all.add(self)
-        if self.is_sqlite:
-            self._let_readers_in()
 
     @property
     def is_sqlite(self) -> bool:
@@ -291,20 +290,6 @@ class Database:
                 cursor.execute(f"PRAGMA busy_timeout = {before}")
                 cursor.close()
 
-    def _let_readers_in(self) -> None:
-        """Let readers and a writer go side by side; that stays with the file."""
-        from sqlalchemy.exc import DBAPIError
-
-        # Somebody else may be about to do the same, or work in it: then it is left to the next.
-        # Of a damaged file the first step says so.
-        with (
-            contextlib.suppress(DBAPIError, UnicodeError),
-            self.turn,
-            self.engine.connect() as connection,
-        ):
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-
     def close(self) -> None:
         """Close what is not in use; an engine that was handed in is its owner's."""
         if self.late:
@@ -381,6 +366,10 @@ def _wait_no_longer(dialect: Any, _record: object, _args: object, more: dict[str
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     try:
+        # Readers and a writer go side by side; that stays with the file. If somebody works in it,
+        # it is left to the next one, and of a damaged file the first step says so.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA journal_mode = WAL")
         # What was handed to the system outlives the process; a power cut may take the last writes.
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:

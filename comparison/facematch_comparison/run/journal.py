@@ -21,7 +21,7 @@ import attrs
 from sqlalchemy import Integer, Select, Update, and_, bindparam, func, inspect, literal, or_, select
 
 from facematch_core.clock import Clock, SystemClock
-from facematch_core.errors import ConfigurationError, InvalidRequest
+from facematch_core.errors import ConfigurationError, InvalidRequest, StoreUnavailable
 from facematch_core.models import CallRecord, Charged, Decision, Environment
 from facematch_core.store import SqlStore
 from facematch_core.store.sql import Database
@@ -473,13 +473,15 @@ class RunDatabase:
         except (ConfigurationError, InvalidRequest):
             # They are ValueErrors, too.
             raise
+        except StoreUnavailable as error:
+            problem = error.message
         except (*_DAMAGE, RecursionError) as error:
-            kind = type(error).__name__
+            problem = (
+                "The run database is damaged: what is in it cannot be read "
+                f"({type(error).__name__}). Put a backup in its place, or name a new one."
+            )
         # Outside the except block: the exception may name a value.
-        raise ConfigurationError(
-            f"The run database is damaged: what is in it cannot be read ({kind}). Put a backup "
-            "in its place, or name a new one."
-        )
+        raise ConfigurationError(problem)
 
     def _made(self, connection: Connection) -> object:
         """The version of the tables, which are there afterwards."""

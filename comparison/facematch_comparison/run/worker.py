@@ -53,6 +53,7 @@ from facematch_core.errors import (
     InvalidImage,
     OutcomeUnknown,
     RequestRejected,
+    StoreUnavailable,
     UnexpectedResponse,
     VendorError,
     VendorUnavailable,
@@ -481,7 +482,7 @@ class Worker:
 # --- What an error means for its pair -------------------------------------------------------------
 
 #: Errors that are about the run and not about the pair, which stays free.
-_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen)
+_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
 #: Statuses by which a vendor refuses what is in a request, and not its address or its sender:
 #: of a request that a backend made, the pictures.
