@@ -71,6 +71,21 @@ def test_threads_wait_side_by_side(sql, other):
     assert sql.budget(KEY) is None
 
 
+def test_one_with_a_deadline_does_not_wait_for_one_without(sql, other):
+    """Who has time waits on, and holds up nobody."""
+    other.hold()
+    patient = threading.Thread(target=sql.reserve, args=[entry(), ONE])
+    patient.start()
+    turn = sql._database.turn
+    while turn.acquire(blocking=False):
+        turn.release()
+    assert seconds(lambda: sql.budget(KEY, wait_s=0.3)) < 5
+    assert patient.is_alive()
+    other.let_go()
+    patient.join()
+    assert sums(sql) == (0, 1, 0)
+
+
 @pytest.mark.parametrize("step", ["reserve", "finalize", "budget", "open_reservations"])
 def test_without_time_it_is_tried_once(sql, other, step):
     """Whatever is asked."""
