@@ -71,9 +71,7 @@ def test_what_may_have_been_charged_is_never_free(kind, billed):
     assert (kept.billed, kept.error) == (billed, kind.__name__)
 
 
-@pytest.mark.parametrize(
-    "kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__
-)
+@pytest.mark.parametrize("kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__)
 def test_what_is_not_about_the_pair(kind):
     """The pair stays free."""
     assert outcome_of_error(of(kind)).state is PairState.FREE
