@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from concurrent.futures import Future
 from contextvars import ContextVar
+from typing import Any
 
 from .clock import Clock, SystemClock
+from .models import Billing
 
 
 class CallCancelled(BaseException):
-    """The caller has gone, and nothing of the current try was sent. Leaves the call alone.
+    """The caller has gone, and nothing more is sent. Leaves the call alone.
 
     No `Exception`, so that no plug-in takes it for a failure of its vendor.
+
+    Attributes:
+        billing: What the requests before the end cost, if there were any; else None.
     """
+
+    def __init__(self, billing: Billing | None = None) -> None:
+        super().__init__()
+        self.billing = billing
 
 
 class Cancellation:
     """Shared by the caller of one call and the thread that makes it.
 
-    Either the caller is first, and nothing is sent any more; or the first byte is, and the try is
-    finished: both are decided under one lock.
+    Either the caller is first, and nothing is sent any more; or the first byte is, and the request
+    is finished: both are decided under one lock.
+
+    Attributes:
+        sent: Whether a first byte was let go.
+        left_behind: What still runs on threads of their own although the call is over, because its
+            time was: done when its thread is. Whoever counts calls counts these until then.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
-        self._sent = False
+        self.sent = False
+        self.left_behind: list[Future[Any]] = []
 
     def cancel(self) -> bool:
         """Ask for the end. True: nothing will be sent; False: a request is under way or over."""
         with self._lock:
             self._cancelled.set()
-            return not self._sent
+            return not self.sent
 
     @property
     def cancelled(self) -> bool:
         """Whether the end was asked for."""
         return self._cancelled.is_set()
 
-    def check(self) -> None:
-        """Raise `CallCancelled` if the end was asked for; between two steps of a call."""
+    def check(self, billing: Billing | None = None) -> None:
+        """Raise `CallCancelled` if the end was asked for; between two steps of a call.
+
+        Args:
+            billing: What the steps so far cost.
+        """
         if self._cancelled.is_set():
-            raise CallCancelled
+            raise CallCancelled(billing)
 
     def commit(self) -> None:
         """The first byte leaves now; or `CallCancelled`, and it must not."""
         with self._lock:
             self.check()
-            self._sent = True
+            self.sent = True
 
     def sleep(self, seconds: float, clock: Clock) -> None:
         """Let that time pass, or raise `CallCancelled` as soon as the end is asked for."""
@@ -60,3 +81,35 @@ class Cancellation:
 
 #: That of the call which this thread makes; None outside an asynchronous verifier.
 CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
+
+
+def callers_exception(error: BaseException) -> BaseException | None:
+    """What a signal handler of the program raised, if `error` is that or hides it; else None.
+
+    A handler runs in the main thread between any two lines, so what it raises looks like a fault
+    of whoever was at work. Ask before an `except Exception` gives it another name, and raise this
+    instead, outside the except block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    handlers = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while handlers and link is not None and id(link) not in seen:
+        seen.add(id(link))
+        traceback = link.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code in handlers:
+                return link
+            traceback = traceback.tb_next
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def _code(handler: Any) -> Any:
+    """The code of a handler that is written in Python: a function, method, partial or object."""
+    handler = getattr(handler, "func", handler)
+    function = getattr(handler, "__func__", handler)
+    if not hasattr(function, "__code__") and callable(function):
+        function = type(function).__call__
+    return getattr(function, "__code__", None)

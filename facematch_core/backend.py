@@ -27,12 +27,13 @@ import traceback
 import typing
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from ._cancellation import Cancellation
+from ._cancellation import CANCELLATION, Cancellation
 from .addresses import check_base_url
 from .clock import RateWindow
 from .errors import (
@@ -571,54 +572,76 @@ class RemoteBackend(Backend):
 
 
 class OutOfTime(Exception):
-    """The time of `run_within` is over; what was asked goes on by itself and is not heard."""
+    """The time of `run_within` is over; what was asked goes on by itself and is not heard.
+
+    Attributes:
+        running: Done when that has ended.
+    """
+
+    def __init__(self, running: Future[Any]) -> None:
+        super().__init__()
+        self.running = running
 
 
 def run_within(
-    seconds: float | None, ask: Callable[[Callable[[], None]], T], on_sent: Callable[[], None]
+    seconds: float | None,
+    ask: Callable[[Callable[[], None]], T],
+    on_sent: Callable[[], None],
+    *,
+    send_within_s: float | None = None,
 ) -> T:
     """The value of `ask`, which is given up when its time is over.
 
     Args:
-        seconds: How long it may take; None for as long as it takes, in this thread.
-        ask: What is run, on a thread of its own; it is handed what it calls for `on_sent`.
+        seconds: How long it may take; None for as long as it takes.
+        ask: What is run, on a thread of its own; it is handed what it calls for `on_sent`. Without
+            any limit it is run in this thread.
         on_sent: Called through that, in the other thread. After the time is over it is not: what
-            was not sent by then ends there, and is never sent.
+            was not sent by then ends there, and is never sent. If the first byte was let go at the
+            very end, it is called in this thread, perhaps a second time.
+        send_within_s: How long it may take to the first byte, at most `seconds`; None for no limit.
 
     Raises:
         OutOfTime: the time is over. Anything that `ask` raises is raised here.
     """
-    if seconds is None:
+    if seconds is None and send_within_s is None:
         return ask(on_sent)
     gate = Cancellation()
-    done = threading.Event()
-    values: list[T] = []
-    errors: list[BaseException] = []
+    running: Future[T] = Future()
 
     def sent() -> None:
-        gate.commit()
+        if not gate.sent:
+            gate.commit()
         on_sent()
 
-    def work() -> None:
+    def work(running: Future[T]) -> None:
         try:
-            values.append(ask(sent))
+            running.set_result(ask(sent))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
+            running.set_exception(error)
         finally:
-            done.set()
+            del running  # a frame that holds its own error lives until the garbage collector
 
-    context = contextvars.copy_context()
+    target = contextvars.copy_context().run
     # A daemon: a vendor that never answers must not keep the program from ending.
-    threading.Thread(target=context.run, args=(work,), daemon=True, name="facematch-call").start()
+    threading.Thread(
+        target=target, args=(work, running), daemon=True, name="facematch-call"
+    ).start()
     try:
-        if not done.wait(seconds):
-            raise OutOfTime
+        over = not wait([running], seconds if send_within_s is None else send_within_s).done
+        if over and send_within_s is not None and not gate.cancel():
+            over = not wait([running], seconds and seconds - send_within_s).done
+        if over:
+            raise OutOfTime(running)
     finally:
-        gate.cancel()
-    if errors:
-        # Out of the list first: a frame that holds its own error lives until the garbage collector.
-        raise errors.pop()
-    return values.pop()
+        if not gate.cancel() and not running.done():
+            on_sent()
+        if not running.done() and (cancellation := CANCELLATION.get()) is not None:
+            cancellation.left_behind.append(running)
+    try:
+        return running.result()
+    finally:
+        del running  # likewise
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])

@@ -233,19 +233,22 @@ class FailoverPlan:
     members: Mapping[str, Plan]
 
     def open(self, *, create_stores: bool = True, **verifier: Any) -> Failover:
-        """A failover; the arguments, those of `Plan.open`, go to every member."""
+        """A failover; `deadline_s` is its own, the other arguments go to every member."""
         for name in _OF_ONE_MEMBER:
             if verifier.get(name) is not None:
                 raise ConfigurationError(
                     f"{self.profile.where} is a failover, whose members have their own {name}: "
                     "write it into the profile of each member."
                 )
+        deadline_s = verifier.pop("deadline_s", None)
+        if deadline_s is None:
+            deadline_s = self.profile.deadline_s
         with contextlib.ExitStack() as opened:
             members = {
                 name: opened.enter_context(planned.open(create_stores=create_stores, **verifier))
                 for name, planned in self.members.items()
             }
-            failover = Failover(members, clock=verifier.get("clock"))
+            failover = Failover(members, deadline_s=deadline_s, clock=verifier.get("clock"))
             opened.pop_all()
         return failover
 
@@ -287,6 +290,7 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "liveness_threshold": _PERCENTAGE,
     "review_threshold": _PERCENTAGE,
     "liveness_review_threshold": _PERCENTAGE,
+    "deadline_s": _SECONDS,
     "calibration": Annotated[Path, Rule("the name of a file")],
     "fit_images": bool,
     "keep_demographics": bool,
@@ -360,6 +364,7 @@ class FailoverProfile:
     name: str
     where: str
     members: tuple[str, ...]
+    deadline_s: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -483,7 +488,7 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
         raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
     of_one = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
     if "members" in table:
-        return _failover(name, where, table, of_one)
+        return _failover(name, where, table, of_one - {"deadline_s"})
     check_keys(table, {*of_one, "members"}, where)
     settings = table.get("settings", {})
     if not isinstance(settings, dict):
@@ -529,12 +534,14 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
                 f"{where}: {key} belongs to a member and not to a failover: write it into the "
                 "profile of each member."
             )
-    check_keys(table, {"members"}, where)
+    check_keys(table, {"members", "deadline_s"}, where)
     if not members:
         raise ConfigurationError(f"{where}: members needs at least one profile name.")
     if len(set(members)) < len(members):
         raise ConfigurationError(f"{where}: members names a profile twice.")
-    return FailoverProfile(name=name, where=where, members=tuple(members))
+    own = {key: value for key, value in table.items() if key == "deadline_s"}
+    values = read_table(own, PROFILE_KEYS, where, Path())
+    return FailoverProfile(name=name, where=where, members=tuple(members), **values)
 
 
 def _check_members(

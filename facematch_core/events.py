@@ -1,7 +1,6 @@
 """What a verifier reports to its `on_event` hook: one `CallEvent` per step of a call.
 
-Every call begins with STARTED, and ends with one or two of the others unless its program is
-interrupted before anything was sent::
+Every call begins with STARTED, and ends with one or two of the others::
 
     STARTED → SENT → ANSWERED → CHARGED or UNKNOWN (nothing more if it was free)
                    → CHARGED, REFUSED or UNKNOWN   (an error: by what is known of the charge)
@@ -19,6 +18,7 @@ from datetime import datetime
 
 import attrs
 
+from ._cancellation import callers_exception
 from .backend import Backend
 from .clock import Clock
 from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
@@ -127,67 +127,53 @@ class EventEmitter:
             return
         try:
             self.hook(event)
-        except Exception as error:  # noqa: BLE001 - a paid result must survive a broken hook
+        except Exception as error:  # a paid result must survive a broken hook
+            if callers_exception(error) is error:
+                raise
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
 
     def answered(self, result: Answer, call: CallRecord) -> None:
         """Report a result and what it cost."""
-        took = result.elapsed_s
+        environment, took = result.environment, result.elapsed_s
         decision = result.decision.value
-        self.emit(EventKind.ANSWERED, call, result.environment, decision=decision, elapsed_s=took)
+        self.emit(EventKind.ANSWERED, call, environment, decision=decision, elapsed_s=took)
         if result.billing.charged is not Charged.NO:
-            self._charge(
-                result.billing,
-                call,
-                result.environment,
-                error=None,
-                reconcilable=result.ids.session is not None,
-                elapsed_s=took,
-            )
+            kept = result.ids.session is not None
+            self._ended(call, environment, result.billing, reconcilable=kept, elapsed_s=took)
 
-    def failed(self, error: FaceMatchError, call: CallRecord, elapsed_s: float) -> None:
-        """Report an error and what it cost; of an answer from elsewhere the answer as well."""
-        if isinstance(error, EnvironmentMismatch) and error.result is not None:
-            answer = attrs.evolve(error.result, environment=error.environment)
-            self.answered(answer, call)
-            return
-        if isinstance(error, VendorError):
-            billing, environment = error.billing, error.environment
-        else:
-            billing, environment = Billing(Charged.NO), None
-        self._charge(
-            billing,
-            call,
-            environment,
-            error=type(error).__name__,
-            reconcilable=isinstance(error, OutcomeUnknown) and error.reconcilable,
-            elapsed_s=elapsed_s,
-        )
-
-    def broken_off(
-        self, error: BaseException, call: CallRecord, elapsed_s: float, *, sent: bool
+    def failed(
+        self, error: BaseException, call: CallRecord, billing: Billing, elapsed_s: float
     ) -> None:
-        """Report that a call was ended from outside: by Ctrl-C, say."""
-        self._charge(
-            Billing(Charged.UNKNOWN if sent else Charged.NO),
+        """Report what ended a call without a result, and what it cost.
+
+        Of an answer from elsewhere the answer is reported as well. What is not of our tree ended
+        the call from outside: Ctrl-C, say.
+        """
+        if isinstance(error, EnvironmentMismatch) and error.result is not None:
+            self.answered(attrs.evolve(error.result, environment=error.environment), call)
+            return
+        if isinstance(error, FaceMatchError):
+            reconcilable = isinstance(error, OutcomeUnknown) and error.reconcilable
+        else:
+            reconcilable = billing.charged is Charged.UNKNOWN and self._can_reconcile(call)
+        self._ended(
             call,
-            None,
+            error.environment if isinstance(error, VendorError) else None,
+            billing,
+            reconcilable=reconcilable,
+            elapsed_s=max(0.0, elapsed_s),
             error=type(error).__name__,
-            reconcilable=sent and self._can_reconcile(call),
-            elapsed_s=elapsed_s,
         )
 
-    def _charge(
+    def _ended(
         self,
-        billing: Billing,
         call: CallRecord,
         environment: Environment | None,
+        billing: Billing,
         *,
-        error: str | None,
         reconcilable: bool,
-        elapsed_s: float,
+        **about: object,
     ) -> None:
-        about: dict[str, object] = {"error": error, "elapsed_s": max(0.0, elapsed_s)}
         if billing.charged is Charged.YES:
             self.emit(EventKind.CHARGED, call, environment, ground=billing.ground, **about)
         elif billing.charged is Charged.UNKNOWN:

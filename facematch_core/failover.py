@@ -33,8 +33,9 @@ from .models import (
     Reconciliation,
     Route,
     Skipped,
+    Threshold,
 )
-from .pipeline import CallOptions, deadline
+from .pipeline import CallOptions, deadline, default_deadline
 from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
@@ -52,13 +53,13 @@ _CANNOT = (InvalidImage, Unsupported)
 _MOMENT_S = 1e-3
 
 
-class Failover(Verifier):
+class Failover(Verifier[Mapping[str, float | Threshold]]):
     """Asks its members in order until one answers, by rules that cannot pay twice.
 
     The next member is asked after an outage (also an open breaker), throttling, or no credit, and
     only if nothing was charged. A result ends the call, whatever its decision: a `NO_MATCH` is
-    never asked elsewhere. So do `OutcomeUnknown`, a rejected request, a bad key, a spent budget and
-    every mistake in the configuration: they are raised.
+    never asked elsewhere. So do `OutcomeUnknown`, a rejected request, a bad key, a spent budget, a
+    budget's store that is away and every mistake in the configuration: they are raised.
 
     A member that cannot take the call (the picture's format or size, an option, the operation) is
     passed over before anything is sent to it. `route` of a result says who answered and who was
@@ -69,27 +70,35 @@ class Failover(Verifier):
     ``threshold={"shop": 60}`` for one call; a member that is not named has its own. A false match
     rate does compare: ``max_fmr=1e-3`` is one number for all members, each of which has a
     calibration. `options` are of one vendor: other members are passed over. Everything else of a
-    call goes to each member as it is. `deadline_s` covers all members together. Each member has
-    its own policies and retry, and reports its own events, with a call id per member.
+    call goes to each member as it is. Each member has its own policies and retry, and reports its
+    own events, with a call id per member.
+
+    `deadline_s` covers all members together. Until its first byte leaves, each but the last has an
+    equal share of what is left, so that a vendor that takes no connections leaves time for the
+    next. Without a deadline each member's own counts from when that member is asked.
 
     Safe to share between threads. Open it after a fork, not before. A context manager.
 
     Args:
         members: Verifiers by name, in the order in which they are asked; or a list of verifiers,
             named after their backends. They are closed with it.
+        deadline_s: Seconds for a call that sets none, above 0; None for those of the members.
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: no member, one that is no `FaceVerifier`, or one that is listed twice.
+        ConfigurationError: no member, one that is no `FaceVerifier`, one that is listed twice, or a
+            deadline that is none.
     """
 
     def __init__(
         self,
         members: Mapping[str, FaceVerifier] | Iterable[FaceVerifier],
         *,
+        deadline_s: float | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._members = _members(members)
+        self._deadline_s = default_deadline(deadline_s)
         self._clock = clock or SystemClock()
 
     @property
@@ -111,7 +120,7 @@ class Failover(Verifier):
         self._check_open()
         made_by = getattr(getattr(call, "call", None) or call, "backend", None)
         same = {name: one for name, one in self._members.items() if one.backend.name == made_by}
-        started, limit = self._now(), deadline(deadline_s)
+        started, limit = self._now(), self._limit(deadline_s)
         best: Reconciliation | None = None
         failed: VendorError | None = None
         # If there is none, the first member says what is wrong.
@@ -143,19 +152,30 @@ class Failover(Verifier):
     def __repr__(self) -> str:
         return f"Failover({', '.join(self._members)})"
 
-    def _call(
-        self, images: list[Image], options: CallOptions, *, since: float | None = None
-    ) -> Answer:
+    def _limit(self, asked: Any) -> float | None:
+        return self._deadline_s if asked is None else deadline(asked)
+
+    def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
-        started, limit = self._now() if since is None else since, deadline(options.deadline_s)
+        limit = self._limit(options.deadline_s)
+        started = self._now() if options.since is None else options.since
         log_ = _RouteLog()
-        for name, member, own in self._able(options, log_):
-            elapsed = self._now() - started
-            if log_.asked and limit is not None and elapsed >= limit:
-                break
+        for name, member, own, to_ask in self._able(attrs.evolve(options, since=None), log_):
+            asked = own
+            if limit is not None:
+                elapsed = self._now() - started
+                left = limit - elapsed
+                if log_.asked and left <= 0:
+                    break
+                asked = attrs.evolve(
+                    own,
+                    deadline_s=limit,
+                    # A member's call begins, on its own clock, when the failover's did.
+                    since=member._now() - elapsed,  # noqa: SLF001 - it is a verifier, too
+                    send_within_s=left / to_ask if to_ask > 1 else None,
+                )
             try:
-                # A member's call begins, on its own clock, when the failover's did.
-                answer = member._call(images, own, since=member._now() - elapsed)  # noqa: SLF001 - it is a verifier, too
+                answer = member._call(images, asked)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -167,7 +187,7 @@ class Failover(Verifier):
     ) -> list[Image]:
         self._check_open()
         log_ = _RouteLog()
-        for name, member, own in self._able(options, log_):
+        for name, member, own, _ in self._able(options, log_):
             try:
                 member._refuse(images, own, after=after)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
@@ -179,8 +199,10 @@ class Failover(Verifier):
 
     def _able(
         self, options: CallOptions, log_: _RouteLog
-    ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
+    ) -> Iterator[tuple[str, FaceVerifier, CallOptions, int]]:
         """The members that can pass these options on, each with its own thresholds.
+
+        The last of each is how many of them are still to be asked, itself among them.
 
         All are checked before the first is asked: a mistake in the configuration of the last one
         would else come to light on the day on which it is needed.
@@ -188,6 +210,7 @@ class Failover(Verifier):
         thresholds = self._each(f"{options.prefix}threshold", options.threshold)
         reviews = self._each(f"{options.prefix}review_threshold", options.review_threshold)
         able: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
+        to_ask = 0
         for name, member in self._members.items():
             own = attrs.evolve(
                 options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
@@ -198,9 +221,11 @@ class Failover(Verifier):
                 able.append((name, member, own, error))
             else:
                 able.append((name, member, own, None))
+                to_ask += 1
         for name, member, own, refusal in able:
             if refusal is None:
-                yield name, member, own
+                yield name, member, own, to_ask
+                to_ask -= 1
             else:
                 log_.add(name, refusal)
 
@@ -228,16 +253,12 @@ class Failover(Verifier):
 
 @attrs.define
 class _RouteLog:
-    """The members that did not answer one call, in order.
-
-    Attributes:
-        skipped: What each said.
-        asked: Whether one of them was really asked: the others could not take the call.
-        error: What is raised if no member answers.
-    """
+    """The members that did not answer one call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
+    #: Whether one of them was really asked: the others could not take the call.
     asked: bool = False
+    #: What is raised if no member answers.
     error: FaceMatchError | None = None
 
     def add(self, member: str, error: FaceMatchError) -> None:

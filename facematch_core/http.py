@@ -35,7 +35,7 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import attrs
 
-from ._cancellation import CANCELLATION, CallCancelled
+from ._cancellation import CANCELLATION, CallCancelled, callers_exception
 from .addresses import check_base_url, is_among, is_loopback
 from .backend import (
     Call,
@@ -522,7 +522,7 @@ class HttpBackend(RemoteBackend):
         except StopIteration as end:
             made = end.value
         except Exception as error:
-            if reply is None:
+            if reply is None or callers_exception(error) is error:
                 raise
             if isinstance(error, VendorError):
                 return None, error.with_traceback(None)

@@ -1,29 +1,24 @@
 """One call, from the caller's options to the result, top to bottom.
 
-::
-
-    validate → prepare → for each try: admit → send → parse → apply policy
-
-`Pipeline.run` is that line. Options have two shapes: as the caller wrote them (`CallOptions`), and
-valid, as the call that the backend is given (`MatchCall`, `LivenessCall`) beside its record.
-Sending and parsing are the backend's; judging is `policy`'s; what may stop, delay or count a try
-is a `Policy`.
+Validate → prepare → for each try: admit → send → parse → judge. Sending and parsing are the
+backend's, judging is `policy`'s; what may stop, delay or count a try is a `Policy`.
 """
 
 from __future__ import annotations
 
-import contextlib
+import concurrent.futures
+import enum
 import functools
 import json
-import sys
-import warnings
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import attrs
 
-from ._cancellation import CANCELLATION, CallCancelled, Cancellation
+from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
 from .backend import (
     CALL_ID_KEY,
     Backend,
@@ -45,7 +40,6 @@ from .errors import (
     InvalidImage,
     InvalidRequest,
     OutcomeUnknown,
-    ScaleWarning,
     StoreUnavailable,
     Unsupported,
     VendorError,
@@ -69,18 +63,14 @@ from .models import (
 from .policy import ANSWERS, ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 
-C = TypeVar("C", bound=Call)
-
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
+#: So many calls of a verifier may run on although their deadline is over. Then the next one waits.
+_MOST_LEFT_BEHIND = 8
 
 
 def load_images(*given: object) -> tuple[list[Image], InvalidImage | None]:
-    """The pictures of a call as its caller gave them, or what is wrong with one of them.
-
-    The error is handed back, not raised, so that the caller can first let go of the bytes: a
-    traceback that shows local variables must not show a face.
-    """
+    """The pictures of a call, or what is wrong with one: raised when the bytes are let go of."""
     images = []
     for value, picture in zip(given, PICTURES, strict=False):
         try:
@@ -106,52 +96,44 @@ class CallOptions:
     deadline_s: Any = None
     #: What the names of the thresholds begin with, as the caller wrote them.
     prefix: str = ""
+    #: When the deadline began, on the verifier's monotonic clock; None for now.
+    since: float | None = None
+    #: Seconds from now within which the first byte must leave, because another vendor can be asked.
+    send_within_s: float | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Defaults:
-    """Thresholds that a verifier was opened with, 0-100; None leaves the backend's own.
+    """What a verifier was opened with, for calls that say nothing else."""
 
-    Attributes:
-        threshold, liveness_threshold: Where a pass begins.
-        review_threshold, liveness_review_threshold: Up to which score a pass needs a person.
-        calibration: Thresholds by false match rate; None if there are none.
-
-    Raises:
-        ConfigurationError: one is no percentage, or a review threshold is not above its threshold.
-    """
-
-    threshold: float | None = None
-    liveness_threshold: float | None = None
-    review_threshold: float | None = None
-    liveness_review_threshold: float | None = None
-    calibration: Calibration | None = None
+    #: Where a pass begins, and up to which score it needs a person.
+    thresholds: Mapping[Operation, tuple[float | None, float | None]]
+    deadline_s: float | None
+    calibration: Calibration | None
 
     @classmethod
-    def of_arguments(cls, calibration: Calibration | None, **thresholds: Any) -> Defaults:
-        """From the arguments of a verifier."""
+    def of_arguments(
+        cls, calibration: Calibration | None, deadline_s: Any, **thresholds: Any
+    ) -> Defaults:
+        """From the arguments of a verifier; `ConfigurationError` if one is out of range."""
         try:
             values = {name: _number(name, given) for name, given in thresholds.items()}
         except InvalidRequest as error:
             problem = error.message
         else:
-            return cls(calibration=calibration, **values)
+            pairs = {
+                operation: (values[f"{prefix}threshold"], values[f"{prefix}review_threshold"])
+                for operation, prefix in ((Operation.MATCH, ""), (Operation.LIVENESS, "liveness_"))
+            }
+            for operation, (threshold, review) in pairs.items():
+                if threshold is not None and review is not None and review <= threshold:
+                    raise ConfigurationError(
+                        f"The review threshold of {operation} must be above its threshold "
+                        f"({threshold:g}), not {review:g}."
+                    )
+            seconds = default_deadline(deadline_s)
+            return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
         raise ConfigurationError(problem)
-
-    def __attrs_post_init__(self) -> None:
-        for operation in ANSWERS:
-            threshold, review = self.of(operation)
-            if threshold is not None and review is not None and review <= threshold:
-                raise ConfigurationError(
-                    f"The review threshold of {operation} must be above its threshold "
-                    f"({threshold:g}), not {review:g}."
-                )
-
-    def of(self, operation: Operation) -> tuple[float | None, float | None]:
-        """The threshold and the review threshold of one operation."""
-        if operation is Operation.MATCH:
-            return self.threshold, self.review_threshold
-        return self.liveness_threshold, self.liveness_review_threshold
 
 
 @attrs.frozen(kw_only=True)
@@ -166,40 +148,38 @@ class Pipeline:
     fit_images: bool
     events: EventEmitter
     clock: Clock
+    #: Calls that are over and still run: engines cannot be stopped.
+    left_behind: set[Future[Any]] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
-    def run(
-        self, images: Sequence[Image], options: CallOptions, *, since: float | None = None
-    ) -> Answer:
-        """One call.
-
-        Args:
-            images: As the caller gave them, the probe first.
-            options: What is asked, as the caller wrote it.
-            since: When the deadline began, on the monotonic clock; None for now.
-        """
+    def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
+        """One call."""
         started = self.clock.monotonic()
         cancellation = CANCELLATION.get()
         if cancellation is not None:
             cancellation.check()
-        fields, record = self._validated(options)
+        call, record = self._validated(options)
         progress = _Progress(self, record, cancellation)
-        self.events.emit(EventKind.STARTED, record, call=progress.written)
+        if call["deadline_s"] is not None:
+            began = started if options.since is None else options.since
+            progress.until = began + call["deadline_s"]
+        if options.send_within_s is not None:
+            progress.send_until = started + options.send_within_s
         try:
-            call = _as_call(
-                options.operation, self._prepared(images), fields, record.id, progress.on_sent
-            )
-            answer = self._asked(call, record, progress, started if since is None else since)
+            self.events.emit(EventKind.STARTED, record, call=progress.written)
+            pictures: dict[str, Any] = dict(zip(PICTURES, self._prepared(images), strict=False))
+            kind = MatchCall if options.operation is Operation.MATCH else LivenessCall
+            answer = self._asked(kind(on_sent=progress.on_sent, **call, **pictures), progress)
             elapsed_s = self.clock.monotonic() - started
-            result = self.policy.apply(answer, record, metadata=call.metadata, elapsed_s=elapsed_s)
-        except FaceMatchError as error:
-            _complete(error, self.backend, record)
-            self.events.failed(error, record, self.clock.monotonic() - started)
-            raise
+            result = self.policy.apply(
+                answer, record, metadata=call["metadata"], elapsed_s=elapsed_s
+            )
         except BaseException as error:
-            # Ctrl-C, say: if the request has begun to leave, the bill is open.
-            if progress.sent or isinstance(error, CallCancelled):
-                elapsed_s = self.clock.monotonic() - started
-                self.events.broken_off(error, record, elapsed_s, sent=progress.sent)
+            billing = progress.billing(error)
+            if isinstance(error, VendorError):
+                error.ids = attrs.evolve(error.ids, call=record.id)
+                error.backend = error.backend or self.backend.name
+                error.call = None if billing.charged is Charged.NO else record
+            self.events.failed(error, record, billing, self.clock.monotonic() - started)
             raise
         self.events.answered(result, record)
         return result
@@ -207,19 +187,15 @@ class Pipeline:
     def refuse(
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """Raise what `run` would raise before it sends anything; else the prepared pictures.
-
-        Args:
-            images, options: Those of the call; no pictures to look at the options alone.
-            after: The calls that will be made before it and count for the same budget.
-        """
+        """Raise what `run` after those calls would raise unsent; else the prepared pictures."""
         fields, record = self._validated(options)
         prepared = self._prepared(images)
         if images:
-            deadline_s = fields["deadline_s"]
-            until = None if deadline_s is None else self.clock.monotonic() + deadline_s
-            coming = (*(attrs.evolve(record, operation=one) for one in after), record)
-            contexts = [self._context(one, 1, until, None) for one in coming]
+            limit, contexts = fields["deadline_s"], []
+            for one in (*(attrs.evolve(record, operation=one) for one in after), record):
+                progress = _Progress(self, one, None)
+                progress.until = None if limit is None else self.clock.monotonic() + limit
+                contexts.append(self._context(progress, 1))
             for policy in self.policies:
                 policy.check(contexts)
         return prepared
@@ -238,84 +214,107 @@ class Pipeline:
                 what=operation,
             )
         threshold, review = self.thresholds(options)
-        fields = {
-            "threshold": threshold,
-            "rotate": _rotate(options.rotate, self.backend),
-            "retention": _retention(options.retention, self.backend),
-            "caller_ref": _caller_ref(options.caller_ref),
-            "metadata": _metadata(options.metadata),
-            "options": _own_options(options.options, self.backend),
-            "deadline_s": deadline(options.deadline_s),
-        }
+        if not isinstance(options.rotate, bool):
+            raise InvalidRequest(
+                f"rotate must be True or False, not {type(options.rotate).__name__}."
+            )
+        if options.rotate and not can.rotate:
+            raise Unsupported(
+                f"The backend {backend} cannot try quarter turns: leave rotate out and turn the "
+                "picture upright first.",
+                backend=backend,
+                what="rotate",
+            )
+        try:
+            retention = Retention(options.retention)
+        except ValueError:
+            raise InvalidRequest(
+                "retention must be Retention.MINIMAL or Retention.KEEP, not "
+                f"{type(options.retention).__name__}."
+            ) from None
+        if retention not in can.retention:
+            raise Unsupported(
+                f"The backend {backend} cannot ask for retention {retention}.",
+                backend=backend,
+                what="retention",
+            )
+        if options.options is not None:
+            _check_own_options(options.options, self.backend)
+        if options.caller_ref is not None:
+            _check_caller_ref(options.caller_ref)
+        limit = options.deadline_s
         record = CallRecord(
             id=new_call_id(),
             operation=operation,
             backend=backend,
             started_at=self.clock.now(),
-            kept=fields["retention"] is Retention.KEEP,
-            caller_ref=fields["caller_ref"],
+            kept=retention is Retention.KEEP,
+            caller_ref=options.caller_ref,
             threshold=threshold,
             review_threshold=review,
         )
+        fields = {
+            "call_id": record.id,
+            "threshold": threshold,
+            "rotate": options.rotate,
+            "retention": retention,
+            "caller_ref": options.caller_ref,
+            "metadata": None if options.metadata is None else _metadata(options.metadata),
+            "options": options.options,
+            "deadline_s": self.defaults.deadline_s if limit is None else deadline(limit),
+        }
         return fields, record
 
     def thresholds(self, options: CallOptions) -> tuple[Threshold | None, Threshold | None]:
         """Where a pass begins, and up to where it needs a person, for a call with these options."""
-        threshold = self._threshold(options)
-        review = self._review_threshold(options, threshold)
-        return threshold, review
-
-    def _threshold(self, options: CallOptions) -> Threshold | None:
-        operation = options.operation
-        can, calibration = self.backend.capabilities, self.defaults.calibration
+        rule = self.backend.capabilities.threshold_rule
+        default, default_review = self.defaults.thresholds[options.operation]
+        threshold, asked = None, options.review_threshold
         if options.max_fmr is not None:
-            if operation is not Operation.MATCH:
-                raise InvalidRequest(
-                    f"max_fmr is for comparisons of two faces, and this is a call of {operation}: "
-                    "give a threshold."
-                )
-            if options.threshold is not None:
-                raise InvalidRequest(
-                    "threshold and max_fmr both say where a match begins: give only one."
-                )
-            if calibration is None:
-                raise ConfigurationError(
-                    f"max_fmr needs a calibration of {self.backend.name}, and this verifier has "
-                    "none: `facematch compare threshold` writes one, and calibration= or the "
-                    "profile names it."
-                )
-            # It fitted when the verifier was opened, which may be long ago.
-            calibration.check(self.backend, self.clock.now())
-            value = calibration.threshold_for(options.max_fmr)
-            return Threshold(value, can.threshold_rule, ThresholdSource.CALIBRATION)
-        profile, _ = self.defaults.of(operation)
-        for given, source in (
-            (_number(f"{options.prefix}threshold", options.threshold), ThresholdSource.CALLER),
-            (profile, ThresholdSource.PROFILE),
-            (can.default_for(operation), ThresholdSource.DEFAULT),
-        ):
-            if given is not None:
-                return Threshold(given, can.threshold_rule, source)
-        return None
-
-    def _review_threshold(
-        self, options: CallOptions, threshold: Threshold | None
-    ) -> Threshold | None:
-        asked, (_, profile) = options.review_threshold, self.defaults.of(options.operation)
-        name = f"{options.prefix}review_threshold"
-        value = profile if asked is None else _number(name, asked)
-        if value is None:
-            return None
-        source = ThresholdSource.PROFILE if asked is None else ThresholdSource.CALLER
-        if threshold is not None and threshold.value is not None and value <= threshold.value:
+            threshold = Threshold(self._calibrated(options), rule, ThresholdSource.CALIBRATION)
+        elif options.threshold is not None:
+            value = _number(f"{options.prefix}threshold", options.threshold)
+            threshold = Threshold(value, rule, ThresholdSource.CALLER)
+        elif default is not None:
+            threshold = Threshold(default, rule, ThresholdSource.PROFILE)
+        elif (own := self.backend.capabilities.default_for(options.operation)) is not None:
+            threshold = Threshold(own, rule, ThresholdSource.DEFAULT)
+        limit, source = default_review, ThresholdSource.PROFILE
+        if asked is not None:
+            limit = _number(f"{options.prefix}review_threshold", asked)
+            source = ThresholdSource.CALLER
+        if limit is None:
+            return threshold, None
+        if threshold is not None and threshold.value is not None and limit <= threshold.value:
             of_this_call = (ThresholdSource.CALLER, ThresholdSource.CALIBRATION)
             if asked is None and threshold.source in of_this_call:
                 # The call alone is stricter than the profile's review: nothing is left to review.
-                return None
+                return threshold, None
             raise InvalidRequest(
-                f"review_threshold must be above threshold ({threshold.value:g}), not {value:g}."
+                f"review_threshold must be above threshold ({threshold.value:g}), not {limit:g}."
             )
-        return Threshold(value, ThresholdRule.ABOVE, source)
+        return threshold, Threshold(limit, ThresholdRule.ABOVE, source)
+
+    def _calibrated(self, options: CallOptions) -> float:
+        calibration = self.defaults.calibration
+        if options.operation is not Operation.MATCH:
+            raise InvalidRequest(
+                "max_fmr is for comparisons of two faces, and this is a call of "
+                f"{options.operation}: give a threshold."
+            )
+        if options.threshold is not None:
+            raise InvalidRequest(
+                "threshold and max_fmr both say where a match begins: give only one."
+            )
+        if calibration is None:
+            raise ConfigurationError(
+                f"max_fmr needs a calibration of {self.backend.name}, and this verifier has none: "
+                "`facematch compare threshold` writes one, and calibration= or the profile names "
+                "it."
+            )
+        # It fitted when the verifier was opened, which may be long ago.
+        calibration.check(self.backend, self.clock.now())
+        return calibration.threshold_for(options.max_fmr)
 
     # Prepare.
 
@@ -335,76 +334,55 @@ class Pipeline:
 
     # For each try: admit, send.
 
-    def _asked(
-        self, call: MatchCall | LivenessCall, record: CallRecord, progress: _Progress, since: float
-    ) -> Answer:
+    def _asked(self, call: Call, progress: _Progress) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
-        until = None if call.deadline_s is None else since + call.deadline_s
-        attempt = 1
+        number, record = 1, progress.record
         while True:
             if progress.cancellation is not None:
                 progress.cancellation.check()
-            context = self._context(record, attempt, until, progress.cancellation)
-            progress.context = context
+            context = progress.context = self._context(progress, number)
             leave: Callable[[Outcome], list[Exception]] | None = None
-            asked_at: float | None = None
             try:
                 leave = enter_all(self.policies, context)
-                given = _within(call, until, self.clock)
-                asked_at = self.clock.monotonic()
-                answer = self._sent(given, progress, paid=context.paid)
+                answer = self._sent(call, progress, paid=context.paid)
             except BaseException as error:
                 if leave is None and not isinstance(error, StoreUnavailable):
                     raise  # another refusal of a policy
-                unseen = progress.sent and not isinstance(error, FaceMatchError)
-                asked_s = None if asked_at is None else self.clock.monotonic() - asked_at
-                sent = progress.seen_sent or unseen
                 if leave is not None:
-                    # Named nowhere: an outcome holds the error, and the error this frame.
-                    left = leave(Outcome.of_error(error, sent=sent, asked_s=asked_s))
-                    self._left(left, record)
+                    # No local name for the outcome: it holds the error, whose frames hold this one.
+                    charged, asked_at = progress.billing(error).charged, progress.asked_at
+                    left = leave(
+                        Outcome(
+                            charged=charged,
+                            sent=progress.state is State.SENT or charged is not Charged.NO,
+                            environment=getattr(error, "environment", None),
+                            error=error if isinstance(error, FaceMatchError) else None,
+                            asked_s=None if asked_at is None else self.clock.monotonic() - asked_at,
+                        )
+                    )
+                    self._report(left, record)
                 wait_s = self._wait_s(error, context, progress.cancellation)
                 if wait_s is None:
                     raise
                 failed = type(error).__name__
             else:
-                asked_s = self.clock.monotonic() - asked_at
-                self._left(leave(Outcome.of(answer, asked_s=asked_s)), record)
+                asked_s = self.clock.monotonic() - (progress.asked_at or 0.0)
+                self._report(leave(Outcome.of(answer, asked_s=asked_s)), record)
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
-            progress.sent = progress.seen_sent = False
-            attempt += 1
+            progress.state, progress.asked_at = State.NOT_SENT, None
+            number += 1
             self.events.emit(
-                EventKind.RETRYING, record, attempt=attempt, error=failed, wait_s=wait_s
+                EventKind.RETRYING, record, attempt=number, error=failed, wait_s=wait_s
             )
             (context.sleep or self.clock.sleep)(wait_s)
 
-    def _left(self, failures: list[Exception], record: CallRecord) -> None:
-        """Report an outcome that a store will be told later."""
+    def _report(self, failures: list[Exception], record: CallRecord) -> None:
+        """Report outcomes that a store will be told later."""
         for failure in failures:
             if isinstance(failure, StoreUnavailable):
                 self.events.emit(EventKind.POSTPONED, record, error=type(failure).__name__)
-
-    def _context(
-        self,
-        record: CallRecord,
-        attempt: int,
-        until: float | None,
-        cancellation: Cancellation | None,
-    ) -> AttemptContext:
-        sleep = None
-        if cancellation is not None:
-            sleep = functools.partial(cancellation.sleep, clock=self.clock)
-        return AttemptContext(
-            call=record,
-            number=attempt,
-            paid=record.operation in self.backend.capabilities.billed_operations,
-            # Calls whose environment nobody knows count with the real ones.
-            environment=self.backend.environment or Environment.PRODUCTION,
-            until=until,
-            sleep=sleep,
-        )
 
     def _wait_s(
         self, error: BaseException, context: AttemptContext, cancellation: Cancellation | None
@@ -416,31 +394,51 @@ class Pipeline:
             return None
         return self.retry.wait_s(error, context, self.clock.monotonic())
 
-    def _sent(self, call: MatchCall | LivenessCall, progress: _Progress, *, paid: bool) -> Answer:
+    def _context(self, progress: _Progress, number: int) -> AttemptContext:
+        sleep, record = None, progress.record
+        if progress.cancellation is not None:
+            sleep = functools.partial(progress.cancellation.sleep, clock=self.clock)
+        return AttemptContext(
+            call=record,
+            number=number,
+            paid=record.operation in self.backend.capabilities.billed_operations,
+            # Calls whose environment nobody knows count with the real ones.
+            environment=self.backend.environment or Environment.PRODUCTION,
+            # Whatever waits here waits before the first byte.
+            until=progress.until if progress.send_until is None else progress.send_until,
+            sleep=sleep,
+        )
+
+    def _sent(self, call: Call, progress: _Progress, *, paid: bool) -> Answer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend, wanted = self.backend, ANSWERS[call.operation]
+        own: BaseException | None = None
+        given = self._within(call, progress)
+        progress.asked_at = self.clock.monotonic()
         if paid and not backend.reports_sent:
             # Nobody will say when the first byte leaves, so it may have from here on.
-            progress.begin_unseen()
+            progress.on_sent(State.MAYBE)
         try:
-            answer = _ask(backend, call, progress)
-        except VendorError as error:
-            if not (progress.seen_sent and _unfounded(error)):
+            if given is call or backend.keeps_deadline:
+                answer = self._ask(given)
+            else:
+                answer = self._ask_on_a_thread(given, progress, call.deadline_s)
+        except FaceMatchError as error:
+            # A refusal says "nothing was sent", and that may no longer be true.
+            if progress.state is not State.SENT or _founded(error):
                 raise
             what = f"failed with {type(error).__name__} after it began to send, and no ground"
-        except FaceMatchError as error:
-            if not progress.seen_sent:
-                raise
-            # A refusal says "nothing was sent", and that is no longer true.
-            what = f"failed with {type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+            own = callers_exception(error)
             what = f"failed with {type(error).__name__}{_place(error)}"
         else:
             if type(answer) is wanted:
                 return answer
             what = f"answered with {type(answer).__name__}, not {wanted.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
-        if paid and progress.sent:
+        if own is not None:
+            raise own
+        if paid and progress.state is not State.NOT_SENT:
             raise OutcomeUnknown(
                 f"The backend {backend.name} {what}, and the call may have been charged: report "
                 "this to its author.",
@@ -451,6 +449,75 @@ class Pipeline:
             f"The backend {backend.name} {what}{unsent}: report this to its author."
         )
 
+    def _ask(self, call: Call) -> object:
+        if isinstance(call, MatchCall):
+            return self.backend.match(call)
+        return self.backend.check_liveness(cast(LivenessCall, call))
+
+    def _within(self, call: Call, progress: _Progress) -> Call:
+        """`call` with what is left of its time; `VendorUnavailable` if nothing is."""
+        until, send_until = progress.until, progress.send_until
+        if until is None and send_until is None:
+            return call
+        now = self.clock.monotonic()
+        full = len(self.left_behind) >= _MOST_LEFT_BEHIND and not self.backend.keeps_deadline
+        if full and until is not None:
+            one = concurrent.futures.FIRST_COMPLETED
+            concurrent.futures.wait(set(self.left_behind), until - now, return_when=one)
+            now = self.clock.monotonic()
+        left_s = None if until is None else until - now
+        if left_s is not None and left_s <= 0:
+            raise VendorUnavailable(
+                f"The deadline of {call.deadline_s:g} s ran out before anything was sent.",
+                retryable=False,
+            )
+        send_within_s = None if send_until is None else send_until - now
+        if send_within_s is not None and send_within_s <= 0:
+            raise VendorUnavailable(
+                "Its share of the deadline ran out before anything was sent.", retryable=False
+            )
+        return attrs.evolve(call, deadline_s=left_s, send_within_s=send_within_s)
+
+    def _ask_on_a_thread(self, call: Call, progress: _Progress, limit_s: float | None) -> object:
+        """The backend's answer; one that does not end by itself is left behind when time is up."""
+        # What never says when it sends could not be stopped before that.
+        send_within_s = call.send_within_s if self.backend.reports_sent else None
+        try:
+            return run_within(
+                call.deadline_s,
+                lambda on_sent: self._ask(attrs.evolve(call, on_sent=on_sent)),
+                call.on_sent,
+                send_within_s=send_within_s,
+            )
+        except OutOfTime as over:
+            self.left_behind.add(over.running)
+            over.running.add_done_callback(self.left_behind.discard)
+        if progress.state is not State.NOT_SENT:
+            raise DeadlineExceeded(
+                f"The backend {self.backend.name} was asked, and the deadline of {limit_s:g} s ran "
+                "out before it answered. The call may have been executed and charged.",
+                billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
+                reconcilable=call.retention is Retention.KEEP,
+            )
+        time = (
+            f"the deadline of {limit_s:g} s" if send_within_s is None else "its share of the time"
+        )
+        raise VendorUnavailable(
+            f"The backend {self.backend.name} had not finished when {time} ran out. Nothing was "
+            "sent.",
+            billing=Billing(Charged.NO, "nothing was sent within the deadline"),
+            retryable=False,
+        )
+
+
+class State(enum.IntEnum):
+    """How far a try has come."""
+
+    NOT_SENT = 0
+    #: It began, and its backend does not say when it sends.
+    MAYBE = 1
+    SENT = 2
+
 
 class _Progress:
     """How far one call has come: the one thing in it that changes."""
@@ -458,110 +525,57 @@ class _Progress:
     def __init__(
         self, pipeline: Pipeline, record: CallRecord, cancellation: Cancellation | None
     ) -> None:
-        self._events = pipeline.events
-        self._policies = pipeline.policies
-        self.cancellation = cancellation
-        #: The current try, as the policies know it.
-        self.context: AttemptContext | None = None
+        self._events, self._policies = pipeline.events, pipeline.policies
+        self._lock = threading.Lock()
+        self.record, self.cancellation = record, cancellation
         #: The record without what is the caller's, for events.
-        self.written = attrs.evolve(record, caller_ref=None)
-        #: Whether a byte of the current try may have left.
-        self.sent = False
-        #: Whether the backend itself said so.
-        self.seen_sent = False
+        self.written = (
+            record if record.caller_ref is None else attrs.evolve(record, caller_ref=None)
+        )
+        #: Ends of the deadline, and of the time to the first byte, on the verifier's clock.
+        self.until: float | None = None
+        self.send_until: float | None = None
+        #: Of the current try; its context is what the policies know it by.
+        self.context: AttemptContext | None = None
+        self.state = State.NOT_SENT
+        self.asked_at: float | None = None
 
-    def on_sent(self) -> None:
-        """The backend is about to let the first byte of a try leave."""
-        if self.seen_sent:
-            return
-        if self.cancellation is not None and not self.sent:
-            self.cancellation.commit()
-        self.sent = self.seen_sent = True
-        self._tell()
-        self._events.emit(EventKind.SENT, self.written, call=self.written)
-
-    def begin_unseen(self) -> None:
-        """The backend is asked, and does not say when it sends."""
-        if self.cancellation is not None:
-            self.cancellation.commit()
-        self.sent = True
-        self._tell()
-
-    def _tell(self) -> None:
-        if self.context is not None:
+    def on_sent(self, state: State = State.SENT) -> None:
+        """The first byte of a try may leave from now on."""
+        with self._lock:
+            if self.state >= state:
+                return
+            is_first = self.state is State.NOT_SENT
+            if is_first and self.cancellation is not None:
+                self.cancellation.commit()
+            self.state = state
+        if is_first and self.context is not None:
             for policy in self._policies:
                 policy.sent(self.context)
+        if state is State.SENT:
+            self._events.emit(EventKind.SENT, self.written, call=self.written)
+
+    def billing(self, error: BaseException) -> Billing:
+        """What the current try cost that ended with `error`."""
+        if isinstance(error, VendorError):
+            return error.billing
+        if isinstance(error, CallCancelled) and error.billing is not None:
+            return error.billing
+        foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
+        open_ = foreign and self.state is not State.NOT_SENT
+        return Billing(Charged.UNKNOWN if open_ else Charged.NO)
 
 
-def _as_call(
-    operation: Operation,
-    images: list[Image],
-    fields: dict[str, Any],
-    call_id: str,
-    on_sent: Callable[[], None],
-) -> MatchCall | LivenessCall:
-    fields = {"probe": images[0], "call_id": call_id, "on_sent": on_sent, **fields}
-    if operation is Operation.MATCH:
-        return MatchCall(reference=images[1], **fields)
-    return LivenessCall(**fields)
+def _founded(error: FaceMatchError) -> bool:
+    """Whether what `error` says of the bill may be believed of a call that has begun to leave.
 
-
-def _ask(backend: Backend, call: MatchCall | LivenessCall, progress: _Progress) -> object:
-    """The backend's answer; one that does not end by itself is left behind when time is up."""
-
-    def ask(on_sent: Callable[[], None]) -> object:
-        given = attrs.evolve(call, on_sent=on_sent)
-        if isinstance(given, MatchCall):
-            return backend.match(given)
-        return backend.check_liveness(given)
-
-    seconds = None if backend.keeps_deadline else call.deadline_s
-    with contextlib.suppress(OutOfTime):
-        return run_within(seconds, ask, call.on_sent)
-    if progress.sent:
-        raise DeadlineExceeded(
-            f"The backend {backend.name} was asked, and the deadline of {call.deadline_s:g} s ran "
-            "out before it answered. The call may have been executed and charged.",
-            billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
-            reconcilable=call.retention is Retention.KEEP,
-        )
-    raise VendorUnavailable(
-        f"The backend {backend.name} had not finished when the deadline of {call.deadline_s:g} s "
-        "ran out. Nothing was sent.",
-        billing=Billing(Charged.NO, "nothing was sent within the deadline"),
-        retryable=False,
-    )
-
-
-def _within(call: C, until: float | None, clock: Clock) -> C:
-    """`call` with what is left of its time; `VendorUnavailable` if nothing is."""
-    if until is None:
-        return call
-    left_s = until - clock.monotonic()
-    if left_s <= 0:
-        raise VendorUnavailable(
-            f"The deadline of {call.deadline_s:g} s ran out before anything was sent.",
-            retryable=False,
-        )
-    return attrs.evolve(call, deadline_s=left_s)
-
-
-def _complete(error: FaceMatchError, backend: Backend, record: CallRecord) -> None:
-    """Fill in what only the verifier knows."""
-    if not isinstance(error, VendorError):
-        return
-    error.ids = attrs.evolve(error.ids, call=record.id)
-    error.backend = error.backend or backend.name
-    error.call = None if error.billing.charged is Charged.NO else record
-
-
-def _unfounded(error: VendorError) -> bool:
-    """Whether `error` says "not charged" of a call that has begun to leave, and not why."""
-    return (
-        isinstance(error, VendorUnavailable)
-        and error.billing.charged is Charged.NO
-        and error.status_code is None
-        and error.billing.ground is None
+    Not if it says "not charged", and not why.
+    """
+    return isinstance(error, VendorError) and (
+        not isinstance(error, VendorUnavailable)
+        or error.billing.charged is not Charged.NO
+        or error.status_code is not None
+        or error.billing.ground is not None
     )
 
 
@@ -589,8 +603,17 @@ def deadline(asked: Any) -> float | None:
     return float(asked)
 
 
+def default_deadline(given: Any) -> float | None:
+    """That of a verifier or a failover; `ConfigurationError` if it is none."""
+    try:
+        return deadline(given)
+    except InvalidRequest as error:
+        problem = error.message
+    raise ConfigurationError(problem)
+
+
 def _number(name: str, given: Any) -> float | None:
-    """A threshold as a float, with a warning where a fraction was probably meant."""
+    """A threshold as a float."""
     if given is None:
         return None
     if isinstance(given, Threshold):
@@ -602,66 +625,17 @@ def _number(name: str, given: Any) -> float | None:
             f"{name} is one number here: only a failover takes one per member, by its name."
         )
     try:
-        value = percentage(name, given)
+        return percentage(name, given)
     except (TypeError, ValueError) as error:
         problem = str(error)
-    else:
-        if 0 < value <= 1:
-            _warn_of_fraction(name, value)
-        return value
     raise InvalidRequest(problem)
 
 
-def _warn_of_fraction(name: str, value: float) -> None:
-    package = str(Path(__file__).parent)
-    frame, level = sys._getframe(1), 2  # noqa: SLF001 - the caller's line is what is warned of
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(
-        f"{name}={value:g} lies on a scale from 0 to 100, so nearly everybody passes: did you mean "
-        f"{value * 100:g}? Write Threshold({value:g}) if not.",
-        ScaleWarning,
-        stacklevel=level - 1,
-    )
-
-
-def _rotate(asked: Any, backend: Backend) -> bool:
-    if not isinstance(asked, bool):
-        raise InvalidRequest(f"rotate must be True or False, not {type(asked).__name__}.")
-    if asked and not backend.capabilities.rotate:
-        raise Unsupported(
-            f"The backend {backend.name} cannot try quarter turns: leave rotate out and turn the "
-            "picture upright first.",
-            backend=backend.name,
-            what="rotate",
-        )
-    return asked
-
-
-def _retention(asked: Any, backend: Backend) -> Retention:
-    try:
-        retention = Retention(asked)
-    except ValueError:
-        raise InvalidRequest(
-            f"retention must be Retention.MINIMAL or Retention.KEEP, not {type(asked).__name__}."
-        ) from None
-    if retention not in backend.capabilities.retention:
-        raise Unsupported(
-            f"The backend {backend.name} cannot ask for retention {retention}.",
-            backend=backend.name,
-            what="retention",
-        )
-    return retention
-
-
-def _caller_ref(asked: Any) -> str | None:
-    if asked is None:
-        return None
+def _check_caller_ref(asked: Any) -> None:
     if not isinstance(asked, str) or not asked:
         raise InvalidRequest("caller_ref must be text that is not empty: leave it out otherwise.")
     if not _encodes(asked):
         raise InvalidRequest("caller_ref must be text that can be written as UTF-8.")
-    return asked
 
 
 def _encodes(text: str) -> bool:
@@ -672,9 +646,7 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _metadata(asked: Any) -> dict[str, Any] | None:
-    if asked is None:
-        return None
+def _metadata(asked: Any) -> dict[str, Any]:
     wrong = InvalidRequest(
         "metadata must be a dictionary of JSON values with text keys; no bytes, no NaN, no objects."
     )
@@ -698,10 +670,10 @@ def _metadata(asked: Any) -> dict[str, Any] | None:
     return dict(copy)
 
 
-def _own_options(asked: Any, backend: Backend) -> Any:
+def _check_own_options(asked: Any, backend: Backend) -> None:
     wanted = backend.capabilities.options
-    if asked is None or (wanted is not None and isinstance(asked, wanted)):
-        return asked
+    if wanted is not None and isinstance(asked, wanted):
+        return
     if wanted is None:
         raise Unsupported(
             f"The backend {backend.name} has no options of its own.",

@@ -53,6 +53,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 from urllib3.util.connection import create_connection
 
+from ._cancellation import callers_exception
 from ._version import __version__
 from .addresses import is_loopback
 from .backend import unreadable
@@ -315,6 +316,7 @@ class HttpClient:
             response.close()
             self._put_back(session)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
+            own = callers_exception(error)
             for link in _links(error):
                 # Frees the request now; the frames refer to one another and would wait for the
                 # garbage collector.
@@ -326,6 +328,9 @@ class HttpClient:
                         held.close()
             if exchange.refusal is not None:
                 return exchange.refusal
+            if own is not None:
+                own.__cause__ = own.__context__ = None
+                return own  # with its frames, which are cleared: they say who raised it
             if isinstance(error, FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
@@ -472,7 +477,9 @@ def _prepared(usual: Mapping[str, str], request: HttpRequest) -> requests.Prepar
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
         raise ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent
+    except Exception as error:
+        if callers_exception(error) is error:
+            raise
         raise InvalidRequest(  # noqa: B904 - send() drops the context
             f"The request cannot be written as HTTP ({type(error).__name__}): nothing was sent."
         )

@@ -9,14 +9,16 @@ import abc
 import collections
 import inspect
 import os
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NoReturn, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeAlias, TypeVar, cast
 
 import attrs
 
-from ._cancellation import CANCELLATION
+from ._cancellation import CANCELLATION, callers_exception
 from .backend import Backend
 from .calibration import Calibration, calibration_of
 from .clock import Clock, SystemClock
@@ -27,6 +29,7 @@ from .errors import (
     FaceMatchError,
     InvalidRequest,
     OutcomeUnknown,
+    ScaleWarning,
     VendorError,
 )
 from .events import CallEvent, EventEmitter
@@ -55,7 +58,17 @@ from .resilience import Policy, Retry
 Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
 
 #: One threshold, 0-100, or for a failover one per member by its name.
-AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float]
+AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
+
+_PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - no pathlib at every start
+
+if TYPE_CHECKING:
+    import typing_extensions
+
+    # A plain `Verifier` is either kind, so it takes the thresholds of both.
+    T_contra = typing_extensions.TypeVar("T_contra", contravariant=True, default=Any)
+else:
+    T_contra = TypeVar("T_contra", contravariant=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -83,12 +96,13 @@ class PairOutcome:
         return None if self.result is None else self.result.decision
 
 
-class Verifier(abc.ABC):
+class Verifier(abc.ABC, Generic[T_contra]):
     """What `FaceVerifier` and `Failover` have in common, and what `open_verifier` opens.
 
     A program that works with both takes a `Verifier`. Thresholds are the one difference: a
     `FaceVerifier` takes one number, a `Failover` one per member, as ``{"shop": 60}``. `max_fmr` is
-    one number for both, where every backend is calibrated.
+    one number for both, where every backend is calibrated. To type checkers a `Verifier` takes
+    either, a ``Verifier[float]`` one number.
     """
 
     _closed = False
@@ -98,8 +112,8 @@ class Verifier(abc.ABC):
         probe: Picture,
         reference: Picture,
         *,
-        threshold: AnyThreshold | None = None,
-        review_threshold: AnyThreshold | None = None,
+        threshold: T_contra | None = None,
+        review_threshold: T_contra | None = None,
         max_fmr: float | None = None,
         rotate: bool = False,
         retention: Retention = Retention.MINIMAL,
@@ -124,7 +138,7 @@ class Verifier(abc.ABC):
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
             options: The backend's own typed options.
-            deadline_s: Seconds for the whole call, above 0; None for the backend's time-outs.
+            deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.
 
         Returns:
             A result. A mismatch is a result, not an error.
@@ -137,35 +151,31 @@ class Verifier(abc.ABC):
         Warns:
             ScaleWarning: a threshold above 0 and up to 1, where 0-100 is meant.
         """
+        warn_of_fractions(threshold=threshold, review_threshold=review_threshold)
+        options_ = CallOptions(
+            operation=Operation.MATCH,
+            threshold=threshold,
+            review_threshold=review_threshold,
+            max_fmr=max_fmr,
+            rotate=rotate,
+            retention=retention,
+            caller_ref=caller_ref,
+            metadata=metadata,
+            options=options,
+            deadline_s=deadline_s,
+        )
         images, refused = load_images(probe, reference)
         del probe, reference
         if refused is not None:
             raise refused
-        return cast(
-            MatchResult,
-            self._call(
-                images,
-                CallOptions(
-                    operation=Operation.MATCH,
-                    threshold=threshold,
-                    review_threshold=review_threshold,
-                    max_fmr=max_fmr,
-                    rotate=rotate,
-                    retention=retention,
-                    caller_ref=caller_ref,
-                    metadata=metadata,
-                    options=options,
-                    deadline_s=deadline_s,
-                ),
-            ),
-        )
+        return cast(MatchResult, self._call(images, options_))
 
     def check_liveness(
         self,
         probe: Picture,
         *,
-        threshold: AnyThreshold | None = None,
-        review_threshold: AnyThreshold | None = None,
+        threshold: T_contra | None = None,
+        review_threshold: T_contra | None = None,
         rotate: bool = False,
         retention: Retention = Retention.MINIMAL,
         caller_ref: str | None = None,
@@ -177,38 +187,34 @@ class Verifier(abc.ABC):
 
         Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
         """
+        warn_of_fractions(threshold=threshold, review_threshold=review_threshold)
+        options_ = CallOptions(
+            operation=Operation.LIVENESS,
+            threshold=threshold,
+            review_threshold=review_threshold,
+            rotate=rotate,
+            retention=retention,
+            caller_ref=caller_ref,
+            metadata=metadata,
+            options=options,
+            deadline_s=deadline_s,
+        )
         images, refused = load_images(probe)
         del probe
         if refused is not None:
             raise refused
-        return cast(
-            LivenessResult,
-            self._call(
-                images,
-                CallOptions(
-                    operation=Operation.LIVENESS,
-                    threshold=threshold,
-                    review_threshold=review_threshold,
-                    rotate=rotate,
-                    retention=retention,
-                    caller_ref=caller_ref,
-                    metadata=metadata,
-                    options=options,
-                    deadline_s=deadline_s,
-                ),
-            ),
-        )
+        return cast(LivenessResult, self._call(images, options_))
 
     def verify_live(
         self,
         probe: Picture,
         reference: Picture,
         *,
-        threshold: AnyThreshold | None = None,
-        review_threshold: AnyThreshold | None = None,
+        threshold: T_contra | None = None,
+        review_threshold: T_contra | None = None,
         max_fmr: float | None = None,
-        liveness_threshold: AnyThreshold | None = None,
-        liveness_review_threshold: AnyThreshold | None = None,
+        liveness_threshold: T_contra | None = None,
+        liveness_review_threshold: T_contra | None = None,
         rotate: bool = False,
         retention: Retention = Retention.MINIMAL,
         caller_ref: str | None = None,
@@ -232,6 +238,12 @@ class Verifier(abc.ABC):
 
         The other arguments and the errors are those of `verify`.
         """
+        warn_of_fractions(
+            threshold=threshold,
+            review_threshold=review_threshold,
+            liveness_threshold=liveness_threshold,
+            liveness_review_threshold=liveness_review_threshold,
+        )
         images, refused = load_images(probe, reference)
         del probe, reference
         if refused is not None:
@@ -247,27 +259,9 @@ class Verifier(abc.ABC):
             metadata=metadata,
             options=options,
             deadline_s=deadline_s,
+            since=self._now(),
         )
-        of_liveness = attrs.evolve(
-            of_match,
-            operation=Operation.LIVENESS,
-            threshold=liveness_threshold,
-            review_threshold=liveness_review_threshold,
-            max_fmr=None,
-            prefix="liveness_",
-        )
-        started = self._now()
-        images = self._refuse(images, of_match, after=(Operation.LIVENESS,))
-        answer = self._call(images[:1], of_liveness, since=started)
-        liveness = cast(LivenessResult, answer)
-        if ends_early(liveness):
-            return LiveMatchResult.of(liveness, None)
-        try:
-            answer = self._call(images, of_match, since=started)
-        except FaceMatchError as error:
-            error.liveness = liveness
-            raise
-        return LiveMatchResult.of(liveness, cast(MatchResult, answer))
+        return self._call_live(images, of_match, liveness_threshold, liveness_review_threshold)
 
     def verify_many(
         self,
@@ -327,10 +321,35 @@ class Verifier(abc.ABC):
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     @abc.abstractmethod
-    def _call(
-        self, images: list[Image], options: CallOptions, *, since: float | None = None
-    ) -> Answer:
-        """One call, prepared, sent and judged; `since` is when its deadline began."""
+    def _call(self, images: list[Image], options: CallOptions) -> Answer:
+        """One call, prepared, sent and judged."""
+
+    def _call_live(
+        self,
+        images: list[Image],
+        of_match: CallOptions,
+        threshold: T_contra | None,
+        review_threshold: T_contra | None,
+    ) -> LiveMatchResult:
+        """A liveness check with these thresholds, then the comparison."""
+        of_liveness = attrs.evolve(
+            of_match,
+            operation=Operation.LIVENESS,
+            threshold=threshold,
+            review_threshold=review_threshold,
+            max_fmr=None,
+            prefix="liveness_",
+        )
+        images = self._refuse(images, of_match, after=(Operation.LIVENESS,))
+        liveness = cast(LivenessResult, self._call(images[:1], of_liveness))
+        if ends_early(liveness):
+            return LiveMatchResult.of(liveness, None)
+        try:
+            match = cast(MatchResult, self._call(images, of_match))
+        except FaceMatchError as error:
+            error.liveness = liveness
+            raise
+        return LiveMatchResult.of(liveness, match)
 
     @abc.abstractmethod
     def _refuse(
@@ -347,7 +366,7 @@ class Verifier(abc.ABC):
             raise ConfigurationError("This verifier is closed: open a new one.")
 
 
-class FaceVerifier(Verifier):
+class FaceVerifier(Verifier[float | Threshold]):
     """Asks one backend "is this the same person?" and "is this a live face?".
 
     Safe to share between threads. Open it after a fork, not before. A context manager.
@@ -358,6 +377,8 @@ class FaceVerifier(Verifier):
             that set none; None for the backend's documented default.
         review_threshold, liveness_review_threshold: Up to which score, 0-100, a pass becomes
             REVIEW; None for no review.
+        deadline_s: Seconds for a call that sets none, above 0: for all that its caller waits for,
+            tries and policies included. None for the backend's time-outs.
         calibration: Thresholds by false match rate, for calls with `max_fmr`: a `Calibration` of
             this backend, or the name of its file.
         fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
@@ -384,6 +405,7 @@ class FaceVerifier(Verifier):
         liveness_threshold: float | Threshold | None = None,
         review_threshold: float | Threshold | None = None,
         liveness_review_threshold: float | Threshold | None = None,
+        deadline_s: float | None = None,
         calibration: Calibration | str | os.PathLike[str] | None = None,
         fit_images: bool = True,
         keep_demographics: bool = False,
@@ -426,15 +448,16 @@ class FaceVerifier(Verifier):
         found = calibration_of(calibration)
         if found is not None:
             found.check(backend, self._clock.now())
+        thresholds = {
+            "threshold": threshold,
+            "liveness_threshold": liveness_threshold,
+            "review_threshold": review_threshold,
+            "liveness_review_threshold": liveness_review_threshold,
+        }
+        warn_of_fractions(**thresholds)
         self._pipeline = Pipeline(
             backend=backend,
-            defaults=Defaults.of_arguments(
-                found,
-                threshold=threshold,
-                liveness_threshold=liveness_threshold,
-                review_threshold=review_threshold,
-                liveness_review_threshold=liveness_review_threshold,
-            ),
+            defaults=Defaults.of_arguments(found, deadline_s, **thresholds),
             policy=ResultPolicy(
                 backend=backend,
                 calibration=found,
@@ -483,7 +506,7 @@ class FaceVerifier(Verifier):
         Args:
             call: Of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
                 `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
-            deadline_s: Seconds for the whole search, above 0; None for the backend's time-outs.
+            deadline_s: Seconds for the whole search, above 0; None for the verifier's `deadline_s`.
 
         Returns:
             `FOUND` with the result, under the same rules as the call's answer; `NOT_YET` if it is
@@ -495,7 +518,9 @@ class FaceVerifier(Verifier):
             VendorError: the records could not be read. Not charged.
         """
         self._check_open()
-        record, limit, backend = _record(call), deadline(deadline_s), self._backend
+        record, backend, limit = _record(call), self._backend, deadline(deadline_s)
+        if limit is None:
+            limit = self._pipeline.defaults.deadline_s
         if record.backend != backend.name:
             raise InvalidRequest(
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
@@ -526,6 +551,7 @@ class FaceVerifier(Verifier):
     def _found(self, record: CallRecord, limit: float | None) -> Reconciliation:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend = self._backend
+        own: BaseException | None = None
         try:
             found: object = backend.reconcile(record, deadline_s=limit)
         except FaceMatchError as error:
@@ -534,12 +560,15 @@ class FaceVerifier(Verifier):
                 error.backend = error.backend or backend.name
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+            own = callers_exception(error)
             what = f"failed with {type(error).__name__}"
         else:
             if isinstance(found, Reconciliation) and _is_about(found, record):
                 return found
             what = f"answered with {type(found).__name__} that does not fit the call"
         # Outside the except block: the plug-in's exception may hold a key.
+        if own is not None:
+            raise own
         raise BackendUnavailable(f"The backend {backend.name} {what}: report this to its author.")
 
     def close(self) -> None:
@@ -552,11 +581,9 @@ class FaceVerifier(Verifier):
     def __repr__(self) -> str:
         return f"FaceVerifier({self._backend.name})"
 
-    def _call(
-        self, images: list[Image], options: CallOptions, *, since: float | None = None
-    ) -> Answer:
+    def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
-        return self._pipeline.run(images, options, since=since)
+        return self._pipeline.run(images, options)
 
     def _refuse(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
@@ -566,6 +593,23 @@ class FaceVerifier(Verifier):
 
     def _now(self) -> float:
         return self._clock.monotonic()
+
+
+def warn_of_fractions(**thresholds: Any) -> None:
+    """Warn, in the caller's thread, at the line that called the library."""
+    for name, given in thresholds.items():
+        for value in given.values() if isinstance(given, Mapping) else (given,):
+            if type(value) not in (int, float) or not 0 < value <= 1:
+                continue
+            frame, level = sys._getframe(1), 2  # noqa: SLF001 - the caller's line is what is warned of
+            while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+                frame, level = frame.f_back, level + 1
+            warnings.warn(
+                f"{name}={value:g} lies on a scale from 0 to 100, so nearly everybody passes: did "
+                f"you mean {value * 100:g}? Write Threshold({value:g}) if not.",
+                ScaleWarning,
+                stacklevel=level,
+            )
 
 
 def _record(given: object) -> CallRecord:

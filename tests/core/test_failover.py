@@ -56,6 +56,7 @@ GOES_ON = {
     errors.InvalidRequest: False,
     errors.Unsupported: True,
     errors.BudgetExceeded: False,
+    errors.StoreUnavailable: False,
     errors.VendorError: False,
     errors.RequestRejected: False,
     errors.AuthenticationFailed: False,

@@ -130,7 +130,7 @@ def test_a_result_that_cannot_be_used_is_charged_and_told(monkeypatch):
     def broken(result, *asked):
         raise RecursionError
 
-    monkeypatch.setattr("facematch_core.policy.check_score", broken)
+    monkeypatch.setattr("facematch_core.policy._judged", broken)
     events = []
     with pytest.raises(UnexpectedResponse, match="RecursionError") as caught:
         FaceVerifier(FakeBackend(), on_event=events.append).verify(A, B)

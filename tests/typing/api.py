@@ -28,7 +28,7 @@ from facematch_local import LocalBackend
 
 
 def compare(selfie: bytes, card: Path) -> Score | None:
-    with open_verifier("local", threshold=55) as verifier:
+    with open_verifier("local", threshold=55, deadline_s=20) as verifier:
         result: MatchResult = verifier.verify(
             selfie, card, review_threshold=70.5, metadata={"a": 1}
         )
@@ -60,6 +60,19 @@ def failover(first: FaceVerifier, second: FaceVerifier, selfie: bytes) -> str | 
         route = either(both, selfie, selfie).route
         assert route is not None
         return route.answered_by or str((result, live, asked))
+
+
+def thresholds_are_of_one_kind(
+    one: FaceVerifier, both: Failover, any_: Verifier, number: Verifier[float], selfie: bytes
+) -> None:
+    """The errors are wanted: without one of them, its comment is reported."""
+    one.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    both.verify(selfie, selfie, threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    both.check_liveness(selfie, review_threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    any_.verify(selfie, selfie, threshold=60)
+    any_.verify(selfie, selfie, threshold={"shop": 60})
+    thresholds_are_of_one_kind(one, both, both, one, selfie)
 
 
 def opened(name: str | None) -> Verifier:

@@ -1,11 +1,14 @@
 """An exception from outside (Ctrl-C, the handler of an alarm) leaves a client that works."""
 
+import signal
 import sys
 import threading
 
 import pytest
+from kit.fakes import picture
 from kit.rawserver import RawServer, answer, hold, read_request, send
 
+from facematch_core import FaceVerifier
 from facematch_core.http import HttpClient, HttpRequest
 
 #: Where a signal handler may raise: between any two steps of the code that sends.
@@ -130,3 +133,37 @@ def test_on_sent_that_is_interrupted_sends_nothing(client, used):
         assert first.done.wait(10)
         assert (len(first.requests), len(second.requests)) == (used, 1)
         assert used or first.received == b""
+
+
+class Soft(TimeoutError):
+    """What the handler of an alarm raises that ends a call as a time-out would."""
+
+
+@pytest.fixture
+def alarm():
+    """Makes a handler of SIGALRM raise `Soft`, and returns what rings it."""
+
+    def ring(*_):
+        raise Soft
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.05)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_what_a_signal_handler_raises_passes_as_itself(client, alarm, acme):
+    """While the answer is waited for, and out of a plug-in that reads it; the next call works."""
+    with RawServer([[read_request, alarm, hold], [read_request, send(answer(200))]]) as server:
+        with pytest.raises(Soft):
+            client.send(HttpRequest(url=server.url), backend="acme")
+        assert client.send(HttpRequest(url=server.url), backend="acme").status == 200
+
+    class Rung(type(acme("http://127.0.0.1:1"))):
+        def parse(self, call, reply):
+            signal.raise_signal(signal.SIGALRM)
+
+    with RawServer([[read_request, send(answer(200))], [read_request, alarm, hold]]) as server:
+        for cls in (Rung, type(acme(server.url))):
+            with pytest.raises(Soft):
+                FaceVerifier(acme(server.url, cls=cls)).verify(picture(), picture((1, 2, 3)))

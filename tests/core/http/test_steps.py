@@ -204,7 +204,7 @@ def test_a_cancelled_call_sends_no_further_request(answered):
     finally:
         CANCELLATION.reset(token)
     assert len(server.connections) == answered
-    (billing,) = caught.value.args
+    billing = caught.value.billing
     assert (billing.charged, billing.charges) == (fm.Charged.YES, answered)
 
 

@@ -250,6 +250,7 @@ def test_a_ctrl_c_between_two_tries_leaves_no_open_bill(clock):
         EventKind.STARTED,
         EventKind.SENT,
         EventKind.RETRYING,
+        EventKind.REFUSED,
     ]
 
 
