@@ -345,6 +345,7 @@ class Pipeline:
             try:
                 leave = enter_all(self.policies, context)
                 answer = self._sent(call, progress, paid=context.paid)
+                progress.bill = answer.billing
             except BaseException as error:
                 if leave is None and not isinstance(error, StoreUnavailable):
                     raise  # another refusal of a policy
@@ -371,7 +372,7 @@ class Pipeline:
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
-            progress.state, progress.asked_at = State.NOT_SENT, None
+            progress.state, progress.asked_at, progress.bill = State.NOT_SENT, None, None
             number += 1
             self.events.emit(
                 EventKind.RETRYING, record, attempt=number, error=failed, wait_s=wait_s
@@ -539,6 +540,8 @@ class _Progress:
         self.context: AttemptContext | None = None
         self.state = State.NOT_SENT
         self.asked_at: float | None = None
+        #: What it cost, once it has ended: a Ctrl-C after that changes nothing.
+        self.bill: Billing | None = None
 
     def on_sent(self, state: State = State.SENT) -> None:
         """The first byte of a try may leave from now on."""
@@ -557,13 +560,13 @@ class _Progress:
 
     def billing(self, error: BaseException) -> Billing:
         """What the current try cost that ended with `error`."""
-        if isinstance(error, VendorError):
-            return error.billing
-        if isinstance(error, CallCancelled) and error.billing is not None:
-            return error.billing
-        foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
-        open_ = foreign and self.state is not State.NOT_SENT
-        return Billing(Charged.UNKNOWN if open_ else Charged.NO)
+        if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
+            self.bill = error.billing
+        elif self.bill is None:
+            foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
+            open_ = foreign and self.state is not State.NOT_SENT
+            self.bill = Billing(Charged.UNKNOWN if open_ else Charged.NO)
+        return self.bill
 
 
 def _founded(error: FaceMatchError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,12 @@ from datetime import UTC
 from decimal import Decimal
 
 from facematch_core.clock import Clock, SystemClock
-from facematch_core.errors import BudgetExceeded, ConfigurationError, StoreUnavailable
+from facematch_core.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    FaceMatchError,
+    StoreUnavailable,
+)
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import (
     BudgetKey,
@@ -120,7 +126,14 @@ class Budget(Policy):
             key=self._key(context),
             amount=self._price_of(context.call.operation),
         )
-        full = self._store.reserve(reservation, self._cap, wait_s=self._left_s(context.until))
+        try:
+            full = self._store.reserve(reservation, self._cap, wait_s=self._left_s(context.until))
+        except FaceMatchError:
+            raise
+        except BaseException as error:
+            # Ctrl-C, say, which may come before or after the amount is set aside: nothing was sent.
+            self._finalize(reservation, Outcome.of_error(error, sent=False), context.until)
+            raise
         if full is not None:
             raise self._exceeded(full, reservation.amount, context.until)
         return lambda outcome: self._finalize(reservation, outcome, context.until)
@@ -171,14 +184,23 @@ class Budget(Policy):
         return self._price[operation]
 
     def _finalize(self, reservation: Reservation, outcome: Outcome, until: float | None) -> None:
-        changed = self._store.finalize(
+        write = functools.partial(
+            self._store.finalize,
             reservation,
             outcome.charged,
             at=self._clock.now(),
             error=None if outcome.error is None else type(outcome.error).__name__,
             answered_from=outcome.environment,
-            wait_s=self._left_s(until),
         )
+        try:
+            changed = write(wait_s=self._left_s(until))
+        except FaceMatchError:
+            raise
+        except BaseException:
+            # Ctrl-C, say. Written twice it counts once; not written it would be unknown.
+            with contextlib.suppress(FaceMatchError):
+                write(wait_s=0.0)
+            raise
         if not changed and outcome.charged is Charged.YES:
             # Only if a person entered another outcome while it was under way.
             log.error(

@@ -147,7 +147,7 @@ class Asked:
     def _breaker(self):
         breaker = CircuitBreaker(clock=self.world.clock)
         if "open" in self.policies:
-            breaker._open(0.0, 3600)
+            breaker._open(0.0)
         return breaker
 
     def _event(self, event):
