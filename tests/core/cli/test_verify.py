@@ -478,7 +478,7 @@ def test_profile_without_a_file(option, says, run, photos, scripted):
 def test_picture_fails_after_the_result(run, tmp_path, photos, scripted, monkeypatch):
     """A result that was paid for is shown even if it cannot be drawn."""
 
-    def full(*_args):
+    def full(*_args, **_more):
         raise OSError(28, "No space left on device", "out.png")
 
     monkeypatch.setattr(common, "write", full)
