@@ -8,72 +8,46 @@ takes the call back: before its first byte it is never sent; after that it is fi
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextlib
-import contextvars
 import functools
-import queue
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack, cast
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NoReturn, Self, TypeVar, Unpack
 
 import anyio
 import anyio.lowlevel
 
-from ._cancellation import CANCELLATION, Cancellation
-from .clock import SystemClock
+from ._cancellation import CANCELLATION, CallCancelled, Cancellation
 from .errors import (
     FATAL,
     ConfigurationError,
     FaceMatchError,
     InvalidRequest,
     VendorError,
+    VendorUnavailable,
 )
-from .models import (
-    CallRecord,
-    LiveMatchResult,
-    LivenessResult,
-    MatchResult,
-    Reconciliation,
-    Retention,
+from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
+from .verifier import (
+    LiveMatchOptions,
+    LivenessOptions,
+    MatchOptions,
+    PairOutcome,
+    PairRun,
+    Picture,
+    ThreadCall,
+    Verifier,
 )
-from .verifier import AnyThreshold, PairOutcome, PairRun, Picture, Verifier
 
 R = TypeVar("R")
 
 #: More threads than this in one process cost more than they bring.
 MAX_CONCURRENCY = 1024
-#: What is left of a deadline that ran out before there was a thread: the verifier then says so.
-_MOMENT_S = 1e-6
-_CLOCK = SystemClock()
-#: Calls that are made ready at a time, and how long one waits for its turn.
-_TURNS, _PATIENCE_S = 4, 0.05
-
-
-class LivenessOptions(TypedDict, total=False):
-    """Arguments of `check_liveness`."""
-
-    threshold: AnyThreshold | None
-    review_threshold: AnyThreshold | None
-    rotate: bool
-    retention: Retention
-    caller_ref: str | None
-    metadata: Mapping[str, Any] | None
-    options: Any
-    deadline_s: float | None
-
-
-class MatchOptions(LivenessOptions, total=False):
-    """Arguments of `verify`."""
-
-    max_fmr: float | None
-
-
-class LiveMatchOptions(MatchOptions, total=False):
-    """Arguments of `verify_live`."""
-
-    liveness_threshold: AnyThreshold | None
-    liveness_review_threshold: AnyThreshold | None
+#: Done when the interpreter begins to end; `atexit` would come after the threads are waited for.
+_EXIT: Future[None] = Future()
+threading._register_atexit(_EXIT.set_result, None)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class AsyncFaceVerifier:
@@ -110,16 +84,12 @@ class AsyncFaceVerifier:
                 f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
             )
         self._verifier = verifier
-        self._threads = _Threads(max_concurrency)
-        #: A semaphore, but in C: a token for each that may begin.
-        self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(_TURNS):
-            self._turns.put(None)
+        self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="facematch-aio")
         #: Calls that have begun and not ended, whether anybody waits for them or not.
-        self._unfinished: set[_Call[Any]] = set()
+        self._unfinished: set[Future[Any]] = set()
         self._keepers: dict[object, AsyncGenerator[None, None]] = {}
         self._closed = False
-        self._closing: _Call[None] | None = None
+        self._closing: Future[None] | None = None
 
     @property
     def verifier(self) -> Verifier:
@@ -186,17 +156,22 @@ class AsyncFaceVerifier:
         """
         self._closed = True
         try:
-            await _all_done(self._unfinished)
+            await _all_ended(self._unfinished)
         finally:
             if self._closing is None:
-                self._closing = _Call(self._turns, self._verifier.close, (), {})
-                self._threads.add(self._closing)
-            await _all_done([self._closing])
-            self._threads.end()
-        keeper = self._keepers.get(_loop())
-        if keeper is not None:
+                self._pool.shutdown(wait=False)
+                closing = ThreadCall(self._verifier.close)
+                try:
+                    # What calls have left behind may hold all threads of the other pool.
+                    closing.begin(ThreadPoolExecutor(1))
+                except VendorUnavailable:
+                    closing = ThreadCall(self._verifier.close)
+                    closing.work()
+                self._closing = closing.future
+            await _all_ended([self._closing])
+        if (keeper := self._keepers.get(_loop())) is not None:
             await keeper.aclose()
-        self._closing.outcome()
+        self._closing.result()
 
     async def __aenter__(self) -> Self:
         # Now, and not at the first call, what anyio has for this loop is imported.
@@ -213,54 +188,72 @@ class AsyncFaceVerifier:
         return f"AsyncFaceVerifier({self._verifier!r})"
 
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
-        """One call in a thread."""
         await self._keep_loop()
-        call = self._begin(method, *args, **options)
+        make: Callable[[], R] = functools.partial(method, *args, **options)
+        given: Any = options.get("deadline_s")
+        if given is None:
+            given = getattr(self._verifier, "deadline_s", None)
+        # The verifier itself says what is wrong with any other.
+        deadline_s: float | None = given if type(given) in (int, float) and given > 0 else None
+        if deadline_s is not None:
+            make = functools.partial(_within, deadline_s, time.monotonic(), make)
+        ended = anyio.Event()
+        call = self._begin(make, ended.set)
         try:
-            await _one_done([call])
+            if deadline_s is not None:
+                with anyio.move_on_after(deadline_s):
+                    await ended.wait()
+                if not ended.is_set():
+                    call.refuse(_out_of_time(deadline_s))
+            # Once a thread has begun it, the verifier keeps its deadline.
+            await ended.wait()
+            return call.future.result()
         except BaseException:
             call.take_back()
             raise
-        try:
-            return call.outcome()
         finally:
-            del call  # as in `outcome`
+            # The error's frames would hold the call, the call the error, and both the pictures.
+            del call, make
 
-    def _begin(self, method: Callable[..., R], /, *args: Any, **options: Any) -> _Call[R]:
-        """Let a thread make a call as soon as one is free."""
+    def _begin(self, make: Callable[[], R], wake: Callable[[], object]) -> _Call[R]:
+        """Have a thread make a call as soon as one is free, and then the loop call `wake`."""
         if self._closed:
             raise ConfigurationError("This verifier is closed: open a new one.")
-        call = _Call(self._turns, method, args, options)
-        self._unfinished.add(call)
-        call.when_done(lambda: self._unfinished.discard(call))
-        self._threads.add(call)
-        return call
+        call = _Call(make, wake)
+        self._unfinished.add(call.future)
+        call.future.add_done_callback(self._unfinished.discard)
+        return call.begin(self._pool)
 
     async def _many(
         self, run: PairRun, pairs: Iterable[Any] | AsyncIterable[Any]
     ) -> AsyncGenerator[PairOutcome, None]:
         await self._keep_loop()
-        source, max_workers = _numbered(pairs), run.max_workers
-        waiting: collections.deque[_Call[PairOutcome | None]] = collections.deque()
+        source, changed = _numbered(pairs), anyio.Event()
+        waiting: collections.deque[ThreadCall[PairOutcome | None]] = collections.deque()
         reading = True
+
+        def begin(make: Callable[[], PairOutcome | None]) -> _Call[PairOutcome | None]:
+            return self._begin(make, lambda: changed.set())  # noqa: PLW0108 - it is replaced below
+
         try:
             while waiting or (reading and not run.stop.is_set()):
-                running = [call for call in waiting if not call.done]
-                room = len(running) < max_workers and len(waiting) < 2 * max_workers
-                if waiting and waiting[0].done:
-                    outcome = waiting.popleft().outcome()
+                running = sum(not call.future.done() for call in waiting)
+                room = running < run.max_workers and len(waiting) < 2 * run.max_workers
+                if waiting and waiting[0].future.done():
+                    outcome = waiting.popleft().future.result()
                     if outcome is not None:
                         yield outcome
                 elif room and reading and not run.stop.is_set():
                     try:
-                        waiting.append(self._begin(run.one, *await anext(source)))
+                        waiting.append(run.begin(*await anext(source), begin))
                     except StopAsyncIteration:
                         reading = False
                     except Exception as error:  # noqa: BLE001 - raised below, after what is paid for
                         run.failures.append(error)
                         reading = False
                 else:
-                    await _one_done(running)
+                    changed = anyio.Event()
+                    await changed.wait()
         finally:
             for call in waiting:
                 call.take_back()
@@ -276,166 +269,54 @@ class AsyncFaceVerifier:
             await anext(self._keepers[loop])
 
 
-class _Call(Generic[R]):
-    """A call that a thread makes, or will make.
+class _Call(ThreadCall[R]):
+    """A call that whoever waits for it can take back."""
 
-    Lighter than a `Future`, because a loop that begins 500 calls at once does nothing else until
-    it has begun the last.
-    """
-
-    def __init__(
-        self,
-        turns: queue.SimpleQueue[None],
-        method: Callable[..., R],
-        args: tuple[Any, ...],
-        options: dict[str, Any],
-    ) -> None:
-        self._cancellation = _Withdrawal(turns)
-        made = functools.partial(_made, self._cancellation, _CLOCK.monotonic(), method)
-        self._make = functools.partial(contextvars.copy_context().run, made, *args, **options)
-        self._waking: list[Callable[[], None]] = []
-        self._result: R | None = None
-        self._error: BaseException | None = None
-        self.done = False
-
-    def make(self) -> None:
-        """Make it, in this thread."""
-        try:
-            self._result = self._make()
-        except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
-            self._error = error
-        # First this, then those who wait; they do it the other way round.
-        self.done = True
-        while self._waking:
-            self._waking.pop()()
-        del self  # as in `outcome`
-
-    def when_done(self, wake: Callable[[], None]) -> None:
-        """Call `wake` when it is done, perhaps twice, perhaps in its thread."""
-        self._waking.append(wake)
-        if self.done:
-            wake()
+    def __init__(self, make: Callable[[], R], wake: Callable[[], object]) -> None:
+        self._cancellation, loop = Cancellation(), _loop()
+        super().__init__(
+            functools.partial(_made, self._cancellation, loop, make),
+            then=functools.partial(_wait_for_left_behind, self._cancellation),
+        )
+        self.future.add_done_callback(functools.partial(_run_soon, loop, wake))
 
     def take_back(self) -> None:
         """Send nothing for it, unless it is under way."""
         self._cancellation.cancel()
-
-    def outcome(self) -> R:
-        """What it returned or raised, once it is done."""
-        if self._error is None:
-            return cast(R, self._result)
-        try:
-            raise self._error
-        finally:
-            # The error's frames would hold the call, the call the error, and both the pictures.
-            del self
+        super().take_back()
 
 
-class _Withdrawal(Cancellation):
-    """A `Cancellation` of a call that waits for its turn before it is made ready.
-
-    What comes before the first byte, reading pictures above all, is work for the interpreter,
-    which runs one thread at a time: with 64 at it, the event loop waits for its turn behind all of
-    them. So only a few begin at a time. Each waits for that but a moment, because those before it
-    may wait themselves: for room at the vendor, for a connection.
-    """
-
-    def __init__(self, turns: queue.SimpleQueue[None]) -> None:
-        super().__init__()
-        self._turns, self._mine = turns, False
-
-    def begin(self) -> None:
-        """Wait for a turn, but not long."""
-        with contextlib.suppress(queue.Empty):
-            self._turns.get(timeout=_PATIENCE_S)
-            self._mine = True
-
-    def commit(self) -> None:
-        """The first byte leaves, and the next call may begin."""
-        super().commit()
-        self.end()
-
-    def end(self) -> None:
-        """Leave the turn to the next, if this has one."""
-        if self._mine:
-            self._mine = False
-            self._turns.put(None)
-
-
-def _made(
-    cancellation: _Withdrawal, since: float, method: Callable[..., R], /, *args: Any, **options: Any
-) -> R:
-    """What a call does in its thread and its context."""
+def _made(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> R:
+    """Make a call, in its thread."""
+    # A loop that was closed hard has nobody who waits.
+    if getattr(loop, "is_closed", bool)():
+        raise CallCancelled
     cancellation.check()
     CANCELLATION.set(cancellation)
-    cancellation.begin()
-    try:
-        given: Any = options.get("deadline_s")
-        if type(given) in (int, float) and given > 0:
-            options["deadline_s"] = max(given - (_CLOCK.monotonic() - since), _MOMENT_S)
-        return method(*args, **options)
-    finally:
-        cancellation.end()
+    return make()
 
 
-class _Threads:
-    """Threads that make calls, as many as there are calls and no more than `most`.
+def _wait_for_left_behind(cancellation: Cancellation) -> None:
+    """Keep this thread from the next call while a part of the last one still runs."""
+    for left in cancellation.left_behind:
+        # An engine that never ends must not keep the interpreter.
+        concurrent.futures.wait([left, _EXIT], return_when=concurrent.futures.FIRST_COMPLETED)
 
-    A thread is started by the one before it. To the event loop each start would cost as long as
-    the busy ones hold the interpreter: half a second for 64 of them.
-    """
 
-    def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="facematch-aio")
-        self._most = most
-        self._lock = threading.Lock()
-        self._calls: collections.deque[_Call[Any]] = collections.deque()
-        self._running = 0
-        self._starting = False
-        self._looked_after_by: object = None
+def _within(deadline_s: float, since: float, make: Callable[..., R]) -> R:
+    """Make a call with what the wait for a thread has left of its deadline."""
+    left_s = deadline_s - (time.monotonic() - since)
+    if left_s <= 0:
+        raise _out_of_time(deadline_s)
+    return make(deadline_s=left_s)
 
-    def add(self, call: _Call[Any]) -> None:
-        """Have it made as soon as a thread is free, and the loop has begun what it is to begin."""
-        self._calls.append(call)
-        loop = _loop()
-        if self._looked_after_by is not loop:
-            self._looked_after_by = loop
-            _run_soon(loop, self._start)
 
-    def _start(self) -> None:
-        self._looked_after_by = None
-        with self._lock:
-            start = self._may_start()
-        if start:
-            self._pool.submit(self._work)
-
-    def end(self) -> None:
-        """Let the threads end when they have nothing more to do."""
-        self._pool.shutdown(wait=False)
-
-    def _may_start(self) -> bool:
-        if not self._calls or self._starting or self._running == self._most:
-            return False
-        self._starting = True
-        self._running += 1
-        return True
-
-    def _work(self) -> None:
-        with self._lock:
-            self._starting = False
-        while True:
-            with self._lock:
-                if not self._calls:
-                    self._running -= 1
-                    return
-                call = self._calls.popleft()
-                start = self._may_start()
-            if start:
-                # Refused when the interpreter ends: then this thread makes the rest.
-                with contextlib.suppress(RuntimeError):
-                    self._pool.submit(self._work)
-            call.make()
-            del call
+def _out_of_time(deadline_s: float) -> VendorUnavailable:
+    return VendorUnavailable(
+        f"The deadline of {deadline_s:g} s ran out while the call waited for a thread. Nothing was "
+        "sent.",
+        retryable=False,
+    )
 
 
 def _loop() -> Any:
@@ -443,7 +324,7 @@ def _loop() -> Any:
     return anyio.lowlevel.current_token().native_token
 
 
-def _run_soon(loop: Any, function: Callable[[], Any]) -> None:
+def _run_soon(loop: Any, function: Callable[[], object], _: object = None) -> None:
     """Have a loop run a function, from any thread."""
     run_soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
     # A loop that is gone has nobody who waits.
@@ -451,22 +332,16 @@ def _run_soon(loop: Any, function: Callable[[], Any]) -> None:
         run_soon(function)
 
 
-async def _one_done(calls: Iterable[_Call[Any]]) -> None:
-    """Wait until one of them is done."""
-    done = anyio.Event()
-    wake = functools.partial(_run_soon, _loop(), done.set)
-    for call in calls:
-        call.when_done(wake)
-    await done.wait()
-
-
-async def _all_done(calls: Iterable[_Call[Any]]) -> None:
-    """Wait until all of them are done, and then raise what would have interrupted that."""
+async def _all_ended(futures: Iterable[Future[Any]]) -> None:
+    """Wait until all are done, and then raise what would have interrupted that."""
     interruption: BaseException | None = None
+    loop = _loop()
     with anyio.CancelScope(shield=True):
-        while left := [call for call in tuple(calls) if not call.done]:
+        while left := [future for future in tuple(futures) if not future.done()]:
+            ended = anyio.Event()
+            left[0].add_done_callback(functools.partial(_run_soon, loop, ended.set))
             try:
-                await _one_done(left)
+                await ended.wait()
             except anyio.get_cancelled_exc_class() as error:
                 # asyncio's own `Task.cancel` knows no shield.
                 interruption = error
@@ -475,7 +350,7 @@ async def _all_done(calls: Iterable[_Call[Any]]) -> None:
 
 
 async def _keeper(
-    unfinished: Iterable[_Call[Any]], keepers: dict[object, Any]
+    unfinished: Iterable[Future[Any]], keepers: dict[object, Any]
 ) -> AsyncGenerator[None, None]:
     """A generator that stays open, because a loop that ends closes its open generators, and waits
     for that, after it has cancelled its tasks. This one is closed when all calls are finished.
@@ -484,7 +359,7 @@ async def _keeper(
         yield
     finally:
         keepers.pop(_loop(), None)
-        await _all_done(unfinished)
+        await _all_ended(unfinished)
 
 
 async def _numbered(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextvars
+import functools
 import inspect
 import os
 import sys
@@ -14,11 +16,22 @@ import threading
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeAlias, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NoReturn,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+)
 
 import attrs
 
-from ._cancellation import CANCELLATION, callers_exception
+from ._cancellation import CallCancelled, callers_exception
 from .backend import Backend
 from .calibration import Calibration, calibration_of
 from .clock import Clock, SystemClock
@@ -31,6 +44,7 @@ from .errors import (
     OutcomeUnknown,
     ScaleWarning,
     VendorError,
+    VendorUnavailable,
 )
 from .events import CallEvent, EventEmitter
 from .images import Image
@@ -53,6 +67,8 @@ from .pipeline import CallOptions, Defaults, Pipeline, deadline, load_images
 from .policy import ANSWERS, ResultPolicy
 from .resilience import Policy, Retry
 
+R = TypeVar("R")
+
 #: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say
 #: what it is.
 Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
@@ -69,6 +85,32 @@ if TYPE_CHECKING:
     T_contra = typing_extensions.TypeVar("T_contra", contravariant=True, default=Any)
 else:
     T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class LivenessOptions(TypedDict, total=False):
+    """Arguments of `check_liveness`."""
+
+    threshold: AnyThreshold | None
+    review_threshold: AnyThreshold | None
+    rotate: bool
+    retention: Retention
+    caller_ref: str | None
+    metadata: Mapping[str, Any] | None
+    options: Any
+    deadline_s: float | None
+
+
+class MatchOptions(LivenessOptions, total=False):
+    """Arguments of `verify`."""
+
+    max_fmr: float | None
+
+
+class LiveMatchOptions(MatchOptions, total=False):
+    """Arguments of `verify_live`."""
+
+    liveness_threshold: AnyThreshold | None
+    liveness_review_threshold: AnyThreshold | None
 
 
 @attrs.frozen(kw_only=True)
@@ -269,7 +311,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         *,
         max_workers: int = 4,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Any,
+        **options: Unpack[MatchOptions],
     ) -> Iterator[PairOutcome]:
         """Compare many pairs, in bounded memory, and yield the outcomes in order.
 
@@ -644,6 +686,67 @@ def _is_about(found: Reconciliation, record: CallRecord) -> bool:
 MAX_WORKERS = 256
 
 
+class ThreadCall(Generic[R]):
+    """A call that a thread of a pool makes, with the context variables of whoever asked for it.
+
+    Args:
+        make: What is called.
+        then: What the thread does after it, once `future` is done.
+
+    Attributes:
+        future: What it returned or raised.
+    """
+
+    def __init__(self, make: Callable[[], R], then: Callable[[], object] = lambda: None) -> None:
+        self.future: Future[R] = Future()
+        context = contextvars.copy_context()
+        #: Whoever empties it decides: its thread, or who does not want it any more.
+        self._todo = [(self.future, lambda: context.run(make), then)]
+
+    def begin(self, pool: ThreadPoolExecutor) -> Self:
+        """Have it made as soon as a thread is free; `VendorUnavailable` if none can be started."""
+        try:
+            pool.submit(_work, self._todo)
+        except RuntimeError:
+            # The pool has queued it before: another thread may be at it, or else none begins it.
+            if self.refuse(CallCancelled()):
+                raise VendorUnavailable(
+                    "No thread could be started for the call. Nothing was sent."
+                ) from None
+        return self
+
+    def work(self) -> None:
+        """Make it, in this thread."""
+        _work(self._todo)
+
+    def refuse(self, error: BaseException) -> bool:
+        """End it with that error, unless a thread has begun it; whether that was so."""
+        try:
+            future, _, _ = self._todo.pop()
+        except IndexError:
+            return False
+        future.set_exception(error)
+        return True
+
+    def take_back(self) -> None:
+        """Do not make it, unless a thread has begun it."""
+        self.refuse(CallCancelled())
+
+
+def _work(todo: list[tuple[Future[R], Callable[[], R], Callable[[], object]]]) -> None:
+    try:
+        future, make, then = todo.pop()
+    except IndexError:
+        return
+    try:
+        future.set_result(make())
+    except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
+        future.set_exception(error)
+    # The error's frames would hold the error, and the pictures for as long.
+    del future, make
+    then()
+
+
 class PairRun:
     """What the threads of one run of `verify_many` share, also of an asynchronous one.
 
@@ -677,7 +780,23 @@ class PairRun:
         self.stop = threading.Event()
         self.failures: list[Exception] = []
 
-    def one(self, index: int, pair: Any) -> PairOutcome | None:
+    def begin(
+        self,
+        index: int,
+        pair: Any,
+        begin: Callable[[Callable[[], PairOutcome | None]], ThreadCall[PairOutcome | None]],
+    ) -> ThreadCall[PairOutcome | None]:
+        """Have a thread decide one pair; that there is none becomes its outcome."""
+        try:
+            return begin(functools.partial(self.one, index, pair))
+        except VendorUnavailable as error:
+            call = ThreadCall(functools.partial(self.one, index, pair, error))
+        call.work()
+        return call
+
+    def one(
+        self, index: int, pair: Any, refused: VendorUnavailable | None = None
+    ) -> PairOutcome | None:
         """The outcome of one pair; None if it was not begun or failed without a name."""
         if self.stop.is_set():
             return None
@@ -693,6 +812,8 @@ class PairRun:
                         "A pair must be (probe, reference) or (probe, reference, key), "
                         f"not {type(pair).__name__}."
                     )
+            if refused is not None:
+                raise refused  # noqa: TRY301 - likewise
             result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
             # The frames below hold the pictures, and an outcome lives long.
@@ -714,19 +835,17 @@ class _Batch:
         self._run, self._pairs = run, enumerate(pairs)
         self._ahead = 2 * run.max_workers
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
-        self._waiting: collections.deque[Future[PairOutcome | None]] = collections.deque()
-        # A thread of the pool begins without it.
-        self._cancellation = CANCELLATION.get()
+        self._waiting: collections.deque[ThreadCall[PairOutcome | None]] = collections.deque()
 
     def outcomes(self) -> Iterator[PairOutcome]:
         """The outcomes in order; then whatever the pairs or a plug-in failed with is raised."""
         try:
             while True:
                 while self._has_room() and (item := self._next_pair()):
-                    self._waiting.append(self._pool.submit(self._one, *item))
+                    self._waiting.append(self._run.begin(*item, self._begin))
                 if not self._waiting:
                     break
-                outcome = self._waiting.popleft().result()
+                outcome = self._waiting.popleft().future.result()
                 if outcome is not None:
                     yield outcome
         finally:
@@ -738,12 +857,11 @@ class _Batch:
 
     def _has_room(self) -> bool:
         # A finished head is handed out before anything more is read or started.
-        finished = bool(self._waiting) and self._waiting[0].done()
+        finished = bool(self._waiting) and self._waiting[0].future.done()
         return len(self._waiting) < self._ahead and not self._run.stop.is_set() and not finished
 
-    def _one(self, index: int, pair: Any) -> PairOutcome | None:
-        CANCELLATION.set(self._cancellation)
-        return self._run.one(index, pair)
+    def _begin(self, make: Callable[[], PairOutcome | None]) -> ThreadCall[PairOutcome | None]:
+        return ThreadCall(make).begin(self._pool)
 
     def _next_pair(self) -> tuple[int, Any] | None:
         try:

@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import contextvars
+import functools
 import gc
 import pickle
+import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +22,7 @@ from kit.money.lines import LOGIN, PAID, World
 from facematch_core import (
     AsyncFaceVerifier,
     AuthenticationFailed,
+    Charged,
     ConfigurationError,
     Environment,
     FaceVerifier,
@@ -31,7 +36,7 @@ from facematch_core import (
     aio,
     open_async_verifier,
 )
-from facematch_core._cancellation import CallCancelled, Cancellation
+from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.clock import SystemClock
 from facematch_core.resilience import (
     Budget,
@@ -204,29 +209,86 @@ def test_500_awaits_are_answered_once_each(run):
     assert (most <= 64, under_way) == (True, 0)
 
 
-def test_a_deadline_counts_the_wait_for_a_thread(run):
-    """What waited too long for one is not sent."""
+@pytest.mark.parametrize("of", ["call", "verifier"])
+def test_a_deadline_ends_the_wait_for_a_thread(run, of, monkeypatch):
+    """While the only one is at work: nothing is sent, and the error has the caller's number."""
     hold = Hold()
     backend = FakeBackend(script=[hold])
 
     async def main():
-        async with (
-            AsyncFaceVerifier(FaceVerifier(backend), max_concurrency=1) as verifier,
-            anyio.create_task_group() as tasks,
-        ):
+        verifier = AsyncFaceVerifier(FaceVerifier(backend), max_concurrency=1)
+        async with verifier, anyio.create_task_group() as tasks:
             tasks.start_soon(verifier.verify, A, B)
             await hold.wait()
-            tasks.start_soon(late, verifier)
+            options = {"deadline_s": 0.013}
+            if of == "verifier":
+                monkeypatch.setattr(
+                    FaceVerifier, "deadline_s", options.pop("deadline_s"), raising=False
+                )
+            with pytest.raises(VendorUnavailable, match=r"\b0\.013 s\b") as raised:
+                await verifier.verify(A, B, **options)
+            hold.go_on.set()
+        return raised.value
+
+    error = run(main)
+    assert (error.billing.charged, error.retryable) == (Charged.NO, False)
+    assert len(backend.calls) == 1
+
+
+def test_a_call_is_given_what_the_wait_left_of_its_deadline(run):
+    """So that both together are no longer than asked."""
+    hold, given = Hold(), []
+    backend = FakeBackend(script=[hold, lambda call: given.append(call.deadline_s)])
+
+    async def main():
+        verifier = AsyncFaceVerifier(FaceVerifier(backend), max_concurrency=1)
+        async with verifier, anyio.create_task_group() as tasks:
+            tasks.start_soon(verifier.verify, A, B)
+            await hold.wait()
+            tasks.start_soon(functools.partial(verifier.verify, A, B, deadline_s=60))
             await anyio.wait_all_tasks_blocked()
-            await anyio.sleep(0.02)  # more than the deadline
+            await anyio.sleep(0.1)
             hold.go_on.set()
 
-    async def late(verifier):
-        with pytest.raises(VendorUnavailable, match="before anything was sent"):
-            await verifier.verify(A, B, deadline_s=0.01)
+    run(main)
+    assert 60 - LIMIT_S < given[0] < 59.9
+
+
+def test_a_thread_that_cannot_be_started_fails_one_call(run, monkeypatch):
+    """The verifier goes on working, and can be closed."""
+    backend, start, refused = FakeBackend(), threading.Thread.start, []
+
+    def refuse_once(thread):
+        if not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async def main():
+        async with AsyncFaceVerifier(FaceVerifier(backend)) as verifier:
+            monkeypatch.setattr(threading.Thread, "start", refuse_once)
+            with pytest.raises(VendorUnavailable) as raised:
+                await verifier.verify(A, B)
+            return raised.value, await verifier.verify(A, B)
+
+    error, result = run(main)
+    assert (error.billing.charged, len(refused), result.is_match) == (Charged.NO, 1, True)
+    assert (len(backend.calls), backend.closed) == (1, 1)
+
+
+def test_a_verifier_is_closed_although_no_thread_can_be_started(run, monkeypatch):
+    """Here, then."""
+    backend = FakeBackend()
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def main():
+        async with AsyncFaceVerifier(FaceVerifier(backend)):
+            monkeypatch.setattr(threading.Thread, "start", refuse)
 
     run(main)
-    assert len(backend.calls) == 1
+    assert backend.closed == 1
 
 
 def test_hooks_see_the_context_of_the_caller(run):
@@ -304,16 +366,16 @@ def test_an_error_holds_no_picture_once_it_is_forgotten(run):
     async def main():
         backend, probe = FakeBackend(script=[lose]), picture((1, 1, 1), kind="PNG")
         before = sys.getrefcount(probe)
-        # One thread: when it closes the verifier, it has left the call behind.
-        async with AsyncFaceVerifier(FaceVerifier(backend), max_concurrency=1) as verifier:
+        async with AsyncFaceVerifier(FaceVerifier(backend)) as verifier:
             with contextlib.suppress(OutcomeUnknown):
                 await verifier.verify(probe, B)
             backend.calls.clear()
-        return sys.getrefcount(probe) - before
+        # Its thread may be on its way back from the call.
+        wait_for(lambda: sys.getrefcount(probe) == before)
 
     gc.disable()
     try:
-        assert run(main) == 0
+        run(main)
     finally:
         gc.enable()
 
@@ -415,6 +477,37 @@ def test_what_is_wrong_ends_the_run_after_what_is_paid(run):
         assert len(fatal.calls) == 3
 
     run(main)
+
+
+def test_a_pair_without_a_thread_is_an_outcome(run, monkeypatch):
+    """The pairs before and after it are decided; it is not made when a thread is free."""
+    hold, start, started = Hold(), threading.Thread.start, []
+    backend = FakeBackend(script=[hold])
+
+    def refuse_second(thread):
+        started.append(thread)
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def pairs():
+        yield A, B, "a"
+        yield A, B, "b"
+        hold.go_on.set()
+        yield A, B, "c"
+
+    async def main():
+        async with AsyncFaceVerifier(FaceVerifier(backend)) as verifier:
+            monkeypatch.setattr(threading.Thread, "start", refuse_second)
+            return [o async for o in verifier.verify_many(pairs())]
+
+    outcomes = run(main)
+    assert [(o.index, o.key, type(o.error)) for o in outcomes] == [
+        (0, "a", type(None)),
+        (1, "b", VendorUnavailable),
+        (2, "c", type(None)),
+    ]
+    assert (outcomes[1].error.billing.charged, len(backend.calls)) == (Charged.NO, 2)
 
 
 def test_stopping_early_takes_back_what_was_not_sent(run):
@@ -596,7 +689,7 @@ def test_nobody_waits_for_a_wait_that_is_cancelled(run, waits_in):
         more = {"retry": Retry(first_s=99, longest_s=99)}
         backend.script = [None, VendorUnavailable("down")]
 
-    class Waiting(aio._Withdrawal):
+    class Waiting(Cancellation):
         def sleep(self, seconds, clock):
             waits.set()
             super().sleep(seconds, clock)
@@ -610,7 +703,7 @@ def test_nobody_waits_for_a_wait_that_is_cancelled(run, waits_in):
             tasks.cancel_scope.cancel()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(aio, "_Withdrawal", Waiting)
+        patch.setattr(aio, "Cancellation", Waiting)
         run(main)
     assert events[-1].error == "CallCancelled"
 
@@ -715,6 +808,28 @@ def test_cancelled_calls_keep_their_threads(run):
     assert len(backend.calls) == 4
 
 
+def test_what_a_call_leaves_behind_keeps_its_place(run):
+    """The caller has the answer at once; the next call is made when that has ended."""
+    left = Future()
+
+    def leave(_):
+        CANCELLATION.get().left_behind = [left]
+
+    backend = FakeBackend(script=[leave])
+
+    async def main():
+        async with AsyncFaceVerifier(FaceVerifier(backend), max_concurrency=1) as verifier:
+            await verifier.verify(A, B)
+            with pytest.raises(VendorUnavailable):
+                await verifier.verify(A, B, deadline_s=0.05)
+            assert len(backend.calls) == 1
+            left.set_result(None)
+            await verifier.verify(A, B)
+
+    run(main)
+    assert len(backend.calls) == 2
+
+
 def test_closing_within_what_is_cancelled(run):
     """`async with` waits for the call although everything around it is cancelled, and sleeps."""
     stage = Stage("didit", ("executed", MATCH))
@@ -816,26 +931,30 @@ def test_closing_waits_to_the_end_though_it_is_cancelled():
     assert stage.books == (1, 1, 0, 0)
 
 
-def test_the_end_of_the_loop_waits_for_calls(run, monkeypatch):
+def test_the_end_of_the_loop_waits_for_calls(run):
     """Also of a verifier that nobody closed: what was sent is finished before `run` returns."""
     stage = Stage("didit", ("executed", MATCH))
-    verifier, order, all_done = AsyncFaceVerifier(stage.verifier), [], aio._all_done
+    verifier = AsyncFaceVerifier(stage.verifier)
+    over, returned, early = threading.Event(), threading.Event(), []
 
-    async def waiting(futures):
-        order.append("the loop waits")
+    def release():
+        assert over.wait(LIMIT_S)
+        early.append(returned.wait(0.2))
         stage.hold.go_on.set()
-        await all_done(futures)
 
     async def main():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(verifier.verify, A, B)
             await stage.hold.wait()
             tasks.cancel_scope.cancel()
-        order.append("main is over")
+        over.set()
 
-    monkeypatch.setattr(aio, "_all_done", waiting)
+    thread = threading.Thread(target=release)
+    thread.start()
     run(main)
-    assert order == ["main is over", "the loop waits"]
+    returned.set()
+    thread.join(LIMIT_S)
+    assert early == [False]
     assert stage.books == (1, 1, 0, 0)
     assert names(stage.events)[-1] == "CHARGED"
     run(verifier.aclose)
@@ -853,6 +972,55 @@ def test_a_task_that_is_left_at_the_end_of_the_loop():
 
     asyncio.run(main())
     assert stage.books == (0, 0, 0, 0)
+
+
+def test_a_loop_that_is_closed_hard():
+    """What is under way is finished; what waits for a thread is not sent for nobody."""
+    hold, events = Hold(), []
+    backend = FakeBackend(script=[hold])
+    verifier = AsyncFaceVerifier(FaceVerifier(backend, on_event=events.append), max_concurrency=1)
+    loop = asyncio.new_event_loop()
+    tasks = [loop.create_task(verifier.verify(A, B)) for _ in range(2)]
+    loop.run_until_complete(hold.wait())
+    loop.close()
+    hold.go_on.set()
+    asyncio.run(verifier.aclose())
+    assert (len(backend.calls), backend.closed, names(events)[-1]) == (1, 1, "CHARGED")
+    for task in tasks:
+        task._log_destroy_pending = False
+
+
+ENDLESS = """
+import asyncio
+from concurrent.futures import Future
+from kit.fakes import FakeBackend, picture
+from facematch_core import AsyncFaceVerifier, FaceVerifier
+from facematch_core._cancellation import CANCELLATION
+
+def leave(_):
+    CANCELLATION.get().left_behind = [Future()]
+
+async def main():
+    verifier = AsyncFaceVerifier(FaceVerifier(FakeBackend(script=[leave])))
+    print((await verifier.verify(picture(), picture())).is_match)
+    {end}
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("end", ["pass", "await verifier.aclose()"])
+def test_the_interpreter_does_not_wait_for_what_never_ends(end):
+    """An engine that was left behind, whether the verifier is closed or not."""
+    program = subprocess.run(
+        [sys.executable, "-c", ENDLESS.format(end=end)],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        timeout=LIMIT_S,
+        text=True,
+        check=False,
+    )
+    assert (program.returncode, program.stdout, program.stderr) == (0, "True\n", "")
 
 
 # The small object in between

@@ -1,5 +1,6 @@
 """`verify_many`: order, bounded memory, stopping, and nothing lost."""
 
+import contextvars
 import itertools
 import threading
 
@@ -8,11 +9,13 @@ from kit.fakes import FakeBackend, picture
 
 from facematch_core import (
     AuthenticationFailed,
+    Charged,
     Decision,
     FaceVerifier,
     InvalidImage,
     InvalidRequest,
     RateLimited,
+    VendorUnavailable,
     errors,
 )
 
@@ -133,3 +136,43 @@ def test_a_pair_that_is_none():
     """One sentence as the outcome."""
     (outcome,) = FaceVerifier(FakeBackend()).verify_many([A])
     assert "(probe, reference)" in str(outcome.error)
+
+
+def test_hooks_see_the_context_of_the_caller():
+    """So a trace that is begun around the run goes on in its threads."""
+    request, seen = contextvars.ContextVar("request", default=None), set()
+    verifier = FaceVerifier(FakeBackend(), on_event=lambda _: seen.add(request.get()))
+    context = contextvars.copy_context()
+    context.run(request.set, "r1")
+    context.run(list, verifier.verify_many([(A, B)] * 3))
+    assert seen == {"r1"}
+
+
+def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
+    """The pairs before and after it are decided; it is not made when a thread is free."""
+    go_on, start, started = threading.Event(), threading.Thread.start, []
+
+    def hold(_):
+        assert go_on.wait(30)
+
+    def refuse_second(thread):
+        started.append(thread)
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def pairs():
+        yield A, B, "a"
+        yield A, B, "b"
+        go_on.set()
+        yield A, B, "c"
+
+    backend = FakeBackend(script=[hold])
+    monkeypatch.setattr(threading.Thread, "start", refuse_second)
+    outcomes = list(FaceVerifier(backend).verify_many(pairs()))
+    assert [(o.index, o.key, type(o.error)) for o in outcomes] == [
+        (0, "a", type(None)),
+        (1, "b", VendorUnavailable),
+        (2, "c", type(None)),
+    ]
+    assert (outcomes[1].error.billing.charged, len(backend.calls)) == (Charged.NO, 2)
