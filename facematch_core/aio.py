@@ -85,6 +85,8 @@ class AsyncFaceVerifier:
             )
         self._verifier = verifier
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="facematch-aio")
+        #: The loop would wait for each thread that it starts, half a second for 64 of them.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
         #: Calls that have begun and not ended, whether anybody waits for them or not.
         self._unfinished: set[Future[Any]] = set()
         self._keepers: dict[object, AsyncGenerator[None, None]] = {}
@@ -159,12 +161,11 @@ class AsyncFaceVerifier:
             await _all_ended(self._unfinished)
         finally:
             if self._closing is None:
+                self._starter.shutdown(wait=False)
                 self._pool.shutdown(wait=False)
                 closing = ThreadCall(self._verifier.close)
-                try:
-                    # What calls have left behind may hold all threads of the other pool.
-                    closing.begin(ThreadPoolExecutor(1))
-                except VendorUnavailable:
+                # What calls have left behind may hold all threads of the other pool.
+                if not closing.begin(ThreadPoolExecutor(1)):
                     closing = ThreadCall(self._verifier.close)
                     closing.work()
                 self._closing = closing.future
@@ -222,30 +223,33 @@ class AsyncFaceVerifier:
         call = _Call(make, wake)
         self._unfinished.add(call.future)
         call.future.add_done_callback(self._unfinished.discard)
-        return call.begin(self._pool)
+        call.begin(self._pool, self._starter)
+        return call
 
     async def _many(
         self, run: PairRun, pairs: Iterable[Any] | AsyncIterable[Any]
     ) -> AsyncGenerator[PairOutcome, None]:
         await self._keep_loop()
         source, changed = _numbered(pairs), anyio.Event()
-        waiting: collections.deque[ThreadCall[PairOutcome | None]] = collections.deque()
+        waiting: collections.deque[tuple[_Call[PairOutcome | None], int, Any]] = collections.deque()
         reading = True
 
-        def begin(make: Callable[[], PairOutcome | None]) -> _Call[PairOutcome | None]:
-            return self._begin(make, lambda: changed.set())  # noqa: PLW0108 - it is replaced below
+        def wake() -> None:
+            changed.set()  # the one of then: it is replaced below
 
         try:
             while waiting or (reading and not run.stop.is_set()):
-                running = sum(not call.future.done() for call in waiting)
+                running = sum(not call.future.done() for call, *_ in waiting)
                 room = running < run.max_workers and len(waiting) < 2 * run.max_workers
-                if waiting and waiting[0].future.done():
-                    outcome = waiting.popleft().future.result()
+                if waiting and waiting[0][0].future.done():
+                    outcome = run.outcome(*waiting.popleft())
                     if outcome is not None:
                         yield outcome
                 elif room and reading and not run.stop.is_set():
                     try:
-                        waiting.append(run.begin(*await anext(source), begin))
+                        item = await anext(source)
+                        call = self._begin(functools.partial(run.one, *item), wake)
+                        waiting.append((call, *item))
                     except StopAsyncIteration:
                         reading = False
                     except Exception as error:  # noqa: BLE001 - raised below, after what is paid for
@@ -255,7 +259,7 @@ class AsyncFaceVerifier:
                     changed = anyio.Event()
                     await changed.wait()
         finally:
-            for call in waiting:
+            for call, *_ in waiting:
                 call.take_back()
             await source.aclose()
         for failure in run.failures:

@@ -703,17 +703,25 @@ class ThreadCall(Generic[R]):
         #: Whoever empties it decides: its thread, or who does not want it any more.
         self._todo = [(self.future, lambda: context.run(make), then)]
 
-    def begin(self, pool: ThreadPoolExecutor) -> Self:
-        """Have it made as soon as a thread is free; `VendorUnavailable` if none can be started."""
+    def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
+        """Have it made as soon as a thread is free, or end it if none can be started.
+
+        Args:
+            pool: Whose threads.
+            starter: Whose one thread hands it over, for a caller who has no time: to start a thread
+                takes long while others are busy.
+        """
         try:
-            pool.submit(_work, self._todo)
+            if starter is None:
+                pool.submit(_work, self._todo)
+            else:
+                starter.submit(self.begin, pool)
         except RuntimeError:
             # The pool has queued it before: another thread may be at it, or else none begins it.
-            if self.refuse(CallCancelled()):
-                raise VendorUnavailable(
-                    "No thread could be started for the call. Nothing was sent."
-                ) from None
-        return self
+            return not self.refuse(
+                VendorUnavailable("No thread could be started for the call. Nothing was sent.")
+            )
+        return True
 
     def work(self) -> None:
         """Make it, in this thread."""
@@ -780,19 +788,14 @@ class PairRun:
         self.stop = threading.Event()
         self.failures: list[Exception] = []
 
-    def begin(
-        self,
-        index: int,
-        pair: Any,
-        begin: Callable[[Callable[[], PairOutcome | None]], ThreadCall[PairOutcome | None]],
-    ) -> ThreadCall[PairOutcome | None]:
-        """Have a thread decide one pair; that there is none becomes its outcome."""
+    def outcome(
+        self, call: ThreadCall[PairOutcome | None], index: int, pair: Any
+    ) -> PairOutcome | None:
+        """What became of a pair whose call is done, or will be."""
         try:
-            return begin(functools.partial(self.one, index, pair))
-        except VendorUnavailable as error:
-            call = ThreadCall(functools.partial(self.one, index, pair, error))
-        call.work()
-        return call
+            return call.future.result()
+        except VendorUnavailable as error:  # no thread
+            return self.one(index, pair, error)
 
     def one(
         self, index: int, pair: Any, refused: VendorUnavailable | None = None
@@ -835,17 +838,22 @@ class _Batch:
         self._run, self._pairs = run, enumerate(pairs)
         self._ahead = 2 * run.max_workers
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
-        self._waiting: collections.deque[ThreadCall[PairOutcome | None]] = collections.deque()
+        #: Each with the place of its pair, and the pair.
+        self._waiting: collections.deque[tuple[ThreadCall[PairOutcome | None], int, Any]] = (
+            collections.deque()
+        )
 
     def outcomes(self) -> Iterator[PairOutcome]:
         """The outcomes in order; then whatever the pairs or a plug-in failed with is raised."""
         try:
             while True:
                 while self._has_room() and (item := self._next_pair()):
-                    self._waiting.append(self._run.begin(*item, self._begin))
+                    call = ThreadCall(functools.partial(self._run.one, *item))
+                    call.begin(self._pool)
+                    self._waiting.append((call, *item))
                 if not self._waiting:
                     break
-                outcome = self._waiting.popleft().future.result()
+                outcome = self._run.outcome(*self._waiting.popleft())
                 if outcome is not None:
                     yield outcome
         finally:
@@ -857,11 +865,8 @@ class _Batch:
 
     def _has_room(self) -> bool:
         # A finished head is handed out before anything more is read or started.
-        finished = bool(self._waiting) and self._waiting[0].future.done()
+        finished = bool(self._waiting) and self._waiting[0][0].future.done()
         return len(self._waiting) < self._ahead and not self._run.stop.is_set() and not finished
-
-    def _begin(self, make: Callable[[], PairOutcome | None]) -> ThreadCall[PairOutcome | None]:
-        return ThreadCall(make).begin(self._pool)
 
     def _next_pair(self) -> tuple[int, Any] | None:
         try:
