@@ -1,12 +1,8 @@
 """JPEG, PNG and WebP without decoding: size, orientation, and what is nothing but the picture.
 
 A JPEG's segments are sorted: what the pixels and their colours need is put together again, so that
-the pixels stay as they are; all else goes. Of a PNG or WebP only what is said here is looked at:
-Pillow writes them anew (`_imaging`), as it does a JPEG whose structure leaves room to hide
-something.
-
-Everything that is wrong with a picture is an `InvalidImage` of one sentence without any of its
-bytes.
+the pixels stay as they are; all else goes. PNG and WebP, and a JPEG whose structure leaves room to
+hide something, Pillow writes anew (`_imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
 RFC 6386 §9.1 (WebP); Exif 2.32; ICC.1:2022 §7 and annex B.
@@ -94,12 +90,10 @@ class Damaged(Exception):
 
 
 def refuse(why: str) -> NoReturn:
-    """Raise the one sentence that the caller reads: "The picture" and why it cannot be used."""
     raise InvalidImage(f"The picture {why}.") from None
 
 
 def refuse_several(form: ImageFormat) -> NoReturn:
-    """Raise the sentence about an animation, or a file with pages."""
     refuse(
         f"is {form.noun} with several pictures (an animation, or pages); "
         "save the one that shows the face as JPEG or PNG"
@@ -146,10 +140,7 @@ _TEXT = re.compile(rb"[\x20-\x7e]{16}")
 
 
 def read_jpeg(data: bytes) -> Header:
-    """Keep frame, tables and scans, colour profile and Adobe's marker, and JFIF's first lines.
-
-    What stands between segments or behind the end goes, and all other segments.
-    """
+    """Keep frame, tables and scans, colour profile and Adobe's marker, and JFIF's first lines."""
     pixels = _JpegPixels()
     by_name: dict[bytes, list[bytes]] = {name: [] for name in _BEGINNINGS.values()}
     for marker, block, whole in _segments(data):
@@ -211,13 +202,9 @@ class _JpegPixels:
         # A second frame could have another size than the one that was checked.
         if self.size:
             raise Damaged("it has two frame headers")
-        if len(block) < 6:
-            raise Damaged("its frame header is too short")
-        if block[0] != 8:
-            raise Damaged(f"it has {block[0]} bits per colour instead of 8")
+        if len(block) < 6 or block[0] != 8:
+            raise Damaged("its frame header is too short, or not of 8 bits per colour")
         height, width = _unsigned(block, 1, 2), _unsigned(block, 3, 2)
-        if height == 0:
-            raise Damaged("it does not say its height")
         self.size, self.is_progressive = (width, height), marker == _PROGRESSIVE
         self.could_hide |= len(block) != 6 + 3 * block[5]
 
@@ -279,8 +266,7 @@ def _tables(marker: int, block: bytes) -> list[int]:
     while at < len(block):
         found.append(marker << 8 | (block[at] & 15 if marker == _DQT else block[at]))
         if marker == _DQT:
-            # 64 numbers of one or two bytes.
-            at += 1 + 64 * (1 + (block[at] >> 4))
+            at += 1 + 64 * (1 + (block[at] >> 4))  # 64 numbers of one or two bytes
         else:
             # How many codes there are of each length, then what they stand for.
             at += 17 + sum(block[at + 1 : at + 17])
@@ -303,7 +289,6 @@ _CARD = re.compile(rb"facematch-card\0[0-9a-f.]{1,200}")
 
 
 def read_png(data: bytes) -> Header:
-    """Keep the pixels, what their colours need, and the text of a test card."""
     names, orientation = set[bytes](), 1
     kept: list[Piece] = [_PNG_MAGIC]
     at = len(_PNG_MAGIC)
@@ -366,7 +351,6 @@ _ANIMATION = 0x02
 
 
 def read_webp(data: bytes) -> Header:
-    """Find size and orientation, whether it is one picture, and whether it is without loss."""
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff
@@ -384,10 +368,10 @@ def read_webp(data: bytes) -> Header:
     if (lossy is None) is (lossless is None) and not (extended and extended[0] & _ANIMATION):
         raise Damaged("there is no picture in it")
     if extended is not None:
-        # The canvas is what a decoder allocates; it refuses a frame of another size.
-        width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
         if extended[0] & _ANIMATION:
             refuse_several(ImageFormat.WEBP)
+        # The canvas is what a decoder allocates; it refuses a frame of another size.
+        width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
     elif lossy is not None:
         width, height = (_unsigned(lossy, place, 2, "little") & 0x3FFF for place in (6, 8))
     elif lossless is not None:

@@ -1,15 +1,11 @@
 """What the bytes of a picture are, and what Pillow makes of them: another format or size.
 
-A JPEG, PNG or WebP is walked through without decoding it, by `_containers`. The other kinds,
-decoding, writing anew and shrinking are Pillow's, which is imported when it is needed.
-
-Everything that is wrong with a picture is an `InvalidImage` of one sentence without any of its
-bytes.
+A JPEG, PNG or WebP is walked through without decoding it, by `_containers`. All else is Pillow's,
+which is imported when it is needed. Whatever is wrong is an `InvalidImage` without any bytes.
 """
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import functools
 import importlib
@@ -20,20 +16,9 @@ from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from ._containers import (
-    CutOff,
-    Damaged,
-    Header,
-    ImageFormat,
-    is_only_pixels,
-    is_profile,
-    kept_of,
-    read_jpeg,
-    read_png,
-    read_webp,
-    refuse,
-    refuse_several,
-)
+from . import _containers
+from ._cancellation import callers_exception
+from ._containers import Damaged, Header, ImageFormat, is_profile, refuse
 from .errors import InvalidImage
 
 if TYPE_CHECKING:
@@ -46,18 +31,14 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 
 _READERS = {
-    ImageFormat.JPEG: read_jpeg,
-    ImageFormat.PNG: read_png,
-    ImageFormat.WEBP: read_webp,
+    ImageFormat.JPEG: _containers.read_jpeg,
+    ImageFormat.PNG: _containers.read_png,
+    ImageFormat.WEBP: _containers.read_webp,
 }
 
 
 def read(data: bytes) -> Header:
-    """Find out what a picture is, and that it is one that can be handled.
-
-    A JPEG, PNG or WebP is walked through to its end; of the other kinds Pillow reads the header,
-    and what else is wrong shows when they are decoded.
-    """
+    """Find out what a picture is, and that it is one that can be handled."""
     check_size(len(data))
     form = _kind(data)
     if form is None:
@@ -65,7 +46,7 @@ def read(data: bytes) -> Header:
     reader = _READERS.get(form)
     try:
         header = reader(data) if reader else _by_pillow(data, form)
-    except CutOff:
+    except _containers.CutOff:
         refuse(
             f"is {form.noun} that is cut off (its end is missing after {len(data)} bytes); "
             "transfer it again, completely"
@@ -105,8 +86,6 @@ _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _AVIF_BRANDS = {b"avif", b"avis"}
-
-
 _MAGICS = (
     (b"\xff\xd8\xff", ImageFormat.JPEG),
     (b"\x89PNG\r\n\x1a\n", ImageFormat.PNG),
@@ -134,33 +113,12 @@ def _kind(data: bytes) -> ImageFormat | None:
     return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
 
 
-_SAVE = "save it as JPEG or PNG"
-_RENDER = "render it to a JPEG or PNG"
-_CHECK_DOWNLOAD = "check whether the server sent an error page"
-_UNWRAP = "pass only the picture, decoded if it is a base64 field"
-_NOT_FETCHED = "download it first, because facematch fetches no URLs"
-#: First bytes of what is no picture, or a picture that no vendor reads.
+#: First bytes of what is handed over by mistake, in lower case and behind white space.
 _MISTAKEN = (
-    (b"PK\x03\x04", "a ZIP archive or office document", "take the picture out of it"),
-    (b"\x1f\x8b", "a gzip file", "unpack it"),
-    (b"8BPS", "a Photoshop file", _SAVE),
-    (b"\xff\x0a", "a JPEG XL file", _SAVE),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 file", _SAVE),
-    (b"\x1a\x45\xdf\xa3", "a video", "take one still picture out of it"),
-)
-#: The same for texts, in lower case and behind white space.
-_MISTAKEN_TEXTS = (
-    (b"<svg", "an SVG drawing", _RENDER),
-    (b"<!doctype html", "an HTML page", _CHECK_DOWNLOAD),
-    (b"<html", "an HTML page", _CHECK_DOWNLOAD),
-    (b"{", "JSON", _UNWRAP),
-    (b"[", "JSON", _UNWRAP),
-    (b"http://", "a URL", _NOT_FETCHED),
-    (b"https://", "a URL", _NOT_FETCHED),
-    (b"data:", "a data URI", "use Image.from_base64"),
-    (b"/9j/", "base64 text", "use Image.from_base64"),
-    (b"ivborw0kggo", "base64 text", "use Image.from_base64"),
-    (b"uklgr", "base64 text", "use Image.from_base64"),
+    ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
+    ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
+    ((b"http://", b"https://"), "a URL", "download it first, because facematch fetches no URLs"),
+    ((b"data:", b"/9j/", b"ivborw0kggo", b"uklgr"), "base64 text", "use Image.from_base64"),
 )
 
 
@@ -168,23 +126,16 @@ def _looks_like(data: bytes) -> str:
     """What `data` is likely to be and what to do, to follow the words "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for start, table in ((head, _MISTAKEN), (text, _MISTAKEN_TEXTS)):
-        for first, what, advice in table:
-            if start.startswith(first):
-                return f"looks like {what}; {advice}"
+    for first, what, advice in _MISTAKEN:
+        if text.startswith(first):
+            return f"looks like {what}; {advice}"
     # Other bytes may come before the mark of a PDF.
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"
-    if head[4:8] == b"ftyp":
+    if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3"):
         return "looks like a video; take one still picture out of it"
-    if text.startswith((b"<?xml", b"<!--", b"<!doctype svg")):
-        drawing = b"<svg" in text or b"doctype svg" in text
-        return f"looks like an SVG drawing; {_RENDER}" if drawing else "looks like XML; " + _UNWRAP
-    # Incrementally: a character may be cut in two at the end of what is looked at.
-    with contextlib.suppress(UnicodeDecodeError):
-        characters = codecs.getincrementaldecoder("utf-8")().decode(head)
-        if all(character.isprintable() or character in "\r\n\t" for character in characters):
-            return "looks like plain text; check that it is the right file"
+    if text.isascii() and all(byte > 31 or byte in b"\t\r\n" for byte in text):
+        return "looks like plain text; check that it is the right file"
     return (
         "is of no known kind, judged by its first bytes; "
         "give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
@@ -211,16 +162,13 @@ _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 _MOST_PAGES = 32
 
 #: What pictures are encoded to, the best choice for a photograph first.
-_TARGETS = (
-    *(ImageFormat.JPEG, ImageFormat.WEBP, ImageFormat.PNG),
-    *(ImageFormat.TIFF, ImageFormat.BMP),
-)
+_TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
 #: Pixels of a side that the format (WebP) or its encoder (libjpeg) cannot exceed.
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
-#: From the best to the least that is tried before pixels are given up. Faces stay recognisable
-#: at 75; below that, fewer pixels do less harm than stronger compression.
-_QUALITIES = (95, 90, 85, 80, 75)
+#: What is tried before pixels are given up. Faces stay recognisable at 75; below that, fewer
+#: pixels do less harm than stronger compression.
+_QUALITIES = (95, 85, 75)
 #: Modes that PNG stores as they are.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
@@ -236,17 +184,16 @@ def _filter_logs() -> None:
 
 @contextlib.contextmanager
 def _pillow(form: ImageFormat) -> Iterator[None]:
-    """Whatever Pillow makes of a caller's picture: a refusal, and nothing logged.
-
-    What it logs may be a place or a description from the picture. What it warns of is numbers.
-    """
+    """Whatever Pillow makes of a picture: a refusal, and nothing logged of what is in it."""
     _filter_logs()
     token = _at_work.set(True)
     try:
         yield
     except (InvalidImage, MemoryError, Damaged):
         raise
-    except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
+        if callers_exception(error) is error:
+            raise
         # Not what they say: their messages may quote bytes of the picture.
         refuse(
             f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or cut off; "
@@ -262,20 +209,14 @@ def _opened(data: bytes, form: ImageFormat) -> Any:
         try:
             import pillow_heif
         except ImportError:
-            refuse(
-                "is a HEIC, which needs another package to be read; "
-                'pip install "facematch-core[heif]", or convert it to JPEG'
-            )
+            refuse('is a HEIC; to read it, pip install "facematch-core[heif]"')
         # Not register_heif_opener(): that changes Pillow for the whole process.
         return pillow_heif.open_heif(io.BytesIO(data))
     if form is ImageFormat.AVIF:
         import PIL.features
 
         if not PIL.features.check("avif"):
-            refuse(
-                "is an AVIF, which the installed Pillow cannot read; "
-                "install Pillow 11.3 or later, or convert it to JPEG"
-            )
+            refuse("is an AVIF, which the installed Pillow cannot read; install 11.3 or later")
     name = _PLUGINS[form]
     plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
     return getattr(plugin, f"{name}ImageFile")(io.BytesIO(data))
@@ -283,7 +224,7 @@ def _opened(data: bytes, form: ImageFormat) -> Any:
 
 def _by_pillow(data: bytes, form: ImageFormat) -> Header:
     if data[8:12] in _MOVING_BRANDS and data[4:8] == b"ftyp":
-        refuse_several(form)
+        _containers.refuse_several(form)
     if form is ImageFormat.TIFF and data[8:10] == b"CR":
         raise Damaged("it is the raw data of a camera")
     with _pillow(form):
@@ -296,10 +237,10 @@ def _by_pillow(data: bytes, form: ImageFormat) -> Header:
             size = tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]
             orientation = tags.get(_EXIF_ORIENTATION)
             if _has_pages(picture):
-                refuse_several(form)
+                _containers.refuse_several(form)
         elif form is not ImageFormat.HEIC:
             if getattr(picture, "is_animated", False):
-                refuse_several(form)
+                _containers.refuse_several(form)
             orientation = picture.getexif().get(_EXIF_ORIENTATION)
         width, height = size
         upright = orientation if orientation in range(1, 9) else 1
@@ -319,10 +260,7 @@ def _has_pages(tiff: Any) -> bool:
 
 
 def decode(data: bytes, header: Header) -> PIL.Image.Image:
-    """A picture in mode RGB, upright, transparency laid on white, 16 bits reduced to 8.
-
-    Its `info` holds at most ``icc_profile``, and that only if it is a profile for RGB.
-    """
+    """A picture in mode RGB, upright; its `info` holds at most the ``icc_profile``, one for RGB."""
     with _pillow(header.format):
         picture = _loaded(data, header)
         profile = picture.info.get("icc_profile")
@@ -334,12 +272,10 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
 
 
 def cleaned(data: bytes, header: Header) -> bytes | None:
-    """The same pixels in a file of the same kind with nothing else; upright where it is a new one.
-
-    None if that is no kind that can be written without changing them.
-    """
-    if header.is_sent and (header.format is not ImageFormat.PNG or is_only_pixels(header)):
-        return kept_of(data, header)
+    """The same pixels in a file with nothing else; None if it cannot be written without loss."""
+    is_png = header.format is ImageFormat.PNG
+    if header.is_sent and (not is_png or _containers.is_only_pixels(header)):
+        return _containers.kept_of(data, header)
     if not header.is_lossless:
         return None
     with _pillow(header.format):
@@ -351,7 +287,8 @@ def cleaned(data: bytes, header: Header) -> bytes | None:
 def _loaded(data: bytes, header: Header) -> PIL.Image.Image:
     """The pixels of a picture, upright."""
     # Without metadata, Pillow has nothing to choke on but the pixels.
-    picture = _opened(kept_of(data, header) if header.kept else data, header.format)
+    plain = _containers.kept_of(data, header) if header.kept else data
+    picture = _opened(plain, header.format)
     # Held to the size that was checked, before any pixels are allocated. Where the decoder
     # turns the picture, only their amount counts.
     if header.format not in _TURNED and picture.size != (header.width, header.height):
@@ -397,7 +334,9 @@ def png_of(picture: object) -> bytes:
         )
     except (InvalidImage, MemoryError):
         raise
-    except Exception:  # noqa: BLE001 - a lazily opened picture is decoded here: see `_pillow`
+    except Exception as error:  # a lazily opened picture is decoded here: see `_pillow`
+        if callers_exception(error) is error:
+            raise
         refuse(f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first")
 
 
@@ -412,19 +351,17 @@ def fit(
     """Encode an upright RGB picture within limits: first in quality, then in size."""
     from PIL.Image import Resampling
 
-    lanczos = Resampling.LANCZOS
     target = next((form for form in _TARGETS if form in formats), None)
     if target is None:
         refuse(f"has to be encoded again, but none of {names(formats)} can be written")
     max_bytes = min(max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
-    profile = picture.info.get("icc_profile", b"")
     # Large profiles belong to printers; the face needs the room more.
-    info: dict[str | tuple[int, int], Any] = {}
-    if 0 < len(profile) <= max_bytes // 4:
-        info["icc_profile"] = profile
+    info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
     size = _first_size(picture.size, max_pixels, _MAX_SIDES.get(target))
     while min(size) >= min_side_px:
-        smaller = picture if size == picture.size else picture.resize(size, lanczos, reducing_gap=3)
+        smaller = picture
+        if size != picture.size:
+            smaller = picture.resize(size, Resampling.LANCZOS, reducing_gap=3)
         smaller.info = info
         data = _best(smaller, target, max_bytes)
         if len(data) <= max_bytes:
@@ -449,19 +386,11 @@ def names(formats: Collection[ImageFormat]) -> str:
 
 def _best(picture: PIL.Image.Image, form: ImageFormat, max_bytes: int) -> bytes:
     """The best quality that is within the limit; else the least, which is beyond it."""
-    if form not in _LOSSY:
-        return _saved(picture, form)
-    data = _saved(picture, form, quality=_QUALITIES[0])
-    if len(data) <= max_bytes:
-        return data
-    # The least quality first: if that is too large, none of those between needs a try.
-    least = _saved(picture, form, quality=_QUALITIES[-1])
-    if len(least) <= max_bytes:
-        for quality in _QUALITIES[1:-1]:
-            data = _saved(picture, form, quality=quality)
-            if len(data) <= max_bytes:
-                return data
-    return least
+    for options in [{"quality": each} for each in _QUALITIES] if form in _LOSSY else [{}]:
+        data = _saved(picture, form, **options)
+        if len(data) <= max_bytes:
+            break
+    return data
 
 
 def _saved(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 import attrs
 
 from . import _imaging
+from ._cancellation import callers_exception
 from ._containers import Header, ImageFormat, refuse
 from ._imaging import MAX_FILE_BYTES, MAX_PIXELS
 from .errors import InvalidImage, InvalidRequest
@@ -25,21 +26,18 @@ __all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "Image", "ImageFormat", "ImageLimits"
 
 
 def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidRequest("formats must be a set of ImageFormat, not one value.")
-    formats = frozenset(value)
+    formats = frozenset(value) if isinstance(value, Iterable) else frozenset()
     if not formats or not all(isinstance(form, ImageFormat) for form in formats):
-        raise InvalidRequest("formats must hold at least one ImageFormat, and nothing else.")
+        raise InvalidRequest("formats must be a set of at least one ImageFormat.")
     return formats
 
 
 def _positive(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRequest(
-            f"{attribute.name} must be a whole number, not {type(value).__name__}."
-        )
-    if value < 1:
-        raise InvalidRequest(f"{attribute.name} must be at least 1, not {value}.")
+    if type(value) is not int or value < 1:
+        raise InvalidRequest(f"{attribute.name} must be a whole number, at least 1, not {value!r}.")
+
+
+_optional = attrs.validators.optional(_positive)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,13 +61,9 @@ class ImageLimits:
         default=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP}),
         converter=_as_formats,
     )
-    max_bytes: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_positive)
-    )
+    max_bytes: int | None = attrs.field(default=None, validator=_optional)
     max_bytes_from: str | None = None
-    max_pixels: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_positive)
-    )
+    max_pixels: int | None = attrs.field(default=None, validator=_optional)
     min_side_px: int = attrs.field(default=1, validator=_positive)
 
     def __attrs_post_init__(self) -> None:
@@ -143,7 +137,7 @@ class Image:
             refuse(
                 "is named by a URL, which facematch does not fetch; download it and use its bytes"
             )
-        if _BASE64.match(name) and not _exists(name):
+        if _BASE64.match(name) and not os.path.lexists(name):
             # Not repeated: it is the picture.
             refuse("is named by what looks like base64; use Image.from_base64")
         try:
@@ -192,14 +186,9 @@ class Image:
         try:
             data = base64.b64decode(raw, validate=True)
         except binascii.Error:
-            if re.fullmatch(rb"[A-Za-z0-9_-]+={0,2}", raw) and re.search(rb"[_-]", raw):
-                refuse(
-                    "is in the URL-safe base64 alphabet; "
-                    "decode it with base64.urlsafe_b64decode and use Image.from_bytes"
-                )
             refuse(
-                f"is not valid base64 ({len(raw)} characters); "
-                "check that the text is complete, and use Image.read for a file name"
+                f"is not valid base64 ({len(raw)} characters); check that the text is complete and "
+                "in the standard alphabet, and use Image.read for a file name"
             )
         return cls._make(data)
 
@@ -212,8 +201,6 @@ class Image:
         Raises:
             InvalidImage: it cannot be read, is in text mode, or gives no picture that can be used.
         """
-        if not callable(getattr(file, "read", None)):
-            refuse(f"must come from a binary file object, not {type(file).__name__}")
         pieces: list[bytes] = []
         missing = MAX_FILE_BYTES + 1
         while missing > 0:
@@ -222,7 +209,9 @@ class Image:
             except MemoryError:
                 raise
             # Whatever it is: a damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
+                if callers_exception(error) is error:
+                    raise
                 refuse(
                     f"cannot be read from its file object ({type(error).__name__}); "
                     "check that it is open for reading, and complete"
@@ -268,13 +257,10 @@ class Image:
             refuse(_PLAIN_TEXT)
         if isinstance(value, os.PathLike):
             return cls.read(value)
-        advice = "give an Image, bytes or a pathlib.Path"
-        if type(value).__module__.partition(".")[0] == "PIL":
-            advice = "use Image.from_pil"
-        # Of its type: asked of the object, a property may raise anything.
-        elif hasattr(type(value), "read"):
-            advice = "use Image.from_file"
-        return refuse(f"cannot be made from {type(value).__name__}; {advice}")
+        return refuse(
+            f"cannot be made from {type(value).__name__}; give an Image, bytes or a pathlib.Path, "
+            "or use Image.from_file or Image.from_pil"
+        )
 
     @property
     def data(self) -> bytes:
@@ -499,13 +485,6 @@ _BASE64 = re.compile(r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)
 
 
-def _exists(name: str) -> bool:
-    try:
-        return os.path.lexists(name)
-    except ValueError:
-        return False
-
-
 def _content(name: str) -> bytes:
     """The bytes of a regular file."""
 
@@ -523,20 +502,16 @@ def _content(name: str) -> bytes:
                 )
             return _not_too_large(file.read(MAX_FILE_BYTES + 1))
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidImage):
+        if isinstance(error, InvalidImage) or callers_exception(error) is error:
             raise
-        # Asked of the file system: Windows answers a directory with "no permission".
-        if "\0" not in name and os.path.isdir(name):  # noqa: PTH112 - as above
-            refuse("is a directory; name a file in it")
         if isinstance(error, FileNotFoundError):
             refuse("does not exist; check the name and the current directory")
-        if isinstance(error, PermissionError):
-            refuse("may not be read by this user; check its permissions")
-        refuse(f"cannot be read ({type(error).__name__}); check the name")
+        # The system's own word: a directory, no permission, a name too long.
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        refuse(f"cannot be read ({reason}); check the name and its permissions")
 
 
 def _not_too_large(data: bytes) -> bytes:
-    """What was read of a file, if that is all of it."""
     if len(data) > MAX_FILE_BYTES:
         refuse(f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first")
     return data

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from facematch_core._cancellation import callers_exception
 from facematch_core._forks import fork_safe_lock
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
@@ -82,7 +83,6 @@ class Outcome:
 
     @classmethod
     def of(cls, answer: Answer, *, asked_s: float) -> Outcome:
-        """There is a result."""
         return cls(
             charged=answer.billing.charged,
             sent=True,
@@ -93,7 +93,6 @@ class Outcome:
 
     @classmethod
     def of_error(cls, error: BaseException, *, sent: bool, asked_s: float | None = None) -> Outcome:
-        """There is none."""
         if not isinstance(error, FaceMatchError):
             charged = Charged.UNKNOWN if sent else Charged.NO
             return cls(charged=charged, sent=sent, asked_s=asked_s)
@@ -158,12 +157,7 @@ def enter_all(
 ) -> Callable[[Outcome], list[Exception]]:
     """Enter one policy after the other; if one refuses, those before it are left again.
 
-    Returns:
-        What leaves all of them, the last one first, and says how some failed there: a result that
-        was paid for must reach its caller.
-
-    Raises:
-        FaceMatchError: the refusal.
+    What is returned leaves all of them, the last one first, and says how some failed there.
     """
     policies = tuple(policies)
     entered: list[Leave] = []
@@ -179,13 +173,16 @@ def enter_all(
 
 
 def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
-    failures = []
+    failures, own = [], None
     for leave in reversed(entered):
         try:
             leave(outcome)
         except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
+            own = own or callers_exception(error)
             log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
-            failures.append(error.with_traceback(None))
+            failures.append(error if error is own else error.with_traceback(None))
+    if own is not None:
+        raise own
     return failures
 
 
@@ -193,12 +190,10 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
 
 
 def or_system(clock: Clock | None) -> Clock:
-    """A clock, or the machine's."""
     return clock or SystemClock()
 
 
 def positive_seconds(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    """Validate a finite number of seconds above 0."""
     if type(value) not in (int, float) or not 0 < value < math.inf:
         raise out_of_range(instance, attribute, "a number of seconds above 0")
 
@@ -206,5 +201,4 @@ def positive_seconds(instance: object, attribute: attrs.Attribute[Any], value: A
 def out_of_range(
     instance: object, attribute: attrs.Attribute[Any], what: str
 ) -> ConfigurationError:
-    """What is wrong with a setting."""
     return ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be {what}.")

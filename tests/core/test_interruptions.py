@@ -3,6 +3,8 @@
 import functools
 import signal
 
+import PIL.Image
+import PIL.ImageFile
 import pytest
 from kit.attempts import sums
 from kit.fakes import FakeBackend, match_result, picture
@@ -166,3 +168,51 @@ def test_a_cancelled_call_of_several_requests_says_what_it_has_paid(charged, kin
     assert events[-1].kind is kind
     assert sums(store) == counted
     assert noted.outcome.sent
+
+
+class Late(Policy):
+    """Whose note of an outcome is interrupted."""
+
+    def __init__(self, alarm):
+        self.alarm = alarm
+
+    def enter(self, context):
+        return lambda _outcome: self.alarm()
+
+
+def test_out_of_a_policy_that_notes_an_outcome(alarm):
+    """The others learn it all the same."""
+    noted = Noting()
+    policies = [noted, Late(alarm)]
+    with pytest.raises(Soft):
+        fm.FaceVerifier(FakeBackend(), policies=policies).verify(A, B)
+    assert noted.outcome.answered
+
+
+def test_out_of_a_picture_that_is_taken(alarm, monkeypatch):
+    """From a file object, a file, or Pillow; not as a fault of the picture."""
+
+    class Timeout(OSError):
+        """As many programs raise it."""
+
+    def ring_os(number, frame):
+        raise Timeout
+
+    class File:
+        def read(self, _size):
+            alarm()
+
+    with pytest.raises(Soft):
+        fm.Image.from_file(File())
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", lambda *_, **__: alarm(ring_os))
+        with pytest.raises(Timeout):
+            fm.Image.read("selfie.jpg")
+    with monkeypatch.context() as patched:
+        patched.setattr(PIL.Image.Image, "load", lambda _: alarm())
+        with pytest.raises(Soft):
+            fm.Image.from_pil(PIL.Image.new("RGB", (8, 8)))
+    with monkeypatch.context() as patched:
+        patched.setattr(PIL.ImageFile.ImageFile, "load", lambda _: alarm())
+        with pytest.raises(Soft):
+            A.to_pil()

@@ -2,6 +2,7 @@
 
 import base64
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -92,7 +93,7 @@ def test_takes_base64_and_data_uris():
         ("selfie.jpg", "is not valid base64 (10 characters)"),
         ("/9j/4AA", "is not valid base64"),
         ("ä" * 8, "is not valid base64"),
-        ("_9j_4AAQ", "URL-safe"),
+        ("_9j_4AAQ", "in the standard alphabet"),
         (base64.b64encode(b"hello, world").decode(), "looks like plain text"),
         (12, "must be given as base64 text, not int"),
         ("A" * (MAX_FILE_BYTES // 3 * 4 + 100), "more than the 33554432"),
@@ -148,8 +149,7 @@ class Broken:
         (Broken(OSError("secret")), "OSError"),
         (Broken(ValueError("closed")), "ValueError"),
         (Broken(None), "NoneType instead of bytes"),
-        ("selfie.jpg", "not str"),
-        (None, "not NoneType"),
+        ("selfie.jpg", "AttributeError"),
     ],
 )
 def test_refuses_bad_file_objects(file, told):
@@ -167,13 +167,13 @@ def test_refuses_paths_by_name(tmp_path, monkeypatch):
     (tmp_path / "large.png").write_bytes(b"\0" * (MAX_FILE_BYTES + 1))
     for name, told in {
         "absent.jpg": "does not exist",
-        "folder": "is a directory",
+        "folder": "Is a directory",
         "empty.jpg": "is empty (0 bytes)",
         "page.jpg": "looks like an HTML page",
         "large.png": "more than the 33554432 bytes",
         "a\0b": "cannot be read (ValueError)",
-        "x-" * 2500: "cannot be read (OSError)",
-        "empty.jpg/a": "cannot be read (NotADirectoryError)",
+        "x-" * 2500: "cannot be read (File name too long)",
+        "empty.jpg/a": "cannot be read (Not a directory)",
     }.items():
         with pytest.raises(InvalidImage) as refused:
             Image.read(pathlib.Path(name))
@@ -185,10 +185,10 @@ def test_refuses_a_file_without_permission(tmp_path, monkeypatch):
     """It says so, whoever runs the tests."""
 
     def locked(*args, **kwargs):
-        raise PermissionError
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr("builtins.open", locked)
-    with pytest.raises(InvalidImage, match=r"'a\.jpg' may not be read by this user"):
+    with pytest.raises(InvalidImage, match=r"'a\.jpg' cannot be read \(Permission denied\)"):
         Image.read("a.jpg")
 
 
@@ -245,13 +245,13 @@ def test_of_refuses_plain_text(text):
         (None, "NoneType"),
         (3.5, "float"),
         ([JPEG], "list"),
-        (io.BytesIO(JPEG), "BytesIO; use Image.from_file"),
-        (quartered(), "Image; use Image.from_pil"),
+        (io.BytesIO(JPEG), "BytesIO"),
+        (quartered(), "Image"),
     ],
 )
 def test_of_names_other_types(value, told):
-    """What is near gets the right name to use."""
-    with pytest.raises(InvalidImage, match=f"cannot be made from {re.escape(told)}"):
+    """What else there is to use is said."""
+    with pytest.raises(InvalidImage, match=f"cannot be made from {told}; .*Image.from_file"):
         Image.of(value)
 
 
