@@ -26,7 +26,7 @@ __all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "Image", "ImageFormat", "ImageLimits"
 
 
 def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
-    formats = frozenset(value) if isinstance(value, Iterable) else frozenset()
+    formats = frozenset(value)
     if not formats or not all(isinstance(form, ImageFormat) for form in formats):
         raise InvalidRequest("formats must be a set of at least one ImageFormat.")
     return formats

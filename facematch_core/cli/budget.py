@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
-from facematch_core.errors import (
-    FATAL,
-    ConfigurationError,
-    FaceMatchError,
-    InvalidRequest,
-    VendorError,
-)
+from facematch_core import errors
+from facematch_core.errors import FATAL, ConfigurationError, InvalidRequest
 
 from . import common
 from .common import Exit, Target, counted, say
@@ -249,7 +244,7 @@ def stores_of(verifier: Verifier, profile: str | None = None) -> dict[CallStore,
 RESOLVED = "resolved"
 
 #: What looking for one call may end in; after one of `FATAL` no other is looked for.
-_ENDS: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
+_ENDS: tuple[type[errors.FaceMatchError], ...] = (errors.VendorError, *FATAL)
 
 
 class Looked(NamedTuple):
@@ -258,7 +253,7 @@ class Looked(NamedTuple):
     reservation: Reservation
     outcome: str
     reason: str
-    code: Exit
+    code: Exit = Exit.LOOK
 
 
 def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
@@ -275,27 +270,28 @@ def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
         if one.state is not State.UNKNOWN:
             continue
         name, environment = one.call.backend, one.key.environment
-        if over or (name, environment) not in asked:
-            other = f"It was made by {name} ({environment}), which this profile does not ask."
-            why = over if (name, environment) in asked else other
-            looked.append(Looked(one, "skipped", why, Exit.LOOK))
-            continue
-        try:
-            found = verifier.reconcile(one.call)
-        except _ENDS as error:
-            looked.append(Looked(one, "error", error.message, common.code_of(error)))
-            if isinstance(error, FATAL):
-                over = "Not looked up, because of the error before it."
-            continue
-        if found.result is None:
-            looked.append(Looked(one, found.outcome.value, found.reason, Exit.LOOK))
-            continue
-        charged, where = found.result.billing.charged, found.result.environment
-        if charged is Charged.UNKNOWN:
-            looked.append(Looked(one, Reconciled.CANNOT_KNOW.value, found.reason, Exit.LOOK))
-            continue
-        store.finalize(one, charged, at=now, answered_from=where)
-        looked.append(Looked(one, RESOLVED, found.reason, Exit.OK))
+        if (name, environment) not in asked:
+            why = f"It was made by {name} ({environment}), which this profile does not ask."
+            looked.append(Looked(one, "skipped", why))
+        elif over:
+            looked.append(Looked(one, "skipped", over))
+        else:
+            try:
+                found = verifier.reconcile(one.call)
+            except _ENDS as error:
+                looked.append(Looked(one, "error", error.message, common.code_of(error)))
+                if isinstance(error, FATAL):
+                    over = "Not looked up, because of the error before it."
+                continue
+            result = found.result
+            if result is None:
+                looked.append(Looked(one, found.outcome.value, found.reason))
+            elif result.billing.charged is Charged.UNKNOWN:
+                looked.append(Looked(one, Reconciled.CANNOT_KNOW.value, found.reason))
+            else:
+                charged = result.billing.charged
+                store.finalize(one, charged, at=now, answered_from=result.environment)
+                looked.append(Looked(one, RESOLVED, found.reason, Exit.OK))
     return looked
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
+from typing import Any
 
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import (
@@ -78,14 +79,13 @@ class Budget(Policy):
         lease_s: float = LEASE_S,
         clock: Clock | None = None,
     ) -> None:
-        self._name = _checked_name(name)
-        self._currency = _checked_currency(currency)
-        self._cap = _amount("cap", cap, self._currency)
-        self._per = _period(per)
-        self._price = _prices(price, self._currency, name)
-        if type(lease_s) not in (int, float) or not 0 < lease_s < math.inf:
-            raise ConfigurationError("The lease_s of a budget must be a number of seconds above 0.")
-        self._lease_s = lease_s
+        _check(name, currency, per, price, lease_s)
+        self._name, self._currency, self._per, self._lease_s = name, currency, Period(per), lease_s
+        self._cap = _amount("cap", cap, currency)
+        self._price = {
+            Operation(operation): _amount(f"price of {operation}", amount, currency)
+            for operation, amount in (price or {}).items()
+        }
         self._store: CallStore = MemoryStore() if store is None else store
         self._clock = clock or SystemClock()
 
@@ -243,7 +243,6 @@ class Budget(Policy):
 
 
 def format_amount(amount: Decimal) -> str:
-    """An amount in plain digits, without zeros at its end."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -252,26 +251,29 @@ def _ignore(_outcome: Outcome) -> None:
     pass
 
 
-def _checked_name(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
-        raise ConfigurationError("The name of a budget must be text of 1 to 200 characters.")
-    return value
-
-
-def _checked_currency(value: object) -> str | None:
-    if value is not None and not (isinstance(value, str) and _CURRENCY.fullmatch(value)):
-        raise ConfigurationError(
-            "The currency of a budget must be three capital letters, for example USD, or None to "
-            "count calls."
-        )
-    return value
-
-
-def _period(value: object) -> Period:
-    try:
-        return Period(str(value) if isinstance(value, str) else "")
-    except ValueError:
-        raise ConfigurationError(f"per must be one of {', '.join(Period)}.") from None
+def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None:
+    is_name = isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()
+    is_word = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+    is_time = type(lease_s) in (int, float) and 0 < lease_s < math.inf
+    are_known = all(operation in list(Operation) for operation in price or ())
+    no_price = (
+        f"The budget {name!r} counts {currency} and needs to know what calls cost: set "
+        'price={Operation.MATCH: Decimal("0.05"), …} to what the vendor asks.'
+    )
+    for is_right, why in (
+        (is_name, "The name of a budget must be text of 1 to 200 characters."),
+        (
+            is_word or currency is None,
+            "The currency of a budget must be three capital letters (USD), or None to count calls.",
+        ),
+        (per in list(Period), f"per must be one of {', '.join(Period)}."),
+        (is_time, "The lease_s of a budget must be a number of seconds above 0."),
+        (currency or not price, "A budget has prices only with a currency."),
+        (price or not currency, no_price),
+        (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
+    ):
+        if not is_right:
+            raise ConfigurationError(why)
 
 
 def _amount(what: str, value: object, currency: str | None) -> Decimal:
@@ -292,27 +294,3 @@ def _amount(what: str, value: object, currency: str | None) -> Decimal:
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):
         raise ConfigurationError(f"The {what} of a budget has more than six decimal places.")
     return amount
-
-
-def _prices(
-    given: Mapping[Operation, Decimal] | None, currency: str | None, name: str
-) -> dict[Operation, Decimal]:
-    if currency is None:
-        if given:
-            raise ConfigurationError("A budget has prices only with a currency.")
-        return {}
-    if not given:
-        raise ConfigurationError(
-            f"The budget {name!r} counts {currency} and needs to know what calls cost: set "
-            'price={Operation.MATCH: Decimal("0.05"), …} to what the vendor asks.'
-        )
-    read = {}
-    for operation, price in given.items():
-        try:
-            which = Operation(operation)
-        except ValueError:
-            raise ConfigurationError(
-                f"price has an unknown operation; there are {', '.join(Operation)}."
-            ) from None
-        read[which] = _amount(f"price of {which}", price, currency)
-    return read

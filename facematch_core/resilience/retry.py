@@ -7,13 +7,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core.errors import (
-    FaceMatchError,
-    OutcomeUnknown,
-    RateLimited,
-    StoreUnavailable,
-    VendorError,
-)
+from facematch_core import errors
 from facematch_core.models import Charged
 
 from .policy import AttemptContext, out_of_range, positive_seconds
@@ -50,24 +44,21 @@ class Retry:
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
-    def wait_s(self, error: FaceMatchError, context: AttemptContext, now: float) -> float | None:
-        """Seconds until the next try; None if there is none.
-
-        Args:
-            error: What ended the try.
-            context: Which try it was.
-            now: On the verifier's monotonic clock.
-        """
-        if isinstance(error, VendorError):
-            unpaid = error.billing.charged is Charged.NO and not isinstance(error, OutcomeUnknown)
+    def wait_s(
+        self, error: errors.FaceMatchError, context: AttemptContext, now: float
+    ) -> float | None:
+        """Seconds until the next try; None if there is none. `now` is on the verifier's clock."""
+        if isinstance(error, errors.VendorError):
+            may_be_paid = isinstance(error, errors.OutcomeUnknown)
+            unpaid = error.billing.charged is Charged.NO and not may_be_paid
             again = unpaid and error.retryable
         else:
-            again = isinstance(error, StoreUnavailable)
+            again = isinstance(error, errors.StoreUnavailable)
         if not again or context.number > self.times:
             return None
         wait = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait *= 0.5 + 0.5 * self._chance.random()
-        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        if isinstance(error, errors.RateLimited) and error.retry_after_s is not None:
             wait = max(wait, error.retry_after_s)
         late = context.until is not None and now + wait >= context.until
         return None if wait > self.longest_s or late else wait

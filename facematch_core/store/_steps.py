@@ -18,15 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged, Environment
 
-from .records import (
-    EXACT,
-    BudgetKey,
-    BudgetState,
-    Period,
-    Reservation,
-    State,
-    reserved_twice,
-)
+from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State, reserved_twice
 
 #: Of the tables and of what is in them. A store of 0.1 or 0.2 has 1, and is brought up when it is
 #: opened; a store of another version is left alone.
@@ -92,7 +84,6 @@ class Damaged(ValueError):
 
 
 def name_of(key: BudgetKey) -> str:
-    """The primary key of a sum."""
     return json.dumps([key.name, key.currency, key.environment, key.period, key.window])
 
 
@@ -180,7 +171,6 @@ def make_tables(connection: sa.Connection) -> int:
 def reserve(
     connection: sa.Connection, reservation: Reservation, cap: Decimal
 ) -> BudgetState | None:
-    """Set an amount aside; what stands if there is no room."""
     key, call = reservation.key, reservation.call
     if not _set_aside(connection, reservation, cap):
         # There was no room, or no sum; and since then somebody else may have begun it.
@@ -227,7 +217,6 @@ def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal
 
 
 def _begin(connection: sa.Connection, key: BudgetKey, cap: Decimal) -> None:
-    """Begin the sum at nothing, if it is not there."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     row = {
         "budget": name_of(key),
@@ -253,7 +242,6 @@ def finalize(
     error: str | None = None,
     answered_from: Environment | None = None,
 ) -> bool:
-    """Say what became of it; False if it was said before."""
     this, into = _this(reservation), _STATES[charged]
     query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
     row = connection.execute(query).one_or_none()
@@ -279,20 +267,17 @@ def finalize(
 
 
 def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:
-    """One sum; None if it was never begun."""
     query = BUDGETS.select().where(BUDGETS.c.budget == name_of(key))
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else _budget_of(row)
 
 
 def budgets(connection: sa.Connection) -> tuple[BudgetState, ...]:
-    """All sums, sorted."""
     rows = connection.execute(BUDGETS.select()).mappings().all()
     return tuple(sorted(map(_budget_of, rows), key=lambda one: one.key.order))
 
 
 def open_reservations(connection: sa.Connection, key: BudgetKey | None) -> tuple[Reservation, ...]:
-    """What is reserved or unknown, sorted."""
     query = ATTEMPTS.select().where(ATTEMPTS.c.state.in_([State.RESERVED, State.UNKNOWN]))
     if key is not None:
         query = query.where(ATTEMPTS.c.budget == name_of(key))

@@ -12,7 +12,7 @@ from facematch_core._forks import fork_safe_lock
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import Charged, Environment
 
-from .records import EXACT, BudgetKey, BudgetState, Reservation, State, reserved_twice
+from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State, reserved_twice
 
 #: Guards all stores of the process: what is done under it are a few additions.
 _lock = fork_safe_lock()
@@ -21,7 +21,7 @@ _lock = fork_safe_lock()
 _INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
-class MemoryStore:
+class MemoryStore(CallStore):
     """Remembers for this process, until it ends. What is final is kept as sums alone.
 
     Safe across threads. The child of a fork counts on for itself from what stood; what other
@@ -35,7 +35,6 @@ class MemoryStore:
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
     ) -> BudgetState | None:
-        """As `CallStore` says; it is never busy."""
         this = _id(reservation)
         with _lock:
             if this in self._open:
@@ -59,7 +58,6 @@ class MemoryStore:
         answered_from: Environment | None = None,
         wait_s: float | None = None,
     ) -> bool:
-        """As `CallStore` says."""
         this = _id(reservation)
         with _lock:
             known = self._open.get(this)
@@ -81,19 +79,16 @@ class MemoryStore:
             return True
 
     def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
-        """As `CallStore` says."""
         with _lock:
             return self._budgets.get(key)
 
     def budgets(self) -> tuple[BudgetState, ...]:
-        """As `CallStore` says."""
         with _lock:
             return tuple(sorted(self._budgets.values(), key=lambda one: one.key.order))
 
     def open_reservations(
         self, key: BudgetKey | None = None, *, wait_s: float | None = None
     ) -> tuple[Reservation, ...]:
-        """As `CallStore` says."""
         with _lock:
             found = [one for one in self._open.values() if key in (None, one.key)]
         return tuple(sorted(found, key=lambda one: one.order))

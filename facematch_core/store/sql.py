@@ -21,7 +21,7 @@ import attrs
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
 
-from .records import BudgetKey, BudgetState, Reservation
+from .records import BudgetKey, BudgetState, CallStore, Reservation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -51,7 +51,7 @@ _UNSENT = "Nothing was sent."
 _KEPT = "What became of the call is kept in memory, and written with the next step."
 
 
-class SqlStore:
+class SqlStore(CallStore):
     """Remembers in SQLite or PostgreSQL, in tables that it makes if they are not there.
 
     Safe across threads, processes and, with PostgreSQL, machines; usable in the child of a fork.
@@ -83,7 +83,8 @@ class SqlStore:
     Raises:
         ConfigurationError: SQLAlchemy is not installed; it is another database, or cannot be
             used; or another version of facematch made it.
-        StoreUnavailable: it is busy or away.
+        StoreUnavailable: it is busy, or does not answer. A server that refuses the connection is a
+            `ConfigurationError` here; once the store is open, it is away.
     """
 
     def __init__(self, where: str | Engine, *, keep_caller_ref: bool = False) -> None:
@@ -92,7 +93,7 @@ class SqlStore:
         from . import _steps  # after Database, which says what is missing
 
         self._steps = _steps
-        version = self._run(_steps.make_tables)
+        version = self._database.run(_steps.make_tables)
         if version != _steps.VERSION:
             self.close()
             raise ConfigurationError(
@@ -103,7 +104,6 @@ class SqlStore:
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
     ) -> BudgetState | None:
-        """As `CallStore` says."""
         if not self._keep_caller_ref:
             call = attrs.evolve(reservation.call, caller_ref=None)
             reservation = attrs.evolve(reservation, call=call)
@@ -114,12 +114,12 @@ class SqlStore:
             return ended[0]
 
         try:
-            return self._run(step, wait_s=wait_s)
+            return self._database.run(step, wait_s=wait_s, then=_UNSENT)
         except StoreUnavailable:
             if ended == [None]:
                 # Its last word was lost: it may stand there, for a call that is not made.
                 at = reservation.call.started_at
-                self._database.late[object()] = self._final(reservation, Charged.NO, at=at)
+                self._database.late.append(self._final(reservation, Charged.NO, at=at))
             raise
 
     def finalize(
@@ -132,13 +132,11 @@ class SqlStore:
         answered_from: Environment | None = None,
         wait_s: float | None = None,
     ) -> bool:
-        """As `CallStore` says."""
-        said = {"at": at, "error": error, "answered_from": answered_from}
-        step = self._final(reservation, charged, **said)
+        step = self._final(reservation, charged, at=at, error=error, answered_from=answered_from)
         try:
-            return self._run(step, wait_s=wait_s, then=_KEPT)
+            return self._database.run(step, wait_s=wait_s, then=_KEPT)
         except BaseException:
-            self._database.late[object()] = step
+            self._database.late.append(step)
             raise
 
     def _final(
@@ -147,18 +145,15 @@ class SqlStore:
         return lambda connection: self._steps.finalize(connection, reservation, charged, **said)
 
     def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
-        """As `CallStore` says."""
-        return self._run(self._steps.budget, key, wait_s=wait_s)
+        return self._database.run(self._steps.budget, key, wait_s=wait_s, then=_UNSENT)
 
     def budgets(self) -> tuple[BudgetState, ...]:
-        """As `CallStore` says."""
-        return self._run(self._steps.budgets)
+        return self._database.run(self._steps.budgets)
 
     def open_reservations(
         self, key: BudgetKey | None = None, *, wait_s: float | None = None
     ) -> tuple[Reservation, ...]:
-        """As `CallStore` says."""
-        return self._run(self._steps.open_reservations, key, wait_s=wait_s)
+        return self._database.run(self._steps.open_reservations, key, wait_s=wait_s)
 
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
         """What all budgets together know of calls; one that they do not know is left out.
@@ -166,24 +161,11 @@ class SqlStore:
         A call of several tries was charged if one was, and was not if none of them was; as long as
         one of them is open, nothing is known.
         """
-        return self._run(self._steps.charges, call_ids)
+        return self._database.run(self._steps.charges, call_ids)
 
     def close(self) -> None:
         """Close its connections. May be called more than once, and used again."""
         self._database.close()
-
-    def _run(
-        self,
-        step: Callable[..., T],
-        *args: object,
-        wait_s: float | None = None,
-        then: str = _UNSENT,
-    ) -> T:
-        try:
-            return self._database.run(lambda connection: step(connection, *args), wait_s)
-        except StoreUnavailable as error:
-            message = f"{error.message} {then}"
-        raise StoreUnavailable(message)
 
 
 class Database:
@@ -201,8 +183,9 @@ class Database:
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Steps that failed before, by keys of any kind.
-        self.late: dict[object, Callable[[Connection], object]] = {}
+        #: Steps that failed before, and are made again.
+        self.late: list[Callable[[Connection], object]] = []
+        self._was_there = False
         with _registering:
             if self.is_sqlite:
                 file = os.path.realpath(self.engine.url.database or f"engine {id(self.engine)}")
@@ -213,15 +196,14 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is a file of SQLite."""
         return self.engine.dialect.name == "sqlite"
 
-    def run(self, step: Callable[[Connection], T], wait_s: float | None = None) -> T:
+    def run(
+        self, step: Callable[..., T], *args: object, wait_s: float | None = None, then: str = ""
+    ) -> T:
         """Carry out a step in a transaction of its own, together with those that are late.
 
-        Raises:
-            StoreUnavailable: it was busy or away for `wait_s`; nothing of the step is kept.
-            ConfigurationError: the database failed, or holds what cannot be read; likewise.
+        `then` is what it means if the database was busy or away; nothing of the step is kept then.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -233,15 +215,17 @@ class Database:
         try:
             is_ours = self.turn.acquire(timeout=_left_s())
             if is_ours:
-                late = tuple(self.late.items())
+                late = tuple(self.late)
                 with self._transaction() as connection:
-                    for _, other in late:
+                    for other in late:
                         # What cannot be read stays set aside.
                         with contextlib.suppress(Damaged):
                             other(connection)
-                    done = step(connection)
-                for key, _ in late:
-                    self.late.pop(key, None)
+                    done = step(connection, *args)
+                self._was_there = True
+                for other in late:
+                    with contextlib.suppress(ValueError):  # another thread was first
+                        self.late.remove(other)
                 return done
             is_passing, what = True, "other threads use it"
         except (Damaged, UnicodeError):
@@ -250,7 +234,7 @@ class Database:
                 "its place, or name a new store"
             )
         except SQLAlchemyError as error:
-            is_passing, what = _is_passing(error), _reason(error)
+            is_passing, what = _is_passing(error, was_there=self._was_there), _reason(error)
             if not is_passing:
                 what = f"failed ({what}): check that it is there and may be written"
         finally:
@@ -260,9 +244,8 @@ class Database:
         # Outside the except block: the exception names an address and values.
         if is_passing:
             waited_s = time.monotonic() - began
-            raise StoreUnavailable(
-                f"The {self._called} was busy or away for {waited_s:.1f} s ({what})."
-            )
+            busy = f"The {self._called} was busy or away for {waited_s:.1f} s ({what})."
+            raise StoreUnavailable(f"{busy} {then}".rstrip())
         raise ConfigurationError(f"The {self._called} {what}.")
 
     @contextlib.contextmanager
@@ -345,15 +328,15 @@ def _open(address: str) -> Engine:
 
 def _make_private(file: str) -> None:
     """Make a new file readable by its owner alone; SQLite gives its side files the same mode."""
+    reason = None
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        return
+        pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-    else:
-        return
-    raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
+    if reason:
+        raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
 
 
 def _wait_no_longer(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
@@ -365,27 +348,22 @@ def _wait_no_longer(dialect: Any, _record: object, _args: object, more: dict[str
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    try:
-        # Readers and a writer go side by side; that stays with the file. If somebody works in it,
-        # it is left to the next one, and of a damaged file the first step says so.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("PRAGMA journal_mode = WAL")
+    # If somebody works in the file, it is left to the next one; if it is damaged, the first step
+    # says so.
+    with contextlib.suppress(sqlite3.Error):
         # What was handed to the system outlives the process; a power cut may take the last writes.
         connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        # Nobody else knows of it yet.
-        connection.close()
-        raise
+        # Readers and a writer go side by side; that stays with the file.
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 #: SQLSTATEs that pass: a lock, a restart, no connection left, another transaction was first.
 _PASSING = re.compile("55P03|57P0[123]|53300|40001|40P01|08...")
-#: What a server says that will let us in later. While connecting there is no SQLSTATE.
-_LATER = re.compile("starting up|shutting down|recovery|too many|slots are reserved")
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_passing(error: Exception, *, was_there: bool) -> bool:
     """Whether the same step may succeed in a moment."""
+    from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
     cause = getattr(error, "orig", None)
@@ -397,14 +375,13 @@ def _is_passing(error: Exception) -> bool:
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state is not None:
         return _PASSING.fullmatch(state) is not None
-    said = str(cause)
-    is_refused = "FATAL" in said or "password" in said
-    is_away = type(error).__name__ == "OperationalError" and not is_refused
-    return is_away or _LATER.search(said) is not None
+    # While connecting there is none: who was let in before will be again.
+    is_silent = type(cause).__name__ == "ConnectionTimeout"
+    return is_silent or (was_there and isinstance(error, OperationalError))
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without an address, a statement or a value."""
+    # Without an address, a statement or a value.
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, sqlite3.Error):
         return str(cause).rstrip(".")[:200]
