@@ -60,24 +60,18 @@ class ImageFormat(enum.StrEnum):
 
 @attrs.frozen
 class Header:
-    """What is known of a picture without decoding it.
-
-    Attributes:
-        format: The kind of file.
-        width, height: In pixels, as stored (before `orientation` is applied).
-        orientation: How to turn the stored picture upright, 1 to 8 as EXIF counts; 1 is upright.
-        kept: What Pillow decodes of a JPEG or PNG, in its order.
-        is_sent: Whether `kept` can be sent: it leaves no room for anything but the picture; of a
-            PNG, if `is_only_pixels` says so as well.
-        is_lossless: Whether writing the picture anew changes no pixel.
-    """
+    """What is known of a picture without decoding it; its sides as stored."""
 
     format: ImageFormat
     width: int
     height: int
+    #: As EXIF counts; 1 is upright.
     orientation: int = 1
+    #: What Pillow decodes of a JPEG or PNG, in its order.
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
+    #: Whether that leaves no room for anything but the picture; of a PNG, if `is_only_pixels`.
     is_sent: bool = attrs.field(default=False, eq=False)
+    #: Whether writing the picture anew changes no pixel.
     is_lossless: bool = False
 
 
@@ -314,16 +308,14 @@ def read_png(data: bytes) -> Header:
             break
     if b"IDAT" not in names:
         raise Damaged("there is no picture in it")
+    is_plain = data[24:29] in _PIXEL_BYTES
     return Header(
         ImageFormat.PNG,
         _unsigned(data, 16, 4),
         _unsigned(data, 20, 4),
         orientation=orientation,
         kept=tuple(kept),
-        is_sent=orientation == 1
-        and not length
-        and not names & _COLOURS
-        and data[24:29] in _PIXEL_BYTES,
+        is_sent=orientation == 1 and not (length or names & _COLOURS) and is_plain,
         is_lossless=True,
     )
 
@@ -410,16 +402,13 @@ def is_profile(data: object) -> TypeGuard[bytes]:
     """Whether this is an ICC profile, with no room in it but its header and its tags."""
     if not isinstance(data, bytes) or len(data) < 132 or data[36:40] != b"acsp":
         return False
-    if _unsigned(data, 0, 4) != len(data):
-        return False
     end = 132 + 12 * _unsigned(data, 128, 4)
-    if end > len(data):
+    if end > len(data) or _unsigned(data, 0, 4) != len(data):
         return False
     tags = range(132, end, 12)
+    places = ((_unsigned(data, at + 4, 4), _unsigned(data, at + 8, 4)) for at in tags)
     # Tags may share their content, and begin at multiples of four.
-    for start, size in sorted(
-        (_unsigned(data, at + 4, 4), _unsigned(data, at + 8, 4)) for at in tags
-    ):
+    for start, size in sorted(places):
         if start - end > 3:
             return False
         end = max(end, start + size)

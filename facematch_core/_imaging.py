@@ -58,18 +58,13 @@ def read(data: bytes) -> Header:
 
 
 def check_size(size: int) -> None:
-    """Refuse a file of no bytes, or of more than `MAX_FILE_BYTES`."""
     if size == 0:
         refuse("is empty (0 bytes); check where it comes from")
     if size > MAX_FILE_BYTES:
-        refuse(
-            f"has {size} bytes, more than the {MAX_FILE_BYTES} that facematch reads; "
-            "shrink it first"
-        )
+        refuse(f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first")
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Refuse a picture of no pixels, or of more than `MAX_PIXELS`."""
     if width < 1 or height < 1:
         refuse(f"has no pixels ({width} x {height}); save it again as JPEG or PNG")
     if width * height > MAX_PIXELS:
@@ -144,16 +139,6 @@ def _looks_like(data: bytes) -> str:
 
 # --- Through Pillow: the other kinds, decoding, encoding anew ---
 
-#: Pillow's own readers. `PIL.Image.open` would check the size against a limit of the whole process.
-_PLUGINS = {
-    ImageFormat.JPEG: "Jpeg",
-    ImageFormat.PNG: "Png",
-    ImageFormat.WEBP: "WebP",
-    ImageFormat.TIFF: "Tiff",
-    ImageFormat.GIF: "Gif",
-    ImageFormat.BMP: "Bmp",
-    ImageFormat.AVIF: "Avif",
-}
 #: The decoders that turn the picture upright on their own.
 _TURNED = {ImageFormat.TIFF, ImageFormat.HEIC}
 _EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
@@ -204,7 +189,6 @@ def _pillow(form: ImageFormat) -> Iterator[None]:
 
 
 def _opened(data: bytes, form: ImageFormat) -> Any:
-    """A picture of Pillow, of which only the header was read."""
     if form is ImageFormat.HEIC:
         try:
             import pillow_heif
@@ -217,7 +201,8 @@ def _opened(data: bytes, form: ImageFormat) -> Any:
 
         if not PIL.features.check("avif"):
             refuse("is an AVIF, which the installed Pillow cannot read; install 11.3 or later")
-    name = _PLUGINS[form]
+    # `PIL.Image.open` would check the size against a limit of the whole process.
+    name = "WebP" if form is ImageFormat.WEBP else form.value.title()
     plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
     return getattr(plugin, f"{name}ImageFile")(io.BytesIO(data))
 
@@ -225,8 +210,6 @@ def _opened(data: bytes, form: ImageFormat) -> Any:
 def _by_pillow(data: bytes, form: ImageFormat) -> Header:
     if data[8:12] in _MOVING_BRANDS and data[4:8] == b"ftyp":
         _containers.refuse_several(form)
-    if form is ImageFormat.TIFF and data[8:10] == b"CR":
-        raise Damaged("it is the raw data of a camera")
     with _pillow(form):
         picture = _opened(data, form)
         size, orientation = picture.size, 1
@@ -285,7 +268,6 @@ def cleaned(data: bytes, header: Header) -> bytes | None:
 
 
 def _loaded(data: bytes, header: Header) -> PIL.Image.Image:
-    """The pixels of a picture, upright."""
     # Without metadata, Pillow has nothing to choke on but the pixels.
     plain = _containers.kept_of(data, header) if header.kept else data
     picture = _opened(plain, header.format)
@@ -313,7 +295,7 @@ def _lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
 
 
 def png_of(picture: object) -> bytes:
-    """A picture of Pillow as PNG without loss, upright; modes that PNG lacks become RGB or RGBA."""
+    """A picture of Pillow as PNG without loss, upright; modes that PNG lacks become RGB."""
     import PIL.Image
 
     if not isinstance(picture, PIL.Image.Image):
@@ -323,11 +305,8 @@ def png_of(picture: object) -> bytes:
         # Before its EXIF is asked: some files are turned upright when they are loaded.
         picture.load()
         plain = picture
-        if picture.mode in ("PA", "La", "RGBa"):
-            plain = picture.convert("LA" if picture.mode == "La" else "RGBA")
-        elif picture.mode not in _PNG_MODES:
+        if picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
-        if plain is not picture:
             plain.info = {}  # those of another mode
         return _lossless(
             _turned(plain, picture.getexif().get(_EXIF_ORIENTATION, 1)), ImageFormat.PNG
@@ -431,7 +410,6 @@ def _turned(picture: PIL.Image.Image, orientation: int) -> PIL.Image.Image:
 
 
 def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """The picture in mode RGB: transparency laid on white, 16 bits reduced to 8."""
     import PIL.Image
 
     if picture.mode == "F":

@@ -225,7 +225,7 @@ class Image:
                 break
             pieces.append(piece)
             missing -= len(piece)
-        return cls._make(_not_too_large(b"".join(pieces)))
+        return cls._make(b"".join(pieces))
 
     @classmethod
     def from_pil(cls, picture: PIL.Image.Image) -> Image:
@@ -432,9 +432,6 @@ class Image:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"An Image does not change, so {name} cannot be set.")
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"An Image does not change, so {name} cannot be deleted.")
-
     def __copy__(self) -> Image:
         return self
 
@@ -446,9 +443,6 @@ class Image:
             "An Image cannot be pickled, so that no face lands in a queue or a cache by accident; "
             "pass its data on purpose and use Image.from_bytes on the other side."
         )
-
-    def __getstate__(self) -> NoReturn:
-        self.__reduce__()
 
 
 def load_images(**pictures: object) -> list[Image]:
@@ -493,14 +487,13 @@ def _content(name: str) -> bytes:
         return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
     try:
-        # PTH123: the name as given, which pathlib would change.
         with open(name, "rb", opener=without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 refuse(
                     "is not a regular file but a pipe or a device; "
                     "open it yourself and use Image.from_file"
                 )
-            return _not_too_large(file.read(MAX_FILE_BYTES + 1))
+            return file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, InvalidImage) or callers_exception(error) is error:
             raise
@@ -509,9 +502,3 @@ def _content(name: str) -> bytes:
         # The system's own word: a directory, no permission, a name too long.
         reason = getattr(error, "strerror", None) or type(error).__name__
         refuse(f"cannot be read ({reason}); check the name and its permissions")
-
-
-def _not_too_large(data: bytes) -> bytes:
-    if len(data) > MAX_FILE_BYTES:
-        refuse(f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first")
-    return data

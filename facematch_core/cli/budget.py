@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     #: What is reserved or unknown, each with the store that it is in.
     Open: TypeAlias = list[tuple[CallStore, Reservation]]
-
-#: The end of what has none.
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 _SUMS = ("cap", "spent", "reserved", "unknown", "free")
 
@@ -65,11 +62,14 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
             _sum(one)
             for store in stores
             for one in store.budgets()
-            if everything or one.reserved or one.unknown or now < (one.key.ends_at or _NEVER)
+            if everything
+            or one.reserved
+            or one.unknown
+            or one.key.ends_at is None
+            or now < one.key.ends_at
         ]
-    calls = [_call(one) for _, one in left]
     if as_json:
-        common.print_json({"budgets": sums, "open": calls})
+        common.print_json({"budgets": sums, "open": [_call(one) for _, one in left]})
     elif not sums:
         say("no budget has been used yet")
     else:
@@ -79,9 +79,9 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
             for one in sums
         ]
         common.print_table(("budget", "where", "period", "unit", *_SUMS), rows)
-        if calls:
+        if left:
             say()
-            _print_open(calls)
+            _print_open(left)
     return Exit.OK
 
 
@@ -187,9 +187,8 @@ def _opened(
             stack.callback(store.close)
             stores = {store: LEASE_S}
         else:
-            where = Target.of(place)
-            opened = verifier or stack.enter_context(common.open_target(where))
-            stores = stores_of(opened, where.profile_name())
+            opened = verifier or stack.enter_context(common.open_target(Target.of(place)))
+            stores = stores_of(opened)
         yield list(stores), open_in(stores, now), now
 
 
@@ -213,26 +212,20 @@ def store_at(address: str) -> CallStore:
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
-def stores_of(verifier: Verifier, profile: str | None = None) -> dict[CallStore, float]:
+def stores_of(verifier: Verifier) -> dict[CallStore, float]:
     """The stores of the budgets of a verifier, or of a failover's members; the longest lease_s."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
     policies = [one for member in common.members_of(verifier) for one in member.policies]
-    budgets = [one for one in policies if isinstance(one, Budget)]
-    if not budgets:
-        of = f"The profile {profile[:60]!r} has no budget" if profile else "No profile is in use"
-        raise ConfigurationError(
-            f"{of}: name a profile that has a budget with --profile, or a store with --store."
-        )
     stores: dict[CallStore, float] = {}
-    for one in budgets:
-        if not isinstance(one.store, MemoryStore):
+    for one in policies:
+        if isinstance(one, Budget) and not isinstance(one.store, MemoryStore):
             stores[one.store] = max(one.lease_s, stores.get(one.store, 0.0))
     if not stores:
         raise ConfigurationError(
-            "The budget of this profile is remembered by each process for itself, so there is "
-            "nothing to see: give it a store."
+            "There is no budget with a store (without one, each process remembers for itself): "
+            "name a profile that has one with --profile, or a store with --store."
         )
     return stores
 
@@ -334,12 +327,12 @@ def _call(one: Reservation) -> dict[str, Any]:
     }
 
 
-def _print_open(documents: list[dict[str, Any]]) -> None:
+def _print_open(left: Open) -> None:
     header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
     rows = []
-    for one in documents:
-        amount, began = f"{one['amount']} {one['unit']}", one["started_at"][:19].replace("T", " ")
-        kept = "kept" if one["kept"] else "not kept"
-        call = (one["call_id"], one["state"], amount, one["backend"], one["operation"])
-        rows.append((*call, began, kept))
+    for _, one in left:
+        amount = f"{_amount(one.amount, one.key)} {one.key.unit}"
+        call, kept = one.call, "kept" if one.call.kept else "not kept"
+        began = f"{call.started_at:%Y-%m-%d %H:%M:%S}"
+        rows.append((call.id, one.state, amount, call.backend, call.operation, began, kept))
     common.print_table(header, rows)

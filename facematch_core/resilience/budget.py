@@ -63,6 +63,9 @@ class Budget(Policy):
             above 0, and longer than any deadline. A late answer is counted all the same.
         clock: Time, for tests.
 
+    Attributes:
+        name, store, lease_s: As they were given, or by default.
+
     Raises:
         ConfigurationError: an argument is wrong, or an amount has no price.
     """
@@ -80,29 +83,14 @@ class Budget(Policy):
         clock: Clock | None = None,
     ) -> None:
         _check(name, currency, per, price, lease_s)
-        self._name, self._currency, self._per, self._lease_s = name, currency, Period(per), lease_s
+        self.name, self._currency, self._per, self.lease_s = name, currency, Period(per), lease_s
         self._cap = _amount("cap", cap, currency)
         self._price = {
             Operation(operation): _amount(f"price of {operation}", amount, currency)
             for operation, amount in (price or {}).items()
         }
-        self._store: CallStore = MemoryStore() if store is None else store
+        self.store: CallStore = MemoryStore() if store is None else store
         self._clock = clock or SystemClock()
-
-    @property
-    def store(self) -> CallStore:
-        """Where the sums are kept."""
-        return self._store
-
-    @property
-    def name(self) -> str:
-        """Whose it is."""
-        return self._name
-
-    @property
-    def lease_s(self) -> float:
-        """After how many seconds a try is unknown that nobody finished."""
-        return self._lease_s
 
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
         """What one call is counted as, and in which currency; None if calls are counted."""
@@ -119,7 +107,7 @@ class Budget(Policy):
             ConfigurationError: the operation has no price, or the store failed.
         """
         if not context.paid:
-            return _ignore
+            return lambda _outcome: None
         reservation = Reservation(
             call=context.call,
             number=context.number,
@@ -127,7 +115,7 @@ class Budget(Policy):
             amount=self._price_of(context.call.operation),
         )
         try:
-            full = self._store.reserve(reservation, self._cap, wait_s=self._left_s(context.until))
+            full = self.store.reserve(reservation, self._cap, wait_s=self._left_s(context.until))
         except FaceMatchError:
             raise
         except BaseException as error:
@@ -147,17 +135,17 @@ class Budget(Policy):
                 key, price = self._key(context), self._price_of(context.call.operation)
                 wanted[key] = EXACT.add(wanted.get(key, Decimal(0)), price)
         for key, amount in wanted.items():
-            state = self._store.budget(key, wait_s=self._left_s(until))
+            state = self.store.budget(key, wait_s=self._left_s(until))
             state = state or BudgetState(key=key, cap=self._cap)
             if EXACT.add(state.used, amount) > self._cap:
                 raise self._exceeded(state, amount, until)
 
     def close(self) -> None:
         """Close the connections of the store; others that share it open them again."""
-        self._store.close()
+        self.store.close()
 
     def __repr__(self) -> str:
-        return f"Budget({self._cap}, name={self._name!r}, per={self._per.name})"
+        return f"Budget({self._cap}, name={self.name!r}, per={self._per.name})"
 
     def _left_s(self, until: float | None) -> float | None:
         return None if until is None else max(0.0, until - self._clock.monotonic())
@@ -165,7 +153,7 @@ class Budget(Policy):
     def _key(self, context: AttemptContext) -> BudgetKey:
         day = context.call.started_at.astimezone(UTC).date().isoformat()
         return BudgetKey(
-            name=self._name,
+            name=self.name,
             currency=self._currency,
             environment=context.environment or Environment.PRODUCTION,
             period=self._per,
@@ -177,7 +165,7 @@ class Budget(Policy):
             return Decimal(1)
         if operation not in self._price:
             raise ConfigurationError(
-                f"The budget {self._name!r} counts {self._currency}, and has no price for "
+                f"The budget {self.name!r} counts {self._currency}, and has no price for "
                 f"{operation}: set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was "
                 "sent."
             )
@@ -185,7 +173,7 @@ class Budget(Policy):
 
     def _finalize(self, reservation: Reservation, outcome: Outcome, until: float | None) -> None:
         write = functools.partial(
-            self._store.finalize,
+            self.store.finalize,
             reservation,
             outcome.charged,
             at=self._clock.now(),
@@ -207,7 +195,7 @@ class Budget(Policy):
                 "The call %s was charged, but its reservation was finalized before: the budget %r "
                 "may count too little.",
                 reservation.call.id,
-                self._name,
+                self.name,
             )
 
     def _exceeded(self, full: BudgetState, amount: Decimal, until: float | None) -> BudgetExceeded:
@@ -216,13 +204,13 @@ class Budget(Policy):
         if full.reserved:
             with contextlib.suppress(StoreUnavailable):
                 expire_reservations(
-                    self._store,
+                    self.store,
                     self._clock.now(),
                     full.key,
-                    lease_s=self._lease_s,
+                    lease_s=self.lease_s,
                     wait_s=self._left_s(until),
                 )
-                full = self._store.budget(full.key, wait_s=self._left_s(until)) or full
+                full = self.store.budget(full.key, wait_s=self._left_s(until)) or full
         key, ends_at = full.key, full.key.ends_at
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
@@ -245,10 +233,6 @@ class Budget(Policy):
 def format_amount(amount: Decimal) -> str:
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _ignore(_outcome: Outcome) -> None:
-    pass
 
 
 def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None:

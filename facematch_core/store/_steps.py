@@ -72,7 +72,6 @@ ATTEMPTS: Final = sa.Table(
 #: Any number that no two programs mean different things by: "facm" in ASCII.
 _MAKING: Final = 0x6661636D
 
-_STATES = {Charged.YES: State.FINAL, Charged.NO: State.FINAL, Charged.UNKNOWN: State.UNKNOWN}
 _INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
@@ -242,7 +241,8 @@ def finalize(
     error: str | None = None,
     answered_from: Environment | None = None,
 ) -> bool:
-    this, into = _this(reservation), _STATES[charged]
+    this = _this(reservation)
+    into = State.UNKNOWN if charged is Charged.UNKNOWN else State.FINAL
     query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None or row.state in (State.FINAL, into):

@@ -28,18 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The databases that can add under a condition, and whose tables are known to work.
-DIALECTS = ("sqlite", "postgresql")
-
-MISSING = (
-    'SqlStore needs SQLAlchemy: pip install "facematch-core[store]" (with PostgreSQL '
-    '"facematch-core[postgres]"), or use MemoryStore.'
-)
-
-#: What a driver is given on connecting: without it psycopg gives bytes for text where a database
-#: has no encoding (SQL_ASCII).
-CONNECT = {"psycopg": {"client_encoding": "utf8"}}
-
 #: How long a step waits for a database that is busy or away, in seconds.
 PATIENCE_S = 30.0
 
@@ -176,10 +164,13 @@ class Database:
         try:
             import sqlalchemy  # noqa: F401 - whether it is there
         except ImportError:
-            raise ConfigurationError(MISSING) from None
+            raise ConfigurationError(
+                'SqlStore needs SQLAlchemy: pip install "facematch-core[store]" (with PostgreSQL '
+                '"facematch-core[postgres]"), or use MemoryStore.'
+            ) from None
         self._ours = isinstance(where, str)
         self.engine: Engine = _open(where) if isinstance(where, str) else where
-        if self.engine.dialect.name not in DIALECTS:
+        if self.engine.dialect.name not in ("sqlite", "postgresql"):
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
@@ -292,25 +283,18 @@ def _left_s() -> float:
 
 
 def _open(address: str) -> Engine:
-    from sqlalchemy import create_engine, event, make_url
+    from sqlalchemy import create_engine, event
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import QueuePool
 
     try:
-        url = make_url(address)
-        engine = create_engine(
-            url,
-            poolclass=QueuePool,
-            pool_pre_ping=True,
-            connect_args=CONNECT.get(url.get_driver_name(), {}),
-        )
-    except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:
-        # Not its text: an address may hold a password.
-        reason = type(error).__name__
-        if isinstance(error, ImportError):
-            reason = "its driver is not installed"
+        engine = create_engine(address, poolclass=QueuePool, pool_pre_ping=True)
+    except ImportError:
+        reason = "its driver is not installed"
+    except (SQLAlchemyError, TypeError, ValueError) as error:
+        reason = type(error).__name__  # not its text: an address may hold a password
     else:
-        event.listen(engine, "do_connect", _wait_no_longer)
+        event.listen(engine, "do_connect", _connect)
         if engine.dialect.name != "sqlite":
             return engine
         file = engine.url.database
@@ -339,7 +323,10 @@ def _make_private(file: str) -> None:
         raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
 
 
-def _wait_no_longer(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
+def _connect(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
+    if dialect.driver == "psycopg":
+        # Else it gives bytes for text where a database has no encoding (SQL_ASCII).
+        more["client_encoding"] = "utf8"
     if dialect.name == "sqlite":
         more["timeout"] = _left_s()
     elif dialect.driver in ("psycopg", "psycopg2"):

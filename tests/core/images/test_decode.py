@@ -21,13 +21,11 @@ from kit.strategies_images import (
 from facematch_core.errors import InvalidImage
 from facematch_core.images import Image, ImageFormat
 
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "La", "RGBa", "CMYK", "YCbCr", "HSV")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
 def in_mode(mode):
     """The quartered picture in any mode."""
-    if mode in ("La", "RGBa"):
-        return quartered(mode="LA" if mode == "La" else "RGBA").convert(mode)
     return quartered(mode="P").convert("PA") if mode == "PA" else quartered(mode=mode)
 
 
@@ -43,7 +41,7 @@ def test_takes_pictures_of_any_mode(mode):
         with PIL.Image.open(io.BytesIO(image.data)) as stored:
             assert stored.mode == mode
             assert stored.convert("RGBA").tobytes() == picture.convert("RGBA").tobytes()
-    if mode not in ("1", "L", "LA", "La"):
+    if mode not in ("1", "L", "LA"):
         assert corners(seen) == "RGBY"
 
 
