@@ -201,13 +201,10 @@ class Image:
         Raises:
             InvalidImage: it cannot be read, is in text mode, or gives no picture that can be used.
         """
-        pieces: list[bytes] = []
-        missing = MAX_FILE_BYTES + 1
-        while missing > 0:
+        data = bytearray()
+        while len(data) <= MAX_FILE_BYTES:
             try:
-                piece = file.read(missing)
-            except MemoryError:
-                raise
+                piece = file.read(MAX_FILE_BYTES + 1 - len(data))
             # Whatever it is: a damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
             except Exception as error:
                 if callers_exception(error) is error:
@@ -223,9 +220,8 @@ class Image:
                 )
             if not piece:
                 break
-            pieces.append(piece)
-            missing -= len(piece)
-        return cls._make(b"".join(pieces))
+            data += piece
+        return cls.from_bytes(data)
 
     @classmethod
     def from_pil(cls, picture: PIL.Image.Image) -> Image:

@@ -19,16 +19,8 @@ from facematch_core.errors import (
     StoreUnavailable,
 )
 from facematch_core.models import Charged, Environment, Operation
-from facematch_core.store import (
-    BudgetKey,
-    BudgetState,
-    CallStore,
-    MemoryStore,
-    Period,
-    Reservation,
-    expire_reservations,
-)
-from facematch_core.store.records import EXACT, LEASE_S
+from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
+from facematch_core.store.records import EXACT, LEASE_S, expire_reservations
 
 from .policy import AttemptContext, Leave, Outcome, Policy, log
 

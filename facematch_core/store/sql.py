@@ -177,6 +177,7 @@ class Database:
         #: Steps that failed before, and are made again.
         self.late: list[Callable[[Connection], object]] = []
         self._was_there = False
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
         with _registering:
             if self.is_sqlite:
                 file = os.path.realpath(self.engine.url.database or f"engine {id(self.engine)}")
@@ -184,10 +185,6 @@ class Database:
             else:
                 self.turn = threading.Semaphore(CONNECTIONS)
             _all.add(self)
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self.engine.dialect.name == "sqlite"
 
     def run(
         self, step: Callable[..., T], *args: object, wait_s: float | None = None, then: str = ""
