@@ -17,6 +17,7 @@ import contextvars
 import datetime as dt
 import decimal
 import enum
+import functools
 import json
 import logging
 import math
@@ -553,7 +554,7 @@ class RemoteBackend(Backend):
         """Where the vendor is if `base_url` is not set: for one that depends on other settings."""
         return ""
 
-    @property
+    @functools.cached_property
     def address(self) -> str:
         """The address to ask, checked, without a slash at its end.
 
@@ -876,7 +877,11 @@ def mask_result(
     words = (
         (ids.vendor, ids.session, result.model, result.vendor_status, result.raw),
         [(warning.tag, warning.text) for warning in result.warnings],
-        [_words_of(face) for found in faces.values() for face in found],
+        [
+            (face.landmarks, face.pose, face.quality, face.demographics)
+            for found in faces.values()
+            for face in found
+        ],
     )
     try:
         # Nearly always there is nothing to mask, and one look at all of it shows that.
@@ -884,7 +889,7 @@ def mask_result(
     except (TypeError, ValueError, RecursionError):
         told = "\\"
     # Without an escape every text stands in it as it is.
-    if "\\" not in told and unsaid(told) == told:
+    if "\\" not in told and without_pieces(masked(told)) == told:
         return attrs.evolve(result, ids=ids, **known)
     for name, found in faces.items():
         known[name] = tuple(attrs.evolve(face, **_words_of(face, unsaid)) for face in found)
@@ -901,7 +906,7 @@ def mask_result(
     )
 
 
-def _words_of(face: Face, told: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:
+def _words_of(face: Face, told: Callable[[Any], Any]) -> dict[str, Any]:
     """What of a face may hold texts of the vendor's, each as `told` gives it."""
     words = {name: told(getattr(face, name)) for name in ("landmarks", "pose", "quality")}
     if (guesses := face.demographics) is not None:

@@ -28,6 +28,7 @@ What such backends have in common exists once: `messages` has what is sent and w
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -295,17 +296,13 @@ class HttpBackend(RemoteBackend):
             connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
         )
 
-    @property
+    @functools.cached_property
     def client(self) -> HttpClient:
         """The one client of this backend, made when it is first needed."""
+        client = self.make_client()
+        client.go_by(self.ca_bundle, self.proxy)
         # Two threads may both make one; setdefault keeps one of them, the other holds nothing yet.
-        # Not as an attribute, which a frozen attrs class forbids to set.
-        client: HttpClient | None = vars(self).get("_client")
-        if client is None:
-            made = self.make_client()
-            made.go_by(self.ca_bundle, self.proxy)
-            client = vars(self).setdefault("_client", made)
-        return client
+        return vars(self).setdefault("client", client)  # type: ignore[no-any-return]  # by no name
 
     @property
     def environments(self) -> frozenset[Environment]:
@@ -548,15 +545,15 @@ class HttpBackend(RemoteBackend):
         except Exception as error:  # noqa: BLE001 - as above: the status decides then
             fault = error
         try:
-            told = self.error(reply, call)
+            refusal = self.error(reply, call)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            fault, told = error, self._by_table(reply, call)
+            fault, refusal = error, self._by_table(reply, call)
         if fault is not None:
-            told.message += (
+            refusal.message += (
                 f" (Its backend failed to read that: {type(fault).__name__} "
                 f"{where_raised(fault.__traceback__)}; please report it.)"
             )
-        return told
+        return refusal
 
     def _by_table(self, reply: HttpReply, call: Call, row: ErrorRow | None = None) -> VendorError:
         return vendor_error(

@@ -23,12 +23,14 @@ class Secret:
         origin: Where it came from, for people (``$DIDIT_API_KEY``); never the value.
     """
 
-    __slots__ = ("_value", "origin")
+    __slots__ = ("_forms", "_value", "origin")
 
     def __init__(self, value: str, *, origin: str = "argument") -> None:
         if not isinstance(value, str):
             raise ConfigurationError(f"A secret must be text, not {type(value).__name__}.")
         self._value = value
+        #: The texts as which it may come back: made once, for every answer is searched for them.
+        self._forms = frozenset(_forms(value))
         self.origin = origin
 
     @classmethod
@@ -91,9 +93,8 @@ class Secret:
 
 def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
     """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64."""
-    forms = {form for secret in secrets for form in _forms(secret.reveal())} - {""}
     # The longer first: one may hold another.
-    found = sorted(forms, key=len, reverse=True)
+    found = sorted({form for one in secrets for form in one._forms if form}, key=len, reverse=True)  # noqa: SLF001 - of this module
     shortest = min(map(len, found), default=0)
 
     def masked(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import math
@@ -17,16 +18,9 @@ from requests.structures import CaseInsensitiveDict
 from . import errors
 from .masking import Secret
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL = re.compile(r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*)?")
-
-
-def _in_one_line(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    # These go into the head of a multipart part as they are.
-    if _CONTROL.search(value):
-        raise errors.ConfigurationError(
-            f"The {attribute.name} of a file must not hold control characters."
-        )
+#: For what goes into the head of a part as it is: a line break would begin another header.
+_ONE_LINE = attrs.validators.matches_re(r"[^\x00-\x1f\x7f]*")
 
 
 @attrs.frozen(kw_only=True)
@@ -40,9 +34,9 @@ class FilePart:
         data: The bytes; never shown.
     """
 
-    name: str = attrs.field(validator=_in_one_line)
-    filename: str = attrs.field(validator=_in_one_line)
-    content_type: str = attrs.field(validator=_in_one_line)
+    name: str = attrs.field(validator=_ONE_LINE)
+    filename: str = attrs.field(validator=_ONE_LINE)
+    content_type: str = attrs.field(validator=_ONE_LINE)
     data: bytes = attrs.field(repr=False)
 
 
@@ -108,12 +102,10 @@ class HttpRequest:
         What a signature is made over: these bytes are sent as they are.
 
         Raises:
+            ConfigurationError: a header cannot be sent.
             InvalidRequest: a field is no text.
         """
-        body, kind = _body(self)
-        headers = dict(self.headers)
-        if kind and "content-type" not in map(str.lower, headers):
-            headers["Content-Type"] = kind
+        headers, body = encoded(self)
         return attrs.evolve(
             self,
             headers=headers,
@@ -135,37 +127,25 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
-def encoded(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
-    """The headers with their secrets, and the body as it is sent; None for none.
+def encoded(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
+    """The headers with ``Content-Type``, and the body as it is sent; None for none.
 
-    A form without files is text, as doubles of requests know it.
-
-    Raises:
-        ConfigurationError: a header cannot be sent.
-        InvalidRequest: a field is no text.
+    A form without files is text, as doubles of requests know it. `ConfigurationError` if a header
+    cannot be sent, `InvalidRequest` if a field is no text.
     """
-    headers = {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in request.headers.items()
-    }
-    for name, text in headers.items():
+    headers = dict(request.headers)
+    for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise errors.ConfigurationError(
                 "The name of a header has characters that HTTP cannot carry."
             )
-        if not _HEADER_VALUE.fullmatch(text):
+        if not _HEADER_VALUE.fullmatch(value.reveal() if isinstance(value, Secret) else value):
             raise errors.ConfigurationError(
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
                 "(of a key, often), or a character outside Latin-1."
             )
-    body, kind = _body(request)
-    if kind and "content-type" not in map(str.lower, headers):
-        headers["Content-Type"] = kind
-    return headers, body
-
-
-def _body(request: HttpRequest) -> tuple[bytes | str | None, str]:
-    """The body, None for none, and its media type, empty for what the request says itself."""
+    body: bytes | str | None = request.body
+    media_type = ""
     fields = {}
     for name, value in request.fields.items():
         fields[name] = text = value.reveal() if isinstance(value, Secret) else value
@@ -187,15 +167,17 @@ def _body(request: HttpRequest) -> tuple[bytes | str | None, str]:
             kind = f"\r\nContent-Type: {file.content_type}" if file.content_type else ""
             pieces += (f'{start}{names}"{kind}\r\n\r\n'.encode(), file.data, b"\r\n")
         pieces.append(f"--{boundary}--\r\n".encode())
-        return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
-    if fields:
-        return urlencode(fields), "application/x-www-form-urlencoded"
-    if request.json is not None:
-        return json.dumps(request.json, allow_nan=False).encode(), "application/json"
-    return request.body, ""
+        body, media_type = b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+    elif fields:
+        body, media_type = urlencode(fields), "application/x-www-form-urlencoded"
+    elif request.json is not None:
+        body, media_type = json.dumps(request.json, allow_nan=False).encode(), "application/json"
+    if media_type and "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = media_type
+    return headers, body
 
 
-#: What may not stand in a quoted name, as browsers write it.
+#: What a quoted name may not hold, as browsers write it.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
@@ -238,11 +220,17 @@ class HttpReply:
         Raises:
             ValueError: it is not JSON, or holds NaN, an infinity or a number beyond a float.
         """
-        problem, value = self._decoded()
-        if problem:
-            # Not inside an except block: json's own error carries the whole body.
-            raise ValueError(f"The body is not JSON: {problem}.")
-        return value
+        problem = "it cannot be parsed"
+        try:
+            return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
+        except UnicodeDecodeError:
+            problem = "it is not text"
+        except RecursionError:
+            problem = "it is nested too deeply"
+        except ValueError:
+            pass
+        # Not inside an except block: json's own error carries the whole body.
+        raise ValueError(f"The body is not JSON: {problem}.")
 
     def at(self, *path: str | int) -> Any:
         """What is at `path` in the body: keys of objects, places in lists.
@@ -250,12 +238,12 @@ class HttpReply:
         Returns:
             None if there is nothing there, whatever the body is: ``reply.at("error", "code")``.
         """
-        _, value = self._decoded()
-        for step in path:
-            try:
+        try:
+            value = self.json()
+            for step in path:
                 value = value[step]
-            except (LookupError, TypeError):
-                return None
+        except (LookupError, TypeError, ValueError):
+            return None
         return value
 
     @property
@@ -264,23 +252,11 @@ class HttpReply:
         body = self.body.strip()
         if not body:
             return BodyShape.EMPTY
-        problem, value = self._decoded()
-        if not problem:
-            return BodyShape.JSON_OBJECT if isinstance(value, dict) else BodyShape.OTHER_JSON
+        with contextlib.suppress(ValueError):
+            return BodyShape.JSON_OBJECT if isinstance(self.json(), dict) else BodyShape.OTHER_JSON
         if body.startswith(b"<") or "html" in self.headers.get("Content-Type", "").lower():
             return BodyShape.HTML
         return BodyShape.OTHER
-
-    def _decoded(self) -> tuple[str, Any]:
-        """What is wrong (empty if nothing is), and the value."""
-        try:
-            return "", json.loads(self.body, parse_constant=_finite, parse_float=_finite)
-        except UnicodeDecodeError:
-            return "it is not text", None
-        except RecursionError:
-            return "it is nested too deeply", None
-        except ValueError:
-            return "it cannot be parsed", None
 
 
 def _finite(text: str) -> float:

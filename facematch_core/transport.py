@@ -16,9 +16,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
-import io
 import itertools
 import math
 import os
@@ -26,12 +24,11 @@ import queue
 import re
 import socket
 import ssl
-import sys
 import threading
 import traceback
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -53,20 +50,13 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 from urllib3.util.connection import create_connection
 
+from . import errors
 from ._cancellation import callers_exception
 from ._version import __version__
 from .addresses import is_loopback
 from .backend import unreadable
 from .clock import Clock, SystemClock
-from .errors import (
-    ConfigurationError,
-    DeadlineExceeded,
-    FaceMatchError,
-    InvalidRequest,
-    OutcomeUnknown,
-    VendorError,
-    VendorUnavailable,
-)
+from .masking import Secret
 from .messages import HttpReply, HttpRequest, encoded
 from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, paid
@@ -114,14 +104,12 @@ class HttpClient:
         proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        numbers = {
-            "connect_timeout_s": connect_timeout_s,
-            "read_timeout_s": read_timeout_s,
-            "max_body_bytes": max_body_bytes,
-        }
-        for name, value in numbers.items():
-            if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
-                raise ConfigurationError(f"{name} must be a number above 0.")
+        if not all(
+            0 < number < math.inf for number in (connect_timeout_s, read_timeout_s, max_body_bytes)
+        ):
+            raise errors.ConfigurationError(
+                "The time-outs and max_body_bytes must be numbers above 0."
+            )
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = int(max_body_bytes)
         self._ca_bundle: str | None = None
@@ -136,6 +124,9 @@ class HttpClient:
         self.clock: Clock = clock or SystemClock()
         self._closed = False
         self._mounts: dict[str, BaseAdapter] = {}
+        #: Proxies and certificates by the beginning of an address: to look for them costs more than
+        #: the rest of a call.
+        self._ways: dict[str, dict[str, Any]] = {}
         # A thread's session ends with it; close() finds those that live.
         self._own = threading.local()
         self._sessions: weakref.WeakValueDictionary[tuple[int, int], requests.Session] = (
@@ -143,11 +134,7 @@ class HttpClient:
         )
 
     def go_by(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
-        """Trust these certificates and go through this proxy; None leaves what is set.
-
-        Raises:
-            ConfigurationError: one of them cannot be used.
-        """
+        """Trust these certificates and go through this proxy; None leaves what is set."""
         if ca_bundle is not None:
             path = os.fspath(ca_bundle)
             _check_exists(path)
@@ -155,12 +142,14 @@ class HttpClient:
                 place = {"capath" if os.path.isdir(path) else "cafile": path}  # noqa: PTH112 - as requests asks
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**place)
             except OSError:
-                raise ConfigurationError(f"The CA bundle {path} holds no certificates.") from None
+                raise errors.ConfigurationError(
+                    f"The CA bundle {path} holds no certificates."
+                ) from None
             self._ca_bundle = path
         if proxy is not None:
             _check_proxy(proxy, "proxy")
             if "@" in proxy:
-                raise ConfigurationError(
+                raise errors.ConfigurationError(
                     "proxy must be without a login: name one that asks for it in HTTPS_PROXY."
                 )
             self._proxies = {"http": proxy, "https": proxy}
@@ -268,7 +257,7 @@ class HttpClient:
     def _take_session(self) -> requests.Session:
         """This thread's session or a new one; `_put_back` has it after a whole exchange."""
         if self._closed:
-            raise ConfigurationError("This HTTP client is closed: open a new one.")
+            raise errors.ConfigurationError("This HTTP client is closed: open a new one.")
         process, session, since = vars(self._own).pop("kept", (0, None, 0.0))
         # After a fork the connections are the other process's.
         if process != os.getpid():
@@ -304,8 +293,12 @@ class HttpClient:
         try:
             exchange.wait_s()
             session = self._take_session()
+            start = "/".join(request.url.split("/", 3)[:3])
+            if start not in self._ways:
+                self._ways[start] = self._way(request.url)
+            way = self._ways[start]
             # Prepared in an argument, so that no frame that lives on holds it.
-            response = _head(session, _prepared(self._headers, request), exchange, self._way)
+            response = _head(session, _prepared(self._headers, request), exchange, way)
             reply = HttpReply(
                 status=response.status_code,
                 headers=response.headers,
@@ -331,7 +324,7 @@ class HttpClient:
             if own is not None:
                 own.__cause__ = own.__context__ = None
                 return own  # with its frames, which are cleared: they say who raised it
-            if isinstance(error, FaceMatchError) or not isinstance(error, Exception):
+            if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
             status_code = None if response is None else response.status_code
@@ -350,9 +343,11 @@ class HttpClient:
             verify = next(filter(None, map(os.environ.get, variables)), True)
             if isinstance(verify, str):
                 _check_exists(verify)
-        # Faces for this machine, a mock above all, may not take a way around over another.
-        proxies = {} if _is_near(url) else self._proxies
-        if not _is_near(url) and not proxies and _may_name_proxies():
+        proxies = self._proxies
+        if is_loopback(host_of(url)):
+            # Faces for this machine, a mock above all, may not take a way around over another.
+            proxies = {}
+        elif not proxies:
             proxies = get_environ_proxies(url)
             if proxy := select_proxy(url, proxies):
                 _check_proxy(proxy, "The proxy that the environment names")
@@ -361,12 +356,12 @@ class HttpClient:
 
 def _unanswered(
     error: Exception, exchange: Exchange, charges: int, reconcilable: bool, about: dict[str, Any]
-) -> VendorError:
+) -> errors.VendorError:
     """What it means for the caller and for the bill that no answer came, in words of ours."""
     backend, expired = about["backend"], exchange.expired_by(error)
     why = expired or _reason(error)
     if not exchange.sent:
-        return VendorUnavailable(
+        return errors.VendorUnavailable(
             f"{backend} could not be reached: {why}. Nothing of this request was sent.",
             # The caller's impatience says nothing of the vendor: no breaker may count it.
             retryable=not expired,
@@ -375,7 +370,7 @@ def _unanswered(
         )
     if isinstance(error, Unreadable) and about["status_code"] == 200:
         return unreadable(f"{backend} answered 200", why, paid(charges), **about)
-    return (DeadlineExceeded if expired else OutcomeUnknown)(
+    return (errors.DeadlineExceeded if expired else errors.OutcomeUnknown)(
         f"The request was sent to {backend}, but no usable answer came: {why}. It may have been "
         f"executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
         billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
@@ -463,24 +458,28 @@ class Unreadable(Exception):
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
-def _prepared(usual: Mapping[str, str], request: HttpRequest) -> requests.PreparedRequest:
+def _prepared(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRequest:
     """What is sent, with its secrets revealed."""
     prepared = requests.PreparedRequest()
     try:
-        headers, body = encoded(request)
+        sent, body = encoded(request)
+        headers = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in sent.items()
+        }
         # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
         prepared.prepare_method(request.method)
         prepared.prepare_url(request.url, dict(request.params) or None)
         prepared.prepare_headers({**usual, **headers})
         prepared.prepare_body(body, None)
-    except FaceMatchError:
+    except errors.FaceMatchError:
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
-        raise ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
+        raise errors.ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
     except Exception as error:
         if callers_exception(error) is error:
             raise
-        raise InvalidRequest(  # noqa: B904 - send() drops the context
+        raise errors.InvalidRequest(  # noqa: B904 - send() drops the context
             f"The request cannot be written as HTTP ({type(error).__name__}): nothing was sent."
         )
     return prepared
@@ -490,12 +489,10 @@ def _head(
     session: requests.Session,
     prepared: requests.PreparedRequest,
     exchange: Exchange,
-    way: Callable[[str], dict[str, Any]],
+    way: dict[str, Any],
 ) -> requests.Response:
     """The head of the answer; its body is still to be read."""
-    url = str(prepared.url)
-    settings = way(url)
-    adapter = session.get_adapter(url)
+    adapter = session.get_adapter(str(prepared.url))
     timeouts_s = exchange.timeouts_s
     if not isinstance(adapter, _Adapter):
         # It knows no deadline, only time-outs, which must be above 0; ours ask before each wait.
@@ -503,7 +500,7 @@ def _head(
         timeouts_s = min(timeouts_s[0], left_s), min(timeouts_s[1], left_s)
     # Not through session.send: it would follow a redirect in thought and read its body.
     try:
-        response = adapter.send(prepared, timeout=timeouts_s, **settings)
+        response = adapter.send(prepared, timeout=timeouts_s, **way)
     except BaseException as error:
         # A transport that is not ours cannot tell whether a byte has left; nor is it known when a
         # Ctrl-C came.
@@ -522,36 +519,23 @@ def _never_left(error: BaseException) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=64)
-def _is_near(url: str) -> bool:
-    return is_loopback(host_of(url))
-
-
 def _check_exists(ca_bundle: str) -> None:
     if not os.path.exists(ca_bundle):  # noqa: PTH110 - a file or a folder, as requests asks
-        raise ConfigurationError(f"The CA bundle {ca_bundle} does not exist.")
+        raise errors.ConfigurationError(f"The CA bundle {ca_bundle} does not exist.")
 
 
 def _check_proxy(proxy: str, named: str) -> None:
     """Refuse what is no HTTP proxy, without a word of it, which may hold a password."""
     if proxy.lower().startswith("socks"):
         # Its connections are not ours: whether a byte has left could not be known.
-        raise ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
+        raise errors.ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
         valid = parts.scheme in ("http", "https") and bool(parts.host)
     except LocationParseError:
         valid = False
     if not valid:
-        raise ConfigurationError(f"{named} has no address of the form http://host:port.")
-
-
-def _may_name_proxies() -> bool:
-    """Whether the environment may name a proxy; asked first, for requests looks five times."""
-    # Windows and macOS have settings of the system, too.
-    return not sys.platform.startswith("linux") or any(
-        name[-6:].lower() == "_proxy" for name in os.environ
-    )
+        raise errors.ConfigurationError(f"{named} has no address of the form http://host:port.")
 
 
 def host_of(url: str) -> str:
@@ -604,21 +588,12 @@ def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
 # Connections that ask how long they may wait, and say when the request begins to leave.
 
 
-class _Reads(io.RawIOBase):
-    """What comes off a socket, each wait with what is left of the time: dripping ends as well.
+class _Reads(socket.SocketIO):
+    """What comes off a socket, each wait with what is left of the time: dripping ends as well."""
 
-    Attributes:
-        ended: Whether the peer has closed its side, and a read has met that.
-    """
-
-    def __init__(self, raw: Any, sock: Any) -> None:
-        # The unbuffered file of the socket keeps count of its users, so that the descriptor lives
-        # until the answer is read even if the connection is closed before.
-        self._raw, self._sock = raw, sock
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
+    _sock: socket.socket
+    #: Whether the peer has closed its side, and a read has met that.
+    ended = False
 
     def readinto(self, buffer: Any) -> int:
         exchange = CURRENT.get()
@@ -626,16 +601,12 @@ class _Reads(io.RawIOBase):
         # Setting it is a system call, during which another thread takes its turn.
         if self._sock.gettimeout() != wait_s:
             self._sock.settimeout(wait_s)
-        count: int = self._raw.readinto(buffer)
+        count = super().readinto(buffer) or 0
         exchange.left_to_receive -= count
         if exchange.left_to_receive < 0:
             raise AnswerTooLong("The answer does not end.")
         self.ended = count == 0
         return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 class _Response(http.client.HTTPResponse):
@@ -647,8 +618,10 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
         super().__init__(sock, *args, **named)
-        self._reads = _Reads(self.fp.detach(), sock)
-        self.fp = io.BufferedReader(self._reads)
+        # The unbuffered file of the socket keeps count of its users, so that the descriptor lives
+        # until the answer is read even if the connection is closed before.
+        self._reads: Any = self.fp.raw
+        self._reads.__class__ = _Reads
 
     def begin(self) -> None:
         for _ in range(MAX_INTERIM):
@@ -771,13 +744,11 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        # Before a connection is used, and not where a double has taken the place of `send`.
+        CURRENT.get().own = True
         # The way to a proxy may be TLS although the address is not.
         address = url if conn.proxy is None else "https:"
         super().cert_verify(conn, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
-
-    def get_connection_with_tls_context(self, *args: Any, **named: Any) -> Any:
-        CURRENT.get().own = True
-        return super().get_connection_with_tls_context(*args, **named)
 
 
 def _new_session() -> requests.Session:

@@ -75,7 +75,7 @@ def test_a_form_and_json_exclude_each_other():
 def test_a_part_cannot_write_headers(field):
     """A line break in a file's name would begin a header of the part."""
     words = {"name": "a", "filename": "a", "content_type": "a/b"}
-    with pytest.raises(ConfigurationError, match=field):
+    with pytest.raises(ValueError, match=field):
         FilePart(data=b"", **{**words, field: "a\r\nX: y"})
 
 
