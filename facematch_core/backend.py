@@ -888,7 +888,7 @@ def mask_result(
         told = json.dumps(words, ensure_ascii=False, default=attrs.asdict)
     except (TypeError, ValueError, RecursionError):
         told = "\\"
-    # Without an escape every text stands in it as it is.
+    # Without an escape every text is in it as it is.
     if "\\" not in told and without_pieces(masked(told)) == told:
         return attrs.evolve(result, ids=ids, **known)
     for name, found in faces.items():
@@ -906,11 +906,11 @@ def mask_result(
     )
 
 
-def _words_of(face: Face, told: Callable[[Any], Any]) -> dict[str, Any]:
-    """What of a face may hold texts of the vendor's, each as `told` gives it."""
-    words = {name: told(getattr(face, name)) for name in ("landmarks", "pose", "quality")}
+def _words_of(face: Face, masked: Callable[[Any], Any]) -> dict[str, Any]:
+    """What of a face may hold texts of the vendor's, each as `masked` gives it."""
+    words = {name: masked(getattr(face, name)) for name in ("landmarks", "pose", "quality")}
     if (guesses := face.demographics) is not None:
-        said = {"gender": told(guesses.gender), "race": told(guesses.race)}
+        said = {"gender": masked(guesses.gender), "race": masked(guesses.race)}
         words["demographics"] = attrs.evolve(guesses, **said)
     return words
 

@@ -449,7 +449,7 @@ class HttpBackend(RemoteBackend):
             and not ending.reconcilable
             and self._could_keep(call)
         ):
-            ending.message += " With retention=KEEP they could say (see FaceVerifier.reconcile)."
+            ending.message += " With retention=KEEP its records could (see FaceVerifier.reconcile)."
         vendor_id = ending.ids.vendor or vendor_id
         ending.ids = attrs.evolve(ending.ids, call=call.call_id, vendor=vendor_id)
         mask_error(ending, secrets)
@@ -475,7 +475,7 @@ class HttpBackend(RemoteBackend):
             nearest_s = min([one for one in limits_s if one is not None], default=None)
             return None if nearest_s is None else nearest_s - (clock.monotonic() - since)
 
-        # The first byte of a call is told and limited once, however often its bytes leave.
+        # The first byte of a call is reported and limited once, however often its bytes leave.
         on_sent, within_s = call.on_sent, call.send_within_s
         again = False
         while True:

@@ -370,9 +370,11 @@ def _unanswered(
         )
     if isinstance(error, Unreadable) and about["status_code"] == 200:
         return unreadable(f"{backend} answered 200", why, paid(charges), **about)
+    message = f"The request was sent to {backend}, but no usable answer came: {why}."
+    if charges:
+        message += f" It may have been executed and charged. {KEPT if reconcilable else NOT_KEPT}."
     return (errors.DeadlineExceeded if expired else errors.OutcomeUnknown)(
-        f"The request was sent to {backend}, but no usable answer came: {why}. It may have been "
-        f"executed and charged. {KEPT if reconcilable else NOT_KEPT}.",
+        message,
         billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
         reconcilable=reconcilable,
         **about,

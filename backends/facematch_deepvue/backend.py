@@ -310,7 +310,7 @@ class DeepvueBackend(HttpBackend):
         `what` begins the sentence of each `VendorError`; they are all billed NO.
         """
         try:
-            reply = self.client.send(request, backend=self.name, deadline_s=deadline_s)
+            reply = self.client.send(request, backend=self.name, charges=0, deadline_s=deadline_s)
         except VendorError as error:
             failed = wire.unanswered(error)
         else:

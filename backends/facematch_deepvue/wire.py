@@ -504,7 +504,7 @@ def unanswered(error: VendorError) -> VendorError:
     )
     kind = UnexpectedResponse if isinstance(error, UnexpectedResponse) else VendorUnavailable
     return kind(
-        re.split(r" It (?:may have been executed|counts as charged)", error.message)[0],
+        error.message,
         backend=NAME,
         billing=FREE,
         retryable=False if hasty else None,

@@ -114,9 +114,13 @@ class DiditAccount(wire.Connection):
         allow_insecure: Whether it may travel without TLS beyond this machine.
         environment: What kind of key it is, as for `DiditBackend`; sessions say it themselves.
         connect_timeout_s, read_timeout_s: Longest waits, above 0. Their sum bounds each call.
+        ca_bundle: File or folder of certificates to trust instead of the usual ones; None for what
+            the environment names, else the usual ones.
+        proxy: ``http://host:port`` to go through, without a login, to all but this machine; None
+            for what the environment names.
         clock: Time, for pauses; None for the machine's.
-        client: What sends, instead of one of its own: time-outs and clock are then its, and
-            `close` leaves it open.
+        client: What sends, instead of one of its own: time-outs, certificates, proxy and clock are
+            then its, and `close` leaves it open.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -133,6 +137,8 @@ class DiditAccount(wire.Connection):
         http = self._given or HttpClient(
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
+            ca_bundle=self.ca_bundle,
+            proxy=self.proxy,
             clock=self.clock,
         )
         base_url = self.checked(self.base_url)

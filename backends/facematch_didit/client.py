@@ -211,7 +211,9 @@ class AccountClient:
         try:
             left_s = self._left_s()
             deadline_s = self.deadline_s if left_s is None else min(left_s, self.deadline_s)
-            reply = self.http.send(self._encoded(request), backend=NAME, deadline_s=deadline_s)
+            reply = self.http.send(
+                self._encoded(request), backend=NAME, charges=0, deadline_s=deadline_s
+            )
         except VendorError as error:
             return _unanswered(error.with_traceback(None), request)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); the frames behind it hold the password
@@ -335,16 +337,14 @@ def meaning(  # noqa: PLR0911 - a ladder
 def _unanswered(error: VendorError, request: AccountRequest) -> VendorError:
     """What a failure of the client means for a call of an account."""
     if isinstance(error, UnexpectedResponse):
-        what = error.message.partition(" It counts as charged")[0]
-        return _like(error, UnexpectedResponse, what, request)
+        return _like(error, UnexpectedResponse, error.message, request)
     if not isinstance(error, OutcomeUnknown):
         return error
-    what = error.message.partition(" It may have been executed")[0]
     if request.reads:
-        what += " Nothing is charged for asking, so ask again."
-        return _like(error, VendorUnavailable, what, request)
+        message = f"{error.message} Nothing is charged for asking, so ask again."
+        return _like(error, VendorUnavailable, message, request)
     # Not reconcilable: `FaceVerifier.reconcile` looks for calls of a verifier, and this is none.
-    return _like(error, type(error), f"{what} {request.advice}", request)
+    return _like(error, type(error), f"{error.message} {request.advice}", request)
 
 
 def _like(error: VendorError, kind: type[E], message: str, request: AccountRequest) -> E:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
@@ -165,6 +166,8 @@ class Connection:
     environment: Environment | None = attrs.field(default=None, converter=_declared)
     connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds)
     read_timeout_s: float = attrs.field(default=60.0, validator=_seconds)
+    ca_bundle: Path | None = None
+    proxy: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """The settings of this class, by name, for another object over the same connection."""

@@ -191,7 +191,7 @@ def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, br
     """What to set only where it helps: not if it is set, nor if nobody keeps."""
 
     class Forgetful(type(acme("http://127.0.0.1:1"))):
-        capabilities = Capabilities()
+        capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
 
     class Sandboxed(type(acme("http://127.0.0.1:1"))):
         def reconcilable(self, call):
@@ -209,7 +209,7 @@ def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, br
         " It is not repeated, because that might be charged twice. The vendor was asked to "
         "keep nothing, so its records cannot say what happened"
     )
-    hint = " With retention=KEEP they could say (see FaceVerifier.reconcile)."
+    hint = " With retention=KEEP its records could (see FaceVerifier.reconcile)."
     assert told().endswith(f"{why}.{hint}")
     assert told(cls=Forgetful).endswith(f"{why}.")
     assert told(cls=Sandboxed).endswith(f"{why}.")

@@ -68,6 +68,8 @@ def test_where_accounts_are_registered(settings, url, scripted):
         ({"allow_base_url": 1}, "allow_base_url must be True or False"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
         ({"connect_timeout_s": "10"}, "connect_timeout_s"),
+        ({"ca_bundle": "no/such/file"}, "no/such/file"),
+        ({"proxy": "socks5://127.0.0.1:9"}, "SOCKS"),
     ],
 )
 def test_wrong_settings(settings, words):
