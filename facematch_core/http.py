@@ -380,10 +380,8 @@ class HttpBackend(RemoteBackend):
     def _answer(
         self, call: Call, kind: type[K], given: Iterator[HttpReply] | None = None
     ) -> K | VendorError:
-        """One call from its first request to its result, or to the error to raise.
-
-        The error is new and without a traceback. What `steps` raises before its first request is
-        raised as it is: nothing was sent. `given` are replies in place of a vendor's.
+        """One call from its first request to its result or error; `given` are replies in place of
+        a vendor's. What `steps` raises before its first request is raised: nothing was sent.
         """
         steps, since = self.steps(call), self.client.clock.monotonic()
         billed = call.operation in self.capabilities.billed_operations

@@ -33,13 +33,7 @@ def paid(charges: int) -> Billing:
 def bill(
     ending: Result | errors.VendorError | None, last: HttpReply | None, before: int, price: int
 ) -> Billing:
-    """What a call cost, however it ended: all of its requests together.
-
-    Args:
-        ending: The result or error, with what it says of the last request; None if it was left.
-        last: The last answer; None if none came.
-        before, price: The charges of the requests before the last one, and of the last one.
-    """
+    """What a call cost, however it ended: `before` the last of its requests, and that one."""
     said = Billing() if ending is None else ending.billing
     refused = isinstance(ending, errors.VendorError) or (last is not None and last.status != 200)
     if not isinstance(ending, errors.VendorError):

@@ -383,27 +383,22 @@ def _unanswered(
 
 @attrs.define(eq=False, kw_only=True)
 class Exchange:
-    """From one request to its answer: what its connection asks and reports.
-
-    Attributes:
-        started, until, send_until: When it began, when it must be over, and until when its first
-            byte must have left, on the clock; infinite without a limit.
-        timeouts_s: The longest waits, before the first byte and after it.
-        left_to_receive: How many bytes may still come.
-        sent: Whether the first byte was handed to the socket.
-        own: Whether a connection of ours carries it; a test double may, instead.
-        refusal: What `on_sent` raised, if it did.
-    """
+    """From one request to its answer: what its connection asks and reports."""
 
     clock: Clock
     started: float
+    #: When it must be over, and until when its first byte must have left; infinite for no limit.
     until: float
     send_until: float
+    #: The longest waits, before the first byte and after it.
     timeouts_s: tuple[float, float]
     left_to_receive: int
     on_sent: Callable[[], None]
+    #: Whether the first byte was handed to the socket.
     sent: bool = False
+    #: Whether a connection of ours carries it; a test double may, instead.
     own: bool = False
+    #: What `on_sent` raised, if it did.
     refusal: BaseException | None = None
     _cut: bool = False
 
@@ -533,10 +528,9 @@ def _check_proxy(proxy: str, named: str) -> None:
         raise errors.ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
-        valid = parts.scheme in ("http", "https") and bool(parts.host)
     except LocationParseError:
-        valid = False
-    if not valid:
+        parts = None
+    if not (parts and parts.host and parts.scheme in ("http", "https")):
         raise errors.ConfigurationError(f"{named} has no address of the form http://host:port.")
 
 
@@ -776,19 +770,15 @@ def _links(error: BaseException) -> Iterator[BaseException]:
         waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
-def _tls_words(link: Any) -> str:
-    # Only errors that come from OpenSSL have a reason.
+def _tls_words(link: ssl.SSLError) -> str:
     word = getattr(link, "reason", None)
     return f"TLS failed ({word})" if word else "TLS failed"
 
 
-def _system_words(link: Any) -> str:
+def _system_words(link: OSError) -> str:
+    if tunnel := re.match(r"Tunnel connection failed: ([0-9]{3})", str(link)):
+        return f"the proxy answers {tunnel[1]}"
     return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
-
-
-def _proxy_words(link: Any) -> str:
-    tunnel = re.match(r"Tunnel connection failed: ([0-9]{3})", str(link))
-    return f"the proxy answers {tunnel[1]}" if tunnel else ""
 
 
 #: In this order: what comes first says more.
@@ -799,12 +789,12 @@ _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
         ssl.SSLCertVerificationError,
         lambda link: f"its certificate is not accepted ({link.verify_message})",
     ),
+    # Only errors that come from OpenSSL have a reason.
     (ssl.SSLError, _tls_words),
     (socket.gaierror, "its host name was not found"),
     ((TimeoutError, requests.Timeout), "it took too long"),
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
     (OSError, _system_words),
-    (OSError, _proxy_words),
     (http.client.IncompleteRead, "its answer broke off"),
     (
         (http.client.HTTPException, ProtocolError, InvalidHeader),
