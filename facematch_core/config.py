@@ -32,7 +32,7 @@ import weakref
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import attrs
 import platformdirs
@@ -45,9 +45,10 @@ from .files import parse_toml, read_small
 from .kinds import described, nearest, typed
 from .masking import Secret
 from .models import Environment, Operation
+from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
-from .settings import Rule, Setting, check_keys, located, read_table, resolve_settings
+from .settings import Setting, check_keys, located, read_table, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .store.records import LEASE_S
 from .verifier import FaceVerifier, Verifier
@@ -256,77 +257,52 @@ class FailoverPlan:
 # --- The file -----------------------------------------------------------------------------------
 
 
-def _one_of(*words: str) -> Any:
-    return Annotated[str, Rule(" or ".join(f'"{word}"' for word in words), words.__contains__)]
-
-
-def _at_least(least: int, most: int = 2**53) -> Any:
-    words = f", {least} or more" if most == 2**53 else f" from {least} to {most}"
-    return Annotated[int, Rule(f"a whole number{words}", lambda n: least <= n <= most)]
-
-
-_PERCENTAGE = Annotated[int | float, Rule("a number between 0 and 100", lambda n: 0 <= n <= 100)]
-_SECONDS = Annotated[float, Rule("a number of seconds above 0", lambda s: s > 0)]
-_WAIT = Annotated[float, Rule("a number of seconds, 0 or more", lambda s: s >= 0)]
-_MONEY: Final = 'an amount of 0 or more, written as text ("50.00") or a whole number'
-_PRICES = Annotated[
-    dict[Operation, Decimal], Rule(f"a table from {', '.join(Operation)} to {_MONEY}", bool)
-]
-_CURRENCY = Annotated[
-    str, Rule('three capital letters ("USD")', lambda word: re.fullmatch("[A-Z]{3}", word))
-]
-_PLACE = Annotated[
-    str | dict[str, str],
-    Rule(
-        'an address, { env = "NAME" } or { file = "path" }',
-        lambda at: at and (isinstance(at, str) or set(at) in ({"env"}, {"file"})),
-    ),
-]
-
 #: What a profile may say besides `settings` and its policies.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
-    "threshold": _PERCENTAGE,
-    "liveness_threshold": _PERCENTAGE,
-    "review_threshold": _PERCENTAGE,
-    "liveness_review_threshold": _PERCENTAGE,
-    "deadline_s": _SECONDS,
-    "calibration": Annotated[Path, Rule("the name of a file")],
+    "threshold": float,
+    "liveness_threshold": float,
+    "review_threshold": float,
+    "liveness_review_threshold": float,
+    "deadline_s": float,
+    "calibration": Path,
     "fit_images": bool,
     "keep_demographics": bool,
     "require_environment": Environment,
 }
 
-#: The tables of a profile that set up its policies, and what each of their keys takes.
+#: The tables of a profile that set up its policies, and the types of their keys. The policies
+#: themselves judge the values when the profile is opened.
 POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "budget": {
-        "calls": _at_least(0),
-        "amount": Annotated[Decimal, Rule(_MONEY)],
-        "currency": _CURRENCY,
-        "price": _PRICES,
-        "per": _one_of("day", "total"),
-        "of": _one_of("profile", "vendor"),
-        "store": _PLACE,
-        "lease_s": _SECONDS,
+        "calls": int,
+        "amount": Decimal,
+        "currency": str,
+        "price": dict[Operation, Decimal],
+        "per": Period,
+        "of": Literal["profile", "vendor"],
+        # Not read before then: what another profile's variable lacks stops nobody.
+        "store": Any,
+        "lease_s": float,
     },
     "circuit_breaker": {
-        "failures": _at_least(1),
-        "within_s": _SECONDS,
-        "slow_s": _SECONDS,
-        "unanswered": _at_least(1),
-        "open_s": _SECONDS,
-        "longest_open_s": _SECONDS,
+        "failures": int,
+        "within_s": float,
+        "slow_s": float,
+        "unanswered": int,
+        "open_s": float,
+        "longest_open_s": float,
     },
     "rate_limit": {
-        "per_second": _at_least(1),
-        "per_minute": _at_least(1),
-        "per_day": _at_least(1),
+        "per_second": int,
+        "per_minute": int,
+        "per_day": int,
         "published": bool,
-        "count_from": _one_of("sent", "ended"),
-        "max_wait_s": _WAIT,
-        "max_hold_s": _SECONDS,
+        "count_from": Literal["sent", "ended"],
+        "max_wait_s": float,
+        "max_hold_s": float,
     },
-    "retry": {"times": _at_least(1, 10), "first_s": _SECONDS, "longest_s": _SECONDS},
+    "retry": {"times": int, "first_s": float, "longest_s": float},
 }
 
 #: The windows that can be named, in seconds.
@@ -498,19 +474,12 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
             f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
         )
     folder = path.parent
-    own = {key: value for key, value in table.items() if key in PROFILE_KEYS}
-    values = read_table(own, PROFILE_KEYS, where, folder)
-    if "calibration" in values:
-        values["calibration"] = str(values["calibration"])
+    values = _arguments(table, where, folder)
     policies = {
         key: read_table(table[key], kinds, f"{where} {key}", folder)
         for key, kinds in POLICY_TABLES.items()
         if key in table
     }
-    if "budget" in policies:
-        _check_budget(policies["budget"], f"{where} budget")
-    if "rate_limit" in policies:
-        _check_rates(policies["rate_limit"], f"{where} rate_limit")
     return Profile(
         name=name,
         where=where,
@@ -539,9 +508,21 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
         raise ConfigurationError(f"{where}: members needs at least one profile name.")
     if len(set(members)) < len(members):
         raise ConfigurationError(f"{where}: members names a profile twice.")
-    own = {key: value for key, value in table.items() if key == "deadline_s"}
-    values = read_table(own, PROFILE_KEYS, where, Path())
+    values = _arguments({key: table[key] for key in table if key == "deadline_s"}, where, Path())
     return FailoverProfile(name=name, where=where, members=tuple(members), **values)
+
+
+def _arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """What a profile says for the arguments of its verifier, judged as a verifier would."""
+    own = {key: value for key, value in table.items() if key in PROFILE_KEYS}
+    values = read_table(own, PROFILE_KEYS, where, folder)
+    if "calibration" in values:
+        values["calibration"] = str(values["calibration"])
+    try:
+        Defaults.of_arguments(**{key: values[key] for key in values if PROFILE_KEYS[key] is float})
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error.message}") from None
+    return values
 
 
 def _check_members(
@@ -556,31 +537,6 @@ def _check_members(
         else:
             continue
         raise ConfigurationError(f"{failover.where}: {problem}")
-
-
-def _check_budget(table: Mapping[str, Any], where: str) -> None:
-    if ("calls" in table) is ("amount" in table):
-        raise ConfigurationError(f"{where} needs calls or amount, and not both.")
-    for key in ("currency", "price"):
-        if "calls" in table and key in table:
-            raise ConfigurationError(f"{where}: {key} goes with amount, not with calls.")
-        if "amount" in table and key not in table:
-            raise ConfigurationError(
-                f"{where}: amount needs {key}: the vendor's answers do not say what a call costs."
-            )
-    if isinstance(table.get("store"), str) and _PASSWORD.search(table["store"]):
-        raise ConfigurationError(
-            f"{where}: store holds a password, which does not belong in the file: write "
-            '{ env = "NAME" } or { file = "path" }.'
-        )
-
-
-def _check_rates(table: Mapping[str, Any], where: str) -> None:
-    named = [key for key in _WINDOWS_S if key in table]
-    if table.get("published", False) is bool(named):
-        raise ConfigurationError(
-            f"{where} needs published = true, or one of {', '.join(_WINDOWS_S)}, and not both."
-        )
 
 
 # --- Policies -----------------------------------------------------------------------------------
@@ -615,15 +571,17 @@ def _policies(
         if (table := tables.get("retry")) is not None:
             arguments["retry"] = Retry(**table)
     except ConfigurationError as error:
-        problem = f"{profile.where}: {error.message}"
-    else:
-        return arguments
-    raise ConfigurationError(problem)
+        raise ConfigurationError(f"{profile.where}: {error.message}") from None
+    return arguments
 
 
 def _budget(
     table: Mapping[str, Any], profile: Profile, backend: Backend, clock: Any, create_stores: bool
 ) -> Budget:
+    if ("calls" in table) is ("amount" in table):
+        raise ConfigurationError("budget needs calls or amount, and not both.")
+    if ("amount" in table) is not ("currency" in table):
+        raise ConfigurationError("budget: amount and currency go together.")
     store: CallStore = _MEMORY
     if "store" in table:
         store = _store(table["store"], profile.folder, create=create_stores)
@@ -632,7 +590,7 @@ def _budget(
         table["calls"] if "calls" in table else table["amount"],
         name=f"vendor {backend.name}" if of_vendor else f"profile {profile.name}",
         currency=table.get("currency"),
-        per=Period(table.get("per", "total")),
+        per=table.get("per", Period.TOTAL),
         price=table.get("price"),
         store=store,
         lease_s=table.get("lease_s", LEASE_S),
@@ -642,6 +600,10 @@ def _budget(
 
 def _rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any) -> RateLimiter:
     named = [RateWindow(table[name], s) for name, s in _WINDOWS_S.items() if name in table]
+    if table.get("published", False) is bool(named):
+        raise ConfigurationError(
+            f"rate_limit needs published = true, or one of {', '.join(_WINDOWS_S)}, and not both."
+        )
     windows = named or backend.capabilities.rate_windows
     if not windows:
         raise ConfigurationError(
@@ -670,14 +632,16 @@ def _limit_alone(verifier: FaceVerifier, settings: tuple[Setting, ...], where: s
     )
 
 
-def _store(place: str | Mapping[str, str], folder: Path, *, create: bool) -> CallStore:
+def _store(place: Any, folder: Path, *, create: bool) -> CallStore:
     """The store at an address; a relative file lies beside the configuration."""
-    if isinstance(place, str):
-        address = place
-    elif "env" in place:
-        address = Secret.from_environment(place["env"]).reveal()
-    else:
-        address = Secret.from_file(located(place["file"], "store", folder)).reveal()
+    address = read_table({"store": place}, {"store": str | Secret}, "budget", folder)["store"]
+    if isinstance(address, Secret):
+        address = address.reveal()
+    elif _PASSWORD.search(address):
+        raise ConfigurationError(
+            "budget: store holds a password, which does not belong in the file: write "
+            '{ env = "NAME" } or { file = "path" }.'
+        )
     if (match := _SQLITE.fullmatch(address)) is not None:
         # Not as it is now: the program may go to another folder.
         file = located(match["file"], "store", folder).absolute()

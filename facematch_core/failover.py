@@ -35,7 +35,7 @@ from .models import (
     Skipped,
     Threshold,
 )
-from .pipeline import CallOptions, deadline, default_deadline
+from .pipeline import CallOptions, deadline
 from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
@@ -86,8 +86,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: no member, one that is no `FaceVerifier`, one that is listed twice, or a
-            deadline that is none.
+        ConfigurationError: no member, one that is no `FaceVerifier`, two of one name, or a deadline
+            that is none.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         clock: Clock | None = None,
     ) -> None:
         self._members = _members(members)
-        self._deadline_s = default_deadline(deadline_s)
+        self._deadline_s = deadline(deadline_s, ConfigurationError)
         self._clock = clock or SystemClock()
 
     @property
@@ -311,8 +311,6 @@ def _members(given: Any) -> dict[str, FaceVerifier]:
                 f"The member {name[:60]!r} of a failover must be a FaceVerifier, not "
                 f"{type(verifier).__name__}: failovers cannot be nested."
             )
-    if len({id(verifier) for _, verifier in named}) < len(named):
-        raise ConfigurationError("A failover names the same verifier twice: name each once.")
     if len({name for name, _ in named}) < len(named):
         raise ConfigurationError(
             "Two members of a failover ask the same backend: name them, as in "

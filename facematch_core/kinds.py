@@ -9,6 +9,8 @@ import os
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .masking import Secret
@@ -48,25 +50,29 @@ def is_union(wanted: Any) -> bool:
 
 def kind_words(wanted: Any) -> str:
     """What a value of a declared type is called in a message."""
-    known: dict[Any, str] = {
-        str: "text",
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        Secret: '{ env = "NAME" } or { file = "path" }',
-    }
     words = []
     for choice in choices_of(wanted):
+        kind, inner = typing.get_origin(choice), typing.get_args(choice)
         if isinstance(choice, type) and issubclass(choice, enum.Enum):
             words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
-        elif typing.get_origin(choice) is typing.Literal:
-            words.append(
-                "one of " + ", ".join(json.dumps(word) for word in typing.get_args(choice))
-            )
+        elif kind is typing.Literal:
+            words.append("one of " + ", ".join(json.dumps(word) for word in inner))
+        elif kind is dict:
+            words.append(f"a table from {kind_words(inner[0])} to {kind_words(inner[1])}")
         else:
-            name = getattr(choice, "__name__", "a value")
-            words.append(known.get(choice, "a path" if name == "Path" else name))
+            words.append(_WORDS.get(choice, str(getattr(choice, "__name__", "a value"))))
     return " or ".join(words)
+
+
+_WORDS: dict[Any, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Decimal: 'an amount, written as text ("50.00") or a whole number',
+    Path: "a path",
+    Secret: '{ env = "NAME" } or { file = "path" }',
+}
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,18 +6,19 @@ backend's, judging is `policy`'s; what may stop, delay or count a try is a `Poli
 
 from __future__ import annotations
 
-import concurrent.futures
 import enum
 import functools
 import json
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias
 
 import attrs
 
+from . import errors
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
 from .backend import (
     CALL_ID_KEY,
@@ -32,19 +33,7 @@ from .backend import (
 )
 from .calibration import Calibration
 from .clock import Clock
-from .errors import (
-    BackendUnavailable,
-    ConfigurationError,
-    DeadlineExceeded,
-    FaceMatchError,
-    InvalidImage,
-    InvalidRequest,
-    OutcomeUnknown,
-    StoreUnavailable,
-    Unsupported,
-    VendorError,
-    VendorUnavailable,
-)
+from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
 from .images import Image
 from .models import (
@@ -63,19 +52,23 @@ from .models import (
 from .policy import ANSWERS, ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 
+#: What leaves the policies of a try, and says how some failed there.
+Leave: TypeAlias = Callable[[Outcome], list[Exception]]
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
-#: So many calls of a verifier may run on although their deadline is over. Then the next one waits.
+#: So many calls of a verifier may run on although their deadline is over: engines cannot be
+#: stopped, and each keeps a core and two pictures. With more of them the next call waits, so that
+#: callers who ask again and again do not bring the machine down.
 _MOST_LEFT_BEHIND = 8
 
 
-def load_images(*given: object) -> tuple[list[Image], InvalidImage | None]:
+def load_images(*given: object) -> tuple[list[Image], errors.InvalidImage | None]:
     """The pictures of a call, or what is wrong with one: raised when the bytes are let go of."""
     images = []
     for value, picture in zip(given, PICTURES, strict=False):
         try:
             images.append(Image.of(value))
-        except InvalidImage as error:
+        except errors.InvalidImage as error:
             return [], error.of(picture)
     return images, None
 
@@ -113,27 +106,23 @@ class Defaults:
 
     @classmethod
     def of_arguments(
-        cls, calibration: Calibration | None, deadline_s: Any, **thresholds: Any
+        cls, calibration: Calibration | None = None, deadline_s: Any = None, **thresholds: Any
     ) -> Defaults:
         """From the arguments of a verifier; `ConfigurationError` if one is out of range."""
-        try:
-            values = {name: _number(name, given) for name, given in thresholds.items()}
-        except InvalidRequest as error:
-            problem = error.message
-        else:
-            pairs = {
-                operation: (values[f"{prefix}threshold"], values[f"{prefix}review_threshold"])
-                for operation, prefix in ((Operation.MATCH, ""), (Operation.LIVENESS, "liveness_"))
-            }
-            for operation, (threshold, review) in pairs.items():
-                if threshold is not None and review is not None and review <= threshold:
-                    raise ConfigurationError(
-                        f"The review threshold of {operation} must be above its threshold "
-                        f"({threshold:g}), not {review:g}."
-                    )
-            seconds = default_deadline(deadline_s)
-            return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
-        raise ConfigurationError(problem)
+        wrong = errors.ConfigurationError
+        values = {name: _number(name, given, wrong) for name, given in thresholds.items()}
+        pairs = {}
+        for operation, prefix in ((Operation.MATCH, ""), (Operation.LIVENESS, "liveness_")):
+            threshold = values.get(f"{prefix}threshold")
+            review = values.get(f"{prefix}review_threshold")
+            if threshold is not None and review is not None and review <= threshold:
+                raise wrong(
+                    f"The review threshold of {operation} must be above its threshold "
+                    f"({threshold:g}), not {review:g}."
+                )
+            pairs[operation] = threshold, review
+        seconds = deadline(deadline_s, wrong)
+        return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
 
 
 @attrs.frozen(kw_only=True)
@@ -148,7 +137,7 @@ class Pipeline:
     fit_images: bool
     events: EventEmitter
     clock: Clock
-    #: Calls that are over and still run: engines cannot be stopped.
+    #: Calls that still run although their deadline is over.
     left_behind: set[Future[Any]] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
@@ -207,7 +196,7 @@ class Pipeline:
         self.policy.check_environment()
         operation, backend, can = options.operation, self.backend.name, self.backend.capabilities
         if operation not in can.operations:
-            raise Unsupported(
+            raise errors.Unsupported(
                 f"The backend {backend} has no {operation} call: choose a backend that has "
                 "(`facematch backends` lists them).",
                 backend=backend,
@@ -215,31 +204,35 @@ class Pipeline:
             )
         threshold, review = self.thresholds(options)
         if not isinstance(options.rotate, bool):
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 f"rotate must be True or False, not {type(options.rotate).__name__}."
             )
         if options.rotate and not can.rotate:
-            raise Unsupported(
+            raise errors.Unsupported(
                 f"The backend {backend} cannot try quarter turns: leave rotate out and turn the "
                 "picture upright first.",
                 backend=backend,
                 what="rotate",
             )
-        try:
-            retention = Retention(options.retention)
-        except ValueError:
-            raise InvalidRequest(
+        if options.retention not in (*Retention,):
+            raise errors.InvalidRequest(
                 "retention must be Retention.MINIMAL or Retention.KEEP, not "
                 f"{type(options.retention).__name__}."
-            ) from None
+            )
+        retention = Retention(options.retention)
         if retention not in can.retention:
-            raise Unsupported(
+            raise errors.Unsupported(
                 f"The backend {backend} cannot ask for retention {retention}.",
                 backend=backend,
                 what="retention",
             )
-        if options.options is not None:
-            _check_own_options(options.options, self.backend)
+        if options.options is not None and not isinstance(options.options, can.options or ()):
+            takes = f"options of type {can.options.__name__}" if can.options else "no options"
+            raise errors.Unsupported(
+                f"The backend {backend} takes {takes}, not {type(options.options).__name__}.",
+                backend=backend,
+                what="options",
+            )
         if options.caller_ref is not None:
             _check_caller_ref(options.caller_ref)
         limit = options.deadline_s
@@ -290,7 +283,7 @@ class Pipeline:
             if asked is None and threshold.source in of_this_call:
                 # The call alone is stricter than the profile's review: nothing is left to review.
                 return threshold, None
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 f"review_threshold must be above threshold ({threshold.value:g}), not {limit:g}."
             )
         return threshold, Threshold(limit, ThresholdRule.ABOVE, source)
@@ -298,16 +291,16 @@ class Pipeline:
     def _calibrated(self, options: CallOptions) -> float:
         calibration = self.defaults.calibration
         if options.operation is not Operation.MATCH:
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 "max_fmr is for comparisons of two faces, and this is a call of "
                 f"{options.operation}: give a threshold."
             )
         if options.threshold is not None:
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 "threshold and max_fmr both say where a match begins: give only one."
             )
         if calibration is None:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"max_fmr needs a calibration of {self.backend.name}, and this verifier has none: "
                 "`facematch compare threshold` writes one, and calibration= or the profile names "
                 "it."
@@ -324,7 +317,7 @@ class Pipeline:
         for image, picture in zip(images, PICTURES, strict=False):
             try:
                 prepared.append(image.prepared(limits, fit=self.fit_images))
-            except InvalidImage as error:
+            except errors.InvalidImage as error:
                 refused = error.of(picture)
                 break
         else:
@@ -336,64 +329,60 @@ class Pipeline:
 
     def _asked(self, call: Call, progress: _Progress) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
-        number, record = 1, progress.record
+        number, cancellation = 1, progress.cancellation
         while True:
-            if progress.cancellation is not None:
-                progress.cancellation.check()
+            if cancellation is not None:
+                cancellation.check()
             context = progress.context = self._context(progress, number)
-            leave: Callable[[Outcome], list[Exception]] | None = None
+            leave: Leave | None = None
             try:
                 leave = enter_all(self.policies, context)
                 answer = self._sent(call, progress, paid=context.paid)
                 progress.bill = answer.billing
             except BaseException as error:
-                if leave is None and not isinstance(error, StoreUnavailable):
-                    raise  # another refusal of a policy
                 if leave is not None:
-                    # No local name for the outcome: it holds the error, whose frames hold this one.
-                    charged, asked_at = progress.billing(error).charged, progress.asked_at
-                    left = leave(
-                        Outcome(
-                            charged=charged,
-                            sent=progress.state is State.SENT or charged is not Charged.NO,
-                            environment=getattr(error, "environment", None),
-                            error=error if isinstance(error, FaceMatchError) else None,
-                            asked_s=None if asked_at is None else self.clock.monotonic() - asked_at,
-                        )
-                    )
-                    self._report(left, record)
-                wait_s = self._wait_s(error, context, progress.cancellation)
+                    self._left(leave, progress, error)
+                elif not isinstance(error, StoreUnavailable):
+                    raise  # another refusal of a policy
+                wait_s = None
+                stopped = cancellation is not None and cancellation.cancelled
+                if self.retry is not None and isinstance(error, FaceMatchError) and not stopped:
+                    wait_s = self.retry.wait_s(error, context, self.clock.monotonic())
                 if wait_s is None:
                     raise
                 failed = type(error).__name__
             else:
-                asked_s = self.clock.monotonic() - (progress.asked_at or 0.0)
-                self._report(leave(Outcome.of(answer, asked_s=asked_s)), record)
+                self._left(leave, progress, answer)
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
             progress.state, progress.asked_at, progress.bill = State.NOT_SENT, None, None
             number += 1
             self.events.emit(
-                EventKind.RETRYING, record, attempt=number, error=failed, wait_s=wait_s
+                EventKind.RETRYING, progress.record, attempt=number, error=failed, wait_s=wait_s
             )
             (context.sleep or self.clock.sleep)(wait_s)
 
-    def _report(self, failures: list[Exception], record: CallRecord) -> None:
-        """Report outcomes that a store will be told later."""
-        for failure in failures:
+    def _left(self, leave: Leave, progress: _Progress, ended: Answer | BaseException) -> None:
+        """Leave all policies with the answer of the try, or with what ended it."""
+        if isinstance(ended, BaseException):
+            billing, is_answer = progress.billing(ended), False
+        else:
+            billing, is_answer = ended.billing, True
+        began, charged = progress.asked_at, billing.charged
+        outcome = Outcome(
+            charged=charged,
+            sent=is_answer or progress.state is State.SENT or charged is not Charged.NO,
+            environment=getattr(ended, "environment", None),
+            error=ended if isinstance(ended, FaceMatchError) else None,
+            answered=is_answer,
+            asked_s=None if began is None else self.clock.monotonic() - began,
+        )
+        for failure in leave(outcome):
             if isinstance(failure, StoreUnavailable):
-                self.events.emit(EventKind.POSTPONED, record, error=type(failure).__name__)
-
-    def _wait_s(
-        self, error: BaseException, context: AttemptContext, cancellation: Cancellation | None
-    ) -> float | None:
-        """Seconds until the call is made again; None if it is not."""
-        if self.retry is None or not isinstance(error, (VendorError, StoreUnavailable)):
-            return None
-        if cancellation is not None and cancellation.cancelled:
-            return None
-        return self.retry.wait_s(error, context, self.clock.monotonic())
+                # The store keeps it in memory, and writes it with its next transaction.
+                name = type(failure).__name__
+                self.events.emit(EventKind.POSTPONED, progress.record, error=name)
 
     def _context(self, progress: _Progress, number: int) -> AttemptContext:
         sleep, record = None, progress.record
@@ -413,20 +402,23 @@ class Pipeline:
     def _sent(self, call: Call, progress: _Progress, *, paid: bool) -> Answer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend, wanted = self.backend, ANSWERS[call.operation]
+        ask: Callable[[Any], object] = (
+            backend.match if isinstance(call, MatchCall) else backend.check_liveness
+        )
         own: BaseException | None = None
-        given = self._within(call, progress)
+        in_time = self._within(call, progress)
         progress.asked_at = self.clock.monotonic()
         if paid and not backend.reports_sent:
             # Nobody will say when the first byte leaves, so it may have from here on.
             progress.on_sent(State.MAYBE)
         try:
-            if given is call or backend.keeps_deadline:
-                answer = self._ask(given)
+            if in_time is call or backend.keeps_deadline:
+                answer = ask(in_time)
             else:
-                answer = self._ask_on_a_thread(given, progress, call.deadline_s)
+                answer = self._ask_on_a_thread(ask, in_time, progress, call.deadline_s)
         except FaceMatchError as error:
             # A refusal says "nothing was sent", and that may no longer be true.
-            if progress.state is not State.SENT or _founded(error):
+            if progress.state is not State.SENT or _knows_its_bill(error):
                 raise
             what = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
@@ -440,53 +432,50 @@ class Pipeline:
         if own is not None:
             raise own
         if paid and progress.state is not State.NOT_SENT:
-            raise OutcomeUnknown(
+            raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {what}, and the call may have been charged: report "
                 "this to its author.",
                 reconcilable=call.retention is Retention.KEEP,
             )
         unsent = ", and nothing was sent" if paid else ""
-        raise BackendUnavailable(
+        raise errors.BackendUnavailable(
             f"The backend {backend.name} {what}{unsent}: report this to its author."
         )
-
-    def _ask(self, call: Call) -> object:
-        if isinstance(call, MatchCall):
-            return self.backend.match(call)
-        return self.backend.check_liveness(cast(LivenessCall, call))
 
     def _within(self, call: Call, progress: _Progress) -> Call:
         """`call` with what is left of its time; `VendorUnavailable` if nothing is."""
         until, send_until = progress.until, progress.send_until
         if until is None and send_until is None:
             return call
-        now = self.clock.monotonic()
         full = len(self.left_behind) >= _MOST_LEFT_BEHIND and not self.backend.keeps_deadline
         if full and until is not None:
-            one = concurrent.futures.FIRST_COMPLETED
-            concurrent.futures.wait(set(self.left_behind), until - now, return_when=one)
-            now = self.clock.monotonic()
+            seconds = until - self.clock.monotonic()
+            wait(set(self.left_behind), seconds, return_when=FIRST_COMPLETED)
+        now = self.clock.monotonic()
         left_s = None if until is None else until - now
-        if left_s is not None and left_s <= 0:
-            raise VendorUnavailable(
-                f"The deadline of {call.deadline_s:g} s ran out before anything was sent.",
-                retryable=False,
-            )
         send_within_s = None if send_until is None else send_until - now
-        if send_within_s is not None and send_within_s <= 0:
-            raise VendorUnavailable(
-                "Its share of the deadline ran out before anything was sent.", retryable=False
-            )
-        return attrs.evolve(call, deadline_s=left_s, send_within_s=send_within_s)
+        if left_s is not None and left_s <= 0:
+            time = f"The deadline of {call.deadline_s:g} s"
+        elif send_within_s is not None and send_within_s <= 0:
+            time = "Its share of the deadline"
+        else:
+            return attrs.evolve(call, deadline_s=left_s, send_within_s=send_within_s)
+        raise VendorUnavailable(f"{time} ran out before anything was sent.", retryable=False)
 
-    def _ask_on_a_thread(self, call: Call, progress: _Progress, limit_s: float | None) -> object:
+    def _ask_on_a_thread(
+        self,
+        ask: Callable[[Any], object],
+        call: Call,
+        progress: _Progress,
+        limit_s: float | None,
+    ) -> object:
         """The backend's answer; one that does not end by itself is left behind when time is up."""
         # What never says when it sends could not be stopped before that.
         send_within_s = call.send_within_s if self.backend.reports_sent else None
         try:
             return run_within(
                 call.deadline_s,
-                lambda on_sent: self._ask(attrs.evolve(call, on_sent=on_sent)),
+                lambda on_sent: ask(attrs.evolve(call, on_sent=on_sent)),
                 call.on_sent,
                 send_within_s=send_within_s,
             )
@@ -494,7 +483,7 @@ class Pipeline:
             self.left_behind.add(over.running)
             over.running.add_done_callback(self.left_behind.discard)
         if progress.state is not State.NOT_SENT:
-            raise DeadlineExceeded(
+            raise errors.DeadlineExceeded(
                 f"The backend {self.backend.name} was asked, and the deadline of {limit_s:g} s ran "
                 "out before it answered. The call may have been executed and charged.",
                 billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
@@ -569,7 +558,7 @@ class _Progress:
         return self.bill
 
 
-def _founded(error: FaceMatchError) -> bool:
+def _knows_its_bill(error: FaceMatchError) -> bool:
     """Whether what `error` says of the bill may be believed of a call that has begun to leave.
 
     Not if it says "not charged", and not why.
@@ -583,109 +572,67 @@ def _founded(error: FaceMatchError) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the plug-in's own code, never its data."""
+    """File and line of the plug-in's own code, never its data: where its author has to look."""
     ours, place = (str(Path(__file__).parent), "<"), ""
-    traceback = error.__traceback__
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if not file.startswith(ours):
-            place = f" in {Path(file).name}, line {traceback.tb_lineno}"
-        traceback = traceback.tb_next
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith(ours):
+            place = f" in {Path(frame.f_code.co_filename).name}, line {line}"
     return place
 
 
 # The options of a call, one by one.
 
 
-def deadline(asked: Any) -> float | None:
-    """`deadline_s` as a float, or None for no limit; `InvalidRequest` for anything else."""
-    if asked is None:
+def deadline(seconds: Any, refusal: type[FaceMatchError] = errors.InvalidRequest) -> float | None:
+    """`deadline_s` as a float, or None for no limit."""
+    if seconds is None:
         return None
-    if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not 0 < asked < 1e9:
-        raise InvalidRequest("deadline_s must be a number of seconds above 0.")
-    return float(asked)
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
+        raise refusal("deadline_s must be a number of seconds above 0.")
+    return float(seconds)
 
 
-def default_deadline(given: Any) -> float | None:
-    """That of a verifier or a failover; `ConfigurationError` if it is none."""
-    try:
-        return deadline(given)
-    except InvalidRequest as error:
-        problem = error.message
-    raise ConfigurationError(problem)
-
-
-def _number(name: str, given: Any) -> float | None:
+def _number(
+    name: str, value: Any, refusal: type[FaceMatchError] = errors.InvalidRequest
+) -> float | None:
     """A threshold as a float."""
-    if given is None:
-        return None
-    if isinstance(given, Threshold):
-        if given.value is None:
-            raise InvalidRequest(f"{name} must have a value from 0 to 100.")
-        return given.value
-    if isinstance(given, Mapping):
-        raise InvalidRequest(
-            f"{name} is one number here: only a failover takes one per member, by its name."
-        )
+    if isinstance(value, Threshold):
+        value = "unknown" if value.value is None else value.value
     try:
-        return percentage(name, given)
+        return None if value is None else percentage(name, value)
     except (TypeError, ValueError) as error:
-        problem = str(error)
-    raise InvalidRequest(problem)
+        raise refusal(str(error)) from None
 
 
-def _check_caller_ref(asked: Any) -> None:
-    if not isinstance(asked, str) or not asked:
-        raise InvalidRequest("caller_ref must be text that is not empty: leave it out otherwise.")
-    if not _encodes(asked):
-        raise InvalidRequest("caller_ref must be text that can be written as UTF-8.")
-
-
-def _encodes(text: str) -> bool:
+def _check_caller_ref(text: Any) -> None:
     try:
-        text.encode()
+        if isinstance(text, str) and text and text.encode():
+            return
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _metadata(asked: Any) -> dict[str, Any]:
-    wrong = InvalidRequest(
-        "metadata must be a dictionary of JSON values with text keys; no bytes, no NaN, no objects."
+        pass
+    raise errors.InvalidRequest(
+        "caller_ref must be text that is not empty and can be written as UTF-8."
     )
-    if not isinstance(asked, Mapping):
-        raise wrong
+
+
+def _metadata(given: Any) -> dict[str, Any]:
+    """A copy, if it is what JSON can carry without a change."""
     try:
-        text = json.dumps(dict(asked), allow_nan=False)
+        text = json.dumps(dict(given), allow_nan=False, ensure_ascii=False)
+        text.encode()
         copy = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
-    # Keys that JSON turns into text (1, None, True) would come back as something else.
-    if copy is None or copy != asked or not _encodes(json.dumps(copy, ensure_ascii=False)):
-        raise wrong
-    if without_private(copy, demographic_keys=()) != copy:
-        raise InvalidRequest("metadata is nested too deeply: keep it within 64 levels.")
+    # Keys that JSON turns into text (1, None, True) would come back as something else, and what
+    # is nested deeper than that would be left out of the result.
+    if copy is None or copy != given or without_private(copy, demographic_keys=()) != copy:
+        raise errors.InvalidRequest(
+            "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "
+            "no bytes, no NaN, no objects."
+        )
     if CALL_ID_KEY in copy:
-        raise InvalidRequest(
+        raise errors.InvalidRequest(
             f"metadata has an entry {CALL_ID_KEY}, under which a kept call carries our own id of "
             "it: give yours another name."
         )
     return dict(copy)
-
-
-def _check_own_options(asked: Any, backend: Backend) -> None:
-    wanted = backend.capabilities.options
-    if wanted is not None and isinstance(asked, wanted):
-        return
-    if wanted is None:
-        raise Unsupported(
-            f"The backend {backend.name} has no options of its own.",
-            backend=backend.name,
-            what="options",
-        )
-    raise Unsupported(
-        f"The backend {backend.name} takes options of type {wanted.__name__}, not "
-        f"{type(asked).__name__}.",
-        backend=backend.name,
-        what="options",
-    )

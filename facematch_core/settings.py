@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import typing
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -34,9 +33,6 @@ from .plugins import verifier_arguments
 
 if TYPE_CHECKING:
     from cattrs import Converter
-
-#: An amount that `Budget` takes.
-_AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?|1000000000000")
 
 #: A flag as text.
 BOOLEANS: Final = {"true": True, "false": False}
@@ -118,14 +114,6 @@ def located(place: str, key: str, folder: Path) -> Path:
         raise ConfigurationError(f"{key} names the home of an unknown user.") from None
 
 
-@attrs.frozen
-class Rule:
-    """What a value of a table must be beyond its type, and that in words for messages."""
-
-    words: str
-    fits: Callable[[Any], object] = lambda _: True
-
-
 def read_table(table: Any, kinds: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
     """A table of a TOML file, each key as its kind wants it; paths are relative to `folder`."""
     if not isinstance(table, dict):
@@ -179,8 +167,8 @@ def _converter() -> Converter:
 
     def money(value: Any, _: Any) -> Decimal:
         # A fraction in binary would be another amount.
-        if type(value) not in (int, str) or not _AMOUNT.fullmatch(str(value)):
-            raise ValueError("amount")
+        if type(value) not in (int, str):
+            raise TypeError("amount")
         return Decimal(value)
 
     converter = strict_converter()
@@ -192,17 +180,10 @@ def _converter() -> Converter:
 
 def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
     """A value as its key wants it; `ConfigurationError` names the key, and no value."""
-    rule = None
-    if typing.get_origin(wanted) is Annotated:
-        wanted, rule = typing.get_args(wanted)
-    words = kind_words(wanted) if rule is None else rule.words
-    reason = f"{key} must be {words}, not {described(value)}."
+    reason = f"{key} must be {kind_words(wanted)}, not {described(value)}."
     for choice in choices_of(wanted):
         try:
-            fitting = _converter().structure(read(value, choice), choice)
-            if rule is None or rule.fits(fitting):
-                return fitting
-            reason = f"{key} must be {words}."
+            return _converter().structure(read(value, choice), choice)
         except ConfigurationError as error:
             reason = f"{key}: {error.message}"
             break

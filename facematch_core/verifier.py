@@ -41,7 +41,6 @@ from .errors import (
     ConfigurationError,
     FaceMatchError,
     InvalidRequest,
-    OutcomeUnknown,
     ScaleWarning,
     VendorError,
     VendorUnavailable,
@@ -439,7 +438,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         ConfigurationError: an argument is wrong.
     """
 
-    def __init__(  # noqa: C901 - each argument is judged where it is named
+    def __init__(
         self,
         backend: Backend,
         *,
@@ -462,29 +461,22 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
-        if not isinstance(getattr(backend, "name", None), str):
-            raise ConfigurationError(
-                f"The backend {type(backend).__name__} has no name: its class must set one."
-            )
-        for name, flag in (("fit_images", fit_images), ("keep_demographics", keep_demographics)):
-            if not isinstance(flag, bool):
-                raise ConfigurationError(
-                    f"{name} must be True or False, not {type(flag).__name__}."
-                )
+        self._policies = tuple(policies)
+        kinds: tuple[tuple[str, object, Any], ...] = (
+            ("fit_images", fit_images, bool),
+            ("keep_demographics", keep_demographics, bool),
+            ("retry", retry, (Retry, type(None))),
+            *(("policies", policy, Policy) for policy in self._policies),
+        )
+        for name, value, kind in kinds:
+            if not isinstance(value, kind):
+                raise ConfigurationError(f"{name} cannot be of type {type(value).__name__}.")
         if on_event is not None and not callable(on_event):
             raise ConfigurationError("on_event must be a function that takes one event.")
         if require_environment not in (None, *Environment):
             raise ConfigurationError(
                 f"require_environment must be one of {', '.join(Environment)}."
             )
-        if retry is not None and not isinstance(retry, Retry):
-            raise ConfigurationError(f"retry must be a Retry, not {type(retry).__name__}.")
-        self._policies = tuple(policies)
-        for policy in self._policies:
-            if not isinstance(policy, Policy):
-                raise ConfigurationError(
-                    f"policies must hold policies, not {type(policy).__name__}."
-                )
         self._backend = backend
         self._clock = clock or SystemClock()
         found = calibration_of(calibration)
@@ -663,13 +655,12 @@ def _record(given: object) -> CallRecord:
             "reconcile takes a CallRecord or the error that carries it, not "
             f"{type(given).__name__}."
         )
-    if given.call is not None:
-        return given.call
-    if isinstance(given, OutcomeUnknown):
-        why = "no verifier made the call. Its own message says what to look at."
-    else:
-        why = "the call was not charged, or was not made by a verifier. There is nothing to find."
-    raise InvalidRequest(f"This {type(given).__name__} carries no call: {why}")
+    if given.call is None:
+        raise InvalidRequest(
+            f"This {type(given).__name__} carries no call: only those of verifiers do, and of "
+            "those only what may have been charged."
+        )
+    return given.call
 
 
 def _is_about(found: Reconciliation, record: CallRecord) -> bool:

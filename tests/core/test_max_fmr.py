@@ -250,8 +250,8 @@ def test_a_profile_names_the_file(opened, tmp_path):
     ("says", "told"),
     [
         ({"calibration": "nothing.json"}, r"nothing\.json' cannot be read"),
-        ({"calibration": 5}, "calibration must be the name of a file, not int"),
-        ({"calibration": "a\0b"}, "calibration must be the name of a file, not str of length 3"),
+        ({"calibration": 5}, "calibration must be a path, not int"),
+        ({"calibration": "a\0b"}, "calibration must be a path, not str of length 3"),
         ({"calibration": "other.json"}, "for the backend other"),
     ],
     ids=str,
