@@ -55,14 +55,10 @@ class Cancellation:
         """Whether the end was asked for."""
         return self._cancelled.is_set()
 
-    def check(self, billing: Billing | None = None) -> None:
-        """Raise `CallCancelled` if the end was asked for; between two steps of a call.
-
-        Args:
-            billing: What the steps so far cost.
-        """
+    def check(self) -> None:
+        """Raise `CallCancelled` if the end was asked for."""
         if self._cancelled.is_set():
-            raise CallCancelled(billing)
+            raise CallCancelled
 
     def commit(self) -> None:
         """The first byte leaves now; or `CallCancelled`, and it must not."""

@@ -170,12 +170,6 @@ class Plan:
         cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
     ) -> Plan:
         """The plan for a backend and, maybe, a profile; the errors are those of `open_verifier`."""
-        given: Any = backend
-        if not isinstance(given, str):
-            raise ConfigurationError(
-                f"open_verifier takes the name of a backend, not {type(given).__name__}: give a "
-                "Backend to FaceVerifier."
-            )
         found = backend_class(backend)
         resolved = resolve_settings(
             found,
@@ -363,9 +357,19 @@ class Config:
     def singles(self, name: str) -> tuple[Profile, ...]:
         """The profile of that name or, of a failover, those of its members, in their order."""
         profile = self.profile(name)
-        named = profile.members if isinstance(profile, FailoverProfile) else (name,)
-        found = (self.profiles[one] for one in named)
-        return tuple(one for one in found if isinstance(one, Profile))
+        if isinstance(profile, Profile):
+            return (profile,)
+        found = []
+        for member in profile.members:
+            one = self.profiles.get(member)
+            if not isinstance(one, Profile):
+                single = [name for name, one in self.profiles.items() if isinstance(one, Profile)]
+                raise ConfigurationError(
+                    f"{profile.where}: the member {member[:60]!r} is no profile of one backend; "
+                    f"{nearest(member, single)}"
+                )
+            found.append(one)
+        return tuple(found)
 
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
@@ -439,9 +443,6 @@ def read_config(path: str | os.PathLike[str]) -> Config:
             f"{nearest(default if isinstance(default, str) else '', tables)}"
         )
     profiles = {name: _profile(path, name, table) for name, table in tables.items()}
-    for profile in profiles.values():
-        if isinstance(profile, FailoverProfile):
-            _check_members(profile, profiles)
     return Config(path=path, default_profile=default, profiles=profiles)
 
 
@@ -504,10 +505,6 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
                 "profile of each member."
             )
     check_keys(table, {"members", "deadline_s"}, where)
-    if not members:
-        raise ConfigurationError(f"{where}: members needs at least one profile name.")
-    if len(set(members)) < len(members):
-        raise ConfigurationError(f"{where}: members names a profile twice.")
     values = _arguments({key: table[key] for key in table if key == "deadline_s"}, where, Path())
     return FailoverProfile(name=name, where=where, members=tuple(members), **values)
 
@@ -523,20 +520,6 @@ def _arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, 
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error.message}") from None
     return values
-
-
-def _check_members(
-    failover: FailoverProfile, profiles: Mapping[str, Profile | FailoverProfile]
-) -> None:
-    single = {name for name, profile in profiles.items() if isinstance(profile, Profile)}
-    for member in failover.members:
-        if member not in profiles:
-            problem = f"members names no profile {member[:60]!r}; {nearest(member, single)}"
-        elif member not in single:
-            problem = f"the member {member[:60]!r} is a failover itself: name its members instead."
-        else:
-            continue
-        raise ConfigurationError(f"{failover.where}: {problem}")
 
 
 # --- Policies -----------------------------------------------------------------------------------

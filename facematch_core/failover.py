@@ -10,18 +10,9 @@ from typing import Any
 
 import attrs
 
+from . import errors
 from .clock import Clock, SystemClock
-from .errors import (
-    ConfigurationError,
-    FaceMatchError,
-    InsufficientCredit,
-    InvalidImage,
-    InvalidRequest,
-    RateLimited,
-    Unsupported,
-    VendorError,
-    VendorUnavailable,
-)
+from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from .images import Image
 from .kinds import nearest
 from .models import (
@@ -44,10 +35,10 @@ log = logging.getLogger("facematch")
 #: credit. Not a spent budget, which is the owner's decision and no fault of the vendor's: another
 #: vendor's bill is not what was meant by it. Not a bad key or a rejected request either: those are
 #: mistakes, and another member would hide them.
-_GOES_ON = (VendorUnavailable, RateLimited, InsufficientCredit)
+_GOES_ON = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
 #: What says that this member cannot take this call. All of these come before anything is sent.
-_CANNOT = (InvalidImage, Unsupported)
+_CANNOT = (errors.InvalidImage, errors.Unsupported)
 
 #: What is left to a member for a search when the time is up: it then says so itself.
 _MOMENT_S = 1e-3
@@ -120,7 +111,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         self._check_open()
         made_by = getattr(getattr(call, "call", None) or call, "backend", None)
         same = {name: one for name, one in self._members.items() if one.backend.name == made_by}
-        started, limit = self._now(), self._limit(deadline_s)
+        started, limit = self._now(), deadline(deadline_s) or self._deadline_s
         best: Reconciliation | None = None
         failed: VendorError | None = None
         # If there is none, the first member says what is wrong.
@@ -152,12 +143,9 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def __repr__(self) -> str:
         return f"Failover({', '.join(self._members)})"
 
-    def _limit(self, asked: Any) -> float | None:
-        return self._deadline_s if asked is None else deadline(asked)
-
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
-        limit = self._limit(options.deadline_s)
+        limit = deadline(options.deadline_s) or self._deadline_s
         started = self._now() if options.since is None else options.since
         log_ = _RouteLog()
         for name, member, own, to_ask in self._able(attrs.evolve(options, since=None), log_):

@@ -27,7 +27,6 @@ __all__ = ["replacing", "write_file"]
 OWNER_ONLY: Final = 0o600
 #: What `open` asks for; the system takes the umask away.
 _USUAL: Final = 0o666
-_WINDOWS: Final = os.name == "nt"
 
 
 def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> None:
@@ -75,10 +74,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that is written to and never replaced: a pipe, a terminal.
-
-    All other devices, and sockets, are refused.
-    """
+    """Whether something is there that is written to and never replaced: a pipe, a terminal."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -89,10 +85,12 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 @contextlib.contextmanager
 def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path, int]]:
     """An empty file beside its place, which it takes at the end: its name, and its descriptor."""
-    place = Path(path)
+    place, mode = Path(path), None
     with named(path):
-        replaced = _mode_of(path)
-        mode = None if private else replaced
+        if place.is_dir():  # now, and not at the end of what is written
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with contextlib.suppress(FileNotFoundError):
+            mode = None if private else stat.S_IMODE(place.stat().st_mode)
         if place.is_symlink():  # where it points, whether something is there or not
             place = Path(os.path.realpath(path))
         name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"
@@ -104,14 +102,7 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
         with named(path):
             if mode is not None:
                 beside.chmod(mode)
-            try:
-                beside.replace(place)
-            except PermissionError as error:
-                if not _WINDOWS or not place.is_file():
-                    raise
-                # Windows replaces no file that somebody has open, and calls it "access denied".
-                reason = "another program has it open, or it is read-only"
-                raise PermissionError(error.errno, reason) from error
+            beside.replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -128,21 +119,6 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
-
-def _mode_of(path: str | os.PathLike[str]) -> int | None:
-    """The rights of the file that is to be replaced, None without one; what is no file stays."""
-    try:
-        mode = Path(path).stat().st_mode
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and would be replaced")
-    return stat.S_IMODE(mode)
-
-
-# What people write by hand.
 
 #: What people write by hand is small; more is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20

@@ -146,21 +146,24 @@ class Pipeline:
         cancellation = CANCELLATION.get()
         if cancellation is not None:
             cancellation.check()
-        call, record = self._validated(options)
+        fields, record = self._validated(options)
         progress = _Progress(self, record, cancellation)
-        if call["deadline_s"] is not None:
+        if fields["deadline_s"] is not None:
             began = started if options.since is None else options.since
-            progress.until = began + call["deadline_s"]
+            progress.until = began + fields["deadline_s"]
         if options.send_within_s is not None:
             progress.send_until = started + options.send_within_s
         try:
             self.events.emit(EventKind.STARTED, record, call=progress.written)
             pictures: dict[str, Any] = dict(zip(PICTURES, self._prepared(images), strict=False))
             kind = MatchCall if options.operation is Operation.MATCH else LivenessCall
-            answer = self._asked(kind(on_sent=progress.on_sent, **call, **pictures), progress)
-            elapsed_s = self.clock.monotonic() - started
+            call = kind(on_sent=progress.on_sent, **fields, **pictures)
+            answer = self._asked(call, progress)
             result = self.policy.apply(
-                answer, record, metadata=call["metadata"], elapsed_s=elapsed_s
+                answer,
+                record,
+                metadata=call.metadata,
+                elapsed_s=self.clock.monotonic() - started,
             )
         except BaseException as error:
             billing = progress.billing(error)
@@ -227,15 +230,18 @@ class Pipeline:
                 what="retention",
             )
         if options.options is not None and not isinstance(options.options, can.options or ()):
-            takes = f"options of type {can.options.__name__}" if can.options else "no options"
+            problem = "has no options of its own"
+            if can.options is not None:
+                given = type(options.options).__name__
+                problem = f"takes options of type {can.options.__name__}, not {given}"
             raise errors.Unsupported(
-                f"The backend {backend} takes {takes}, not {type(options.options).__name__}.",
+                f"The backend {backend} {problem}.",
                 backend=backend,
                 what="options",
             )
         if options.caller_ref is not None:
             _check_caller_ref(options.caller_ref)
-        limit = options.deadline_s
+        seconds = options.deadline_s
         record = CallRecord(
             id=new_call_id(),
             operation=operation,
@@ -254,7 +260,7 @@ class Pipeline:
             "caller_ref": options.caller_ref,
             "metadata": None if options.metadata is None else _metadata(options.metadata),
             "options": options.options,
-            "deadline_s": self.defaults.deadline_s if limit is None else deadline(limit),
+            "deadline_s": self.defaults.deadline_s if seconds is None else deadline(seconds),
         }
         return fields, record
 

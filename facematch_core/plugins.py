@@ -133,18 +133,14 @@ def installed(group: str) -> dict[str, list[EntryPoint]]:
 
 def problem(point: EntryPoint, all_of_name: list[EntryPoint]) -> str | None:
     """Why an entry point may not be used, among all of its name; None if nothing is against it."""
-    claims = {distribution(one): None for one in all_of_name}
+    claims = {distribution(one) for one in all_of_name}
     stranger = distribution(point)
-    if OWN in claims:
+    if OWN in claims and stranger != OWN:
         return (
-            None
-            if stranger == OWN
-            else (
-                f"The name {point.name} is reserved for {OWN}, and {stranger} claims it: uninstall "
-                f"{stranger} or ask its author for another name."
-            )
+            f"The name {point.name} is reserved for {OWN}, and {stranger} claims it: uninstall "
+            f"{stranger} or ask its author for another name."
         )
-    if len(claims) > 1:
+    if OWN not in claims and len(claims) > 1:
         names = " and ".join(sorted(claims))
         return f"The name {point.name} is claimed by {names}: uninstall all but one."
     return None

@@ -17,17 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from . import kinds
 from .backend import Backend
 from .errors import ConfigurationError
-from .kinds import (
-    choices_of,
-    described,
-    kind_words,
-    kinds_of,
-    nearest,
-    strict_converter,
-    type_hints,
-)
 from .masking import Secret
 from .plugins import verifier_arguments
 
@@ -98,7 +90,7 @@ def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
     """The settings of a backend, by name: the declared type, and the default or `attrs.NOTHING`."""
     if not attrs.has(cls):
         return {}
-    hints = type_hints(cls)
+    hints = kinds.type_hints(cls)
     return {
         field.alias or field.name: (hints.get(field.name, Any), _default(field))
         for field in attrs.fields(cls)
@@ -114,13 +106,13 @@ def located(place: str, key: str, folder: Path) -> Path:
         raise ConfigurationError(f"{key} names the home of an unknown user.") from None
 
 
-def read_table(table: Any, kinds: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """A table of a TOML file, each key as its kind wants it; paths are relative to `folder`."""
+def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """A table of a TOML file, each key of its type; paths are relative to `folder`."""
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
-    check_keys(table, kinds, where)
+        raise ConfigurationError(f"{where} must be a table, not {kinds.described(table)}.")
+    check_keys(table, types, where)
     return {
-        key: _structured(value, kinds[key], f"{where}: {key}", _of_file(folder))
+        key: _structured(value, types[key], f"{where}: {key}", _of_file(folder))
         for key, value in table.items()
     }
 
@@ -129,7 +121,9 @@ def check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> 
     """Refuse a key that is not known; the message has the nearest one that is."""
     for key in table:
         if key not in known:
-            raise ConfigurationError(f"{where}: unknown key {key[:60]!r}; {nearest(key, known)}")
+            raise ConfigurationError(
+                f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, known)}"
+            )
 
 
 def _check_names(
@@ -140,7 +134,7 @@ def _check_names(
         if name not in declared:
             raise ConfigurationError(
                 f"{place}{'the' if place else 'The'} backend {cls.name} has no setting "
-                f"{name[:60]!r}; {nearest(name, known)}"
+                f"{name[:60]!r}; {kinds.nearest(name, known)}"
             )
 
 
@@ -171,7 +165,7 @@ def _converter() -> Converter:
             raise TypeError("amount")
         return Decimal(value)
 
-    converter = strict_converter()
+    converter = kinds.strict_converter()
     converter.register_structure_hook(Decimal, money)
     converter.register_structure_hook(Path, as_it_is)
     converter.register_structure_hook(Secret, as_it_is)
@@ -180,8 +174,8 @@ def _converter() -> Converter:
 
 def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
     """A value as its key wants it; `ConfigurationError` names the key, and no value."""
-    reason = f"{key} must be {kind_words(wanted)}, not {described(value)}."
-    for choice in choices_of(wanted):
+    reason = f"{key} must be {kinds.kind_words(wanted)}, not {kinds.described(value)}."
+    for choice in kinds.choices_of(wanted):
         try:
             return _converter().structure(read(value, choice), choice)
         except ConfigurationError as error:
@@ -195,10 +189,10 @@ def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
 
 def _argument(value: Any, wanted: Any, key: str) -> Any:
     """A setting that a program gives: of its type, or a text where that can only mean one thing."""
-    kinds = kinds_of(wanted)
-    if kinds is None or (value is None and type(None) in typing.get_args(wanted)):
+    fitting = kinds.kinds_of(wanted)
+    if fitting is None or (value is None and type(None) in typing.get_args(wanted)):
         return value
-    classes, _ = kinds
+    classes, _ = fitting
     if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
         return value
 

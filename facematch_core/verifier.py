@@ -31,20 +31,12 @@ from typing import (
 
 import attrs
 
+from . import errors
 from ._cancellation import CallCancelled, callers_exception
 from .backend import Backend
 from .calibration import Calibration, calibration_of
 from .clock import Clock, SystemClock
-from .errors import (
-    FATAL,
-    BackendUnavailable,
-    ConfigurationError,
-    FaceMatchError,
-    InvalidRequest,
-    ScaleWarning,
-    VendorError,
-    VendorUnavailable,
-)
+from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
 from .events import CallEvent, EventEmitter
 from .images import Image
 from .models import (
@@ -404,7 +396,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ConfigurationError("This verifier is closed: open a new one.")
+            raise errors.ConfigurationError("This verifier is closed: open a new one.")
 
 
 class FaceVerifier(Verifier[float | Threshold]):
@@ -457,7 +449,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(backend, Backend):
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
@@ -470,11 +462,11 @@ class FaceVerifier(Verifier[float | Threshold]):
         )
         for name, value, kind in kinds:
             if not isinstance(value, kind):
-                raise ConfigurationError(f"{name} cannot be of type {type(value).__name__}.")
+                raise errors.ConfigurationError(f"{name} cannot be of type {type(value).__name__}.")
         if on_event is not None and not callable(on_event):
-            raise ConfigurationError("on_event must be a function that takes one event.")
+            raise errors.ConfigurationError("on_event must be a function that takes one event.")
         if require_environment not in (None, *Environment):
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"require_environment must be one of {', '.join(Environment)}."
             )
         self._backend = backend
@@ -552,9 +544,8 @@ class FaceVerifier(Verifier[float | Threshold]):
             VendorError: the records could not be read. Not charged.
         """
         self._check_open()
-        record, backend, limit = _record(call), self._backend, deadline(deadline_s)
-        if limit is None:
-            limit = self._pipeline.defaults.deadline_s
+        record, backend = _record(call), self._backend
+        limit = deadline(deadline_s) or self._pipeline.defaults.deadline_s
         if record.backend != backend.name:
             raise InvalidRequest(
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
@@ -567,14 +558,13 @@ class FaceVerifier(Verifier[float | Threshold]):
                 reason="The vendor was asked to keep nothing of this call, so its records cannot "
                 "say what happened.",
             )
-        policy = self._pipeline.policy
-        policy.check_environment()
+        self._pipeline.policy.check_environment()
         found = self._found(record, limit)
         if found.result is None:
             return attrs.evolve(found, call=record)
         if record.caller_ref is None:
             record = attrs.evolve(record, caller_ref=found.result.ids.caller)
-        result = policy.apply(
+        result = self._pipeline.policy.apply(
             found.result,
             record,
             metadata=found.result.metadata,
@@ -603,7 +593,9 @@ class FaceVerifier(Verifier[float | Threshold]):
         # Outside the except block: the plug-in's exception may hold a key.
         if own is not None:
             raise own
-        raise BackendUnavailable(f"The backend {backend.name} {what}: report this to its author.")
+        raise errors.BackendUnavailable(
+            f"The backend {backend.name} {what}: report this to its author."
+        )
 
     def close(self) -> None:
         """Give back what the backend and the policies hold. May be called more than once."""
@@ -641,7 +633,7 @@ def warn_of_fractions(**thresholds: Any) -> None:
             warnings.warn(
                 f"{name}={value:g} lies on a scale from 0 to 100, so nearly everybody passes: did "
                 f"you mean {value * 100:g}? Write Threshold({value:g}) if not.",
-                ScaleWarning,
+                errors.ScaleWarning,
                 stacklevel=level,
             )
 

@@ -287,8 +287,6 @@ def test_nothing_named_and_no_file():
         open_verifier("configured", config="facematch.toml")
     with pytest.raises(ConfigurationError, match="not both"):
         open_verifier("configured", profile="p")
-    with pytest.raises(ConfigurationError, match="name of a backend"):
-        open_verifier(Configured(api_key=Secret("x")))
 
 
 def test_a_needed_setting_that_is_missing(tmp_path, monkeypatch):

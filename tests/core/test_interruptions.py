@@ -130,7 +130,8 @@ class Steps(FakeBackend):
         call.on_sent()
         cancellation = CANCELLATION.get()
         for _ in range(3):
-            cancellation.check(self.billing)
+            if cancellation.cancelled:
+                raise CallCancelled(self.billing)
             self.sent += 1
             cancellation.cancel()
         return match_result()
