@@ -13,12 +13,9 @@ from .models import Billing
 
 
 class CallCancelled(BaseException):
-    """The caller has gone, and nothing more is sent. Leaves the call alone.
+    """The caller has gone, and nothing more is sent. `billing`: of the requests before, if any.
 
     No `Exception`, so that no plug-in takes it for a failure of its vendor.
-
-    Attributes:
-        billing: What the requests before the end cost, if there were any; else None.
     """
 
     def __init__(self, billing: Billing | None = None) -> None:

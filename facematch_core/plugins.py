@@ -59,13 +59,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
 
 def backend_class(name: str) -> type[Backend]:
-    """The class behind a name, imported now.
-
-    Raises:
-        BackendUnavailable: no distribution offers it, or several do; its import fails; it is no
-            backend of this interface version; or a setting of it has the name of an argument of
-            `open_verifier`.
-    """
+    """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
     # Not above: lists and completion need neither.
     from .backend import API_VERSION, Backend
     from .errors import BackendUnavailable
