@@ -183,11 +183,10 @@ class Pipeline:
         fields, record = self._validated(options)
         prepared = self._prepared(images)
         if images:
-            limit, contexts = fields["deadline_s"], []
-            for one in (*(attrs.evolve(record, operation=one) for one in after), record):
-                progress = _Progress(self, one, None)
-                progress.until = None if limit is None else self.clock.monotonic() + limit
-                contexts.append(self._context(progress, 1))
+            seconds = fields["deadline_s"]
+            until = None if seconds is None else self.clock.monotonic() + seconds
+            records = [*(attrs.evolve(record, operation=one) for one in after), record]
+            contexts = [self._context(one, 1, until) for one in records]
             for policy in self.policies:
                 policy.check(contexts)
         return prepared
@@ -199,11 +198,10 @@ class Pipeline:
         self.policy.check_environment()
         operation, backend, can = options.operation, self.backend.name, self.backend.capabilities
         if operation not in can.operations:
-            raise errors.Unsupported(
-                f"The backend {backend} has no {operation} call: choose a backend that has "
-                "(`facematch backends` lists them).",
-                backend=backend,
-                what=operation,
+            raise self._unsupported(
+                operation,
+                f"has no {operation} call: choose a backend that has (`facematch backends` lists "
+                "them)",
             )
         threshold, review = self.thresholds(options)
         if not isinstance(options.rotate, bool):
@@ -211,11 +209,9 @@ class Pipeline:
                 f"rotate must be True or False, not {type(options.rotate).__name__}."
             )
         if options.rotate and not can.rotate:
-            raise errors.Unsupported(
-                f"The backend {backend} cannot try quarter turns: leave rotate out and turn the "
-                "picture upright first.",
-                backend=backend,
-                what="rotate",
+            raise self._unsupported(
+                "rotate",
+                "cannot try quarter turns: leave rotate out and turn the picture upright first",
             )
         if options.retention not in (*Retention,):
             raise errors.InvalidRequest(
@@ -224,21 +220,13 @@ class Pipeline:
             )
         retention = Retention(options.retention)
         if retention not in can.retention:
-            raise errors.Unsupported(
-                f"The backend {backend} cannot ask for retention {retention}.",
-                backend=backend,
-                what="retention",
-            )
+            raise self._unsupported("retention", f"cannot ask for retention {retention}")
         if options.options is not None and not isinstance(options.options, can.options or ()):
             problem = "has no options of its own"
             if can.options is not None:
                 given = type(options.options).__name__
                 problem = f"takes options of type {can.options.__name__}, not {given}"
-            raise errors.Unsupported(
-                f"The backend {backend} {problem}.",
-                backend=backend,
-                what="options",
-            )
+            raise self._unsupported("options", problem)
         if options.caller_ref is not None:
             _check_caller_ref(options.caller_ref)
         seconds = options.deadline_s
@@ -263,6 +251,10 @@ class Pipeline:
             "deadline_s": self.defaults.deadline_s if seconds is None else deadline(seconds),
         }
         return fields, record
+
+    def _unsupported(self, what: str, problem: str) -> errors.Unsupported:
+        name = self.backend.name
+        return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=what)
 
     def thresholds(self, options: CallOptions) -> tuple[Threshold | None, Threshold | None]:
         """Where a pass begins, and up to where it needs a person, for a call with these options."""
@@ -335,11 +327,16 @@ class Pipeline:
 
     def _asked(self, call: Call, progress: _Progress) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
-        number, cancellation = 1, progress.cancellation
+        number, cancellation, record = 1, progress.cancellation, progress.record
+        # Whatever waits before a try waits before the first byte.
+        until = progress.until if progress.send_until is None else progress.send_until
+        sleep = None
+        if cancellation is not None:
+            sleep = functools.partial(cancellation.sleep, clock=self.clock)
         while True:
             if cancellation is not None:
                 cancellation.check()
-            context = progress.context = self._context(progress, number)
+            context = progress.context = self._context(record, number, until, sleep)
             leave: Leave | None = None
             try:
                 leave = enter_all(self.policies, context)
@@ -365,7 +362,7 @@ class Pipeline:
             progress.state, progress.asked_at, progress.bill = State.NOT_SENT, None, None
             number += 1
             self.events.emit(
-                EventKind.RETRYING, progress.record, attempt=number, error=failed, wait_s=wait_s
+                EventKind.RETRYING, record, attempt=number, error=failed, wait_s=wait_s
             )
             (context.sleep or self.clock.sleep)(wait_s)
 
@@ -390,18 +387,20 @@ class Pipeline:
                 name = type(failure).__name__
                 self.events.emit(EventKind.POSTPONED, progress.record, error=name)
 
-    def _context(self, progress: _Progress, number: int) -> AttemptContext:
-        sleep, record = None, progress.record
-        if progress.cancellation is not None:
-            sleep = functools.partial(progress.cancellation.sleep, clock=self.clock)
+    def _context(
+        self,
+        record: CallRecord,
+        number: int,
+        until: float | None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> AttemptContext:
         return AttemptContext(
             call=record,
             number=number,
             paid=record.operation in self.backend.capabilities.billed_operations,
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or Environment.PRODUCTION,
-            # Whatever waits here waits before the first byte.
-            until=progress.until if progress.send_until is None else progress.send_until,
+            until=until,
             sleep=sleep,
         )
 
