@@ -74,7 +74,10 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that is written to and never replaced: a pipe, a terminal."""
+    """Whether something is there that is written to and never replaced: a pipe, a terminal.
+
+    All other devices, and sockets, are refused.
+    """
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -87,10 +90,14 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
     """An empty file beside its place, which it takes at the end: its name, and its descriptor."""
     place, mode = Path(path), None
     with named(path):
-        if place.is_dir():  # now, and not at the end of what is written
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with contextlib.suppress(FileNotFoundError):
-            mode = None if private else stat.S_IMODE(place.stat().st_mode)
+            old = place.stat().st_mode
+            # Now, and not at the end of what is written.
+            if stat.S_ISDIR(old):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not stat.S_ISREG(old):
+                raise OSError(errno.EINVAL, "it is a device or a socket, and would be replaced")
+            mode = None if private else stat.S_IMODE(old)
         if place.is_symlink():  # where it points, whether something is there or not
             place = Path(os.path.realpath(path))
         name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -153,6 +154,19 @@ def test_a_device_is_written_to(place, write):
         pytest.skip("only root makes devices")
     write(place, b"page")
     assert place.is_char_device()
+    assert names(place.parent) == ["report.html"]
+
+
+@posix
+@writers
+def test_what_can_be_neither_written_nor_replaced_is_refused(place, write, monkeypatch):
+    """A socket, say: it stays."""
+    monkeypatch.chdir(place.parent)  # the names of sockets are short
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(place.name)
+        with pytest.raises(OSError, match="it is a device or a socket") as caught:
+            write(place, b"page")
+    assert (caught.value.filename, place.is_socket()) == (str(place), True)
     assert names(place.parent) == ["report.html"]
 
 
