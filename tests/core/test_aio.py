@@ -482,6 +482,7 @@ def test_what_is_wrong_ends_the_run_after_what_is_paid(run):
 def test_a_pair_without_a_thread_is_an_outcome(run, monkeypatch):
     """The pairs before and after it are decided; it is not made when a thread is free."""
     hold, start, started = Hold(), threading.Thread.start, []
+    refused, fail = threading.Event(), Future.set_exception
     backend = FakeBackend(script=[hold])
 
     def refuse_second(thread):
@@ -491,15 +492,23 @@ def test_a_pair_without_a_thread_is_an_outcome(run, monkeypatch):
             raise RuntimeError("can't start new thread")
         start(thread)
 
+    def note(future, error):
+        fail(future, error)
+        if isinstance(error, VendorUnavailable):
+            refused.set()
+
     def pairs():
         yield A, B, "a"
         yield A, B, "b"
+        # Else the first thread might be free in time to take it.
+        assert refused.wait(LIMIT_S)
         hold.go_on.set()
         yield A, B, "c"
 
     async def main():
         async with AsyncFaceVerifier(FaceVerifier(backend)) as verifier:
             monkeypatch.setattr(threading.Thread, "start", refuse_second)
+            monkeypatch.setattr(Future, "set_exception", note)
             return [o async for o in verifier.verify_many(pairs())]
 
     outcomes = run(main)

@@ -357,7 +357,10 @@ def test_arguments_go_over_the_tables(opened):
         ({"budget": {"amount": 5, "price": {"match": 1}}}, "amount and currency go together"),
         ({"budget": {"amount": 0.5}}, r'written as text \("50.00"\)'),
         ({"budget": {"amount": "50,00"}}, "not str of length 5"),
-        ({"budget": {"amount": "1.1234567", "currency": "USD"}}, "six decimal places"),
+        (
+            {"budget": {"amount": "1.1234567", "currency": "USD", "price": {"match": 1}}},
+            "six decimal places",
+        ),
         ({"budget": {"amount": 5, "currency": "usd"}}, "three capital letters"),
         (
             {"budget": {"amount": 5, "currency": "USD", "price": {"macth": 1}}},
