@@ -47,66 +47,12 @@ if TYPE_CHECKING:
     from .calibration import Calibration, CalibrationPoint
     from .clock import Clock, SystemClock
     from .config import open_async_verifier, open_verifier
-    from .errors import (
-        FATAL,
-        AuthenticationFailed,
-        BackendUnavailable,
-        BreakerOpen,
-        BudgetExceeded,
-        ConfigurationError,
-        DeadlineExceeded,
-        EnvironmentMismatch,
-        FaceMatchError,
-        InsufficientCredit,
-        InvalidImage,
-        InvalidRequest,
-        OutcomeUnknown,
-        PermissionDenied,
-        RateLimited,
-        RequestRejected,
-        ScaleWarning,
-        StoreUnavailable,
-        UnexpectedResponse,
-        Unsupported,
-        VendorError,
-        VendorUnavailable,
-    )
+    from .errors import *
     from .events import CallEvent, EventKind
     from .failover import Failover
     from .images import Image, ImageFormat
     from .masking import Secret
-    from .models import (
-        Advice,
-        Billing,
-        Box,
-        CallRecord,
-        Charged,
-        Decision,
-        Demographics,
-        Environment,
-        Face,
-        Ids,
-        LiveMatchDecision,
-        LiveMatchResult,
-        LivenessDecision,
-        LivenessResult,
-        MatchResult,
-        Operation,
-        Reconciled,
-        Reconciliation,
-        Result,
-        ResultWarning,
-        Retention,
-        Route,
-        ScaleSource,
-        Score,
-        Severity,
-        Skipped,
-        Threshold,
-        ThresholdRule,
-        ThresholdSource,
-        WarningCode,
-    )
+    from .models import *
     from .plugins import BackendInfo, available_backends
     from .policy import judge
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry

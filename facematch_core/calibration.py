@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +15,7 @@ import attrs
 from .backend import Backend
 from .errors import ConfigurationError, InvalidRequest
 from .files import read_small
-from .kinds import strict_converter
-from .models import Environment, ThresholdRule, aware, percentage
+from .models import Environment, ThresholdRule, aware, read_as, written
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1
@@ -27,28 +26,7 @@ KIND: Final = "calibration"
 #: Answers of these say nothing about a vendor, and a threshold from them belongs there.
 _NOT_REAL: Final = (Environment.MOCK, Environment.SANDBOX)
 
-
-def _is_rate(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value <= 1
-
-
-def _rate(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not _is_rate(value):
-        raise InvalidRequest(f"{attribute.name} must be a number above 0 and at most 1.")
-
-
-def _percentage(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    try:
-        percentage(attribute.name, value)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest(str(error)) from None
-
-
-def _aware(point: Any, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
-    try:
-        aware(point, attribute, value)
-    except ValueError as error:
-        raise InvalidRequest(str(error)) from None
+_RATE: Final = [attrs.validators.gt(0), attrs.validators.le(1)]
 
 
 @attrs.frozen(kw_only=True)
@@ -65,11 +43,11 @@ class CalibrationPoint:
         is_bounded: Whether `upper`, and not only what was seen, was to be at most `max_fmr`.
     """
 
-    max_fmr: float = attrs.field(validator=_rate)
-    threshold: float = attrs.field(validator=_percentage)
+    max_fmr: float = attrs.field(validator=_RATE)
+    threshold: float = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.le(100)])
     errors: int
     trials: int
-    upper: float = attrs.field(validator=_rate)
+    upper: float = attrs.field(validator=_RATE)
     is_bounded: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -107,7 +85,7 @@ class Calibration:
         points: Thresholds, the highest FMR first; a lower FMR has no lower threshold.
 
     Raises:
-        InvalidRequest: a value is out of its range, or two points contradict each other.
+        ValueError: a value is out of its range; `InvalidRequest`, if two contradict each other.
     """
 
     backend: str
@@ -119,8 +97,8 @@ class Calibration:
     study_digest: str | None = None
     chosen_on: str
     confidence: float
-    made_at: datetime = attrs.field(validator=_aware)
-    expires_at: datetime | None = attrs.field(default=None, validator=_aware)
+    made_at: datetime = attrs.field(validator=aware)
+    expires_at: datetime | None = attrs.field(default=None, validator=aware)
     points: tuple[CalibrationPoint, ...] = attrs.field(converter=_points)
 
     def __attrs_post_init__(self) -> None:
@@ -161,30 +139,19 @@ class Calibration:
         given: Any = document
         if not isinstance(given, Mapping) or given.get("kind") != KIND:
             raise InvalidRequest("It is no calibration: `facematch compare threshold` writes one.")
-        if document.get("schema") not in (0, SCHEMA) or isinstance(document.get("schema"), bool):
+        if given.get("schema") not in (0, SCHEMA):
             raise InvalidRequest(
-                f"It has the schema {document.get('schema')!r:.40}, and this facematch reads "
+                f"It has the schema {given.get('schema')!r:.40}, and this facematch reads "
                 f"{SCHEMA}: use the facematch that wrote it."
             )
-        converter = strict_converter()
-        converter.register_structure_hook(datetime, _moment)
         try:
-            return converter.structure(document, cls)
-        except InvalidRequest:
-            raise
-        except Exception as error:  # noqa: BLE001 - cattrs groups whatever the fields raise
-            from cattrs import transform_error
-
-            places = sorted({line.rsplit("@ ", 1)[-1] for line in transform_error(error)})
-        raise InvalidRequest(
-            f"Not a Calibration document: wrong or missing: {', '.join(places[:5])}."
-        )
+            return read_as(cls, document)
+        except ValueError as error:
+            raise InvalidRequest(str(error)) from None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form (``"schema": 1``)."""
-        converter = strict_converter()
-        converter.register_unstructure_hook(datetime, datetime.isoformat)
-        return {"schema": SCHEMA, "kind": KIND, **converter.unstructure(self)}
+        return {"schema": SCHEMA, "kind": KIND, **written(self)}
 
     def threshold_for(self, max_fmr: float) -> float:
         """The threshold, 0-100, for one of the rates that it has.
@@ -192,7 +159,7 @@ class Calibration:
         Raises:
             InvalidRequest: it has none for this one. It never interpolates.
         """
-        if not _is_rate(max_fmr):
+        if type(max_fmr) not in (int, float) or not 0 < max_fmr <= 1:
             raise InvalidRequest(
                 "max_fmr must be a rate above 0 and at most 1, for example 1e-3 for one false "
                 "match in a thousand pairs of two people."
@@ -239,13 +206,6 @@ class Calibration:
             if None not in (ours, theirs) and ours != theirs:
                 return f"The calibration is for {what} {ours}, and the answer is of {theirs}."
         return None
-
-
-def _moment(text: Any, _: object) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time without an offset")
-    return at.astimezone(UTC)
 
 
 def calibration_of(given: object) -> Calibration | None:

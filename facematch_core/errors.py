@@ -34,21 +34,14 @@ picture bytes. Every error can be pickled and copied.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from .models import (
-    Answer,
-    Billing,
-    CallRecord,
-    Charged,
-    Environment,
-    Ids,
-    LivenessResult,
-    Route,
-)
+from . import models
+from .models import Billing, Charged, Environment, Ids
 
 
 class ScaleWarning(UserWarning):
@@ -69,23 +62,16 @@ class FaceMatchError(Exception):
             whose error this is is among them. None outside a failover.
     """
 
-    #: For subclasses: names of the arguments that a copy or pickle carries besides the message.
-    carried: ClassVar[tuple[str, ...]] = ()
-
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
-        self.liveness: LivenessResult | None = None
-        self.route: Route | None = None
+        self.liveness: models.LivenessResult | None = None
+        self.route: models.Route | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = {name: getattr(self, name) for name in self.carried}
-        state = {"liveness": self.liveness, "route": self.route}
-        return _rebuild, (type(self), self.message, arguments), state
-
-
-def _rebuild(cls: type[FaceMatchError], message: str, state: dict[str, Any]) -> FaceMatchError:
-    return cls(message, **state)
+        # All attributes, and no `__init__`, which would ask for some of them again.
+        new = copyreg.__newobj__  # type: ignore[attr-defined]  # documented for pickles alone
+        return new, (type(self),), {"args": self.args, **vars(self)}
 
 
 class ConfigurationError(FaceMatchError, ValueError):
@@ -103,8 +89,6 @@ class InvalidImage(FaceMatchError, ValueError):
         picture: ``probe`` or ``reference``, when a call refused it; None otherwise.
     """
 
-    carried = ("picture",)
-
     def __init__(self, message: str, *, picture: str | None = None) -> None:
         super().__init__(message)
         self.picture = picture
@@ -112,9 +96,8 @@ class InvalidImage(FaceMatchError, ValueError):
     def of(self, picture: str) -> InvalidImage:
         """The same refusal, without its traceback, that says which picture it is about."""
         message = self.message.removeprefix("The picture")
-        if message != self.message:
-            return InvalidImage(f"The {picture}{message}", picture=picture)
-        return InvalidImage(f"The {picture}: {self.message}", picture=picture)
+        colon = ": " if message == self.message else ""
+        return InvalidImage(f"The {picture}{colon}{message}", picture=picture)
 
 
 class InvalidRequest(FaceMatchError, ValueError):
@@ -129,8 +112,6 @@ class Unsupported(FaceMatchError, NotImplementedError):
         what: The operation that it lacks, or the option that it cannot pass on, as the caller
             wrote it.
     """
-
-    carried = ("backend", "what")
 
     def __init__(self, message: str, *, backend: str, what: str) -> None:
         super().__init__(message)
@@ -152,8 +133,6 @@ class BudgetExceeded(FaceMatchError):
 
     All are None in an error that no budget of ours raised.
     """
-
-    carried = ("budget", "unit", "cap", "spent", "reserved", "unknown", "frees_at")
 
     def __init__(
         self,
@@ -202,15 +181,6 @@ class VendorError(FaceMatchError):
             None if it was not charged, and until the verifier fills it in.
     """
 
-    carried: ClassVar[tuple[str, ...]] = (
-        "backend",
-        "billing",
-        "ids",
-        "retryable",
-        "status_code",
-        "environment",
-        "call",
-    )
     _charged: ClassVar[Charged] = Charged.UNKNOWN
     _retryable: ClassVar[bool] = False
 
@@ -224,7 +194,7 @@ class VendorError(FaceMatchError):
         retryable: bool | None = None,
         status_code: int | None = None,
         environment: Environment | None = None,
-        call: CallRecord | None = None,
+        call: models.CallRecord | None = None,
     ) -> None:
         super().__init__(message)
         self.backend = backend
@@ -245,7 +215,6 @@ class RequestRejected(VendorError):
     """
 
     _charged = Charged.NO
-    carried = (*VendorError.carried, "field_errors")
 
     def __init__(
         self, message: str, *, field_errors: Mapping[str, Sequence[str]] | None = None, **rest: Any
@@ -283,7 +252,6 @@ class RateLimited(VendorError):
 
     _charged = Charged.NO
     _retryable = True
-    carried = (*VendorError.carried, "retry_after_s")
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **rest: Any) -> None:
         super().__init__(message, **rest)
@@ -305,8 +273,6 @@ class BreakerOpen(VendorUnavailable):
             is trying it.
     """
 
-    carried = (*VendorError.carried, "retry_after_s")
-
     def __init__(self, message: str, *, retry_after_s: float | None = None, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.retry_after_s = retry_after_s
@@ -321,7 +287,6 @@ class OutcomeUnknown(VendorError):
     """
 
     _charged = Charged.UNKNOWN
-    carried = (*VendorError.carried, "reconcilable")
 
     def __init__(self, message: str, *, reconcilable: bool = False, **rest: Any) -> None:
         super().__init__(message, **rest)
@@ -341,9 +306,7 @@ class EnvironmentMismatch(VendorError):
     `environment` says where the answer came from; `billing` is NO if nothing was sent.
     """
 
-    carried = (*VendorError.carried, "result")
-
-    def __init__(self, message: str, *, result: Answer | None = None, **rest: Any) -> None:
+    def __init__(self, message: str, *, result: models.Answer | None = None, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.result = result
 

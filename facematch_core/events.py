@@ -39,7 +39,7 @@ class EventKind(enum.StrEnum):
     SENT = "sent"
     #: A try failed, was certainly not charged, and is made again.
     RETRYING = "retrying"
-    #: The store of a budget was away when a try ended; it is told as soon as it can be.
+    #: The store of a budget was away when a try ended; what the try cost is written there later.
     POSTPONED = "postponed"
     #: There is a result.
     ANSWERED = "answered"
@@ -97,8 +97,6 @@ class CallEvent:
 
 @attrs.frozen
 class EventEmitter:
-    """Hands the events of one verifier to its hook and to the log."""
-
     backend: Backend
     hook: Callable[[CallEvent], None] | None
     clock: Clock
@@ -110,7 +108,6 @@ class EventEmitter:
         environment: Environment | None = None,
         **more: object,
     ) -> None:
-        """Make one event and hand it on, if anybody listens."""
         if self.hook is None and not log.isEnabledFor(logging.DEBUG):
             return
         event = CallEvent(
@@ -120,7 +117,7 @@ class EventEmitter:
             operation=record.operation,
             environment=environment or self.backend.environment,
             at=self.clock.now(),
-            **more,  # type: ignore[arg-type]  # the fields of one kind, from this module alone
+            **more,  # type: ignore[arg-type]  # the fields of one kind
         )
         log.debug("%s", event)
         if self.hook is None:
@@ -133,7 +130,6 @@ class EventEmitter:
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
 
     def answered(self, result: Answer, call: CallRecord) -> None:
-        """Report a result and what it cost."""
         environment, took = result.environment, result.elapsed_s
         decision = result.decision.value
         self.emit(EventKind.ANSWERED, call, environment, decision=decision, elapsed_s=took)
@@ -144,26 +140,16 @@ class EventEmitter:
     def failed(
         self, error: BaseException, call: CallRecord, billing: Billing, elapsed_s: float
     ) -> None:
-        """Report what ended a call without a result, and what it cost.
-
-        Of an answer from elsewhere the answer is reported as well. What is not of our tree ended
-        the call from outside: Ctrl-C, say.
-        """
         if isinstance(error, EnvironmentMismatch) and error.result is not None:
             self.answered(attrs.evolve(error.result, environment=error.environment), call)
             return
         if isinstance(error, FaceMatchError):
-            reconcilable = isinstance(error, OutcomeUnknown) and error.reconcilable
-        else:
-            reconcilable = billing.charged is Charged.UNKNOWN and self._can_reconcile(call)
-        self._ended(
-            call,
-            error.environment if isinstance(error, VendorError) else None,
-            billing,
-            reconcilable=reconcilable,
-            elapsed_s=max(0.0, elapsed_s),
-            error=type(error).__name__,
-        )
+            kept = isinstance(error, OutcomeUnknown) and error.reconcilable
+        else:  # ended from outside: Ctrl-C, say
+            kept = billing.charged is Charged.UNKNOWN and self._can_reconcile(call)
+        environment = error.environment if isinstance(error, VendorError) else None
+        took, name = max(0.0, elapsed_s), type(error).__name__
+        self._ended(call, environment, billing, reconcilable=kept, elapsed_s=took, error=name)
 
     def _ended(
         self,

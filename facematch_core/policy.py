@@ -11,34 +11,18 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from . import models
 from ._cancellation import callers_exception
 from .backend import Backend, without_private
 from .calibration import Calibration
 from .errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
-from .models import (
-    Answer,
-    Billing,
-    CallRecord,
-    Charged,
-    Decision,
-    Environment,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Result,
-    ResultWarning,
-    Severity,
-    ThresholdSource,
-    WarningCode,
-)
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=models.Result)
 
 #: What a call of each operation answers. Not a subclass of it: the JSON form is that of the class.
-ANSWERS: dict[Operation, type[Answer]] = {
-    Operation.MATCH: MatchResult,
-    Operation.LIVENESS: LivenessResult,
+ANSWERS: dict[models.Operation, type[models.Answer]] = {
+    models.Operation.MATCH: models.MatchResult,
+    models.Operation.LIVENESS: models.LivenessResult,
 }
 
 
@@ -50,51 +34,44 @@ class ResultPolicy:
     calibration: Calibration | None = None
     keep_demographics: bool = False
     #: Where every answer must come from; None if that does not matter.
-    required: Environment | None = None
+    required: models.Environment | None = None
 
     def check_environment(self) -> None:
         """Refuse to ask where no answer could come from the environment that is wanted."""
-        backend = self.backend
-        if backend.environment is not Environment.MOCK and self.required is None:
+        backend, wanted, environment = self.backend, self.required, self.backend.environment
+        mock = models.Environment.MOCK
+        if environment is not mock and wanted is None:
             return
         possible = backend.environments
-        unsent = Billing(Charged.NO, "nothing was sent")
-        if backend.environment is Environment.MOCK and Environment.MOCK not in possible:
-            raise EnvironmentMismatch(
-                f"The backend {backend.name} is set to mock, but its address is the real vendor's: "
-                "nothing was sent. Set base_url to the address of the mock.",
-                environment=Environment.PRODUCTION,
-                billing=unsent,
-            )
-        if self.required is not None and self.required not in possible:
-            if backend.environment is None:
+        if environment is mock and mock not in possible:
+            environment = models.Environment.PRODUCTION
+            problem = "is set to mock, but its address is the real vendor's"
+            advice = " Set base_url to the address of the mock."
+        elif wanted is not None and wanted not in possible:
+            what = f"is set to {environment}"
+            if environment is None:
                 what = "does not say which environment it asks (set its environment)"
-            else:
-                what = f"is set to {backend.environment}"
-            raise EnvironmentMismatch(
-                f"The backend {backend.name} {what}, but {self.required} is required: nothing was "
-                "sent.",
-                environment=backend.environment,
-                billing=unsent,
-            )
+            problem, advice = f"{what}, but {wanted} is required", ""
+        else:
+            return
+        raise EnvironmentMismatch(
+            f"The backend {backend.name} {problem}: nothing was sent.{advice}",
+            environment=environment,
+            billing=models.Billing(models.Charged.NO, "nothing was sent"),
+        )
 
     def apply(
         self,
-        result: Answer,
-        call: CallRecord,
+        result: models.Answer,
+        call: models.CallRecord,
         *,
         metadata: Mapping[str, Any] | None,
         elapsed_s: float,
-    ) -> Answer:
-        """`result` with what this side knows of its call, after every rule.
-
-        Raises:
-            EnvironmentMismatch: it is of another environment than the one that is set or required.
-            UnexpectedResponse: the rules cannot be applied to it.
-        """
+    ) -> models.Answer:
+        """`result` with what this side knows of its call, after every rule."""
         can, keep = self.backend.capabilities, self.keep_demographics
         said, declared = result.environment, self.backend.environment
-        own: BaseException | None = None
+        failure: BaseException
         try:
             changes = _judged(result, call, self.calibration)
             for name in () if keep else ("probe_faces", "reference_faces"):
@@ -114,7 +91,12 @@ class ResultPolicy:
                 **changes,
             )
         except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
-            own, what = callers_exception(error), type(error).__name__
+            failure = callers_exception(error) or UnexpectedResponse(
+                f"The result of {self.backend.name} cannot be used ({type(error).__name__}): "
+                "report this to its author.",
+                billing=result.billing,
+                ids=result.ids,
+            )
         else:
             if None not in (said, declared) and said is not declared:
                 problem = f"came from {said}, but the backend is set to {declared}"
@@ -123,24 +105,17 @@ class ResultPolicy:
                 problem = f"came from {came}, but {self.required} is required"
             else:
                 return ruled
-            raise EnvironmentMismatch(
+            failure = EnvironmentMismatch(
                 f"The answer of {self.backend.name} {problem}: check the address and the key.",
                 environment=ruled.environment,
                 billing=ruled.billing,
                 ids=ruled.ids,
                 result=ruled,
             )
-        if own is not None:
-            raise own
-        raise UnexpectedResponse(
-            f"The result of {self.backend.name} cannot be used ({what}): report this to its "
-            "author.",
-            billing=result.billing,
-            ids=result.ids,
-        )
+        raise failure
 
 
-def judge(result: R, call: CallRecord) -> R:
+def judge(result: R, call: models.CallRecord) -> R:
     """`result` by the rules of `call`: what its answer would have been.
 
     A pass that the thresholds of the call do not support, or that carries a grave warning, becomes
@@ -157,10 +132,12 @@ def judge(result: R, call: CallRecord) -> R:
         )
     if result.ids.call != call.id:
         raise InvalidRequest("The result does not carry the id of this call: it is another's.")
-    return attrs.evolve(result, **_judged(cast(Answer, result), call, None))
+    return attrs.evolve(result, **_judged(cast(models.Answer, result), call, None))
 
 
-def _judged(result: Answer, call: CallRecord, calibration: Calibration | None) -> dict[str, Any]:
+def _judged(
+    result: models.Answer, call: models.CallRecord, calibration: Calibration | None
+) -> dict[str, Any]:
     """What of `result` the rules of `call` set: thresholds, decision and warnings.
 
     A pass becomes REVIEW, and nothing else changes, where
@@ -175,13 +152,13 @@ def _judged(result: Answer, call: CallRecord, calibration: Calibration | None) -
     asked, limit, score = call.threshold, call.review_threshold, result.score
     told = asked if result.threshold is None else result.threshold
     fields: dict[str, Any] = {"threshold": told, "review_threshold": limit}
-    if result.decision not in (Decision.MATCH, LivenessDecision.LIVE):
+    if result.decision not in (models.Decision.MATCH, models.LivenessDecision.LIVE):
         return fields
     values = [t.value for t in (told, asked) if t is not None and t.value is not None]
     value = None if score is None else score.value
-    code, doubt = WarningCode.THRESHOLD_CONFLICT, None
+    code, doubt = models.WarningCode.THRESHOLD_CONFLICT, None
     if values and value is None:
-        code = WarningCode.SCORE_UNAVAILABLE
+        code = models.WarningCode.SCORE_UNAVAILABLE
         doubt = f"The answer is a pass without a score to compare with {max(values):g}."
     elif values and value is not None and value < max(values):
         doubt = f"The answer is a pass, but its score {value:g} is below {max(values):g}."
@@ -189,11 +166,11 @@ def _judged(result: Answer, call: CallRecord, calibration: Calibration | None) -
         warning.severity.is_grave for warning in result.warnings
     ):
         fields["decision"] = type(result.decision).REVIEW
-    elif calibration and asked and asked.source is ThresholdSource.CALIBRATION:
+    elif calibration and asked and asked.source is models.ThresholdSource.CALIBRATION:
         doubt = calibration.doubt_of(None if score is None else score.scale, result.model)
     if doubt is not None:
         fields["decision"] = type(result.decision).REVIEW
         if all(warning.code is not code for warning in result.warnings):
-            warning = ResultWarning(code=code, severity=Severity.ERROR, text=doubt)
+            warning = models.ResultWarning(code=code, severity=models.Severity.ERROR, text=doubt)
             fields["warnings"] = (*result.warnings, warning)
     return fields

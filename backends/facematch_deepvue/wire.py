@@ -157,7 +157,6 @@ class NoVerdict(UnexpectedResponse):
         error_code: That in ``data``, as text; None if it has none.
     """
 
-    carried = (*UnexpectedResponse.carried, "sub_code", "error_code")
 
     def __init__(
         self,

@@ -67,16 +67,16 @@ def test_what_is_no_rate(value):
         (lambda: calibration(confidence=float("nan")), "confidence"),
         (lambda: attrs.evolve(calibration(), points=()), "at least one threshold"),
         (lambda: calibration(made_at=dt.datetime(2026, 11, 20)), "offset from UTC"),
-        (lambda: point(max_fmr=0), "max_fmr must be"),
-        (lambda: point(upper=1.5), "upper must be"),
-        (lambda: point(threshold=101), "threshold must lie between 0 and 100"),
+        (lambda: point(max_fmr=0), "max_fmr"),
+        (lambda: point(upper=1.5), "upper"),
+        (lambda: point(threshold=101), "threshold"),
         (lambda: point(errors=5, trials=4), "There cannot be 5 errors in 4 pairs"),
         (lambda: point(errors=0, trials=0), "There cannot be 0 errors in 0 pairs"),
     ],
 )
 def test_what_contradicts_itself(made, told):
     """Is refused when it is made, or read."""
-    with pytest.raises(InvalidRequest, match=told):
+    with pytest.raises(ValueError, match=told):
         made()
 
 
