@@ -7,7 +7,7 @@ with open_verifier("local") as verifier:
     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
 print(result.decision, result.score)
 
-Begin with these six; help(facematch_core.NAME) tells all of each:
+Begin with these six; help(facematch_core.NAME) says all of each:
 
 open_verifier(backend, **settings)
     Opens an installed backend by its name, or a profile of a configuration file with `profile=`.
@@ -47,12 +47,66 @@ if TYPE_CHECKING:
     from .calibration import Calibration, CalibrationPoint
     from .clock import Clock, SystemClock
     from .config import open_async_verifier, open_verifier
-    from .errors import *
+    from .errors import (
+        FATAL,
+        AuthenticationFailed,
+        BackendUnavailable,
+        BreakerOpen,
+        BudgetExceeded,
+        ConfigurationError,
+        DeadlineExceeded,
+        EnvironmentMismatch,
+        FaceMatchError,
+        InsufficientCredit,
+        InvalidImage,
+        InvalidRequest,
+        OutcomeUnknown,
+        PermissionDenied,
+        RateLimited,
+        RequestRejected,
+        ScaleWarning,
+        StoreUnavailable,
+        UnexpectedResponse,
+        Unsupported,
+        VendorError,
+        VendorUnavailable,
+    )
     from .events import CallEvent, EventKind
     from .failover import Failover
     from .images import Image, ImageFormat
     from .masking import Secret
-    from .models import *
+    from .models import (
+        Advice,
+        Billing,
+        Box,
+        CallRecord,
+        Charged,
+        Decision,
+        Demographics,
+        Environment,
+        Face,
+        Ids,
+        LiveMatchDecision,
+        LiveMatchResult,
+        LivenessDecision,
+        LivenessResult,
+        MatchResult,
+        Operation,
+        Reconciled,
+        Reconciliation,
+        Result,
+        ResultWarning,
+        Retention,
+        Route,
+        ScaleSource,
+        Score,
+        Severity,
+        Skipped,
+        Threshold,
+        ThresholdRule,
+        ThresholdSource,
+        WarningCode,
+    )
     from .plugins import BackendInfo, available_backends
     from .policy import judge
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
@@ -60,111 +114,33 @@ if TYPE_CHECKING:
     from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
 
 __all__ = [
-    "FATAL",
-    "Advice",
-    "AsyncFaceVerifier",
-    "AuthenticationFailed",
-    "BackendInfo",
-    "BackendUnavailable",
-    "Billing",
-    "Box",
-    "BreakerOpen",
-    "Budget",
-    "BudgetExceeded",
-    "Calibration",
-    "CalibrationPoint",
-    "CallEvent",
-    "CallRecord",
-    "Charged",
-    "CircuitBreaker",
-    "Clock",
-    "ConfigurationError",
-    "DeadlineExceeded",
-    "Decision",
-    "Demographics",
-    "Environment",
-    "EnvironmentMismatch",
-    "EventKind",
-    "Face",
-    "FaceMatchError",
-    "FaceVerifier",
-    "Failover",
-    "Ids",
-    "Image",
-    "ImageFormat",
-    "InsufficientCredit",
-    "InvalidImage",
-    "InvalidRequest",
-    "LiveMatchDecision",
-    "LiveMatchResult",
-    "LivenessDecision",
-    "LivenessResult",
-    "MatchResult",
-    "Operation",
-    "OutcomeUnknown",
-    "PairOutcome",
-    "Period",
-    "PermissionDenied",
-    "Picture",
-    "RateLimited",
-    "RateLimiter",
-    "RateWindow",
-    "Reconciled",
-    "Reconciliation",
-    "RequestRejected",
-    "Result",
-    "ResultWarning",
-    "Retention",
-    "Retry",
-    "Route",
-    "ScaleSource",
-    "ScaleWarning",
-    "Score",
-    "Secret",
-    "Severity",
-    "Skipped",
-    "SqlStore",
-    "StoreUnavailable",
-    "SystemClock",
-    "Threshold",
-    "ThresholdRule",
-    "ThresholdSource",
-    "UnexpectedResponse",
-    "Unsupported",
-    "VendorError",
-    "VendorUnavailable",
-    "Verifier",
-    "WarningCode",
-    "available_backends",
-    "judge",
-    "open_async_verifier",
-    "open_verifier",
-]
+    "FATAL", "Advice", "AsyncFaceVerifier", "AuthenticationFailed", "BackendInfo",
+    "BackendUnavailable", "Billing", "Box", "BreakerOpen", "Budget", "BudgetExceeded",
+    "Calibration", "CalibrationPoint", "CallEvent", "CallRecord", "Charged", "CircuitBreaker",
+    "Clock", "ConfigurationError", "DeadlineExceeded", "Decision", "Demographics", "Environment",
+    "EnvironmentMismatch", "EventKind", "Face", "FaceMatchError", "FaceVerifier", "Failover", "Ids",
+    "Image", "ImageFormat", "InsufficientCredit", "InvalidImage", "InvalidRequest",
+    "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult",
+    "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Picture",
+    "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
+    "Result", "ResultWarning", "Retention", "Retry", "Route", "ScaleSource", "ScaleWarning",
+    "Score", "Secret", "Severity", "Skipped", "SqlStore", "StoreUnavailable", "SystemClock",
+    "Threshold", "ThresholdRule", "ThresholdSource", "UnexpectedResponse", "Unsupported",
+    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "available_backends", "judge",
+    "open_async_verifier", "open_verifier",
+]  # fmt: skip
 
 #: Where the public names live, in the order in which they are looked for. A module is imported when
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
-    "models",
-    "errors",
-    "clock",
-    "masking",
-    "images",
-    "calibration",
-    "events",
-    "policy",
-    "verifier",
-    "failover",
-    "plugins",
-    "config",
-    "resilience",
-    "store",
-    "aio",
+    "models errors clock masking images calibration events policy verifier failover plugins config "
+    "resilience store aio"
 )
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in _MODULES:
+        for module in _MODULES.split():
             value = getattr(import_module(f".{module}", __name__), name, None)
             if value is not None:
                 globals()[name] = value

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import functools
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -213,7 +212,7 @@ class Reconciled(enum.StrEnum):
 # Checks and converters of fields: one typed function each, as type checkers follow no generic ones.
 
 
-def percentage(name: str, value: object) -> float:
+def percentage(value: float, name: str = "value") -> float:
     """`value` as a float if it is a number from 0 to 100; else TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
@@ -223,15 +222,11 @@ def percentage(name: str, value: object) -> float:
     return float(value)
 
 
-def _percentage(value: float) -> float:
-    return percentage("value", value)
-
-
 def _percentage_or_none(value: float | None) -> float | None:
-    return None if value is None else percentage("value", value)
+    return None if value is None else percentage(value)
 
 
-def _fraction(name: str, value: object, most: float) -> Decimal:
+def _exact(name: str, value: object, most: float) -> Decimal:
     """A number from 0 to `most`, exact in its digits: 0.57 * 100 is a little less than 57."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"a {name} must be a number, not {type(value).__name__}")
@@ -240,11 +235,10 @@ def _fraction(name: str, value: object, most: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
-def _finite(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) and math.isfinite(value)):
-        raise ValueError(f"{attribute.name} must be a finite number or None.")
+#: Checks that a number is neither infinite nor NaN, which no JSON has.
+_FINITE = attrs.validators.optional(
+    [attrs.validators.ge(-sys.float_info.max), attrs.validators.le(sys.float_info.max)]
+)
 
 
 def aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
@@ -289,10 +283,10 @@ class Score:
         source: How we know what the number means; None if nothing was said about it. Not compared.
     """
 
-    value: float = attrs.field(converter=_percentage)
+    value: float = attrs.field(converter=percentage)
     scale: str = attrs.field(validator=attrs.validators.min_len(1))
     raw: float | None = attrs.field(
-        default=None, validator=_finite, eq=False, repr=False, kw_only=True
+        default=None, validator=_FINITE, eq=False, repr=False, kw_only=True
     )
     raw_name: str | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     source: ScaleSource | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
@@ -314,7 +308,7 @@ class Score:
             TypeError: it is no number.
             ValueError: it lies outside 0 to 1.
         """
-        value = float(_fraction("fraction", fraction, 1).scaleb(2))
+        value = float(_exact("fraction", fraction, 1).scaleb(2))
         return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
 
     @classmethod
@@ -344,10 +338,10 @@ class Score:
             TypeError: `distance` or `worst` is no number.
             ValueError: `worst` is not above 0 or not finite, or `distance` lies outside 0 to it.
         """
-        most = _fraction("worst distance", worst, sys.float_info.max)
+        most = _exact("worst distance", worst, sys.float_info.max)
         if not most:
             raise ValueError("the worst distance must be above 0")
-        value = float((most - _fraction("distance", distance, worst)).scaleb(2) / most)
+        value = float((most - _exact("distance", distance, worst)).scaleb(2) / most)
         return cls(value, scale, raw=float(distance), raw_name=raw_name, source=source)
 
     def __str__(self) -> str:
@@ -661,7 +655,8 @@ class Result(Document):
     def __str__(self) -> str:
         """One line of at most 100 characters."""
         said = [f"{getattr(self, 'decision', type(self).__name__)}"]
-        said[0] += "" if self.score is None else f" {self.score}"
+        if self.score is not None:
+            said[0] += f" {self.score}"
         if self.threshold is not None and self.threshold.value is not None:
             said.append(f"threshold {self.threshold.value:g}")
         if self.environment not in (None, Environment.PRODUCTION):
@@ -750,7 +745,7 @@ class LiveMatchResult(Document):
 
     @classmethod
     def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
-        """Both answers as one: VERIFIED only if live and a match, else the worse of the two."""
+        """Both answers as one."""
         return cls(decision=_worse(liveness, match), liveness=liveness, match=match)
 
     def __attrs_post_init__(self) -> None:
@@ -805,6 +800,9 @@ def _one_line(text: str) -> str:
 
 # The record of a call.
 
+#: What every record of facematch 0.1 has.
+_FIRST = {"schema": 0, "kind": "attempt"}
+
 
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
@@ -845,10 +843,7 @@ class CallRecord(Document):
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote, or what 0.1 wrote of an attempt; else `ValueError`."""
         given: Any = document
-        if isinstance(given, Mapping) and (given.get("schema"), given.get("kind")) == (
-            0,
-            "attempt",
-        ):
+        if isinstance(given, Mapping) and _FIRST.items() <= given.items():
             document = {**given, "schema": SCHEMA, "kind": cls.kind}
         return super().from_dict(document)
 
@@ -887,41 +882,29 @@ class Reconciliation:
 def _converter() -> Converter:
     from cattrs import Converter
 
-    converter = Converter(forbid_extra_keys=False)
+    converter = Converter()
     converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
-    converter.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
     converter.register_structure_hook(enum.StrEnum, lambda word, wanted: wanted(word))
-    for kind, fits in _STRICT.items():
-        converter.register_structure_hook(kind, functools.partial(_strictly, fits))
+    converter.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
+
+    def strictly(kinds: Any, value: Any, wanted: Any) -> Any:
+        # A text is never read as a number, nor true as one.
+        if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
+            raise TypeError("a value of another type")
+        return float(value) if wanted is float else value
+
+    for kind in (bool, int, str):
+        converter.register_structure_hook(kind, functools.partial(strictly, (kind,)))
+    converter.register_structure_hook(float, functools.partial(strictly, (int, float)))
     # Generic types are no classes, so they are found by asking.
     converter.register_structure_hook_func(
-        lambda wanted: wanted == Mapping[str, Any], functools.partial(_strictly, _AN_OBJECT)
+        lambda wanted: wanted == Mapping[str, Any], functools.partial(strictly, (Mapping,))
     )
     return converter
 
 
-_AN_OBJECT = (Mapping, dict)
-
-#: What JSON has for each type, and what makes the value of it: a text is never read as a number.
-_STRICT: dict[type, tuple[Any, Any]] = {
-    float: ((int, float), float),
-    int: (int, int),
-    str: (str, str),
-    bool: (bool, bool),
-}
-
-
-def _strictly(fits: tuple[Any, Any], value: object, wanted: Any) -> Any:
-    kinds, make = fits
-    if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
-        raise TypeError("a value of another type")
-    return make(value)
-
-
-def _utc(text: object) -> dt.datetime:
-    if not isinstance(text, str):
-        raise TypeError("a value of another type")
+def _utc(text: str) -> dt.datetime:
     at = dt.datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("a time without an offset")
@@ -939,16 +922,11 @@ def read_as(cls: type[A], document: Mapping[str, Any]) -> A:
     try:
         return _converter().structure(document, cls)
     except Exception as error:  # noqa: BLE001 - cattrs groups any kind of exception
-        # The group names every faulty field; values may be personal data.
-        problem = _fields(error)
-    raise ValueError(f"Not a {cls.__name__} document: {problem}.")
+        from cattrs import transform_error
 
-
-def _fields(error: BaseException) -> str:
-    from cattrs import transform_error
-
-    paths = sorted({line.rsplit("@ ", 1)[-1] for line in transform_error(error)})
-    return "wrong or missing: " + ", ".join(paths[:5])
+        # Fields alone: values may be personal data.
+        fields = sorted({line.rsplit("@ ", 1)[-1] for line in transform_error(error)})
+    raise ValueError(f"Not a {cls.__name__} document: wrong or missing: {', '.join(fields[:5])}.")
 
 
 #: What `to_dict(minimal=True)` keeps of one answer. Without its threshold a score says little, and

@@ -604,7 +604,7 @@ def _number(
     if isinstance(value, Threshold):
         value = "unknown" if value.value is None else value.value
     try:
-        return None if value is None else percentage(name, value)
+        return None if value is None else percentage(value, name)
     except (TypeError, ValueError) as error:
         raise refusal(str(error)) from None
 
