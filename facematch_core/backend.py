@@ -18,7 +18,6 @@ import datetime as dt
 import decimal
 import enum
 import functools
-import json
 import logging
 import math
 import os
@@ -34,18 +33,10 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
+from . import errors
 from ._cancellation import CANCELLATION, Cancellation
 from .addresses import check_base_url
 from .clock import RateWindow
-from .errors import (
-    ConfigurationError,
-    DeadlineExceeded,
-    OutcomeUnknown,
-    RequestRejected,
-    UnexpectedResponse,
-    Unsupported,
-    VendorError,
-)
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import described, is_union, kind_words, kinds_of, type_hints
 from .masking import Secret, masker, quotable, without_pieces
@@ -73,31 +64,11 @@ from .models import (
 )
 
 __all__ = [
-    "API_VERSION",
-    "CALL_ID_KEY",
-    "MULTIPLE_FACES",
-    "NO_FACE",
-    "SCORE_UNAVAILABLE",
-    "Backend",
-    "Call",
-    "Capabilities",
-    "Compared",
-    "EngineBackend",
-    "Image",
-    "ImageFormat",
-    "ImageLimits",
-    "LivenessCall",
-    "MatchCall",
-    "RateWindow",
-    "RemoteBackend",
-    "SdkBackend",
-    "Secret",
-    "decide_by_threshold",
-    "guarded_call",
-    "muted",
-    "number",
-    "without_private",
-]
+    "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
+    "Call", "Capabilities", "Compared", "EngineBackend", "Image", "ImageFormat", "ImageLimits",
+    "LivenessCall", "MatchCall", "RateWindow", "RemoteBackend", "SdkBackend", "Secret",
+    "decide_by_threshold", "guarded_call", "muted", "number", "without_private",
+]  # fmt: skip
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -293,7 +264,7 @@ class Backend(abc.ABC):
             Unsupported: by default.
             VendorError: no result; `billing` says whether it was charged.
         """
-        raise Unsupported(
+        raise errors.Unsupported(
             f"The backend {self.name} has no liveness check.",
             backend=self.name,
             what=Operation.LIVENESS,
@@ -331,73 +302,68 @@ class Backend(abc.ABC):
         return {}
 
 
-def _check_settings(backend: Backend) -> None:
-    """Hold every setting against its annotation; `ConfigurationError` names it, never its value."""
-    cls = type(backend)
-    for name, field, wanted in _annotated(cls):
-        value = getattr(backend, field)
-        kinds = kinds_of(wanted)
-        optional = is_union(wanted) and type(None) in typing.get_args(wanted)
-        if kinds is None or (value is None and optional):
-            continue
-        classes, words = kinds
-        if any(type(value) is type(word) and value == word for word in words):
-            continue
-        read = _as_declared(value, classes)
-        if read is attrs.NOTHING:
-            raise ConfigurationError(
-                f"{name} must be {kind_words(wanted)}, not {described(value)}."
-            )
-        if isinstance(read, Secret) and not read.reveal():
-            variable = cls.environment_variables.get(name)
-            hint = f"set the environment variable {variable}" if variable else "leave it out"
-            raise ConfigurationError(f"{name} is empty: {hint}.")
-        if (
-            isinstance(read, Secret)
-            and isinstance(backend, RemoteBackend)
-            and not _SENDABLE.fullmatch(read.reveal())
-        ):
-            raise ConfigurationError(
-                f"{name} (from {read.origin}) holds a space, a line break or another character "
-                "that no header can carry: give the key alone."
-            )
-        if isinstance(read, (int, float)) and not math.isfinite(read):
-            raise ConfigurationError(f"{name} must be a finite number.")
-        if name.endswith("_s") and isinstance(read, (int, float)) and not read > 0:
-            raise ConfigurationError(f"{name} must be a number of seconds above 0.")
-        if read is not value:
-            object.__setattr__(backend, field, read)  # frozen classes forbid the usual way
-
-
 #: What a key of a vendor's is made of.
 _SENDABLE = re.compile(r"[!-~\xa1-\xff]+")
 
 
-def _annotated(cls: type[Backend]) -> Iterator[tuple[str, str, Any]]:
-    """Name, attribute and type of each setting; those whose annotation means nothing are left."""
+def _check_settings(backend: Backend) -> None:
+    """Hold every setting against its annotation; `ConfigurationError` names it, never its value."""
+    cls = type(backend)
     try:
         hints = type_hints(cls)
     except NameError:
         return  # a class inside a function: only its own module knows what it names
     for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it
-        if field.init and field.name in hints:
-            yield field.alias or field.name, field.name, hints[field.name]
+        wanted = hints.get(field.name)
+        kinds = kinds_of(wanted)
+        if wanted is None or kinds is None or not field.init:
+            continue
+        name, value = field.alias or field.name, getattr(backend, field.name)
+        if value is None and is_union(wanted) and type(None) in typing.get_args(wanted):
+            continue
+        read = _as_declared(value, *kinds)
+        if read is attrs.NOTHING:
+            raise errors.ConfigurationError(
+                f"{name} must be {kind_words(wanted)}, not {described(value)}."
+            )
+        if isinstance(read, Secret):
+            _check_key(backend, name, read)
+        elif isinstance(read, (int, float)):
+            of_time = name.endswith("_s")
+            if not math.isfinite(read) or (of_time and read <= 0):
+                kind = "number of seconds above 0" if of_time else "finite number"
+                raise errors.ConfigurationError(f"{name} must be a {kind}.")
+        if read is not value:
+            object.__setattr__(backend, field.name, read)  # frozen classes forbid the usual way
 
 
-def _as_declared(value: Any, kinds: tuple[type, ...]) -> Any:
+def _check_key(backend: Backend, name: str, secret: Secret) -> None:
+    if not secret.reveal():
+        variable = backend.environment_variables.get(name)
+        hint = f"set the environment variable {variable}" if variable else "leave it out"
+        raise errors.ConfigurationError(f"{name} is empty: {hint}.")
+    if isinstance(backend, RemoteBackend) and not _SENDABLE.fullmatch(secret.reveal()):
+        raise errors.ConfigurationError(
+            f"{name} (from {secret.origin}) holds a space, a line break or another character "
+            "that no header can carry: give the key alone."
+        )
+
+
+def _as_declared(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
     """`value` as one of the types, converted where that can only mean one thing; else NOTHING."""
+    if any(type(value) is type(word) and value == word for word in words):
+        return value
     number = isinstance(value, int) and float in kinds
     if (isinstance(value, kinds) or number) and (not isinstance(value, bool) or bool in kinds):
         return value
-    if not isinstance(value, str):
-        return attrs.NOTHING
-    if Secret in kinds:
-        return Secret(value)
-    for kind in kinds:
-        if issubclass(kind, os.PathLike):
-            return kind(value)  # type: ignore[call-arg]  # a Path
-        if issubclass(kind, enum.Enum):
-            return next((member for member in kind if member.value == value), attrs.NOTHING)
+    if isinstance(value, str):
+        if Secret in kinds:
+            return Secret(value)
+        for kind in kinds:
+            if issubclass(kind, os.PathLike):
+                return kind(value)  # type: ignore[call-arg]  # a Path
+            if issubclass(kind, enum.Enum):
+                return next((member for member in kind if member.value == value), attrs.NOTHING)
     return attrs.NOTHING
 
 
@@ -505,20 +471,16 @@ class EngineBackend(Backend):
                 raw_name=found.raw_name,
                 source=ScaleSource.DOCUMENTED,
             )
-        warnings = list(found.warnings)
-        said = {warning.code for warning in warnings}
-        if 0 in counts and NO_FACE.code not in said:
-            warnings.append(NO_FACE)
-        if any(count > 1 for count in counts) and MULTIPLE_FACES.code not in said:
-            warnings.append(MULTIPLE_FACES)
-        probes, references = (None if some is None else tuple(some) for some in faces)
+        seen = ((NO_FACE, 0 in counts), (MULTIPLE_FACES, max(counts, default=0) > 1))
+        said = {warning.code for warning in found.warnings}
+        more = [warning for warning, shown in seen if shown and warning.code not in said]
         return MatchResult(
             decision=decide_by_threshold(score, call.threshold),
             score=score,
             threshold=call.threshold,
-            warnings=tuple(warnings),
-            probe_faces=probes,
-            reference_faces=references,
+            warnings=[*found.warnings, *more],
+            probe_faces=found.probe_faces,
+            reference_faces=found.reference_faces,
             backend=self.name,
             model=found.model,
             environment=Environment.LOCAL,
@@ -573,15 +535,11 @@ class RemoteBackend(Backend):
 
 
 class OutOfTime(Exception):
-    """The time of `run_within` is over; what was asked goes on by itself and is not heard.
-
-    Attributes:
-        running: Done when that has ended.
-    """
+    """The time of `run_within` is over; what was asked goes on by itself and is not heard."""
 
     def __init__(self, running: Future[Any]) -> None:
         super().__init__()
-        self.running = running
+        self.running = running  # done when that has ended
 
 
 def run_within(
@@ -591,19 +549,10 @@ def run_within(
     *,
     send_within_s: float | None = None,
 ) -> T:
-    """The value of `ask`, which is given up when its time is over.
+    """The value of `ask`, or `OutOfTime`: then what was not sent yet is never sent.
 
-    Args:
-        seconds: How long it may take; None for as long as it takes.
-        ask: What is run, on a thread of its own; it is handed what it calls for `on_sent`. Without
-            any limit it is run in this thread.
-        on_sent: Called through that, in the other thread. After the time is over it is not: what
-            was not sent by then ends there, and is never sent. If the first byte was let go at the
-            very end, it is called in this thread, perhaps a second time.
-        send_within_s: How long it may take to the first byte, at most `seconds`; None for no limit.
-
-    Raises:
-        OutOfTime: the time is over. Anything that `ask` raises is raised here.
+    `ask` runs on a thread of its own if there is a limit. It calls what it is handed as `on_sent`;
+    if the first byte was let go at the very end, `on_sent` is called in this thread, perhaps again.
     """
     if seconds is None and send_within_s is None:
         return ask(on_sent)
@@ -623,11 +572,9 @@ def run_within(
         finally:
             del running  # a frame that holds its own error lives until the garbage collector
 
-    target = contextvars.copy_context().run
+    run = contextvars.copy_context().run
     # A daemon: a vendor that never answers must not keep the program from ending.
-    threading.Thread(
-        target=target, args=(work, running), daemon=True, name="facematch-call"
-    ).start()
+    threading.Thread(target=run, args=(work, running), daemon=True, name="facematch-call").start()
     try:
         over = not wait([running], seconds if send_within_s is None else send_within_s).done
         if over and send_within_s is not None and not gate.cancel():
@@ -667,7 +614,9 @@ class SdkBackend(RemoteBackend):
     def parse(self, call: Any, answer: Any) -> MatchResult | LivenessResult:
         """The result in the library's answer; any exception means that it cannot be read."""
 
-    def translate(self, error: Exception) -> VendorError | MatchResult | LivenessResult | None:
+    def translate(
+        self, error: Exception
+    ) -> errors.VendorError | MatchResult | LivenessResult | None:
         """What an exception of the library means; None for one that no document names.
 
         An error, or the result where the library raises an answer ("no face").
@@ -704,7 +653,7 @@ def guarded_call(
     backend: str,
     billed: bool = True,
     mute: Iterable[str] = (),
-    translate: Callable[[Exception], VendorError | R | None] | None = None,
+    translate: Callable[[Exception], errors.VendorError | R | None] | None = None,
     secrets: Iterable[Secret] = (),
 ) -> R:
     """Let a vendor's own library (an SDK) ask, and keep what the library cannot promise.
@@ -744,7 +693,7 @@ def guarded_call(
     hidden = tuple(secrets)
     if isinstance(outcome, Result):
         return typing.cast(R, mask_result(outcome, hidden))
-    if not isinstance(outcome, VendorError):
+    if not isinstance(outcome, errors.VendorError):
         return outcome
     mask_error(outcome, hidden)
     outcome.backend = outcome.backend or backend
@@ -764,10 +713,10 @@ def _outcome_of(
     read: Callable[[T], R],
     *,
     silent: tuple[str, ...],
-    translate: Callable[[Exception], VendorError | R | None] | None,
+    translate: Callable[[Exception], errors.VendorError | R | None] | None,
     backend: str,
     billed: bool,
-) -> R | VendorError:
+) -> R | errors.VendorError:
     """The result of the library's answer, or our error for what became of it."""
 
     def quietly(_: Callable[[], None]) -> T:
@@ -778,12 +727,12 @@ def _outcome_of(
     try:
         value = run_within(call.deadline_s, quietly, _nothing)
     except OutOfTime:
-        return DeadlineExceeded(
+        return errors.DeadlineExceeded(
             f"The request was handed to {backend}, and the deadline ran out before an answer came. "
             "It may have been executed and charged.",
             billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
         )
-    except VendorError as error:
+    except errors.VendorError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - whatever a library raises
         known = _translated(error, translate, backend)
@@ -793,7 +742,7 @@ def _outcome_of(
         return known
     try:
         return read(value)
-    except VendorError as error:
+    except errors.VendorError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
         problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
@@ -803,27 +752,26 @@ def _outcome_of(
         return unreadable(f"{backend} answered", problem, billing)
 
 
-def unreadable(answered: str, problem: str, billing: Billing, **about: Any) -> UnexpectedResponse:
+def unreadable(
+    answered: str, problem: str, billing: Billing, **about: Any
+) -> errors.UnexpectedResponse:
     """The error for a success that a plug-in cannot read; `answered` says who spoke, and how."""
     counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
-    return UnexpectedResponse(
+    return errors.UnexpectedResponse(
         f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
         billing=billing,
         **about,
     )
 
 
-def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
-    """Take secrets out of the message of `error`, and all that `excerpt` would out of its fields.
-
-    A vendor that says what is wrong with a picture may quote it.
-    """
+def mask_error(error: errors.VendorError, secrets: tuple[Secret, ...]) -> None:
+    """Take secrets, and pieces of the picture that is wrong, out of a vendor's own words."""
     masked = masker(secrets)
     error.message = without_pieces(masked(error.message))
     error.args = (error.message,)
     if error.ids.vendor is not None:
         error.ids = attrs.evolve(error.ids, vendor=without_pieces(masked(error.ids.vendor)))
-    if isinstance(error, RequestRejected):
+    if isinstance(error, errors.RequestRejected):
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():
             # Names that are alike by now share an entry.
@@ -842,82 +790,45 @@ def mask_result(
 ) -> K:
     """`result` without secrets and pieces of pictures in the texts that come from the vendor.
 
-    Args:
-        result: What was read.
-        secrets: Those of the request.
-        source: Where the answer says that it came from; None to leave what `result` says.
-        billing: What it cost; None likewise.
-        vendor_id: For `ids.vendor`, if `result` has none.
+    Where the answer says that it came from, what it cost and its id are filled in, if given.
     """
     masked = masker(secrets)
 
-    def unsaid(value: Any, depth: int = 0) -> Any:
-        if isinstance(value, str):
-            return without_pieces(masked(value))
-        if depth == MAX_DEPTH and isinstance(value, (list, tuple, Mapping)):
-            return "(left out: too deep)"
-        if isinstance(value, (list, tuple)):
-            return [unsaid(item, depth + 1) for item in value]
-        if isinstance(value, Mapping):
-            return {unsaid(key): unsaid(item, depth + 1) for key, item in value.items()}
-        return value
+    def text(said: str) -> str:
+        return without_pieces(masked(said))
 
-    ids = result.ids
-    if vendor_id and not ids.vendor:
-        ids = attrs.evolve(ids, vendor=vendor_id)
-    known: dict[str, Any] = {
-        "environment": source or result.environment,
-        "billing": billing or result.billing,
-    }
-    faces = {
-        name: found
-        for name in ("probe_faces", "reference_faces")
-        if (found := getattr(result, name, None))
-    }
-    words = (
-        (ids.vendor, ids.session, result.model, result.vendor_status, result.raw),
-        [(warning.tag, warning.text) for warning in result.warnings],
-        [
-            (face.landmarks, face.pose, face.quality, face.demographics)
-            for found in faces.values()
-            for face in found
-        ],
-    )
-    try:
-        # Nearly always there is nothing to mask, and one look at all of it shows that.
-        told = json.dumps(words, ensure_ascii=False, default=attrs.asdict)
-    except (TypeError, ValueError, RecursionError):
-        told = "\\"
-    # Without an escape every text is in it as it is.
-    if "\\" not in told and without_pieces(masked(told)) == told:
-        return attrs.evolve(result, ids=ids, **known)
-    for name, found in faces.items():
-        known[name] = tuple(attrs.evolve(face, **_words_of(face, unsaid)) for face in found)
+    def quoted(thing: Any, *names: str) -> dict[str, Any]:
+        values = {name: getattr(thing, name) for name in names}
+        return {name: _plain(said, text) for name, said in values.items() if said}
+
+    def quoted_face(face: Face) -> Face:
+        said = quoted(face, "landmarks", "pose", "quality")
+        if face.demographics is not None:
+            guesses = quoted(face.demographics, "gender", "race")
+            said["demographics"] = attrs.evolve(face.demographics, **guesses)
+        return attrs.evolve(face, **said) if said else face
+
+    known = quoted(result, "model", "vendor_status", "raw")
+    for name in ("probe_faces", "reference_faces"):
+        if faces := getattr(result, name, None):
+            known[name] = [quoted_face(face) for face in faces]
+    if vendor_id and not result.ids.vendor:
+        result = attrs.evolve(result, ids=attrs.evolve(result.ids, vendor=vendor_id))
     return attrs.evolve(
         result,
-        ids=attrs.evolve(ids, vendor=unsaid(ids.vendor), session=unsaid(ids.session)),
-        model=unsaid(result.model),
-        vendor_status=unsaid(result.vendor_status),
-        raw=unsaid(result.raw),
-        warnings=tuple(
-            attrs.evolve(one, tag=unsaid(one.tag), text=unsaid(one.text)) for one in result.warnings
-        ),
+        ids=attrs.evolve(result.ids, **quoted(result.ids, "vendor", "session")),
+        warnings=[attrs.evolve(one, **quoted(one, "tag", "text")) for one in result.warnings],
+        environment=source or result.environment,
+        billing=billing or result.billing,
         **known,
     )
 
 
-def _words_of(face: Face, masked: Callable[[Any], Any]) -> dict[str, Any]:
-    """What of a face may hold texts of the vendor's, each as `masked` gives it."""
-    words = {name: masked(getattr(face, name)) for name in ("landmarks", "pose", "quality")}
-    if (guesses := face.demographics) is not None:
-        said = {"gender": masked(guesses.gender), "race": masked(guesses.race)}
-        words["demographics"] = attrs.evolve(guesses, **said)
-    return words
-
-
 def _translated(
-    error: Exception, translate: Callable[[Exception], VendorError | R | None] | None, backend: str
-) -> VendorError | R:
+    error: Exception,
+    translate: Callable[[Exception], errors.VendorError | R | None] | None,
+    backend: str,
+) -> errors.VendorError | R:
     problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
     try:
         known = None if translate is None else translate(error)
@@ -927,12 +838,12 @@ def _translated(
             f"; its own mapping failed with {type(fault).__name__} "
             f"{where_raised(fault.__traceback__)}"
         )
-    if isinstance(known, VendorError):
+    if isinstance(known, errors.VendorError):
         known.__cause__ = None
         return known.with_traceback(None)
     if known is not None:
         return known
-    return OutcomeUnknown(
+    return errors.OutcomeUnknown(
         f"The library of {backend} failed ({problem}) after the request was handed to it. It may "
         "have been executed and charged.",
         billing=Billing(Charged.UNKNOWN, "the library does not say whether the request had left"),
@@ -988,9 +899,6 @@ _MASKED = "(address removed)"
 #: Deeper than this no vendor's body is; what lies below is left out.
 MAX_DEPTH = 64
 
-#: Of exactly these types a value is JSON as it is. (A float may be NaN.)
-_PLAIN = frozenset({str, int, bool, type(None)})
-
 
 def without_private(
     body: Any,
@@ -1008,37 +916,40 @@ def without_private(
         demographic_keys: Keys to leave out, at any depth.
         media_keys: Keys whose values are replaced, at any depth.
     """
-
-    def copied(value: Any, depth: int) -> Any:
-        # Most values, and before the question for a Mapping, which is slow to answer.
-        if type(value) in _PLAIN or (type(value) is float and math.isfinite(value)):
-            return value
-        if isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
-            return "(left out: too deep)"
-        if isinstance(value, (dict, Mapping)):
-            return {
-                str(key): _MASKED
-                if key in media_keys and item is not None
-                else copied(item, depth + 1)
-                for key, item in value.items()
-                if key not in demographic_keys
-            }
-        if isinstance(value, (list, tuple)):
-            return [copied(item, depth + 1) for item in value]
-        return _leaf(value)
-
-    return copied(body, 0)
+    return _plain(body, str, demographic_keys, media_keys)
 
 
-def _leaf(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int)):
-        return value
+def _plain(
+    value: Any,
+    text: Callable[[str], str],
+    left_out: Collection[str] = (),
+    masked: Collection[str] = (),
+    depth: int = 0,
+) -> Any:
+    """A copy of `value` as plain JSON, each text as `text` gives it."""
+    plain: Any
     if isinstance(value, str):
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, (dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal):
-        return str(value)
-    return f"(left out: {type(value).__name__})"
+        plain = text(value)
+    elif isinstance(value, (int, type(None))) or (
+        isinstance(value, float) and math.isfinite(value)
+    ):
+        plain = value
+    elif isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
+        plain = "(left out: too deep)"
+    elif isinstance(value, (list, tuple)):
+        plain = [_plain(item, text, left_out, masked, depth + 1) for item in value]
+    elif isinstance(value, (dict, Mapping)):
+        plain = {
+            text(str(key)): _MASKED
+            if key in masked and item is not None
+            else _plain(item, text, left_out, masked, depth + 1)
+            for key, item in value.items()
+            if key not in left_out
+        }
+    elif isinstance(value, (dt.date, dt.time)):
+        plain = value.isoformat()
+    elif isinstance(value, decimal.Decimal):
+        plain = str(value)
+    else:
+        plain = f"(left out: {type(value).__name__})"
+    return plain

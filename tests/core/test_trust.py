@@ -348,7 +348,7 @@ def test_results_refuse_what_they_cannot_write_down():
     ):
         with pytest.raises(ValueError):
             match_result(**fields)
-    for raw in (float("nan"), True):
+    for raw in (float("nan"), float("-inf")):
         with pytest.raises(ValueError):
             Score(50, SCALE, raw=raw)
 
