@@ -222,10 +222,6 @@ def percentage(value: float, name: str = "value") -> float:
     return float(value)
 
 
-def _percentage_or_none(value: float | None) -> float | None:
-    return None if value is None else percentage(value)
-
-
 def _exact(name: str, value: object, most: float) -> Decimal:
     """A number from 0 to `most`, exact in its digits: 0.57 * 100 is a little less than 57."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -251,16 +247,12 @@ def _warnings(items: Iterable[ResultWarning]) -> tuple[ResultWarning, ...]:
     return tuple(items)
 
 
-def _skips(items: Iterable[Skipped]) -> tuple[Skipped, ...]:
+def _faces(items: Iterable[Face]) -> tuple[Face, ...]:
     return tuple(items)
 
 
-def _faces(items: Iterable[Face] | None) -> tuple[Face, ...] | None:
-    return None if items is None else tuple(items)
-
-
-def _points(items: Mapping[str, Iterable[float]] | None) -> dict[str, tuple[float, ...]] | None:
-    return None if items is None else {name: tuple(point) for name, point in items.items()}
+def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(point) for name, point in items.items()}
 
 
 # A score and its threshold.
@@ -376,7 +368,7 @@ class Threshold:
         source: Who set it.
     """
 
-    value: float | None = attrs.field(converter=_percentage_or_none)
+    value: float | None = attrs.field(converter=attrs.converters.optional(percentage))
     rule: ThresholdRule = ThresholdRule.VENDOR
     source: ThresholdSource = ThresholdSource.CALLER
 
@@ -479,7 +471,7 @@ class Face:
     similarity: Score | None = None
     compared: bool | None = None
     landmarks: Mapping[str, tuple[float, ...]] | None = attrs.field(
-        default=None, converter=_points, hash=False, repr=False
+        default=None, converter=attrs.converters.optional(_points), hash=False, repr=False
     )
     pose: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
     quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
@@ -556,7 +548,7 @@ class Route:
     """
 
     answered_by: str | None = None
-    skipped: tuple[Skipped, ...] = attrs.field(default=(), converter=_skips)
+    skipped: tuple[Skipped, ...] = ()
 
 
 # Results.
@@ -640,7 +632,9 @@ class Result(Document):
     backend: str
     model: str | None = None
     environment: Environment | None = None
-    probe_faces: tuple[Face, ...] | None = attrs.field(default=None, converter=_faces)
+    probe_faces: tuple[Face, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_faces)
+    )
     billing: Billing = attrs.field(factory=Billing)
     ids: Ids = attrs.field(factory=Ids)
     route: Route | None = None
@@ -677,7 +671,9 @@ class MatchResult(Result):
     kind = "match"
 
     decision: Decision
-    reference_faces: tuple[Face, ...] | None = attrs.field(default=None, converter=_faces)
+    reference_faces: tuple[Face, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_faces)
+    )
 
     @property
     def is_match(self) -> bool:

@@ -400,7 +400,7 @@ def test_a_star_is_no_other_number_of_labels(url):
         ({"allow_base_url": "yes"}, "allow_base_url must be true or false, not str of length 3"),
         ({"read_timeout_s": 0}, "read_timeout_s must be a number of seconds above 0"),
         ({"read_timeout_s": True}, "read_timeout_s must be a number, not bool"),
-        ({"connect_timeout_s": float("nan")}, "connect_timeout_s must be a finite number"),
+        ({"connect_timeout_s": float("nan")}, "connect_timeout_s must be a number of seconds"),
         ({"base_url": 7}, "base_url must be text, not int"),
         ({"api_key": "key with a space"}, r"api_key \(from argument\) holds a space"),
         ({"api_key": "key\n"}, "api_key .* holds a space, a line break"),
