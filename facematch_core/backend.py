@@ -33,35 +33,14 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from . import errors
+from . import errors, models
 from ._cancellation import CANCELLATION, Cancellation
 from .addresses import check_base_url
 from .clock import RateWindow
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import described, is_union, kind_words, kinds_of, type_hints
 from .masking import Secret, masker, quotable, without_pieces
-from .models import (
-    Billing,
-    CallRecord,
-    Charged,
-    Decision,
-    Environment,
-    Face,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Reconciled,
-    Reconciliation,
-    Result,
-    ResultWarning,
-    Retention,
-    ScaleSource,
-    Score,
-    Severity,
-    Threshold,
-    ThresholdRule,
-    WarningCode,
-)
+from .models import Billing, Charged, LivenessResult, MatchResult
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
@@ -72,7 +51,7 @@ __all__ = [
 
 T = TypeVar("T")
 R = TypeVar("R")
-K = TypeVar("K", bound=Result)
+K = TypeVar("K", bound=models.Result)
 
 #: Version of the plug-in interface that this release speaks.
 API_VERSION = 1
@@ -115,9 +94,9 @@ class Call:
     """
 
     probe: Image
-    threshold: Threshold | None = None
+    threshold: models.Threshold | None = None
     rotate: bool = False
-    retention: Retention = Retention.MINIMAL
+    retention: models.Retention = models.Retention.MINIMAL
     caller_ref: str | None = None
     metadata: Mapping[str, Any] | None = None
     options: Any = None
@@ -126,7 +105,7 @@ class Call:
     call_id: str = attrs.field(factory=new_call_id)
     on_sent: Callable[[], None] = attrs.field(default=_nothing, repr=False, eq=False)
 
-    operation = Operation.MATCH
+    operation = models.Operation.MATCH
 
 
 @attrs.frozen(kw_only=True)
@@ -139,14 +118,14 @@ class MatchCall(Call):
 
     reference: Image
 
-    operation = Operation.MATCH
+    operation = models.Operation.MATCH
 
 
 @attrs.frozen(kw_only=True)
 class LivenessCall(Call):
     """Check whether the probe shows a live face."""
 
-    operation = Operation.LIVENESS
+    operation = models.Operation.LIVENESS
 
 
 @attrs.frozen(kw_only=True)
@@ -174,27 +153,27 @@ class Capabilities:
         media_keys: Keys of the vendor's body whose values are addresses of pictures.
     """
 
-    operations: frozenset[Operation] = frozenset({Operation.MATCH})
+    operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
     rotate: bool = False
-    retention: frozenset[Retention] = frozenset({Retention.MINIMAL})
+    retention: frozenset[models.Retention] = frozenset({models.Retention.MINIMAL})
     sends_caller_ref: bool = False
     sends_metadata: bool = False
     options: type | None = None
-    threshold_rule: ThresholdRule = ThresholdRule.AT_LEAST
+    threshold_rule: models.ThresholdRule = models.ThresholdRule.AT_LEAST
     default_threshold: float | None = None
     default_liveness_threshold: float | None = None
     score_scale: str | None = None
     liveness_scale: str | None = None
     image_limits: ImageLimits = attrs.field(factory=ImageLimits)
-    billed_operations: frozenset[Operation] = frozenset()
+    billed_operations: frozenset[models.Operation] = frozenset()
     rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
     demographic_keys: frozenset[str] = frozenset({"age", "gender", "race"})
     media_keys: frozenset[str] = frozenset()
 
-    def default_for(self, operation: Operation) -> float | None:
+    def default_for(self, operation: models.Operation) -> float | None:
         """The documented default threshold of `operation`, 0-100, or None."""
-        if operation is Operation.MATCH:
+        if operation is models.Operation.MATCH:
             return self.default_threshold
         return self.default_liveness_threshold
 
@@ -237,7 +216,7 @@ class Backend(abc.ABC):
         _check_settings(self)
 
     @property
-    def environment(self) -> Environment | None:
+    def environment(self) -> models.Environment | None:
         """What it is set to answer from; None if no setting says so.
 
         MOCK, if a setting says so: then no real vendor may be called, nor pass for a mock.
@@ -245,7 +224,7 @@ class Backend(abc.ABC):
         return None
 
     @property
-    def environments(self) -> frozenset[Environment]:
+    def environments(self) -> frozenset[models.Environment]:
         """Where its answers can come from, as far as that is certain before it is asked."""
         return frozenset() if self.environment is None else frozenset({self.environment})
 
@@ -267,10 +246,12 @@ class Backend(abc.ABC):
         raise errors.Unsupported(
             f"The backend {self.name} has no liveness check.",
             backend=self.name,
-            what=Operation.LIVENESS,
+            what=models.Operation.LIVENESS,
         )
 
-    def reconcile(self, call: CallRecord, *, deadline_s: float | None = None) -> Reconciliation:
+    def reconcile(
+        self, call: models.CallRecord, *, deadline_s: float | None = None
+    ) -> models.Reconciliation:
         """Look for a kept call of this backend in the vendor's records, without any charge.
 
         By default nothing is looked at, and the answer is `CANNOT_KNOW`. A backend that overrides
@@ -284,15 +265,15 @@ class Backend(abc.ABC):
         Raises:
             VendorError: the vendor could not be asked; `billing` says NO.
         """
-        return Reconciliation(
-            outcome=Reconciled.CANNOT_KNOW,
+        return models.Reconciliation(
+            outcome=models.Reconciled.CANNOT_KNOW,
             call=call,
             reason=f"The backend {self.name} cannot look into its vendor's records.",
         )
 
-    def reconcilable(self, call: Call | CallRecord) -> bool:
+    def reconcilable(self, call: Call | models.CallRecord) -> bool:
         """Whether the vendor's records can later show `call`; by default if it was kept."""
-        return call.retention is Retention.KEEP
+        return call.retention is models.Retention.KEEP
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Give back what the backend holds. May be called more than once."""
@@ -370,16 +351,16 @@ def _as_declared(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) ->
 # What most vendors and engines have in common.
 
 #: Ready-made warnings. `attrs.evolve` gives one the vendor's tag or text.
-NO_FACE = ResultWarning(
-    code=WarningCode.NO_FACE,
-    severity=Severity.ERROR,
+NO_FACE = models.ResultWarning(
+    code=models.WarningCode.NO_FACE,
+    severity=models.Severity.ERROR,
     text="no face was found in one of the pictures",
 )
-MULTIPLE_FACES = ResultWarning(
-    code=WarningCode.MULTIPLE_FACES, text="a picture shows more than one face"
+MULTIPLE_FACES = models.ResultWarning(
+    code=models.WarningCode.MULTIPLE_FACES, text="a picture shows more than one face"
 )
-SCORE_UNAVAILABLE = ResultWarning(
-    code=WarningCode.SCORE_UNAVAILABLE, text="the answer has no score"
+SCORE_UNAVAILABLE = models.ResultWarning(
+    code=models.WarningCode.SCORE_UNAVAILABLE, text="the answer has no score"
 )
 
 
@@ -394,7 +375,9 @@ def number(value: object) -> float:
     return float(value)
 
 
-def decide_by_threshold(score: Score | None, threshold: Threshold | None) -> Decision:
+def decide_by_threshold(
+    score: models.Score | None, threshold: models.Threshold | None
+) -> models.Decision:
     """The decision where the score alone decides: for vendors and engines without a verdict.
 
     Returns:
@@ -402,10 +385,10 @@ def decide_by_threshold(score: Score | None, threshold: Threshold | None) -> Dec
         or NO_MATCH by the threshold's own rule.
     """
     if score is None:
-        return Decision.INCONCLUSIVE
+        return models.Decision.INCONCLUSIVE
     if threshold is None or threshold.value is None:
-        return Decision.REVIEW
-    return Decision.MATCH if threshold.passes(score.value) else Decision.NO_MATCH
+        return models.Decision.REVIEW
+    return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
 
 
 # An engine on this machine.
@@ -429,9 +412,9 @@ class Compared:
     score: float | None
     raw_score: float | None = None
     raw_name: str | None = None
-    probe_faces: Sequence[Face] | None = None
-    reference_faces: Sequence[Face] | None = None
-    warnings: Sequence[ResultWarning] = ()
+    probe_faces: Sequence[models.Face] | None = None
+    reference_faces: Sequence[models.Face] | None = None
+    warnings: Sequence[models.ResultWarning] = ()
     model: str | None = None
     raw: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -444,9 +427,9 @@ class EngineBackend(Backend):
     """
 
     @property
-    def environment(self) -> Environment:
+    def environment(self) -> models.Environment:
         """Always LOCAL."""
-        return Environment.LOCAL
+        return models.Environment.LOCAL
 
     @abc.abstractmethod
     def compare(self, call: MatchCall) -> Compared:
@@ -464,12 +447,12 @@ class EngineBackend(Backend):
         score = None
         if found.score is not None and 0 not in counts:
             scale = self.capabilities.score_scale or self.name
-            score = Score(
+            score = models.Score(
                 found.score,
                 scale,
                 raw=found.raw_score,
                 raw_name=found.raw_name,
-                source=ScaleSource.DOCUMENTED,
+                source=models.ScaleSource.DOCUMENTED,
             )
         seen = ((NO_FACE, 0 in counts), (MULTIPLE_FACES, max(counts, default=0) > 1))
         said = {warning.code for warning in found.warnings}
@@ -483,7 +466,7 @@ class EngineBackend(Backend):
             reference_faces=found.reference_faces,
             backend=self.name,
             model=found.model,
-            environment=Environment.LOCAL,
+            environment=models.Environment.LOCAL,
             billing=Billing(Charged.NO, "runs on this machine"),
             raw=found.raw,
         )
@@ -627,7 +610,7 @@ class SdkBackend(RemoteBackend):
         return typing.cast(MatchResult, self._guarded(call))
 
     def check_liveness(self, call: LivenessCall) -> LivenessResult:
-        if Operation.LIVENESS not in self.capabilities.operations:
+        if models.Operation.LIVENESS not in self.capabilities.operations:
             return super().check_liveness(call)
         return typing.cast(LivenessResult, self._guarded(call))
 
@@ -691,7 +674,7 @@ def guarded_call(
         call, ask, read, silent=tuple(mute), translate=translate, backend=backend, billed=billed
     )
     hidden = tuple(secrets)
-    if isinstance(outcome, Result):
+    if isinstance(outcome, models.Result):
         return typing.cast(R, mask_result(outcome, hidden))
     if not isinstance(outcome, errors.VendorError):
         return outcome
@@ -783,7 +766,7 @@ def mask_error(error: errors.VendorError, secrets: tuple[Secret, ...]) -> None:
 def mask_result(
     result: K,
     secrets: tuple[Secret, ...],
-    source: Environment | None = None,
+    source: models.Environment | None = None,
     *,
     billing: Billing | None = None,
     vendor_id: str | None = None,
@@ -801,7 +784,7 @@ def mask_result(
         values = {name: getattr(thing, name) for name in names}
         return {name: _plain(said, text) for name, said in values.items() if said}
 
-    def quoted_face(face: Face) -> Face:
+    def quoted_face(face: models.Face) -> models.Face:
         said = quoted(face, "landmarks", "pose", "quality")
         if face.demographics is not None:
             guesses = quoted(face.demographics, "gender", "race")
