@@ -140,18 +140,19 @@ class DatedWarning(ResultWarning):
 
 
 class OwnRejection(RequestRejected):
-    """An error that pickle cannot build again."""
+    """An error that holds what no pickle carries."""
 
     def __init__(self, field):
         super().__init__(f"The field {field} was refused.", status_code=400)
+        self.lock = threading.Lock()
 
 
 class LateAnswer(DeadlineExceeded):
-    """An error that needs an argument which its pickle does not bring."""
+    """An error that holds a generator, which no pickle carries."""
 
     def __init__(self, message, seconds, **rest):
         super().__init__(message, **rest)
-        self.seconds = seconds
+        self.waits = (seconds * n for n in range(3))
 
 
 # Pictures: bytes of a file to bytes of a file.

@@ -378,11 +378,11 @@ ROWS = (
         "All requests are written into one form, which another thread may overwrite on its way.",
         request=lambda me, ok, call: (form := remembered(me, "form", dict), form.clear(),
             form.update(ok(call)), time.sleep(0.003))[0]),
-    row("R29", "ErrorsThatDoNotTravel", "An error class of its own that pickle cannot rebuild.",
+    row("R29", "ErrorsThatDoNotTravel", "An error class of its own that holds a lock.",
         refusal=lambda me, ok, status: faults.OwnRejection("probe") if status == 400
             else ok(status)),
     row("R29", "TimeOutsThatDoNotTravel",
-        "The error of a deadline needs an argument that its pickle does not bring.",
+        "The error of a deadline holds a generator.",
         late=lambda me, ok, call: faults.LateAnswer("No answer in time.", call.deadline_s)),
     row("R30", "OneSessionForAll", "Closing one backend closes the session that all share.",
         close=lambda me, ok: noted(me.vendor, "closed", True),
