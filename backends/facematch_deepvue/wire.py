@@ -157,7 +157,6 @@ class NoVerdict(UnexpectedResponse):
         error_code: That in ``data``, as text; None if it has none.
     """
 
-
     def __init__(
         self,
         message: str,
