@@ -30,6 +30,7 @@ class Cancellation:
     is finished: both are decided under one lock.
 
     Attributes:
+        waited_s: How long the call waited for its thread, in seconds: a part of its deadline.
         sent: Whether a first byte was let go.
         left_behind: What still runs on threads of their own although the call is over, because its
             time was: done when its thread is. Whoever counts calls counts these until then.
@@ -38,6 +39,7 @@ class Cancellation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
+        self.waited_s = 0.0
         self.sent = False
         self.left_behind: list[Future[Any]] = []
 
@@ -74,6 +76,12 @@ class Cancellation:
 
 #: That of the call which this thread makes; None outside an asynchronous verifier.
 CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
+
+
+def waited_s() -> float:
+    """How long the call that this thread makes waited for it, in seconds."""
+    cancellation = CANCELLATION.get()
+    return 0.0 if cancellation is None else cancellation.waited_s
 
 
 def callers_exception(error: BaseException) -> BaseException | None:

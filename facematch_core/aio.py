@@ -193,7 +193,7 @@ class AsyncFaceVerifier:
         make: Callable[[], R] = functools.partial(method, *args, **options)
         given: Any = options.get("deadline_s")
         if given is None:
-            given = getattr(self._verifier, "deadline_s", None)
+            given = self._verifier.deadline_s
         # The verifier itself says what is wrong with any other.
         deadline_s: float | None = given if type(given) in (int, float) and given > 0 else None
         if deadline_s is not None:
@@ -308,11 +308,13 @@ def _wait_for_left_behind(cancellation: Cancellation) -> None:
 
 
 def _within(deadline_s: float, since: float, make: Callable[..., R]) -> R:
-    """Make a call with what the wait for a thread has left of its deadline."""
-    left_s = deadline_s - (time.monotonic() - since)
-    if left_s <= 0:
+    """Make a call, in its thread, whose wait for that is a part of its deadline."""
+    cancellation = CANCELLATION.get()
+    assert cancellation is not None  # noqa: S101 - `_made` has set it
+    cancellation.waited_s = time.monotonic() - since
+    if cancellation.waited_s >= deadline_s:
         raise _out_of_time(deadline_s)
-    return make(deadline_s=left_s)
+    return make()
 
 
 def _out_of_time(deadline_s: float) -> VendorUnavailable:

@@ -93,6 +93,11 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         self._clock = clock or SystemClock()
 
     @property
+    def deadline_s(self) -> float | None:
+        """Seconds, above 0, for a call that sets none, all members together; None for their own."""
+        return self._deadline_s
+
+    @property
     def members(self) -> Mapping[str, FaceVerifier]:
         """The members by name, in their order."""
         return MappingProxyType(self._members)

@@ -447,7 +447,7 @@ class HttpBackend(RemoteBackend):
             and not ending.reconcilable
             and self._could_keep(call)
         ):
-            ending.message += " With retention=KEEP its records could (see FaceVerifier.reconcile)."
+            ending.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
         vendor_id = ending.ids.vendor or vendor_id
         ending.ids = attrs.evolve(ending.ids, call=call.call_id, vendor=vendor_id)
         mask_error(ending, secrets)

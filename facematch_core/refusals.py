@@ -18,7 +18,7 @@ from .models import Billing, Charged, Result, ResultWarning
 #: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
 NOT_KEPT = (
-    "It is not repeated, because that might be charged twice. The vendor was asked to keep "
+    "It is not repeated, for that might be charged twice. The vendor was asked to keep "
     "nothing, so its records cannot say what happened"
 )
 

@@ -32,7 +32,7 @@ from typing import (
 import attrs
 
 from . import errors
-from ._cancellation import CallCancelled, callers_exception
+from ._cancellation import CallCancelled, callers_exception, waited_s
 from .backend import Backend
 from .calibration import Calibration, calibration_of
 from .clock import Clock, SystemClock
@@ -140,6 +140,11 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
     _closed = False
 
+    @property
+    @abc.abstractmethod
+    def deadline_s(self) -> float | None:
+        """Seconds, above 0, for a call that sets none of its own; None if there is no limit."""
+
     def verify(
         self,
         probe: Picture,
@@ -196,6 +201,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata=metadata,
             options=options,
             deadline_s=deadline_s,
+            since=self._now() - waited_s(),
         )
         images, refused = load_images(probe, reference)
         del probe, reference
@@ -231,6 +237,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata=metadata,
             options=options,
             deadline_s=deadline_s,
+            since=self._now() - waited_s(),
         )
         images, refused = load_images(probe)
         del probe
@@ -292,7 +299,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata=metadata,
             options=options,
             deadline_s=deadline_s,
-            since=self._now(),
+            since=self._now() - waited_s(),
         )
         return self._call_live(images, of_match, liveness_threshold, liveness_review_threshold)
 
@@ -503,6 +510,11 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._backend
 
     @property
+    def deadline_s(self) -> float | None:
+        """Seconds, above 0, for a call that sets none; None for the backend's time-outs."""
+        return self._pipeline.defaults.deadline_s
+
+    @property
     def calibration(self) -> Calibration | None:
         """Thresholds by false match rate, for calls with `max_fmr`; None if there are none."""
         return self._pipeline.defaults.calibration
@@ -546,6 +558,8 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._check_open()
         record, backend = _record(call), self._backend
         limit = deadline(deadline_s) or self._pipeline.defaults.deadline_s
+        if limit is not None:
+            limit = max(limit - waited_s(), 1e-3)  # a moment, in which it says so itself
         if record.backend != backend.name:
             raise InvalidRequest(
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "

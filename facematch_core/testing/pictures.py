@@ -61,6 +61,9 @@ def drawn(
 
 
 def _written(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
+    if kind is ImageFormat.WEBP:
+        # A lossy one is refused wherever nothing may be changed, whatever the backend takes.
+        how.setdefault("lossless", True)
     buffer = io.BytesIO()
     picture.save(buffer, kind.value, **how)
     return Image.from_bytes(buffer.getvalue())

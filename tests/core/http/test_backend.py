@@ -206,10 +206,10 @@ def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, br
         return caught.value.message
 
     why = (
-        " It is not repeated, because that might be charged twice. The vendor was asked to "
+        " It is not repeated, for that might be charged twice. The vendor was asked to "
         "keep nothing, so its records cannot say what happened"
     )
-    hint = " With retention=KEEP its records could (see FaceVerifier.reconcile)."
+    hint = " With retention=KEEP they could (see FaceVerifier.reconcile)."
     assert told().endswith(f"{why}.{hint}")
     assert told(cls=Forgetful).endswith(f"{why}.")
     assert told(cls=Sandboxed).endswith(f"{why}.")
