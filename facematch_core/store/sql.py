@@ -105,7 +105,7 @@ class SqlStore(CallStore):
             return self._database.run(step, wait_s=wait_s, then=_UNSENT)
         except StoreUnavailable:
             if ended == [None]:
-                # Its last word was lost: it may stand there, for a call that is not made.
+                # Its last word was lost: its row may be there, for a call that is not made.
                 at = reservation.call.started_at
                 self._database.late.append(self._final(reservation, Charged.NO, at=at))
             raise
@@ -359,7 +359,7 @@ def _is_passing(error: Exception, *, was_there: bool) -> bool:
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state is not None:
         return _PASSING.fullmatch(state) is not None
-    # While connecting there is none: who was let in before will be again.
+    # While connecting there is none: whoever was accepted before will be again.
     is_silent = type(cause).__name__ == "ConnectionTimeout"
     return is_silent or (was_there and isinstance(error, OperationalError))
 

@@ -45,7 +45,7 @@ def settle(verifier: FaceVerifier, error: VendorError, written: CallRecord) -> R
 
 
 def many(verifier: FaceVerifier, pairs: Iterator[tuple[bytes, bytes, str]]) -> list[PairOutcome]:
-    verifier.verify_many(pairs, thresold=3)  # type: ignore[call-arg]
+    verifier.verify_many(pairs, limit=3)  # type: ignore[call-arg]
     return list(verifier.verify_many(pairs, max_workers=2, rotate=True))
 
 
