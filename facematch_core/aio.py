@@ -39,6 +39,7 @@ from .verifier import (
     Picture,
     ThreadCall,
     Verifier,
+    warn_of_fractions,
 )
 
 R = TypeVar("R")
@@ -189,6 +190,8 @@ class AsyncFaceVerifier:
         return f"AsyncFaceVerifier({self._verifier!r})"
 
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
+        thresholds = {name: value for name, value in options.items() if name.endswith("threshold")}
+        warn_of_fractions(**thresholds)
         await self._keep_loop()
         make: Callable[[], R] = functools.partial(method, *args, **options)
         given: Any = options.get("deadline_s")

@@ -635,8 +635,14 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._clock.monotonic()
 
 
+#: Whether this call is made in a thread of ours, for a caller who was warned.
+_WARNED = contextvars.ContextVar("facematch_warned", default=False)
+
+
 def warn_of_fractions(**thresholds: Any) -> None:
     """Warn, in the caller's thread, at the line that called the library."""
+    if _WARNED.get():
+        return
     for name, given in thresholds.items():
         for value in given.values() if isinstance(given, Mapping) else (given,):
             if type(value) not in (int, float) or not 0 < value <= 1:
@@ -697,6 +703,7 @@ class ThreadCall(Generic[R]):
     def __init__(self, make: Callable[[], R], then: Callable[[], object] = lambda: None) -> None:
         self.future: Future[R] = Future()
         context = contextvars.copy_context()
+        context.run(_WARNED.set, True)
         #: Whoever empties it decides: its thread, or who does not want it any more.
         self._todo = [(self.future, lambda: context.run(make), then)]
 
@@ -780,6 +787,8 @@ class PairRun:
         unknown = sorted(set(options) - set(inspect.signature(verify).parameters))
         if unknown:
             raise InvalidRequest(f"verify has no option {unknown[0]}.")
+        names = ("threshold", "review_threshold")
+        warn_of_fractions(**{name: options.get(name) for name in names})
         self._verify, self._stop_on, self._options = verify, errors, options
         self.max_workers = max_workers
         self.stop = threading.Event()
