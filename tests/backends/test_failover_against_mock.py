@@ -170,7 +170,7 @@ def test_a_lost_call_is_found_by_its_failover(mock, failover):
 def webp(size):
     """A picture in a format that one of the two does not take."""
     buffer = io.BytesIO()
-    PillowImage.new("RGB", size, (90, 120, 160)).save(buffer, "WEBP")
+    PillowImage.new("RGB", size, (90, 120, 160)).save(buffer, "WEBP", lossless=True)
     return fm.Image.from_bytes(buffer.getvalue())
 
 

@@ -134,7 +134,7 @@ def test_no_attempt_to_look_for(scripted):
     """`reconcile` says of such an error that it is none of a verifier, not what it did not cost."""
     account, _ = scripted(SILENCE["reset"])
     error = caught(CHANGES["delete"][0], account)
-    refusal = pytest.raises(fm.InvalidRequest, match="no verifier made the call")
+    refusal = pytest.raises(fm.InvalidRequest, match="only those of verifiers")
     with fm.FaceVerifier(DiditBackend(api_key="k")) as verifier, refusal as refused:
         verifier.reconcile(error)
     assert "not charged" not in refused.value.message
