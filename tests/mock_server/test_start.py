@@ -28,7 +28,7 @@ LATER = {
 
 
 #: With what the mock is found among the commands of plug-ins.
-READ = {"importlib.metadata", "email.utils"}
+READ = {"importlib.metadata", "importlib.resources", "email.utils"}
 
 
 @pytest.mark.parametrize(
