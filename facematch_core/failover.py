@@ -55,7 +55,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     A member that cannot take the call (the picture's format or size, an option, the operation) is
     passed over before anything is sent to it. `route` of a result says who answered and who was
     skipped; that of an error names every member that was tried. If no member answers, the last
-    error after which a repetition may help is raised, else the last one.
+    error after which a repetition may help is raised; else the last one of a vendor; else, if no
+    member can take the call, the first.
 
     Thresholds are per member, because two scales do not compare: those of its profile, or
     ``threshold={"shop": 60}`` for one call; a member that is not named has its own. A false match

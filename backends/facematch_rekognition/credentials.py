@@ -46,7 +46,8 @@ class Chain:
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
-                "rekognition needs a region such as eu-west-1: set region or AWS_REGION."
+                "The backend rekognition needs a region such as eu-west-1: set region or "
+                "AWS_REGION."
             )
 
     def frozen(self) -> Any:

@@ -65,7 +65,7 @@ MEANING: dict[Exit, str] = {
     Exit.USAGE: "wrong usage, or a file that you named cannot be used",
     Exit.LOOK: "review, inconclusive, or a rule or gate is left open: a person should look",
     Exit.CONFIGURATION: "wrong configuration, a missing package, or a write failed (disk full)",
-    Exit.VENDOR: "the vendor or the network failed, or the budget is spent",
+    Exit.VENDOR: "the vendor or the network failed, or the budget is spent or its store away",
     Exit.UNKNOWN: "outcome unknown: the call may have been charged",
     Exit.BROKEN: "a rule of the contract is broken",
     Exit.BUG: "a bug in facematch or in a plug-in",
@@ -409,7 +409,7 @@ config = click.option(
     type=click.Path(),
     # First, so that --profile can be completed from it.
     is_eager=True,
-    help="Configuration file; your own if left out.",
+    help="Configuration file; $FACEMATCH_CONFIG or your own if left out.",
 )
 picture = file_option(
     "--picture",

@@ -86,7 +86,8 @@ def interface():
             needed = sorted(field.name for field in fields if field.default is attrs.NOTHING)
             if thing.__name__ in MADE:
                 yield f"needed {thing.__name__}: {' '.join(needed)}"
-            yield from (f"attribute {thing.__name__}.{field.name}" for field in fields)
+            named = (field.name for field in fields if not field.name.startswith("_"))
+            yield from (f"attribute {thing.__name__}.{name}" for name in named)
     for base in BASES:
         yield f"to be written {base.__name__}: {' '.join(sorted(base.__abstractmethods__))}"
         for name, method in inspect.getmembers(base, inspect.isfunction):

@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from facematch_core import Secret
 from facematch_core.errors import FaceMatchError, InvalidRequest
@@ -69,8 +69,6 @@ class WebhookRefused(FaceMatchError, ValueError):
         reason: Why; act on this.
         http_status: What to answer: 200 for one that came before, 400-499 for all others.
     """
-
-    carried: ClassVar[tuple[str, ...]] = ("reason",)
 
     def __init__(self, message: str, *, reason: Refusal) -> None:
         super().__init__(message)

@@ -29,6 +29,7 @@ from facematch_core import (
     RateLimited,
     Retention,
     Secret,
+    StoreUnavailable,
     VendorError,
     VendorUnavailable,
     open_async_verifier,
@@ -140,7 +141,7 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"next": "retake", "picture": which}, 422)
     call = error.ids.call if isinstance(error, VendorError) else None
     log.error("%s, call %s", type(error).__name__, call)
-    if isinstance(error, RateLimited | VendorUnavailable | BudgetExceeded):
+    if isinstance(error, RateLimited | VendorUnavailable | BudgetExceeded | StoreUnavailable):
         wait_s = getattr(error, "retry_after_s", None)
         headers = {} if wait_s is None else {"Retry-After": str(math.ceil(wait_s))}
         return JSONResponse({"next": "later"}, 503, headers=headers)
