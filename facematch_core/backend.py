@@ -525,6 +525,16 @@ class OutOfTime(Exception):
         self.running = running  # done when that has ended
 
 
+def _start(thread: threading.Thread) -> None:
+    try:
+        thread.start()
+    except RuntimeError:
+        raise errors.VendorUnavailable(
+            "No thread could be started for the call. Nothing was sent.",
+            billing=Billing(Charged.NO, "no thread could be started"),
+        ) from None
+
+
 def run_within(
     seconds: float | None,
     ask: Callable[[Callable[[], None]], T],
@@ -557,7 +567,7 @@ def run_within(
 
     run = contextvars.copy_context().run
     # A daemon: a vendor that never answers must not keep the program from ending.
-    threading.Thread(target=run, args=(work, running), daemon=True, name="facematch-call").start()
+    _start(threading.Thread(target=run, args=(work, running), daemon=True, name="facematch-call"))
     try:
         over = not wait([running], seconds if send_within_s is None else send_within_s).done
         if over and send_within_s is not None and not gate.cancel():

@@ -180,10 +180,16 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         self._check_open()
+        limit = deadline(options.deadline_s) or self._deadline_s
+        started = self._now() if options.since is None else options.since
         log_ = _RouteLog()
-        for name, member, own, _ in self._able(options, log_):
+        for name, member, own, _ in self._able(attrs.evolve(options, since=None), log_):
+            asked = own
+            if limit is not None:
+                since = member._now() - (self._now() - started)  # noqa: SLF001 - likewise
+                asked = attrs.evolve(own, deadline_s=limit, since=since)
             try:
-                member._refuse(images, own, after=after)  # noqa: SLF001 - likewise
+                member._refuse(images, asked, after=after)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:

@@ -184,7 +184,8 @@ class Pipeline:
         prepared = self._prepared(images)
         if images:
             seconds = fields["deadline_s"]
-            until = None if seconds is None else self.clock.monotonic() + seconds
+            began = self.clock.monotonic() if options.since is None else options.since
+            until = None if seconds is None else began + seconds
             records = [*(attrs.evolve(record, operation=one) for one in after), record]
             contexts = [self._context(one, 1, until) for one in records]
             for policy in self.policies:
@@ -336,7 +337,7 @@ class Pipeline:
         while True:
             if cancellation is not None:
                 cancellation.check()
-            context = progress.context = self._context(record, number, until, sleep)
+            context = progress.context = self._context(record, number, until, progress.until, sleep)
             leave: Leave | None = None
             try:
                 leave = enter_all(self.policies, context)
@@ -382,7 +383,7 @@ class Pipeline:
             asked_s=None if began is None else self.clock.monotonic() - began,
         )
         for failure in leave(outcome):
-            if isinstance(failure, StoreUnavailable):
+            if isinstance(failure, FaceMatchError):
                 # The store keeps it in memory, and writes it with its next transaction.
                 name = type(failure).__name__
                 self.events.emit(EventKind.POSTPONED, progress.record, error=name)
@@ -392,6 +393,7 @@ class Pipeline:
         record: CallRecord,
         number: int,
         until: float | None,
+        deadline_at: float | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> AttemptContext:
         return AttemptContext(
@@ -401,6 +403,7 @@ class Pipeline:
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or Environment.PRODUCTION,
             until=until,
+            deadline_at=deadline_at,
             sleep=sleep,
         )
 
@@ -453,8 +456,9 @@ class Pipeline:
         if until is None and send_until is None:
             return call
         full = len(self.left_behind) >= _MOST_LEFT_BEHIND and not self.backend.keeps_deadline
-        if full and until is not None:
-            seconds = until - self.clock.monotonic()
+        soonest = min(time for time in (until, send_until) if time is not None)
+        if full:
+            seconds = soonest - self.clock.monotonic()
             wait(set(self.left_behind), seconds, return_when=FIRST_COMPLETED)
         now = self.clock.monotonic()
         left_s = None if until is None else until - now

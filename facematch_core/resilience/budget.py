@@ -112,11 +112,12 @@ class Budget(Policy):
             raise
         except BaseException as error:
             # Ctrl-C, say, which may come before or after the amount is set aside: nothing was sent.
-            self._finalize(reservation, Outcome.of_error(error, sent=False), context.until)
+            with contextlib.suppress(FaceMatchError):
+                self._finalize(reservation, Outcome.of_error(error, sent=False), -math.inf)
             raise
         if full is not None:
             raise self._exceeded(full, reservation.amount, context.until)
-        return lambda outcome: self._finalize(reservation, outcome, context.until)
+        return lambda outcome: self._finalize(reservation, outcome, context.deadline_at)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
         """Refuse calls that together have no room now; errors as `enter`."""

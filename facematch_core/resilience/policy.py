@@ -34,7 +34,9 @@ class AttemptContext:
         number: 1 for the first try.
         paid: Whether its backend declares that the operation costs money.
         environment: Where the backend is set to answer from; None if nobody knows.
-        until: When the caller's deadline ends, on the verifier's monotonic clock; None for never.
+        until: When whatever comes before the first byte must be over, on the verifier's monotonic
+            clock: the end of the caller's deadline, or before; None for never.
+        deadline_at: When the caller's deadline ends, on the same clock; None for never.
         sleep: Waits for so many seconds, at least 0. A policy waits with this alone, so that a
             cancelled call can end the wait with an exception; None for the policy's own clock.
     """
@@ -44,6 +46,7 @@ class AttemptContext:
     paid: bool
     environment: Environment | None
     until: float | None
+    deadline_at: float | None = None
     sleep: Callable[[float], None] | None = attrs.field(default=None, repr=False)
     _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
@@ -173,11 +176,15 @@ def enter_all(
 
 
 def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
-    failures, own = [], None
+    failures: list[Exception] = []
+    own: BaseException | None = None
     for leave in reversed(entered):
         try:
             leave(outcome)
-        except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
+        except BaseException as error:  # noqa: BLE001 - a paid result must survive a broken policy, and the others hear of it
+            if not isinstance(error, Exception):
+                own = own or error  # Ctrl-C, say
+                continue
             own = own or callers_exception(error)
             log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
             failures.append(error if error is own else error.with_traceback(None))

@@ -20,6 +20,8 @@ from . import policy
 MARGIN_S = 0.05
 #: A shorter wait than this would be lost in rounding.
 SHORTEST_S = 0.001
+#: After this long one looks again: those before may have gone.
+LONGEST_SLEEP_S = 1.0
 #: How long a vendor's word holds everybody back, unless a window is longer.
 LONGEST_HOLD_S = 900.0
 
@@ -121,7 +123,7 @@ class RateLimiter(policy.Policy):
             self._line.append(weakref.ref(context))
         try:
             while (wait_s := self._wait_s(context, came)) > 0:
-                (context.sleep or self.clock.sleep)(max(wait_s, SHORTEST_S))
+                (context.sleep or self.clock.sleep)(max(min(wait_s, LONGEST_SLEEP_S), SHORTEST_S))
         except BaseException:
             with policy.lock:
                 self._take(context)

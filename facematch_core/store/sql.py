@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import logging
 import math
 import os
 import re
@@ -30,6 +31,11 @@ T = TypeVar("T")
 
 #: How long a step waits for a database that is busy or away, in seconds.
 PATIENCE_S = 30.0
+
+#: How long SQLite waits at a time.
+SLICE_S = 0.2
+
+log = logging.getLogger("facematch")
 
 #: How many threads use a PostgreSQL server at once: as many as a pool of SQLAlchemy has room for.
 CONNECTIONS = 15
@@ -238,6 +244,8 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        from sqlalchemy.exc import OperationalError
+
         # What is not committed is rolled back when the connection goes back into its pool.
         with self.engine.connect() as connection:
             if not self.is_sqlite:
@@ -251,10 +259,18 @@ class Database:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             cursor = connection.connection.cursor()
             (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-            cursor.execute(f"PRAGMA busy_timeout = {int(_left_s() * 1000)}")
             try:
                 # Begun by hand: who reads first and writes then may be refused in the middle.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                while True:
+                    # SQLite waits in C, where no Ctrl-C is heard: so it waits a little at a time.
+                    slice_s = min(_left_s(), SLICE_S)
+                    cursor.execute(f"PRAGMA busy_timeout = {int(slice_s * 1000)}")
+                    try:
+                        connection.exec_driver_sql("BEGIN IMMEDIATE")
+                        break
+                    except OperationalError as error:
+                        if not _is_passing(error, was_there=True) or _left_s() <= 0:
+                            raise
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             finally:
@@ -266,6 +282,11 @@ class Database:
         if self.late:
             with contextlib.suppress(FaceMatchError):
                 self.run(lambda _: None, wait_s=1.0)
+        if self.late:
+            log.error(
+                "The %s was closed, and %d outcomes could not be written: they become unknown.",
+                *(self._called, len(self.late)),
+            )
         if self._ours:
             self.engine.dispose()
 

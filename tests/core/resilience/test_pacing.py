@@ -49,7 +49,7 @@ def times(pacing, number):
 def test_a_window_is_kept(clock):
     """Two at once, then two more when the first have left the window."""
     assert times(paced(clock, (2, 10)), 5) == [0, 0, 10, 10, 20]
-    assert clock.slept == [pytest.approx(10 + MARGIN_S)] * 2
+    assert sum(clock.slept) == pytest.approx(2 * (10 + MARGIN_S))
 
 
 def test_every_window_is_kept(clock):
