@@ -16,7 +16,7 @@ from facematch_core._cancellation import callers_exception
 from facematch_core._forks import fork_safe_lock
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
-from facematch_core.models import Answer, CallRecord, Charged, Environment
+from facematch_core.models import CallRecord, Charged, Environment
 
 log = logging.getLogger("facematch")
 
@@ -83,16 +83,6 @@ class Outcome:
     error: FaceMatchError | None = None
     answered: bool = False
     asked_s: float | None = None
-
-    @classmethod
-    def of(cls, answer: Answer, *, asked_s: float) -> Outcome:
-        return cls(
-            charged=answer.billing.charged,
-            sent=True,
-            environment=answer.environment,
-            answered=True,
-            asked_s=asked_s,
-        )
 
     @classmethod
     def of_error(cls, error: BaseException, *, sent: bool, asked_s: float | None = None) -> Outcome:

@@ -190,7 +190,7 @@ class RateLimiter(policy.Policy):
             # Interrupted somewhere, or of the process before a fork: it may have been sent.
             self._line.remove(reference)
             self._counted.append(now)
-        before = next(place for place, one in enumerate(self._line) if one() is context)
+        before = next((place for place, one in enumerate(self._line) if one() is context), 0)
         return max(self._held_until, *(self._room_at(one, before, now) for one in self.windows))
 
     def _room_at(self, window: RateWindow, before: int, now: float) -> float:

@@ -37,7 +37,7 @@ def refused(error):
     return failed(error, sent=False, asked_s=None)
 
 
-ANSWERED = Outcome.of(match_result(), asked_s=1.0)
+ANSWERED = Outcome(charged=match_result().billing.charged, sent=True, answered=True, asked_s=1.0)
 INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True, asked_s=1.0)
 UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
 
