@@ -240,6 +240,9 @@ class Database:
             waited_s = time.monotonic() - began
             busy = f"The {self._called} was busy or away for {waited_s:.1f} s ({what})."
             raise StoreUnavailable(f"{busy} {then}".rstrip())
+        if self._ours:
+            # Whoever cannot open a store has nothing to close.
+            self.engine.dispose()
         raise ConfigurationError(f"The {self._called} {what}.")
 
     @contextlib.contextmanager

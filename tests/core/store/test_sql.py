@@ -289,3 +289,23 @@ def test_the_last_day_has_no_end():
     store = MemoryStore()
     store.reserve(entry(day), ONE)
     assert store.reserve(entry(day), ONE).key.ends_at is None
+
+
+def test_a_store_that_cannot_be_opened_leaves_no_connection(tmp_path, monkeypatch):
+    """Nobody has anything to close, and newer Pythons warn of what is left."""
+    opened, connect = [], sqlite3.dbapi2.connect
+
+    class Counted(sqlite3.Connection):
+        def close(self):
+            opened.remove(self)
+            super().close()
+
+    def counted(*args, **more):
+        opened.append(connect(*args, **{**more, "factory": Counted}))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", counted)
+    (tmp_path / "store").write_bytes(b"garbage" * 1000)
+    with pytest.raises(ConfigurationError):
+        SqlStore(f"sqlite:///{tmp_path}/store")
+    assert opened == []
