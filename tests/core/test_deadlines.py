@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from kit.deaf import deaf_host
 from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
@@ -173,14 +174,8 @@ def test_its_error_names_the_callers_number(clock, reports):
 @pytest.fixture
 def deaf():
     """The address of a host that takes no connections: its queue is full."""
-    with socket.socket() as listening, contextlib.ExitStack() as waiting:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for _ in range(4):
-            one = waiting.enter_context(socket.socket())
-            one.setblocking(False)
-            one.connect_ex(listening.getsockname())
-        yield listening.getsockname()
+    with deaf_host() as address:
+        yield address
 
 
 class Connecting(FakeBackend):

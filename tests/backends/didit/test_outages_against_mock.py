@@ -1,10 +1,9 @@
 """What the pages promise of an outage, with the numbers that they recommend, 60 times as fast."""
 
-import contextlib
-import socket
 import time
 
 import pytest
+from kit.deaf import deaf_host
 
 import facematch_core as fm
 from facematch_core.resilience import BreakerState, CircuitBreaker
@@ -54,27 +53,14 @@ def test_a_vendor_that_never_answers(deadline_s):
             assert gate.state is BreakerState.CLOSED
 
 
-@contextlib.contextmanager
-def no_connections():
-    """The address of a host that lets no connection come about: it drops each SYN."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):  # more than it has room for
-            filling = stack.enter_context(socket.socket())
-            filling.setblocking(False)
-            filling.connect_ex(listener.getsockname())
-        yield "http://{}:{}".format(*listener.getsockname())
-
-
 def test_a_host_that_takes_no_connections():
     """However impatient its callers: after ten of them the next vendor is asked at once."""
     gate = CircuitBreaker()
-    with MockServer(vendor="didit") as mock, no_connections() as address:
+    with MockServer(vendor="didit") as mock, deaf_host() as (host, port):
         members = {
             "shop": fm.FaceVerifier(
-                DiditBackend(api_key=mock.live_key, base_url=address), policies=[gate]
+                DiditBackend(api_key=mock.live_key, base_url=f"http://{host}:{port}"),
+                policies=[gate],
             ),
             "backup": fm.FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)),
         }

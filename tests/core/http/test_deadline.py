@@ -1,11 +1,10 @@
 """`deadline_s` covers the whole exchange, however the time is spent."""
 
-import contextlib
-import socket
 import sys
 import time
 
 import pytest
+from kit.deaf import deaf_host
 from kit.rawserver import RawServer, answer, dribble, hold, read_request, send
 
 from facematch_core import Charged, VendorUnavailable
@@ -101,15 +100,9 @@ def test_a_time_for_sending_ends_before_the_first_byte_alone(ask):
 @pytest.mark.skipif(sys.platform != "linux", reason="relies on what Linux does with a full queue")
 def test_a_deadline_within_connecting_sends_nothing(ask):
     """A host that does not answer at all: here, one whose queue of connections is full."""
-    with socket.socket() as listener, contextlib.ExitStack() as waiting:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            sock = waiting.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
+    with deaf_host() as (_, port):
         begun = time.monotonic()
-        outcome = ask(f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline_s=0.3)
+        outcome = ask(f"http://127.0.0.1:{port}/", deadline_s=0.3)
         assert time.monotonic() - begun < 10
     assert type(outcome.error) is VendorUnavailable
     assert "deadline" in outcome.error.message
