@@ -151,25 +151,10 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
-        limit = deadline(options.deadline_s) or self._deadline_s
-        started = self._now() if options.since is None else options.since
         log_ = _RouteLog()
-        for name, member, own, to_ask in self._able(attrs.evolve(options, since=None), log_):
-            asked = own
-            if limit is not None:
-                elapsed = self._now() - started
-                left = limit - elapsed
-                if log_.asked and left <= 0:
-                    break
-                asked = attrs.evolve(
-                    own,
-                    deadline_s=limit,
-                    # A member's call begins, on its own clock, when the failover's did.
-                    since=member._now() - elapsed,  # noqa: SLF001 - it is a verifier, too
-                    send_within_s=left / to_ask if to_ask > 1 else None,
-                )
+        for name, member, own in self._able(options, log_):
             try:
-                answer = member._call(images, asked)  # noqa: SLF001 - likewise
+                answer = member._call(images, own)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -180,16 +165,10 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         self._check_open()
-        limit = deadline(options.deadline_s) or self._deadline_s
-        started = self._now() if options.since is None else options.since
         log_ = _RouteLog()
-        for name, member, own, _ in self._able(attrs.evolve(options, since=None), log_):
-            asked = own
-            if limit is not None:
-                since = member._now() - (self._now() - started)  # noqa: SLF001 - likewise
-                asked = attrs.evolve(own, deadline_s=limit, since=since)
+        for name, member, own in self._able(options, log_):
             try:
-                member._refuse(images, asked, after=after)  # noqa: SLF001 - likewise
+                member._refuse(images, own, after=after)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -199,21 +178,24 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     def _able(
         self, options: CallOptions, log_: _RouteLog
-    ) -> Iterator[tuple[str, FaceVerifier, CallOptions, int]]:
-        """The members that can pass these options on, each with its own thresholds.
-
-        The last of each is how many of them are still to be asked, itself among them.
+    ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
+        """The members that can pass these options on, each with its own thresholds and time.
 
         All are checked before the first is asked: a mistake in the configuration of the last one
         would else come to light on the day on which it is needed.
         """
         thresholds = self._each(f"{options.prefix}threshold", options.threshold)
         reviews = self._each(f"{options.prefix}review_threshold", options.review_threshold)
+        limit = deadline(options.deadline_s) or self._deadline_s
+        started = self._now() if options.since is None else options.since
         able: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
         to_ask = 0
         for name, member in self._members.items():
             own = attrs.evolve(
-                options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
+                options,
+                threshold=thresholds.get(name),
+                review_threshold=reviews.get(name),
+                since=None,
             )
             try:
                 member._refuse([], own)  # noqa: SLF001 - likewise
@@ -223,11 +205,23 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                 able.append((name, member, own, None))
                 to_ask += 1
         for name, member, own, refusal in able:
-            if refusal is None:
-                yield name, member, own, to_ask
-                to_ask -= 1
-            else:
+            if refusal is not None:
                 log_.add(name, refusal)
+                continue
+            if limit is not None:
+                elapsed = self._now() - started
+                left = limit - elapsed
+                if log_.asked and left <= 0:
+                    return
+                own = attrs.evolve(  # noqa: PLW2901 - with its time
+                    own,
+                    deadline_s=limit,
+                    # A member's call begins, on its own clock, when the failover's did.
+                    since=member._now() - elapsed,  # noqa: SLF001 - it is a verifier, too
+                    send_within_s=left / to_ask if to_ask > 1 else None,
+                )
+            yield name, member, own
+            to_ask -= 1
 
     def _each(self, option: str, given: object) -> Mapping[str, Any]:
         """Thresholds by the member's name; empty for each member's own."""

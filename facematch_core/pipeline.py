@@ -456,8 +456,8 @@ class Pipeline:
         if until is None and send_until is None:
             return call
         full = len(self.left_behind) >= _MOST_LEFT_BEHIND and not self.backend.keeps_deadline
-        soonest = min(time for time in (until, send_until) if time is not None)
         if full:
+            soonest = min(time for time in (until, send_until) if time is not None)
             seconds = soonest - self.clock.monotonic()
             wait(set(self.left_behind), seconds, return_when=FIRST_COMPLETED)
         now = self.clock.monotonic()

@@ -113,7 +113,7 @@ class Budget(Policy):
         except BaseException as error:
             # Ctrl-C, say, which may come before or after the amount is set aside: nothing was sent.
             with contextlib.suppress(FaceMatchError):
-                self._finalize(reservation, Outcome.of_error(error, sent=False), -math.inf)
+                self._finalize(reservation, Outcome.refused(error), -math.inf)
             raise
         if full is not None:
             raise self._exceeded(full, reservation.amount, context.until)

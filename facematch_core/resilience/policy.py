@@ -85,16 +85,13 @@ class Outcome:
     asked_s: float | None = None
 
     @classmethod
-    def of_error(cls, error: BaseException, *, sent: bool, asked_s: float | None = None) -> Outcome:
-        if not isinstance(error, FaceMatchError):
-            charged = Charged.UNKNOWN if sent else Charged.NO
-            return cls(charged=charged, sent=sent, asked_s=asked_s)
+    def refused(cls, error: BaseException) -> Outcome:
+        """A policy refused it, or it was broken off before the backend was asked."""
         return cls(
-            asked_s=asked_s,
             charged=error.billing.charged if isinstance(error, VendorError) else Charged.NO,
-            sent=sent or isinstance(error, OutcomeUnknown),
+            sent=isinstance(error, OutcomeUnknown),
             environment=getattr(error, "environment", None),
-            error=error,
+            error=error if isinstance(error, FaceMatchError) else None,
         )
 
 
@@ -160,7 +157,7 @@ def enter_all(
         for policy in policies:
             policy.recheck(context)
     except BaseException as error:
-        _leave_all(entered, Outcome.of_error(error, sent=False))
+        _leave_all(entered, Outcome.refused(error))
         raise
     return lambda outcome: _leave_all(entered, outcome)
 

@@ -2,9 +2,10 @@
 
 import datetime as dt
 
+import attrs
 from kit.fakes import match_result
 
-from facematch_core import CallRecord, Environment, Operation, errors
+from facematch_core import CallRecord, Charged, Environment, Operation, errors
 from facematch_core.resilience import AttemptContext, Outcome
 
 ATTEMPT = CallRecord(
@@ -29,7 +30,8 @@ def passage(number=1, until=None):
 
 def failed(error, *, sent=True, asked_s=1.0):
     """How a try ends with an error."""
-    return Outcome.of_error(error, sent=sent, asked_s=asked_s)
+    ended = Outcome.refused(error)
+    return attrs.evolve(ended, sent=sent or ended.sent, asked_s=asked_s)
 
 
 def refused(error):
@@ -38,7 +40,7 @@ def refused(error):
 
 
 ANSWERED = Outcome(charged=match_result().billing.charged, sent=True, answered=True, asked_s=1.0)
-INTERRUPTED = Outcome.of_error(KeyboardInterrupt(), sent=True, asked_s=1.0)
+INTERRUPTED = Outcome(charged=Charged.UNKNOWN, sent=True, asked_s=1.0)
 UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
 
 #: What an outage looks like.
@@ -76,7 +78,7 @@ UP = {
 NOTHING = {
     **HEARD,
     "interrupted": INTERRUPTED,
-    "interrupted before": Outcome.of_error(KeyboardInterrupt(), sent=False),
+    "interrupted before": refused(KeyboardInterrupt()),
     "budget": failed(errors.BudgetExceeded("no"), sent=False),
     "over before": failed(
         errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=None
