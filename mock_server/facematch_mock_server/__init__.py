@@ -17,13 +17,13 @@ from facematch_core.lazy import lazy_names
 if TYPE_CHECKING:
     from .claims import Claim, Known, Origin
     from .clock import VirtualClock
-    from .control import Control
+    from .control import Control, NewAccount
     from .faults import Fault, Kind, Stage
     from .journal import Entry, SentFile
     from .recognition.cards import Card, read_card
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
-    from .server import MockServer, Served
+    from .server import MockAccount, MockServer, Served
     from .services import Charge, Key, KeyKind, Review, Session
     from .state import UNSET
     from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
@@ -48,7 +48,9 @@ __all__ = [
     "Known",
     "Mail",
     "Mailbox",
+    "MockAccount",
     "MockServer",
+    "NewAccount",
     "Origin",
     "Payments",
     "Plan",
@@ -77,13 +79,13 @@ __getattr__, __dir__ = lazy_names(
     {
         "claims": "Claim Known Origin",
         "clock": "VirtualClock",
-        "control": "Control",
+        "control": "Control NewAccount",
         "faults": "Fault Kind Stage",
         "journal": "Entry SentFile",
         "recognition.cards": "Card read_card",
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",
-        "server": "MockServer Served",
+        "server": "MockAccount MockServer Served",
         "state": "UNSET",
         "services": "Charge Key KeyKind Review Session",
         "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",

@@ -9,14 +9,14 @@ import attrs
 
 from facematch_core import __version__
 
+from .account import MAIN, Account, Accounts, World
 from .claims import Citations
 from .control_http import ControlApi
-from .faults import Fault, Faults, Kind
+from .faults import Fault, Kind
 from .http.exchange import struck
 from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, MOCK_HEADER, Head, Request, Response
-from .vendors.base import Routed, Vendor
-from .world import ServerState, World
+from .vendors.base import Routed
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -33,34 +33,43 @@ class Console(Protocol):
 
 
 class App:
-    """Answers for the vendors of one server, whatever the transport. Safe across threads.
+    """Answers for the accounts of one server, whatever the transport. Safe across threads.
 
     Args:
-        state: What they share; the worlds that are in it are answered for.
+        accounts: They.
+        default: Name of the account of whoever shows no key, or one that nobody has.
 
     Attributes:
-        state: It.
+        accounts: They.
         console: The page at ``/``; None for none.
         slow: Whether an answer takes so long that a server should not wait for it on its loop.
     """
 
     slow = False
 
-    def __init__(self, state: ServerState) -> None:
-        self.state = state
-        self._vendors = tuple(_routed(world) for world in state.worlds)
-        self._control = ControlApi(state)
+    def __init__(self, accounts: Accounts, default: str = MAIN) -> None:
+        self.accounts = accounts
+        self._default = default
+        self._first = next(iter(accounts.kinds))
+        self._control = ControlApi(accounts, default)
         self.console: Console | None = None
 
     @property
-    def world(self) -> World:
-        """The first vendor's."""
-        return self.state.worlds[0]
+    def account(self) -> Account:
+        """The default one, as it is now: a reset puts another in its place."""
+        return self.accounts.named(self._default)
 
     @property
-    def faults(self) -> Faults:
-        """The rules as they are now; a reset gives others."""
-        return self.state.faults
+    def world(self) -> World:
+        """The first vendor's in the default account."""
+        return self.account.world(self._first)
+
+    def account_of(self, head: Head) -> Account:
+        """Whose request it is."""
+        vendor = self._vendor_of(head)
+        if vendor is None:
+            return self.account
+        return self.accounts.of(vendor.world.kind, head, self._default)
 
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request.
@@ -72,21 +81,20 @@ class App:
         return self.console.handle(request, self._handle)
 
     def _handle(self, request: Request) -> Response:
-        # No webhook leaves before its request is over, and none of one that failed.
-        with self.state.together():
-            if self._control.owns(request):
-                if request.fault is not None:
-                    self.note(request, request.fault)
-                return _marked(self._control.handle(request))
-            vendor = self._of(request)
-            return _marked(self._elsewhere(request) if vendor is None else vendor.handle(request))
+        if self._control.owns(request):
+            if request.fault is not None:
+                self.note(request, request.fault)
+            return _marked(self._control.handle(request))
+        vendor = self._of(request)
+        return _marked(self._elsewhere(request) if vendor is None else vendor.handle(request))
 
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
-        if not self.state.latency.all():
-            return 0.0
         vendor = self._of(head)
-        return 0.0 if vendor is None else self.state.latency.draw(vendor.operation(head))
+        if vendor is None:
+            return 0.0
+        latency = vendor.world.account.latency
+        return latency.draw(vendor.operation(head)) if latency.all() else 0.0
 
     def refuse_early(self, head: Head) -> Response | None:
         """The 413 for a declared length over the limit, noted in the journal, or None."""
@@ -140,16 +148,29 @@ class App:
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
-        self.world.log(method=short(head.method), path=short(head.path, 200), note=short(what, 200))
+        vendor = self._of(head)
+        world = self.world if vendor is None else vendor.world
+        world.log(method=short(head.method), path=short(head.path, 200), note=short(what, 200))
 
     def _of(self, head: Head) -> Routed | None:
-        """Whose request it is: by the host, if that is a vendor's own, else by the path."""
-        if len(self._vendors) > 1:
+        """Who answers it: a vendor, in the account that the request's key says."""
+        vendor = self._vendor_of(head)
+        if vendor is None:
+            return None
+        began_in = head.account if isinstance(head, Request) else None
+        account = began_in or self.accounts.of(vendor.world.kind, head, self._default)
+        behaviour: Routed = account.world(vendor.world.vendor).behaviour
+        return behaviour
+
+    def _vendor_of(self, head: Head) -> Routed | None:
+        """By the host, if that is a vendor's own, else by the path."""
+        vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
+        if len(vendors) > 1:
             host = (head.header("host") or "").partition(":")[0].lower()
-            for vendor in self._vendors:
+            for vendor in vendors:
                 if host in vendor.world.kind.hosts:
                     return vendor
-        for vendor in self._vendors:
+        for vendor in vendors:
             if vendor.owns(head):
                 return vendor
         return None
@@ -157,10 +178,10 @@ class App:
     def _elsewhere(self, request: Request) -> Response:
         from difflib import get_close_matches  # not above: few requests need a hint
 
-        known = [path for vendor in self._vendors for path in vendor.known_paths()]
+        known = [path for one in self.account.worlds for path in one.behaviour.known_paths()]
         known += self._control.known_paths()
         close = get_close_matches(request.path, known, n=1, cutoff=0.4)
-        first = self._vendors[0]
+        first = self.world.behaviour
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
         claims = self.world.claims.citations()
         response = claims.answer("elsewhere", path=short(request.path, 200), hint=hint)
@@ -180,13 +201,6 @@ class App:
             note=noted(head, note),
         )
         return response
-
-
-def _routed(world: World) -> Routed:
-    kind = world.kind
-    if not isinstance(kind, Vendor):
-        raise TypeError(f"{kind.name} has no behaviour: it is not a Vendor")
-    return kind.behaviour(world)
 
 
 def _marked(response: Response) -> Response:

@@ -239,7 +239,7 @@ def _greetings(server: MockServer, switches: tuple[str, ...], engine: str) -> It
     """What is said of each vendor; its name only where there are several."""
     from facematch_mock_server.vendors import owner_of, vendor_named  # not above: as in `serve`
 
-    worlds = server.state.worlds
+    worlds = server.accounts.main.worlds
     kinds = [vendor_named(world.vendor) for world in worlds]
     for world, kind in zip(worlds, kinds, strict=True):
         mine = [
@@ -387,7 +387,7 @@ def _value(kind: Vendor, name: str, typed: str) -> Any:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
         raise ValueError(f"there is no switch {name:.60}; {hint}")
-    from facematch_mock_server.world import NUMBERS  # not above: as in `serve`
+    from facematch_mock_server.account import NUMBERS  # not above: as in `serve`
 
     _, number = kind.settings[name]
     try:

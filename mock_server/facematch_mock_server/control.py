@@ -8,47 +8,105 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
+from .account import Account, Accounts, Chosen, World
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage
 from .journal import Entry
 from .operations import Operation
 from .recognition.outcomes import Kind, Likeness, SetOutcome
-from .services import FIRST_OWNER, Charge, Key, KeyKind, Rates, amount
+from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
 from .vendors.base import Vendor
-from .world import World
+
+
+@attrs.frozen(kw_only=True)
+class NewAccount:
+    """An account that was opened.
+
+    Attributes:
+        account: Its name.
+        keys: By vendor: ``live``, ``sandbox`` where the vendor has one, and ``client``, the client
+            id, where its keys have one. Not in `repr`.
+    """
+
+    account: str
+    keys: Mapping[str, Mapping[str, str]] = attrs.field(repr=False)
 
 
 class Control:
-    """What may be done to one vendor; the control API has the same over HTTP. Safe across threads.
+    """What may be done to one account at one vendor; the control API has the same over HTTP. Safe
+    across threads.
 
-    Faults, time, latency, journal and `reset` are those of all vendors of the server; everything
-    else is this vendor's. What only some vendors have is an attribute, too, and `extensions` names
-    those of this one: `sessions`, `webhooks`, `mailbox` and `payments` of Didit, `tokens` and
-    `answers` of Deepvue. What this vendor has not got is an AttributeError.
+    Faults, time, latency, journal and `reset` are those of the account with all vendors; everything
+    else is this vendor's. Nothing of it is another account's.
+
+    What only some vendors have is an attribute, too, and `extensions` names those of this one:
+    `sessions`, `webhooks`, `mailbox` and `payments` of Didit, `tokens` and `answers` of Deepvue.
+    What this vendor has not got is an AttributeError.
 
     Args:
-        world: The vendor's.
+        accounts: Those of the server.
+        account: Name of the account.
+        vendor: Name of the vendor.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, accounts: Accounts, account: str, vendor: str) -> None:
+        self._accounts, self._name, self._vendor = accounts, account, vendor
+
+    @property
+    def account(self) -> Account:
+        """As it is now: a reset puts another in its place. LookupError once it is closed."""
+        return self._accounts.named(self._name)
+
+    @property
+    def world(self) -> World:
+        """What the account has with the vendor now."""
+        return self.account.world(self._vendor)
+
+    # Accounts
+
+    def accounts(self) -> tuple[str, ...]:
+        """The names of all accounts of the server, the oldest first."""
+        return tuple(account.name for account in self._accounts.all)
+
+    def new_account(self, name: str | None = None) -> NewAccount:
+        """Open an account with a world of its own: nothing that is done in another reaches it.
+
+        Args:
+            name: None for one that nobody has.
+
+        Raises:
+            ValueError: the name is taken or is none, or there are too many accounts.
+        """
+        made = self._accounts.open(name)
+        return NewAccount(
+            account=made.name,
+            keys={vendor: _shown_keys(keys) for vendor, keys in made.first_keys.items()},
+        )
+
+    def close_account(self, account: str) -> None:
+        """Forget an account with all that it has; ValueError for the first one, LookupError for
+        none.
+        """
+        self._accounts.close(account)
 
     # What only some vendors have
 
     @property
     def extensions(self) -> tuple[str, ...]:
         """What this vendor has and not every one, by attribute: ``webhooks`` of Didit, say."""
-        return tuple(_vendor(self._world).extensions)
+        return tuple(_vendor(self.world).extensions)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.extensions:
             has = ", ".join(self.extensions) or "nothing beyond what every one has"
-            raise AttributeError(f"the mock of {self._world.vendor} has no {name}; it has {has}")
-        made = _vendor(self._world).extension(name, self._world)
+            raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
+        made = _vendor(self.world).extension_class(name)(self)
         return self.__dict__.setdefault(name, made)
 
     # Outcomes
@@ -94,7 +152,7 @@ class Control:
             ValueError: a value of another type or range, values that do not go together, a review
                 in an edition without one, or the recognizer takes no outcomes.
         """
-        set_outcome = getattr(self._world.recognizer, "set_outcome", None)
+        set_outcome = getattr(self.world.recognizer, "set_outcome", None)
         if set_outcome is None:
             raise ValueError("the recognizer of this server takes no outcomes")
         if kind == "match" and review is True:
@@ -121,7 +179,7 @@ class Control:
         def has_review(claims: Behaviours) -> bool:
             return "match.review" in claims and claims["match.review"] is not None
 
-        world, kind = self._world, self._world.kind
+        world, kind = self.world, self.world.kind
         if has_review(world.claims):
             return
         able = [
@@ -136,11 +194,11 @@ class Control:
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
-        return tuple(getattr(self._world.recognizer, "outcomes", ()))
+        return tuple(getattr(self.world.recognizer, "outcomes", ()))
 
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        clear = getattr(self._world.recognizer, "clear", None)
+        clear = getattr(self.world.recognizer, "clear", None)
         if clear is not None:
             clear()
 
@@ -148,19 +206,19 @@ class Control:
 
     def add_fault(self, fault: Fault) -> None:
         """Add a fault after the others."""
-        self._world.server.faults.add(fault)
+        self.account.faults.add(fault)
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
-        return self._world.server.faults.all
+        return self.account.faults.all
 
     def clear_faults(self) -> None:
         """Drop all faults."""
-        self._world.server.faults.clear()
+        self.account.faults.clear()
 
     def latency(self) -> dict[str, tuple[float, float]]:
         """The least and the most seconds that an answer takes, by operation; only what was set."""
-        return self._world.server.latency.all()
+        return self.account.latency.all()
 
     def set_latency(self, operation: str, least_s: float, most_s: float | None = None) -> None:
         """Answer an operation after that many real seconds, 0-3600; 0 for at once.
@@ -173,46 +231,35 @@ class Control:
         Raises:
             ValueError: no such operation, or a number out of range.
         """
-        known = self._world.kind.operations
+        known = self.world.kind.operations
         if operation not in known:
             named = ", ".join(known) or "none"
             raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
-        self._world.server.latency.set(operation, least_s, most_s)
+        self.account.latency.set(operation, least_s, most_s)
 
     # Time
 
     def now(self) -> dt.datetime:
         """The time of the world, UTC."""
-        return self._world.clock.now()
+        return self.account.clock.now()
 
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; ValueError unless from 0 on."""
-        return self._world.clock.advance(seconds)
+        return self.account.clock.advance(seconds)
 
     # Money
 
-    def owners(self) -> tuple[str, ...]:
-        """Whose keys there are: ``mock`` of the two that a world begins with, then the UUID of
-        each organization that was opened by a registration.
-        """
-        return self._world.owners
+    def balance(self) -> Decimal:
+        """The credit that is left, in USD."""
+        return self.world.ledger.balance
 
-    def balance(self, *, owner: str = FIRST_OWNER) -> Decimal:
-        """The credit that is left, in USD; LookupError if there is no such owner."""
-        return self._world.ledgers.balance(self._world.known_owner(owner))
+    def set_balance(self, balance: Decimal | int | str) -> None:
+        """Set the credit; ValueError for no amount from 0 on with at most four places."""
+        self.world.ledger.balance = amount(balance)
 
-    def set_balance(self, balance: Decimal | int | str, *, owner: str = FIRST_OWNER) -> None:
-        """Set the credit.
-
-        Raises:
-            LookupError: there is no such owner.
-            ValueError: no amount from 0 on with at most four places.
-        """
-        self._world.ledgers.set_balance(self._world.known_owner(owner), amount(balance))
-
-    def charges(self, *, owner: str = FIRST_OWNER) -> tuple[Charge, ...]:
-        """What was charged, in order; LookupError if there is no such owner."""
-        return self._world.ledgers.of(self._world.known_owner(owner)).entries
+    def charges(self) -> tuple[Charge, ...]:
+        """What was charged, in order."""
+        return self.world.ledger.entries
 
     # Keys and limits
 
@@ -236,30 +283,30 @@ class Control:
                 key is the client secret); None for that of the first key.
 
         Raises:
-            ValueError: another kind, a text that cannot be a key, or a client id for a vendor that
-                has none.
+            ValueError: another kind, a text that cannot be a key or is another account's, or a
+                client id for a vendor that has none.
         """
         text = secrets.token_urlsafe(24) if key is None else key
-        first = next(iter(self._world.kind.first_keys.values())).client
+        first = next(iter(self.world.kind.first_keys.values())).client
         if client is not None and not (first and client.isprintable() and client.strip()):
             raise ValueError(
                 "client must be a string, and the vendor one whose keys have a client id"
             )
         made = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
-        self._world.keys.add(text, made)
+        self.world.add_key(text, made)
         return text
 
     def revoke_key(self, key: str) -> None:
         """Take a key back; LookupError if there is none."""
-        self._world.keys.revoke(key)
+        self.world.keys.revoke(key)
 
     def keys(self) -> tuple[Key, ...]:
         """The keys, without their secrets."""
-        return self._world.keys.all()
+        return self.world.keys.all()
 
     def limits(self) -> dict[str, int | None]:
         """Requests in a window by scope; None for no limit."""
-        return self._world.rates.limits
+        return self.world.rates.limits
 
     def set_limit(self, scope: str, limit: int | None) -> None:
         """Change a limit at once; ValueError for an unknown scope or a wrong number."""
@@ -267,8 +314,8 @@ class Control:
 
     def set_limits(self, limits: Mapping[str, int | None]) -> None:
         """Change several limits, all of them or, with the ValueError of `set_limit`, none."""
-        trial = Rates(self._world.rates.limits)
-        for rates in (trial, self._world.rates):
+        trial = Rates(self.world.rates.limits)
+        for rates in (trial, self.world.rates):
             for scope, limit in limits.items():
                 rates.set_limit(scope, limit)
 
@@ -276,11 +323,11 @@ class Control:
 
     def vendors(self) -> tuple[str, ...]:
         """The vendors of this server, the first one first."""
-        return tuple(world.vendor for world in self._world.server.worlds)
+        return tuple(self._accounts.kinds)
 
     def behaviours(self) -> dict[str, Any]:
         """Vendor, edition, what was switched, and all that may be; changed by `reset` only."""
-        world, kind = self._world, self._world.kind
+        world, kind = self.world, self.world.kind
         return {
             "vendor": world.vendor,
             "edition": world.edition,
@@ -297,7 +344,8 @@ class Control:
         """Begin again: no session, no charge, no fault, no outcome, an empty journal; the latency
         is that which the server was made with.
 
-        All vendors of the server begin again; the clock goes on, because time does not go back.
+        The account gets a new world with every vendor, and what was under way ends in the old one.
+        Its clock goes on, because time does not go back; editions and switches stay as they are.
 
         Args:
             edition, switches: Others for this vendor; None for the same.
@@ -305,23 +353,33 @@ class Control:
         Raises:
             ValueError: as for `MockServer`; then nothing was changed.
         """
-        self._world.reset(edition=edition, switches=switches)
+        # First what may be refused: a world is changed whole or not at all.
+        before = self.world
+        kept = before.switches if switches is None else switches
+        chosen = Chosen.of(before.kind, edition or before.edition, kept)
+        self._accounts.reset(self._name, self._vendor, chosen)
 
     def journal(self) -> tuple[Entry, ...]:
         """What was asked and answered, the oldest first."""
-        return self._world.server.journal.entries
+        return self.account.journal.entries
 
     def clear_journal(self) -> None:
         """Empty the journal."""
-        self._world.server.journal.clear()
+        self.account.journal.clear()
 
     def claims(self) -> tuple[Claim, ...]:
         """The claims in force."""
-        return self._world.claims.claims
+        return self.world.claims.claims
 
     def explain(self, claim_id: str) -> str:
         """One claim in a few lines; LookupError if there is none of that id."""
         return explain(claim_id)
+
+
+def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
+    shown = {str(key.kind): text for text, key in keys.items()}
+    client = next((key.client for key in keys.values()), None)
+    return shown if client is None else {**shown, "client": client}
 
 
 def _vendor(world: World) -> Vendor:
@@ -334,11 +392,16 @@ def _vendor(world: World) -> Vendor:
 # The same over HTTP
 
 
+def _accounts(control: Control) -> Any:
+    every = control._accounts.all  # noqa: SLF001 - one of our own
+    return [{"name": one.name, "calls": len(one.journal.entries)} for one in every]
+
+
 def _overview(control: Control) -> Any:
     behaviours, vendors = control.behaviours(), control.vendors()
     vendor = behaviours["vendor"]
     below = "" if vendor == vendors[0] else f"{vendor}/"
-    every = operations_of(_vendor(control._world))  # noqa: SLF001 - one of our own
+    every = operations_of(_vendor(control.world))
     return {
         "vendor": vendor,
         "edition": behaviours["edition"],
@@ -358,15 +421,13 @@ def _add_fault(control: Control, **sent: Any) -> Fault:
     return fault
 
 
-def _ledger(control: Control, owner: str = FIRST_OWNER) -> Any:
-    charges = control.charges(owner=owner)
-    return {"balance": control.balance(owner=owner), "entries": charges}
+def _ledger(control: Control) -> Any:
+    return {"balance": control.balance(), "entries": control.charges()}
 
 
-def _set_balance(control: Control, balance: Any, owner: str | None = None) -> Any:
-    owner = FIRST_OWNER if owner is None else owner
-    control.set_balance(balance, owner=owner)
-    return {"balance": control.balance(owner=owner)}
+def _set_balance(control: Control, balance: Any) -> Any:
+    control.set_balance(balance)
+    return {"balance": control.balance()}
 
 
 def _add_key(control: Control, **sent: Any) -> str:
@@ -431,6 +492,21 @@ _FAULT = {
 #: Of every vendor.
 OPERATIONS = (
     Operation("GET", "", _overview, "All operations of this API."),
+    Operation("GET", "accounts", _accounts, "The accounts of this server.", gives="accounts"),
+    Operation(
+        "POST",
+        "accounts",
+        Control.new_account,
+        "Open an account with keys, credit, faults and a clock of its own.",
+        {"name": "text"},
+    ),
+    Operation(
+        "POST",
+        "accounts/close",
+        Control.close_account,
+        "Forget an account.",
+        {"account!": "text"},
+    ),
     Operation(
         "GET",
         "outcomes",
@@ -469,14 +545,7 @@ OPERATIONS = (
         gives="now",
     ),
     Operation("GET", "ledger", _ledger, "The credit, and what was charged."),
-    Operation("GET", "ledger/{}", _ledger, "The credit of one owner, and what was charged."),
-    Operation(
-        "POST",
-        "ledger/balance",
-        _set_balance,
-        "Set the credit.",
-        {"balance!": "any", "owner": "text"},
-    ),
+    Operation("POST", "ledger/balance", _set_balance, "Set the credit.", {"balance!": "any"}),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
     Operation(
         "POST",

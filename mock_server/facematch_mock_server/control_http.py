@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .account import ACCOUNT_HEADER, MAIN, Accounts
 from .claims import JSON, encode, response
 from .http.forms import media_type
 from .messages import TOKEN_HEADER, Head, Request, Response, host_in
-from .world import ServerState, World
 
 if TYPE_CHECKING:
     from .operations import Operation
@@ -35,17 +35,20 @@ class ControlApi:
     """Serves the control API of one server, below the prefix for the first vendor and below
     ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback port.
 
+    The account is that which the header ``X-Facematch-Account`` names, or a ``key=`` in the query.
+
     GET reads, POST changes. A change must be ``application/json``, which no page of another origin
     can send without being allowed to, and nothing here allows it. The host must be a loopback one,
     so that no name that points here is of use; with a token, the token is asked for instead.
 
     Args:
-        state: Of the server.
+        accounts: Of the server.
+        default: Name of the account that is meant without a word.
     """
 
-    def __init__(self, state: ServerState) -> None:
-        self._state = state
-        self._controls: dict[str, Any] = {}
+    def __init__(self, accounts: Accounts, default: str = MAIN) -> None:
+        self._accounts = accounts
+        self._default = default
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the control API."""
@@ -53,9 +56,10 @@ class ControlApi:
 
     def known_paths(self) -> tuple[str, ...]:
         """Its paths; none where it is switched off."""
-        if not self._state.control:
+        if not self._accounts.control:
             return ()
-        return tuple(PREFIX + path for _, path in _operations(self._state.worlds[0].kind))
+        kind = next(iter(self._accounts.kinds.values()))
+        return tuple(PREFIX + path for _, path in _operations(kind))
 
     def handle(self, request: Request) -> Response:
         """The answer; nothing of it is written into the journal."""
@@ -63,8 +67,8 @@ class ControlApi:
         if refusal is not None:
             return refusal
         asked = request.path[len(PREFIX) :].strip("/")
-        world, path = self._whose(asked)
-        operations = _operations(world.kind)
+        vendor, path = self._whose(asked)
+        operations = _operations(self._accounts.kinds[vendor])
         operation, rest = operations.get((request.method, path)), ""
         if operation is None and "/" in path:
             # One claim, say: its id is the rest of the path.
@@ -77,19 +81,19 @@ class ControlApi:
             return said(404, f"There is no {PREFIX}{asked}; GET {PREFIX} lists what there is.")
         try:
             body = _object(request) if request.method == "POST" else {}
-            return answered(200, operation(self._control(world), rest, body))
+            return answered(200, operation(self.control(request, vendor), rest, body))
         except (ValueError, TypeError, LookupError) as error:
             status = 404 if isinstance(error, LookupError) else 400
             return said(status, str(error.args[0] if error.args else error))
 
     def refuse(self, request: Request) -> Response | None:
         """The refusal of whoever may not drive the mock; None for whoever may."""
-        state = self._state
-        if not state.control:
+        accounts = self._accounts
+        if not accounts.control:
             return said(404, "The control API is switched off.")
-        if state.control_token is not None:
+        if accounts.control_token is not None:
             token = request.header(TOKEN_HEADER.lower()) or ""
-            if not hmac.compare_digest(token.encode(), state.control_token.encode()):
+            if not hmac.compare_digest(token.encode(), accounts.control_token.encode()):
                 return said(403, f"The control API needs its token in {TOKEN_HEADER}.")
         # What is no host ("[::1]evil.com", "127.0.0.1:80@evil") is not this machine.
         elif host_in(request.header("host") or "") not in _LOOPBACK:
@@ -104,18 +108,20 @@ class ControlApi:
             )
         return None
 
-    def _control(self, world: World) -> Any:
+    def control(self, request: Request, vendor: str) -> Any:
+        """What may be done to the account that a request names; LookupError if there is none."""
         from .control import Control  # not above: as the operations
 
-        return self._controls.setdefault(world.vendor, Control(world))
+        named = dict(request.query).get("key") or request.header(ACCOUNT_HEADER.lower())
+        account = self._accounts.named(named or self._default)
+        return Control(self._accounts, account.name, vendor)
 
-    def _whose(self, asked: str) -> tuple[World, str]:
-        """The world that is meant, and the path below it."""
+    def _whose(self, asked: str) -> tuple[str, str]:
+        """The vendor that is meant, and the path below it."""
         vendor, _, path = asked.partition("/")
-        for world in self._state.worlds:
-            if world.vendor == vendor:
-                return world, path
-        return self._state.worlds[0], asked
+        if vendor in self._accounts.kinds:
+            return vendor, path
+        return next(iter(self._accounts.kinds)), asked
 
 
 def _object(request: Request) -> dict[str, Any]:

@@ -84,10 +84,12 @@ class Request(Head):
     Attributes:
         body: After the transfer coding was taken off.
         fault: For the journal: the fault that strikes this call, in words; None for none.
+        account: In whose world the call began; None for that of its key.
     """
 
     body: bytes = attrs.field(default=b"", repr=False)
     fault: str | None = attrs.field(default=None, eq=False, repr=False)
+    account: Any = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
+from .account import World
 from .state import UNSET
 
 
@@ -69,6 +70,25 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "date": _date,
     "seconds": _seconds,
 }
+
+
+class Extension:
+    """What `Control` has for one vendor and not for every one. Safe across threads.
+
+    Args:
+        control: Of the account, at that vendor.
+    """
+
+    OPERATIONS: ClassVar[Sequence[Operation]] = ()
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+
+    @property
+    def _world(self) -> World:
+        # As it is now: a reset gives the account another one.
+        world: World = self._control.world
+        return world
 
 
 @attrs.frozen

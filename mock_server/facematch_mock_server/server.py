@@ -6,6 +6,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from .account import MAIN, Accounts, Chosen, World
 from .app import App
 from .clock import VirtualClock
 from .console import Console
@@ -15,7 +16,6 @@ from .recognition.recognizer import PictureRecognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .vendors import choose_each, vendor_named
 from .vendors.base import Vendor
-from .world import ServerState, World
 
 if TYPE_CHECKING:
     from .control import Control
@@ -27,28 +27,29 @@ CONTROL_PATH = "/__mock__/"
 
 
 class Served:
-    """One vendor of a server: what a client needs to ask it, and what a test may do to it.
+    """One account at one vendor: what a client needs to ask it, and what a test may do to it.
 
     Args:
         server: The server.
-        world: The vendor's.
+        account: Name of the account.
+        vendor: Name of the vendor.
 
     Attributes:
         name: Of the vendor.
+        account: Name of the account.
         live_key: A key that works at once.
         sandbox_key: Likewise; None of a vendor without a sandbox.
         client_id: What belongs to the key; None of a vendor whose keys are enough.
     """
 
-    def __init__(self, server: MockServer, world: World) -> None:
+    def __init__(self, server: MockServer, account: str, vendor: str) -> None:
         self._server = server
-        self._world = world
-        self.name = world.vendor
-        first = world.kind.first_keys
-        self.live_key = next(text for text, key in first.items() if key.kind is KeyKind.LIVE)
-        sandbox = (text for text, key in first.items() if key.kind is KeyKind.SANDBOX)
-        self.sandbox_key = next(sandbox, None)
-        self.client_id = first[self.live_key].client
+        self.name, self.account = vendor, account
+        first = server.accounts.named(account).first_keys.get(vendor, {})
+        kinds = {key.kind: text for text, key in first.items()}
+        self.live_key = kinds.get(KeyKind.LIVE, "")
+        self.sandbox_key = kinds.get(KeyKind.SANDBOX)
+        self.client_id = first[self.live_key].client if self.live_key else None
 
     @property
     def url(self) -> str:
@@ -57,37 +58,99 @@ class Served:
 
     @functools.cached_property
     def control(self) -> Control:
-        """What a test may do to this vendor."""
+        """What a test may do to this account at this vendor."""
         from .control import Control  # not above: it brings what every area of a vendor can do
 
-        return Control(self._world)
+        return Control(self._server.accounts, self.account, self.name)
 
     @property
     def control_url(self) -> str:
-        """Where the control API of this vendor begins."""
+        """Where the control API of this vendor begins; another account than the first one is named
+        by the header ``X-Facematch-Account`` or by ``?key=``.
+        """
         return f"{self._server.control_url}{self.name}/"
 
     def __repr__(self) -> str:
-        return f"Served({self.name})"
+        return f"Served({self.name}, account {self.account})"
+
+
+class MockAccount:
+    """One account of a server: its keys open it, and what is done to it reaches no other.
+
+    Args:
+        server: The server.
+        name: Of the account.
+
+    Attributes:
+        name: Of the account.
+    """
+
+    def __init__(self, server: MockServer, name: str) -> None:
+        self._server = server
+        self.name = name
+
+    def of(self, vendor: str) -> Served:
+        """The account at one of the vendors; LookupError if it is not among them."""
+        if vendor not in self._server.vendors:
+            known = ", ".join(self._server.vendors)
+            raise LookupError(f"this server has no vendor {vendor:.40}; it has {known}")
+        return Served(self._server, self.name, vendor)
+
+    @functools.cached_property
+    def _first(self) -> Served:
+        return self.of(self._server.vendors[0])
+
+    @property
+    def url(self) -> str:
+        """That of the server; RuntimeError if it is not running."""
+        return self._server.url
+
+    @property
+    def live_key(self) -> str:
+        """A key that works at once at the first vendor."""
+        return self._first.live_key
+
+    @property
+    def sandbox_key(self) -> str | None:
+        """Likewise; None of a vendor without a sandbox."""
+        return self._first.sandbox_key
+
+    @property
+    def client_id(self) -> str | None:
+        """What belongs to the key at the first vendor; None where its keys are enough."""
+        return self._first.client_id
+
+    @property
+    def control(self) -> Control:
+        """What a test may do to the account at the first vendor, and to what all vendors share."""
+        return self._first.control
+
+    def close(self) -> None:
+        """Forget the account with all that it has; ValueError for the first one."""
+        self._server.accounts.close(self.name)
+
+    def __repr__(self) -> str:
+        return f"MockAccount({self.name})"
 
 
 class MockServer:
-    """Mock vendors on this machine. A context manager; one server is one world for each of them.
+    """Mock vendors on this machine. A context manager.
 
-    Starting takes about a millisecond, so each test can have its own. Any HTTP client in any
-    language can ask it; `adapter` gives the same answers without a socket.
+    Starting takes about a millisecond, so each test can have its own; tests that share one have an
+    account each. Any HTTP client in any language can ask it; `adapter` gives the same answers
+    without a socket.
 
     Args:
         vendor: Whom to imitate: ``didit``, ``deepvue``, or several of them on one port, with one
-            clock, one list of faults and one journal. `of` gives each one's keys and control;
-            what has no vendor's name belongs to the first.
+            clock, one list of faults and one journal for each account. `of` gives each one's keys
+            and control; what has no vendor's name belongs to the first.
         edition: Of the vendor's documents: ``2026-03``, ``2026-07`` or ``2026-11`` of Didit's. For
             several vendors: that of the first one that has it, or by name of the vendor.
         engine: What decides a score: ``cards`` (outcomes that were set, test cards, else the
             bytes); ``local`` for real scores of the local backend instead of the last.
         host: Loopback unless you decide otherwise: whoever reaches it may use it.
         port: 0 for any free one.
-        clock: Time of its world; None for one that stands still until `control.advance`.
+        clock: Time of the first account; None for one that stands still until `control.advance`.
         seed: Of ids and chances; the same seed repeats them. None for others each time.
         control: Whether the control API is served beside the vendor.
         control_token: What the control API asks for; needed beyond the loopback, unless `control`
@@ -104,7 +167,7 @@ class MockServer:
     Attributes:
         live_key, sandbox_key: Keys that work at once; Deepvue's live key is the client secret of
             the client ``mock-client``, and it has no sandbox.
-        state, app: The parts, for transports of your own.
+        accounts, app: The parts, for transports of your own.
 
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
@@ -144,35 +207,54 @@ class MockServer:
         chosen = choose_each(kinds, edition, switches)
         _check_latency(kinds, latency or {})
         self._recognizer = PictureRecognizer(engine=engine)
-        self.state = ServerState(
+        behaviours = {
+            kind.name: Chosen.of(kind, chosen[kind.name].edition, chosen[kind.name].switches)
+            for kind in kinds
+        }
+        self.accounts = Accounts(
+            kinds,
             self._recognizer,
+            chosen=behaviours,
             clock=clock,
             seed=seed,
             control=control,
             control_token=control_token,
             deliver_to=deliver_to,
             latency=latency,
+            has_workers=True,
         )
-        for kind in kinds:
-            mine = chosen[kind.name]
-            World(self.state, kind, edition=mine.edition, switches=mine.switches)
-        self.state.is_open = is_open
-        self.app = App(self.state)
+        self.accounts.is_open = is_open
+        self.app = App(self.accounts)
         if control:
-            self.app.console = Console(self.state, show_pictures=show_pictures)
-        worlds = self.state.worlds
-        self._served = {world.vendor: Served(self, world) for world in worlds}
-        makers = zip(kinds, worlds, strict=True)
-        self._workers = [kind.worker(world) for kind, world in makers if kind.worker is not None]
+            self.app.console = Console(self.accounts, show_pictures=show_pictures)
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
         self.app.slow = engine != "cards"
-        self._http = HttpServer(self.app, host=host, port=port, now=self.state.clock.now)
+        self._http = HttpServer(self.app, host=host, port=port, now=self.accounts.main.clock.now)
         self._is_stopped = False
 
     @property
     def world(self) -> World:
-        """The first vendor's."""
-        return self.state.worlds[0]
+        """What the first account has with the first vendor."""
+        return self.app.world
+
+    @functools.cached_property
+    def _main(self) -> MockAccount:
+        return MockAccount(self, MAIN)
+
+    def account(self, key: str) -> MockAccount:
+        """The account that has a key, or a name; LookupError if there is none."""
+        return MockAccount(self, self.accounts.named(key).name)
+
+    def new_account(self, name: str | None = None) -> MockAccount:
+        """Open an account: keys, credit, limits, sessions, outcomes, faults and a clock of its own.
+
+        Args:
+            name: None for one that nobody has.
+
+        Raises:
+            ValueError: the name is taken or is none, or there are too many accounts.
+        """
+        return MockAccount(self, self.accounts.open(name).name)
 
     def start(self) -> Self:
         """Listen. Does nothing if it does already.
@@ -184,9 +266,10 @@ class MockServer:
         self._recognizer.load()
         self._http.start()
         self._is_stopped = False
-        self.state.address = self._http.url
-        for worker in self._workers:
-            worker.start()
+        self.accounts.address = self._http.url
+        for account in self.accounts.all:
+            for worker in account.workers:
+                worker.start()
         return self
 
     def stop(self) -> None:
@@ -196,9 +279,10 @@ class MockServer:
         """
         self._is_stopped = True
         self._http.stop()
-        self.state.address = None
-        for worker in self._workers:
-            worker.stop()
+        self.accounts.address = None
+        for account in self.accounts.all:
+            for worker in account.workers:
+                worker.stop()
         self._recognizer.close()
 
     @property
@@ -214,19 +298,16 @@ class MockServer:
     @property
     def vendors(self) -> tuple[str, ...]:
         """The vendors that it imitates, the first one first."""
-        return tuple(self._served)
+        return tuple(self.accounts.kinds)
 
     def of(self, vendor: str) -> Served:
-        """One of the vendors; LookupError if it is not among them."""
-        if vendor not in self._served:
-            known = ", ".join(self._served)
-            raise LookupError(f"this server has no vendor {vendor:.40}; it has {known}")
-        return self._served[vendor]
+        """The first account at one of the vendors; LookupError if it is not among them."""
+        return self._main.of(vendor)
 
     @property
     def control(self) -> Control:
-        """What a test may do to the world of the first vendor, and to what all vendors share."""
-        return self._served[self.world.vendor].control
+        """What a test may do to the first account at the first vendor, and to what all share."""
+        return self._main.control
 
     @property
     def control_url(self) -> str:
@@ -237,7 +318,7 @@ class MockServer:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        clock = self.state.clock
+        clock = self.accounts.main.clock
         return MockAdapter(self.app, now=clock.now, is_up=lambda: not self._is_stopped)
 
     def __enter__(self) -> Self:
@@ -247,7 +328,7 @@ class MockServer:
         self.stop()
 
     def __repr__(self) -> str:
-        worlds = self.state.worlds
+        worlds = self.accounts.main.worlds
         return f"MockServer({', '.join(f'{w.vendor}, {w.edition}' for w in worlds)})"
 
 

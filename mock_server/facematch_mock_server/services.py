@@ -72,8 +72,6 @@ class Digests:
 
 #: How many of the newest entries are kept.
 KEPT_CHARGES = 10_000
-#: Who owns the keys that a world begins with.
-FIRST_OWNER = "mock"
 
 
 def amount(value: object) -> Decimal:
@@ -105,7 +103,6 @@ class Charge:
         amount: In USD.
         request_id: Of the answer; None for one without.
         balance: What was left after it.
-        owner: Whose credit it was.
     """
 
     at: dt.datetime
@@ -113,108 +110,40 @@ class Charge:
     amount: Decimal
     request_id: str | None
     balance: Decimal
-    owner: str = FIRST_OWNER
-
-
-class Ledgers:
-    """The credit of every owner in one world. Safe across threads.
-
-    Args:
-        start: What each begins with, in USD.
-    """
-
-    def __init__(self, start: Decimal) -> None:
-        self.start = start
-        self._lock = threading.Lock()
-        self._left: dict[str, Decimal] = {}
-        self._charges: deque[Charge] = deque(maxlen=KEPT_CHARGES)
-
-    def of(self, owner: str) -> Ledger:
-        """The credit of one owner."""
-        return Ledger(self, owner)
-
-    def balance(self, owner: str) -> Decimal:
-        """What is left, in USD."""
-        return self._left.get(owner, self.start)
-
-    def set_balance(self, owner: str, value: Decimal) -> None:
-        """Set what is left."""
-        with self._lock:
-            self._left[owner] = amount(value)
-
-    def pay_in(self, owner: str, value: Decimal) -> None:
-        """Add to what is left; ValueError as for `amount`, of the sum too."""
-        with self._lock:
-            self._left[owner] = amount(self.balance(owner) + amount(value))
-
-    def entries(self) -> tuple[Charge, ...]:
-        """The newest 10,000 charges of all owners, in order."""
-        with self._lock:
-            return tuple(self._charges)
-
-    def charge(
-        self,
-        owner: str,
-        price: Decimal,
-        *,
-        at: dt.datetime,
-        what: str,
-        request_id: str | None,
-        all_or_nothing: bool,
-    ) -> bool:
-        """As `Ledger.charge`, for that owner."""
-        with self._lock:
-            balance = self.balance(owner)
-            if balance < price:
-                if all_or_nothing or not balance:
-                    return False
-                price = balance
-            left = balance - price
-            entry = Charge(
-                at=at, what=what, amount=price, request_id=request_id, balance=left, owner=owner
-            )
-            self._left[owner] = left
-            self._charges.append(entry)
-        return True
-
-    def take_back(self, owner: str, request_id: str) -> None:
-        """The charge of a call that was not answered after all; nothing is done if there is none.
-
-        Later entries keep the balance that they were written with.
-        """
-        with self._lock:
-            for index, entry in reversed(tuple(enumerate(self._charges))):
-                if entry.request_id == request_id and entry.owner == owner:
-                    del self._charges[index]
-                    self._left[owner] = self.balance(owner) + entry.amount
-                    return
 
 
 class Ledger:
-    """The credit of one owner, never below zero. Safe across threads.
+    """The credit of one account with one vendor, never below zero. Safe across threads.
 
     Args:
-        every: The credit of all.
-        owner: Who it is.
+        start: What it begins with, in USD.
     """
 
-    def __init__(self, every: Ledgers, owner: str) -> None:
-        self._all = every
-        self.owner = owner
+    def __init__(self, start: Decimal) -> None:
+        self._lock = threading.Lock()
+        self._left = start
+        self._charges: deque[Charge] = deque(maxlen=KEPT_CHARGES)
 
     @property
     def balance(self) -> Decimal:
         """What is left, in USD."""
-        return self._all.balance(self.owner)
+        return self._left
 
     @balance.setter
     def balance(self, value: Decimal) -> None:
-        self._all.set_balance(self.owner, value)
+        with self._lock:
+            self._left = amount(value)
+
+    def pay_in(self, value: Decimal) -> None:
+        """Add to what is left; ValueError as for `amount`, of the sum too."""
+        with self._lock:
+            self._left = amount(self._left + amount(value))
 
     @property
     def entries(self) -> tuple[Charge, ...]:
-        """The newest charges, in order."""
-        return tuple(entry for entry in self._all.entries() if entry.owner == self.owner)
+        """The newest 10,000 charges, in order."""
+        with self._lock:
+            return tuple(self._charges)
 
     def charge(
         self,
@@ -229,14 +158,28 @@ class Ledger:
 
         Without `all_or_nothing` the last cents are taken instead.
         """
-        return self._all.charge(
-            self.owner,
-            price,
-            at=at,
-            what=what,
-            request_id=request_id,
-            all_or_nothing=all_or_nothing,
-        )
+        with self._lock:
+            if self._left < price:
+                if all_or_nothing or not self._left:
+                    return False
+                price = self._left
+            self._left -= price
+            self._charges.append(
+                Charge(at=at, what=what, amount=price, request_id=request_id, balance=self._left)
+            )
+        return True
+
+    def take_back(self, request_id: str) -> None:
+        """The charge of a call that was not answered after all; nothing is done if there is none.
+
+        Later entries keep the balance that they were written with.
+        """
+        with self._lock:
+            for index, entry in reversed(tuple(enumerate(self._charges))):
+                if entry.request_id == request_id:
+                    del self._charges[index]
+                    self._left += entry.amount
+                    return
 
 
 LIVE_KEY = "mock-live-key"
@@ -259,7 +202,6 @@ class Key:
         revoked: Whether it was taken back.
         allowed: Whether it has the right to the call.
         expires: Its last day, UTC; None for never.
-        owner: Whose it is: the organization that pays and sees the sessions.
         client: The id that the vendor wants beside it; None where the key is enough.
     """
 
@@ -267,7 +209,6 @@ class Key:
     revoked: bool = False
     allowed: bool = True
     expires: dt.date | None = None
-    owner: str = FIRST_OWNER
     client: str | None = None
 
     def expired(self, now: dt.datetime) -> bool:
@@ -495,7 +436,6 @@ class Session:
         vendor_data, metadata: As sent; None if they were not.
         pictures: SHA-256 by the vendor's name of the picture; None where digests are off.
         result: The part of the answer that belongs to the service.
-        owner: Whose it is.
         reviews: In the order they were written.
     """
 
@@ -509,7 +449,6 @@ class Session:
     metadata: Mapping[str, Any] | None = attrs.field(repr=False)
     pictures: Mapping[str, str | None]
     result: Mapping[str, Any] = attrs.field(repr=False)
-    owner: str = FIRST_OWNER
     reviews: tuple[Review, ...] = ()
 
 

@@ -24,9 +24,10 @@ from facematch_core.testing import (
     Situation,
     VendorSimulator,
 )
+from facematch_mock_server.account import Account
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
-from facematch_mock_server.faults import Fault, Faults, Kind, Stage
+from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
 from facematch_mock_server.recognition.outcomes import (
@@ -108,8 +109,9 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         # Nobody but the simulator moves this world.
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
-        self._mock.world.recognizer = Upright(self._mock.world.recognizer)
+        self._mock.accounts.recognizer = Upright(self._mock.accounts.recognizer)
         self.control: Control = self._mock.control
+        self.control.reset()
         self._between = Between(self._mock.app, self)
         self.situation: Situation | None = None
         self.score: float | None = None
@@ -263,7 +265,7 @@ class MockSimulator(VendorSimulator):
             now = self._mock.world.clock.now
             front = HttpServer(self._between, host=_HOST, port=self._port, now=now).start()
             self._front, self._port = front, front.port
-            self._mock.state.address = front.url
+            self._mock.accounts.address = front.url
         elif not is_there and self._front is not None:
             self._stop()
             # Bound and not listening: connections are refused, and nobody else gets the port.
@@ -321,9 +323,13 @@ class Between:
         self.last_reply: SimulatorReply | None = None
 
     @property
-    def faults(self) -> Faults:
-        """The rules of the world."""
-        return self._engine.faults
+    def account(self) -> Account:
+        """As the engine."""
+        return self._engine.account
+
+    def account_of(self, head: Head) -> Account:
+        """As the engine."""
+        return self._engine.account_of(head)
 
     def refuse_early(self, head: Head) -> Response | None:
         """As the engine. Asked once for each request, before any fault strikes it."""
@@ -407,6 +413,10 @@ class Upright:
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """As `match`."""
         return self._decider.look(upright(picture), rotate=rotate)
+
+    def beside(self) -> Upright:
+        """One beside it, as the decider's."""
+        return Upright(self._decider.beside())  # type: ignore[attr-defined]  # it is the mock's own
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._decider, name)

@@ -6,8 +6,8 @@ Letters are carried nowhere; what their attempts rest on is cited as by an answe
 import json
 
 from kit import mock_didit as didit
+from kit.mock_worlds import control_of
 
-from facematch_mock_server.control import Control
 from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
@@ -50,7 +50,7 @@ def on_newest(verb):
     """A verb of the control API on the newest delivery, if there is one."""
 
     def ask(engine):
-        every = Control(engine.world).webhooks.deliveries()
+        every = control_of(engine.world).webhooks.deliveries()
         name = every[-1].id if every else "none"
         return engine.handle(didit.control(f"webhooks/{verb}", {"delivery": name}))
 
@@ -77,7 +77,7 @@ def carried(*answers):
         outbox = world.records.outbox
         while (due := outbox.take(world.clock.now())) is not None:
             attempt(world, outbox, due, WRITER, send)
-        deliveries = Control(world).webhooks.deliveries()
+        deliveries = control_of(world).webhooks.deliveries()
         claims = (claim for d in deliveries for one in d.attempts for claim in one.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))
 
@@ -131,6 +131,6 @@ SCENARIOS = {
 def with_one_due():
     """An engine with a destination on the loopback, and one delivery that is due."""
     engine = didit.new_engine()
-    Control(engine.world).webhooks.add(HOOK)
+    control_of(engine.world).webhooks.add(HOOK)
     engine.handle(didit.match())
     return engine

@@ -4,25 +4,28 @@ import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler
 
-from facematch_mock_server import world as worlds
+from facematch_mock_server.account import Accounts, Chosen
 from facematch_mock_server.app import App
+from facematch_mock_server.control import Control
 from facematch_mock_server.vendors import vendor_named
 
 
 def world_of(recognizer=None, *, vendor="didit", edition=None, switches=None, **shared):
-    """A vendor's world in a state of its own; `shared` are the arguments of that state."""
-    state = worlds.ServerState(recognizer, **shared)
-    return worlds.World(state, vendor_named(vendor), edition=edition, switches=switches)
-
-
-def beside(world, vendor, **settings):
-    """The world of another vendor in the same state."""
-    return worlds.World(world.server, vendor_named(vendor), **settings)
+    """What the first account of a server has with a vendor; `shared` is said of its accounts."""
+    kind = vendor_named(vendor)
+    chosen = {vendor: Chosen.of(kind, edition, switches or {})}
+    accounts = Accounts([kind], recognizer, chosen=chosen, **shared)
+    return accounts.main.world(vendor)
 
 
 def app_of(world):
-    """What answers for the vendors of a world's state."""
-    return App(world.server)
+    """What answers for the accounts of a world's server."""
+    return App(world.account.accounts)
+
+
+def control_of(world):
+    """What a test may do to the account of a world, at its vendor."""
+    return Control(world.account.accounts, world.account.name, world.vendor)
 
 
 @contextlib.contextmanager

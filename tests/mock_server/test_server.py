@@ -102,13 +102,13 @@ def test_beyond_the_loopback_the_control_api_needs_a_token(host):
     with pytest.raises(ValueError, match="give a control_token, or control=False"):
         MockServer(host=host)
     for settings in ({"control_token": "long-enough"}, {"control": False}):
-        assert MockServer(host=host, **settings).world.server.is_open
+        assert MockServer(host=host, **settings).world.account.accounts.is_open
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_on_the_loopback_it_needs_none(host):
     """By any of its names."""
-    assert not MockServer(host=host).world.server.is_open
+    assert not MockServer(host=host).world.account.accounts.is_open
 
 
 def test_a_rebound_name_reads_no_picture_and_gets_into_no_address(mock):

@@ -90,7 +90,7 @@ def test_what_they_share(two):
     assert two.didit.advance(60) == two.deepvue.now()
     two.deepvue.add_fault(Fault(stage="answer", kind="status", status=503, times=None))
     assert two.didit.faults() == two.deepvue.faults()
-    faults = two.server.app.faults
+    faults = two.server.app.account.faults
     for sent, words in ((didit.request(), "Server Error"), (deepvue.request(), "Source Unav")):
         answer = two.server.app.answer_of(faults.for_request(sent), sent)
         assert answer.status == 503
@@ -104,7 +104,7 @@ def test_what_they_share(two):
 def test_a_fault_can_be_aimed_at_one(two):
     """By the beginning of its paths."""
     two.didit.add_fault(Fault(stage="answer", kind="status", status=500, path="/v3/"))
-    faults = two.server.app.faults
+    faults = two.server.app.account.faults
     assert faults.for_request(deepvue.request()) is None
     assert faults.for_request(didit.request()) is not None
 
@@ -257,7 +257,8 @@ def test_any_settings_are_shared_out_or_refused(switches, edition):
 def test_one_vendor_is_as_ever():
     """The attributes of a server are those of its first vendor."""
     mock = MockServer()
-    assert mock.of("didit").control is mock.control
+    mock.control.set_balance(7)
+    assert mock.of("didit").control.balance() == 7
     assert (mock.of("didit").sandbox_key, mock.of("didit").client_id) == ("mock-sandbox-key", None)
     alone = MockServer(vendor="deepvue")
     assert (alone.of("deepvue").sandbox_key, alone.live_key) == (None, "mock-live-key")

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from facematch_core import __version__
+from facematch_mock_server.account import Accounts, World
 from facematch_mock_server.control_http import PREFIX, ControlApi
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import KEPT, Entry, presentable
 from facematch_mock_server.messages import MOCK_HEADER, Request, Response
 from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.world import ServerState, World
 
 if TYPE_CHECKING:
     from facematch_mock_server.control import Control
@@ -160,21 +160,20 @@ class Console:
     """The console of one server. Safe across threads.
 
     Args:
-        state: What the vendors of the server share.
+        accounts: Those of the server; the first one is shown.
         show_pictures: Whether the pictures that are sent may be looked at: the newest 64 MiB of
             them, in memory alone. Else only a drawing of what a test card says, or of the digest.
     """
 
-    def __init__(self, state: ServerState, *, show_pictures: bool = False) -> None:
-        self._state = state
-        self._guard = ControlApi(state)
+    def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
+        self._accounts = accounts
+        self._guard = ControlApi(accounts)
         self._feed = _Feed()
         self._pictures = _Pictures() if show_pictures else None
         self._handling = threading.local()
-        state.journal.watch = self._noted
-        for one in state.worlds:
-            if self._pictures is not None and one.digest is not None:
-                one.digest = self._pictures.remembering(one.digest)
+        accounts.heard = self._noted
+        if self._pictures is not None and accounts.digest is not None:
+            accounts.digest = self._pictures.remembering(accounts.digest)
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
@@ -182,7 +181,7 @@ class Console:
             own = self._own(request)
             if own is not None and request.fault is not None:
                 head = {"method": request.method, "path": request.path}
-                self._state.worlds[0].log(**head, note=request.fault)
+                self._accounts.main.worlds[0].log(**head, note=request.fault)
             return answer(request) if own is None else own
         here, body = self._handling, None
         entries: list[Entry] = []
@@ -197,7 +196,7 @@ class Console:
             for entry in entries:
                 self._feed.add(entry, body)
 
-    def _noted(self, entry: Entry | None) -> None:
+    def _noted(self, account: str, entry: Entry | None) -> None:
         """Called by the journal: what this thread is answering waits for its answer."""
         entries = getattr(self._handling, "entries", None)
         if entry is None:
@@ -214,7 +213,7 @@ class Console:
         place, method = request.path, request.method
         if place in _FILES and method in ("GET", "HEAD"):
             # Beyond the loopback the page asks for the token itself: it cannot be opened with one.
-            if self._state.control_token is None:
+            if self._accounts.control_token is None:
                 refusal = self._guard.refuse(request)
                 if refusal is not None:
                     return _sealed(refusal)
@@ -238,7 +237,7 @@ class Console:
         return _sealed(refusal)
 
     def _about(self, _: Request, __: str) -> Response:
-        worlds = self._state.worlds
+        worlds = self._accounts.main.worlds
         return _json(
             {
                 "version": __version__,
@@ -277,11 +276,11 @@ class Console:
     def _rows(self, calls: list[_Call]) -> Iterator[str]:
         """Calls as the list has them, in JSON."""
         fresh = [call for call in calls if call.row is None]
-        worlds = {world.vendor: world for world in self._state.worlds} if fresh else {}
+        worlds = {world.vendor: world for world in self._accounts.main.worlds} if fresh else {}
         charges = {
             (vendor, charge.request_id): charge
             for vendor, world in worlds.items()
-            for charge in world.ledgers.entries()
+            for charge in world.ledger.entries
             if charge.request_id is not None
         }
         for call in fresh:
@@ -311,7 +310,7 @@ class Console:
 
     def _card(self, digest: str | None) -> dict[str, Any] | None:
         """What the test card of that digest says; None for another picture."""
-        for world in self._state.worlds if digest else ():
+        for world in self._accounts.main.worlds if digest else ():
             card_of = getattr(world.recognizer, "card_of", None)
             card = None if card_of is None else card_of(digest)
             if card is not None:
@@ -335,12 +334,12 @@ class Console:
         from facematch_mock_server.operations import plain  # not above: as `Control`
 
         vendor, _slash, view = asked.partition("/")
-        world = next((one for one in self._state.worlds if one.vendor == vendor), None)
+        world = next((one for one in self._accounts.main.worlds if one.vendor == vendor), None)
         if world is None or view not in _STATES:
             raise LookupError("there is no such vendor or view")
         if view != "control" and view not in vendor_named(vendor).extensions:
             raise LookupError(f"this vendor has no {view}")
-        return _json(plain(_STATES[view](Control(world))))
+        return _json(plain(_STATES[view](Control(self._accounts, world.account.name, vendor))))
 
     def _picture(self, _: Request, digest: str) -> Response:
         content = None if self._pictures is None else self._pictures.find(digest)

@@ -147,14 +147,13 @@ class InProcess:
             response = exchange.too_large(self._handler, request)
             return self._answer(call, request, Delivery(response=response))
         delivery = exchange.delivery(self._handler, request, opening.fault)
-        if delivery.postponed and delivery.fault is not None:
-            late = exchange.struck(request, delivery.fault)
+        if delivery.request is not None and delivery.fault is not None:
             try:
                 call.meet(delivery.fault)
             except requests.RequestException:
-                exchange.abandoned(self._handler, request, delivery.fault)
+                exchange.abandoned(self._handler, delivery.request, delivery.fault)
                 raise
-            delivery = exchange.delivery(self._handler, late, None)
+            delivery = exchange.delivery(self._handler, delivery.request, None)
         return self._answer(call, request, delivery)
 
     def _answer(self, call: Call, request: Request, delivery: Delivery) -> HTTPResponse:

@@ -13,7 +13,8 @@ from typing import Literal, Protocol, TypeVar
 
 import attrs
 
-from facematch_mock_server.faults import Fault, Faults, Kind, Stage
+from facematch_mock_server.account import Account
+from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.messages import Head, Request, Response
 
 _log = logging.getLogger("facematch_mock_server")
@@ -29,8 +30,12 @@ class Handler(Protocol):
     """The app as a transport sees it. Safe across threads."""
 
     @property
-    def faults(self) -> Faults:
-        """The rules of this world."""
+    def account(self) -> Account:
+        """That of connections, and of requests without a key that somebody has."""
+        ...
+
+    def account_of(self, head: Head) -> Account:
+        """Whose request it is."""
         ...
 
     def refuse_early(self, head: Head) -> Response | None:
@@ -83,13 +88,16 @@ class Delivery:
         response: The answer as it would be; None if no byte of one is sent.
         fault: How sending it goes wrong (never one at `Stage.ANSWER`); None if it does not.
         postponed: Nothing is carried out yet: wait `fault.seconds`, then, if the client is still
-            there, ask for the `delivery` of the request that `struck` gives, without a fault;
-            if it is gone, `abandoned` says so.
+            there, ask for the `delivery` of `request`, without a fault; if it is gone, `abandoned`
+            says so.
+        request: That was postponed: it knows its account, so that none of it happens in a world
+            that begins meanwhile.
     """
 
     response: Response | None = None
     fault: Fault | None = None
     postponed: bool = False
+    request: Request | None = None
 
 
 def has_body(method: str, status: int) -> bool:
@@ -99,7 +107,7 @@ def has_body(method: str, status: int) -> bool:
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
     """The fault for a connection that was just made, noted in the journal; None for none."""
-    fault = handler.faults.at_connection()
+    fault = handler.account.faults.at_connection()
     if fault is not None:
         handler.note(nobody(peer), _words(fault))
     return fault
@@ -113,7 +121,7 @@ def opening(handler: Handler, head: Head) -> Opening:
     refusal = _guarded(lambda: handler.refuse_early(head))
     if refusal is not None:
         return Opening(refusal=refusal)
-    return Opening(fault=handler.faults.for_request(head))
+    return Opening(fault=handler.account_of(head).faults.for_request(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
@@ -159,7 +167,8 @@ def _late(seconds: float) -> Fault:
 def _after_upload(handler: Handler, request: Request, fault: Fault) -> Delivery:
     if not fault.executed:
         if fault.kind is Kind.DELAY:
-            return Delivery(fault=fault, postponed=True)
+            bound = attrs.evolve(request, account=handler.account_of(request))
+            return Delivery(fault=fault, postponed=True, request=bound)
         return _unanswered(handler, request, fault)
     response = _guarded(lambda: handler.handle(request))
     return Delivery(response=response if fault.kind is Kind.DELAY else None, fault=fault)

@@ -407,9 +407,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._lost:
             return
         fault, response = delivery.fault, delivery.response
-        if delivery.postponed and fault is not None:
-            self._postponed = request, fault
-            late = exchange.struck(request, fault)
+        late = delivery.request
+        if late is not None and fault is not None:
+            self._postponed = late, fault
             self._sender.perform(
                 Script(wait_s=fault.seconds), lambda _: self._carry_out(late, None)
             )

@@ -6,33 +6,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import import_module
-from typing import Any, ClassVar, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn
 
 import attrs
 
+from facematch_mock_server.account import VendorKind, World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
 from facematch_mock_server.journal import SentFile, described, noted, presentable, short
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
-from facematch_mock_server.services import FIRST_OWNER, Key, Ledger
-from facematch_mock_server.world import VendorKind, World
+from facematch_mock_server.services import Key, Ledger
 
 HINT_HEADER = "X-Facematch-Hint"
 #: Beside a score that says nothing of the faces.
 BY_BYTES = "no test card: the bytes decided the score; --engine local compares the faces of a match"
-
-
-class BackgroundWorker(Protocol):
-    """What goes on in a world beside its requests. Safe across threads."""
-
-    def start(self) -> None:
-        """Go on until `stop`; does nothing if it does already."""
-        ...
-
-    def stop(self) -> None:
-        """Come to an end."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -69,24 +57,16 @@ class Vendor(VendorKind):
     """A vendor: what the entry points of the group ``facematch.mock_vendors`` name.
 
     Attributes:
-        behaviour: Makes what answers for it in a world.
         extensions: What `Control` has for this vendor and not for every one, by attribute:
-            ``module:Class`` of an `Extension`, called with the world and loaded with its first use.
+            ``module:Class`` of an `Extension`, called with the `Control`, loaded when first used.
         greeting: What the command line says of it once it runs: a line of keys, and one to paste;
             with ``{url}``.
         examples: Calls that the console offers to make.
-        worker: Makes what goes on beside requests; None for nothing.
     """
 
-    behaviour: Callable[[World], Routed]
     extensions: Mapping[str, str] = attrs.field(factory=dict)
     greeting: tuple[str, str]
     examples: tuple[Example, ...] = ()
-    worker: Callable[[World], BackgroundWorker] | None = None
-
-    def extension(self, name: str, world: World) -> Any:
-        """The object that is an attribute of `Control`."""
-        return self.extension_class(name)(world)
 
     def extension_class(self, name: str) -> Any:
         """Its class; ``OPERATIONS`` there are its operations of the control API."""
@@ -189,21 +169,16 @@ class Call:
         """The answer that the claim of `key` gives, with the headers of this call."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
 
+    @property
+    def ledger(self) -> Ledger:
+        """The credit of whoever asks."""
+        return self.world.ledger
+
     def refuse(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         """End the call with that answer."""
         raise Refused(self.answer(key, body, headers, **filled))
-
-    @property
-    def owner(self) -> str:
-        """Who asks, and pays."""
-        return FIRST_OWNER if self.key is None else self.key.owner
-
-    @property
-    def ledger(self) -> Ledger:
-        """The credit of whoever asks."""
-        return self.world.ledgers.of(self.owner)
 
     @property
     def query(self) -> dict[str, str]:
@@ -282,12 +257,17 @@ class Routed:
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     #: The class of its calls.
     call: type[Call] = Call
+    _by_path: ClassVar[Mapping[str, Route]] = {}
+    _patterns: ClassVar[Sequence[Route]] = ()
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.title = world.kind.title
-        self._by_path = {one.pattern: one for one in self.routes if "{" not in one.pattern}
-        self._patterns = [one for one in self.routes if "{" in one.pattern]
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        cls._by_path = {one.pattern: one for one in cls.routes if "{" not in one.pattern}
+        cls._patterns = [one for one in cls.routes if "{" in one.pattern]
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
@@ -315,6 +295,11 @@ class Routed:
 
     def handle(self, request: Request) -> Response:
         """The vendor's answer, written into the journal."""
+        # No webhook leaves before its request is over, and none of one that failed.
+        with self.world.together():
+            return self._handle(request)
+
+    def _handle(self, request: Request) -> Response:
         route, words = self.find(request)
         call = self.new_call(request, route, words)
         try:
@@ -360,14 +345,12 @@ class Routed:
         return call
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
-        """The call of a request, which ends in the state that it began in."""
-        world = self.world.as_it_is()
         return self.call(
-            world=world,
+            world=self.world,
             request=request,
-            claims=world.claims.citations(),
+            claims=self.world.claims.citations(),
             route=route,
-            now=world.clock.now(),
+            now=self.world.clock.now(),
             words=words,
         )
 

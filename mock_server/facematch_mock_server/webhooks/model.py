@@ -10,10 +10,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import is_loopback
 from facematch_mock_server.services import Session
-from facematch_mock_server.world import World
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +22,6 @@ class Destination:
 
     Attributes:
         uuid: Its id.
-        owner: Whose sessions are reported there.
         url: The address. Not in `repr`: a password or a token may be in it.
         events: What is sent there, in the vendor's words.
         enabled: Whether anything is.
@@ -30,7 +29,6 @@ class Destination:
     """
 
     uuid: str
-    owner: str
     url: str = attrs.field(repr=False)
     events: tuple[str, ...]
     enabled: bool = True

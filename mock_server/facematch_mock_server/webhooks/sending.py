@@ -13,8 +13,8 @@ from typing import Protocol
 
 import attrs
 
+from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.world import World
 
 from .model import (
     Attempt,
@@ -127,7 +127,7 @@ def _payload(
     elif delivery.retries:
         claims.cite("webhook.retry.same")
         if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
-            delivery = attrs.evolve(delivery, event_id=world.server.ids.uuid())
+            delivery = attrs.evolve(delivery, event_id=world.account.ids.uuid())
     was_struck = bool(delivery.attempts) and delivery.attempts[-1].fault is not None
     if kept is None or delivery is not as_it_is or was_struck:
         return delivery, writer.compose(claims, world, delivery, destination)

@@ -5,7 +5,7 @@ import logging
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import LIVENESS, MATCH, control, liveness, match, multipart, picture, request
-from kit.mock_worlds import app_of, world_of
+from kit.mock_worlds import app_of, control_of, world_of
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
@@ -80,7 +80,7 @@ def test_a_length_over_the_limit_is_refused_early(path, length, status):
     if response:
         assert any(claim.startswith("mock.limit.") for claim in response.claims)
         assert response.header(MOCK_HEADER)
-        assert engine.world.server.journal.entries[-1].status == 413
+        assert engine.world.account.journal.entries[-1].status == 413
 
 
 def test_a_body_that_grew_over_the_limit():
@@ -118,7 +118,7 @@ def test_a_fault_in_the_vendors_words(status, body, claim):
     assert claim in response.claims
     assert (response.header("Retry-After") is None) == (status != 429)
     assert engine.world.ledger.entries == ()
-    assert engine.world.server.journal.entries[-1].note == "fault: answer status"
+    assert engine.world.account.journal.entries[-1].note == "fault: answer status"
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_a_fault_in_our_words(kind, status, claim, media, path):
 def test_the_faults_are_those_of_the_world():
     """Also after a reset."""
     engine = didit.new_engine()
-    engine.world.server.faults.add(Fault(stage="connect", kind="reset"))
-    assert engine.faults.all
-    engine.world.reset()
-    assert engine.faults.all == ()
+    engine.world.account.faults.add(Fault(stage="connect", kind="reset"))
+    assert engine.account.faults.all
+    control_of(engine.world).reset()
+    assert engine.account.faults.all == ()
 
 
 def test_an_entry_of_the_journal():
@@ -156,7 +156,7 @@ def test_an_entry_of_the_journal():
     fields = {"vendor_data": "e" * 100, "api_token": "s3cr3t", "metadata": "{}"}
     probe = picture(secret="pixels")
     response = engine.handle(match(probe, **fields))
-    (entry,) = engine.world.server.journal.entries
+    (entry,) = engine.world.account.journal.entries
     assert (entry.method, entry.path, entry.status) == ("POST", MATCH, 200)
     assert (entry.vendor, entry.key, entry.at) == ("didit", "live", didit.START)
     assert entry.fields == {
@@ -182,7 +182,7 @@ def test_the_journal_tells_the_kind_of_key(key, word):
     """Never the key."""
     engine = didit.new_engine()
     engine.handle(match(key=key))
-    assert engine.world.server.journal.entries[-1].key == word
+    assert engine.world.account.journal.entries[-1].key == word
 
 
 def test_the_journal_tells_what_was_malformed():
@@ -190,7 +190,7 @@ def test_the_journal_tells_what_was_malformed():
     engine = didit.new_engine()
     body, content_type = multipart([("vendor_data", "x")])
     engine.handle(request(MATCH, body[:-12], content_type))
-    assert engine.world.server.journal.entries[-1].note.startswith("form: ")
+    assert engine.world.account.journal.entries[-1].note.startswith("form: ")
 
 
 def test_the_journal_is_bounded_and_without_control():
@@ -199,7 +199,7 @@ def test_the_journal_is_bounded_and_without_control():
     for number in range(5):
         engine.handle(request(f"/v3/{number}/"))
         engine.handle(control("journal"))
-    assert [entry.path for entry in engine.world.server.journal.entries] == [
+    assert [entry.path for entry in engine.world.account.journal.entries] == [
         "/v3/2/",
         "/v3/3/",
         "/v3/4/",
@@ -210,7 +210,7 @@ def test_what_a_front_notes():
     """A front's own doing is an entry without a status."""
     engine = didit.new_engine()
     engine.note(Head(method="", target=""), "fault: connect reset")
-    (entry,) = engine.world.server.journal.entries
+    (entry,) = engine.world.account.journal.entries
     assert (entry.status, entry.note) == (None, "fault: connect reset")
 
 
@@ -218,7 +218,7 @@ def test_without_digests():
     """Nothing is digested where that is switched off."""
     engine = didit.new_engine(digests=False)
     engine.handle(match())
-    assert {file.digest for file in engine.world.server.journal.entries[0].files} == {None}
+    assert {file.digest for file in engine.world.account.journal.entries[0].files} == {None}
     assert set(engine.world.sessions.all()[0].pictures.values()) == {None}
 
 

@@ -206,7 +206,7 @@ def test_any_body_gets_an_answer(body, path):
     response = engine.handle(request(path, body, TYPE))
     assert response.status in (200, 400)
     assert response.claims
-    assert engine.world.server.journal.entries[-1].status == response.status
+    assert engine.world.account.journal.entries[-1].status == response.status
 
 
 @given(

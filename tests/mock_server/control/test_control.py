@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import match
-from kit.mock_worlds import app_of, world_of
+from kit.mock_worlds import app_of, control_of, world_of
 
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault
@@ -27,7 +27,7 @@ def engine():
 @pytest.fixture
 def steer(engine):
     """Its control."""
-    return Control(engine.world)
+    return control_of(engine.world)
 
 
 def test_outcomes(engine, steer):
@@ -96,7 +96,7 @@ def test_limits_are_changed_together_or_not_at_all(steer):
 
 def test_a_decider_without_outcomes():
     """It takes none, and has none to clear."""
-    steer = Control(didit.new_world())
+    steer = control_of(didit.new_world())
     with pytest.raises(ValueError, match="takes no outcomes"):
         steer.set_outcome("match", score=12)
     steer.clear_outcomes()

@@ -62,10 +62,10 @@ def test_faults(engine):
     rule = {"stage": "answer", "kind": "status", "status": 503, "chance": 0.5, "times": None}
     status, body = ask(engine, "faults", rule)
     assert (status, body["status"], body["chance"]) == (200, 503, 0.5)
-    assert engine.faults.all[0].times is None
+    assert engine.account.faults.all[0].times is None
     assert len(ask(engine, "faults")[1]["faults"]) == 1
     ask(engine, "faults/clear", {})
-    assert engine.faults.all == ()
+    assert engine.account.faults.all == ()
 
 
 def test_a_fault_at_connect_must_end(engine):
@@ -74,7 +74,7 @@ def test_a_fault_at_connect_must_end(engine):
     status, told = ask(engine, "faults", endless)
     assert status == 400
     assert "refuse the request that clears it" in told["mock"]
-    assert engine.faults.all == ()
+    assert engine.account.faults.all == ()
     assert ask(engine, "faults", {**endless, "times": 2})[0] == 200
     assert ask(engine, "faults", {**endless, "stage": "mid_upload", "path": "/v3/"})[0] == 200
 
@@ -87,7 +87,7 @@ def test_a_fault_with_a_body_of_the_tests_own(engine):
     rule = {"stage": "answer", "kind": "json", "status": 503, "body": OWN}
     status, told = ask(engine, "faults", rule)
     assert (status, told["body"]) == (200, OWN)
-    response = engine.answer_of(engine.faults.all[0], match())
+    response = engine.answer_of(engine.account.faults.all[0], match())
     assert (response.status, response.json()) == (503, OWN)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.header("X-Facematch-Claims")
@@ -121,7 +121,6 @@ def test_ledger(engine):
                 "amount": "0.0500",
                 "request_id": request_id,
                 "balance": "12.2000",
-                "owner": "mock",
             }
         ],
     }
@@ -151,7 +150,7 @@ def test_limits(engine):
 def test_behaviours_and_reset(engine):
     """What is in force is read; only a fresh world has another."""
     engine.handle(match())
-    engine.world.server.faults.add(didit_fault())
+    engine.world.account.faults.add(didit_fault())
     ask(engine, "outcomes", {"kind": "match", "score": 1})
     wanted = {"edition": "2026-03", "switches": {"boundary": "exclusive", "start_credit": "1"}}
     status, body = ask(engine, "reset", wanted)
@@ -171,7 +170,7 @@ def test_a_reset_that_is_refused_changes_nothing(engine):
     status, body = ask(engine, "reset", {"edition": "2026-03", "switches": {"x": 1}})
     assert (status, "no switch x" in body["mock"]) == (400, True)
     assert engine.world.edition == "2026-07"
-    assert len(engine.world.server.journal.entries) == 1
+    assert len(engine.world.account.journal.entries) == 1
 
 
 def didit_fault():

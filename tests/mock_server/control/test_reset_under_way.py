@@ -59,11 +59,11 @@ def test_the_new_world_knows_nothing_of_the_call(slow, call):
     assert world.sessions.all() == ()
     assert world.ledger.entries == ()
     assert world.ledger.balance == world.claims["credit.start"]
-    assert world.server.journal.entries == ()
+    assert world.account.journal.entries == ()
     # And it works: the next call is its first, under the id that its seed gives the first one.
     other, fast = slow_app()
     fast.done.set()
     wanted = other.handle(match()).json()["request_id"]
     assert app.handle(match()).json()["request_id"] == wanted
     assert [session.number for session in world.sessions.all()] == [1]
-    assert len(world.server.journal.entries) == 1
+    assert len(world.account.journal.entries) == 1

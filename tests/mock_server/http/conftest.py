@@ -30,6 +30,10 @@ class FakeEngine:
         self.limit = limit
         self.handled = []
         self.notes = []
+        self.account = self
+
+    def account_of(self, head):
+        return self
 
     def refuse_early(self, head):
         declared = head.header("content-length")

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 import attrs
 
+from facematch_mock_server.account import Records
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
 from facematch_mock_server.vendors.base import Call, Example, Route, Routed, Vendor, as_fraction
-from facematch_mock_server.world import Records
 
 from .claims import CLAIMS
 
@@ -64,7 +64,7 @@ def detect(call: Call) -> Response:
         left, top, right, bottom = face.box
         told: dict[str, Any] = {}
         if asked["returnFaceId"]:
-            told["faceId"] = call.world.server.ids.uuid()
+            told["faceId"] = call.world.account.ids.uuid()
             found = DetectedFace(picture, number, model, expires)
             call.world.records.known.put(told["faceId"], found)
             if asked["returnRecognitionModel"]:
@@ -116,7 +116,7 @@ def _check_key(call: Call) -> None:
 def _check_rate(call: Call) -> None:
     call.claims.cite("rate.window", "rate.limit")
     now = call.now.timestamp()
-    window = call.world.rates.take("resource", call.owner, now=now, window_s=1)
+    window = call.world.rates.take("resource", "", now=now, window_s=1)
     if window is not None and window.refused:
         call.claims.cite("rate.retry_after")
         call.refuse("rate.exceeded")
@@ -236,6 +236,7 @@ VENDOR = Vendor(
     rate_limits={"resource": "rate.limit"},
     operations=("match", "detect"),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
+    key_of=lambda head: head.header(KEY_HEADER.lower()),
     records=FaceIds,
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),

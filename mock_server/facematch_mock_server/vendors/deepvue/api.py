@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from facematch_mock_server.http.forms import (
     FormError,
     Upload,
     media_type,
+    read_form,
 )
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response
@@ -39,6 +41,8 @@ from .tokens import DeepvueRecords, IssuedToken
 HOSTS = frozenset({"production.deepvue.tech"})
 #: The client id of the key that works at once.
 CLIENT_ID = "mock-client"
+#: Where a token is asked for.
+LOGIN = "/v1/authorize"
 _BEGINNINGS = ("/v1/", "/v2/")
 
 Fault = dict[str, Any]
@@ -85,7 +89,7 @@ class DeepvueCall(Call):
     def transaction_id(self) -> str:
         """The id of the answer, with dashes; the same however often it is asked for."""
         if self.found_id is None:
-            self.found_id = self.world.server.ids.uuid()
+            self.found_id = self.world.account.ids.uuid()
         return self.found_id
 
     @property
@@ -138,7 +142,7 @@ def _bearer(call: DeepvueCall) -> None:
 
 def _token(call: DeepvueCall) -> None:
     """Whether the token is a good one."""
-    text, secret = _bearer_of(call), call.world.server.ids.secret
+    text, secret = _bearer_of(call), call.world.account.ids.secret
     call.client = call.records.tokens.client_of(text, call.now, secret)
     if call.client is None:
         call.key_word = "wrong"
@@ -359,6 +363,15 @@ def _refuse_all(call: DeepvueCall, faults: list[Fault]) -> None:
 # The answers
 
 
+def _key_of(head: Head) -> str | None:
+    """The client secret, or the client id of whoever asks for a token."""
+    if head.path == LOGIN and isinstance(head, Request):
+        with contextlib.suppress(FormError):
+            form = read_form(head.header("content-type") or "", head.body, digest=None)
+            return form.fields.get("client_id", [None])[-1]
+    return head.header("x-api-key")
+
+
 def _granted(call: DeepvueCall) -> Response:
     """Ask for a token with a client id and a client secret."""
     claims, found = call.claims, call.world.keys.find(call.values["client_secret"])
@@ -370,7 +383,7 @@ def _granted(call: DeepvueCall) -> Response:
         call.deny("auth.inactive")
     else:
         call.key_word = str(found.kind)
-    client, secret = str(getattr(found, "client", "")), call.world.server.ids.secret
+    client, secret = str(getattr(found, "client", "")), call.world.account.ids.secret
     text, issued = call.records.tokens.issue(claims, client, call.now, secret)
     name, value = _EXPIRIES[claims["token.expiry"]](issued)
     known = {"access_token": text, "token_type": claims["token.type"], "expiry": value}
@@ -510,7 +523,7 @@ _SIGNED_IN = ("authorization", "x-api-key")
 
 ROUTES = (
     Route(
-        pattern="/v1/authorize",
+        pattern=LOGIN,
         answers={"POST": _granted},
         checks={"order.body": _read_pair},
         credentials=(),
@@ -621,7 +634,7 @@ _CURL = (
 )
 _CALL: dict[str, Any] = {
     "headers": {"x-api-key": "{key}", "Authorization": "Bearer {token}"},
-    "token": "/v1/authorize",
+    "token": LOGIN,
     "token_fields": {"client_id": "{client}", "client_secret": "{key}"},
 }
 _EXAMPLES = (
@@ -650,6 +663,7 @@ VENDOR = Vendor(
     operations=("match", "liveness"),
     hosts=HOSTS,
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=CLIENT_ID)},
+    key_of=_key_of,
     records=DeepvueRecords,
     behaviour=Deepvue,
     extensions={"tokens": f"{_TOKENS}:Tokens", "answers": f"{_TOKENS}:Answers"},

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
+from facematch_mock_server.account import Records
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import own_json
-from facematch_mock_server.operations import Operation
-from facematch_mock_server.world import Records, World
+from facematch_mock_server.operations import Extension, Operation
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -213,15 +213,8 @@ class DeepvueRecords(Records):
 # What a test may do
 
 
-class Tokens:
-    """The access tokens of one world. In memory only. Safe across threads.
-
-    Args:
-        world: Whose they are.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
+class Tokens(Extension):
+    """The access tokens of one world. In memory only. Safe across threads."""
 
     @property
     def asked(self) -> int:
@@ -241,7 +234,6 @@ class Tokens:
 
     @property
     def _book(self) -> TokenBook:
-        # A reset gives the world other records.
         book: TokenBook = self._world.records.tokens
         return book
 
@@ -262,15 +254,8 @@ class Tokens:
     )
 
 
-class Answers:
-    """Answers whose fields a test makes up, for what no document says. Safe across threads.
-
-    Args:
-        world: Whose they are.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
+class Answers(Extension):
+    """Answers whose fields a test makes up, for what no document says. Safe across threads."""
 
     def set(
         self,

@@ -7,12 +7,12 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, Form, media_type
 from facematch_mock_server.journal import described
 from facematch_mock_server.messages import Head, Response, host_in, is_loopback
 from facematch_mock_server.services import KeyKind, Session, Window
 from facematch_mock_server.vendors.base import Call, Refused, Route
-from facematch_mock_server.world import World
 
 from . import framework
 from .records import DiditRecords
@@ -96,7 +96,7 @@ def origin_of(world: World, head: Head) -> str:
     """Scheme and host under which the caller reached this server, or its own if that is no name
     of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
     if not is_ours(world, head):
-        return world.server.address or "http://127.0.0.1"
+        return world.account.accounts.address or "http://127.0.0.1"
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
     scheme = "https" if host_in(host) in HOSTS else "http"
@@ -112,7 +112,7 @@ def is_ours(world: World, head: Head) -> bool:
     host = host_in(head.header("host") or "127.0.0.1")
     if host is None:
         return False
-    return world.server.is_open or head.is_inside or host in HOSTS or is_loopback(host)
+    return world.account.accounts.is_open or head.is_inside or host in HOSTS or is_loopback(host)
 
 
 # The checks
@@ -218,9 +218,13 @@ def _limit(call: DiditCall) -> None:
 def _session(call: DiditCall) -> None:
     """The session of the path, before anybody asks for a key."""
     if _door(call).session:
-        call.session = call.world.sessions.find(call.words[0].lower())
+        session_id, world = call.words[0].lower(), call.world
+        call.session = world.sessions.find(session_id)
         if call.session is None:
-            call.refuse("session.unknown")
+            # The vendor looks for it before it asks whose it is.
+            others = (one.world(world.vendor) for one in world.account.accounts.all)
+            if not any(other.sessions.find(session_id) for other in others):
+                call.refuse("session.unknown")
 
 
 def _key(call: DiditCall) -> None:
@@ -228,9 +232,9 @@ def _key(call: DiditCall) -> None:
     if call.route is not None and "x-api-key" not in call.route.credentials:
         return
     access(call, "auth.words.session" if _door(call).session else "auth.words.403")
-    if call.session is None:
+    if not _door(call).session:
         return
-    if call.owner != call.session.owner:
+    if call.session is None:
         call.refuse("auth.other_owner", {"detail": call.claims["auth.words.other_owner"]})
     if not call.is_live:
         # It belongs to the live application beside it.

@@ -107,13 +107,13 @@ def _new_code(call: DiditCall) -> str:
     claims = call.claims
     claims.cite("code.letters")
     alphabet, length = claims["code.alphabet"], claims["code.length"]
-    number = int(call.world.server.ids.uuid().replace("-", ""), 16)
+    number = int(call.world.account.ids.uuid().replace("-", ""), 16)
     return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(length))
 
 
 def _verify(call: DiditCall) -> Response:
     """Open an organization, an application and its key, for whoever has the code."""
-    claims, accounts, ids = call.claims, call.records.accounts, call.world.server.ids
+    claims, accounts, ids = call.claims, call.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
     claims.cite("code.once", "code.exact")
@@ -130,7 +130,9 @@ def _verify(call: DiditCall) -> Response:
     if kept is not proved:
         call.refuse("verify.wrong")
     # A full-access key.
-    call.world.keys.add(opened.key, Key(kind=KeyKind.LIVE, owner=opened.organization))
+    keys = {call.world.vendor: {opened.key: Key(kind=KeyKind.LIVE)}}
+    here = call.world.account
+    here.accounts.open(opened.organization, keys=keys, parent=here)
     organization = {"uuid": opened.organization, "name": claims["account.organization"]}
     application = {
         "uuid": opened.application,
@@ -227,7 +229,7 @@ def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
 
 def _secret(call: DiditCall) -> str:
     """A token or a key, by the ids of the world: the same seed repeats it."""
-    return "".join(call.world.server.ids.uuid().replace("-", "") for _ in range(2))
+    return "".join(call.world.account.ids.uuid().replace("-", "") for _ in range(2))
 
 
 # The organization: no source shows a body, so these are ours

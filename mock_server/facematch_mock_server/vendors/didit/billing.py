@@ -19,7 +19,7 @@ _LONGEST_URL = 2000
 
 def _balance(call: DiditCall) -> Response:
     """Tell the credit that is left, and whether more comes by itself."""
-    claims, plan = call.claims, call.records.checkouts.plan(call.owner)
+    claims, plan = call.claims, call.records.checkouts.plan
     places, refill_places = claims["billing.places"], claims["billing.refill_places"]
     claims.cite("credit.start")
     known = {
@@ -67,12 +67,11 @@ def _top_up(call: DiditCall) -> Response:
     if amount > claims["billing.highest"]:
         call.refuse("billing.most")
     urls = framework.read_json_fields(call, body, _URLS)
-    if call.records.checkouts.plan(call.owner).annual:
+    if call.records.checkouts.plan.annual:
         call.refuse("billing.annual")
     home = claims["billing.home"]
     checkout = Checkout(
-        id=claims["billing.prefix"] + call.world.server.ids.uuid().replace("-", ""),
-        owner=call.owner,
+        id=claims["billing.prefix"] + call.world.account.ids.uuid().replace("-", ""),
         amount=amount.quantize(Decimal("0.0001")),
         created_at=call.now,
         success_url=urls.get("success_url", home),

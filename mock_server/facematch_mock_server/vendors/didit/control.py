@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_mock_server.clock import Ids
-from facematch_mock_server.operations import Operation, plain
-from facematch_mock_server.services import FIRST_OWNER, Review, Session, amount
+from facematch_mock_server.operations import Extension, Operation, plain
+from facematch_mock_server.services import Review, Session, amount
 from facematch_mock_server.webhooks import (
     Attempt,
     Delivery,
@@ -24,7 +24,6 @@ from facematch_mock_server.webhooks import (
     State,
     is_sent,
 )
-from facematch_mock_server.world import World
 
 from . import webhooks
 from .pictures import canned_match
@@ -42,18 +41,11 @@ _DELIVERY_FAULTS = {
 }
 
 
-class Sessions:
-    """The saved calls of one world, and the person who decides them. Safe across threads.
-
-    Args:
-        world: Whose they are.
-    """
+class Sessions(Extension):
+    """The saved calls of one world, and the person who decides them. Safe across threads."""
 
     #: What a person decides, in the vendor's words; `decide` takes its other words, too.
     CHOICES = ("Approved", "Declined")
-
-    def __init__(self, world: World) -> None:
-        self._world = world
 
     def all(self) -> tuple[Session, ...]:
         """The saved calls, in order."""
@@ -85,7 +77,7 @@ class Sessions:
             user=_REVIEWER, new_status=status, comment=comment, created_at=world.clock.now()
         )
         most = claims["review.most"]
-        with world.server.together():
+        with world.together():
             session = world.sessions.change(
                 session_id,
                 lambda one: attrs.evolve(
@@ -94,7 +86,7 @@ class Sessions:
             )
             if session is None:
                 raise LookupError("there is no session of that id")
-            origin = world.server.address or "http://127.0.0.1"
+            origin = world.account.accounts.address or "http://127.0.0.1"
             webhooks.announce(world, claims, session, origin)
         return session
 
@@ -155,47 +147,33 @@ class WebhookDelivery:
     body: bytes = attrs.field(repr=False)
 
 
-class Webhooks:
+class Webhooks(Extension):
     """Destinations and deliveries of one world; the control API has the same over HTTP.
 
     Safe across threads.
 
-    Args:
-        world: The world.
     """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
 
     # Where they go
 
     def destinations(self) -> tuple[Destination, ...]:
-        """Where webhooks go, of all owners, in the order they were made."""
+        """Where webhooks go, in the order they were made."""
         return self._outbox.destinations.all()
 
-    def add(
-        self,
-        url: str,
-        *,
-        events: Collection[str] = ("status.updated",),
-        owner: str = FIRST_OWNER,
-    ) -> Destination:
+    def add(self, url: str, *, events: Collection[str] = ("status.updated",)) -> Destination:
         """Send webhooks there from now on; its `secret` is what they are signed with.
 
         Args:
             url: On this machine, or on a host that `deliver_to` of the server names: nothing is
                 sent anywhere else.
             events: What is sent there, in the vendor's words.
-            owner: Whose sessions are reported there.
 
         Raises:
-            LookupError: there is no such owner.
             ValueError: nothing is sent to that address, or there is no such event.
         """
-        world, ids = self._world, self._world.server.ids
+        ids = self._world.account.ids
         made = Destination(
             uuid=ids.uuid(),
-            owner=world.known_owner(owner),
             url=self._reached(url),
             events=self._known(events),
             secret=_secret(ids),
@@ -244,7 +222,7 @@ class Webhooks:
             raise LookupError("there is no destination of that id")
 
     def _reached(self, url: Any) -> str:
-        if not isinstance(url, str) or not is_sent(url, self._world.server.deliver_to):
+        if not isinstance(url, str) or not is_sent(url, self._world.account.accounts.deliver_to):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
                 "deliver_to names: nothing is sent anywhere else"
@@ -305,7 +283,7 @@ class Webhooks:
         """
         world, outbox, claims = self._world, self._outbox, self._world.claims.citations()
         delivery = self._find(delivery_id)
-        with world.server.together():
+        with world.together():
             destination = self._destination(delivery)
             claims.cite("webhook.resend.fresh")
             now = world.clock.now()
@@ -344,9 +322,8 @@ class Webhooks:
             raise LookupError("there is no destination of that id")
         block = canned_match(claims)
         session = Session(
-            id=world.server.ids.uuid(),
+            id=world.account.ids.uuid(),
             number=0,
-            owner=found.owner,
             service=claims["match.service"],
             status=block["status"],
             created_at=world.clock.now(),
@@ -355,7 +332,7 @@ class Webhooks:
             pictures={},
             result=block,
         )
-        with world.server.together():
+        with world.together():
             made = webhooks.queue(
                 world, claims, found, session, origin="http://127.0.0.1", is_test=True
             )
@@ -363,7 +340,6 @@ class Webhooks:
 
     @property
     def _outbox(self) -> Outbox:
-        # A reset gives the world other records.
         outbox: Outbox = self._world.records.outbox
         return outbox
 
@@ -424,7 +400,7 @@ class Webhooks:
             "webhooks/destinations",
             lambda control, url, **sent: control.webhooks.add(url, **_given(sent)),
             "Send webhooks to an address; the answer has the secret that they are signed with.",
-            {"url!": "text", "events": "names", "owner": "text"},
+            {"url!": "text", "events": "names"},
         ),
         Operation(
             "POST",
@@ -499,15 +475,8 @@ def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
     return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
 
 
-class Mailbox:
-    """Every mailbox that a code went to. In memory only. Safe across threads.
-
-    Args:
-        world: Whose vendor writes.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
+class Mailbox(Extension):
+    """Every mailbox that a code went to. In memory only. Safe across threads."""
 
     def mails(self, address: str | None = None) -> tuple[Mail, ...]:
         """Those to an address, in any case, or all for None; the newest 10,000, in order."""
@@ -551,15 +520,8 @@ class Mailbox:
     )
 
 
-class Payments:
-    """The payment pages that were asked for. Safe across threads.
-
-    Args:
-        world: Whose they are.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
+class Payments(Extension):
+    """The payment pages that were asked for. Safe across threads."""
 
     def all(self) -> tuple[Checkout, ...]:
         """The newest 10,000, in order."""
@@ -586,9 +548,9 @@ class Payments:
         checkout: Checkout = self._world.records.checkouts.cancel(checkout_id)
         return checkout
 
-    def plan(self, owner: str = FIRST_OWNER) -> Plan:
-        """How an organization pays; LookupError if there is no such owner."""
-        plan: Plan = self._world.records.checkouts.plan(self._world.known_owner(owner))
+    def plan(self) -> Plan:
+        """How the account pays."""
+        plan: Plan = self._world.records.checkouts.plan
         return plan
 
     def set_plan(
@@ -597,19 +559,16 @@ class Payments:
         annual: bool = False,
         refill_amount: Decimal | int | str | None = None,
         refill_threshold: Decimal | int | str | None = None,
-        owner: str = FIRST_OWNER,
     ) -> Plan:
-        """Change how an organization pays; what is left out is as in the beginning.
+        """Change how the account pays; what is left out is as in the beginning.
 
         Args:
             annual: Whether it has an annual plan, and so no payment pages.
             refill_amount: What the balance says that it is refilled with, in USD; None for no
                 refill. The mock refills nothing.
             refill_threshold: Below which balance, in USD; goes with the amount.
-            owner: Which organization.
 
         Raises:
-            LookupError: there is no such owner.
             ValueError: no amount, one of two refill values alone, or `annual` is no bool.
         """
         if type(annual) is not bool:
@@ -621,7 +580,7 @@ class Payments:
             refill_amount=None if refill_amount is None else amount(refill_amount),
             refill_threshold=None if refill_threshold is None else amount(refill_threshold),
         )
-        self._world.records.checkouts.set_plan(self._world.known_owner(owner), plan)
+        self._world.records.checkouts.plan = plan
         return plan
 
     OPERATIONS: ClassVar = (
@@ -650,22 +609,7 @@ class Payments:
             "POST",
             "payments/plan",
             lambda control, **sent: control.payments.set_plan(**sent),
-            "Change how an organization pays.",
-            {
-                "annual": "flag",
-                "refill_amount": "any",
-                "refill_threshold": "any",
-                "owner": "text",
-            },
-        ),
-        Operation(
-            "GET",
-            "owners",
-            lambda control: [
-                {"owner": owner, "balance": control.balance(owner=owner)}
-                for owner in control.owners()
-            ],
-            "Whose keys there are, with their credit.",
-            gives="owners",
+            "Change how the account pays.",
+            {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"},
         ),
     )

@@ -82,7 +82,7 @@ def _sandbox(call: DiditCall) -> None:
     if call.is_live:
         return
     claims, endpoint = call.claims, _endpoint(call)
-    request_id, block = call.world.server.ids.uuid(), endpoint.canned(claims)
+    request_id, block = call.world.account.ids.uuid(), endpoint.canned(claims)
     claims.cite("credit.sandbox", "session.sandbox")
     body = _envelope(call, request_id, block)
     if any(body[name] is not None for name in claims.get("answer.echo")):
@@ -115,7 +115,7 @@ def _picture(call: DiditCall) -> None:
 def _finish(call: DiditCall) -> Response:
     """The verdict; charged, and kept if the caller wants that."""
     claims, endpoint, world = call.claims, _endpoint(call), call.world
-    request_id, saved = world.server.ids.uuid(), bool(call.values["save_api_request"])
+    request_id, saved = world.account.ids.uuid(), bool(call.values["save_api_request"])
     block = endpoint.judge(call)
     if block["status"] != claims.get(f"{endpoint.name}.approved"):
         claims.cite("credit.declined")
@@ -139,7 +139,7 @@ def _finish(call: DiditCall) -> Response:
         return call.answer(key, _envelope(call, request_id, block))
     except BaseException:
         # What is not answered 200 costs nothing and leaves nothing behind.
-        world.ledgers.take_back(call.owner, request_id)
+        world.ledger.take_back(request_id)
         gone = world.sessions.remove(request_id)
         if gone is not None:
             call.records.pictures.forget(gone.id)
@@ -163,8 +163,7 @@ def _keep(call: DiditCall, request_id: str, block: Block) -> None:
     pictures: Mapping[str, str] = claims[f"{name}.pictures"]
     session = call.world.sessions.add(
         request_id,
-        internal_id=call.world.server.ids.uuid(),
-        owner=call.owner,
+        internal_id=call.world.account.ids.uuid(),
         service=claims[f"{name}.service"],
         status=block["status"],
         created_at=call.now,

@@ -12,10 +12,10 @@ from decimal import Decimal
 
 import attrs
 
+from facematch_mock_server.account import Records, World
 from facematch_mock_server.services import KEPT_SESSIONS, Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
-from facematch_mock_server.world import Records, World
 
 #: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
 KEPT = 10_000
@@ -124,7 +124,6 @@ class Checkout:
 
     Attributes:
         id: As in the answer.
-        owner: Whose credit it is for.
         amount: In USD.
         created_at: When it was asked for, UTC.
         success_url, cancel_url: Where a person is sent afterwards.
@@ -133,7 +132,6 @@ class Checkout:
     """
 
     id: str
-    owner: str
     amount: Decimal
     created_at: dt.datetime
     success_url: str
@@ -159,11 +157,15 @@ class Plan:
 
 
 class Checkouts:
-    """The payments and plans of one world. Safe across threads."""
+    """The payments of one world, and how it pays. Safe across threads.
+
+    Attributes:
+        plan: How it pays.
+    """
 
     def __init__(self) -> None:
         self._checkouts: Collection[Checkout] = Collection(limit=KEPT)
-        self._plans: dict[str, Plan] = {}
+        self.plan = Plan()
 
     def add(self, checkout: Checkout) -> None:
         """One more."""
@@ -172,14 +174,6 @@ class Checkouts:
     def all(self) -> tuple[Checkout, ...]:
         """The newest 10,000, in order."""
         return self._checkouts.all()
-
-    def plan(self, owner: str) -> Plan:
-        """How that organization pays."""
-        return self._plans.get(owner) or Plan()
-
-    def set_plan(self, owner: str, plan: Plan) -> None:
-        """Change how that organization pays."""
-        self._plans[owner] = plan
 
     def settle(self, world: World, checkout_id: str) -> Checkout:
         """The payment arrives, and the credit with it; once, however often it is said.
@@ -194,7 +188,7 @@ class Checkouts:
                 return there
             if there.status is CheckoutStatus.CANCELED:
                 raise ValueError("this payment was canceled; ask for another one")
-            world.ledgers.pay_in(there.owner, there.amount)
+            world.ledger.pay_in(there.amount)
             return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
 
         return self._change(checkout_id, settled)
@@ -229,7 +223,7 @@ class Opened:
     """What was opened for a person who proved a mailbox.
 
     Attributes:
-        organization: Its UUID; the owner of the key, the credit and the sessions.
+        organization: Its UUID, and the name of the account that has the key.
         application: Its UUID.
         client_id, key: Of the application.
     """

@@ -16,15 +16,15 @@ from typing import Any
 import attrs
 
 from facematch_core import __version__
+from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import MOCK_HEADER
 from facematch_mock_server.services import Session
 from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
-from facematch_mock_server.world import World
 
 from .decisions import decision_body
 
-#: From an owner that never registered to the id of its application, always the same.
+#: From an account that nobody registered to the id of its application, always the same.
 _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
@@ -32,7 +32,7 @@ _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, claims: Citations, session: Session, origin: str) -> None:
-    """Queue a delivery of ``status.updated`` for each destination of the session's owner.
+    """Queue a delivery of ``status.updated`` for each destination of the account.
 
     Args:
         world: Of the session.
@@ -42,7 +42,7 @@ def announce(world: World, claims: Citations, session: Session, origin: str) -> 
     """
     outbox: Outbox = world.records.outbox
     for destination in outbox.destinations.all():
-        if destination.owner == session.owner and _wants(claims, destination):
+        if _wants(claims, destination):
             queue(world, claims, destination, session, origin=origin)
 
 
@@ -67,7 +67,7 @@ def queue(
     is_test: bool = False,
 ) -> Delivery:
     """Queue one delivery, to be sent when the request is over."""
-    now, ids, outbox = world.clock.now(), world.server.ids, world.records.outbox
+    now, ids, outbox = world.clock.now(), world.account.ids, world.records.outbox
     delivery = Delivery(
         id=ids.uuid(),
         destination=destination.uuid,
@@ -112,10 +112,13 @@ class _DiditWriter:
 WRITER = _DiditWriter()
 
 
-def application_id(world: World, owner: str) -> str:
-    """The id of an owner's application: the one that was shown when it was opened, or its own."""
-    told: str | None = world.records.accounts.application_of(owner)
-    return told or str(uuid.uuid5(_APPLICATIONS, owner))
+def application_id(world: World) -> str:
+    """The id of an account's application: the one that its registration showed, or its own."""
+    account, told = world.account, None
+    if account.parent is not None:
+        registered = account.accounts.named(account.parent).world(world.vendor).records.accounts
+        told = registered.application_of(account.name)
+    return told or str(uuid.uuid5(_APPLICATIONS, account.name))
 
 
 def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, 
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
         "created_at": delivery.timestamp,
-        "application_id": application_id(world, session.owner),
+        "application_id": application_id(world),
         "environment": claims["webhook.environment"],
         "session_id": session.id,
         "status": session.status,

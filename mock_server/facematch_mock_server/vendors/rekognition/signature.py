@@ -13,15 +13,22 @@ from urllib.parse import quote
 
 import attrs
 
-from facematch_mock_server.messages import Request
+from facematch_mock_server.messages import Head, Request
 
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/(?P<scope>(?P<day>\d{8})/[^/,\s]+/[^/,\s]+/"
     r"aws4_request),\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})",
     re.ASCII,
 )
+_ACCESS_KEY = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/")
 #: How a date is written in ``X-Amz-Date``.
 STAMP = "%Y%m%dT%H%M%SZ"
+
+
+def access_key(head: Head) -> str | None:
+    """The id of the access key that a request names, whether or not it is signed well."""
+    found = _ACCESS_KEY.match(head.header("authorization") or "")
+    return found and found[1]
 
 
 @attrs.frozen

@@ -21,7 +21,7 @@ from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors.base import Call, Route, Routed, Vendor
 
 from .claims import CLAIMS
-from .signature import STAMP, Signature
+from .signature import STAMP, Signature, access_key
 
 #: The id of the key that works at once; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
@@ -48,7 +48,7 @@ class RekognitionCall(Call):
     request_id: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.request_id = self.world.server.ids.uuid()
+        self.request_id = self.world.account.ids.uuid()
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -56,7 +56,7 @@ class RekognitionCall(Call):
         """As of every vendor."""
         self.claims.cite("request.id")
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
-        logref = self.world.server.ids.uuid()
+        logref = self.world.account.ids.uuid()
         return super().answer(key, body, headers, logref=logref, **filled)
 
 
@@ -102,7 +102,7 @@ def perform(call: RekognitionCall) -> Response:
         call.refuse("operation.unknown")
     now = call.now.timestamp()
     for scope, refused in (("second", "quota.refused"), ("increase", "quota.throttled")):
-        window = call.world.rates.take(scope, call.owner, now=now, window_s=1.0)
+        window = call.world.rates.take(scope, "", now=now, window_s=1.0)
         if window is not None and window.refused:
             call.claims.cite(f"quota.{scope}")
             call.refuse(refused)
@@ -297,6 +297,7 @@ VENDOR = Vendor(
     rate_limits={"second": "quota.second", "increase": "quota.increase"},
     settings={"price": ("credit.price", "amount")},
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
+    key_of=access_key,
     behaviour=Rekognition,
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     # No example for the console: a page in a browser does not sign requests.

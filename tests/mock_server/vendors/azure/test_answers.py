@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kit import mock_azure as azure
 from kit import mock_didit as didit
 from kit.mock_azure import compared, detect, ids_of, picture, verify
+from kit.mock_worlds import control_of
 
 from facematch_mock_server.vendors.azure.vendor import FaceIds
 
@@ -86,7 +87,7 @@ def test_an_id_is_forgotten_with_its_world(engine):
     """After a reset nobody knows it; and ids are written with either case."""
     (one,) = ids_of(engine)
     assert engine.handle(verify(one.upper(), one)).status == 200
-    engine.world.reset()
+    control_of(engine.world).reset()
     assert engine.handle(verify(one, one)).status == 404
 
 

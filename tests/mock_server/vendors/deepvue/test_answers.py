@@ -6,9 +6,9 @@ import re
 import pytest
 from kit import mock_deepvue as deepvue
 from kit.mock_deepvue import MATCH_2, liveness, match, picture, token_of
-from kit.mock_worlds import app_of, world_of
+from kit.mock_worlds import app_of, control_of, world_of
 
-from facematch_mock_server import UNSET, Control, Fault, card_sheet
+from facematch_mock_server import UNSET, Fault, card_sheet
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 
@@ -17,7 +17,7 @@ class Asking:
 
     def __init__(self, **switches):
         self.app = deepvue.new_engine(vendor="deepvue", switches=switches)
-        self.control = Control(self.app.world)
+        self.control = control_of(self.app.world)
         self.token = token_of(self.app)
 
     def match(self, *pictures, **more):
@@ -218,7 +218,7 @@ def test_an_answer_that_cannot_be_made_up(kind, more, words):
 def test_outcomes_that_a_test_sets():
     """Work as for every vendor; there is no review here."""
     engine = app_of(world_of(PictureRecognizer(), vendor="deepvue"))
-    token, control = token_of(engine), Control(engine.world)
+    token, control = token_of(engine), control_of(engine.world)
     card = card_sheet()["p1"].data
     sent = match(card, card, names=("a.png", "b.png"), token=token)
     control.set_outcome("match", score=12)
@@ -255,7 +255,7 @@ def test_faults_in_the_vendors_words(shape, status, body):
     """In each shape that errors come in."""
     asking = Asking(error_shape=shape)
     asking.control.add_fault(Fault(stage="answer", kind="status", status=status))
-    fault = asking.app.faults.for_request(match())
+    fault = asking.app.account.faults.for_request(match())
     answer = asking.app.answer_of(fault, match())
     told = answer.json()
     assert told.pop("transaction_id", None) is None or status in (500, 503)

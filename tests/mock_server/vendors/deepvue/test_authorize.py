@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_deepvue as deepvue
 from kit.mock_deepvue import authorize, match, token_of
+from kit.mock_worlds import control_of
 
-from facematch_mock_server import Control
 from facematch_mock_server.vendors.deepvue.tokens import claims_of, signed
 
 END = int((deepvue.didit.START + dt.timedelta(days=1)).timestamp())
@@ -71,7 +71,7 @@ def test_another_pair_is_refused(pair, status, detail):
 def test_an_inactive_client():
     """A key that was revoked, or is past its last day, is a client that was switched off."""
     engine = engine_with()
-    control = Control(engine.world)
+    control = control_of(engine.world)
     control.add_key(key="past-secret", expires=dt.date(2026, 7, 1))
     control.revoke_key("mock-live-key")
     for secret in ("past-secret", "mock-live-key"):
@@ -96,7 +96,7 @@ def test_forms_of_expiry(form, told):
     token = body.pop("access_token")
     assert body == {"token_type": "bearer", **told}
     assert decoded(token)[1]["exp"] == END - 86_400 + 600
-    control = Control(engine.world)
+    control = control_of(engine.world)
     control.advance(599)
     assert engine.handle(match(token=token)).status == 200
     control.advance(1)
@@ -107,7 +107,7 @@ def test_forms_of_expiry(form, told):
 def test_tokens_are_counted_and_taken_back():
     """A refused call counts as asked; what is taken back is bad, what comes later is good."""
     engine = engine_with(bad_token=401)
-    tokens = Control(engine.world).tokens
+    tokens = control_of(engine.world).tokens
     first, second = token_of(engine), token_of(engine)
     engine.handle(authorize(secret="wrong"))
     assert first != second
@@ -129,7 +129,7 @@ def test_a_token_of_another_world_is_none():
     assert other.handle(match(token=token)).status == 403
     head, claims, _ = token.split(".")
     assert one.handle(match(token=f"{head}.{claims}.x")).status == 403
-    Control(one.world).reset()
+    control_of(one.world).reset()
     assert one.handle(match(token=token)).status == 403
 
 

@@ -3,8 +3,7 @@
 import pytest
 from kit import mock_deepvue as deepvue
 from kit.mock_deepvue import MATCH, authorize, liveness, match, request, token_of, wallet
-
-from facematch_mock_server import Control
+from kit.mock_worlds import control_of
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def token(engine):
 @pytest.fixture
 def control(engine):
     """What may be done to the world."""
-    return Control(engine.world)
+    return control_of(engine.world)
 
 
 def told(answer):
@@ -71,7 +70,7 @@ def test_a_client_id_is_for_who_has_one(control):
     with pytest.raises(ValueError, match="client must be a string"):
         control.add_key(client=" ")
     with pytest.raises(ValueError, match="client must be a string"):
-        Control(deepvue.new_world()).add_key(client="x")
+        control_of(deepvue.new_world()).add_key(client="x")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_a_client_id_is_for_who_has_one(control):
 def test_plans(plan, second, minute, day):
     """Three windows by the plan; each refuses by itself, and a refused call counts in none."""
     engine = deepvue.new_engine(vendor="deepvue", switches={"plan": plan})
-    control = Control(engine.world)
+    control = control_of(engine.world)
     assert control.limits() == {"second": second, "minute": minute, "day": day}
     statuses = [engine.handle(wallet()).status for _ in range(second + 3)]
     assert statuses == [200] * second + [429] * 3
@@ -100,7 +99,7 @@ def test_the_day_cannot_be_waited_out():
     """A call that the day refuses counts neither there nor in the minute."""
     switches = {"day_limit": 2, "minute_limit": 2, "retry_after": True}
     engine = deepvue.new_engine(vendor="deepvue", switches=switches)
-    control = Control(engine.world)
+    control = control_of(engine.world)
     assert [engine.handle(wallet()).status for _ in range(3)] == [200, 200, 429]
     control.advance(61)
     refused = engine.handle(wallet())

@@ -163,7 +163,7 @@ def test_an_unknown_path_names_the_one_that_was_meant():
     engine = didit.new_engine()
     response = engine.handle(request("/v3/face-mach/"))
     assert response.header("X-Facematch-Hint") == "did you mean /v3/face-match/?"
-    assert engine.world.server.journal.entries[-1].note == "did you mean /v3/face-match/?"
+    assert engine.world.account.journal.entries[-1].note == "did you mean /v3/face-match/?"
 
 
 @pytest.mark.parametrize(

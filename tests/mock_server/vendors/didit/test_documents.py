@@ -9,11 +9,11 @@ from kit import mock_didit as didit
 from kit.mock_didit import MATCH_THRESHOLD, liveness, match, picture, request
 from kit.mock_didit_accounts import ANNA, ME, opened, register, verify, with_token
 from kit.mock_didit_sessions import listed, nth, sent
+from kit.mock_worlds import control_of
 from PIL import Image
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.claims import Known
-from facematch_mock_server.control import Control
 from facematch_mock_server.vendors import all_claims, explain
 
 P1 = card_sheet()["p1"].data
@@ -74,7 +74,7 @@ def test_the_texts_of_a_review_are_texts():
     engine = didit.new_engine()
     engine.handle(match())
     session = nth(engine, 1)
-    Control(engine.world).sessions.decide(session, "Declined")
+    control_of(engine.world).sessions.decide(session, "Declined")
     (note,) = engine.handle(sent(f"/v3/session/{session}/decision/")).json()["reviews"]
     assert {type(note[name]) for name in ("user", "new_status", "comment", "created_at")} == {str}
 

@@ -6,7 +6,6 @@ from kit import mock_didit_webhooks as webhooks
 from kit.mock_worlds import app_of, world_of
 
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.control import Control
 from facematch_mock_server.services import Sessions
 from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
 from facematch_mock_server.vendors.didit.records import Pictures
@@ -112,15 +111,3 @@ def test_an_update_that_raises_tells_nobody(monkeypatch):
     assert engine.world.records.outbox.deliveries.all() == before
     assert engine.handle(didit.control("clock")).status == 200
     assert engine.world.records.outbox.deliveries.all() == before
-
-
-def test_sending_again_that_fails_leaves_the_delivery(monkeypatch):
-    """As it was, with its attempts."""
-    engine = engine_of()
-    control = Control(engine.world)
-    (before,) = engine.world.records.outbox.deliveries.all()
-    with pytest.raises(BrokenError), engine.world.server.together():
-        control.webhooks.resend(before.id)
-        raise BrokenError
-    assert engine.world.records.outbox.deliveries.all() == (before,)
-    assert control.webhooks.due() == 1

@@ -56,7 +56,7 @@ def test_a_canary_is_nowhere(what):
     step = REQUESTS[what]
     answer = step(engine) if callable(step) else engine.handle(step)
     assert answer.status < 500
-    (entry,) = engine.world.server.journal.entries
+    (entry,) = engine.world.account.journal.entries
     told = repr(entry) + str(entry.to_dict())
     assert CANARY[:8] not in told
     assert base64.b64encode(CANARY.encode())[:8].decode() not in told
@@ -73,7 +73,7 @@ def test_what_helps_to_read_it_is_there():
     )
     update = {"new_status": "Declined", "comment": "looked at", "send_email": False}
     sessions.update(1, update)(engine)
-    form, body = (entry.fields for entry in engine.world.server.journal.entries)
+    form, body = (entry.fields for entry in engine.world.account.journal.entries)
     told = form.pop("metadata")
     assert told.startswith('{"gate": "nörd", "door": "object of 1", "api_key": "***", "selfie":')
     assert form == {didit.MATCH_THRESHOLD: "41.5", "vendor_data": "emp-0042"}

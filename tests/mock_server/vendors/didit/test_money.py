@@ -110,7 +110,7 @@ def test_the_ledger_is_exact_under_threads():
     assert len(ledger.entries) == len(engine.world.sessions.all()) == 100
     assert len({entry.request_id for entry in ledger.entries}) == 100
     assert [s.number for s in engine.world.sessions.all()] == list(range(1, 101))
-    assert len(engine.world.server.journal.entries) == 160
+    assert len(engine.world.account.journal.entries) == 160
 
 
 def test_the_last_credit_goes_to_one_call():
@@ -126,4 +126,4 @@ def test_the_last_credit_goes_to_one_call():
     response = engine.handle(liveness())
     assert (response.status, response.json()) == (403, REFUSED)
     assert engine.world.sessions.all() == ()
-    assert LIVENESS in engine.world.server.journal.entries[-1].path
+    assert LIVENESS in engine.world.account.journal.entries[-1].path

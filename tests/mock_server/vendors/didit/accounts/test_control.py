@@ -1,8 +1,11 @@
-"""Owners and the mailbox in the control API."""
+"""Accounts that were registered, and the mailbox, in the control API."""
 
+import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import control
 from kit.mock_didit_accounts import ANNA, register, verify
+
+from facematch_mock_server.account import ACCOUNT_HEADER
 
 
 def test_a_reset_forgets_all():
@@ -11,9 +14,8 @@ def test_a_reset_forgets_all():
     engine.handle(register())
     verify()(engine)
     engine.handle(control("reset", {}))
-    assert engine.handle(control("owners")).json() == {
-        "owners": [{"owner": "mock", "balance": "100.0000"}]
-    }
+    (account,) = engine.handle(control("accounts")).json()["accounts"]
+    assert account["name"] == "main"
     assert engine.handle(control("mailbox")).json() == {"mails": []}
     assert engine.handle(register()).status == 201
 
@@ -33,17 +35,19 @@ def test_the_mailbox_over_http(ask):
     assert ask(control("mailbox/clear", {"x": 1}))[0] == 400
 
 
-def test_the_ledger_of_one_owner_over_http():
-    """By its name in the path; a balance is set by name in the body."""
+@pytest.mark.parametrize("by", ["name", "key"])
+def test_an_organization_over_http(by):
+    """It is an account, named by its id or by its key."""
     engine = didit.new_engine()
     engine.handle(register())
-    owner = verify()(engine).json()["organization"]["uuid"]
-    assert engine.handle(control("ledger/balance", {"balance": "3", "owner": owner})).json() == {
-        "balance": "3.0000"
-    }
-    ledger = engine.handle(control(f"ledger/{owner}")).json()
-    assert ledger == {"balance": "3.0000", "entries": []}
+    made = verify()(engine).json()
+    name, key = made["organization"]["uuid"], made["application"]["api_key"]
+    more = {"name": {ACCOUNT_HEADER: name}, "key": {ACCOUNT_HEADER: key}}[by]
+    balance = control("ledger/balance", {"balance": "3"}, **more)
+    assert engine.handle(balance).json() == {"balance": "3.0000"}
+    assert engine.handle(control("ledger", **more)).json() == {"balance": "3.0000", "entries": []}
+    assert engine.handle(control(f"ledger?key={key}")).json()["balance"] == "3.0000"
     assert engine.handle(control("ledger")).json()["balance"] == "100.0000"
-    assert engine.handle(control("ledger/nobody")).status == 404
+    assert engine.handle(control("ledger", **{ACCOUNT_HEADER: "nobody"})).status == 404
     payments = engine.handle(control("payments")).json()
     assert payments == {"payments": []}

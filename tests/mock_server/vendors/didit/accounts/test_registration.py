@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import request
 from kit.mock_didit_accounts import ANNA, AUTH, PASSWORD, auth, later, register
-
-from facematch_mock_server.control import Control
+from kit.mock_worlds import control_of
 
 WELCOME = "Registration successful. Check your email for the verification code."
 REQUIRED = ["This field is required."]
@@ -27,13 +26,13 @@ def test_a_registration(ask):
     engine = didit.new_engine()
     response = engine.handle(register())
     assert (response.status, response.json()) == (201, {"message": WELCOME, "email": ANNA})
-    control = Control(engine.world)
+    control = control_of(engine.world)
     (mail,) = control.mailbox.mails()
     assert (mail.to, mail.at) == (ANNA, didit.START)
     assert len(mail.code) == 6
     assert mail.code.isalnum()
     assert mail.code not in repr(mail)
-    assert control.owners() == ("mock",)
+    assert control.accounts() == ("main",)
 
 
 def test_by_the_name_of_the_host(ask):
@@ -179,10 +178,10 @@ def test_nobody_reads_a_password_or_a_code():
     """Not in the journal, not in the store, not in a repr."""
     engine = didit.new_engine()
     engine.handle(register())
-    code = Control(engine.world).mailbox.code(ANNA)
+    code = control_of(engine.world).mailbox.code(ANNA)
     answer = engine.handle(auth("verify-email", email=ANNA, code=code)).json()
     engine.handle(auth("login", email=ANNA, password=PASSWORD))
-    kept = repr(engine.world.server.journal.entries)
+    kept = repr(engine.world.account.journal.entries)
     account = repr(engine.world.records.accounts.find(ANNA))
     for secret in (PASSWORD, code, answer["application"]["api_key"], answer["access_token"]):
         assert secret not in kept

@@ -7,8 +7,7 @@ import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import match
 from kit.mock_didit_accounts import ANNA, BALANCE, auth, later, register, told, verify
-
-from facematch_mock_server.control import Control
+from kit.mock_worlds import control_of
 
 WRONG = {"code": ["This code is not right."]}
 EXPIRED = {"code": ["This code has expired."]}
@@ -45,14 +44,15 @@ def test_a_proved_mailbox(engine):
     assert engine.handle(match(key=body["application"]["api_key"])).status == 200
 
 
-def test_each_registration_is_an_owner_of_its_own(engine):
+def test_each_registration_is_an_account_of_its_own(engine):
     """With its own credit and its own sessions."""
     body = verify()(engine).json()
-    key, owner = body["application"]["api_key"], body["organization"]["uuid"]
+    key, name = body["application"]["api_key"], body["organization"]["uuid"]
     request_id = engine.handle(match(key=key)).json()["request_id"]
-    control = Control(engine.world)
-    assert control.owners() == ("mock", owner)
-    assert (control.balance(), control.balance(owner=owner)) == (Decimal(100), Decimal("99.95"))
+    control = control_of(engine.world)
+    assert control.accounts() == ("main", name)
+    opened = control_of(engine.accounts.named(key).world("didit"))
+    assert (control.balance(), opened.balance()) == (Decimal(100), Decimal("99.95"))
     assert engine.handle(told(BALANCE, key=key)).json()["balance"] == "99.9500"
     decision = f"/v3/session/{request_id}/decision/"
     assert engine.handle(told(decision, key=key)).status == 200
@@ -86,7 +86,7 @@ def test_of_many_who_show_a_code_one_is_the_first(engine):
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [200] + [400] * 7
-    assert len(Control(engine.world).keys()) == 3
+    assert len(control_of(engine.world).accounts()) == 2
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(900, 200), (901, 400)])
@@ -108,7 +108,7 @@ def test_the_life_of_a_code_is_a_setting():
 
 def test_another_code(engine):
     """After a minute; it replaces the first."""
-    control = Control(engine.world)
+    control = control_of(engine.world)
     first = control.mailbox.code(ANNA)
     engine.handle(later(45.5))
     early = engine.handle(auth("resend-otp", email=ANNA))
@@ -137,7 +137,7 @@ def test_who_waits_for_no_code(engine):
     verify()(engine)
     for email in (ANNA, "nobody@mailbox.dev"):
         assert told_by(engine.handle(auth("resend-otp", email=email))) == (200, SENT)
-    assert len(Control(engine.world).mailbox.mails()) == 1
+    assert len(control_of(engine.world).mailbox.mails()) == 1
 
 
 def test_bodies_that_are_refused(ask):

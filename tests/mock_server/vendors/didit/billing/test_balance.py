@@ -6,9 +6,7 @@ import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import control, match
 from kit.mock_didit_accounts import BALANCE, told
-
-from facematch_mock_server.control import Control
-from facematch_mock_server.services import Key, KeyKind
+from kit.mock_worlds import control_of
 
 DENIED = {"detail": "You do not have permission to perform this action."}
 
@@ -58,26 +56,24 @@ def test_only_get(ask):
     assert ask(told(BALANCE, {}))[0] == 405
 
 
-def test_another_owner_has_another_balance():
-    """By the control, too, which knows nobody else."""
+def test_another_account_has_another_balance():
+    """By the control, too."""
     engine = didit.new_engine()
-    engine.world.keys.add("other-key", Key(kind=KeyKind.LIVE, owner="other"))
-    engine.handle(match(key="other-key"))
-    control_of = Control(engine.world)
-    assert control_of.owners() == ("mock", "other")
-    assert control_of.balance() == Decimal(100)
-    assert control_of.balance(owner="other") == Decimal("99.95")
-    control_of.set_balance("7", owner="other")
-    assert engine.handle(told(BALANCE, key="other-key")).json()["balance"] == "7.0000"
+    accounts = engine.accounts
+    other = accounts.open("other").world("didit")
+    key = next(iter(other.account.first_keys["didit"]))
+    engine.handle(match(key=key))
+    here, there = control_of(engine.world), control_of(other)
+    assert here.accounts() == ("main", "other")
+    assert (here.balance(), there.balance()) == (Decimal(100), Decimal("99.95"))
+    there.set_balance("7")
+    assert engine.handle(told(BALANCE, key=key)).json()["balance"] == "7.0000"
     assert engine.handle(told(BALANCE)).json()["balance"] == "100.0000"
-    assert [charge.owner for charge in control_of.charges(owner="other")] == ["other"]
-    for verb in (
-        control_of.balance,
-        control_of.charges,
-        lambda owner: control_of.set_balance(1, owner=owner),
-    ):
-        with pytest.raises(LookupError, match="no owner of that name"):
-            verb(owner="nobody")
+    assert (len(here.charges()), len(there.charges())) == (0, 1)
+    here.close_account("other")
+    for verb in (there.balance, there.charges, lambda: there.set_balance(1)):
+        with pytest.raises(LookupError):
+            verb()
 
 
 class TestManagementLimit:

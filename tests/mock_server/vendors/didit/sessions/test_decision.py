@@ -246,9 +246,10 @@ def test_who_may_not_read(engine, told, step, status, body):
 
 def test_another_organization(engine, told):
     """403: the session is there, and not theirs."""
-    added("FACE_MATCH", CHECK, owner="another", pictures={})(engine)
-    assert told(engine, on(3))[0] == 403
-    assert told(engine, update(3))[0] == 403
+    other = engine.accounts.open("other")
+    key = next(iter(other.first_keys["didit"]))
+    assert told(engine, on(1, key=key))[0] == 403
+    assert told(engine, update(1, key=key))[0] == 403
 
 
 @pytest.mark.parametrize(

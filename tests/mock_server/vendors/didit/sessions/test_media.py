@@ -152,7 +152,7 @@ def test_no_address_is_written_down(engine):
     there = address(engine, 1)
     engine.handle(request(there, method="GET", key=None))
     signature = there.rpartition("=")[2]
-    entry = engine.world.server.journal.entries[-1]
+    entry = engine.world.account.journal.entries[-1]
     assert entry.path.startswith("/__media__/")
     assert signature not in str(entry.to_dict())
 
@@ -285,12 +285,12 @@ def test_worlds_without_a_seed_sign_differently():
     import uuid
 
     first, second = (didit.new_engine(seed=None) for _ in range(2))
-    assert first.world.server.ids.secret != second.world.server.ids.secret
+    assert first.world.account.ids.secret != second.world.account.ids.secret
     assert (
-        didit.new_engine(seed=7).world.server.ids.secret
-        == didit.new_engine(seed=7).world.server.ids.secret
+        didit.new_engine(seed=7).world.account.ids.secret
+        == didit.new_engine(seed=7).world.account.ids.secret
     )
-    assert uuid.UUID(first.world.server.ids.uuid())
+    assert uuid.UUID(first.world.account.ids.uuid())
 
 
 FOREIGN = ("evil.example:8080", "127.0.0.1.evil.example", "127.0.0.1:80@evil.example", "a b", "")
@@ -299,7 +299,7 @@ FOREIGN = ("evil.example:8080", "127.0.0.1.evil.example", "127.0.0.1:80@evil.exa
 @pytest.mark.parametrize("host", FOREIGN[:-1])
 def test_a_foreign_host_gets_into_no_address(engine, host):
     """Nor does it read a picture: a page in a browser can have any name point to the loopback."""
-    engine.world.server.address = "http://127.0.0.1:4321"
+    engine.world.account.accounts.address = "http://127.0.0.1:4321"
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://127.0.0.1:4321/__media__/")
     response = pictured(1, host=host)(engine)
@@ -317,7 +317,7 @@ def test_a_name_of_its_own_does(engine, host):
 
 def test_beyond_the_loopback_any_name_may_be_its_own(engine):
     """Nobody here knows by which it is called."""
-    engine.world.server.is_open = True
+    engine.world.account.accounts.is_open = True
     url = on(1, host="mock.lan:8080")(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://mock.lan:8080/__media__/")
 

@@ -8,10 +8,9 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_worlds import Quiet, serving
+from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
-from facematch_mock_server.control import Control
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
 
@@ -72,7 +71,7 @@ def new():
     """A destination of an engine's world."""
 
     def made(engine, url=HOOK, **fields):
-        return Control(engine.world).webhooks.add(url, **fields)
+        return control_of(engine.world).webhooks.add(url, **fields)
 
     return made
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 from kit import mock_didit as didit
+from kit.mock_worlds import control_of
 
 from facematch_core.errors import FaceMatchError
 from facematch_didit.webhooks import Refusal, WebhookRefused, verify_webhook
-from facematch_mock_server.control import Control
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -17,7 +17,7 @@ class Settled:
 
     def __init__(self, engine, secret, carry):
         self.app = engine
-        self.control = Control(engine.world)
+        self.control = control_of(engine.world)
         self.webhooks = self.control.webhooks
         self.secret = secret
         (self.destination,) = self.webhooks.destinations()
@@ -190,12 +190,6 @@ def test_a_destination_is_removed(settled):
             verb(name)
 
 
-def test_of_whom_it_is(settled):
-    """An owner that there is."""
-    with pytest.raises(LookupError, match="no owner of that name"):
-        settled.webhooks.add(HOOK, owner="nobody")
-
-
 def test_no_secret_of_a_destination_is_in_a_repr(settled):
     """Nor its address, which may hold a token."""
     made = settled.destination
@@ -289,7 +283,6 @@ def test_changing_over_http(settled):
         ("webhooks/resend", {"delivery": "x", "other": 1}, 400, "'other' is not known here"),
         ("webhooks/destinations", {}, 400, "url is missing"),
         ("webhooks/destinations", {"url": HOOK, "events": "x"}, 400, "events must be a list"),
-        ("webhooks/destinations", {"url": HOOK, "owner": "x"}, 404, "no owner"),
         ("webhooks/destinations/change", {"destination": "x"}, 404, "no destination"),
         ("webhooks/destinations/remove", {"destination": "x"}, 404, "no destination"),
         ("webhooks/drop", {"times": 0}, 400, "times must be a whole number"),

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 from kit import mock_didit as didit
+from kit.mock_worlds import control_of
 
-from facematch_mock_server.control import Control
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, WebhookWorker, attempt
 
@@ -17,7 +17,7 @@ def test_a_sender_that_raises_uses_up_no_fault(new, carry, trick):
     engine = didit.new_engine()
     new(engine)
     engine.handle(didit.match())
-    world, webhooks = engine.world, Control(engine.world).webhooks
+    world, webhooks = engine.world, control_of(engine.world).webhooks
     getattr(webhooks, trick)()
 
     def raises(*_):
@@ -41,7 +41,7 @@ def three(new):
     new(engine)
     for _ in range(3):
         engine.handle(didit.match())
-    webhooks = Control(engine.world).webhooks
+    webhooks = control_of(engine.world).webhooks
     return engine.world, webhooks, [one.session_id for one in webhooks.deliveries()]
 
 

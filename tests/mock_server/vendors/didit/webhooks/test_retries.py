@@ -5,8 +5,7 @@ import json
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import HOOK, with_one_due
-
-from facematch_mock_server.control import Control
+from kit.mock_worlds import control_of
 
 FINAL = (200, 201, 299, 301, 302, 307, 400, 401, 403, 410, 422, 429)
 RETRIED = (404, 500, 502, 503, 599, "timeout", "no answer: ConnectionRefusedError")
@@ -20,7 +19,7 @@ def engine():
 
 def the_one(engine):
     """The only delivery."""
-    (delivery,) = Control(engine.world).webhooks.deliveries()
+    (delivery,) = control_of(engine.world).webhooks.deliveries()
     return delivery
 
 
@@ -94,7 +93,7 @@ def test_the_receiver_has_five_seconds(engine, carry):
 
 def test_a_destination_that_is_gone_gets_nothing_more(engine, carry):
     """Neither a first attempt nor a retry; nor does one that is switched off."""
-    name, webhooks = the_one(engine).destination, Control(engine.world).webhooks
+    name, webhooks = the_one(engine).destination, control_of(engine.world).webhooks
     carry(engine, 500)
     webhooks.change(name, enabled=False)
     engine.world.clock.advance(60)

@@ -7,10 +7,9 @@ import attrs
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import with_one_due
-from kit.mock_worlds import app_of
+from kit.mock_worlds import app_of, control_of
 
 from facematch_didit.webhooks import verify_webhook
-from facematch_mock_server.control import Control
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
 from facematch_mock_server.webhooks import outbox as queue
@@ -24,7 +23,7 @@ def engine():
 
 def webhooks(engine):
     """The verbs."""
-    return Control(engine.world).webhooks
+    return control_of(engine.world).webhooks
 
 
 def again_meanwhile(engine, status):
@@ -95,18 +94,6 @@ def test_over_http_nothing_goes_out_before_the_request_is_over(new, monkeypatch)
     assert engine.handle(step).status == 200
     assert seen == [(0, 1)]
     assert outbox.count_due(engine.world.clock.now()) == 1
-
-
-def test_the_end_of_an_attempt_does_not_let_it_out(engine):
-    """Begun again while an attempt was made of it: not before whoever asked for that is over."""
-    world, outbox = engine.world, engine.world.records.outbox
-    now = world.clock.now()
-    taken = outbox.take(now)
-    with world.server.together():
-        webhooks(engine).resend(taken.id)
-        outbox.record(taken, None, delivered)
-        assert outbox.count_due(now) == 0
-    assert outbox.count_due(now) == 1
 
 
 def delivered(one):
@@ -202,7 +189,8 @@ def slowly():
 def test_resets_at_once_leave_one_world(slowly):
     """Its records belong together."""
     engine = didit.new_engine()
+    control = control_of(engine.world)
+    at_once(8, lambda number: control.reset(switches={"start_credit": str(number)}))
     world = engine.world
-    at_once(8, lambda number: world.reset(switches={"start_credit": str(number)}))
     assert world.ledger.balance == int(world.switches["start_credit"])
     assert engine.handle(didit.match(save_api_request="false")).status in (200, 403)

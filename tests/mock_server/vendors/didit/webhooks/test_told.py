@@ -4,10 +4,10 @@ import json
 
 import pytest
 from kit import mock_didit as didit
+from kit.mock_worlds import control_of
 
 from facematch_core import Secret
 from facematch_didit.webhooks import SignatureVariant, verify_webhook
-from facematch_mock_server.control import Control
 from facematch_mock_server.services import Review
 from facematch_mock_server.vendors.didit.access import origin_of
 from facematch_mock_server.vendors.didit.webhooks import announce
@@ -21,7 +21,7 @@ def engine():
 
 def told(engine):
     """The deliveries of an engine's world."""
-    return Control(engine.world).webhooks.deliveries()
+    return control_of(engine.world).webhooks.deliveries()
 
 
 def document(delivery):
@@ -77,23 +77,21 @@ def test_nothing_else_is_told(engine, new, call):
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
 def test_who_does_not_want_it(engine, new, change):
     """A destination that is off, or has not subscribed, is left alone; the others are not."""
-    Control(engine.world).webhooks.change(new(engine).uuid, **change)
+    control_of(engine.world).webhooks.change(new(engine).uuid, **change)
     other = new(engine)
     engine.handle(didit.match())
     assert [one.destination for one in told(engine)] == [other.uuid]
 
 
-def test_another_owner_is_told_nothing(engine, new):
-    """An organization hears of its own sessions."""
-    from facematch_mock_server import Key
-
-    engine.world.keys.add("other-key", Key(kind="live", owner="other"))
-    mine, theirs = new(engine), new(engine, owner="other")
-    engine.handle(didit.match(key="other-key"))
+def test_another_account_is_told_nothing(engine, new):
+    """Each hears of its own sessions."""
+    other = engine.accounts.open("other").world("didit")
+    mine, theirs = new(engine), control_of(other).webhooks.add("http://127.0.0.1:9/other")
+    engine.handle(didit.match(key=next(iter(other.account.first_keys["didit"]))))
     engine.handle(didit.match())
-    assert [one.destination for one in told(engine)] == [theirs.uuid, mine.uuid]
-    applications = {document(one)["application_id"] for one in told(engine)}
-    assert len(applications) == 2
+    deliveries = [*told(engine), *control_of(other).webhooks.deliveries()]
+    assert [one.destination for one in deliveries] == [mine.uuid, theirs.uuid]
+    assert len({document(one)["application_id"] for one in deliveries}) == 2
 
 
 def test_two_destinations_are_told_apart(engine, new):
@@ -169,7 +167,7 @@ def test_the_prefix_of_v2_is_a_switch(new):
 def test_a_test_delivery(engine, new):
     """Marked three times, with a decision that is made up, and no session behind it."""
     made = new(engine)
-    webhooks = Control(engine.world).webhooks
+    webhooks = control_of(engine.world).webhooks
     delivery = webhooks.test(made.uuid)
     event = verify_webhook(delivery.body, delivery.headers, made.secret, engine.world.clock.now())
     assert event.is_test

@@ -1,0 +1,567 @@
+"""The accounts of one server: each has a world of its own with every vendor, and nobody else's."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import re
+import secrets
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from .claims import MOCK_CLAIMS, Behaviours, Claim
+from .clock import Ids, VirtualClock
+from .faults import Faults
+from .journal import KEPT, Entry, Journal
+from .messages import Head
+from .recognition.outcomes import Recognizer
+from .services import Digests, Key, Keys, Ledger, Rates, Sessions, amount
+
+#: The account that a server begins with: that of the keys that everybody knows, and of whoever
+#: shows a key that nobody has.
+MAIN = "main"
+#: More than so many accounts at a time are refused.
+MAX_ACCOUNTS = 10_000
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+#: Names an account in a request; the control API takes one of its keys there, too.
+ACCOUNT_HEADER = "X-Facematch-Account"
+
+
+class Records:
+    """What a vendor remembers beyond keys, credit and sessions: nothing, and it queues nothing."""
+
+    def release(self) -> None:
+        """What this thread queued goes on."""
+
+    def drop(self) -> None:
+        """What this thread queued is dropped."""
+
+
+# There is one object for each vendor: it is compared as such.
+@attrs.frozen(kw_only=True, eq=False)
+class VendorKind:
+    """A vendor before it has a world: its claims, and what may be set of it.
+
+    Attributes:
+        name: Of the vendor: that of its folder, or of its entry point.
+        title: As people write it.
+        claims: All that are made about it.
+        editions: The value of every switch, by edition of its documents.
+        default_edition: The one that is meant without a word.
+        switches: Named behaviours that may be set, with their values.
+        settings: Numbers that may be set: the claim's key, and what kind of number it takes.
+        rate_limits: The claim that holds the limit, by scope.
+        operations: What can be late, by name: ``match``, say.
+        hosts: Its own, in lower case: a request that names one of them is for this vendor.
+        first_keys: The keys that work at once, by text.
+        records: Makes what it remembers beyond keys, credit and sessions.
+        behaviour: Makes what answers for it in a world.
+        worker: Makes what goes on beside requests; None for nothing.
+        key_of: The key, or the client id, that a request shows: it says whose account is meant.
+        new_text: A key, or a client id, of another account, of the first one and some letters.
+    """
+
+    name: str
+    title: str
+    claims: tuple[Claim, ...]
+    editions: Mapping[str, Mapping[str, Any]]
+    default_edition: str
+    switches: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
+    settings: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
+    rate_limits: Mapping[str, str] = attrs.field(factory=dict)
+    operations: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    first_keys: Mapping[str, Key]
+    records: Callable[[], Records] = Records
+    behaviour: Callable[[World], Any]
+    worker: Callable[[World], Any] | None = None
+    key_of: Callable[[Head], str | None] = lambda head: head.header("x-api-key")
+    new_text: Callable[[str, str], str] = "{}-{}".format
+
+    def choose(
+        self, edition: str, switches: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The value of every switch, and the numbers that were set, by key of the claim.
+
+        Raises:
+            ValueError: an unknown edition or switch, or a value that does not fit.
+        """
+        if edition not in self.editions:
+            raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
+        chosen, settings = dict(self.editions[edition]), {}
+        for name, value in switches.items():
+            if name in self.settings:
+                key, kind = self.settings[name]
+                settings[key] = NUMBERS[kind](value)
+            elif name not in self.switches:
+                known = ", ".join((*self.switches, *self.settings))
+                raise ValueError(f"there is no switch {name}; there are {known}")
+            elif not any(type(value) is type(one) and value == one for one in self.switches[name]):
+                known = ", ".join(str(one) for one in self.switches[name])
+                raise ValueError(f"the switch {name} takes one of {known}")
+            else:
+                chosen[name] = value
+        return chosen, settings
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("this switch takes a whole number from 1")
+    return value
+
+
+def _limit(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError("this switch takes a whole number from 0, or none for no limit")
+    return value
+
+
+def _score(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise ValueError("this switch takes a number from 0 to 100")
+    return float(value)
+
+
+#: What checks each kind of number that may be set.
+NUMBERS: Mapping[str, Callable[[object], Any]] = {
+    "count": _count,
+    "limit": _limit,
+    "seconds": _count,
+    "amount": amount,
+    "score": _score,
+}
+
+
+class Latency:
+    """How long answers take, by operation: off until it is set. Safe across threads.
+
+    Args:
+        seed: Of the seconds that are drawn; the same one repeats them.
+    """
+
+    def __init__(self, seed: int | None) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - a test's dice
+        self._seconds: dict[str, tuple[float, float]] = {}
+
+    def set(self, operation: str, least_s: float, most_s: float | None = None) -> None:
+        """Answer this operation after that many seconds, 0-3600; 0 for at once.
+
+        Args:
+            operation: Of a vendor.
+            least_s, most_s: Drawn evenly between the two; `most_s` None for exactly `least_s`.
+
+        Raises:
+            ValueError: a number out of range, or the longer before the shorter.
+        """
+        most_s = least_s if most_s is None else most_s
+        for one in (least_s, most_s):
+            if type(one) not in (int, float) or not 0 <= one <= 3600:
+                raise ValueError("latency must be from 0 to 3600 seconds, or two such numbers")
+        if most_s < least_s:
+            raise ValueError("latency must be the least seconds first, then the most")
+        self._seconds[operation] = (float(least_s), float(most_s))
+
+    def all(self) -> dict[str, tuple[float, float]]:
+        """The least and the most seconds of each operation that was set."""
+        return {name: span for name, span in self._seconds.items() if span[1]}
+
+    def draw(self, operation: str | None) -> float:
+        """Seconds for one answer."""
+        span = self._seconds.get(operation or "", (0.0, 0.0))
+        # What is not late takes nothing from the series of those that are.
+        return self._random.uniform(*span) if span[1] else 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Chosen:
+    """How a vendor behaves, found good before anything is changed."""
+
+    edition: str
+    switches: Mapping[str, Any]
+    behaviours: Behaviours
+
+    @classmethod
+    def of(cls, kind: VendorKind, edition: str | None, switches: Mapping[str, Any]) -> Chosen:
+        """ValueError for an unknown edition or switch, or a value that does not fit."""
+        edition = edition or kind.default_edition
+        chosen, settings = kind.choose(edition, switches)
+        claims = Behaviours((*kind.claims, *MOCK_CLAIMS), chosen, settings)
+        return cls(edition=edition, switches=dict(switches), behaviours=claims)
+
+
+class World:
+    """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads.
+
+    Attributes:
+        account, kind: Whose it is, and the vendor.
+        claims: What is in force.
+        keys, ledger, rates, sessions: The state.
+        records: What the vendor remembers beyond that; of a class of its own.
+        recognizer: Says what is seen in pictures, with outcomes for this world alone.
+        behaviour: What answers for the vendor.
+        waiting: Called each time that what a request queued goes on.
+    """
+
+    def __init__(self, account: Account, kind: VendorKind, chosen: Chosen) -> None:
+        accounts, claims = account.accounts, chosen.behaviours
+        self.account, self.kind, self.chosen, self.claims = account, kind, chosen, claims
+        self.clock = account.clock
+        beside = getattr(accounts.recognizer, "beside", None)
+        self.recognizer: Recognizer = accounts.recognizer if beside is None else beside()
+        self.keys = Keys(account.first_keys.get(kind.name, {}))
+        # Of a vendor that knows no credit nothing is charged either.
+        self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
+        self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
+        self.sessions = Sessions()
+        self.records: Any = kind.records()
+        self.waiting: list[Callable[[], None]] = []
+        self.behaviour = kind.behaviour(self)
+        self.worker = None
+        if kind.worker is not None and accounts.has_workers:
+            self.worker = kind.worker(self)
+
+    @property
+    def vendor(self) -> str:
+        """Whose behaviour it is."""
+        return self.kind.name
+
+    @property
+    def digest(self) -> Callable[[bytes], str] | None:
+        """What files are digested with; None for not at all."""
+        return self.account.accounts.digest
+
+    @property
+    def edition(self) -> str:
+        """Of the vendor's documents."""
+        return self.chosen.edition
+
+    @property
+    def switches(self) -> Mapping[str, Any]:
+        """What was set apart from the edition."""
+        return self.chosen.switches
+
+    def add_key(self, text: str, key: Key) -> None:
+        """Let a key in; ValueError for one that another account has, or that is none."""
+        self.account.accounts.claim(self.vendor, text, key, self.account)
+        self.keys.add(text, key)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is queued inside goes on when the block ends, or is dropped if it raises."""
+        try:
+            yield
+        except BaseException:
+            self.records.drop()
+            raise
+        self.records.release()
+        for wake in self.waiting:
+            wake()
+
+    def log(self, **fields: Any) -> None:
+        """Write into the journal; `fields` are those of `Entry` but the time."""
+        self.account.journal.add(Entry(at=self.clock.now(), **fields))
+
+
+class Account:
+    """One account: a world with each vendor, and what these share. Safe across threads.
+
+    A reset puts another one in its place: whatever began before ends in the state it began in.
+
+    Attributes:
+        accounts: Those of the server.
+        name: As it is asked for.
+        clock, faults, journal, ids, latency: Its own.
+        first_keys: The keys that work at once, by vendor and text.
+        parent: Name of the account that a vendor's registration opened it from; None for others.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        name: str,
+        *,
+        clock: VirtualClock,
+        first_keys: Mapping[str, Mapping[str, Key]],
+        chosen: Mapping[str, Chosen],
+        parent: str | None = None,
+    ) -> None:
+        self.accounts, self.name, self.clock = accounts, name, clock
+        self.first_keys, self.chosen, self.parent = first_keys, chosen, parent
+        # Every account of a server has ids of its own, which the same seed repeats.
+        seed = accounts.seed
+        if seed is not None and name != MAIN:
+            seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
+        self.ids = Ids(seed)
+        self.faults = Faults(seed or 0)
+        self.latency = Latency(seed)
+        for operation, span in accounts.first_latency.items():
+            self.latency.set(operation, *span)
+        self.journal = Journal(accounts.journal_size)
+        self.journal.watch = self._heard
+        self._lock = threading.RLock()
+        self._worlds: dict[str, World] = {}
+
+    def world(self, vendor: str) -> World:
+        """What it has with a vendor; made when it is first asked for."""
+        found = self._worlds.get(vendor)
+        if found is None:
+            with self._lock:
+                found = self._worlds.get(vendor)
+                if found is None:
+                    kind = self.accounts.kinds[vendor]
+                    found = self._worlds[vendor] = World(self, kind, self.chosen[vendor])
+        return found
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        """With every vendor, in their order."""
+        return tuple(self.world(vendor) for vendor in self.accounts.kinds)
+
+    @property
+    def workers(self) -> tuple[Any, ...]:
+        """What goes on beside requests, as far as anybody has asked for it."""
+        return tuple(one.worker for one in self._worlds.values() if one.worker is not None)
+
+    def close(self) -> None:
+        """Nothing goes on in it any more."""
+        for worker in self.workers:
+            worker.stop()
+        self.journal.watch = None
+
+    def _heard(self, entry: Entry | None) -> None:
+        if self.accounts.heard is not None:
+            self.accounts.heard(self.name, entry)
+
+
+class Accounts:
+    """The accounts of one server, and what they share. Safe across threads.
+
+    Args:
+        kinds: The vendors, the first one first.
+        recognizer: Says what is seen in pictures; each world has one beside it. None for outcomes,
+            cards, then the bytes.
+        chosen: How each vendor behaves, by name; of others the default.
+        clock: Of the first account; None for one that stands still at the machine's time.
+        seed: Of ids, chances and latency; None for another one each time.
+        control: Whether the control API is served.
+        control_token: If set, the control API asks for it and no longer for a loopback host.
+        journal_size: How many requests each account remembers.
+        digests: Whether files are digested (SHA-256).
+        deliver_to: Hosts beyond the loopback that webhooks are sent to.
+        latency: Seconds that answers take, by operation, or the least and the most of them.
+        has_workers: Whether anything goes on beside requests: whether webhooks are sent.
+
+    Attributes:
+        address: Scheme and host of the server, while it runs; None without one.
+        is_open: Whether the server is bound beyond the loopback.
+        heard: Called with an account's name and each entry of its journal, or None for all gone.
+
+    Raises:
+        ValueError: the token is too short or cannot be in a header, or a latency that is none.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[VendorKind],
+        recognizer: Recognizer | None = None,
+        *,
+        chosen: Mapping[str, Chosen] | None = None,
+        clock: VirtualClock | None = None,
+        seed: int | None = None,
+        control: bool = True,
+        control_token: str | None = None,
+        journal_size: int = KEPT,
+        digests: bool = True,
+        deliver_to: Collection[str] = (),
+        latency: Mapping[str, float | tuple[float, float]] | None = None,
+        has_workers: bool = False,
+    ) -> None:
+        if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
+            raise ValueError("a control token needs at least 8 characters, ASCII only")
+        if recognizer is None:
+            from .recognition.recognizer import PictureRecognizer  # not above: it loads Pillow
+
+            recognizer = PictureRecognizer()
+        self.kinds = {kind.name: kind for kind in kinds}
+        if len(self.kinds) < len(kinds):
+            raise ValueError("a vendor is named twice")
+        self.recognizer = recognizer
+        self.seed, self.journal_size = seed, journal_size
+        self.control, self.control_token = control, control_token
+        self.has_workers = has_workers
+        self.digest: Callable[[bytes], str] | None = Digests().of if digests else None
+        self.deliver_to = frozenset(host.lower() for host in deliver_to)
+        self.first_latency = {name: _span(seconds) for name, seconds in (latency or {}).items()}
+        self.address: str | None = None
+        self.is_open = False
+        self.heard: Callable[[str, Entry | None], None] | None = None
+        self._chosen = {
+            kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, None, {}) for kind in kinds
+        }
+        self._lock = threading.RLock()
+        self._all: dict[str, Account] = {}
+        #: Whose a key is, by vendor and text; those of the first account are nobody else's.
+        self._keys: dict[tuple[str, str], str] = {}
+        self._open(MAIN, clock or VirtualClock(), {k.name: k.first_keys for k in kinds}, None)
+
+    @property
+    def main(self) -> Account:
+        """The account that the server begins with."""
+        return self._all[MAIN]
+
+    @property
+    def all(self) -> tuple[Account, ...]:
+        """The oldest first."""
+        with self._lock:
+            return tuple(self._all.values())
+
+    def find(self, name: str) -> Account | None:
+        """The account of that name, or of that key; None for neither."""
+        found = self._all.get(name)
+        if found is None:
+            # Whoever has a key need not say of which vendor.
+            owners = (self._keys.get((vendor, name)) for vendor in self.kinds)
+            found = self._all.get(next(filter(None, owners), ""))
+        if found is None and any(name in keys for keys in self.main.first_keys.values()):
+            found = self.main
+        return found
+
+    def named(self, name: str) -> Account:
+        """As `find`; LookupError if there is none."""
+        found = self.find(name)
+        if found is None:
+            raise LookupError("there is no account of that name or key; GET /__mock__/accounts")
+        return found
+
+    def of(self, kind: VendorKind, head: Head, default: str = MAIN) -> Account:
+        """Whose a vendor's request is: by its key, else by the header, else the default."""
+        text = kind.key_of(head)
+        name = self._keys.get((kind.name, text)) if text else None
+        if name is None and (asked := head.header(ACCOUNT_HEADER.lower())):
+            return self.find(asked) or self._all[default]
+        return self._all.get(name or default) or self._all[default]
+
+    def open(
+        self,
+        name: str | None = None,
+        *,
+        keys: Mapping[str, Mapping[str, Key]] | None = None,
+        parent: Account | None = None,
+    ) -> Account:
+        """A new account.
+
+        Args:
+            name: None for one that nobody has.
+            keys: The keys that work at once, by vendor and text; None for one of each kind.
+            parent: In whose world it was registered; it ends with that one's next reset.
+
+        Raises:
+            ValueError: the name is taken or is none, or there are too many accounts.
+        """
+        clock = VirtualClock(running=self.main.clock.running) if parent is None else parent.clock
+        with self._lock:
+            name = name or f"a-{secrets.token_hex(4)}"
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    "an account's name is up to 100 letters, digits, dots, dashes and underscores"
+                )
+            if self.find(name) is not None:
+                raise ValueError(f"there is an account {name}; close it, or take another name")
+            if len(self._all) >= MAX_ACCOUNTS:
+                raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
+            if keys is None:
+                keys = {kind.name: _new_keys(kind) for kind in self.kinds.values()}
+            return self._open(name, clock, keys, None if parent is None else parent.name)
+
+    def _open(
+        self,
+        name: str,
+        clock: VirtualClock,
+        keys: Mapping[str, Mapping[str, Key]],
+        parent: str | None,
+    ) -> Account:
+        account = Account(
+            self, name, clock=clock, first_keys=keys, chosen=self._chosen, parent=parent
+        )
+        self._all[name] = account
+        self._claim_first(account)
+        return account
+
+    def close(self, name: str) -> None:
+        """Forget an account; LookupError if there is none, ValueError for the first one."""
+        with self._lock:
+            account = self.named(name)
+            if account.name == MAIN:
+                raise ValueError("the first account stays as long as the server; reset it")
+            self._forget(account)
+            del self._all[account.name]
+
+    def reset(self, name: str, vendor: str | None = None, chosen: Chosen | None = None) -> Account:
+        """Give an account a new world; with a vendor, that one behaves as chosen from now on."""
+        with self._lock:
+            old = self.named(name)
+            self._forget(old)
+            others = {} if vendor is None or chosen is None else {vendor: chosen}
+            fresh = Account(
+                self,
+                old.name,
+                clock=old.clock,
+                first_keys=old.first_keys,
+                chosen={**old.chosen, **others},
+                parent=old.parent,
+            )
+            self._all[old.name] = fresh
+            self._claim_first(fresh)
+        if self.heard is not None:
+            self.heard(fresh.name, None)
+        return fresh
+
+    def _forget(self, account: Account) -> None:
+        account.close()
+        for key in [key for key, name in self._keys.items() if name == account.name]:
+            del self._keys[key]
+        for one in [one for one in self._all.values() if one.parent == account.name]:
+            self._forget(one)
+            del self._all[one.name]
+
+    def _claim_first(self, account: Account) -> None:
+        for vendor, keys in account.first_keys.items():
+            for text, key in keys.items():
+                self.claim(vendor, text, key, account)
+
+    def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
+        """That key is this account's; ValueError if it is another one's.
+
+        Those that everybody knows are of the account that a request is for without a key.
+        """
+        first = self.kinds[vendor].first_keys
+        known = {*first, *(one.client for one in first.values())}
+        with self._lock:
+            for one in (text, key.client):
+                if one is None or one in known:
+                    continue
+                if self._keys.setdefault((vendor, one), account.name) != account.name:
+                    raise ValueError("another account has this key")
+
+
+def _new_keys(kind: VendorKind) -> dict[str, Key]:
+    letters = secrets.token_hex(8)
+    return {
+        kind.new_text(text, letters): attrs.evolve(
+            key, client=None if key.client is None else kind.new_text(key.client, letters)
+        )
+        for text, key in kind.first_keys.items()
+    }
+
+
+def _span(seconds: float | tuple[float, float]) -> tuple[float, ...]:
+    span = seconds if isinstance(seconds, tuple) else (seconds,)
+    if not 1 <= len(span) <= 2:
+        raise ValueError("latency must be a number of seconds, or the least and the most")
+    Latency(None).set("", *span)
+    return span
