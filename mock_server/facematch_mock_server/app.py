@@ -84,9 +84,11 @@ class App:
         if self._control.owns(request):
             if request.fault is not None:
                 self.note(request, request.fault)
-            return _marked(self._control.handle(request))
+            return self._marked(self._control.handle(request))
         vendor = self._of(request)
-        return _marked(self._elsewhere(request) if vendor is None else vendor.handle(request))
+        if vendor is None:
+            return self._marked(self._elsewhere(request))
+        return self._marked(vendor.handle(request), vendor.world)
 
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
@@ -114,7 +116,7 @@ class App:
         """The 413 for a body over the limit, noted in the journal."""
         claims = self.world.claims.citations()
         key = "limit.control" if self._control.owns(head) else "limit.body"
-        return _marked(self._logged(head, claims, claims.answer(key), "the body is too large"))
+        return self._marked(self._logged(head, claims, claims.answer(key), "the body is too large"))
 
     def answer_of(self, fault: Fault, request: Request) -> Response:
         """The answer of a fault at `Stage.ANSWER`.
@@ -144,7 +146,7 @@ class App:
                 self._logged(call, claims, response)
             else:
                 vendor.log(vendor.glimpse(call), response)
-        return _marked(response)
+        return self._marked(response, None if vendor is None else vendor.world)
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
@@ -187,6 +189,16 @@ class App:
         response = claims.answer("elsewhere", path=short(request.path, 200), hint=hint)
         return self._logged(request, claims, response, hint)
 
+    def _marked(self, response: Response, world: World | None = None) -> Response:
+        claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
+        return Response(
+            status=response.status,
+            headers=(*response.headers, (MOCK_HEADER, __version__), *claims),
+            body=response.body,
+            claims=response.claims,
+            date=(world or self.world).clock.now(),
+        )
+
     def _logged(
         self, head: Head, claims: Citations, response: Response, note: str | None = None
     ) -> Response:
@@ -201,11 +213,3 @@ class App:
             note=noted(head, note),
         )
         return response
-
-
-def _marked(response: Response) -> Response:
-    claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
-    every = (*response.headers, (MOCK_HEADER, __version__), *claims)
-    return Response(
-        status=response.status, headers=every, body=response.body, claims=response.claims
-    )

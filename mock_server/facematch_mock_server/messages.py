@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import ipaddress
 import json
@@ -102,6 +103,7 @@ class Response:
             front's.
         body: As sent.
         claims: Ids of the claims that the answer rests on.
+        date: For the Date header; None for the machine's time when the answer is sent.
         more: Gives what follows the body, again and again while the client listens; None for an
             answer that ends. Called on the loop of the HTTP server; without a socket the answer
             ends after the body.
@@ -111,6 +113,7 @@ class Response:
     headers: Headers = attrs.field(default=(), converter=_as_they_are)
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
+    date: dt.datetime | None = None
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:

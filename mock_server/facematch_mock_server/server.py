@@ -229,7 +229,7 @@ class MockServer:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
         self.app.slow = engine != "cards"
-        self._http = HttpServer(self.app, host=host, port=port, now=self.accounts.main.clock.now)
+        self._http = HttpServer(self.app, host=host, port=port)
         self._is_stopped = False
 
     @property
@@ -318,8 +318,7 @@ class MockServer:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        clock = self.accounts.main.clock
-        return MockAdapter(self.app, now=clock.now, is_up=lambda: not self._is_stopped)
+        return MockAdapter(self.app, is_up=lambda: not self._is_stopped)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -262,8 +262,7 @@ class MockSimulator(VendorSimulator):
         """Begin or cease to listen, always at the same port."""
         if is_there and self._front is None:
             self._release()
-            now = self._mock.world.clock.now
-            front = HttpServer(self._between, host=_HOST, port=self._port, now=now).start()
+            front = HttpServer(self._between, host=_HOST, port=self._port).start()
             self._front, self._port = front, front.port
             self._mock.accounts.address = front.url
         elif not is_there and self._front is not None:

@@ -177,8 +177,8 @@ import sys
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "h11":
-            raise ModuleNotFoundError("No module named 'h11'", name="h11")
+        if name.split(".")[0] == "httptools":
+            raise ModuleNotFoundError("No module named 'httptools'", name="httptools")
 
 sys.meta_path.insert(0, Finder())
 """
@@ -262,7 +262,10 @@ def test_without_the_extra_a_fixture_says_what_to_install(run_suite, tmp_path):
     """
     done = run_suite(code, PYTHONPATH=str(tmp_path))
     assert "1 passed, 1 error" in done.stdout
-    assert 'The fixtures of the mock need h11: pip install "facematch-core[mock]".' in done.stdout
+    assert 'need httptools: pip install "facematch-core[mock]".' in done.stdout
+        'The fixtures of the mock need httptools: pip install "facematch-core[mock]".'
+        in done.stdout
+    )
     assert "Traceback" not in done.stdout
 
 
@@ -284,7 +287,7 @@ def test_a_suite_that_uses_no_fixture_loads_nothing(run_suite):
         def test_plain():
             ours = {{name for name in sys.modules if name.startswith("facematch")}}
             assert ours == {SMALL}
-            assert not {{"requests", "PIL", "numpy", "h11", "stevedore"}} & set(sys.modules)
+            assert not {{"requests", "PIL", "numpy", "httptools", "stevedore"}} & set(sys.modules)
     """
     done = run_suite(code)
     assert done.returncode == 0, done.stdout

@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeVar
 import attrs
 
 from facematch_mock_server.account import Account
-from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
 from facematch_mock_server.messages import Head, Request, Response
 
 _log = logging.getLogger("facematch_mock_server")
@@ -87,22 +87,32 @@ class Delivery:
     Attributes:
         response: The answer as it would be; None if no byte of one is sent.
         fault: How sending it goes wrong (never one at `Stage.ANSWER`); None if it does not.
-        postponed: Nothing is carried out yet: wait `fault.seconds`, then, if the client is still
-            there, ask for the `delivery` of `request`, without a fault; if it is gone, `abandoned`
-            says so.
-        request: That was postponed: it knows its account, so that none of it happens in a world
-            that begins meanwhile.
+        postponed: The request, if nothing is carried out yet: wait `fault.seconds`, then, if the
+            client is still there, ask for its `delivery`, without a fault; if it is gone,
+            `abandoned` says so. It keeps its account, so that none of it happens in a world that
+            begins meanwhile. None for a call that was carried out, or never is.
     """
 
     response: Response | None = None
     fault: Fault | None = None
-    postponed: bool = False
-    request: Request | None = None
+    postponed: Request | None = None
 
 
 def has_body(method: str, status: int) -> bool:
     """Whether HTTP lets an answer of this status to this method carry a body."""
     return method != "HEAD" and status >= 200 and status not in (204, 304)
+
+
+def is_by_our_page(head: Head) -> bool:
+    """Whether the console in a browser asks, or anybody the control API.
+
+    Those connections are closed after each answer: when a kept one dies, a browser sends its POST
+    again by itself, and the fault that was set would charge twice and never be seen.
+    """
+    if is_ours(head) or head.header("sec-fetch-site") == "same-origin":
+        return True
+    origin = head.header("origin")
+    return origin is not None and origin == f"http://{head.header('host')}"
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
@@ -168,7 +178,7 @@ def _after_upload(handler: Handler, request: Request, fault: Fault) -> Delivery:
     if not fault.executed:
         if fault.kind is Kind.DELAY:
             bound = attrs.evolve(request, account=handler.account_of(request))
-            return Delivery(fault=fault, postponed=True, request=bound)
+            return Delivery(fault=fault, postponed=bound)
         return _unanswered(handler, request, fault)
     response = _guarded(lambda: handler.handle(request))
     return Delivery(response=response if fault.kind is Kind.DELAY else None, fault=fault)
@@ -244,6 +254,7 @@ SENTENCES = {
     408: "The rest of the request did not come in time.",
     431: f"The head of the request is longer than {MAX_HEAD_BYTES} bytes.",
     500: "The mock failed over this request; the log has the traceback. Please report it.",
+    503: "The requests of all clients that are not complete are too long.",
     501: "The request has a transfer coding other than chunked.",
     505: "The request is of another version than HTTP/1.0 and HTTP/1.1.",
 }
@@ -315,36 +326,15 @@ class Script:
     end: End = "keep"
 
 
-def machine_time() -> dt.datetime:
-    """The machine's time, UTC."""
-    return dt.datetime.now(dt.UTC)
-
-
 def http_date(moment: dt.datetime) -> str:
     """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
-    utc = moment.astimezone(dt.UTC)
+    return _written(moment.astimezone(dt.UTC).replace(microsecond=0))
+
+
+@lru_cache(maxsize=8)
+def _written(utc: dt.datetime) -> str:
     day, month = _DAYS[utc.weekday()], _MONTHS[utc.month - 1]
     return f"{day}, {utc.day:02} {month} {utc.year:04} {utc:%H:%M:%S} GMT"
-
-
-class DateHeader:
-    """The value of the Date header, written anew once a second.
-
-    Args:
-        now: The time of day, with a time zone.
-    """
-
-    def __init__(self, now: Callable[[], dt.datetime]) -> None:
-        self._now = now
-        self._second: dt.datetime | None = None
-        self._text = ""
-
-    def __call__(self) -> str:
-        second = self._now().replace(microsecond=0)
-        if second != self._second:
-            self._text = http_date(second)
-            self._second = second
-        return self._text
 
 
 def reason(status: int) -> str:
@@ -352,10 +342,9 @@ def reason(status: int) -> str:
     return _REASONS.get(status, "")
 
 
-def headers(
-    response: Response, *, method: str, date: str, close: bool = False
-) -> list[tuple[str, str]]:
+def headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
     """All headers of an answer in the order in which they are sent."""
+    date = http_date(response.date or dt.datetime.now(dt.UTC))
     lines = [("Date", date), ("Server", SERVER)]
     lines += [line for line in response.headers if line[0].lower() not in FRONT_HEADERS]
     # An answer to HEAD has the length that GET would give.
@@ -366,13 +355,10 @@ def headers(
     return lines
 
 
-def head(response: Response, *, method: str, date: str, close: bool) -> bytes:
+def head(response: Response, *, method: str, close: bool) -> bytes:
     """Status line and headers of an answer, with the empty line."""
     lines = [f"HTTP/1.1 {response.status} {reason(response.status)}"]
-    lines += [
-        f"{name}: {value}"
-        for name, value in headers(response, method=method, date=date, close=close)
-    ]
+    lines += [f"{name}: {value}" for name, value in headers(response, method=method, close=close)]
     lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -12,7 +11,7 @@ import responses
 from requests import PreparedRequest
 
 from facematch_mock_server.http.client import InProcess
-from facematch_mock_server.http.exchange import Handler, machine_time
+from facematch_mock_server.http.exchange import Handler
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse
@@ -49,7 +48,6 @@ def register(
     handler: Handler,
     base_urls: Iterable[str],
     *,
-    now: Callable[[], dt.datetime] = machine_time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AppResponse:
     """Let `handler` answer everything under `base_urls` while `rsps` is active.
@@ -58,11 +56,11 @@ def register(
         rsps: A started or a future mock.
         handler: The app.
         base_urls: As ``https://verification.didit.me``, with or without a path.
-        now, sleep: As `MockAdapter` takes them.
+        sleep: As `MockAdapter` takes it.
 
     Returns:
         What was registered; its `calls` are those that it answered.
     """
-    answer = AppResponse(InProcess(handler, now=now, sleep=sleep), base_urls)
+    answer = AppResponse(InProcess(handler, sleep=sleep), base_urls)
     rsps.add(answer)
     return answer

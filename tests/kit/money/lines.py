@@ -133,7 +133,7 @@ class World:
         self._backends = []
         if socket:
             self.mock.start()
-        adapter = MockAdapter(self.mock.app, now=virtual.now, sleep=virtual.advance)
+        adapter = MockAdapter(self.mock.app, sleep=virtual.advance)
         self.line = Line(adapter)
 
     def backend(self, vendor):

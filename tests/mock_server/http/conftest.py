@@ -58,6 +58,7 @@ class FakeEngine:
             status=status,
             headers=(("Content-Type", "application/json"), ("X-Twice", "a"), ("X-Twice", "b")),
             body=json.dumps(seen).encode(),
+            date=NOON,
         )
 
     def too_large(self, head):
@@ -106,7 +107,7 @@ def serve():
     running = []
 
     def start(engine, **settings):
-        front = HttpServer(engine, now=lambda: NOON, **settings).start()
+        front = HttpServer(engine, **settings).start()
         running.append(front)
         return front
 

@@ -6,7 +6,7 @@ import pytest
 from kit.rawclient import Closed, RawClient, chunked, request
 
 from facematch_core.http import MOCK_HEADER
-from facematch_mock_server.http import exchange as own
+from facematch_mock_server.http import exchange
 from facematch_mock_server.messages import Response
 
 
@@ -193,7 +193,7 @@ def test_a_head_over_the_limit(client, engine, head):
 def test_a_head_just_below_the_limit(client):
     """64 KiB of head are taken."""
     start = b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: "
-    client.send(start + b"x" * (own.MAX_HEAD_BYTES - len(start) - 4) + b"\r\n\r\n")
+    client.send(start + b"x" * (exchange.MAX_HEAD_BYTES - len(start) - 4) + b"\r\n\r\n")
     assert client.answer().status == 200
 
 
@@ -232,6 +232,9 @@ def test_a_limit_that_only_the_front_knows(engine, serve):
         b"nonsense\r\n\r\n",
         b"GET /\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: x\n\n",
+        b"GET / HTTP/1.1\r\nHost: x\n\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nNul: \x00\r\n\r\n",
@@ -239,6 +242,7 @@ def test_a_limit_that_only_the_front_knows(engine, serve):
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
@@ -248,16 +252,83 @@ def test_what_is_no_http(client, engine, data):
     answer = client.answer()
     assert (answer.status, answer.header("Connection")) == (400, "close")
     assert answer.header(MOCK_HEADER) == "front"
-    assert json.loads(answer.body) == {"mock": own.SENTENCES[400]}
+    assert json.loads(answer.body) == {"mock": exchange.SENTENCES[400]}
     assert client.end() == "fin"
     assert not engine.handled
     assert engine.notes[0][1].startswith("broken request: ")
 
 
-def test_another_transfer_coding(client):
+@pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "chunked\r\nTransfer-Encoding: gzip"])
+def test_another_transfer_coding(client, coding):
     """Only chunked is known."""
-    client.send(request("POST", "/x", "Transfer-Encoding: gzip"))
+    client.send(request("POST", "/x", f"Transfer-Encoding: {coding}"))
     assert client.answer().status == 501
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_lengths_of_one_body(client, engine, order):
+    """The chunks count, and the connection ends, as it has to (RFC 9112, 6.1)."""
+    lines = ["Content-Length: 3", "Transfer-Encoding: chunked"][::order]
+    client.send(request("POST", "/x", *lines) + chunked(b"whole") + request("GET", "/smuggled"))
+    answer = client.answer()
+    assert (answer.status, answer.header("Connection")) == (200, "close")
+    assert client.end() == "fin"
+    assert [(one.target, one.body) for one in engine.handled] == [("/x", b"whole")]
+
+
+@pytest.mark.parametrize("method", ["PURGE", "get", "X-1", "CONNECT", "QUERY"])
+def test_any_method_is_the_engines_to_judge(client, engine, method):
+    """Also one that HTTP does not know; its body is a body."""
+    client.send(request(method, "/x", "Transfer-Encoding: chunked") + chunked(b"GET / HTTP/1.1"))
+    client.send(request("GET", "/next"))
+    assert [client.answer().status, client.answer().status] == [200, 200]
+    assert [(one.method, one.target) for one in engine.handled] == [
+        (method, "/x"),
+        ("GET", "/next"),
+    ]
+
+
+def test_no_other_protocol_begins(client, engine):
+    """Whoever would rather speak another is answered in this one; the body is a body."""
+    lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    sent = request("POST", "/x", *lines, "Transfer-Encoding: chunked") + chunked(b"GET / HTTP/1.1")
+    client.send(sent + request("POST", "/y", *lines, body=b"ab") + request("GET", "/next"))
+    assert [client.answer().status for _ in range(3)] == [200] * 3
+    assert [one.body for one in engine.handled] == [b"GET / HTTP/1.1", b"ab", b""]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Sec-Fetch-Site: same-origin",),
+        ("Origin: http://mock",),
+    ],
+)
+def test_a_page_of_the_server_has_a_connection_for_each_request(client, lines):
+    """A browser sends a POST again when a kept connection dies, and the fault is never seen."""
+    client.send(request("POST", "/x", *lines, body=b"x"))
+    answer = client.answer()
+    assert (answer.status, answer.header("Connection")) == (200, "close")
+    assert client.end() == "fin"
+
+
+@pytest.mark.parametrize("sent", [("GET", "/__mock__/faults"), ("GET", "/", "Accept: text/html")])
+def test_control_and_console_close_their_connections(client, sent):
+    """Whoever asks."""
+    client.send(request(*sent))
+    assert client.answer().header("Connection") == "close"
+    assert client.end() == "fin"
+
+
+@pytest.mark.parametrize(
+    "lines", [("Origin: http://other",), ("Sec-Fetch-Site: cross-site",), ("Accept: text/html",)]
+)
+def test_other_pages_and_programs_keep_theirs(client, lines):
+    """They are served on."""
+    client.send(request("POST", "/x", *lines, body=b"x"))
+    assert client.answer().header("Connection") is None
+    client.send(request("GET"))
+    assert client.answer().status == 200
 
 
 def test_another_version(client):

@@ -8,7 +8,7 @@ import requests
 import responses
 
 from facematch_core.http import MOCK_HEADER, HttpClient, HttpRequest
-from facematch_mock_server.http import exchange as own
+from facematch_mock_server.http import exchange
 from facematch_mock_server.http.client import MockAdapter
 from facematch_mock_server.http.in_responses import register
 
@@ -48,7 +48,7 @@ def test_a_redirect_is_followed_by_requests(engine):
 
     def redirect(request):
         if request.target == "/old":
-            return own.Response(status=301, headers=(("Location", "/new"),))
+            return exchange.Response(status=301, headers=(("Location", "/new"),))
         return handle(request)
 
     engine.handle = redirect
@@ -81,15 +81,15 @@ def test_responses_of_the_user_stand_beside(engine):
 
 def test_the_mark_of_the_mock_is_the_librarys():
     """The front's own answers carry the header that the library looks for."""
-    assert own.MOCK_HEADER == MOCK_HEADER
+    assert exchange.MOCK_HEADER == MOCK_HEADER
 
 
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
         ("server", {"requests", "urllib3", "responses", "PIL"}),
-        ("client", {"asyncio", "h11", "responses", "PIL"}),
-        ("in_responses", {"h11", "PIL"}),
+        ("client", {"asyncio", "httptools", "responses", "PIL"}),
+        ("in_responses", {"httptools", "PIL"}),
     ],
 )
 def test_each_way_imports_only_its_own(module, unwanted):

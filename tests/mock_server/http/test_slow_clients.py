@@ -4,11 +4,12 @@ import json
 import resource
 import select
 import time
+import tracemalloc
 
 import pytest
 from kit.rawclient import RawClient, chunked, request
 
-from facematch_mock_server.http import exchange as own
+from facematch_mock_server.http import connection, exchange
 
 #: Head or body of a request, up to somewhere in the middle.
 PARTS = (
@@ -45,7 +46,7 @@ def test_half_a_request_is_408(connect, engine, part):
     client = connect()
     client.send(part)
     answer = client.answer()
-    assert (answer.status, json.loads(answer.body)) == (408, {"mock": own.SENTENCES[408]})
+    assert (answer.status, json.loads(answer.body)) == (408, {"mock": exchange.SENTENCES[408]})
     assert client.end() == "fin"
     assert engine.notes == [("", "broken request: the rest of the request did not come")]
 
@@ -60,7 +61,7 @@ def test_a_head_that_trickles_has_one_time(connect):
 
 def test_a_client_that_takes_no_answer_is_dropped(engine, serve):
     """Answers that nobody takes do not hold a connection for ever."""
-    engine.handle = lambda request: own.Response(status=200, body=b"x" * 30_000_000)
+    engine.handle = lambda request: exchange.Response(status=200, body=b"x" * 30_000_000)
     front = serve(engine, idle_s=0.03)
     with RawClient(front.port) as client:
         client.send(request("GET"))
@@ -135,3 +136,48 @@ def test_lingering_ends(engine, serve):
         with pytest.raises(OSError):
             while True:
                 client.send(b"x" * 65536)
+
+
+def _held(front, count):
+    """Wait until the server has read so much of uploads that are not complete."""
+    deadline = time.monotonic() + 10
+    while front.held != count and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert front.held == count
+
+
+@pytest.mark.parametrize("coding", ["Content-Length: 60000000", "Transfer-Encoding: chunked"])
+def test_what_is_announced_takes_no_memory(make_engine, serve, coding):
+    """Sixty uploads of 60 MB of which a kilobyte has come hold some sixty kilobytes."""
+    front = serve(make_engine(limit=64_000_000))
+    start = request("POST", "/x", coding) + b"3938700\r\n" * coding.startswith("T")
+    clients = [RawClient(front.port) for _ in range(60)]
+    tracemalloc.start()
+    try:
+        for client in clients:
+            client.send(start + b"x" * 1000)
+        _held(front, 60 * (len(start) + 1000))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+        for client in clients:
+            client.sock.close()
+    _held(front, 0)
+
+
+def test_all_unfinished_requests_together_have_a_limit(make_engine, serve, monkeypatch):
+    """What would go beyond it is refused; there is room again when others are done or gone."""
+    monkeypatch.setattr(connection, "MAX_HELD_BYTES", 1_000_000)
+    front = serve(make_engine())
+    start = request("POST", "/x", "Content-Length: 900000")
+    with RawClient(front.port) as first, RawClient(front.port) as second:
+        first.send(start + b"x" * 600_000)
+        _held(front, len(start) + 600_000)
+        second.send(start + b"x" * 600_000)
+        answer = second.answer()
+        assert (answer.status, answer.header("Connection")) == (503, "close")
+        first.send(b"x" * 300_000)
+        assert first.answer().status == 200
+        _held(front, 0)
+        first.send(request(body=b"x" * 900_000))
+        assert first.answer().status == 200

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from kit.rawclient import RawClient, chunked, request
 
-from facematch_mock_server.http import exchange as wire
+from facematch_mock_server.http import exchange
 
 BODY = b"z" * 300_000
 
@@ -82,7 +82,7 @@ def test_an_end_within_the_upload_lets_the_client_finish(struck):
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize(
     ("kind", "rest"),
-    [("reset", (b"", "reset")), ("truncate", (b"", "fin")), ("garbage", (wire.GARBAGE, "fin"))],
+    [("reset", (b"", "reset")), ("truncate", (b"", "fin")), ("garbage", (exchange.GARBAGE, "fin"))],
 )
 def test_after_the_upload(struck, kind, rest, executed):
     """No answer, or none that is HTTP; the call was carried out only if the fault says so."""
@@ -114,7 +114,7 @@ def test_a_client_that_does_not_wait_for_a_late_answer(struck, serve, executed):
 
 @pytest.mark.parametrize(
     ("kind", "more", "end"),
-    [("reset", b"", "reset"), ("truncate", b"", "fin"), ("garbage", wire.GARBAGE, "fin")],
+    [("reset", b"", "reset"), ("truncate", b"", "fin"), ("garbage", exchange.GARBAGE, "fin")],
 )
 def test_within_the_head(struck, kind, more, end):
     """The head breaks off within its second header; the call was carried out."""

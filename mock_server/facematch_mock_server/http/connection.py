@@ -1,0 +1,475 @@
+"""One connection of the HTTP server: its requests are read, carried out and answered in turn.
+
+The work of a connection is one generator. It yields what it waits for, and whatever happens on the
+socket wakes it: bytes, a timer, room for more of an answer, a worker that is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import math
+import re
+import socket
+import struct
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import attrs
+import httptools
+
+from facematch_mock_server.faults import Fault, Stage
+from facematch_mock_server.http import exchange
+from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handler, Script
+from facematch_mock_server.messages import Head, Request, Response
+
+if TYPE_CHECKING:
+    from facematch_mock_server.http.server import LoopThread
+
+#: How much a client may send ahead while its last request is being answered.
+_AHEAD_BYTES = 256 * 1024
+#: How much all unfinished requests of a server may hold; what would go beyond it is refused.
+MAX_HELD_BYTES = 512 * 1024 * 1024
+#: Seconds between two looks for more of an answer that does not end.
+_EVERY_S = 0.1
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+_METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
+#: A first line that has not quite come yet. What cannot become one is refused at once: TLS, say.
+_BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
+#: A target that is a whole address.
+_WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
+
+R = TypeVar("R")
+
+
+class _For(enum.Enum):
+    """What the work of a connection waits for."""
+
+    #: More bytes, or the end of the client's side.
+    MORE = enum.auto()
+    #: A moment, as long as the client is there.
+    MOMENT = enum.auto()
+    #: The moment of the next byte, whether or not the client has ended its side.
+    NEXT_BYTE = enum.auto()
+    #: The client's taking what was written.
+    ROOM = enum.auto()
+    #: The answer of an app that is asked in another thread.
+    WORKER = enum.auto()
+
+
+Work = Generator[_For, None, R]
+
+
+class _Expired(Exception):
+    """What is waited for has not come in time."""
+
+
+class _Broken(Exception):
+    """What came is no request: answered with this status, and noted with these words."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@attrs.define(kw_only=True, eq=False)
+class Service:
+    """What all connections of one server share.
+
+    Attributes:
+        handler: The app. With a true attribute `slow` it is asked in another thread.
+        thread: Whose loop serves them.
+        idle_s: Longest wait for a head, or for the next piece of a body.
+        linger_s: How long a connection that is closed on our side takes in what still comes.
+        connections: Those that are open.
+        held: How many bytes of unfinished requests they hold.
+        stopped: Whether the server is being stopped.
+    """
+
+    handler: Handler
+    thread: LoopThread
+    idle_s: float
+    linger_s: float
+    connections: set[Connection] = attrs.field(factory=set)
+    held: int = 0
+    stopped: bool = False
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection, from accept to close."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._loop = service.thread.loop
+        #: What came and was not taken yet; it grows with what arrives, never with what is declared.
+        self._came = bytearray()
+        self._held = 0
+        self._ended = self._blocked = False
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._waits_for: _For | None = None
+        self._work = self._serve(service.handler)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._peer = str(self._transport.get_extra_info("peername", ("",))[0])
+        self._service.connections.add(self)
+        if self._service.stopped:
+            self.abort()
+        else:
+            self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._service.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waits_for = None
+        self._work.close()
+        self._hold(0)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._service.thread.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._came += self._service.thread.scratch[:nbytes]
+        self._hold(self._held + nbytes)
+        if self._waits_for is _For.MORE:
+            self._go_on()
+        elif len(self._came) > _AHEAD_BYTES:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if self._waits_for is _For.MOMENT:
+            self.abort()  # nobody waits for this answer any more
+        self._wake(_For.MORE)
+        return True
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        # Not from here: asyncio does not expect a transport to be closed within this call.
+        self._loop.call_soon(self._wake, _For.ROOM)
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self._transport.abort()
+
+    def _wake(self, waiting: _For) -> None:
+        if self._waits_for is waiting:
+            self._go_on()
+
+    def _go_on(self, *, expired: bool = False) -> None:
+        self._waits_for = None
+        try:
+            self._waits_for = self._work.throw(_Expired()) if expired else next(self._work)
+        except StopIteration:
+            pass
+        except _Expired:
+            self.abort()
+
+    def _patience(self, seconds: float) -> None:
+        """Let the wait for the client end that long from now; one timer serves many of them."""
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if self._loop.time() >= self._deadline:
+            self._go_on(expired=True)
+        elif self._deadline < math.inf:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+
+    def _hold(self, count: int) -> None:
+        self._service.held += count - self._held
+        self._held = count
+
+    # The work
+
+    def _serve(self, handler: Handler) -> Work[None]:
+        try:
+            fault = exchange.at_connection(handler, self._peer)
+            goes_on = fault is None or (yield from self._send(exchange.script(b"", b"", fault)))
+            while goes_on:
+                goes_on = (yield from self._is_asked()) and (yield from self._exchange(handler))
+        except _Broken as broken:
+            handler.note(exchange.nobody(self._peer), f"broken request: {broken}")
+            self._refuse(exchange.answer(broken.status))
+        # Our side is closed; what still comes is taken in, for unread bytes would reset the answer.
+        self._patience(self._service.linger_s)
+        with contextlib.suppress(OSError):  # the client has gone
+            if not self._transport.is_closing():
+                self._transport.write_eof()
+        self._transport.resume_reading()
+        while not self._ended:
+            self._came.clear()
+            self._hold(0)
+            yield _For.MORE
+        self._transport.close()
+
+    def _is_asked(self) -> Work[bool]:
+        """Wait for the first byte of a request; False if none comes."""
+        self._hold(len(self._came))
+        self._patience(self._service.idle_s)
+        while self._blocked:
+            yield _For.ROOM
+        self._transport.resume_reading()
+        while True:
+            # Some clients end a body with an empty line that belongs to nothing.
+            while self._came.startswith((b"\r", b"\n")):
+                del self._came[0]
+            if self._came or self._ended:
+                return bool(self._came)
+            try:
+                yield _For.MORE
+            except _Expired:
+                if self._transport.get_write_buffer_size():
+                    raise
+                return False
+
+    def _exchange(self, handler: Handler) -> Work[bool]:
+        """One request and its answer; whether the connection goes on after it."""
+        asked = yield from self._head()
+        head, limit = asked.head, handler.max_body_bytes(asked.head)
+        opening = exchange.opening(handler, head)
+        if opening.refusal is not None:
+            return self._refuse(opening.refusal, head.method)
+        within = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
+        body = yield from self._body(asked, limit, within=within)
+        if body is None:
+            return self._refuse(exchange.too_large(handler, head), head.method)
+        request = Request(
+            method=head.method, target=head.target, headers=head.headers, peer=head.peer, body=body
+        )
+        self._deadline = math.inf
+        delivery = yield from self._delivery(handler, request, opening.fault)
+        late = delivery.postponed
+        if late is not None and delivery.fault is not None:
+            try:
+                yield from self._pause(_For.MOMENT, delivery.fault.seconds)
+            except GeneratorExit:
+                exchange.abandoned(handler, late, delivery.fault)
+                raise
+            delivery = yield from self._delivery(handler, late, None)
+        closes = asked.closes or exchange.is_by_our_page(head)
+        return (yield from self._deliver(delivery, head.method, close=closes)) and not closes
+
+    def _delivery(self, handler: Handler, request: Request, fault: Fault | None) -> Work[Delivery]:
+        if not getattr(handler, "slow", False):
+            return exchange.delivery(handler, request, fault)
+        working = self._loop.run_in_executor(
+            self._service.thread.workers, exchange.delivery, handler, request, fault
+        )
+        working.add_done_callback(lambda _: self._wake(_For.WORKER))
+        yield _For.WORKER
+        return working.result()
+
+    # Reading
+
+    def _head(self) -> Work[_Asked]:
+        # A head has its time as a whole; a body has it for each piece.
+        self._patience(self._service.idle_s)
+        while b"\r\n\r\n" not in self._came and len(self._came) < MAX_HEAD_BYTES:
+            if not _BEGINNING.match(self._came) or b"\n\n" in self._came:
+                raise _Broken(400, "what came is no head of a request")
+            yield from self._more()
+        end = self._came.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= MAX_HEAD_BYTES:
+            raise _Broken(431, "the head is too long")
+        return _asked(self._take(end), self._peer)
+
+    def _body(self, asked: _Asked, limit: int, *, within: bool) -> Work[bytes | None]:
+        """The body, or None if it is over the limit.
+
+        If the request is struck `within` it: nothing, as soon as the first half of a counted body,
+        or any of a chunked one, is there.
+        """
+        if asked.expects_continue and (asked.length is None or 0 < asked.length <= limit):
+            self._transport.write(exchange.CONTINUE)
+        if asked.length is None:
+            return (yield from self._chunked(limit, within=within))
+        if asked.length > limit:
+            return None
+        yield from self._until((asked.length + 1) // 2 if within else asked.length)
+        return b"" if within else self._take(asked.length)
+
+    def _chunked(self, limit: int, *, within: bool) -> Work[bytes | None]:
+        body, trailer = bytearray(), b""
+        while size := _size_of_chunk((yield from self._line())):
+            if len(body) + size > limit:
+                return None
+            yield from self._until(1 if within else size + 2)
+            if within:
+                return b""
+            body += self._take(size)
+            if self._take(2) != b"\r\n":
+                raise _Broken(400, "a chunk is longer than it says")
+        while not trailer.endswith(b"\r\n") or len(trailer) > 2:
+            trailer = yield from self._line()
+        return bytes(body)
+
+    def _line(self) -> Work[bytes]:
+        while b"\n" not in self._came:
+            if len(self._came) > MAX_HEAD_BYTES:
+                raise _Broken(400, "a line of a chunked body is too long")
+            yield from self._until(len(self._came) + 1)
+        return self._take(self._came.find(b"\n") + 1)
+
+    def _until(self, count: int) -> Work[None]:
+        """Wait until so much of a body is there."""
+        while len(self._came) < count:
+            self._patience(self._service.idle_s)
+            yield from self._more()
+
+    def _more(self) -> Work[None]:
+        if self._ended:
+            raise _Broken(400, "the client ended its side within a request")
+        try:
+            yield _For.MORE
+        except _Expired:
+            raise _Broken(408, "the rest of the request did not come") from None
+        if self._service.held > MAX_HELD_BYTES:
+            raise _Broken(503, "the unfinished requests of all clients are too long")
+
+    def _take(self, count: int) -> bytes:
+        with memoryview(self._came) as came:
+            taken = bytes(came[:count])
+        del self._came[:count]
+        return taken
+
+    # Writing
+
+    def _refuse(self, response: Response, method: str = "") -> bool:
+        """Answer without reading on."""
+        head = exchange.head(response, method=method, close=True)
+        self._transport.write(head + exchange.body(response, method=method))
+        return False
+
+    def _deliver(self, delivery: Delivery, method: str, *, close: bool) -> Work[bool]:
+        response, fault = delivery.response, delivery.fault
+        if response is None:
+            return (yield from self._send(exchange.script(b"", b"", fault)))
+        if response.more is not None and fault is None:
+            yield from self._stream(response, response.more, method)
+        head = exchange.head(response, method=method, close=close)
+        body = exchange.body(response, method=method)
+        return (yield from self._send(exchange.script(head, body, fault)))
+
+    def _send(self, script: Script) -> Work[bool]:
+        """Send what a script says; whether the connection goes on after it."""
+        if script.wait_s:
+            yield from self._pause(_For.MOMENT, script.wait_s)
+        if script.first:
+            self._transport.write(script.first)
+        for at in range(len(script.then)):
+            yield from self._pause(_For.NEXT_BYTE, script.every_s)
+            self._transport.write(script.then[at : at + 1])
+        if script.end == "reset":
+            # A RST takes back what has not left yet; what the system holds (up to some megabytes,
+            # if the client is slow) cannot be helped.
+            self._transport.set_write_buffer_limits(0)
+            while self._blocked:
+                yield _For.ROOM
+            with contextlib.suppress(OSError):
+                self._transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
+                )
+            self.abort()
+        return script.end == "keep"
+
+    def _stream(self, response: Response, more: Callable[[], bytes], method: str) -> Work[None]:
+        """Send an answer that does not end, until the client is gone."""
+        self._transport.write(exchange.head(response, method=method, close=True) + response.body)
+        while True:
+            yield from self._pause(_For.MOMENT, _EVERY_S)
+            # Who does not read is sent nothing more, and gathers nothing here.
+            if not self._transport.get_write_buffer_size():
+                self._transport.write(more())
+
+    def _pause(self, waiting: _For, seconds: float) -> Work[None]:
+        timer = self._loop.call_later(seconds, self._wake, waiting)
+        try:
+            yield waiting
+        finally:
+            timer.cancel()
+
+
+@attrs.frozen(kw_only=True)
+class _Asked:
+    """A head that was read. The length of the body is None for a chunked one."""
+
+    head: Head
+    length: int | None
+    closes: bool
+    expects_continue: bool
+
+
+def _asked(text: bytes, peer: str) -> _Asked:
+    line = _FIRST_LINE.match(text)
+    if line is None:
+        raise _Broken(400, "the first line is none of HTTP")
+    if line[3] != b"1":
+        raise _Broken(505, "another version of HTTP")
+    is_old, target = line[4] == b"0", line[2].decode()
+    headers = _headers(text[line.end() :])
+    sent: dict[str, list[str]] = {}
+    for name, value in headers:
+        sent.setdefault(name, []).append(value)
+    codings, hosts = sent.get("transfer-encoding", []), sent.get("host", [])
+    if codings and [one.lower() for one in codings] != ["chunked"]:
+        raise _Broken(501, "a transfer coding other than chunked")
+    if len(hosts) > 1 or not (hosts or is_old):
+        raise _Broken(400, "a request has one Host header")
+    if whole := _WHOLE.fullmatch(target):
+        # A client behind a proxy sends the whole address; its host is the one that counts
+        # (RFC 9112, 3.2.2).
+        host, path, query = whole.groups(default="")
+        target = (path or "/") + query
+        headers = [("host", host), *(one for one in headers if one[0] != "host")]
+    options = [one.strip(" \t") for one in ",".join(sent.get("connection", ())).lower().split(",")]
+    return _Asked(
+        head=Head(method=line[1].decode(), target=target, headers=headers, peer=peer),
+        length=None if codings else int(sent.get("content-length", "0")[0]),
+        # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
+        closes=is_old or "close" in options or (bool(codings) and "content-length" in sent),
+        expects_continue=not is_old and sent.get("expect", [""])[0].lower() == "100-continue",
+    )
+
+
+class _Headers(list[tuple[bytes, bytes]]):
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.append((name, value))
+
+
+def _headers(text: bytes) -> list[tuple[str, str]]:
+    # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause: it
+    # is given the headers alone, each time anew. Two lengths and odd codings are told apart above.
+    found = _Headers()
+    parser = httptools.HttpRequestParser(found)
+    parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)
+    try:
+        parser.feed_data(b"GET / HTTP/1.1\r\n" + text)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise _Broken(400, str(error)) from None
+    return [
+        (name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1"))
+        for name, value in found
+    ]
+
+
+def _size_of_chunk(line: bytes) -> int:
+    size = _CHUNK.fullmatch(line)
+    if size is None:
+        raise _Broken(400, "no chunk begins so")
+    return int(size[1], 16)
