@@ -50,7 +50,7 @@ def test_without_a_fault(engine):
     """The engine's answer, whole."""
     assert exchange.opening(engine, ASKED) == exchange.Opening()
     delivery = exchange.delivery(engine, ASKED, None)
-    assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, False)
+    assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
 
 @pytest.mark.parametrize("name", ["refuse_early", "handle", "answer_of", "too_large"])
