@@ -10,9 +10,9 @@ from kit.mock_didit_webhooks import with_one_due
 from kit.mock_worlds import app_of, control_of
 
 from facematch_didit.webhooks import verify_webhook
+from facematch_mock_server import webhooks as queue
 from facematch_mock_server.vendors.didit.webhooks import WRITER
 from facematch_mock_server.webhooks import Answer, attempt
-from facematch_mock_server.webhooks import outbox as queue
 
 
 @pytest.fixture
