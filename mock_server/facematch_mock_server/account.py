@@ -263,8 +263,8 @@ class World:
             wake()
 
     def log(self, **fields: Any) -> None:
-        """Write into the journal; `fields` are those of `Entry` but the time."""
-        self.account.journal.add(Entry(at=self.clock.now(), **fields))
+        """Write into the journal; `fields` are those of `Entry` but time and number."""
+        self.account.journal.add(at=self.clock.now(), **fields)
 
 
 class Account:

@@ -147,6 +147,17 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+class MissingClaimError(Exception):
+    """Code asks for what no claim of the vendor decides."""
+
+
+class _Table(dict[str, tuple[Any, str]]):
+    """Value and claim by key."""
+
+    def __missing__(self, key: str) -> Any:
+        raise MissingClaimError(f"No claim of this vendor decides {key!r}: add a row for it.")
+
+
 class Behaviours:
     """What one vendor does in one world: a value for every key, each by a claim.
 
@@ -169,7 +180,7 @@ class Behaviours:
         self.claims = tuple(
             one for one in every if one.when is None or chosen[one.when[0]] in one.when[1:]
         )
-        self._table: dict[str, tuple[Any, str]] = {}
+        self._table = _Table()
         for claim in self.claims:
             if claim.key in self._table:
                 raise ValueError(f"two claims decide {claim.key}")

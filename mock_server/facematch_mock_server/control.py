@@ -359,9 +359,56 @@ class Control:
         chosen = Chosen.of(before.kind, edition or before.edition, kept)
         self._accounts.reset(self._name, self._vendor, chosen)
 
-    def journal(self) -> tuple[Entry, ...]:
-        """What was asked and answered, the oldest first."""
-        return self.account.journal.entries
+    def journal(
+        self,
+        *,
+        since: int = 0,
+        path: str | None = None,
+        status: int | None = None,
+        person: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        limit: int | None = None,
+    ) -> tuple[Entry, ...]:
+        """What was asked and answered, the oldest first; all of it, or what fits.
+
+        Args:
+            since: Only entries with a higher number.
+            path: Only calls whose path begins so.
+            status: Only calls that were answered so.
+            person: Only calls with a test card of that person.
+            fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
+            limit: Only so many, the newest; None for all.
+
+        Raises:
+            ValueError: a number that is none.
+        """
+        for name, number in (("since", since), ("status", status), ("limit", limit)):
+            if number is not None and (type(number) is not int or number < 0):
+                raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
+        journal = self.account.journal
+        card_of = getattr(self.world.recognizer, "card_of", lambda _: None)
+
+        def shows(entry: Entry) -> bool:
+            cards = (card_of(file.digest) for file in entry.files if file.digest)
+            return any(card is not None and card.person == person for card in cards)
+
+        fits = None if person is None else shows
+        found = journal.find(since=since, path=path, status=status, fields=fields, fits=fits)
+        return tuple(found if limit is None else found[len(found) - min(limit, len(found)) :])
+
+    def count(
+        self,
+        *,
+        since: int = 0,
+        path: str | None = None,
+        status: int | None = None,
+        person: str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> int:
+        """How many entries `journal` has that fit."""
+        return len(
+            self.journal(since=since, path=path, status=status, person=person, fields=fields)
+        )
 
     def clear_journal(self) -> None:
         """Empty the journal."""
@@ -453,6 +500,23 @@ def _reset(control: Control, edition: str | None = None, switches: Any = None) -
     return control.behaviours()
 
 
+def _journal(control: Control, limit: int | None = None, **asked: Any) -> Any:
+    found = control.journal(**_asked(**asked))
+    shown = min(_ENTRIES if limit is None else limit, len(found))
+    entries = [entry.to_dict() for entry in found[len(found) - shown :]]
+    return {"entries": entries, "left_out": len(found) - shown}
+
+
+def _asked(field: str | None = None, **asked: Any) -> dict[str, Any]:
+    """The arguments of `Control.journal` for what a query says."""
+    if field is not None:
+        name, equals, value = field.partition("=")
+        if not equals:
+            raise ValueError(f"field must be NAME=VALUE, not {field!r:.40}")
+        asked["fields"] = {name: value}
+    return asked
+
+
 def _claim(claim: Claim) -> Any:
     return {
         "id": claim.id,
@@ -488,6 +552,16 @@ _FAULT = {
     "executed": "any",
     "body": "any",
 }
+
+#: What narrows the journal down, and how many entries are told at most unless more are asked for.
+_FILTERS = {
+    "since": "count",
+    "path": "text",
+    "status": "count",
+    "person": "text",
+    "field": "text",
+}
+_ENTRIES = 1000
 
 #: Of every vendor.
 OPERATIONS = (
@@ -572,9 +646,18 @@ OPERATIONS = (
     Operation(
         "GET",
         "journal",
-        lambda control: [entry.to_dict() for entry in control.journal()],
-        "The calls, with what was sent and answered.",
-        gives="entries",
+        _journal,
+        "The calls, with what was sent and answered: the newest 1,000 that fit, unless limit says "
+        "otherwise.",
+        {**_FILTERS, "limit": "count"},
+    ),
+    Operation(
+        "GET",
+        "journal/count",
+        lambda control, **asked: control.count(**_asked(**asked)),
+        "How many calls fit.",
+        _FILTERS,
+        gives="count",
     ),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
     Operation(

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 PREFIX = "/__mock__/"
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+#: No browser guesses what an answer is, keeps it, or shows it to a page of another origin.
+_GUARDS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
 
 
 @functools.cache
@@ -69,21 +75,22 @@ class ControlApi:
         asked = request.path[len(PREFIX) :].strip("/")
         vendor, path = self._whose(asked)
         operations = _operations(self._accounts.kinds[vendor])
-        operation, rest = operations.get((request.method, path)), ""
-        if operation is None and "/" in path:
-            # One claim, say: its id is the rest of the path.
-            first, _, rest = path.partition("/")
+        # One claim, say: its id is the rest of the path.
+        first, _, rest = path.partition("/")
+        operation = operations.get((request.method, path))
+        if operation is None and rest:
             operation = operations.get((request.method, f"{first}/{{}}"))
         if operation is None:
-            methods = [method for method, known in operations if known == path]
+            methods = [one.method for one in operations.values() if one.path == path]
             if methods:
                 return said(405, f"{PREFIX}{asked} takes {' and '.join(methods)}.")
             return said(404, f"There is no {PREFIX}{asked}; GET {PREFIX} lists what there is.")
         try:
-            body = _object(request) if request.method == "POST" else {}
-            return answered(200, operation(self.control(request, vendor), rest, body))
-        except (ValueError, TypeError, LookupError) as error:
-            status = 404 if isinstance(error, LookupError) else 400
+            sent = _object(request) if request.method == "POST" else _query(request)
+            return answered(200, operation(self.control(request, vendor), rest, sent))
+        except (ValueError, TypeError, LookupError, TimeoutError) as error:
+            late = 504 if isinstance(error, TimeoutError) else 400
+            status = 404 if isinstance(error, LookupError) else late
             return said(status, str(error.args[0] if error.args else error))
 
     def refuse(self, request: Request) -> Response | None:
@@ -124,6 +131,17 @@ class ControlApi:
         return next(iter(self._accounts.kinds)), asked
 
 
+def _query(request: Request) -> dict[str, str]:
+    sent: dict[str, str] = {}
+    for name, value in request.query:
+        if name == "key":
+            continue
+        if name in sent:
+            raise ValueError(f"{name:.60} is given twice")
+        sent[name] = value
+    return sent
+
+
 def _object(request: Request) -> dict[str, Any]:
     try:
         # Fractions stay as they were written, so that amounts of money are exact.
@@ -138,7 +156,7 @@ def _object(request: Request) -> dict[str, Any]:
 def answered(status: int, body: Any) -> Response:
     """An answer in JSON."""
     # With an end of line, for whoever reads it in a terminal.
-    return response(status, JSON, encode(body) + b"\n")
+    return response(status, JSON, encode(body) + b"\n", _GUARDS)
 
 
 def said(status: int, sentence: str) -> Response:

@@ -21,16 +21,15 @@ KEPT = 10_000
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
-_ADDRESSED = r"\g<scheme>\g<rest>"
-#: The first one that fits says what replaces a value that is not shown.
-_KINDS: tuple[tuple[type, str], ...] = (
-    (str, "text of {length} characters"),
-    (bool, "a flag"),
-    (int, "a number"),
-    (float, "a number"),
-    (list, "list of {length}"),
-    (dict, "object of {length}"),
-)
+#: What replaces a value that is not shown, by its type.
+_KINDS: Mapping[type, str] = {
+    str: "text of {} characters",
+    list: "list of {}",
+    dict: "object of {}",
+    bool: "a flag",
+    int: "a number",
+    float: "a number",
+}
 #: A longer value is cut to so many characters.
 SHORT = 80
 _SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
@@ -56,12 +55,8 @@ def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def described(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Names with the short values of those that may be shown, and with type and length of others.
-
-    Args:
-        fields: Names, and values as JSON decodes them.
-        shown: The names whose values may be shown, where they are no objects, nor lists of any.
-    """
+    """Names with the short values of those that may be `shown`, where they are plain, and with type
+    and length of others."""
     return {
         short(name): _value(name, _plain(value) if name in shown else _kind(value))
         for name, value in fields
@@ -81,11 +76,15 @@ def flat(values: Mapping[str, Any]) -> str:
 def _leaf(value: Any) -> Any:
     if isinstance(value, (list, dict)):
         return _kind(value)
-    return _ADDRESS.sub(_ADDRESSED, value) if isinstance(value, str) else value
+    return _without_secrets(value) if isinstance(value, str) else value
 
 
 def _value(name: str, value: str) -> str:
-    return "***" if _SECRET.search(name) else short(_ADDRESS.sub(_ADDRESSED, value))
+    return "***" if _SECRET.search(name) else short(_without_secrets(value))
+
+
+def _without_secrets(value: str) -> str:
+    return _ADDRESS.sub(r"\g<scheme>\g<rest>", value) if "://" in value else value
 
 
 def _plain(value: Any) -> str:
@@ -95,10 +94,8 @@ def _plain(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    for kind, words in _KINDS:
-        if isinstance(value, kind):
-            return words.format(length=len(value) if isinstance(value, (str, dict, list)) else 0)
-    return "null"
+    length = len(value) if isinstance(value, (str, list, dict)) else 0
+    return _KINDS.get(type(value), "null").format(length)
 
 
 @attrs.frozen(kw_only=True)
@@ -133,6 +130,7 @@ class Entry:
         files: The files that were sent.
         claims: Ids of the claims that the answer rests on.
         note: What else is worth knowing; None for nothing.
+        number: Its place in the journal, from 1 on.
     """
 
     at: dt.datetime
@@ -145,12 +143,14 @@ class Entry:
     files: tuple[SentFile, ...] = ()
     claims: tuple[str, ...] = ()
     note: str | None = None
+    number: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
-            **attrs.asdict(self, recurse=True),
+            **attrs.asdict(self, recurse=False),
             "at": self.at.isoformat(timespec="microseconds"),
+            "fields": dict(self.fields),
             "files": [attrs.asdict(file) for file in self.files],
             "claims": list(self.claims),
         }
@@ -171,24 +171,20 @@ class Journal:
         self._lock = threading.Lock()
         self._size = size
         self._entries: deque[Entry] = deque(maxlen=size)
+        self._last = 0
         self.watch: Callable[[Entry | None], None] | None = None
 
-    def add(self, entry: Entry) -> None:
-        """Write one more."""
+    def add(self, **fields: Any) -> None:
+        """Write one more entry, under the next number; `fields` are its others."""
         with self._lock:
+            self._last += 1
+            entry = Entry(number=self._last, **fields)
             self._entries.append(entry)
         if self.watch is not None:
             self.watch(entry)
 
-    def renewed(self) -> Journal:
-        """An empty one in its place; of what is still written into this one nobody hears."""
-        other = Journal(self._size)
-        other.watch, self.watch = self.watch, None
-        other.clear()
-        return other
-
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all; the numbers go on."""
         with self._lock:
             self._entries.clear()
         if self.watch is not None:
@@ -199,3 +195,25 @@ class Journal:
         """The oldest first."""
         with self._lock:
             return tuple(self._entries)
+
+    def find(
+        self,
+        *,
+        since: int = 0,
+        path: str | None = None,
+        status: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        fits: Callable[[Entry], bool] | None = None,
+    ) -> list[Entry]:
+        """The entries after the number `since` whose path begins so, with that status and those
+        fields, that fit; the oldest first."""
+        wanted = presentable((fields or {}).items()).items()
+        return [
+            entry
+            for entry in self.entries
+            if entry.number > since
+            and (path is None or entry.path.startswith(path))
+            and status in (None, entry.status)
+            and wanted <= entry.fields.items()
+            and (fits is None or fits(entry))
+        ]

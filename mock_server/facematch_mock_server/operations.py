@@ -13,62 +13,58 @@ from .account import World
 from .state import UNSET
 
 
-def _text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("must be a string")  # noqa: TRY004 - one error for bad bodies
-    return value
+def _of(words: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    """Reads a value that fits as it is, and refuses every other one in these words."""
+
+    def read(value: Any) -> Any:
+        if not fits(value):
+            raise ValueError(f"must be {words}, not {value!r:.40}")
+        return value
+
+    return read
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _number(value: Any) -> Any:
     # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
-        raise ValueError(f"must be a number, not {value!r:.40}")  # noqa: TRY004 - one error for bad bodies
+    if type(value) in (int, Decimal, str):
+        try:
+            return value if isinstance(value, int) else float(value)
+        except ValueError:
+            pass
+    raise ValueError(f"must be a number, not {value!r:.40}")
+
+
+def _count(value: Any) -> int:
+    # In a query numbers are text.
+    text = str(value) if type(value) in (int, str) else ""
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ValueError(f"must be a whole number from 0, not {value!r:.40}")
+    return int(text)
+
+
+def _date(value: Any) -> dt.date:
     try:
-        return value if isinstance(value, int) else float(value)
-    except ValueError:
-        raise ValueError(f"must be a number, not {value!r:.40}") from None
-
-
-def _flag(value: Any) -> Any:
-    if type(value) is not bool:
-        raise ValueError("must be true or false")
-    return value
-
-
-def _names(value: Any) -> Any:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ValueError("must be a list of strings")
-    return value
-
-
-def _object(value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise ValueError("must be an object")  # noqa: TRY004 - as above
-    return value
-
-
-def _date(value: Any) -> Any:
-    try:
-        return dt.date.fromisoformat(_text(value))
-    except ValueError:
+        return dt.date.fromisoformat(value)
+    except (TypeError, ValueError):
         raise ValueError(f"must be a date, YYYY-MM-DD, not {value!r:.40}") from None
-
-
-def _seconds(value: Any) -> Any:
-    """A number, or the least and the most."""
-    return [_number(one) for one in value] if isinstance(value, list) else _number(value)
 
 
 #: What reads each kind of value; ``any`` is checked by whom it is for.
 KINDS: Mapping[str, Callable[[Any], Any]] = {
     "any": lambda value: value,
-    "text": _text,
+    "text": _of("a string", lambda value: isinstance(value, str)),
     "number": _number,
-    "flag": _flag,
-    "names": _names,
-    "object": _object,
+    "count": _count,
+    "flag": _of("true or false", lambda value: type(value) is bool),
+    "names": _of("a list of strings", _is_strings),
+    "object": _of("an object", lambda value: isinstance(value, dict)),
     "date": _date,
-    "seconds": _seconds,
+    #: A number, or the least and the most.
+    "seconds": lambda value: [*map(_number, value)] if isinstance(value, list) else _number(value),
 }
 
 
@@ -100,7 +96,8 @@ class Operation:
         run: Called with the `Control`, the rest of the path if there is one, and what was sent, by
             name.
         says: What it does, in one sentence.
-        takes: The kind of each value that can be sent, by name; a name with ``!`` is needed.
+        takes: The kind of each value that can be sent, by name; a name with ``!`` is needed. POST
+            takes them in JSON, GET in the query.
         gives: The name of its result in the answer; None for a result that is an object itself.
     """
 
@@ -111,27 +108,25 @@ class Operation:
     takes: Mapping[str, str] = attrs.field(factory=dict)
     gives: str | None = None
 
-    def __call__(self, control: Any, rest: str, body: Mapping[str, Any]) -> Any:
-        """What it gives, as JSON; ValueError for a body that does not fit."""
+    def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
+        """What it gives, as JSON; ValueError for what was sent and does not fit."""
         kinds = {name.rstrip("!"): kind for name, kind in self.takes.items()}
-        unknown = sorted(set(body) - set(kinds))
-        if unknown:
-            known = ", ".join(kinds) or "nothing"
-            raise ValueError(f"{unknown[0]!r:.60} is not known here; this takes {known}")
+        for name in sorted(sent):
+            if name not in kinds:
+                known = ", ".join(kinds) or "nothing"
+                raise ValueError(f"{name!r:.60} is not known here; this takes {known}")
         given: dict[str, Any] = {}
         for name, kind in kinds.items():
-            if name not in body:
-                if f"{name}!" in self.takes:
-                    raise ValueError(f"{name} is missing")
-                continue
-            # Null is nothing, where a value may be left out; some values are null themselves.
-            if body[name] is None and f"{name}!" not in self.takes:
-                given[name] = None
-                continue
-            try:
-                given[name] = KINDS[kind](body[name])
-            except ValueError as problem:
-                raise ValueError(f"{name} {problem}") from None
+            is_needed = f"{name}!" in self.takes
+            if is_needed and name not in sent:
+                raise ValueError(f"{name} is missing")
+            if name in sent:
+                # Null is nothing, where a value may be left out; some values are null themselves.
+                is_left_out = sent[name] is None and not is_needed
+                try:
+                    given[name] = None if is_left_out else KINDS[kind](sent[name])
+                except ValueError as problem:
+                    raise ValueError(f"{name} {problem}") from None
         result = self.run(control, *([rest] if "{}" in self.path else []), **given)
         if self.gives is not None:
             return {self.gives: plain(result)}

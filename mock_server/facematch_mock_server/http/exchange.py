@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeVar
 import attrs
 
 from facematch_mock_server.account import Account
+from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
 from facematch_mock_server.messages import Head, Request, Response
 
@@ -219,9 +220,9 @@ def _guarded(ask: Callable[[], R]) -> R:
         response = ask()
         if response is not None:
             _check(response)
-    except Exception:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
+    except Exception as error:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
         _log.exception("the app failed over a request")
-        return answer(500)
+        return answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
 
 

@@ -142,6 +142,21 @@ def test_journal_sessions_and_claims(engine, steer):
     assert steer.explain("didit.match.threshold").startswith("didit.match.threshold")
 
 
+def test_the_journal_is_narrowed_down(engine, steer):
+    """The same filters as over HTTP; a number that is none is refused."""
+    for case in ("case-1", "case-2", "case-3"):
+        engine.handle(match(vendor_data=case))
+    second = steer.journal(fields={"vendor_data": "case-2"})
+    assert [entry.number for entry in second] == [2]
+    assert [entry.number for entry in steer.journal(limit=2)] == [2, 3]
+    assert steer.journal(limit=0) == steer.journal(since=3) == steer.journal(status=503) == ()
+    assert steer.count(path="/v3/", status=200) == steer.count() == 3
+    assert steer.count(path="/v3/", since=1, person="nobody") == 0
+    for wrong in ({"since": -1}, {"status": "200"}, {"limit": True}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a whole number"):
+            steer.journal(**wrong)
+
+
 def test_a_reset_keeps_what_was_chosen(engine, steer):
     """Keys, credit and ids begin again; edition, switches and time stay."""
     steer.reset(edition="2026-03", switches={"start_credit": "7"})

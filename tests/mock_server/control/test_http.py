@@ -10,6 +10,7 @@ from kit import mock_didit as didit
 from kit.mock_didit import control, match, picture
 from kit.mock_worlds import app_of, world_of
 
+from facematch_mock_server import make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.vendors import vendor_named
@@ -158,7 +159,7 @@ def test_behaviours_and_reset(engine):
     assert body["chosen"]["boundary"] == "exclusive"
     assert ask(engine, "behaviours")[1] == body
     for path, name in (("journal", "entries"), ("sessions", "sessions"), ("faults", "faults")):
-        assert ask(engine, path)[1] == {name: []}
+        assert ask(engine, path)[1][name] == []
     assert ask(engine, "outcomes")[1] == {"outcomes": []}
     assert ask(engine, "ledger")[1] == {"balance": "1.0000", "entries": []}
     assert ask(engine, "reset", {})[1]["edition"] == "2026-03"
@@ -189,7 +190,84 @@ def test_journal_and_sessions(engine):
     assert entry["files"][0]["name"] == "probe.jpg"
     assert ask(engine, "sessions")[1]["sessions"][0]["id"] == request_id
     ask(engine, "journal/clear", {})
-    assert ask(engine, "journal")[1] == {"entries": []}
+    assert ask(engine, "journal")[1] == {"entries": [], "left_out": 0}
+
+
+@pytest.fixture
+def asked(engine):
+    """An engine that was asked: two matches of other people with references, then a wrong key."""
+    for person, case in (("ada", "case-1"), ("bob", "case-2")):
+        engine.handle(match(make_card(person), vendor_data=case))
+    engine.handle(match(key="wrong"))
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", [1, 2, 3]),
+        ("since=1", [2, 3]),
+        ("status=403", [3]),
+        ("path=/v3/face", [1, 2, 3]),
+        ("path=/v3/passive", []),
+        ("person=ada", [1]),
+        ("person=bob&status=403", []),
+        ("field=vendor_data=case-2", [2]),
+        ("field=vendor_data%3Dcase", []),
+        ("limit=1", [3]),
+        ("limit=2&since=2", [3]),
+        ("limit=0", []),
+    ],
+)
+def test_the_journal_is_narrowed_down(asked, query, numbers):
+    """By number, answer, path, person and field; the newest ones, in order; and counted."""
+    status, body = ask(asked, f"journal?{query}")
+    assert (status, [entry["number"] for entry in body["entries"]]) == (200, numbers)
+    if "limit" in query:
+        assert body["left_out"] == (1 if "since" in query else 3) - len(numbers)
+    else:
+        assert ask(asked, f"journal/count?{query}") == (200, {"count": len(numbers)})
+
+
+def test_the_journal_over_http_is_bounded(engine):
+    """The newest thousand, unless more are asked for; numbers go on when it is emptied."""
+    for number in range(1001):
+        engine.world.log(method="GET", path=f"/{number}")
+    told = ask(engine, "journal")[1]
+    assert (len(told["entries"]), told["left_out"]) == (1000, 1)
+    assert told["entries"][-1]["number"] == 1001
+    assert len(ask(engine, "journal?limit=5000")[1]["entries"]) == 1001
+    ask(engine, "journal/clear", {})
+    engine.handle(match())
+    assert [one["number"] for one in ask(engine, "journal")[1]["entries"]] == [1002]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("journal?colour=red", "this takes since, path, status, person, field, limit"),
+        ("journal?limit=many", "limit must be a whole number"),
+        ("journal?since=-1", "since must be a whole number"),
+        ("journal?status=1&status=2", "status is given twice"),
+        ("journal?field=vendor_data", "field must be NAME=VALUE"),
+        ("journal/count?limit=1", "'limit' is not known here"),
+        ("clock?at=noon", "this takes nothing"),
+    ],
+)
+def test_a_query_that_is_refused(engine, path, words):
+    """Nothing that is asked for is left aside in silence."""
+    status, told = ask(engine, path)
+    assert status == 400
+    assert words in told["mock"]
+
+
+def test_what_a_browser_may_do_with_an_answer(engine):
+    """Nothing: not guess its kind, not keep it, not show it elsewhere; a refusal neither."""
+    for sent in (control("clock"), control("nothing"), control("clock", host="evil.example")):
+        response = engine.handle(sent)
+        assert response.header("X-Content-Type-Options") == "nosniff"
+        assert response.header("Cache-Control") == "no-store"
+        assert response.header("Cross-Origin-Resource-Policy") == "same-origin"
 
 
 def test_claims(engine):

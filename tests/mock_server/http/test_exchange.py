@@ -2,6 +2,7 @@
 
 import pytest
 
+from facematch_mock_server.claims import Behaviours
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.http import exchange
 from facematch_mock_server.messages import Request
@@ -74,3 +75,13 @@ def test_an_engine_that_fails_answers_500(make_engine, make_fault, name, caplog)
     assert response.status == 500
     assert b"secret-key" not in response.body
     assert "KeyError" in caplog.text
+
+
+def test_a_claim_that_is_missing_is_named(make_engine, caplog):
+    """Whoever writes a vendor reads it in the answer, and need not look into the log."""
+    engine = make_engine()
+    engine.handle = lambda _: Behaviours((), {}).citations().answer("match.colour")
+    response = exchange.delivery(engine, ASKED, None).response
+    assert response.status == 500
+    assert "'match.colour'" in response.json()["mock"]
+    assert "match.colour" in caplog.text

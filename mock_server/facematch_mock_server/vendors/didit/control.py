@@ -112,6 +112,13 @@ def _standing(session: Session) -> dict[str, str]:
     return {"session_id": session.id, "status": session.status}
 
 
+def _wait(control: Any, timeout_s: float | None = None) -> list[dict[str, Any]]:
+    timeout_s = 10 if timeout_s is None else timeout_s
+    if not 0 <= timeout_s <= 60:
+        raise ValueError("timeout_s must be a number of seconds from 0 to 60")
+    return [*map(_delivery, control.webhooks.wait(timeout_s))]
+
+
 @attrs.frozen(kw_only=True)
 class WebhookDelivery:
     """One delivery, as a test looks at it.
@@ -419,7 +426,7 @@ class Webhooks(Extension):
         Operation(
             "GET",
             "webhooks/deliveries",
-            lambda control: [_delivery(one) for one in control.webhooks.deliveries()],
+            lambda control: [*map(_delivery, control.webhooks.deliveries())],
             "Deliveries sent and waiting, with their attempts.",
             gives="deliveries",
         ),
@@ -429,6 +436,14 @@ class Webhooks(Extension):
             lambda control: control.webhooks.due(),
             "How many are due now or under way.",
             gives="due",
+        ),
+        Operation(
+            "POST",
+            "webhooks/wait",
+            _wait,
+            "Answer with all deliveries once nothing is due; 504 after timeout_s, 10 by default.",
+            {"timeout_s": "number"},
+            gives="deliveries",
         ),
         Operation(
             "POST",

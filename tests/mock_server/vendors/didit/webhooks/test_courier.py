@@ -1,6 +1,7 @@
 """The courier: over sockets, in a thread that is there only while there is something to do."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 import requests
 from kit import mock_didit as didit
+from kit.mock_worlds import serving
 
 from facematch_didit.webhooks import verify_webhook
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
@@ -220,9 +222,44 @@ def test_a_burst_arrives_whole(mock, receiver):
     listen(mock, receiver.url)
     sessions = [call(mock) for _ in range(30)]
     mock.control.webhooks.wait()
-    import json
-
     assert [json.loads(body)["session_id"] for _, _, body in receiver.came] == sessions
+
+
+def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver):
+    """Each destination is given one at a time, in order; another one need not wait for it."""
+    receiver.hold = threading.Event()
+    with serving(type(receiver)(), lambda: None) as other:
+        listen(mock, receiver.url)
+        listen(mock, other.url)
+        sessions = [call(mock) for _ in range(3)]
+        with pytest.raises(TimeoutError):
+            mock.control.webhooks.wait(0.5)
+        assert [json.loads(body)["session_id"] for _, _, body in other.came] == sessions
+        assert len(receiver.came) == 1
+        receiver.hold.set()
+        mock.control.webhooks.wait()
+        assert [json.loads(body)["session_id"] for _, _, body in receiver.came] == sessions
+    assert quiet() == 0
+
+
+def test_waiting_over_http(mock, receiver):
+    """Until all is delivered, or so long; meanwhile the mock answers its receiver."""
+    listen(mock, receiver.url)
+    receiver.hold = threading.Event()
+    call(mock)
+    waiting = f"{mock.control_url}webhooks/wait"
+    assert requests.post(waiting, json={"timeout_s": 0.05}, timeout=10).status_code == 504
+    assert requests.post(waiting, json={"timeout_s": 61}, timeout=10).status_code == 400
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.append(requests.post(waiting, json={}, timeout=30).json())
+    )
+    asking.start()
+    assert receiver.has_come.wait(10)
+    assert requests.get(f"{mock.control_url}webhooks/due", timeout=5).json() == {"due": 1}
+    receiver.hold.set()
+    asking.join(20)
+    assert [one["state"] for one in answers[0]["deliveries"]] == ["delivered"]
 
 
 def test_a_reset_forgets_what_waits(mock, receiver):
