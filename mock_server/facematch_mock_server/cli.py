@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import secrets
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
 import click
 
 from facematch_core.errors import ConfigurationError
-from facematch_mock_server.messages import is_loopback
+from facematch_mock_server.messages import TOKEN_HEADER, is_loopback
 
 if TYPE_CHECKING:
-    from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
 #: What a person needs at once. The first line is the address alone, for programs that start us.
@@ -26,14 +26,13 @@ console: {console}
 {vendors}
 control: {control}
 stop with Ctrl-C"""
+#: What is said of each vendor.
 VENDOR = """{keys}
 edition {edition}, scores by {engine}; every answer says that it comes from a mock
 {unknown}
   facematch cards sheet --out cards
   {curl}
 """
-
-
 #: Whoever tries two photographs of one person should not wonder.
 UNKNOWN = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
@@ -51,16 +50,19 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     """Completes --edition: those of the vendors that are named, each with its vendor's name too."""
     from facematch_mock_server.vendors import vendor_named
 
-    kinds = [vendor_named(name) for name in context.params.get("vendors") or ("didit",)]
+    kinds = [vendor_named(name) for name in context.params.get("vendor") or ("didit",)]
     words = [edition for kind in kinds for edition in kind.editions]
     words += [f"{kind.name}={edition}" for kind in kinds for edition in kind.editions]
     return [word for word in words if word.startswith(typed)]
 
 
-@click.group("mock", invoke_without_command=True)
+@click.group(
+    "mock",
+    invoke_without_command=True,
+    context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"},
+)
 @click.option(
     "--vendor",
-    "vendors",
     metavar="NAME",
     shell_complete=_vendors,
     multiple=True,
@@ -70,7 +72,6 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 )
 @click.option(
     "--edition",
-    "editions",
     multiple=True,
     metavar="EDITION",
     shell_complete=_editions,
@@ -79,7 +80,6 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 )
 @click.option(
     "--switch",
-    "switches",
     multiple=True,
     metavar="NAME=VALUE",
     help="Change one behaviour of the edition, such as boundary=inclusive or "
@@ -87,7 +87,6 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 )
 @click.option(
     "--latency",
-    "latencies",
     multiple=True,
     metavar="CALL=SECONDS",
     help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds; repeatable.",
@@ -113,26 +112,35 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     help="What decides a score: cards (test cards, other pictures by their bytes; default) or "
     "local (the real local engine).",
 )
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="One more live key; repeatable.")
+@click.option("--key", multiple=True, metavar="KEY", help="One more live key; repeatable.")
 @click.option(
     "--no-control", is_flag=True, help="Serve the vendors alone, without control API and console."
 )
 @click.option(
     "--control-token",
     metavar="TEXT",
-    help="Token that control requests must carry in X-Mock-Token; needed beyond this machine.",
+    help="Token that control requests must carry in X-Mock-Token. Beyond this machine one is made "
+    "and printed if you give none. An argument shows in the list of processes; a file does not.",
+)
+@click.option(
+    "--control-token-file", type=click.File(), metavar="FILE", help="File that holds the token."
 )
 @click.option(
     "--seed", type=int, metavar="NUMBER", help="Make ids and random outcomes the same in every run."
 )
 @click.option(
     "--deliver-to",
-    "deliver_to",
     multiple=True,
     metavar="HOST",
     help="Also send webhooks to this host, not only to this machine; repeatable.",
 )
-@click.option("--open", "open_console", is_flag=True, help="Open the console in a browser.")
+@click.option(
+    "--open",
+    "open_console",
+    is_flag=True,
+    envvar="FACEMATCH_MOCK_OPEN",
+    help="Open the console in a browser.",
+)
 @click.option(
     "--show-pictures",
     is_flag=True,
@@ -143,6 +151,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
 
     Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
+
+    Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
+    FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
     """
     if ctx.invoked_subcommand is None:
         serve(**given)
@@ -150,22 +161,20 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def serve(
     *,
-    vendors: tuple[str, ...],
-    editions: tuple[str, ...],
-    switches: tuple[str, ...],
-    latencies: tuple[str, ...],
-    port: int,
+    vendor: tuple[str, ...],
+    edition: tuple[str, ...],
+    switch: tuple[str, ...],
+    latency: tuple[str, ...],
     host: str,
-    engine: Literal["cards", "local"],
-    keys: tuple[str, ...],
+    key: tuple[str, ...],
     no_control: bool,
     control_token: str | None,
-    seed: int | None,
-    deliver_to: tuple[str, ...],
+    control_token_file: TextIO | None,
     open_console: bool,
     show_pictures: bool,
+    **more: Any,
 ) -> None:
-    """Start, print where, and wait."""
+    """Start, print where, and wait; `more` is for the server as it is."""
     try:
         with _without_collections():
             from facematch_mock_server.clock import VirtualClock
@@ -176,45 +185,46 @@ def serve(
         raise ConfigurationError(
             f'The mock server needs {missing.name}: pip install "facematch-core[mock]".'
         ) from None
-    if not is_loopback(host) and not (no_control or control_token):
-        raise click.UsageError(
-            f"--host {host} lets other machines in: add --no-control, or --control-token TEXT to "
-            "guard what a test may do."
-        )
     if no_control and (open_console or show_pictures):
         raise click.UsageError("--no-control leaves the console out, and with it these options.")
+    token = _given_token(control_token, control_token_file)
+    is_made = not is_loopback(host) and token is None and not no_control
+    token = secrets.token_urlsafe(24) if is_made else token
     try:
-        kinds = [vendor_named(vendor) for vendor in vendors]
+        kinds = [vendor_named(name) for name in vendor]
+        editions = read_editions(kinds, edition)
         server = MockServer(
-            vendor=vendors,
-            edition=read_editions(kinds, editions),
-            switches=read_all_switches(kinds, switches),
-            latency={n: _span(t) for n, t in _pairs("latency", latencies).items()},
-            engine=engine,
+            vendor=vendor,
+            edition=editions,
+            switches=read_switches(kinds, switch),
+            latency={n: _span(t) for n, t in _pairs("latency", latency).items()},
             host=host,
-            port=port,
             clock=VirtualClock(running=True),
-            seed=seed,
             control=not no_control,
-            control_token=control_token,
-            deliver_to=deliver_to,
+            control_token=token,
             show_pictures=show_pictures,
+            **more,
         )
-        for key in keys:
-            for vendor in vendors:
-                server.of(vendor).control.add_key(key=key)
+        for text in key:
+            for name in vendor:
+                server.of(name).control.add_key(key=text)
     except ValueError as error:
         raise click.UsageError(_sentence(str(error))) from None
     # Ctrl-C stays an exception, and ends this command as it ends every other.
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with server:
+        # Behind a number sign the token stays in the browser: no server is sent it.
+        console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
+        # A token that was given is not shown: what is printed ends up in logs.
+        shown = console if is_made else f"{server.url}/"
+        made = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
         click.echo(
             STARTED.format(
                 url=server.url,
-                console="none" if no_control else f"{server.url}/",
-                vendors="\n".join(_greetings(server, switches, engine)),
-                control="none" if no_control else server.control_url,
+                console="none" if no_control else shown,
+                vendors="\n".join(_greetings(kinds, editions, switch, server.url, more["engine"])),
+                control="none" if no_control else server.control_url + made,
             )
         )
         if not is_loopback(host):
@@ -222,10 +232,14 @@ def serve(
         if open_console:
             import webbrowser  # not above: 3 ms of a start
 
-            # Behind a number sign the token stays in the browser: no server is sent it.
-            token = f"#token={quote(control_token)}" if control_token else ""
-            webbrowser.open(f"{server.url}/{token}")
+            webbrowser.open(console)
         wait_for(stopped)
+
+
+def _given_token(text: str | None, file: TextIO | None) -> str | None:
+    if text is not None and file is not None:
+        raise click.UsageError("Give --control-token or --control-token-file, not both.")
+    return text if file is None else file.read().strip()
 
 
 def wait_for(stopped: threading.Event) -> None:
@@ -235,25 +249,29 @@ def wait_for(stopped: threading.Event) -> None:
         pass
 
 
-def _greetings(server: MockServer, switches: tuple[str, ...], engine: str) -> Iterator[str]:
+def _greetings(
+    kinds: Sequence[Vendor],
+    editions: Mapping[str, str],
+    switches: tuple[str, ...],
+    url: str,
+    engine: str,
+) -> Iterator[str]:
     """What is said of each vendor; its name only where there are several."""
-    from facematch_mock_server.vendors import owner_of, vendor_named  # not above: as in `serve`
+    from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
-    worlds = server.accounts.main.worlds
-    kinds = [vendor_named(world.vendor) for world in worlds]
-    for world, kind in zip(worlds, kinds, strict=True):
+    for kind in kinds:
         mine = [
-            word for word in switches if owner_of(kinds, word.partition("=")[0])[0] == world.vendor
+            word for word in switches if owner_of(kinds, word.partition("=")[0])[0] == kind.name
         ]
-        keys, curl = (line.format(url=server.url) for line in kind.greeting)
+        keys, curl = (line.format(url=url) for line in kind.greeting)
         text = VENDOR.format(
             keys=keys,
             curl=curl,
-            edition=", ".join((world.edition, *mine)),
+            edition=", ".join((editions.get(kind.name, kind.default_edition), *mine)),
             engine=engine,
             unknown=UNKNOWN if engine == "cards" else "",
         )
-        yield f"{world.vendor}\n{text}" if len(worlds) > 1 else text
+        yield f"{kind.name}\n{text}" if len(kinds) > 1 else text
 
 
 @contextlib.contextmanager
@@ -291,8 +309,10 @@ def explain_command(claim: str | None) -> None:
         raise click.UsageError(str(error.args[0])) from None
 
 
+# What is typed as NAME=VALUE
+
+
 def _pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
-    """What was typed as NAME=VALUE for an option, by name."""
     read: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")
@@ -316,11 +336,8 @@ def _span(typed: str) -> float | tuple[float, float]:
 
 
 def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, str]:
-    """Read words like ``2026-07`` and ``deepvue=2026-11``: editions by vendor.
-
-    Raises:
-        ValueError: two for one vendor. Whether there are such is not asked here.
-    """
+    """Editions by vendor, from words like ``2026-07`` and ``deepvue=2026-11``; ValueError for two
+    of one vendor. Whether there are such is not asked here."""
     read: dict[str, str] = {}
     for word in words:
         vendor, equals, edition = word.partition("=")
@@ -333,44 +350,18 @@ def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, st
     return read
 
 
-def read_all_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Read words like ``boundary=inclusive`` and ``deepvue.bad_token=401``: values by vendor.
-
-    Args:
-        kinds: The vendors. A name without a vendor's is for the first one that has it.
-        words: As for `read_switches`.
-
-    Raises:
-        ValueError: as of `read_switches`, or a vendor that is not among them.
-    """
+def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
+    """Values by name as typed, from words like ``boundary=inclusive`` and
+    ``deepvue.bad_token=401``; ValueError for a name or value that does not fit."""
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
-    typed: dict[str, list[str]] = {kind.name: [] for kind in kinds}
-    for word in words:
-        name, equals, value = word.partition("=")
-        vendor, bare = owner_of(kinds, name)
-        if vendor not in typed:
-            raise ValueError(f"there is no vendor {vendor:.60}; there is {', '.join(typed)}")
-        typed[vendor].append(bare + equals + value)
-    return {kind.name: read_switches(kind, typed[kind.name]) for kind in kinds}
-
-
-def read_switches(kind: Vendor, words: Iterable[str]) -> dict[str, Any]:
-    """Read words like ``boundary=inclusive``.
-
-    Args:
-        kind: The vendor whose switches they are.
-        words: As typed. A number may be ``none`` where there may be no limit.
-
-    Returns:
-        The values by name, as `Vendor.choose` takes them.
-
-    Raises:
-        ValueError: a word without ``=``, a name that is unknown or there twice, or a value that
-            does not fit.
-    """
-    typed = _pairs("switch", words)
-    return {name: _value(kind, name, value) for name, value in typed.items()}
+    by_name, read = {kind.name: kind for kind in kinds}, {}
+    for word, value in _pairs("switch", words).items():
+        vendor, name = owner_of(kinds, word)
+        if vendor not in by_name:
+            raise ValueError(f"there is no vendor {vendor:.60}; there is {', '.join(by_name)}")
+        read[word] = _value(by_name[vendor], name, value)
+    return read
 
 
 def _value(kind: Vendor, name: str, typed: str) -> Any:
@@ -390,32 +381,25 @@ def _value(kind: Vendor, name: str, typed: str) -> Any:
     from facematch_mock_server.account import NUMBERS  # not above: as in `serve`
 
     _, number = kind.settings[name]
+    read, takes = _READERS[number]
     try:
-        return NUMBERS[number](_READERS[number](typed))
+        return NUMBERS[number](read(typed))
     except ValueError:
-        raise ValueError(f"the switch {name} takes {_TAKES[number]}, not {typed!r:.60}") from None
+        raise ValueError(f"the switch {name} takes {takes}, not {typed!r:.60}") from None
 
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _limit(typed: str) -> int | None:
-    return None if typed == "none" else int(typed)
-
-
 #: By kind of number: how it is typed, and what is said of it.
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    "count": int,
-    "seconds": int,
-    "limit": _limit,
-    "amount": str,
-    "score": float,
-}
-_TAKES = {
-    "count": "a whole number from 1",
-    "seconds": "a whole number from 1",
-    "limit": "a whole number from 0, or none",
-    "score": "a number from 0 to 100",
-    "amount": "an amount from 0 on with at most four places",
+_READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "count": (int, "a whole number from 1"),
+    "seconds": (int, "a whole number from 1"),
+    "limit": (
+        lambda typed: None if typed == "none" else int(typed),
+        "a whole number from 0, or none",
+    ),
+    "amount": (str, "an amount from 0 on with at most four places"),
+    "score": (float, "a number from 0 to 100"),
 }

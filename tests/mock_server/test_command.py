@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from facematch_core.cli.app import facematch
 from facematch_mock_server import card_sheet
-from facematch_mock_server.cli import read_switches
+from facematch_mock_server.cli import command, read_switches
 from facematch_mock_server.vendors import vendor_named
 
 FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
@@ -182,7 +182,7 @@ def test_every_switch_can_be_typed():
     for name, values in kind.switches.items():
         for value in values:
             for typed in (f"{name}={value}", f"{name}={str(value).lower()}"):
-                read = read_switches(kind, [typed])
+                read = read_switches([kind], [typed])
                 assert read == {name: value}
                 assert type(read[name]) is type(value)
                 kind.choose("2026-07", read)
@@ -193,7 +193,7 @@ def test_every_switch_can_be_typed():
         "media_ttl_s=60",
         "start_credit=0.1",
     )
-    assert read_switches(kind, typed) == {
+    assert read_switches([kind], typed) == {
         "get_limit": None,
         "write_limit": 0,
         "size_limit_bytes": 9,
@@ -201,7 +201,7 @@ def test_every_switch_can_be_typed():
         "start_credit": Decimal("0.1"),
     }
     other = vendor_named("deepvue")
-    assert read_switches(other, ["match_from=70.5"]) == {"match_from": 70.5}
+    assert read_switches([other], ["match_from=70.5"]) == {"match_from": 70.5}
     known = {number for one in (kind, other) for _, number in one.settings.values()}
     assert known == {"count", "limit", "seconds", "amount", "score"}
 
@@ -211,10 +211,11 @@ def test_any_words_are_switches_or_refused(words):
     """What is read fits; everything else is a ValueError."""
     kind = vendor_named("didit")
     try:
-        read = read_switches(kind, words)
+        read = read_switches([kind], words)
+        bare = {name.removeprefix("didit."): value for name, value in read.items()}
     except ValueError:
         return
-    kind.choose("2026-07", read)
+    kind.choose("2026-07", bare)
     assert len(read) == len(words)
 
 
@@ -240,6 +241,75 @@ def test_a_token_guards_control():
         assert requests.get(f"{url}/__mock__/", timeout=10).status_code == 403
         headers = {"X-Mock-Token": "a-long-token-1"}
         assert requests.get(f"{url}/__mock__/", headers=headers, timeout=10).status_code == 200
+
+
+def test_beyond_this_machine_a_token_is_made(tmp_path):
+    """And printed, with a link that has it; one from a file is asked for, and not printed."""
+    with started("--host", "0.0.0.0") as (process, url):
+        process.send_signal(signal.SIGTERM)
+        printed = process.stdout.read()
+    (token,) = re.findall(r"^control token: (\S+)", printed, re.MULTILINE)
+    assert len(token) > 20
+    assert f"console: {url}/#token={token}\n" in printed
+    (tmp_path / "token").write_text("a-long-token-1\n")
+    with started("--host", "0.0.0.0", "--control-token-file", tmp_path / "token") as (process, url):
+        statuses = [
+            requests.get(f"{url}/__mock__/", headers={"X-Mock-Token": text}, timeout=10).status_code
+            for text in ("a-long-token-1", "another-token")
+        ]
+        process.send_signal(signal.SIGTERM)
+        assert "a-long-token-1" not in process.stdout.read()
+    assert statuses == [200, 403]
+
+
+#: What a container is given, and the options that say the same.
+SETTINGS = {
+    "FACEMATCH_MOCK_VENDOR": "didit deepvue",
+    "FACEMATCH_MOCK_EDITION": "2026-03 deepvue=2026-11",
+    "FACEMATCH_MOCK_SWITCH": "deepvue.bad_token=401 price_match=0.20",
+    "FACEMATCH_MOCK_LATENCY": "match=0.001 liveness=0-0.002",
+    "FACEMATCH_MOCK_KEY": "my-own-key-1 my-own-key-2",
+    "FACEMATCH_MOCK_CONTROL_TOKEN": "a-long-token-1",
+    "FACEMATCH_MOCK_CONTROL_TOKEN_FILE": "",
+    "FACEMATCH_MOCK_SEED": "7",
+    "FACEMATCH_MOCK_DELIVER_TO": "web other",
+    "FACEMATCH_MOCK_SHOW_PICTURES": "1",
+    "FACEMATCH_MOCK_PORT": "0",
+    "FACEMATCH_MOCK_HOST": "127.0.0.1",
+    "FACEMATCH_MOCK_ENGINE": "cards",
+    "FACEMATCH_MOCK_NO_CONTROL": "0",
+    "FACEMATCH_MOCK_OPEN": "false",
+}
+
+
+def test_what_is_set_in_the_environment():
+    """Every option can be; several values with spaces between; an empty one is none."""
+    options = {name for option in command.params for name in option.opts}
+    named = {f"--{name[15:].lower().replace('_', '-')}" for name in SETTINGS}
+    assert named == options
+    with started(**SETTINGS) as (_, url):
+        session = requests.Session()
+        session.headers["X-Mock-Token"] = "a-long-token-1"
+        overview = session.get(f"{url}/__mock__/", timeout=10).json()
+        assert (overview["vendors"], overview["edition"]) == (["didit", "deepvue"], "2026-03")
+        assert post(url, "my-own-key-1").status_code == post(url, "my-own-key-2").status_code == 200
+        assert session.get(f"{url}/__mock__/ledger", timeout=10).json()["balance"] == "99.6000"
+        latency = session.get(f"{url}/__mock__/latency", timeout=10).json()
+        assert latency == {"match": [0.001, 0.001], "liveness": [0.0, 0.002]}
+        hook = {"url": "http://other:8000/"}
+        made = session.post(f"{url}/__mock__/webhooks/destinations", json=hook, timeout=10)
+        assert made.status_code == 200
+        about = session.get(f"{url}/__mock__/console/about", timeout=10).json()
+        assert about["show_pictures"] is True
+
+
+def test_an_option_goes_before_the_environment():
+    """And a wrong value there is refused as an option is."""
+    with started("--edition", "2026-11", FACEMATCH_MOCK_EDITION="2026-03") as (_, url):
+        assert requests.get(f"{url}/__mock__/", timeout=10).json()["edition"] == "2026-11"
+    done = run(FACEMATCH_MOCK_PORT="tcp://10.0.0.1:8080")
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert "tcp://10.0.0.1:8080" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -273,7 +343,10 @@ def test_a_token_guards_control():
         (["--port", "many"], "many"),
         (["--key", ""], "key"),
         (["--control-token", "short"], "token"),
-        (["--host", "0.0.0.0"], "--no-control"),
+        (["--control-token-file", "nowhere/token"], "No such file"),
+        (["--control-token-file", os.devnull], "token"),
+        (["--control-token", "a-long-token-1", "--control-token-file", os.devnull], "not both"),
+        (["--no-control", "--open"], "leaves the console out"),
         (["--hots", "127.0.0.1"], "--host"),
         (["explain", "didit.no.such.claim"], "didit.no.such.claim"),
         (["explian"], "explain"),
@@ -332,7 +405,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence():
 
 
 def test_help_names_every_option(invoke):
-    """What the documentation lists can be asked for."""
+    """What the documentation lists can be asked for; and that the environment can say it."""
     done = invoke("--help")
     assert done.exit_code == 0
     for option in ("--vendor", "--edition", "--engine", "--key", "--no-control", "--latency"):
@@ -340,4 +413,4 @@ def test_help_names_every_option(invoke):
     assert {"--port PORT", "--switch NAME=VALUE"} <= set(re.findall(r"--\w+ [A-Z=]+", done.stdout))
     assert "RANGE" not in done.stdout
     assert "..." not in done.stdout.partition("Options:")[2]
-    assert "explain" in done.stdout
+    assert {"explain", "FACEMATCH_MOCK_PORT"} <= set(done.stdout.split())
