@@ -2,10 +2,10 @@
 #
 #   docker build --tag facematch-mock .
 #   docker run --rm --publish 127.0.0.1:8080:8080 facematch-mock
-#   docker run --rm --publish 127.0.0.1:8080:8080 facematch-mock \
-#     --host 0.0.0.0 --port 8080 --vendor deepvue --control-token A-LONG-SECRET
+#   docker run --rm --publish 127.0.0.1:8080:8080 \
+#     --env FACEMATCH_MOCK_VENDOR="didit deepvue" --env FACEMATCH_MOCK_CONTROL_TOKEN=A-LONG-SECRET facematch-mock
 #
-# Without --no-control, the control interface and the console want a token from other machines.
+# Every option is a variable: docs/extend/run-the-mock-as-a-service.md. Without a token one is made and printed.
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -27,9 +27,11 @@ COPY --from=build /opt/facematch /opt/facematch
 RUN useradd --system --uid 10001 --create-home mock
 USER 10001
 WORKDIR /home/mock
+# Others than these two: as variables, or as arguments of the container.
+ENV FACEMATCH_MOCK_HOST=0.0.0.0 FACEMATCH_MOCK_PORT=8080
 EXPOSE 8080
-# Whether it listens. A request would be one of the calls that it counts, shows and bills.
+# Whether it listens, on the port of its arguments or of its variable. A request would be one of the calls that it counts,
+# shows and bills.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 \
-  CMD ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8080), 2).close()"]
+  CMD ["python", "-c", "import os, re, socket; said = re.search('--port[=\\0](\\d+)', open('/proc/1/cmdline').read()); socket.create_connection(('127.0.0.1', int(said[1] if said else os.environ['FACEMATCH_MOCK_PORT'])), 2).close()"]
 ENTRYPOINT ["facematch", "mock"]
-CMD ["--host", "0.0.0.0", "--port", "8080", "--vendor", "didit", "--no-control"]

@@ -553,7 +553,7 @@ _FAULT = {
     "body": "any",
 }
 
-#: What narrows the journal down, and how many entries are told at most unless more are asked for.
+#: What narrows the journal down, and how many entries an answer has unless more are asked for.
 _FILTERS = {
     "since": "count",
     "path": "text",

@@ -3,13 +3,17 @@
 import ast
 import json
 import re
+import socket
 import subprocess
 import sys
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import yaml
+
+from facematch_mock_server.cli import command
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docs/examples/compose"
@@ -26,6 +30,11 @@ def last(path, word):
     return [rest for name, rest in instructions(path) if name == word][-1]
 
 
+def variables(path):
+    """Those that a Dockerfile sets last."""
+    return dict(one.split("=", 1) for one in last(path, "ENV").split())
+
+
 @pytest.fixture(scope="module")
 def services():
     return yaml.safe_load((COMPOSE / "compose.yaml").read_text("utf-8"))["services"]
@@ -36,8 +45,9 @@ def test_nothing_runs_as_root(path):
     """And what is started is not wrapped in a shell, so signals arrive."""
     words = [word for word, _ in instructions(path)]
     assert int(last(path, "USER")) > 0
-    assert words.index("USER") < words.index("CMD")
-    assert all(isinstance(part, str) for part in json.loads(last(path, "CMD")))
+    start = "ENTRYPOINT" if "ENTRYPOINT" in words else "CMD"
+    assert words.index("USER") < words.index(start)
+    assert all(isinstance(part, str) for part in json.loads(last(path, start)))
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
@@ -62,32 +72,63 @@ def test_the_image_gets_every_package_of_the_wheel():
 
 
 def test_the_ports_agree(services):
-    """EXPOSE, command and health check name the same one, in image and example."""
-    dockerfile = ROOT / "Dockerfile"
-    port = last(dockerfile, "EXPOSE")
-    assert port in json.loads(last(dockerfile, "CMD"))
-    assert f"'127.0.0.1', {port}" in last(dockerfile, "HEALTHCHECK")
-    assert port in services["mock"]["command"]
-    assert services["app"]["environment"]["DIDIT_BASE_URL"].endswith(f":{port}")
+    """EXPOSE, variable and health check name the same one, in image and example."""
+    port = last(ROOT / "Dockerfile", "EXPOSE")
+    assert variables(ROOT / "Dockerfile")["FACEMATCH_MOCK_PORT"] == port
+    profile = tomllib.loads((COMPOSE / "mock.toml").read_text("utf-8"))["profiles"]["mock"]
+    assert profile["settings"]["base_url"] == f"http://mock:{port}"
+    assert services["tests"]["environment"]["MOCK_URL"] == f"http://mock:{port}"
     app = last(COMPOSE / "app.Dockerfile", "EXPOSE")
     assert app in json.loads(last(COMPOSE / "app.Dockerfile", "CMD"))
-    assert services["tests"]["environment"]["APP_URL"].endswith(f":{app}")
+    assert services["tests"]["environment"]["APP_URL"] == f"http://app:{app}"
 
 
-def test_the_mock_of_the_example_is_reached_from_nowhere_else(services):
-    """It listens on the loopback that the three share, and no port is published."""
-    assert "127.0.0.1" in services["mock"]["command"]
-    assert not any("ports" in service for service in services.values())
-    assert services["app"]["network_mode"] == services["tests"]["network_mode"] == "service:mock"
+def test_the_containers_of_the_example_are_reached_from_nowhere_else(services):
+    """No port is published, each finds the others by name, and the tests show the mock's token."""
+    assert not any({"ports", "network_mode"} & set(service) for service in services.values())
+    token = services["mock"]["environment"]["FACEMATCH_MOCK_CONTROL_TOKEN"]
+    assert services["tests"]["environment"]["MOCK_TOKEN"] == token
 
 
-def test_the_arguments_of_the_image_are_understood():
-    """The mock would start with them: it takes each option, and lets nobody control it."""
-    words = json.loads(last(ROOT / "Dockerfile", "CMD"))
-    assert "--no-control" in words
-    check = f"""
-from facematch_mock_server.cli import command
-context = command.make_context("mock", {words!r})
-assert context.params["no_control"] and context.params["host"] == "0.0.0.0", context.params
-"""
-    subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
+def test_the_variables_are_options_of_the_mock(services, monkeypatch):
+    """Those of the image and of the example are read, and control is on."""
+    given = variables(ROOT / "Dockerfile") | services["mock"]["environment"]
+    given = {name: text for name, text in given.items() if name.startswith("FACEMATCH_MOCK_")}
+    for name, text in given.items():
+        monkeypatch.setenv(name, text)
+    params = command.make_context("mock", []).params
+    read = {name: params[name[15:].lower()] for name in given}
+    assert read == {
+        "FACEMATCH_MOCK_HOST": "0.0.0.0",
+        "FACEMATCH_MOCK_PORT": 8080,
+        "FACEMATCH_MOCK_VENDOR": ("didit",),
+        "FACEMATCH_MOCK_CONTROL_TOKEN": "only-for-these-tests",
+    }
+    assert params["no_control"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"),
+    [("mock", "{}"), ("mock\0--port\0{}", "1"), ("mock\0--host\0::\0--port={}\0", "1")],
+)
+def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
+    """Of the arguments of the container, or of its variable; it fails where nobody listens."""
+    *python, program = json.loads(last(ROOT / "Dockerfile", "HEALTHCHECK").partition("CMD ")[2])
+    assert python == ["python", "-c"]
+    place = tmp_path / "cmdline"
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    place.write_text(f"facematch\0{arguments.format(port)}")
+
+    def checked():
+        return subprocess.run(
+            [sys.executable, "-c", program.replace("/proc/1/cmdline", str(place))],
+            env={"FACEMATCH_MOCK_PORT": variable.format(port)},
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        ).returncode
+
+    with listening:
+        assert checked() == 0
+    assert checked() != 0

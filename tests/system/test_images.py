@@ -24,6 +24,12 @@ def words(path, instruction):
     return json.loads(re.findall(rf"(?m)^{instruction}\b[^\[\n]*(\[.*\])$", text)[-1])
 
 
+def variables(path):
+    """Those that the last instruction of a Dockerfile for them sets."""
+    (*_, given) = re.findall(r"(?m)^ENV (.*)$", path.read_text("utf-8"))
+    return dict(one.split("=", 1) for one in given.split())
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as found:
         return str(found.getsockname()[1])
@@ -40,12 +46,16 @@ def start(environment, wheel, tmp_path, ports):
     """Runs a command of the files, with other ports, where only the wheel is installed."""
     needed = (EXAMPLES / "compose/requirements.txt").read_text("utf-8").split()
     environment.install(f"{wheel}[testing]", *needed)
-    for name in ("fastapi_app/app.py", "compose/test_service.py"):
-        shutil.copy(EXAMPLES / name, tmp_path)
     clean = {"HOME": str(tmp_path), "PATH": os.pathsep.join([str(environment.bin), os.defpath])}
 
     def ported(text):
+        """A text of the files, for one machine in place of a network of containers."""
+        text = re.sub(r"\b(?:mock|app):(?=80)", "127.0.0.1:", text.replace("/home/app", "."))
         return re.sub(r"\b(8080|8000)\b", lambda found: ports[found[0]], text)
+
+    for name in ("fastapi_app/app.py", "compose/test_service.py", "compose/mock.toml"):
+        text = (EXAMPLES / name).read_text("utf-8")
+        (tmp_path / Path(name).name).write_text(ported(text), "utf-8")
 
     def started(command, variables=()):
         found = shutil.which(command[0], path=clean["PATH"])
@@ -85,10 +95,10 @@ def running(process, healthy):
 def test_the_image_of_the_mock(start):
     """It becomes healthy, answers as Didit does, and ends when it is told to."""
     dockerfile = ROOT / "Dockerfile"
-    command = words(dockerfile, "ENTRYPOINT") + words(dockerfile, "CMD")
-    check = words(dockerfile, "HEALTHCHECK")
-    assert ended(start(check)) != 0, "healthy before it runs"
-    with running(start(command), lambda: start(check)) as process:
+    command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
+    given = variables(dockerfile)
+    assert ended(start(check, given)) != 0, "healthy before it runs"
+    with running(start(command, given), lambda: start(check, given)) as process:
         ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/{}').status)"
         asked = start(["python", "-c", ask.format("system/healthcheck")])
         assert asked.communicate(timeout=PATIENCE_S)[0] == "200\n"
@@ -99,11 +109,11 @@ def test_the_compose_example(start):
     """The tests of the example pass against its application and the mock."""
     services = yaml.safe_load((EXAMPLES / "compose/compose.yaml").read_text("utf-8"))["services"]
     dockerfile, app = ROOT / "Dockerfile", EXAMPLES / "compose/app.Dockerfile"
-    mock_command = words(dockerfile, "ENTRYPOINT") + services["mock"]["command"]
-    check = words(dockerfile, "HEALTHCHECK")
+    mock_command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
+    given = variables(dockerfile) | services["mock"]["environment"]
     app_check = services["app"]["healthcheck"]["test"][1:]
     with (
-        running(start(mock_command), lambda: start(check)),
+        running(start(mock_command, given), lambda: start(check, given)),
         running(start(words(app, "CMD"), services["app"]["environment"]), lambda: start(app_check)),
     ):
         tests = start(services["tests"]["command"], services["tests"]["environment"])

@@ -12,6 +12,6 @@ RUN python -m pip install --constraint constraints.txt --requirement requirement
  && useradd --system --uid 10001 --create-home app
 USER 10001
 WORKDIR /home/app
-COPY docs/examples/fastapi_app/app.py docs/examples/compose/test_service.py ./
+COPY docs/examples/fastapi_app/app.py docs/examples/compose/test_service.py docs/examples/compose/mock.toml ./
 EXPOSE 8000
-CMD ["uvicorn", "--factory", "app:create_app", "--host", "127.0.0.1", "--port", "8000"]
+CMD ["uvicorn", "--factory", "app:create_app", "--host", "0.0.0.0", "--port", "8000"]

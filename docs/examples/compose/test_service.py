@@ -22,7 +22,9 @@ def app() -> Iterator[httpx.Client]:
 @pytest.fixture
 def mock() -> Iterator[httpx.Client]:
     """The control interface of the mock, as at the beginning."""
-    with httpx.Client(base_url=f"{environ['MOCK_URL']}/__mock__", timeout=30) as client:
+    token = {"X-Mock-Token": environ["MOCK_TOKEN"]}
+    address = f"{environ['MOCK_URL']}/__mock__"
+    with httpx.Client(base_url=address, headers=token, timeout=30) as client:
         client.post("/reset", json={}).raise_for_status()
         yield client
 

@@ -46,8 +46,8 @@ class Settings:
     webhook_secret: Secret
     #: Where verdicts go, and what came before.
     database: str = "verdicts.sqlite3"
-    #: Where Didit is, if not at its own address: a mock on this machine.
-    base_url: str | None = None
+    #: A profile of the configuration file in place of Didit as it is: a mock, say.
+    profile: str | None = None
     threshold: float = 60
     review_threshold: float = 80
     deadline_s: float = 20
@@ -59,7 +59,7 @@ class Settings:
         return cls(
             webhook_secret=Secret.from_environment("DIDIT_WEBHOOK_SECRET"),
             database=environ.get("VERDICTS", cls.database),
-            base_url=environ.get("DIDIT_BASE_URL") or None,
+            profile=environ.get("FACEMATCH_PROFILE") or None,
             threshold=float(environ.get("MATCH_THRESHOLD", cls.threshold)),
             review_threshold=float(environ.get("REVIEW_THRESHOLD", cls.review_threshold)),
         )
@@ -71,11 +71,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        where = {"base_url": settings.base_url} if settings.base_url else {}
         # One verifier for all requests. At the end it waits for the calls that are under way.
         async with open_async_verifier(
-            "didit",
-            **where,
+            None if settings.profile else "didit",
+            profile=settings.profile,
             threshold=settings.threshold,
             review_threshold=settings.review_threshold,
             max_concurrency=64,
