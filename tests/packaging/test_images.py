@@ -132,3 +132,12 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
     with listening:
         assert checked() == 0
     assert checked() != 0
+
+
+def test_what_the_recipes_set_are_options():
+    """Every variable of the page, in its YAML too, which can be read."""
+    page = (ROOT / "docs/extend/run-the-mock-as-a-service.md").read_text("utf-8")
+    recipes = re.findall(r"(?ms)^```yaml.*?\n(.*?)^```$", page)
+    assert ["mock" in yaml.safe_load(text).get("services", {}) for text in recipes] == [False, True]
+    options = {name[2:].upper().replace("-", "_") for o in command.params for name in o.opts}
+    assert set(re.findall(r"FACEMATCH_MOCK_([A-Z_]+)", page)) <= options
