@@ -381,7 +381,6 @@ def attempt(
     claims, taken = world.claims.citations(), delivery
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
-        claims.cite("webhook.disabled")
         _end(outbox, delivery, State.DROPPED)
         return
     delivery, payload = _payload(claims, world, delivery, destination, writer)

@@ -1,4 +1,4 @@
-"""Rows of a written contract, and the claims that they name."""
+"""Rows of a written contract, and the claims and tests that they name."""
 
 import fnmatch
 import re
@@ -8,6 +8,7 @@ from facematch_mock_server.vendors import all_claims
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 IDS = frozenset(claim.id for claim in all_claims())
+VENDORS = Path(__file__).parents[1] / "mock_server" / "vendors"
 
 
 def ids_of(vendor, claims):
@@ -16,9 +17,21 @@ def ids_of(vendor, claims):
     The words are ids without the vendor; those of the mock itself are with it.
     """
     words = {
-        word: word if word.startswith("mock.") else f"{vendor}.{word}" for word in claims.split()
+        word: word if word.startswith("mock.") else f"{vendor}.{word}"
+        for word in claims.split()
+        if "::" not in word
     }
     return {word: fnmatch.filter(IDS, name) for word, name in words.items()}
+
+
+def guards_of(cell):
+    """The tests that a cell names (``didit/test_match.py::test_verdict``): whether each exists."""
+    named = [word.split("::") for word in cell.split() if "::" in word]
+    return {
+        f"{path}::{name}": (VENDORS / path).exists()
+        and f"def {name}(" in (VENDORS / path).read_text()
+        for path, name in named
+    }
 
 
 def first_cells(text):

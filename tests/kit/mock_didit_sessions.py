@@ -188,6 +188,8 @@ SCENARIOS = {
         *SAVED,
         *(on(number, query=query) for number in (1, 2, 3, 4) for query in ("", "?include=events")),
         on(1, query="?include=else"),
+        control("limits", {"get": 0}),
+        on(1),
         control("limits", {"decision": 1}),
         on(1),
     ),

@@ -90,8 +90,8 @@ class Route:
         pattern: The path; ``{uuid}`` is one segment that must be a UUID, or else no route of the
             vendor's has the path, and ``{word}`` is any one segment.
         answers: Who answers which method.
-        checks: Asked in this order before that, by the claim that states the place of each; each
-            may refuse the call.
+        checks: Asked in this order before that, by name; each may refuse the call, and then a
+            claim of that name, if there is one, says why it stands there.
         operation: What it is called where latency is set; None for what is never late.
         credentials: The headers that say who asks, all of them needed; in ``authorization`` it is a
             bearer token.
@@ -360,7 +360,8 @@ class Routed:
             try:
                 check(call)
             except Refused:
-                call.claims.cite(claim)
+                if claim in call.claims:
+                    call.claims.cite(claim)
                 raise
         # HEAD is answered as GET; whoever sends the answer leaves its body away.
         method = "GET" if call.request.method == "HEAD" else call.request.method

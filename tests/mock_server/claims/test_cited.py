@@ -23,6 +23,7 @@ SETTINGS = (
     {"switches": {"undecodable": 400}},
     {"switches": {"credits_before_validation": True}},
     {"switches": {"empty_blocks": "list"}},
+    {"switches": {"features": "objects"}},
     {"switches": {"reserved_domains": "accepted"}},
     {"switches": {"v2_prefix": True, "event_id_per_attempt": True}},
     {"switches": {"auth_errors": "401"}},

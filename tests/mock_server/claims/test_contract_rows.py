@@ -1,9 +1,9 @@
-"""Each row of a contract's tables rests on a claim, and each claim on a row."""
+"""Each row of a contract's tables rests on a claim or a test, and each claim on a row."""
 
 from pathlib import Path
 
 import pytest
-from kit.mock_contract import CONTRACTS, first_cells, ids_of
+from kit.mock_contract import CONTRACTS, first_cells, guards_of, ids_of
 
 from facematch_mock_server.vendors import all_claims
 
@@ -12,10 +12,11 @@ NONE = "no claim: "
 
 
 def rows_of(vendor):
-    """The rows of a contract: section, first cell, what the row says, and claims.
+    """The rows of a contract: section, first cell, what the row says, and what it rests on.
 
-    The first cell is empty for a sentence. Claims are named without the vendor, with * for all of
-    a group; those of the mock itself with it.
+    The first cell is empty for a sentence. A row rests on claims, where an answer has a choice, and
+    on tests of behaviour. Claims are named without the vendor, with * for all of a group; those of
+    the mock itself with it.
     """
     path = Path(__file__).parent / "rows" / f"{vendor}.tsv"
     return [tuple(line.split("\t")) for line in path.read_text().splitlines()]
@@ -35,8 +36,10 @@ COVERED = [
 @pytest.mark.parametrize(
     ("vendor", "row"), COVERED, ids=[" ".join((vendor, *row[:3])) for vendor, row in COVERED]
 )
-def test_a_row_rests_on_claims(vendor, row):
-    """Each word of a row names a claim that there is, no word names one twice."""
+def test_what_a_row_rests_on(vendor, row):
+    """Each word of a row names a claim or a test that there is, no word names one twice."""
+    assert row[3]
+    assert all(guards_of(row[3]).values())
     for word, ids in ids_of(vendor, row[3]).items():
         assert ids, f"no claim is called {word}"
         assert "*" not in word or len(ids) > 1, f"{word} is one claim: name it"

@@ -139,7 +139,7 @@ def test_journal_sessions_and_claims(engine, steer):
     ids = {claim.id for claim in steer.claims()}
     assert "didit.match.boundary.exclusive" in ids
     assert "didit.match.boundary.inclusive" not in ids
-    assert steer.explain("didit.match.threshold").startswith("didit.match.threshold")
+    assert steer.explain("didit.score.compared").startswith("didit.score.compared")
 
 
 def test_the_journal_is_narrowed_down(engine, steer):

@@ -12,7 +12,7 @@ from facematch_mock_server.http.forms import MULTIPART, URLENCODED, Form, media_
 from facematch_mock_server.journal import described
 from facematch_mock_server.messages import Head, Response, host_in, is_loopback
 from facematch_mock_server.services import KeyKind, Session, Window
-from facematch_mock_server.vendors.base import Call, Refused, Route
+from facematch_mock_server.vendors.base import Call, Route
 
 from . import framework
 from .records import DiditRecords
@@ -65,11 +65,7 @@ class DiditCall(Call):
         Refuses the call if it is no JSON.
         """
         if self._body is None:
-            try:
-                self._body = (framework.read_json(self),)
-            except Refused:
-                self.claims.cite("door.body")
-                raise
+            self._body = (framework.read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
                 self.shown |= described(self._body[0].items(), self.route.shown)
         return self._body[0]
@@ -115,22 +111,16 @@ def is_ours(world: World, head: Head) -> bool:
     return world.account.accounts.is_open or head.is_inside or host in HOSTS or is_loopback(host)
 
 
-# The checks
+# The checks. That the rate limit comes first, then the key, then method, content type and body, is
+# ours; that the session of a path is looked up before the key is the OpenAPI's.
 
 
-def rate(
-    call: DiditCall,
-    scope: str | None = None,
-    *,
-    window: str = "rate.window_s",
-    by_address: bool = False,
-) -> None:
+def rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
     """The rate limit; counts the request.
 
     Args:
         call: Who asks.
         scope: Which one; None for that of the method.
-        window: The claim with its length.
         by_address: Whether it counts by address, whatever key is shown.
     """
     scope = scope or _SCOPES.get(call.request.method)
@@ -140,24 +130,33 @@ def rate(
         scope,
         _client(call, by_key=not by_address),
         now=call.now.timestamp(),
-        window_s=call.claims.get(window),
+        window_s=call.claims.get(window_of(scope)),
     )
-    if place is not None:
-        call.claims.cite(f"rate.{scope}.limit")
-        if place.refused:
-            throttled(call, scope, place, window)
+    if place is not None and place.refused:
+        throttled(call, scope, place)
 
 
-def throttled(call: Call, scope: str, place: Window, window: str = "rate.window_s") -> None:
-    """Refuse the call with the 429 of a scope."""
-    claims = call.claims
-    claims.cite(window, "rate.refused_count", "rate.by_key", "rate.by_forwarded")
-    numbers = (place.limit, place.remaining, place.reset)
-    headers = [(name, str(n)) for name, n in zip(claims["rate.headers"], numbers, strict=True)]
-    headers += [(name, str(place.retry_after)) for name in claims["rate.retry_after"]]
+def window_of(scope: str) -> str:
+    """The claim with the length of a scope's window."""
+    return "rate.register.window_s" if scope == "register" else "rate.window_s"
+
+
+def throttled(call: Call, scope: str, place: Window) -> None:
+    """Refuse the call with the 429 of a scope; no other answer tells of limits (its rate page)."""
+    door = None if call.route is None else call.route.more
+    if isinstance(door, Door) and door.scope not in (None, scope):
+        # It has a limit of its own, which is not set.
+        call.claims.cite(f"rate.{door.scope}.limit")
+    call.claims.cite(f"rate.{scope}.limit", window_of(scope))
+    headers = {
+        "X-RateLimit-Limit": place.limit,
+        "X-RateLimit-Remaining": place.remaining,
+        "X-RateLimit-Reset": place.reset,
+        "Retry-After": place.retry_after,
+    }
     call.refuse(
         f"rate.{scope}.refused",
-        headers=tuple(headers),
+        headers=tuple((name, str(number)) for name, number in headers.items()),
         limit=place.limit,
         wait=place.retry_after,
     )
@@ -171,35 +170,25 @@ def _client(call: Call, *, by_key: bool) -> str:
     return f"address {forwarded.partition(',')[0].strip() if forwarded else call.request.peer}"
 
 
-def access(call: DiditCall, words: str = "auth.words.403") -> None:
-    """The key.
-
-    Args:
-        call: Who asks.
-        words: The claim with the words of a 403.
-    """
+def access(call: DiditCall) -> None:
+    """The key."""
     sent = call.request.header("x-api-key")
     if call.let_in(sent) and call.key is not None:
         if call.key.allowed:
             return
         call.key, call.key_word = None, "wrong"
-        denied(call, "auth.not_allowed", words)
+        call.refuse(forbidden(call))
     found = call.world.keys.find(sent) if sent else None
-    if not sent:
-        denied(call, "auth.missing", words)
-    denied(
-        call,
-        "auth.wrong" if found is None else "auth.revoked" if found.revoked else "auth.expired",
-        words,
-    )
+    known = "wrong" if found is None or found.revoked else "expired"
+    status = call.claims[f"auth.{known if sent else 'missing'}"]
+    call.refuse("auth.words.401" if status == 401 else forbidden(call))
 
 
-def denied(call: Call, why: str, words: str = "auth.words.403") -> None:
-    """Refuse the call for this reason."""
-    if call.claims.get(why).status != 401:
-        call.refuse(why, {"detail": call.claims[words]})
-    headers = (("WWW-Authenticate", call.claims["auth.challenge"]),)
-    call.refuse(why, {"detail": call.claims["auth.words.401"]}, headers)
+def forbidden(call: Call) -> str:
+    """The claim with the words of a 403 there."""
+    door = None if call.route is None else call.route.more
+    of_session = isinstance(door, Door) and door.session
+    return "auth.words.session" if of_session else "auth.words.403"
 
 
 def _door(call: DiditCall) -> Door:
@@ -209,10 +198,8 @@ def _door(call: DiditCall) -> Door:
 
 def _limit(call: DiditCall) -> None:
     scope = _door(call).scope
-    if scope is not None and call.world.rates.limits[scope] is None:
-        call.claims.cite(f"rate.{scope}.limit")
-        scope = None
-    rate(call, scope)
+    is_set = scope is not None and call.world.rates.limits[scope] is not None
+    rate(call, scope if is_set else None)
 
 
 def _session(call: DiditCall) -> None:
@@ -231,11 +218,11 @@ def _key(call: DiditCall) -> None:
     """The key, and whether the session is its to see."""
     if call.route is not None and "x-api-key" not in call.route.credentials:
         return
-    access(call, "auth.words.session" if _door(call).session else "auth.words.403")
+    access(call)
     if not _door(call).session:
         return
     if call.session is None:
-        call.refuse("auth.other_owner", {"detail": call.claims["auth.words.other_owner"]})
+        call.refuse("auth.other_owner")
     if not call.is_live:
         # It belongs to the live application beside it.
         call.refuse("session.out_of_reach")
@@ -249,12 +236,12 @@ def method(call: DiditCall) -> None:
         framework.other_method(call, answers)
 
 
-#: Of endpoints that take JSON or nothing, by the claim that states the place of each.
+#: Of endpoints that take JSON or nothing.
 JSON_CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
-    "door.limit": _limit,
-    "door.session": _session,
-    "door.key": _key,
-    "door.method": method,
+    "limit": _limit,
+    "session": _session,
+    "key": _key,
+    "method": method,
 }
 
 _PLAIN = Door()
@@ -271,19 +258,10 @@ def json_route(
     return Route(pattern=pattern, answers=answers, checks=JSON_CHECKS, more=door, **more)
 
 
-def is_readable(call: DiditCall) -> bool:
-    """Whether the body is a form; without a body there is nothing that could be wrong."""
-    if not call.request.body:
-        call.claims.cite("media.empty")
-        return True
-    media = media_type(call.request.header("content-type") or "")
-    if media == URLENCODED:
-        call.claims.cite("media.urlencoded")
-    return media in (URLENCODED, MULTIPART)
-
-
 def method_and_media(call: DiditCall) -> None:
-    """The method and the content type of an endpoint that takes a form."""
+    """The method and the content type of an endpoint that takes a form; without a body there is
+    nothing that could be wrong."""
     method(call)
-    if not is_readable(call):
-        call.refuse("media.refused", media=call.request.header("content-type") or "")
+    kind = call.request.header("content-type") or ""
+    if call.request.body and media_type(kind) not in (URLENCODED, MULTIPART):
+        call.refuse("media.refused", media=kind)

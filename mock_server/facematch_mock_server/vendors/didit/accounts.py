@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+import string
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -47,27 +48,27 @@ def _scrypt(text: str, salt: bytes) -> str:
 
 # The fields
 
-_EMAIL = Given(name="email", required=True, read=framework.email("register.bad_email"))
+_EMAIL = Given(name="email", required=True, read=framework.email)
 
-#: Whether a text breaks each rule of a password.
-_BREAKS: Mapping[str, Callable[[Citations, str], bool]] = {
-    "short": lambda claims, text: len(text) < claims["password.shortest"],
-    "upper": lambda _, text: not any(one.isupper() for one in text),
-    "lower": lambda _, text: not any(one.islower() for one in text),
-    "digit": lambda _, text: not any(one.isdigit() for one in text),
-    "special": lambda _, text: all(one.isalnum() for one in text),
+#: Whether a text breaks each rule of a password (Didit skills repository, 2026), in the order in
+#: which they are reported.
+_BREAKS: Mapping[str, Callable[[str], bool]] = {
+    "short": lambda text: len(text) < 8,
+    "upper": lambda text: not any(one.isupper() for one in text),
+    "lower": lambda text: not any(one.islower() for one in text),
+    "digit": lambda text: not any(one.isdigit() for one in text),
+    "special": lambda text: all(one.isalnum() for one in text),
 }
 
 
 def _password(claims: Citations, value: Any) -> str:
     """A password that keeps the rules; of several that it breaks only the first is reported."""
     sent = framework.long_text(claims, value)
-    if len(sent) > claims.get("given.longest"):
-        raise Invalid(claims["text.long"].format(most=claims["given.longest"]))
-    broken = [name for name in claims["password.rules"] if _BREAKS[name](claims, sent)]
-    if broken:
-        claims.cite("password.one_at_a_time")
-        raise Invalid(claims[f"password.{broken[0]}"])
+    if len(sent) > claims.get("text.longest"):
+        raise Invalid(framework.too_long(claims["text.longest"]))
+    for name, breaks in _BREAKS.items():
+        if breaks(sent):
+            raise Invalid(claims["register.password"][name])
     return sent
 
 
@@ -81,14 +82,12 @@ _VERIFY = (_EMAIL, Given(name="code", required=True, read=framework.text))
 
 def _register(call: DiditCall) -> Response:
     """Register an account; it can do nothing until its code was shown."""
-    rate(call, "register", window="rate.register.window_s", by_address=True)
-    claims = call.claims
+    rate(call, "register", by_address=True)
     values = framework.read_json_fields(call, call.body, _REGISTER)
     email: str = values["email"]
     domain = "." + email.rpartition("@")[2].lower()
-    reserved = (*claims["register.reserved"], *claims["register.reserved_besides"])
-    if any(domain.endswith("." + one) for one in reserved):
-        return call.answer("register.broken", page=claims["register.broken_page"])
+    if any(domain.endswith("." + one) for one in call.claims["register.reserved"]):
+        call.refuse("register.broken")
     code = _new_code(call)
     account = Account(
         email=email,
@@ -99,27 +98,25 @@ def _register(call: DiditCall) -> Response:
     if not call.records.accounts.add(account):
         call.refuse("register.taken")
     call.records.mails.add(Mail(at=call.now, to=email, code=code))
-    return call.answer("register.answer", {"message": claims["register.message"], "email": email})
+    return call.answer("register.answer", email=email)
 
 
 def _new_code(call: DiditCall) -> str:
-    """A code, by the ids of the world: the same seed repeats it."""
-    claims = call.claims
-    claims.cite("code.letters")
-    alphabet, length = claims["code.alphabet"], claims["code.length"]
+    """Six letters and digits (Didit skills repository, 2026), by the ids of the world: the same
+    seed repeats them."""
+    alphabet = string.digits + string.ascii_uppercase
     number = int(call.world.account.ids.uuid().replace("-", ""), 16)
-    return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(length))
+    return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(6))
 
 
 def _verify(call: DiditCall) -> Response:
     """Open an organization, an application and its key, for whoever has the code."""
-    claims, accounts, ids = call.claims, call.records.accounts, call.world.account.ids
+    accounts, ids = call.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
-    claims.cite("code.once", "code.exact")
     if account is None or not is_same(values["code"], account.code):
         call.refuse("verify.wrong")
-    if (call.now - account.code_at).total_seconds() > claims["code.lifetime_s"]:
+    if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
         call.refuse("verify.expired")
     opened = Opened(
         organization=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_secret(call)
@@ -133,19 +130,12 @@ def _verify(call: DiditCall) -> Response:
     keys = {call.world.vendor: {opened.key: Key(kind=KeyKind.LIVE)}}
     here = call.world.account
     here.accounts.open(opened.organization, keys=keys, parent=here)
-    organization = {"uuid": opened.organization, "name": claims["account.organization"]}
-    application = {
-        "uuid": opened.application,
-        "name": claims["account.application"],
-        "client_id": opened.client_id,
-        "api_key": opened.key,
-    }
-    known = {
+    body = {
         **_new_tokens(call, proved),
-        "organization": {name: organization[name] for name in claims["verify.organization_keys"]},
-        "application": {name: application[name] for name in claims["verify.application_keys"]},
+        "organization": _organization(opened),
+        "application": _application_of(opened),
     }
-    return call.answer("verify.answer", {name: known[name] for name in claims["verify.keys"]})
+    return call.answer("verify.answer", body)
 
 
 def _resend(call: DiditCall) -> Response:
@@ -153,18 +143,15 @@ def _resend(call: DiditCall) -> Response:
     claims, accounts = call.claims, call.records.accounts
     values = framework.read_json_fields(call, call.body, (_EMAIL,))
     account = accounts.find(values["email"])
-    if account is None or account.opened is not None:
-        claims.cite("resend.quiet")
-    else:
+    if account is not None and account.opened is None:
         wait = claims["resend.wait_s"] - (call.now - account.code_at).total_seconds()
         if wait > 0:
             _wait(call, "resend.throttled", wait)
         code = _new_code(call)
-        claims.cite("resend.replaces")
         again = attrs.evolve(account, code_at=call.now, code=hashed(code))
         if accounts.change(account.email, lambda one: again if one is account else one) is again:
             call.records.mails.add(Mail(at=call.now, to=account.email, code=code))
-    return call.answer("resend.answer", {"message": claims["resend.message"]})
+    return call.answer("resend.answer")
 
 
 def _wait(call: DiditCall, key: str, seconds: float) -> None:
@@ -177,46 +164,38 @@ def _wait(call: DiditCall, key: str, seconds: float) -> None:
 
 def _login(call: DiditCall) -> Response:
     """Log in a person who proved a mailbox."""
-    claims, accounts = call.claims, call.records.accounts
+    accounts = call.records.accounts
     values = framework.read_json_fields(call, call.body, _LOGIN)
     account = accounts.find(values["email"])
     if account is None:
-        _wrong(call)
+        call.refuse("login.wrong")
     if account.locked_until is not None and call.now < account.locked_until:
-        claims.cite("login.lockouts")
         _wait(call, "login.locked", (account.locked_until - call.now).total_seconds())
     if not is_same(values["password"], account.password):
-        lockouts = claims["login.lockouts"]
 
         def failed(one: Account) -> Account:
             failures = one.failures + 1
-            locked = locked_s(lockouts, failures)
+            locked = locked_s(failures)
             until = call.now + dt.timedelta(seconds=locked) if locked else one.locked_until
             return attrs.evolve(one, failures=failures, locked_until=until)
 
         accounts.change(account.email, failed)
-        _wrong(call)
+        call.refuse("login.wrong")
     if account.opened is None:
         call.refuse("login.unverified")
-    claims.cite("login.forgets")
     accounts.change(account.email, lambda one: attrs.evolve(one, failures=0, locked_until=None))
-    known = _new_tokens(call, account)
-    return call.answer("login.answer", {name: known[name] for name in claims["login.keys"]})
+    return call.answer("login.answer", _new_tokens(call, account))
 
 
-def _wrong(call: DiditCall) -> NoReturn:
-    call.refuse("login.wrong", {"detail": call.claims["login.words"]})
+#: Failures in a row, and for how many seconds the last of them locks the account (Didit skills
+#: repository, 2026).
+_LOCKOUTS = {5: 900, 10: 3600, 20: 86_400}
 
 
-def locked_s(lockouts: Sequence[tuple[int, int]], failures: int) -> int:
-    """For how many seconds an account is locked by its nth failure in a row; 0 for not.
-
-    Args:
-        lockouts: Failures and seconds, rising; each failure beyond the last row locks as it does.
-        failures: How many there were, with this one.
-    """
-    most, longest = lockouts[-1]
-    return longest if failures >= most else dict(lockouts).get(failures, 0)
+def locked_s(failures: int) -> int:
+    """For how many seconds an account is locked by its nth failure in a row; 0 for not. Each one
+    beyond the last row locks as that does."""
+    return _LOCKOUTS.get(min(failures, max(_LOCKOUTS)), 0)
 
 
 def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
@@ -232,47 +211,46 @@ def _secret(call: DiditCall) -> str:
     return "".join(call.world.account.ids.uuid().replace("-", "") for _ in range(2))
 
 
-# The organization: no source shows a body, so these are ours
+# The organization: no source shows a body, nor the names, so these are ours
+
+
+def _organization(opened: Opened) -> dict[str, str]:
+    return {"uuid": opened.organization, "name": "My organization"}
+
+
+def _application_of(opened: Opened) -> dict[str, str]:
+    return {
+        "uuid": opened.application,
+        "name": "My application",
+        "client_id": opened.client_id,
+        "api_key": opened.key,
+    }
 
 
 def _opened(call: DiditCall) -> tuple[Account, Opened]:
     """Who shows a token in the Authorization header, and what was opened for that person."""
-    call.claims.cite("token.lifetime_s")
     scheme, _, token = (call.request.header("authorization") or "").partition(" ")
     account = None
     if scheme.lower() == "bearer":
         account = call.records.accounts.who(token.strip(), call.now)
     if account is None or account.opened is None:
-        call.refuse("bearer.wrong", {"detail": call.claims["bearer.words"]})
+        call.refuse("bearer.wrong")
     return account, account.opened
 
 
 def _organizations(call: DiditCall) -> Response:
     """List the organizations of whoever shows a token."""
-    claims, (account, opened) = call.claims, _opened(call)
-    known = {
-        "uuid": opened.organization,
-        "name": claims["account.organization"],
-        "contact_email": account.email,
-    }
-    rows = [{name: known[name] for name in claims["organizations.keys"]}]
+    account, opened = _opened(call)
+    rows = [{**_organization(opened), "contact_email": account.email}]
     return call.answer("organizations.answer", rows)
 
 
 def _application(call: DiditCall) -> Response:
     """Tell one application, with its key."""
-    claims, (_, opened) = call.claims, _opened(call)
+    _, opened = _opened(call)
     if call.words != (opened.organization, opened.application):
         call.refuse("application.unknown")
-    known = {
-        "uuid": opened.application,
-        "name": claims["account.application"],
-        "client_id": opened.client_id,
-        "api_key": opened.key,
-    }
-    return call.answer(
-        "application.answer", {name: known[name] for name in claims["application.keys"]}
-    )
+    return call.answer("application.answer", _application_of(opened))
 
 
 def _route(

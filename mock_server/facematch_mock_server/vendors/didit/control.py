@@ -27,10 +27,17 @@ from facematch_mock_server.webhooks import (
 
 from . import webhooks
 from .pictures import canned_match
-from .records import Checkout, Mail, Plan
+from .records import (
+    APPROVED,
+    DECLINED,
+    IN_REVIEW,
+    KEPT_REVIEWS,
+    STATUSES,
+    Checkout,
+    Mail,
+    Plan,
+)
 
-#: The status of what waits for a person.
-_WAITING = "In Review"
 #: Whose name a person's review has; the vendor writes that of its user.
 _REVIEWER = "Console"
 #: What the control API says of each fault of a delivery.
@@ -45,7 +52,7 @@ class Sessions(Extension):
     """The saved calls of one world, and the person who decides them. Safe across threads."""
 
     #: What a person decides, in the vendor's words; `decide` takes its other words, too.
-    CHOICES = ("Approved", "Declined")
+    CHOICES = (APPROVED, DECLINED)
 
     def all(self) -> tuple[Session, ...]:
         """The saved calls, in order."""
@@ -53,7 +60,7 @@ class Sessions(Extension):
 
     def waiting(self) -> tuple[Session, ...]:
         """Those that wait for a person, in order."""
-        return tuple(session for session in self.all() if session.status == _WAITING)
+        return tuple(session for session in self.all() if session.status == IN_REVIEW)
 
     def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
         """Decide a session as a person does at the vendor: it is noted, and webhooks are sent.
@@ -67,27 +74,25 @@ class Sessions(Extension):
             LookupError: there is no such session.
             ValueError: the vendor has no such status, or the comment is no text.
         """
-        world, claims = self._world, self._world.claims.citations()
-        known = claims["session.statuses"]
-        if status not in known:
-            raise ValueError(f"there is no status of that name; there are {', '.join(known)}")
+        world = self._world
+        if status not in STATUSES:
+            raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
         review = Review(
             user=_REVIEWER, new_status=status, comment=comment, created_at=world.clock.now()
         )
-        most = claims["review.most"]
         with world.together():
             session = world.sessions.change(
                 session_id,
                 lambda one: attrs.evolve(
-                    one, status=status, reviews=(*one.reviews, review)[-most:]
+                    one, status=status, reviews=(*one.reviews, review)[-KEPT_REVIEWS:]
                 ),
             )
             if session is None:
                 raise LookupError("there is no session of that id")
             origin = world.account.accounts.address or "http://127.0.0.1"
-            webhooks.announce(world, claims, session, origin)
+            webhooks.announce(world, session, origin)
         return session
 
     OPERATIONS: ClassVar = (
@@ -167,7 +172,7 @@ class Webhooks(Extension):
         """Where webhooks go, in the order they were made."""
         return self._outbox.destinations.all()
 
-    def add(self, url: str, *, events: Collection[str] = ("status.updated",)) -> Destination:
+    def add(self, url: str, *, events: Collection[str] = (webhooks.EVENT,)) -> Destination:
         """Send webhooks there from now on; its `secret` is what they are signed with.
 
         Args:
@@ -237,7 +242,7 @@ class Webhooks(Extension):
         return url
 
     def _known(self, events: Collection[str]) -> tuple[str, ...]:
-        known = self._world.claims["webhook.events"]
+        known = webhooks.EVENTS
         if isinstance(events, str) or not events or any(one not in known for one in events):
             raise ValueError(f"events must be a list of one or several of {', '.join(known)}")
         return tuple(dict.fromkeys(events))
@@ -288,11 +293,10 @@ class Webhooks(Extension):
         Raises:
             LookupError: there is none of that id, or its destination is gone.
         """
-        world, outbox, claims = self._world, self._outbox, self._world.claims.citations()
+        world, outbox = self._world, self._outbox
         delivery = self._find(delivery_id)
         with world.together():
             destination = self._destination(delivery)
-            claims.cite("webhook.resend.fresh")
             now = world.clock.now()
             fresh = attrs.evolve(
                 delivery,
@@ -302,8 +306,8 @@ class Webhooks(Extension):
                 round=delivery.round + 1,
                 retries=0,
             )
-            payload = webhooks.WRITER.compose(claims, world, fresh, destination)
-            outbox.enqueue(fresh, attrs.evolve(payload, claims=claims.claims))
+            claims = world.claims.citations()
+            outbox.enqueue(fresh, webhooks.WRITER.compose(claims, world, fresh, destination))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -323,15 +327,15 @@ class Webhooks(Extension):
         Raises:
             LookupError: there is no destination of that id.
         """
-        world, claims = self._world, self._world.claims.citations()
+        world = self._world
         found = self._outbox.destinations.find(destination)
         if found is None:
             raise LookupError("there is no destination of that id")
-        block = canned_match(claims)
+        block = canned_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(),
             number=0,
-            service=claims["match.service"],
+            service="FACE_MATCH",
             status=block["status"],
             created_at=world.clock.now(),
             vendor_data=None,
@@ -340,9 +344,7 @@ class Webhooks(Extension):
             result=block,
         )
         with world.together():
-            made = webhooks.queue(
-                world, claims, found, session, origin="http://127.0.0.1", is_test=True
-            )
+            made = webhooks.queue(world, found, session, origin="http://127.0.0.1", is_test=True)
         return self._seen(made)
 
     @property

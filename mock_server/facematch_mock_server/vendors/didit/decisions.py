@@ -1,12 +1,16 @@
-"""A saved call as the decision endpoint and the webhooks tell it, and the pictures behind it."""
+"""A saved call as the decision endpoint and the webhooks tell it, and the pictures behind it.
+
+Source of keys and words: Didit OpenAPI, 2026-07-18.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
+
+import attrs
 
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations, response
@@ -14,33 +18,30 @@ from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
 from .access import DiditCall, is_ours
-from .records import kept_as
+from .records import kept_as, stamp
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
 MEDIA = "/__media__/"
 
-#: What only a hosted session has.
-_HOSTED = (
-    "session_url",
-    "workflow_id",
-    "expected_details",
-    "contact_details",
-    "callback",
-    "expires_at",
-)
-_EVENTS_NOTHING = (
-    "blocklisted",
-    "cost_breakdown",
-    "workflow_type",
-    "workflow_version",
-    "workflow_version_id",
-    "has_device_nfc_support",
-)
+
+@attrs.frozen
+class Feature:
+    """A service as a decision tells it: feature, block, and node, the text of which is ours."""
+
+    name: str
+    block: str
+    node: str
 
 
-def stamp(claims: Citations, at: dt.datetime) -> str:
-    """The time of a session or a review."""
-    return at.isoformat(timespec="microseconds").replace("+00:00", claims["session.created_at"])
+FEATURES: Mapping[str, Feature] = {
+    "FACE_MATCH": Feature("FACE_MATCH", "face_matches", "feature_face_match_1"),
+    "PASSIVE_LIVENESS": Feature("LIVENESS", "liveness_checks", "feature_liveness_1"),
+}
+_BLOCKS = (
+    *("id_verifications", "nfc_verifications", "liveness_checks", "face_matches"),
+    *("phone_verifications", "email_verifications", "poa_verifications", "document_ai_documents"),
+    *("questionnaire_responses", "aml_screenings", "ip_analyses", "database_validations"),
+)
 
 
 def decision_body(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
@@ -52,55 +53,54 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
         session: The session.
         origin: Scheme and host that addresses of pictures begin with.
     """
-    known = {
-        **dict.fromkeys(_HOSTED, claims["decision.absent"]),
-        **dict.fromkeys(claims["decision.blocks"], claims["decision.empty_block"]),
-        **_block(claims, world, session, origin),
+    claims.cite("decision.saved")
+    return {
         "session_id": session.id,
-        "session_kind": claims["session.kind"],
+        "session_kind": "user",
         "session_number": session.number,
+        "session_url": None,
         "status": session.status,
-        "environment": claims["decision.environment"],
-        "features": [feature_of(claims, session)],
+        "environment": "live",
+        "workflow_id": None,
+        "features": [FEATURES[session.service].name],
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
-        "reviews": [review_body(claims, one) for one in session.reviews],
-        "created_at": stamp(claims, session.created_at),
+        "expected_details": None,
+        "contact_details": None,
+        "callback": None,
+        **dict.fromkeys(_BLOCKS, claims["decision.empty_block"]),
+        FEATURES[session.service].block: [_block(claims, world, session, origin)],
+        "reviews": [_review(claims, one) for one in session.reviews],
+        "created_at": stamp(session.created_at),
+        "expires_at": None,
     }
-    return {key: known[key] for key in claims["decision.keys"]}
 
 
-def _block(
-    claims: Citations, world: World, session: Session, origin: str
-) -> dict[str, list[dict[str, Any]]]:
-    service, result = session.service, session.result
-    node = node_of(claims, session)
-    claims.cite("decision.warning_node")
-    known = {
-        "node_id": node,
-        "status": result["status"],
-        "score": result["score"],
-        "warnings": [{**warning, "node_id": node} for warning in result["warnings"]],
-        **picture_addresses(world, claims, session, origin),
-    }
-    if service == "FACE_MATCH":
-        keys = "decision.match_keys"
-        known["source_image_session_id"] = claims["decision.source_session"]
-    else:
-        keys = "decision.liveness_keys"
-        claims.cite("decision.age")
-        faces: list[Mapping[str, Any]] = result["user_image"]["entities"]
-        largest = max(faces, key=_size, default={})
-        known |= {
-            "method": result["method"],
-            "video_url": claims["decision.video"],
-            "age_estimation": largest.get("age"),
-            "matches": claims["decision.matches"],
-            "face_quality": result["face_quality"],
-            "face_luminance": result["face_luminance"],
+def _block(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
+    result, node = session.result, FEATURES[session.service].node
+    pictures = picture_addresses(world, claims, session, origin)
+    warnings = [{**warning, "node_id": node} for warning in result["warnings"]]
+    block = {"node_id": node, "status": result["status"], "score": result["score"]}
+    if session.service == "FACE_MATCH":
+        return {
+            **block,
+            "source_image_session_id": None,
+            "source_image": pictures.get("source_image"),
+            "target_image": pictures.get("target_image"),
+            "warnings": warnings,
         }
-    block: str = claims[f"decision.block.{service}"]
-    return {block: [{key: known.get(key) for key in claims[keys]}]}
+    largest: Mapping[str, Any] = max(result["user_image"]["entities"], key=_size, default={})
+    return {
+        **block,
+        "method": result["method"],
+        "reference_image": pictures.get("reference_image"),
+        "video_url": None,
+        "age_estimation": largest.get("age"),
+        "matches": [],
+        "warnings": warnings,
+        "face_quality": result["face_quality"],
+        "face_luminance": result["face_luminance"],
+    }
 
 
 def _size(face: Mapping[str, Any]) -> int:
@@ -108,29 +108,15 @@ def _size(face: Mapping[str, Any]) -> int:
     return abs(int((right - left) * (bottom - top)))
 
 
-def feature_of(claims: Citations, session: Session) -> str:
-    """The feature that a session is of, in the words of decisions."""
-    feature: str = claims[f"decision.feature.{session.service}"]
-    return feature
-
-
-def node_of(claims: Citations, session: Session) -> str:
-    """The node of that feature."""
-    node: str = claims[f"decision.node.{session.service}"]
-    return node
-
-
-def review_body(claims: Citations, review: Review) -> dict[str, Any]:
-    """One review of a session."""
-    comment = review.comment
-    known = {
+def _review(claims: Citations, review: Review) -> dict[str, Any]:
+    if review.comment is None:
+        claims.cite("review.comment")
+    return {
         "user": review.user,
         "new_status": review.new_status,
-        # A text is documented where others would have null.
-        "comment": claims["review.absent"] if comment is None else comment,
-        "created_at": stamp(claims, review.created_at),
+        "comment": review.comment or "",
+        "created_at": stamp(review.created_at),
     }
-    return {key: known[key] for key in claims["review.keys"]}
 
 
 def decision(call: DiditCall) -> Response:
@@ -138,22 +124,25 @@ def decision(call: DiditCall) -> Response:
     claims, session = call.claims, call.found
     body = decision_body(claims, call.world, session, call.origin)
     include = call.query.get("include")
-    if include is not None and include not in claims["decision.include"]:
-        claims.cite("decision.include_other")
-    elif include is not None:
-        claims.cite("decision.events_features")
-        node = node_of(claims, session)
-        dropped = claims["decision.events_drops"]
-        lists, nothing = claims["decision.events_lists"], claims["decision.events_nothing"]
-        sections = {
-            **dict.fromkeys(("events", "activity_reviews"), lists),
-            **dict.fromkeys(_EVENTS_NOTHING, nothing),
+    if include == "events":
+        del body["session_kind"]
+        feature = FEATURES[session.service]
+        if claims["decision.features"] == "objects":
+            body["features"] = [{"feature": feature.name, "node_id": feature.node}]
+        body |= {
+            "events": [],
+            "activity_reviews": [],
+            "blocklisted": None,
+            "cost_breakdown": None,
+            "workflow_type": None,
+            "workflow_version": None,
+            "workflow_version_id": None,
             "api_service": session.service,
-            "session_type": claims["session.type"],
+            "session_type": "API",
+            "has_device_nfc_support": None,
         }
-        body = {key: value for key, value in body.items() if key not in dropped}
-        body["features"] = [{"feature": name, "node_id": node} for name in body["features"]]
-        body |= {key: sections[key] for key in claims["decision.events_keys"]}
+    elif include is not None:
+        claims.cite("decision.include_other")
     return call.answer("decision.answer", body)
 
 
@@ -165,6 +154,8 @@ _KINDS = (
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
 )
+#: A picture is not to be kept, nor used for anything else.
+_UNKEPT = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
 
 def picture_addresses(
@@ -179,14 +170,9 @@ def picture_addresses(
         origin: Scheme and host to begin with.
     """
     expires = int(world.clock.timestamp()) + claims["media.ttl_s"]
-    template: str = claims["media.address"]
     return {
-        name: template.format(
-            origin=origin,
-            path=f"{session.id}/{name}",
-            expires=expires,
-            signature=_signature(world, session.id, name, expires),
-        )
+        name: f"{origin}{MEDIA}{session.id}/{name}?expires={expires}"
+        f"&signature={_signature(world, session.id, name, expires)}"
         for name in session.pictures
     }
 
@@ -200,7 +186,7 @@ def picture(call: DiditCall) -> Response:
     if not is_ours(world, call.request):
         call.refuse("media.host")
     if call.request.method not in ("GET", "HEAD"):
-        call.refuse("media.method", headers=(("Allow", "GET, HEAD"),))
+        call.refuse("media.method")
     session = world.sessions.find(session_id)
     if session is None or name not in session.pictures:
         call.refuse("media.unknown")
@@ -218,8 +204,8 @@ def picture(call: DiditCall) -> Response:
     kind = next((kind for start, kind in _KINDS if content.startswith(start)), None)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         kind = "image/webp"
-    status = claims["media.picture"].status
-    return response(status, kind or claims["media.type"], content, claims["page.headers"])
+    claims.cite("media.picture")
+    return response(200, kind or "application/octet-stream", content, _UNKEPT)
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:

@@ -6,6 +6,7 @@ framework's words. One set of readers serves forms and JSON bodies.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -23,12 +24,15 @@ from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.base import Call
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 Reader = Callable[[Citations, Any], Any]
 
 #: Levels of JSON that is read: Python reads deeper ones than it writes.
 DEEPEST = 100
 _TOO_DEEP = "nested too deeply"
 
+#: The files that are taken, by extension; tif is not among them (Didit OpenAPI, 2026-07-18).
+_EXTENSIONS = ("tiff", "jpg", "jpeg", "png", "webp")
 #: The part of an email address before the @: words with dots between.
 _USER = re.compile(
     r"[-!#$%&'*+/=?^_`{}|~0-9A-Z]+(\.[-!#$%&'*+/=?^_`{}|~0-9A-Z]+)*", re.IGNORECASE | re.ASCII
@@ -37,8 +41,10 @@ _USER = re.compile(
 _LABEL = r"[a-z\u00a1-\uffff0-9]([a-z\u00a1-\uffff0-9-]{0,61}[a-z\u00a1-\uffff0-9])?"
 _LONGEST_EMAIL = 320
 _WHOLE_TAIL = re.compile(r"\.0*\s*$")
-_TRUE = frozenset({"t", "y", "yes", "true", "on", "1", 1})
-_FALSE = frozenset({"f", "n", "no", "false", "off", "0", 0})
+_TRUTH: Mapping[Any, bool] = {
+    **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
+    **dict.fromkeys(("f", "n", "no", "false", "off", "0", 0), False),
+}
 #: Kinds of which an empty text in a form counts as nothing.
 _EMPTY_IS_NONE = frozenset({"number", "boolean"})
 
@@ -59,7 +65,7 @@ class Given:
         kind: In a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
         required: Whether it must be in a JSON body.
         nullable: Whether null is a value there.
-        default: The claim that is its value where a form has it not; None for none.
+        default: Its value where a form has it not.
         read: Its reader.
     """
 
@@ -67,7 +73,7 @@ class Given:
     kind: str = "text"
     required: bool = False
     nullable: bool = False
-    default: str | None = None
+    default: Any = None
     read: Reader
 
 
@@ -76,42 +82,29 @@ def read_form_fields(
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The value of every field of a form, and the words in which fields are refused, by name.
 
-    What was not sent has its default, or None.
+    What was not sent has its default. Of a name that stands twice the last one counts.
     """
-    claims.cite("fields.together", "fields.unknown_ignored")
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for field in fields:
+        name = field.name
         try:
             if field.kind == "file":
-                values[field.name] = _file(claims, field.name, form)
+                values[name] = _file(claims, name, form)
                 continue
-            if field.name in form.files:
-                # The framework sees files after texts, and a file is no value of another field.
-                values[field.name] = field.read(claims, form.files[field.name][-1])
-                continue
-            sent = form.fields.get(field.name)
-            if sent is not None and len(sent) > 1:
-                claims.cite("form.last_wins")
+            # The framework sees files after texts, and a file is no value of another field.
+            sent = form.files.get(name) or form.fields.get(name)
             if sent is None or (sent[-1] == "" and field.kind in _EMPTY_IS_NONE):
-                if sent is not None:
-                    claims.cite("number.empty")
-                values[field.name] = None if field.default is None else claims[field.default]
+                values[name] = field.default
             else:
-                values[field.name] = field.read(claims, sent[-1])
+                values[name] = field.read(claims, sent[-1])
         except Invalid as invalid:
-            errors[field.name] = invalid.words
+            errors[name] = invalid.words
     return values, errors
 
 
 def read_json_fields(call: Call, body: Any, fields: Iterable[Given]) -> dict[str, Any]:
-    """The fields that a JSON body has; other names are ignored. Refuses the call for bad ones.
-
-    Args:
-        call: Who sent it.
-        body: As decoded.
-        fields: What is read.
-    """
+    """The fields that a JSON body has; other names are ignored. Refuses the call for bad ones."""
     values, errors = checked(call, body, fields)
     if errors:
         call.refuse("fields.refused", errors)
@@ -126,53 +119,48 @@ def checked(
         call.refuse("given.nothing")
     if not isinstance(body, dict):
         call.refuse("given.object", kind=type(body).__name__)
-    claims = call.claims
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for field in fields:
         value = body.get(field.name)
         if field.name not in body:
             if field.required:
-                errors[field.name] = [claims["given.required"]]
-        elif value is None:
-            if field.nullable:
-                values[field.name] = None
-            else:
-                errors[field.name] = [claims["given.null"]]
+                errors[field.name] = ["This field is required."]
+        elif value is None and not field.nullable:
+            errors[field.name] = ["This field may not be null."]
         else:
             try:
-                values[field.name] = field.read(claims, value)
+                values[field.name] = None if value is None else field.read(call.claims, value)
             except Invalid as invalid:
                 errors[field.name] = invalid.words
     return values, errors
 
 
-# Readers
+# Readers. The words of refusals are those of the OpenAPI as far as that shows them (files, a
+# threshold that is too high, a missing field, a choice), and of the framework else.
 
 
 def _file(claims: Citations, name: str, form: Form) -> Upload:
     sent = form.files.get(name)
     if sent is None:
-        raise Invalid(claims["file.missing" if name not in form.fields else "file.not_a_file"])
-    if len(sent) > 1:
-        claims.cite("form.last_wins")
+        raise Invalid(
+            "No file was submitted."
+            if name not in form.fields
+            else "The submitted data was not a file. Check the encoding type on the form."
+        )
     upload = sent[-1]
     if not upload.content:
-        raise Invalid(claims["file.empty"])
+        raise Invalid("The submitted file is empty.")
     words = []
-    suffix, allowed = extension(upload.name), claims.get("file.extensions")
-    if suffix != suffix.lower():
-        claims.cite("file.extension_case")
-        suffix = suffix.lower()
-    if suffix not in allowed:
-        claims.cite("file.extensions")
-        text = claims["file.bad_extension"]
-        words.append(text.format(extension=suffix, allowed=", ".join(allowed)))
+    suffix = extension(upload.name).lower()
+    if suffix not in _EXTENSIONS:
+        words.append(
+            f"File extension “{suffix}” is not allowed. "
+            f"Allowed extensions are: {', '.join(_EXTENSIONS)}."
+        )
     if len(upload.content) > claims.get("file.size_limit"):
         claims.cite("file.size_limit")
-        words.append(claims["file.too_large"])
-    if len(words) > 1:
-        claims.cite("file.all_faults")
+        words.append("File size should not exceed 5 MB")
     if words:
         raise Invalid(*words)
     return upload
@@ -186,159 +174,130 @@ def extension(name: str) -> str:
 
 
 def threshold(claims: Citations, value: Any) -> float:
-    """A number from 0 to 100; whole where the edition says so."""
-    if claims["threshold.whole"]:
-        return whole(claims, value, lowest=0, highest=100, of="threshold")
+    """A number from 0 to 100 (Didit API reference, Face Match); whole where the edition says so."""
+    if claims.get("score.type") == "integer":
+        return whole(claims, value, lowest=0, highest=100)
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise Invalid(claims["number.bad"])
-    return _in_range(claims, number, 0, 100, of="threshold")
+        claims.cite("score.type")
+        raise Invalid("A valid number is required.")
+    return _in_range(number, 0, 100)
 
 
-def whole(
-    claims: Citations, value: Any, *, lowest: int, highest: int, of: str | None = None
-) -> int:
-    """A whole number of a range; a fraction of zero is no hindrance.
-
-    Args:
-        claims, value: As for every reader.
-        lowest, highest: The range.
-        of: The prefix of the claims that state it; None for none.
-    """
+def whole(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
+    """A whole number of a range; a fraction of zero is no hindrance."""
     try:
         number = int(_WHOLE_TAIL.sub("", str(value)))
     except ValueError:
-        raise Invalid(claims["integer.bad"]) from None
-    return _in_range(claims, number, lowest, highest, of=of)
+        raise Invalid("A valid integer is required.") from None
+    return _in_range(number, lowest, highest)
 
 
-N = TypeVar("N", int, float)
-
-
-def _in_range(claims: Citations, number: N, lowest: int, highest: int, *, of: str | None) -> N:
-    for key, name, limit, wrong in (
-        ("number.too_high", "highest", highest, number > highest),
-        ("number.too_low", "lowest", lowest, number < lowest),
-    ):
-        if wrong:
-            if of is not None:
-                claims.cite(f"{of}.{name}")
-            raise Invalid(claims[key].format(limit=limit))
+def _in_range(number: N, lowest: int, highest: int) -> N:
+    if number > highest:
+        raise Invalid(f"Ensure this value is less than or equal to {highest}.")
+    if number < lowest:
+        raise Invalid(f"Ensure this value is greater than or equal to {lowest}.")
     return number
 
 
-def boolean(claims: Citations, value: Any) -> bool:
+def boolean(_: Citations, value: Any) -> bool:
     """True or false, also as a word in any case, or as 1 or 0."""
     word = value.lower() if isinstance(value, str) else value
-    for words, key, truth in ((_TRUE, "boolean.true", True), (_FALSE, "boolean.false", False)):
-        if isinstance(word, (str, int, float)) and word in words:
-            claims.cite(key)
-            return truth
-    raise Invalid(claims["boolean.bad"])
+    truth = _TRUTH.get(word) if isinstance(word, (str, int, float)) else None
+    if truth is None:
+        raise Invalid("Must be a valid boolean.")
+    return truth
 
 
 def text(claims: Citations, value: Any) -> str:
     """A text without spaces around it; numbers are read as one."""
-    return _text(claims, value, longest="given.longest")
-
-
-def vendor_data(claims: Citations, value: Any) -> str | None:
-    """The caller's own words; empty ones are none."""
-    return _text(claims, value, longest="vendor_data.longest") or claims["vendor_data.empty"]
-
-
-def _text(claims: Citations, value: Any, *, longest: str) -> str:
     sent = long_text(claims, value).strip()
-    words = faults_of(claims, sent, longest=longest)
+    words = faults_of(claims, sent)
     if words:
         raise Invalid(*words)
     return sent
 
 
-def faults_of(claims: Citations, sent: str, *, longest: str = "given.longest") -> list[str]:
-    """What the framework has against a text, in its order; `longest` is the claim with a length."""
+def vendor_data(claims: Citations, value: Any) -> str | None:
+    """The caller's own words; empty ones are none."""
+    sent = text(claims, value)
+    if not sent:
+        claims.cite("answer.empty")
+    return sent or None
+
+
+def faults_of(claims: Citations, sent: str) -> list[str]:
+    """What the framework has against a text, in its order."""
     words = []
-    if len(sent) > claims.get(longest):
-        words.append(claims["text.long"].format(most=claims[longest]))
+    if len(sent) > claims.get("text.longest"):
+        words.append(too_long(claims["text.longest"]))
     if "\x00" in sent:
-        words.append(claims["text.null_characters"])
+        words.append(NULL_CHARACTERS)
     halves = dict.fromkeys(one for one in sent if "\ud800" <= one <= "\udfff")
     if halves:
         named = ", ".join(f"U+{ord(one):X}" for one in halves)
-        words.append(claims["text.surrogates"].format(named=named))
+        words.append(f"Surrogate characters are not allowed: {named}.")
     return words
 
 
-def long_text(claims: Citations, value: Any) -> str:
+NULL_CHARACTERS = "Null characters are not allowed."
+
+
+def too_long(most: int) -> str:
+    """The words for a text that is too long."""
+    return f"Ensure this field has no more than {most} characters."
+
+
+def long_text(_: Citations, value: Any) -> str:
     """A text of any length, as it stands."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Invalid(claims["given.text"])
+        raise Invalid("Not a valid string.")
     return str(value)
 
 
-def choice(key: str) -> Reader:
-    """One of the texts that a claim states."""
-
-    def read(claims: Citations, value: Any) -> str:
-        if value not in claims[key]:
-            raise Invalid(claims["given.choice"].format(value=value))
-        return str(value)
-
-    return read
-
-
-def items(claims: Citations, value: Any) -> list[Any]:
+def items(_: Citations, value: Any) -> list[Any]:
     """An array."""
     if not isinstance(value, list):
-        raise Invalid(claims["given.list"].format(kind=type(value).__name__))
+        raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
     return value
 
 
-def email(key: str) -> Reader:
-    """An email address, or else the words of a claim."""
-
-    def read(claims: Citations, value: Any) -> str:
-        address = value.strip() if isinstance(value, str) else ""
-        words = faults_of(claims, address)
-        user, _, domain = address.rpartition("@")
-        is_one = _USER.fullmatch(user) and _is_host(domain) and not domain.endswith(".")
-        if not is_one or len(address) > _LONGEST_EMAIL:
-            words.append(claims[key])
-        if words:
-            raise Invalid(*words)
-        return address
-
-    return read
-
-
-def _is_host(text: str) -> bool:
-    return _host().fullmatch(text.lower()) is not None
+def email(claims: Citations, value: Any) -> str:
+    """An email address."""
+    address = value.strip() if isinstance(value, str) else ""
+    words = faults_of(claims, address)
+    user, _, domain = address.rpartition("@")
+    is_one = _USER.fullmatch(user) and _host().fullmatch(domain.lower())
+    if not is_one or len(address) > _LONGEST_EMAIL:
+        words.append("Enter a valid email address.")
+    if words:
+        raise Invalid(*words)
+    return address
 
 
 @cache
 def _host() -> re.Pattern[str]:
     # Compiled when it is first needed: that takes 7 ms.
     return re.compile(
-        rf"({_LABEL}\.)+(xn--[a-z0-9]{{1,59}}|(?!-)[a-z\u00a1-\uffff-]{{2,63}}(?<!-))\.?"
+        rf"({_LABEL}\.)+(xn--[a-z0-9]{{1,59}}|(?!-)[a-z\u00a1-\uffff-]{{2,63}}(?<!-))"
     )
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     """A JSON object that stands as a text in a form; none for an empty text."""
-    if isinstance(value, Upload):
-        raise Invalid(claims["metadata.bad"])
     if value == "":
-        empty: dict[str, Any] | None = claims["metadata.empty"]
-        return empty
-    if len(value) > claims.get("metadata.longest"):
-        raise Invalid(claims["text.long"].format(most=claims["metadata.longest"]))
-    try:
-        found = _loads(value)
-    except ValueError:
-        found = None
+        claims.cite("answer.empty")
+        return None
+    found = None
+    if not isinstance(value, Upload):
+        if len(value) > claims.get("metadata.longest"):
+            raise Invalid(too_long(claims["metadata.longest"]))
+        with contextlib.suppress(ValueError):
+            found = _loads(value)
     if not isinstance(found, dict):
         raise Invalid(claims["metadata.bad"])
     return found
@@ -358,7 +317,6 @@ def read_json(call: Call) -> Any:
     """The JSON of a request; an empty object where there is no body."""
     request = call.request
     if not request.body:
-        call.claims.cite("json.empty")
         return {}
     kind = request.header("content-type") or ""
     if media_type(kind) != "application/json":
@@ -407,22 +365,21 @@ def _finite(sent: str) -> float:
 
 @cache
 def _named(methods: tuple[str, ...]) -> str:
-    there = {*methods, "HEAD"} if "GET" in methods else set(methods)
-    order = ("GET", "POST", "PATCH", "DELETE", "HEAD")
+    there = {*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}
+    order = ("GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS")
     return ", ".join(name for name in order if name in there)
 
 
-def allow_of(call: Call, methods: Iterable[str]) -> tuple[str, str]:
+def allow_of(methods: Iterable[str]) -> tuple[str, str]:
     """The header that names the methods of an endpoint; whoever answers GET answers HEAD."""
-    return "Allow", call.claims["method.allow"].format(methods=_named(tuple(methods)))
+    return "Allow", _named(tuple(methods))
 
 
 def other_method(call: Call, methods: Iterable[str]) -> NoReturn:
     """The answer to OPTIONS, and to a method that an endpoint does not have."""
     if call.request.method == "OPTIONS":
         call.refuse("method.options")
-    allow = allow_of(call, methods)
-    call.refuse("method.refused", headers=(allow,), method=call.request.method)
+    call.refuse("method.refused", headers=(allow_of(methods),), method=call.request.method)
 
 
 # Pages
@@ -440,51 +397,43 @@ def paged(
         rows: All of them, in order.
         show: One row as it is shown.
     """
-    claims, count = call.claims, len(rows)
+    count = len(rows)
     following: dict[str, int | None] | None = None
     preceding: dict[str, int | None] | None = None
-    if claims["page.numbers"] and {"page", "page_size"} & set(call.query):
-        size = _number(call, "page_size", claims["page.limit"], lowest=1)
+    size, by_number = call.claims["page.size"]
+    # The address of the first page says nothing of where it begins.
+    if by_number and {"page", "page_size"} & set(call.query):
+        size = _number(call, "page_size", size, lowest=1)
         last = max(1, -(-count // size))
         asked = call.query.get("page") or "1"
-        if asked == "last":
-            claims.cite("page.last")
         number = last if asked == "last" else _whole_or_none(asked)
         if number is None or not 1 <= number <= last:
             call.refuse("page.invalid")
-        start, stop = (number - 1) * size, number * size
+        start = (number - 1) * size
         if number < last:
             following = {"page": number + 1}
         if number > 1:
-            # The first page is asked for by nothing.
-            claims.cite("page.first_bare")
             preceding = {"page": number - 1 if number > 2 else None}
     else:
-        limit = _number(call, "limit", claims["page.limit"], lowest=1)
+        size = _number(call, "limit", size, lowest=1)
         start = _number(call, "offset", 0, lowest=0)
-        stop = start + limit
-        if stop < count:
-            following = {"limit": limit, "offset": stop}
+        if start + size < count:
+            following = {"limit": size, "offset": start + size}
         if start > 0:
-            claims.cite("page.first_bare")
-            preceding = {"limit": limit, "offset": start - limit if start > limit else None}
-    known = {
+            preceding = {"limit": size, "offset": start - size if start > size else None}
+    page = {
         "count": count,
         "next": _address(call, origin, following),
         "previous": _address(call, origin, preceding),
-        "results": [show(row) for row in rows[start:stop]],
+        "results": [show(row) for row in rows[start : start + size]],
     }
-    return call.answer(key, {name: known[name] for name in claims["page.keys"]})
+    return call.answer(key, page)
 
 
 def _number(call: Call, name: str, default: int, *, lowest: int) -> int:
-    sent = call.query.get(name)
-    number = None if sent is None else _whole_or_none(sent)
-    if number is not None and number >= lowest:
-        return number
-    if sent is not None:
-        call.claims.cite("page.bad_number")
-    return default
+    """A number of the query; what is none, or too low, counts as not sent."""
+    number = _whole_or_none(call.query.get(name, ""))
+    return default if number is None or number < lowest else number
 
 
 def _whole_or_none(sent: str) -> int | None:
@@ -495,9 +444,9 @@ def _whole_or_none(sent: str) -> int | None:
 
 
 def _address(call: Call, origin: str, changes: Mapping[str, int | None] | None) -> str | None:
+    """The address of another page: the parameters of this one, sorted by name."""
     if changes is None:
         return None
-    call.claims.cite("page.sorted")
     path, _, query = call.request.target.partition("?")
     known: dict[str, Any] = parse_qs(query, keep_blank_values=True)
     for name, value in changes.items():

@@ -17,6 +17,15 @@ from facematch_mock_server.services import KEPT_SESSIONS, Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
 
+APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
+#: The words for the status of a session (Didit OpenAPI, 2026-07-18).
+STATUSES = (
+    *("Not Started", "In Progress", "Awaiting User", IN_REVIEW, APPROVED, DECLINED),
+    *("Resubmitted", "Expired", "Kyc Expired", "Abandoned"),
+)
+#: How many of the newest reviews of a session are kept: no source names a limit.
+KEPT_REVIEWS = 100
+
 #: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
 KEPT = 10_000
 
@@ -99,6 +108,11 @@ class Pictures:
             if not self._uses[name]:
                 del self._uses[name]
                 self.kept_bytes -= len(self._known.pop(name, b""))
+
+
+def stamp(at: dt.datetime, zone: str = "Z") -> str:
+    """A time as answers tell it; sessions and reviews end in Z."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
 def kept_as(session: Session, name: str) -> str:

@@ -1,4 +1,7 @@
-"""Saved calls: read, listed, updated, deleted."""
+"""Saved calls: read, listed, updated, deleted.
+
+Source of keys and words: Didit OpenAPI, 2026-07-18.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,10 @@ from facematch_mock_server.services import Review, Session
 
 from . import decisions, framework, webhooks
 from .access import DiditCall, Door, json_route
-from .decisions import feature_of, node_of, stamp
+from .decisions import FEATURES
 from .framework import Given, Invalid, paged
+from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, stamp
 
-#: What nothing is known of without a document or a form.
-_UNKNOWN = (
-    "session_url",
-    "portrait_image",
-    "document_type",
-    "full_name",
-    "country",
-    "phone_number",
-    "email_address",
-)
 _AGAIN = "Resubmitted"
 
 
@@ -36,74 +30,78 @@ _AGAIN = "Resubmitted"
 
 def _sessions(call: DiditCall) -> Response:
     """List the saved calls, the newest first."""
-    claims = call.claims
-    tests, errors = _tests(claims, call.query)
+    tests, errors = _tests(call.claims, call.query)
     if errors:
         call.refuse("list.refused", errors)
-    claims.cite("list.newest_first", "list.own_only")
     if not call.is_live:
-        claims.cite("list.sandbox")
+        call.claims.cite("list.sandbox")
         tests.append(_nothing)
+    call.claims.cite("list.saved")
     own = call.world.sessions.all()
     rows = [one for one in own if all(test(one) for test in tests)][::-1]
-    return paged(call, call.origin, "list.answer", rows, lambda one: _row(claims, one))
+    return paged(call, call.origin, "list.answer", rows, _row)
 
 
-def _row(claims: Citations, session: Session) -> dict[str, Any]:
-    name, score = claims["list.details"][session.service], session.result["score"]
-    claims.cite("list.score_unit")
-    if name == "liveness" and score is None:
-        # A number is documented here, and a session without a face has none.
-        score = claims["list.no_score"]
-    known = {
-        **dict.fromkeys(_UNKNOWN, claims["list.absent"]),
+def _row(session: Session) -> dict[str, Any]:
+    name = "face_match" if session.service == "FACE_MATCH" else "liveness"
+    score, status = session.result["score"], session.result["status"]
+    return {
         "session_id": session.id,
-        "session_kind": claims["session.kind"],
+        "session_kind": "user",
         "session_number": session.number,
+        "session_url": None,
+        "portrait_image": None,
+        "document_type": None,
+        "full_name": None,
+        "country": None,
         "status": session.status,
         "vendor_data": session.vendor_data,
         "didit_internal_id": session.internal_id,
-        "created_at": stamp(claims, session.created_at),
-        "features": [{"feature": feature_of(claims, session), "status": session.result["status"]}],
-        "additional_details": {name: {"score": score}},
+        "created_at": stamp(session.created_at),
+        "features": [{"feature": FEATURES[session.service].name, "status": status}],
+        "phone_number": None,
+        "email_address": None,
+        # A number where it is there. The scale is ours, as in all answers: an example shows 0-1.
+        "additional_details": {name: {} if score is None else {"score": score}},
     }
-    return {key: known[key] for key in claims["list.row_keys"]}
 
 
 # Its filters: what each lets through, or the words that it is refused in
 
 Test = Callable[[Session], bool]
 
-#: What the documents name and no filter below reads; paging reads the last four.
-_OTHERS = frozenset({"session_kind", "limit", "offset", "page", "page_size"})
+#: Whether saved calls are of this kind, and of this type.
+_KINDS = {"user": True, "business": False, "all": True}
+_TYPES = {"API": True, "HOSTED": False, "MIGRATED": False, "ALL": True}
+_SERVICES = (
+    *("ID_VERIFICATION", "FACE_MATCH", "AGE_ESTIMATION", "FACE_SEARCH", "POA", "AML"),
+    *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
+    "EMAIL_VERIFICATION",
+)
+#: What no saved call has.
+_FOREIGN = ("workflow_id", "country", "document_type")
 
 
 def _tests(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
-    """What a session must pass to be listed, and the words for refused filters, by name."""
-    kind = query.get("session_kind") or claims["list.kind"]
-    kinds: Mapping[str, bool] = claims["list.kinds"]
-    if kind not in kinds:
-        claims.cite("list.kind_alone")
-        return [], {"session_kind": claims["list.kind_words"]}
-    tests: list[Test] = [] if kinds[kind] else [_nothing]
+    """What a session must pass to be listed, and the words for refused filters, by name. A filter
+    without a value is none, and one that is not known is ignored."""
+    kind = query.get("session_kind") or "user"
+    if kind not in _KINDS:
+        # A text and no array; that it comes before the other filters is ours.
+        return [], {"session_kind": 'Must be "user", "business", or "all".'}
+    tests: list[Test] = [] if _KINDS[kind] else [_nothing]
     errors: dict[str, Any] = {}
     for name, read in _FILTERS.items():
         value = query.get(name, "")
         value = value.strip() if name in _TRIMMED else value
         try:
             if value:
-                tests.append(read(claims, value))
+                tests.append(read(value))
         except Invalid as invalid:
             errors[name] = invalid.words
-    for name, value in query.items():
-        if not value:
-            claims.cite("list.empty_filter")
-        elif name in _FILTERS:
-            continue
-        elif name in claims["list.foreign"]:
-            tests.append(_nothing)
-        elif name not in _OTHERS:
-            claims.cite("list.unknown_ignored")
+    if any(query.get(name) for name in _FOREIGN):
+        claims.cite("list.foreign")
+        tests.append(_nothing)
     return tests, errors
 
 
@@ -111,68 +109,68 @@ def _nothing(_: Session) -> bool:
     return False
 
 
-def _status(claims: Citations, value: str) -> Test:
-    claims.cite("list.status_case", "list.unknown_status")
+def _status(value: str) -> Test:
+    """Several words; their case matters, and one that there is not gives no rows."""
     wanted = set(value.split(","))
     return lambda session: session.status in wanted
 
 
-def _vendor_data(claims: Citations, value: str) -> Test:
-    claims.cite("list.vendor_data")
+def _vendor_data(value: str) -> Test:
     if "\x00" in value:
-        raise Invalid(claims["text.null_characters"])
+        raise Invalid(framework.NULL_CHARACTERS)
     return lambda session: session.vendor_data == value
 
 
-def _search(claims: Citations, value: str) -> Test:
-    where, needle = claims["list.search"], value.casefold()
-    return lambda session: any(
-        needle in str(getattr(session, name) or "").casefold() for name in where
+def _search(value: str) -> Test:
+    needle = value.casefold()
+    return lambda one: any(
+        needle in str(known or "").casefold() for known in (one.id, one.number, one.vendor_data)
     )
 
 
-def _day(claims: Citations, value: str) -> dt.date:
-    claims.cite("list.days")
+def _day(value: str) -> dt.date:
+    """A whole day, UTC."""
     try:
         return dt.datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
-        raise Invalid(claims["list.date_words"]) from None
+        raise Invalid("Enter a valid date.") from None
 
 
-def _from(claims: Citations, value: str) -> Test:
-    day = _day(claims, value)
+def _from(value: str) -> Test:
+    day = _day(value)
     return lambda session: day <= session.created_at.date()
 
 
-def _to(claims: Citations, value: str) -> Test:
-    day = _day(claims, value)
+def _to(value: str) -> Test:
+    day = _day(value)
     return lambda session: session.created_at.date() <= day
 
 
-def _type(claims: Citations, value: str) -> Test:
-    types: Mapping[str, bool] = claims["list.types"]
-    if value not in types:
-        claims.cite("list.type_strict")
-        raise Invalid(claims["list.choice_words"].format(value=value))
-    return lambda _: types[value]
+def _one_of(value: str, choices: Any) -> None:
+    if value not in choices:
+        raise Invalid(f"Select a valid choice. {value} is not one of the available choices.")
 
 
-def _service(claims: Citations, value: str) -> Test:
-    if value not in claims["list.services"]:
-        raise Invalid(claims["list.choice_words"].format(value=value))
+def _type(value: str) -> Test:
+    _one_of(value, _TYPES)
+    return lambda _: _TYPES[value]
+
+
+def _service(value: str) -> Test:
+    _one_of(value, _SERVICES)
     return lambda session: session.service == value
 
 
-def _internal_id(claims: Citations, value: str) -> Test:
+def _internal_id(value: str) -> Test:
     try:
         bare = uuid.UUID(value).hex
     except ValueError:
-        raise Invalid(claims["list.uuid_words"]) from None
+        raise Invalid("Enter a valid UUID.") from None
     return lambda session: session.internal_id.replace("-", "") == bare
 
 
-def _warning(claims: Citations, value: str) -> Test:
-    claims.cite("list.warning")
+def _warning(value: str) -> Test:
+    """Several risks; one of them is enough."""
     wanted = set(value.split(","))
     return lambda session: any(one["risk"] in wanted for one in session.result["warnings"])
 
@@ -180,7 +178,7 @@ def _warning(claims: Citations, value: str) -> Test:
 #: Texts lose the white space around them; choices and days of white space alone are wrong.
 _TRIMMED = ("vendor_data", "search", "didit_internal_id")
 #: In the order in which errors are reported.
-_FILTERS: dict[str, Callable[[Citations, str], Test]] = {
+_FILTERS: dict[str, Callable[[str], Test]] = {
     "status": _status,
     "vendor_data": _vendor_data,
     "search": _search,
@@ -195,15 +193,16 @@ _FILTERS: dict[str, Callable[[Citations, str], Test]] = {
 
 # PATCH /v3/session/{id}/update-status/
 
-
-def _target(claims: Citations, value: Any) -> str:
-    status: str = framework.choice("session.statuses")(claims, value)
-    if status not in claims["update.targets"]:
-        raise Invalid(claims["update.target_words"])
-    return status
+_OPEN = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _AGAIN)
 
 
-_EMAIL = framework.email("update.bad_email")
+def _target(_: Citations, value: Any) -> str:
+    if value not in STATUSES:
+        raise Invalid(f'"{value}" is not a valid choice.')
+    if value not in (APPROVED, DECLINED, _AGAIN):
+        raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
+    return str(value)
+
 
 _UPDATE = (
     Given(name="new_status", required=True, read=_target),
@@ -213,7 +212,7 @@ _UPDATE = (
     Given(
         name="email_address",
         read=lambda claims, value: (
-            "" if isinstance(value, str) and not value.strip() else _EMAIL(claims, value)
+            "" if isinstance(value, str) and not value.strip() else framework.email(claims, value)
         ),
         nullable=True,
     ),
@@ -223,31 +222,29 @@ _UPDATE = (
 
 def _update(call: DiditCall) -> Response:
     """Change the decision of a saved call by hand."""
-    claims, session = call.claims, call.found
-    claims.cite("update.state_first")
-    if session.status not in claims["update.open"]:
-        open_ = ", ".join(claims["update.open"])
-        call.refuse("update.closed", open=open_, status=session.status)
+    session = call.found
+    if session.status not in _OPEN:
+        call.refuse("update.closed", status=session.status)
     values, errors = framework.checked(call, call.body, _UPDATE)
     if not errors and values.get("send_email") and not values.get("email_address"):
-        errors["email_address"] = [claims["update.email_words"]]
+        errors["email_address"] = ["Email address is required when send_email is true."]
     if errors:
         call.refuse("fields.refused", errors)
     status, result = values["new_status"], session.result
     if status == session.status:
         call.refuse("update.same")
     if status == _AGAIN:
-        if not _is_named(claims, session, values.get("nodes_to_resubmit") or ()):
+        if not _is_named(session, values.get("nodes_to_resubmit") or ()):
             call.refuse("update.nothing")
-        result = {**result, "status": claims["update.resubmitted"]}
-    claims.cite("update.reviewed")
+        call.claims.cite("update.resubmitted")
+        result = {**result, "status": "Resub Requested"}
     review = Review(
-        user=claims["update.user"],
+        user="API Client",
         new_status=status,
         comment=values.get("comment"),
         created_at=call.now,
     )
-    reviews = (*session.reviews, review)[-claims["review.most"] :]
+    reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
     updated = attrs.evolve(session, status=status, reviews=reviews, result=result)
     kept = call.world.sessions.change(session.id, lambda one: updated if one is session else one)
     if kept is None:
@@ -256,31 +253,30 @@ def _update(call: DiditCall) -> Response:
         # Somebody else was faster: asked again, of the session as it is now.
         call.session = kept
         return _update(call)
-    webhooks.announce(call.world, claims, updated, call.origin)
-    return call.answer("update.answer", {"session_id": session.id})
+    webhooks.announce(call.world, updated, call.origin)
+    return call.answer("update.answer", session_id=session.id)
 
 
-def _is_named(claims: Citations, session: Session, nodes: Any) -> bool:
+def _is_named(session: Session, nodes: Any) -> bool:
     """Whether the one feature of the session is to be asked for again."""
     if not nodes:
-        return bool(session.result["status"] != claims["match.approved"])
-    claims.cite("update.named_nodes")
-    ours = {"node_id": node_of(claims, session), "feature": feature_of(claims, session)}
+        return bool(session.result["status"] != APPROVED)
+    feature = FEATURES[session.service]
     return any(
-        isinstance(node, dict) and any(node.get(name) == value for name, value in ours.items())
+        isinstance(node, dict)
+        and (node.get("node_id") == feature.node or node.get("feature") == feature.name)
         for node in nodes
     )
 
 
 # DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
 
+#: Days from 1 to 3650: digest of Didit's OpenAPI, 2026-09-08.
 _RETENTION = (
     Given(name="retain_face_embeddings", read=framework.boolean),
     Given(
         name="face_retention_days",
-        read=lambda claims, value: framework.whole(
-            claims, value, lowest=1, highest=claims["delete.longest"]
-        ),
+        read=lambda claims, value: framework.whole(claims, value, lowest=1, highest=3650),
     ),
 )
 
@@ -288,29 +284,30 @@ _RETENTION = (
 def _delete(call: DiditCall) -> Response:
     """Delete a saved call."""
     claims, session = call.claims, call.found
-    with_body = claims["delete.answer"].body is None
+    with_body = claims.get("delete.answer").status == 200
     values: dict[str, Any] = {}
     if with_body:
         values = framework.read_json_fields(call, call.body, _RETENTION)
-    claims.cite("delete.gone")
     # Of two who try at once one does it.
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
     # Its pictures go unless another session has the same ones.
     call.records.pictures.forget(session.id)
     if not with_body:
-        return attrs.evolve(call.answer("delete.answer"), headers=call.headers, body=b"")
+        claims.cite("delete.answer")
+        return Response(status=204, headers=call.headers)
+    claims.cite("delete.faces")
     outcome = "none"
-    if session.service == claims["delete.faces"]:
+    if session.service == "PASSIVE_LIVENESS":
         retained = values.get("retain_face_embeddings")
-        outcome = claims["delete.retain"] if retained else "deleted"
-    known = {
+        outcome = "ineligible_no_vendor_user" if retained else "deleted"
+    body = {
         "session_id": session.id,
         "session_number": session.number,
         "face_retention_outcome": outcome,
-        "biometric_template_uuid": claims["delete.template"],
+        "biometric_template_uuid": None,
     }
-    return call.answer("delete.answer", {key: known[key] for key in claims["delete.body_keys"]})
+    return call.answer("delete.answer", body)
 
 
 ROUTES = (

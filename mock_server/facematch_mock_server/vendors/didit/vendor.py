@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -24,7 +23,7 @@ from facematch_mock_server.vendors.base import (
 from facematch_mock_server.webhooks import WebhookWorker
 
 from . import accounts, billing, decisions, framework, pictures, sessions, webhooks
-from .access import HOSTS, DiditCall, Door, denied, throttled
+from .access import HOSTS, DiditCall, Door, forbidden, throttled, window_of
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .records import DiditRecords
 
@@ -116,30 +115,13 @@ class Didit(Routed):
             return None, ()
         return route, words
 
-    def answer(self, call: Call, route: Route) -> Response:
-        """The answer of a route, after its checks in the order of the edition."""
-        claims, checks = call.claims, route.checks
-        if not isinstance(route.more, Door) and claims.get("order.credit") == "before_fields":
-            checks = pictures.CHECKS_CREDIT_FIRST
-        for claim, check in checks.items():
-            try:
-                check(call)
-            except Refused as refused:
-                claims.cite(claim)
-                if refused.response.status != 200 and not isinstance(route.more, Door):
-                    claims.cite("credit.other_status")
-                raise
-        method = "GET" if call.request.method == "HEAD" else call.request.method
-        return route.answers[method](call)
-
     def finished(self, call: Call, response: Response) -> Response:
         """Whatever a view answers names its methods; a page of Django's own does not."""
-        route = call.route
-        kind = response.header("Content-Type") or ""
-        is_page = kind.startswith("text/html") and bool(response.body)
-        if route is None or is_page or response.header("Allow"):
+        headers = dict(response.headers)
+        is_page = headers.get("Content-Type", "").startswith("text/html")
+        if call.route is None or is_page or "Allow" in headers:
             return response
-        allow = framework.allow_of(call, route.answers)
+        allow = framework.allow_of(call.route.answers)
         return Response(
             status=response.status, headers=(*response.headers, allow), body=response.body
         )
@@ -158,7 +140,7 @@ class Didit(Routed):
             # Django redirects before any view is asked.
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
-            return call.answer("list.slash", headers=(("Location", there),))
+            return call.answer("path.slash", headers=(("Location", there),))
         route, _ = self.route_of(path)
         session = _SESSION.fullmatch(path)
         lacks_uuid = session is not None and not _PATH_UUID.fullmatch(session[1])
@@ -186,45 +168,38 @@ class Didit(Routed):
         return None
 
     def _refuse(self, status: int, call: Any, route: Route | None) -> None:
-        claims, door = call.claims, route.more if route is not None else None
+        door = route.more if route is not None else None
         if route is not None and status in route.own:
-            key = route.own[status]
-            more = {"login.wrong": "login.words", "bearer.wrong": "bearer.words"}.get(key)
-            call.refuse(key, None if more is None else {"detail": claims[more]})
-        of_session = isinstance(door, Door) and door.session
+            call.refuse(route.own[status])
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
             # Whoever asks there shows no key.
             return
-        words: dict[int, Callable[[], Any]] = {
+        of_session = isinstance(door, Door) and door.session
+        words = {
             # In an edition that knows no 401 the words of another one serve.
-            401: lambda: call.refuse("auth.wrong", {"detail": claims["auth.words.401"]}),
-            403: lambda: denied(
-                call, "auth.not_allowed", "auth.words.session" if of_session else "auth.words.403"
-            ),
-            404: lambda: call.refuse("session.unknown" if of_session else "path.not_found"),
-            405: lambda: framework.other_method(
-                call, ("POST",) if route is None else route.answers
-            ),
-            415: lambda: call.refuse(
-                "media.refused", media=call.request.header("content-type") or ""
-            ),
-            429: lambda: self._throttled(call, door),
+            401: "auth.words.401",
+            403: forbidden(call),
+            404: "session.unknown" if of_session else "path.not_found",
         }
         if status in words:
-            words[status]()
+            call.refuse(words[status])
+        if status == 405:
+            framework.other_method(call, ("POST",) if route is None else route.answers)
+        if status == 415:
+            call.refuse("media.refused", media=call.request.header("content-type") or "")
+        if status == 429:
+            self._throttled(call, door)
 
     def _throttled(self, call: Any, door: Any) -> None:
-        claims, window = call.claims, "rate.window_s"
+        claims = call.claims
         wanted = (door.throttle or door.scope) if isinstance(door, Door) else None
         # Management views have words of their own, though nobody says how often they may be asked.
         if wanted is None or (wanted != "management" and not claims.get(f"rate.{wanted}.limit")):
             wanted = "get" if call.request.method == "GET" else "write"
-        if wanted == "register":
-            window = "rate.register.window_s"
-        wait: int = claims[window]
-        limit: int = claims[f"rate.{wanted}.limit"] or 0
+        wait: int = claims.get(window_of(wanted))
+        limit: int = claims.get(f"rate.{wanted}.limit") or 0
         reset = math.ceil(self.world.clock.timestamp() + wait)
-        throttled(call, wanted, Window(True, limit, 0, reset, wait), window)
+        throttled(call, wanted, Window(True, limit, 0, reset, wait))
 
 
 _KEYS = "keys: mock-live-key (live), mock-sandbox-key (sandbox: approves everything, costs nothing)"

@@ -24,6 +24,17 @@ from facematch_mock_server.webhooks import Delivery, Destination, Outbox, Signed
 
 from .decisions import decision_body
 
+#: What standalone calls cause; one page of a liveness report says session.status.updated.
+EVENT = "status.updated"
+#: What can be subscribed to (Didit OpenAPI, 2026-07-18).
+EVENTS = (
+    *(EVENT, "data.updated", "user.status.updated", "user.data.updated"),
+    *("business.status.updated", "business.data.updated", "activity.created"),
+    *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
+)
+#: The statuses that a decision comes along with.
+_DECIDED = ("Approved", "Declined", "In Review", "Abandoned")
+
 #: From an account that nobody registered to the id of its application, always the same.
 _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
@@ -31,35 +42,22 @@ _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 # Who receives what
 
 
-def announce(world: World, claims: Citations, session: Session, origin: str) -> None:
+def announce(world: World, session: Session, origin: str) -> None:
     """Queue a delivery of ``status.updated`` for each destination of the account.
 
     Args:
         world: Of the session.
-        claims: What the request is answered with; it cites what the deliveries rest on.
         session: As it is now.
         origin: Scheme and host that addresses of pictures begin with.
     """
     outbox: Outbox = world.records.outbox
     for destination in outbox.destinations.all():
-        if _wants(claims, destination):
-            queue(world, claims, destination, session, origin=origin)
-
-
-def _wants(claims: Citations, destination: Destination) -> bool:
-    claims.cite("webhook.status")
-    if not destination.enabled:
-        claims.cite("webhook.disabled")
-        return False
-    if claims["webhook.event"] in destination.events:
-        return True
-    claims.cite("webhook.events", "webhook.unsubscribed")
-    return False
+        if destination.enabled and EVENT in destination.events:
+            queue(world, destination, session, origin=origin)
 
 
 def queue(
     world: World,
-    claims: Citations,
     destination: Destination,
     session: Session,
     *,
@@ -71,7 +69,7 @@ def queue(
     delivery = Delivery(
         id=ids.uuid(),
         destination=destination.uuid,
-        event=claims["webhook.event"],
+        event=EVENT,
         event_id=None if is_test else ids.uuid(),
         session=session,
         origin=origin,
@@ -80,7 +78,8 @@ def queue(
         timestamp=int(now.timestamp()),
         due=now,
     )
-    outbox.enqueue(delivery, WRITER.compose(claims, world, delivery, destination))
+    payload = WRITER.compose(world.claims.citations(), world, delivery, destination)
+    outbox.enqueue(delivery, payload)
     return delivery
 
 
@@ -94,12 +93,9 @@ class _DiditWriter:
         self, claims: Citations, world: World, delivery: Delivery, destination: Destination
     ) -> SignedPayload:
         """The payload of a delivery: body, signatures and headers."""
-        own = world.claims.citations()
-        own.cite("webhook.body.sorted", "webhook.body.escaped", "webhook.body.whole")
-        body = written(_document(own, world, delivery), escaped=True)
-        headers = tuple(_headers(own, delivery, destination.secret, body))
-        claims.adopt(own)
-        return SignedPayload(headers=headers, body=body, claims=own.claims)
+        body = written(_document(claims, world, delivery), escaped=True)
+        headers = tuple(_headers(claims, delivery, destination.secret, body))
+        return SignedPayload(headers=headers, body=body, claims=claims.claims)
 
     def signed_with(
         self, claims: Citations, payload: SignedPayload, delivery: Delivery, secret: str
@@ -123,49 +119,46 @@ def application_id(world: World) -> str:
 
 def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, Any]:
     session = delivery.session
-    claims.cite("webhook.created_at.fresh")
-    known = {
+    claims.cite("webhook.saved")
+    document = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
+        # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
         "created_at": delivery.timestamp,
         "application_id": application_id(world),
-        "environment": claims["webhook.environment"],
+        "environment": "live",
         "session_id": session.id,
         "status": session.status,
-        "workflow_id": claims["webhook.workflow"],
-        "workflow_version": claims["webhook.workflow"],
+        "workflow_id": None,
+        "workflow_version": None,
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
     }
-    if session.status in claims["webhook.decision"]:
-        known["decision"] = decision_body(claims, world, session, delivery.origin)
-    elif session.status in claims["webhook.resubmit"]:
-        known["resubmit_info"] = claims["webhook.resubmit_info"]
+    if session.status in _DECIDED:
+        document["decision"] = decision_body(claims, world, session, delivery.origin)
+    elif session.status == "Resubmitted":
+        document["resubmit_info"] = {}
     if delivery.is_test:
-        known["metadata"] = {**(session.metadata or {}), **claims["webhook.test.metadata"]}
-        for name in claims["webhook.test.without"]:
-            del known[name]
-    return {name: known[name] for name in claims["webhook.body.keys"] if name in known}
+        document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
+        del document["event_id"]
+    return document
 
 
 def _headers(
     claims: Citations, delivery: Delivery, secret: str, body: bytes
 ) -> Iterator[tuple[str, str]]:
-    yield "Content-Type", claims["webhook.content_type"]
-    yield "User-Agent", claims["webhook.user_agent"]
-    yield claims["webhook.header.timestamp"], str(delivery.timestamp)
-    prefix = delivery.timestamp if claims["webhook.v2.prefix"] else None
-    claims.cite("webhook.v2.escaped")
-    for name, message in (
-        ("raw", body),
-        ("v2", v2_message(body, prefix=prefix)),
-        ("simple", simple_message(body)),
-    ):
-        if message is not None:
-            yield claims[f"webhook.header.{name}"], signature(secret, message)
+    yield "Content-Type", "application/json"
+    yield "User-Agent", "DiditWebhook/2.0 +https://didit.me"
+    yield "X-Timestamp", str(delivery.timestamp)
+    # Pages about transactions name X-Didit-Signature instead.
+    yield "X-Signature", signature(secret, body)
+    v2 = v2_message(body, prefix=delivery.timestamp if claims["webhook.v2.prefix"] else None)
+    if v2 is not None:
+        yield "X-Signature-V2", signature(secret, v2)
+    yield "X-Signature-Simple", signature(secret, simple_message(body))
     if delivery.is_test:
-        yield claims["webhook.header.test"], "true"
+        yield "X-Didit-Test-Webhook", "true"
     yield MOCK_HEADER, __version__
 
 

@@ -47,21 +47,21 @@ def test_an_approved_answer_has_every_key(ask):
 
 #: score, threshold, saved, edition -> status, score shown, risks, claim
 VERDICTS = [
-    (87.36, None, True, "2026-07", "Approved", 87.36, [], "didit.match.approved"),
+    (87.36, None, True, "2026-07", "Approved", 87.36, [], "didit.match.answer"),
     (41.5, "41.5", True, "2026-07", "Declined", 41.5, [LOW], "didit.match.boundary.exclusive"),
-    (30, None, True, "2026-07", "Declined", 30.0, [LOW], "didit.match.threshold"),
-    (29.99, None, True, "2026-07", "Declined", 29.99, [LOW], "didit.match.declined"),
-    (30.004, None, True, "2026-07", "Declined", 30.0, [LOW], "didit.match.compared"),
-    (30.004, None, False, "2026-07", "Approved", 30.004, [], "didit.match.decimals_unsaved"),
-    (87.123456, None, True, "2026-07", "Approved", 87.12, [], "didit.match.decimals_saved"),
-    (87.123456, None, False, "2026-07", "Approved", 87.123456, [], "didit.match.decimals_unsaved"),
+    (30, None, True, "2026-07", "Declined", 30.0, [LOW], "didit.match.boundary.exclusive"),
+    (29.99, None, True, "2026-07", "Declined", 29.99, [LOW], "didit.match.boundary.exclusive"),
+    (30.004, None, True, "2026-07", "Declined", 30.0, [LOW], "didit.score.compared"),
+    (30.004, None, False, "2026-07", "Approved", 30.004, [], "didit.score.type.float"),
+    (87.123456, None, True, "2026-07", "Approved", 87.12, [], "didit.score.compared"),
+    (87.123456, None, False, "2026-07", "Approved", 87.123456, [], "didit.score.type.float"),
     (100, "100", True, "2026-07", "Declined", 100.0, [LOW], "didit.match.boundary.exclusive"),
     (0.01, "0", True, "2026-07", "Approved", 0.01, [], "didit.match.boundary.exclusive"),
     (0, "0", True, "2026-07", "Declined", 0.0, [LOW], "didit.match.boundary.exclusive"),
     (41, "41", True, "2026-03", "Approved", 41, [], "didit.match.boundary.inclusive"),
-    (40, "41", True, "2026-03", "Declined", 40, [LOW], "didit.match.score_type.integer"),
-    (29.6, "30", True, "2026-03", "Approved", 30, [], "didit.match.score_type.integer"),
-    (29.6, "30", False, "2026-03", "Approved", 30, [], "didit.match.score_type.integer"),
+    (40, "41", True, "2026-03", "Declined", 40, [LOW], "didit.score.type.integer"),
+    (29.6, "30", True, "2026-03", "Approved", 30, [], "didit.score.type.integer"),
+    (29.6, "30", False, "2026-03", "Approved", 30, [], "didit.score.type.integer"),
     (0, "0", True, "2026-03", "Approved", 0, [], "didit.match.boundary.inclusive"),
 ]
 
@@ -83,12 +83,12 @@ def test_verdict(ask, case):
 
 #: probe, reference, saved, edition -> score, risk, claim
 NO_PAIR = [
-    (1, 0, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_pair_saved.july"),
+    (1, 0, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_pair_score.july"),
     (0, 1, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_face_risk.reference"),
-    (1, 0, False, "2026-07", 0, "NO_REFERENCE_IMAGE", "didit.match.no_pair_unsaved.july"),
+    (1, 0, False, "2026-07", 0, "NO_REFERENCE_IMAGE", "didit.match.no_pair_score.july"),
     (0, 0, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_pair"),
     (1, 0, True, "2026-03", None, "NO_FACE_DETECTED", "didit.match.no_face_risk.detected"),
-    (0, 0, False, "2026-03", None, "NO_FACE_DETECTED", "didit.match.no_pair_unsaved.march"),
+    (0, 0, False, "2026-03", None, "NO_FACE_DETECTED", "didit.match.no_pair_score.march"),
 ]
 
 

@@ -21,7 +21,6 @@ from kit.mock_didit_accounts import (
 from facematch_mock_server.vendors.didit.accounts import hashed, is_same, locked_s
 
 WRONG = {"detail": "Invalid email or password."}
-LOCKOUTS = ((5, 900), (10, 3600), (20, 86_400))
 
 
 @pytest.fixture
@@ -103,7 +102,7 @@ def test_a_good_login_forgets_the_failures(engine):
 def test_for_how_long(failures):
     """By the table; beyond its end as its last row."""
     wanted = {5: 900, 10: 3600}.get(failures, 86_400 if failures >= 20 else 0)
-    assert locked_s(LOCKOUTS, failures) == wanted
+    assert locked_s(failures) == wanted
 
 
 def test_a_token_opens_the_organizations(engine):

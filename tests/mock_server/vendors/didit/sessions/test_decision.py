@@ -168,30 +168,18 @@ def test_what_events_add(engine, told):
     assert {key: more[key] for key in kept} == {key: plain[key] for key in kept}
 
 
-@pytest.mark.parametrize(
-    ("number", "query", "cited"),
-    [
-        (1, "", set()),
-        (2, "", {"age", "video"}),
-        (1, "?include=events", {"events_features", "events_lists", "events_nothing"}),
-        (1, "?include=other", {"include_other"}),
-        (1, "?include=", {"include_other"}),
-    ],
-)
-def test_what_a_decision_cites(engine, number, query, cited):
-    """Each rule that it meets, and no other."""
-    claims = on(number, query=query)(engine).claims
-    rules = {"age", "video", "source_session", "include_other"}
-    rules |= {"events_features", "events_lists", "events_nothing"}
-    if number == 1:
-        cited = cited | {"source_session"}
-    assert {rule for rule in rules if f"didit.decision.{rule}" in claims} == cited
-    always = {"absent", "empty_block.null", "warning_node"}
-    assert {f"didit.decision.{rule}" for rule in always} <= set(claims)
+@pytest.mark.parametrize("query", ["", "?include=events", "?include=other", "?include="])
+def test_what_a_decision_cites(engine, query):
+    """That no source shows one, how empty blocks and features are told, and another include."""
+    claims = on(1, query=query)(engine).claims
+    assert {"didit.decision.saved", "didit.decision.empty_block.null"} <= set(claims)
+    assert ("didit.decision.features.strings" in claims) == (query == "?include=events")
+    other = query in ("?include=other", "?include=")
+    assert ("didit.decision.include_other" in claims) == other
 
 
 def test_with_events(engine, told):
-    """More sections, no session_kind, and features with their node."""
+    """More sections, and no session_kind."""
     plain, more = told(engine, on(1))[1], told(engine, on(1, query="?include=events"))[1]
     assert set(more) - set(plain) == {
         "events",
@@ -207,8 +195,16 @@ def test_with_events(engine, told):
     }
     assert set(plain) - set(more) == {"session_kind"}
     assert (more["api_service"], more["session_type"]) == ("FACE_MATCH", "API")
-    assert more["features"] == [{"feature": "FACE_MATCH", "node_id": "feature_face_match_1"}]
+    assert more["features"] == plain["features"] == ["FACE_MATCH"]
     assert told(engine, on(1, query="?include=other"))[1] == plain
+
+
+def test_features_with_events_are_a_switch(world_of, told):
+    """Texts, or objects with their node: one document shows those for workflows."""
+    engine = world_of(switches={"features": "objects"})
+    assert told(engine, on(1))[1]["features"] == ["FACE_MATCH"]
+    more = told(engine, on(1, query="?include=events"))[1]
+    assert more["features"] == [{"feature": "FACE_MATCH", "node_id": "feature_face_match_1"}]
 
 
 def test_blocks_that_never_ran(world_of, told):

@@ -122,6 +122,13 @@ def test_a_row(engine, told):
     assert found["results"] == [row]
 
 
+def test_a_row_without_a_score(told):
+    """Leaves the key out: a number is documented there."""
+    engine = didit.new_engine()
+    engine.handle(match(picture(faces=0)))
+    assert told(engine, listed())[1]["results"][0]["additional_details"] == {"face_match": {}}
+
+
 def test_who_sees_what(engine, told):
     """The organization its own, a sandbox key nothing, nobody without a key."""
     other = engine.accounts.open("other")

@@ -57,7 +57,7 @@ REFUSED = [
 def updates(monkeypatch):
     """The sessions whose update was told to the webhooks."""
     seen = []
-    monkeypatch.setattr(webhooks, "announce", lambda *told: seen.append(told[2]))
+    monkeypatch.setattr(webhooks, "announce", lambda *told: seen.append(told[1]))
     return seen
 
 
