@@ -245,7 +245,7 @@ class Citations:
 
         Args:
             key: A claim whose value is a `Reply`.
-            body: The JSON body, if the claim leaves it open.
+            body: The JSON body, if the claim leaves it open or is worded otherwise here.
             headers: To add.
             filled: For the ``{names}`` in the claim's words.
         """
@@ -254,7 +254,7 @@ class Citations:
             kind, content = HTML, fill(reply.body, filled).encode()
         else:
             kind = self["json.content_type"] if "json.content_type" in self._table else JSON
-            content = encode(body if reply.body is None else fill(reply.body, filled))
+            content = encode(fill(reply.body, filled) if body is None else body)
         return response(reply.status, kind, content, (*reply.headers, *headers))
 
     def sealed(self, answer: Response) -> Response:

@@ -248,7 +248,14 @@ SCENARIOS = {
         wallet(client="nobody"),
         wallet(method="POST"),
     ),
-    "plans": (Signed(match()), again(match())),
+    "plans": (
+        Signed(match()),
+        *(
+            step
+            for window in ("second", "minute", "day")
+            for step in (limited(**{window: 0}), again(match()), limited(**{window: None}))
+        ),
+    ),
     "order": (
         limited(second=0),
         match(key="wrong"),

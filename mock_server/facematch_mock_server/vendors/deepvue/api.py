@@ -1,4 +1,8 @@
-"""Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet."""
+"""Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet.
+
+Keys of bodies are those of the pages that `claims` names; a refused body is in the words of
+FastAPI, whose stock texts Deepvue's error bodies are.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import contextlib
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -47,18 +51,37 @@ _BEGINNINGS = ("/v1/", "/v2/")
 
 Fault = dict[str, Any]
 
+#: The keys of an error, by status, where errors come in an envelope: seen in client programs.
+_WHOLE = ("transaction_id", "timestamp", "sub_code", "message")
+_ENVELOPES: Mapping[int, tuple[str, ...]] = {
+    400: ("message",),
+    422: _WHOLE,
+    500: _WHOLE,
+    503: ("transaction_id", "timestamp", "message"),
+}
+_MISSING = {"msg": "field required", "type": "value_error.missing"}
+_NOT_A_FILE = {"msg": "Expected UploadFile, received: <class 'str'>", "type": "value_error"}
+_NO_OBJECT = {"msg": "value is not a valid dict", "type": "type_error.dict"}
+_NO_TEXT = {"msg": "str type expected", "type": "type_error.str"}
+
 
 @attrs.frozen(kw_only=True)
 class Paid:
     """What sets one call about pictures apart.
 
     Attributes:
-        name: Prefix of its claims, ``match`` say.
-        version: Prefix of those that another version of it has not.
+        name: ``match`` or ``liveness``: prefix of its claims.
+        what: What it is charged as.
+        message: Of a success; that of a comparison is ours.
+        version: Of a comparison: 1 or 2.
+        extensions: Of the files that a comparison takes.
     """
 
     name: str
-    version: str
+    what: str
+    message: str
+    version: int = 1
+    extensions: tuple[str, ...] = ()
 
 
 @attrs.define(kw_only=True)
@@ -87,36 +110,31 @@ class DeepvueCall(Call):
 
     @property
     def transaction_id(self) -> str:
-        """The id of the answer, with dashes; the same however often it is asked for."""
+        """The id of the answer, the same however often it is asked for; version 2 has dashes."""
         if self.found_id is None:
             self.found_id = self.world.account.ids.uuid()
-        return self.found_id
+        is_v2 = self.route is not None and self.route.more and self.paid.version == 2
+        return self.found_id if is_v2 else self.found_id.replace("-", "")
 
     @property
     def timestamp(self) -> int:
-        """The time of the answer, as Deepvue gives it."""
-        return int(self.now.timestamp() * self.claims["answer.per_second"])
+        """The time of the answer, in milliseconds since 1970."""
+        return int(self.now.timestamp() * 1000)
 
-    def deny(self, key: str, headers: Headers = ()) -> None:
-        """End the call with the refusal of that name, in its own words."""
-        self.deny_with(key, self.claims[f"{key}.text"], headers)
-
-    def deny_with(self, key: str, words: Any, headers: Headers = ()) -> None:
-        """End the call with the refusal of that name in these words: a text, or a 422's list."""
-        claims, status = self.claims, self.claims.get(key).status
-        keys: tuple[str, ...] = ()
-        if claims["error.shape"] != "detail":
-            keys = {**claims["error.envelope"], **claims["error.envelope_bare"]}.get(status, ())
-        if not keys:
-            self.refuse(key, {claims["error.key"]: words}, headers)
-        text = words
-        if not isinstance(words, str):
-            lines = (f"{'.'.join(str(p) for p in one['loc'])}: {one['msg']}" for one in words)
-            text = "; ".join(lines)
-        self.refuse(key, self.envelope(keys, text, claims["error.sub_code"]), headers)
+    def deny(self, key: str, headers: Headers = (), faults: list[Fault] | None = None) -> NoReturn:
+        """End the call with the refusal of that name: in its own words, or with a 422's list."""
+        reply = self.claims.get(key)
+        words: Any = reply.body["detail"] if faults is None else faults
+        keys = _ENVELOPES.get(reply.status)
+        if self.claims["error.shape"] == "detail" or keys is None:
+            self.refuse(key, {"detail": words}, headers)
+        if faults is not None:
+            lines = (f"{'.'.join(str(p) for p in one['loc'])}: {one['msg']}" for one in faults)
+            words = "; ".join(lines)
+        self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
 
     def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
-        """The body of an error with these keys, each one made only if it is among them."""
+        """The body of an error with these keys; an id is used up only if it is among them."""
         made: dict[str, Callable[[], Any]] = {
             "transaction_id": lambda: self.transaction_id.replace("-", ""),
             "timestamp": lambda: self.timestamp,
@@ -126,12 +144,12 @@ class DeepvueCall(Call):
         return {key: made[key]() for key in keys}
 
 
-# What is before an answer: token, key, limit, body, wallet, pictures
+# What is before an answer: token, key, limit, body, wallet, pictures. The order is ours.
 
 
 def _bearer_of(call: DeepvueCall) -> str:
     scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    return token.strip() if scheme.lower() == call.claims["auth.scheme"] else ""
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _bearer(call: DeepvueCall) -> None:
@@ -146,37 +164,29 @@ def _token(call: DeepvueCall) -> None:
     call.client = call.records.tokens.client_of(text, call.now, secret)
     if call.client is None:
         call.key_word = "wrong"
-        call.claims.cite("token.life_s", "token.many")
         call.deny("auth.token")
 
 
 def _key(call: DeepvueCall) -> None:
-    """The client secret."""
-    found = _found(call)
-    call.claims.cite("auth.own_key")
-    _let_in(call, found, "auth.key", wrong=found is None or found.client != call.client)
+    """The client secret, which must be that of the client whose token it is."""
+    _let_in(call, call.client, "auth.key")
 
 
 def _pair(call: DeepvueCall) -> None:
     """The client secret and its client id, where there is no token."""
-    found, client = _found(call), call.request.header("client-id")
-    _let_in(call, found, "auth.wallet", wrong=found is None or found.client != client)
+    _let_in(call, call.request.header("client-id"), "auth.wallet")
 
 
-def _found(call: DeepvueCall) -> Key | None:
+def _let_in(call: DeepvueCall, client: str | None, refusal: str) -> None:
     text = call.request.header("x-api-key")
-    return call.world.keys.find(text) if text else None
-
-
-def _let_in(call: DeepvueCall, found: Key | None, refusal: str, *, wrong: bool) -> None:
-    if found is None or wrong:
-        call.key_word = "wrong" if call.request.header("x-api-key") else "none"
+    found = call.world.keys.find(text) if text else None
+    call.key_word = "wrong" if text else "none"
+    if found is None or found.client != client:
         call.deny(refusal)
-        return
-    off = _is_off(found, call.now)
-    if off or not found.allowed:
-        call.key_word = "wrong"
-        call.deny("auth.inactive" if off else "auth.not_allowed")
+    if _is_off(found, call.now):
+        call.deny("auth.inactive")
+    if not found.allowed:
+        call.deny("auth.not_allowed")
     call.key, call.key_word = found, str(found.kind)
 
 
@@ -185,20 +195,20 @@ def _is_off(found: Key, now: dt.datetime) -> bool:
     return found.revoked or found.expired(now)
 
 
+#: Each is counted by itself, and any of them refuses (Deepvue docs, Rate limits).
+_WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
+
+
 def _rate(call: DeepvueCall) -> None:
     """The rate limits; counts the call."""
-    claims = call.claims
-    windows: Mapping[str, int] = claims["rate.windows"]
     place = call.world.rates.take_all(
-        windows, call.request.header("x-api-key") or "", now=call.now.timestamp()
+        _WINDOWS, call.request.header("x-api-key") or "", now=call.now.timestamp()
     )
-    claims.cite(*(f"rate.{scope}.limit" for scope in windows))
-    claims.cite("rate.by_key", "rate.refused_count")
-    if call.route is not None and "GET" in call.route.answers:
-        claims.cite("rate.wallet")
     if place is not None:
-        wait = str(place[1].retry_after)
-        call.deny("rate.refused", tuple((name, wait) for name in claims["rate.retry_after"]))
+        scope, window = place
+        call.claims.cite(f"rate.{scope}.limit")
+        wait = ("Retry-After", str(window.retry_after))
+        call.deny("rate.refused", (wait,) if call.claims["rate.retry_after"] else ())
 
 
 def _credit(call: DeepvueCall) -> None:
@@ -209,22 +219,19 @@ def _credit(call: DeepvueCall) -> None:
 
 def _picture(call: DeepvueCall) -> None:
     """What is seen in the pictures; the answer where there is no face."""
-    claims, name = call.claims, call.paid.name
-    if name == "match":
-        one, other = (call.values[field] for field in claims.get("match.fields"))
-        call.outcome = call.compare(one, other)
+    if call.paid.name == "match":
+        call.outcome = call.compare(call.values["file_a"], call.values["file_b"])
         there = call.outcome.score is not None
     else:
-        sent: Upload = call.values[claims.get("liveness.fields")[0]]
+        sent: Upload = call.values["image"]
         recognizer = call.world.recognizer
         call.outcome = recognizer.liveness(sent.content, rotate=False, digest=sent.digest)
         there = bool(call.outcome.probe.faces)
     if there:
         return
-    text, sub_code = claims["face.text"], claims["face.sub_code"]
-    if claims.get("face.missing").status != 200:
-        call.refuse("face.missing", call.envelope(claims["face.keys"], text, sub_code))
-    claims.cite("credit.no_face")
+    text, sub_code = "Face not detected", "FACE_NOT_DETECTED"
+    if call.claims.get("face.missing").status != 200:
+        call.refuse("face.missing", call.envelope(_WHOLE, text, sub_code))
     _charge(call)
     call.refuse("face.missing", _body(call, None, sub_code, text))
 
@@ -232,61 +239,63 @@ def _picture(call: DeepvueCall) -> None:
 # Bodies, refused as the framework does
 
 
-def _form(call: DeepvueCall, *, cites: Mapping[str, str] | None = None) -> Form:
+def _form(call: DeepvueCall) -> Form:
+    """The form of a body; of a part that is sent twice the last one counts."""
     kind = media_type(call.request.header("content-type") or "")
     if not call.request.body or kind not in (MULTIPART, URLENCODED):
         return Form()
-    if cites is not None:
-        call.claims.cite(cites[kind])
-    form = None
     try:
         form = call.read_form()
     except FormError:
         call.deny("body.unreadable")
-    if form is None or form.problem is not None:
+    if form.problem is not None:
         call.deny("body.unreadable")
-    return form or Form()
+    return form
 
 
 def _read_pair(call: DeepvueCall) -> None:
     """The pair that a token is asked for with; counts the call."""
     call.records.tokens.ask()
-    claims = call.claims
-    form = _form(call, cites={MULTIPART: "token.multipart", URLENCODED: "token.urlencoded"})
+    form = _form(call)
     call.shown = presentable((name, many[-1]) for name, many in form.fields.items())
-    faults = []
-    for name in claims["token.fields"]:
-        if name in form.fields:
-            call.values[name] = _last(call, form.fields[name])
-        else:
-            faults.append(_fault(call, "body.missing", "body", name))
-    _refuse_all(call, faults)
+    names = ("client_id", "client_secret")
+    call.values = {name: form.fields[name][-1] for name in names if name in form.fields}
+    _refuse_all(call, [_fault(_MISSING, name) for name in names if name not in form.fields])
 
 
 def _read_files(call: DeepvueCall) -> None:
     """The two files of a comparison."""
-    claims, form = call.claims, _form(call)
+    form = _form(call)
     # A text in the place of a file may be a picture all the same: only its length is given.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, many in form.fields.items() for text in many
     )
     faults = []
-    for name in claims["match.fields"]:
+    for name in ("file_a", "file_b"):
         if name in form.files:
-            upload = call.values[name] = _last(call, form.files[name])
-            if not _is_taken(call, upload):
-                faults.append(_fault(call, "body.format", "body", name))
+            upload = call.values[name] = form.files[name][-1]
+            if not _is_taken(upload, call.paid.extensions):
+                faults.append(_fault(call.claims["body.format"], name))
         else:
-            key = "body.not_a_file" if name in form.fields else "body.missing"
-            faults.append(_fault(call, key, "body", name))
+            faults.append(_fault(_NOT_A_FILE if name in form.fields else _MISSING, name))
     _refuse_all(call, faults)
+
+
+#: What a file must begin with; its extension need not be that one.
+_STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
+
+
+def _is_taken(upload: Upload, allowed: tuple[str, ...]) -> bool:
+    starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
+    ending = upload.name.rpartition(".")[2].lower()
+    return ending in allowed and upload.content.startswith(starts)
 
 
 def _read_image(call: DeepvueCall) -> None:
     """The picture of a liveness check."""
-    claims, request = call.claims, call.request
+    request = call.request
     if not request.body:
-        _refuse_all(call, [_fault(call, "body.missing", "body")])
+        _refuse_all(call, [_fault(_MISSING)])
     kind = media_type(request.header("content-type") or "application/json")
     sent: Any = None
     if kind == "application/json" or kind.endswith("+json"):
@@ -294,32 +303,26 @@ def _read_image(call: DeepvueCall) -> None:
             sent = json.loads(request.body)
         except json.JSONDecodeError as error:
             words = f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})"
-            told = {"msg": words, "type": claims["liveness.no_json"]}
-            _refuse_all(call, [_shaped(call, told, "body", error.pos)])
+            _refuse_all(call, [_fault({"msg": words, "type": "value_error.jsondecode"}, error.pos)])
         except (ValueError, RecursionError):
             call.deny("body.unreadable")
     if not isinstance(sent, dict):
-        _refuse_all(call, [_fault(call, "liveness.no_object", "body")])
+        _refuse_all(call, [_fault(_NO_OBJECT)])
         return
     call.shown = presentable((str(name), type(value).__name__) for name, value in sent.items())
-    faults = []
-    for name in claims["liveness.fields"]:
-        if name not in sent:
-            faults.append(_fault(call, "body.missing", "body", name))
-        elif not isinstance(sent[name], str):
-            faults.append(_fault(call, "liveness.no_text", "body", name))
-        else:
-            content = _decoded(call, sent[name])
-            if content is None:
-                faults.append(_fault(call, "liveness.no_base64", "body", name))
-            else:
-                call.values[name] = call.upload(name, "", content)
-    _refuse_all(call, faults)
+    if "image" not in sent:
+        _refuse_all(call, [_fault(_MISSING, "image")])
+    if not isinstance(sent["image"], str):
+        _refuse_all(call, [_fault(_NO_TEXT, "image")])
+    content = _decoded(sent["image"])
+    if content is None:
+        _refuse_all(call, [_fault(call.claims["body.no_base64"], "image")])
+        return
+    call.values["image"] = call.upload("image", "", content)
 
 
-def _decoded(call: DeepvueCall, text: str) -> bytes | None:
+def _decoded(text: str) -> bytes | None:
     if text.startswith("data:"):
-        call.claims.cite("liveness.data_uri")
         text = text.partition(",")[2]
     try:
         return base64.b64decode(text, validate=True) or None
@@ -327,37 +330,13 @@ def _decoded(call: DeepvueCall, text: str) -> bytes | None:
         return None
 
 
-def _is_taken(call: DeepvueCall, upload: Upload) -> bool:
-    claims = call.claims
-    allowed: tuple[str, ...] = claims[f"{call.paid.version}.extensions"]
-    ending = upload.name.rpartition(".")[2]
-    if ending != ending.lower():
-        claims.cite("file.any_case")
-    begins: dict[str, bytes] = claims["file.magic"]
-    starts = tuple(start for kind, start in begins.items() if kind in allowed)
-    return ending.lower() in allowed and upload.content.startswith(starts)
-
-
-def _last(call: DeepvueCall, sent: list[Any]) -> Any:
-    if len(sent) > 1:
-        call.claims.cite("form.last_wins")
-    return sent[-1]
-
-
-def _fault(call: DeepvueCall, key: str, *place: str | int) -> Fault:
-    return _shaped(call, call.claims[key], *place)
-
-
-def _shaped(call: DeepvueCall, words: Mapping[str, str], *place: str | int) -> Fault:
-    known = {"loc": list(place), "msg": words["msg"], "type": words["type"]}
-    return {name: known[name] for name in call.claims["body.keys"]}
+def _fault(words: Mapping[str, str], *place: str | int) -> Fault:
+    return {"loc": ["body", *place], "msg": words["msg"], "type": words["type"]}
 
 
 def _refuse_all(call: DeepvueCall, faults: list[Fault]) -> None:
-    if len(faults) > 1:
-        call.claims.cite("body.together")
     if faults:
-        call.deny_with("body.refused", faults)
+        call.deny("body.refused", faults=faults)
 
 
 # The answers
@@ -375,37 +354,32 @@ def _key_of(head: Head) -> str | None:
 def _granted(call: DeepvueCall) -> Response:
     """Ask for a token with a client id and a client secret."""
     claims, found = call.claims, call.world.keys.find(call.values["client_secret"])
+    call.key_word = "wrong"
     if found is None or found.client != call.values["client_id"]:
-        call.key_word = "wrong"
         call.deny("auth.pair")
-    elif _is_off(found, call.now):
-        call.key_word = "wrong"
+    if _is_off(found, call.now):
         call.deny("auth.inactive")
-    else:
-        call.key_word = str(found.kind)
-    client, secret = str(getattr(found, "client", "")), call.world.account.ids.secret
-    text, issued = call.records.tokens.issue(claims, client, call.now, secret)
-    name, value = _EXPIRIES[claims["token.expiry"]](issued)
-    known = {"access_token": text, "token_type": claims["token.type"], "expiry": value}
-    body = {key: known[key] for key in claims["token.keys"]}
-    if name != "expiry":
-        del body["expiry"]
-        if name is not None:
-            body[name] = value
-    return call.answer("token.answer", body)
+    call.key_word = str(found.kind)
+    expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
+    text, issued = call.records.tokens.issue(
+        str(found.client), call.now, expires, call.world.account.ids.secret
+    )
+    claims.cite("token.many")
+    body = {"access_token": text, "token_type": claims["token.type"]}
+    return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})
 
 
 def _seconds(issued: IssuedToken) -> int:
     return int((issued.expires - issued.at).total_seconds())
 
 
-#: By form: the key that says when a token ends, and what is there.
-_EXPIRIES: dict[str, Callable[[IssuedToken], tuple[str | None, Any]]] = {
-    "iso": lambda issued: ("expiry", issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")),
-    "24hrs": lambda _: ("expiry", "24hrs"),
-    "digits": lambda issued: ("expiry", str(_seconds(issued))),
-    "expires_in": lambda issued: ("expires_in", _seconds(issued)),
-    "missing": lambda _: (None, None),
+#: By form: what says when a token ends.
+_EXPIRIES: dict[str, Callable[[IssuedToken], dict[str, Any]]] = {
+    "iso": lambda issued: {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
+    "24hrs": lambda _: {"expiry": "24hrs"},
+    "digits": lambda issued: {"expiry": str(_seconds(issued))},
+    "expires_in": lambda issued: {"expires_in": _seconds(issued)},
+    "missing": lambda _: {},
 }
 
 
@@ -413,146 +387,125 @@ def _matched(call: DeepvueCall) -> Response:
     """Compare the faces of two pictures."""
     claims, outcome = call.claims, call.outcome
     score = float(outcome.score or 0)
-    one, other = (call.values[name] for name in claims.get("match.fields"))
-    if outcome.by == "bytes" and one.content == other.content:
+    if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
         score = float(claims["match.equal_bytes"])
-    claims.cite("match.compared")
     is_match, meaning = score >= claims["match.from"], claims["match.confidence"]
-    confidence: float | None = None
+    confidence: int | None = None
     if meaning != "null":
         value = score if is_match or meaning == "similarity" else 100 - score
-        places: int = claims["match.decimals"]
-        confidence = round(value, places) if places else int(value + 0.5)
-    known = {"match": is_match, "confidence": confidence}
-    return _answered(call, {name: known[name] for name in claims["match.data"]}, good=is_match)
+        # Whole, as in the sample of version 2; its scale is not documented.
+        confidence = int(value + 0.5)
+    return _answered(call, {"match": is_match, "confidence": confidence})
 
 
 def _checked(call: DeepvueCall) -> Response:
     """Tell whether a living person stood before the camera."""
-    claims, outcome = call.claims, call.outcome
-    score = outcome.score
-    if score is None:
-        claims.cite("liveness.unsure")
-    if outcome.attack:
-        claims.cite("liveness.attack")
-    is_live = score is not None and score >= claims["liveness.from"] and not outcome.attack
-    number = None if score is None or claims["liveness.score"] == "null" else int(score + 0.5)
-    known = {"is_live": is_live, "score": number}
-    return _answered(call, {name: known[name] for name in claims["liveness.data"]}, good=is_live)
+    claims, score = call.claims, call.outcome.score
+    least = claims["liveness.from"]
+    is_live = score is not None and score >= least and not call.outcome.attack
+    number = None if claims["liveness.score"] == "null" or score is None else int(score + 0.5)
+    return _answered(call, {"is_live": is_live, "score": number})
 
 
-def _answered(call: DeepvueCall, data: dict[str, Any], *, good: bool) -> Response:
-    claims, name = call.claims, call.paid.name
-    if not good:
-        claims.cite("credit.negative")
+def _answered(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
-    body = _body(call, data, claims["answer.sub_code"], claims[f"{name}.message"])
-    made_up = call.records.take_answer(name)
+    body = _body(call, data, "SUCCESS", call.paid.message)
+    made_up = call.records.take_answer(call.paid.name)
     if made_up is not None:
-        claims.cite("answer.own")
+        call.claims.cite("answer.own")
         body = made_up.applied(body)
-    return call.answer(f"{name}.answer", body)
+    return call.answer(f"{call.paid.name}.answer", body)
 
 
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
-    claims, version = call.claims, call.paid.version
-    keys: tuple[str, ...] = claims[f"{version}.keys"]
-    timed = "timestamp" in keys
-    if timed:
-        claims.cite(f"{version}.timed")
-    known = {
-        "code": 200 if claims["answer.code"] else None,
-        "timestamp": call.timestamp if timed and version != "liveness" else None,
-        "transaction_id": _id(call),
+    """The body of an answer: a liveness check tells no time, and version 2 has no such key."""
+    paid, claims = call.paid, call.claims
+    claims.cite("answer.words")
+    is_timed = paid.name == "match"
+    return {
+        "code": claims["answer.code"],
+        **({"timestamp": call.timestamp if is_timed else None} if paid.version == 1 else {}),
+        "transaction_id": call.transaction_id,
         "sub_code": sub_code,
         "message": message,
         "data": data,
     }
-    return {key: known[key] for key in keys}
-
-
-def _id(call: DeepvueCall) -> str:
-    text, version = call.transaction_id, call.paid.version
-    call.claims.cite(f"{version}.dashes")
-    return text if version == "match.v2" else text.replace("-", "")
 
 
 def _charge(call: DeepvueCall) -> None:
     """Take the price of the call from the balance; another call may have taken the last credit."""
-    claims, name = call.claims, call.paid.name
     charged = call.ledger.charge(
-        claims[f"credit.price.{name}"],
+        call.claims[f"credit.price.{call.paid.name}"],
         at=call.now,
-        what=claims[f"credit.{name}"],
-        request_id=_id(call),
+        what=call.paid.what,
+        request_id=call.transaction_id,
     )
     if not charged:
         _unpaid(call)
 
 
-def _unpaid(call: DeepvueCall) -> None:
-    call.claims.cite("credit.start", f"credit.price.{call.paid.name}", "credit.other_status")
+def _unpaid(call: DeepvueCall) -> NoReturn:
+    call.claims.cite(f"credit.price.{call.paid.name}")
     call.deny("credit.refused")
 
 
 def _balance(call: DeepvueCall) -> Response:
     """Tell the prepaid credit that is left, in USD."""
-    claims, left = call.claims, call.ledger.balance
-    claims.cite("credit.start")
+    left = call.ledger.balance
+    call.claims.cite("credit.start")
     number = int(left) if left == int(left) else float(left)
-    known = {"current_balance": number, "success": True}
-    return call.answer("wallet.answer", {key: known[key] for key in claims["wallet.keys"]})
+    return call.answer("wallet.answer", {"current_balance": number, "success": True})
 
 
 # The routes
 
 
-def _checks(read: Callable[[DeepvueCall], None]) -> Mapping[str, Callable[[DeepvueCall], None]]:
-    return {
-        "order.bearer": _bearer,
-        "order.token": _token,
-        "order.key": _key,
-        "order.rate": _rate,
-        "order.body": read,
-        "order.credit": _credit,
-        "order.picture": _picture,
-    }
+def _paid_route(
+    path: str, answer: Callable[[Any], Response], read: Callable[[Any], None], paid: Paid
+) -> Route:
+    return Route(
+        pattern=path,
+        answers={"POST": answer},
+        checks={
+            "bearer": _bearer,
+            "token": _token,
+            "key": _key,
+            "rate": _rate,
+            "body": read,
+            "credit": _credit,
+            "picture": _picture,
+        },
+        operation=paid.name,
+        credentials=("authorization", "x-api-key"),
+        is_form=paid.name == "match",
+        more=paid,
+    )
 
 
-_SIGNED_IN = ("authorization", "x-api-key")
+_MATCH = Paid(
+    name="match",
+    what="facematch",
+    message="Face match completed.",
+    extensions=("jpeg", "jpg", "png"),
+)
+_MATCH_2 = attrs.evolve(_MATCH, version=2, extensions=(*_MATCH.extensions, "pdf"))
+_CHECK = Paid(name="liveness", what="liveness-check", message="Request processed successfully")
 
 ROUTES = (
     Route(
         pattern=LOGIN,
         answers={"POST": _granted},
-        checks={"order.body": _read_pair},
+        checks={"body": _read_pair},
         credentials=(),
         is_form=True,
     ),
-    *(
-        Route(
-            pattern=f"/{version}/facematch",
-            answers={"POST": _matched},
-            checks=_checks(_read_files),
-            operation="match",
-            credentials=_SIGNED_IN,
-            is_form=True,
-            more=Paid(name="match", version=f"match.{version}"),
-        )
-        for version in ("v1", "v2")
-    ),
-    Route(
-        pattern="/v1/liveness-check",
-        answers={"POST": _checked},
-        checks=_checks(_read_image),
-        operation="liveness",
-        credentials=_SIGNED_IN,
-        more=Paid(name="liveness", version="liveness"),
-    ),
+    _paid_route("/v1/facematch", _matched, _read_files, _MATCH),
+    _paid_route("/v2/facematch", _matched, _read_files, _MATCH_2),
+    _paid_route("/v1/liveness-check", _checked, _read_image, _CHECK),
     Route(
         pattern="/v1/internal/wallet-balance",
         answers={"GET": _balance},
-        checks={"order.key": _pair, "order.rate": _rate},
+        checks={"key": _pair, "rate": _rate},
         credentials=("client-id", "x-api-key"),
     ),
 )
@@ -589,16 +542,10 @@ class Deepvue(Routed):
         return (head.header("host") or "").partition(":")[0].lower() in HOSTS
 
     def answer(self, call: Call, route: Route) -> Response:
-        """The answer of a route, after its checks."""
+        """The answer of a route, after its method and its checks."""
         if call.request.method not in route.answers and isinstance(call, DeepvueCall):
-            method = next(iter(route.answers))
-            call.deny("path.method", ((call.claims["path.allow"], method),))
-        try:
-            return super().answer(call, route)
-        except Refused as refused:
-            if route.more is not None and refused.response.status != 200 and call.key is not None:
-                call.claims.cite("credit.other_status")
-            raise
+            call.deny("path.method", (("Allow", next(iter(route.answers))),))
+        return super().answer(call, route)
 
     def elsewhere(self, call: Call) -> Response:
         """The answer to a path that is not there."""
@@ -609,8 +556,7 @@ class Deepvue(Routed):
         if close:
             call.note = f"did you mean {close[0]}?"
             headers = ((HINT_HEADER, call.note),)
-        words = call.claims["path.unknown.text"]
-        return call.answer("path.unknown", {call.claims["error.key"]: words}, headers)
+        return call.answer("path.unknown", headers=headers)
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status as Deepvue words it; None where the words are not known."""
@@ -622,7 +568,6 @@ class Deepvue(Routed):
         except Refused as refused:
             # A switch may have given the claim another status; the words are the same.
             return call.claims.sealed(attrs.evolve(refused.response, status=status))
-        return None
 
 
 #: Asks for a token and uses it at once: the fourth word in quotes of that answer.

@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from facematch_mock_server.account import Records
-from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.operations import Extension, Operation
 
@@ -98,25 +97,16 @@ class TokenBook:
             self.asked += 1
 
     def issue(
-        self, cited: Citations, client: str, now: dt.datetime, secret: bytes
+        self, client: str, now: dt.datetime, expires: dt.datetime, secret: bytes
     ) -> tuple[str, IssuedToken]:
-        """A new token for a client, as text, and what is known of it.
-
-        Args:
-            cited: What it is made with.
-            client: Whose it is.
-            now: The time.
-            secret: What it is signed with.
-        """
-        expires = now + dt.timedelta(seconds=cited["token.life_s"])
-        cited.cite("token.many", "token.jti")
+        """A new token for a client, as text that `secret` signs, and what is known of it."""
         with self._lock:
             self._count += 1
             issued = IssuedToken(number=self._count, at=now, client=client, expires=expires)
             self._issued.append(issued)
-        known = {"sub": client, "exp": int(expires.timestamp())}
-        claims = {name: known[name] for name in cited["token.claims"]}
-        return signed({**claims, "jti": str(issued.number)}, secret), issued
+        # As client programs read it; the number is ours, so that no two tokens are the same.
+        claims = {"sub": client, "exp": int(expires.timestamp()), "jti": str(issued.number)}
+        return signed(claims, secret), issued
 
     def client_of(self, text: str, now: dt.datetime, secret: bytes) -> str | None:
         """Whose token it is; None if it is not one of this world, over, or taken back."""

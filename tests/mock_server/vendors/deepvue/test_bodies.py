@@ -127,3 +127,10 @@ def test_any_body_is_answered(ask, body, kind):
     """And never with a fault of the mock."""
     for path in (MATCH, deepvue.LIVENESS):
         assert ask(request, path, body, kind).status in (400, 422)
+
+
+def test_of_a_part_that_is_sent_twice_the_last_counts(ask):
+    """Files and texts."""
+    good = [("file_a", "a.jpg", deepvue.picture()), ("file_b", "b.jpg", deepvue.picture())]
+    assert ask(request, MATCH, *multipart((), [("file_a", "a.gif", GIF), *good])).status == 200
+    assert ask(request, MATCH, *multipart((), [*good, ("file_a", "a.gif", GIF)])).status == 422
