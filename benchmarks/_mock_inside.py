@@ -15,13 +15,13 @@ from _mock_client import Pair, form
 
 from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
+from facematch_mock_server.account import ServerState, World
 from facematch_mock_server.app import App
 from facematch_mock_server.http import in_responses
 from facematch_mock_server.http.forms import read_form
 from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.world import ServerState, World
 
 BASE = "https://verification.didit.me"
 PATH = "/v3/face-match/"

@@ -16,6 +16,7 @@ import attrs
 from facematch_core import (
     Box,
     Charged,
+    Decision,
     Face,
     MatchResult,
     Operation,
@@ -86,7 +87,8 @@ class AzureBackend(ApiKeyBackend):
     Verification needs Microsoft's approval of the resource: without it, `PermissionDenied`.
 
     The service gives a confidence, and its own verdict at 0.5, which is in `raw` and
-    `vendor_status`. The threshold decides, 50 unless a caller sets another.
+    `vendor_status`. The threshold decides, 50 unless a caller sets another; a verdict that
+    contradicts the confidence it stands beside is `Decision.REVIEW`.
 
     Microsoft stores no picture. It stores a template of each face that it finds, for
     `LIFE_S` seconds: the least that can be asked for.
@@ -111,6 +113,7 @@ class AzureBackend(ApiKeyBackend):
         {"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}
     )
     error_codes: ClassVar[Mapping[str, ErrorRow]] = _CODES
+    request_id_header = "apim-request-id"
     capabilities: ClassVar[Capabilities] = Capabilities(
         default_threshold=50.0,
         score_scale=SCALE,
@@ -175,7 +178,7 @@ def _result(
         elif len(faces) > 1:
             text = f"the {name} shows {len(faces)} faces; the largest counts"
             warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
-    score, status, raw = None, None, dict(found)
+    score, status, raw, contradicts = None, None, dict(found), False
     if verified is not None:
         raw["verify"] = verdict = verified.json()
         identical, confidence = verdict["isIdentical"], verdict["confidence"]
@@ -184,6 +187,9 @@ def _result(
         status = f"isIdentical: {str(identical).lower()}"
         if confidence is not None:
             score = Score.from_fraction(confidence, SCALE, raw_name="confidence")
+            # The specification: "isIdentical is set to True if similarity confidence is greater
+            # than or equal to 0.5". Where it is not so, nobody knows which of the two is wrong.
+            contradicts = identical is not (confidence >= 0.5)
         else:
             warnings.append(SCORE_UNAVAILABLE)
     probe, reference = (
@@ -194,7 +200,7 @@ def _result(
         for name in ("probe", "reference")
     )
     return MatchResult(
-        decision=decide_by_threshold(score, threshold),
+        decision=Decision.REVIEW if contradicts else decide_by_threshold(score, threshold),
         score=score,
         warnings=tuple(warnings),
         probe_faces=probe,

@@ -36,8 +36,10 @@ def test_one_person_and_two(mock):
     assert (same.decision, same.score.value) == (Decision.MATCH, 95.466)
     assert (other.decision, other.score.value) == (Decision.NO_MATCH, 15.355)
     assert (same.billing.charged, same.billing.charges) == (Charged.YES, 3)
-    charges = [charge.what for charge in mock.control.charges()]
-    assert charges == ["DETECT", "DETECT", "VERIFY"] * 2
+    charges = mock.control.charges()
+    assert [charge.what for charge in charges] == ["DETECT", "DETECT", "VERIFY"] * 2
+    assert [charges[2].request_id, charges[5].request_id] == [same.ids.vendor, other.ids.vendor]
+    assert len({charge.request_id for charge in charges}) == 6
 
 
 def test_it_asks_for_the_newest_models_and_the_shortest_life(mock):
@@ -110,6 +112,7 @@ def test_a_wrong_key(mock):
         compare(mock, key="wrong")
     assert refused.value.billing.charged is Charged.NO
     assert len(mock.control.journal()) == 1
+    assert len(refused.value.ids.vendor) == 36
 
 
 def test_a_resource_without_approval():

@@ -23,8 +23,10 @@ FACE = {
 FOUND = (200, [FACE])
 
 
-def verdict(confidence, is_identical=True):
-    """An answer of verify."""
+def verdict(confidence, is_identical=None):
+    """An answer of verify, by default with the verdict that goes with the confidence."""
+    if is_identical is None:
+        is_identical = isinstance(confidence, float) and confidence >= 0.5
     return 200, {"isIdentical": is_identical, "confidence": confidence}
 
 
@@ -40,7 +42,12 @@ def read(*answers, threshold=50):
         reference=picture(),
         threshold=fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST),
     )
-    replies = [HttpReply(status=status, body=json.dumps(body).encode()) for status, body in answers]
+    replies = [
+        HttpReply(
+            status=status, headers={"apim-request-id": f"id-{n}"}, body=json.dumps(b).encode()
+        )
+        for n, (status, b) in enumerate(answers, 1)
+    ]
     return BACKEND.read_reply(call, *replies)
 
 
@@ -53,14 +60,23 @@ def test_a_confidence_is_exactly_its_percentage(percent):
     assert result.decision is fm.Decision.MATCH
 
 
-@given(st.floats(0, 1), st.floats(0, 100), st.booleans())
-def test_the_threshold_is_ours_and_the_verdict_is_theirs(confidence, threshold, is_identical):
-    """Whatever isIdentical says, it is kept and decides nothing."""
-    result = read(FOUND, FOUND, verdict(confidence, is_identical), threshold=threshold)
+@given(st.floats(0, 1), st.floats(0, 100))
+def test_the_threshold_is_ours_and_the_verdict_is_theirs(confidence, threshold):
+    """isIdentical, true from 0.5 on, is kept and decides nothing."""
+    result = read(FOUND, FOUND, verdict(confidence), threshold=threshold)
     passes = result.score.value >= threshold
     assert result.decision is (fm.Decision.MATCH if passes else fm.Decision.NO_MATCH)
-    assert result.raw["verify"]["isIdentical"] is is_identical
-    assert result.vendor_status == f"isIdentical: {'true' if is_identical else 'false'}"
+    assert result.raw["verify"]["isIdentical"] is (confidence >= 0.5)
+    assert result.vendor_status == f"isIdentical: {'true' if confidence >= 0.5 else 'false'}"
+
+
+@given(st.floats(0, 1), st.floats(0, 100))
+def test_a_verdict_against_its_own_confidence_is_for_a_person(confidence, threshold):
+    """Whatever the threshold is: one of the two is wrong, and nobody knows which."""
+    answer = verdict(confidence, is_identical=confidence < 0.5)
+    result = read(FOUND, FOUND, answer, threshold=threshold)
+    assert result.decision is fm.Decision.REVIEW
+    assert (result.score.raw, result.billing.charges) == (confidence, 3)
 
 
 def test_faces_have_their_places():
@@ -152,6 +168,7 @@ def test_a_refusal_and_what_was_paid_before_it(refusal, kind, words, before):
     assert (answer.billing.charges, answer.status_code) == (before, refusal[0])
     assert answer.billing.charged is (fm.Charged.YES if before else fm.Charged.NO)
     assert answer.retryable is (kind is errors.RateLimited and not before)
+    assert answer.ids.vendor == f"id-{before + 1}"
 
 
 @pytest.mark.parametrize("before", [0, 2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table, words
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
 
 
 def _document(name: str) -> Origin:
@@ -11,12 +11,14 @@ def _document(name: str) -> Origin:
 
 SPEC = _document("Azure/azure-rest-api-specs, Face v1.2, commit 1b7c640")
 CODES = _document("Microsoft Learn, Azure AI Face API error codes, 2025-08-21")
-QUOTAS = _document("Microsoft Learn, Azure Face service quotas and limits, 2023-10-24")
-GUIDE = _document("Microsoft Learn, Mitigate latency and improve performance, 2026-01-30")
+SEEN = Origin(
+    Known.OBSERVED, "answers of Azure AI services, as public clients quote them", "2026-11-22"
+)
 PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
 
 
 def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> Reply:
+    # The specification's FaceErrorResponse, whose code stands in a header, too.
     body = {"error": {"code": code, "message": message}}
     return Reply(status, body, (("x-ms-error-code", code), *headers))
 
@@ -26,13 +28,14 @@ def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> R
 CLAIMS = table(
     "azure",
     fact("versions", OURS, "v1.2-preview.1, which Microsoft's Python client asks for by itself, is answered like v1.2."),
-    fact("error.form", SPEC, "An error is an object with code and message, and the header x-ms-error-code repeats the code."),
     row("key.wrong", _error(401, "401", "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."), CODES,
         "A key that is missing or wrong is refused with 401."),
+    row("token.wrong", Reply(401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), SEEN,
+        "A bearer token that is wrong is refused with 401, in a form without an error object."),
+    fact("token.ours", OURS, "The mock knows no Entra: whoever sends one of its keys as the bearer token is let in."),
     row("rate.exceeded", _error(429, "429", "Rate limit is exceeded.", ("Retry-After", "1")), CODES,
         "A transaction above the rate limit is refused with 429."),
-    fact("rate.window", QUOTAS, "A limit is of transactions in one second: 10 for a standard resource."),
-    row("rate.limit", None, OURS, "There is no limit until a test sets one: the clock of a test stands still."),
+    row("rate.limit", None, OURS, "Microsoft limits the transactions of a second; here there is no limit until a test sets one: the clock of a test stands still."),
     fact("rate.retry_after", OURS, "Retry-After says 1, the second after which the window is empty."),
     row("access", "approved", OURS, "The resource has Microsoft's approval for verification unless the switch says otherwise.",
         when=("access", "approved"), name="approved"),
@@ -41,24 +44,18 @@ CLAIMS = table(
     row("access.refused", _error(403, "UnsupportedFeature", "Feature is not supported, missing approval for one or more of the following features: Identification, Verification."), CODES,
         "Without the approval 403 refuses to give a face id, and to verify."),
     row("detect.faces", Reply(200), SPEC, "detect gives a list of faces, the largest rectangle first, at most 100; an empty list means that there is no face."),
-    fact("detect.rectangle", SPEC, "faceRectangle has top, left, width and height, in pixels of the picture that was sent."),
-    fact("detect.face_id", SPEC, "Each face has a faceId, a UUID of this detection alone, unless returnFaceId is false."),
-    fact("detect.model", SPEC, "recognitionModel is in the answer if returnRecognitionModel is true, beside a faceId."),
-    fact("detect.less", OURS, "faceLandmarks and faceAttributes are not imitated: no answer has them, whether asked for or not."),
-    row("recognitions", words("recognition_01 recognition_02 recognition_03 recognition_04"), SPEC, "There are four recognition models."),
-    row("recognition", "recognition_01", SPEC, "Without a word a face id is of recognition_01."),
-    row("detections", words("detection_01 detection_02 detection_03"), SPEC, "There are three detection models; here all find the same faces."),
-    row("detection", "detection_01", SPEC, "Without a word detection_01 looks for faces."),
-    row("ids", True, SPEC, "Without a word returnFaceId is true."),
-    row("models", False, SPEC, "Without a word returnRecognitionModel is false."),
-    row("life", 86400, SPEC, "A face id lives for faceIdTimeToLive seconds, 86400 without a word."),
-    row("life.range", (60, 86400), SPEC, "faceIdTimeToLive is from 60 to 86400."),
+    fact("detect.made_up", OURS, "Landmarks are made up from the rectangle, and every face has the same attributes: it looks straight ahead, wears nothing, and is of high quality."),
+    fact("models", OURS, "All detection models find the same faces, and all recognition models give the same confidence."),
     row("query.wrong", _error(400, "BadArgument", "'{name}' is invalid."), CODES, "A model that is none of them is refused with 400."),
     fact("query.others", OURS, "What else is wrong in the query is refused in the same words."),
+    row("attributes.wrong", _error(400, "BadArgument", "Invalid argument returnFaceAttributes."), CODES, "An attribute that there is not is refused with 400."),
+    row("attributes.detection_02", _error(400, "BadArgument", "'returnFaceAttributes' is not supported by detection_02."), CODES, "With detection_02 no attribute can be asked for."),
+    row("landmarks.detection_02", _error(400, "BadArgument", "'returnLandmarks' is not supported by detection_02."), CODES, "With detection_02 no landmarks can be asked for."),
+    row("attributes.retired", _error(403, "UnsupportedFeature", "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been deprecated and are no longer supported."), CODES, "Attributes that say who somebody is or feels are refused with 403."),
+    fact("attributes.models", OURS, "detection_03 has headPose, blur, mask and qualityForRecognition alone, and the last needs recognition_03 or 04; the words that refuse another one are not known."),
     row("image.unreadable", _error(400, "InvalidImage", "Decoding error, image format unsupported."), CODES, "What is no JPEG, PNG, GIF or BMP is refused with 400."),
     row("image.small", _error(400, "InvalidImageSize", "Image size is too small."), CODES, "A file of less than 1 KB is refused with 400."),
     row("image.large", _error(400, "InvalidImageSize", "Image size is too big."), CODES, "A file of more than 6 MB is refused with 400."),
-    row("image.bytes", (1024, 6 * 1024 * 1024), OURS, "1 KB is 1024 bytes here, and 6 MB 6 times 1024 KB."),
     row("image.url", _error(400, "InvalidURL", "Invalid image URL."), OURS, "The mock fetches nothing: JSON, which names the address of a picture, is refused in Microsoft's words for one that is invalid."),
     row("body.wrong", _error(400, "BadArgument", "Request body is invalid."), CODES, "A body of another type is refused with 400."),
     row("body.json", _error(400, "BadArgument", "JSON parsing error."), CODES, "Ids in JSON that cannot be read are refused with 400."),
@@ -69,12 +66,11 @@ CLAIMS = table(
     fact("verify.unscored", OURS, "A comparison that a test leaves without a score is refused like an unknown face."),
     row("verify.models", _error(400, "BadArgument", "'recognitionModel' is incompatible."), CODES, "Faces of two recognition models are refused with 400."),
     row("verify.answer", Reply(200), SPEC, "verify gives isIdentical and a confidence from 0 to 1."),
-    row("verify.boundary", 0.5, SPEC, "isIdentical is true if the confidence is 0.5 or more."),
+    fact("verify.boundary", SPEC, "isIdentical is true if the confidence is 0.5 or more."),
     fact("verify.digits", OURS, "A confidence has five decimals."),
     fact("verify.others", OURS, "A face is itself with a confidence of 1; one that is not the largest of its picture is like any other with 0.05."),
     fact("charge", OURS, "Each answer 200 is one transaction, and one entry of the ledger with the amount 0: what a transaction costs is on no page that was read, nor what a refused one does."),
     row("path", _error(404, "404", "Resource not found"), OURS, "Another path or method is 404."),
-    row("service.busy", _error(503, "503", "Service unavailable."), OURS, "The words of a 5xx are ours; what follows them is not known.", name="words"),
-    fact("service.documented", GUIDE, "A service that is busy answers 503."),
+    row("service.busy", _error(503, "503", "Service unavailable."), OURS, "A service that is busy answers 503, says Microsoft; the words of a 5xx are ours."),
 )
 # fmt: on

@@ -50,6 +50,7 @@ class AzureSimulator(MockSimulator):
     def alter(self, path: str, body: Any) -> Any:
         if path == VERIFY:
             self.put_score(body, "confidence", fraction=True)
+            body["isIdentical"] = (body["confidence"] or 0) >= 0.5
         return body
 
     def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -25,10 +25,53 @@ DETECT, VERIFY = (f"/face/{VERSIONS[0]}/{operation}" for operation in ("detect",
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 
 _FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+#: 1 KB and 6 MB; that they are 1,024 bytes and 6 times 1,024 KB is ours.
+_LEAST_BYTES, _MOST_BYTES = 1024, 6 * 1024 * 1024
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+#: 100 by the specification; how many ids are kept is ours.
 _MOST_FACES, _KEPT = 100, 1000
 #: Of a face that is not the largest in its picture; ours.
 _SOMEBODY_ELSE = 5.0
+#: Where a point is made up, in hundredths of the face's rectangle from its left and top.
+_LANDMARKS = """
+    pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
+    eyebrowLeftOuter 18 32, eyebrowLeftInner 42 32, eyeLeftOuter 24 40, eyeLeftTop 30 38,
+    eyeLeftBottom 30 42, eyeLeftInner 36 40, eyebrowRightInner 58 32, eyebrowRightOuter 82 32,
+    eyeRightInner 64 40, eyeRightTop 70 38, eyeRightBottom 70 42, eyeRightOuter 76 40,
+    noseRootLeft 46 42, noseRootRight 54 42, noseLeftAlarTop 44 55, noseRightAlarTop 56 55,
+    noseLeftAlarOutTip 42 60, noseRightAlarOutTip 58 60, upperLipTop 50 76, upperLipBottom 50 79,
+    underLipTop 50 81, underLipBottom 50 85
+"""
+#: The attributes that there are, with what is made up of each.
+_ATTRIBUTES: Mapping[str, Any] = {
+    "headPose": {"pitch": 0.0, "roll": 0.0, "yaw": 0.0},
+    "glasses": "noGlasses",
+    "occlusion": {"foreheadOccluded": False, "eyeOccluded": False, "mouthOccluded": False},
+    "accessories": [],
+    "blur": {"blurLevel": "low", "value": 0.0},
+    "exposure": {"exposureLevel": "goodExposure", "value": 0.5},
+    "noise": {"noiseLevel": "low", "value": 0.0},
+    "mask": {"noseAndMouthCovered": False, "type": "noMask"},
+    "qualityForRecognition": "high",
+}
+_RETIRED = frozenset({"emotion", "gender", "age", "smile", "facialHair", "hair", "makeup"})
+_OF_DETECTION_03 = frozenset({"headPose", "blur", "mask", "qualityForRecognition"})
+
+
+@attrs.define(kw_only=True)
+class AzureCall(Call):
+    """A call whose answers have an id.
+
+    Attributes:
+        request_id: Of its answer.
+    """
+
+    request_id: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.request_id = self.world.account.ids.uuid()
+        # The specification: "the unique requestId that is returned by the service to the client".
+        self.headers = (("apim-request-id", self.request_id),)
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +91,7 @@ class FaceIds(Records):
         self.known: Collection[DetectedFace] = Collection(limit=_KEPT)
 
 
-def detect(call: Call) -> Response:
+def detect(call: AzureCall) -> Response:
     """Find the faces of a picture, and give each an id for a while."""
     asked = _asked(call)
     if asked["returnFaceId"]:
@@ -57,24 +100,36 @@ def detect(call: Call) -> Response:
     seen = call.look(picture)
     if not seen.decodes:
         call.refuse("image.unreadable")
-    call.claims.cite("detect.rectangle", "detect.less", "detect.face_id", "detect.model")
-    model, expires = asked["recognitionModel"], call.now.timestamp() + asked["faceIdTimeToLive"]
+    wanted, model = asked["returnFaceAttributes"], asked["recognitionModel"]
+    if seen.faces and (wanted or asked["returnFaceLandmarks"]):
+        call.claims.cite("detect.made_up")
     faces = []
     for number, face in enumerate(seen.faces[:_MOST_FACES]):
         left, top, right, bottom = face.box
+        width, height = right - left, bottom - top
         told: dict[str, Any] = {}
         if asked["returnFaceId"]:
             told["faceId"] = call.world.account.ids.uuid()
+            expires = call.now.timestamp() + asked["faceIdTimeToLive"]
             found = DetectedFace(picture, number, model, expires)
             call.world.records.known.put(told["faceId"], found)
+            # "The 'recognitionModel' associated with this faceId."
             if asked["returnRecognitionModel"]:
                 told["recognitionModel"] = model
-        box = {"top": top, "left": left, "width": right - left, "height": bottom - top}
-        faces.append({**told, "faceRectangle": box})
+        told["faceRectangle"] = {"top": top, "left": left, "width": width, "height": height}
+        if asked["returnFaceLandmarks"]:
+            points = (one.split() for one in _LANDMARKS.split(","))
+            told["faceLandmarks"] = {
+                name: {"x": left + width * int(x) / 100, "y": top + height * int(y) / 100}
+                for name, x, y in points
+            }
+        if wanted:
+            told["faceAttributes"] = {name: _ATTRIBUTES[name] for name in wanted}
+        faces.append(told)
     return _charged(call, "detect.faces", faces)
 
 
-def verify(call: Call) -> Response:
+def verify(call: AzureCall) -> Response:
     """Compare the faces of two ids."""
     _check_access(call)
     try:
@@ -94,90 +149,122 @@ def verify(call: Call) -> Response:
     if score is None:
         call.claims.cite("verify.unscored")
         call.refuse("verify.unknown")
-    call.claims.cite("verify.digits")
+    call.claims.cite("verify.boundary", "verify.digits")
     confidence = as_fraction(score)
-    is_identical = confidence >= call.claims["verify.boundary"]
-    answer = {"isIdentical": is_identical, "confidence": confidence}
+    answer = {"isIdentical": confidence >= 0.5, "confidence": confidence}
     return _charged(call, "verify.answer", answer)
 
 
-def _charged(call: Call, claim: str, body: Any) -> Response:
+def _charged(call: AzureCall, claim: str, body: Any) -> Response:
     call.claims.cite("charge")
-    call.ledger.charge(Decimal(0), at=call.now, what=claim.partition(".")[0].upper())
+    what = claim.partition(".")[0].upper()
+    call.ledger.charge(Decimal(0), at=call.now, what=what, request_id=call.request_id)
     return call.answer(claim, body)
 
 
-def _check_key(call: Call) -> None:
-    call.claims.cite("versions", "error.form")
-    if not call.let_in(call.request.header(KEY_HEADER.lower())):
+def _check_key(call: AzureCall) -> None:
+    if not call.request.path.startswith(f"/face/{VERSIONS[0]}/"):
+        call.claims.cite("versions")
+    key = call.request.header(KEY_HEADER.lower())
+    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
+    if key is None and scheme.lower() == "bearer":
+        call.claims.cite("token.ours")
+        if not call.let_in(token.strip()):
+            call.refuse("token.wrong")
+    elif not call.let_in(key):
         call.refuse("key.wrong")
 
 
-def _check_rate(call: Call) -> None:
-    call.claims.cite("rate.window", "rate.limit")
+def _check_rate(call: AzureCall) -> None:
     now = call.now.timestamp()
     window = call.world.rates.take("resource", "", now=now, window_s=1)
     if window is not None and window.refused:
-        call.claims.cite("rate.retry_after")
+        call.claims.cite("rate.limit", "rate.retry_after")
         call.refuse("rate.exceeded")
 
 
-def _check_access(call: Call) -> None:
+def _check_access(call: AzureCall) -> None:
     if call.claims["access"] == "unapproved":
         call.refuse("access.refused")
 
 
-def _asked(call: Call) -> dict[str, Any]:
+def _asked(call: AzureCall) -> dict[str, Any]:
     """The query by name of the field; the first one that is wrong refuses the call."""
-    least, most = call.claims["life.range"]
     asked: dict[str, Any] = {}
-    for name, (default, kind) in _QUERY.items():
-        text = call.query.get(name, str(call.claims[default]))
-        if kind == "integer":
-            fits = bool(re.fullmatch("[0-9]{1,9}", text)) and least <= int(text) <= most
-            asked[name] = int(text) if fits else None
-        elif kind == "boolean":
-            fits, asked[name] = text.lower() in ("true", "false"), text.lower() == "true"
-        else:
-            fits, asked[name] = text in call.claims[kind], text
-        if not fits:
-            call.claims.cite("query.others")
+    for name, (default, read) in _QUERY.items():
+        asked[name] = read(call.query.get(name, default))
+        if asked[name] is None:
+            if name not in _MODELS:
+                call.claims.cite("query.others")
             call.refuse("query.wrong", name=name)
+    if not _MODELS.isdisjoint(call.query):
+        call.claims.cite("models")
+    wanted, detection = set(asked["returnFaceAttributes"]), asked["detectionModel"]
+    if not wanted <= _ATTRIBUTES.keys() | _RETIRED:
+        call.refuse("attributes.wrong")
+    if detection == "detection_02" and wanted:
+        call.refuse("attributes.detection_02")
+    if detection == "detection_02" and asked["returnFaceLandmarks"]:
+        call.refuse("landmarks.detection_02")
+    if wanted & _RETIRED:
+        call.refuse("attributes.retired")
+    is_old = asked["recognitionModel"] in ("recognition_01", "recognition_02")
+    if (detection == "detection_03" and not wanted <= _OF_DETECTION_03) or (
+        is_old and "qualityForRecognition" in wanted
+    ):
+        call.claims.cite("attributes.models")
+        call.refuse("attributes.wrong")
     return asked
 
 
-def _picture(call: Call) -> Upload:
+def _picture(call: AzureCall) -> Upload:
     body, kind = call.request.body, call.request.header("content-type") or ""
     kind = kind.partition(";")[0].strip().lower()
     if kind != "application/octet-stream":
         call.refuse("image.url" if kind == "application/json" else "body.wrong")
-    least, most = call.claims["image.bytes"]
-    if not least <= len(body) <= most:
-        call.refuse("image.small" if len(body) < least else "image.large")
+    if not _LEAST_BYTES <= len(body) <= _MOST_BYTES:
+        call.refuse("image.small" if len(body) < _LEAST_BYTES else "image.large")
     if not body.startswith(_FORMATS):
         call.refuse("image.unreadable")
     return call.upload("image", "image", body)
 
 
-def _known(call: Call, face_id: object) -> DetectedFace:
+def _known(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
     found: DetectedFace | None = call.world.records.known.find(face_id.lower())
-    call.claims.cite("verify.expired", "verify.kept")
     if found is None or found.expires <= call.now.timestamp():
+        call.claims.cite("verify.expired", "verify.kept")
         call.refuse("verify.unknown")
     return found
 
 
+def _flag(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text.lower())
+
+
+def _seconds(text: str) -> int | None:
+    return int(text) if re.fullmatch("[0-9]{2,5}", text) and 60 <= int(text) <= 86400 else None
+
+
+def _model(kind: str, count: int) -> Callable[[str], str | None]:
+    names = {f"{kind}_0{number}" for number in range(1, count + 1)}
+    return lambda text: text if text in names else None
+
+
 _IDS = ("faceId1", "faceId2")
-#: By name: the claim of the default, and what it takes: a kind, or the claim that has the words.
-_QUERY = {
-    "returnFaceId": ("ids", "boolean"),
-    "recognitionModel": ("recognition", "recognitions"),
-    "returnRecognitionModel": ("models", "boolean"),
-    "detectionModel": ("detection", "detections"),
-    "faceIdTimeToLive": ("life", "integer"),
+#: The fields of the specification's FaceDetectionOptions: what each is without a word, and what
+#: reads it, None for what it does not take.
+_QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "returnFaceId": ("true", _flag),
+    "returnFaceLandmarks": ("false", _flag),
+    "returnFaceAttributes": ("", lambda text: [one for one in text.split(",") if one]),
+    "recognitionModel": ("recognition_01", _model("recognition", 4)),
+    "returnRecognitionModel": ("false", _flag),
+    "detectionModel": ("detection_01", _model("detection", 3)),
+    "faceIdTimeToLive": ("86400", _seconds),
 }
+_MODELS = frozenset({"recognitionModel", "detectionModel"})
 _SHARED: Mapping[str, Any] = {
     "checks": {"key.wrong": _check_key, "rate.exceeded": _check_rate},
     "credentials": (KEY_HEADER.lower(),),
@@ -208,17 +295,18 @@ class Azure(Routed):
         world: Its state.
     """
 
+    call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
     routes = tuple(route for version in VERSIONS for route in _routes(version))
     nowhere = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        400: ("body.wrong", "error.form"),
-        401: ("key.wrong", "error.form"),
-        403: ("access.refused", "error.form"),
-        404: ("verify.unknown", "error.form"),
-        429: ("rate.exceeded", "error.form", "rate.retry_after"),
-        500: ("service.busy", "error.form"),
-        503: ("service.busy", "error.form", "service.documented"),
+        400: ("body.wrong",),
+        401: ("key.wrong",),
+        403: ("access.refused",),
+        404: ("verify.unknown",),
+        429: ("rate.exceeded", "rate.retry_after"),
+        500: ("service.busy",),
+        503: ("service.busy",),
     }
 
 
