@@ -20,9 +20,10 @@ def picture(*, size=1024, **said):
     return didit.STARTS[0] + didit.picture(**said).ljust(size - 3)
 
 
-def ask(path, body, kind, *, key="mock-live-key"):
+def ask(path, body, kind, *, key="mock-live-key", **more):
     """A request with a key in Microsoft's header."""
-    more = {} if key is None else {"ocp_apim_subscription_key": key}
+    if key is not None:
+        more["ocp_apim_subscription_key"] = key
     return didit.request(path, body, kind, key=None, **more)
 
 
@@ -65,6 +66,32 @@ def itself(engine):
     return engine.handle(verify(*[faces[0]["faceId"] if "error" not in faces else UUID] * 2))
 
 
+#: What may not be asked of detect, and the refusal's status and words.
+REFUSED = {
+    "returnFaceAttributes=beauty": (400, "Invalid argument returnFaceAttributes."),
+    "returnFaceAttributes=mask&detectionModel=detection_02": (
+        400,
+        "'returnFaceAttributes' is not supported by detection_02.",
+    ),
+    "returnFaceLandmarks=true&detectionModel=detection_02": (
+        400,
+        "'returnLandmarks' is not supported by detection_02.",
+    ),
+    "returnFaceAttributes=glasses,age": (
+        403,
+        (
+            "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have "
+            "been deprecated and are no longer supported."
+        ),
+    ),
+    "returnFaceAttributes=glasses&detectionModel=detection_03": (
+        400,
+        "Invalid argument returnFaceAttributes.",
+    ),
+    "returnFaceAttributes=mask": (400, "Invalid argument returnFaceAttributes."),
+    "returnFaceAttributes=qualityForRecognition": (400, "Invalid argument returnFaceAttributes."),
+}
+
 SCENARIOS = {
     "compared": (
         of_pictures(),
@@ -76,12 +103,17 @@ SCENARIOS = {
         detect(picture(faces=0)),
         detect(query="returnFaceId=false&returnRecognitionModel=true"),
         detect(query="detectionModel=detection_03&faceIdTimeToLive=60&returnRecognitionModel=true"),
+        detect(query="returnFaceLandmarks=true&returnFaceAttributes=headPose,glasses"),
+        detect(key=None, authorization="Bearer mock-live-key"),
+        attrs.evolve(detect(), target=f"{DETECT.replace('v1.2', 'v1.2-preview.1')}"),
     ),
     "refused": (
         detect(key=None),
         verify(key="wrong"),
         detect(query="recognitionModel=recognition_05"),
         detect(query="returnFaceId=maybe"),
+        detect(key=None, authorization="Bearer nobody"),
+        *(detect(query=query) for query in REFUSED),
         detect(picture(size=1023), "returnFaceId=false"),
         detect(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, "returnFaceId=false"),
         detect(b"%PDF-".ljust(1024), "returnFaceId=false"),

@@ -52,7 +52,7 @@ CLAIMS = table(
     row("attributes.detection_02", _error(400, "BadArgument", "'returnFaceAttributes' is not supported by detection_02."), CODES, "With detection_02 no attribute can be asked for."),
     row("landmarks.detection_02", _error(400, "BadArgument", "'returnLandmarks' is not supported by detection_02."), CODES, "With detection_02 no landmarks can be asked for."),
     row("attributes.retired", _error(403, "UnsupportedFeature", "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been deprecated and are no longer supported."), CODES, "Attributes that say who somebody is or feels are refused with 403."),
-    fact("attributes.models", OURS, "detection_03 has headPose, blur, mask and qualityForRecognition alone, and the last needs recognition_03 or 04; the words that refuse another one are not known."),
+    fact("attributes.models", OURS, "mask needs detection_03, qualityForRecognition recognition_03 or 04, and most others detection_01: that is Microsoft's, and the words that refuse the rest are ours."),
     row("image.unreadable", _error(400, "InvalidImage", "Decoding error, image format unsupported."), CODES, "What is no JPEG, PNG, GIF or BMP is refused with 400."),
     row("image.small", _error(400, "InvalidImageSize", "Image size is too small."), CODES, "A file of less than 1 KB is refused with 400."),
     row("image.large", _error(400, "InvalidImageSize", "Image size is too big."), CODES, "A file of more than 6 MB is refused with 400."),

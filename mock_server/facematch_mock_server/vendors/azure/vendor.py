@@ -55,7 +55,13 @@ _ATTRIBUTES: Mapping[str, Any] = {
     "qualityForRecognition": "high",
 }
 _RETIRED = frozenset({"emotion", "gender", "age", "smile", "facialHair", "hair", "makeup"})
-_OF_DETECTION_03 = frozenset({"headPose", "blur", "mask", "qualityForRecognition"})
+#: Which of them a model has; from the options of Microsoft's client, azure-ai-vision-face 1.0.0b2.
+_OF_MODELS = {
+    "detection_01": _ATTRIBUTES.keys() - {"mask", "qualityForRecognition"},
+    "detection_03": {"blur", "headPose", "mask"},
+    "recognition_03": {"qualityForRecognition"},
+    "recognition_04": {"qualityForRecognition"},
+}
 
 
 @attrs.define(kw_only=True)
@@ -208,10 +214,8 @@ def _asked(call: AzureCall) -> dict[str, Any]:
         call.refuse("landmarks.detection_02")
     if wanted & _RETIRED:
         call.refuse("attributes.retired")
-    is_old = asked["recognitionModel"] in ("recognition_01", "recognition_02")
-    if (detection == "detection_03" and not wanted <= _OF_DETECTION_03) or (
-        is_old and "qualityForRecognition" in wanted
-    ):
+    models = (_OF_MODELS.get(asked[name], set()) for name in _MODELS)
+    if not wanted <= set().union(*models):
         call.claims.cite("attributes.models")
         call.refuse("attributes.wrong")
     return asked

@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,72 @@ def test_a_face_has_an_id_its_model_and_its_place(engine):
     assert face["recognitionModel"] == "recognition_04"
     assert len(face["faceId"]) == 36
     assert ids_of(engine) != [face["faceId"]]
+
+
+def test_landmarks_lie_on_the_face(engine):
+    """All 27 of them, in pixels; without being asked for there are none."""
+    plain, asked = (
+        engine.handle(detect(query=query)).json()[0] for query in ("", "returnFaceLandmarks=true")
+    )
+    assert "faceLandmarks" not in plain
+    box, points = asked["faceRectangle"], asked["faceLandmarks"]
+    assert len(points) == 27
+    for point in points.values():
+        assert 0 < point["x"] - box["left"] < box["width"]
+        assert 0 < point["y"] - box["top"] < box["height"]
+
+
+@pytest.mark.parametrize(
+    ("models", "attributes"),
+    [
+        ("", "headPose,glasses,occlusion,accessories,blur,exposure,noise"),
+        ("&recognitionModel=recognition_03", "qualityForRecognition,glasses"),
+        (
+            "&recognitionModel=recognition_04&detectionModel=detection_03",
+            "headPose,blur,mask,qualityForRecognition",
+        ),
+    ],
+)
+def test_attributes_are_those_that_were_asked_for(engine, models, attributes):
+    """As far as the models have them."""
+    (face,) = engine.handle(detect(query=f"returnFaceAttributes={attributes}{models}")).json()
+    assert list(face["faceAttributes"]) == attributes.split(",")
+
+
+@pytest.mark.parametrize("query", azure.REFUSED)
+def test_attributes_that_are_refused(engine, query):
+    """With the words of Microsoft's page."""
+    status, message = azure.REFUSED[query]
+    code = {400: "BadArgument", 403: "UnsupportedFeature"}[status]
+    assert told(engine.handle(detect(query=query))) == (status, code, message)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "token", "status"),
+    [
+        ("Bearer", "mock-live-key", 200),
+        ("bearer", "mock-live-key", 200),
+        ("Bearer", "old", 401),
+    ],
+)
+def test_a_bearer_token_is_not_called_a_key(engine, scheme, token, status):
+    """A key of the mock stands for a token of Entra; another one is no subscription key."""
+    answer = engine.handle(detect(key=None, authorization=f"{scheme} {token}"))
+    assert answer.status == status
+    if status == 401:
+        assert "Access token is missing, invalid" in answer.json()["message"]
+
+
+def test_every_answer_has_an_id_of_its_own():
+    """A refusal, a path that is not there and a fault, too; a charge has that of its answer."""
+    engine = didit.new_engine(vendor="azure")
+    requests = (detect(), verify(), detect(key=None), attrs.evolve(detect(), method="PUT"))
+    answers = [engine.handle(one) for one in requests]
+    answers.append(didit.struck(503, verify())(engine))
+    ids = [answer.header("apim-request-id") for answer in answers]
+    assert {len(one) for one in ids} == {36}
+    assert len(set(ids)) == len(ids)
+    assert [charge.request_id for charge in engine.world.ledger.entries] == ids[:1]
 
 
 def test_without_ids_nothing_is_kept(engine):

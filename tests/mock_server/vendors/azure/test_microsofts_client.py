@@ -2,7 +2,8 @@
 
 import pytest
 from azure.ai.vision.face import FaceClient
-from azure.core.credentials import AzureKeyCredential
+from azure.ai.vision.face.models import FaceAttributeTypeDetection03
+from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -94,6 +95,45 @@ def test_faces_the_largest_first(opened):
     assert sizes == sorted(sizes, reverse=True)
     assert {face.recognition_model for face in faces} == {"recognition_04"}
     assert len({face.face_id for face in faces}) == 2
+
+
+def test_landmarks_and_attributes(opened):
+    """As the client's own classes have them."""
+    wanted = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
+    (face,) = detect(opened(), "p1", return_face_landmarks=True, return_face_attributes=wanted)
+    rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
+    assert rectangle.left < nose.x < rectangle.left + rectangle.width
+    assert face.face_attributes.mask.type == "noMask"
+    assert face.face_attributes.head_pose.yaw == 0
+    assert face.face_attributes.blur is None
+
+
+def test_attributes_that_microsoft_retired(opened):
+    """403, though the client still knows them."""
+    with pytest.raises(HttpResponseError, match="no longer supported") as failed:
+        detect(opened(), "p1", return_face_attributes=["age"])
+    assert (failed.value.status_code, failed.value.error.code) == (403, "UnsupportedFeature")
+
+
+class Entra:
+    """A credential of Entra whose token is what a test says."""
+
+    def __init__(self, token):
+        self.token = token
+
+    def get_token(self, *_, **__):
+        return AccessToken(self.token, 2**31)
+
+
+@pytest.mark.parametrize(("token", "is_known"), [("mock-live-key", True), ("another", False)])
+def test_a_token_of_entra(mock, token, is_known):
+    """A key of the mock is one; the client sends it without TLS only if it is told to."""
+    with FaceClient(mock.url, Entra(token), api_version="v1.2") as client:
+        if is_known:
+            assert len(detect(client, "p1", enforce_https=False)) == 1
+        else:
+            with pytest.raises(ClientAuthenticationError, match="Access token is missing"):
+                detect(client, "p1", enforce_https=False)
 
 
 def test_no_face(opened):
