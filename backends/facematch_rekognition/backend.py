@@ -60,6 +60,16 @@ from .credentials import Chain, signed
 
 NAME = "rekognition"
 _SCALE = f"{NAME}/similarity"
+#: Where a region is by the beginning of its name; from botocore's partitions.
+_SUFFIXES = {
+    "cn": "amazonaws.com.cn",
+    "eu-isoe": "cloud.adc-e.uk",
+    "eusc-de": "amazonaws.eu",
+    "us-iso": "c2s.ic.gov",
+    "us-isob": "sc2s.sgov.gov",
+    "us-isof": "csp.hci.ic.gov",
+}
+_ELSEWHERE = "amazonaws.com"
 #: FAQs, Billing: of CompareFaces only the source image counts, so a comparison is one image.
 _COUNTED = "AWS counts one image for each comparison, and one for each detection"
 _REFUSED = "AWS counts images that were analyzed, and it refused to analyze these"
@@ -143,7 +153,11 @@ class RekognitionBackend(HttpBackend):
     # The chain's own time-outs are not ours: the verifier leaves such a call behind.
     keeps_deadline: ClassVar[bool] = False
     environment_variables: ClassVar[Mapping[str, str]] = {"region": "AWS_REGION"}
-    allowed_hosts = frozenset({"rekognition.*.amazonaws.com", "rekognition-fips.*.amazonaws.com"})
+    allowed_hosts = frozenset(
+        f"{name}.*.{suffix}"
+        for name in (NAME, f"{NAME}-fips")
+        for suffix in (_ELSEWHERE, *_SUFFIXES.values())
+    )
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
     request_id_header = "x-amzn-RequestId"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -176,7 +190,9 @@ class RekognitionBackend(HttpBackend):
 
     def vendor_url(self) -> str:
         """The endpoint of the region."""
-        return f"https://{NAME}{'-fips' if self.fips else ''}.{self._chain.region}.amazonaws.com"
+        region = self._chain.region
+        suffix = _SUFFIXES.get(region.rsplit("-", 2)[0], _ELSEWHERE)
+        return f"https://{NAME}{'-fips' if self.fips else ''}.{region}.{suffix}"
 
     @property
     def _chain(self) -> Chain:

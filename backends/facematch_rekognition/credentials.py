@@ -44,7 +44,7 @@ class Chain:
         if own:
             self._session.set_credentials(*(one.reveal() if one else None for one in own))
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
-        if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", self.region or ""):
+        if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
                 "The backend rekognition needs a region such as eu-west-1: set region or "
                 "AWS_REGION."

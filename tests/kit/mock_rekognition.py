@@ -39,6 +39,7 @@ def signed(
     token=None,
     at=START,
     region="eu-west-1",
+    service="rekognition",
     more=(),
 ):
     """A request with that body (bytes, or what becomes JSON), signed by botocore."""
@@ -53,9 +54,7 @@ def signed(
     with mock.patch.object(
         botocore.auth, "get_current_datetime", return_value=at.replace(tzinfo=None)
     ):
-        botocore.auth.SigV4Auth(Credentials(key, secret, token), "rekognition", region).add_auth(
-            made
-        )
+        botocore.auth.SigV4Auth(Credentials(key, secret, token), service, region).add_auth(made)
     return Request(method="POST", target="/", headers=tuple(made.headers.items()), body=data)
 
 
@@ -144,6 +143,8 @@ SCENARIOS = {
         compare(target=card("p1", faces=0)),
         detect(card("p1", faces=2), Attributes=["ALL"]),
         detect(card("p1", faces=0)),
+        compare(source=card("p1", faces=2)),
+        compare(source=drawn("JPEG")),
     ),
     "refused": (
         compare(b"no picture"),
@@ -161,6 +162,9 @@ SCENARIOS = {
         without(compare(), "x-amz-date"),
         signed(pair(), key="somebody-else"),
         signed(pair(), secret="another"),
+        signed(pair(), service="s3"),
+        signed(pair(), token="of-a-session"),
+        signed(pair(), at=dt.datetime.now(dt.UTC)),
         attrs.evolve(compare(), body=b"{}"),
         late(-16),
         signed(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
@@ -172,6 +176,8 @@ SCENARIOS = {
         compare(),
         compare(),
         control("limits", {"second": None, "increase": 0}),
+        compare(),
+        control("limits", {"increase": None, "capacity": 0}),
         compare(),
     ),
     "faults": tuple(didit.struck(status, compare()) for status in (400, 404, 500, 503)),

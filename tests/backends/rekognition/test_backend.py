@@ -3,7 +3,9 @@
 import json
 import math
 
+import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -262,6 +264,13 @@ def test_a_second_face_of_the_reference_is_seen(curious):
     )
 
 
+def test_amazons_own_address_is_the_mocks_while_the_fixture_is_there(rekognition_mock):
+    """Nothing is set but region and keys."""
+    with FaceVerifier(BACKEND) as verifier:
+        assert verifier.verify(CARDS["p1"].data, CARDS["p1"].data).is_match
+    assert len(rekognition_mock.control.charges()) == 1
+
+
 def test_the_quality_filter_is_sent(mock):
     """And named in the journal; a wrong one is refused when it is opened."""
     settings = {"region": "eu-west-1", "base_url": mock.url, **KEYS}
@@ -274,19 +283,22 @@ def test_the_quality_filter_is_sent(mock):
         RekognitionBackend(quality_filter="BEST", **settings)
 
 
-@pytest.mark.parametrize(
-    ("settings", "address"),
-    [
-        ({"region": "eu-west-1"}, "https://rekognition.eu-west-1.amazonaws.com"),
-        (
-            {"region": "us-gov-west-1", "fips": True},
-            "https://rekognition-fips.us-gov-west-1.amazonaws.com",
-        ),
-    ],
+REGIONS = (
+    *("us-east-1", "eu-west-1", "ap-southeast-5", "us-gov-west-1", "il-central-1"),
+    *("cn-north-1", "cn-northwest-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1"),
+    *("eu-isoe-west-1", "eusc-de-east-1"),
 )
-def test_the_endpoint_is_that_of_the_region(settings, address):
-    """With FIPS it has another name."""
-    assert RekognitionBackend(**settings, **KEYS).address == address
+
+
+@pytest.mark.parametrize("fips", [False, True])
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_endpoint_is_that_of_botocore(region, fips):
+    """In every partition of AWS, and with FIPS; each is an address of AWS's own."""
+    backend = RekognitionBackend(region=region, fips=fips, **KEYS)
+    how = Config(use_fips_endpoint=fips)
+    made = boto3.Session("key", "secret").client("rekognition", region_name=region, config=how)
+    assert backend.address == made.meta.endpoint_url
+    assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
 
 
 @pytest.mark.parametrize(
@@ -294,6 +306,7 @@ def test_the_endpoint_is_that_of_the_region(settings, address):
     [
         {"region": "eu-west-1.evil.example/"},
         {"region": "Frankfurt"},
+        {"region": "cn-north-1", "base_url": "https://rekognition.cn-north-1.amazonaws.com.eu"},
         {"region": "eu-west-1", "base_url": "https://rekognition.example"},
         {"region": "eu-west-1", "access_key_id": None},
         {"region": "eu-west-1", "secret_access_key": None},

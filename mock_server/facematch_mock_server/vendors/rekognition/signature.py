@@ -16,8 +16,9 @@ import attrs
 from facematch_mock_server.messages import Head, Request
 
 _HEADER = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/(?P<scope>(?P<day>\d{8})/[^/,\s]+/[^/,\s]+/"
-    r"aws4_request),\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})",
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/"
+    r"(?P<scope>(?P<day>\d{8})/[^/,\s]+/(?P<service>[^/,\s]+)/aws4_request),\s*"
+    r"SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})",
     re.ASCII,
 )
 _ACCESS_KEY = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/")
@@ -40,6 +41,7 @@ class Signature:
         date: As sent: ``20261121T140000Z``.
         signed: The same, UTC.
         scope: Day, region, service and ``aws4_request``.
+        service: Of the scope.
         headers: The names of the headers that are signed, in lower case.
         signature: 64 hexadecimal digits.
     """
@@ -48,6 +50,7 @@ class Signature:
     date: str
     signed: dt.datetime
     scope: str
+    service: str
     headers: tuple[str, ...]
     signature: str = attrs.field(repr=False)
 
@@ -63,7 +66,8 @@ class Signature:
         except ValueError:
             return None
         headers = tuple(found["headers"].split(";"))
-        return cls(found["key"], date, signed, found["scope"], headers, found["signature"])
+        scope = found["scope"], found["service"]
+        return cls(found["key"], date, signed, *scope, headers, found["signature"])
 
     def is_of(self, request: Request, secret: str) -> bool:
         """Whether `secret` and these bytes make this signature."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import attrs
 
@@ -18,14 +17,38 @@ from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import Call, Route, Routed, Vendor
+from facematch_mock_server.vendors.base import HINT_HEADER, Call, Route, Routed, Vendor
 
 from .claims import CLAIMS
 from .signature import STAMP, Signature, access_key
 
+_JSON = "application/x-amz-json-1.1"
 #: The id of the key that works at once; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
+#: AWS General Reference, Amazon Rekognition endpoints and quotas: those of North America have a
+#: second one, with FIPS.
+_REGIONS = """
+    us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
+    ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
+    eu-central-1 eu-south-2 eu-west-1 eu-west-2 il-central-1
+"""
+_HOSTS = frozenset(
+    f"rekognition{kind}.{region}.amazonaws.com"
+    for region in _REGIONS.split()
+    for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
+)
+#: How far the date of a signature may be from AWS's: AWS Developer Tools Blog, Clock-skew
+#: correction.
+_SKEW = dt.timedelta(minutes=15)
+#: Of a picture sent as bytes, by the API model; and of its sides, by Guidelines and quotas.
+_MOST_BYTES, _LEAST_SIDE = 5_242_880, 80
+#: The refusal of calls beyond a limit, by its scope.
+_LIMITS = {
+    "second": "quota.refused",
+    "increase": "quota.throttled",
+    "capacity": "quota.unavailable",
+}
 _FILTERS = (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
 _FORMATS = (ImageFormat.JPEG, ImageFormat.PNG)
 #: Of a further face in the target image; ours.
@@ -35,6 +58,11 @@ _LANDMARKS = {
     "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
     "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
 }  # fmt: skip
+#: What DetectFaces tells only if it is asked to.
+_ATTRIBUTES = (
+    *("AGE_RANGE", "BEARD", "EMOTIONS", "EYE_DIRECTION", "EYEGLASSES", "EYES_OPEN"),
+    *("FACE_OCCLUDED", "GENDER", "MOUTH_OPEN", "MUSTACHE", "SMILE", "SUNGLASSES"),
+)
 
 
 @attrs.define(kw_only=True)
@@ -53,11 +81,11 @@ class RekognitionCall(Call):
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """As of every vendor."""
-        self.claims.cite("request.id")
+        """As of every vendor; the headers and Logref are as in the Developer Guide's example."""
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
         logref = self.world.account.ids.uuid()
-        return super().answer(key, body, headers, logref=logref, **filled)
+        made = super().answer(key, body, headers, logref=logref, **filled)
+        return attrs.evolve(made, headers=(("Content-Type", _JSON), *made.headers[1:]))
 
 
 def check_signature(call: RekognitionCall) -> None:
@@ -68,30 +96,33 @@ def check_signature(call: RekognitionCall) -> None:
     signature = Signature.of(call.request)
     if signature is None:
         call.refuse("auth.incomplete")
+    _check_date(call, signature)
+    if signature.service != "rekognition":
+        call.refuse("auth.service")
     every = call.world.keys.of_client(signature.key)
     known = [secret for secret, key in every if not key.expired(call.now)]
     if not known:
         call.refuse("auth.key")
-    _check_date(call, signature)
     if not call.let_in(next((one for one in known if signature.is_of(call.request, one)), None)):
         call.key_word = "wrong"
         call.refuse("auth.signature")
-    call.claims.cite("auth.region")
+    if call.request.header("x-amz-security-token") is not None:
+        call.claims.cite("auth.session")
     if call.key is not None and not call.key.allowed:
         call.refuse("auth.denied", operation=f"rekognition:{_operation_of(call.request)}")
 
 
 def _check_date(call: RekognitionCall, signature: Signature) -> None:
-    skew = dt.timedelta(minutes=call.claims["auth.skew_min"])
-    call.claims.cite("auth.clock")
-    latest = max(call.now, dt.datetime.now(dt.UTC))
-    for claim, is_out, now, limit in (
-        ("auth.late", operator.lt, call.now, call.now - skew),
-        ("auth.early", operator.gt, latest, latest + skew),
-    ):
-        if is_out(signature.signed, limit):
-            words = {"now": now.strftime(STAMP), "limit": limit.strftime(STAMP)}
-            call.refuse(claim, signed=signature.date, **words)
+    machine = dt.datetime.now(dt.UTC)
+    first, last = min(call.now, machine), max(call.now, machine)
+    if signature.signed < first - _SKEW:
+        times = {"now": first.strftime(STAMP), "limit": (first - _SKEW).strftime(STAMP)}
+        call.refuse("auth.late", signed=signature.date, **times)
+    if signature.signed > last + _SKEW:
+        times = {"now": last.strftime(STAMP), "limit": (last + _SKEW).strftime(STAMP)}
+        call.refuse("auth.early", signed=signature.date, **times)
+    if abs(signature.signed - call.now) > _SKEW:
+        call.claims.cite("auth.clock")
 
 
 def perform(call: RekognitionCall) -> Response:
@@ -99,9 +130,10 @@ def perform(call: RekognitionCall) -> Response:
     answer = _OPERATIONS.get(_operation_of(call.request))
     if answer is None:
         call.claims.cite("operation.others")
-        call.refuse("operation.unknown")
+        hint = f"this is a mock of Rekognition, which has {' and '.join(_OPERATIONS)} alone"
+        call.refuse("operation.unknown", headers=((HINT_HEADER, hint),))
     now = call.now.timestamp()
-    for scope, refused in (("second", "quota.refused"), ("increase", "quota.throttled")):
+    for scope, refused in _LIMITS.items():
         window = call.world.rates.take(scope, "", now=now, window_s=1.0)
         if window is not None and window.refused:
             call.claims.cite(f"quota.{scope}")
@@ -112,9 +144,10 @@ def perform(call: RekognitionCall) -> Response:
         call.refuse("body.malformed")
     if not isinstance(sent, dict):
         call.refuse("body.malformed")
-    call.claims.cite("parameters.ranges")
     call.shown = presentable(
-        (name, str(sent[name])) for name in ("SimilarityThreshold", "QualityFilter") if name in sent
+        (name, str(sent[name]))
+        for name in ("SimilarityThreshold", "QualityFilter", "Attributes")
+        if name in sent
     )
     return answer(call, sent)
 
@@ -123,24 +156,28 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     threshold = sent.get("SimilarityThreshold")
     threshold = call.claims["compare.threshold"] if threshold is None else threshold
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not is_number or not 0 <= threshold <= 100 or sent.get("QualityFilter") not in _FILTERS:
-        call.refuse("parameters.wrong")
+    quality = sent.get("QualityFilter")
+    if not is_number or not 0 <= threshold <= 100 or quality not in _FILTERS:
+        _refuse_value(call)
+    if quality not in (None, "NONE"):
+        call.claims.cite("parameters.quality")
     source, target = _picture(call, sent, "SourceImage"), _picture(call, sent, "TargetImage")
     seen = call.compare(source.upload, target.upload)
-    call.claims.cite("parameters.quality", "face.largest")
     if not seen.probe.decodes or not seen.reference.decodes:
         call.refuse("image.format")
     if not seen.probe.faces or not seen.reference.faces:
-        call.claims.cite("face.none")
+        call.claims.cite("face.none", "credit.errors")
         call.refuse("parameters.wrong")
     faces = seen.reference.faces[:100]
+    if len(seen.probe.faces) > 1:
+        call.claims.cite("face.largest")
     if len(faces) > 1:
         call.claims.cite("compare.others")
     # What cannot be scored matches at no threshold.
     scores = [-1.0 if seen.score is None else seen.score, *[_SOMEBODY_ELSE] * (len(faces) - 1)]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
-    call.claims.cite("compare.similarity", "compare.orientation")
     _charge(call, "CompareFaces")
+    # The model: the two orientation corrections are always null, so they are left out.
     return call.answer(
         "compare.answer",
         {
@@ -158,16 +195,42 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
 
 
 def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
+    asked = sent.get("Attributes") or []
+    if not isinstance(asked, list) or not {*map(str, asked)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
+        _refuse_value(call)
     picture = _picture(call, sent, "Image")
     upload = picture.upload
     seen = call.world.recognizer.liveness(upload.content, rotate=False, digest=upload.digest)
     if not seen.probe.decodes:
         call.refuse("image.format")
-    call.claims.cite("detect.attributes")
     _charge(call, "DetectFaces")
     quality = {"Brightness": seen.luminance or 50.0, "Sharpness": seen.quality or 50.0}
-    faces = [{**_face(call, picture, one), "Quality": quality} for one in seen.probe.faces[:100]]
+    names = [name for name in _ATTRIBUTES if "ALL" in asked or name in asked]
+    if names:
+        call.claims.cite("detect.made_up")
+    faces = [
+        {**_face(call, picture, one), "Quality": quality, **_attributes(one, names)}
+        for one in seen.probe.faces[:100]
+    ]
     return call.answer("detect.answer", {"FaceDetails": faces})
+
+
+def _attributes(face: SeenFace, names: list[str]) -> dict[str, Any]:
+    """What DetectFaces was asked to tell besides, each by its field: ``EYES_OPEN`` is EyesOpen."""
+    told: dict[str, Any] = {
+        "AgeRange": {"Low": int(face.age), "High": int(face.age)},
+        "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
+        "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
+        "EyesOpen": {"Value": True, "Confidence": 99.0},
+        "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
+    }
+    fields = (name.title().replace("_", "") for name in names)
+    return {name: told.get(name, {"Value": False, "Confidence": 99.0}) for name in fields}
+
+
+def _refuse_value(call: RekognitionCall) -> NoReturn:
+    call.claims.cite("parameters.ranges")
+    call.refuse("parameters.wrong")
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -196,7 +259,7 @@ def _picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> _Pict
     upload = call.upload(name, name, content)
     if not content:
         call.refuse("parameters.wrong")
-    if len(content) > call.claims["image.max_bytes"]:
+    if len(content) > _MOST_BYTES:
         call.refuse("image.size")
     try:
         picture = Image.from_bytes(content)
@@ -204,8 +267,10 @@ def _picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> _Pict
         call.refuse("image.format")
     if picture.format not in _FORMATS:
         call.refuse("image.format")
-    call.claims.cite("image.orientation")
-    if min(picture.width, picture.height) < call.claims["image.min_side"]:
+    if picture.format is ImageFormat.JPEG:
+        call.claims.cite("image.orientation")
+    if min(picture.width, picture.height) < _LEAST_SIDE:
+        call.claims.cite("image.min_side")
         call.refuse("parameters.wrong")
     return _Picture(upload, picture.width, picture.height)
 
@@ -213,7 +278,6 @@ def _picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> _Pict
 def _face(
     call: RekognitionCall, picture: _Picture, face: SeenFace, *, whole: bool = True
 ) -> dict[str, Any]:
-    call.claims.cite("face.box")
     left, top, right, bottom = face.box
     width, height = (right - left) / picture.width, (bottom - top) / picture.height
     x, y = left / picture.width, top / picture.height
@@ -233,7 +297,7 @@ def _face(
 
 
 def _charge(call: RekognitionCall, what: str) -> None:
-    call.claims.cite("credit.images", "credit.errors", "credit.start")
+    call.claims.cite("credit.images", "credit.start")
     price = Decimal(call.claims["credit.price"])
     call.ledger.charge(price, at=call.now, what=what, request_id=call.request_id)
 
@@ -257,6 +321,7 @@ class Rekognition(Routed):
         400: ("image.format",),
         404: ("operation.unknown",),
         500: ("server.error",),
+        503: ("quota.unavailable",),
     }
     routes = (
         Route(
@@ -294,7 +359,8 @@ VENDOR = Vendor(
     editions={"2016-06-27": {}},
     default_edition="2016-06-27",
     operations=("match",),
-    rate_limits={"second": "quota.second", "increase": "quota.increase"},
+    hosts=_HOSTS,
+    rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},
     settings={"price": ("credit.price", "amount")},
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
     key_of=access_key,

@@ -12,7 +12,7 @@ from kit import mock_rekognition as rekognition
 from kit.mock_didit import START
 from kit.mock_rekognition import boto
 
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.vendors import vendor_named
 
@@ -218,8 +218,79 @@ def test_a_clock_that_stands_still_refuses_nobody():
         assert similarities(ask(client))
 
 
-def test_time_that_passes_makes_a_signature_old(once, mock):
-    """The mock's clock is moved by sixteen minutes, boto3's is not."""
-    mock.control.advance(16 * 60)
-    with pytest.raises(ClientError, match="Signature expired"):
+@pytest.mark.parametrize("passed_s", [901, 86_400])
+def test_a_clock_that_was_moved_ahead_refuses_nobody(passed_s):
+    """boto3's own clock was not: its signatures are of the machine's time, whoever moved it."""
+    with MockServer(vendor=["didit", "rekognition"]) as mock, boto(mock.url) as client:
+        mock.control.advance(passed_s)
+        assert similarities(ask(client))
+        mock.control.reset()
+        assert similarities(ask(client))
+
+
+def test_an_operation_that_is_not_imitated_says_so(client):
+    """AWS's error, and the hint that this is a mock."""
+    with pytest.raises(ClientError) as caught:
+        client.list_collections()
+    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert "mock of Rekognition" in headers["x-facematch-hint"]
+
+
+def throttled(mock):
+    """By a limit."""
+    mock.control.set_limit("capacity", 0)
+    return 500
+
+
+def struck(mock):
+    """By a fault."""
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503))
+    return 503
+
+
+@pytest.mark.parametrize("refuse", [throttled, struck])
+def test_throttling_that_is_amazons_fault(once, mock, refuse):
+    """The same exception with the other words that the guide has for it."""
+    status = refuse(mock)
+    with pytest.raises(once.exceptions.ThrottlingException) as caught:
         ask(once)
+    assert caught.value.response["Error"]["Message"] == "Service Unavailable"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+DEFAULTS = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        (None, set()),
+        (["DEFAULT"], set()),
+        (["EYES_OPEN", "GENDER"], {"EyesOpen", "Gender"}),
+        (["DEFAULT", "AGE_RANGE"], {"AgeRange"}),
+    ],
+)
+def test_attributes_are_those_that_were_asked_for(client, asked, more):
+    """Beside the five that every face has."""
+    how = {} if asked is None else {"Attributes": asked}
+    (face,) = client.detect_faces(Image={"Bytes": CARDS["p1"]}, **how)["FaceDetails"]
+    assert set(face) == DEFAULTS | more
+
+
+def test_all_attributes_are_those_of_the_model(client):
+    """Whatever AWS's model has of a face; age and gender are the card's."""
+    card = make_card("p1", age=47, gender="male")
+    (face,) = client.detect_faces(Image={"Bytes": card}, Attributes=["ALL"])["FaceDetails"]
+    shape = client.meta.service_model.shape_for("FaceDetail")
+    assert set(face) == set(shape.members)
+    assert (face["AgeRange"], face["Gender"]["Value"]) == ({"Low": 47, "High": 47}, "Male")
+
+
+@pytest.mark.parametrize("asked", [["BOGUS"], ["ALL", "all"], "ALL"])
+def test_attributes_that_there_are_not(mock, asked):
+    """Refused, however the client sends them."""
+    with boto(mock.url, parameter_validation=False) as client, pytest.raises(ClientError) as caught:
+        client.detect_faces(Image={"Bytes": CARDS["p1"]}, Attributes=asked)
+    assert type(caught.value) is client.exceptions.InvalidParameterException
+    assert mock.control.charges() == ()

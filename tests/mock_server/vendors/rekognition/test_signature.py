@@ -80,6 +80,8 @@ def test_a_query_is_signed_as_well():
             replaced(compare(), "authorization", lambda v: f"Bearer {v}"),
             "IncompleteSignatureException",
         ),
+        (signed(pair(), service="s3"), "InvalidSignatureException"),
+        (signed(pair(), service="s3", key="other"), "InvalidSignatureException"),
         (signed(pair(), key="other"), "UnrecognizedClientException"),
         (signed(pair(), secret="other"), "InvalidSignatureException"),
         (replaced(compare(), "host", lambda _: "127.0.0.1"), "InvalidSignatureException"),
