@@ -96,7 +96,7 @@ class ComprefaceBackend(ApiKeyBackend):
     error_table = rows(range(500, 600), _DOWN, [BodyShape.JSON_OBJECT])
     #: Whatever the server did not foresee is a 400, too, faults of its own among it: not here.
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
-        **dict.fromkeys(("10", "20", "26"), _KEY),
+        **dict.fromkeys(("10", "20", "26 key"), _KEY),
         "28": InconclusiveRow(_NO_FACE, Charged.NO, _OWN),
         "31": InconclusiveRow(_TWO_FACES, Charged.NO, _OWN),
     }
@@ -178,8 +178,13 @@ class ComprefaceBackend(ApiKeyBackend):
         return Score.from_fraction(similarity, scale, raw_name="similarity")
 
     def error_code(self, reply: HttpReply) -> object:
-        """The code that CompreFace gives beside its message."""
-        return reply.at("code")
+        """The code that CompreFace gives beside its message; ``26 key`` if that is about the key.
+
+        26 is any constraint that a request violates, and by its source this is the one message.
+        """
+        code = reply.at("code")
+        is_key = code == 26 and reply.at("message") == "Service API key should be UUID"
+        return "26 key" if is_key else code
 
 
 def _face(body: Any, **known: Any) -> Face:

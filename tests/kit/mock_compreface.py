@@ -7,12 +7,14 @@ import attrs
 from kit import mock_didit as didit
 from kit.mock_didit import control, multipart, picture
 
+from facematch_mock_server.vendors.compreface.vendor import KEY
+
 PATH = "/api/v1/verification/verify"
 UUID = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
 SETTINGS = ({"vendor": "compreface"},)
 
 
-def verify(source=None, target=None, *, key="mock-live-key", query="", names=("a.jpg", "b.png")):
+def verify(source=None, target=None, *, key=KEY, query="", names=("a.jpg", "b.png")):
     """A comparison; a picture that is False is left out."""
     pictures = [picture() if one is None else one for one in (source, target)]
     files = [
@@ -25,12 +27,17 @@ def verify(source=None, target=None, *, key="mock-live-key", query="", names=("a
     return didit.request(f"{PATH}{query}", *multipart(files=files), key=key)
 
 
-def in_json(**more):
+def in_json(query="", **more):
     """The same with both pictures in Base64, and fields over them; one that is None is left out."""
     text = base64.b64encode(picture()).decode()
     fields = {"source_image": text, "target_image": text, **more}
     body = json.dumps({name: value for name, value in fields.items() if value is not None})
-    return didit.request(PATH, body.encode(), "application/json", key="mock-live-key")
+    return didit.request(f"{PATH}{query}", body.encode(), "application/json", key=KEY)
+
+
+def of_type(kind, body=b"source_image=1", key=KEY):
+    """A body of another type."""
+    return didit.request(PATH, body, kind, key=key)
 
 
 SCENARIOS = {
@@ -67,6 +74,9 @@ SCENARIOS = {
         in_json(target_image="data:image/png;base64,AAAA"),
         attrs.evolve(in_json(), body=b"["),
         attrs.evolve(verify(), method="PUT"),
+        of_type("text/plain"),
+        of_type("multipart/form-data"),
+        of_type("application/json", b" " * (10 * 1024 * 1024 + 1)),
     ),
     "faults": tuple(didit.struck(status, verify()) for status in (400, 500, 503)),
 }

@@ -19,7 +19,12 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.backend import MatchCall
-from facematch_core.errors import AuthenticationFailed, UnexpectedResponse, VendorUnavailable
+from facematch_core.errors import (
+    AuthenticationFailed,
+    RequestRejected,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, card_sheet, make_card
 from facematch_mock_server.faults import Fault
@@ -124,6 +129,21 @@ def test_a_wrong_key(server, key):
     with verifier, pytest.raises(AuthenticationFailed) as caught:
         verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
     assert key not in f"{caught.value!s} {caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Service API key should be UUID", AuthenticationFailed),
+        ("Limit should be equal or greater than 0; ", RequestRejected),
+    ],
+)
+def test_a_constraint_that_is_violated_need_not_be_the_keys(message, kind):
+    """Code 26 is all of them; what the server says of it is handed on."""
+    error = read({"message": message, "code": 26}, status=400)
+    assert type(error) is kind
+    assert message.strip() in str(error)
+    assert error.billing.charged is Charged.NO
 
 
 def test_the_service_behind_it_is_down(server):

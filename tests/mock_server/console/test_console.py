@@ -388,6 +388,7 @@ def test_other_vendors_are_read_by_the_same_words():
         files = {"file_a": ("a.png", P2), "file_b": ("b.png", P1)}
         ask(mock, "/v1/facematch", "POST", headers=headers, files=files)
         files = {"source_image": ("a.png", P1), "target_image": ("b.png", P1)}
+        key = {"x-api-key": mock.of("compreface").live_key}
         ask(mock, "/api/v1/verification/verify", "POST", headers=key, files=files)
         login, deepvue, compreface = rows(mock, 3)
         about = ask(mock, f"{PATH}about").json()

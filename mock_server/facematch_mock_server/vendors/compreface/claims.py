@@ -15,6 +15,7 @@ SOURCE = Origin(
     Known.DOCUMENTED, "CompreFace, java/api and java/common, commit ddf32da", "2026-11-21"
 )
 CORE = Origin(Known.DOCUMENTED, "CompreFace, embedding-calculator, commit ddf32da", "2026-11-21")
+NGINX = Origin(Known.DOCUMENTED, "CompreFace, .env and ui/nginx, commit ddf32da", "2026-11-22")
 SPRING = Origin(Known.FRAMEWORK, "Spring MVC 5, ResponseEntityExceptionHandler", "2026-11-21")
 
 
@@ -22,20 +23,26 @@ def _error(status: int, code: int, message: str) -> Reply:
     return Reply(status, {"message": message, "code": code})
 
 
+_NGINX_413 = (
+    "<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
+    "<center><h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>nginx</center>\r\n"
+    "</body>\r\n</html>\r\n"
+)
 _UNDEFINED = _error(400, 0, "Something went wrong, please try again")
 
 # A fact a line: what it decides, its answer, its source, and the sentence that says it.
 # fmt: off
 CLAIMS = table(
     "compreface",
+    row("request.too_large", Reply(413, _NGINX_413), NGINX, "The nginx before it refuses requests of more than 10 MB, whoever sends them."),
+    fact("key.first", SOURCE, "A filter looks at the key before method, type and body of a request are."),
     row("key.missing", _error(400, 20, "Missing header: x-api-key"), SOURCE, "A request without x-api-key is refused with 400 and code 20."),
     row("key.form", _error(400, 26, "Service API key should be UUID"), SOURCE, "A key that is no UUID is refused with 400 and code 26, before anybody looks for it."),
     row("key.unknown", _error(404, 10, "Verification service with API Key {key} not found"), SOURCE, "A key of no verification service is refused with 404 and code 10, which repeats the key."),
-    fact("key.ours", OURS, "The mock's own key is taken, though it is no UUID; keys that a test adds are taken likewise."),
+    fact("type.wrong", SPRING, "A body that is neither a multipart form nor JSON is refused with 415 and an empty body."),
     row("part.missing", _error(400, 34, "Required part {name} is missing"), SOURCE, "A picture that is not there is refused with 400 and code 34, source_image first."),
     row("file.extension", _error(400, 21, "File [{name}] has an unavailable extension"), SOURCE, "A file is judged by the extension of its name: tif tiff jpg jpeg png bmp ico gif webp."),
-    row("file.too_large", _UNDEFINED, SOURCE, "Files are at most 5 MB and requests 10 MB; what is larger is an undefined error: 400, code 0."),
-    fact("base64.taken", DOCS, "A body of type application/json holds both pictures in Base64."),
+    row("file.too_large", _UNDEFINED, SOURCE, "Files are at most 5 MB; what is larger is an undefined error: 400, code 0."),
     row("base64.missing", _error(400, 5, "Field {name}Base64 cannot be empty"), SOURCE, "In JSON a picture that is not there is refused with 400 and code 5, by the name of a field of the server's program."),
     row("base64.wrong", _error(400, 21, "Provided value is not Base64"), SOURCE, "A text with a character that Base64 has not, as in the head of a data URI, is refused with 400 and code 21."),
     row("face.none", _error(400, 28, "No face is found in the given image"), SOURCE, "A picture without a face is refused with 400 and code 28, and so is one that is no picture: whatever the core refuses becomes this answer, which does not say which picture it is about."),
@@ -44,14 +51,12 @@ CLAIMS = table(
     row("limit.negative", _error(400, 26, "Limit should be equal or greater than 0; "), SOURCE, "A limit below 0 is refused with 400 and code 26."),
     fact("query.wrong", SPRING, "A limit that is no whole number, a det_prob_threshold that is no number and a status that is no word of Spring's for yes or no are refused with 400 and an empty body, as is JSON that cannot be read."),
     fact("det.threshold", CORE, "Faces of which the detector is not surer than det_prob_threshold are not found; below 0 and above 1 it is refused by the core, which reads as no face."),
-    row("verify.answer", Reply(200), DOCS, "result holds one entry: source_image_face with its box, and face_matches with a box and a similarity for each face of the target image, in the order they were found."),
-    fact("verify.numbers", SOURCE, "A similarity is from 0 to 1 with five decimals; a box is in pixels of the picture that was sent."),
+    row("verify.answer", Reply(200), DOCS, "result holds one entry: source_image_face with its box in pixels, and face_matches with a box and a similarity, 0 to 1 with five decimals, for each face of the target image, in the order they were found."),
     fact("verify.status", SOURCE, "With status=true each face also has its execution_time, and plugins_versions names the detector and each plug-in that ran: always the calculator, and never landmarks."),
     fact("verify.plugins", PLUGINS, "Plug-ins are asked for by face_plugins, separated by commas: age, gender, landmarks, mask, pose, calculator. Each adds what it found to each face, calculator the embedding; one that the server has not is passed over."),
     fact("verify.made_up", OURS, "Age and gender are those of the test card. Made up are the similarity of a further face of the target image, 0.05, the probabilities, times and landmarks, no mask, a head that looks straight ahead, and an embedding of 512 zeros."),
     row("path.method", _error(404, 0, "Request method '{method}' not supported"), SOURCE, "Another method is refused with 404 and code 0, in Spring's words."),
     row("core.down", _error(500, 41, "Error during synchronization between servers: no answer"), SOURCE, "If the service that finds faces does not answer, that is a 500 with code 41; what follows the colon is ours."),
-    row("error.undefined", _UNDEFINED, SOURCE, "Whatever the server did not foresee, faults of its own too, is a 400 with code 0."),
-    fact("free", DOCS, "The server is one's own: no call is charged, and there is no credit."),
+    row("error.undefined", _UNDEFINED, SOURCE, "Whatever the server did not foresee, faults of its own and a form that cannot be taken apart too, is a 400 with code 0."),
 )
 # fmt: on

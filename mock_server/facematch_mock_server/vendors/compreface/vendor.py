@@ -6,23 +6,26 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
-from facematch_mock_server.http.forms import Upload, media_type
+from facematch_mock_server.http.forms import FormError, Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
-from facematch_mock_server.recognition.outcomes import SeenFace
-from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
+from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS
 
+#: CompreFace's keys are UUIDs; this one works at once.
+KEY = "00000000-0000-4000-8000-000000000000"
 PATH = "/api/v1/verification/verify"
 PICTURES = ("source_image", "target_image")
 
-_UUID = re.compile(r"[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,4}){3}-[0-9a-fA-F]{1,12}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
+# ``max_file_size=5MB`` and ``max_request_size=10M`` of the project's ``.env``.
 _MAX_FILE, _MAX_REQUEST = 5 * 1024 * 1024, 10 * 1024 * 1024
 _YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
 _SOMEBODY_ELSE, _PROBABILITY = 5.0, 0.99975
@@ -41,21 +44,20 @@ _VERSIONS = {
 
 def verify(call: base.Call) -> Response:
     """Compare the face of the source image with every face of the target image."""
-    _check_key(call)
-    is_json = media_type(call.request.header("content-type") or "") == "application/json"
-    source, target = (_from_json if is_json else _from_form)(call)
-    limit, least, status = _query(call)
+    kind = media_type(call.request.header("content-type") or "")
+    if kind not in _READ:
+        _refuse_empty(call, "type.wrong", 415)
+    source, target, (limit, least, status) = _READ[kind](call)
     seen = call.compare(source, target)
-    call.claims.cite("face.limit", "det.threshold", "free")
-    faces, others = seen.probe.faces[:limit], seen.reference.faces[:limit]
-    if not faces or not 0 <= least < _PROBABILITY:
-        call.refuse("face.none")
+    faces, others = (_found(call, one, limit, least) for one in (seen.probe, seen.reference))
     if len(faces) > 1:
         call.refuse("face.many")
-    if not others:
+    if not faces or not others:
         call.refuse("face.none")
-    call.claims.cite("verify.numbers", "verify.plugins", "verify.made_up")
+    call.claims.cite("verify.made_up")
     asked = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
+    if asked != [""]:
+        call.claims.cite("verify.plugins")
     source_face, *matches = (_face(face, asked) for face in (faces[0], *others))
     scores = [seen.score or 0.0, *[_SOMEBODY_ELSE] * (len(others) - 1)]
     for match, score in zip(matches, scores, strict=True):
@@ -70,35 +72,60 @@ def verify(call: base.Call) -> Response:
     return call.answer("verify.answer", {"result": [result]})
 
 
+def _found(
+    call: base.Call, picture: SeenPicture, limit: int | None, least: float
+) -> tuple[SeenFace, ...]:
+    """The faces of a picture that the detector is sure enough of, as many as are wanted."""
+    if limit is not None and len(picture.faces) > limit:
+        call.claims.cite("face.limit")
+    if least:
+        call.claims.cite("det.threshold")
+    return picture.faces[:limit] if 0 <= least < _PROBABILITY else ()
+
+
+def _check_size(call: base.Call) -> None:
+    if len(call.request.body) > _MAX_REQUEST:
+        call.refuse("request.too_large")
+
+
 def _check_key(call: base.Call) -> None:
     text = call.request.header("x-api-key")
     if text is None:
         call.refuse("key.missing")
-    if not call.let_in(text):
-        is_uuid = len(text) >= 36 and _UUID.fullmatch(text)
-        call.refuse("key.unknown" if is_uuid else "key.form", key=text)
     if not _UUID.fullmatch(text):
-        call.claims.cite("key.ours")
+        call.key_word = "wrong"
+        call.refuse("key.form")
+    if not call.let_in(text):
+        call.refuse("key.unknown", key=text)
 
 
-def _from_form(call: base.Call) -> list[Upload]:
-    form = base.read_or_empty(call)
+_Query = tuple[int | None, float, bool]
+
+
+def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
+    try:
+        form = call.read_form()
+    except FormError:
+        call.refuse("error.undefined")
+    if form.problem is not None:
+        call.refuse("error.undefined")
     call.shown = presentable((name, text) for name, many in form.fields.items() for text in many)
-    every = [one for many in form.files.values() for one in many]
-    if len(call.request.body) > _MAX_REQUEST or any(len(f.content) > _MAX_FILE for f in every):
+    if any(len(one.content) > _MAX_FILE for many in form.files.values() for one in many):
         call.refuse("file.too_large")
     for name in PICTURES:
         if name not in form.files:
             call.refuse("part.missing", name=name)
-    found = [form.files[name][0] for name in PICTURES]
-    for one in found:
+    query = _query(call)
+    _check_limit(call, query)
+    source, target = (form.files[name][0] for name in PICTURES)
+    for one in (source, target):
         if one.name.lower().rpartition(".")[2] not in _EXTENSIONS:
             call.refuse("file.extension", name=one.name)
-    return found
+    return source, target, query
 
 
-def _from_json(call: base.Call) -> list[Upload]:
-    call.claims.cite("base64.taken")
+def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
+    query = _query(call)
     try:
         sent = json.loads(call.request.body)
         texts = {name: sent[name] for name in PICTURES if sent.get(name) is not None}
@@ -107,33 +134,46 @@ def _from_json(call: base.Call) -> list[Upload]:
     for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
         if name not in texts:
             call.refuse("base64.missing", name=java)
+    _check_limit(call, query)
     try:
-        return [
+        source, target = (
             call.upload(name, "", base64.b64decode("".join(str(text).split()), validate=True))
             for name, text in texts.items()
-        ]
+        )
     except (binascii.Error, ValueError):
         call.refuse("base64.wrong")
+    return source, target, query
 
 
-def _query(call: base.Call) -> tuple[int | None, float, bool]:
+#: By the types of a body that its methods consume.
+_READ: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
+    "multipart/form-data": _from_form,
+    "application/json": _from_json,
+}
+
+
+def _query(call: base.Call) -> _Query:
     """How many faces at most, how sure the detector must be, and whether versions are given."""
-    status = call.query.get("status", "false").lower()
+    # Spring takes an empty value for one that was not sent.
+    status = (call.query.get("status") or "false").lower()
     try:
-        limit = int(call.query.get("limit", "0"))
-        least = float(call.query.get("det_prob_threshold", "0"))
+        limit = int(call.query.get("limit") or "0")
+        least = float(call.query.get("det_prob_threshold") or "0")
     except ValueError:
         _refuse_empty(call)
     if status not in _YES + _NO:
         _refuse_empty(call)
-    if limit < 0:
-        call.refuse("limit.negative")
     return limit or None, least, status in _YES
 
 
-def _refuse_empty(call: base.Call) -> NoReturn:
-    call.claims.cite("query.wrong")
-    raise base.Refused(Response(status=400, headers=(), body=b""))
+def _check_limit(call: base.Call, query: _Query) -> None:
+    if (query[0] or 0) < 0:
+        call.refuse("limit.negative")
+
+
+def _refuse_empty(call: base.Call, claim: str = "query.wrong", status: int = 400) -> NoReturn:
+    call.claims.cite(claim)
+    raise base.Refused(Response(status=status, headers=(), body=b""))
 
 
 def _face(face: SeenFace, asked: list[str]) -> dict[str, Any]:
@@ -171,6 +211,7 @@ class Compreface(base.Routed):
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.undefined",),
         404: ("key.unknown",),
+        413: ("request.too_large",),
         500: ("core.down",),
         503: ("core.down",),
     }
@@ -178,6 +219,7 @@ class Compreface(base.Routed):
         base.Route(
             pattern=PATH,
             answers={"POST": verify},
+            checks={"request.too_large": _check_size, "key.first": _check_key},
             operation="match",
             is_form=True,
         ),
@@ -191,12 +233,12 @@ VENDOR = base.Vendor(
     editions={"1.2.0": {}},
     default_edition="1.2.0",
     operations=("match",),
-    first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
+    first_keys={KEY: Key(kind=KeyKind.LIVE)},
     behaviour=Compreface,
     greeting=(
-        f"keys: {LIVE_KEY}",
+        f"keys: {KEY}",
         (
-            f"curl -H 'x-api-key: {LIVE_KEY}' {{url}}{PATH} "
+            f"curl -H 'x-api-key: {KEY}' {{url}}{PATH} "
             "-F source_image=@cards/p1.png -F target_image=@cards/p1-again.png"
         ),
     ),

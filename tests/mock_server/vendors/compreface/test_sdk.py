@@ -72,7 +72,9 @@ def test_options(verify):
     assert set(result["plugins_versions"]) == {"detector", "calculator", "age", "gender", "mask"}
 
 
-@pytest.mark.parametrize(("key", "code"), [("short", 26), (UUID, 10)], ids=["no UUID", "unknown"])
+@pytest.mark.parametrize(
+    ("key", "code"), [("mock-live-key", 26), (UUID, 10)], ids=["no UUID", "unknown"]
+)
 def test_a_wrong_key(verify, key, code):
     """The client raises nothing: its answer is the error."""
     assert verify("p1", "p1", key=key)["code"] == code
