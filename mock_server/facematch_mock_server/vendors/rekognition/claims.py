@@ -63,7 +63,7 @@ CLAIMS = table(
         "Calls that increase too fast are refused with a 400; the model says that it is the service's fault."),
     row("quota.capacity", None, OURS, "How many calls AWS has room for is not documented; there is no limit until one is set."),
     _error("quota.unavailable", "ThrottlingException: Service Unavailable", ERRORS,
-        "Calls that AWS cannot process for now are refused with a 500; a fault of the status 503 has these words, too.", 500),
+        "Calls that AWS cannot process for now are refused with a 500.", 500),
     _error("body.malformed", "SerializationException: The request cannot be read.", SEEN,
         "A body that is no JSON, or bytes that are not base64, are a SerializationException. The sentence is ours."),
     _error("parameters.wrong", "InvalidParameterException: Request has invalid parameters", ERRORS,

@@ -321,7 +321,6 @@ class Rekognition(Routed):
         400: ("image.format",),
         404: ("operation.unknown",),
         500: ("server.error",),
-        503: ("quota.unavailable",),
     }
     routes = (
         Route(
