@@ -66,11 +66,7 @@ _OF_MODELS = {
 
 @attrs.define(kw_only=True)
 class AzureCall(Call):
-    """A call whose answers have an id.
-
-    Attributes:
-        request_id: Of its answer.
-    """
+    """A call whose answer has an id."""
 
     request_id: str = attrs.field(init=False)
 
@@ -269,39 +265,24 @@ _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "faceIdTimeToLive": ("86400", _seconds),
 }
 _MODELS = frozenset({"recognitionModel", "detectionModel"})
-_SHARED: Mapping[str, Any] = {
-    "checks": {"key.wrong": _check_key, "rate.exceeded": _check_rate},
-    "credentials": (KEY_HEADER.lower(),),
-}
-
-
-def _routes(version: str) -> tuple[Route, Route]:
-    return (
-        Route(
-            pattern=f"/face/{version}/detect",
-            answers={"POST": detect},
-            operation="detect",
-            **_SHARED,
-        ),
-        Route(
-            pattern=f"/face/{version}/verify",
-            answers={"POST": verify},
-            operation="match",
-            **_SHARED,
-        ),
-    )
 
 
 class Azure(Routed):
-    """Azure AI Face's behaviour in one world. Safe across threads.
-
-    Args:
-        world: Its state.
-    """
+    """Azure AI Face's behaviour in one world. Safe across threads."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
-    routes = tuple(route for version in VERSIONS for route in _routes(version))
+    routes = tuple(
+        Route(
+            pattern=f"/face/{version}/{path}",
+            answers={"POST": answer},
+            checks={"key.wrong": _check_key, "rate.exceeded": _check_rate},
+            operation=operation,
+            credentials=(KEY_HEADER.lower(),),
+        )
+        for version in VERSIONS
+        for path, answer, operation in (("detect", detect, "detect"), ("verify", verify, "match"))
+    )
     nowhere = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong",),

@@ -188,23 +188,14 @@ def _face(face: SeenFace, asked: list[str]) -> dict[str, Any]:
         "calculator": [0.0] * 512,
         "landmarks": [[left + width * x // 100, top + height * y // 100] for x, y in _LANDMARKS],
     }
-    box = {
-        "probability": _PROBABILITY,
-        "x_max": right,
-        "y_max": bottom,
-        "x_min": left,
-        "y_min": top,
-    }
+    sides = {"x_max": right, "y_max": bottom, "x_min": left, "y_min": top}
     names = {"calculator": "embedding"}
+    box = {"probability": _PROBABILITY, **sides}
     return {"box": box, **{names.get(k, k): told[k] for k in told if k in asked}}
 
 
 class Compreface(base.Routed):
-    """CompreFace's behaviour in one world. Safe across threads.
-
-    Args:
-        world: Its state.
-    """
+    """CompreFace's behaviour in one world. Safe across threads."""
 
     begins = PATH
     nowhere = "path.method"

@@ -34,23 +34,16 @@ def access_key(head: Head) -> str | None:
 
 @attrs.frozen
 class Signature:
-    """What a request says of who signed it.
-
-    Attributes:
-        key: The access key's id.
-        date: As sent: ``20261121T140000Z``.
-        signed: The same, UTC.
-        scope: Day, region, service and ``aws4_request``.
-        service: Of the scope.
-        headers: The names of the headers that are signed, in lower case.
-        signature: 64 hexadecimal digits.
-    """
+    """What a request says of who signed it."""
 
     key: str
+    #: As sent, ``20261121T140000Z``, and as a time, UTC.
     date: str
     signed: dt.datetime
+    #: Day, region, service and ``aws4_request``.
     scope: str
     service: str
+    #: The names of those that are signed, in lower case.
     headers: tuple[str, ...]
     signature: str = attrs.field(repr=False)
 

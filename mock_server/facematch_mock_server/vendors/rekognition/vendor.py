@@ -68,11 +68,7 @@ _ATTRIBUTES = (
 
 @attrs.define(kw_only=True)
 class RekognitionCall(Call):
-    """A call whose answers have ids.
-
-    Attributes:
-        request_id: Of its answer.
-    """
+    """A call whose answer has ids."""
 
     request_id: str = attrs.field(init=False)
 
@@ -310,13 +306,7 @@ def _operation_of(head: Head) -> str:
 
 
 class Rekognition(Routed):
-    """Rekognition's behaviour in one world. Safe across threads.
-
-    All operations are one path: whose request it is says X-Amz-Target.
-
-    Args:
-        world: Its state.
-    """
+    """Rekognition's behaviour in one world: one path for all operations. Safe across threads."""
 
     call = RekognitionCall
     nowhere = "operation.unknown"
