@@ -262,7 +262,10 @@ def test_without_the_extra_a_fixture_says_what_to_install(run_suite, tmp_path):
     """
     done = run_suite(code, PYTHONPATH=str(tmp_path))
     assert "1 passed, 1 error" in done.stdout
-    assert 'need httptools: pip install "facematch-core[mock]".' in done.stdout
+    assert (
+        'The fixtures of the mock need httptools: pip install "facematch-core[mock]".'
+        in done.stdout
+    )
     assert "Traceback" not in done.stdout
 
 

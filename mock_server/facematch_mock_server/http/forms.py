@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
 import re
+import string
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
 import attrs
-from multipart import (  # type: ignore[import-untyped]  # it ships no types
-    MultipartError,
-    MultipartSegment,
-    ParserLimitReached,
-    PushMultipartParser,
-)
 
 #: Content to SHA-256 in hexadecimal.
 Digest = Callable[[bytes], str]
@@ -22,9 +20,9 @@ URLENCODED = "application/x-www-form-urlencoded"
 #: As many fields, files and bytes of texts as the framework takes, and bytes of a part's head.
 MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, MAX_HEAD_BYTES = 1000, 100, 2_621_440, 1024
 
-_BOUNDARY = re.compile(r""";\s*boundary\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.IGNORECASE)
+#: A parameter of a header: up to a semicolon that is not within quotes.
+_PARAMETER = re.compile(r""";((?:\\"|[^";]|"(?:\\"|[^"])*"|".*)*)""", re.DOTALL)
 _USABLE_BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
-_EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*\"?([^;\"]*)", re.IGNORECASE)
 
 
 class FormError(ValueError):
@@ -57,7 +55,7 @@ class Form:
     Attributes:
         fields: Texts by name, in the order sent.
         files: Files by name, in the order sent.
-        problem: Why the rest of a malformed body was not read; None for a whole one.
+        problem: What is malformed in a body of which the rest was read; None for a whole one.
     """
 
     fields: dict[str, list[str]] = attrs.field(factory=dict)
@@ -83,7 +81,7 @@ def read_form(content_type: str, body: bytes, *, digest: Digest | None) -> Form:
     """
     if media_type(content_type) == URLENCODED:
         return _read_urlencoded(body)
-    return _read_multipart(_boundary(content_type), body, _Parts(digest))
+    return _read_multipart(b"--" + _boundary(content_type), body, digest)
 
 
 def _read_urlencoded(body: bytes) -> Form:
@@ -98,123 +96,98 @@ def _read_urlencoded(body: bytes) -> Form:
     return form
 
 
-def _boundary(content_type: str) -> str:
+def _boundary(content_type: str) -> bytes:
     if not content_type.isascii():
         raise FormError(f"Invalid non-ASCII Content-Type in multipart: {content_type}")
     if not content_type.startswith("multipart/"):
         raise FormError(f"Invalid Content-Type: {content_type}")
-    found = _BOUNDARY.search(content_type)
-    boundary = found[1].strip().strip('"') if found else "None"
-    if not found or not _USABLE_BOUNDARY.fullmatch(boundary):
+    boundary = None
+    with contextlib.suppress(UnicodeError, LookupError):
+        boundary = _parameters(content_type).get("boundary")
+    if boundary is None or not _USABLE_BOUNDARY.fullmatch(boundary):
         raise FormError(f"Invalid boundary in multipart: {boundary}")
-    return boundary
+    return boundary.encode()
 
 
-def _read_multipart(boundary: str, body: bytes, parts: _Parts) -> Form:
-    # Header bytes are read one to one and decoded later: a part whose head is no UTF-8 is left
-    # out by the framework, and does not end the form.
-    parser = PushMultipartParser(
-        boundary,
-        header_charset="latin-1",
-        max_header_count=1024,
-        max_segment_count=MAX_FIELDS + MAX_FILES,
-    )
-    problem = None
-    try:
-        for event in parser.parse(body):
-            parts.take(event)
-        # A whole body has nothing more to give; one that breaks off is ended here.
-        for event in parser.parse(f"\r\n--{boundary}--\r\n".encode()):
-            problem = "the body ends before its last boundary"
-            parts.is_broken = True
-            parts.take(event)
-    except ParserLimitReached as limit:
-        if "header" in str(limit):
-            raise FormError(_LONG_HEAD) from None
-        raise TooManyParts(f"{limit}.") from None
-    except MultipartError as error:
-        problem = str(error)
-    return Form(parts.fields, parts.files, problem)
-
-
-_LONG_HEAD = "Request max total header size exceeded."
-
-
-class _Parts:
-    """The parts of a multipart body, collected from the parser's events."""
-
-    def __init__(self, digest: Digest | None) -> None:
-        self.fields: dict[str, list[str]] = {}
-        self.files: dict[str, list[Upload]] = {}
-        self._digest = digest
-        #: Whether the body has ended, and a part with it.
-        self.is_broken = False
-        self._texts = self._text_bytes = self._uploads = 0
-        self._name: str | None = None
-        self._file_name: str | None = None
-        self._chunks: list[bytes] = []
-
-    def take(self, event: MultipartSegment | bytes | None) -> None:
-        """Note what the parser found: the head of a part, some of its body, or its end."""
-        if event is None:
-            self._keep()
-        elif isinstance(event, bytes):
-            self._chunks.append(event)
+def _read_multipart(separator: bytes, body: bytes, digest: Digest | None) -> Form:
+    """One pass, as the framework makes it: what stands between two boundaries is a part."""
+    form = Form(problem=_problem(separator, body))
+    texts = uploads = text_bytes = begin = 0
+    while begin < len(body):
+        found = body.find(separator, begin)
+        end, following = (len(body), len(body)) if found < 0 else (found, found + len(separator))
+        if found >= 0:
+            end -= body.endswith(b"\n", begin, end)
+            end -= body.endswith(b"\r", begin, end)
+        head = body.find(b"\r\n\r\n", begin, min(end, begin + MAX_HEAD_BYTES))
+        if head < 0 and end - begin >= MAX_HEAD_BYTES:
+            raise FormError("Request max total header size exceeded.")
+        name, filename = (None, None) if head < 0 else _names(body[begin:head])
+        content, begin = slice(head + 4, end), following
+        if filename:
+            uploads += name is not None
+            bare = bare_name(filename)
+            # A file that breaks off is none; a text that does is what there is of it.
+            if name and bare and following < len(body):
+                data = body[content]
+                upload = Upload(bare, data, digest(data) if digest else None)
+                form.files.setdefault(name, []).append(upload)
         else:
-            if sum(len(n) + len(v) + 4 for n, v in event.headerlist) > MAX_HEAD_BYTES:
-                raise FormError(_LONG_HEAD)
-            self._chunks = []
-            self._name, self._file_name = _utf8(event.name), _file_name(event)
-            if self._name is not None:
-                self._name = self._name.strip()
-            if event.filename is not None and self._file_name is None:
-                # A head that cannot be read is left out with its part.
-                self._name = None
+            texts += 1
+            if name is not None:
+                text_bytes += content.stop - content.start + len(name) + 2
+            if name and text_bytes <= MAX_TEXT_BYTES:
+                text = body[content].decode(errors="replace")
+                form.fields.setdefault(name, []).append(text)
+        # What stands before the first boundary and after the last one counts there, too.
+        if texts > MAX_FIELDS + 2 or text_bytes > MAX_TEXT_BYTES or uploads > MAX_FILES:
+            raise TooManyParts("Too many fields or files.")
+    return form
 
-    def _keep(self) -> None:
-        chunks, name, filename = self._chunks, self._name, self._file_name
-        if not name:
-            return
-        content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if not filename:
-            self._texts, self._text_bytes = self._texts + 1, self._text_bytes + len(content)
-            if self._texts > MAX_FIELDS or self._text_bytes > MAX_TEXT_BYTES:
-                raise TooManyParts("Too many fields.")
-            text = content.decode(errors="replace")
-            self.fields.setdefault(name, []).append(text)
-            return
-        self._uploads += 1
-        if self._uploads > MAX_FILES:
-            raise TooManyParts("Too many files.")
-        bare = bare_name(filename)
-        # A file that breaks off is none; a text that does is what there is of it.
-        if bare and not self.is_broken:
-            digest = self._digest(content) if self._digest else None
-            self.files.setdefault(name, []).append(Upload(bare, content, digest))
+
+def _problem(separator: bytes, body: bytes) -> str | None:
+    last = body.rfind(separator)
+    if last >= 0 and body.startswith(b"--", last + len(separator)):
+        return None
+    return "the body ends before its last boundary"
+
+
+# The same few fields are sent again and again.
+@lru_cache(maxsize=256)
+def _names(head: bytes) -> tuple[str | None, str | None]:
+    """Name and file name in the head of a part; None for one that it has not."""
+    found: dict[str, str] = {}
+    for line in head.split(b"\r\n"):
+        with contextlib.suppress(UnicodeError, LookupError):
+            text = line.decode()
+            if text.strip()[:20].lower() == "content-disposition:":
+                found = _parameters(text)
+    name = found.get("name")
+    return None if name is None else name.strip(string.whitespace), found.get("filename")
+
+
+def _parameters(header: str) -> dict[str, str]:
+    """As the standard library's `email` reads them; LookupError for an unknown character set."""
+    plain: dict[str, str] = {}
+    extended: dict[str, str] = {}
+    for parameter in _PARAMETER.findall(f";{header}")[1:]:
+        name, value = (text.strip() for text in parameter.partition("=")[::2])
+        if len(value) > 1 and value[0] + value[-1] in {'""', "<>"}:
+            value = value[1:-1].replace("\\\\", "\\").replace('\\"', '"')
+        if name.endswith("*"):
+            value = unquote(value, "latin-1")
+            charset, _, text = value.split("'", 2) if value.count("'") > 1 else ("ascii", "", value)
+            if charset:
+                text = text.encode("raw-unicode-escape").decode(charset, "replace")
+            extended[name[:-1].lower()] = text
+        else:
+            plain[name.lower()] = value
+    return plain | extended
 
 
 def bare_name(filename: str) -> str:
     """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
-    name = filename.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+    name = html.unescape(filename) if "&" in filename else filename
+    name = name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
     name = name if name.isprintable() else "".join(filter(str.isprintable, name))
     return "" if name in {".", ".."} else name
-
-
-def _file_name(segment: MultipartSegment) -> str | None:
-    extended = _EXTENDED_NAME.search(segment.header("Content-Disposition") or "")
-    if extended and extended[1].count("'") == 2:
-        charset, _, quoted = extended[1].split("'")
-        try:
-            return unquote(quoted.strip(), charset or "utf-8", "replace")
-        except LookupError:
-            return None
-    return _utf8(segment.filename)
-
-
-def _utf8(text: str | None) -> str | None:
-    if text is None or text.isascii():
-        return text
-    try:
-        return text.encode("latin-1").decode()
-    except UnicodeError:
-        return None

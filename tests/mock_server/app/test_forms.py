@@ -1,16 +1,54 @@
 """Forms: what the framework reads, leaves out and refuses."""
 
+import io
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import django_settings
 from kit import mock_didit as didit
 from kit.mock_didit import BOUNDARY, LIVENESS, MATCH, picture, request
 
-from facematch_mock_server.http.forms import FormError, bare_name, media_type, read_form
+from facematch_mock_server.http.forms import (
+    FormError,
+    TooManyParts,
+    bare_name,
+    media_type,
+    read_form,
+)
 from facematch_mock_server.services import Digests
 
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 HEAD = b'Content-Disposition: form-data; name="a"'
+
+
+@pytest.fixture(scope="module")
+def framework():
+    """What Django reads of a form: fields and files by name, or why it refuses it."""
+    django_settings.configure()
+    from django.core.exceptions import SuspiciousOperation
+    from django.core.files.uploadhandler import MemoryFileUploadHandler
+    from django.http.multipartparser import MultiPartParser, MultiPartParserError
+
+    class InMemory(MemoryFileUploadHandler):
+        def handle_raw_input(self, *_args, **_kwargs):
+            self.activated = True
+
+    def read(content_type, body):
+        meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
+        try:
+            fields, files = MultiPartParser(meta, io.BytesIO(body), [InMemory()]).parse()
+        except MultiPartParserError as error:
+            return str(error)
+        except SuspiciousOperation:
+            return TooManyParts
+        return (
+            {name: many for name, many in fields.lists() if name},
+            {name: [(f.name, f.read()) for f in many] for name, many in files.lists() if name},
+        )
+
+    return read
 
 
 def part(head, data=b"x"):
@@ -48,7 +86,9 @@ def test_fields_and_files():
         ('filename="ö.png"', "ö.png"),
         ("filename*=UTF-8''%e2%82%ac.png", "€.png"),
         ("filename*=iso-8859-1''%f6.png", "ö.png"),
-        ('filename="a%22b.png"', 'a"b.png'),
+        ('filename="a%22b.png"', "a%22b.png"),
+        ('filename="a&#46;png"', "a.png"),
+        ("filename*=none.png", "none.png"),
         ("filename=p.jpg", "p.jpg"),
     ],
 )
@@ -58,9 +98,9 @@ def test_a_file_name(head, name):
     assert read(part(disposition) + END).files["f"][0].name == name
 
 
-@pytest.mark.parametrize("head", ['filename=""', "filename*=none", "filename*=x''%41.png"])
+@pytest.mark.parametrize("head", ['filename=""', "filename*=", "filename*=utf-8''"])
 def test_no_file_name_is_a_text(head):
-    """A part without a usable name is a field."""
+    """A part with an empty name is a field."""
     form = read(part(f'Content-Disposition: form-data; name="f"; {head}'.encode()) + END)
     assert form.fields == {"f": ["x"]}
 
@@ -72,6 +112,7 @@ def test_no_file_name_is_a_text(head):
         (b'Content-Disposition: form-data; name=""', "an empty name"),
         (b'Content-Disposition: form-data; name="\xff"', "a name that is no UTF-8"),
         (b'Content-Disposition: form-data; name="f"; filename=".."', "a folder"),
+        (b"Content-Disposition: form-data; name=f; filename*=x''%41.png", "no character set"),
     ],
 )
 def test_a_part_that_is_left_out(head, why):
@@ -102,6 +143,7 @@ def test_what_can_be_read_of_a_malformed_body(body, fields):
     ("content_type", "words"),
     [
         ("multipart/form-data", "Invalid boundary in multipart: None"),
+        ("multipart/form-data; boundary*=x''y", "Invalid boundary in multipart: None"),
         ("multipart/form-data; boundary=", "Invalid boundary in multipart: "),
         (f"multipart/form-data; boundary={'x' * 202}", "Invalid boundary in multipart: xxx"),
         (
@@ -189,14 +231,66 @@ pieces = st.lists(
 ).map(b"".join)
 
 
-@given(fields=st.dictionaries(texts.filter(str.strip), st.text(max_size=8), max_size=4))
+@given(
+    fields=st.dictionaries(
+        texts.filter(lambda name: name.strip(string.whitespace)), st.text(max_size=8), max_size=4
+    )
+)
 def test_what_is_written_is_read(fields):
-    """Any names and texts come through; names without white space around them."""
+    """Any names and texts come through; names without (ASCII) white space around them."""
     body, content_type = didit.multipart(
         [(n, v.encode("utf-8", "replace")) for n, v in fields.items()]
     )
-    expected = {n.strip(): [v.encode("utf-8", "replace").decode()] for n, v in fields.items()}
+    expected = {
+        n.strip(string.whitespace): [v.encode("utf-8", "replace").decode()]
+        for n, v in fields.items()
+    }
     assert read_form(content_type, body, digest=None).fields == expected
+
+
+HEADS = st.lists(
+    st.sampled_from(
+        [
+            *(
+                'name="b"',
+                "name=c",
+                'name = " d "',
+                "NAME=e",
+                'filename=""',
+                'filename="x/y\\z.png"',
+            ),
+            *('filename="a;b.png"', 'filename="a\\"b.png"', 'filename="..', 'filename="a&#46;jpg"'),
+            *('"', "\\", ";", "=", " ", "\r\nContent-Disposition : form-data", "\r\nX: ö", "\xa0"),
+        ]
+    ),
+    max_size=5,
+)
+EXTENDED = st.sampled_from(
+    ["", "filename*=UTF-8''%e2%82%ac.png", "filename*=none", "filename*=x''a", "filename*=''%f6"]
+)
+made = st.builds(
+    lambda heads, extended, data: part(
+        ("Content-Disposition: form-data; " + "; ".join([*heads, extended])).encode(), data
+    ),
+    HEADS,
+    EXTENDED,
+    st.sampled_from([b"", b"x", b"x\r\n", b"\n", b"y" * 1100]),
+)
+
+
+@given(st.lists(made | pieces, max_size=4).map(b"".join), st.sampled_from([END, END[:-2], b""]))
+def test_a_form_is_read_as_the_framework_reads_it(framework, body, end):
+    """Its fields and files by name, or the reason why it is refused; an empty name is none."""
+    try:
+        form = read(body + end)
+    except FormError as error:
+        seen = TooManyParts if isinstance(error, TooManyParts) else str(error)
+    else:
+        files = {
+            name: [(file.name, file.content) for file in many] for name, many in form.files.items()
+        }
+        seen = form.fields, files
+    assert seen == framework(TYPE, body + end)
 
 
 @given(body=pieces, path=st.sampled_from([MATCH, LIVENESS]))

@@ -164,16 +164,22 @@ def _charged(call: AzureCall, claim: str, body: Any) -> Response:
     return call.answer(claim, body)
 
 
+def _key_of(head: Head) -> str | None:
+    """The key in its header, else a token."""
+    key = head.header(KEY_HEADER.lower())
+    scheme, _, token = (head.header("authorization") or "").partition(" ")
+    return token.strip() if key is None and scheme.lower() == "bearer" else key
+
+
 def _check_key(call: AzureCall) -> None:
     if not call.request.path.startswith(f"/face/{VERSIONS[0]}/"):
         call.claims.cite("versions")
-    key = call.request.header(KEY_HEADER.lower())
-    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    if key is None and scheme.lower() == "bearer":
+    is_let_in = call.let_in(_key_of(call.request))
+    if call.request.header(KEY_HEADER.lower()) is None and call.request.header("authorization"):
         call.claims.cite("token.ours")
-        if not call.let_in(token.strip()):
+        if not is_let_in:
             call.refuse("token.wrong")
-    elif not call.let_in(key):
+    elif not is_let_in:
         call.refuse("key.wrong")
 
 
@@ -309,7 +315,7 @@ VENDOR = Vendor(
     rate_limits={"resource": "rate.limit"},
     operations=("match", "detect"),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
-    key_of=lambda head: head.header(KEY_HEADER.lower()),
+    key_of=_key_of,
     records=FaceIds,
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),

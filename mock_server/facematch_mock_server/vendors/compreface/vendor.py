@@ -225,6 +225,8 @@ VENDOR = base.Vendor(
     default_edition="1.2.0",
     operations=("match",),
     first_keys={KEY: Key(kind=KeyKind.LIVE)},
+    # Its keys are UUIDs.
+    new_text=lambda text, letters: text[:24] + letters[:12],
     behaviour=Compreface,
     greeting=(
         f"keys: {KEY}",
