@@ -7,11 +7,14 @@ import hashlib
 import random
 import secrets
 import threading
-import uuid
 from collections.abc import Callable
 
 #: Where it ends: what is due later than now, a token's end say, must still be a date.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+
+#: What is drawn of a UUID, and what tells that it was (RFC 9562, 5.4).
+_FREE_BITS = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
+_VERSION_4 = (4 << 76) + (0b10 << 62)
 
 
 class VirtualClock:
@@ -112,4 +115,7 @@ class Ids:
     def uuid(self) -> str:
         """The next id."""
         with self._lock:
-            return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+            bits = self._random.getrandbits(128)
+        # `uuid.UUID` does the same at four times the price.
+        text = f"{bits & _FREE_BITS | _VERSION_4:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -21,7 +21,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, MAX_HEAD_BYTES = 1000, 100, 2_621_440, 1024
 
 #: A parameter of a header: up to a semicolon that is not within quotes.
-_PARAMETER = re.compile(r""";((?:\\"|[^";]|"(?:\\"|[^"])*"|".*)*)""", re.DOTALL)
+_PARAMETER = re.compile(r""";((?:[^";\\]+|\\"?|"(?:\\"|[^"])*"|".*)*)""", re.DOTALL)
 _USABLE_BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
 
 
