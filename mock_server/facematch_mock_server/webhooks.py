@@ -18,6 +18,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from collections.abc import Collection as Several
+from functools import partial
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -163,6 +164,13 @@ class Writer(Protocol):
 
 # The queue
 
+#: When it is due, a place among equals, the delivery and its destination.
+_Place = tuple[dt.datetime, float, str, str]
+
+
+def _back(queued: Delivery, before: Delivery, one: Delivery) -> Delivery:
+    return before if one is queued else one
+
 
 class _Mine(threading.local):
     def __init__(self) -> None:
@@ -189,9 +197,9 @@ class Outbox:
         self._faults: deque[DeliveryFault] = deque()
         #: By id and round.
         self._payloads: OrderedDict[tuple[str, int], SignedPayload] = OrderedDict()
-        #: Sorted: when it is due, a place among equals, the delivery, its destination; and by id.
-        self._queue: list[tuple[dt.datetime, float, str, str]] = []
-        self._queued: dict[str, tuple[dt.datetime, float, str, str]] = {}
+        #: Sorted, and by id of the delivery.
+        self._queue: list[_Place] = []
+        self._queued: dict[str, _Place] = {}
         self._place = 0
         #: By id of the delivery: where it goes, and what a test does to it.
         self._under_way: dict[str, tuple[str, DeliveryFault | None]] = {}
@@ -208,31 +216,23 @@ class Outbox:
 
     def release(self) -> None:
         """What this thread has queued may be sent now."""
-        mine, self._mine.queued = self._mine.queued, []
-        self._over([one for one, _ in mine])
+        if self._mine.queued:
+            mine, self._mine.queued = self._mine.queued, []
+            with self._changed:
+                self._unreleased.difference_update(one.id for one, _ in mine)
+                for one, _ in mine:
+                    self._look(one.id)
 
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""
-        mine, self._mine.queued = self._mine.queued, []
-        for queued, before in reversed(mine):
-            if before is None:
-                self.deliveries.remove(queued.id)
-            else:
-                self._put_back(queued, before)
         with self._changed:
-            for queued, _ in mine:
+            for queued, before in reversed(self._mine.queued):
                 self._payloads.pop((queued.id, queued.round), None)
-        self._over([one for one, _ in mine])
-
-    def _put_back(self, queued: Delivery, before: Delivery) -> None:
-        self.deliveries.change(queued.id, lambda one: before if one is queued else one)
-
-    def _over(self, mine: list[Delivery]) -> None:
-        if mine:
-            with self._changed:
-                self._unreleased.difference_update(one.id for one in mine)
-                for one in mine:
-                    self._look(one.id)
+                if before is None:
+                    self.deliveries.remove(queued.id)
+                else:
+                    self.deliveries.change(queued.id, partial(_back, queued, before))
+            self.release()
 
     def keep(self, delivery: Delivery, payload: SignedPayload) -> None:
         """Remember the payload of the present round as it is sent."""
@@ -314,43 +314,35 @@ class Outbox:
     def count_due(self, now: dt.datetime) -> int:
         """How many are due or under way."""
         with self._changed:
-            return self._count_due(now)
+            return len(self._under_way) + bisect_right(self._queue, (now, math.inf, "", ""))
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
         """Until none is due or under way; whether that came about in time."""
         # The clock is not read under the lock: whoever moves it asks here, under its own.
         at = now()
         with self._changed:
-            return self._changed.wait_for(lambda: not self._count_due(at), timeout_s)
+            return self._changed.wait_for(lambda: not self.count_due(at), timeout_s)
 
-    def _count_due(self, now: dt.datetime) -> int:
-        return len(self._under_way) + bisect_right(self._queue, (now, math.inf, "", ""))
-
-    def _first(self) -> tuple[dt.datetime, float, str, str] | None:
+    def _first(self) -> _Place | None:
         """The first one whose destination is given nothing at the moment."""
         busy = {destination for destination, _ in self._under_way.values()}
         return next((entry for entry in self._queue if entry[3] not in busy), None)
 
     def _look(self, delivery_id: str) -> None:
-        """Enqueue a delivery if it waits, and what queued it is over; tell whoever waits for it."""
+        """Queue a delivery if it waits, and what queued it is over; tell whoever waits for it."""
         delivery = self.deliveries.find(delivery_id)
         self._unqueue(delivery_id)
-        if delivery is not None and delivery.state is State.PENDING:
-            self._enqueue(delivery)
-        self._changed.notify_all()
-
-    def _enqueue(self, delivery: Delivery) -> None:
-        if delivery.id in self._unreleased:
-            return
-        self._place += 1
-        due = delivery.due or delivery.created_at
-        entry = (due, self._place, delivery.id, delivery.destination)
-        self._queued[delivery.id] = entry
-        insort(self._queue, entry)
+        is_released = delivery_id not in self._unreleased
+        if delivery is not None and delivery.state is State.PENDING and is_released:
+            self._place += 1
+            due = delivery.due or delivery.created_at
+            entry = self._queued[delivery_id] = due, self._place, delivery_id, delivery.destination
+            insort(self._queue, entry)
         if len(self._queue) > KEPT:
             # Those that are no longer remembered wait for nothing.
             for name in [name for name in self._queued if self.deliveries.find(name) is None]:
                 self._unqueue(name)
+        self._changed.notify_all()
 
     def _unqueue(self, delivery_id: str) -> None:
         entry = self._queued.pop(delivery_id, None)

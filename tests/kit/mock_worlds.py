@@ -34,10 +34,12 @@ def serving(server, release):
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        release()
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            release()
+            server.shutdown()
+            thread.join()
 
 
 class Quiet(BaseHTTPRequestHandler):

@@ -242,6 +242,17 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver):
     assert quiet() == 0
 
 
+def test_a_fault_strikes_the_first_of_two_that_leave_together(mock, receiver):
+    """Whichever thread is faster; the other delivery is whole."""
+    with serving(type(receiver)(), lambda: None) as other:
+        for one in (receiver, other):
+            listen(mock, one.url)
+        mock.control.webhooks.corrupt()
+        call(mock)
+        deliveries = mock.control.webhooks.wait()
+    assert [one.attempts[0].fault for one in deliveries] == ["corrupt", None]
+
+
 def test_waiting_over_http(mock, receiver):
     """Until all is delivered, or so long; meanwhile the mock answers its receiver."""
     listen(mock, receiver.url)
