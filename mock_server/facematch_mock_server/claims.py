@@ -1,9 +1,9 @@
 """What the mock claims about the vendors, how that is known, and the answers that rest on it.
 
-A claim is one fact about a vendor with its source. It comes as one of three kinds: a `Reply`
-(status and words of an answer), a value (a number, a word; what an edition or a switch may change),
-or a bare fact, which plain code keeps. `Citations` hands claims out to one request and remembers
-which ones its answer rests on.
+A claim is what an answer says or decides, with its source: a `Reply` (status and words of an
+answer), a value that an edition or a switch may change, or a choice of ours that plain code keeps.
+What has no choice is no claim: it is in the code, beside its source. `Citations` hands claims out
+to one request and remembers which ones its answer rests on.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Reply:
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """One fact about a vendor, with its source.
+    """What an answer of a vendor says or decides, with its source.
 
     Attributes:
         id: Unique, ``vendor.area.what``.
@@ -161,13 +161,8 @@ class _Table(dict[str, tuple[Any, str]]):
 class Behaviours:
     """What one vendor does in one world: a value for every key, each by a claim.
 
-    Args:
-        claims: All that may be in force.
-        chosen: The value of every switch; decides which claims are in force.
-        settings: Values that are set for this world, by key.
-
-    Raises:
-        ValueError: two claims decide the same.
+    Of all `claims` those are in force that fit the `chosen` value of every switch; `settings` are
+    values that are set for this world, by key.
     """
 
     def __init__(
@@ -229,10 +224,6 @@ class Citations:
         for key in keys:
             self._cited[self._table[key][1]] = None
 
-    def adopt(self, other: Citations) -> None:
-        """The answer rests on what `other` cited, too."""
-        self._cited.update(other._cited)
-
     @property
     def claims(self) -> tuple[str, ...]:
         """Ids of the claims that were cited so far, in order."""
@@ -273,8 +264,10 @@ def response(
 
 def fill(template: Any, filled: Mapping[str, object]) -> Any:
     """`template` with the ``{names}`` in all its texts replaced."""
+    if not filled:
+        return template
     if isinstance(template, str):
-        return template.format_map(filled) if filled else template
+        return template.format_map(filled)
     if isinstance(template, dict):
         return {name: fill(value, filled) for name, value in template.items()}
     if isinstance(template, list):
@@ -302,16 +295,10 @@ def encode(body: Any) -> bytes:
 
 
 def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = ()) -> str:
-    """One claim in a few lines.
+    """One claim in a few lines; LookupError, which names the nearest, if there is none of that id.
 
-    Args:
-        among: All claims.
-        claim_id: Which one.
-        switches: The names that a user can set by ``--switch``; a claim that hangs on another name
-            is chosen by the edition alone.
-
-    Raises:
-        LookupError: there is none of that id; the message names the nearest.
+    `switches` are the names that a user can set: a claim that hangs on another is chosen by the
+    edition alone.
     """
     claims = {claim.id: claim for claim in among}
     if claim_id not in claims:
@@ -345,7 +332,7 @@ def in_force(claim: Claim, switches: Collection[str] = ()) -> str:
 _HEAD = """\
 # What the mock imitates of {title}, and how we know
 
-Every answer of the mock rests on the claims below and names them in the header
+An answer of the mock names those of the claims below that decided it in the header
 `X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
 of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
 that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody

@@ -117,11 +117,6 @@ class Route:
         text = re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern))
         object.__setattr__(self, "_expression", re.compile(text))
 
-    @property
-    def placeholders(self) -> list[str]:
-        """The names of the placeholders of its path, in order."""
-        return re.findall(r"\{(\w+)\}", self.pattern)
-
     def words(self, path: str) -> tuple[str, ...] | None:
         """What stands for the placeholders of a path, in order; None if it is not for this one."""
         found = self._expression.fullmatch(path)

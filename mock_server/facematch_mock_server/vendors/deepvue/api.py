@@ -67,34 +67,26 @@ _NO_TEXT = {"msg": "str type expected", "type": "type_error.str"}
 
 @attrs.frozen(kw_only=True)
 class Paid:
-    """What sets one call about pictures apart.
+    """What sets one call about pictures apart."""
 
-    Attributes:
-        name: ``match`` or ``liveness``: prefix of its claims.
-        what: What it is charged as.
-        message: Of a success; that of a comparison is ours.
-        version: Of a comparison: 1 or 2.
-        extensions: Of the files that a comparison takes.
-    """
-
+    #: ``match`` or ``liveness``: prefix of its claims.
     name: str
+    #: What it is charged as.
     what: str
+    #: Of a success; that of a comparison is ours.
     message: str
     version: int = 1
+    #: Of the files that a comparison takes.
     extensions: tuple[str, ...] = ()
 
 
 @attrs.define(kw_only=True)
 class DeepvueCall(Call):
-    """One request to Deepvue.
+    """One request to Deepvue."""
 
-    Attributes:
-        client: Whose token it has, once that was found good.
-        found_id: The id of the answer, once one was needed.
-    """
-
+    #: Whose token it has, once that was found good.
     client: str | None = None
-    found_id: str | None = None
+    _id: str | None = None
 
     @property
     def records(self) -> DeepvueRecords:
@@ -104,17 +96,18 @@ class DeepvueCall(Call):
 
     @property
     def paid(self) -> Paid:
-        """What sets it apart; of calls about pictures only."""
+        """What sets a call about pictures apart."""
         paid: Paid = self.route.more  # type: ignore[union-attr]  # there is a route
         return paid
 
     @property
     def transaction_id(self) -> str:
         """The id of the answer, the same however often it is asked for; version 2 has dashes."""
-        if self.found_id is None:
-            self.found_id = self.world.account.ids.uuid()
-        is_v2 = self.route is not None and self.route.more and self.paid.version == 2
-        return self.found_id if is_v2 else self.found_id.replace("-", "")
+        if self._id is None:
+            number = self.world.account.ids.uuid()
+            has_dashes = self.route is not None and self.route.more == _MATCH_2
+            self._id = number if has_dashes else number.replace("-", "")
+        return self._id
 
     @property
     def timestamp(self) -> int:
@@ -525,11 +518,7 @@ _WORDS = {
 
 
 class Deepvue(Routed):
-    """Deepvue's behaviour in one world. Safe across threads.
-
-    Args:
-        world: Its state.
-    """
+    """Deepvue's behaviour in one world. Safe across threads."""
 
     begins = "/v1/"
     call = DeepvueCall

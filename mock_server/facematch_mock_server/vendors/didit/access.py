@@ -7,8 +7,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.account import World
-from facematch_mock_server.http.forms import MULTIPART, URLENCODED, Form, media_type
+from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import described
 from facematch_mock_server.messages import Head, Response, host_in, is_loopback
 from facematch_mock_server.services import KeyKind, Session, Window
@@ -25,30 +24,21 @@ _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 @attrs.frozen(kw_only=True)
 class Door:
-    """How an endpoint that takes JSON or nothing is entered.
+    """How an endpoint that takes JSON or nothing is entered."""
 
-    Attributes:
-        session: Whether its path names a session, which is looked up before the key.
-        scope: The rate limit that counts it in place of that of its method; None for that, and
-            that counts, too, where this one is not set.
-        throttle: A rate limit that the endpoint itself asks for, beside those; None for none.
-    """
-
+    #: Whether its path names a session, which is looked up before the key.
     session: bool = False
+    #: The rate limit that counts it in place of that of its method, if it is set.
     scope: str | None = None
+    #: A rate limit that the endpoint itself asks for, beside those.
     throttle: str | None = None
 
 
 @attrs.define(kw_only=True)
 class DiditCall(Call):
-    """One request to Didit.
+    """One request to Didit."""
 
-    Attributes:
-        form: What was read of a form; None before, and for JSON.
-        session: The session of the path, once it was found.
-    """
-
-    form: Form | None = None
+    #: The session of the path, once it was found.
     session: Session | None = None
     _body: tuple[Any] | None = None
 
@@ -88,10 +78,10 @@ class DiditCall(Call):
         return origin_of(self.world, self.request)
 
 
-def origin_of(world: World, head: Head) -> str:
+def origin_of(world: World, head: Head | None) -> str:
     """Scheme and host under which the caller reached this server, or its own if that is no name
     of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
-    if not is_ours(world, head):
+    if head is None or not is_ours(world, head):
         return world.account.accounts.address or "http://127.0.0.1"
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
@@ -116,13 +106,8 @@ def is_ours(world: World, head: Head) -> bool:
 
 
 def rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
-    """The rate limit; counts the request.
-
-    Args:
-        call: Who asks.
-        scope: Which one; None for that of the method.
-        by_address: Whether it counts by address, whatever key is shown.
-    """
+    """The rate limit of a scope, None for that of the method; counts the request by its key, or by
+    its address whatever key is shown."""
     scope = scope or _SCOPES.get(call.request.method)
     if scope is None:
         return

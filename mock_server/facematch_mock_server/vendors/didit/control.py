@@ -91,8 +91,7 @@ class Sessions(Extension):
             )
             if session is None:
                 raise LookupError("there is no session of that id")
-            origin = world.account.accounts.address or "http://127.0.0.1"
-            webhooks.announce(world, session, origin)
+            webhooks.announce(world, session)
         return session
 
     OPERATIONS: ClassVar = (

@@ -45,14 +45,8 @@ _BLOCKS = (
 
 
 def decision_body(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
-    """A session as the decision endpoint and the webhooks tell it.
-
-    Args:
-        claims: What it is answered with.
-        world: Whose clock says when addresses expire.
-        session: The session.
-        origin: Scheme and host that addresses of pictures begin with.
-    """
+    """A session as the decision endpoint and the webhooks tell it; addresses of its pictures begin
+    with `origin`, scheme and host."""
     claims.cite("decision.saved")
     return {
         "session_id": session.id,
@@ -161,14 +155,7 @@ _UNKEPT = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 def picture_addresses(
     world: World, claims: Citations, session: Session, origin: str
 ) -> dict[str, str]:
-    """The address of every picture of a session, by name. Whoever has one can read the picture.
-
-    Args:
-        world: Whose secret signs it, and whose clock says from when on it lives.
-        claims: Says how long that is.
-        session: The session.
-        origin: Scheme and host to begin with.
-    """
+    """The address of every picture of a session, by name. Whoever has one can read the picture."""
     expires = int(world.clock.timestamp()) + claims["media.ttl_s"]
     return {
         name: f"{origin}{MEDIA}{session.id}/{name}?expires={expires}"

@@ -58,21 +58,15 @@ class Invalid(Exception):
 
 @attrs.frozen(kw_only=True)
 class Given:
-    """A field of a form or of a JSON body.
-
-    Attributes:
-        name: As it is sent.
-        kind: In a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
-        required: Whether it must be in a JSON body.
-        nullable: Whether null is a value there.
-        default: Its value where a form has it not.
-        read: Its reader.
-    """
+    """A field of a form or of a JSON body."""
 
     name: str
+    #: In a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
     kind: str = "text"
+    #: Whether it must be in a JSON body, and whether null is a value there.
     required: bool = False
     nullable: bool = False
+    #: Its value where a form has it not.
     default: Any = None
     read: Reader
 
@@ -388,15 +382,8 @@ def other_method(call: Call, methods: Iterable[str]) -> NoReturn:
 def paged(
     call: Call, origin: str, key: str, rows: Sequence[T], show: Callable[[T], Any]
 ) -> Response:
-    """The page of `rows` that was asked for.
-
-    Args:
-        call: Who asks.
-        origin: How the caller reaches this server, for the addresses of other pages.
-        key: The claim that answers.
-        rows: All of them, in order.
-        show: One row as it is shown.
-    """
+    """The page of `rows` that was asked for, in the answer of the claim `key`. Addresses of other
+    pages begin with `origin`, and each row is shown by `show`."""
     count = len(rows)
     following: dict[str, int | None] | None = None
     preceding: dict[str, int | None] | None = None

@@ -10,6 +10,7 @@ Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -27,33 +28,30 @@ from .framework import Given
 from .records import APPROVED, DECLINED, IN_REVIEW, kept_as, stamp
 from .risks import declines, warnings
 
-#: What the journal may hold as it was sent: no file, and nothing that is nested.
-_SHOWN = frozenset({"number", "boolean", "text"})
-
 Block = dict[str, Any]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Endpoint:
-    """What sets one of the two calls apart.
+    """What sets one of the two calls apart."""
 
-    Attributes:
-        name: Prefix of its claims, ``match`` say.
-        block: The key of its part of the answer.
-        service: Of its sessions.
-        pictures: The fields of its pictures, by the names under which they are kept.
-        judge: Makes the answer's part from what was seen.
-        canned: Makes the answer's part for a sandbox key.
-        fields: Of its form.
-    """
-
+    #: Prefix of its claims, ``match`` say.
     name: str
+    #: The key of its part of the answer.
     block: str
+    #: Of its sessions.
     service: str
+    #: The fields of its pictures, by the names under which they are kept.
     pictures: Mapping[str, str]
+    #: Makes the answer's part from what was seen, and for a sandbox key.
     judge: Callable[[DiditCall], Block]
     canned: Callable[[Citations], Block]
     fields: tuple[Given, ...]
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """What the journal may hold as it was sent: no file, and nothing that is nested."""
+        return tuple(one.name for one in self.fields if one.kind not in ("file", "object"))
 
 
 # The way of a call
@@ -61,8 +59,8 @@ class Endpoint:
 
 def _fields(call: DiditCall) -> None:
     """The form and its fields."""
-    claims, fields = call.claims, _endpoint(call).fields
-    if claims.get("order.credit") == "before_fields":
+    endpoint = _endpoint(call)
+    if call.claims.get("order.credit") == "before_fields":
         _credit(call)
     form = Form()
     if call.request.body:
@@ -72,12 +70,11 @@ def _fields(call: DiditCall) -> None:
             call.refuse("form.too_much")
         except FormError as error:
             call.refuse("form.refused", problem=str(error))
-    call.form = form
     if form.problem:
         call.note = f"form: {form.problem}"
-    shown = [field.name for field in fields if field.kind in _SHOWN]
-    call.shown = described(((name, sent[-1]) for name, sent in form.fields.items()), shown)
-    call.values, errors = framework.read_form_fields(claims, fields, form)
+    sent = ((name, many[-1]) for name, many in form.fields.items())
+    call.shown = described(sent, endpoint.shown)
+    call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
     if call.values.get("metadata") is not None:
         call.shown["metadata"] = flat(call.values["metadata"])
     elif "metadata" in call.shown and "metadata" not in errors:
@@ -96,15 +93,15 @@ def _sandbox(call: DiditCall) -> None:
 
 def _credit(call: DiditCall) -> None:
     """Whether the call can be paid."""
-    if call.is_live and call.ledger.balance < call.claims.get(f"credit.price.{_name(call)}"):
+    price = call.claims.get(f"credit.price.{_endpoint(call).name}")
+    if call.is_live and call.ledger.balance < price:
         call.claims.cite("order.credit")
         _unpaid(call)
 
 
 def _picture(call: DiditCall) -> None:
     """What is seen in the pictures, and whether they are pictures at all."""
-    claims, name = call.claims, _name(call)
-    rotate = call.values["rotate_image"]
+    name, rotate = _endpoint(call).name, call.values["rotate_image"]
     probe: Upload = call.values["user_image"]
     if name == "match":
         outcome: Any = call.compare(probe, call.values["ref_image"], rotate=rotate)
@@ -113,7 +110,7 @@ def _picture(call: DiditCall) -> None:
         outcome = call.world.recognizer.liveness(probe.content, rotate=rotate, digest=probe.digest)
         decodes = outcome.probe.decodes
     call.outcome = outcome
-    if not decodes and claims[f"{name}.undecodable"] is not None:
+    if not decodes and call.claims[f"{name}.undecodable"] is not None:
         call.refuse(f"{name}.undecodable")
 
 
@@ -171,11 +168,11 @@ def _keep(call: DiditCall, request_id: str, block: Block) -> None:
         session.id,
         {kept_as(session, kept): values[sent].content for kept, sent in endpoint.pictures.items()},
     )
-    webhooks.announce(call.world, session, call.origin)
+    webhooks.announce(call.world, session, call.request)
 
 
 def _unpaid(call: DiditCall) -> None:
-    call.claims.cite(f"credit.price.{_name(call)}")
+    call.claims.cite(f"credit.price.{_endpoint(call).name}")
     call.refuse("credit.refused")
 
 
@@ -184,16 +181,13 @@ def _endpoint(call: DiditCall) -> Endpoint:
     return endpoint
 
 
-def _name(call: DiditCall) -> str:
-    return _endpoint(call).name
-
-
 # The verdicts
 
 
 def _judge_match(call: DiditCall) -> Block:
     claims, outcome = call.claims, call.outcome
-    saved, status, risks = call.values["save_api_request"], APPROVED, []
+    saved, rotate = call.values["save_api_request"], call.values["rotate_image"]
+    status, risks = APPROVED, []
     if outcome.score is None:
         # Nothing to compare: the pictures decode or not, and somebody is in them or not.
         score = claims["match.no_pair_score"][0 if saved else 1]
@@ -203,13 +197,13 @@ def _judge_match(call: DiditCall) -> Block:
         score = _shown(claims, outcome.score, 2 if saved else None)
         if outcome.review and claims["match.review"]:
             status = IN_REVIEW
-        elif not _passes(call, outcome.score, score, MATCH_THRESHOLD):
+        elif not _passes(call, "match", outcome.score, score):
             risks = ["LOW_FACE_MATCH_SIMILARITY"]
     return {
         "status": DECLINED if risks else status,
         "score": score,
-        "user_image": _seen(call, outcome.probe),
-        "ref_image": _seen(call, outcome.reference),
+        "user_image": _picture_of(claims, "match", outcome.probe, rotate=rotate),
+        "ref_image": _picture_of(claims, "match", outcome.reference, rotate=rotate),
         "warnings": warnings(claims, "FACEMATCH", risks, {}),
     }
 
@@ -245,7 +239,9 @@ def _judge_liveness(call: DiditCall) -> Block:
         "status": DECLINED if declines(risks) else APPROVED,
         "method": "PASSIVE",
         "score": score,
-        "user_image": _seen(call, outcome.probe),
+        "user_image": _picture_of(
+            claims, "liveness", outcome.probe, rotate=call.values["rotate_image"]
+        ),
         "warnings": warnings(claims, "LIVENESS", risks, known),
         "face_quality": quality,
         "face_luminance": luminance,
@@ -256,7 +252,7 @@ def _liveness_risks(call: DiditCall, score: float | None) -> list[str]:
     claims, outcome = call.claims, call.outcome
     if score is None:
         claims.cite("liveness.null_score")
-    low = score is None or not _passes(call, outcome.score, score, LIVENESS_THRESHOLD)
+    low = score is None or not _passes(call, "liveness", outcome.score, score)
     risks = {
         "LOW_LIVENESS_SCORE": low,
         "LIVENESS_FACE_ATTACK": outcome.attack,
@@ -315,23 +311,17 @@ def _shown(claims: Citations, score: float, places: int | None) -> float:
     return float(score) if places is None else round(float(score), places)
 
 
-def _passes(call: DiditCall, seen: float, shown: float, threshold: str) -> bool:
-    """Whether a score clears the threshold of that name."""
-    claims, limit = call.claims, call.values[threshold]
+def _passes(call: DiditCall, name: str, seen: float, shown: float) -> bool:
+    """Whether a score clears the threshold of the call."""
+    claims, limit = call.claims, call.values[THRESHOLDS[name]]
     if seen != shown:
         claims.cite("score.compared")
-    inclusive = claims[f"{_name(call)}.boundary"] == "inclusive"
+    inclusive = claims[f"{name}.boundary"] == "inclusive"
     return bool(shown >= limit if inclusive else shown > limit)
 
 
-def _seen(call: DiditCall, seen: SeenPicture) -> Block:
-    """What was seen in a picture of a call; the angle is told if the call asked to turn it."""
-    angle = seen.angle if call.values["rotate_image"] else 0
-    return _picture_of(call.claims, _name(call), seen, angle)
-
-
-def _picture_of(claims: Citations, name: str, seen: SeenPicture, angle: int = 0) -> Block:
-    """The faces of one picture and its angle."""
+def _picture_of(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
+    """The faces of one picture and its angle, which is told if the call asked to turn it."""
     if not seen.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     if len(seen.faces) > 1:
@@ -348,13 +338,16 @@ def _picture_of(claims: Citations, name: str, seen: SeenPicture, angle: int = 0)
         }
         for face in seen.faces
     ]
-    return {"entities": entities, "best_angle": angle}
+    return {"entities": entities, "best_angle": seen.angle if rotate else 0}
 
 
 # The routes
 
-MATCH_THRESHOLD = "face_match_score_decline_threshold"
-LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
+#: The field with the threshold of each call.
+THRESHOLDS = {
+    "match": "face_match_score_decline_threshold",
+    "liveness": "face_liveness_score_decline_threshold",
+}
 
 
 def _upload(name: str) -> Given:
@@ -363,7 +356,7 @@ def _upload(name: str) -> Given:
 
 def _threshold(name: str) -> Given:
     # 30: of liveness in early 2026 no page states a default.
-    return Given(name=name, kind="number", read=framework.threshold, default=30)
+    return Given(name=THRESHOLDS[name], kind="number", read=framework.threshold, default=30)
 
 
 _SHARED = (
@@ -410,7 +403,7 @@ ROUTES = (
             fields=(
                 _upload("user_image"),
                 _upload("ref_image"),
-                _threshold(MATCH_THRESHOLD),
+                _threshold("match"),
                 *_SHARED,
             ),
         ),
@@ -426,7 +419,7 @@ ROUTES = (
             canned=_canned_liveness,
             fields=(
                 _upload("user_image"),
-                _threshold(LIVENESS_THRESHOLD),
+                _threshold("liveness"),
                 *_SHARED,
             ),
         ),

@@ -50,14 +50,11 @@ class DiditRecords(Records):
 
 
 class Pictures:
-    """Pictures of saved calls, not for ever. Safe across threads.
+    """Pictures of saved calls, not for ever: of the newest sessions, and so many bytes in all. Safe
+    across threads.
 
     Each is kept once, by its digest; what was kept longest ago goes first, and a picture goes with
     the last session that has it.
-
-    Args:
-        max_bytes: That are kept in all, at least 0. A larger picture is not kept.
-        max_sessions: Of how many of the newest sessions pictures are kept, from 1 on.
     """
 
     def __init__(
@@ -190,12 +187,7 @@ class Checkouts:
         return self._checkouts.all()
 
     def settle(self, world: World, checkout_id: str) -> Checkout:
-        """The payment arrives, and the credit with it; once, however often it is said.
-
-        Raises:
-            LookupError: there is no such payment.
-            ValueError: it was canceled, or there would be more credit than a balance can hold.
-        """
+        """The payment arrives, and the credit with it; once, however often it is said."""
 
         def settled(there: Checkout) -> Checkout:
             if there.status is CheckoutStatus.SETTLED:
@@ -208,12 +200,7 @@ class Checkouts:
         return self._change(checkout_id, settled)
 
     def cancel(self, checkout_id: str) -> Checkout:
-        """The person goes away without paying; may be said twice.
-
-        Raises:
-            LookupError: there is no such payment.
-            ValueError: it was settled.
-        """
+        """The person goes away without paying; may be said twice."""
 
         def canceled(there: Checkout) -> Checkout:
             if there.status is CheckoutStatus.SETTLED:
@@ -234,13 +221,8 @@ class Checkouts:
 
 @attrs.frozen(kw_only=True)
 class Opened:
-    """What was opened for a person who proved a mailbox.
-
-    Attributes:
-        organization: Its UUID, and the name of the account that has the key.
-        application: Its UUID.
-        client_id, key: Of the application.
-    """
+    """What was opened for a person who proved a mailbox: an organization, which is an
+    account of the server, and its application."""
 
     organization: str
     application: str
@@ -250,23 +232,16 @@ class Opened:
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """One person.
-
-    Attributes:
-        email: As registered.
-        password: Salted and hashed.
-        code: The newest code, salted and hashed; None once it was used.
-        code_at: When it was sent.
-        opened: None until the mailbox was proved.
-        failures: Logins with a wrong password since the last good one.
-        locked_until: Until when nobody may log in; None for not locked.
-    """
+    """One person. Password and newest code are salted and hashed."""
 
     email: str
     password: str = attrs.field(repr=False)
+    #: None once it was used.
     code: str | None = attrs.field(default=None, repr=False)
     code_at: dt.datetime
+    #: None until the mailbox was proved.
     opened: Opened | None = None
+    #: Logins with a wrong password since the last good one, and until when nobody may log in.
     failures: int = 0
     locked_until: dt.datetime | None = None
 

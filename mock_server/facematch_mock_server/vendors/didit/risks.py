@@ -12,17 +12,13 @@ from facematch_mock_server.claims import Citations
 
 @attrs.frozen
 class Risk:
-    """What a warning says beside its name.
+    """What a warning says beside its name."""
 
-    Attributes:
-        type: ``error``, which declines, ``warning`` or ``information``.
-        short, long: The descriptions.
-        ours: Whether any of them is in no document.
-    """
-
+    #: ``error``, which declines, ``warning`` or ``information``.
     type: str
     short: str
     long: str
+    #: Whether any of that is in no document.
     ours: bool = False
 
 

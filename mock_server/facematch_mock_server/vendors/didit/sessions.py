@@ -253,7 +253,7 @@ def _update(call: DiditCall) -> Response:
         # Somebody else was faster: asked again, of the session as it is now.
         call.session = kept
         return _update(call)
-    webhooks.announce(call.world, updated, call.origin)
+    webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
 
 

@@ -77,11 +77,7 @@ def _left_out() -> re.Pattern[str]:
 
 
 class Didit(Routed):
-    """Didit's behaviour in one world. Safe across threads.
-
-    Args:
-        world: Its state.
-    """
+    """Didit's behaviour in one world. Safe across threads."""
 
     begins = "/v3/"
     call = DiditCall
@@ -108,12 +104,9 @@ class Didit(Routed):
 
     def _find(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         route, words = self.route_of(path)
-        if route is None:
-            return None, ()
         # The framework's router takes UUIDs in lower case alone.
-        if "uuid" in route.placeholders and not _PATH_UUID.fullmatch(words[0]):
-            return None, ()
-        return route, words
+        has_uuid = route is not None and "{uuid}" in route.pattern
+        return (None, ()) if has_uuid and not _PATH_UUID.fullmatch(words[0]) else (route, words)
 
     def finished(self, call: Call, response: Response) -> Response:
         """Whatever a view answers names its methods; a page of Django's own does not."""

@@ -18,10 +18,11 @@ import attrs
 from facematch_core import __version__
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.messages import MOCK_HEADER
+from facematch_mock_server.messages import MOCK_HEADER, Head
 from facematch_mock_server.services import Session
 from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
 
+from .access import origin_of
 from .decisions import decision_body
 
 #: What standalone calls cause; one page of a liveness report says session.status.updated.
@@ -42,18 +43,15 @@ _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 # Who receives what
 
 
-def announce(world: World, session: Session, origin: str) -> None:
+def announce(world: World, session: Session, head: Head | None = None) -> None:
     """Queue a delivery of ``status.updated`` for each destination of the account.
 
-    Args:
-        world: Of the session.
-        session: As it is now.
-        origin: Scheme and host that addresses of pictures begin with.
+    `head` is that of the request which caused it; None for a person.
     """
     outbox: Outbox = world.records.outbox
     for destination in outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
-            queue(world, destination, session, origin=origin)
+            queue(world, destination, session, origin=origin_of(world, head))
 
 
 def queue(
@@ -163,15 +161,8 @@ def _headers(
 
 
 def written(document: Any, *, escaped: bool) -> bytes:
-    """`document` as JSON without spaces: keys sorted, whole floats as integers.
-
-    Args:
-        document: What is written.
-        escaped: Whether what is not ASCII is written as ``\\uXXXX``.
-
-    Raises:
-        UnicodeEncodeError: it holds half a surrogate pair, and nothing is escaped.
-    """
+    """`document` as JSON without spaces: keys sorted, whole floats as integers; `escaped` for
+    ``\\uXXXX`` in the place of what is not ASCII."""
     # By way of the text: a walk in Python would end at the depth that the parser still takes.
     document = json.loads(json.dumps(document), parse_float=_whole)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
@@ -189,12 +180,8 @@ def signature(secret: str, message: bytes) -> str:
 
 
 def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """What the V2 signature signs, the canonical JSON; None for a body that has no such form.
-
-    Args:
-        body: As sent.
-        prefix: The timestamp that is before it, with a colon; None for nothing.
-    """
+    """What the V2 signature signs: the canonical JSON, behind `prefix` and a colon if there is one;
+    None for a body that has no such form."""
     try:
         form = written(json.loads(body), escaped=False)
     except UnicodeEncodeError:

@@ -9,7 +9,6 @@ from kit.mock_worlds import control_of
 from facematch_core import Secret
 from facematch_didit.webhooks import SignatureVariant, verify_webhook
 from facematch_mock_server.services import Review
-from facematch_mock_server.vendors.didit.access import origin_of
 from facematch_mock_server.vendors.didit.webhooks import announce
 
 
@@ -126,7 +125,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     (session,) = world.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    announce(world, changed, origin_of(world, didit.request()))
+    announce(world, changed, didit.request())
     body = document(told(engine)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
