@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import attrs
-
 from facematch_core import __version__
 
 from .account import MAIN, Account, Accounts, World
 from .claims import Citations
 from .control_http import ControlApi
-from .faults import Fault, Kind
-from .http.exchange import struck
+from .faults import Fault
 from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, MOCK_HEADER, Head, Request, Response
 from .vendors.base import Routed
@@ -71,6 +68,15 @@ class App:
             return self.account
         return self.accounts.of(vendor.world.kind, head, self._default)
 
+    def at_connection(self) -> Fault | None:
+        """The fault for a connection that was just made, counted; None for none."""
+        return self.account.faults.at_connection()
+
+    def at_head(self, head: Head) -> Fault | None:
+        """The fault that breaks the upload of this request, counted; None for none."""
+        vendor = None if self._control.owns(head) else self._of(head)
+        return None if vendor is None else vendor.fault_at_head(head)
+
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request.
 
@@ -82,8 +88,6 @@ class App:
 
     def _handle(self, request: Request) -> Response:
         if self._control.owns(request):
-            if request.fault is not None:
-                self.note(request, request.fault)
             return self._marked(self._control.handle(request))
         vendor = self._of(request)
         if vendor is None:
@@ -117,36 +121,6 @@ class App:
         claims = self.world.claims.citations()
         key = "limit.control" if self._control.owns(head) else "limit.body"
         return self._marked(self._logged(head, claims, claims.answer(key), "the body is too large"))
-
-    def answer_of(self, fault: Fault, request: Request) -> Response:
-        """The answer of a fault at `Stage.ANSWER`.
-
-        The call itself is not carried out: that is `handle`, for a fault that was executed. If it
-        was, `handle` has written it down; else it is noted here, with what is known of it.
-        """
-        vendor = self._of(request)
-        claims = (self.world if vendor is None else vendor.world).claims.citations()
-        response = None
-        if fault.kind is Kind.HTML:
-            response = claims.answer("fault.html", status=fault.status)
-        elif fault.kind is Kind.WRONG_JSON:
-            response = claims.answer("fault.wrong_json")
-        elif fault.kind is Kind.JSON:
-            response = claims.answer("fault.own", fault.body)
-        elif vendor is not None:
-            response = vendor.vendor_error(fault.status, request)
-        if response is None:
-            key = "fault.server" if fault.status >= 500 else "fault.other"
-            response = claims.answer(key, status=fault.status)
-        response = attrs.evolve(response, status=fault.status)
-        response = response if response.claims else claims.sealed(response)
-        if not fault.executed:
-            call = struck(request, fault)
-            if vendor is None:
-                self._logged(call, claims, response)
-            else:
-                vendor.log(vendor.glimpse(call), response)
-        return self._marked(response, None if vendor is None else vendor.world)
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
@@ -196,6 +170,8 @@ class App:
             headers=(*response.headers, (MOCK_HEADER, __version__), *claims),
             body=response.body,
             claims=response.claims,
+            fault=response.fault,
+            instead_of=response.instead_of,
             date=(world or self.world).clock.now(),
         )
 

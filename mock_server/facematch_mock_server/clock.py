@@ -64,10 +64,13 @@ class VirtualClock:
         """Let that many seconds pass at once.
 
         Raises:
-            ValueError: it is negative or no finite number, or leads beyond the year 8999.
+            ValueError: it is no number from 0 on, or leads beyond the year 8999.
         """
-        if not 0 <= seconds < 1e12:
-            raise ValueError("the clock only goes forward, by a number of seconds from 0")
+        if type(seconds) not in (int, float) or not seconds >= 0:
+            raise ValueError(
+                "the clock only goes forward, by a number of seconds from 0, such as 60 or "
+                f"timedelta(minutes=1).total_seconds(), not {seconds!r:.60}"
+            )
         self.now()
         with self._lock:
             if seconds > (LATEST - self._now).total_seconds():

@@ -12,14 +12,14 @@ import attrs
 
 from .account import Account, Accounts, Chosen, World
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage
+from .faults import Fault, Stage, nearest
 from .journal import Entry
 from .operations import Operation
 from .recognition.outcomes import Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
-from .vendors.base import Vendor
+from .vendors.base import Vendor, begins_so
 
 
 @attrs.frozen(kw_only=True)
@@ -205,8 +205,49 @@ class Control:
     # Faults and latency
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a fault after the others."""
-        self.account.faults.add(fault)
+        """Add a fault after the others; raises as `add_faults`."""
+        self.add_faults(fault)
+
+    def add_faults(self, *faults: Fault) -> None:
+        """Add several after the others, all of them or none: each strikes a call after the one
+        before it, unless they are aimed at different calls.
+
+        Raises:
+            TypeError: something is no `Fault`.
+            ValueError: nothing that is asked of this server can be what one is aimed at.
+        """
+        for fault in faults:
+            if not isinstance(fault, Fault):
+                raise TypeError(
+                    "a fault is added as a Fault, such as "
+                    f'Fault(stage="answer", kind="status", status=503), not {fault!r:.40}'
+                )
+            self._check_aim(fault)
+        for fault in faults:
+            self.account.faults.add(fault)
+
+    def _check_aim(self, fault: Fault) -> None:
+        """Refuse what would wait for ever."""
+        vendors = [one.behaviour for one in self.account.worlds]
+        calls = {name for one in vendors for name in one.world.kind.operations}
+        if fault.call is not None and fault.call not in calls:
+            raise ValueError(f"there is no call {fault.call:.40}; {nearest(fault.call, calls)}")
+        path = fault.path
+        paths = {known for one in vendors for known in one.paths_for(fault)}
+        if path is not None and not any(begins_so(known, path) for known in paths):
+            whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
+            raise ValueError(
+                f"the path of no {whose} to this server begins with {path:.80}; "
+                f"{nearest(path, paths)}"
+            )
+
+    def unused(self) -> tuple[SetOutcome | Fault, ...]:
+        """The outcomes, and the faults of every vendor, that no call has used; of the faults only
+        those that have no chance below 1.
+        """
+        faults = self.account.faults.unused
+        outcomes: tuple[SetOutcome, ...] = getattr(self.world.recognizer, "unused", ())
+        return (*outcomes, *(one for one in faults if one.chance == 1))
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
@@ -457,15 +498,22 @@ def _overview(control: Control) -> Any:
     }
 
 
-def _add_fault(control: Control, **sent: Any) -> Fault:
-    fault = Fault(**sent)
-    if fault.stage is Stage.CONNECT and fault.times is None:
-        raise ValueError(
-            "a fault at connect without an end would refuse the request that clears it, too: give "
-            "times, or use the stage mid_upload with a path of the vendor"
-        )
-    control.add_fault(fault)
-    return fault
+def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
+    """Add one fault, or those of a list."""
+    if faults is not None and (sent or not isinstance(faults, list)):
+        raise ValueError("faults must be a list of faults, and then nothing is beside it")
+    made: list[Fault] = []
+    for one in [sent] if faults is None else faults:
+        if not isinstance(one, dict):
+            raise TypeError(f"each of faults must be an object, not {one!r:.40}")
+        _FAULT(made, "", one)
+        if made[-1].stage is Stage.CONNECT and made[-1].times is None:
+            raise ValueError(
+                "a fault at connect without an end would refuse the request that clears it, too: "
+                "give times, or use the stage mid_upload with a path of the vendor"
+            )
+    control.add_faults(*made)
+    return made[0] if faults is None else {"faults": made}
 
 
 def _ledger(control: Control) -> Any:
@@ -540,18 +588,15 @@ _OUTCOME = {
     "times": "any",
     "digest": "any",
 }
-_FAULT = {
-    "stage!": "text",
-    "kind!": "text",
-    "times": "any",
-    "chance": "number",
-    "method": "any",
-    "path": "any",
-    "status": "any",
-    "seconds": "number",
-    "executed": "any",
-    "body": "any",
-}
+#: Reads one fault into a list.
+_FAULT = Operation(
+    "POST",
+    "faults",
+    lambda made, **sent: made.append(Fault(**sent)),
+    "Add a fault.",
+    {"stage!": "text", "kind!": "text"}
+    | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any"),
+)
 
 #: What narrows the journal down, and how many entries an answer has unless more are asked for.
 _FILTERS = {
@@ -599,8 +644,21 @@ OPERATIONS = (
     Operation(
         "GET", "faults", Control.faults, "The faults that have not struck yet.", gives="faults"
     ),
-    Operation("POST", "faults", _add_fault, "Add a fault after the others.", _FAULT),
+    Operation(
+        "POST",
+        "faults",
+        _add_faults,
+        "Add a fault after the others, or several of them: a list, `faults`.",
+        dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any"),
+    ),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
+    Operation(
+        "GET",
+        "unused",
+        Control.unused,
+        "The outcomes and faults that no call has used.",
+        gives="unused",
+    ),
     Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
     Operation(
         "POST",

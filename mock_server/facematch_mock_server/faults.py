@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import enum
+import functools
 import math
 import random
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
 from facematch_mock_server.messages import Head
+from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.state import Kept
 
 #: Levels, so that whatever writes it down comes to an end.
@@ -41,6 +46,13 @@ def own_json(value: Any, depth: int = 0) -> Any:
 
 #: Where the control API begins.
 CONTROL = "/__mock__"
+#: What an answer has from the transport, or as the mock's: no fault changes these.
+_NOT_ITS_OWN = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 _Word = TypeVar("_Word", bound=enum.StrEnum)
 
@@ -84,9 +96,6 @@ class Kind(enum.StrEnum):
     #: `Fault.status` in the vendor's own words, as far as they are known.
     STATUS = "status"
 
-
-_AT_CONNECTION = frozenset({Stage.CONNECT})
-_AT_REQUEST = frozenset(Stage) - _AT_CONNECTION
 
 #: Which kinds make sense at which stage; everything else is refused when a rule is made.
 POSSIBLE: dict[Stage, frozenset[Kind]] = {
@@ -132,39 +141,94 @@ def is_ours(head: Head) -> bool:
     return head.path.startswith(CONTROL)
 
 
+def _as_headers(given: Any) -> dict[str, str | None]:
+    """By name; a whole number as text, None for a header that is taken away."""
+    if not isinstance(given, (Mapping, type(None))):
+        raise TypeError(f"headers of a fault must be a mapping of names, not {given!r:.40}")
+    headers: dict[str, str | None] = {}
+    for name, value in (given or {}).items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r:.40} cannot be the name of a header")
+        if name.lower() in _NOT_ITS_OWN:
+            raise ValueError(f"{name} is not a fault's to set: leave it out of headers")
+        text = str(value) if type(value) is int else value
+        if text is not None and not (isinstance(text, str) and _HEADER_VALUE.fullmatch(text)):
+            raise ValueError(
+                f"{name} of a fault must be text that a header can hold, or null (None) for an "
+                "answer without it"
+            )
+        headers[name] = text
+    return headers
+
+
+def _as_number(given: Any) -> Any:
+    return float(given) if isinstance(given, Decimal) else given
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """The one of `known` that is most like it, and then the others."""
+    from difflib import get_close_matches  # not above: a mistake is rare
+
+    known = sorted(set(known))
+    close = get_close_matches(given.lower(), known, n=1, cutoff=0.3)
+    if len(known) > 6:
+        return f"the nearest is {close[0]}" if close else f"there is {known[0]}, for one"
+    return f"there are {', '.join([*close, *(one for one in known if one not in close)])}"
+
+
 @attrs.frozen(kw_only=True)
 class Fault:
     """One rule.
 
+    Faults wait in the order in which they are added, and a call takes the first that is aimed at
+    it: ``add_faults(first, second)`` with ``times=1`` each strikes two calls, and the third one is
+    answered. One that is aimed at a picture strikes when the mock looks at the pictures, so a
+    call that is refused before that, or that another fault strikes, leaves it waiting.
+
     Attributes:
         stage, kind: When and what.
-        times: How many exchanges it still hits, from 1 on; None for all.
-        chance: Of hitting an exchange that it fits, above 0 to 1, drawn from the seed of the rules.
-        method, path: Only requests of this method, and whose path begins so; None for any but
-            those of the control API.
+        times: How many calls it still hits, from 1 on; None for all.
+        chance: Of hitting a call that it is aimed at, above 0 to 1, drawn from the seed of the
+            rules.
+        method, path: Only requests of this method, and whose path begins so. Without a path it
+            strikes every endpoint of the vendor; a health check, or a path that the vendor has
+            not, only if its path says so; the control API never.
+        call: Only requests to this operation: ``match``, ``liveness``, or ``detect`` of Azure.
+        card, person: Only calls with this ready test card (``no-face``), or with any test card of
+            this person (``p1``).
         status: Of the answer for HTML, WRONG_JSON, JSON and STATUS, 200-599.
+        headers: Of that answer, over those that it would have: ``{"Retry-After": "1"}``; None takes
+            one away. A status 429 has the vendor's own Retry-After unless this says otherwise.
         body: For JSON, and needed there: what the answer holds. It is the test's own and says
             nothing of the vendor.
         seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
             the same; None for not. With a status of 400-499 that is a charge for an answer that the
-            vendor says is free. At the other stages there is no choice, and it can be left out.
+            vendor says is free. At the other stages there is no choice, and it can be left out. A
+            DELAY that is aimed at a picture is always carried out, at once: only its answer waits.
 
     Raises:
-        ValueError: a combination that cannot happen, or a number out of range.
+        ValueError: a combination that cannot happen, or a value that does not fit.
+        TypeError: headers that are no mapping.
     """
 
     stage: Stage = attrs.field(converter=_as_stage)
     kind: Kind = attrs.field(converter=_as_kind)
     times: int | None = 1
-    chance: float = 1.0
+    chance: float = attrs.field(default=1.0, converter=_as_number)
     method: str | None = None
     path: str | None = None
+    call: str | None = None
+    card: str | None = None
+    person: str | None = None
     status: int = 502
-    seconds: float = 1.0
-    executed: bool | None = None
-    # A dict has no hash, and rules that differ in their bodies alone are rare.
+    # Dicts have no hash, and rules that differ in these alone are rare.
+    headers: Mapping[str, str | int | None] = attrs.field(
+        default=None, converter=_as_headers, hash=False
+    )
     body: Any = attrs.field(default=None, converter=own_json, hash=False)
+    seconds: float = attrs.field(default=1.0, converter=_as_number)
+    executed: bool | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.kind not in POSSIBLE[self.stage]:
@@ -172,40 +236,154 @@ class Fault:
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         if self.times is not None and (type(self.times) is not int or self.times < 1):
             raise ValueError("times must be a whole number from 1, or null (None) for every call")
-        if not 0 < self.chance <= 1:
-            raise ValueError("chance must be above 0 and at most 1")
+        if type(self.chance) not in (int, float) or not 0 < self.chance <= 1:
+            raise ValueError("chance must be a number above 0 and at most 1")
         if type(self.status) is not int or not 200 <= self.status <= 599:
             raise ValueError("status must be a whole number from 200 to 599")
-        if not 0 <= self.seconds <= 3600:
-            raise ValueError("seconds must be a number from 0 to 3600")
-        for name, text in (("method", self.method), ("path", self.path)):
-            if text is not None and type(text) is not str:
-                raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
+        if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
+            raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
+        if self.headers and self.stage is not Stage.ANSWER:
+            raise ValueError("headers are those of an answer: only a fault at answer has some")
+        self._check_aim()
         self._check_executed()
         if (self.body is None) is (self.kind is Kind.JSON):
             raise ValueError("a fault of kind json needs a body, and no other kind takes one")
+
+    def _check_aim(self) -> None:
+        aims = {name: getattr(self, name) for name in ("method", "path", "call", "card", "person")}
+        aims = {name: text for name, text in aims.items() if text is not None}
+        for name, text in aims.items():
+            if type(text) is not str:
+                raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
+            if self.stage is Stage.CONNECT:
+                raise ValueError(
+                    "a fault at connect strikes the next new connection, before anything of a "
+                    f"request is known: leave {name} out, or use the stage mid_upload"
+                )
+        if self.method is not None and not re.fullmatch("[A-Z]+", self.method):
+            raise ValueError(
+                f"method of a fault must be in capital letters, such as POST, not {self.method!r}"
+            )
+        if self.path is not None:
+            _check_path(self.path)
+        if self.is_pictured:
+            self._check_picture()
+
+    def _check_picture(self) -> None:
+        if self.stage is Stage.MID_UPLOAD:
+            raise ValueError(
+                "a fault at mid_upload strikes before a picture is read: leave card and person "
+                "out, or use the stage after_upload"
+            )
+        if self.card is not None and self.person is not None:
+            raise ValueError("a fault is aimed at a card or at a person, not at both")
+        if self.person is not None:
+            Card(person=self.person)
+        elif self.card not in ready_cards():
+            near = nearest(str(self.card), ready_cards())
+            raise ValueError(f"there is no ready card {self.card:.40}; {near}")
 
     def _check_executed(self) -> None:
         if self.executed is None:
             return
         if type(self.executed) is not bool:
             raise ValueError("executed must be true or false, or left out for what the stage does")
-        done = CARRIED_OUT.get(self.stage, self.executed)
-        if done is not self.executed:
+        done = self._always
+        if done is not None and done is not self.executed:
             always = "always" if done else "never"
             raise ValueError(
                 f"with a fault at {self.stage} the call is {always} executed; leave executed out"
             )
 
-    def fits(self, head: Head | None) -> bool:
-        """Whether it is aimed at this request; None for a connection without a request yet."""
-        if head is None:
-            return self.method is None and self.path is None
-        if self.path is None and is_ours(head):
-            # Whoever sets a fault must be able to move the clock, and to take it back.
-            return False
-        method_fits = self.method is None or head.method == self.method
-        return method_fits and (self.path is None or head.path.startswith(self.path))
+    @property
+    def _always(self) -> bool | None:
+        """Whether the call is carried out where there is no choice."""
+        if self.is_pictured and self.kind is Kind.DELAY:
+            return True
+        return CARRIED_OUT.get(self.stage)
+
+    @property
+    def is_pictured(self) -> bool:
+        """Whether it is aimed at a picture."""
+        return self.card is not None or self.person is not None
+
+    @property
+    def is_carried_out(self) -> bool:
+        """Whether the call is carried out, before or instead of what it does."""
+        return bool(self.executed) if self._always is None else self._always
+
+    @property
+    def is_postponed(self) -> bool:
+        """Whether the call is carried out when the fault is over, if the client still waits."""
+        late = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
+        return late and not self.is_carried_out
+
+    def fits(self, head: Head, operation: str | None = None, *, is_call: bool = True) -> bool:
+        """Whether it is aimed at this request, whatever is in its pictures.
+
+        Args:
+            operation: Of the request.
+            is_call: Whether the vendor has an endpoint there.
+        """
+        return (
+            (is_call if self.path is None else head.path.startswith(self.path))
+            and self.method in (None, head.method)
+            and self.call in (None, operation)
+        )
+
+    def is_of(self, card: Card) -> bool:
+        """Whether it is aimed at a picture of this card."""
+        if self.card is not None:
+            return ready_cards()[self.card] == card
+        return self.person == card.person
+
+    def __str__(self) -> str:
+        instead = self.stage is Stage.ANSWER and self.executed
+        more = f": {self.status} was sent instead" if instead else ""
+        return f"fault: {self.stage} {self.kind}{more}"
+
+
+def _check_path(path: str) -> None:
+    plain = re.split(r"[*?#{<]", urlsplit(path).path if "://" in path else path)[0]
+    plain = f"/{plain.lstrip('/')}"
+    if plain != path:
+        raise ValueError(
+            "path of a fault says how the path of a request begins, without host, query and "
+            f"wildcard: {plain!r:.80}, not {path!r:.80}"
+        )
+    if path.startswith(CONTROL):
+        raise ValueError("no fault strikes the control API or the console, unless at connect")
+
+
+@functools.cache
+def ready_cards() -> Mapping[str, Card]:
+    """The ready test cards by name."""
+    from .recognition.sheet import card_sheet  # not above: it loads Pillow
+
+    return {name: one.card for name, one in card_sheet().items()}
+
+
+@functools.lru_cache(maxsize=1000)
+def failure_of(card: Card) -> Fault | None:
+    """What becomes of a call with this card; None if the card says nothing of it."""
+    if card.status is not None:
+        headers = {} if card.retry_after is None else {"Retry-After": card.retry_after}
+        return Fault(
+            stage=Stage.ANSWER,
+            kind=Kind.STATUS,
+            status=card.status,
+            headers=headers,
+            person=card.person,
+        )
+    if card.delay is not None:
+        late: Any = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.DELAY, "seconds": card.delay}
+        return Fault(**late, person=card.person)
+    if card.lost is not None:
+        charged = card.lost == "after_charge"
+        return Fault(
+            stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=charged, person=card.person
+        )
+    return None
 
 
 class Faults(Kept[Fault]):
@@ -221,19 +399,46 @@ class Faults(Kept[Fault]):
 
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just accepted, counted; None for none."""
-        return self._take(None, _AT_CONNECTION)
+        return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
-    def for_request(self, head: Head) -> Fault | None:
-        """The fault for this request, counted; None for none. Asked once per request."""
-        return self._take(head, _AT_REQUEST)
+    def at_head(self, fits: Callable[[Fault], bool]) -> Fault | None:
+        """The fault that breaks this upload, counted; None for none.
 
-    def _take(self, head: Head | None, stages: frozenset[Stage]) -> Fault | None:
+        One that strikes the whole request goes first if it was added before.
+        """
+        return self._take(
+            lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
+            only=Stage.MID_UPLOAD,
+        )
+
+    def for_request(self, fits: Callable[[Fault], bool]) -> Fault | None:
+        """The fault for this whole request, counted; None for none. Asked once per request."""
+        return self._take(
+            lambda rule: rule.stage not in _BEFORE and not rule.is_pictured and fits(rule)
+        )
+
+    def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
+        """The fault for a call that shows these cards, counted; None for none."""
+        return self._take(
+            lambda rule: rule.is_pictured and fits(rule) and any(map(rule.is_of, cards))
+        )
+
+    def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
+        """The first rule that fits and hits; None for one at another stage than `only`."""
+        if not self._kept:
+            # Without the lock: most worlds never have one.
+            return None
         with self._lock:
             for index, rule in enumerate(self._kept):
-                if rule.stage not in stages or not rule.fits(head):
+                is_due = only is None or rule.stage is only
+                if not fits(rule) or (not is_due and rule.chance < 1):
                     continue
-                if rule.chance < 1 and self._random.random() >= rule.chance:
-                    continue
-                self._count(index, rule)
-                return rule
+                if not is_due:
+                    return None
+                if rule.chance == 1 or self._random.random() < rule.chance:
+                    self._count(index, rule)
+                    return rule
         return None
+
+
+_BEFORE = frozenset({Stage.CONNECT, Stage.MID_UPLOAD})

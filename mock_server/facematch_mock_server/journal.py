@@ -44,7 +44,7 @@ def short(text: str, length: int = SHORT) -> str:
 
 def noted(head: Head, own: str | None) -> str | None:
     """The note of a call: the fault that struck it, if one did, and what there is to say of it."""
-    fault = head.fault if isinstance(head, Request) else None
+    fault = str(head.fault) if isinstance(head, Request) and head.fault else None
     return "; ".join(filter(None, (fault, own))) or None
 
 

@@ -6,7 +6,8 @@ imports nothing but pytest until a fixture is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,46 @@ import pytest
 
 if TYPE_CHECKING:
     from .server import MockServer
+
+#: The vendors that have a host of their own, which requests can be kept from.
+_WITH_HOSTS = frozenset({"deepvue", "didit"})
+_PASSED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a suite may set."""
+    parser.addini(
+        "facematch_unused",
+        "fail or allow: whether a test fails whose outcomes and faults of a mock were never used",
+        default="fail",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
+    """Remember that a test passed."""
+    outcome = yield
+    item.stash[_PASSED] = outcome.excinfo is None
+
+
+@contextlib.contextmanager
+def _all_used(request: pytest.FixtureRequest, served: MockServer) -> Iterator[MockServer]:
+    """Fail a test that passed although outcomes or faults that it set were never used."""
+    yield served
+    if not request.node.stash.get(_PASSED, False):
+        return
+    wanted = request.config.getini("facematch_unused")
+    if wanted not in ("fail", "allow"):
+        pytest.fail(f"facematch_unused must be fail or allow, not {wanted!r:.40}", pytrace=False)
+    unused = served.control.unused()
+    if unused and wanted == "fail":
+        listed = "\n".join(f"  {one!r}" for one in unused)
+        pytest.fail(
+            f"no call of this test used what it set:\n{listed}\nIf that is meant, end the test "
+            "with control.clear_outcomes() and control.clear_faults(), or set facematch_unused = "
+            "allow in the settings of pytest.",
+            pytrace=False,
+        )
 
 
 def _server() -> type[MockServer]:
@@ -29,35 +70,40 @@ def _server() -> type[MockServer]:
 
 def _over_http(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_server")
-    def server() -> Iterator[MockServer]:
-        with _server()(vendor=vendor) as served:
+    def server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
+        with _server()(vendor=vendor) as served, _all_used(request, served):
             yield served
 
     server.__doc__ = f"""The API of {vendor} over HTTP on the loopback: a world for this test alone.
 
     `url` and `live_key` go to the client, `control` decides what happens. A client id, for a vendor
-    that has one, is ``mock-client``.
+    that has one, is ``mock-client``. A test that sets what no call uses fails.
     """
     return server
 
 
 def _without_a_socket(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_mock")
-    def mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
+    def mock(
+        request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[MockServer]:
         served = _server()(vendor=vendor)
         hosts = served.world.kind.hosts
-        if not hosts:
-            pytest.fail(f"{vendor} has no host of its own: use the fixture {vendor}_server.", False)
         _mount(monkeypatch, served, hosts)
-        yield served
-        # It may still have webhooks to deliver, in a thread of its own.
-        served.stop()
+        _shut_off(monkeypatch, vendor, hosts)
+        try:
+            with _all_used(request, served):
+                yield served
+        finally:
+            # It may still have webhooks to deliver, in a thread of its own.
+            served.stop()
 
     mock.__doc__ = f"""The API of {vendor} without a socket: whatever requests sends to its hosts.
 
     For programs that use requests themselves and name the vendor's address, and for this library.
-    What goes to other hosts goes there as ever; one test may use fixtures of several vendors.
-    After `stop` connections are refused, until `start`.
+    Another client that asks for the vendor's address fails the test, before anything is sent. What
+    goes to other hosts goes there as ever; one test may use fixtures of several vendors. After
+    `stop` connections are refused, until `start`. A test that sets what no call uses fails.
     """
     return mock
 
@@ -79,8 +125,33 @@ def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer, hosts: frozenset
     monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
 
 
+def _shut_off(monkeypatch: pytest.MonkeyPatch, vendor: str, hosts: frozenset[str]) -> None:
+    """Let nothing else in this process find the vendor's real hosts, nor a proxy lead there."""
+    import os
+    import socket
+
+    found = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
+        name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
+        if name.lower().rstrip(".") in hosts:
+            # Not an Exception: a client would take that for an outage of the vendor.
+            pytest.fail(
+                f"{name} is not covered by {vendor}_mock: it covers requests. For httpx and every "
+                f"other client use {vendor}_server and its url.",
+                pytrace=False,
+            )
+        return found(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    set_before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *sorted(hosts)))))
+
+
 # A vendor is a folder; looking for those of other distributions would cost every test run time.
 for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
     if _vendor.isidentifier() and not _vendor.startswith("_"):
         globals()[f"{_vendor}_server"] = _over_http(_vendor)
-        globals()[f"{_vendor}_mock"] = _without_a_socket(_vendor)
+        if _vendor in _WITH_HOSTS:
+            globals()[f"{_vendor}_mock"] = _without_a_socket(_vendor)

@@ -81,7 +81,10 @@ def amount(value: object) -> Decimal:
         ValueError: it is something else, negative, not finite, or finer than four places.
     """
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
-        raise ValueError("an amount must be a decimal number, written as text")  # noqa: TRY004 - one error for all
+        raise ValueError(  # noqa: TRY004 - one error for all
+            'an amount must be a decimal number, written as text such as "0.02", or a whole one, '
+            f"not {value!r:.40}"
+        )
     try:
         number = Decimal(value)
     except InvalidOperation:

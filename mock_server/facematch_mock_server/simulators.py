@@ -321,14 +321,17 @@ class Between:
         self.last: SimulatorRequest | None = None
         self.last_reply: SimulatorReply | None = None
 
-    @property
-    def account(self) -> Account:
-        """As the engine."""
-        return self._engine.account
-
     def account_of(self, head: Head) -> Account:
         """As the engine."""
         return self._engine.account_of(head)
+
+    def at_connection(self) -> Fault | None:
+        """As the engine."""
+        return self._engine.at_connection()
+
+    def at_head(self, head: Head) -> Fault | None:
+        """As the engine."""
+        return self._engine.at_head(head)
 
     def refuse_early(self, head: Head) -> Response | None:
         """As the engine. Asked once for each request, before any fault strikes it."""
@@ -359,6 +362,8 @@ class Between:
         """The engine's answer, or what the simulator makes of it."""
         self._remember(request)
         response = self._engine.handle(request)
+        if any(claim.startswith("mock.fault.") for claim in response.claims):
+            return response
         if request.path not in self._simulator.calls:
             return self._simulator.altered(request.path, response)
         response = self._simulator.answered(request.path, self.at, response)
@@ -368,11 +373,6 @@ class Between:
             headers={"Content-Type": response.header("content-type") or ""},
         )
         return response
-
-    def answer_of(self, fault: Fault, request: Request) -> Response:
-        """As the engine."""
-        self._remember(request)
-        return self._engine.answer_of(fault, request)
 
     def _remember(self, request: Request) -> None:
         if request.path in self._simulator.calls:

@@ -95,12 +95,20 @@ class Kept(Generic[K]):
     def __init__(self, most: int | None = None) -> None:
         self._lock = threading.Lock()
         self._kept: deque[K] = deque(maxlen=most)
+        #: Those that were used and still wait, by id: equal ones may wait beside them.
+        self._used: dict[int, K] = {}
 
     @property
     def all(self) -> tuple[K, ...]:
         """The oldest one first."""
         with self._lock:
             return tuple(self._kept)
+
+    @property
+    def unused(self) -> tuple[K, ...]:
+        """Those that were never used, the oldest one first."""
+        with self._lock:
+            return tuple(one for one in self._kept if id(one) not in self._used)
 
     def add(self, one: K) -> None:
         """Add one after the others."""
@@ -111,12 +119,13 @@ class Kept(Generic[K]):
         """Forget all."""
         with self._lock:
             self._kept.clear()
+            self._used.clear()
 
     def _count(self, index: int, one: Any) -> None:
         """That one, which holds so many `times`, was used once more; under the lock."""
-        if one.times is None:
-            return
-        if one.times > 1:
-            self._kept[index] = attrs.evolve(one, times=one.times - 1)
-        else:
+        self._used.pop(id(one), None)
+        if one.times == 1:
             del self._kept[index]
+            return
+        left = one if one.times is None else attrs.evolve(one, times=one.times - 1)
+        self._kept[index] = self._used[id(left)] = left

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import attrs
 from kit import mock_didit as didit
 from kit.mock_didit import STARTS
+from kit.mock_worlds import struck_by
 
 from facematch_mock_server.faults import Fault
 
@@ -110,7 +111,7 @@ def again(sent):
 def answered(status, kind="status", **more):
     """The answer of a fault."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
-    return lambda engine: engine.answer_of(fault, match())
+    return lambda engine: struck_by(engine, fault, match())
 
 
 def limited(**limits):

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 
-from kit.mock_worlds import app_of, world_of
+from kit.mock_worlds import app_of, struck_by, world_of
 
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.faults import Fault
@@ -156,4 +156,4 @@ def new_engine(**settings):
 def struck(status, asked):
     """The answer of a fault to a request."""
     fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: engine.answer_of(fault, asked)
+    return lambda engine: struck_by(engine, fault, asked)

@@ -28,6 +28,12 @@ def control_of(world):
     return Control(world.account.accounts, world.account.name, world.vendor)
 
 
+def struck_by(app, fault, request):
+    """The answer to a request that a fault strikes."""
+    app.account.faults.add(fault)
+    return app.handle(request)
+
+
 @contextlib.contextmanager
 def serving(server, release):
     """A server of the standard library that runs; `release` lets go of what it holds."""

@@ -90,9 +90,11 @@ def test_what_they_share(two):
     assert two.didit.advance(60) == two.deepvue.now()
     two.deepvue.add_fault(Fault(stage="answer", kind="status", status=503, times=None))
     assert two.didit.faults() == two.deepvue.faults()
-    faults = two.server.app.account.faults
-    for sent, words in ((didit.request(), "Server Error"), (deepvue.request(), "Source Unav")):
-        answer = two.server.app.answer_of(faults.for_request(sent), sent)
+    for sent, words in (
+        (didit.request(didit.MATCH), "Server Error"),
+        (deepvue.request(deepvue.MATCH), "Source Unav"),
+    ):
+        answer = two.server.app.handle(sent)
         assert answer.status == 503
         assert words in answer.body.decode()
     two.ask_didit()
@@ -104,9 +106,8 @@ def test_what_they_share(two):
 def test_a_fault_can_be_aimed_at_one(two):
     """By the beginning of its paths."""
     two.didit.add_fault(Fault(stage="answer", kind="status", status=500, path="/v3/"))
-    faults = two.server.app.account.faults
-    assert faults.for_request(deepvue.request()) is None
-    assert faults.for_request(didit.request()) is not None
+    assert two.server.app.handle(deepvue.request()).status != 500
+    assert two.server.app.handle(didit.request()).status == 500
 
 
 def test_a_reset_is_for_all_and_its_switches_for_one(two):

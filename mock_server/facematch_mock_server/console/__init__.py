@@ -179,17 +179,15 @@ class Console:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
         if is_ours(request):
             own = self._own(request)
-            if own is not None and request.fault is not None:
-                head = {"method": request.method, "path": request.path}
-                self._accounts.main.worlds[0].log(**head, note=request.fault)
             return answer(request) if own is None else own
         here, body = self._handling, None
         entries: list[Entry] = []
         here.entries = entries
         try:
             response = answer(request)
-            is_json = "json" in (response.header("content-type") or "")
-            body = response.body if is_json and len(response.body) <= _LONGEST_ANSWER else None
+            told = response.instead_of or response
+            is_json = "json" in (told.header("content-type") or "")
+            body = told.body if is_json and len(told.body) <= _LONGEST_ANSWER else None
             return response
         finally:
             here.entries = None

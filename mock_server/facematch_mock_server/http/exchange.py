@@ -30,13 +30,16 @@ R = TypeVar("R", Response, Response | None)
 class Handler(Protocol):
     """The app as a transport sees it. Safe across threads."""
 
-    @property
-    def account(self) -> Account:
-        """That of connections, and of requests without a key that somebody has."""
-        ...
-
     def account_of(self, head: Head) -> Account:
         """Whose request it is."""
+        ...
+
+    def at_connection(self) -> Fault | None:
+        """The fault for a connection that was just made, counted; None for none."""
+        ...
+
+    def at_head(self, head: Head) -> Fault | None:
+        """The fault that breaks the upload of this request, counted; None for none."""
         ...
 
     def refuse_early(self, head: Head) -> Response | None:
@@ -48,15 +51,14 @@ class Handler(Protocol):
         ...
 
     def handle(self, request: Request) -> Response:
-        """The whole answer to a whole request."""
+        """The whole answer to a whole request, with the fault that strikes while it is sent.
+
+        With `Request.fault` it is the call that this fault postponed.
+        """
         ...
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body that grew over the limit (chunked, no declared length)."""
-        ...
-
-    def answer_of(self, fault: Fault, request: Request) -> Response:
-        """The answer of a fault at `Stage.ANSWER` (HTML, wrong JSON, a status)."""
         ...
 
     def latency_s(self, head: Head) -> float:
@@ -74,7 +76,8 @@ class Opening:
 
     Attributes:
         refusal: The answer that needs no body, or None if the body is wanted.
-        fault: What will strike this request; None for nothing, and always with a refusal.
+        fault: One at `Stage.MID_UPLOAD` that strikes this request; None for none. All others are
+            found by the app, once the request is whole.
     """
 
     refusal: Response | None = None
@@ -118,9 +121,9 @@ def is_by_our_page(head: Head) -> bool:
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
     """The fault for a connection that was just made, noted in the journal; None for none."""
-    fault = handler.account.faults.at_connection()
+    fault = handler.at_connection()
     if fault is not None:
-        handler.note(nobody(peer), _words(fault))
+        handler.note(nobody(peer), str(fault))
     return fault
 
 
@@ -132,7 +135,7 @@ def opening(handler: Handler, head: Head) -> Opening:
     refusal = _guarded(lambda: handler.refuse_early(head))
     if refusal is not None:
         return Opening(refusal=refusal)
-    return Opening(fault=handler.account_of(head).faults.for_request(head))
+    return Opening(fault=handler.at_head(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
@@ -146,72 +149,35 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     Args:
         handler: The app.
         request: The whole request; at `Stage.MID_UPLOAD` whatever there is of it.
-        fault: As `opening` gave it.
+        fault: As `opening` gave it; None for a call that was postponed.
     """
+    if fault is not None:
+        # Nothing is carried out, so nothing else writes the request down.
+        handler.note(request, str(fault))
+        return Delivery(fault=fault)
+    response = _guarded(lambda: handler.handle(request))
+    fault = response.fault
     if fault is None:
-        response = _guarded(lambda: handler.handle(request))
         seconds = handler.latency_s(request)
         return Delivery(response=response, fault=_late(seconds) if seconds else None)
-    return _AT[fault.stage](handler, struck(request, fault), fault)
-
-
-def struck(request: Request, fault: Fault) -> Request:
-    """The request with the words of a fault, which the journal has beside the call."""
-    return attrs.evolve(request, fault=_words(fault))
-
-
-def abandoned(handler: Handler, request: Request, fault: Fault) -> None:
-    """Note a postponed call that is never carried out, because the client is gone."""
-    handler.note(request, f"{_words(fault)}; the client did not wait")
-
-
-def _unanswered(handler: Handler, request: Request, fault: Fault) -> Delivery:
-    """Nothing is carried out, so nothing else writes the request down."""
-    handler.note(request, _words(fault))
-    return Delivery(fault=fault)
-
-
-def _late(seconds: float) -> Fault:
-    return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
-
-
-def _after_upload(handler: Handler, request: Request, fault: Fault) -> Delivery:
-    if not fault.executed:
-        if fault.kind is Kind.DELAY:
-            bound = attrs.evolve(request, account=handler.account_of(request))
-            return Delivery(fault=fault, postponed=bound)
-        return _unanswered(handler, request, fault)
-    response = _guarded(lambda: handler.handle(request))
-    return Delivery(response=response if fault.kind is Kind.DELAY else None, fault=fault)
-
-
-def _within(handler: Handler, request: Request, fault: Fault) -> Delivery:
-    response = _guarded(lambda: handler.handle(request))
-    bare = not response.body or not has_body(request.method, response.status)
-    if fault.stage is Stage.MID_BODY and bare:
+    if fault.is_postponed:
+        bound = attrs.evolve(request, fault=fault, account=handler.account_of(request))
+        return Delivery(fault=fault, postponed=bound)
+    if fault.stage is Stage.AFTER_UPLOAD and fault.kind is not Kind.DELAY:
+        return Delivery(fault=fault)
+    if fault.stage is Stage.MID_BODY and not body(response, method=request.method):
         # What has no body can only break before.
         fault = attrs.evolve(fault, stage=Stage.MID_HEADERS)
     return Delivery(response=response, fault=fault)
 
 
-def _instead(handler: Handler, request: Request, fault: Fault) -> Delivery:
-    if fault.executed:
-        instead = attrs.evolve(request, fault=f"{_words(fault)}: {fault.status} was sent instead")
-        _guarded(lambda: handler.handle(instead))
-    return Delivery(response=_guarded(lambda: handler.answer_of(fault, request)))
+def abandoned(handler: Handler, request: Request, fault: Fault) -> None:
+    """Note a postponed call that is never carried out, because the client is gone."""
+    handler.note(request, f"{fault}; the client did not wait")
 
 
-_AT: dict[Stage, Callable[[Handler, Request, Fault], Delivery]] = {
-    Stage.MID_UPLOAD: _unanswered,
-    Stage.AFTER_UPLOAD: _after_upload,
-    Stage.MID_HEADERS: _within,
-    Stage.MID_BODY: _within,
-    Stage.ANSWER: _instead,
-}
-
-
-def _words(fault: Fault) -> str:
-    return f"fault: {fault.stage} {fault.kind}"
+def _late(seconds: float) -> Fault:
+    return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
 
 
 def _guarded(ask: Callable[[], R]) -> R:

@@ -19,6 +19,7 @@ _PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
 #: The turns that exist, in degrees.
 TURNS = (0, 90, 180, 270)
 GENDERS = ("female", "male")
+LOSSES = ("before_charge", "after_charge")
 #: The oldest age a card can tell, in years.
 MAX_AGE = 120
 
@@ -65,9 +66,22 @@ def _score(_: Any, __: Any, value: Any) -> None:
         raise ValueError(f"score of a card can have at most two decimals, not {value!r:.40}")
 
 
+def _delay(_: Any, __: Any, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.1 <= value <= 600:
+        raise ValueError(
+            f"delay of a card must be between 0.1 and 600 seconds, or None, not {value!r:.40}"
+        )
+    if round(value, 1) != value:
+        raise ValueError(f"delay of a card can have at most one decimal, not {value!r:.40}")
+
+
 @attrs.frozen(kw_only=True)
 class Card:
-    """The facts of one test card: what a mock vendor is to see in it.
+    """The facts of one test card: what a mock vendor is to see in it, or how a call with it fails.
+
+    A card fails in one way: by `status`, by `delay` or by being `lost`.
 
     Attributes:
         person: Who it is: 1-12 ASCII letters, digits, ``-`` or ``_``; case counts.
@@ -80,10 +94,17 @@ class Card:
         review: Whether a person is to look at comparisons with it.
         score: The exact score of a comparison with it, 0-100 with at most two decimals; None to
             let the persons decide. The probe's goes before the reference's.
+        status: What every call with it is answered with, 400-599; it is not charged.
+        retry_after: With a status: the seconds of its ``Retry-After``, 0-60; None for the vendor's
+            own, or none.
+        delay: By how many seconds the answer to a call with it is late, 0.1-600 with at most one
+            decimal; the call is charged at once.
+        lost: The connection of a call with it is reset without an answer: ``before_charge`` or
+            ``after_charge``.
         turned: By how many degrees clockwise the card lies in its picture: 0, 90, 180 or 270.
 
     Raises:
-        ValueError: a value of another type or range.
+        ValueError: a value of another type or range, or two ways to fail.
     """
 
     person: str = attrs.field(validator=_person)
@@ -96,7 +117,17 @@ class Card:
     gender: str | None = attrs.field(default=None, validator=_one_of((*GENDERS, None)))
     review: bool = attrs.field(default=False, validator=_one_of((False, True)))
     score: float | None = attrs.field(default=None, validator=_score)
+    status: int | None = attrs.field(default=None, validator=_whole(400, 599, optional=True))
+    retry_after: int | None = attrs.field(default=None, validator=_whole(0, 60, optional=True))
+    delay: float | None = attrs.field(default=None, validator=_delay)
+    lost: str | None = attrs.field(default=None, validator=_one_of((*LOSSES, None)))
     turned: int = attrs.field(default=0, validator=_one_of(TURNS))
+
+    def __attrs_post_init__(self) -> None:
+        if sum(way is not None for way in (self.status, self.delay, self.lost)) > 1:
+            raise ValueError("a card fails by one of status, delay and lost")
+        if self.retry_after is not None and self.status is None:
+            raise ValueError("retry_after of a card goes with a status, such as 503")
 
     @property
     def angle(self) -> int:
@@ -166,9 +197,8 @@ def upright_size(size: tuple[int, int], turned: int) -> tuple[int, int]:
     return size if turned in {0, 180} else (size[1], size[0])
 
 
-PAYLOAD_BYTES = 16
-
-_VERSION = 1
+#: Of a card, and of one that fails, which has two bytes more.
+PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _GENDERS = (None, *GENDERS)
 #: Name and width in bits of each part, the first one highest. All ones stand for None.
@@ -178,15 +208,20 @@ _PARTS: tuple[tuple[str, int], ...] = (
     *(("gender", 2), ("score", 14)),
 )
 _NONES = {name: (1 << width) - 1 for name, width in _PARTS}
+#: How it fails: two bits for the way, of those that begin here; eight for the status above 400 and
+#: six for the seconds to wait, or fourteen for tenths of a second or the number of a loss.
+_STATUS, _DELAY, _LOST = range(3)
+_NO_WAIT = 63
 
 
 def payload_of(card: Card) -> bytes:
-    """The card's facts in `PAYLOAD_BYTES` bytes."""
+    """The card's facts in `PAYLOAD_BYTES` bytes, or `FAILING_BYTES`."""
+    failure = _failure_of(card)
     person = 0
     for letter in card.person:
         person = person << 6 | _ALPHABET.index(letter)
     values = {
-        "version": _VERSION,
+        "version": 1 if failure is None else 2,
         "length": len(card.person),
         "person": person,
         "faces": card.faces,
@@ -203,23 +238,50 @@ def payload_of(card: Card) -> bytes:
     for name, width in _PARTS:
         value = values[name]
         bits = bits << width | (_NONES[name] if value is None else int(value))
-    return bits.to_bytes(PAYLOAD_BYTES, "big")
+    payload = bits.to_bytes(PAYLOAD_BYTES, "big")
+    return payload if failure is None else payload + failure.to_bytes(2, "big")
+
+
+def _failure_of(card: Card) -> int | None:
+    if card.status is not None:
+        wait = _NO_WAIT if card.retry_after is None else card.retry_after
+        return _STATUS << 14 | card.status - 400 << 6 | wait
+    if card.delay is not None:
+        return _DELAY << 14 | round(card.delay * 10)
+    return None if card.lost is None else _LOST << 14 | LOSSES.index(card.lost)
+
+
+def _told_failure(bits: int) -> dict[str, Any]:
+    """What `_failure_of` wrote; ValueError if it wrote no such thing."""
+    way, value = bits >> 14, bits & 0x3FFF
+    if way == _STATUS:
+        wait = value & 0x3F
+        return {"status": 400 + (value >> 6), "retry_after": None if wait == _NO_WAIT else wait}
+    if way == _DELAY:
+        return {"delay": value / 10}
+    if way != _LOST or value >= len(LOSSES):
+        raise ValueError("a failure of a later kind of card")
+    return {"lost": LOSSES[value]}
 
 
 def card_of(payload: bytes, turned: int) -> Card | None:
     """The card that was written; None if these are no bits of one, or of a later kind of card.
 
     Args:
-        payload: `PAYLOAD_BYTES` bytes.
+        payload: `PAYLOAD_BYTES` bytes, or `FAILING_BYTES`.
         turned: How the card lies in its picture, in degrees clockwise.
     """
-    bits = int.from_bytes(payload, "big")
+    bits, failure = int.from_bytes(payload[:PAYLOAD_BYTES], "big"), payload[PAYLOAD_BYTES:]
     parts: dict[str, int] = {}
     for name, width in reversed(_PARTS):
         parts[name] = bits & ((1 << width) - 1)
         bits >>= width
     length, person = parts["length"], parts["person"]
-    if parts["version"] != _VERSION or parts["gender"] >= len(_GENDERS) or person >> 6 * length:
+    if (
+        parts["version"] != (2 if failure else 1)
+        or parts["gender"] >= len(_GENDERS)
+        or person >> 6 * length
+    ):
         return None
     letters = (_ALPHABET[person >> 6 * place & 63] for place in reversed(range(length)))
     score = _or_none(parts, "score")
@@ -236,6 +298,7 @@ def card_of(payload: bytes, turned: int) -> Card | None:
             review=bool(parts["review"]),
             score=None if score is None else score / 100,
             turned=turned,
+            **(_told_failure(int.from_bytes(failure, "big")) if failure else {}),
         )
     except ValueError:
         return None
@@ -249,7 +312,8 @@ COLUMNS, ROWS = 28, 14
 #: Grey values that are taken per cell and direction; the middle one counts.
 FINENESS = 3
 
-_BITS = 8 * (PAYLOAD_BYTES + 4)
+#: Of the longest payload with its checksum.
+_BITS = 8 * (FAILING_BYTES + 4)
 #: Left above, right above, left below, right below; a row is a word, # is dark.
 _CORNERS = ("### #.# ###", "... .#. ...", "#.# .#. #.#", "### ... ###")
 #: Of the 36 cells of the corners, as many may look wrong: a whole corner.
@@ -288,11 +352,12 @@ _MIDDLES = tuple(
 def dark_cells(payload: bytes) -> list[bool]:
     """Whether each cell is dark, row by row."""
     whole = payload + zlib.crc32(payload).to_bytes(4, "big")
-    bits = f"{int.from_bytes(whole, 'big'):0{_BITS}b}"
+    bits = f"{int.from_bytes(whole, 'big'):0{8 * len(whole)}b}"
     cells = [False] * (COLUMNS * ROWS)
     for cell, dark in _FINDER.items():
         cells[cell] = dark
-    for left, right, bit in zip(_LEFT, _RIGHT, bits, strict=True):
+    # A short payload leaves the last cells light.
+    for left, right, bit in zip(_LEFT, _RIGHT, bits, strict=False):
         cells[left], cells[right] = bit == "1", bit == "0"
     return cells
 
@@ -326,11 +391,17 @@ def _level(corners: Sequence[tuple[int, bool]]) -> float | None:
 
 
 def _checked(darkness: Sequence[float]) -> bytes | None:
-    """The payload, if the checksum after it is right. A cell is a one where `darkness` is > 0."""
+    """The payload of either size, if the checksum after it is right.
+
+    A cell is a one where `darkness` is > 0.
+    """
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
-    payload, checksum = whole[:PAYLOAD_BYTES], whole[PAYLOAD_BYTES:]
-    return payload if zlib.crc32(payload).to_bytes(4, "big") == checksum else None
+    for size in SIZES:
+        payload, checksum = whole[:size], whole[size : size + 4]
+        if zlib.crc32(payload).to_bytes(4, "big") == checksum:
+            return payload
+    return None
 
 
 KEYWORD = b"facematch-card"
@@ -339,7 +410,7 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 #: So many chunks are looked through; cards have two or three before their pixels.
 _MAX_CHUNKS = 32
 #: Payload and seal in hexadecimal digits, three digits of degrees, two dots.
-_LENGTH = 2 * PAYLOAD_BYTES + 1 + 3 + 1 + 8
+_LENGTHS = tuple(2 * size + 1 + 3 + 1 + 8 for size in SIZES)
 
 
 def with_text(png: bytes, card: Card) -> bytes:
@@ -358,7 +429,7 @@ def card_in_text(data: bytes) -> Card | None:
     if not data.startswith(_MAGIC):
         return None
     marks, text = _marks(data)
-    if len(text) != _LENGTH:
+    if len(text) not in _LENGTHS:
         return None
     told, _, seal = text.rpartition(b".")
     if seal != _seal(told, marks):

@@ -11,7 +11,7 @@ import click
 
 from facematch_core.files import is_stream, write_file
 
-from .cards import GENDERS, TURNS
+from .cards import GENDERS, LOSSES, TURNS
 from .sheet import Kind, make_card
 
 _FILE = click.Path(path_type=Path)
@@ -48,6 +48,10 @@ def command() -> None:
 @click.option("--gender", type=click.Choice(GENDERS), help="Derived from the person if left out.")
 @click.option("--review", is_flag=True, help="Ask for a review by a person.")
 @click.option("--score", type=float, metavar="0-100", help="The exact score of a comparison.")
+@click.option("--status", type=int, metavar="400-599", help="Answer its calls with this status.")
+@click.option("--retry-after", type=int, metavar="0-60", help="Beside --status, in seconds.")
+@click.option("--delay", type=float, metavar="SECONDS", help="Answer its calls so much later.")
+@click.option("--lost", type=click.Choice(LOSSES), help="Reset the connection of its calls.")
 @click.option(
     "--turned",
     type=click.Choice([str(turn) for turn in TURNS]),
@@ -91,7 +95,7 @@ def read(file: Path, as_json: bool) -> int:
         click.echo("This is not a test card.", err=True)
     else:
         for name, value in facts.items():
-            click.echo(f"{name:10} {_word(value)}")
+            click.echo(f"{name:11} {_word(value)}")
     return 0 if facts else _NO_CARD
 
 

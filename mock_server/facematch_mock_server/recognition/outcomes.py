@@ -120,6 +120,11 @@ def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise ValueError(f"{attribute.name} of an outcome must be true or false, not {value!r:.40}")
 
 
+def _kind(_: Any, __: Any, value: Any) -> None:
+    if value not in ("match", "liveness"):
+        raise ValueError(f"kind of an outcome must be match or liveness, not {value!r:.40}")
+
+
 def _likeness(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and value not in ("certain", "possible"):
         raise ValueError(
@@ -148,7 +153,7 @@ class SetOutcome:
         ValueError: a value of another type or range, or values that do not go together.
     """
 
-    kind: Kind = attrs.field(validator=attrs.validators.in_(("match", "liveness")))
+    kind: Kind = attrs.field(validator=_kind)
     score: float | Unset | None = attrs.field(default=UNSET, validator=_percentage)
     review: bool | None = attrs.field(default=None, validator=_flag)
     faces: int | None = None

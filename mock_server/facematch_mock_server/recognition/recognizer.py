@@ -73,6 +73,10 @@ class PictureRecognizer:
         other._waiting = Waiting()  # noqa: SLF001 - as above
         return other
 
+    def card_in(self, picture: bytes, digest: str | None = None) -> Card | None:
+        """The test card that a picture is; None if it is none. `digest` is its SHA-256."""
+        return self._facts.of(picture, digest).card
+
     def card_of(self, digest: str) -> Card | None:
         """The test card of that SHA-256, if it was looked at lately and is one."""
         facts = self._facts.known(digest)
@@ -106,6 +110,11 @@ class PictureRecognizer:
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that still wait, in the order they were set."""
         return self._waiting.all
+
+    @property
+    def unused(self) -> tuple[SetOutcome, ...]:
+        """Those that no call has used."""
+        return self._waiting.unused
 
     def clear(self) -> None:
         """Drop all outcomes that were set."""

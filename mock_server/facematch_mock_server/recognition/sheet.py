@@ -66,8 +66,14 @@ def facts(card: Card) -> tuple[str, ...]:
         f"test card  {card.person}",
         f"faces {card.faces}   quality {card.quality}   luminance {card.luminance}",
         f"liveness {_told(card.liveness)}   age {_told(card.age)}   gender {_told(card.gender)}",
-        "   ".join([f"score {score}", *flags]),
+        "   ".join([f"score {score}", *flags, *_failing(card)]),
     )
+
+
+def _failing(card: Card) -> list[str]:
+    ways = (("status", "status"), ("retry_after", "retry"), ("delay", "delay"), ("lost", "lost"))
+    told = ((word, getattr(card, name)) for name, word in ways)
+    return [f"{word} {value}" for word, value in told if value is not None]
 
 
 def _told(value: object) -> object:
@@ -139,11 +145,15 @@ def make_card(
     gender: str | None = None,
     review: bool = False,
     score: float | None = None,
+    status: int | None = None,
+    retry_after: int | None = None,
+    delay: float | None = None,
+    lost: str | None = None,
     turned: int = 0,
     size: tuple[int, int] = (WIDTH, HEIGHT),
     kind: Kind = "PNG",
 ) -> bytes:
-    """Make a test card: a picture that says what a mock vendor sees in it.
+    """Make a test card: a picture that says what a mock vendor sees in it, or how a call fails.
 
     The same arguments give the same picture. The facts are those of `Card`.
 
@@ -170,6 +180,10 @@ def make_card(
         gender=gender,
         review=review,
         score=score,
+        status=status,
+        retry_after=retry_after,
+        delay=delay,
+        lost=lost,
         turned=turned,
     )
     if not _is_size(size):

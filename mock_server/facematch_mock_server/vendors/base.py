@@ -12,15 +12,25 @@ import attrs
 
 from facematch_mock_server.account import VendorKind, World
 from facematch_mock_server.claims import Citations
+from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
 from facematch_mock_server.journal import SentFile, described, noted, presentable, short
 from facematch_mock_server.messages import Head, Headers, Request, Response
-from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenPicture,
+)
 from facematch_mock_server.services import Key, Ledger
 
 HINT_HEADER = "X-Facematch-Hint"
 #: Beside a score that says nothing of the faces.
 BY_BYTES = "no test card: the bytes decided the score; --engine local compares the faces of a match"
+#: Beside a limit that ends with no waiting.
+STANDS_STILL = (
+    "the clock of this mock stands still: control.advance(60) lets a minute pass, "
+    "control.set_limit(scope, None) lifts a limit"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +82,10 @@ class Vendor(VendorKind):
         """Its class; ``OPERATIONS`` there are its operations of the control API."""
         module, _, attribute = self.extensions[name].partition(":")
         return getattr(import_module(module), attribute)
+
+
+#: In the place of an answer that nobody is sent.
+UNANSWERED = Response(status=500)
 
 
 class Refused(Exception):
@@ -141,6 +155,7 @@ class Call:
         note: For the journal.
         values: What was read from the body, by name.
         outcome: What was seen in the pictures.
+        fault: What strikes it; None for nothing.
     """
 
     world: World
@@ -157,6 +172,7 @@ class Call:
     note: str | None = None
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
+    fault: Fault | None = None
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -217,6 +233,7 @@ class Call:
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """What is seen in two pictures."""
+        self._meet_faults(probe, reference)
         digests = probe.digest, reference.digest
         outcome = self.world.recognizer.match(
             probe.content, reference.content, rotate=rotate, digests=digests
@@ -224,10 +241,45 @@ class Call:
         self.outcome = outcome
         return outcome
 
+    def check_liveness(self, picture: Upload, *, rotate: bool = False) -> LivenessOutcome:
+        """What a liveness check finds in one picture."""
+        self._meet_faults(picture)
+        outcome = self.world.recognizer.liveness(
+            picture.content, rotate=rotate, digest=picture.digest
+        )
+        self.outcome = outcome
+        return outcome
+
     def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
         """What is seen in one picture, which nobody compares yet."""
+        self._meet_faults(picture)
         recognizer = self.world.recognizer
         return recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
+
+    def strike(self, fault: Fault) -> None:
+        """Let a fault strike this call; the journal says so."""
+        self.fault = fault
+        self.request = attrs.evolve(self.request, fault=fault)
+
+    def _meet_faults(self, *pictures: Upload) -> None:
+        """The faults that are aimed at these pictures, and cards that say how their call fails; one
+        that is not carried out ends the call."""
+        if self.request.fault is not None:
+            return
+        card_in = getattr(self.world.recognizer, "card_in", None)
+        found = [card_in(one.content, one.digest) for one in pictures] if card_in else []
+        cards = [card for card in found if card is not None]
+        if not cards:
+            return
+        route, request = self.route, self.request
+        operation = None if route is None else route.operation
+        fault = self.world.account.faults.for_pictures(
+            lambda rule: rule.fits(request, operation), cards
+        ) or next(filter(None, map(failure_of, cards)), None)
+        if fault is not None:
+            self.strike(fault)
+            if not fault.is_carried_out:
+                raise Refused(UNANSWERED)
 
 
 class Routed:
@@ -264,6 +316,13 @@ class Routed:
         cls._by_path = {one.pattern: one for one in cls.routes if "{" not in one.pattern}
         cls._patterns = [one for one in cls.routes if "{" in one.pattern]
 
+    def paths_for(self, fault: Fault) -> list[str]:
+        """The paths of the requests that the fault could strike, were it not for its path."""
+        operations = {fault.call} if fault.call else set(self.world.kind.operations)
+        if fault.call or fault.is_pictured:
+            return [one.pattern for one in self.routes if one.operation in operations]
+        return [*self.known_paths(), *(one.pattern for one in self.routes)]
+
     def owns(self, head: Head) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
         host = (head.header("host") or "").partition(":")[0].lower()
@@ -289,7 +348,7 @@ class Routed:
         return None, ()
 
     def handle(self, request: Request) -> Response:
-        """The vendor's answer, written into the journal."""
+        """The vendor's answer, written into the journal; with the fault that strikes."""
         # No webhook leaves before its request is over, and none of one that failed.
         with self.world.together():
             return self._handle(request)
@@ -297,47 +356,108 @@ class Routed:
     def _handle(self, request: Request) -> Response:
         route, words = self.find(request)
         call = self.new_call(request, route, words)
-        try:
-            response = self.elsewhere(call) if route is None else self.answer(call, route)
-        except Refused as refused:
-            response = refused.response
-        if response.status == 200 and call.is_by_bytes:
-            # For whoever wonders why two photographs of one person are not alike.
-            hint = (HINT_HEADER, BY_BYTES)
-            response = attrs.evolve(response, headers=(*response.headers, hint))
-        response = call.claims.sealed(self.finished(call, response))
+        if request.fault is None:
+            fault = call.world.account.faults.for_request(self._aim(request, route))
+            if fault is not None:
+                call.strike(fault)
+        response = UNANSWERED
+        if call.fault is None or call.fault.is_carried_out:
+            response = self._answered(call)
+        else:
+            self._glance(call)
+        # The pictures may have brought a fault.
+        if call.fault is not None:
+            return self._struck(call, call.fault, response)
         self.log(call, response)
         return response
 
-    def log(self, call: Call, response: Response) -> None:
-        """Write a call into the journal, with its answer."""
+    def fault_at_head(self, head: Head) -> Fault | None:
+        """The fault that breaks the upload of this request, counted; None for none."""
+        return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
+
+    def _aim(self, head: Head, route: Route | None) -> Callable[[Fault], bool]:
+        return lambda rule: rule.fits(head, self.operation(head), is_call=route is not None)
+
+    def _answered(self, call: Call) -> Response:
+        try:
+            route = call.route
+            response = self.elsewhere(call) if route is None else self.answer(call, route)
+        except Refused as refused:
+            response = refused.response
+        hint = self._hint(call, response.status)
+        if hint is not None:
+            headers = (*response.headers, (HINT_HEADER, hint))
+            response = attrs.evolve(response, headers=headers)
+        return call.claims.sealed(self.finished(call, response))
+
+    def _hint(self, call: Call, status: int) -> str | None:
+        if status == 200 and call.is_by_bytes:
+            # For whoever wonders why two photographs of one person are not alike.
+            return BY_BYTES
+        if status == 429 and not call.world.clock.running:
+            return STANDS_STILL
+        return None
+
+    def _struck(self, call: Call, fault: Fault, response: Response) -> Response:
+        """What is sent of a call that a fault strikes; `response` if it was carried out."""
+        if fault.is_postponed:
+            return attrs.evolve(UNANSWERED, fault=fault)
+        done = response if fault.is_carried_out else None
+        if fault.stage is not Stage.ANSWER:
+            self.log(call, done)
+            return attrs.evolve(response, fault=fault)
+        instead = self._made_up(fault, call.request)
+        self.log(call, done or instead)
+        return attrs.evolve(instead, instead_of=done)
+
+    def _made_up(self, fault: Fault, request: Request) -> Response:
+        """The answer of a fault at `Stage.ANSWER`."""
+        claims = self.world.claims.citations()
+        response = None
+        if fault.kind is Kind.HTML:
+            response = claims.answer("fault.html", status=fault.status)
+        elif fault.kind is Kind.WRONG_JSON:
+            response = claims.answer("fault.wrong_json")
+        elif fault.kind is Kind.JSON:
+            response = claims.answer("fault.own", fault.body)
+        else:
+            response = self.vendor_error(fault.status, request)
+        if response is None:
+            key = "fault.server" if fault.status >= 500 else "fault.other"
+            response = claims.answer(key, status=fault.status)
+        response = response if response.claims else claims.sealed(response)
+        set_here = {name.lower() for name in fault.headers}
+        headers = [line for line in response.headers if line[0].lower() not in set_here]
+        headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
+        return attrs.evolve(response, status=fault.status, headers=headers)
+
+    def log(self, call: Call, response: Response | None) -> None:
+        """Write a call into the journal, with its answer; None for a call that had none."""
         request = call.request
         query = presentable(request.query) if "?" in request.target else {}
         call.world.log(
             method=short(request.method),
             path=short(request.path, 200),
-            status=response.status,
+            status=None if response is None else response.status,
             vendor=self.world.vendor,
             key=call.key_word,
             fields={**query, **call.shown},
             files=tuple(call.files),
-            claims=response.claims,
+            claims=() if response is None else response.claims,
             note=noted(request, call.note),
         )
 
-    def glimpse(self, request: Request) -> Call:
-        """A call that is not carried out, with what can be seen of it: whose key it bears, and what
-        is in a form. Of other bodies nothing is read."""
-        route, words = self.find(request)
-        call = self.new_call(request, route, words)
+    def _glance(self, call: Call) -> None:
+        """See of a call that is not carried out whose key it bears, and what is in a form; of other
+        bodies nothing is read."""
+        route = call.route
         if route is not None:
             for name in route.credentials:
                 if "key" in name:
-                    call.let_in(request.header(name))
+                    call.let_in(call.request.header(name))
             if route.is_form:
                 fields = read_or_empty(call).fields.items()
                 call.shown = described(((name, sent[-1]) for name, sent in fields), route.shown)
-        return call
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
         return self.call(
@@ -389,6 +509,17 @@ class Routed:
         call.claims.cite(*facts)
         key = request.header(self.routes[0].credentials[0]) or ""
         return attrs.evolve(call.claims.sealed(call.answer(claim, key=key)), status=status)
+
+
+def begins_so(pattern: str, path: str) -> bool:
+    """Whether a path of this pattern can begin with `path`."""
+    words, given = pattern.split("/"), path.split("/")
+    if len(given) > len(words):
+        return False
+    *whole, last = zip(words, given, strict=False)
+    return all(word == one or (word[:1] == "{" and one) for word, one in whole) and (
+        last[0].startswith(last[1]) or last[0][:1] == "{"
+    )
 
 
 def as_fraction(score: float) -> float:

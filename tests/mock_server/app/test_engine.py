@@ -5,7 +5,7 @@ import logging
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import LIVENESS, MATCH, control, liveness, match, multipart, picture, request
-from kit.mock_worlds import app_of, control_of, world_of
+from kit.mock_worlds import app_of, control_of, struck_by, world_of
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
@@ -113,7 +113,7 @@ def test_a_fault_in_the_vendors_words(status, body, claim):
     """A status that a test asks for comes as the vendor words it, and carries nothing out."""
     engine = didit.new_engine()
     sent = request(MATCH, b"x", "x/y")
-    response = engine.answer_of(Fault(stage="answer", kind="status", status=status), sent)
+    response = struck_by(engine, Fault(stage="answer", kind="status", status=status), sent)
     assert (response.status, response.json()) == (status, body)
     assert claim in response.claims
     assert (response.header("Retry-After") is None) == (status != 429)
@@ -131,11 +131,11 @@ def test_a_fault_in_the_vendors_words(status, body, claim):
         ("status", 204, "mock.fault.other", "application/json"),
     ],
 )
-@pytest.mark.parametrize("path", [MATCH, "/elsewhere"])
+@pytest.mark.parametrize("path", [MATCH, "/v3/elsewhere"])
 def test_a_fault_in_our_words(kind, status, claim, media, path):
     """What the vendor does not document is ours, and says so."""
-    fault = Fault(stage="answer", kind=kind, status=status)
-    response = didit.new_engine().answer_of(fault, request(path))
+    fault = Fault(stage="answer", kind=kind, status=status, path=path)
+    response = struck_by(didit.new_engine(), fault, request(path))
     assert (response.status, response.header("Content-Type")) == (status, media)
     assert claim in response.claims
     assert response.header(MOCK_HEADER)
@@ -144,10 +144,11 @@ def test_a_fault_in_our_words(kind, status, claim, media, path):
 def test_the_faults_are_those_of_the_world():
     """Also after a reset."""
     engine = didit.new_engine()
-    engine.world.account.faults.add(Fault(stage="connect", kind="reset"))
-    assert engine.account.faults.all
+    engine.account.faults.add(Fault(stage="connect", kind="reset"))
     control_of(engine.world).reset()
-    assert engine.account.faults.all == ()
+    assert engine.at_connection() is None
+    engine.account.faults.add(Fault(stage="connect", kind="reset"))
+    assert engine.at_connection() is not None
 
 
 def test_an_entry_of_the_journal():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import match
+from kit.mock_worlds import struck_by
 
 from facematch_mock_server import Fault, Kind, Stage
 from facematch_mock_server.faults import CARRIED_OUT, DEEPEST, POSSIBLE
@@ -83,6 +84,6 @@ bodies = st.recursive(
 def test_any_json_is_sent_as_it_is(body, status):
     """Under any status, with the claim that it is nobody's but the test's."""
     rule = Fault(stage="answer", kind="json", status=status, body=body)
-    response = didit.new_engine().answer_of(rule, match())
+    response = struck_by(didit.new_engine(), rule, match())
     assert (response.status, response.json()) == (status, json.loads(json.dumps(body)))
     assert response.claims[0] == "mock.fault.own"

@@ -10,6 +10,7 @@ from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_rekognition as rekognition
 from kit.mock_didit import LIVENESS, MATCH, control, liveness, match, picture, request
+from kit.mock_worlds import struck_by
 
 from facematch_mock_server.faults import Fault
 from facematch_mock_server.messages import Head
@@ -39,7 +40,7 @@ def files(*sent, key="mock-live-key", path=MATCH, fields=()):
 def answered(status, kind="status", path=MATCH, **more):
     """The answer of a fault."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
-    return lambda engine: engine.answer_of(fault, request(path, b"{}", "application/json"))
+    return lambda engine: struck_by(engine, fault, request(path, b"{}", "application/json"))
 
 
 def refused(path):

@@ -312,7 +312,7 @@ FORM = ["user_image", "ref_image"]
 STRUCK = [
     (Fault(stage="connect", kind="reset"), (None, "none", [], None)),
     (Fault(stage="mid_upload", kind="reset"), (None, "none", [], None)),
-    (Fault(stage="after_upload", kind="reset"), (None, "none", [], None)),
+    (Fault(stage="after_upload", kind="reset"), (None, "live", FORM, None)),
     (Fault(stage="after_upload", kind="reset", executed=True), (200, "live", FORM, "0.0500")),
     (Fault(stage="after_upload", kind="delay", seconds=0), (200, "live", FORM, "0.0500")),
     (Fault(stage="mid_headers", kind="reset"), (200, "live", FORM, "0.0500")),
@@ -364,18 +364,6 @@ def test_a_postponed_call_of_a_client_that_left_is_one_row(mock, way):
     (shown,) = rows(mock, 1)
     assert (shown["path"], shown["status"]) == ("/v3/face-match/", None)
     assert shown["note"] == "fault: after_upload delay; the client did not wait"
-
-
-def test_a_fault_aimed_at_the_mocks_own_pages_is_a_row(mock):
-    """What goes on there is not written down otherwise."""
-    for path in ("/__mock__/clock", f"{PATH}about"):
-        mock.control.add_fault(Fault(stage="mid_body", kind="truncate", path=path))
-        with pytest.raises(requests.RequestException):
-            _ = ask(mock, path).content
-    assert [(one.path, one.note) for one in mock.control.journal()] == [
-        ("/__mock__/clock", "fault: mid_body truncate"),
-        (f"{PATH}about", "fault: mid_body truncate"),
-    ]
 
 
 def test_other_vendors_are_read_by_the_same_words():

@@ -88,7 +88,7 @@ def test_a_fault_with_a_body_of_the_tests_own(engine):
     rule = {"stage": "answer", "kind": "json", "status": 503, "body": OWN}
     status, told = ask(engine, "faults", rule)
     assert (status, told["body"]) == (200, OWN)
-    response = engine.answer_of(engine.account.faults.all[0], match())
+    response = engine.handle(match())
     assert (response.status, response.json()) == (503, OWN)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.header("X-Facematch-Claims")

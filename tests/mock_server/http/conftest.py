@@ -5,9 +5,10 @@ import hashlib
 import json
 import threading
 
+import attrs
 import pytest
 
-from facematch_mock_server.faults import Fault, Faults, Kind
+from facematch_mock_server.faults import Fault, Faults, Kind, Stage
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Response
 
@@ -35,6 +36,12 @@ class FakeEngine:
     def account_of(self, head):
         return self
 
+    def at_connection(self):
+        return self.faults.at_connection()
+
+    def at_head(self, head):
+        return self.faults.at_head(lambda rule: rule.fits(head))
+
     def refuse_early(self, head):
         declared = head.header("content-length")
         return self.too_large(head) if declared and int(declared) > self.limit else None
@@ -43,9 +50,23 @@ class FakeEngine:
         return self.limit
 
     def handle(self, request):
+        fault = None
+        if request.fault is None:
+            fault = self.faults.for_request(lambda rule: rule.fits(request))
+        if fault is None:
+            return self.echo(request, request.fault)
+        answer = Response(status=fault.status, body=fault.kind.encode())
+        if fault.is_carried_out:
+            carried_out = self.echo(request, fault)
+            answer = answer if fault.stage is Stage.ANSWER else carried_out
+        elif not fault.is_postponed:
+            self.note(request, str(fault))
+        return answer if fault.stage is Stage.ANSWER else attrs.evolve(answer, fault=fault)
+
+    def echo(self, request, fault):
         self.handled.append(request)
-        if request.fault is not None:
-            self.note(request, request.fault)
+        if fault is not None:
+            self.note(request, str(fault))
         seen = {
             "method": request.method,
             "target": request.target,
@@ -63,11 +84,6 @@ class FakeEngine:
 
     def too_large(self, head):
         return Response(status=413, headers=(("Content-Type", "text/html"),), body=b"<h1>413</h1>")
-
-    def answer_of(self, fault, request):
-        if not fault.executed:
-            self.note(request, request.fault)
-        return Response(status=fault.status, body=fault.kind.encode())
 
     def latency_s(self, head):
         return 0.0

@@ -54,7 +54,7 @@ def test_without_a_fault(engine):
     assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
 
-@pytest.mark.parametrize("name", ["refuse_early", "handle", "answer_of", "too_large"])
+@pytest.mark.parametrize("name", ["refuse_early", "handle", "too_large"])
 def test_an_engine_that_fails_answers_500(make_engine, make_fault, name, caplog):
     """Whatever the engine is asked, its failure is a 500 of ours and goes into the log."""
     engine = make_engine(make_fault("answer.html"))
@@ -66,9 +66,6 @@ def test_an_engine_that_fails_answers_500(make_engine, make_fault, name, caplog)
     answers = {
         "refuse_early": lambda: exchange.opening(engine, ASKED).refusal,
         "handle": lambda: exchange.delivery(engine, ASKED, None).response,
-        "answer_of": lambda: (
-            exchange.delivery(engine, ASKED, exchange.opening(engine, ASKED).fault).response
-        ),
         "too_large": lambda: exchange.too_large(engine, ASKED),
     }
     response = answers[name]()

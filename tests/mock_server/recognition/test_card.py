@@ -5,11 +5,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.recognition.cards import PAYLOAD_BYTES, Card, card_of, payload_of
+from facematch_mock_server.recognition.cards import (
+    COLUMNS,
+    FAILING_BYTES,
+    FINENESS,
+    PAYLOAD_BYTES,
+    ROWS,
+    Card,
+    card_of,
+    dark_cells,
+    payload_in,
+    payload_of,
+    read_card,
+)
 from facematch_mock_server.recognition.sheet import make_card
 
+#: One way to fail, or none.
+FAILURES = (
+    st.just({})
+    | st.builds(
+        lambda status, wait: {"status": status, "retry_after": wait},
+        st.integers(400, 599),
+        st.none() | st.integers(0, 60),
+    )
+    | st.builds(lambda tenths: {"delay": tenths / 10}, st.integers(1, 6000))
+    | st.sampled_from([{"lost": "before_charge"}, {"lost": "after_charge"}])
+)
 CARDS = st.builds(
-    Card,
+    lambda failure, **facts: Card(**facts, **failure),
+    FAILURES,
     person=st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True),
     faces=st.integers(0, 4),
     quality=st.integers(0, 100),
@@ -32,6 +56,16 @@ WRONG = [
     *({"attack": 1}, {"review": None}, {"age": 121}, {"gender": "other"}),
     *({"score": score} for score in (-0.01, 100.01, 30.001, float("nan"), True, "30")),
     *({"turned": turned} for turned in (45, 90.0, -90, 360, None)),
+    *({"status": status} for status in (399, 600, 503.0, True, "503")),
+    *({"retry_after": wait, "status": 503} for wait in (-1, 61, 0.5, "1")),
+    {"retry_after": 1},
+    *({"delay": delay} for delay in (0, -1, 0.05, 0.15, 600.1, float("nan"), True, "5")),
+    *({"lost": lost} for lost in ("", "after", True)),
+]
+TWO_WAYS = [
+    {"status": 503, "delay": 1},
+    {"delay": 1, "lost": "after_charge"},
+    {"status": 503, "lost": "before_charge"},
 ]
 
 
@@ -39,23 +73,41 @@ WRONG = [
 def test_bits_hold_every_card(card):
     """Whatever a card says comes back from its bits; how it lies is told from outside."""
     payload = payload_of(card)
-    assert len(payload) == PAYLOAD_BYTES
+    fails = card.status or card.delay or card.lost
+    assert len(payload) == (FAILING_BYTES if fails else PAYLOAD_BYTES)
     assert card_of(payload, card.turned) == card
 
 
-@given(st.binary(min_size=PAYLOAD_BYTES, max_size=PAYLOAD_BYTES))
+@given(
+    st.sampled_from([PAYLOAD_BYTES, FAILING_BYTES]).flatmap(
+        lambda size: st.binary(min_size=size, max_size=size)
+    )
+)
 def test_any_bits_are_one_card_or_none(payload):
     """Bits that are a card are the only ones for it; others are refused without an error."""
     card = card_of(payload, 0)
     assert card is None or payload_of(card) == payload
 
 
-@given(CARDS, st.integers(0, 8 * PAYLOAD_BYTES - 1))
+@given(CARDS, st.integers(0, 8 * FAILING_BYTES - 1))
 def test_one_wrong_bit_is_another_card_or_none(card, bit):
     """A card has one form only: no bit of it is idle."""
-    bits = int.from_bytes(payload_of(card), "big") ^ 1 << bit
-    other = card_of(bits.to_bytes(PAYLOAD_BYTES, "big"), card.turned)
-    assert other is None or (other != card and payload_of(other) == bits.to_bytes(16, "big"))
+    size = len(payload_of(card))
+    bits = int.from_bytes(payload_of(card), "big") ^ 1 << bit % (8 * size)
+    other = card_of(bits.to_bytes(size, "big"), card.turned)
+    assert other is None or (other != card and payload_of(other) == bits.to_bytes(size, "big"))
+
+
+@given(CARDS)
+def test_cells_hold_every_card(card):
+    """Drawn as cells and read again."""
+    cells = dark_cells(payload_of(card))
+    greys = bytes(
+        0 if cells[row // FINENESS * COLUMNS + column // FINENESS] else 255
+        for row in range(ROWS * FINENESS)
+        for column in range(COLUMNS * FINENESS)
+    )
+    assert payload_in(greys) == payload_of(card)
 
 
 def test_bits_of_a_later_kind_are_no_card():
@@ -70,6 +122,26 @@ def test_wrong_facts_are_refused(wrong):
     """A value of another type or range is refused with its name."""
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} of a card "):
         make_card(**{"person": "p1", **wrong})
+
+
+@pytest.mark.parametrize("ways", TWO_WAYS, ids=str)
+def test_a_card_fails_in_one_way(ways):
+    """Two are refused, with their names."""
+    with pytest.raises(ValueError, match="one of status, delay and lost"):
+        make_card(**ways)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize(
+    "failure",
+    [{"status": 429, "retry_after": 60}, {"delay": 0.3}, {"lost": "after_charge"}],
+    ids=str,
+)
+def test_a_picture_says_how_its_call_fails(failure, kind):
+    """In each kind of file, and half as large."""
+    for size in ((480, 640), (240, 320)):
+        made = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
+        assert read_card(made) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
 @pytest.mark.parametrize("size", [(119, 640), (480, 4001), (480,), 480, (480.0, 640), None])

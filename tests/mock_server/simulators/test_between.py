@@ -2,7 +2,6 @@
 
 import pytest
 
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.simulators import Between, MockSimulator
 
@@ -14,9 +13,6 @@ class Engine:
         self.response = response
 
     def handle(self, request):
-        return self.response
-
-    def answer_of(self, fault, request):
         return self.response
 
     def refuse_early(self, head):
@@ -73,10 +69,9 @@ def test_every_other_answer_is_left_alone(response):
 
 def test_the_answer_of_a_fault_is_left_alone():
     """It is the test's own already; the call is remembered all the same."""
-    response = Response(status=200, headers=(JSON,), body=b"7")
+    response = Response(status=200, headers=(JSON,), body=b"7", claims=("mock.fault.wrong_json",))
     line = between(response)
-    fault = Fault(stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200)
-    assert line.answer_of(fault, CALL) is response
+    assert line.handle(CALL) is response
     assert line.last.body == b"picture"
 
 

@@ -213,13 +213,10 @@ def _credit(call: DeepvueCall) -> None:
 def _picture(call: DeepvueCall) -> None:
     """What is seen in the pictures; the answer where there is no face."""
     if call.paid.name == "match":
-        call.outcome = call.compare(call.values["file_a"], call.values["file_b"])
-        there = call.outcome.score is not None
+        there = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
         sent: Upload = call.values["image"]
-        recognizer = call.world.recognizer
-        call.outcome = recognizer.liveness(sent.content, rotate=False, digest=sent.digest)
-        there = bool(call.outcome.probe.faces)
+        there = bool(call.check_liveness(sent).probe.faces)
     if there:
         return
     text, sub_code = "Face not detected", "FACE_NOT_DETECTED"

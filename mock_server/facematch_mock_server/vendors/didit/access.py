@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import described
 from facematch_mock_server.messages import Head, Response, host_in, is_loopback

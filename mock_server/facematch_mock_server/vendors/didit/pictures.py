@@ -107,9 +107,8 @@ def _picture(call: DiditCall) -> None:
         outcome: Any = call.compare(probe, call.values["ref_image"], rotate=rotate)
         decodes = outcome.probe.decodes and outcome.reference.decodes
     else:
-        outcome = call.world.recognizer.liveness(probe.content, rotate=rotate, digest=probe.digest)
+        outcome = call.check_liveness(probe, rotate=rotate)
         decodes = outcome.probe.decodes
-    call.outcome = outcome
     if not decodes and call.claims[f"{name}.undecodable"] is not None:
         call.refuse(f"{name}.undecodable")
 

@@ -96,7 +96,7 @@ class Didit(Routed):
 
     def known_paths(self) -> tuple[str, ...]:
         """The paths that Didit has."""
-        return (*super().known_paths(), HEALTHCHECK, *LEFT_OUT)
+        return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA, *LEFT_OUT)
 
     def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
         """The route of a request, if there is one and its UUID is one."""

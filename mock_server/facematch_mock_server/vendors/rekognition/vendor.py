@@ -199,7 +199,7 @@ def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
         _refuse_value(call)
     picture = _picture(call, sent, "Image")
     upload = picture.upload
-    seen = call.world.recognizer.liveness(upload.content, rotate=False, digest=upload.digest)
+    seen = call.check_liveness(upload)
     if not seen.probe.decodes:
         call.refuse("image.format")
     _charge(call, "DetectFaces")

@@ -6,7 +6,7 @@ import re
 import pytest
 from kit import mock_deepvue as deepvue
 from kit.mock_deepvue import MATCH_2, liveness, match, picture, token_of
-from kit.mock_worlds import app_of, control_of, world_of
+from kit.mock_worlds import app_of, control_of, struck_by, world_of
 
 from facematch_mock_server import UNSET, Fault, card_sheet
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
@@ -254,9 +254,7 @@ def test_outcomes_that_a_test_sets():
 def test_faults_in_the_vendors_words(shape, status, body):
     """In each shape that errors come in."""
     asking = Asking(error_shape=shape)
-    asking.control.add_fault(Fault(stage="answer", kind="status", status=status))
-    fault = asking.app.account.faults.for_request(match())
-    answer = asking.app.answer_of(fault, match())
+    answer = struck_by(asking.app, Fault(stage="answer", kind="status", status=status), match())
     told = answer.json()
     assert told.pop("transaction_id", None) is None or status in (500, 503)
     assert (answer.status, told) == (status, body)

@@ -4,6 +4,7 @@ import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
+from kit.mock_worlds import struck_by
 
 from facematch_mock_server.faults import Fault
 
@@ -40,7 +41,7 @@ def struck(method, path, status, **settings):
     """The answer of a fault of that status to a request there."""
     engine = didit.new_engine(**settings)
     request = didit.request(path, method=method)
-    return engine.answer_of(Fault(stage="answer", kind="status", status=status), request)
+    return struck_by(engine, Fault(stage="answer", kind="status", status=status), request)
 
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
