@@ -1,12 +1,18 @@
 """The pytest fixtures, `didit_server` and the like, as other people's test suites use them."""
 
+import asyncio
+import http.client
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import urllib.request
 
+import httpx
 import pytest
 import requests
+import urllib3
 from urllib3.exceptions import MaxRetryError
 
 from facematch_core import (
@@ -18,7 +24,8 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_didit import DiditBackend
-from facematch_mock_server import card_sheet
+from facematch_mock_server import card_sheet, pytest_plugin
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 P1 = card_sheet()["p1"].data
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
@@ -143,6 +150,7 @@ def test_both_vendors_at_their_own_addresses(deepvue_mock, didit_mock):
 def test_after_the_test_nothing_is_patched():
     """The tests above used `didit_mock`; this one does not, and has requests as it was."""
     assert requests.Session.get_adapter.__module__ == "requests.sessions"
+    assert socket.getaddrinfo.__module__ == "socket"
 
 
 # In a test run of its own
@@ -311,3 +319,116 @@ def test_the_plugin_costs_a_suite_nothing():
     )
     loaded = set(done.stdout.split())
     assert loaded == SMALL
+
+
+# What was set and never used
+
+
+UNUSED = """
+import os, pathlib
+import pytest, requests
+from facematch_mock_server import Fault
+
+CARD = pathlib.Path(os.environ["CARD"]).read_bytes()
+FILES = {"user_image": ("a.png", CARD), "ref_image": ("b.png", CARD)}
+DOWN = {"stage": "answer", "kind": "status", "status": 503}
+
+def ask(mock):
+    headers = {"x-api-key": mock.live_key}
+    url = "https://verification.didit.me/v3/face-match/"
+    return requests.post(url, files=FILES, headers=headers).status_code
+
+def test_outcome_left(didit_mock):
+    didit_mock.control.set_outcome("match", score=1)
+
+def test_fault_left(didit_server):
+    didit_server.control.add_fault(Fault(**DOWN, times=None))
+
+def test_one_of_two_left(didit_mock):
+    didit_mock.control.add_faults(Fault(**DOWN), Fault(**DOWN, person="nobody"))
+    assert ask(didit_mock) == 503
+
+def test_used(didit_mock):
+    didit_mock.control.add_faults(Fault(**DOWN, times=None), Fault(**DOWN, chance=1e-9))
+    assert ask(didit_mock) == 503
+
+def test_cleared(didit_mock):
+    didit_mock.control.add_fault(Fault(**DOWN))
+    didit_mock.control.set_outcome("match", score=1)
+    didit_mock.control.clear_faults()
+    didit_mock.control.clear_outcomes()
+
+def test_failed_anyway(didit_mock):
+    didit_mock.control.add_fault(Fault(**DOWN))
+    assert False
+
+def test_skipped(didit_mock):
+    didit_mock.control.add_fault(Fault(**DOWN))
+    pytest.skip()
+"""
+
+
+def test_a_test_that_sets_what_no_call_uses_fails(run_suite, tmp_path):
+    """At its end, once, and not in addition to another failure."""
+    done = run_suite(UNUSED, "-rEf")
+    assert "1 failed, 5 passed, 1 skipped, 3 errors" in done.stdout
+    for name in ("outcome_left", "fault_left", "one_of_two_left"):
+        assert f"ERROR test_it.py::test_{name}" in done.stdout
+    assert "SetOutcome(kind='match', score=1" in done.stdout
+    assert "control.clear_faults()" in done.stdout
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = allow\n")
+    assert "1 failed, 5 passed, 1 skipped" in run_suite(UNUSED).stdout
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = maybe\n")
+    assert "facematch_unused must be fail or allow" in run_suite(UNUSED).stdout
+
+
+# The vendor's real hosts
+
+
+URL = f"{DIDIT}/v3/face-match/"
+
+
+async def with_httpx_and_asyncio(url):
+    async with httpx.AsyncClient() as client:
+        await client.post(url)
+
+
+CLIENTS = {
+    "httpx": httpx.post,
+    "httpx, asyncio": lambda url: asyncio.run(with_httpx_and_asyncio(url)),
+    "urllib": lambda url: urllib.request.urlopen(url, data=b"", timeout=5),
+    "urllib3": lambda url: urllib3.PoolManager().request("POST", url, retries=False),
+    "http.client": lambda url: http.client.HTTPSConnection(url.split("/")[2]).connect(),
+    "a socket": lambda url: socket.create_connection((url.split("/")[2], 443)),
+}
+
+
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"], ids=["direct", "proxy"])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_another_client_never_finds_the_vendor(monkeypatch, request, client, proxy):
+    """A sentence says what to use, in place of a call that would be paid."""
+    if proxy is not None:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    request.getfixturevalue("didit_mock")
+    with pytest.raises(pytest.fail.Exception, match=r"not covered by didit_mock.*didit_server"):
+        CLIENTS[client](URL)
+
+
+def test_each_mock_keeps_its_own_hosts(didit_mock, deepvue_mock):
+    """Of any spelling; other hosts are found as ever."""
+    for host, name in (
+        ("APX.didit.me.", "didit"),
+        (b"verification.didit.me", "didit"),
+        ("production.deepvue.tech", "deepvue"),
+    ):
+        with pytest.raises(pytest.fail.Exception, match=f"{name}_server"):
+            socket.getaddrinfo(host, 443)
+    assert socket.getaddrinfo("127.0.0.1", 443)
+
+
+def test_a_mock_is_there_for_every_vendor_with_a_host():
+    """And for no other: a fixture that could only fail is none."""
+    mocks = {name.removesuffix("_mock") for name in vars(pytest_plugin) if name.endswith("_mock")}
+    servers = {name.removesuffix("_server") for name in vars(pytest_plugin)} & set(vendor_names())
+    assert mocks == {name for name in vendor_names() if vendor_named(name).hosts}
+    assert servers == set(vendor_names())
