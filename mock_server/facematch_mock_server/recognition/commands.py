@@ -51,7 +51,12 @@ def command() -> None:
 @click.option("--status", type=int, metavar="400-599", help="Answer its calls with this status.")
 @click.option("--retry-after", type=int, metavar="0-60", help="Beside --status, in seconds.")
 @click.option("--delay", type=float, metavar="SECONDS", help="Answer its calls so much later.")
-@click.option("--lost", type=click.Choice(LOSSES), help="Reset the connection of its calls.")
+@click.option(
+    "--lost",
+    metavar="WHEN",
+    type=click.Choice(LOSSES),
+    help=f"Reset the connection of its calls: {' or '.join(LOSSES)}.",
+)
 @click.option(
     "--turned",
     type=click.Choice([str(turn) for turn in TURNS]),

@@ -93,17 +93,17 @@ def test_a_fault_for_a_call_lets_the_others_through(asking):
 def test_a_fault_for_a_picture_strikes_its_calls_alone(asking, aim, struck, spared):
     """On either side, and before anything is charged or an outcome is used."""
     asking.control.add_fault(Fault(**DOWN, **aim))
+    assert asking.didit(*spared).status_code == 200
     asking.control.set_outcome("match", score=77)
     asking.control.set_balance("0.05")
-    assert asking.control.unused()[-1].status == 503
     answer = asking.didit(*struck)
-    assert (answer.status_code, asking.charged) == (503, 0)
+    assert (answer.status_code, asking.charged) == (503, 1)
     entry = asking.control.journal()[-1]
     assert (entry.status, entry.key, entry.note) == (503, "live", "fault: answer status")
     assert [file.field for file in entry.files] == ["user_image", "ref_image"]
     assert len(asking.control.outcomes()) == 1
-    assert asking.didit(*spared).json()["face_match"]["score"] == 77
-    assert asking.charged == 1
+    assert asking.didit(*struck).json()["face_match"]["score"] == 77
+    assert asking.charged == 2
 
 
 def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
