@@ -8,6 +8,7 @@ import random
 import secrets
 import threading
 from collections.abc import Callable
+from typing import Any
 
 #: Where it ends: what is due later than now, a token's end say, must still be a date.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
@@ -66,7 +67,9 @@ class VirtualClock:
         Raises:
             ValueError: it is no number from 0 on, or leads beyond the year 8999.
         """
-        if type(seconds) not in (int, float) or not seconds >= 0:
+        given: Any = seconds
+        is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+        if not is_number or not seconds >= 0:
             raise ValueError(
                 "the clock only goes forward, by a number of seconds from 0, such as 60 or "
                 f"timedelta(minutes=1).total_seconds(), not {seconds!r:.60}"

@@ -165,6 +165,10 @@ def _as_number(given: Any) -> Any:
     return float(given) if isinstance(given, Decimal) else given
 
 
+def _is_number(given: object) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool)
+
+
 def nearest(given: str, known: Iterable[str]) -> str:
     """The one of `known` that is most like it, and then the others."""
     from difflib import get_close_matches  # not above: a mistake is rare
@@ -236,11 +240,11 @@ class Fault:
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         if self.times is not None and (type(self.times) is not int or self.times < 1):
             raise ValueError("times must be a whole number from 1, or null (None) for every call")
-        if type(self.chance) not in (int, float) or not 0 < self.chance <= 1:
+        if not _is_number(self.chance) or not 0 < self.chance <= 1:
             raise ValueError("chance must be a number above 0 and at most 1")
         if type(self.status) is not int or not 200 <= self.status <= 599:
             raise ValueError("status must be a whole number from 200 to 599")
-        if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
+        if not _is_number(self.seconds) or not 0 <= self.seconds <= 3600:
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
             raise ValueError("headers are those of an answer: only a fault at answer has some")

@@ -55,6 +55,22 @@ def test_make_says_everything(run, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "failure"),
+    [
+        ("--status 503 --retry-after 1", {"status": 503, "retry_after": 1}),
+        ("--delay 2.5", {"delay": 2.5}),
+        ("--lost after_charge", {"lost": "after_charge"}),
+    ],
+)
+def test_make_a_card_that_fails(run, tmp_path, words, failure):
+    """And read it again."""
+    assert run("make", "--person", "p1", *words.split(), "--out", "p1.png").exit_code == 0
+    assert (tmp_path / "p1.png").read_bytes() == make_card("p1", **failure)
+    told = json.loads(run("read", "p1.png", "--json").stdout)["card"]
+    assert {name: told[name] for name in failure} == failure
+
+
 def test_make_overwrites_only_by_force(run, tmp_path):
     """A file that is there stays, unless told otherwise."""
     (tmp_path / "p1.png").write_bytes(b"mine")
@@ -89,6 +105,9 @@ def test_make_writes_into_a_pipe(run, tmp_path):
         ("--person p1 --size large", "--size must be WIDTHxHEIGHT in pixels, not 'large'."),
         ("--person p1 --size 10x10", "size of a card must be a width and a height"),
         ("--person p1 --age 200", "age of a card must be a whole number"),
+        ("--person p1 --status 200", "status of a card must be a whole number from 400"),
+        ("--person p1 --status 503 --delay 1", "a card fails by one of status, delay and lost"),
+        ("--person p1 --retry-after 1", "retry_after of a card goes with a status"),
     ],
 )
 def test_make_refuses(run, tmp_path, words, sentence):
