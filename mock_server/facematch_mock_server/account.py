@@ -14,6 +14,8 @@ from typing import Any
 
 import attrs
 
+from facematch_core.addresses import is_among
+
 from .claims import MOCK_CLAIMS, Behaviours, Claim
 from .clock import Ids, VirtualClock
 from .faults import Faults
@@ -57,7 +59,8 @@ class VendorKind:
         settings: Numbers that may be set: the claim's key, and what kind of number it takes.
         rate_limits: The claim that holds the limit, by scope.
         operations: What can be late, by name: ``match``, say.
-        hosts: Its own, in lower case: a request that names one of them is for this vendor.
+        hosts: Its own, in lower case: a request that names one of them is for this vendor. ``*``
+            stands for one label.
         first_keys: The keys that work at once, by text.
         records: Makes what it remembers beyond keys, credit and sessions.
         behaviour: Makes what answers for it in a world.
@@ -82,6 +85,10 @@ class VendorKind:
     worker: Callable[[World], Any] | None = None
     key_of: Callable[[Head], str | None] = lambda head: head.header("x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
+
+    def has_host(self, host: str | None) -> bool:
+        """Whether a Host header, or the host of an address, is one of the vendor's own."""
+        return is_among((host or "").partition(":")[0].lower(), self.hosts)
 
     def choose(
         self, edition: str, switches: Mapping[str, Any]

@@ -142,9 +142,8 @@ class App:
         """By the host, if that is a vendor's own, else by the path."""
         vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
         if len(vendors) > 1:
-            host = (head.header("host") or "").partition(":")[0].lower()
             for vendor in vendors:
-                if host in vendor.world.kind.hosts:
+                if vendor.world.kind.has_host(head.header("host")):
                     return vendor
         for vendor in vendors:
             if vendor.owns(head):

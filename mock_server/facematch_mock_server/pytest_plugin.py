@@ -16,8 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from .server import MockServer
 
-#: The vendors that have a host of their own, which requests can be kept from.
-_WITH_HOSTS = frozenset({"deepvue", "didit"})
+#: The vendors that have hosts of their own, which requests can be kept from.
+_WITH_HOSTS = frozenset({"azure", "deepvue", "didit", "rekognition"})
 _PASSED = pytest.StashKey[bool]()
 
 
@@ -68,9 +68,16 @@ def _server() -> type[MockServer]:
     return Server
 
 
+@pytest.fixture(scope="session", name="_facematch_mock_loop")
+def _loop() -> Iterator[None]:
+    # All servers of a process share a loop; beside one that runs, another starts in a third.
+    with _server()(control=False):
+        yield
+
+
 def _over_http(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_server")
-    def server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
+    def server(request: pytest.FixtureRequest, _facematch_mock_loop: None) -> Iterator[MockServer]:
         with _server()(vendor=vendor) as served, _all_used(request, served):
             yield served
 
@@ -88,9 +95,8 @@ def _without_a_socket(vendor: str) -> Any:
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
         served = _server()(vendor=vendor)
-        hosts = served.world.kind.hosts
-        _mount(monkeypatch, served, hosts)
-        _shut_off(monkeypatch, vendor, hosts)
+        _mount(monkeypatch, served)
+        _shut_off(monkeypatch, served)
         try:
             with _all_used(request, served):
                 yield served
@@ -108,45 +114,46 @@ def _without_a_socket(vendor: str) -> Any:
     return mock
 
 
-def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer, hosts: frozenset[str]) -> None:
+def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     from urllib.parse import urlsplit
 
     import requests
 
-    adapter = server.adapter()
+    adapter, has_host = server.adapter(), server.world.kind.has_host
     found = requests.Session.get_adapter
 
     def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
         address = urlsplit(url)
-        if address.scheme == "https" and address.hostname in hosts and address.port in (None, 443):
+        if address.scheme == "https" and has_host(address.hostname) and address.port in (None, 443):
             return adapter
         return found(session, url)
 
     monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
 
 
-def _shut_off(monkeypatch: pytest.MonkeyPatch, vendor: str, hosts: frozenset[str]) -> None:
+def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     """Let nothing else in this process find the vendor's real hosts, nor a proxy lead there."""
     import os
     import socket
 
-    found = socket.getaddrinfo
+    found, kind = socket.getaddrinfo, server.world.kind
 
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
-        if name.lower().rstrip(".") in hosts:
+        if kind.has_host(name.rstrip(".")):
             # Not an Exception: a client would take that for an outage of the vendor.
             pytest.fail(
-                f"{name} is not covered by {vendor}_mock: it covers requests. For httpx and every "
-                f"other client use {vendor}_server and its url.",
+                f"{name} is not covered by {kind.name}_mock: it covers requests. For httpx and "
+                f"every other client use {kind.name}_server and its url.",
                 pytrace=False,
             )
         return found(host, *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    hosts = sorted(host.removeprefix("*") for host in kind.hosts)
     set_before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     for variable in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *sorted(hosts)))))
+        monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *hosts))))
 
 
 # A vendor is a folder; looking for those of other distributions would cost every test run time.

@@ -325,8 +325,7 @@ class Routed:
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
-        host = (head.header("host") or "").partition(":")[0].lower()
-        return host in self.world.kind.hosts or self.find(head)[0] is not None
+        return self.world.kind.has_host(head.header("host")) or self.find(head)[0] is not None
 
     def known_paths(self) -> tuple[str, ...]:
         """The paths that the vendor has, to say which one was probably meant."""

@@ -314,6 +314,7 @@ VENDOR = Vendor(
     switches={"access": ("approved", "unapproved")},
     rate_limits={"resource": "rate.limit"},
     operations=("match", "detect"),
+    hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
     records=FaceIds,
