@@ -416,7 +416,8 @@ class Control:
             since: Only entries with a higher number.
             path: Only calls whose path begins so.
             status: Only calls that were answered so.
-            person: Only calls with a test card of that person.
+            person: Only calls with a test card of that person; the mock knows the 2,000 pictures
+                that it saw last.
             fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
             limit: Only so many, the newest; None for all.
 
