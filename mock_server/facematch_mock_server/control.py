@@ -438,19 +438,9 @@ class Control:
         found = journal.find(since=since, path=path, status=status, fields=fields, fits=fits)
         return tuple(found if limit is None else found[len(found) - min(limit, len(found)) :])
 
-    def count(
-        self,
-        *,
-        since: int = 0,
-        path: str | None = None,
-        status: int | None = None,
-        person: str | None = None,
-        fields: Mapping[str, str] | None = None,
-    ) -> int:
-        """How many entries `journal` has that fit."""
-        return len(
-            self.journal(since=since, path=path, status=status, person=person, fields=fields)
-        )
+    def count(self, **filters: Any) -> int:
+        """How many entries `journal` has for the same arguments."""
+        return len(self.journal(**filters))
 
     def clear_journal(self) -> None:
         """Empty the journal."""
