@@ -271,7 +271,7 @@ class World:
 
     def log(self, **fields: Any) -> None:
         """Write into the journal; `fields` are those of `Entry` but time and number."""
-        self.account.journal.add(at=self.clock.now(), **fields)
+        self.account.journal.add({"at": self.clock.now(), **fields})
 
 
 class Account:

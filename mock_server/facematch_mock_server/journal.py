@@ -174,11 +174,11 @@ class Journal:
         self._last = 0
         self.watch: Callable[[Entry | None], None] | None = None
 
-    def add(self, **fields: Any) -> None:
-        """Write one more entry, under the next number; `fields` are its others."""
+    def add(self, fields: dict[str, Any]) -> None:
+        """Write one more entry with these fields, under the next number."""
         with self._lock:
-            self._last += 1
-            entry = Entry(number=self._last, **fields)
+            fields["number"] = self._last = self._last + 1
+            entry = Entry(**fields)
             self._entries.append(entry)
         if self.watch is not None:
             self.watch(entry)

@@ -325,6 +325,8 @@ class Outbox:
 
     def _first(self) -> _Place | None:
         """The first one whose destination is given nothing at the moment."""
+        if not self._queue:
+            return None
         busy = {destination for destination, _ in self._under_way.values()}
         return next((entry for entry in self._queue if entry[3] not in busy), None)
 
