@@ -25,8 +25,8 @@ _BACKLOG, _AT_ONCE = 1024, 256
 _PAUSE_S = 0.1
 #: How many slow requests are worked on at once.
 _WORKERS = 8
-#: What a connection reads at once.
-_READ_BYTES = 256 * 1024
+#: What a connection reads at once: more than two pictures of a usual size.
+_READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and one that leads there.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
