@@ -127,33 +127,25 @@ class DeepvueCall(Call):
         self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
 
     def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
-        """The body of an error with these keys; an id is used up only if it is among them."""
-        made: dict[str, Callable[[], Any]] = {
-            "transaction_id": lambda: self.transaction_id.replace("-", ""),
-            "timestamp": lambda: self.timestamp,
-            "sub_code": lambda: sub_code,
-            "message": lambda: message,
+        """The body of an error with these keys."""
+        known = {
+            "transaction_id": self.transaction_id.replace("-", ""),
+            "timestamp": self.timestamp,
+            "sub_code": sub_code,
+            "message": message,
         }
-        return {key: made[key]() for key in keys}
+        return {key: known[key] for key in keys}
 
 
 # What is before an answer: token, key, limit, body, wallet, pictures. The order is ours.
 
 
-def _bearer_of(call: DeepvueCall) -> str:
-    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _bearer(call: DeepvueCall) -> None:
-    """Whether there is a token."""
-    if not _bearer_of(call):
-        call.deny("auth.missing")
-
-
 def _token(call: DeepvueCall) -> None:
-    """Whether the token is a good one."""
-    text, secret = _bearer_of(call), call.world.account.ids.secret
+    """Whether there is a token, and a good one."""
+    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
+    text, secret = token.strip(), call.world.account.ids.secret
+    if scheme.lower() != "bearer" or not text:
+        call.deny("auth.missing")
     call.client = call.records.tokens.client_of(text, call.now, secret)
     if call.client is None:
         call.key_word = "wrong"
@@ -250,7 +242,9 @@ def _read_pair(call: DeepvueCall) -> None:
     call.shown = presentable((name, many[-1]) for name, many in form.fields.items())
     names = ("client_id", "client_secret")
     call.values = {name: form.fields[name][-1] for name in names if name in form.fields}
-    _refuse_all(call, [_fault(_MISSING, name) for name in names if name not in form.fields])
+    faults = [_fault(_MISSING, name) for name in names if name not in form.fields]
+    if faults:
+        _refuse(call, *faults)
 
 
 def _read_files(call: DeepvueCall) -> None:
@@ -262,13 +256,14 @@ def _read_files(call: DeepvueCall) -> None:
     )
     faults = []
     for name in ("file_a", "file_b"):
-        if name in form.files:
-            upload = call.values[name] = form.files[name][-1]
-            if not _is_taken(upload, call.paid.extensions):
-                faults.append(_fault(call.claims["body.format"], name))
-        else:
+        if name not in form.files:
             faults.append(_fault(_NOT_A_FILE if name in form.fields else _MISSING, name))
-    _refuse_all(call, faults)
+            continue
+        upload = call.values[name] = form.files[name][-1]
+        if not _is_taken(upload, call.paid.extensions):
+            faults.append(_fault(call.claims["body.format"], name))
+    if faults:
+        _refuse(call, *faults)
 
 
 #: What a file must begin with; its extension need not be that one.
@@ -283,32 +278,34 @@ def _is_taken(upload: Upload, allowed: tuple[str, ...]) -> bool:
 
 def _read_image(call: DeepvueCall) -> None:
     """The picture of a liveness check."""
+    sent = _json_of(call)
+    if not isinstance(sent, dict):
+        _refuse(call, _fault(_NO_OBJECT))
+    call.shown = presentable((str(name), type(value).__name__) for name, value in sent.items())
+    image = sent.get("image")
+    if not isinstance(image, str):
+        _refuse(call, _fault(_NO_TEXT if "image" in sent else _MISSING, "image"))
+    content = _decoded(image)
+    if content is None:
+        _refuse(call, _fault(call.claims["body.no_base64"], "image"))
+    call.values["image"] = call.upload("image", "", content)
+
+
+def _json_of(call: DeepvueCall) -> Any:
+    """The JSON of a body; None for one that is not said to be JSON."""
     request = call.request
     if not request.body:
-        _refuse_all(call, [_fault(_MISSING)])
+        _refuse(call, _fault(_MISSING))
     kind = media_type(request.header("content-type") or "application/json")
-    sent: Any = None
-    if kind == "application/json" or kind.endswith("+json"):
-        try:
-            sent = json.loads(request.body)
-        except json.JSONDecodeError as error:
-            words = f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})"
-            _refuse_all(call, [_fault({"msg": words, "type": "value_error.jsondecode"}, error.pos)])
-        except (ValueError, RecursionError):
-            call.deny("body.unreadable")
-    if not isinstance(sent, dict):
-        _refuse_all(call, [_fault(_NO_OBJECT)])
-        return
-    call.shown = presentable((str(name), type(value).__name__) for name, value in sent.items())
-    if "image" not in sent:
-        _refuse_all(call, [_fault(_MISSING, "image")])
-    if not isinstance(sent["image"], str):
-        _refuse_all(call, [_fault(_NO_TEXT, "image")])
-    content = _decoded(sent["image"])
-    if content is None:
-        _refuse_all(call, [_fault(call.claims["body.no_base64"], "image")])
-        return
-    call.values["image"] = call.upload("image", "", content)
+    if kind != "application/json" and not kind.endswith("+json"):
+        return None
+    try:
+        return json.loads(request.body)
+    except json.JSONDecodeError as error:
+        words = f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})"
+        _refuse(call, _fault({"msg": words, "type": "value_error.jsondecode"}, error.pos))
+    except (ValueError, RecursionError):
+        call.deny("body.unreadable")
 
 
 def _decoded(text: str) -> bytes | None:
@@ -324,9 +321,8 @@ def _fault(words: Mapping[str, str], *place: str | int) -> Fault:
     return {"loc": ["body", *place], "msg": words["msg"], "type": words["type"]}
 
 
-def _refuse_all(call: DeepvueCall, faults: list[Fault]) -> None:
-    if faults:
-        call.deny("body.refused", faults=faults)
+def _refuse(call: DeepvueCall, *faults: Fault) -> NoReturn:
+    call.deny("body.refused", faults=list(faults))
 
 
 # The answers
@@ -457,7 +453,6 @@ def _paid_route(
         pattern=path,
         answers={"POST": answer},
         checks={
-            "bearer": _bearer,
             "token": _token,
             "key": _key,
             "rate": _rate,
