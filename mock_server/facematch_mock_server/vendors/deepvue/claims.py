@@ -16,9 +16,7 @@ def _page(name: str, path: str) -> Origin:
 
 
 AUTHORIZATION = _page("Authorization", "/reference/auth/authorization")
-AUTHORIZE_FORM = _page("API keys, authentication", "/api-reference/api_keys/authentication")
 MATCH_V1 = _page("Face Match v1", "/reference/forensics/face/face-match")
-MATCH_V2 = _page("Face Match v2", "/reference/forensics/face/face-match-v2")
 LIVENESS_PAGE = _page("Face Liveness Check", "/reference/forensics/face/face-liveness-check")
 WALLET_PAGE = _page("Wallet balance", "/reference/utilities/wallet-balance")
 RESPONSE_FORMAT = _page("Response format", "/response-format")
@@ -35,22 +33,6 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error 
 
 DEFAULT_EDITION = "2026-11"
 
-#: There is one: the documents contradict each other, but nothing shows which are older.
-EDITIONS: Mapping[str, Mapping[str, Any]] = {
-    "2026-11": {
-        "bad_token": 403,
-        "expiry": "iso",
-        "token_type": "bearer",
-        "error_shape": "detail",
-        "no_face": 422,
-        "confidence_as": "similarity",
-        "code": "status",
-        "liveness_score": "null",
-        "plan": "none",
-        "retry_after": False,
-    }
-}
-
 #: Named behaviours that may be set apart from the edition, each with its values.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "bad_token": (403, 401),
@@ -63,6 +45,12 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "liveness_score": ("null", "number"),
     "plan": ("none", "starter", "business", "growth", "enterprise"),
     "retry_after": (False, True),
+}
+
+#: There is one, with the first values: the documents contradict each other, but nothing shows which
+#: are older.
+EDITIONS: Mapping[str, Mapping[str, Any]] = {
+    DEFAULT_EDITION: {name: values[0] for name, values in SWITCHES.items()}
 }
 
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.

@@ -31,7 +31,6 @@ OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client, 2026")
 NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, API keys and standalone APIs, 2026-11-07")
-WARNINGS_PAGE = Origin(Known.DOCUMENTED, "docs.didit.me, warnings reference, undated, early 2026")
 WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")
 EARLY_LIMITS = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting guide, undated, early 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "Django REST Framework, which Didit's error bodies show")
@@ -41,76 +40,40 @@ DJANGO = Origin(Known.FRAMEWORK, "Django, on which that framework stands")
 
 DEFAULT_EDITION = "2026-07"
 
-_INDEPENDENT: dict[str, Any] = {
-    "undecodable": 200,
-    "credits_before_validation": False,
-    "empty_blocks": "null",
-    "v2_prefix": False,
-    "event_id_per_attempt": False,
-    "reserved_domains": "refused",
-    "features": "strings",
+#: By name: the values of a behaviour that may be set apart from an edition, none for one that may
+#: not; then what the editions of March, July and November say.
+_READINGS: Mapping[str, tuple[tuple[Any, ...], Any, Any, Any]] = {
+    "auth_errors": (("401", "403", "scoped"), "401", "403", "scoped"),
+    "boundary": (("inclusive", "exclusive"), "inclusive", "exclusive", "exclusive"),
+    "score_type": (("integer", "float"), "integer", "float", "float"),
+    "in_review": ((False, True), True, False, False),
+    "no_face_risk": (
+        ("NO_FACE_DETECTED", "NO_REFERENCE_IMAGE"),
+        *("NO_FACE_DETECTED", "NO_REFERENCE_IMAGE", "NO_REFERENCE_IMAGE"),
+    ),
+    "warning_keys": ((4, 6), 4, 6, 6),
+    "echo_fields": ((False, True), False, True, True),
+    "created_at_style": (("Z", "+00:00"), "Z", "+00:00", "+00:00"),
+    "undecodable": ((200, 400), 200, 200, 200),
+    "credits_before_validation": ((False, True), False, False, False),
+    "empty_blocks": (("null", "list"), "null", "null", "null"),
+    "delete_status": ((204, 200), 204, 204, 200),
+    "v2_prefix": ((False, True), False, False, False),
+    "event_id_per_attempt": ((False, True), False, False, False),
+    "reserved_domains": (("refused", "accepted"), "refused", "refused", "refused"),
+    "features": (("strings", "objects"), "strings", "strings", "strings"),
+    "get_limit": ((), 300, 600, 600),
+    "entity_race": ((), False, True, True),
+    "quality_warnings": ((), True, False, False),
+    "paging": ((), "pages", "offset", "offset"),
 }
-_MARCH: dict[str, Any] = {
-    "auth_errors": "401",
-    "boundary": "inclusive",
-    "score_type": "integer",
-    "no_face_risk": "NO_FACE_DETECTED",
-    "warning_keys": 4,
-    "echo_fields": False,
-    "created_at_style": "Z",
-    "get_limit": 300,
-    "entity_race": False,
-    "quality_warnings": True,
-    "in_review": True,
-    "delete_status": 204,
-    "paging": "pages",
-    **_INDEPENDENT,
-}
-_JULY: dict[str, Any] = {
-    "auth_errors": "403",
-    "boundary": "exclusive",
-    "score_type": "float",
-    "no_face_risk": "NO_REFERENCE_IMAGE",
-    "warning_keys": 6,
-    "echo_fields": True,
-    "created_at_style": "+00:00",
-    "get_limit": 600,
-    "entity_race": True,
-    "quality_warnings": False,
-    "in_review": False,
-    "delete_status": 204,
-    "paging": "offset",
-    **_INDEPENDENT,
-}
-
 EDITIONS: Mapping[str, Mapping[str, Any]] = {
-    "2026-03": _MARCH,
-    "2026-07": _JULY,
-    "2026-11": {
-        **_JULY,
-        "auth_errors": "scoped",
-        "delete_status": 200,
-    },
+    edition: {name: reading[place] for name, reading in _READINGS.items()}
+    for place, edition in enumerate(("2026-03", "2026-07", "2026-11"), 1)
 }
-
 #: Named behaviours that may be set apart from an edition, each with its values.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
-    "auth_errors": ("401", "403", "scoped"),
-    "boundary": ("inclusive", "exclusive"),
-    "score_type": ("integer", "float"),
-    "in_review": (False, True),
-    "no_face_risk": ("NO_FACE_DETECTED", "NO_REFERENCE_IMAGE"),
-    "warning_keys": (4, 6),
-    "echo_fields": (False, True),
-    "created_at_style": ("Z", "+00:00"),
-    "undecodable": (200, 400),
-    "credits_before_validation": (False, True),
-    "empty_blocks": ("null", "list"),
-    "delete_status": (204, 200),
-    "v2_prefix": (False, True),
-    "event_id_per_attempt": (False, True),
-    "reserved_domains": ("refused", "accepted"),
-    "features": ("strings", "objects"),
+    name: values for name, (values, *_) in _READINGS.items() if values
 }
 
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
