@@ -153,7 +153,7 @@ def test_no_import_goes_in_a_circle(package):
 def test_the_mock_is_light_until_used():
     """The package lies on the path of every test run: its import loads nothing of the mock."""
     loaded = loaded_after(f"import {MOCK}")
-    assert not (HEAVY | {"attrs", "h11", "multipart", "responses", "asyncio"}) & loaded
+    assert not (HEAVY | {"attrs", "httptools", "responses", "asyncio"}) & loaded
 
 
 def test_the_mock_serves_without_a_client_library():

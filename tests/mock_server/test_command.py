@@ -384,7 +384,7 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("missing", ["h11", "multipart"])
+@pytest.mark.parametrize("missing", ["httptools"])
 def test_without_the_extra_it_says_what_to_install(tmp_path, missing):
     """One sentence and the exit code of an incomplete installation."""
     (tmp_path / "sitecustomize.py").write_text(BLOCKED.format(missing=missing))

@@ -21,7 +21,7 @@ main()
 OF_DEEPVUE = STARTED.replace("MockServer()", "MockServer(vendor='deepvue')")
 #: Each takes a millisecond or more, and few runs of a server need it.
 LATER = {
-    *("PIL", "requests", "numpy", "difflib", "h11", "html", "email.utils", "importlib.metadata"),
+    *("PIL", "requests", "numpy", "difflib", "html", "email.utils", "importlib.metadata"),
     *("importlib.resources", "facematch_mock_server.recognition.sheet", "facematch_local"),
     *("facematch_mock_server.simulators", "facematch_core.testing", "pytest"),
 }

@@ -25,7 +25,7 @@ from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handle
 from facematch_mock_server.messages import Head, Request, Response
 
 if TYPE_CHECKING:
-    from facematch_mock_server.http.server import LoopThread
+    from concurrent.futures import Executor
 
 #: How much a client may send ahead while its last request is being answered.
 _AHEAD_BYTES = 256 * 1024
@@ -82,7 +82,9 @@ class Service:
 
     Attributes:
         handler: The app. With a true attribute `slow` it is asked in another thread.
-        thread: Whose loop serves them.
+        loop: Where they are served.
+        scratch: Where they read; its content is taken before the next read.
+        workers: Gives the threads for what would hold the loop up.
         idle_s: Longest wait for a head, or for the next piece of a body.
         linger_s: How long a connection that is closed on our side takes in what still comes.
         connections: Those that are open.
@@ -91,7 +93,9 @@ class Service:
     """
 
     handler: Handler
-    thread: LoopThread
+    loop: asyncio.AbstractEventLoop
+    scratch: memoryview
+    workers: Callable[[], Executor]
     idle_s: float
     linger_s: float
     connections: set[Connection] = attrs.field(factory=set)
@@ -104,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._loop = service.thread.loop
+        self._loop = service.loop
         #: What came and was not taken yet; it grows with what arrives, never with what is declared.
         self._came = bytearray()
         self._held = 0
@@ -132,10 +136,10 @@ class Connection(asyncio.BufferedProtocol):
         self._hold(0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._service.thread.scratch
+        return self._service.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._came += self._service.thread.scratch[:nbytes]
+        self._came += self._service.scratch[:nbytes]
         self._hold(self._held + nbytes)
         if self._waits_for is _For.MORE:
             self._go_on()
@@ -269,7 +273,7 @@ class Connection(asyncio.BufferedProtocol):
         if not waits and not getattr(handler, "slow", False):
             return exchange.delivery(handler, request, fault)
         working = self._loop.run_in_executor(
-            self._service.thread.workers, exchange.delivery, handler, request, fault
+            self._service.workers(), exchange.delivery, handler, request, fault
         )
         working.add_done_callback(lambda _: self._wake(_For.WORKER))
         yield _For.WORKER

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import re
 import string
 from collections.abc import Callable
@@ -187,7 +186,10 @@ def _parameters(header: str) -> dict[str, str]:
 
 def bare_name(filename: str) -> str:
     """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
-    name = html.unescape(filename) if "&" in filename else filename
-    name = name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+    if "&" in filename:
+        from html import unescape  # not above: it takes a millisecond of a start
+
+        filename = unescape(filename)
+    name = filename.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
     name = name if name.isprintable() else "".join(filter(str.isprintable, name))
     return "" if name in {".", ".."} else name

@@ -133,7 +133,12 @@ class _Running:
         self._thread = _acquire(self._socket)
         self._loop = self._thread.loop
         self.service = Service(
-            handler=handler, thread=self._thread, idle_s=idle_s, linger_s=linger_s
+            handler=handler,
+            loop=self._loop,
+            scratch=self._thread.scratch,
+            workers=lambda: self._thread.workers,
+            idle_s=idle_s,
+            linger_s=linger_s,
         )
         try:
             self._thread.run(self._begin())

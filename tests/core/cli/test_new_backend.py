@@ -290,7 +290,7 @@ def test_the_core_alone_is_enough(tmp_path):
     """Neither pytest nor an extra is needed to write the files."""
     code = (
         "import sys\n"
-        "for name in ('pytest', 'hypothesis', 'responses', 'h11', 'numpy', 'sqlalchemy'):\n"
+        "for name in ('pytest', 'hypothesis', 'responses', 'httptools', 'numpy', 'sqlalchemy'):\n"
         "    sys.modules[name] = None\n"
         "sys.argv = ['facematch', 'new-backend', 'acme']\n"
         "from facematch_core.cli import main\n"

@@ -47,11 +47,11 @@ class Transport:
 def read(make_engine):
     """Reads a stream that comes in pieces: the engine, the statuses sent, whether it was ended."""
     loop = asyncio.new_event_loop()
-    thread = types.SimpleNamespace(loop=loop, scratch=memoryview(bytearray(4096)))
+    shared = {"loop": loop, "scratch": memoryview(bytearray(4096)), "workers": None}
 
     def read(pieces):
         engine = make_engine(limit=LIMIT)
-        service = Service(handler=engine, thread=thread, idle_s=60, linger_s=5)
+        service = Service(handler=engine, **shared, idle_s=60, linger_s=5)
         connection, transport = Connection(service), Transport()
         connection.connection_made(transport)
         for piece in pieces:
