@@ -41,8 +41,11 @@ PEERS = {
 }
 
 #: What we ask of ourselves.
-#: Times as many requests a second, by KB of a picture.
-FASTER = {"pytest-httpserver": {200: 2.0, 20: 1.5}, "moto": {200: 10.0, 20: 10.0}}
+#: Times as many requests a second, by KB of a picture and connections.
+FASTER: dict[str, dict[tuple[int, int], float]] = {
+    "pytest-httpserver": {(20, 1): 1.0, (20, 16): 1.5, (200, 1): 1.8, (200, 16): 2.0},
+    "moto": dict.fromkeys(itertools.product(SIZES, CONNECTIONS), 10.0),
+}
 START_UP = 1.5  # times pytest-httpserver's
 IN_A_TEST_MS = 2.0  # for a start, and for a stop
 ADAPTER, RESPONSES = 0.5, 1.3  # times the socket way, times a static answer
@@ -177,7 +180,9 @@ class Bench:
             )
             value, spread = statistics.median(ratios), f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
             if state == "warm":
-                verdict(f"{what}, over {name} ({spread})", value, least=FASTER[name][size])
+                verdict(
+                    f"{what}, over {name} ({spread})", value, least=FASTER[name][size, connections]
+                )
             else:
                 print(f"     cold, over {name}: {value:.2f} ({spread}); no target")
 
