@@ -8,13 +8,10 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import attrs
-
-if TYPE_CHECKING:
-    from .faults import Fault
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -87,12 +84,12 @@ class Request(Head):
 
     Attributes:
         body: After the transfer coding was taken off.
-        fault: The fault that strikes this call, if it is known already.
+        fault: The `Fault` that strikes this call, if it is known already; None for none.
         account: In whose world the call began; None for that of its key.
     """
 
     body: bytes = attrs.field(default=b"", repr=False)
-    fault: Fault | None = attrs.field(default=None, eq=False, repr=False)
+    fault: Any = attrs.field(default=None, eq=False, repr=False)
     account: Any = attrs.field(default=None, eq=False, repr=False)
 
 
@@ -110,8 +107,8 @@ class Response:
         more: Gives what follows the body, again and again while the client listens; None for an
             answer that ends. Called on the loop of the HTTP server; without a socket the answer
             ends after the body.
-        fault: How sending it goes wrong; None if it does not. Of one that is postponed nothing is
-            carried out yet.
+        fault: The `Fault` by which sending it goes wrong; None if it does not. With one that is
+            postponed nothing is carried out yet.
         instead_of: The answer of a call that was carried out, in whose place this one is sent.
     """
 
@@ -121,7 +118,7 @@ class Response:
     claims: tuple[str, ...] = ()
     date: dt.datetime | None = None
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
-    fault: Fault | None = attrs.field(default=None, eq=False, repr=False)
+    fault: Any = attrs.field(default=None, eq=False, repr=False)
     instead_of: Response | None = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:
