@@ -74,6 +74,8 @@ class App:
 
     def at_head(self, head: Head) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""
+        if not self.state.faults:
+            return None
         vendor = None if self._control.owns(head) else self._of(head)
         return None if vendor is None else vendor.fault_at_head(head)
 

@@ -367,27 +367,17 @@ def ready_cards() -> Mapping[str, Card]:
     return {name: one.card for name, one in card_sheet().items()}
 
 
-@functools.lru_cache(maxsize=1000)
-def failure_of(card: Card) -> Fault | None:
-    """What becomes of a call with this card; None if the card says nothing of it."""
+def failure_of(card: Card) -> Fault:
+    """What becomes of a call with this card, which says that it fails."""
+    more: dict[str, Any] = {"person": card.person}
     if card.status is not None:
-        headers = {} if card.retry_after is None else {"Retry-After": card.retry_after}
-        return Fault(
-            stage=Stage.ANSWER,
-            kind=Kind.STATUS,
-            status=card.status,
-            headers=headers,
-            person=card.person,
-        )
+        if card.retry_after is not None:
+            more["headers"] = {"Retry-After": card.retry_after}
+        return Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=card.status, **more)
     if card.delay is not None:
-        late: Any = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.DELAY, "seconds": card.delay}
-        return Fault(**late, person=card.person)
-    if card.lost is not None:
-        charged = card.lost == "after_charge"
-        return Fault(
-            stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=charged, person=card.person
-        )
-    return None
+        return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=card.delay, **more)
+    charged = card.lost == "after_charge"
+    return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=charged, **more)
 
 
 class Faults(Kept[Fault]):
@@ -429,9 +419,6 @@ class Faults(Kept[Fault]):
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
         """The first rule that fits and hits; None for one at another stage than `only`."""
-        if not self._kept:
-            # Without the lock: most worlds never have one.
-            return None
         with self._lock:
             for index, rule in enumerate(self._kept):
                 is_due = only is None or rule.stage is only

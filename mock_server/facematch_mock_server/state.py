@@ -98,6 +98,9 @@ class Kept(Generic[K]):
         #: Those that were used and still wait, by id: equal ones may wait beside them.
         self._used: dict[int, K] = {}
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
     @property
     def all(self) -> tuple[K, ...]:
         """The oldest one first."""

@@ -130,6 +130,11 @@ class Card:
             raise ValueError("retry_after of a card goes with a status, such as 503")
 
     @property
+    def fails(self) -> bool:
+        """Whether it says how a call with it fails."""
+        return self.status is not None or self.delay is not None or self.lost is not None
+
+    @property
     def angle(self) -> int:
         """By how many degrees clockwise the picture has to be turned to be upright."""
         return -self.turned % 360

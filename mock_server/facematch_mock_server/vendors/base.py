@@ -269,13 +269,12 @@ class Call:
         card_in = getattr(self.world.recognizer, "card_in", None)
         found = [card_in(one.content, one.digest) for one in pictures] if card_in else []
         cards = [card for card in found if card is not None]
-        if not cards:
-            return
-        route, request = self.route, self.request
-        operation = None if route is None else route.operation
-        fault = self.world.account.faults.for_pictures(
-            lambda rule: rule.fits(request, operation), cards
-        ) or next(filter(None, map(failure_of, cards)), None)
+        faults, fault = self.world.account.faults, None
+        if faults and cards:
+            operation = None if self.route is None else self.route.operation
+            fault = faults.for_pictures(lambda rule: rule.fits(self.request, operation), cards)
+        if fault is None:
+            fault = next((failure_of(card) for card in cards if card.fails), None)
         if fault is not None:
             self.strike(fault)
             if not fault.is_carried_out:
@@ -355,7 +354,7 @@ class Routed:
     def _handle(self, request: Request) -> Response:
         route, words = self.find(request)
         call = self.new_call(request, route, words)
-        if request.fault is None:
+        if request.fault is None and call.world.account.faults:
             fault = call.world.account.faults.for_request(self._aim(request, route))
             if fault is not None:
                 call.strike(fault)
