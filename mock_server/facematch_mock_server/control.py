@@ -586,7 +586,8 @@ _FAULT = Operation(
     lambda made, **sent: made.append(Fault(**sent)),
     "Add a fault.",
     {"stage!": "text", "kind!": "text"}
-    | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any"),
+    | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any")
+    | {"chance": "number", "seconds": "number"},
 )
 
 #: What narrows the journal down, and how many entries an answer has unless more are asked for.
